@@ -1,0 +1,1 @@
+//! COLD: the map of this package.

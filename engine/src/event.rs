@@ -1,0 +1,181 @@
+//! HOT: what enters the engine: market events and execution events, fixed-size records.
+
+use crate::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueId};
+
+/// What a market event tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MarketKind {
+    /// The levels replace the whole book, which is Live from here on.
+    #[default]
+    Snapshot = 0,
+    /// Absolute quantities of changed levels, next in the venue's sequence: already judged by the feed.
+    Delta = 1,
+    /// The venue's own best bid and ask: one level a side (an empty slice is an empty side).
+    Touch = 2,
+    /// One public trade: in `asks[0]` if the aggressor bought, in `bids[0]` if it sold.
+    Trade = 3,
+    /// The book can no longer be trusted (gap, stale, connection lost): not Live, quotes pulled at once.
+    Lost = 4,
+}
+
+/// Why a book stopped being Live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LostReason {
+    /// Nothing was lost.
+    #[default]
+    None = 0,
+    /// The venue's sequence rule was broken.
+    Gap = 1,
+    /// The connection closed or was given up.
+    Disconnected = 2,
+    /// The symbol or its connection was silent for too long.
+    Silent = 3,
+    /// A frame for the symbol could not be decoded: an update may be missing.
+    BadFrame = 4,
+    /// The book was crossed.
+    Crossed = 5,
+    /// The venue's best bid/ask with the book's own update id disagreed with the book.
+    TouchMismatch = 6,
+    /// The store of levels outside the window was full.
+    FarFull = 7,
+    /// The instrument is not trading, or its increments changed.
+    Instrument = 8,
+}
+
+/// One judged market message of one instrument. The levels travel beside it as slices.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct MarketEvent {
+    /// Frame in hand; `tsc` is for measurement only and is copied into the intents it causes.
+    pub received: Stamp,
+    /// The venue's own event time; zero where the message has none. Never used for ordering.
+    pub event_time: Nanos,
+    /// Update id of the message (depth: the last it contains). Zero for trades.
+    pub sequence: u64,
+    /// Whose book.
+    pub instrument: InstrumentId,
+    /// The venue it came from.
+    pub venue: VenueId,
+    /// Which of several connections to one market it came over.
+    pub path: u8,
+    /// What it tells.
+    pub kind: MarketKind,
+    /// For [`MarketKind::Lost`].
+    pub lost: LostReason,
+}
+
+const _: () = assert!(size_of::<MarketEvent>() == 48);
+
+/// What the engine wants of the feed after an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "a book that asks for a resync stays dark until it gets one"]
+pub enum Answer {
+    /// Nothing: go on.
+    #[default]
+    Ok,
+    /// The book is not Live any more for this reason: fetch a snapshot of this symbol alone.
+    Resync(LostReason),
+}
+
+/// What happened to one of our orders, or to the gateway as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExecutionKind {
+    /// The venue accepted the order: it rests (or is being matched).
+    #[default]
+    Accepted = 0,
+    /// The order never lived: refused by the venue (`venue_code`) or by the gateway (`local`).
+    Rejected = 1,
+    /// One execution of the order; `lots_cumulative` says how much in all.
+    Filled = 2,
+    /// The order is gone; `lots_cumulative` was filled before.
+    Canceled = 3,
+    /// The venue refused to cancel: the order is still live, or gone for another reason (then more follows).
+    CancelRejected = 4,
+    /// The venue ended the order itself (IOC rest, post-only cross, expiry, self-trade prevention).
+    Expired = 5,
+    /// The outcome is not known: counts as live at the worst case until proved.
+    Unknown = 6,
+    /// The gateway is logged on, its user data stream runs and open orders are known: quoting may begin.
+    GatewayReady = 7,
+    /// The gateway lost a session: no new orders until it is ready again.
+    GatewayDown = 8,
+    /// No new orders until `time` (rate limit, ban); cancels still leave.
+    Pause = 9,
+    /// Trading stops for good (bad key, bad signature, drift): cancel everything, a human re-arms.
+    Halt = 10,
+}
+
+/// In which asset a fee was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FeeAsset {
+    /// The quote asset: `fee` holds it exactly.
+    #[default]
+    Quote = 0,
+    /// The base asset: `fee_lots` left the position, `fee` is its value at the fill price.
+    Base = 1,
+    /// Another asset (a discount token): counted, not valued.
+    Other = 2,
+}
+
+/// Why the gateway refused an order without asking the venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LocalReject {
+    /// It was not the gateway that refused.
+    #[default]
+    None = 0,
+    /// The intent's deadline had passed.
+    Late = 1,
+    /// The venue's rate window is used up.
+    Throttled = 2,
+    /// No session to send it on.
+    NotConnected = 3,
+    /// The gateway's own, independent limits forbid it.
+    Limit = 4,
+    /// The gateway's order table is full.
+    TableFull = 5,
+}
+
+/// One fact about an order, on the ring from the gateway to the engine.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ExecutionEvent {
+    /// Fee of this execution in the quote asset, positive if paid, negative if a rebate.
+    pub fee: QuoteAtoms,
+    /// Which order; zero for events of the gateway itself.
+    pub order: OrderId,
+    /// The venue's id of the execution; zero if it is none.
+    pub trade: TradeId,
+    /// Venue time of the fact; for [`ExecutionKind::Pause`] when the pause ends.
+    pub time: Nanos,
+    /// Price of this execution.
+    pub tick: Tick,
+    /// Quantity of this execution.
+    pub lots: Lots,
+    /// Filled in all, including this.
+    pub lots_cumulative: Lots,
+    /// Fee taken in the base asset.
+    pub fee_lots: Lots,
+    /// The venue's own error code, zero if none.
+    pub venue_code: i32,
+    /// Whose order.
+    pub instrument: InstrumentId,
+    /// Which slot it was for, as the intent said.
+    pub slot: SlotId,
+    /// What happened.
+    pub kind: ExecutionKind,
+    /// Side of the order.
+    pub side: Side,
+    /// Whether we were the maker.
+    pub maker: bool,
+    /// Where the fee was taken.
+    pub fee_asset: FeeAsset,
+    /// Why the gateway itself refused.
+    pub local: LocalReject,
+}
+
+const _: () = assert!(size_of::<ExecutionEvent>() == 96);

@@ -1,0 +1,31 @@
+//! HOT: every capacity of the engine, and the relations between them, asserted at compile time.
+
+/// Instruments one engine can hold; memory is only taken for those that set-up names.
+pub const INSTRUMENTS_MAX: usize = 1024;
+/// Quote levels a side that a strategy may ask for.
+pub const QUOTE_LEVELS_MAX: usize = 8;
+/// Quote slots of an instrument: both sides.
+pub const SLOTS: usize = 2 * QUOTE_LEVELS_MAX;
+/// Orders an instrument may have on the venue or on the way to it at once, as the engine believes:
+/// one a slot, plus those being cancelled or whose outcome is unknown while the slot moved on.
+pub const WORKING_ORDERS_MAX: usize = 64;
+/// Levels a side that one depth message may carry; a larger one is a malformed frame.
+pub const LEVELS_PER_MESSAGE_MAX: usize = 5_000;
+/// Ticks a side of a book's window: the fast array around the touch.
+pub const WINDOW_TICKS: usize = 1 << 15;
+/// Levels a side outside the window that a book holds by default; set-up may ask for more.
+pub const FAR_LEVELS_DEFAULT: usize = 1 << 14;
+/// Slots of the ring that carries new orders to the I/O thread.
+pub const ORDER_RING_SLOTS: usize = 1024;
+/// Slots of the ring that carries cancels, which nothing else can fill.
+pub const CANCEL_RING_SLOTS: usize = 1024;
+/// Slots of the ring that carries executions back.
+pub const EXECUTION_RING_SLOTS: usize = 4096;
+/// The last best bid/asks of a symbol that are kept until the depth message with their update id comes.
+pub const TOUCH_HISTORY: usize = 64;
+
+const _: () = assert!(WORKING_ORDERS_MAX >= 2 * SLOTS);
+const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WINDOW_TICKS >= 4096);
+const _: () = assert!(ORDER_RING_SLOTS.is_power_of_two() && CANCEL_RING_SLOTS.is_power_of_two());
+const _: () = assert!(EXECUTION_RING_SLOTS.is_power_of_two());
+const _: () = assert!(INSTRUMENTS_MAX <= u16::MAX as usize);

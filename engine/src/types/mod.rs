@@ -1,0 +1,13 @@
+//! HOT: the engine's integers with names: prices, quantities, times and identities.
+
+mod identity;
+mod level;
+mod money;
+mod number;
+mod time;
+
+pub use identity::{InstrumentId, OrderId, Side, SlotId, TradeId, VenueId};
+pub use level::Level;
+pub use money::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+pub use number::{Lots, Tick};
+pub use time::{Nanos, Stamp};

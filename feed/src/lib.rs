@@ -1,0 +1,27 @@
+//! COLD: the map of the feed: everything between a venue's bytes and the engine.
+//!
+//! The protocol lane is sans-IO: bytes, events and `now` in; events, bytes and the next deadline out. The
+//! storage lane reads and writes files. The net lane holds the only sockets, threads and clocks.
+
+pub mod json;
+pub mod number;
+pub mod timer;
+
+pub mod backoff;
+pub mod error;
+
+pub mod sync;
+
+pub mod venue;
+
+pub mod session;
+
+pub mod gateway;
+
+pub mod sim;
+
+#[cfg(feature = "storage")]
+pub mod history;
+
+#[cfg(feature = "net")]
+pub mod net;

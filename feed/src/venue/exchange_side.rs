@@ -1,0 +1,136 @@
+//! COLD: the venue's other side: what a simulated exchange offers to whatever carries its bytes.
+//!
+//! Sans-IO: a driver (sockets in `net/server`, or a test in virtual time) brings requests and time, and
+//! carries away what [`ExchangeSide::poll_output`] gives.
+
+use spinbook_engine::types::Nanos;
+
+/// One WebSocket connection of a client, numbered by the driver, never reused within a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// A complete HTTP request.
+#[derive(Clone, Debug)]
+pub struct HttpRequest<'a> {
+    /// Upper-case method.
+    pub method: &'a str,
+    /// Path with query, exactly as sent (percent-encoded).
+    pub target: &'a str,
+    /// Header names as sent (compare without case) and values.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Body, empty if none.
+    pub body: &'a [u8],
+}
+
+impl HttpRequest<'_> {
+    /// The first header of this name, compared without case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    }
+
+    /// Path and query, split at the first `?` (query empty if none).
+    #[must_use]
+    pub fn path_and_query(&self) -> (&str, &str) {
+        self.target.split_once('?').unwrap_or((self.target, ""))
+    }
+}
+
+/// A complete HTTP reply; the driver adds `Content-Length` and `Date`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// Status code.
+    pub status: u16,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// Body, JSON for every venue.
+    pub body: Vec<u8>,
+}
+
+/// What the exchange wants its driver to carry away, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExchangeOutput {
+    /// A text message to a client.
+    Text {
+        /// To whom.
+        connection: ConnectionId,
+        /// The message, UTF-8.
+        text: Vec<u8>,
+    },
+    /// A binary message to a client (HTX sends gzip).
+    Binary {
+        /// To whom.
+        connection: ConnectionId,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// A protocol ping to a client.
+    Ping {
+        /// To whom.
+        connection: ConnectionId,
+        /// Payload the pong must repeat.
+        payload: Vec<u8>,
+    },
+    /// Close a client's connection.
+    Close {
+        /// Whose.
+        connection: ConnectionId,
+        /// WebSocket close code; zero: cut the TCP connection without a word.
+        code: u16,
+        /// Reason text.
+        reason: String,
+    },
+}
+
+/// A control frame from a client; venues count them against the message limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientControl {
+    /// The client pinged (the driver answers).
+    Ping,
+    /// The client ponged.
+    Pong,
+}
+
+/// A simulated exchange, complete: market data, REST, WebSocket API, user data.
+pub trait ExchangeSide {
+    /// Answers one HTTP request.
+    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse;
+    /// A client asks to upgrade `target` (path and query) to WebSocket; an `Err` is the refusal to send.
+    ///
+    /// # Errors
+    /// The HTTP reply that refuses the upgrade.
+    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse>;
+    /// A complete text message from a client.
+    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos);
+    /// A control frame from a client.
+    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos);
+    /// The client is gone.
+    fn on_websocket_close(&mut self, connection: ConnectionId, now: Nanos);
+    /// Time passed: plays market data that is due, expires windows, pings.
+    fn on_timer(&mut self, now: Nanos);
+    /// When [`ExchangeSide::on_timer`] wants to be called next.
+    fn next_deadline(&self) -> Nanos;
+    /// The next thing to carry away.
+    fn poll_output(&mut self) -> Option<ExchangeOutput>;
+}
+
+/// One frame of a market to play.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarketFrame {
+    /// When it was received in the recording, or is due in the synthetic market.
+    pub at: Nanos,
+    /// The raw bytes, verbatim: a stream message, or a REST snapshot body.
+    pub bytes: Vec<u8>,
+}
+
+/// Where a simulated exchange takes its market from: a recording or a synthetic order flow.
+pub trait MarketSource: Send {
+    /// The next frame in time order; `None` when the market is over (a driver may then start it again).
+    ///
+    /// # Errors
+    /// A text that says what is wrong with the recording and where.
+    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String>;
+}

@@ -1,0 +1,2 @@
+//! COLD: the program.
+fn main() {}
