@@ -66,7 +66,7 @@ pub struct MarketEvent {
     pub lost: LostReason,
 }
 
-const _: () = assert!(size_of::<MarketEvent>() == 48);
+const _: () = assert!(size_of::<MarketEvent>() == 40);
 
 /// What the engine wants of the feed after an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
