@@ -1,5 +1,7 @@
 //! COLD: what one key's type cannot say: form of symbols and URLs, relations between keys, warnings.
 
+use std::fmt::Display;
+
 use rust_decimal::Decimal;
 
 use super::read::{Problems, Section};
@@ -96,87 +98,62 @@ pub fn depth_stream(section: &Section<'_>, problems: &mut Problems) -> Option<St
 
 /// Relations between keys of different tables.
 pub fn cross(top: &Section<'_>, strategy: &StrategyConfig, risk: &RiskConfig, problems: &mut Problems) {
-    let place = |table: &str, key: &str| -> Origin {
-        let node = top.node(table);
-        let entry = node.and_then(|node| match &node.value {
-            Value::Table(entries) => entries
-                .iter()
-                .find(|(name, _)| name == key)
-                .map(|(_, node)| node.origin.clone()),
-            _ => None,
-        });
-        entry
-            .or_else(|| node.map(|node| node.origin.clone()))
-            .unwrap_or(Origin::Line(1))
+    let mut refuse = |table: &str, key: &str, value: &dyn Display, why: String| {
+        problems.add(&place(top, table, key), format!("`{table}.{key}` = {value}: {why}"));
     };
-    let mut refuse = |table: &str, key: &str, value: String, why: String| {
-        problems.add(&place(table, key), format!("`{table}.{key}` = {value}: {why}"));
-    };
-    let size = strategy.order_size_base;
-    if size > risk.order_quantity_max_base {
-        let limit = risk.order_quantity_max_base;
-        refuse(
-            "strategy",
-            "order_size_base",
-            size.to_string(),
-            format!("is above risk.order_quantity_max_base = {limit}: every order would be refused"),
-        );
+    let useless = "every order would be refused";
+    let (size, quantity_max, position_max) = (
+        strategy.order_size_base,
+        risk.order_quantity_max_base,
+        risk.position_max_base,
+    );
+    if size > quantity_max {
+        let why = format!("is above risk.order_quantity_max_base = {quantity_max}: {useless}");
+        refuse("strategy", "order_size_base", &size, why);
     }
-    if size > risk.position_max_base {
-        let limit = risk.position_max_base;
-        refuse(
-            "strategy",
-            "order_size_base",
-            size.to_string(),
-            format!("is above risk.position_max_base = {limit}: every order would be refused"),
-        );
+    if size > position_max {
+        let why = format!("is above risk.position_max_base = {position_max}: {useless}");
+        refuse("strategy", "order_size_base", &size, why);
     }
-    if risk.order_quantity_max_base > risk.position_max_base * Decimal::TWO {
-        refuse(
-            "risk",
-            "order_quantity_max_base",
-            risk.order_quantity_max_base.to_string(),
-            format!(
-                "is above twice risk.position_max_base = {}: no such order could ever pass",
-                risk.position_max_base
-            ),
-        );
+    if quantity_max > position_max * Decimal::TWO {
+        let why = format!("is above twice risk.position_max_base = {position_max}: no such order could pass");
+        refuse("risk", "order_quantity_max_base", &quantity_max, why);
     }
     let orders_needed = 2 * strategy.levels;
     if usize::try_from(risk.open_orders_max).unwrap_or(usize::MAX) < orders_needed {
-        refuse(
-            "risk",
-            "open_orders_max",
-            risk.open_orders_max.to_string(),
-            format!(
-                "is below the {orders_needed} quotes of strategy.levels = {} on both sides",
-                strategy.levels
-            ),
-        );
+        let levels = strategy.levels;
+        let why = format!("is below the {orders_needed} quotes of strategy.levels = {levels} on both sides");
+        refuse("risk", "open_orders_max", &risk.open_orders_max, why);
     }
-    let half = strategy.spread_bps / Decimal::TWO;
+    let (spread, half) = (strategy.spread_bps, strategy.spread_bps / Decimal::TWO);
     if half > risk.price_collar_bps {
-        refuse(
-            "risk",
-            "price_collar_bps",
-            risk.price_collar_bps.to_string(),
-            format!(
-                "is below half of strategy.spread_bps = {}: every order would be refused",
-                strategy.spread_bps
-            ),
-        );
+        let why = format!("is below half of strategy.spread_bps = {spread}: {useless}");
+        refuse("risk", "price_collar_bps", &risk.price_collar_bps, why);
     }
     if strategy.refresh_tolerance_bps >= half {
+        let why = format!("must be below half of strategy.spread_bps = {spread}: a quote could stay at the mid");
         refuse(
             "strategy",
             "refresh_tolerance_bps",
-            strategy.refresh_tolerance_bps.to_string(),
-            format!(
-                "must be below half of strategy.spread_bps = {}: a quote could stay at the mid",
-                strategy.spread_bps
-            ),
+            &strategy.refresh_tolerance_bps,
+            why,
         );
     }
+}
+
+/// Where a key of a table stands, or else the table.
+fn place(top: &Section<'_>, table: &str, key: &str) -> Origin {
+    let node = top.node(table);
+    let entry = node.and_then(|node| match &node.value {
+        Value::Table(entries) => entries
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, node)| node.origin.clone()),
+        _ => None,
+    });
+    entry
+        .or_else(|| node.map(|node| node.origin.clone()))
+        .unwrap_or(Origin::Line(1))
 }
 
 /// What is allowed but worth a word.
