@@ -4,6 +4,8 @@
 //! known configuration, and nothing here may weaken it: a target missed and reported is fine, a weaker peer is not.
 
 pub mod clock;
+pub mod contest;
+pub mod decode;
 pub mod frames;
 pub mod plain;
 pub mod synthetic;

@@ -77,13 +77,14 @@ pub fn kind_of(frame: &[u8]) -> MessageKind {
 
 /// The combined stream's envelope.
 #[derive(Deserialize)]
-pub(super) struct Combined<T> {
+pub struct Combined<T> {
+    /// What the stream says.
     pub data: T,
 }
 
 /// A depth message; only what is used.
 #[derive(Deserialize)]
-pub(super) struct DepthText<'a> {
+pub struct DepthText<'a> {
     #[serde(rename = "E")]
     event_time_ms: u64,
     #[serde(rename = "U")]
@@ -100,7 +101,7 @@ pub(super) struct DepthText<'a> {
 
 /// A best bid/ask message; only what is used.
 #[derive(Deserialize)]
-pub(super) struct TouchText<'a> {
+pub struct TouchText<'a> {
     #[serde(rename = "u")]
     last: u64,
     #[serde(rename = "b")]
@@ -139,8 +140,12 @@ impl Increments {
 }
 
 impl DepthText<'_> {
+    /// Turns its texts into integers in `message`.
+    ///
+    /// # Errors
+    /// A number is not a multiple of its increment.
     #[inline]
-    pub(super) fn write(&self, increments: Increments, message: &mut Message) -> Result<(), PlainError> {
+    pub fn write(&self, increments: Increments, message: &mut Message) -> Result<(), PlainError> {
         message.kind = MessageKind::Depth;
         message.first = self.first;
         message.last = self.last;
@@ -152,8 +157,12 @@ impl DepthText<'_> {
 }
 
 impl TouchText<'_> {
+    /// Turns its texts into integers in `message`.
+    ///
+    /// # Errors
+    /// A number is not a multiple of its increment.
     #[inline]
-    pub(super) fn write(&self, increments: Increments, message: &mut Message) -> Result<(), PlainError> {
+    pub fn write(&self, increments: Increments, message: &mut Message) -> Result<(), PlainError> {
         message.start_touch(self.last, self.event_time_ms);
         message.bids.push(increments.level(self.bid_price, self.bid_quantity)?);
         message.asks.push(increments.level(self.ask_price, self.ask_quantity)?);
@@ -176,7 +185,7 @@ impl Message {
 
     /// Empties it for a frame that is not decoded.
     #[inline]
-    pub(super) fn start_other(&mut self) {
+    pub fn start_other(&mut self) {
         self.start_touch(0, 0);
         self.kind = MessageKind::Other;
     }

@@ -21,7 +21,7 @@ mod simd_tape;
 mod simd_typed;
 
 pub use book::TreeBook;
-pub use message::{Increments, Message, MessageKind, PlainError, kind_of};
+pub use message::{Combined, DepthText, Increments, Message, MessageKind, PlainError, TouchText, kind_of};
 pub use number::Increment;
 pub use ring::ArrayRing;
 pub use serde_typed::SerdeJsonTyped;
