@@ -1,1 +1,3 @@
 //! COLD: mod.
+
+pub mod kernel;
