@@ -1,5 +1,6 @@
 //! COLD: the record layer against rustls: random boundaries, tickets, key updates, alerts, and everything forged.
 #![cfg(feature = "net")]
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::sync::Arc;
