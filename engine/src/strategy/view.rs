@@ -109,7 +109,7 @@ impl<'a> View<'a> {
     /// The venue's own best bid and ask.
     #[inline]
     #[must_use]
-    pub fn touch(&self, id: InstrumentId) -> &'a Touch {
+    pub fn touch(&self, id: InstrumentId) -> Option<&'a Touch> {
         self.markets[id.index()].touch()
     }
 
