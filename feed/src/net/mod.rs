@@ -11,6 +11,8 @@ mod pipe;
 
 pub mod connection;
 mod connection_error;
+pub mod fetch;
+pub mod resolve;
 pub mod server;
 mod server_client;
 
