@@ -10,6 +10,7 @@ pub mod tls;
 mod pipe;
 
 pub mod connection;
+pub mod kernel;
 mod connection_error;
 pub mod fetch;
 pub mod resolve;
