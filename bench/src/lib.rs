@@ -8,6 +8,7 @@ pub mod clock;
 pub mod contest;
 pub mod decode;
 pub mod frames;
+pub mod gate;
 pub mod plain;
 pub mod ring;
 pub mod synthetic;
