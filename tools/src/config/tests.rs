@@ -1,0 +1,3 @@
+//! COLD: bad configurations and what they are answered.
+
+use super::*;

@@ -1,0 +1,1 @@
+//! COLD: the report of demo and run.
