@@ -9,6 +9,7 @@ pub mod contest;
 pub mod decode;
 pub mod frames;
 pub mod gate;
+pub mod instrument;
 pub mod plain;
 pub mod ring;
 pub mod synthetic;
