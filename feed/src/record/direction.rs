@@ -57,7 +57,7 @@ impl Direction {
         };
         let key = UnboundKey::new(algorithm, &secret.key[..secret.key_bytes]).map_err(|_| RecordError::KeySchedule)?;
         Ok(Direction {
-            pub(super) key: LessSafeKey::new(key),
+            key: LessSafeKey::new(key),
             iv: secret.iv,
             sequence: secret.sequence,
         })
