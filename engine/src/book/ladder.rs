@@ -72,7 +72,7 @@ impl Ladder {
 
     /// Forgets every level and places the window for a best level at `key`.
     pub(crate) fn clear(&mut self, key: i64) {
-        while let Some(slot) = self.window.occupied.first() {
+        while let Some(slot) = self.window.occupied.first_from_tidying(0) {
             self.window.lots[slot] = 0;
             self.window.occupied.set(slot, false);
         }
@@ -99,7 +99,15 @@ impl Ladder {
     /// the far store has no room for the strip that leaves the window: then nothing moved.
     #[inline]
     pub(crate) fn settle(&mut self) -> bool {
-        let best = self.first_key();
+        let start = slot_of(self.low);
+        let occupied = &mut self.window.occupied;
+        let slot = occupied
+            .first_from_tidying(start)
+            .or_else(|| occupied.first_from_tidying(0));
+        let window = slot.map_or(KEY_NONE, |slot| {
+            self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64
+        });
+        let best = window.min(self.far.first_key());
         if best == KEY_NONE {
             self.best_key = KEY_NONE;
             self.best_lots = 0;
@@ -113,7 +121,6 @@ impl Ladder {
     }
 
     /// The lowest key of all; `KEY_NONE` if the side is empty.
-    #[inline]
     fn first_key(&self) -> i64 {
         let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
         window.min(self.far.first_key())
@@ -128,7 +135,7 @@ impl Ladder {
         let slot = if from < WINDOW_TICKS {
             match self.window.occupied.first_from(from) {
                 Some(slot) => slot,
-                None => self.window.occupied.first().filter(|&slot| slot < start)?,
+                None => self.window.occupied.first_from(0).filter(|&slot| slot < start)?,
             }
         } else if from < start + WINDOW_TICKS {
             self.window
