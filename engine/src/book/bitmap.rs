@@ -32,14 +32,19 @@ impl Bitmap {
         }
     }
 
+    /// For many updates in a row.
+    #[inline]
+    pub(crate) fn writer(&mut self) -> BitmapWriter<'_> {
+        BitmapWriter {
+            words: &mut self.words,
+            groups: &mut self.groups,
+        }
+    }
+
     /// Marks one slot.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
-        let index = (slot / 64) % WORDS;
-        let shift = slot % 64;
-        let bit = u64::from(occupied);
-        self.words[index] = (self.words[index] & !(1 << shift)) | (bit << shift);
-        self.groups[index / 64] |= bit << (index % 64);
+        self.writer().set(slot, occupied);
     }
 
     /// Whether the slot is occupied.
@@ -109,6 +114,24 @@ impl Bitmap {
             .iter()
             .enumerate()
             .all(|(index, &word)| word == 0 || is_marked(index))
+    }
+}
+
+/// A bitmap whose storage is at hand.
+pub(crate) struct BitmapWriter<'a> {
+    words: &'a mut [u64; WORDS],
+    groups: &'a mut [u64; GROUPS],
+}
+
+impl BitmapWriter<'_> {
+    /// Marks one slot.
+    #[inline]
+    pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
+        let index = (slot / 64) % WORDS;
+        let shift = slot % 64;
+        let bit = u64::from(occupied);
+        self.words[index] = (self.words[index] & !(1 << shift)) | (bit << shift);
+        self.groups[index / 64] |= bit << (index % 64);
     }
 }
 

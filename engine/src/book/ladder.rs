@@ -82,17 +82,26 @@ impl Ladder {
         self.best_lots = 0;
     }
 
-    /// Writes the absolute quantity at a key; zero deletes. False if the far store has no room for it.
+    /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
     ///
     /// The best level is not looked for until [`Ladder::settle`].
     #[inline]
-    pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
-        if (key.wrapping_sub(self.low) as u64) < WINDOW_TICKS as u64 {
-            self.window.set(key, lots);
-            true
-        } else {
-            self.far.set(key, lots)
+    pub(crate) fn set_all(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
+        // Held in registers: the compiler cannot know that writing a quantity leaves the pointers as they are.
+        let low = self.low;
+        let lots_at = &mut *self.window.lots;
+        let mut occupied = self.window.occupied.writer();
+        let mut kept = true;
+        for (key, lots) in levels {
+            if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
+                let slot = slot_of(key);
+                lots_at[slot] = lots;
+                occupied.set(slot, lots != 0);
+            } else {
+                kept &= self.far.set(key, lots);
+            }
         }
+        kept
     }
 
     /// Finds the best level, once a message, and moves the window after it when it has gone too far. False if

@@ -130,13 +130,12 @@ impl Book {
 
     #[inline]
     fn write(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let mut kept = true;
-        for level in bids {
-            kept &= self.bids.set(key_of(Side::Bid, level.tick), level.lots.0);
-        }
-        for level in asks {
-            kept &= self.asks.set(key_of(Side::Ask, level.tick), level.lots.0);
-        }
+        let mut kept = self
+            .bids
+            .set_all(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
+        kept &= self
+            .asks
+            .set_all(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
         kept &= self.bids.settle();
         kept &= self.asks.settle();
         self.sequence = sequence;
