@@ -20,6 +20,8 @@ pub mod position;
 pub mod touch;
 pub mod working;
 
+pub mod market;
+
 pub mod strategy;
 
 pub mod quoter;

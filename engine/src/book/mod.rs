@@ -1,1 +1,298 @@
-//! HOT: mod.
+//! HOT: the exact order book of one instrument, in integer ticks and lots.
+//!
+//! Each side is a window of ticks around its best level as a plain array with an occupancy bitmap (`ladder.rs`,
+//! `bitmap.rs`) and a sorted store for every level outside it (`far.rs`). No level the venue sent is ever
+//! dropped: when the far store is full the book says so and stops being Live.
+
+mod bitmap;
+mod check;
+mod far;
+mod ladder;
+mod measure;
+mod state;
+
+pub(crate) use bitmap::{Bitmap, WORDS};
+pub(crate) use far::{Entry, Far, Leaf, leaves_for};
+pub(crate) use ladder::Ladder;
+pub use measure::Ratio;
+pub use state::{BookFault, BookState, Horizon, TICK_MAX};
+
+use crate::event::LostReason;
+use crate::types::{Level, Lots, Side, Tick};
+use ladder::{KEY_NONE, LadderLevels};
+
+/// One instrument's book.
+#[derive(Debug)]
+pub struct Book {
+    bids: Ladder,
+    asks: Ladder,
+    sequence: u64,
+    state: BookState,
+    horizon: Horizon,
+}
+
+/// A tick as a key, which grows from the best price outward.
+#[inline]
+const fn key_of(side: Side, tick: Tick) -> i64 {
+    match side {
+        Side::Bid => tick.0.wrapping_neg(),
+        Side::Ask => tick.0,
+    }
+}
+
+#[inline]
+const fn level_of(side: Side, (key, lots): (i64, i64)) -> Level {
+    let tick = match side {
+        Side::Bid => -key,
+        Side::Ask => key,
+    };
+    Level {
+        tick: Tick(tick),
+        lots: Lots(lots),
+    }
+}
+
+impl Book {
+    /// An empty book over storage that set-up allocated.
+    pub(crate) fn new(bids: Ladder, asks: Ladder) -> Book {
+        Book {
+            bids,
+            asks,
+            sequence: 0,
+            state: BookState::Empty,
+            horizon: Horizon::NOTHING,
+        }
+    }
+
+    /// Replaces the whole book by a snapshot; the book is Live from here on.
+    ///
+    /// Of levels listed twice the last one counts; a zero quantity is no level.
+    ///
+    /// # Errors
+    /// [`BookFault::Price`], [`BookFault::Quantity`] before anything is touched, [`BookFault::FarFull`] with an
+    /// incomplete book; the book is Lost then.
+    pub fn replace(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
+        self.judge(bids, asks)?;
+        self.bids.clear(best_key(Side::Bid, bids));
+        self.asks.clear(best_key(Side::Ask, asks));
+        self.horizon = Horizon {
+            bid_low: bids
+                .iter()
+                .map(|level| level.tick)
+                .min()
+                .unwrap_or(Horizon::NOTHING.bid_low),
+            ask_high: asks
+                .iter()
+                .map(|level| level.tick)
+                .max()
+                .unwrap_or(Horizon::NOTHING.ask_high),
+        };
+        self.state = BookState::Live;
+        self.write(sequence, bids, asks)
+    }
+
+    /// Applies absolute quantities of changed levels, next in the venue's sequence.
+    ///
+    /// Zero deletes, deleting what is not there is nothing, and of levels listed twice the last one counts.
+    ///
+    /// # Errors
+    /// [`BookFault::NotLive`] for a book that is not Live; otherwise as [`Book::replace`], after which the book
+    /// is Lost.
+    #[inline]
+    pub fn apply(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
+        if self.state != BookState::Live {
+            return Err(BookFault::NotLive);
+        }
+        self.judge(bids, asks)?;
+        self.write(sequence, bids, asks)
+    }
+
+    /// Refuses a message with a level that no book can hold, before anything is applied.
+    #[inline]
+    fn judge(&mut self, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
+        let signs = signs_of(bids) | signs_of(asks);
+        if signs >= 0 {
+            return Ok(());
+        }
+        self.refuse(bids, asks)
+    }
+
+    #[cold]
+    fn refuse(&mut self, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
+        let price = bids
+            .iter()
+            .chain(asks)
+            .any(|level| level.tick.0 < 0 || level.tick > TICK_MAX);
+        let fault = if price { BookFault::Price } else { BookFault::Quantity };
+        self.set_lost(fault.lost_reason());
+        Err(fault)
+    }
+
+    #[inline]
+    fn write(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
+        let mut kept = true;
+        for level in bids {
+            kept &= self.bids.set(key_of(Side::Bid, level.tick), level.lots.0);
+        }
+        for level in asks {
+            kept &= self.asks.set(key_of(Side::Ask, level.tick), level.lots.0);
+        }
+        kept &= self.bids.settle();
+        kept &= self.asks.settle();
+        self.sequence = sequence;
+        if kept {
+            return Ok(());
+        }
+        self.set_lost(LostReason::FarFull);
+        Err(BookFault::FarFull)
+    }
+
+    /// Forgets everything: no level, no horizon, no sequence, [`BookState::Empty`].
+    pub fn clear(&mut self) {
+        self.bids.clear(KEY_NONE);
+        self.asks.clear(KEY_NONE);
+        self.sequence = 0;
+        self.state = BookState::Empty;
+        self.horizon = Horizon::NOTHING;
+    }
+
+    /// Gives the book up until the next snapshot. Its levels stay readable as what was last known.
+    pub fn set_lost(&mut self, reason: LostReason) {
+        self.state = BookState::Lost(reason);
+    }
+
+    /// Update id of the last message applied.
+    #[inline]
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether the book can be trusted.
+    #[inline]
+    #[must_use]
+    pub fn state(&self) -> BookState {
+        self.state
+    }
+
+    /// Whether the book can be trusted, in one word.
+    #[inline]
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.state == BookState::Live
+    }
+
+    /// The highest bid; none if the side is empty.
+    #[inline]
+    #[must_use]
+    pub fn best_bid(&self) -> Option<Level> {
+        self.best(Side::Bid)
+    }
+
+    /// The lowest ask; none if the side is empty.
+    #[inline]
+    #[must_use]
+    pub fn best_ask(&self) -> Option<Level> {
+        self.best(Side::Ask)
+    }
+
+    /// The best level of a side; none if the side is empty.
+    #[inline]
+    #[must_use]
+    pub fn best(&self, side: Side) -> Option<Level> {
+        self.ladder(side).best().map(|level| level_of(side, level))
+    }
+
+    /// Whether a bid is priced above an ask. Equal prices are locked, not crossed.
+    #[inline]
+    #[must_use]
+    pub fn is_crossed(&self) -> bool {
+        matches!((self.best_bid(), self.best_ask()), (Some(bid), Some(ask)) if bid.tick > ask.tick)
+    }
+
+    /// The quantity at a price; zero if there is no level (see [`Book::horizon`] for what that means).
+    #[inline]
+    #[must_use]
+    pub fn lots_at(&self, side: Side, tick: Tick) -> Lots {
+        Lots(self.ladder(side).lots_at(key_of(side, tick)))
+    }
+
+    /// Every level of a side, from the best outward.
+    #[inline]
+    #[must_use]
+    pub fn levels(&self, side: Side) -> Levels<'_> {
+        Levels {
+            inner: self.ladder(side).levels(),
+            side,
+        }
+    }
+
+    /// How many levels a side holds.
+    #[must_use]
+    pub fn level_count(&self, side: Side) -> usize {
+        self.ladder(side).level_count()
+    }
+
+    /// How many of a side's levels lie outside its window.
+    #[must_use]
+    pub fn far_level_count(&self, side: Side) -> usize {
+        self.ladder(side).far_count()
+    }
+
+    /// How many levels a side may hold outside its window.
+    #[must_use]
+    pub fn far_level_capacity(&self) -> usize {
+        self.bids.far_capacity()
+    }
+
+    /// How far the last snapshot reached.
+    #[inline]
+    #[must_use]
+    pub fn horizon(&self) -> Horizon {
+        self.horizon
+    }
+
+    /// Memory the book takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
+    }
+
+    #[inline]
+    const fn ladder(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        }
+    }
+}
+
+/// Negative if any level's tick or quantity is outside what a book holds; no branch a level.
+#[inline]
+fn signs_of(levels: &[Level]) -> i64 {
+    levels.iter().fold(0, |signs, level| {
+        signs | level.tick.0 | TICK_MAX.0.wrapping_sub(level.tick.0) | level.lots.0
+    })
+}
+
+/// Key of the best level that a list leaves on an empty side, if none is listed twice; `KEY_NONE` if there is none.
+fn best_key(side: Side, levels: &[Level]) -> i64 {
+    let held = levels.iter().filter(|level| !level.lots.is_zero());
+    held.map(|level| key_of(side, level.tick)).min().unwrap_or(KEY_NONE)
+}
+
+/// Iterator over one side of a book, from the best level outward.
+#[derive(Clone, Debug)]
+pub struct Levels<'a> {
+    inner: LadderLevels<'a>,
+    side: Side,
+}
+
+impl Iterator for Levels<'_> {
+    type Item = Level;
+
+    #[inline]
+    fn next(&mut self) -> Option<Level> {
+        self.inner.next().map(|level| level_of(self.side, level))
+    }
+}

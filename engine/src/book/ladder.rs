@@ -1,0 +1,292 @@
+//! HOT: one side of a book: a window of ticks around its best level, and the far store for all the others.
+//!
+//! A side is kept by key, best first: an ask's key is its tick, a bid's key is its negated tick. The best level
+//! is thus always the lowest key, and both sides share every line below.
+//!
+//! The window holds the keys `low..low + WINDOW_TICKS`, each at the slot `key mod WINDOW_TICKS`. When the window
+//! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
+//! strip that enters comes from it. After [`Ladder::settle`] no far level is better than the window.
+
+use super::bitmap::Bitmap;
+use super::far::{Far, Place};
+use crate::limits::WINDOW_TICKS;
+
+const TICKS: i64 = WINDOW_TICKS as i64;
+/// Where the best level stands in a window that was just placed: room for better prices before it, the rest
+/// for the levels behind it.
+const LEAD: i64 = TICKS / 8;
+/// The window is placed anew when its best level is nearer to its start than this,
+const LEAD_MIN: i64 = TICKS / 32;
+/// or farther.
+const LEAD_MAX: i64 = TICKS / 4;
+
+/// No key: higher than every key.
+pub(crate) const KEY_NONE: i64 = i64::MAX;
+
+/// One side's levels.
+#[derive(Debug)]
+pub(crate) struct Ladder {
+    window: Window,
+    far: Far,
+    /// The window's lowest key.
+    low: i64,
+    /// Key of the best level at the last settling; `KEY_NONE` if the side was empty.
+    best_key: i64,
+    /// Its quantity.
+    best_lots: i64,
+}
+
+/// Quantities and occupancy by slot. A slot that is not occupied holds zero.
+#[derive(Debug)]
+struct Window {
+    lots: Box<[i64; WINDOW_TICKS]>,
+    occupied: Bitmap,
+}
+
+impl Window {
+    #[inline]
+    fn set(&mut self, key: i64, lots: i64) {
+        let slot = slot_of(key);
+        self.lots[slot] = lots;
+        self.occupied.set(slot, lots != 0);
+    }
+}
+
+/// The slot of a key: the same wherever the window stands.
+#[inline]
+const fn slot_of(key: i64) -> usize {
+    key as usize % WINDOW_TICKS
+}
+
+impl Ladder {
+    /// Over storage that set-up allocated, all zero.
+    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Bitmap, far: Far) -> Ladder {
+        Ladder {
+            window: Window { lots, occupied },
+            far,
+            low: 0,
+            best_key: KEY_NONE,
+            best_lots: 0,
+        }
+    }
+
+    /// Forgets every level and places the window for a best level at `key`.
+    pub(crate) fn clear(&mut self, key: i64) {
+        while let Some(slot) = self.window.occupied.first() {
+            self.window.lots[slot] = 0;
+            self.window.occupied.set(slot, false);
+        }
+        self.far.clear();
+        self.low = if key == KEY_NONE { 0 } else { key - LEAD };
+        self.best_key = KEY_NONE;
+        self.best_lots = 0;
+    }
+
+    /// Writes the absolute quantity at a key; zero deletes. False if the far store has no room for it.
+    ///
+    /// The best level is not looked for until [`Ladder::settle`].
+    #[inline]
+    pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
+        if (key.wrapping_sub(self.low) as u64) < WINDOW_TICKS as u64 {
+            self.window.set(key, lots);
+            true
+        } else {
+            self.far.set(key, lots)
+        }
+    }
+
+    /// Finds the best level, once a message, and moves the window after it when it has gone too far. False if
+    /// the far store has no room for the strip that leaves the window: then nothing moved.
+    #[inline]
+    pub(crate) fn settle(&mut self) -> bool {
+        let best = self.first_key();
+        if best == KEY_NONE {
+            self.best_key = KEY_NONE;
+            self.best_lots = 0;
+            return true;
+        }
+        let lead = best - self.low;
+        let moved = (LEAD_MIN..=LEAD_MAX).contains(&lead) || self.move_window(best - LEAD);
+        self.best_key = best;
+        self.best_lots = self.lots_at(best);
+        moved
+    }
+
+    /// The lowest key of all; `KEY_NONE` if the side is empty.
+    #[inline]
+    fn first_key(&self) -> i64 {
+        let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
+        window.min(self.far.first_key())
+    }
+
+    /// The first occupied key of the window that is at least `offset` above its lowest.
+    #[inline]
+    fn window_key_from(&self, offset: usize) -> Option<(i64, i64)> {
+        let start = slot_of(self.low);
+        let from = start + offset;
+        // Slots run from `start` to the array's end and go on at its beginning up to `start`.
+        let slot = if from < WINDOW_TICKS {
+            match self.window.occupied.first_from(from) {
+                Some(slot) => slot,
+                None => self.window.occupied.first().filter(|&slot| slot < start)?,
+            }
+        } else if from < start + WINDOW_TICKS {
+            self.window
+                .occupied
+                .first_from(from - WINDOW_TICKS)
+                .filter(|&slot| slot < start)?
+        } else {
+            return None;
+        };
+        let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
+        Some((self.low + offset as i64, self.window.lots[slot % WINDOW_TICKS]))
+    }
+
+    /// Moves the window's lowest key to `low`.
+    #[inline(never)]
+    fn move_window(&mut self, low: i64) -> bool {
+        let old = self.low;
+        let (leaving, entering) = if low > old {
+            (old..low.min(old + TICKS), low.max(old + TICKS)..low + TICKS)
+        } else {
+            (old.max(low + TICKS)..old + TICKS, low..old.min(low + TICKS))
+        };
+        let mut count = 0;
+        self.each_in_window(leaving.clone(), |_, _| count += 1);
+        if count > self.far.capacity() - self.far.len() {
+            return false;
+        }
+        let mut offset = (leaving.start - old) as usize;
+        while let Some((key, lots)) = self.window_key_from(offset) {
+            if key >= leaving.end {
+                break;
+            }
+            self.window.set(key, 0);
+            let kept = self.far.set(key, lots);
+            debug_assert!(kept, "room was counted above");
+            offset = (key - old) as usize + 1;
+        }
+        self.low = low;
+        let window = &mut self.window;
+        self.far
+            .take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
+        true
+    }
+
+    /// Calls `each` for every level of the window whose key is in the range.
+    fn each_in_window(&self, keys: core::ops::Range<i64>, mut each: impl FnMut(i64, i64)) {
+        let mut offset = (keys.start - self.low) as usize;
+        while let Some((key, lots)) = self.window_key_from(offset) {
+            if key >= keys.end {
+                return;
+            }
+            each(key, lots);
+            offset = (key - self.low) as usize + 1;
+        }
+    }
+
+    /// Key and quantity of the best level, as of the last settling.
+    #[inline]
+    pub(crate) fn best(&self) -> Option<(i64, i64)> {
+        (self.best_key != KEY_NONE).then_some((self.best_key, self.best_lots))
+    }
+
+    /// The quantity at a key; zero if there is none.
+    #[inline]
+    pub(crate) fn lots_at(&self, key: i64) -> i64 {
+        if (key.wrapping_sub(self.low) as u64) < WINDOW_TICKS as u64 {
+            self.window.lots[slot_of(key)]
+        } else {
+            self.far.lots_at(key)
+        }
+    }
+
+    /// Every level, best first.
+    #[inline]
+    pub(crate) fn levels(&self) -> LadderLevels<'_> {
+        LadderLevels {
+            ladder: self,
+            offset: 0,
+            place: Place::default(),
+        }
+    }
+
+    /// How many levels the side holds.
+    pub(crate) fn level_count(&self) -> usize {
+        self.window.occupied.count() + self.far.len()
+    }
+
+    /// How many of them lie outside the window.
+    pub(crate) fn far_count(&self) -> usize {
+        self.far.len()
+    }
+
+    /// How many may lie outside the window.
+    pub(crate) fn far_capacity(&self) -> usize {
+        self.far.capacity()
+    }
+
+    /// Bytes of storage behind this side.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.window.lots) + Bitmap::WORDS_BYTES + self.far.memory_bytes()
+    }
+
+    /// What is wrong with the side, in a few words; none if nothing is.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let occupied = &self.window.occupied;
+        if !occupied.is_consistent() {
+            return Some("the upper levels of the bitmap disagree with the lower");
+        }
+        if (0..WINDOW_TICKS).any(|slot| occupied.is_set(slot) != (self.window.lots[slot] != 0)) {
+            return Some("a slot's bit disagrees with its quantity");
+        }
+        if !self.far.is_consistent() {
+            return Some("the far store is out of order");
+        }
+        let first = self.far.place_from(self.low);
+        if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
+            return Some("a level of the window lies in the far store");
+        }
+        if self.best_key != self.first_key() || self.best_lots != self.levels().next().map_or(0, |(_, lots)| lots) {
+            return Some("the best level is not the first");
+        }
+        None
+    }
+
+    /// Whether the window stands so that the best level lies in it.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.best_key == KEY_NONE || (self.best_key >= self.low && self.best_key < self.low + TICKS)
+    }
+}
+
+/// Iterator over one side's keys and quantities, best first.
+#[derive(Clone, Debug)]
+pub(crate) struct LadderLevels<'a> {
+    ladder: &'a Ladder,
+    /// Offset in the window to go on from.
+    offset: usize,
+    /// Place in the far store to go on from.
+    place: Place,
+}
+
+impl Iterator for LadderLevels<'_> {
+    type Item = (i64, i64);
+
+    #[inline]
+    fn next(&mut self) -> Option<(i64, i64)> {
+        let far = self.ladder.far.level(self.place);
+        let window = match far {
+            // Only a side that could not be settled has far levels before its window.
+            Some((key, _)) if key < self.ladder.low => None,
+            _ => self.ladder.window_key_from(self.offset),
+        };
+        if let Some((key, _)) = window {
+            self.offset = (key - self.ladder.low) as usize + 1;
+            return window;
+        }
+        if far.is_some() {
+            self.place = self.ladder.far.next(self.place);
+        }
+        far
+    }
+}

@@ -1,0 +1,317 @@
+//! HOT: one instrument as the venue shows it: its book, its best bid and ask, its last trade, and the checks between them.
+
+use crate::book::{Book, BookFault, BookState};
+use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
+use crate::touch::{Touch, TouchHistory};
+use crate::types::{Level, Nanos, Side};
+
+/// What happened on one instrument since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketCounters {
+    /// Snapshots that made the book Live.
+    pub snapshots: u64,
+    /// Depth messages applied.
+    pub depth_messages: u64,
+    /// Levels applied, of snapshots and depth messages.
+    pub levels: u64,
+    /// Best bid/ask messages remembered.
+    pub touches: u64,
+    /// Public trades.
+    pub trades: u64,
+    /// Times a Live book was given up, for whatever reason.
+    pub lost: u64,
+    /// Depth messages ignored because the book was not Live, and trades without a level.
+    pub ignored: u64,
+    /// Pairs of best bid/ask and depth message with one update id that were compared.
+    pub bbo_checked: u64,
+    /// Of these, the ones that agreed in price and quantity on both sides.
+    pub bbo_matched: u64,
+    /// Times a Live book was crossed.
+    pub crossed: u64,
+    /// Messages refused for a price or quantity that no book can hold.
+    pub bad_levels: u64,
+    /// Times the store of far levels was full.
+    pub far_full: u64,
+}
+
+/// The last public trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// Price and quantity.
+    pub level: Level,
+    /// Who took: `Bid` if the aggressor bought.
+    pub aggressor: Side,
+    /// The venue's event time; zero if the message has none.
+    pub event_time: Nanos,
+}
+
+/// One instrument's market data, all of it.
+#[derive(Debug)]
+pub struct Market {
+    book: Book,
+    touches: TouchHistory,
+    last_trade: Option<Trade>,
+    /// Whether the book's sequence is that of a depth message, not of a snapshot.
+    at_depth_message: bool,
+    received_last: Nanos,
+    depth_received_last: Nanos,
+    event_time_last: Nanos,
+    counters: MarketCounters,
+}
+
+impl Market {
+    /// A market around an empty book.
+    #[must_use]
+    pub fn new(book: Book) -> Market {
+        Market {
+            book,
+            touches: TouchHistory::new(),
+            last_trade: None,
+            at_depth_message: false,
+            received_last: Nanos::ZERO,
+            depth_received_last: Nanos::ZERO,
+            event_time_last: Nanos::ZERO,
+            counters: MarketCounters::default(),
+        }
+    }
+
+    /// Takes one judged market message. Levels are meant as [`MarketKind`] says.
+    ///
+    /// The answer asks for a resync when this very message ended the book's being Live, or when a snapshot
+    /// could not make it so.
+    #[inline]
+    pub fn on_event(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+        self.received_last = event.received.wall;
+        if event.event_time != Nanos::ZERO {
+            self.event_time_last = event.event_time;
+        }
+        match event.kind {
+            MarketKind::Delta => self.on_delta(event, bids, asks),
+            MarketKind::Touch => self.on_touch(event, bids, asks),
+            MarketKind::Trade => self.on_trade(event, bids, asks),
+            MarketKind::Snapshot => self.on_snapshot(event, bids, asks),
+            MarketKind::Lost => self.on_lost(event.lost),
+        }
+    }
+
+    fn on_snapshot(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+        if let Err(fault) = self.book.replace(event.sequence, bids, asks) {
+            return self.refuse(fault);
+        }
+        self.counters.snapshots += 1;
+        self.counters.levels += (bids.len() + asks.len()) as u64;
+        self.depth_received_last = event.received.wall;
+        self.at_depth_message = false;
+        self.judge_crossed()
+    }
+
+    #[inline]
+    fn on_delta(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+        match self.book.apply(event.sequence, bids, asks) {
+            Ok(()) => {}
+            Err(BookFault::NotLive) => {
+                self.counters.ignored += 1;
+                return Answer::Ok;
+            }
+            Err(fault) => return self.refuse(fault),
+        }
+        self.counters.depth_messages += 1;
+        self.counters.levels += (bids.len() + asks.len()) as u64;
+        self.depth_received_last = event.received.wall;
+        self.at_depth_message = true;
+        let (bid, ask) = (self.book.best_bid(), self.book.best_ask());
+        let mut checked = 0;
+        let mut matched = 0;
+        for touch in self.touches.with_sequence(event.sequence) {
+            checked += 1;
+            matched += u64::from(touch.agrees_with(bid, ask));
+        }
+        let answer = self.judge_touches(checked, matched);
+        if answer != Answer::Ok {
+            return answer;
+        }
+        self.judge_crossed()
+    }
+
+    #[inline]
+    fn on_touch(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+        let touch = Touch {
+            bid: bids.first().copied(),
+            ask: asks.first().copied(),
+            sequence: event.sequence,
+            event_time: event.event_time,
+        };
+        self.touches.remember(touch);
+        self.counters.touches += 1;
+        let pair = self.at_depth_message && self.book.is_live() && touch.sequence == self.book.sequence();
+        if !pair || touch.sequence == 0 {
+            return Answer::Ok;
+        }
+        let matched = touch.agrees_with(self.book.best_bid(), self.book.best_ask());
+        self.judge_touches(1, u64::from(matched))
+    }
+
+    #[inline]
+    fn on_trade(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+        let (level, aggressor) = match (bids.first(), asks.first()) {
+            (_, Some(&level)) => (level, Side::Bid),
+            (Some(&level), None) => (level, Side::Ask),
+            (None, None) => {
+                self.counters.ignored += 1;
+                return Answer::Ok;
+            }
+        };
+        self.last_trade = Some(Trade {
+            level,
+            aggressor,
+            event_time: event.event_time,
+        });
+        self.counters.trades += 1;
+        Answer::Ok
+    }
+
+    fn on_lost(&mut self, reason: LostReason) -> Answer {
+        if matches!(reason, LostReason::Disconnected | LostReason::Instrument) {
+            // What the lost connection said last is old by now, and update ids may start over.
+            self.touches.clear();
+        }
+        self.give_up(reason);
+        Answer::Ok
+    }
+
+    /// A best bid/ask with the book's own update id must be the book's.
+    #[inline]
+    fn judge_touches(&mut self, checked: u64, matched: u64) -> Answer {
+        self.counters.bbo_checked += checked;
+        self.counters.bbo_matched += matched;
+        if checked == matched {
+            return Answer::Ok;
+        }
+        self.give_up(LostReason::TouchMismatch);
+        Answer::Resync(LostReason::TouchMismatch)
+    }
+
+    #[inline]
+    fn judge_crossed(&mut self) -> Answer {
+        if !self.book.is_crossed() {
+            return Answer::Ok;
+        }
+        self.counters.crossed += 1;
+        self.give_up(LostReason::Crossed);
+        Answer::Resync(LostReason::Crossed)
+    }
+
+    #[cold]
+    fn refuse(&mut self, fault: BookFault) -> Answer {
+        match fault {
+            BookFault::FarFull => self.counters.far_full += 1,
+            _ => self.counters.bad_levels += 1,
+        }
+        self.counters.lost += 1;
+        Answer::Resync(fault.lost_reason())
+    }
+
+    fn give_up(&mut self, reason: LostReason) {
+        self.counters.lost += u64::from(self.book.is_live());
+        self.book.set_lost(reason);
+    }
+
+    /// Puts another, empty book in the place of this one and hands the old one back, to be freed on a cold
+    /// thread: the way out of a full far store. The market is not Live until the next snapshot.
+    pub fn exchange_book(&mut self, book: Book) -> Book {
+        self.at_depth_message = false;
+        core::mem::replace(&mut self.book, book)
+    }
+
+    /// The book. Its state says whether it may be believed.
+    #[inline]
+    #[must_use]
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The venue's newest own best bid and ask.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> Option<&Touch> {
+        self.touches.newest()
+    }
+
+    /// Best bid and ask as strategies see them: the venue's own where its update id is newer than the book's,
+    /// else the book's. None unless the book is Live.
+    #[inline]
+    #[must_use]
+    pub fn reference(&self) -> Option<Touch> {
+        if !self.book.is_live() {
+            return None;
+        }
+        match self.touches.newest() {
+            Some(touch) if touch.sequence > self.book.sequence() => Some(*touch),
+            _ => Some(Touch {
+                bid: self.book.best_bid(),
+                ask: self.book.best_ask(),
+                sequence: self.book.sequence(),
+                event_time: self.event_time_last,
+            }),
+        }
+    }
+
+    /// Whether a quote may rest on this market: Live, both sides there, and neither crossed nor locked, in the
+    /// book and in the reference. Age is the caller's to judge.
+    #[inline]
+    #[must_use]
+    pub fn is_quotable(&self) -> bool {
+        let apart =
+            matches!((self.book.best_bid(), self.book.best_ask()), (Some(bid), Some(ask)) if bid.tick < ask.tick);
+        apart && self.reference().is_some_and(|touch| touch.has_spread())
+    }
+
+    /// Whether the book can be trusted.
+    #[inline]
+    #[must_use]
+    pub fn state(&self) -> BookState {
+        self.book.state()
+    }
+
+    /// The last public trade.
+    #[inline]
+    #[must_use]
+    pub fn last_trade(&self) -> Option<&Trade> {
+        self.last_trade.as_ref()
+    }
+
+    /// When the last message of any kind was in hand; zero before the first.
+    #[inline]
+    #[must_use]
+    pub fn received_last(&self) -> Nanos {
+        self.received_last
+    }
+
+    /// The venue's event time of the last message that had one.
+    #[inline]
+    #[must_use]
+    pub fn event_time_last(&self) -> Nanos {
+        self.event_time_last
+    }
+
+    /// How long ago the last message of any kind was in hand.
+    #[inline]
+    #[must_use]
+    pub fn age(&self, now: Nanos) -> Nanos {
+        now - self.received_last
+    }
+
+    /// How long ago the book last changed: by a snapshot or a depth message.
+    #[inline]
+    #[must_use]
+    pub fn depth_age(&self, now: Nanos) -> Nanos {
+        now - self.depth_received_last
+    }
+
+    /// What happened since the start.
+    #[inline]
+    #[must_use]
+    pub fn counters(&self) -> &MarketCounters {
+        &self.counters
+    }
+}

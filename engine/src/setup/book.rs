@@ -1,0 +1,69 @@
+//! COLD: allocates books: every byte a book will ever need, touched once so that trading faults no page in.
+
+use core::hint::black_box;
+
+use crate::book::{Bitmap, Book, Entry, Far, Ladder, Leaf, WORDS, leaves_for};
+use crate::limits::{FAR_LEVELS_DEFAULT, WINDOW_TICKS};
+
+/// The most far levels a side that set-up gives a book.
+pub const FAR_LEVELS_MAX: usize = 1 << 22;
+
+/// What a book is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookSettings {
+    /// Levels a side outside the window that the book can hold: `1..=FAR_LEVELS_MAX`, else the nearest.
+    pub far_levels: usize,
+}
+
+impl Default for BookSettings {
+    fn default() -> BookSettings {
+        BookSettings {
+            far_levels: FAR_LEVELS_DEFAULT,
+        }
+    }
+}
+
+/// An empty book.
+#[must_use]
+pub fn book(settings: &BookSettings) -> Book {
+    let far_levels = settings.far_levels.clamp(1, FAR_LEVELS_MAX);
+    Book::new(ladder(far_levels), ladder(far_levels))
+}
+
+/// An empty book with twice the far levels of one whose far store was full: it takes that one's place on a
+/// cold turn and becomes Live with the next snapshot. None if the store is as large as it may be.
+#[must_use]
+pub fn larger_book(full: &Book) -> Option<Book> {
+    let far_levels = full.far_level_capacity();
+    (far_levels < FAR_LEVELS_MAX).then(|| {
+        book(&BookSettings {
+            far_levels: far_levels * 2,
+        })
+    })
+}
+
+fn ladder(far_levels: usize) -> Ladder {
+    let leaves = leaves_for(far_levels);
+    let far = Far::new(
+        touched(Leaf::EMPTY, leaves).into_boxed_slice(),
+        touched(Entry::default(), leaves).into_boxed_slice(),
+        touched(0_u32, leaves).into_boxed_slice(),
+        far_levels,
+    );
+    let lots: Box<[i64; WINDOW_TICKS]> = touched(0, WINDOW_TICKS)
+        .into_boxed_slice()
+        .try_into()
+        .expect("as many slots as the window has");
+    let words: Box<[u64; WORDS]> = touched(0, WORDS)
+        .into_boxed_slice()
+        .try_into()
+        .expect("as many words as the bitmap has");
+    Ladder::new(lots, Bitmap::new(words), far)
+}
+
+/// A vector whose pages are really there: an allocation of zeros alone would only promise them.
+fn touched<T: Clone>(value: T, length: usize) -> Vec<T> {
+    let mut memory = vec![value.clone(); length];
+    black_box(&mut memory).fill(value);
+    memory
+}
