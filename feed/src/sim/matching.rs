@@ -247,7 +247,7 @@ impl Matching {
             let level = Level { tick, lots: self.displayed.lots_at(opposite, tick) };
             let mut shown = self.displayed.available(opposite, level);
             let mut passed = 0i64;
-            let mut index = self.resting[opposite as usize].partition_point(|other| is_better(opposite, other.tick, tick));
+            let index = self.resting[opposite as usize].partition_point(|other| is_better(opposite, other.tick, tick));
             while !left.is_zero() {
                 let Some(resting) = self.resting[opposite as usize].get(index).filter(|other| other.tick == tick) else { break };
                 let first = (resting.ahead.0 - passed).clamp(0, shown.0).min(left.0);
