@@ -1,5 +1,7 @@
 //! COLD: contenders take turns on the same work in one run, so that the machine's noise meets all of them alike.
 
+use core::ops::Range;
+
 use crate::clock::{Clock, start, stop};
 use crate::frames::Frames;
 
@@ -83,6 +85,58 @@ pub fn by_batch(frames: &Frames, rounds: usize, contenders: &mut [Contender<'_>]
             let (ns, spread) = median_and_spread(values);
             Time {
                 name: contender.name.clone(),
+                ns,
+                spread,
+            }
+        })
+        .collect()
+}
+
+/// A stateful piece of work over a stream, done in chunks.
+pub trait Work {
+    /// As printed in tables.
+    fn name(&self) -> String;
+
+    /// Back to the state before the stream's first item.
+    fn reset(&mut self);
+
+    /// Does the items of `range`, which follow those of the call before, and gives back something that depends on
+    /// all results.
+    fn run(&mut self, range: Range<usize>) -> u64;
+}
+
+/// Lets all works do a stream of `count` items `rounds` times, in turns of `chunk` items, and reports ns a stream.
+///
+/// One round before the first is not counted. The order of turns rotates from chunk to chunk.
+pub fn by_chunk(count: usize, chunk: usize, rounds: usize, works: &mut [Box<dyn Work + '_>]) -> Vec<Time> {
+    let clock = Clock::calibrated();
+    let mut rounds_ns = vec![Vec::with_capacity(rounds); works.len()];
+    let mut sink = 0u64;
+    for round in 0..=rounds {
+        let mut totals = vec![0u64; works.len()];
+        works.iter_mut().for_each(|work| work.reset());
+        for (turn_base, begin) in (0..count).step_by(chunk).enumerate() {
+            let range = begin..(begin + chunk).min(count);
+            for turn in 0..works.len() {
+                let who = (turn + turn_base + round) % works.len();
+                let begun = start();
+                sink ^= works[who].run(range.clone());
+                totals[who] += stop() - begun;
+            }
+        }
+        if round > 0 {
+            for (who, total) in totals.iter().enumerate() {
+                rounds_ns[who].push(clock.ns(*total));
+            }
+        }
+    }
+    core::hint::black_box(sink);
+    let named = works.iter().zip(&mut rounds_ns);
+    named
+        .map(|(work, values)| {
+            let (ns, spread) = median_and_spread(values);
+            Time {
+                name: work.name(),
                 ns,
                 spread,
             }

@@ -3,9 +3,15 @@
 //! `plain` holds what a careful user of well-known crates would write. It was written first, is kept at its best
 //! known configuration, and nothing here may weaken it: a target missed and reported is fine, a weaker peer is not.
 
+pub mod book;
 pub mod clock;
 pub mod contest;
 pub mod decode;
 pub mod frames;
+pub mod gate;
+pub mod instrument;
 pub mod plain;
+pub mod ring;
 pub mod synthetic;
+pub mod threads;
+pub mod workload;

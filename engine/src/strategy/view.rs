@@ -127,7 +127,7 @@ impl<'a> View<'a> {
         if !self.is_quotable(id) {
             return None;
         }
-        best_of(self.book(id), self.touch(id))
+        best_of(self.book(id), &self.touch(id).copied().unwrap_or_default())
     }
 
     /// Position, cash, fees and profit.

@@ -10,9 +10,12 @@ pub mod tls;
 mod pipe;
 
 pub mod connection;
-pub mod kernel;
 mod connection_error;
+pub mod fetch;
+pub mod kernel;
+pub mod resolve;
 pub mod server;
 mod server_client;
+pub mod snapshots;
 
 mod http;
