@@ -14,4 +14,5 @@ pub mod plain;
 pub mod ring;
 pub mod synthetic;
 pub mod threads;
+pub mod trader;
 pub mod workload;
