@@ -10,6 +10,7 @@ pub mod decode;
 pub mod frames;
 pub mod gate;
 pub mod instrument;
+pub mod pipeline;
 pub mod plain;
 pub mod ring;
 pub mod synthetic;
