@@ -112,7 +112,7 @@ impl<S: MarketSink> Player<S> {
 
     fn play_frame(&mut self, record: &mut Record<'_>) -> Played {
         let outcome =
-            self.flow.on_frame(record.buffer, record.length, record.stamp, RECORDED_PATH, &mut self.sink);
+            self.flow.on_frame(record.buffer, record.length, record.stamp, (RECORDED_PATH, true), &mut self.sink);
         match outcome {
             FrameOutcome::Market { .. } | FrameOutcome::Ignored => Played::Good,
             FrameOutcome::Control(Message::Refused { .. }) => Played::Good,

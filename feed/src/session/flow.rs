@@ -35,6 +35,15 @@ pub enum FrameOutcome {
     },
 }
 
+impl FrameOutcome {
+    /// Whether it was a depth update.
+    #[inline]
+    #[must_use]
+    pub const fn is_depth(&self) -> bool {
+        matches!(self, FrameOutcome::Market { kind: MarketKind::Delta, .. })
+    }
+}
+
 /// What passed so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounters {
@@ -94,13 +103,16 @@ impl MarketFlow {
     }
 
     /// Takes the stream frame `buffer[..length]`, with padding behind it, from connection `path`.
+    ///
+    /// While two connections overlap, depth is taken from both (update ids tell what is new), everything else
+    /// from the `primary` one alone.
     #[inline]
     pub fn on_frame(
         &mut self,
         buffer: &mut [u8],
         length: usize,
         received: Stamp,
-        path: u8,
+        (path, primary): (u8, bool),
         sink: &mut impl MarketSink,
     ) -> FrameOutcome {
         self.counters.frames += 1;
@@ -113,6 +125,7 @@ impl MarketFlow {
                 self.on_depth(symbol, ids, event_time, received, path, sink);
                 FrameOutcome::Market { symbol, kind: MarketKind::Delta }
             }
+            Message::Touch { .. } | Message::Trade { .. } if !primary => FrameOutcome::Ignored,
             Message::Touch { symbol, sequence, event_time } => {
                 let event = self.event(symbol, MarketKind::Touch, sequence, event_time, received, path);
                 let (bids, asks) = (self.decoder.levels().bids(), self.decoder.levels().asks());
