@@ -49,14 +49,18 @@ fn a_warm_market_and_ring_allocate_nothing() {
     let (mut bids, mut asks) = ([Level::default(); 40], [Level::default(); 40]);
     let mut resyncs = 0;
     let mut moved = 0_i128;
+    let mut touch = 5_000_000;
     let before = CALLS.with(Cell::get);
     for sequence in 1..20_000_u64 {
-        // A market that wanders through many windows, jumps, empties, crosses and overflows its far store.
-        let touch = 5_000_000 + (random.signed(30) + sequence as i64) * 200 * (1 + random.below(500) as i64 / 499);
+        // A market that wanders through many windows, is crossed now and then and overflows its far store.
+        touch = (touch + random.signed(4_000)).clamp(3_000_000, 9_000_000);
         for (index, (bid, ask)) in bids.iter_mut().zip(&mut asks).enumerate() {
             let distance = random.below(1 << (4 + index % 18)) as i64;
             *bid = level(touch - distance, random.below(3) as i64 * 50);
-            *ask = level(touch + 1 + distance, random.below(3) as i64 * 50);
+            *ask = level(20_000_000 - touch + distance, random.below(3) as i64 * 50);
+        }
+        if random.below(400) == 0 {
+            bids[0] = level(40_000_000, 1);
         }
         let live = market.book().is_live();
         let kind = match random.below(10) {
