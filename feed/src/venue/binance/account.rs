@@ -8,7 +8,8 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Side, Tick, 
 
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, usage};
-use crate::venue::binance::sign::{Credentials, Query};
+use crate::venue::binance::parameters::Query;
+use crate::venue::binance::sign::Credentials;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage, parse_money, parse_signed};
 
