@@ -88,7 +88,7 @@ impl Gateway {
             Step::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
             Step::UserConnecting => due(self.user_link.since + self.settings.connect_timeout),
             Step::UserKey => due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until)),
-            Step::Quiet | Step::Stopped => {}
+            Step::Ready | Step::Resolve | Step::Settle | Step::Quiet | Step::Stopped => {}
             _ if self.step_request.is_none() => due(self.step_not_before.max(self.silent_until)),
             _ => {}
         }
@@ -281,21 +281,33 @@ impl Gateway {
 
     /// Moves through the steps that need no answer, and asks for the answer where one is needed.
     fn advance(&mut self, now: Nanos) {
+        loop {
+            let before = self.step;
+            self.advance_unasked(now);
+            if self.step == before {
+                break;
+            }
+        }
+        self.ask_for_step(now);
+    }
+
+    fn advance_unasked(&mut self, now: Nanos) {
         match self.step {
             Step::Clock if !self.clock.wants_samples() => self.clock_known(now),
             Step::UserKey if self.user_link.is_open() => self.go(Step::Query(0), now),
-            Step::UserKey if now < self.user_link.retry_at => return,
             Step::Query(place) | Step::CancelAll(place) if place >= self.instruments.len() => {
-                let next = if self.shutting_down {
-                    Step::Settle
-                } else {
-                    Step::Resolve
-                };
+                let next = if self.shutting_down { Step::Settle } else { Step::Resolve };
                 self.go(next, now);
             }
             Step::Resolve => self.try_ready(now),
             Step::Settle => self.try_quiet(now),
             _ => {}
+        }
+    }
+
+    fn ask_for_step(&mut self, now: Nanos) {
+        if self.step == Step::UserKey && now < self.user_link.retry_at {
+            return;
         }
         let kind = match self.step {
             Step::Clock => RequestKind::ServerTime,
