@@ -87,13 +87,15 @@ impl Gateway {
             Step::Idle => due(self.orders_link.retry_at),
             Step::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
             Step::UserConnecting => due(self.user_link.since + self.settings.connect_timeout),
-            Step::UserKey => due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until)),
+            Step::UserKey if self.step_request.is_none() => due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until)),
             Step::Ready | Step::Resolve | Step::Settle | Step::Quiet | Step::Stopped => {}
             _ if self.step_request.is_none() => due(self.step_not_before.max(self.silent_until)),
             _ => {}
         }
-        if matches!(self.step, Step::Resolve | Step::Settle) {
-            due(self.step_since + SETTLE_QUERY_INTERVAL);
+        match self.step {
+            Step::Resolve => due(self.step_since + RESOLVE_TIME_MAX),
+            Step::Settle => due(self.step_since + SETTLE_QUERY_INTERVAL),
+            _ => {}
         }
         if self.can_send() {
             if !self
@@ -107,11 +109,11 @@ impl Gateway {
                 if order.wants_cancel() {
                     due(order.cancel_at.max(self.silent_until));
                 }
-                if !order.query_in_flight && order.query_at != Nanos::NEVER {
+                if self.may_query() && !order.query_in_flight && order.query_at != Nanos::NEVER {
                     due(order.query_at.max(self.silent_until));
                 }
                 if order.missing_since != Nanos::ZERO {
-                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at));
+                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(self.silent_until));
                 }
             }
         }
@@ -124,6 +126,11 @@ impl Gateway {
             self.step,
             Step::Ready | Step::Resolve | Step::Settle | Step::Query(_) | Step::CancelAll(_)
         )
+    }
+
+    /// Whether orders may be asked for: not while a sweep is about to tell of them all.
+    pub(super) fn may_query(&self) -> bool {
+        matches!(self.step, Step::Ready | Step::Resolve | Step::Settle)
     }
 
     pub(super) fn opened(&mut self, connection: GatewayConnection, now: Nanos) {
@@ -493,7 +500,11 @@ impl Gateway {
         }
         let asked = |kind| self.pending.values().any(|pending| pending.kind == kind);
         if now >= self.clock_due() && !asked(RequestKind::ServerTime) {
-            self.send(&Request::ServerTime, OrderId::NONE, 0, now);
+            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now) {
+                self.send(&Request::ServerTime, OrderId::NONE, 0, now);
+            } else {
+                self.clock_measured = now;
+            }
         }
         let keep = self.side.has_user_data_connection()
             && now - self.user_data_kept >= self.settings.user_data_keep_interval

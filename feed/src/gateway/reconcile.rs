@@ -2,7 +2,6 @@
 
 use spinbook_engine::types::{Nanos, OrderId};
 
-use super::lifecycle::Step;
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::throttle::Urgency;
 use super::{CloseReason, Gateway, GatewayConnection};
@@ -102,7 +101,7 @@ impl Gateway {
     }
 
     pub(super) fn send_queries(&mut self, now: Nanos) {
-        if !matches!(self.step, Step::Ready | Step::Resolve | Step::Settle) || now < self.silent_until {
+        if !self.may_query() || now < self.silent_until {
             return;
         }
         let cost = self.side.cost(RequestKind::OrderStatus);
