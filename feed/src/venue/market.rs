@@ -4,20 +4,10 @@ use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
 use spinbook_engine::types::{Level, Nanos, Side};
 
 use super::instrument::{Instrument, SYMBOL_BYTES_MAX, Symbol};
+pub use crate::sync::UpdateIds;
 
 /// Readable bytes that must lie behind every frame, so that wide loads stay inside the buffer.
 pub const FRAME_PADDING: usize = 64;
-
-/// Update ids of one depth message, as the venue numbers them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UpdateIds {
-    /// First update in the message.
-    pub first: u64,
-    /// Last update in the message.
-    pub last: u64,
-    /// Last update of the message before, where the venue says it; zero otherwise.
-    pub previous: u64,
-}
 
 /// What a frame said. Levels lie in the decoder's [`LevelScratch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +102,9 @@ impl LevelScratch {
             Side::Bid => (&mut self.bids, &mut self.bid_count),
             Side::Ask => (&mut self.asks, &mut self.ask_count),
         };
-        let Some(slot) = levels.get_mut(*count) else { return false };
+        let Some(slot) = levels.get_mut(*count) else {
+            return false;
+        };
         *slot = level;
         *count += 1;
         true
@@ -182,14 +174,23 @@ impl SymbolTable {
             }
             slots[at] = u16::try_from(index + 1).expect("the engine holds far fewer instruments");
         }
-        SymbolTable { slots, names, lowercase, last_found: 0 }
+        SymbolTable {
+            slots,
+            names,
+            lowercase,
+            last_found: 0,
+        }
     }
 
     /// The index of a symbol as payloads have it.
     #[inline]
     pub fn find(&mut self, name: &[u8]) -> Option<usize> {
         // Frames of one symbol come in runs.
-        if self.names.get(self.last_found).is_some_and(|last| last.as_bytes() == name) {
+        if self
+            .names
+            .get(self.last_found)
+            .is_some_and(|last| last.as_bytes() == name)
+        {
             return Some(self.last_found);
         }
         if name.len() > SYMBOL_BYTES_MAX {
