@@ -87,7 +87,9 @@ impl Gateway {
             Step::Idle => due(self.orders_link.retry_at),
             Step::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
             Step::UserConnecting => due(self.user_link.since + self.settings.connect_timeout),
-            Step::UserKey if self.step_request.is_none() => due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until)),
+            Step::UserKey if self.step_request.is_none() => {
+                due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until))
+            }
             Step::Ready | Step::Resolve | Step::Settle | Step::Quiet | Step::Stopped => {}
             _ if self.step_request.is_none() => due(self.step_not_before.max(self.silent_until)),
             _ => {}
@@ -113,7 +115,9 @@ impl Gateway {
                     due(order.query_at.max(self.silent_until));
                 }
                 if order.missing_since != Nanos::ZERO {
-                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(self.silent_until));
+                    due((order.missing_since + self.settings.fills_grace)
+                        .max(order.fills_at)
+                        .max(self.silent_until));
                 }
             }
         }
@@ -241,7 +245,10 @@ impl Gateway {
             return;
         }
         self.shutting_down = true;
-        for order in self.orders.active_ids(|order| order.is_open() && order.cancel == CancelState::None) {
+        for order in self
+            .orders
+            .active_ids(|order| order.is_open() && order.cancel == CancelState::None)
+        {
             if let Some(tracked) = self.orders.find_mut(order) {
                 // The sweep below cancels them all in one request; singly only if it does not.
                 tracked.cancel = CancelState::Wanted;
@@ -303,7 +310,11 @@ impl Gateway {
             Step::Clock if !self.clock.wants_samples() => self.clock_known(now),
             Step::UserKey if self.user_link.is_open() => self.go(Step::Query(0), now),
             Step::Query(place) | Step::CancelAll(place) if place >= self.instruments.len() => {
-                let next = if self.shutting_down { Step::Settle } else { Step::Resolve };
+                let next = if self.shutting_down {
+                    Step::Settle
+                } else {
+                    Step::Resolve
+                };
                 self.go(next, now);
             }
             Step::Resolve => self.try_ready(now),
@@ -446,8 +457,13 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::Cancel);
-        for order in self.orders.active_ids(|order| order.wants_cancel() && now >= order.cancel_at) {
-            let Some(tracked) = self.orders.find(order) else { continue };
+        for order in self
+            .orders
+            .active_ids(|order| order.wants_cancel() && now >= order.cancel_at)
+        {
+            let Some(tracked) = self.orders.find(order) else {
+                continue;
+            };
             if !self.throttle.allows(cost, Urgency::Cancel, now) {
                 let at = self.throttle.ready_at(cost, Urgency::Cancel, now);
                 self.orders.find_mut(order).expect("just found").cancel_at = at;
@@ -500,7 +516,10 @@ impl Gateway {
         }
         let asked = |kind| self.pending.values().any(|pending| pending.kind == kind);
         if now >= self.clock_due() && !asked(RequestKind::ServerTime) {
-            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now) {
+            if self
+                .throttle
+                .allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now)
+            {
                 self.send(&Request::ServerTime, OrderId::NONE, 0, now);
             } else {
                 self.clock_measured = now;

@@ -89,11 +89,21 @@ pub enum Verdict {
     /// Never arrived.
     LoseRequest,
     /// Refused.
-    Refuse { status: u16, code: i32, message: &'static str, retry_after_ms: Option<i64> },
+    Refuse {
+        status: u16,
+        code: i32,
+        message: &'static str,
+        retry_after_ms: Option<i64>,
+    },
 }
 
 pub fn refuse(status: u16, code: i32) -> Verdict {
-    Verdict::Refuse { status, code, message: "no", retry_after_ms: None }
+    Verdict::Refuse {
+        status,
+        code,
+        message: "no",
+        retry_after_ms: None,
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -228,7 +238,12 @@ impl Desk {
         self.requests.push((self.now, method.clone(), request.clone()));
         match (self.rule)(&method, request) {
             Verdict::LoseRequest => {}
-            Verdict::Refuse { status, code, message, retry_after_ms } => {
+            Verdict::Refuse {
+                status,
+                code,
+                message,
+                retry_after_ms,
+            } => {
                 let mut error = json!({"code": code, "msg": message});
                 if let Some(at) = retry_after_ms {
                     error["data"] = json!({"serverTime": 0, "retryAfter": at});
@@ -272,7 +287,10 @@ impl Desk {
             "userDataStream.ping" => Ok(json!({})),
             "order.place" => self.place(params),
             "order.cancel" => {
-                let id = self.find(params).filter(|id| is_live(self.orders[id].status)).ok_or((-2011, "Unknown order sent."))?;
+                let id = self
+                    .find(params)
+                    .filter(|id| is_live(self.orders[id].status))
+                    .ok_or((-2011, "Unknown order sent."))?;
                 self.end(id, "CANCELED");
                 Ok(self.row(id, true))
             }
@@ -280,9 +298,7 @@ impl Desk {
                 let id = self.find(params).ok_or((-2013, "Order does not exist."))?;
                 Ok(self.row(id, false))
             }
-            "openOrders.status" => {
-                Ok(self.live().into_iter().map(|id| self.row(id, false)).collect())
-            }
+            "openOrders.status" => Ok(self.live().into_iter().map(|id| self.row(id, false)).collect()),
             "openOrders.cancelAll" => {
                 let live = self.live();
                 if live.is_empty() {
@@ -293,14 +309,23 @@ impl Desk {
             }
             "myTrades" => {
                 let wanted = &params["orderId"];
-                Ok(self.trades.iter().filter(|trade| trade["orderId"] == *wanted).cloned().collect())
+                Ok(self
+                    .trades
+                    .iter()
+                    .filter(|trade| trade["orderId"] == *wanted)
+                    .cloned()
+                    .collect())
             }
             _ => Err((-1020, "This operation is not supported.")),
         }
     }
 
     fn live(&self) -> Vec<u64> {
-        self.orders.values().filter(|order| is_live(order.status)).map(|order| order.id).collect()
+        self.orders
+            .values()
+            .filter(|order| is_live(order.status))
+            .map(|order| order.id)
+            .collect()
     }
 
     pub fn open_at_venue(&self) -> usize {
@@ -315,19 +340,31 @@ impl Desk {
     }
 
     pub fn by_client(&self, client: &str) -> Option<u64> {
-        self.orders.values().rev().find(|order| order.client == client).map(|order| order.id)
+        self.orders
+            .values()
+            .rev()
+            .find(|order| order.client == client)
+            .map(|order| order.id)
     }
 
     pub fn id_of(&self, order: OrderId) -> u64 {
-        self.by_client(ClientOrderId::new(order).as_str()).expect("the venue has it")
+        self.by_client(ClientOrderId::new(order).as_str())
+            .expect("the venue has it")
     }
 
     fn place(&mut self, params: &Value) -> Result<Value, (i32, &'static str)> {
         let word = |key: &str| params[key].as_str().unwrap().to_owned();
-        let id = self.add(&word("newClientOrderId"), &word("side"), &word("price"), &word("quantity"));
+        let id = self.add(
+            &word("newClientOrderId"),
+            &word("side"),
+            &word("price"),
+            &word("quantity"),
+        );
         self.event(id, "NEW", None);
-        Ok(json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": word("newClientOrderId"),
-                  "transactTime": self.venue_ms()}))
+        Ok(
+            json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": word("newClientOrderId"),
+                  "transactTime": self.venue_ms()}),
+        )
     }
 
     /// An order that is suddenly there.
@@ -364,7 +401,11 @@ impl Desk {
     pub fn fill(&mut self, id: u64, lots: i64, trade: u64, fee: (&str, &str)) {
         let order = self.orders.get_mut(&id).unwrap();
         order.filled += lots;
-        order.status = if order.filled == order.lots { "FILLED" } else { "PARTIALLY_FILLED" };
+        order.status = if order.filled == order.lots {
+            "FILLED"
+        } else {
+            "PARTIALLY_FILLED"
+        };
         let order = order.clone();
         self.trades.push(json!({
             "symbol": "BTCUSDT", "id": trade, "orderId": id, "price": order.price, "qty": quantity(self.product, lots),
@@ -435,7 +476,11 @@ impl Desk {
     }
 
     pub fn cancel_order(&mut self, order: OrderId) {
-        let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
+        let intent = Intent {
+            order,
+            kind: IntentKind::Cancel,
+            ..Intent::default()
+        };
         self.gateway.on_intent(&intent, self.now);
         self.carry();
     }
@@ -447,7 +492,11 @@ impl Desk {
 
     /// Kinds of the events about one order, in order.
     pub fn kinds(&self, order: OrderId) -> Vec<ExecutionKind> {
-        self.events.iter().filter(|event| event.order == order).map(|event| event.kind).collect()
+        self.events
+            .iter()
+            .filter(|event| event.order == order)
+            .map(|event| event.kind)
+            .collect()
     }
 
     pub fn has(&self, kind: ExecutionKind) -> bool {
