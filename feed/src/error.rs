@@ -1,1 +1,82 @@
-//! COLD: error.
+//! COLD: why a venue's message was refused: small typed errors that keep the venue's own code.
+
+use thiserror::Error;
+
+use crate::number::NumberError;
+
+/// A frame that is not what the venue's protocol says. It is counted and never applied in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Not JSON, cut short, or with bytes behind its end.
+    #[error("not valid JSON")]
+    Json,
+    /// JSON, but not an object of a known form.
+    #[error("not a message of this venue")]
+    Shape,
+    /// A field that the message must have is absent.
+    #[error("field `{0}` is missing")]
+    Missing(&'static str),
+    /// A known field has the wrong type.
+    #[error("field `{0}` has the wrong type")]
+    WrongType(&'static str),
+    /// A known field appears twice.
+    #[error("field `{0}` appears twice")]
+    Duplicate(&'static str),
+    /// A price that is not an exact number of ticks.
+    #[error("price: {0}")]
+    Price(NumberError),
+    /// A quantity that is not an exact number of lots.
+    #[error("quantity: {0}")]
+    Quantity(NumberError),
+    /// A time beyond the range of nanoseconds in 64 bits.
+    #[error("field `{0}` is no time")]
+    Time(&'static str),
+    /// The update ids of a message run backwards.
+    #[error("first update id is above the last")]
+    Sequence,
+    /// More levels a side than any depth message may carry.
+    #[error("more levels than a message may carry")]
+    TooManyLevels,
+    /// A symbol that was not subscribed, or another than the one the stream is named after.
+    #[error("symbol was not subscribed or is not the stream's")]
+    WrongSymbol,
+    /// Longer than any message of this venue.
+    #[error("frame is too large")]
+    TooLarge,
+}
+
+/// An answer of the venue that refuses a request, with the venue's own code.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the venue answered {code}: {message}")]
+pub struct VenueError {
+    /// The venue's own code.
+    pub code: i32,
+    /// The venue's own words, cut to a reasonable length.
+    pub message: String,
+}
+
+/// An instrument list, or a rule in it, that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InstrumentError {
+    /// The reply is not JSON of the expected form.
+    #[error("instrument list: {0}")]
+    List(String),
+    /// The symbol is not listed.
+    #[error("symbol {symbol} is not listed; {hint}")]
+    Unknown {
+        /// What was asked for.
+        symbol: String,
+        /// The nearest listed symbol, or how many are listed.
+        hint: String,
+    },
+    /// A field of the symbol is missing or unusable.
+    #[error("symbol {symbol}: {field}: {problem}")]
+    Field {
+        /// Whose rule.
+        symbol: String,
+        /// Which rule.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}

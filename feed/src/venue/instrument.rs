@@ -1,1 +1,131 @@
-//! HOT: instrument.
+//! HOT: one instrument as the feed knows it: names, scales, and the rules an order must keep.
+
+use core::fmt;
+
+use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick, VenueId};
+
+use crate::number::Scale;
+
+/// Longest symbol or asset name, in bytes of UTF-8.
+pub const SYMBOL_BYTES_MAX: usize = 32;
+
+/// A symbol or asset name, inline.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol {
+    length: u8,
+    bytes: [u8; SYMBOL_BYTES_MAX],
+}
+
+impl Symbol {
+    /// The empty name.
+    pub const EMPTY: Symbol = Symbol {
+        length: 0,
+        bytes: [0; SYMBOL_BYTES_MAX],
+    };
+
+    /// A name of 1 to [`SYMBOL_BYTES_MAX`] bytes without control characters, quotes or backslashes.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Symbol> {
+        let bad = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\' || *byte == 0x7f;
+        if name.is_empty() || name.len() > SYMBOL_BYTES_MAX || name.as_bytes().iter().any(bad) {
+            return None;
+        }
+        let mut bytes = [0; SYMBOL_BYTES_MAX];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        Some(Symbol {
+            length: name.len() as u8,
+            bytes,
+        })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
+
+    /// The name's bytes.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length as usize]
+    }
+
+    /// The name with ASCII letters in lower case, as stream names have it.
+    #[must_use]
+    pub fn to_lowercase(mut self) -> Symbol {
+        self.bytes.make_ascii_lowercase();
+        self
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// What the venue allows with an instrument right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InstrumentStatus {
+    /// Orders are matched.
+    Trading,
+    /// Only cancels are taken.
+    CancelOnly,
+    /// Anything else: no orders.
+    Closed,
+}
+
+/// One instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instrument {
+    /// Its place in every array.
+    pub id: InstrumentId,
+    /// The product line it trades on.
+    pub venue: VenueId,
+    /// The venue's name for it, as payloads have it (`BTCUSDT`).
+    pub symbol: Symbol,
+    /// What is bought and sold.
+    pub base_asset: Symbol,
+    /// What it is paid with.
+    pub quote_asset: Symbol,
+    /// Ticks: text of prices.
+    pub price: Scale,
+    /// Lots: text of quantities; the finest unit that feed and balances use.
+    pub quantity: Scale,
+    /// Order prices are multiples of this, in ticks.
+    pub tick_order_step: i64,
+    /// Order quantities are multiples of this, in lots.
+    pub lots_order_step: i64,
+    /// Smallest order.
+    pub lots_order_min: Lots,
+    /// Largest order.
+    pub lots_order_max: Lots,
+    /// Lowest order price; zero: no rule.
+    pub tick_order_min: Tick,
+    /// Highest order price; zero: no rule.
+    pub tick_order_max: Tick,
+    /// Smallest price times quantity of an order.
+    pub notional_min: QuoteAtoms,
+    /// Worth of one tick times one lot, in 10^-18 of the quote asset.
+    pub atoms_per_tick_lot: i128,
+    /// Whether orders are taken.
+    pub status: InstrumentStatus,
+}
+
+/// The worth of one tick times one lot in 10^-18 of the quote asset; `None` if that is not a whole number.
+#[must_use]
+pub fn atoms_per_tick_lot(price: &Scale, quantity: &Scale) -> Option<i128> {
+    let product = price.unit_atoms().checked_mul(quantity.unit_atoms())?;
+    let unit = spinbook_engine::types::QUOTE_ATOMS_PER_UNIT as u128;
+    if product % unit != 0 {
+        return None;
+    }
+    i128::try_from(product / unit).ok()
+}

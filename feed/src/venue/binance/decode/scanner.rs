@@ -1,0 +1,255 @@
+//! HOT: the schema scanner: depth updates and best bid/asks in the layouts that the venue prints.
+//!
+//! It says either "this message" or "not mine", never anything else about a frame; what it says must be
+//! what the general decoder would say of the same bytes.
+
+use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
+
+use super::avx2::Avx2;
+use super::cursor::Cursor;
+use super::{Product, Scales, ScannerChoice, time_from_millis};
+use crate::venue::instrument::SYMBOL_BYTES_MAX;
+use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};
+
+/// Depth streams that may be subscribed; another name is the general decoder's.
+const DEPTH_STREAMS: [&[u8]; 4] = [b"depth@100ms", b"depth@0ms", b"depth", b"depth@500ms"];
+const TOUCH_STREAM: &[u8] = b"bookTicker";
+const STREAM_BYTES_MAX: usize = SYMBOL_BYTES_MAX + 16;
+
+/// The scanner that was chosen when the decoder was made.
+#[derive(Debug)]
+pub(super) enum Scanner {
+    /// Levels by AVX2.
+    Avx2(Avx2),
+    /// Levels in ordinary registers.
+    Portable,
+    /// Nothing is scanned.
+    Off,
+}
+
+impl Scanner {
+    pub(super) fn new(choice: ScannerChoice) -> Scanner {
+        match choice {
+            ScannerChoice::Best => Avx2::detect().map_or(Scanner::Portable, Scanner::Avx2),
+            ScannerChoice::Portable => Scanner::Portable,
+            ScannerChoice::Off => Scanner::Off,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Scanner::Avx2(_) => "avx2",
+            Scanner::Portable => "portable",
+            Scanner::Off => "off",
+        }
+    }
+
+    /// The message in `padded[..length]`, or `None`: not mine.
+    #[inline]
+    pub(super) fn scan(
+        &mut self,
+        product: Product,
+        padded: &[u8],
+        length: usize,
+        symbols: &mut SymbolTable,
+        scales: &[Scales],
+        levels: &mut LevelScratch,
+    ) -> Option<Message> {
+        if matches!(self, Scanner::Off) {
+            return None;
+        }
+        let mut cursor = Cursor { buffer: padded, at: 0 };
+        let stream = if cursor.optional(b"{\"stream\":\"") {
+            let name = cursor.text(STREAM_BYTES_MAX)?;
+            cursor.literal(b",\"data\":")?;
+            Some(name)
+        } else {
+            None
+        };
+        cursor.literal(b"{")?;
+        let scan = Scan {
+            product,
+            symbols,
+            scales,
+            stream,
+            length,
+        };
+        if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
+            return scan.depth(cursor, levels, self);
+        }
+        let named = cursor.optional(b"\"e\":\"bookTicker\",");
+        scan.touch(cursor, levels, named)
+    }
+}
+
+/// One frame's circumstances.
+struct Scan<'a> {
+    product: Product,
+    symbols: &'a mut SymbolTable,
+    scales: &'a [Scales],
+    stream: Option<&'a [u8]>,
+    length: usize,
+}
+
+impl Scan<'_> {
+    #[inline(always)]
+    fn depth(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, scanner: &mut Scanner) -> Option<Message> {
+        let event_time = time_from_millis(cursor.integer()?)?;
+        if cursor.optional(b",\"T\":") {
+            cursor.integer()?;
+        }
+        cursor.literal(b",\"s\":\"")?;
+        let symbol = self.symbol(&mut cursor)?;
+        self.stream_is(symbol, |channel| DEPTH_STREAMS.contains(&channel))?;
+        pair_and_type(&mut cursor)?;
+        cursor.literal(b",\"U\":")?;
+        let first = cursor.integer()?;
+        cursor.literal(b",\"u\":")?;
+        let last = cursor.integer()?;
+        let previous = match self.product {
+            Product::BinanceSpot => 0,
+            Product::BinanceUsdm => {
+                cursor.literal(b",\"pu\":")?;
+                cursor.integer()?
+            }
+        };
+        if first > last {
+            return None;
+        }
+        cursor.literal(b",\"b\":[")?;
+        let scales = self.scales[symbol];
+        match scanner {
+            Scanner::Avx2(avx2) => cursor.at = avx2.sides(cursor.buffer, cursor.at, self.length, scales, levels)?,
+            Scanner::Portable | Scanner::Off => {
+                side(&mut cursor, scales, levels, Side::Bid)?;
+                cursor.literal(b",\"a\":[")?;
+                side(&mut cursor, scales, levels, Side::Ask)?;
+            }
+        }
+        self.end(cursor)?;
+        Some(Message::Depth {
+            symbol,
+            ids: UpdateIds { first, last, previous },
+            event_time,
+        })
+    }
+
+    #[inline(always)]
+    fn touch(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, named: bool) -> Option<Message> {
+        cursor.literal(b"\"u\":")?;
+        let sequence = cursor.integer()?;
+        let mut event_time = Nanos::ZERO;
+        let timed = named && cursor.optional(b",\"E\":");
+        if timed {
+            event_time = time_from_millis(cursor.integer()?)?;
+            cursor.literal(b",\"T\":")?;
+            cursor.integer()?;
+        }
+        cursor.literal(b",\"s\":\"")?;
+        let symbol = self.symbol(&mut cursor)?;
+        self.stream_is(symbol, |channel| channel == TOUCH_STREAM)?;
+        let typed = named && pair_and_type(&mut cursor)?;
+        let scales = self.scales[symbol];
+        cursor.literal(b",\"b\":\"")?;
+        let bid = cursor.decimal(&scales.price)?;
+        cursor.literal(b",\"B\":\"")?;
+        let bid_lots = cursor.decimal(&scales.quantity)?;
+        cursor.literal(b",\"a\":\"")?;
+        let ask = cursor.decimal(&scales.price)?;
+        cursor.literal(b",\"A\":\"")?;
+        let ask_lots = cursor.decimal(&scales.quantity)?;
+        if named && !timed && cursor.optional(b",\"T\":") {
+            cursor.integer()?;
+            cursor.literal(b",\"E\":")?;
+            event_time = time_from_millis(cursor.integer()?)?;
+        }
+        if named && !typed {
+            pair_and_type(&mut cursor)?;
+        }
+        self.end(cursor)?;
+        for (side, tick, lots) in [(Side::Bid, bid, bid_lots), (Side::Ask, ask, ask_lots)] {
+            if lots != 0
+                && !levels.append(
+                    side,
+                    Level {
+                        tick: Tick(tick),
+                        lots: Lots(lots),
+                    },
+                )
+            {
+                return None;
+            }
+        }
+        Some(Message::Touch {
+            symbol,
+            sequence,
+            event_time,
+        })
+    }
+
+    #[inline(always)]
+    fn symbol(&mut self, cursor: &mut Cursor<'_>) -> Option<usize> {
+        let name = cursor.text(SYMBOL_BYTES_MAX)?;
+        self.symbols.find(name)
+    }
+
+    /// The stream's name, if the frame is wrapped, is the symbol's and of a known channel.
+    #[inline(always)]
+    fn stream_is(&self, symbol: usize, known: impl Fn(&[u8]) -> bool) -> Option<()> {
+        let Some(name) = self.stream else { return Some(()) };
+        let at = name.iter().position(|byte| *byte == b'@')?;
+        (self.symbols.is_lowercase_of(symbol, &name[..at]) && known(&name[at + 1..])).then_some(())
+    }
+
+    /// The closing brackets, and nothing behind them.
+    #[inline(always)]
+    fn end(&self, mut cursor: Cursor<'_>) -> Option<()> {
+        cursor.literal(b"}")?;
+        if self.stream.is_some() {
+            cursor.literal(b"}")?;
+        }
+        (cursor.at == self.length).then_some(())
+    }
+}
+
+/// The pair's name and the product type, which newer USD-M messages carry; nobody uses them.
+#[inline(always)]
+fn pair_and_type(cursor: &mut Cursor<'_>) -> Option<bool> {
+    let mut found = false;
+    if cursor.optional(b",\"ps\":\"") {
+        let name = cursor.text(SYMBOL_BYTES_MAX)?;
+        if !name.is_ascii() {
+            return None;
+        }
+        found = true;
+    }
+    if cursor.optional(b",\"st\":") {
+        cursor.integer()?;
+        found = true;
+    }
+    Some(found)
+}
+
+/// One side's levels behind the opening bracket, the closing bracket included.
+#[inline(always)]
+fn side(cursor: &mut Cursor<'_>, scales: Scales, levels: &mut LevelScratch, side: Side) -> Option<()> {
+    if cursor.optional(b"]") {
+        return Some(());
+    }
+    let mut count = 0;
+    for slot in levels.space(side) {
+        cursor.literal(b"[\"")?;
+        let tick = Tick(cursor.decimal(&scales.price)?);
+        cursor.literal(b",\"")?;
+        let lots = Lots(cursor.decimal(&scales.quantity)?);
+        *slot = Level { tick, lots };
+        count += 1;
+        cursor.literal(b"]")?;
+        if cursor.optional(b"]") {
+            levels.set_count(side, count);
+            return Some(());
+        }
+        cursor.literal(b",")?;
+    }
+    None
+}
