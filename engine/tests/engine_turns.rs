@@ -282,6 +282,7 @@ fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
     assert!(desk.count(Counter::TargetsWaiting) >= 50);
     // When the window has passed, exactly one order leaves: the newest target.
     assert_eq!(desk.best(100_210, 100_212), Answer::Ok);
+    desk.wait(Nanos(0));
     while desk.orders.is_empty() {
         let due = desk.engine.next_deadline();
         assert!(due > desk.now, "the timer would spin");
