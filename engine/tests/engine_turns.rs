@@ -199,7 +199,12 @@ fn a_burst_is_decided_once_on_its_newest_frame_but_a_loss_within_it_at_once() {
     desk.engine.flush(desk.now);
     assert_eq!(desk.count(Counter::Decisions), decisions + 1);
     assert_eq!(desk.engine.market(FIRST).book().best_bid(), Some(level(100_389, 500)));
-    assert_eq!(desk.cancelled().len(), 2);
+    let cancels = desk.cancelled();
+    assert_eq!(cancels.len(), 2);
+    assert!(
+        cancels.iter().all(|intent| intent.origin_tsc == 77),
+        "measured from the newest frame"
+    );
     let (mut desk, ..) = quoting(Plan::new());
     let event = desk.event(FIRST, MarketKind::Delta);
     let answer = desk
@@ -424,6 +429,25 @@ fn a_post_only_cross_is_an_ordinary_end_and_waits_a_little() {
     }
     assert_eq!(desk.count(Counter::RejectStorms), 0);
     assert_eq!(desk.count(Counter::OrdersExpired), 80);
+}
+
+#[test]
+fn a_reject_because_the_market_overtook_the_price_is_no_storm() {
+    let mut desk = Plan::new().quoter(|quoter| quoter.rejects_max = 2).build().ready();
+    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+    for _ in 0..10 {
+        for place in desk.places() {
+            let event = about(&place, ExecutionKind::Rejected);
+            desk.tell(&ExecutionEvent {
+                venue_code: -2010,
+                overtaken: true,
+                ..event
+            });
+        }
+        desk.wait(ms(100));
+    }
+    assert_eq!(desk.count(Counter::RejectStorms), 0);
+    assert_eq!(desk.count(Counter::OrdersRejected), 20);
 }
 
 #[test]

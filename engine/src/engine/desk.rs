@@ -27,6 +27,8 @@ pub struct Desk {
     pub(super) pnl_doubled: i128,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
+    /// Cycle counter of the newest frame that was not decided on.
+    pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
     pub(super) wake: Nanos,
 }

@@ -122,9 +122,9 @@ impl<S: Strategy> Engine<S> {
 
     fn tell_quoter(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
         let index = event.instrument.index();
-        let local = event.local != LocalReject::None;
+        let ordinary = event.local != LocalReject::None || event.overtaken;
         if let Some((slot, outcome)) = effect.ended {
-            let storm = self.quoters[index].on_ended(slot, outcome, local, now);
+            let storm = self.quoters[index].on_ended(slot, outcome, ordinary, now);
             if storm && self.desks[index].state < TradingState::CancelOnly {
                 self.counters.increment(Counter::RejectStorms);
                 self.desks[index].state = TradingState::CancelOnly;

@@ -94,10 +94,14 @@ impl<S: Strategy> Engine<S> {
         let index = event.instrument.index();
         if index < self.markets.len() && event.kind != MarketKind::Trade {
             if best_of(&self.markets[index]).is_none() && self.quotable[index] {
+                self.origin_tsc = event.received.tsc;
                 self.decide(event.instrument, now);
                 self.finish_turn(now);
+                self.origin_tsc = 0;
             } else {
-                self.desks[index].dirty = true;
+                let desk = &mut self.desks[index];
+                desk.dirty = true;
+                desk.origin_tsc = event.received.tsc;
                 self.dirty = true;
                 self.deadline = Nanos::ZERO;
             }
@@ -112,9 +116,11 @@ impl<S: Strategy> Engine<S> {
         }
         for index in 0..self.desks.len() {
             if self.desks[index].dirty {
+                self.origin_tsc = core::mem::take(&mut self.desks[index].origin_tsc);
                 self.decide(InstrumentId(index as u16), now);
             }
         }
+        self.origin_tsc = 0;
         self.finish_turn(now);
     }
 

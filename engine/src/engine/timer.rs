@@ -16,13 +16,12 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         self.deadline = Nanos::NEVER;
-        self.dirty = false;
+        self.flush(now);
         for index in 0..self.desks.len() {
             let instrument = InstrumentId(index as u16);
             let timed_out = self.time_out_requests(instrument, now);
             let was_quotable = self.quotable[index];
             let due = timed_out
-                || self.desks[index].dirty
                 || now >= self.desks[index].wake
                 || (was_quotable && self.markets[index].depth_age(now) > self.risks[index].book_age_max);
             if due {
