@@ -25,6 +25,8 @@ pub struct Desk {
     pub(super) budget: usize,
     /// Twice its profit when it was last valued.
     pub(super) pnl_doubled: i128,
+    /// The last look found nothing to do and nothing waiting: the same targets need no other look.
+    pub(super) calm: bool,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
     /// Cycle counter of the newest frame that was not decided on.

@@ -55,6 +55,7 @@ impl<S: Strategy> Engine<S> {
             return;
         };
         let effect = working.on_event(event);
+        self.desks[instrument.index()].calm = false;
         self.trace_execution(event, now);
         self.count_event(event, &effect);
         if effect.lots_filled.0 > 0 {

@@ -175,11 +175,16 @@ impl<S: Strategy> Engine<S> {
         );
         self.strategy.on_change(&view, changed, &mut self.targets);
         self.counters.increment(Counter::Decisions);
-        // The instrument itself is settled even if the strategy had nothing to say about it.
-        self.settle(changed, now);
+        // Unless it is calm, the instrument is settled even if the strategy had nothing new to say about it.
+        let settled = !self.desks[changed.index()].calm || self.pull_reason(changed).is_some();
+        if settled {
+            self.settle(changed, now);
+        }
         while let Some(instrument) = self.targets.take_rewritten() {
             if instrument != changed {
                 self.refresh_quotable(instrument, now);
+                self.settle(instrument, now);
+            } else if !settled {
                 self.settle(instrument, now);
             }
         }
@@ -302,6 +307,7 @@ impl<S> Engine<S> {
     fn look_at_everything(&mut self) {
         for desk in &mut self.desks {
             desk.dirty = true;
+            desk.calm = false;
         }
         self.dirty = true;
         self.deadline = Nanos::ZERO;

@@ -56,6 +56,7 @@ impl<S: Strategy> Engine<S> {
             if late && self.working[index].on_request_timeout(SlotId(slot)) {
                 self.counters.increment(Counter::RequestsTimedOut);
                 self.counters.increment(Counter::OrdersUnknown);
+                self.desks[index].calm = false;
                 any = true;
             }
         }
