@@ -1,1 +1,19 @@
-//! COLD: the map of this package.
+//! COLD: the map of the measurements: workloads, the plain pipeline that ours is compared with, clocks, tables.
+//!
+//! `plain` holds what a careful user of well-known crates would write. It was written first, is kept at its best
+//! known configuration, and nothing here may weaken it: a target missed and reported is fine, a weaker peer is not.
+
+pub mod book;
+pub mod clock;
+pub mod contest;
+pub mod decode;
+pub mod frames;
+pub mod gate;
+pub mod instrument;
+pub mod pipeline;
+pub mod plain;
+pub mod ring;
+pub mod synthetic;
+pub mod threads;
+pub mod trader;
+pub mod workload;

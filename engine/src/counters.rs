@@ -1,1 +1,165 @@
-//! HOT: counters.
+//! HOT: the catalogue of counters: one writer, relaxed atomics, a name and a sentence each.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! catalogue {
+    ($($variant:ident, $name:literal, $sentence:literal;)*) => {
+        /// Everything the engine counts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(usize)]
+        pub enum Counter {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl Counter {
+            /// All of them, in catalogue order.
+            pub const ALL: &'static [Counter] = &[$(Counter::$variant,)*];
+
+            /// Its name in reports: lower case with underscores.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Counter::$variant => $name,)* }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Counter::$variant => $sentence,)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    MarketEvents, "market_events", "Market events that reached the engine.";
+    Levels, "levels", "Price levels carried by those events.";
+    Trades, "trades", "Public trades seen.";
+    Snapshots, "snapshots", "Snapshots that replaced a book.";
+    BooksLost, "books_lost", "Times a Live book stopped being Live.";
+    BooksStale, "books_stale", "Times a Live book became too old to quote on.";
+    Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";
+    EventsUnknownInstrument, "events_unknown_instrument", "Events for an instrument that set-up does not know: dropped.";
+    Decisions, "decisions", "Times the strategy was asked for its quotes.";
+    Quotes, "quotes", "Target quotes that were decided anew or changed.";
+    PlacesSent, "places_sent", "Place intents handed to the order ring.";
+    CancelsSent, "cancels_sent", "Cancel intents handed to the cancel ring.";
+    OrdersAccepted, "orders_accepted", "Orders the venue accepted.";
+    OrdersRejected, "orders_rejected", "Orders the venue refused.";
+    OrdersRejectedLocally, "orders_rejected_locally", "Orders the gateway refused without asking the venue.";
+    OrdersCanceled, "orders_canceled", "Orders that ended by a cancel.";
+    OrdersExpired, "orders_expired", "Orders the venue ended itself (rest of an IOC, post-only cross, expiry).";
+    OrdersFilled, "orders_filled", "Orders that got at least one fill.";
+    OrdersUnknown, "orders_unknown", "Times the outcome of an order became unknown.";
+    CancelsRejected, "cancels_rejected", "Cancels the venue refused.";
+    RequestsTimedOut, "requests_timed_out", "Requests without an answer in time: their orders became unknown.";
+    Fills, "fills", "Executions that moved the position.";
+    FillsDuplicate, "fills_duplicate", "Executions that were told before and changed nothing.";
+    FillsForeign, "fills_foreign", "Executions of orders that this run never placed; the position moved all the same.";
+    FillsLate, "fills_late", "Executions of orders already finished here; the position moved all the same.";
+    Overfills, "overfills", "Orders filled beyond their quantity.";
+    Contradictions, "contradictions", "Events that contradict a proven end of an order.";
+    EventsForeign, "events_foreign", "Order events of orders that this run never placed.";
+    TargetsWaiting, "targets_waiting", "Times a target had to wait in its slot: budget used up, or a slot backing off.";
+    OrderRingFull, "order_ring_full", "Places refused because the order ring was full: quoting stops.";
+    CancelRingFull, "cancel_ring_full", "Cancels that must be tried again because their ring was full.";
+    TraceDropped, "trace_dropped", "Trace records dropped because their ring was full.";
+    RejectStorms, "reject_storms", "Times too many rejects in a window stopped an instrument.";
+    LossStops, "loss_stops", "Times the daily loss limit stopped trading.";
+    PositionFaults, "position_faults", "Fills or prices that the position's integers cannot hold: trading halts.";
+    GatewayReady, "gateway_ready", "Times the gateway became ready.";
+    GatewayDown, "gateway_down", "Times the gateway lost a session.";
+    Pauses, "pauses", "Times the venue made new orders pause.";
+    Halts, "halts", "Times trading was halted.";
+    DeniedTradingState, "denied_trading_state", "Orders denied by the trading state.";
+    DeniedReduceOnly, "denied_reduce_only", "Orders denied because they would not reduce the position.";
+    DeniedBookNotLive, "denied_book_not_live", "Orders denied because the book was not Live.";
+    DeniedReferenceMissing, "denied_reference_missing", "Orders denied because there was no mid to hold them against.";
+    DeniedBookOld, "denied_book_old", "Orders denied because the book was too old.";
+    DeniedPrice, "denied_price", "Orders denied because the price is not a legal one.";
+    DeniedQuantity, "denied_quantity", "Orders denied because the quantity is not a legal one.";
+    DeniedQuantityMax, "denied_quantity_max", "Orders denied by the largest order quantity.";
+    DeniedNotionalMin, "denied_notional_min", "Orders denied by the venue's smallest notional.";
+    DeniedNotionalMax, "denied_notional_max", "Orders denied by the largest order notional.";
+    DeniedCollar, "denied_collar", "Orders denied by the price collar.";
+    DeniedPostOnlyCross, "denied_post_only_cross", "Post-only orders denied because they would take.";
+    DeniedPositionMax, "denied_position_max", "Orders denied by the largest position, all open and unknown orders counted.";
+    DeniedOpenOrdersMax, "denied_open_orders_max", "Orders denied by the largest number of open orders.";
+    DeniedThrottle, "denied_throttle", "Orders denied by the message throttle or the venue's order windows.";
+    DeniedSelfCross, "denied_self_cross", "Orders denied because they would meet our own order.";
+}
+
+const COUNT: usize = Counter::ALL.len();
+
+/// The counters' memory: written by the engine's thread alone, read by anyone at any time.
+#[derive(Debug)]
+pub struct Counters {
+    values: [AtomicU64; COUNT],
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
+            values: [const { AtomicU64::new(0) }; COUNT],
+        }
+    }
+}
+
+impl Counters {
+    /// Adds `count`; only the one writer may call it, so a load and a store suffice.
+    #[inline]
+    pub fn add(&self, counter: Counter, count: u64) {
+        let value = &self.values[counter as usize];
+        value.store(value.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn increment(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// The count so far.
+    #[inline]
+    #[must_use]
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.values[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Every counter with its value, in catalogue order.
+    pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
+        Counter::ALL.iter().map(|&counter| (counter, self.value(counter)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_its_own_name_and_one_sentence() {
+        for (index, counter) in Counter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, index);
+            assert!(
+                counter
+                    .name()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            );
+            assert!(counter.sentence().ends_with('.'));
+            assert!(
+                Counter::ALL[index + 1..]
+                    .iter()
+                    .all(|other| other.name() != counter.name())
+            );
+        }
+    }
+
+    #[test]
+    fn counts_add_up_and_do_not_touch_each_other() {
+        let counters = Counters::default();
+        counters.add(Counter::Levels, 5);
+        counters.increment(Counter::Levels);
+        assert_eq!(counters.value(Counter::Levels), 6);
+        assert_eq!(counters.iter().map(|(_, value)| value).sum::<u64>(), 6);
+    }
+}

@@ -1,1 +1,299 @@
-//! HOT: position.
+//! HOT: inventory, cash, fees and profit of one instrument, in integers that are checked, never wrapped.
+
+use crate::event::FeeAsset;
+use crate::types::{Lots, QuoteAtoms, Side, Tick};
+
+/// The integers cannot hold the result: nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PositionFault {
+    /// A sum or product left its range.
+    #[error("position or cash out of range")]
+    Overflow,
+    /// The start was set after a fill.
+    #[error("the start inventory must be set before the first fill")]
+    Started,
+}
+
+/// One execution, as it moves the position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Which side we were on.
+    pub side: Side,
+    /// Price.
+    pub tick: Tick,
+    /// Quantity.
+    pub lots: Lots,
+    /// Fee as the event gives it: exact in quote, or the value of `fee_lots` at the fill price.
+    pub fee: QuoteAtoms,
+    /// Fee taken from the base asset.
+    pub fee_lots: Lots,
+    /// Where the fee was taken.
+    pub fee_asset: FeeAsset,
+}
+
+/// What we hold of one instrument, what it cost, and what it is worth.
+///
+/// `profit = cash + inventory x last mid - start inventory x first mid`: fees in the quote asset have left
+/// the cash, fees in the base asset have left the inventory, so both are included.
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    atoms_per_tick_lot: i128,
+    lots: Lots,
+    lots_start: Lots,
+    lots_neutral: Lots,
+    cash: QuoteAtoms,
+    fees: QuoteAtoms,
+    fee_lots: Lots,
+    mid_doubled_first: Option<i64>,
+    mid_doubled_last: Option<i64>,
+    fills: u64,
+    fees_other: u64,
+}
+
+impl Position {
+    /// Nothing held; a tick times a lot is worth `atoms_per_tick_lot`.
+    #[must_use]
+    pub fn new(atoms_per_tick_lot: i128) -> Position {
+        Position {
+            atoms_per_tick_lot,
+            lots: Lots::ZERO,
+            lots_start: Lots::ZERO,
+            lots_neutral: Lots::ZERO,
+            cash: QuoteAtoms::ZERO,
+            fees: QuoteAtoms::ZERO,
+            fee_lots: Lots::ZERO,
+            mid_doubled_first: None,
+            mid_doubled_last: None,
+            fills: 0,
+            fees_other: 0,
+        }
+    }
+
+    /// What the account holds at the start, and the inventory at which it counts as flat: its whole start for a
+    /// spot account, zero for a derivative.
+    ///
+    /// # Errors
+    /// [`PositionFault::Started`] once there was a fill.
+    pub fn set_start(&mut self, lots_start: Lots, lots_neutral: Lots) -> Result<(), PositionFault> {
+        if self.fills > 0 {
+            return Err(PositionFault::Started);
+        }
+        self.lots = lots_start;
+        self.lots_start = lots_start;
+        self.lots_neutral = lots_neutral;
+        Ok(())
+    }
+
+    /// Applies one execution, whole or not at all.
+    ///
+    /// # Errors
+    /// [`PositionFault::Overflow`]: the position is as before and no longer the truth, so trading must halt.
+    pub fn on_fill(&mut self, fill: &Fill) -> Result<(), PositionFault> {
+        let fault = PositionFault::Overflow;
+        let signed = fill.lots.0.checked_mul(fill.side.sign()).ok_or(fault)?;
+        let mut lots = self.lots.0.checked_add(signed).ok_or(fault)?;
+        let value = (i128::from(fill.tick.0) * i128::from(signed))
+            .checked_mul(self.atoms_per_tick_lot)
+            .ok_or(fault)?;
+        let mut cash = self.cash.0.checked_sub(value).ok_or(fault)?;
+        let (mut fees, mut fee_lots) = (self.fees.0, self.fee_lots.0);
+        match fill.fee_asset {
+            FeeAsset::Quote => {
+                cash = cash.checked_sub(fill.fee.0).ok_or(fault)?;
+                fees = fees.checked_add(fill.fee.0).ok_or(fault)?;
+            }
+            FeeAsset::Base => {
+                lots = lots.checked_sub(fill.fee_lots.0).ok_or(fault)?;
+                fee_lots = fee_lots.checked_add(fill.fee_lots.0).ok_or(fault)?;
+                fees = fees.checked_add(fill.fee.0).ok_or(fault)?;
+            }
+            FeeAsset::Other => self.fees_other += 1,
+        }
+        // The exposure is what limits are held against, so it must exist too.
+        lots.checked_sub(self.lots_neutral.0).ok_or(fault)?;
+        self.lots = Lots(lots);
+        self.cash = QuoteAtoms(cash);
+        self.fees = QuoteAtoms(fees);
+        self.fee_lots = Lots(fee_lots);
+        self.fills += 1;
+        Ok(())
+    }
+
+    /// Notes the best bid and ask of a book that may be quoted on; the first is what the start is counted at.
+    #[inline]
+    pub fn on_best(&mut self, bid: Tick, ask: Tick) {
+        if let Some(doubled) = bid.0.checked_add(ask.0) {
+            self.mid_doubled_last = Some(doubled);
+            if self.mid_doubled_first.is_none() {
+                self.mid_doubled_first = Some(doubled);
+            }
+        }
+    }
+
+    /// Inventory, start included.
+    #[inline]
+    #[must_use]
+    pub fn lots(&self) -> Lots {
+        self.lots
+    }
+
+    /// Inventory the run started with.
+    #[must_use]
+    pub fn lots_start(&self) -> Lots {
+        self.lots_start
+    }
+
+    /// Inventory beyond the neutral one, signed: what skews quotes and what limits are held against.
+    #[inline]
+    #[must_use]
+    pub fn exposure(&self) -> Lots {
+        Lots(self.lots.0.saturating_sub(self.lots_neutral.0))
+    }
+
+    /// Quote asset gained by selling less spent by buying and on quote fees.
+    #[must_use]
+    pub fn cash(&self) -> QuoteAtoms {
+        self.cash
+    }
+
+    /// Fees paid less rebates; those taken in the base asset at their value at the fill price.
+    #[must_use]
+    pub fn fees(&self) -> QuoteAtoms {
+        self.fees
+    }
+
+    /// Fees taken in the base asset.
+    #[must_use]
+    pub fn fee_lots(&self) -> Lots {
+        self.fee_lots
+    }
+
+    /// Executions applied.
+    #[must_use]
+    pub fn fills(&self) -> u64 {
+        self.fills
+    }
+
+    /// Executions whose fee was taken in a third asset, which is not valued here.
+    #[must_use]
+    pub fn fees_other(&self) -> u64 {
+        self.fees_other
+    }
+
+    /// Bid plus ask when the first mid was seen.
+    #[must_use]
+    pub fn mid_doubled_first(&self) -> Option<i64> {
+        self.mid_doubled_first
+    }
+
+    /// Bid plus ask of the last mid.
+    #[must_use]
+    pub fn mid_doubled_last(&self) -> Option<i64> {
+        self.mid_doubled_last
+    }
+
+    /// Twice the profit, exact (a mid may lie half a tick between two prices). `None` while inventory has no
+    /// price, or if it does not fit.
+    #[inline]
+    #[must_use]
+    pub fn pnl_doubled(&self) -> Option<i128> {
+        let cash = self.cash.0.checked_mul(2)?;
+        if self.lots.0 == 0 && self.lots_start.0 == 0 {
+            return Some(cash);
+        }
+        let (first, last) = (self.mid_doubled_first?, self.mid_doubled_last?);
+        let now = i128::from(self.lots.0) * i128::from(last);
+        let start = i128::from(self.lots_start.0) * i128::from(first);
+        now.checked_sub(start)?
+            .checked_mul(self.atoms_per_tick_lot)?
+            .checked_add(cash)
+    }
+
+    /// The profit, rounded down to a whole atom (10^-18 of the quote asset).
+    #[must_use]
+    pub fn pnl(&self) -> Option<QuoteAtoms> {
+        self.pnl_doubled().map(|doubled| QuoteAtoms(doubled.div_euclid(2)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(side: Side, tick: i64, lots: i64, fee: i128) -> Fill {
+        Fill {
+            side,
+            tick: Tick(tick),
+            lots: Lots(lots),
+            fee: QuoteAtoms(fee),
+            ..Fill::default()
+        }
+    }
+
+    #[test]
+    fn a_round_trip_earns_the_spread_less_fees() {
+        let mut position = Position::new(1_000);
+        position.on_fill(&fill(Side::Bid, 100, 3, 7)).unwrap();
+        position.on_fill(&fill(Side::Ask, 104, 3, 5)).unwrap();
+        assert_eq!(position.lots(), Lots(0));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(3 * 4 * 1_000 - 12)));
+        assert_eq!(position.fees(), QuoteAtoms(12));
+    }
+
+    #[test]
+    fn inventory_is_worth_the_exact_mid_even_between_two_ticks() {
+        let mut position = Position::new(1);
+        position.on_fill(&fill(Side::Bid, 100, 3, 0)).unwrap();
+        assert_eq!(position.pnl(), None, "no price yet");
+        position.on_best(Tick(100), Tick(101));
+        assert_eq!(position.pnl_doubled(), Some(3));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(1)));
+    }
+
+    #[test]
+    fn a_spot_start_counts_at_the_first_mid_and_is_flat() {
+        let mut position = Position::new(10);
+        position.set_start(Lots(50), Lots(50)).unwrap();
+        position.on_best(Tick(99), Tick(101));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(0)));
+        assert_eq!(position.exposure(), Lots(0));
+        position.on_best(Tick(109), Tick(111));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 10 * 10)));
+        position.on_fill(&fill(Side::Ask, 110, 20, 0)).unwrap();
+        assert_eq!(position.exposure(), Lots(-20));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 10 * 10)));
+        assert_eq!(position.set_start(Lots(1), Lots(0)), Err(PositionFault::Started));
+    }
+
+    #[test]
+    fn a_base_fee_leaves_the_inventory_and_is_reported_at_its_value() {
+        let mut position = Position::new(1);
+        let base = Fill {
+            fee_lots: Lots(2),
+            fee_asset: FeeAsset::Base,
+            ..fill(Side::Bid, 100, 10, 200)
+        };
+        position.on_fill(&base).unwrap();
+        position.on_best(Tick(100), Tick(100));
+        assert_eq!(position.lots(), Lots(8));
+        assert_eq!(position.cash(), QuoteAtoms(-1_000));
+        assert_eq!(position.fees(), QuoteAtoms(200));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(-200)));
+    }
+
+    #[test]
+    fn what_does_not_fit_changes_nothing() {
+        let mut position = Position::new(i128::MAX / 2);
+        position.on_fill(&fill(Side::Bid, 1, 1, 0)).unwrap();
+        let before = (position.lots(), position.cash(), position.fills());
+        assert_eq!(
+            position.on_fill(&fill(Side::Bid, 5, 5, 0)),
+            Err(PositionFault::Overflow)
+        );
+        assert_eq!(
+            position.on_fill(&fill(Side::Bid, 0, i64::MAX, 0)),
+            Err(PositionFault::Overflow)
+        );
+        assert_eq!((position.lots(), position.cash(), position.fills()), before);
+    }
+}

@@ -5,7 +5,9 @@
 
 pub mod json;
 pub mod number;
+pub mod record;
 pub mod timer;
+pub mod websocket;
 
 pub mod backoff;
 pub mod error;

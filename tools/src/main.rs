@@ -1,2 +1,88 @@
-//! COLD: the program.
-fn main() {}
+//! COLD: the program `spinbook`: reads the command line, runs one verb, prints its result once.
+
+mod alloc;
+mod assembly;
+mod cli;
+mod command;
+mod config;
+mod error;
+mod log;
+mod report;
+mod ui;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::Cli;
+use crate::command::{Context, Done};
+use crate::error::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(&refusal, &arguments),
+    };
+    log::start(cli.quiet);
+    let context = Context {
+        json: cli.json,
+        quiet: cli.quiet,
+    };
+    let json = cli.json;
+    let exit = finish(json, command::run(cli, context));
+    ExitCode::from(exit.code())
+}
+
+/// Prints a verb's result or its failure, exactly once, and says with what code to leave.
+fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
+    let exit = match &result {
+        Ok(done) => done.exit,
+        Err(failure) => failure.exit,
+    };
+    let line = match (&result, json) {
+        (Ok(done), true) => done.json.to_string(),
+        (Ok(done), false) => done.text.trim_end().to_owned(),
+        (Err(failure), true) => {
+            eprintln!("{failure}");
+            failure.to_json().to_string()
+        }
+        (Err(failure), false) => {
+            eprintln!("{failure}");
+            return exit;
+        }
+    };
+    if !line.is_empty() {
+        let mut out = io::stdout().lock();
+        // A reader that has gone (a closed pipe) is no failure of the verb.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+    exit
+}
+
+/// Answers a command line that clap did not accept: help and version are results, the rest is wrong usage.
+fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if matches!(refusal.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = refusal.print();
+        return ExitCode::SUCCESS;
+    }
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let _ = refusal.print();
+    if wants_json {
+        let text = refusal.render().to_string();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let what = lines
+            .next()
+            .unwrap_or("wrong usage")
+            .trim_start_matches("error: ")
+            .to_owned();
+        let failure = Failure::usage(what)
+            .because(lines.collect::<Vec<_>>().join(" "))
+            .next("see `spinbook --help` and `spinbook VERB --help`");
+        println!("{}", failure.to_json());
+    }
+    ExitCode::from(Exit::Usage.code())
+}

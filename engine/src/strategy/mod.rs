@@ -1,1 +1,21 @@
-//! HOT: mod.
+//! HOT: strategies: a view over all markets in, target quotes out, nothing else. One file a strategy.
+
+pub mod spread;
+mod targets;
+mod view;
+
+pub use spread::{Spread, SpreadSettings};
+pub use targets::{Quote, Quotes, Targets};
+pub use view::{Best, View, best_of};
+
+use crate::types::InstrumentId;
+
+/// Decides quotes. It sees everything and can do nothing but write targets: whether, when and how they become
+/// orders is the quoter's and the risk chain's business.
+pub trait Strategy {
+    /// The market or position of `changed` is new: rewrite the targets of whichever instruments it matters for.
+    ///
+    /// Must not allocate, block or read a clock. An instrument whose targets are not rewritten keeps them; one
+    /// that may not be quoted on ([`View::best`] is `None`) has its quotes pulled whatever is written here.
+    fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets);
+}

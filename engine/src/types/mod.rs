@@ -1,12 +1,14 @@
 //! HOT: the engine's integers with names: prices, quantities, times and identities.
 
 mod identity;
+mod instrument;
 mod level;
 mod money;
 mod number;
 mod time;
 
 pub use identity::{InstrumentId, OrderId, Side, SlotId, TradeId, VenueId};
+pub use instrument::InstrumentSettings;
 pub use level::Level;
 pub use money::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 pub use number::{Lots, Tick};

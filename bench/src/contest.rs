@@ -1,0 +1,217 @@
+//! COLD: contenders take turns on the same work in one run, so that the machine's noise meets all of them alike.
+
+use core::ops::Range;
+
+use crate::clock::{Clock, start, stop};
+use crate::frames::Frames;
+
+/// Bytes of a batch of frames: with the decoder's own scratch it stays in a first-level cache, where a socket's or
+/// a cipher's output lies as well.
+pub const BATCH_BYTES: usize = 24 * 1024;
+
+/// One way of doing the work.
+pub struct Contender<'a> {
+    /// As printed in tables.
+    pub name: String,
+    /// Does the whole work of one batch (an index) on a fresh copy of its frames and gives back something that
+    /// depends on all of the results.
+    pub run: Box<dyn FnMut(&mut Frames) -> u64 + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// From its name and its work.
+    pub fn new(name: impl Into<String>, run: impl FnMut(&mut Frames) -> u64 + 'a) -> Contender<'a> {
+        Contender {
+            name: name.into(),
+            run: Box::new(run),
+        }
+    }
+}
+
+/// What one contender needed.
+#[derive(Clone, Debug)]
+pub struct Time {
+    /// Who.
+    pub name: String,
+    /// Mean ns a unit of work in the median round.
+    pub ns: f64,
+    /// The spread of the rounds: half the distance of the quartiles, as a share of the median.
+    pub spread: f64,
+}
+
+/// The median of `values` and half the distance of their quartiles as a share of it.
+#[must_use]
+pub fn median_and_spread(values: &mut [f64]) -> (f64, f64) {
+    if values.is_empty() {
+        return (f64::NAN, f64::NAN);
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    (at(0.5), (at(0.75) - at(0.25)) / (2.0 * at(0.5)))
+}
+
+/// Lets every contender do every batch `rounds` times, in turns within a batch, and reports ns a frame.
+///
+/// One round before the first is not counted. The order of turns rotates from batch to batch.
+pub fn by_batch(frames: &Frames, rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Time> {
+    let clock = Clock::calibrated();
+    let batches = frames.batches(BATCH_BYTES);
+    let mut scratch: Vec<Frames> = batches.clone();
+    let mut rounds_ns = vec![Vec::with_capacity(rounds); contenders.len()];
+    let mut sink = 0u64;
+    for round in 0..=rounds {
+        let mut totals = vec![0u64; contenders.len()];
+        for (index, fresh) in batches.iter().enumerate() {
+            for turn in 0..contenders.len() {
+                let who = (turn + index + round) % contenders.len();
+                scratch[index].refresh(fresh);
+                let begun = start();
+                sink ^= (contenders[who].run)(&mut scratch[index]);
+                totals[who] += stop() - begun;
+            }
+        }
+        if round > 0 {
+            for (who, total) in totals.iter().enumerate() {
+                let stamps_ns = clock.pair_ns * batches.len() as f64;
+                rounds_ns[who].push((clock.ns(*total) - stamps_ns).max(0.0) / frames.len() as f64);
+            }
+        }
+    }
+    core::hint::black_box(sink);
+    contenders
+        .iter()
+        .zip(&mut rounds_ns)
+        .map(|(contender, values)| {
+            let (ns, spread) = median_and_spread(values);
+            Time {
+                name: contender.name.clone(),
+                ns,
+                spread,
+            }
+        })
+        .collect()
+}
+
+/// A stateful piece of work over a stream, done in chunks.
+pub trait Work {
+    /// As printed in tables.
+    fn name(&self) -> String;
+
+    /// Back to the state before the stream's first item.
+    fn reset(&mut self);
+
+    /// Does the items of `range`, which follow those of the call before, and gives back something that depends on
+    /// all results.
+    fn run(&mut self, range: Range<usize>) -> u64;
+}
+
+/// Lets all works do a stream of `count` items `rounds` times, in turns of `chunk` items, and reports ns a stream.
+///
+/// One round before the first is not counted. The order of turns rotates from chunk to chunk.
+pub fn by_chunk(count: usize, chunk: usize, rounds: usize, works: &mut [Box<dyn Work + '_>]) -> Vec<Time> {
+    let clock = Clock::calibrated();
+    let mut rounds_ns = vec![Vec::with_capacity(rounds); works.len()];
+    let mut sink = 0u64;
+    for round in 0..=rounds {
+        let mut totals = vec![0u64; works.len()];
+        works.iter_mut().for_each(|work| work.reset());
+        for (turn_base, begin) in (0..count).step_by(chunk).enumerate() {
+            let range = begin..(begin + chunk).min(count);
+            for turn in 0..works.len() {
+                let who = (turn + turn_base + round) % works.len();
+                let begun = start();
+                sink ^= works[who].run(range.clone());
+                totals[who] += stop() - begun;
+            }
+        }
+        if round > 0 {
+            for (who, total) in totals.iter().enumerate() {
+                rounds_ns[who].push(clock.ns(*total));
+            }
+        }
+    }
+    core::hint::black_box(sink);
+    let named = works.iter().zip(&mut rounds_ns);
+    named
+        .map(|(work, values)| {
+            let (ns, spread) = median_and_spread(values);
+            Time {
+                name: work.name(),
+                ns,
+                spread,
+            }
+        })
+        .collect()
+}
+
+/// A straight line through points, by least squares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// Value at zero.
+    pub intercept: f64,
+    /// Value a unit.
+    pub slope: f64,
+}
+
+impl Line {
+    /// Through `(x, y)` points; `None` for fewer than two different `x`.
+    #[must_use]
+    pub fn fit(points: &[(f64, f64)]) -> Option<Line> {
+        let count = points.len() as f64;
+        let mean_x = points.iter().map(|point| point.0).sum::<f64>() / count;
+        let mean_y = points.iter().map(|point| point.1).sum::<f64>() / count;
+        let spread: f64 = points.iter().map(|point| (point.0 - mean_x).powi(2)).sum();
+        if points.len() < 2 || spread <= 0.0 {
+            return None;
+        }
+        let slope = points
+            .iter()
+            .map(|point| (point.0 - mean_x) * (point.1 - mean_y))
+            .sum::<f64>()
+            / spread;
+        Some(Line {
+            intercept: mean_y - slope * mean_x,
+            slope,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Contender, Line, by_batch, median_and_spread};
+    use crate::frames::Frames;
+
+    #[test]
+    fn twice_the_work_takes_about_twice_the_time() {
+        let mut frames = Frames::new();
+        for _ in 0..64 {
+            frames.push(&[b'x'; 500]);
+        }
+        let spin = |times: usize| {
+            move |frames: &mut Frames| {
+                let mut sum = 0u64;
+                for _ in 0..times {
+                    for index in 0..frames.len() {
+                        sum = frames
+                            .frame(index)
+                            .iter()
+                            .fold(sum, |sum, &byte| core::hint::black_box(sum + u64::from(byte)));
+                    }
+                }
+                sum
+            }
+        };
+        let mut contenders = [Contender::new("once", spin(4)), Contender::new("twice", spin(8))];
+        let times = by_batch(&frames, 9, &mut contenders);
+        let ratio = times[1].ns / times[0].ns;
+        assert!((1.4..2.9).contains(&ratio), "{times:?}");
+    }
+
+    #[test]
+    fn a_line_is_found_and_a_median_is_the_middle() {
+        let line = Line::fit(&[(0.0, 90.0), (10.0, 155.0), (20.0, 220.0)]).expect("three points");
+        assert!((line.intercept - 90.0).abs() < 1e-9 && (line.slope - 6.5).abs() < 1e-9);
+        assert_eq!(Line::fit(&[(1.0, 2.0)]), None);
+        assert_eq!(median_and_spread(&mut [3.0, 1.0, 2.0]).0, 2.0);
+    }
+}

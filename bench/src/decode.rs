@@ -1,0 +1,210 @@
+//! COLD: the decode contest: every decoder on the same frames, checked for equal results first, then timed in turns.
+
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
+use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::market::Message as Judged;
+
+use crate::contest::{Contender, Time, by_batch};
+use crate::frames::Frames;
+use crate::instrument::increments;
+use crate::plain::{Message, MessageKind, PlainDecoder, PlainError, decoders};
+
+/// Our decoder with a given scanner.
+pub struct Ours {
+    decoder: Decoder,
+    name: &'static str,
+}
+
+impl Ours {
+    /// For one instrument; the general decoder alone for [`ScannerChoice::Off`].
+    #[must_use]
+    pub fn new(product: Product, instrument: &Instrument, scanner: ScannerChoice) -> Ours {
+        let decoder = Decoder::with_scanner(product, &[*instrument], scanner);
+        let name = match decoder.scanner_name() {
+            "avx2" => "Spinbook scanner, AVX2",
+            "portable" => "Spinbook scanner, portable",
+            _ => "Spinbook, general decoder alone",
+        };
+        Ours { decoder, name }
+    }
+
+    /// As printed in tables.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Frames that the scanner did not take.
+    #[must_use]
+    pub fn fallback(&self) -> u64 {
+        self.decoder.counts().fallback
+    }
+
+    /// Decodes a frame and gives back something that depends on all of its result.
+    #[inline]
+    pub fn decode_sum(&mut self, padded: &mut [u8], length: usize) -> u64 {
+        let last = match self.decoder.decode(padded, length) {
+            Ok(Judged::Depth { ids, .. }) => ids.last,
+            Ok(Judged::Touch { sequence, .. }) => sequence,
+            Ok(_) => 0,
+            Err(error) => panic!("a frame of the contest does not decode: {error:?}"),
+        };
+        let levels = self.decoder.levels();
+        last ^ (levels.bids().len() + levels.asks().len()) as u64
+    }
+}
+
+/// For the comparison of results only: the levels are copied into the plain message.
+impl PlainDecoder for Ours {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+        match self.decoder.decode(padded, length).map_err(|_| PlainError::Json)? {
+            Judged::Depth { ids, event_time, .. } => {
+                message.kind = MessageKind::Depth;
+                (message.first, message.last, message.previous) = (ids.first, ids.last, ids.previous);
+                message.event_time_ms = event_time.millis().unsigned_abs();
+            }
+            Judged::Touch {
+                sequence, event_time, ..
+            } => {
+                message.kind = MessageKind::Touch;
+                (message.first, message.last, message.previous) = (0, sequence, 0);
+                message.event_time_ms = event_time.millis().unsigned_abs();
+            }
+            _ => {
+                message.start_other();
+                return Ok(());
+            }
+        }
+        message.bids.clear();
+        message.bids.extend_from_slice(self.decoder.levels().bids());
+        message.asks.clear();
+        message.asks.extend_from_slice(self.decoder.levels().asks());
+        Ok(())
+    }
+}
+
+/// Decodes every frame with every decoder and compares the results with the first one's.
+///
+/// # Errors
+/// Which decoder failed or differs, and on which frame.
+pub fn agree(frames: &Frames, decoders: &mut [Box<dyn PlainDecoder>]) -> Result<(), String> {
+    let mut buffer = frames.buffer();
+    let (mut reference, mut message) = (Message::default(), Message::default());
+    for index in 0..frames.len() {
+        for (place, decoder) in decoders.iter_mut().enumerate() {
+            let length = frames.copy_to(index, &mut buffer);
+            let out = if place == 0 { &mut reference } else { &mut message };
+            decoder
+                .decode(&mut buffer, length, out)
+                .map_err(|error| format!("{} on frame {index}: {error:?}", decoder.name()))?;
+            if place > 0 && message != reference {
+                let name = decoder.name();
+                return Err(format!(
+                    "{name} reads frame {index} differently: {message:?}, ours {reference:?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A plain decoder as a contender: decodes every frame of a batch.
+#[must_use]
+pub fn contender<'a>(mut decoder: Box<dyn PlainDecoder>) -> Contender<'a> {
+    let mut message = Message::default();
+    Contender::new(decoder.name(), move |frames: &mut Frames| {
+        let mut sum = 0u64;
+        for index in 0..frames.len() {
+            let (padded, length) = frames.padded(index);
+            match decoder.decode(padded, length, &mut message) {
+                Ok(()) => sum = sum.wrapping_add(message.last ^ message.level_count() as u64),
+                Err(error) => panic!("{} failed on a frame it read before: {error:?}", decoder.name()),
+            }
+        }
+        sum
+    })
+}
+
+/// Ours as a contender.
+#[must_use]
+pub fn our_contender<'a>(mut ours: Ours) -> Contender<'a> {
+    Contender::new(ours.name(), move |frames: &mut Frames| {
+        let mut sum = 0u64;
+        for index in 0..frames.len() {
+            let (padded, length) = frames.padded(index);
+            sum = sum.wrapping_add(ours.decode_sum(padded, length));
+        }
+        sum
+    })
+}
+
+/// Our scanners, the plain decoders, and `more` of those, on `frames` of one instrument: ns a frame, ours first.
+///
+/// # Errors
+/// As [`agree`], or our scanner left a frame to the general decoder.
+pub fn contest(
+    frames: &Frames,
+    product: Product,
+    instrument: &Instrument,
+    rounds: usize,
+    more: impl Fn() -> Vec<Box<dyn PlainDecoder>>,
+) -> Result<Vec<Time>, String> {
+    let scanners = [ScannerChoice::Best, ScannerChoice::Portable];
+    let peers = || decoders(increments(instrument)).into_iter().chain(more());
+    let mut all: Vec<Box<dyn PlainDecoder>> = scanners
+        .iter()
+        .map(|&choice| Box::new(Ours::new(product, instrument, choice)) as _)
+        .collect();
+    all.extend(peers());
+    agree(frames, &mut all)?;
+    let mut contenders: Vec<Contender<'_>> = scanners
+        .iter()
+        .map(|&choice| our_contender(Ours::new(product, instrument, choice)))
+        .collect();
+    contenders.extend(peers().map(contender));
+    let times = by_batch(frames, rounds, &mut contenders);
+    for &choice in &scanners {
+        let mut ours = Ours::new(product, instrument, choice);
+        let (mut fresh, mut sum) = (frames.clone(), 0u64);
+        for index in 0..frames.len() {
+            let (padded, length) = fresh.padded(index);
+            sum ^= ours.decode_sum(padded, length);
+        }
+        core::hint::black_box(sum);
+        if ours.fallback() > 0 {
+            return Err(format!(
+                "{} left {} of {} frames",
+                ours.name(),
+                ours.fallback(),
+                frames.len()
+            ));
+        }
+    }
+    Ok(times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contest;
+    use crate::instrument::{product, synthetic};
+    use crate::synthetic::{Shape, depth_frames, touch_frames};
+
+    #[test]
+    fn all_decoders_agree_on_synthetic_frames_and_the_scanner_takes_all() {
+        for shape in Shape::ALL {
+            let mut sets: Vec<_> = [0, 1, 2, 20, 200]
+                .map(|levels| depth_frames(shape, levels, 10, 3))
+                .into();
+            sets.push(touch_frames(shape, 10, 3));
+            for frames in sets {
+                let times = contest(&frames, product(shape), &synthetic(shape), 1, Vec::new).expect("all agree");
+                assert!(times.len() >= 6 && times.iter().all(|time| time.ns > 0.0), "{times:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! COLD: the instruction-count gate: what callgrind counts a stage against the accepted baseline.
+//!
+//! Counts repeat on a busy machine where times do not, so a stage that became dearer is found in any CI. The
+//! baseline names the compiler that it was accepted for; another compiler fails until its own is accepted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The most a stage may grow over its baseline, in thousandths.
+pub const GROWTH_MAX_PER_MILLE: u64 = 10;
+
+/// What one stage cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageCount {
+    /// Frames, levels or messages that were worked through.
+    pub units: u64,
+    /// Instructions for all of them.
+    pub instructions: u64,
+}
+
+impl StageCount {
+    /// Instructions a unit, in hundredths.
+    #[must_use]
+    pub fn per_unit(self) -> f64 {
+        self.instructions as f64 / self.units as f64
+    }
+}
+
+/// An accepted set of counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// `rustc --version` of the build that was counted.
+    pub compiler: String,
+    /// Why each baseline was accepted, oldest first.
+    pub reasons: Vec<String>,
+    /// The counts by stage.
+    pub stages: BTreeMap<String, StageCount>,
+}
+
+/// What the comparison of one stage says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// Within the limit; the change in percent.
+    Held(f64),
+    /// More than the limit over the baseline; the change in percent.
+    Grew(f64),
+    /// Not in the baseline, or with another number of units: a new baseline must be accepted.
+    New,
+    /// In the baseline but not counted, and it could have been.
+    Gone,
+}
+
+impl Finding {
+    /// Whether the gate stays shut.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        !matches!(self, Finding::Held(_))
+    }
+}
+
+/// Compares counts with a baseline, stage by stage. `optional` says which stages may be missing from the counts.
+#[must_use]
+pub fn compare(
+    baseline: &Baseline,
+    counted: &BTreeMap<String, StageCount>,
+    optional: impl Fn(&str) -> bool,
+) -> Vec<(String, Finding)> {
+    let mut findings = Vec::new();
+    for (stage, count) in counted {
+        let finding = match baseline.stages.get(stage) {
+            Some(accepted) if accepted.units == count.units => {
+                let percent = (count.instructions as f64 / accepted.instructions as f64 - 1.0) * 100.0;
+                let most = u128::from(accepted.instructions) * u128::from(1000 + GROWTH_MAX_PER_MILLE);
+                if u128::from(count.instructions) * 1000 > most {
+                    Finding::Grew(percent)
+                } else {
+                    Finding::Held(percent)
+                }
+            }
+            _ => Finding::New,
+        };
+        findings.push((stage.clone(), finding));
+    }
+    for stage in baseline
+        .stages
+        .keys()
+        .filter(|stage| !counted.contains_key(*stage) && !optional(stage))
+    {
+        findings.push((stage.clone(), Finding::Gone));
+    }
+    findings
+}
+
+/// Reads the instruction total from a callgrind output file's text.
+#[must_use]
+pub fn instructions_of(callgrind_output: &str) -> Option<u64> {
+    let line = callgrind_output.lines().find_map(|line| line.strip_prefix("totals:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Baseline, Finding, StageCount, compare, instructions_of};
+
+    fn counted() -> BTreeMap<String, StageCount> {
+        let count = |instructions| StageCount {
+            units: 10,
+            instructions,
+        };
+        BTreeMap::from([("book".to_owned(), count(7_000)), ("decode".to_owned(), count(90_000))])
+    }
+
+    fn accepted() -> Baseline {
+        Baseline {
+            compiler: "rustc 1".into(),
+            reasons: vec!["first".into()],
+            stages: counted(),
+        }
+    }
+
+    #[test]
+    fn a_baseline_lowered_by_two_percent_fails_and_says_which_stage_and_by_how_much() {
+        let mut baseline = accepted();
+        assert!(
+            compare(&baseline, &counted(), |_| false)
+                .iter()
+                .all(|(_, finding)| !finding.fails())
+        );
+        let lowered = baseline.stages.get_mut("decode").expect("a stage of the test");
+        lowered.instructions -= lowered.instructions / 50;
+        let findings = compare(&baseline, &counted(), |_| false);
+        let failing: Vec<_> = findings.iter().filter(|(_, finding)| finding.fails()).collect();
+        let [(stage, Finding::Grew(percent))] = failing[..] else {
+            panic!("{findings:?}")
+        };
+        assert_eq!(stage, "decode");
+        assert!((2.0..2.1).contains(percent), "{percent}");
+    }
+
+    #[test]
+    fn one_percent_is_allowed_and_a_stage_without_a_baseline_is_not() {
+        let mut counts = counted();
+        counts.get_mut("book").expect("a stage of the test").instructions = 7_070;
+        assert!(
+            compare(&accepted(), &counts, |_| false)
+                .iter()
+                .all(|(_, finding)| !finding.fails())
+        );
+        counts.get_mut("book").expect("a stage of the test").instructions = 7_071;
+        assert!(
+            compare(&accepted(), &counts, |_| false)
+                .iter()
+                .any(|(_, finding)| finding.fails())
+        );
+        counts.insert(
+            "ring".into(),
+            StageCount {
+                units: 1,
+                instructions: 1,
+            },
+        );
+        assert!(compare(&accepted(), &counts, |_| false).contains(&("ring".into(), Finding::New)));
+        counts.remove("decode");
+        assert!(compare(&accepted(), &counts, |_| false).contains(&("decode".into(), Finding::Gone)));
+        assert!(!compare(&accepted(), &counts, |stage| stage == "decode").contains(&("decode".into(), Finding::Gone)));
+    }
+
+    #[test]
+    fn totals_are_read_from_callgrind() {
+        assert_eq!(
+            instructions_of("events: Ir\nfn=(1)\n1 2\ntotals: 90210\n"),
+            Some(90_210)
+        );
+        assert_eq!(instructions_of("events: Ir\n"), None);
+    }
+}

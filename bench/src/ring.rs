@@ -1,0 +1,244 @@
+//! COLD: the ring contest: one way between two cores by ping-pong, and a stream of messages flat out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use spinbook_engine::intent::Intent;
+use spinbook_engine::limits::ORDER_RING_SLOTS;
+use spinbook_engine::ring;
+
+use crate::clock::{Clock, start, stop};
+use crate::contest::{Time, median_and_spread};
+use crate::plain::ArrayRing;
+use crate::threads::beside;
+
+/// Round trips a block; the median block counts, so that a block in which a thread was put aside does not.
+const TRIPS: usize = 500;
+
+/// The writing end of some ring of intents.
+pub trait Push: Send {
+    /// Appends; the entry comes back if the ring is full.
+    ///
+    /// # Errors
+    /// The ring is full.
+    fn push(&mut self, intent: Intent) -> Result<(), Intent>;
+}
+
+/// The reading end of some ring of intents.
+pub trait Pop: Send {
+    /// Takes the oldest entry.
+    fn pop(&mut self) -> Option<Intent>;
+}
+
+impl Push for ring::Producer<Intent> {
+    #[inline]
+    fn push(&mut self, intent: Intent) -> Result<(), Intent> {
+        ring::Producer::push(self, intent)
+    }
+}
+
+impl Pop for ring::Consumer<Intent> {
+    #[inline]
+    fn pop(&mut self) -> Option<Intent> {
+        ring::Consumer::pop(self)
+    }
+}
+
+impl Push for Arc<ArrayRing<Intent>> {
+    #[inline]
+    fn push(&mut self, intent: Intent) -> Result<(), Intent> {
+        ArrayRing::push(self, intent)
+    }
+}
+
+impl Pop for Arc<ArrayRing<Intent>> {
+    #[inline]
+    fn pop(&mut self) -> Option<Intent> {
+        ArrayRing::pop(self)
+    }
+}
+
+/// Our ring.
+#[must_use]
+pub fn ours() -> (ring::Producer<Intent>, ring::Consumer<Intent>) {
+    ring::channel(ORDER_RING_SLOTS)
+}
+
+/// crossbeam's queue.
+#[must_use]
+pub fn array_queue() -> (Arc<ArrayRing<Intent>>, Arc<ArrayRing<Intent>>) {
+    let queue = Arc::new(ArrayRing::new(ORDER_RING_SLOTS));
+    (Arc::clone(&queue), queue)
+}
+
+/// Ends of one kind of ring, made anew for every run.
+pub struct Kind {
+    name: &'static str,
+    one_way: Box<dyn Fn(usize) -> Vec<f64>>,
+    stream: Box<dyn Fn(usize) -> f64>,
+}
+
+impl Kind {
+    /// A kind of ring from its name and what makes its two ends.
+    pub fn new<P: Push + 'static, C: Pop + 'static>(name: &'static str, make: fn() -> (P, C)) -> Kind {
+        Kind {
+            name,
+            one_way: Box::new(move |blocks| one_way_ns(make, blocks)),
+            stream: Box::new(move |messages| stream_ns(make, messages)),
+        }
+    }
+
+    /// Ours and crossbeam's.
+    #[must_use]
+    pub fn usual() -> Vec<Kind> {
+        vec![
+            Kind::new("Spinbook ring", ours),
+            Kind::new("crossbeam ArrayQueue", array_queue),
+        ]
+    }
+}
+
+#[inline]
+fn wait_pop<C: Pop>(consumer: &mut C) -> Intent {
+    loop {
+        if let Some(intent) = consumer.pop() {
+            return intent;
+        }
+        core::hint::spin_loop();
+    }
+}
+
+#[inline]
+fn wait_push<P: Push>(producer: &mut P, intent: Intent) {
+    while producer.push(intent).is_err() {
+        core::hint::spin_loop();
+    }
+}
+
+/// ns one way, one value a block of round trips.
+fn one_way_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), blocks: usize) -> Vec<f64> {
+    let clock = Clock::calibrated();
+    let (mut there, mut arrivals) = make();
+    let (mut back, mut returns) = make();
+    let trips = blocks * TRIPS;
+    beside(
+        move || {
+            for _ in 0..trips {
+                let intent = wait_pop(&mut arrivals);
+                wait_push(&mut back, intent);
+            }
+        },
+        move || {
+            let mut values = Vec::with_capacity(blocks);
+            for block in 0..blocks {
+                let begun = start();
+                for trip in 0..TRIPS {
+                    let intent = Intent {
+                        book_sequence: (block * TRIPS + trip) as u64,
+                        ..Intent::default()
+                    };
+                    wait_push(&mut there, intent);
+                    let returned = wait_pop(&mut returns);
+                    assert_eq!(returned.book_sequence, intent.book_sequence, "messages arrive in order");
+                }
+                values.push(clock.ns(stop() - begun) / (2 * TRIPS) as f64);
+            }
+            values
+        },
+    )
+}
+
+/// ns a message when both sides go flat out.
+fn stream_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), messages: usize) -> f64 {
+    let clock = Clock::calibrated();
+    let (mut producer, mut consumer) = make();
+    let ready = Arc::new(AtomicBool::new(false));
+    let go = Arc::clone(&ready);
+    beside(
+        move || {
+            while !go.load(Ordering::Acquire) {
+                core::hint::spin_loop();
+            }
+            for message in 0..messages {
+                wait_push(
+                    &mut producer,
+                    Intent {
+                        book_sequence: message as u64,
+                        ..Intent::default()
+                    },
+                );
+            }
+        },
+        move || {
+            ready.store(true, Ordering::Release);
+            let first = wait_pop(&mut consumer);
+            let begun = start();
+            let mut sum = first.book_sequence;
+            for _ in 1..messages {
+                sum += wait_pop(&mut consumer).book_sequence;
+            }
+            let ns = clock.ns(stop() - begun) / (messages - 1) as f64;
+            assert_eq!(
+                sum,
+                (messages as u64 - 1) * messages as u64 / 2,
+                "every message arrives once"
+            );
+            ns
+        },
+    )
+}
+
+/// What the ring contest found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// ns from a push on one core to the pop on the other, an 80-byte message.
+    pub one_way: Vec<Time>,
+    /// ns a message flat out.
+    pub stream: Vec<Time>,
+}
+
+/// Lets all kinds take turns `rounds` times.
+#[must_use]
+pub fn contest(kinds: &[Kind], rounds: usize, blocks: usize, messages: usize) -> Outcome {
+    let mut one_way = vec![Vec::new(); kinds.len()];
+    let mut stream = vec![Vec::new(); kinds.len()];
+    for round in 0..rounds {
+        for turn in 0..kinds.len() {
+            let who = (turn + round) % kinds.len();
+            one_way[who].extend((kinds[who].one_way)(blocks));
+            stream[who].push((kinds[who].stream)(messages));
+        }
+    }
+    let times = |values: Vec<Vec<f64>>| {
+        let named = kinds.iter().zip(values);
+        named
+            .map(|(kind, mut values)| {
+                let (ns, spread) = median_and_spread(&mut values);
+                Time {
+                    name: kind.name.to_owned(),
+                    ns,
+                    spread,
+                }
+            })
+            .collect()
+    };
+    Outcome {
+        one_way: times(one_way),
+        stream: times(stream),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, contest};
+
+    #[test]
+    fn both_rings_carry_every_message_in_order() {
+        let outcome = contest(&Kind::usual(), 1, 1, 2_000);
+        assert_eq!(outcome.one_way.len(), 2);
+        assert!(
+            outcome.one_way.iter().chain(&outcome.stream).all(|time| time.ns > 0.0),
+            "{outcome:?}"
+        );
+    }
+}

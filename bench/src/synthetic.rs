@@ -1,0 +1,260 @@
+//! COLD: synthetic frames in the shape of the recorded ones, for sizes that are asked for and where no data is.
+
+use std::fmt::Write;
+
+use crate::frames::Frames;
+use crate::plain::{Increment, Increments};
+
+/// Whose frames are imitated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Binance USD-M BTCUSDT: `pu`, transaction time, tick 0.10 printed with two decimals, lot 0.001.
+    Usdm,
+    /// Binance spot BTCUSDT: eight decimals for both, tick 0.01.
+    Spot,
+}
+
+impl Shape {
+    /// Both.
+    pub const ALL: [Shape; 2] = [Shape::Usdm, Shape::Spot];
+
+    /// As printed in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Usdm => "perp",
+            Shape::Spot => "spot",
+        }
+    }
+
+    /// The increments of its instrument.
+    #[must_use]
+    pub fn increments(self) -> Increments {
+        match self {
+            Shape::Usdm => Increments {
+                price: Increment::new(2, 10),
+                quantity: Increment::new(3, 1),
+            },
+            Shape::Spot => Increments {
+                price: Increment::new(2, 1),
+                quantity: Increment::new(8, 1),
+            },
+        }
+    }
+}
+
+/// A small generator of well-mixed numbers: the same seed gives the same frames everywhere.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// From a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// The next number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+impl Random {
+    /// A number below a power of ten that is itself drawn: `low` digits, or up to `choices - 1` more.
+    fn spread(&mut self, low: u64, choices: u64) -> u64 {
+        let digits = low + self.below(choices);
+        self.below(10u64.pow(digits as u32))
+    }
+}
+
+/// The middle of the synthetic book, in ticks of the shape.
+fn middle(shape: Shape) -> u64 {
+    match shape {
+        Shape::Usdm => 639_440,
+        Shape::Spot => 6_183_700,
+    }
+}
+
+fn push_price(text: &mut String, shape: Shape, tick: u64) {
+    match shape {
+        Shape::Usdm => write!(text, "\"{}.{}0\"", tick / 10, tick % 10),
+        Shape::Spot => write!(text, "\"{}.{:02}000000\"", tick / 100, tick % 100),
+    }
+    .expect("a String takes any text");
+}
+
+fn push_quantity(text: &mut String, shape: Shape, deletes: bool, random: &mut Random) {
+    // One level in three deletes, as recorded; the others are log-uniform over four decades.
+    let lots = if deletes && random.below(3) == 0 {
+        0
+    } else {
+        1 + random.spread(1, 4)
+    };
+    match shape {
+        Shape::Usdm => write!(text, "\"{}.{:03}\"", lots / 1_000, lots % 1_000),
+        Shape::Spot => write!(text, "\"{}.{:05}000\"", lots / 100_000, lots % 100_000),
+    }
+    .expect("a String takes any text");
+}
+
+/// `count` ticks on one side of the middle, nearest first, most of them close to it.
+fn ticks(shape: Shape, count: usize, sign: i64, random: &mut Random) -> Vec<u64> {
+    let mut distance = 0u64;
+    (0..count)
+        .map(|_| {
+            distance += 1 + random.spread(0, 3);
+            middle(shape).wrapping_add_signed(sign * distance as i64)
+        })
+        .collect()
+}
+
+fn push_side(text: &mut String, shape: Shape, count: usize, sign: i64, random: &mut Random) {
+    for (index, tick) in ticks(shape, count, sign, random).into_iter().enumerate() {
+        text.push_str(if index == 0 { "[" } else { ",[" });
+        push_price(text, shape, tick);
+        text.push(',');
+        push_quantity(text, shape, true, random);
+        text.push(']');
+    }
+}
+
+/// `count` depth frames with `levels` levels each, their update ids in sequence.
+#[must_use]
+pub fn depth_frames(shape: Shape, levels: usize, count: usize, seed: u64) -> Frames {
+    let mut random = Random::new(seed);
+    let mut frames = Frames::new();
+    let (mut update, mut time_ms) = (4_984_028_367_545u64, 1_721_347_022_504u64);
+    for _ in 0..count {
+        let previous = update;
+        let first = update + 1;
+        update += 1 + random.below(3_000);
+        time_ms += 50;
+        let mut text = String::new();
+        match shape {
+            Shape::Usdm => write!(
+                text,
+                "{{\"stream\":\"btcusdt@depth@0ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{time_ms},\"T\":{},\
+                 \"s\":\"BTCUSDT\",\"U\":{first},\"u\":{update},\"pu\":{previous},\"b\":[",
+                time_ms - 2
+            ),
+            Shape::Spot => write!(
+                text,
+                "{{\"stream\":\"btcusdt@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{time_ms},\
+                 \"s\":\"BTCUSDT\",\"U\":{first},\"u\":{update},\"b\":["
+            ),
+        }
+        .expect("a String takes any text");
+        push_side(&mut text, shape, levels / 2, -1, &mut random);
+        text.push_str("],\"a\":[");
+        push_side(&mut text, shape, levels - levels / 2, 1, &mut random);
+        text.push_str("]}}");
+        frames.push(text.as_bytes());
+    }
+    frames
+}
+
+/// `count` best bid/ask frames, their update ids ascending.
+#[must_use]
+pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
+    let mut random = Random::new(seed);
+    let mut frames = Frames::new();
+    let (mut update, mut time_ms) = (4_984_028_367_545u64, 1_721_347_022_504u64);
+    for _ in 0..count {
+        update += 1 + random.below(3_000);
+        time_ms += random.below(20);
+        let bid = middle(shape) - 1 - random.below(3);
+        let mut text = String::from("{\"stream\":\"btcusdt@bookTicker\",\"data\":{");
+        if shape == Shape::Usdm {
+            text.push_str("\"e\":\"bookTicker\",");
+        }
+        write!(text, "\"u\":{update},\"s\":\"BTCUSDT\",\"b\":").expect("a String takes any text");
+        push_price(&mut text, shape, bid);
+        text.push_str(",\"B\":");
+        push_quantity(&mut text, shape, false, &mut random);
+        text.push_str(",\"a\":");
+        push_price(&mut text, shape, bid + 1 + random.below(3));
+        text.push_str(",\"A\":");
+        push_quantity(&mut text, shape, false, &mut random);
+        if shape == Shape::Usdm {
+            write!(text, ",\"T\":{time_ms},\"E\":{time_ms}").expect("a String takes any text");
+        }
+        text.push_str("}}");
+        frames.push(text.as_bytes());
+    }
+    frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shape, depth_frames, touch_frames};
+    use crate::plain::{Message, MessageKind, decoders};
+
+    #[test]
+    fn every_plain_decoder_reads_the_same_from_every_synthetic_frame() {
+        for shape in Shape::ALL {
+            for levels in [0, 1, 2, 20, 200] {
+                let frames = depth_frames(shape, levels, 20, 7);
+                let mut reference = Vec::new();
+                for mut decoder in decoders(shape.increments()) {
+                    let mut fresh = frames.clone();
+                    let messages: Vec<Message> = (0..frames.len())
+                        .map(|index| {
+                            let mut message = Message::default();
+                            let (padded, length) = fresh.padded(index);
+                            decoder.decode(padded, length, &mut message).expect(decoder.name());
+                            message
+                        })
+                        .collect();
+                    assert!(
+                        messages
+                            .iter()
+                            .all(|m| m.kind == MessageKind::Depth && m.level_count() == levels)
+                    );
+                    assert!(messages.windows(2).all(|pair| pair[1].first == pair[0].last + 1));
+                    if reference.is_empty() {
+                        reference = messages;
+                    } else {
+                        assert_eq!(messages, reference, "{} at {levels} levels", decoder.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_plain_decoder_reads_the_same_best_bid_and_ask() {
+        for shape in Shape::ALL {
+            let frames = touch_frames(shape, 50, 11);
+            let mut messages: Vec<Vec<Message>> = Vec::new();
+            for mut decoder in decoders(shape.increments()) {
+                let mut fresh = frames.clone();
+                messages.push(
+                    (0..frames.len())
+                        .map(|index| {
+                            let mut message = Message::default();
+                            let (padded, length) = fresh.padded(index);
+                            decoder.decode(padded, length, &mut message).expect(decoder.name());
+                            message
+                        })
+                        .collect(),
+                );
+            }
+            assert!(
+                messages[0]
+                    .iter()
+                    .all(|message| message.kind == MessageKind::Touch && message.last > 0)
+            );
+            assert!(
+                messages[0]
+                    .iter()
+                    .all(|message| message.bids[0].tick < message.asks[0].tick)
+            );
+            assert!(messages.iter().all(|of_one| *of_one == messages[0]));
+        }
+    }
+}

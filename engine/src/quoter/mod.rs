@@ -1,0 +1,340 @@
+//! HOT: targets against working orders: the fewest requests that bring the one to the other, within the budget.
+//!
+//! One order and at most one request in flight a slot. A target that finds no free slot, or no budget, is not
+//! queued: the next turn plans again from the newest targets.
+
+mod plan;
+mod throttle;
+
+pub use plan::{CancelStep, PlaceStep, Plan};
+pub use throttle::{Budget, BudgetSettings, ORDER_WINDOWS_MAX, RateWindow, WindowSettings};
+
+use crate::intent::Reason;
+use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
+use crate::strategy::{Quote, Quotes};
+use crate::types::{Lots, Nanos, Side, SlotId};
+use crate::working::{OrderStatus, Outcome, Working, WorkingOrder};
+
+/// How targets become orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuoterSettings {
+    /// A working order this near to its target price stays, in millionths of the price; not negative.
+    pub refresh_tolerance_millionths: i64,
+    /// A working order stays while at least this share of the target quantity is left of it, in millionths.
+    pub lots_keep_millionths: i64,
+    /// A place is not sent later than this after it was decided.
+    pub order_deadline: Nanos,
+    /// A request without an answer for this long makes its order unknown.
+    pub request_timeout: Nanos,
+    /// Wait before a slot tries again after a post-only cross, the end of an IOC, or a refusal by the gateway.
+    pub requote_wait: Nanos,
+    /// Wait after the first reject; doubles with each further one in a row.
+    pub reject_wait: Nanos,
+    /// The longest such wait.
+    pub reject_wait_max: Nanos,
+    /// Venue rejects within `rejects_span` that stop the instrument until it is re-armed; at least 1.
+    pub rejects_max: u32,
+    /// The window of `rejects_max`.
+    pub rejects_span: Nanos,
+}
+
+impl Default for QuoterSettings {
+    /// 1 bp of tolerance, half the size kept, 100 ms deadline, 3 s timeout, waits of 100 ms, 200 ms to 10 s, and
+    /// a storm at 10 rejects in 10 s.
+    fn default() -> QuoterSettings {
+        QuoterSettings {
+            refresh_tolerance_millionths: 100,
+            lots_keep_millionths: 500_000,
+            order_deadline: Nanos::from_millis(100),
+            request_timeout: Nanos::from_millis(3_000),
+            requote_wait: Nanos::from_millis(100),
+            reject_wait: Nanos::from_millis(200),
+            reject_wait_max: Nanos::from_millis(10_000),
+            rejects_max: 10,
+            rejects_span: Nanos::from_seconds(10),
+        }
+    }
+}
+
+/// What a slot remembers between its orders.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// No place before this.
+    place_from: Nanos,
+    /// No (further) cancel before this: a cancel was refused, or its answer never came.
+    cancel_from: Nanos,
+    /// Rejects in a row.
+    rejects: u8,
+    /// Why the last order was cancelled, if it was replaced by price or size.
+    requoting: bool,
+}
+
+/// The quoter of one instrument.
+#[derive(Clone, Debug)]
+pub struct Quoter {
+    settings: QuoterSettings,
+    slots: [Slot; SLOTS],
+    rejects: RateWindow,
+}
+
+impl Quoter {
+    /// All slots free.
+    #[must_use]
+    pub fn new(settings: QuoterSettings) -> Quoter {
+        let window = WindowSettings {
+            count_max: settings.rejects_max,
+            span: settings.rejects_span,
+        };
+        Quoter {
+            settings,
+            slots: [Slot::default(); SLOTS],
+            rejects: RateWindow::new(window),
+        }
+    }
+
+    /// How it was built.
+    #[must_use]
+    pub fn settings(&self) -> &QuoterSettings {
+        &self.settings
+    }
+
+    /// Forgets waits and rejects: an operator re-armed the instrument.
+    pub fn rearm(&mut self) {
+        self.slots = [Slot::default(); SLOTS];
+        self.rejects = RateWindow::new(WindowSettings {
+            count_max: self.settings.rejects_max,
+            span: self.settings.rejects_span,
+        });
+    }
+
+    /// Plans the requests of this turn. `place_room` is how many new orders the venue's budget admits; `pull` says
+    /// why everything must go, if it must, whatever the targets say.
+    pub fn plan(
+        &self,
+        quotes: &Quotes,
+        working: &Working,
+        place_room: u32,
+        pull: Option<Reason>,
+        now: Nanos,
+        plan: &mut Plan,
+    ) {
+        plan.clear();
+        let mut room = place_room;
+        for side in Side::BOTH {
+            let wanted = if pull.is_some() { &[] } else { quotes.side(side) };
+            self.plan_side(side, wanted, working.side(side), pull, now, &mut room, plan);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn plan_side(
+        &self,
+        side: Side,
+        wanted: &[Quote],
+        orders: &[WorkingOrder],
+        pull: Option<Reason>,
+        now: Nanos,
+        room: &mut u32,
+        plan: &mut Plan,
+    ) {
+        let mut served = [false; QUOTE_LEVELS_MAX];
+        let mut serving = [false; QUOTE_LEVELS_MAX];
+        self.match_orders(wanted, orders, &mut served, &mut serving);
+        let first = Working::first_slot(side);
+        for (index, order) in orders.iter().enumerate() {
+            if serving[index] || !self.may_cancel(first + index, order, now, plan) {
+                continue;
+            }
+            let target = wanted.get(index).filter(|_| !served[index]);
+            let reason = pull.unwrap_or(if target.is_some() {
+                Reason::Requote
+            } else {
+                Reason::Unwanted
+            });
+            if let Some(quote) = target {
+                // Replacing takes a place too. Without room an order that is not too aggressive is better than none.
+                if *room == 0 && is_harmless(order, quote) {
+                    plan.waiting += 1;
+                    continue;
+                }
+                *room = room.saturating_sub(1);
+            }
+            plan.add_cancel(CancelStep {
+                slot: SlotId((first + index) as u8),
+                reason,
+            });
+        }
+        self.plan_places(side, wanted, orders, &served, now, room, plan);
+    }
+
+    /// Which targets are served by which orders: each target by the order of its own slot, else by any other.
+    fn match_orders(
+        &self,
+        wanted: &[Quote],
+        orders: &[WorkingOrder],
+        served: &mut [bool; QUOTE_LEVELS_MAX],
+        serving: &mut [bool; QUOTE_LEVELS_MAX],
+    ) {
+        for (level, quote) in wanted.iter().enumerate() {
+            if self.serves(&orders[level], quote) {
+                served[level] = true;
+                serving[level] = true;
+            }
+        }
+        for (level, quote) in wanted.iter().enumerate() {
+            if served[level] {
+                continue;
+            }
+            let other = (0..orders.len()).find(|&index| !serving[index] && self.serves(&orders[index], quote));
+            if let Some(index) = other {
+                served[level] = true;
+                serving[index] = true;
+            }
+        }
+    }
+
+    /// Places for targets without an order, the best first, each in a free slot.
+    #[allow(clippy::too_many_arguments)]
+    fn plan_places(
+        &self,
+        side: Side,
+        wanted: &[Quote],
+        orders: &[WorkingOrder],
+        served: &[bool; QUOTE_LEVELS_MAX],
+        now: Nanos,
+        room: &mut u32,
+        plan: &mut Plan,
+    ) {
+        let first = Working::first_slot(side);
+        let mut taken = [false; QUOTE_LEVELS_MAX];
+        for (level, quote) in wanted.iter().enumerate() {
+            if served[level] {
+                continue;
+            }
+            // Only as many slots as targets are used, so an order on its way out holds its target back.
+            let is_free = |index: usize| !taken[index] && orders[index].status == OrderStatus::Empty;
+            let free = if is_free(level) {
+                Some(level)
+            } else {
+                (0..wanted.len()).find(|&index| is_free(index))
+            };
+            let Some(index) = free else {
+                plan.waiting += 1;
+                continue;
+            };
+            taken[index] = true;
+            let slot = &self.slots[first + index];
+            if now < slot.place_from {
+                plan.waiting += 1;
+                plan.wake = plan.wake.min(slot.place_from);
+                continue;
+            }
+            if *room == 0 {
+                plan.waiting += 1;
+                plan.out_of_budget = true;
+                continue;
+            }
+            *room -= 1;
+            let reason = if slot.requoting { Reason::Requote } else { Reason::New };
+            plan.add_place(PlaceStep {
+                slot: SlotId((first + index) as u8),
+                side,
+                quote: *quote,
+                reason,
+            });
+        }
+    }
+
+    /// Whether an order that serves no target may be cancelled now: it was accepted or is unknown, no request of
+    /// ours is in flight, and no refused cancel is waiting.
+    fn may_cancel(&self, slot: usize, order: &WorkingOrder, now: Nanos, plan: &mut Plan) -> bool {
+        if !matches!(order.status, OrderStatus::Live | OrderStatus::Unknown) {
+            return false;
+        }
+        let from = self.slots[slot].cancel_from;
+        if now < from {
+            plan.wake = plan.wake.min(from);
+            return false;
+        }
+        true
+    }
+
+    /// Whether an order stands for a target: on its way or resting, near enough in price, not larger, not too small.
+    fn serves(&self, order: &WorkingOrder, quote: &Quote) -> bool {
+        if !matches!(order.status, OrderStatus::PendingPlace | OrderStatus::Live)
+            || order.time_in_force != quote.time_in_force
+        {
+            return false;
+        }
+        let within = match order.side {
+            Side::Bid => order.tick <= quote.tick_limit,
+            Side::Ask => order.tick >= quote.tick_limit,
+        };
+        let distance = (i128::from(order.tick.0) - i128::from(quote.tick.0)).abs();
+        let tolerance = i128::from(quote.tick.0) * i128::from(self.settings.refresh_tolerance_millionths);
+        within && distance * 1_000_000 <= tolerance && self.is_size_kept(order.lots_open(), quote.lots)
+    }
+
+    fn is_size_kept(&self, open: Lots, wanted: Lots) -> bool {
+        let least = i128::from(wanted.0) * i128::from(self.settings.lots_keep_millionths);
+        open <= wanted && i128::from(open.0) * 1_000_000 >= least
+    }
+
+    /// Notes a place that left.
+    pub fn on_place_sent(&mut self, slot: SlotId) {
+        self.slots[usize::from(slot.0)].requoting = false;
+    }
+
+    /// Notes a cancel that left: no other before its answer, or before the request has timed out.
+    pub fn on_cancel_sent(&mut self, slot: SlotId, reason: Reason, now: Nanos) {
+        let slot = &mut self.slots[usize::from(slot.0)];
+        slot.requoting = reason == Reason::Requote;
+        slot.cancel_from = now + self.settings.request_timeout;
+    }
+
+    /// Notes that the venue accepted the slot's order.
+    pub fn on_accepted(&mut self, slot: SlotId) {
+        let slot = &mut self.slots[usize::from(slot.0)];
+        slot.rejects = 0;
+        slot.cancel_from = Nanos::ZERO;
+    }
+
+    /// Notes that a cancel was refused: the order is alive, or its end is on its way.
+    pub fn on_cancel_rejected(&mut self, slot: SlotId, now: Nanos) {
+        self.slots[usize::from(slot.0)].cancel_from = now + self.settings.reject_wait;
+    }
+
+    /// Notes how the slot's order ended; returns whether this is a reject storm. `local` says that it was the
+    /// gateway that refused, which is no fault of the order.
+    pub fn on_ended(&mut self, slot: SlotId, outcome: Outcome, local: bool, now: Nanos) -> bool {
+        let settings = self.settings;
+        let state = &mut self.slots[usize::from(slot.0)];
+        state.cancel_from = Nanos::ZERO;
+        match outcome {
+            Outcome::Rejected if !local => {
+                let doublings = u32::from(state.rejects).min(32);
+                let wait = settings
+                    .reject_wait
+                    .0
+                    .saturating_mul(1_i64 << doublings)
+                    .min(settings.reject_wait_max.0);
+                state.rejects = state.rejects.saturating_add(1);
+                state.place_from = now + Nanos(wait);
+                self.rejects.count(now);
+                return self.rejects.room(now) == 0;
+            }
+            Outcome::Rejected | Outcome::Expired => state.place_from = now + settings.requote_wait,
+            Outcome::Canceled | Outcome::Filled => state.rejects = 0,
+        }
+        false
+    }
+}
+
+/// Whether an order may stay while its replacement waits: no more aggressive and no larger than the target.
+fn is_harmless(order: &WorkingOrder, quote: &Quote) -> bool {
+    let passive = match order.side {
+        Side::Bid => order.tick <= quote.tick,
+        Side::Ask => order.tick >= quote.tick,
+    };
+    passive && order.lots_open() <= quote.lots && order.status == OrderStatus::Live
+}

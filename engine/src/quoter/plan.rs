@@ -1,0 +1,96 @@
+//! HOT: the requests of one turn of one instrument, in fixed arrays.
+
+use crate::intent::Reason;
+use crate::limits::SLOTS;
+use crate::strategy::Quote;
+use crate::types::{Nanos, Side, SlotId};
+
+/// Cancel the order of a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CancelStep {
+    /// Which.
+    pub slot: SlotId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Place an order in a free slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlaceStep {
+    /// Where.
+    pub slot: SlotId,
+    /// Which side the slot is of.
+    pub side: Side,
+    /// What.
+    pub quote: Quote,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What the quoter wants done this turn: cancels first.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    cancels: [CancelStep; SLOTS],
+    cancel_count: usize,
+    places: [PlaceStep; SLOTS],
+    place_count: usize,
+    /// Targets that could not be served this turn.
+    pub waiting: u32,
+    /// Whether one of them waits for the venue's budget.
+    pub out_of_budget: bool,
+    /// When a waiting slot may try again.
+    pub wake: Nanos,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            cancels: [CancelStep::default(); SLOTS],
+            cancel_count: 0,
+            places: [PlaceStep::default(); SLOTS],
+            place_count: 0,
+            waiting: 0,
+            out_of_budget: false,
+            wake: Nanos::NEVER,
+        }
+    }
+}
+
+impl Plan {
+    /// Empties it.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.cancel_count = 0;
+        self.place_count = 0;
+        self.waiting = 0;
+        self.out_of_budget = false;
+        self.wake = Nanos::NEVER;
+    }
+
+    /// At most one request a slot, so the arrays cannot overflow.
+    #[inline]
+    pub(super) fn add_cancel(&mut self, step: CancelStep) {
+        self.cancels[self.cancel_count] = step;
+        self.cancel_count += 1;
+    }
+
+    #[inline]
+    pub(super) fn add_place(&mut self, step: PlaceStep) {
+        self.places[self.place_count] = step;
+        self.place_count += 1;
+    }
+
+    /// Orders to cancel.
+    #[inline]
+    #[must_use]
+    pub fn cancels(&self) -> &[CancelStep] {
+        &self.cancels[..self.cancel_count]
+    }
+
+    /// Orders to place.
+    #[inline]
+    #[must_use]
+    pub fn places(&self) -> &[PlaceStep] {
+        &self.places[..self.place_count]
+    }
+}

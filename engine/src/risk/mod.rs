@@ -1,0 +1,241 @@
+//! HOT: every pre-trade control, the last gate before the ring: and the loss stop of R-9.
+//!
+//! Each check is a pure function of what the engine holds; it fails closed: without a reference, or with an
+//! old one, the answer is a denial.
+
+mod loss;
+mod state;
+
+pub use loss::LossStop;
+pub use state::TradingState;
+
+use crate::counters::Counter;
+use crate::intent::TimeInForce;
+use crate::types::{InstrumentSettings, Lots, Nanos, QuoteAtoms, Side, Tick};
+use crate::working::Working;
+
+/// Limits of one instrument. All mandatory: there is no default, because no limit means no trading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskSettings {
+    /// largest quantity of an order; above zero.
+    pub order_lots_max: Lots,
+    /// largest price times quantity of an order; above zero.
+    pub order_notional_max: QuoteAtoms,
+    /// farthest an order's price may lie from our mid, in millionths of the mid; above zero.
+    pub price_collar_millionths: i64,
+    /// largest exposure to either side if every open, unknown and owed order fills; above zero.
+    pub position_lots_max: Lots,
+    /// most orders that may be open at once.
+    pub open_orders_max: u32,
+    /// Oldest book that may be quoted on: time since its last depth message.
+    pub book_age_max: Nanos,
+}
+
+/// Why an order was denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Denied {
+    /// The trading state, a pause, or the gateway forbids new orders.
+    TradingState = 0,
+    /// REDUCE_ONLY, and the order would not reduce.
+    ReduceOnly = 1,
+    /// The book is not Live, or crossed.
+    BookNotLive = 2,
+    /// No mid: one side is empty.
+    ReferenceMissing = 3,
+    /// The book is older than `book_age_max`.
+    BookOld = 4,
+    /// Price not positive, or off the venue's step.
+    Price = 5,
+    /// Quantity not positive, off the step, or outside the venue's range.
+    Quantity = 6,
+    /// quantity.
+    QuantityMax = 7,
+    /// Notional below the venue's smallest.
+    NotionalMin = 8,
+    /// notional, or one that no integer holds.
+    NotionalMax = 9,
+    ///
+    Collar = 10,
+    /// A post-only order at or through the opposite best.
+    PostOnlyCross = 11,
+    ///
+    PositionMax = 12,
+    ///
+    OpenOrdersMax = 13,
+    ///
+    Throttle = 14,
+    ///
+    SelfCross = 15,
+}
+
+impl Denied {
+    /// The counter of this reason.
+    #[must_use]
+    pub const fn counter(self) -> Counter {
+        match self {
+            Denied::TradingState => Counter::DeniedTradingState,
+            Denied::ReduceOnly => Counter::DeniedReduceOnly,
+            Denied::BookNotLive => Counter::DeniedBookNotLive,
+            Denied::ReferenceMissing => Counter::DeniedReferenceMissing,
+            Denied::BookOld => Counter::DeniedBookOld,
+            Denied::Price => Counter::DeniedPrice,
+            Denied::Quantity => Counter::DeniedQuantity,
+            Denied::QuantityMax => Counter::DeniedQuantityMax,
+            Denied::NotionalMin => Counter::DeniedNotionalMin,
+            Denied::NotionalMax => Counter::DeniedNotionalMax,
+            Denied::Collar => Counter::DeniedCollar,
+            Denied::PostOnlyCross => Counter::DeniedPostOnlyCross,
+            Denied::PositionMax => Counter::DeniedPositionMax,
+            Denied::OpenOrdersMax => Counter::DeniedOpenOrdersMax,
+            Denied::Throttle => Counter::DeniedThrottle,
+            Denied::SelfCross => Counter::DeniedSelfCross,
+        }
+    }
+}
+
+/// An order about to be handed to the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Side.
+    pub side: Side,
+    /// Price.
+    pub tick: Tick,
+    /// Quantity.
+    pub lots: Lots,
+    /// How long it may live.
+    pub time_in_force: TimeInForce,
+}
+
+/// What the checks are held against.
+#[derive(Clone, Copy, Debug)]
+pub struct RiskView<'a> {
+    /// Instrument rules.
+    pub instrument: &'a InstrumentSettings,
+    /// Our orders.
+    pub working: &'a Working,
+    /// Exposure, signed.
+    pub exposure: Lots,
+    /// The tightest trading state that applies.
+    pub state: TradingState,
+    /// Whether the gateway is ready and no pause or shutdown runs.
+    pub open_for_orders: bool,
+    /// Whether the book is Live and not crossed.
+    pub book_live: bool,
+    /// Best bid and ask of that book, if it has both sides.
+    pub best: Option<(Tick, Tick)>,
+    /// How long ago the book last changed.
+    pub book_age: Nanos,
+    /// How many new orders the venue's budget admits now.
+    pub place_room: u32,
+}
+
+impl RiskSettings {
+    /// Whether the order may leave.
+    ///
+    /// # Errors
+    /// The first control that denies it.
+    pub fn check(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
+        self.check_state(draft, view)?;
+        self.check_reference(draft, view)?;
+        self.check_size(draft, view)?;
+        self.check_exposure(draft, view)?;
+        if view.place_room == 0 {
+            return Err(Denied::Throttle);
+        }
+        Ok(())
+    }
+
+    fn check_state(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
+        if !view.state.may_place() || !view.open_for_orders {
+            return Err(Denied::TradingState);
+        }
+        if view.state == TradingState::ReduceOnly {
+            // What is open on this side already reduces; only the rest of the position is left to reduce.
+            let position = i128::from(view.exposure.0) * -i128::from(draft.side.sign());
+            let open = i128::from(view.working.lots_worst(draft.side).0);
+            if open + i128::from(draft.lots.0) > position {
+                return Err(Denied::ReduceOnly);
+            }
+        }
+        Ok(())
+    }
+
+    /// Book state, age, collar and post-only.
+    fn check_reference(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
+        if !view.book_live {
+            return Err(Denied::BookNotLive);
+        }
+        if view.book_age > self.book_age_max {
+            return Err(Denied::BookOld);
+        }
+        let Some((bid, ask)) = view.best else {
+            return Err(Denied::ReferenceMissing);
+        };
+        if bid >= ask || bid.0 <= 0 {
+            return Err(Denied::BookNotLive);
+        }
+        if draft.tick.0 <= 0 || draft.tick.0 % view.instrument.tick_order_step.0 != 0 {
+            return Err(Denied::Price);
+        }
+        let mid_doubled = i128::from(bid.0) + i128::from(ask.0);
+        let distance_doubled = (2 * i128::from(draft.tick.0) - mid_doubled).abs();
+        if distance_doubled * 1_000_000 > mid_doubled * i128::from(self.price_collar_millionths) {
+            return Err(Denied::Collar);
+        }
+        let crosses = match draft.side {
+            Side::Bid => draft.tick >= ask,
+            Side::Ask => draft.tick <= bid,
+        };
+        if crosses && draft.time_in_force == TimeInForce::PostOnly {
+            return Err(Denied::PostOnlyCross);
+        }
+        Ok(())
+    }
+
+    /// The venue's steps and minimums, and R-1.
+    fn check_size(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
+        let instrument = view.instrument;
+        let lots = draft.lots;
+        let on_step = lots.0 % instrument.lots_order_step.0 == 0;
+        if lots.0 <= 0 || !on_step || lots < instrument.lots_order_min || lots > instrument.lots_order_max {
+            return Err(Denied::Quantity);
+        }
+        if lots > self.order_lots_max {
+            return Err(Denied::QuantityMax);
+        }
+        let Some(notional) = instrument.notional(draft.tick, lots) else {
+            return Err(Denied::NotionalMax);
+        };
+        if notional < instrument.notional_min {
+            return Err(Denied::NotionalMin);
+        }
+        if notional > self.order_notional_max {
+            return Err(Denied::NotionalMax);
+        }
+        Ok(())
+    }
+
+    ///
+    fn check_exposure(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
+        let exposure = i128::from(view.exposure.0) * i128::from(draft.side.sign());
+        let worst = exposure + i128::from(view.working.lots_worst(draft.side).0) + i128::from(draft.lots.0);
+        if worst > i128::from(self.position_lots_max.0) {
+            return Err(Denied::PositionMax);
+        }
+        if view.working.open_count() >= self.open_orders_max as usize {
+            return Err(Denied::OpenOrdersMax);
+        }
+        let meets_own = view
+            .working
+            .tick_best(draft.side.opposite())
+            .is_some_and(|own| match draft.side {
+                Side::Bid => draft.tick >= own,
+                Side::Ask => draft.tick <= own,
+            });
+        if meets_own {
+            return Err(Denied::SelfCross);
+        }
+        Ok(())
+    }
+}

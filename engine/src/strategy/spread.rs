@@ -1,0 +1,225 @@
+//! HOT: the reference strategy: quotes around the mid, in exact integers.
+//!
+//! With the doubled mid `M = bid + ask` in ticks and all rates in millionths (1 bp = 100):
+//!
+//! ```text
+//! width     = spread                                           the full spread
+//!           = spread x widening    if |B - A| / (B + A) > threshold, over the top N levels
+//! skew      = inventory_skew x exposure / position_max         clamped to +-inventory_skew
+//! distance  = max(width/2 +- skew, edge_min + fee)             + for bids, - for asks: long shifts both down
+//! bid(k)    = floor(M/2 x (1 - (distance_bid + k x level_step)))   to the order step: away from the mid
+//! ask(k)    = ceil (M/2 x (1 + (distance_ask + k x level_step)))   to the order step: away from the mid
+//! ```
+//!
+//! The distance from the mid less the fee is a quote's edge, so no quote lies below `edge_min`: where spread and
+//! skew would put one nearer, it is moved out to that distance. The fee is the maker's for post-only quotes and
+//! the taker's for IOC. Post-only quotes stay at least one step away from the opposite best, and each level at
+//! least one step beyond the one before. Sizes stop where the position limit would be passed.
+
+use crate::intent::TimeInForce;
+use crate::limits::QUOTE_LEVELS_MAX;
+use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
+
+use super::{Best, Quote, Quotes, Strategy, Targets, View};
+
+/// One, in millionths.
+const ONE: i128 = 1_000_000;
+
+/// How one instrument is quoted. Rates are in millionths: 1 bp = 100, a factor of 1.5 = 1,500,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpreadSettings {
+    /// Distance between the best bid and ask quote, in millionths of the mid; above zero.
+    pub spread_millionths: i64,
+    /// Quote levels a side: `1..=QUOTE_LEVELS_MAX`.
+    pub levels: usize,
+    /// Distance from one level to the next, in millionths of the mid; zero: one step.
+    pub level_step_millionths: i64,
+    /// Quantity of each quote; above zero.
+    pub order_lots: Lots,
+    /// The full position: where the skew is whole and quotes that would add to it stop; above zero.
+    pub position_lots_max: Lots,
+    /// Levels a side that the imbalance looks at; zero: it never widens.
+    pub imbalance_levels: usize,
+    /// Imbalance beyond which quotes are widened, in millionths: `0..=1,000,000`.
+    pub imbalance_threshold_millionths: i64,
+    /// Factor of the widening, in millionths; at least 1,000,000.
+    pub imbalance_widening_millionths: i64,
+    /// Whether our own resting orders are taken out of the imbalance: for a live venue, whose depth includes them.
+    pub imbalance_net_of_own: bool,
+    /// Shift of both sides at a full position, in millionths of the mid; not negative.
+    pub inventory_skew_millionths: i64,
+    /// Smallest distance from the mid after the fee, in millionths of the mid; may be negative.
+    pub edge_min_millionths: i64,
+    /// Post-only, IOC or GTC.
+    pub time_in_force: TimeInForce,
+}
+
+/// The reference strategy: each instrument by itself.
+#[derive(Clone, Debug)]
+pub struct Spread {
+    settings: Box<[SpreadSettings]>,
+}
+
+impl Spread {
+    /// One entry an instrument, by id. Set-up checks the ranges with [`check`].
+    #[must_use]
+    pub fn new(settings: Box<[SpreadSettings]>) -> Spread {
+        Spread { settings }
+    }
+}
+
+/// Whether the settings are within their ranges.
+///
+/// # Errors
+/// The name of the first one that is not.
+pub fn check(settings: &SpreadSettings) -> Result<(), &'static str> {
+    let rate = 0..=1_000_000;
+    let checks = [
+        (
+            settings.spread_millionths > 0 && rate.contains(&settings.spread_millionths),
+            "spread",
+        ),
+        ((1..=QUOTE_LEVELS_MAX).contains(&settings.levels), "levels"),
+        (rate.contains(&settings.level_step_millionths), "level_step"),
+        (settings.order_lots.0 > 0, "order_size"),
+        (settings.position_lots_max.0 > 0, "position_max"),
+        (
+            rate.contains(&settings.imbalance_threshold_millionths),
+            "imbalance_threshold",
+        ),
+        (
+            (1_000_000..=100_000_000).contains(&settings.imbalance_widening_millionths),
+            "imbalance_widening",
+        ),
+        (rate.contains(&settings.inventory_skew_millionths), "inventory_skew"),
+        (
+            (-1_000_000..=1_000_000).contains(&settings.edge_min_millionths),
+            "edge_min",
+        ),
+    ];
+    checks
+        .iter()
+        .find(|(holds, _)| !holds)
+        .map_or(Ok(()), |(_, name)| Err(*name))
+}
+
+/// The widened full spread, in millionths, rounded up.
+fn width(settings: &SpreadSettings, (bid, ask): (i128, i128)) -> i128 {
+    let spread = i128::from(settings.spread_millionths);
+    let beyond = (bid - ask).abs() * ONE > (bid + ask) * i128::from(settings.imbalance_threshold_millionths);
+    if settings.imbalance_levels > 0 && beyond {
+        (spread * i128::from(settings.imbalance_widening_millionths) + ONE - 1) / ONE
+    } else {
+        spread
+    }
+}
+
+/// Twice the distance of a side's best quote from the mid, and twice the least it may be, in millionths.
+fn distance_doubled(
+    settings: &SpreadSettings,
+    instrument: &InstrumentSettings,
+    side: Side,
+    width: i128,
+    exposure: Lots,
+) -> (i128, i128) {
+    let full = settings.position_lots_max.0.max(1);
+    let held = i128::from(exposure.0.clamp(-full, full));
+    let skew_doubled = 2 * i128::from(settings.inventory_skew_millionths) * held / i128::from(full);
+    let fee = match settings.time_in_force {
+        TimeInForce::PostOnly => instrument.maker_fee_millionths,
+        TimeInForce::ImmediateOrCancel | TimeInForce::GoodTilCancel => instrument.taker_fee_millionths,
+    };
+    let least_doubled = 2 * (i128::from(settings.edge_min_millionths) + i128::from(fee));
+    let wanted_doubled = width + skew_doubled * i128::from(side.sign());
+    (wanted_doubled.max(least_doubled), least_doubled)
+}
+
+/// The legal price at a doubled distance from the mid, rounded away from it, held within `0..=i64::MAX`: a bid
+/// at zero, or an ask at the end, is no price and will not be quoted.
+fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Tick {
+    // price = M/2 x (1 -+ d/2) with d in millionths: everything over 4,000,000.
+    let numerator = mid_doubled * (2 * ONE - i128::from(side.sign()) * distance_doubled);
+    let step = i128::from(instrument.tick_order_step.0);
+    let unit = 4 * ONE * step;
+    let steps = match side {
+        Side::Bid => numerator.div_euclid(unit),
+        Side::Ask => -((-numerator).div_euclid(unit)),
+    };
+    Tick((steps * step).clamp(0, i128::from(i64::MAX)) as i64)
+}
+
+/// Writes the quotes of one side.
+fn quote_side(
+    settings: &SpreadSettings,
+    instrument: &InstrumentSettings,
+    side: Side,
+    best: &Best,
+    width: i128,
+    exposure: Lots,
+    quotes: &mut Quotes,
+) {
+    let mid_doubled = best.mid_doubled();
+    let (distance, least) = distance_doubled(settings, instrument, side, width, exposure);
+    let step = instrument.tick_order_step.0;
+    // What the other side leaves to a post-only quote: one step before the opposite best.
+    let outermost = match (settings.time_in_force, side) {
+        (TimeInForce::PostOnly, Side::Bid) => instrument.tick_floor(Tick(best.ask_outer.0 - 1)),
+        (TimeInForce::PostOnly, Side::Ask) => Tick(instrument.tick_floor(best.bid_outer).0 + step),
+        (_, Side::Bid) => Tick(i64::MAX),
+        (_, Side::Ask) => Tick(0),
+    };
+    let limit = tick_at(instrument, side, mid_doubled, least);
+    let mut nearest = match side {
+        Side::Bid => outermost.min(limit),
+        Side::Ask => outermost.max(limit),
+    };
+    let tick_limit = nearest;
+    // Room to the position limit, in lots, shared by the levels from the best outward.
+    let mut room = i128::from(settings.position_lots_max.0) - i128::from(exposure.0) * i128::from(side.sign());
+    for level in 0..settings.levels.min(QUOTE_LEVELS_MAX) {
+        let beyond = 2 * level as i128 * i128::from(settings.level_step_millionths);
+        let raw = tick_at(instrument, side, mid_doubled, distance + beyond);
+        let tick = match side {
+            Side::Bid => raw.min(nearest),
+            Side::Ask => raw.max(nearest),
+        };
+        let wanted = i128::from(settings.order_lots.0).min(room).max(0) as i64;
+        let lots = instrument.lots_floor(Lots(wanted));
+        let legal = lots.0 > 0
+            && lots >= instrument.lots_order_min
+            && instrument
+                .notional(tick, lots)
+                .is_some_and(|notional| notional >= instrument.notional_min);
+        if tick.0 <= 0 || tick.0 == i64::MAX || !legal {
+            return;
+        }
+        quotes.add(
+            side,
+            Quote {
+                tick,
+                tick_limit,
+                lots,
+                time_in_force: settings.time_in_force,
+            },
+        );
+        room -= i128::from(lots.0);
+        nearest = Tick(tick.0.saturating_sub(step * side.sign()));
+    }
+}
+
+impl Strategy for Spread {
+    fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets) {
+        let quotes = targets.rewrite(changed);
+        let Some(settings) = self.settings.get(changed.index()) else {
+            return;
+        };
+        let Some(best) = view.best(changed) else { return };
+        let instrument = view.instrument(changed);
+        let exposure = view.exposure(changed);
+        let sizes = view.imbalance(changed, settings.imbalance_levels, settings.imbalance_net_of_own);
+        let width = width(settings, sizes);
+        for side in Side::BOTH {
+            quote_side(settings, instrument, side, &best, width, exposure, quotes);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! HOT: our orders of one instrument as the engine believes them: a fixed table, one order a quote slot.
+//!
+//! Any order of arrival of the same facts ends in the same state: fills are added once each, the cumulative
+//! quantity only grows, an end is final, and what an end claims to be filled but no execution has told yet
+//! stays counted as owed.
+
+mod order;
+mod trades;
+
+pub use order::{OrderStatus, Outcome, WorkingOrder};
+
+use crate::event::{ExecutionEvent, ExecutionKind};
+use crate::limits::{QUOTE_LEVELS_MAX, SLOTS, WORKING_ORDERS_MAX};
+use crate::types::{Level, Lots, Nanos, OrderId, Side, SlotId, Tick};
+use trades::TradeMemory;
+
+/// Finished orders kept to recognise what arrives late.
+const FINISHED_ORDERS: usize = WORKING_ORDERS_MAX - SLOTS;
+
+/// What an execution event turned out to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Quantity by which the position moves; zero if it does not.
+    pub lots_filled: Lots,
+    /// It is the first fill of its order.
+    pub first_fill: bool,
+    /// An execution told before.
+    pub duplicate: bool,
+    /// The order was not in the table of live or finished orders.
+    pub unknown_order: bool,
+    /// The order had already ended here.
+    pub finished_order: bool,
+    /// The order's filled quantity exceeds what was ordered.
+    pub overfill: bool,
+    /// It contradicts a proven end: alive after a reject.
+    pub contradiction: bool,
+    /// The order ended with this event, in this slot.
+    pub ended: Option<(SlotId, Outcome)>,
+    /// The order was in this slot when the event came.
+    pub slot: Option<SlotId>,
+    /// Side of the order, or what the event says if the order is not known.
+    pub side: Side,
+    /// It is the first word of the venue that the order was accepted.
+    pub first_accept: bool,
+}
+
+/// The working orders of one instrument.
+#[derive(Clone, Debug)]
+pub struct Working {
+    slots: [WorkingOrder; SLOTS],
+    finished: [WorkingOrder; FINISHED_ORDERS],
+    finished_next: usize,
+    /// Filled by the venue's word but not told by an execution yet: finished orders, by side.
+    owed: [i64; 2],
+    /// Owed by orders that left the memory of finished ones: counted at the worst case for good.
+    owed_forgotten: [i64; 2],
+    trades: TradeMemory,
+}
+
+impl Default for Working {
+    fn default() -> Working {
+        Working {
+            slots: [WorkingOrder::EMPTY; SLOTS],
+            finished: [WorkingOrder::EMPTY; FINISHED_ORDERS],
+            finished_next: 0,
+            owed: [0; 2],
+            owed_forgotten: [0; 2],
+            trades: TradeMemory::new(),
+        }
+    }
+}
+
+/// Where an order is kept.
+#[derive(Clone, Copy)]
+enum Place {
+    Slot(usize),
+    Finished(usize),
+}
+
+impl Working {
+    /// The slot's order; its status is [`OrderStatus::Empty`] if there is none.
+    #[inline]
+    #[must_use]
+    pub fn slot(&self, slot: SlotId) -> &WorkingOrder {
+        &self.slots[usize::from(slot.0)]
+    }
+
+    /// The first slot of a side.
+    #[inline]
+    #[must_use]
+    pub const fn first_slot(side: Side) -> usize {
+        match side {
+            Side::Bid => 0,
+            Side::Ask => QUOTE_LEVELS_MAX,
+        }
+    }
+
+    /// The slots of a side, in slot order.
+    #[inline]
+    #[must_use]
+    pub fn side(&self, side: Side) -> &[WorkingOrder] {
+        let first = Self::first_slot(side);
+        &self.slots[first..first + QUOTE_LEVELS_MAX]
+    }
+
+    /// Orders that may be alive on the venue, best known first by slot.
+    pub fn open(&self) -> impl Iterator<Item = &WorkingOrder> {
+        self.slots.iter().filter(|order| order.status.is_open())
+    }
+
+    /// How many orders may be alive on the venue.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open().count()
+    }
+
+    /// Whether nothing is alive, in flight or owed.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.open_count() == 0 && self.owed == [0; 2]
+    }
+
+    /// Quantity that may still be filled on a side at the worst: open, in flight, unknown and owed.
+    #[inline]
+    #[must_use]
+    pub fn lots_worst(&self, side: Side) -> Lots {
+        let owed = self.owed[side as usize].saturating_add(self.owed_forgotten[side as usize]);
+        let open = self
+            .side(side)
+            .iter()
+            .fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
+        Lots(open)
+    }
+
+    /// The most aggressive price of a side that may be alive: what an own order on the other side must not meet.
+    #[inline]
+    #[must_use]
+    pub fn tick_best(&self, side: Side) -> Option<Tick> {
+        let ticks = self
+            .side(side)
+            .iter()
+            .filter(|order| order.status.is_open())
+            .map(|order| order.tick);
+        match side {
+            Side::Bid => ticks.max(),
+            Side::Ask => ticks.min(),
+        }
+    }
+
+    /// Our resting quantity of a side as levels, for book figures net of ourselves; returns how many were written.
+    /// Only orders the venue has accepted: one still in flight is not in its book.
+    pub fn own_levels(&self, side: Side, levels: &mut [Level; QUOTE_LEVELS_MAX]) -> usize {
+        let mut count = 0;
+        for order in self.side(side) {
+            if order.accepted && order.status.is_open() && order.lots_open().0 > 0 {
+                levels[count] = Level {
+                    tick: order.tick,
+                    lots: order.lots_open(),
+                };
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Notes an order handed to the ring. The slot must be empty, which the quoter sees to.
+    pub fn on_placed(&mut self, order: WorkingOrder) {
+        let place = &mut self.slots[usize::from(order.slot.0)];
+        debug_assert_eq!(place.status, OrderStatus::Empty, "one order a slot");
+        *place = WorkingOrder {
+            status: OrderStatus::PendingPlace,
+            ..order
+        };
+    }
+
+    /// Notes a cancel handed to the ring at `now`.
+    pub fn on_cancel_sent(&mut self, slot: SlotId, now: Nanos) {
+        let order = &mut self.slots[usize::from(slot.0)];
+        if order.status.is_open() {
+            order.status = OrderStatus::PendingCancel;
+            order.requested = now;
+            order.cancels = order.cancels.saturating_add(1);
+        }
+    }
+
+    /// Makes an order unknown whose request was not answered in time; returns whether it was pending.
+    pub fn on_request_timeout(&mut self, slot: SlotId) -> bool {
+        let order = &mut self.slots[usize::from(slot.0)];
+        let pending = order.status.is_pending();
+        if pending {
+            order.status = OrderStatus::Unknown;
+        }
+        pending
+    }
+
+    /// Applies one fact about an order.
+    pub fn on_event(&mut self, event: &ExecutionEvent) -> Effect {
+        let mut effect = Effect::default();
+        let Some(place) = self.find(event.order, event.slot) else {
+            effect.unknown_order = true;
+            effect.side = event.side;
+            self.apply_unknown_fill(event, &mut effect);
+            return effect;
+        };
+        effect.side = self.at(place).side;
+        match place {
+            Place::Slot(_) => effect.slot = Some(self.at(place).slot),
+            Place::Finished(_) => effect.finished_order = true,
+        }
+        match event.kind {
+            ExecutionKind::Filled => self.apply_fill(place, event, &mut effect),
+            ExecutionKind::Accepted => self.apply_accepted(place, &mut effect),
+            ExecutionKind::Rejected => self.apply_end(place, event, Outcome::Rejected),
+            ExecutionKind::Canceled => self.apply_end(place, event, Outcome::Canceled),
+            ExecutionKind::Expired => self.apply_end(place, event, Outcome::Expired),
+            ExecutionKind::CancelRejected => {
+                let order = self.at_mut(place);
+                if order.status == OrderStatus::PendingCancel {
+                    order.status = if order.accepted {
+                        OrderStatus::Live
+                    } else {
+                        OrderStatus::Unknown
+                    };
+                }
+            }
+            ExecutionKind::Unknown => {
+                let order = self.at_mut(place);
+                if order.status.is_open() {
+                    order.status = OrderStatus::Unknown;
+                }
+            }
+            ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause | ExecutionKind::Halt => {}
+        }
+        let order = self.at(place);
+        effect.overfill |= order.claimed > order.lots;
+        if let (Place::Slot(slot), OrderStatus::Done) = (place, order.status) {
+            effect.ended = Some((SlotId(slot as u8), order.outcome()));
+            self.finish(slot);
+        } else {
+            self.recount_owed();
+        }
+        effect
+    }
+
+    fn at(&self, place: Place) -> &WorkingOrder {
+        match place {
+            Place::Slot(index) => &self.slots[index],
+            Place::Finished(index) => &self.finished[index],
+        }
+    }
+
+    fn at_mut(&mut self, place: Place) -> &mut WorkingOrder {
+        match place {
+            Place::Slot(index) => &mut self.slots[index],
+            Place::Finished(index) => &mut self.finished[index],
+        }
+    }
+
+    /// The slot named by the event first, then everywhere: the name is a hint, the order id is the truth.
+    fn find(&self, order: OrderId, hint: SlotId) -> Option<Place> {
+        if order == OrderId::NONE {
+            return None;
+        }
+        let hint = usize::from(hint.0);
+        if hint < SLOTS && self.slots[hint].order == order {
+            return Some(Place::Slot(hint));
+        }
+        if let Some(index) = self.slots.iter().position(|slot| slot.order == order) {
+            return Some(Place::Slot(index));
+        }
+        self.finished
+            .iter()
+            .position(|finished| finished.order == order)
+            .map(Place::Finished)
+    }
+
+    fn apply_unknown_fill(&mut self, event: &ExecutionEvent, effect: &mut Effect) {
+        if event.kind != ExecutionKind::Filled || event.lots.0 <= 0 {
+            return;
+        }
+        if self.trades.contains(event.trade, event.side) {
+            effect.duplicate = true;
+            return;
+        }
+        self.trades.insert(event.trade, event.side);
+        effect.lots_filled = event.lots;
+    }
+
+    fn apply_fill(&mut self, place: Place, event: &ExecutionEvent, effect: &mut Effect) {
+        if event.lots.0 <= 0 {
+            return;
+        }
+        let known = self.trades.contains(event.trade, effect.side);
+        let order = self.at_mut(place);
+        order.accepted = true;
+        let claimed = order.claimed.max(event.lots_cumulative).max(event.lots);
+        order.claimed = claimed;
+        let filled = order.filled.0.saturating_add(event.lots.0);
+        // Distinct executions never sum to more than the cumulative quantity: what would is a repeat.
+        if known || filled > claimed.0 {
+            effect.duplicate = true;
+        } else {
+            effect.first_fill = order.filled.is_zero();
+            effect.lots_filled = event.lots;
+            order.filled = Lots(filled);
+        }
+        effect.contradiction = order.end == Some(Outcome::Rejected);
+        if order.status == OrderStatus::PendingPlace {
+            order.status = OrderStatus::Live;
+        }
+        if order.claimed >= order.lots {
+            order.status = OrderStatus::Done;
+        } else if order.status == OrderStatus::Unknown && order.end.is_none() && order.cancels == 0 {
+            // An execution proves that the place arrived; what is left rests.
+            order.status = OrderStatus::Live;
+        }
+        if effect.lots_filled.0 > 0 {
+            self.trades.insert(event.trade, effect.side);
+        }
+    }
+
+    fn apply_accepted(&mut self, place: Place, effect: &mut Effect) {
+        let order = self.at_mut(place);
+        order.accepted = true;
+        effect.first_accept = !order.acknowledged;
+        order.acknowledged = true;
+        effect.contradiction = order.end == Some(Outcome::Rejected);
+        match order.status {
+            OrderStatus::PendingPlace => order.status = OrderStatus::Live,
+            // Found alive; if a cancel is out, its answer is still owed and the order stays unknown.
+            OrderStatus::Unknown if order.cancels == 0 => order.status = OrderStatus::Live,
+            _ => {}
+        }
+    }
+
+    fn apply_end(&mut self, place: Place, event: &ExecutionEvent, end: Outcome) {
+        let order = self.at_mut(place);
+        order.claimed = order.claimed.max(event.lots_cumulative);
+        order.end = Some(order.end.map_or(end, |known| known.max(end)));
+        order.status = OrderStatus::Done;
+    }
+
+    /// Frees a slot and keeps its order in the memory of finished ones.
+    fn finish(&mut self, slot: usize) {
+        let order = self.slots[slot];
+        self.slots[slot] = WorkingOrder::EMPTY;
+        // Prefer to forget an order that owes nothing.
+        let mut index = self.finished_next;
+        for step in 0..FINISHED_ORDERS {
+            let candidate = (self.finished_next + step) % FINISHED_ORDERS;
+            if self.finished[candidate].lots_owed().is_zero() {
+                index = candidate;
+                break;
+            }
+        }
+        let forgotten = &self.finished[index];
+        let owed = &mut self.owed_forgotten[forgotten.side as usize];
+        *owed = owed.saturating_add(forgotten.lots_owed().0);
+        self.finished[index] = order;
+        self.finished_next = (index + 1) % FINISHED_ORDERS;
+        self.recount_owed();
+    }
+
+    fn recount_owed(&mut self) {
+        self.owed = [0; 2];
+        for order in &self.finished {
+            let owed = &mut self.owed[order.side as usize];
+            *owed = owed.saturating_add(order.lots_owed().0);
+        }
+    }
+
+    /// The finished order of this id, if it is still remembered.
+    #[must_use]
+    pub fn finished(&self, order: OrderId) -> Option<&WorkingOrder> {
+        self.finished
+            .iter()
+            .find(|finished| finished.order == order && order != OrderId::NONE)
+    }
+}

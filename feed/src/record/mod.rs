@@ -1,0 +1,464 @@
+//! HOT: the TLS 1.3 AES-GCM record layer after the handshake (RFC 8446, section 5), without a copy or a malloc a record.
+//!
+//! rustls does the handshake and keeps the key schedule ([`KeySchedule`]); this layer opens and seals records. It is
+//! strict: a record that is not well-formed, authentic and allowed at this point ends the connection with the alert
+//! that RFC 8446 names. Ciphertext is received straight into one buffer; each record is decrypted to the end of a
+//! plaintext buffer, so that frames which span records lie whole without a further copy.
+
+mod direction;
+mod error;
+mod plaintext;
+
+use aws_lc_rs::aead::Aad;
+
+use direction::{Direction, seal};
+
+pub use direction::TrafficSecret;
+pub use error::RecordError;
+pub use plaintext::PlaintextBuffer;
+
+/// Bytes of a record's header.
+pub const HEADER_BYTES: usize = 5;
+/// Bytes of an AES-GCM tag.
+pub const TAG_BYTES: usize = 16;
+/// The most plaintext a record may carry (RFC 8446, 5.1).
+pub const PLAINTEXT_BYTES_MAX: usize = 1 << 14;
+/// The most ciphertext a record may carry (RFC 8446, 5.2).
+pub const CIPHERTEXT_BYTES_MAX: usize = PLAINTEXT_BYTES_MAX + 256;
+/// Readable bytes behind every payload that is handed out, for scanners that look ahead.
+pub const PADDING_BYTES: usize = 64;
+/// Size of the ciphertext buffer.
+pub const CIPHERTEXT_BUFFER_BYTES: usize = 64 * 1024;
+/// A post-handshake message (a session ticket) may be this long; a longer one is refused.
+pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+/// Records without content in a row before the peer is taken for hostile.
+pub const EMPTY_RECORDS_MAX: u32 = 32;
+/// Key updates without application data in between before the peer is taken for hostile.
+pub const KEY_UPDATES_MAX: u32 = 32;
+/// Records sealed under one key before this side updates it (RFC 8446, 5.5, allows 2^24.5 full-size ones).
+pub const RECORDS_PER_KEY_MAX: u64 = (1 << 24) - 1024;
+
+const TYPE_CHANGE_CIPHER_SPEC: u8 = 20;
+const TYPE_ALERT: u8 = 21;
+const TYPE_HANDSHAKE: u8 = 22;
+const TYPE_APPLICATION_DATA: u8 = 23;
+const MESSAGE_NEW_SESSION_TICKET: u8 = 4;
+const MESSAGE_KEY_UPDATE: u8 = 24;
+const ALERT_CLOSE_NOTIFY: u8 = 0;
+const ALERT_USER_CANCELED: u8 = 90;
+/// Room for what this layer itself sends: a key update, an alert, each sealed.
+const CONTROL_BYTES: usize = 256;
+
+/// What stays with the TLS library after the handshake: it derives the next keys and takes session tickets.
+pub trait KeySchedule {
+    /// The next key of the receiving direction, after the peer's key update.
+    ///
+    /// # Errors
+    /// [`RecordError::KeySchedule`] when it cannot be derived.
+    fn next_receive(&mut self) -> Result<TrafficSecret, RecordError>;
+    /// The next key of the sending direction.
+    ///
+    /// # Errors
+    /// [`RecordError::KeySchedule`] when it cannot be derived.
+    fn next_send(&mut self) -> Result<TrafficSecret, RecordError>;
+    /// The body of a NewSessionTicket message.
+    ///
+    /// # Errors
+    /// [`RecordError::Decode`] when it cannot be read.
+    fn on_ticket(&mut self, body: &[u8]) -> Result<(), RecordError>;
+}
+
+/// What [`RecordLayer::open_next`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// Application data was appended to the plaintext.
+    Data,
+    /// A record without application data was handled.
+    Control,
+    /// No complete record is there: receive more.
+    NeedMore,
+    /// The plaintext buffer must be consumed first.
+    Full,
+    /// The peer said close_notify: no more data will come, and none was lost.
+    Closed,
+}
+
+/// Counts of what went through the layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordCounts {
+    /// Records opened.
+    pub opened: u64,
+    /// Records sealed.
+    pub sealed: u64,
+    /// Session tickets taken.
+    pub tickets: u64,
+    /// Key updates of the peer.
+    pub key_updates_received: u64,
+    /// Key updates of our own.
+    pub key_updates_sent: u64,
+    /// Bytes of ciphertext moved to the front of their buffer.
+    pub moved_bytes: u64,
+}
+
+/// Both directions of one connection after its handshake.
+pub struct RecordLayer<K> {
+    receive: Direction,
+    send: Direction,
+    schedule: K,
+    ciphertext: Box<[u8]>,
+    start: usize,
+    end: usize,
+    handshake: Box<[u8]>,
+    handshake_bytes: usize,
+    control: [u8; CONTROL_BYTES],
+    control_bytes: usize,
+    empty_records: u32,
+    key_updates: u32,
+    closed: bool,
+    ended: bool,
+    counts: RecordCounts,
+}
+
+impl<K: KeySchedule> RecordLayer<K> {
+    /// The layer with the secrets of the finished handshake, and the ciphertext that was received beyond it.
+    ///
+    /// # Errors
+    /// [`RecordError::KeySchedule`] for secrets that are no AES-GCM keys, [`RecordError::Overflow`] when `leftover` is
+    /// longer than the ciphertext buffer.
+    pub fn new(
+        receive: &TrafficSecret,
+        send: &TrafficSecret,
+        schedule: K,
+        leftover: &[u8],
+    ) -> Result<RecordLayer<K>, RecordError> {
+        let mut ciphertext = vec![0; CIPHERTEXT_BUFFER_BYTES].into_boxed_slice();
+        ciphertext
+            .get_mut(..leftover.len())
+            .ok_or(RecordError::Overflow)?
+            .copy_from_slice(leftover);
+        Ok(RecordLayer {
+            receive: Direction::new(receive)?,
+            send: Direction::new(send)?,
+            schedule,
+            ciphertext,
+            start: 0,
+            end: leftover.len(),
+            handshake: vec![0; HANDSHAKE_BYTES_MAX].into_boxed_slice(),
+            handshake_bytes: 0,
+            control: [0; CONTROL_BYTES],
+            control_bytes: 0,
+            empty_records: 0,
+            key_updates: 0,
+            closed: false,
+            ended: false,
+            counts: RecordCounts::default(),
+        })
+    }
+
+    /// What went through so far.
+    #[must_use]
+    pub fn counts(&self) -> RecordCounts {
+        self.counts
+    }
+
+    /// Where the next received bytes go; never empty as long as complete records are opened.
+    #[inline]
+    pub fn receive_space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        } else if self.ciphertext.len() - self.end < HEADER_BYTES + CIPHERTEXT_BYTES_MAX {
+            self.move_to_front();
+        }
+        &mut self.ciphertext[self.end..]
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn move_to_front(&mut self) {
+        self.counts.moved_bytes += (self.end - self.start) as u64;
+        self.ciphertext.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+    }
+
+    /// `bytes` were received into [`RecordLayer::receive_space`].
+    #[inline]
+    pub fn received(&mut self, bytes: usize) {
+        self.end = (self.end + bytes).min(self.ciphertext.len());
+    }
+
+    /// Whether the transport may end here: only after close_notify. An end before it is a truncation.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Opens the next complete record, if there is one, appending its data to `plaintext`.
+    ///
+    /// # Errors
+    /// Why the connection must end; the alert that says so waits in [`RecordLayer::control_output`].
+    #[inline]
+    pub fn open_next(&mut self, plaintext: &mut PlaintextBuffer) -> Result<Opened, RecordError> {
+        if self.closed {
+            return Ok(Opened::Closed);
+        }
+        if self.ended {
+            return Err(RecordError::Ended);
+        }
+        let waiting = &self.ciphertext[self.start..self.end];
+        let Some(header) = waiting.first_chunk::<HEADER_BYTES>() else {
+            return Ok(Opened::NeedMore);
+        };
+        let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+        // One test for all that is ordinary; what fails it is told apart in the cold.
+        if header[0] != TYPE_APPLICATION_DATA || header[1] != 3 || header[2] != 3 || length > CIPHERTEXT_BYTES_MAX {
+            let error = Self::refuse_header(*header, length);
+            return Err(self.end_with(error));
+        }
+        if length <= TAG_BYTES {
+            return Err(self.end_with(RecordError::BadRecordMac));
+        }
+        let Some(body) = waiting.get(HEADER_BYTES..HEADER_BYTES + length) else {
+            return Ok(Opened::NeedMore);
+        };
+        let inner = length - TAG_BYTES;
+        if inner > PLAINTEXT_BYTES_MAX + 1 {
+            return Err(self.end_with(RecordError::Overflow));
+        }
+        if plaintext.reserve(inner) < inner {
+            return Ok(Opened::Full);
+        }
+        let (text, tag) = body.split_at(inner);
+        let out = &mut plaintext.bytes[plaintext.end..plaintext.end + inner];
+        let nonce = self.receive.nonce();
+        if self
+            .receive
+            .key
+            .open_separate_gather(nonce, Aad::from(header), text, tag, out)
+            .is_err()
+        {
+            out.fill(0);
+            return Err(self.end_with(RecordError::BadRecordMac));
+        }
+        self.receive.sequence += 1;
+        self.start += HEADER_BYTES + length;
+        self.counts.opened += 1;
+        // The content type is the last byte that is not padding (RFC 8446, 5.4); ordinary records carry no padding.
+        let last = out[inner - 1];
+        if last == TYPE_APPLICATION_DATA && inner > 1 && self.handshake_bytes == 0 {
+            self.empty_records = 0;
+            self.key_updates = 0;
+            plaintext.end += inner - 1;
+            return Ok(Opened::Data);
+        }
+        self.open_unusual(plaintext, inner)
+    }
+
+    #[cold]
+    fn refuse_header(header: [u8; HEADER_BYTES], length: usize) -> RecordError {
+        match header[0] {
+            TYPE_CHANGE_CIPHER_SPEC | TYPE_ALERT | TYPE_HANDSHAKE => RecordError::Plaintext(header[0]),
+            TYPE_APPLICATION_DATA if length > CIPHERTEXT_BYTES_MAX => RecordError::Overflow,
+            TYPE_APPLICATION_DATA => RecordError::Decode,
+            other => RecordError::Unexpected(other),
+        }
+    }
+
+    /// A record with padding, without content, or of another type than application data.
+    #[cold]
+    #[inline(never)]
+    fn open_unusual(&mut self, plaintext: &mut PlaintextBuffer, inner: usize) -> Result<Opened, RecordError> {
+        let out = &plaintext.bytes[plaintext.end..plaintext.end + inner];
+        let Some(at) = out.iter().rposition(|&byte| byte != 0) else {
+            return Err(self.end_with(RecordError::Unexpected(0)));
+        };
+        let kind = out[at];
+        if at > PLAINTEXT_BYTES_MAX {
+            return Err(self.end_with(RecordError::Overflow));
+        }
+        if self.handshake_bytes > 0 && kind != TYPE_HANDSHAKE {
+            // A fragmented handshake message may not be interleaved with anything (RFC 8446, 5.1).
+            return Err(self.end_with(RecordError::Unexpected(kind)));
+        }
+        let outcome = match kind {
+            TYPE_APPLICATION_DATA if at == 0 => self.count_empty(),
+            TYPE_APPLICATION_DATA => {
+                self.empty_records = 0;
+                self.key_updates = 0;
+                plaintext.end += at;
+                return Ok(Opened::Data);
+            }
+            TYPE_HANDSHAKE if at == 0 => Err(RecordError::Unexpected(kind)),
+            TYPE_HANDSHAKE => self.take_handshake(&out[..at]),
+            TYPE_ALERT => self.take_alert(&out[..at]),
+            other => Err(RecordError::Unexpected(other)),
+        };
+        match outcome {
+            Ok(()) if self.closed => Ok(Opened::Closed),
+            Ok(()) => Ok(Opened::Control),
+            Err(error) => Err(self.end_with(error)),
+        }
+    }
+
+    fn count_empty(&mut self) -> Result<(), RecordError> {
+        self.empty_records += 1;
+        if self.empty_records > EMPTY_RECORDS_MAX {
+            Err(RecordError::Flood)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take_alert(&mut self, content: &[u8]) -> Result<(), RecordError> {
+        match content {
+            [_, ALERT_CLOSE_NOTIFY] => {
+                self.closed = true;
+                Ok(())
+            }
+            [_, ALERT_USER_CANCELED] => self.count_empty(),
+            [_, description] => Err(RecordError::Alert(*description)),
+            _ => Err(RecordError::Decode),
+        }
+    }
+
+    /// Collects handshake messages over records and handles each complete one.
+    fn take_handshake(&mut self, content: &[u8]) -> Result<(), RecordError> {
+        let end = self.handshake_bytes + content.len();
+        let room = self
+            .handshake
+            .get_mut(self.handshake_bytes..end)
+            .ok_or(RecordError::Decode)?;
+        room.copy_from_slice(content);
+        self.handshake_bytes = end;
+        let mut at = 0;
+        while let Some(header) = self.handshake[at..self.handshake_bytes].first_chunk::<4>() {
+            let kind = header[0];
+            let length = u32::from_be_bytes([0, header[1], header[2], header[3]]) as usize;
+            if length > HANDSHAKE_BYTES_MAX - 4 {
+                return Err(RecordError::Decode);
+            }
+            let body = at + 4..at + 4 + length;
+            if body.end > self.handshake_bytes {
+                break;
+            }
+            let last = body.end == self.handshake_bytes;
+            match kind {
+                MESSAGE_NEW_SESSION_TICKET => {
+                    self.schedule.on_ticket(&self.handshake[body.clone()])?;
+                    self.counts.tickets += 1;
+                    self.count_empty()?;
+                }
+                MESSAGE_KEY_UPDATE => self.take_key_update(body.clone(), last)?,
+                other => return Err(RecordError::Unexpected(other)),
+            }
+            at = body.end;
+        }
+        self.handshake.copy_within(at..self.handshake_bytes, 0);
+        self.handshake_bytes -= at;
+        Ok(())
+    }
+
+    /// RFC 8446, 4.6.3: the message ends its record; a requested reply leaves under the old key.
+    fn take_key_update(&mut self, body: core::ops::Range<usize>, last: bool) -> Result<(), RecordError> {
+        let content = &self.handshake[body];
+        let [request] = *content else {
+            return Err(RecordError::Decode);
+        };
+        if !last {
+            return Err(RecordError::Unexpected(MESSAGE_KEY_UPDATE));
+        }
+        if request > 1 {
+            return Err(RecordError::IllegalParameter);
+        }
+        self.key_updates += 1;
+        if self.key_updates > KEY_UPDATES_MAX {
+            return Err(RecordError::Flood);
+        }
+        self.counts.key_updates_received += 1;
+        self.receive = Direction::new(&self.schedule.next_receive()?)?;
+        // Several requests before a reply was carried away are answered by the one that waits already.
+        if request == 1 && self.control_bytes == 0 {
+            self.update_send_key()?;
+        }
+        Ok(())
+    }
+
+    /// Tells the peer, under the old key, that the next record is sealed under a new one.
+    fn update_send_key(&mut self) -> Result<(), RecordError> {
+        self.seal_control(TYPE_HANDSHAKE, &[MESSAGE_KEY_UPDATE, 0, 0, 1, 0])?;
+        self.send = Direction::new(&self.schedule.next_send()?)?;
+        self.counts.key_updates_sent += 1;
+        Ok(())
+    }
+
+    /// Remembers that the connection is over and leaves the alert that says why.
+    #[cold]
+    #[inline(never)]
+    fn end_with(&mut self, error: RecordError) -> RecordError {
+        if let Some(alert) = error.alert()
+            && !self.ended
+        {
+            // Best effort: without room for it the connection just closes.
+            let _ = self.seal_control(TYPE_ALERT, &[2, alert]);
+        }
+        self.ended = true;
+        error
+    }
+
+    /// Says close_notify; nothing may be sealed after it.
+    ///
+    /// # Errors
+    /// [`RecordError::TooLong`] when earlier control output was never carried away.
+    pub fn close(&mut self) -> Result<(), RecordError> {
+        if self.ended {
+            return Ok(());
+        }
+        self.ended = true;
+        self.seal_control(TYPE_ALERT, &[1, ALERT_CLOSE_NOTIFY])
+    }
+
+    fn seal_control(&mut self, kind: u8, content: &[u8]) -> Result<(), RecordError> {
+        let length = HEADER_BYTES + content.len() + 1 + TAG_BYTES;
+        let from = self.control_bytes;
+        let record = self.control.get_mut(from..from + length).ok_or(RecordError::TooLong)?;
+        record[HEADER_BYTES..HEADER_BYTES + content.len()].copy_from_slice(content);
+        seal(&mut self.send, kind, record, content.len())?;
+        self.counts.sealed += 1;
+        self.control_bytes += length;
+        Ok(())
+    }
+
+    /// Sealed bytes of this layer's own that must leave before anything sealed later.
+    #[inline]
+    #[must_use]
+    pub fn control_output(&self) -> &[u8] {
+        &self.control[..self.control_bytes]
+    }
+
+    /// The first `bytes` of [`RecordLayer::control_output`] have been handed to the transport.
+    pub fn control_taken(&mut self, bytes: usize) {
+        self.control.copy_within(bytes..self.control_bytes, 0);
+        self.control_bytes -= bytes;
+    }
+
+    /// Seals application data in place: `record[5..5 + length]` holds it; header, type and tag are added around it.
+    ///
+    /// Returns the record's length, `length + 22`. Near the end of a key's life a key update is put into
+    /// [`RecordLayer::control_output`] first, which must leave before this record.
+    ///
+    /// # Errors
+    /// [`RecordError::TooLong`] when it does not fit a record or `record`, [`RecordError::Ended`] after the end.
+    #[inline]
+    pub fn seal_data(&mut self, record: &mut [u8], length: usize) -> Result<usize, RecordError> {
+        if self.ended {
+            return Err(RecordError::Ended);
+        }
+        if self.send.sequence >= RECORDS_PER_KEY_MAX {
+            self.update_send_key()?;
+        }
+        let total = seal(&mut self.send, TYPE_APPLICATION_DATA, record, length)?;
+        self.counts.sealed += 1;
+        Ok(total)
+    }
+}

@@ -1,0 +1,480 @@
+//! HOT: WebSocket frames as a client sees them (RFC 6455): parsed where they lie, masked where they are sealed.
+//!
+//! Strict: whatever the RFC forbids ends the connection with the close code it names. A whole message is handed out
+//! as the bytes that were decrypted, without a copy; only fragmented messages are put together in a buffer apart.
+
+use crate::record::{PADDING_BYTES, PlaintextBuffer};
+
+/// The longest header of a client's frame: two bytes, eight of length, four of mask.
+pub const CLIENT_HEADER_BYTES_MAX: usize = 14;
+/// Fragments one message may come in.
+pub const FRAGMENTS_MAX: u32 = 65_536;
+/// The most payload of a control frame (RFC 6455, 5.5).
+pub const CONTROL_BYTES_MAX: usize = 125;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const MASKED: u8 = 0x80;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further fragment.
+    Continuation = 0,
+    /// Text, UTF-8.
+    Text = 1,
+    /// Bytes.
+    Binary = 2,
+    /// The peer closes.
+    Close = 8,
+    /// The peer asks for a pong.
+    Ping = 9,
+    /// The peer answers a ping.
+    Pong = 10,
+}
+
+impl Opcode {
+    const fn from_byte(byte: u8) -> Option<Opcode> {
+        match byte & 0x0f {
+            0 => Some(Opcode::Continuation),
+            1 => Some(Opcode::Text),
+            2 => Some(Opcode::Binary),
+            8 => Some(Opcode::Close),
+            9 => Some(Opcode::Ping),
+            10 => Some(Opcode::Pong),
+            _ => None,
+        }
+    }
+
+    const fn is_control(self) -> bool {
+        self as u8 >= 8
+    }
+}
+
+/// Why the connection must be failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebSocketError {
+    /// A reserved bit was set without an extension.
+    #[error("a WebSocket frame sets a reserved bit")]
+    ReservedBit,
+    /// An opcode that does not exist.
+    #[error("a WebSocket frame has the unknown opcode {0}")]
+    Opcode(u8),
+    /// A server masked its frame.
+    #[error("the server masked a WebSocket frame")]
+    Masked,
+    /// A control frame that is fragmented or longer than 125 bytes.
+    #[error("a WebSocket control frame is fragmented or too long")]
+    Control,
+    /// A length that is not written in its shortest form, or with its top bit set.
+    #[error("a WebSocket frame's length is malformed")]
+    Length,
+    /// A continuation without a start, or a start within a message.
+    #[error("a WebSocket fragment is out of order")]
+    Fragment,
+    /// Text that is not UTF-8.
+    #[error("a WebSocket text message is not UTF-8")]
+    Utf8,
+    /// A close frame with one byte, or a code that may not be sent.
+    #[error("a WebSocket close frame is malformed")]
+    Close,
+    /// A message longer than the cap, or in too many fragments.
+    #[error("a WebSocket message is larger than allowed")]
+    TooBig,
+}
+
+impl WebSocketError {
+    /// The close code that tells the server (RFC 6455, 7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            WebSocketError::Utf8 => 1007,
+            WebSocketError::TooBig => 1009,
+            _ => 1002,
+        }
+    }
+}
+
+/// A frame's header, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    fin: bool,
+    opcode: Opcode,
+    header_bytes: usize,
+    payload_bytes: usize,
+}
+
+/// One complete message. Payloads that are handed out padded have [`PADDING_BYTES`] readable bytes behind them.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// A text message; `padded[..length]` is it, and is valid UTF-8.
+    Text {
+        /// The payload and its padding; only the payload may be changed.
+        padded: &'a mut [u8],
+        /// Bytes of payload.
+        length: usize,
+    },
+    /// A binary message.
+    Binary {
+        /// The payload and its padding; only the payload may be changed.
+        padded: &'a mut [u8],
+        /// Bytes of payload.
+        length: usize,
+    },
+    /// A ping: its payload must be answered in a pong.
+    Ping(&'a [u8]),
+    /// A pong.
+    Pong(&'a [u8]),
+    /// The server closes: code (`None` if it gave none) and reason.
+    Close {
+        /// RFC 6455, 7.4.
+        code: Option<u16>,
+        /// UTF-8 text.
+        reason: &'a [u8],
+    },
+}
+
+/// Where a message that the reader found lies.
+enum Found {
+    Frame(Header),
+    Assembled { text: bool },
+}
+
+/// Turns a stream of plaintext into messages.
+pub struct MessageReader {
+    message_bytes_max: usize,
+    /// The message being put together from fragments, with padding.
+    assembly: Box<[u8]>,
+    assembly_bytes: usize,
+    fragments: u32,
+    fragment_kind: Option<Opcode>,
+    /// Bytes of `assembly` known to be whole UTF-8 characters.
+    assembly_valid: usize,
+    /// Bytes of an unfinished frame's payload that were already found to be valid.
+    partial_valid: usize,
+    /// What the last call handed out and must now be dropped.
+    pending_bytes: usize,
+    pending_assembly: bool,
+}
+
+impl MessageReader {
+    /// A reader for messages of up to `message_bytes_max`.
+    #[must_use]
+    pub fn new(message_bytes_max: usize) -> MessageReader {
+        MessageReader {
+            message_bytes_max,
+            assembly: vec![0; message_bytes_max + PADDING_BYTES].into_boxed_slice(),
+            assembly_bytes: 0,
+            fragments: 0,
+            fragment_kind: None,
+            assembly_valid: 0,
+            partial_valid: 0,
+            pending_bytes: 0,
+            pending_assembly: false,
+        }
+    }
+
+    /// The next complete message in `input`, or `None` when more must be received.
+    ///
+    /// The message's bytes are valid until the next call.
+    ///
+    /// # Errors
+    /// What the RFC forbids; the connection must be failed with [`WebSocketError::close_code`].
+    #[inline]
+    pub fn next<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
+        self.release(input);
+        loop {
+            let Some(header) = self.header(input.unread())? else {
+                return Ok(None);
+            };
+            let frame_bytes = header.header_bytes + header.payload_bytes;
+            if input.unread().len() < frame_bytes {
+                self.check_partial(input, header)?;
+                return Ok(None);
+            }
+            let ordinary = header.fin && !header.opcode.is_control() && self.fragment_kind.is_none();
+            let found = if ordinary {
+                self.check_whole(input, header)?;
+                self.pending_bytes = frame_bytes;
+                Found::Frame(header)
+            } else if header.opcode.is_control() {
+                self.pending_bytes = frame_bytes;
+                Found::Frame(header)
+            } else {
+                match self.add_fragment(input, header)? {
+                    Some(found) => found,
+                    None => continue,
+                }
+            };
+            return self.hand_out(input, found).map(Some);
+        }
+    }
+
+    /// Drops what the last call handed out.
+    #[inline]
+    fn release(&mut self, input: &mut PlaintextBuffer) {
+        if self.pending_bytes > 0 {
+            input.consume(self.pending_bytes);
+            self.pending_bytes = 0;
+        }
+        if self.pending_assembly {
+            self.pending_assembly = false;
+            self.assembly_bytes = 0;
+            self.assembly_valid = 0;
+            self.fragments = 0;
+        }
+    }
+
+    #[inline]
+    fn hand_out<'a>(&'a mut self, input: &'a mut PlaintextBuffer, found: Found) -> Result<Message<'a>, WebSocketError> {
+        match found {
+            Found::Assembled { text } => {
+                let length = self.assembly_bytes;
+                let padded = &mut self.assembly[..length + PADDING_BYTES];
+                Ok(if text {
+                    Message::Text { padded, length }
+                } else {
+                    Message::Binary { padded, length }
+                })
+            }
+            Found::Frame(header) => {
+                let (at, length) = (header.header_bytes, header.payload_bytes);
+                match header.opcode {
+                    Opcode::Text => Ok(Message::Text {
+                        padded: input.padded_mut(at, length),
+                        length,
+                    }),
+                    Opcode::Binary | Opcode::Continuation => Ok(Message::Binary {
+                        padded: input.padded_mut(at, length),
+                        length,
+                    }),
+                    Opcode::Ping => Ok(Message::Ping(&input.unread()[at..at + length])),
+                    Opcode::Pong => Ok(Message::Pong(&input.unread()[at..at + length])),
+                    Opcode::Close => close_message(&input.unread()[at..at + length]),
+                }
+            }
+        }
+    }
+
+    /// Reads a header, `None` while it is incomplete. What is already wrong in its first bytes fails at once.
+    #[inline]
+    fn header(&self, bytes: &[u8]) -> Result<Option<Header>, WebSocketError> {
+        let [first, rest @ ..] = bytes else { return Ok(None) };
+        if first & RESERVED != 0 {
+            return Err(WebSocketError::ReservedBit);
+        }
+        let Some(opcode) = Opcode::from_byte(*first) else {
+            return Err(WebSocketError::Opcode(first & 0x0f));
+        };
+        let fin = first & FIN != 0;
+        let Some(second) = rest.first() else { return Ok(None) };
+        if second & MASKED != 0 {
+            return Err(WebSocketError::Masked);
+        }
+        let short = usize::from(*second);
+        if opcode.is_control() && (!fin || short > CONTROL_BYTES_MAX) {
+            return Err(WebSocketError::Control);
+        }
+        let (header_bytes, payload_bytes) = match short {
+            0..=125 => (2, short),
+            126 => {
+                let Some(long) = rest[1..].first_chunk::<2>() else {
+                    return Ok(None);
+                };
+                (4, usize::from(u16::from_be_bytes(*long)))
+            }
+            _ => {
+                let Some(long) = rest[1..].first_chunk::<8>() else {
+                    return Ok(None);
+                };
+                let long = u64::from_be_bytes(*long);
+                if long >> 63 != 0 {
+                    return Err(WebSocketError::Length);
+                }
+                (10, usize::try_from(long).map_err(|_| WebSocketError::TooBig)?)
+            }
+        };
+        // RFC 6455, 5.2: "the minimal number of bytes MUST be used to encode the length".
+        if (header_bytes == 4 && payload_bytes < 126) || (header_bytes == 10 && payload_bytes < 65_536) {
+            return Err(WebSocketError::Length);
+        }
+        if payload_bytes > self.message_bytes_max {
+            return Err(WebSocketError::TooBig);
+        }
+        if !opcode.is_control() && (opcode == Opcode::Continuation) != self.fragment_kind.is_some() {
+            return Err(WebSocketError::Fragment);
+        }
+        Ok(Some(Header {
+            fin,
+            opcode,
+            header_bytes,
+            payload_bytes,
+        }))
+    }
+
+    /// A whole message's text must be UTF-8, including what an earlier call has seen of it.
+    #[inline]
+    fn check_whole(&mut self, input: &PlaintextBuffer, header: Header) -> Result<(), WebSocketError> {
+        let valid = core::mem::take(&mut self.partial_valid);
+        if header.opcode != Opcode::Text {
+            return Ok(());
+        }
+        let text = &input.unread()[header.header_bytes + valid..header.header_bytes + header.payload_bytes];
+        if text.is_ascii() || core::str::from_utf8(text).is_ok() {
+            Ok(())
+        } else {
+            Err(WebSocketError::Utf8)
+        }
+    }
+
+    /// Fails as soon as the part of a frame that is here cannot become valid text.
+    #[cold]
+    #[inline(never)]
+    fn check_partial(&mut self, input: &PlaintextBuffer, header: Header) -> Result<(), WebSocketError> {
+        let Some(payload) = input.unread().get(header.header_bytes..) else {
+            return Ok(());
+        };
+        match (header.opcode, self.fragment_kind) {
+            (Opcode::Text, _) => {
+                self.partial_valid += valid_prefix(&payload[self.partial_valid..])?;
+                Ok(())
+            }
+            (Opcode::Continuation, Some(Opcode::Text)) => {
+                // The last character may have begun in an earlier fragment: judge both together.
+                let open = self.assembly_bytes - self.assembly_valid;
+                let mut joined = [0u8; 8];
+                let head = payload.len().min(4);
+                joined[..open].copy_from_slice(&self.assembly[self.assembly_valid..self.assembly_bytes]);
+                joined[open..open + head].copy_from_slice(&payload[..head]);
+                let valid = valid_prefix(&joined[..open + head])?;
+                if valid >= open && payload.len() > valid - open {
+                    valid_prefix(&payload[valid - open..])?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts one fragment behind the others; `Some` when the message is complete.
+    #[cold]
+    #[inline(never)]
+    fn add_fragment(&mut self, input: &mut PlaintextBuffer, header: Header) -> Result<Option<Found>, WebSocketError> {
+        let kind = *self.fragment_kind.get_or_insert(header.opcode);
+        self.partial_valid = 0;
+        self.fragments += 1;
+        let end = self.assembly_bytes + header.payload_bytes;
+        if end > self.message_bytes_max || self.fragments > FRAGMENTS_MAX {
+            return Err(WebSocketError::TooBig);
+        }
+        let payload = &input.unread()[header.header_bytes..header.header_bytes + header.payload_bytes];
+        self.assembly[self.assembly_bytes..end].copy_from_slice(payload);
+        self.assembly_bytes = end;
+        input.consume(header.header_bytes + header.payload_bytes);
+        if kind == Opcode::Text {
+            self.assembly_valid += valid_prefix(&self.assembly[self.assembly_valid..end])?;
+            if header.fin && self.assembly_valid != end {
+                return Err(WebSocketError::Utf8);
+            }
+        }
+        if !header.fin {
+            return Ok(None);
+        }
+        self.fragment_kind = None;
+        self.pending_assembly = true;
+        Ok(Some(Found::Assembled {
+            text: kind == Opcode::Text,
+        }))
+    }
+}
+
+/// How many bytes are whole, valid characters; an error if what follows cannot become one.
+fn valid_prefix(bytes: &[u8]) -> Result<usize, WebSocketError> {
+    match core::str::from_utf8(bytes) {
+        Ok(_) => Ok(bytes.len()),
+        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
+        Err(_) => Err(WebSocketError::Utf8),
+    }
+}
+
+/// Reads a close frame's payload (RFC 6455, 5.5.1 and 7.4).
+fn close_message(payload: &[u8]) -> Result<Message<'_>, WebSocketError> {
+    match payload {
+        [] => Ok(Message::Close {
+            code: None,
+            reason: &[],
+        }),
+        [_] => Err(WebSocketError::Close),
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+                return Err(WebSocketError::Close);
+            }
+            if core::str::from_utf8(reason).is_err() {
+                return Err(WebSocketError::Utf8);
+            }
+            Ok(Message::Close {
+                code: Some(code),
+                reason,
+            })
+        }
+    }
+}
+
+/// Writes a client's frame: header, mask, masked payload. Returns its length, or `None` when `out` is too small.
+#[inline]
+pub fn write_frame(out: &mut [u8], opcode: Opcode, payload: &[u8], mask: [u8; 4]) -> Option<usize> {
+    let header_bytes = write_header(out, opcode, payload.len(), mask)?;
+    let body = out.get_mut(header_bytes..header_bytes + payload.len())?;
+    body.copy_from_slice(payload);
+    apply_mask(body, mask);
+    Some(header_bytes + payload.len())
+}
+
+/// Bytes of the header of a client's frame with this payload.
+#[inline]
+#[must_use]
+pub const fn client_header_bytes(payload_bytes: usize) -> usize {
+    match payload_bytes {
+        0..=125 => 6,
+        126..=65_535 => 8,
+        _ => CLIENT_HEADER_BYTES_MAX,
+    }
+}
+
+/// Writes the header of a client's frame and returns its length, or `None` when `out` is too small.
+#[inline]
+pub fn write_header(out: &mut [u8], opcode: Opcode, payload_bytes: usize, mask: [u8; 4]) -> Option<usize> {
+    let header_bytes = client_header_bytes(payload_bytes);
+    let header = out.get_mut(..header_bytes)?;
+    header[0] = FIN | opcode as u8;
+    match header_bytes {
+        6 => header[1] = MASKED | payload_bytes as u8,
+        8 => {
+            header[1] = MASKED | 126;
+            header[2..4].copy_from_slice(&(payload_bytes as u16).to_be_bytes());
+        }
+        _ => {
+            header[1] = MASKED | 127;
+            header[2..10].copy_from_slice(&(payload_bytes as u64).to_be_bytes());
+        }
+    }
+    header[header_bytes - 4..].copy_from_slice(&mask);
+    Some(header_bytes)
+}
+
+/// Masks (or unmasks) in place (RFC 6455, 5.3).
+#[inline]
+pub fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
+    let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let mut chunks = bytes.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        let mut word = [0u8; 8];
+        word.copy_from_slice(chunk);
+        chunk.copy_from_slice(&(u64::from_ne_bytes(word) ^ wide).to_ne_bytes());
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask) {
+        *byte ^= key;
+    }
+}

@@ -1,0 +1,377 @@
+//! COLD: peers for the loopback tests: an echo exchange, a raw peer that says whatever it is told, a driven client.
+
+#![allow(missing_docs)]
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+use spinbook_engine::types::Nanos;
+use spinbook_feed::net::clock::Clock;
+use spinbook_feed::net::connection::{
+    Connection, ConnectionError, ConnectionLimits, ConnectionSettings, ConnectionState, FRAME_PADDING,
+};
+use spinbook_feed::net::server::{Server, ServerSettings};
+use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
+use spinbook_feed::venue::exchange_side::{
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse,
+};
+
+/// An exchange that answers every text with the same text and obeys a few words.
+#[derive(Default)]
+pub struct Echo {
+    outputs: VecDeque<ExchangeOutput>,
+    pongs: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl ExchangeSide for Echo {
+    fn on_http(&mut self, request: &HttpRequest<'_>, _now: Nanos) -> HttpResponse {
+        let (path, _) = request.path_and_query();
+        match path {
+            "/busy" => HttpResponse {
+                status: 429,
+                headers: vec![("Retry-After".to_owned(), "7".to_owned())],
+                body: b"{\"code\":-1003}".to_vec(),
+            },
+            "/large" => HttpResponse {
+                status: 200,
+                headers: Vec::new(),
+                body: vec![b'x'; 300_000],
+            },
+            "/away" => HttpResponse {
+                status: 302,
+                headers: vec![("Location".to_owned(), "https://elsewhere.invalid/".to_owned())],
+                body: Vec::new(),
+            },
+            _ => HttpResponse {
+                status: 200,
+                headers: Vec::new(),
+                body: request.target.as_bytes().to_vec(),
+            },
+        }
+    }
+
+    fn on_websocket_open(&mut self, _: ConnectionId, target: &str, _now: Nanos) -> Result<(), HttpResponse> {
+        match target {
+            "/busy" => Err(HttpResponse {
+                status: 429,
+                headers: vec![("Retry-After".to_owned(), "3".to_owned())],
+                body: b"slow down".to_vec(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], _now: Nanos) {
+        match text {
+            b"cut" => self.outputs.push_back(ExchangeOutput::Close {
+                connection,
+                code: 0,
+                reason: String::new(),
+            }),
+            b"bye" => {
+                self.outputs.push_back(ExchangeOutput::Close {
+                    connection,
+                    code: 1001,
+                    reason: "bye".to_owned(),
+                });
+            }
+            b"large" => self.outputs.push_back(ExchangeOutput::Text {
+                connection,
+                text: vec![b'y'; 2 << 20],
+            }),
+            b"invalid" => self.outputs.push_back(ExchangeOutput::Text {
+                connection,
+                text: vec![0xff, 0xfe],
+            }),
+            b"flood" => {
+                for _ in 0..1000 {
+                    self.outputs.push_back(ExchangeOutput::Ping {
+                        connection,
+                        payload: b"p".to_vec(),
+                    });
+                }
+            }
+            b"pings" => {
+                for payload in [b"1", b"2", b"3", b"4", b"5"] {
+                    self.outputs.push_back(ExchangeOutput::Ping {
+                        connection,
+                        payload: payload.to_vec(),
+                    });
+                }
+            }
+            _ => self.outputs.push_back(ExchangeOutput::Text {
+                connection,
+                text: text.to_vec(),
+            }),
+        }
+    }
+
+    fn on_websocket_control(&mut self, _: ConnectionId, control: ClientControl, _now: Nanos) {
+        if control == ClientControl::Pong {
+            self.pongs.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn on_websocket_close(&mut self, _: ConnectionId, _now: Nanos) {}
+
+    fn on_timer(&mut self, _now: Nanos) {}
+
+    fn next_deadline(&self) -> Nanos {
+        Nanos::NEVER
+    }
+
+    fn poll_output(&mut self) -> Option<ExchangeOutput> {
+        self.outputs.pop_front()
+    }
+}
+
+/// A running echo exchange; stops when dropped.
+pub struct Running {
+    pub address: SocketAddr,
+    pub trust: Trust,
+    pub pongs: Arc<std::sync::atomic::AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn start(identity: &LoopbackIdentity) -> Running {
+        Running::with(identity, ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into()))
+    }
+
+    pub fn with(identity: &LoopbackIdentity, settings: ServerSettings) -> Running {
+        let echo = Echo::default();
+        let pongs = echo.pongs.clone();
+        let mut server = Server::bind(settings, identity.server_config.clone(), echo).expect("a free port");
+        let address = server.address();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = std::thread::spawn(move || server.run(&Clock::start(), &told).expect("polls"));
+        let trust = Trust::from_pem(identity.ca_pem.as_bytes()).expect("own authority");
+        Running {
+            address,
+            trust,
+            pongs,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn plain() -> Running {
+        Running::start(&LoopbackIdentity::generate().expect("certificates"))
+    }
+
+    pub fn settings(&self, target: &str) -> ConnectionSettings {
+        settings(self.address, &self.trust, target)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("server ends in order");
+        }
+    }
+}
+
+pub fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionSettings {
+    ConnectionSettings {
+        address,
+        host: format!("localhost:{}", address.port()),
+        target: target.to_owned(),
+        tls: trust.client_config().expect("roots"),
+        limits: ConnectionLimits {
+            open_within: Nanos::from_millis(2_000),
+            ..ConnectionLimits::PUBLIC
+        },
+    }
+}
+
+/// A connection with a poll of its own, driven by the test.
+pub struct Client {
+    poll: Poll,
+    events: Events,
+    pub clock: Clock,
+    pub connection: Connection,
+}
+
+impl Client {
+    pub fn start(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
+        let clock = Clock::start();
+        let poll = Poll::new().expect("poll");
+        let mut connection = Connection::open(settings, clock.now())?;
+        connection.register(poll.registry(), Token(0)).expect("registers");
+        Ok(Client {
+            poll,
+            events: Events::with_capacity(16),
+            clock,
+            connection,
+        })
+    }
+
+    pub fn open(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
+        let mut client = Client::start(settings)?;
+        while !client.connection.drive_open(client.clock.now())? {
+            client.wait();
+            client.connection.on_timer(client.clock.now())?;
+        }
+        assert_eq!(client.connection.state(), ConnectionState::Open);
+        Ok(client)
+    }
+
+    pub fn wait(&mut self) {
+        self.poll
+            .poll(&mut self.events, Some(Duration::from_millis(10)))
+            .expect("polls");
+        if self.events.iter().any(|event| event.is_readable()) {
+            self.connection.on_readable();
+        }
+    }
+
+    pub fn next_text(&mut self) -> Result<Vec<u8>, ConnectionError> {
+        loop {
+            let now = self.clock.now();
+            if let Some(frame) = self.connection.poll_frame(now)? {
+                assert_eq!(frame.padded.len(), frame.length + FRAME_PADDING);
+                return Ok(frame.padded[..frame.length].to_vec());
+            }
+            self.connection.flush()?;
+            self.connection.on_timer(now)?;
+            self.wait();
+        }
+    }
+}
+
+/// What a raw peer does after TLS is up and the upgrade request was read.
+#[derive(Clone)]
+pub struct Script {
+    /// Extra header lines of the upgrade reply, each with its line end; `None`: no reply at all.
+    pub reply_headers: Option<String>,
+    /// Plaintext to send after it.
+    pub then: Vec<u8>,
+    /// Whether to end with a TLS close notice.
+    pub orderly: bool,
+    /// Keep the socket open until the client is gone.
+    pub hold: bool,
+}
+
+impl Script {
+    pub fn sending(then: impl Into<Vec<u8>>) -> Script {
+        Script {
+            reply_headers: Some(String::new()),
+            then: then.into(),
+            orderly: false,
+            hold: false,
+        }
+    }
+}
+
+/// A server that does exactly what its script says, once.
+pub struct RawPeer {
+    pub address: SocketAddr,
+    pub trust: Trust,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RawPeer {
+    pub fn start(script: Script) -> RawPeer {
+        let identity = LoopbackIdentity::generate().expect("certificates");
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let trust = Trust::from_pem(identity.ca_pem.as_bytes()).expect("own authority");
+        let config = identity.server_config;
+        let thread = std::thread::spawn(move || {
+            let (tcp, _) = listener.accept().expect("a client");
+            // A client that gives up early is part of the tests.
+            let _ = play(tcp, config, &script);
+        });
+        RawPeer {
+            address,
+            trust,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn settings(&self) -> ConnectionSettings {
+        settings(self.address, &self.trust, "/ws")
+    }
+}
+
+impl Drop for RawPeer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the peer ends in order");
+        }
+    }
+}
+
+fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script: &Script) -> std::io::Result<()> {
+    tcp.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut tls = rustls::ServerConnection::new(config).expect("a server session");
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        while tls.wants_write() {
+            tls.write_tls(&mut tcp)?;
+        }
+        if tls.read_tls(&mut tcp)? == 0 {
+            return Ok(());
+        }
+        if tls.process_new_packets().is_err() {
+            return Ok(());
+        }
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = tls.reader().read(&mut chunk) {
+            request.extend_from_slice(&chunk[..count]);
+        }
+    }
+    if let Some(headers) = &script.reply_headers {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let key = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            .expect("a key");
+        let accept = tungstenite::handshake::derive_accept_key(key.trim().as_bytes());
+        let reply = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+        );
+        tls.writer().write_all(reply.as_bytes())?;
+    }
+    tls.writer().write_all(&script.then)?;
+    if script.orderly {
+        tls.send_close_notify();
+    }
+    while tls.wants_write() {
+        tls.write_tls(&mut tcp)?;
+    }
+    if script.hold {
+        let mut sink = [0; 4096];
+        while matches!(tcp.read(&mut sink), Ok(1..)) {}
+    }
+    Ok(())
+}
+
+/// The bytes of one unmasked server frame with this first byte.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ 0..=125 => bytes.push(length as u8),
+        length @ 126..=65_535 => {
+            bytes.push(126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(payload);
+    bytes
+}

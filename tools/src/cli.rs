@@ -1,0 +1,353 @@
+//! COLD: what users type: the verbs, their arguments and their examples.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "spinbook",
+    version,
+    about = "A crypto market-making engine: exact books, bounded orders, proof of speed.",
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or book found wrong, 130 interrupted.\n\
+                  Example: spinbook demo --seconds 10",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// Print exactly one JSON object, on one line, as the last line of stdout; everything else goes to stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say less: no screen and no progress, only results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Every verb.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Trade on a simulated exchange on this machine: nothing to configure
+    #[command(after_help = "Example: spinbook demo --seconds 10 --json\n         \
+        spinbook demo --venue binance-usdm --data day1.gz day2.gz --speed 20 --seconds 20")]
+    Demo(DemoArgs),
+    /// Trade with a configuration: paper, shadow or live
+    #[command(after_help = "Example: spinbook run -c spinbook.toml --mode paper")]
+    Run(RunArgs),
+    /// Serve the simulated exchange alone, for any client that speaks the venue's protocol
+    #[command(after_help = "Example: spinbook exchange --venue binance-spot --listen 127.0.0.1:9443")]
+    Exchange(ExchangeArgs),
+    /// Play recordings through the production decoders and books, and say whether they are whole
+    #[command(after_help = "Example: spinbook verify --venue binance-usdm day1.gz day2.gz --json")]
+    Verify(VerifyArgs),
+    /// Read a journal: what was decided, why, what was sent, what came back
+    #[command(after_help = "Example: spinbook journal state/journal.0001")]
+    Journal(JournalArgs),
+    /// Write or check a configuration
+    #[command(after_help = "Example: spinbook config init > spinbook.toml && spinbook config check -c spinbook.toml")]
+    Config(ConfigArgs),
+    /// Look at the API keys
+    #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
+    Keys(KeysArgs),
+    /// Look at this machine: cores, isolation, governor, clock source, limits; each finding with its fix
+    #[command(after_help = "Example: spinbook doctor --json")]
+    Doctor,
+    /// Stop a running engine: cancel every order and halt
+    #[command(after_help = "Example: spinbook kill --state-dir state")]
+    Kill(KillArgs),
+    /// Reserved: record live market data
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook record -c spinbook.toml"
+    )]
+    Record(ReservedArgs),
+    /// Reserved: replay a journal or a recording
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook replay state/journal.0001"
+    )]
+    Replay(ReservedArgs),
+    /// Reserved: run a strategy over history
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook backtest -c spinbook.toml day.gz"
+    )]
+    Backtest(ReservedArgs),
+    /// Reserved: many backtests over a grid of parameters
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook sweep -c spinbook.toml day.gz"
+    )]
+    Sweep(ReservedArgs),
+    /// Reserved: fetch recorded market data
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook download --venue binance-spot"
+    )]
+    Download(ReservedArgs),
+    /// Reserved: look at the caches
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook cache")]
+    Cache(ReservedArgs),
+    /// Reserved: compare two sources of one market
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook compare a.gz b.gz"
+    )]
+    Compare(ReservedArgs),
+    /// Reserved: statistics of recordings
+    #[command(
+        hide = true,
+        after_help = "Reserved, not built yet. Example: spinbook analyze day.gz"
+    )]
+    Analyze(ReservedArgs),
+    /// Reserved: a report of a past run
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook report state")]
+    Report(ReservedArgs),
+    /// Reserved: watch a running engine
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook top")]
+    Top(ReservedArgs),
+}
+
+/// Whatever follows a reserved verb.
+#[derive(Clone, Debug, Args)]
+pub struct ReservedArgs {
+    /// Accepted so that the answer is "reserved" and not "unknown argument"
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// `spinbook demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// How long to trade
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Recordings to play, in order; without them a seeded synthetic market
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// Whose protocol and market
+    #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
+    pub venue: String,
+    /// How much faster than recorded market frames are played; server time and rate windows stay wall-clock
+    #[arg(long, value_name = "X", default_value = "1")]
+    pub speed: Speed,
+    /// Seed of the synthetic market; without it one is drawn and reported
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+}
+
+/// How orders are treated by `run`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Live data, orders to the built-in matching
+    Paper,
+    /// Orders are built, checked and logged, never sent
+    Shadow,
+    /// Orders are sent; needs --account
+    Live,
+}
+
+impl Mode {
+    /// As typed and reported.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Paper => "paper",
+            Mode::Shadow => "shadow",
+            Mode::Live => "live",
+        }
+    }
+}
+
+/// `spinbook run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// How orders are treated
+    #[arg(long, value_enum, default_value_t = Mode::Paper)]
+    pub mode: Mode,
+    /// For live: must equal the account id that the venue answers
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Override one key of the configuration, for example risk.position_max_base=0.1
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `spinbook exchange`.
+#[derive(Clone, Debug, Args)]
+pub struct ExchangeArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "A:P", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Whose protocol
+    #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
+    pub venue: String,
+    /// Recordings to play, in order; without them a seeded synthetic market
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// How much faster than recorded market frames are played: a factor, or max
+    #[arg(long, value_name = "X", default_value = "1")]
+    pub speed: Speed,
+    /// Faults to inject, a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+}
+
+/// `spinbook verify`.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Recordings; files of one symbol in a row are one chain
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Whose recordings; without it the venue is told from the content where that is possible
+    #[arg(long, value_name = "VENUE")]
+    pub venue: Option<String>,
+}
+
+/// `spinbook journal`.
+#[derive(Clone, Debug, Args)]
+pub struct JournalArgs {
+    /// The journal
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `spinbook config`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What `spinbook config` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Write a commented sample: to stdout, or to a file that must not exist yet
+    #[command(after_help = "Example: spinbook config init --output spinbook.toml")]
+    Init(ConfigInitArgs),
+    /// Check a configuration and print what is in effect, secrets left out
+    #[command(after_help = "Example: spinbook config check -c spinbook.toml --set risk.position_max_base=0.1")]
+    Check(ConfigCheckArgs),
+    /// Reserved: the schema of the configuration
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook config schema")]
+    Schema(ReservedArgs),
+}
+
+/// `spinbook config init`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigInitArgs {
+    /// Write here instead of stdout; a file that exists is never overwritten
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `spinbook config check`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigCheckArgs {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override one key, for example risk.position_max_base=0.1
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `spinbook keys`.
+#[derive(Clone, Debug, Args)]
+pub struct KeysArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: KeysAction,
+}
+
+/// What `spinbook keys` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysAction {
+    /// Load every market's credentials, check their file and form, and print what may be printed
+    #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
+    Check(ConfigCheckArgs),
+}
+
+/// `spinbook kill`.
+#[derive(Clone, Debug, Args)]
+pub struct KillArgs {
+    /// The engine's state directory, as in its configuration
+    #[arg(long, value_name = "DIR", default_value = "state")]
+    pub state_dir: PathBuf,
+}
+
+/// How fast recorded or synthetic market frames are played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// This many times their own rhythm, above zero.
+    Times(f64),
+    /// As fast as the other side reads.
+    Max,
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Speed, String> {
+        if text == "max" {
+            return Ok(Speed::Max);
+        }
+        match text.parse::<f64>() {
+            Ok(times) if times.is_finite() && (0.001..=1_000_000.0).contains(&times) => Ok(Speed::Times(times)),
+            _ => Err(format!(
+                "`{text}` is not a speed: a number from 0.001 to 1000000, or `max`"
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for Speed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Speed::Times(times) => write!(out, "{times}"),
+            Speed::Max => out.write_str("max"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        fn walk(command: &clap::Command, path: &str) {
+            for sub in command.get_subcommands() {
+                let name = format!("{path} {}", sub.get_name());
+                let after = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Example: spinbook"), "{name} has no example");
+                walk(sub, &name);
+            }
+        }
+        walk(&Cli::command(), "spinbook");
+    }
+
+    #[test]
+    fn speed_is_a_positive_factor_or_max() {
+        assert_eq!("max".parse(), Ok(Speed::Max));
+        assert_eq!("2.5".parse(), Ok(Speed::Times(2.5)));
+        for bad in ["0", "-1", "nan", "inf", "fast", ""] {
+            assert!(bad.parse::<Speed>().is_err(), "{bad}");
+        }
+    }
+}

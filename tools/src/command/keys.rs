@@ -1,0 +1,41 @@
+//! COLD: `spinbook keys check`: loads every market's credentials and says what may be said of them.
+
+use serde_json::json;
+
+use crate::cli::ConfigCheckArgs;
+use crate::command::Done;
+use crate::config::Config;
+use crate::config::credentials;
+use crate::error::Failure;
+
+/// Checks the file, owner, mode and form of every key; asks no venue.
+///
+/// # Errors
+/// Wrong configuration, or the first key that cannot be used.
+pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
+    let config = Config::load(&arguments.config, &arguments.set)?;
+    let mut text = String::new();
+    let mut rows = Vec::new();
+    for market in &config.markets {
+        let found = credentials::load(market, &|name| std::env::var(name).ok())?;
+        text.push_str(&format!(
+            "{}: key {} ({}), from {}\n",
+            market.venue,
+            found.shown_key(),
+            found.method(),
+            found.source
+        ));
+        for warning in &found.warnings {
+            text.push_str(&format!("  warning: {warning}\n"));
+        }
+        rows.push(json!({
+            "venue": market.venue,
+            "key": found.shown_key(),
+            "method": found.method(),
+            "source": found.source,
+            "warnings": found.warnings,
+        }));
+    }
+    text.push_str("the keys are well formed; permissions and IP binding are checked by the venue when a run starts\n");
+    Ok(Done::new(text, json!({ "keys": rows })))
+}

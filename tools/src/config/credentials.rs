@@ -1,0 +1,442 @@
+//! COLD: where secrets come from: a credentials directory, a 0600 file, the environment; never printed.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::MarketConfig;
+use super::read::nearest;
+use crate::error::Failure;
+
+/// The largest credentials file that is read.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+const KEYS: [&str; 4] = ["api_key", "secret", "private_key", "private_key_file"];
+
+/// What signs requests.
+pub enum SigningKey {
+    /// A shared secret for HMAC-SHA256.
+    Hmac(SecretString),
+    /// An Ed25519 private key, PKCS#8 PEM.
+    Ed25519Pem(SecretString),
+}
+
+/// Credentials of one account, read but not yet judged by the venue's rules. Deliberately not `Debug`.
+pub struct Credentials {
+    /// The public half: which key it is.
+    pub api_key: String,
+    /// The secret half.
+    pub signing: SigningKey,
+    /// Where they were found, for messages.
+    pub source: String,
+    /// What is allowed but worth a word.
+    pub warnings: Vec<String>,
+}
+
+impl Credentials {
+    /// The key id as it may be printed: the first 8 and last 4 characters of a long one, nothing of a short one.
+    #[must_use]
+    pub fn shown_key(&self) -> String {
+        shown(&self.api_key)
+    }
+
+    /// How requests are signed.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self.signing {
+            SigningKey::Hmac(_) => "HMAC-SHA256",
+            SigningKey::Ed25519Pem(_) => "Ed25519",
+        }
+    }
+}
+
+fn shown(key: &str) -> String {
+    let letters: Vec<char> = key.chars().collect();
+    if letters.len() < 24 {
+        return "(too short to show)".to_owned();
+    }
+    let head: String = letters[..8].iter().collect();
+    let tail: String = letters[letters.len() - 4..].iter().collect();
+    format!("{head}…{tail}")
+}
+
+/// Finds a market's credentials: `$CREDENTIALS_DIRECTORY/NAME`, the configured file, then the environment.
+///
+/// `environment` answers a variable by name; in production `|name| std::env::var(name).ok()`.
+///
+/// # Errors
+/// Wrong configuration: none named, an unsafe file, a file that is not a credentials file. Never with its content.
+pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>) -> Result<Credentials, Failure> {
+    let directory = environment("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let name = market.credentials.as_deref().and_then(Path::file_name);
+    if let (Some(directory), Some(name)) = (directory, name) {
+        let path = directory.join(name);
+        if path.exists() {
+            return from_file(&path, Owner::MeOrRoot);
+        }
+    }
+    let prefix = format!("SPINBOOK_{}", market.venue.replace('-', "_").to_ascii_uppercase());
+    if let Some(path) = market.credentials.as_deref() {
+        return from_file(path, Owner::Me);
+    }
+    let Some(api_key) = environment(&format!("{prefix}_API_KEY")) else {
+        return Err(Failure::usage(format!("{} has no credentials", market.venue))
+            .at("market.credentials")
+            .because("shadow and live sign every request")
+            .next("name a file of mode 0600: credentials = \"keys/binance.toml\""));
+    };
+    let secret = environment(&format!("{prefix}_SECRET")).map(|text| SigningKey::Hmac(text.into()));
+    let private = environment(&format!("{prefix}_PRIVATE_KEY")).map(|text| SigningKey::Ed25519Pem(text.into()));
+    let signing = private.or(secret).ok_or_else(|| {
+        Failure::usage("the environment holds an API key but nothing to sign with")
+            .at(format!("{prefix}_API_KEY"))
+            .next(format!(
+                "set {prefix}_SECRET or {prefix}_PRIVATE_KEY, or better: use a file of mode 0600"
+            ))
+    })?;
+    judged(Credentials {
+        api_key,
+        signing,
+        source: format!("environment {prefix}_*"),
+        warnings: vec![format!(
+            "{prefix}_* comes from the environment, which other processes of this user can read: a file of mode 0600 is safer"
+        )],
+    })
+}
+
+/// Whose file it must be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Me,
+    MeOrRoot,
+}
+
+fn unsafe_file(path: &Path, why: String, next: String) -> Failure {
+    Failure::usage("the credentials file is not safe to use")
+        .at(path.display())
+        .because(why)
+        .next(next)
+}
+
+/// Opens a secret file without following a link, and judges what was opened, not what lies at the path.
+fn open(path: &Path, owner: Owner) -> Result<File, Failure> {
+    let link = std::fs::symlink_metadata(path).map_err(|error| {
+        Failure::usage("cannot read the credentials")
+            .at(path.display())
+            .because(error)
+            .next("check `credentials` of the market; paths are relative to the configuration")
+    })?;
+    if link.file_type().is_symlink() {
+        let next = "name the file itself, so that nobody can point the link elsewhere".to_owned();
+        return Err(unsafe_file(path, "it is a symbolic link".to_owned(), next));
+    }
+    let unreadable = |error: std::io::Error| {
+        Failure::usage("cannot read the credentials")
+            .at(path.display())
+            .because(error)
+            .next("check its owner and mode")
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(unreadable)?;
+    let facts = file.metadata().map_err(unreadable)?;
+    if !facts.is_file() {
+        return Err(unsafe_file(
+            path,
+            "it is not a regular file".to_owned(),
+            "name a file".to_owned(),
+        ));
+    }
+    let mode = facts.mode() & 0o7777;
+    if mode & 0o177 != 0 {
+        let next = format!("chmod 600 {}", path.display());
+        return Err(unsafe_file(
+            path,
+            format!("its mode is {mode:04o}, others may read it or it may run"),
+            next,
+        ));
+    }
+    let me = std::fs::metadata("/proc/self")
+        .map(|facts| facts.uid())
+        .map_err(unreadable)?;
+    if facts.uid() != me && !(owner == Owner::MeOrRoot && facts.uid() == 0) {
+        let next = format!("chown it to the user that runs spinbook (uid {me})");
+        return Err(unsafe_file(path, format!("it belongs to uid {}", facts.uid()), next));
+    }
+    if facts.len() > FILE_BYTES_MAX {
+        let why = format!("it has {} bytes, more than {FILE_BYTES_MAX}", facts.len());
+        return Err(unsafe_file(path, why, "name a credentials file".to_owned()));
+    }
+    Ok(file)
+}
+
+fn read(path: &Path, owner: Owner) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(8 * 1024));
+    open(path, owner)?
+        .take(FILE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|_| {
+            Failure::usage("the credentials are not UTF-8 text")
+                .at(path.display())
+                .next("write the file anew")
+        })?;
+    Ok(text)
+}
+
+fn from_file(path: &Path, owner: Owner) -> Result<Credentials, Failure> {
+    let text = read(path, owner)?;
+    let malformed = |why: String| {
+        Failure::usage("the credentials file is malformed")
+            .at(path.display())
+            .because(why)
+            .next("it holds api_key = \"…\" and secret = \"…\" or private_key = \"\"\"…\"\"\"")
+    };
+    // The parser's own message may quote the document, so only the line is passed on.
+    let table = toml::de::DeTable::parse(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.as_bytes()[..start.min(text.len())]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        malformed(format!("line {line} is not TOML"))
+    })?;
+    let mut values: [Option<Zeroizing<String>>; 4] = [None, None, None, None];
+    for (key, value) in table.get_ref() {
+        let name: &str = key.get_ref();
+        let Some(index) = KEYS.iter().position(|known| *known == name) else {
+            let hint =
+                nearest(name, KEYS.into_iter()).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+            return Err(malformed(format!("unknown key `{name}`{hint}")));
+        };
+        let value = value
+            .get_ref()
+            .as_str()
+            .ok_or_else(|| malformed(format!("`{name}` is not a string")))?;
+        values[index] = Some(Zeroizing::new(value.to_owned()));
+    }
+    let [api_key, secret, private_key, private_key_file] = values;
+    let api_key = api_key.ok_or_else(|| malformed("`api_key` is missing".to_owned()))?;
+    let signing = match (secret, private_key, private_key_file) {
+        (Some(secret), None, None) => SigningKey::Hmac(secret.as_str().into()),
+        (None, Some(pem), None) => SigningKey::Ed25519Pem(pem.as_str().into()),
+        (None, None, Some(name)) => {
+            let pem = path.parent().unwrap_or_else(|| Path::new("")).join(name.as_str());
+            SigningKey::Ed25519Pem(read(&pem, owner)?.as_str().into())
+        }
+        (None, None, None) => return Err(malformed("`secret` or `private_key` is missing".to_owned())),
+        _ => {
+            return Err(malformed(
+                "only one of secret, private_key and private_key_file may be set".to_owned(),
+            ));
+        }
+    };
+    judged(Credentials {
+        api_key: api_key.as_str().to_owned(),
+        signing,
+        source: path.display().to_string(),
+        warnings: Vec::new(),
+    })
+}
+
+/// Refuses what cannot be a key: stray whitespace, sample texts, wrong forms.
+fn judged(credentials: Credentials) -> Result<Credentials, Failure> {
+    let refuse = |what: &str, why: &str, next: &str| {
+        Err(Failure::usage(format!("the {what} cannot be a key"))
+            .at(&credentials.source)
+            .because(why)
+            .next(next))
+    };
+    let (name, secret) = match &credentials.signing {
+        SigningKey::Hmac(secret) => ("secret", secret.expose_secret()),
+        SigningKey::Ed25519Pem(pem) => {
+            let pem = pem.expose_secret().trim();
+            if !(pem.starts_with("-----BEGIN PRIVATE KEY-----") && pem.ends_with("-----END PRIVATE KEY-----")) {
+                let next = "make one with: openssl genpkey -algorithm ed25519 -out binance.pem";
+                return refuse("private key", "it is not an unencrypted PKCS#8 PEM", next);
+            }
+            ("api_key", credentials.api_key.as_str())
+        }
+    };
+    for (what, text) in [("api_key", credentials.api_key.as_str()), (name, secret)] {
+        if text.is_empty() {
+            return refuse(what, "it is empty", "copy it from the venue's API page");
+        }
+        if text.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+            return refuse(
+                what,
+                "it holds whitespace",
+                "copy it again without the space or line end",
+            );
+        }
+        if !text.is_ascii() || looks_like_a_sample(text) {
+            return refuse(
+                what,
+                "it is a sample text, not a key",
+                "copy the real one from the venue's API page",
+            );
+        }
+    }
+    Ok(credentials)
+}
+
+/// Whether a text is what stands in documentation where a key belongs.
+fn looks_like_a_sample(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let words = [
+        "your",
+        "changeme",
+        "change_me",
+        "replace",
+        "example",
+        "insert",
+        "paste",
+        "<",
+        ">",
+        "...",
+        "{",
+        "}",
+    ];
+    let one_letter = lower.chars().all(|letter| Some(letter) == lower.chars().next());
+    text.len() < 16 || one_letter || words.iter().any(|word| lower.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+    const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+
+    fn market(path: Option<PathBuf>) -> MarketConfig {
+        let text = sample_market();
+        let mut market = super::super::Config::from_text(&text, "t.toml", Path::new(""), &[], &[])
+            .expect("the sample is valid")
+            .markets
+            .remove(0);
+        market.credentials = path;
+        market
+    }
+
+    fn sample_market() -> String {
+        super::super::sample::CONFIG.to_owned()
+    }
+
+    fn file(content: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("binance.toml");
+        std::fs::write(&path, content).expect("writable");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("own file");
+        (folder, path)
+    }
+
+    fn load_file(content: &str, mode: u32) -> Result<Credentials, Failure> {
+        let (_folder, path) = file(content, mode);
+        load(&market(Some(path)), &|_| None)
+    }
+
+    fn refusal(content: &str, mode: u32) -> String {
+        match load_file(content, mode) {
+            Ok(_) => panic!("accepted: {content}"),
+            Err(failure) => {
+                assert_eq!(failure.exit, crate::error::Exit::Usage);
+                let text = format!("{failure} {}", failure.to_json());
+                assert!(!text.contains(SECRET), "the message holds the secret");
+                text
+            }
+        }
+    }
+
+    #[test]
+    fn a_private_file_is_read_and_its_key_only_hinted_at() {
+        let content = format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+        let credentials = load_file(&content, 0o600).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(credentials.shown_key(), "vmPUZE6m…Eh8A");
+        assert_eq!(credentials.method(), "HMAC-SHA256");
+        assert!(credentials.warnings.is_empty());
+    }
+
+    #[test]
+    fn unsafe_files_are_refused() {
+        let content = format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+        for mode in [0o640, 0o604, 0o644, 0o700, 0o666] {
+            assert!(refusal(&content, mode).contains("chmod 600"), "{mode:o}");
+        }
+        let (folder, path) = file(&content, 0o600);
+        let link = folder.path().join("link.toml");
+        symlink(&path, &link).expect("a link");
+        let failure = load(&market(Some(link)), &|_| None).err().expect("refused");
+        assert!(failure.to_string().contains("symbolic link"), "{failure}");
+        let failure = load(&market(Some(folder.path().to_owned())), &|_| None)
+            .err()
+            .expect("refused");
+        assert!(
+            failure.to_string().contains("not a regular file") || failure.to_string().contains("mode"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_with_advice() {
+        let cases = [
+            (format!("api_key = \"{KEY} \"\nsecret = \"{SECRET}\""), "whitespace"),
+            (format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\\n\""), "whitespace"),
+            (
+                "api_key = \"your-api-key-goes-here\"\nsecret = \"abcdefghijklmnopqrst\"".to_owned(),
+                "sample text",
+            ),
+            (
+                format!("api_key = \"{KEY}\"\nsecret = \"xxxxxxxxxxxxxxxxxxxxxxxx\""),
+                "sample text",
+            ),
+            (format!("api_key = \"{KEY}\"\nsecret = \"\""), "empty"),
+            (format!("api_key = \"{KEY}\""), "missing"),
+            (format!("secret = \"{SECRET}\""), "api_key"),
+            (
+                format!("apikey = \"{KEY}\"\nsecret = \"{SECRET}\""),
+                "did you mean `api_key`",
+            ),
+            (format!("api_key = \"{KEY}\"\nsecret = {SECRET}"), "line 2"),
+            (format!("api_key = \"{KEY}\"\nprivate_key = \"{SECRET}\""), "PKCS#8"),
+            (
+                format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\nprivate_key = \"x\""),
+                "only one of",
+            ),
+        ];
+        for (content, expected) in cases {
+            let text = refusal(&content, 0o600);
+            assert!(text.contains(expected), "expected `{expected}` in: {text}");
+        }
+    }
+
+    #[test]
+    fn the_credentials_directory_comes_first_and_the_environment_last() {
+        let content = format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+        let (folder, path) = file(&content, 0o400);
+        let directory = folder.path().display().to_string();
+        let elsewhere = market(Some(PathBuf::from("keys/binance.toml")));
+        let found = load(&elsewhere, &|name| {
+            (name == "CREDENTIALS_DIRECTORY").then(|| directory.clone())
+        });
+        assert_eq!(
+            found.unwrap_or_else(|failure| panic!("{failure}")).source,
+            path.display().to_string()
+        );
+        let found = load(&market(None), &|name| match name {
+            "SPINBOOK_BINANCE_USDM_API_KEY" => Some(KEY.to_owned()),
+            "SPINBOOK_BINANCE_USDM_SECRET" => Some(SECRET.to_owned()),
+            _ => None,
+        });
+        assert_eq!(found.unwrap_or_else(|failure| panic!("{failure}")).warnings.len(), 1);
+        let none = load(&market(None), &|_| None).err().expect("nothing is named");
+        assert!(none.to_string().contains("credentials"), "{none}");
+    }
+}

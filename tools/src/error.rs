@@ -1,0 +1,167 @@
+//! COLD: how a verb ends: exit codes, and failures that say what, where, why and what next.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+/// The exit codes of every verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed; the message says what, where, why and what next.
+    Failed,
+    /// 2: wrong usage or configuration.
+    Usage,
+    /// 3: data or a book was found wrong.
+    Wrong,
+    /// 130: interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// The process exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Wrong => 3,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// With which code the process ends.
+    pub exit: Exit,
+    /// What failed.
+    pub what: String,
+    /// Where: a file and line, an address, a key.
+    pub place: Option<String>,
+    /// Why, in the words of whoever refused.
+    pub why: Option<String>,
+    /// What to do next.
+    pub next: Option<String>,
+    /// Every single problem, where there are several (a configuration).
+    pub problems: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with this exit code and nothing but what failed.
+    #[must_use]
+    pub fn new(exit: Exit, what: impl Into<String>) -> Failure {
+        Failure {
+            exit,
+            what: what.into(),
+            place: None,
+            why: None,
+            next: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Exit code 1.
+    #[must_use]
+    pub fn failed(what: impl Into<String>) -> Failure {
+        Failure::new(Exit::Failed, what)
+    }
+
+    /// Exit code 2.
+    #[must_use]
+    pub fn usage(what: impl Into<String>) -> Failure {
+        Failure::new(Exit::Usage, what)
+    }
+
+    /// Exit code 3.
+    #[must_use]
+    pub fn wrong(what: impl Into<String>) -> Failure {
+        Failure::new(Exit::Wrong, what)
+    }
+
+    /// Says where it failed.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Failure {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// Says why.
+    #[must_use]
+    pub fn because(mut self, why: impl fmt::Display) -> Failure {
+        self.why = Some(why.to_string());
+        self
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Failure {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// The one object that `--json` prints instead of a result.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut error = Map::new();
+        error.insert("exit_code".into(), json!(self.exit.code()));
+        error.insert("what".into(), json!(self.what));
+        for (key, value) in [("where", &self.place), ("why", &self.why), ("next", &self.next)] {
+            if let Some(text) = value {
+                error.insert(key.into(), json!(text));
+            }
+        }
+        if !self.problems.is_empty() {
+            error.insert("problems".into(), json!(self.problems));
+        }
+        json!({ "error": error })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "error: {}", self.what)?;
+        for (label, value) in [("where", &self.place), ("why  ", &self.why)] {
+            if let Some(text) = value {
+                write!(out, "\n  {label}: {text}")?;
+            }
+        }
+        for problem in &self.problems {
+            write!(out, "\n  - {problem}")?;
+        }
+        if let Some(next) = &self.next {
+            write!(out, "\n  next : {next}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_where_why_and_what_next() {
+        let failure = Failure::failed("cannot open the recording")
+            .at("a.gz")
+            .because("no such file")
+            .next("check the path");
+        let text = failure.to_string();
+        for part in [
+            "cannot open the recording",
+            "where: a.gz",
+            "why  : no such file",
+            "next : check the path",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let value = failure.to_json();
+        assert_eq!(value["error"]["exit_code"], 1);
+        assert_eq!(value["error"]["where"], "a.gz");
+    }
+}
