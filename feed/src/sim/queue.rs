@@ -96,7 +96,10 @@ impl Displayed {
 
     /// Levels of the depth alone, best outward.
     pub fn book_levels(&self, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
-        let level = |(tick, lots): (&i64, &i64)| Level { tick: Tick(*tick), lots: Lots(*lots) };
+        let level = |(tick, lots): (&i64, &i64)| Level {
+            tick: Tick(*tick),
+            lots: Lots(*lots),
+        };
         let book = &self.sides[side as usize];
         match side {
             Side::Bid => Box::new(book.iter().rev().map(level)),

@@ -86,7 +86,9 @@ impl World {
     }
 
     fn emit(&mut self, order: u64, change: OrderChange, now: Nanos) {
-        let Some(order) = self.orders.get(&order).cloned() else { return };
+        let Some(order) = self.orders.get(&order).cloned() else {
+            return;
+        };
         let listing = &self.listings[order.request.listing];
         let account = &self.accounts[order.request.account.0];
         let balances = match self.settlement {
@@ -98,7 +100,13 @@ impl World {
             self.events.pop_front();
             self.events_lost += 1;
         }
-        self.events.push_back(WorldEvent { at: now, change, order, balances, position });
+        self.events.push_back(WorldEvent {
+            at: now,
+            change,
+            order,
+            balances,
+            position,
+        });
     }
 
     /// All checks of a new order, in the order in which venues make them.
@@ -117,12 +125,21 @@ impl World {
                 return Err(Refusal::PercentPrice);
             }
         }
-        let tick = if order.kind == OrderKind::Market { Tick(reference / 2) } else { order.tick };
+        let tick = if order.kind == OrderKind::Market {
+            Tick(reference / 2)
+        } else {
+            order.tick
+        };
         if listing.value(tick, order.lots) < listing.notional_min && !order.reduce_only {
             return Err(Refusal::Notional);
         }
         let key = (order.account, order.listing, order.client_id.clone());
-        if self.by_client_id.get(&key).and_then(|id| self.orders.get(id)).is_some_and(|other| other.status.is_open()) {
+        if self
+            .by_client_id
+            .get(&key)
+            .and_then(|id| self.orders.get(id))
+            .is_some_and(|other| other.status.is_open())
+        {
             return Err(Refusal::DuplicateClientId);
         }
         if self.open_count(order.account, order.listing) >= listing.open_orders_max {
@@ -164,7 +181,11 @@ impl World {
 
     fn open_count(&self, account: AccountId, listing: ListingIndex) -> usize {
         let market = &self.markets[listing];
-        Side::BOTH.iter().flat_map(|side| market.resting(*side)).filter(|resting| resting.account == account).count()
+        Side::BOTH
+            .iter()
+            .flat_map(|side| market.resting(*side))
+            .filter(|resting| resting.account == account)
+            .count()
     }
 
     fn check_funds(&self, order: &NewOrder) -> Result<(), Refusal> {
@@ -197,7 +218,9 @@ impl World {
     /// Margin bound by positions and open orders, and profit not yet realised.
     #[must_use]
     pub fn margin_of(&self, account: AccountId) -> (QuoteAtoms, QuoteAtoms) {
-        let Settlement::Perpetual { leverage } = self.settlement else { return (QuoteAtoms::ZERO, QuoteAtoms::ZERO) };
+        let Settlement::Perpetual { leverage } = self.settlement else {
+            return (QuoteAtoms::ZERO, QuoteAtoms::ZERO);
+        };
         let mut notional = 0i128;
         let mut unrealised = QuoteAtoms::ZERO;
         for (listing, position) in self.accounts[account.0].positions() {
@@ -223,7 +246,13 @@ impl World {
         let mut steps = Vec::new();
         let mut trial = self.markets[order.listing].clone();
         trial.take(&incoming(order), &mut steps);
-        let prices = steps.iter().filter_map(|step| if let Step::Taker { tick, .. } = step { Some(*tick) } else { None });
+        let prices = steps.iter().filter_map(|step| {
+            if let Step::Taker { tick, .. } = step {
+                Some(*tick)
+            } else {
+                None
+            }
+        });
         prices.max().unwrap_or(Tick(0))
     }
 
@@ -255,8 +284,10 @@ impl World {
         self.next_order += 1;
         let meeting = incoming(&order);
         let (account, listing, side, tick) = (order.account, order.listing, order.side, order.tick);
-        let rests = matches!(order.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly) && order.kind == OrderKind::Limit;
-        self.by_client_id.insert((account, listing, order.client_id.clone()), id);
+        let rests =
+            matches!(order.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly) && order.kind == OrderKind::Limit;
+        self.by_client_id
+            .insert((account, listing, order.client_id.clone()), id);
         let record = Order {
             id,
             request: order,
@@ -295,7 +326,9 @@ impl World {
                         self.book_fill(order, listing, tick, lots, false, now);
                     }
                 }
-                Step::ExpireMaker { order } => self.close(order, OrderStatus::ExpiredInMatch, OrderChange::Expired, now),
+                Step::ExpireMaker { order } => {
+                    self.close(order, OrderStatus::ExpiredInMatch, OrderChange::Expired, now)
+                }
                 Step::ExpireTaker => {
                     if let Some(order) = taker {
                         self.close(order, OrderStatus::ExpiredInMatch, OrderChange::Expired, now);
@@ -312,9 +345,16 @@ impl World {
         order.filled.0 += lots.0;
         order.filled_value += value;
         order.updated = now;
-        assert!(order.filled <= order.request.lots, "an order fills no more than it asked for");
+        assert!(
+            order.filled <= order.request.lots,
+            "an order fills no more than it asked for"
+        );
         let whole = order.filled == order.request.lots;
-        order.status = if whole { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
+        order.status = if whole {
+            OrderStatus::Filled
+        } else {
+            OrderStatus::PartiallyFilled
+        };
         let side = order.request.side;
         let account_id = order.request.account;
         let account = &mut self.accounts[account_id.0];
@@ -417,7 +457,9 @@ impl World {
         if !order.status.is_open() {
             return Err(Refusal::UnknownOrder);
         }
-        let change = OrderChange::Canceled { request_client_id: request_client_id.to_owned() };
+        let change = OrderChange::Canceled {
+            request_client_id: request_client_id.to_owned(),
+        };
         let id = order.id;
         self.close(id, OrderStatus::Canceled, change, now);
         self.orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
@@ -441,7 +483,11 @@ impl World {
         for (index, market) in self.markets.iter().enumerate() {
             if listing.is_none_or(|wanted| wanted == index) {
                 let resting = Side::BOTH.iter().flat_map(|side| market.resting(*side));
-                ids.extend(resting.filter(|resting| resting.account == account).map(|resting| resting.order));
+                ids.extend(
+                    resting
+                        .filter(|resting| resting.account == account)
+                        .map(|resting| resting.order),
+                );
             }
         }
         ids.sort_unstable();
@@ -451,7 +497,11 @@ impl World {
     /// Executions of an account, oldest first.
     #[must_use]
     pub fn fills_of(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill> {
-        self.fills.iter().filter(|fill| fill.account == account && fill.listing == listing).cloned().collect()
+        self.fills
+            .iter()
+            .filter(|fill| fill.account == account && fill.listing == listing)
+            .cloned()
+            .collect()
     }
 
     /// All assets of an account.

@@ -93,14 +93,37 @@ impl Api {
             Api::BookTicker => 2 + 3 * u64::from(!one_symbol),
             Api::Place | Api::TestOrder if !spot => 0,
             Api::Query if spot => 4,
-            Api::OpenOrders if spot => if one_symbol { 6 } else { 80 },
-            Api::OpenOrders => if one_symbol { 1 } else { 40 },
+            Api::OpenOrders if spot => {
+                if one_symbol {
+                    6
+                } else {
+                    80
+                }
+            }
+            Api::OpenOrders => {
+                if one_symbol {
+                    1
+                } else {
+                    40
+                }
+            }
             Api::Account if spot => 20,
             Api::Account | Api::Balance | Api::Positions => 5,
-            Api::Trades if spot => if params.text("orderId").is_some() { 5 } else { 20 },
+            Api::Trades if spot => {
+                if params.text("orderId").is_some() {
+                    5
+                } else {
+                    20
+                }
+            }
             Api::Trades => 5,
             Api::OrderCounts if spot => 40,
-            Api::Logon | Api::SessionStatus | Api::Logout | Api::Subscribe | Api::SubscribeSigned | Api::Unsubscribe => 2,
+            Api::Logon
+            | Api::SessionStatus
+            | Api::Logout
+            | Api::Subscribe
+            | Api::SubscribeSigned
+            | Api::Unsubscribe => 2,
             _ => 1,
         }
     }

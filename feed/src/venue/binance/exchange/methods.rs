@@ -1,10 +1,10 @@
 //! COLD: what requests do, whichever door they came through: rules, market data, queries.
 
+use super::catalog::Api;
 use super::errors::ApiError;
 use super::format;
 use super::orders;
 use super::params::Params;
-use super::catalog::Api;
 use crate::venue::binance::Product;
 use crate::venue::exchange_world::{AccountId, ExchangeWorld, Listing, ListingIndex, WindowKind};
 use serde_json::{Value, json};
@@ -41,7 +41,10 @@ impl Call<'_> {
     /// # Errors
     /// -1121.
     pub fn listing_if_named(&self, world: &dyn ExchangeWorld) -> Result<Option<ListingIndex>, ApiError> {
-        self.params.text("symbol").map(|symbol| find_listing(world, symbol)).transpose()
+        self.params
+            .text("symbol")
+            .map(|symbol| find_listing(world, symbol))
+            .transpose()
     }
 }
 
@@ -79,7 +82,11 @@ pub fn handle(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, A
 /// The rate windows, as `exchangeInfo` and the WebSocket API name them: kind, name, interval, number.
 #[must_use]
 pub fn window_names(product: Product) -> [(WindowKind, &'static str, &'static str, u32); 3] {
-    let long = if product == Product::BinanceSpot { "DAY" } else { "MINUTE" };
+    let long = if product == Product::BinanceSpot {
+        "DAY"
+    } else {
+        "MINUTE"
+    };
     [
         (WindowKind::Weight, "REQUEST_WEIGHT", "MINUTE", 1),
         (WindowKind::OrdersShort, "ORDERS", "SECOND", 10),
@@ -141,8 +148,10 @@ fn exchange_info(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, Ap
     if call.product == Product::BinanceUsdm {
         let mut assets: Vec<&str> = world.listings().iter().map(|listing| listing.quote.as_str()).collect();
         assets.dedup();
-        let assets: Vec<Value> =
-            assets.iter().map(|asset| json!({"asset": asset, "marginAvailable": true, "autoAssetExchange": "0"})).collect();
+        let assets: Vec<Value> = assets
+            .iter()
+            .map(|asset| json!({"asset": asset, "marginAvailable": true, "autoAssetExchange": "0"}))
+            .collect();
         info = format::merged(info, json!({"futuresType": "U_MARGINED", "assets": assets}));
     }
     Ok(info)
@@ -223,9 +232,9 @@ fn depth(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> 
     };
     let listing = &world.listings()[index];
     let limit = usize::try_from(limit).unwrap_or(0);
-    let book = world.book(index, limit).ok_or_else(|| {
-        ApiError::from_refusal(crate::venue::exchange_world::Refusal::NoMarket, call.product)
-    })?;
+    let book = world
+        .book(index, limit)
+        .ok_or_else(|| ApiError::from_refusal(crate::venue::exchange_world::Refusal::NoMarket, call.product))?;
     let (bids, asks) = (format::levels(listing, &book.bids), format::levels(listing, &book.asks));
     Ok(match call.product {
         Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),
@@ -300,7 +309,11 @@ fn position_of(call: &Call<'_>, world: &dyn ExchangeWorld, index: ListingIndex) 
     let listing = &world.listings()[index];
     let position = world.position(call.account, index);
     let lots = position.lots.0;
-    let signed = format!("{}{}", if lots < 0 { "-" } else { "" }, format::units(&listing.quantity, lots.abs()));
+    let signed = format!(
+        "{}{}",
+        if lots < 0 { "-" } else { "" },
+        format::units(&listing.quantity, lots.abs())
+    );
     let cost = QuoteAtoms(position.cost.0.abs());
     let entry = format::average_price(listing, cost, spinbook_engine::types::Lots(lots.abs()), 8);
     let (bid, ask) = world.best(index);
@@ -321,7 +334,9 @@ fn position_of(call: &Call<'_>, world: &dyn ExchangeWorld, index: ListingIndex) 
 fn positions(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
     Ok(match call.listing_if_named(world)? {
         Some(index) => json!([position_of(call, world, index)]),
-        None => (0..world.listings().len()).map(|index| position_of(call, world, index)).collect(),
+        None => (0..world.listings().len())
+            .map(|index| position_of(call, world, index))
+            .collect(),
     })
 }
 
@@ -341,7 +356,9 @@ fn futures_account(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
             })
         })
         .collect();
-    let positions: Vec<Value> = (0..world.listings().len()).map(|index| position_of(call, world, index)).collect();
+    let positions: Vec<Value> = (0..world.listings().len())
+        .map(|index| position_of(call, world, index))
+        .collect();
     json!({
         "canTrade": true, "multiAssetsMargin": false, "feeTier": 0,
         "totalInitialMargin": format::amount(bound.0, 8), "totalMaintMargin": "0.00000000",

@@ -35,10 +35,17 @@ impl Params {
                         .map_err(|_| ApiError::new(-1100, "Illegal characters found in a parameter."))
                 };
                 // A base64 signature may come unencoded: its plus signs are not spaces.
-                let value = if name == "signature" { value.replace('+', "%2B") } else { value.to_owned() };
+                let value = if name == "signature" {
+                    value.replace('+', "%2B")
+                } else {
+                    value.to_owned()
+                };
                 params.values.push((decode(name)?, decode(&value)?));
             }
-            let signed: Vec<&str> = kept.into_iter().filter(|pair| !pair.starts_with("signature=")).collect();
+            let signed: Vec<&str> = kept
+                .into_iter()
+                .filter(|pair| !pair.starts_with("signature="))
+                .collect();
             params.payload.push_str(&signed.join("&"));
         }
         Ok(params)
@@ -71,7 +78,11 @@ impl Params {
     /// A parameter, if it was sent and is not empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.values
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// A parameter that must be there.
@@ -89,7 +100,10 @@ impl Params {
     pub fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.text(name) {
             None => Ok(None),
-            Some(text) => text.parse().map(Some).map_err(|_| ApiError::illegal(name, "^[0-9]{1,20}$")),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| ApiError::illegal(name, "^[0-9]{1,20}$")),
         }
     }
 }

@@ -17,7 +17,10 @@ const STREAMS_MAX: usize = 1024;
 pub fn door_of(product: Product, path: &str, query: &str) -> Option<StreamDoor> {
     let (route, rest) = match product {
         Product::BinanceSpot => (Route::All, path),
-        Product::BinanceUsdm => match path.split_once('/').map(|(_, rest)| rest.split_once('/').unwrap_or((rest, ""))) {
+        Product::BinanceUsdm => match path
+            .split_once('/')
+            .map(|(_, rest)| rest.split_once('/').unwrap_or((rest, "")))
+        {
             Some(("public", _)) => (Route::Public, &path["/public".len()..]),
             Some(("market", _)) => (Route::Market, &path["/market".len()..]),
             Some(("private", _)) => (Route::Private, &path["/private".len()..]),
@@ -26,10 +29,22 @@ pub fn door_of(product: Product, path: &str, query: &str) -> Option<StreamDoor> 
     };
     let parameter = |name: &str| {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+        pairs
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+            .next()
     };
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut door = StreamDoor { combined: false, route, subscriptions: Vec::new(), events: None };
+    let decoded = |text: &str| {
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    let mut door = StreamDoor {
+        combined: false,
+        route,
+        subscriptions: Vec::new(),
+        events: None,
+    };
     let names = match rest {
         "/stream" | "/stream/" => {
             door.combined = true;
@@ -90,7 +105,14 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
         return refusal(2, text.to_owned(), Value::Null);
     }
     let Some(method) = message.get("method").and_then(Value::as_str) else {
-        return refusal(2, format!("Invalid request: missing field `method` at line 1 column {}", text.len()), id);
+        return refusal(
+            2,
+            format!(
+                "Invalid request: missing field `method` at line 1 column {}",
+                text.len()
+            ),
+            id,
+        );
     };
     let params = message.get("params").and_then(Value::as_array);
     let names: Option<Vec<&str>> = params.and_then(|list| list.iter().map(Value::as_str).collect());
@@ -106,10 +128,15 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
             Value::Null
         }
         ("UNSUBSCRIBE", Some(names)) => {
-            door.subscriptions.retain(|subscription| !names.contains(&subscription.name.as_str()));
+            door.subscriptions
+                .retain(|subscription| !names.contains(&subscription.name.as_str()));
             Value::Null
         }
-        ("LIST_SUBSCRIPTIONS", _) => door.subscriptions.iter().map(|subscription| json!(subscription.name)).collect(),
+        ("LIST_SUBSCRIPTIONS", _) => door
+            .subscriptions
+            .iter()
+            .map(|subscription| json!(subscription.name))
+            .collect(),
         ("SET_PROPERTY" | "GET_PROPERTY", _) => match property(door, method, params) {
             Ok(result) => result,
             Err((code, message)) => return refusal(code, message.to_owned(), id),
@@ -127,7 +154,10 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
 
 fn property(door: &mut StreamDoor, method: &str, params: Option<&Vec<Value>>) -> Result<Value, (i64, &'static str)> {
     let params = params.ok_or((2, "Invalid request: missing field `params`"))?;
-    let name = params.first().and_then(Value::as_str).ok_or((2, "Invalid request: property name must be a string"))?;
+    let name = params
+        .first()
+        .and_then(Value::as_str)
+        .ok_or((2, "Invalid request: property name must be a string"))?;
     if name != "combined" {
         return Err((0, "Unknown property"));
     }
@@ -143,12 +173,16 @@ impl BinanceExchange {
     /// A text message of a stream client.
     pub(super) fn stream_text(&mut self, id: ConnectionId, text: &[u8], now: Nanos) {
         let limit = messages_per_second(self.product);
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         if !connection.count_message(limit, now) {
             self.cut(id, 1008, "Too many requests");
             return;
         }
-        let Door::Stream(door) = &mut connection.door else { return };
+        let Door::Stream(door) = &mut connection.door else {
+            return;
+        };
         let reply = control(door, text);
         let acknowledges = reply.get("result").is_some_and(Value::is_null);
         if !(acknowledges && self.world.loses_acknowledgement()) {
@@ -159,7 +193,10 @@ impl BinanceExchange {
     /// Whether anyone has asked for a market stream.
     pub(super) fn has_market_client(&self) -> bool {
         let asks = |connection: &Connection| match &connection.door {
-            Door::Stream(door) => door.subscriptions.iter().any(|subscription| !subscription.channel.is_empty()),
+            Door::Stream(door) => door
+                .subscriptions
+                .iter()
+                .any(|subscription| !subscription.channel.is_empty()),
             Door::Api(_) => false,
         };
         self.connections.values().any(asks)
@@ -205,7 +242,10 @@ impl BinanceExchange {
     /// Sends a message made here under a channel's name.
     pub(super) fn publish(&mut self, symbol: &str, channel: &str, message: &Value) {
         let inner = message.to_string().into_bytes();
-        let parts = Parts { stream: String::new(), data: 0..inner.len() };
+        let parts = Parts {
+            stream: String::new(),
+            data: 0..inner.len(),
+        };
         self.relay_once(symbol, channel, &parts, &inner, FrameFate::Relay);
     }
 
@@ -218,15 +258,19 @@ impl BinanceExchange {
     pub(super) fn publish_partial(&mut self, symbol: &str, listing: usize, now: Nanos) {
         for (channel, limit) in [("depth5", 5), ("depth10", 10), ("depth20", 20)] {
             let wanted = self.connections.values().any(|connection| match &connection.door {
-                Door::Stream(door) => door
-                    .subscriptions
-                    .iter()
-                    .any(|subscription| subscription.channel == channel && subscription.symbol.eq_ignore_ascii_case(symbol)),
+                Door::Stream(door) => door.subscriptions.iter().any(|subscription| {
+                    subscription.channel == channel && subscription.symbol.eq_ignore_ascii_case(symbol)
+                }),
                 Door::Api(_) => false,
             });
-            let Some(book) = wanted.then(|| self.world.book(listing, limit)).flatten() else { continue };
+            let Some(book) = wanted.then(|| self.world.book(listing, limit)).flatten() else {
+                continue;
+            };
             let rules = &self.world.listings()[listing];
-            let (bids, asks) = (super::format::levels(rules, &book.bids), super::format::levels(rules, &book.asks));
+            let (bids, asks) = (
+                super::format::levels(rules, &book.bids),
+                super::format::levels(rules, &book.asks),
+            );
             let at = now.millis();
             let message = match self.product {
                 Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),
