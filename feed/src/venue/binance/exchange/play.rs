@@ -154,17 +154,26 @@ impl BinanceExchange {
     /// Reads up to the first snapshot, so that a book is known before anyone asks. Frames before it only feed
     /// the books; play starts behind it. A market without one is played from its beginning.
     pub(super) fn prime(&mut self, now: Nanos) {
+        let is_snapshot =
+            |frame: &MarketFrame| !frame.bytes.starts_with(b"{\"stream\"") && frames::is_snapshot(&frame.bytes);
         let mut found = None;
         while found.is_none() && !self.player.over && self.player.ahead.len() < PRIME_FRAMES_MAX {
             self.player.read_ahead();
             let last = self.player.ahead.len().wrapping_sub(1);
-            let is_snapshot =
-                |frame: &MarketFrame| !frame.bytes.starts_with(b"{\"stream\"") && frames::is_snapshot(&frame.bytes);
             if self.player.ahead.back().is_some_and(is_snapshot) {
                 found = Some(last);
             }
         }
-        if let Some(last) = found {
+        if let Some(mut last) = found {
+            // Snapshots of several symbols stand in a row.
+            loop {
+                self.player.read_ahead();
+                if self.player.ahead.len() == last + 2 && self.player.ahead.back().is_some_and(is_snapshot) {
+                    last += 1;
+                } else {
+                    break;
+                }
+            }
             for _ in 0..=last {
                 if let Some(frame) = self.player.ahead.pop_front() {
                     self.play(&frame, now, false);
