@@ -444,8 +444,14 @@ impl Connection {
     /// The current message.
     #[inline]
     pub fn frame(&mut self) -> Frame<'_> {
-        let Held { bytes, length, binary, .. } = &mut self.current;
-        Frame { padded: &mut bytes[..*length + FRAME_PADDING], length: *length, binary: *binary }
+        let Held {
+            bytes, length, binary, ..
+        } = &mut self.current;
+        Frame {
+            padded: &mut bytes[..*length + FRAME_PADDING],
+            length: *length,
+            binary: *binary,
+        }
     }
 
     /// Receives one message into `staged`.
@@ -686,7 +692,12 @@ struct Held {
 
 impl Held {
     fn new() -> Held {
-        Held { bytes: vec![0; 64 * 1024], length: 0, binary: false, present: false }
+        Held {
+            bytes: vec![0; 64 * 1024],
+            length: 0,
+            binary: false,
+            present: false,
+        }
     }
 
     /// Copies a message in front of its padding; grows to the largest message seen, within the message cap.

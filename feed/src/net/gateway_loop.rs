@@ -138,12 +138,17 @@ impl Wires {
             GatewayConnection::UserData => &self.settings.user_data,
         };
         let opened = route.connect(target, self.poll.registry(), Token(slot(connection)), now)?;
-        self.links[slot(connection)] = Some(Link { connection: opened, told_open: false });
+        self.links[slot(connection)] = Some(Link {
+            connection: opened,
+            told_open: false,
+        });
         Ok(())
     }
 
     fn send(&mut self, connection: GatewayConnection, text: &[u8], origin_tsc: u64) -> Result<(), ConnectionError> {
-        let Some(link) = &mut self.links[slot(connection)] else { return Ok(()) };
+        let Some(link) = &mut self.links[slot(connection)] else {
+            return Ok(());
+        };
         link.connection.send_text(text)?;
         if origin_tsc != 0 {
             self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, cycles()));
@@ -208,7 +213,15 @@ impl GatewayLoop {
             gateway,
             rings,
             waiting: VecDeque::new(),
-            wires: Wires { settings, links: [None, None], poll, events, clock, scale, shared },
+            wires: Wires {
+                settings,
+                links: [None, None],
+                poll,
+                events,
+                clock,
+                scale,
+                shared,
+            },
             lost: [false; 2],
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
             clock_check: Nanos::ZERO,
@@ -257,7 +270,9 @@ impl GatewayLoop {
         self.hand_over_executions();
         let shared = &self.wires.shared;
         shared.heartbeat.fetch_add(1, Ordering::Relaxed);
-        shared.open_orders.store(self.gateway.open_orders() as u64, Ordering::Relaxed);
+        shared
+            .open_orders
+            .store(self.gateway.open_orders() as u64, Ordering::Relaxed);
         Ok(self.ending(now))
     }
 
@@ -304,9 +319,11 @@ impl GatewayLoop {
                     GatewayOutput::Connect { connection, target } => {
                         (connection, self.wires.connect(connection, &target, now))
                     }
-                    GatewayOutput::Send { connection, bytes, origin_tsc } => {
-                        (connection, self.wires.send(connection, bytes, origin_tsc))
-                    }
+                    GatewayOutput::Send {
+                        connection,
+                        bytes,
+                        origin_tsc,
+                    } => (connection, self.wires.send(connection, bytes, origin_tsc)),
                     GatewayOutput::Execution(event) => {
                         self.waiting.push_back(event);
                         continue;
@@ -350,7 +367,9 @@ impl GatewayLoop {
     }
 
     fn serve_link(&mut self, connection: GatewayConnection, now: Nanos) -> Result<(), ConnectionError> {
-        let Some(link) = &mut self.wires.links[slot(connection)] else { return Ok(()) };
+        let Some(link) = &mut self.wires.links[slot(connection)] else {
+            return Ok(());
+        };
         if link.connection.state() == ConnectionState::Opening && !link.connection.drive_open(now)? {
             return Ok(());
         }
@@ -375,7 +394,9 @@ impl GatewayLoop {
     fn on_timers(&mut self) {
         let now = self.wires.clock.now();
         for connection in CONNECTIONS {
-            let Some(link) = &mut self.wires.links[slot(connection)] else { continue };
+            let Some(link) = &mut self.wires.links[slot(connection)] else {
+                continue;
+            };
             if now < link.connection.next_deadline() {
                 continue;
             }
@@ -405,7 +426,10 @@ impl GatewayLoop {
         let open_orders = self.gateway.open_orders();
         let shared = &self.wires.shared;
         if shared.abandon.load(Ordering::Relaxed) {
-            return Some(GatewayEnd { open_orders, confirmed: false });
+            return Some(GatewayEnd {
+                open_orders,
+                confirmed: false,
+            });
         }
         if !shared.drain.load(Ordering::Acquire) {
             return None;
