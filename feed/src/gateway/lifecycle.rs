@@ -104,14 +104,14 @@ impl Gateway {
                 due(self.clock_due().max(self.silent_until));
             }
             for order in self.orders.active() {
-                if order.cancel == CancelState::Wanted {
+                if order.wants_cancel() {
                     due(order.cancel_at.max(self.silent_until));
                 }
                 if !order.query_in_flight && order.query_at != Nanos::NEVER {
                     due(order.query_at.max(self.silent_until));
                 }
                 if order.missing_since != Nanos::ZERO {
-                    due(order.missing_since + self.settings.fills_grace);
+                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at));
                 }
             }
         }
@@ -234,11 +234,8 @@ impl Gateway {
             return;
         }
         self.shutting_down = true;
-        for order in self.orders.active_ids() {
-            if let Some(tracked) = self.orders.find_mut(order)
-                && tracked.is_open()
-                && tracked.cancel == CancelState::None
-            {
+        for order in self.orders.active_ids(|order| order.is_open() && order.cancel == CancelState::None) {
+            if let Some(tracked) = self.orders.find_mut(order) {
                 // The sweep below cancels them all in one request; singly only if it does not.
                 tracked.cancel = CancelState::Wanted;
                 tracked.cancel_at = now + SETTLE_QUERY_INTERVAL;
@@ -430,16 +427,8 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::Cancel);
-        for order in self.orders.active_ids() {
-            let Some(tracked) = self.orders.find(order) else {
-                continue;
-            };
-            let due = tracked.cancel == CancelState::Wanted && now >= tracked.cancel_at && tracked.is_open();
-            // An order that is not proved to exist is cancelled once; again only when it is.
-            let hopeless = !tracked.accepted && tracked.cancel_attempts > 0;
-            if !due || hopeless {
-                continue;
-            }
+        for order in self.orders.active_ids(|order| order.wants_cancel() && now >= order.cancel_at) {
+            let Some(tracked) = self.orders.find(order) else { continue };
             if !self.throttle.allows(cost, Urgency::Cancel, now) {
                 let at = self.throttle.ready_at(cost, Urgency::Cancel, now);
                 self.orders.find_mut(order).expect("just found").cancel_at = at;
