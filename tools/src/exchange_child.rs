@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{DemoArgs, Speed};
+use crate::cli::DemoArgs;
 use crate::error::Failure;
 
 /// Set in the environment of a child, so that it ends with its parent: when its standard input ends.
@@ -66,9 +66,7 @@ impl ExchangeChild {
         if !arguments.data.is_empty() {
             command.arg("--data").args(&arguments.data);
         }
-        if let Speed::Times(_) | Speed::Max = arguments.speed {
-            command.arg("--speed").arg(arguments.speed.to_string());
-        }
+        command.arg("--speed").arg(arguments.speed.to_string());
         if let Some(seed) = arguments.seed {
             command.arg("--seed").arg(seed.to_string());
         }
