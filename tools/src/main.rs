@@ -11,8 +11,13 @@ mod log;
 mod report;
 mod signals;
 mod simulated;
+mod state_dir;
 mod topology;
+mod trade;
+mod trade_report;
+mod trade_screen;
 mod ui;
+mod venue_rest;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
