@@ -239,7 +239,11 @@ impl OrderTable {
     /// Ids of the orders that are not over and that `due` chooses, oldest first: requests go out in a fixed
     /// order. Nothing is allocated where none is chosen.
     pub fn active_ids(&self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
-        let mut ids: Vec<OrderId> = self.active().filter(|order| due(order)).map(|order| order.order).collect();
+        let mut ids: Vec<OrderId> = self
+            .active()
+            .filter(|order| due(order))
+            .map(|order| order.order)
+            .collect();
         ids.sort_unstable();
         ids
     }
@@ -316,7 +320,9 @@ impl OrderTable {
             self.counters.contradictions += u64::from(over.phase != Phase::Done(End::Rejected));
             return;
         }
-        let Some(tracked) = self.active.get_mut(&order) else { return };
+        let Some(tracked) = self.active.get_mut(&order) else {
+            return;
+        };
         if tracked.accepted {
             // It was seen alive: the refusal proves nothing. Ask.
             self.counters.contradictions += 1;
@@ -325,7 +331,10 @@ impl OrderTable {
         }
         tracked.phase = Phase::Done(End::Rejected);
         tracked.cancel = CancelState::None;
-        events.push_back(ExecutionEvent { venue_code: code, ..tracked.event(ExecutionKind::Rejected, time) });
+        events.push_back(ExecutionEvent {
+            venue_code: code,
+            ..tracked.event(ExecutionKind::Rejected, time)
+        });
         self.retire(order);
     }
 

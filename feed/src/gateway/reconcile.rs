@@ -2,7 +2,6 @@
 
 use spinbook_engine::types::{Nanos, OrderId};
 
-use super::lifecycle::Step;
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::throttle::Urgency;
 use super::{CloseReason, Gateway, GatewayConnection};
@@ -102,12 +101,17 @@ impl Gateway {
     }
 
     pub(super) fn send_queries(&mut self, now: Nanos) {
-        if !matches!(self.step, Step::Ready | Step::Resolve | Step::Settle) || now < self.silent_until {
+        if !self.may_query() || now < self.silent_until {
             return;
         }
         let cost = self.side.cost(RequestKind::OrderStatus);
-        for order in self.orders.active_ids(|order| !order.query_in_flight && now >= order.query_at) {
-            let Some(tracked) = self.orders.find(order) else { continue };
+        for order in self
+            .orders
+            .active_ids(|order| !order.query_in_flight && now >= order.query_at)
+        {
+            let Some(tracked) = self.orders.find(order) else {
+                continue;
+            };
             // A question about an order whose own answer is still due would race it.
             let awaited = tracked.phase == Phase::Sent;
             if awaited || !self.throttle.allows(cost, Urgency::Cancel, now) {
@@ -194,7 +198,9 @@ impl Gateway {
             since != Nanos::ZERO && now - since >= grace && now >= order.fills_at
         };
         for order in self.orders.active_ids(missing) {
-            let Some(tracked) = self.orders.find_mut(order) else { continue };
+            let Some(tracked) = self.orders.find_mut(order) else {
+                continue;
+            };
             let waited = now - tracked.missing_since;
             let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
             if waited >= MISSING_FILLS_MAX {
