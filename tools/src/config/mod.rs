@@ -5,6 +5,7 @@
 
 mod check;
 pub mod credentials;
+pub mod map;
 mod read;
 pub mod sample;
 mod tree;
