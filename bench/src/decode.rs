@@ -103,7 +103,10 @@ pub fn agree(frames: &Frames, decoders: &mut [Box<dyn PlainDecoder>]) -> Result<
                 .decode(&mut buffer, length, out)
                 .map_err(|error| format!("{} on frame {index}: {error:?}", decoder.name()))?;
             if place > 0 && message != reference {
-                return Err(format!("{} reads frame {index} differently", decoder.name()));
+                let name = decoder.name();
+                return Err(format!(
+                    "{name} reads frame {index} differently: {message:?}, ours {reference:?}"
+                ));
             }
         }
     }

@@ -88,9 +88,9 @@ fn push_price(text: &mut String, shape: Shape, tick: u64) {
     .expect("a String takes any text");
 }
 
-fn push_quantity(text: &mut String, shape: Shape, random: &mut Random) {
+fn push_quantity(text: &mut String, shape: Shape, deletes: bool, random: &mut Random) {
     // One level in three deletes, as recorded; the others are log-uniform over four decades.
-    let lots = if random.below(3) == 0 {
+    let lots = if deletes && random.below(3) == 0 {
         0
     } else {
         1 + random.spread(1, 4)
@@ -118,7 +118,7 @@ fn push_side(text: &mut String, shape: Shape, count: usize, sign: i64, random: &
         text.push_str(if index == 0 { "[" } else { ",[" });
         push_price(text, shape, tick);
         text.push(',');
-        push_quantity(text, shape, random);
+        push_quantity(text, shape, true, random);
         text.push(']');
     }
 }
@@ -175,11 +175,11 @@ pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
         write!(text, "\"u\":{update},\"s\":\"BTCUSDT\",\"b\":").expect("a String takes any text");
         push_price(&mut text, shape, bid);
         text.push_str(",\"B\":");
-        push_quantity(&mut text, shape, &mut random);
+        push_quantity(&mut text, shape, false, &mut random);
         text.push_str(",\"a\":");
         push_price(&mut text, shape, bid + 1 + random.below(3));
         text.push_str(",\"A\":");
-        push_quantity(&mut text, shape, &mut random);
+        push_quantity(&mut text, shape, false, &mut random);
         if shape == Shape::Usdm {
             write!(text, ",\"T\":{time_ms},\"E\":{time_ms}").expect("a String takes any text");
         }

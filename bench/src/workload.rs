@@ -1,12 +1,16 @@
 //! COLD: recorded traffic as padded frames and as a stream of levels.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use spinbook_engine::types::{Level, Lots, Tick};
+use spinbook_engine::types::{Level, Lots, Nanos, Tick};
+use spinbook_feed::history::infer::Inference;
+use spinbook_feed::history::{RecordKind, Source, recorded};
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::instrument::Instrument;
 
 use crate::frames::Frames;
-use crate::plain::{Increment, Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
+use crate::instrument::increments;
+use crate::plain::{Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
 
 /// The recorded chains that the tables are made from, as folders and files under the data folder.
 pub const CHAINS: [(&str, &[&str]); 3] = [
@@ -54,14 +58,16 @@ pub enum LineKind {
 pub struct Recording {
     /// As printed in tables.
     pub name: String,
+    /// The product line it was recorded from.
+    pub product: Product,
+    /// Its only instrument, inferred from all prices and quantities where the recording has no list.
+    pub instrument: Instrument,
     /// All lines in order.
     pub frames: Frames,
     /// What each line is.
     pub kinds: Vec<LineKind>,
-    /// When each line was received, in ns.
-    pub received: Vec<i64>,
-    /// Increments inferred from all prices and quantities.
-    pub increments: Increments,
+    /// When each line was received.
+    pub received: Vec<Nanos>,
 }
 
 /// One change of the book, as a part of [`LevelStream::levels`].
@@ -122,50 +128,52 @@ impl LevelStream {
 }
 
 impl Recording {
-    /// Reads one chain of files.
+    /// Reads one chain of files of one symbol.
     ///
     /// # Errors
-    /// A file cannot be read or holds a line that is no recording's.
+    /// A file cannot be read, or the files are not of exactly one symbol of a known product line.
     pub fn read(name: &str, files: &[PathBuf]) -> Result<Recording, String> {
         let mut frames = Frames::new();
         let (mut kinds, mut received) = (Vec::new(), Vec::new());
-        let mut digits = Digits::default();
-        for file in files {
-            let opened = std::fs::File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let reader = BufReader::with_capacity(1 << 20, flate2::read::MultiGzDecoder::new(opened));
-            for line in reader.split(b'\n') {
-                let line = line.map_err(|error| format!("{}: {error}", file.display()))?;
-                let Some(space) = line.iter().position(|&byte| byte == b' ') else {
-                    continue;
-                };
-                let (stamp, frame) = (&line[..space], &line[space + 1..]);
-                let stamp: i64 = str::from_utf8(stamp)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(0);
-                let kind = match kind_of(frame) {
-                    MessageKind::Depth => LineKind::Depth,
-                    MessageKind::Touch => LineKind::Touch,
-                    MessageKind::Other if frame.starts_with(b"{\"lastUpdateId\"") => LineKind::Snapshot,
-                    MessageKind::Other => LineKind::Other,
-                };
-                digits.see(frame, kind);
-                frames.push(frame);
-                kinds.push(kind);
-                received.push(if stamp < 100_000_000_000_000_000 {
-                    stamp * 1_000
-                } else {
-                    stamp
-                });
-            }
+        let mut inference = Inference::new(None);
+        let mut source = recorded::Recording::new(files);
+        while let Some(record) = source.next().map_err(|error| error.to_string())? {
+            let frame = &record.buffer[..record.length];
+            let kind = match (record.kind, kind_of(frame)) {
+                (RecordKind::Snapshot { .. }, _) => LineKind::Snapshot,
+                (RecordKind::Stream, MessageKind::Depth) => LineKind::Depth,
+                (RecordKind::Stream, MessageKind::Touch) => LineKind::Touch,
+                _ => LineKind::Other,
+            };
+            inference.observe(frame);
+            frames.push(frame);
+            kinds.push(kind);
+            received.push(record.stamp.wall);
         }
+        let product = inference
+            .product()
+            .ok_or_else(|| format!("{name}: of no known product line"))?;
+        let instruments = inference.instruments();
+        let [instrument] = instruments[..] else {
+            return Err(format!(
+                "{name}: {} symbols; a measurement needs a recording of one",
+                instruments.len()
+            ));
+        };
         Ok(Recording {
             name: name.to_owned(),
+            product,
+            instrument,
             frames,
             kinds,
             received,
-            increments: digits.increments(),
         })
+    }
+
+    /// What the plain decoders need to know of the instrument.
+    #[must_use]
+    pub fn increments(&self) -> Increments {
+        increments(&self.instrument)
     }
 
     /// One of [`CHAINS`] by its place; `None` where there is no recorded data.
@@ -197,13 +205,13 @@ impl Recording {
     /// A line cannot be decoded, or there is no snapshot.
     pub fn levels(&self) -> Result<LevelStream, String> {
         let mut stream = LevelStream::default();
-        let mut decoder = SerdeJsonTyped::new(self.increments);
+        let mut decoder = SerdeJsonTyped::new(self.increments());
         let (mut buffer, mut message) = (self.frames.buffer(), Message::default());
         let mut early: Vec<Message> = Vec::new();
         for line in 0..self.frames.len() {
             match self.kinds[line] {
                 LineKind::Snapshot if stream.messages.is_empty() => {
-                    let (last, bids, asks) = snapshot(self.frames.frame(line), self.increments)?;
+                    let (last, bids, asks) = snapshot(self.frames.frame(line), self.increments())?;
                     stream.append(last, &bids, &asks);
                     early
                         .iter()
@@ -244,7 +252,11 @@ struct SnapshotText<'a> {
     asks: Vec<(&'a str, &'a str)>,
 }
 
-fn snapshot(body: &[u8], increments: Increments) -> Result<(u64, Vec<Level>, Vec<Level>), String> {
+/// Reads a REST snapshot: its update id, bids and asks.
+///
+/// # Errors
+/// It is no snapshot, or a number is off its increment.
+pub fn snapshot(body: &[u8], increments: Increments) -> Result<(u64, Vec<Level>, Vec<Level>), String> {
     let text: SnapshotText<'_> = serde_json::from_slice(body).map_err(|error| format!("snapshot: {error}"))?;
     let side = |levels: &[(&str, &str)]| {
         let level = |&(price, quantity): &(&str, &str)| {
@@ -260,41 +272,4 @@ fn snapshot(body: &[u8], increments: Increments) -> Result<(u64, Vec<Level>, Vec
             .ok_or("snapshot: a number off its increment")
     };
     Ok((text.last, side(&text.bids)?, side(&text.asks)?))
-}
-
-/// The most decimals that any price or quantity uses.
-#[derive(Debug, Default)]
-struct Digits {
-    price: u32,
-    quantity: u32,
-}
-
-impl Digits {
-    /// Looks at every decimal text: they alternate, price first.
-    fn see(&mut self, frame: &[u8], kind: LineKind) {
-        if kind == LineKind::Other {
-            return;
-        }
-        let mut is_price = true;
-        for text in frame
-            .split(|&byte| byte == b'"')
-            .filter(|text| text.first().is_some_and(u8::is_ascii_digit))
-        {
-            let Some(dot) = text.iter().position(|&byte| byte == b'.') else {
-                continue;
-            };
-            let zeros = text.iter().rev().take_while(|&&byte| byte == b'0').count();
-            let decimals = (text.len() - dot - 1).saturating_sub(zeros) as u32;
-            let most = if is_price { &mut self.price } else { &mut self.quantity };
-            *most = decimals.max(*most);
-            is_price = !is_price;
-        }
-    }
-
-    fn increments(&self) -> Increments {
-        Increments {
-            price: Increment::new(self.price, 1),
-            quantity: Increment::new(self.quantity, 1),
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub mod intent;
 pub mod counters;
 pub mod latency;
 pub mod ring;
+pub mod screen;
 pub mod trace;
 
 pub mod book;

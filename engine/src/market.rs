@@ -301,6 +301,13 @@ impl Market {
         now - self.received_last
     }
 
+    /// When the book last changed, by a snapshot or a depth message; zero before the first.
+    #[inline]
+    #[must_use]
+    pub fn depth_received_last(&self) -> Nanos {
+        self.depth_received_last
+    }
+
     /// How long ago the book last changed: by a snapshot or a depth message.
     #[inline]
     #[must_use]

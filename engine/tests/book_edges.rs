@@ -1,4 +1,5 @@
 //! COLD: the book where it is hard: bad levels, jumps, empty sides, a full far store, the ends of the range.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 

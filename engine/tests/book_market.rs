@@ -1,4 +1,5 @@
 //! COLD: the rules between a book, the venue's own best bid and ask, and what asks for a resync.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 use spinbook_engine::book::BookState;
 use spinbook_engine::event::{Answer, LostReason, MarketEvent, MarketKind};

@@ -1,4 +1,5 @@
 //! COLD: the book against a slow truth: a BTreeMap a side, over random streams whose seed is printed.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 

@@ -5,12 +5,19 @@
 
 use spinbook_engine::types::{Level, Nanos};
 
-use crate::venue::market::UpdateIds;
+/// Update ids of one depth message, as the venue numbers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UpdateIds {
+    /// First update in the message.
+    pub first: u64,
+    /// Last update in the message.
+    pub last: u64,
+    /// Last update of the message before, where the venue says it; zero otherwise.
+    pub previous: u64,
+}
 
 /// How a venue numbers its depth updates.
 pub trait SequenceRule: Copy {
-    /// Whether a snapshot at `last` is too old for a stream whose first buffered update is `first`.
-    fn snapshot_is_stale(self, last: u64, first: UpdateIds) -> bool;
     /// Judges the updates behind a snapshot at `last` until the first is accepted.
     fn join(self, last: u64, update: UpdateIds) -> Verdict;
     /// Judges an update when the one before ended at `last`.
@@ -113,6 +120,8 @@ pub struct BookSync<R> {
     rule: R,
     state: SyncState,
     last: u64,
+    /// Where the newest applied update began: the end of the one before.
+    before: u64,
     /// Whether an update was accepted since the snapshot.
     joined: bool,
     was_live: bool,
@@ -149,6 +158,7 @@ impl<R: SequenceRule> BookSync<R> {
             rule,
             state: SyncState::Buffering,
             last: 0,
+            before: 0,
             joined: false,
             was_live: false,
             updates: vec![Waiting::default(); settings.updates_max.max(1)].into_boxed_slice(),
@@ -220,7 +230,7 @@ impl<R: SequenceRule> BookSync<R> {
         }
         let first = self.updates[..self.update_count].first().map(|update| update.ids);
         // Ids never run backwards on a venue: what is older than the book was is no resync.
-        if last < self.last || first.is_some_and(|first| self.rule.snapshot_is_stale(last, first)) {
+        if last < self.last || first.is_some_and(|first| self.rule.join(last, first) == Verdict::Gap) {
             self.counts.snapshots_stale += 1;
             return SnapshotStep::Stale;
         }
@@ -229,6 +239,7 @@ impl<R: SequenceRule> BookSync<R> {
         self.was_live = true;
         self.state = SyncState::Live;
         self.last = last;
+        self.before = last;
         self.joined = false;
         self.replayed = 0;
         SnapshotStep::Replace
@@ -284,20 +295,26 @@ impl<R: SequenceRule> BookSync<R> {
 
     #[inline]
     fn judge(&mut self, ids: UpdateIds) -> Verdict {
-        let verdict = if self.joined {
+        match if self.joined {
             self.rule.follow(self.last, ids)
         } else {
             self.rule.join(self.last, ids)
-        };
-        match verdict {
+        } {
             Verdict::Accept => {
+                self.before = self.last;
                 self.last = ids.last;
                 self.joined = true;
+                Verdict::Accept
             }
-            Verdict::Old => self.counts.duplicates += u64::from(self.joined),
-            Verdict::Gap => {}
+            // Messages keep their bounds when they are repeated: one that ends inside the newest was never
+            // applied, so the newest had a wrong id.
+            Verdict::Old if self.joined && ids.last > self.before && ids.last < self.last => Verdict::Gap,
+            Verdict::Old => {
+                self.counts.duplicates += u64::from(self.joined);
+                Verdict::Old
+            }
+            Verdict::Gap => Verdict::Gap,
         }
-        verdict
     }
 
     fn forget(&mut self) {

@@ -1,1 +1,445 @@
-//! HOT: engine.
+//! HOT: the engine: events in, intents out; every branch between a market message and an order is here.
+//!
+//! One turn at a time: [`Engine::on_market`], [`Engine::on_execution`] and [`Engine::on_timer`] are functions of
+//! the state, the input and `now`. Arrays are indexed by instrument id. Nothing here allocates, blocks or
+//! reads a clock; set-up gives all the memory.
+
+mod desk;
+mod execution;
+mod settle;
+mod timer;
+
+pub use desk::{Desk, EngineParts};
+
+use std::sync::Arc;
+
+use crate::counters::{Counter, Counters};
+use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
+use crate::intent::Intent;
+use crate::market::Market;
+use crate::position::Position;
+use crate::quoter::{Budget, Plan, Quoter};
+use crate::ring::Producer;
+use crate::risk::{LossStop, RiskSettings, TradingState};
+use crate::screen::ScreenCell;
+use crate::strategy::{Quotes, Strategy, Targets, View, best_of};
+use crate::trace::{TraceKind, TraceRecord};
+use crate::types::{InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms};
+use crate::working::Working;
+
+/// A market maker over any number of instruments, with one strategy.
+#[derive(Debug)]
+pub struct Engine<S> {
+    strategy: S,
+    instruments: Box<[InstrumentSettings]>,
+    markets: Box<[Market]>,
+    positions: Box<[Position]>,
+    working: Box<[Working]>,
+    quoters: Box<[Quoter]>,
+    risks: Box<[RiskSettings]>,
+    desks: Box<[Desk]>,
+    /// Whose book is Live, two-sided, uncrossed and fresh, as of its last look.
+    quotable: Box<[bool]>,
+    /// Targets of the last decision, to count changes.
+    previous: Box<[Quotes]>,
+    targets: Targets,
+    budgets: Box<[Budget]>,
+    screens: Box<[Arc<ScreenCell>]>,
+    plan: Plan,
+    orders: Producer<Intent>,
+    cancels: Producer<Intent>,
+    trace: Option<Producer<TraceRecord>>,
+    counters: Arc<Counters>,
+    loss: LossStop,
+    pnl_doubled: i128,
+    state: TradingState,
+    /// The gateway is logged on.
+    ready: bool,
+    /// No new orders before this.
+    pause_until: Nanos,
+    shutdown: bool,
+    /// Something tightened during this turn: every instrument is to be looked at before it ends.
+    tightened: bool,
+    /// Some instrument has changes that were not decided on.
+    dirty: bool,
+    epoch: u32,
+    order_counter: u32,
+    strategy_number: u16,
+    screen_interval: Nanos,
+    screen_next: Nanos,
+    deadline: Nanos,
+    /// Cycle counter of the frame this turn is about; copied into intents.
+    origin_tsc: u64,
+}
+
+impl<S: Strategy> Engine<S> {
+    /// Takes one judged market message and decides. The answer says whether the feed must fetch a snapshot.
+    ///
+    /// A book that stops being quotable has its quotes pulled in this very call.
+    pub fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+        let answer = self.apply_market(event, bids, asks, now);
+        if event.instrument.index() < self.markets.len() && event.kind != MarketKind::Trade {
+            self.origin_tsc = event.received.tsc;
+            self.decide(event.instrument, now);
+            self.finish_turn(now);
+            self.origin_tsc = 0;
+        }
+        answer
+    }
+
+    /// As [`Engine::on_market`], but quotes are not decided anew unless the book was lost: for all frames of a
+    /// burst but the newest. The caller ends the burst with `on_market`, or with [`Engine::flush`].
+    pub fn on_market_quiet(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+        let answer = self.apply_market(event, bids, asks, now);
+        let index = event.instrument.index();
+        if index < self.markets.len() && event.kind != MarketKind::Trade {
+            if best_of(&self.markets[index]).is_none() && self.quotable[index] {
+                self.decide(event.instrument, now);
+                self.finish_turn(now);
+            } else {
+                self.desks[index].dirty = true;
+                self.dirty = true;
+                self.deadline = Nanos::ZERO;
+            }
+        }
+        answer
+    }
+
+    /// Decides on every instrument that changed quietly.
+    pub fn flush(&mut self, now: Nanos) {
+        if !core::mem::take(&mut self.dirty) {
+            return;
+        }
+        for index in 0..self.desks.len() {
+            if self.desks[index].dirty {
+                self.decide(InstrumentId(index as u16), now);
+            }
+        }
+        self.finish_turn(now);
+    }
+
+    /// Applies a message to its market, and notes what became of the book and the mid.
+    fn apply_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+        self.counters.increment(Counter::MarketEvents);
+        let index = event.instrument.index();
+        let Some(market) = self.markets.get_mut(index) else {
+            self.counters.increment(Counter::EventsUnknownInstrument);
+            return Answer::Ok;
+        };
+        match event.kind {
+            MarketKind::Trade => self.counters.increment(Counter::Trades),
+            MarketKind::Snapshot => self.counters.increment(Counter::Snapshots),
+            MarketKind::Delta | MarketKind::Touch | MarketKind::Lost => {}
+        }
+        self.counters.add(Counter::Levels, (bids.len() + asks.len()) as u64);
+        let was_live = market.book().is_live();
+        let answer = market.on_event(event, bids, asks);
+        let live = market.book().is_live();
+        let best = best_of(market);
+        if was_live && !live {
+            self.counters.increment(Counter::BooksLost);
+            let reason = if let Answer::Resync(reason) = answer {
+                reason
+            } else {
+                event.lost
+            };
+            self.trace_book(event.instrument, reason, now);
+        }
+        if answer != Answer::Ok {
+            self.counters.increment(Counter::Resyncs);
+        }
+        if let Some(best) = best {
+            self.positions[index].on_best(best.bid, best.ask);
+            self.mark(event.instrument, now);
+        }
+        answer
+    }
+
+    /// Asks the strategy and settles whatever it rewrote.
+    fn decide(&mut self, changed: InstrumentId, now: Nanos) {
+        self.desks[changed.index()].dirty = false;
+        self.refresh_quotable(changed, now);
+        let view = View::new(
+            &self.instruments,
+            &self.markets,
+            &self.positions,
+            &self.working,
+            &self.quotable,
+            now,
+        );
+        self.strategy.on_change(&view, changed, &mut self.targets);
+        self.counters.increment(Counter::Decisions);
+        // The instrument itself is settled even if the strategy had nothing to say about it.
+        self.settle(changed, now);
+        while let Some(instrument) = self.targets.take_rewritten() {
+            if instrument != changed {
+                self.refresh_quotable(instrument, now);
+                self.settle(instrument, now);
+            }
+        }
+    }
+
+    /// Whether the book may be quoted on now: Live, two-sided, neither locked nor crossed, and fresh.
+    fn refresh_quotable(&mut self, instrument: InstrumentId, now: Nanos) {
+        let index = instrument.index();
+        let market = &self.markets[index];
+        let usable = best_of(market).is_some();
+        let old = usable && market.depth_age(now) > self.risks[index].book_age_max;
+        if old && self.quotable[index] {
+            self.counters.increment(Counter::BooksStale);
+            self.trace_book(instrument, LostReason::Silent, now);
+        }
+        self.quotable[index] = usable && !old;
+    }
+
+    /// Values the instrument and holds the day's result against the loss limit.
+    fn mark(&mut self, instrument: InstrumentId, now: Nanos) {
+        let index = instrument.index();
+        let position = &self.positions[index];
+        let Some(pnl) = position.pnl_doubled() else {
+            if position.mid_doubled_last().is_some() {
+                // There is a price and still no value: the integers cannot hold it.
+                self.counters.increment(Counter::PositionFaults);
+                self.tighten(TradingState::Halted, now);
+            }
+            return;
+        };
+        let before = core::mem::replace(&mut self.desks[index].pnl_doubled, pnl);
+        self.pnl_doubled = self.pnl_doubled.saturating_sub(before).saturating_add(pnl);
+        if self.loss.is_reached(self.pnl_doubled, now) && self.state < TradingState::CancelOnly {
+            self.counters.increment(Counter::LossStops);
+            self.tighten(TradingState::CancelOnly, now);
+        }
+    }
+
+    /// Tightens the state of everything; the quotes go at the end of this turn. Never loosens.
+    fn tighten(&mut self, state: TradingState, now: Nanos) {
+        if state > self.state {
+            self.state = state;
+            self.tightened = true;
+            if state == TradingState::Halted {
+                self.counters.increment(Counter::Halts);
+            }
+            self.record(TraceRecord {
+                now,
+                kind: TraceKind::State,
+                detail: state as u8,
+                ..TraceRecord::default()
+            });
+        }
+    }
+
+    /// If this turn tightened anything, every instrument is settled before it ends.
+    fn finish_turn(&mut self, now: Nanos) {
+        if core::mem::take(&mut self.tightened) {
+            self.settle_all(now);
+            // Pulling quotes places nothing, so it cannot tighten again.
+            self.tightened = false;
+        }
+    }
+
+    fn trace_book(&mut self, instrument: InstrumentId, reason: LostReason, now: Nanos) {
+        let book_sequence = self.markets[instrument.index()].book().sequence();
+        self.record(TraceRecord {
+            now,
+            book_sequence,
+            instrument,
+            kind: TraceKind::Book,
+            detail: reason as u8,
+            ..TraceRecord::default()
+        });
+    }
+
+    /// Hands a trace record over; a full ring drops it and counts.
+    fn record(&mut self, record: TraceRecord) {
+        if let Some(trace) = &mut self.trace
+            && trace.push(record).is_err()
+        {
+            self.counters.increment(Counter::TraceDropped);
+        }
+    }
+}
+
+/// What others may ask and tell.
+impl<S> Engine<S> {
+    /// Sets the trading state on an operator's word, tighter or looser; a halt is only ended by [`Engine::rearm`].
+    /// Returns whether it was set. Quotes that it forbids are pulled on the next turn.
+    pub fn set_trading_state(&mut self, state: TradingState) -> bool {
+        if self.state == TradingState::Halted && state != TradingState::Halted {
+            return false;
+        }
+        self.state = state;
+        self.look_at_everything();
+        true
+    }
+
+    /// Sets the state of one instrument on an operator's word.
+    pub fn set_instrument_state(&mut self, instrument: InstrumentId, state: TradingState) {
+        if let Some(desk) = self.desks.get_mut(instrument.index()) {
+            desk.state = state;
+            self.look_at_everything();
+        }
+    }
+
+    /// A human allows trading again after any stop: everything Active, waits and reject counts forgotten.
+    pub fn rearm(&mut self) {
+        self.state = TradingState::Active;
+        for desk in &mut self.desks {
+            desk.state = TradingState::Active;
+        }
+        for quoter in &mut self.quoters {
+            quoter.rearm();
+        }
+        self.look_at_everything();
+    }
+
+    fn look_at_everything(&mut self) {
+        for desk in &mut self.desks {
+            desk.dirty = true;
+        }
+        self.dirty = true;
+        self.deadline = Nanos::ZERO;
+    }
+
+    /// The state that applies to everything.
+    #[must_use]
+    pub fn trading_state(&self) -> TradingState {
+        self.state
+    }
+
+    /// The tightest state that applies to an instrument.
+    ///
+    /// # Panics
+    /// If there is no such instrument; likewise below.
+    #[must_use]
+    pub fn instrument_state(&self, instrument: InstrumentId) -> TradingState {
+        self.state.tightened(self.desks[instrument.index()].state)
+    }
+
+    /// Where trace records go; without it none are written.
+    pub fn set_trace(&mut self, trace: Producer<TraceRecord>) {
+        self.trace = Some(trace);
+    }
+
+    /// What the account holds before the first fill, and the inventory that counts as flat.
+    ///
+    /// # Errors
+    /// [`crate::position::PositionFault::Started`] once there was a fill.
+    pub fn set_start(
+        &mut self,
+        instrument: InstrumentId,
+        lots_start: crate::types::Lots,
+        lots_neutral: crate::types::Lots,
+    ) -> Result<(), crate::position::PositionFault> {
+        self.positions[instrument.index()].set_start(lots_start, lots_neutral)
+    }
+
+    /// How many instruments there are: ids are `0..count`.
+    #[must_use]
+    pub fn instrument_count(&self) -> usize {
+        self.instruments.len()
+    }
+
+    /// Steps, minimums and fees.
+    #[must_use]
+    pub fn instrument(&self, instrument: InstrumentId) -> &InstrumentSettings {
+        &self.instruments[instrument.index()]
+    }
+
+    /// Book, touch and last trade.
+    #[must_use]
+    pub fn market(&self, instrument: InstrumentId) -> &Market {
+        &self.markets[instrument.index()]
+    }
+
+    /// The market, for what set-up does between turns (a larger book after a full far store).
+    pub fn market_mut(&mut self, instrument: InstrumentId) -> &mut Market {
+        &mut self.markets[instrument.index()]
+    }
+
+    /// Inventory, cash, fees and profit.
+    #[must_use]
+    pub fn position(&self, instrument: InstrumentId) -> &Position {
+        &self.positions[instrument.index()]
+    }
+
+    /// Our orders as the engine believes them.
+    #[must_use]
+    pub fn working(&self, instrument: InstrumentId) -> &Working {
+        &self.working[instrument.index()]
+    }
+
+    /// What the strategy wanted last.
+    #[must_use]
+    pub fn targets(&self, instrument: InstrumentId) -> &Quotes {
+        self.targets.quotes(instrument)
+    }
+
+    /// Profit of all instruments since the start, fees included, rounded down to an atom. All instruments of one
+    /// engine are meant to share a quote asset.
+    #[must_use]
+    pub fn pnl(&self) -> QuoteAtoms {
+        QuoteAtoms(self.pnl_doubled.div_euclid(2))
+    }
+
+    /// Fees of all instruments.
+    #[must_use]
+    pub fn fees(&self) -> QuoteAtoms {
+        QuoteAtoms(
+            self.positions
+                .iter()
+                .fold(0, |sum: i128, position| sum.saturating_add(position.fees().0)),
+        )
+    }
+
+    /// Orders that may be alive on the venue.
+    #[must_use]
+    pub fn open_orders(&self) -> usize {
+        self.working.iter().map(Working::open_count).sum()
+    }
+
+    /// Whether no order is alive, in flight, unknown or owed fills: after [`Engine::begin_shutdown`], the end.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.working.iter().all(Working::is_quiet)
+    }
+
+    /// Whether the gateway said it is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The counters, to be read from any thread.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// What a screen shows of an instrument, to be read from any thread.
+    #[must_use]
+    pub fn screen(&self, instrument: InstrumentId) -> &Arc<ScreenCell> {
+        &self.screens[instrument.index()]
+    }
+
+    /// Intents handed to the rings so far, both kinds: a caller compares before and after a turn to see whether
+    /// it led to one.
+    #[inline]
+    #[must_use]
+    pub fn intents_pushed(&self) -> u64 {
+        self.counters.value(Counter::PlacesSent) + self.counters.value(Counter::CancelsSent)
+    }
+
+    /// When [`Engine::on_timer`] has something to do next; [`Nanos::ZERO`] means at once.
+    #[inline]
+    #[must_use]
+    pub fn next_deadline(&self) -> Nanos {
+        self.deadline
+    }
+
+    /// The strategy.
+    #[must_use]
+    pub fn strategy(&self) -> &S {
+        &self.strategy
+    }
+}

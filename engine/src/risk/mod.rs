@@ -5,11 +5,9 @@
 
 mod loss;
 mod state;
-mod throttle;
 
 pub use loss::LossStop;
 pub use state::TradingState;
-pub use throttle::{Budget, BudgetSettings, ORDER_WINDOWS_MAX, RateWindow, WindowSettings};
 
 use crate::counters::Counter;
 use crate::intent::TimeInForce;
@@ -126,12 +124,10 @@ pub struct RiskView<'a> {
     pub book_live: bool,
     /// Best bid and ask of that book, if it has both sides.
     pub best: Option<(Tick, Tick)>,
-    /// When the book last changed.
-    pub book_updated: Nanos,
+    /// How long ago the book last changed.
+    pub book_age: Nanos,
     /// How many new orders the venue's budget admits now.
     pub place_room: u32,
-    /// Now.
-    pub now: Nanos,
 }
 
 impl RiskSettings {
@@ -148,13 +144,6 @@ impl RiskSettings {
             return Err(Denied::Throttle);
         }
         Ok(())
-    }
-
-    /// Whether a book updated at `updated` is too old at `now`.
-    #[inline]
-    #[must_use]
-    pub fn is_old(&self, updated: Nanos, now: Nanos) -> bool {
-        now - updated > self.book_age_max
     }
 
     fn check_state(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
@@ -177,7 +166,7 @@ impl RiskSettings {
         if !view.book_live {
             return Err(Denied::BookNotLive);
         }
-        if self.is_old(view.book_updated, view.now) {
+        if view.book_age > self.book_age_max {
             return Err(Denied::BookOld);
         }
         let Some((bid, ask)) = view.best else {
@@ -237,10 +226,13 @@ impl RiskSettings {
         if view.working.open_count() >= self.open_orders_max as usize {
             return Err(Denied::OpenOrdersMax);
         }
-        let meets_own = view.working.tick_best(draft.side.opposite()).is_some_and(|own| match draft.side {
-            Side::Bid => draft.tick >= own,
-            Side::Ask => draft.tick <= own,
-        });
+        let meets_own = view
+            .working
+            .tick_best(draft.side.opposite())
+            .is_some_and(|own| match draft.side {
+                Side::Bid => draft.tick >= own,
+                Side::Ask => draft.tick <= own,
+            });
         if meets_own {
             return Err(Denied::SelfCross);
         }

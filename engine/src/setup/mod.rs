@@ -1,5 +1,12 @@
 //! COLD: the only allocating room: validated settings and instruments become preallocated books and engines.
 
 pub mod book;
+pub mod engine;
 
 pub use book::{BookSettings, FAR_LEVELS_MAX, book, larger_book};
+pub use engine::{EngineSettings, InstrumentSetup, SetupError, engine, spread_strategy};
+
+pub use crate::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings, WindowSettings};
+pub use crate::risk::RiskSettings;
+pub use crate::strategy::SpreadSettings;
+pub use crate::types::InstrumentSettings;

@@ -75,17 +75,32 @@ impl Spread {
 pub fn check(settings: &SpreadSettings) -> Result<(), &'static str> {
     let rate = 0..=1_000_000;
     let checks = [
-        (settings.spread_millionths > 0 && rate.contains(&settings.spread_millionths), "spread"),
+        (
+            settings.spread_millionths > 0 && rate.contains(&settings.spread_millionths),
+            "spread",
+        ),
         ((1..=QUOTE_LEVELS_MAX).contains(&settings.levels), "levels"),
         (rate.contains(&settings.level_step_millionths), "level_step"),
         (settings.order_lots.0 > 0, "order_size"),
         (settings.position_lots_max.0 > 0, "position_max"),
-        (rate.contains(&settings.imbalance_threshold_millionths), "imbalance_threshold"),
-        ((1_000_000..=100_000_000).contains(&settings.imbalance_widening_millionths), "imbalance_widening"),
+        (
+            rate.contains(&settings.imbalance_threshold_millionths),
+            "imbalance_threshold",
+        ),
+        (
+            (1_000_000..=100_000_000).contains(&settings.imbalance_widening_millionths),
+            "imbalance_widening",
+        ),
         (rate.contains(&settings.inventory_skew_millionths), "inventory_skew"),
-        ((-1_000_000..=1_000_000).contains(&settings.edge_min_millionths), "edge_min"),
+        (
+            (-1_000_000..=1_000_000).contains(&settings.edge_min_millionths),
+            "edge_min",
+        ),
     ];
-    checks.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, name)| Err(*name))
+    checks
+        .iter()
+        .find(|(holds, _)| !holds)
+        .map_or(Ok(()), |(_, name)| Err(*name))
 }
 
 /// The widened full spread, in millionths, rounded up.
@@ -119,8 +134,9 @@ fn distance_doubled(
     (wanted_doubled.max(least_doubled), least_doubled)
 }
 
-/// The legal price at a doubled distance from the mid, rounded away from it. `None` outside the range of prices.
-fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Option<Tick> {
+/// The legal price at a doubled distance from the mid, rounded away from it, held within `0..=i64::MAX`: a bid
+/// at zero, or an ask at the end, is no price and will not be quoted.
+fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Tick {
     // price = M/2 x (1 -+ d/2) with d in millionths: everything over 4,000,000.
     let numerator = mid_doubled * (2 * ONE - i128::from(side.sign()) * distance_doubled);
     let step = i128::from(instrument.tick_order_step.0);
@@ -129,7 +145,7 @@ fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, dista
         Side::Bid => numerator.div_euclid(unit),
         Side::Ask => -((-numerator).div_euclid(unit)),
     };
-    i64::try_from(steps * step).ok().filter(|tick| *tick > 0).map(Tick)
+    Tick((steps * step).clamp(0, i128::from(i64::MAX)) as i64)
 }
 
 /// Writes the quotes of one side.
@@ -152,18 +168,17 @@ fn quote_side(
         (_, Side::Bid) => Tick(i64::MAX),
         (_, Side::Ask) => Tick(0),
     };
-    let Some(limit) = tick_at(instrument, side, mid_doubled, least) else { return };
+    let limit = tick_at(instrument, side, mid_doubled, least);
     let mut nearest = match side {
         Side::Bid => outermost.min(limit),
         Side::Ask => outermost.max(limit),
     };
     let tick_limit = nearest;
     // Room to the position limit, in lots, shared by the levels from the best outward.
-    let mut room =
-        i128::from(settings.position_lots_max.0) - i128::from(exposure.0) * i128::from(side.sign());
+    let mut room = i128::from(settings.position_lots_max.0) - i128::from(exposure.0) * i128::from(side.sign());
     for level in 0..settings.levels.min(QUOTE_LEVELS_MAX) {
         let beyond = 2 * level as i128 * i128::from(settings.level_step_millionths);
-        let Some(raw) = tick_at(instrument, side, mid_doubled, distance + beyond) else { return };
+        let raw = tick_at(instrument, side, mid_doubled, distance + beyond);
         let tick = match side {
             Side::Bid => raw.min(nearest),
             Side::Ask => raw.max(nearest),
@@ -172,11 +187,21 @@ fn quote_side(
         let lots = instrument.lots_floor(Lots(wanted));
         let legal = lots.0 > 0
             && lots >= instrument.lots_order_min
-            && instrument.notional(tick, lots).is_some_and(|notional| notional >= instrument.notional_min);
-        if tick.0 <= 0 || !legal {
+            && instrument
+                .notional(tick, lots)
+                .is_some_and(|notional| notional >= instrument.notional_min);
+        if tick.0 <= 0 || tick.0 == i64::MAX || !legal {
             return;
         }
-        quotes.add(side, Quote { tick, tick_limit, lots, time_in_force: settings.time_in_force });
+        quotes.add(
+            side,
+            Quote {
+                tick,
+                tick_limit,
+                lots,
+                time_in_force: settings.time_in_force,
+            },
+        );
         room -= i128::from(lots.0);
         nearest = Tick(tick.0.saturating_sub(step * side.sign()));
     }
@@ -185,7 +210,9 @@ fn quote_side(
 impl Strategy for Spread {
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets) {
         let quotes = targets.rewrite(changed);
-        let Some(settings) = self.settings.get(changed.index()) else { return };
+        let Some(settings) = self.settings.get(changed.index()) else {
+            return;
+        };
         let Some(best) = view.best(changed) else { return };
         let instrument = view.instrument(changed);
         let exposure = view.exposure(changed);

@@ -2,7 +2,7 @@
 
 use crate::intent::TimeInForce;
 use crate::limits::QUOTE_LEVELS_MAX;
-use crate::types::{InstrumentId, Lots, Side, Tick};
+use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
 
 /// One wanted quote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,8 +34,12 @@ impl Default for Quotes {
 impl Quotes {
     /// No quote at all: everything that works is cancelled.
     pub const NONE: Quotes = Quotes {
-        quotes: [[Quote { tick: Tick(0), tick_limit: Tick(0), lots: Lots(0), time_in_force: TimeInForce::PostOnly };
-            QUOTE_LEVELS_MAX]; 2],
+        quotes: [[Quote {
+            tick: Tick(0),
+            tick_limit: Tick(0),
+            lots: Lots(0),
+            time_in_force: TimeInForce::PostOnly,
+        }; QUOTE_LEVELS_MAX]; 2],
         counts: [0; 2],
     };
 
@@ -64,6 +68,24 @@ impl Quotes {
         &self.quotes[side as usize][..self.counts[side as usize]]
     }
 
+    /// Takes out what does not bring `exposure` nearer to flat: one side whole, the other beyond the exposure.
+    pub fn reduce(&mut self, exposure: Lots, instrument: &InstrumentSettings) {
+        for side in Side::BOTH {
+            let mut room = (i128::from(exposure.0) * -i128::from(side.sign())).max(0);
+            let mut kept = 0;
+            for index in 0..self.counts[side as usize] {
+                let mut quote = self.quotes[side as usize][index];
+                quote.lots = instrument.lots_floor(Lots(room.min(i128::from(quote.lots.0)) as i64));
+                if quote.lots.0 > 0 && quote.lots >= instrument.lots_order_min {
+                    room -= i128::from(quote.lots.0);
+                    self.quotes[side as usize][kept] = quote;
+                    kept += 1;
+                }
+            }
+            self.counts[side as usize] = kept;
+        }
+    }
+
     /// Whether nothing is wanted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -84,23 +106,32 @@ impl Quotes {
     }
 }
 
-/// The targets of all instruments. What a strategy rewrites is marked and looked at by the quoter; the rest
-/// stays as it was.
+/// The targets of all instruments. What a strategy rewrites is noted for the quoter; the rest stays as it was.
 #[derive(Clone, Debug)]
 pub struct Targets {
     quotes: Box<[Quotes]>,
-    changed: Box<[bool]>,
+    marked: Box<[bool]>,
+    rewritten: Box<[InstrumentId]>,
+    rewritten_count: usize,
 }
 
 impl Targets {
-    /// Targets of as many instruments as set-up gives memory for.
+    /// Targets over memory that set-up gives: one entry an instrument in each.
     ///
     /// # Panics
-    /// If the two differ in length, a bug of set-up.
+    /// If the three differ in length, a bug of set-up.
     #[must_use]
-    pub fn new(quotes: Box<[Quotes]>, changed: Box<[bool]>) -> Targets {
-        assert_eq!(quotes.len(), changed.len(), "one mark an instrument");
-        Targets { quotes, changed }
+    pub fn new(quotes: Box<[Quotes]>, marked: Box<[bool]>, rewritten: Box<[InstrumentId]>) -> Targets {
+        assert!(
+            quotes.len() == marked.len() && quotes.len() == rewritten.len(),
+            "one entry an instrument"
+        );
+        Targets {
+            quotes,
+            marked,
+            rewritten,
+            rewritten_count: 0,
+        }
     }
 
     /// The quotes of an instrument, emptied, to be written anew.
@@ -109,8 +140,12 @@ impl Targets {
     /// If the instrument is not one of the view's.
     #[inline]
     pub fn rewrite(&mut self, instrument: InstrumentId) -> &mut Quotes {
-        self.changed[instrument.index()] = true;
-        let quotes = &mut self.quotes[instrument.index()];
+        let index = instrument.index();
+        if !core::mem::replace(&mut self.marked[index], true) {
+            self.rewritten[self.rewritten_count] = instrument;
+            self.rewritten_count += 1;
+        }
+        let quotes = &mut self.quotes[index];
         quotes.clear();
         quotes
     }
@@ -125,9 +160,12 @@ impl Targets {
         &self.quotes[instrument.index()]
     }
 
-    /// Whether the instrument was rewritten since the last call, which forgets it.
+    /// An instrument rewritten since it was last taken, the latest first.
     #[inline]
-    pub fn take_changed(&mut self, instrument: InstrumentId) -> bool {
-        core::mem::take(&mut self.changed[instrument.index()])
+    pub fn take_rewritten(&mut self) -> Option<InstrumentId> {
+        self.rewritten_count = self.rewritten_count.checked_sub(1)?;
+        let instrument = self.rewritten[self.rewritten_count];
+        self.marked[instrument.index()] = false;
+        Some(instrument)
     }
 }

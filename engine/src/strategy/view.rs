@@ -31,25 +31,26 @@ impl Best {
 }
 
 /// The best bid and ask to decide on: the newer of the book and the venue's own best bid/ask, by update id.
-/// `None` if the book is not Live, one-sided, locked or crossed, or the newer touch is.
+/// `None` if the market must not be quoted on: not Live, one-sided, locked or crossed.
 #[inline]
 #[must_use]
-pub fn best_of(book: &Book, touch: &Touch) -> Option<Best> {
-    if !book.is_live() {
+pub fn best_of(market: &Market) -> Option<Best> {
+    if !market.is_quotable() {
         return None;
     }
-    let (bid, ask) = (book.best_bid()?.tick, book.best_ask()?.tick);
-    if bid >= ask || bid.0 <= 0 {
+    let book = market.book();
+    let (book_bid, book_ask) = (book.best_bid()?.tick, book.best_ask()?.tick);
+    let reference = market.reference()?;
+    let (bid, ask) = (reference.bid?.tick, reference.ask?.tick);
+    if bid.0 <= 0 {
         return None;
     }
-    if touch.sequence <= book.sequence() {
-        return Some(Best { bid, ask, bid_outer: bid, ask_outer: ask });
-    }
-    let (newer_bid, newer_ask) = (touch.bid?.tick, touch.ask?.tick);
-    if newer_bid >= newer_ask || newer_bid.0 <= 0 {
-        return None;
-    }
-    Some(Best { bid: newer_bid, ask: newer_ask, bid_outer: bid.max(newer_bid), ask_outer: ask.min(newer_ask) })
+    Some(Best {
+        bid,
+        ask,
+        bid_outer: bid.max(book_bid),
+        ask_outer: ask.min(book_ask),
+    })
 }
 
 /// Everything a strategy may look at, on one turn.
@@ -75,7 +76,14 @@ impl<'a> View<'a> {
         quotable: &'a [bool],
         now: Nanos,
     ) -> View<'a> {
-        View { instruments, markets, positions, working, quotable, now }
+        View {
+            instruments,
+            markets,
+            positions,
+            working,
+            quotable,
+            now,
+        }
     }
 
     /// The time of this turn.
@@ -106,7 +114,7 @@ impl<'a> View<'a> {
         self.markets[id.index()].book()
     }
 
-    /// The venue's own best bid and ask.
+    /// The venue's own newest best bid and ask.
     #[inline]
     #[must_use]
     pub fn touch(&self, id: InstrumentId) -> Option<&'a Touch> {
@@ -127,7 +135,7 @@ impl<'a> View<'a> {
         if !self.is_quotable(id) {
             return None;
         }
-        best_of(self.book(id), &self.touch(id).copied().unwrap_or_default())
+        best_of(&self.markets[id.index()])
     }
 
     /// Position, cash, fees and profit.

@@ -38,6 +38,10 @@ pub struct Effect {
     pub ended: Option<(SlotId, Outcome)>,
     /// The order was in this slot when the event came.
     pub slot: Option<SlotId>,
+    /// Side of the order, or what the event says if the order is not known.
+    pub side: Side,
+    /// It is the first word of the venue that the order was accepted.
+    pub first_accept: bool,
 }
 
 /// The working orders of one instrument.
@@ -121,7 +125,10 @@ impl Working {
     #[must_use]
     pub fn lots_worst(&self, side: Side) -> Lots {
         let owed = self.owed[side as usize].saturating_add(self.owed_forgotten[side as usize]);
-        let open = self.side(side).iter().fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
+        let open = self
+            .side(side)
+            .iter()
+            .fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
         Lots(open)
     }
 
@@ -129,7 +136,11 @@ impl Working {
     #[inline]
     #[must_use]
     pub fn tick_best(&self, side: Side) -> Option<Tick> {
-        let ticks = self.side(side).iter().filter(|order| order.status.is_open()).map(|order| order.tick);
+        let ticks = self
+            .side(side)
+            .iter()
+            .filter(|order| order.status.is_open())
+            .map(|order| order.tick);
         match side {
             Side::Bid => ticks.max(),
             Side::Ask => ticks.min(),
@@ -142,7 +153,10 @@ impl Working {
         let mut count = 0;
         for order in self.side(side) {
             if order.accepted && order.status.is_open() && order.lots_open().0 > 0 {
-                levels[count] = Level { tick: order.tick, lots: order.lots_open() };
+                levels[count] = Level {
+                    tick: order.tick,
+                    lots: order.lots_open(),
+                };
                 count += 1;
             }
         }
@@ -153,7 +167,10 @@ impl Working {
     pub fn on_placed(&mut self, order: WorkingOrder) {
         let place = &mut self.slots[usize::from(order.slot.0)];
         debug_assert_eq!(place.status, OrderStatus::Empty, "one order a slot");
-        *place = WorkingOrder { status: OrderStatus::PendingPlace, ..order };
+        *place = WorkingOrder {
+            status: OrderStatus::PendingPlace,
+            ..order
+        };
     }
 
     /// Notes a cancel handed to the ring at `now`.
@@ -181,9 +198,11 @@ impl Working {
         let mut effect = Effect::default();
         let Some(place) = self.find(event.order, event.slot) else {
             effect.unknown_order = true;
+            effect.side = event.side;
             self.apply_unknown_fill(event, &mut effect);
             return effect;
         };
+        effect.side = self.at(place).side;
         match place {
             Place::Slot(_) => effect.slot = Some(self.at(place).slot),
             Place::Finished(_) => effect.finished_order = true,
@@ -197,7 +216,11 @@ impl Working {
             ExecutionKind::CancelRejected => {
                 let order = self.at_mut(place);
                 if order.status == OrderStatus::PendingCancel {
-                    order.status = if order.accepted { OrderStatus::Live } else { OrderStatus::Unknown };
+                    order.status = if order.accepted {
+                        OrderStatus::Live
+                    } else {
+                        OrderStatus::Unknown
+                    };
                 }
             }
             ExecutionKind::Unknown => {
@@ -245,7 +268,10 @@ impl Working {
         if let Some(index) = self.slots.iter().position(|slot| slot.order == order) {
             return Some(Place::Slot(index));
         }
-        self.finished.iter().position(|finished| finished.order == order).map(Place::Finished)
+        self.finished
+            .iter()
+            .position(|finished| finished.order == order)
+            .map(Place::Finished)
     }
 
     fn apply_unknown_fill(&mut self, event: &ExecutionEvent, effect: &mut Effect) {
@@ -264,7 +290,7 @@ impl Working {
         if event.lots.0 <= 0 {
             return;
         }
-        let known = self.trades.contains(event.trade, event.side);
+        let known = self.trades.contains(event.trade, effect.side);
         let order = self.at_mut(place);
         order.accepted = true;
         let claimed = order.claimed.max(event.lots_cumulative).max(event.lots);
@@ -289,13 +315,15 @@ impl Working {
             order.status = OrderStatus::Live;
         }
         if effect.lots_filled.0 > 0 {
-            self.trades.insert(event.trade, event.side);
+            self.trades.insert(event.trade, effect.side);
         }
     }
 
     fn apply_accepted(&mut self, place: Place, effect: &mut Effect) {
         let order = self.at_mut(place);
         order.accepted = true;
+        effect.first_accept = !order.acknowledged;
+        order.acknowledged = true;
         effect.contradiction = order.end == Some(Outcome::Rejected);
         match order.status {
             OrderStatus::PendingPlace => order.status = OrderStatus::Live,
@@ -344,6 +372,8 @@ impl Working {
     /// The finished order of this id, if it is still remembered.
     #[must_use]
     pub fn finished(&self, order: OrderId) -> Option<&WorkingOrder> {
-        self.finished.iter().find(|finished| finished.order == order && order != OrderId::NONE)
+        self.finished
+            .iter()
+            .find(|finished| finished.order == order && order != OrderId::NONE)
     }
 }

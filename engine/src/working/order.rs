@@ -80,6 +80,8 @@ pub struct WorkingOrder {
     pub status: OrderStatus,
     /// Whether the venue has shown it alive.
     pub accepted: bool,
+    /// Whether the venue's own acknowledgement has come (a fill also shows an order alive).
+    pub acknowledged: bool,
     /// Cancels sent.
     pub cancels: u8,
     /// The end that was told, if one was.
@@ -100,6 +102,7 @@ impl WorkingOrder {
         time_in_force: TimeInForce::PostOnly,
         status: OrderStatus::Empty,
         accepted: false,
+        acknowledged: false,
         cancels: 0,
         end: None,
     };
@@ -108,19 +111,31 @@ impl WorkingOrder {
     #[inline]
     #[must_use]
     pub fn lots_open(&self) -> Lots {
-        if self.status.is_open() { Lots((self.lots.max(self.claimed).0 - self.filled.0).max(0)) } else { Lots::ZERO }
+        if self.status.is_open() {
+            Lots((self.lots.max(self.claimed).0 - self.filled.0).max(0))
+        } else {
+            Lots::ZERO
+        }
     }
 
     /// Quantity a finished order was filled by the venue's word and no execution has told yet.
     #[inline]
     #[must_use]
     pub fn lots_owed(&self) -> Lots {
-        if self.status == OrderStatus::Done { Lots((self.claimed.0 - self.filled.0).max(0)) } else { Lots::ZERO }
+        if self.status == OrderStatus::Done {
+            Lots((self.claimed.0 - self.filled.0).max(0))
+        } else {
+            Lots::ZERO
+        }
     }
 
     /// How a finished order ended: filled in full whatever else was told.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.claimed >= self.lots { Outcome::Filled } else { self.end.unwrap_or(Outcome::Canceled) }
+        if self.claimed >= self.lots {
+            Outcome::Filled
+        } else {
+            self.end.unwrap_or(Outcome::Canceled)
+        }
     }
 }

@@ -4,20 +4,10 @@ use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
 use spinbook_engine::types::{Level, Nanos, Side};
 
 use super::instrument::{Instrument, SYMBOL_BYTES_MAX, Symbol};
+pub use crate::sync::UpdateIds;
 
 /// Readable bytes that must lie behind every frame, so that wide loads stay inside the buffer.
 pub const FRAME_PADDING: usize = 64;
-
-/// Update ids of one depth message, as the venue numbers them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UpdateIds {
-    /// First update in the message.
-    pub first: u64,
-    /// Last update in the message.
-    pub last: u64,
-    /// Last update of the message before, where the venue says it; zero otherwise.
-    pub previous: u64,
-}
 
 /// What a frame said. Levels lie in the decoder's [`LevelScratch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

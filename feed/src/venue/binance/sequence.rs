@@ -1,8 +1,7 @@
 //! HOT: how Binance numbers depth updates; spot and USD-M differ.
 
 use super::Product;
-use crate::sync::{SequenceRule, Verdict};
-use crate::venue::market::UpdateIds;
+use crate::sync::{SequenceRule, UpdateIds, Verdict};
 
 /// The sequence rule of a product line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +24,6 @@ impl BinanceSequence {
 }
 
 impl SequenceRule for BinanceSequence {
-    #[inline]
-    fn snapshot_is_stale(self, last: u64, first: UpdateIds) -> bool {
-        match self {
-            // Contiguous ids: a snapshot that ends right before the first update still joins.
-            BinanceSequence::Spot => last.saturating_add(1) < first.first,
-            BinanceSequence::Usdm => last < first.first && last != first.previous,
-        }
-    }
-
     #[inline]
     fn join(self, last: u64, update: UpdateIds) -> Verdict {
         match self {

@@ -1,0 +1,159 @@
+//! COLD: the engine that both pipelines end in: the reference strategy, quoter, risk chain and order rings, with a
+//! venue that answers every request at once between two frames.
+
+use spinbook_engine::engine::Engine;
+use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, MarketEvent};
+use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
+use spinbook_engine::limits::{CANCEL_RING_SLOTS, ORDER_RING_SLOTS};
+use spinbook_engine::quoter::{BudgetSettings, QuoterSettings};
+use spinbook_engine::ring::{self, Consumer};
+use spinbook_engine::risk::RiskSettings;
+use spinbook_engine::setup::{EngineSettings, InstrumentSetup, engine, spread_strategy};
+use spinbook_engine::strategy::{Spread, SpreadSettings};
+use spinbook_engine::types::{InstrumentSettings, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_feed::session::MarketSink;
+use spinbook_feed::venue::instrument::Instrument;
+
+/// Levels a side outside the window: enough for every recorded book.
+pub const FAR_LEVELS: usize = 1 << 14;
+
+/// One engine with the reading ends of its rings.
+pub struct Trader {
+    engine: Engine<Spread>,
+    orders: Consumer<Intent>,
+    cancels: Consumer<Intent>,
+}
+
+impl Trader {
+    /// A trader of one instrument that requotes at every change of its targets, so that many frames cause orders.
+    #[must_use]
+    pub fn new(instrument: &Instrument) -> Trader {
+        let (order_producer, orders) = ring::channel(ORDER_RING_SLOTS);
+        let (cancel_producer, cancels) = ring::channel(CANCEL_RING_SLOTS);
+        let strategy = spread_strategy(vec![spread(instrument)]).expect("the settings are in range");
+        let built = engine(settings(instrument), strategy, order_producer, cancel_producer);
+        let mut engine = built.expect("the settings are in range");
+        let ready = ExecutionEvent {
+            kind: ExecutionKind::GatewayReady,
+            ..ExecutionEvent::default()
+        };
+        engine.on_execution(&ready, Nanos::ZERO);
+        Trader {
+            engine,
+            orders,
+            cancels,
+        }
+    }
+
+    /// Intents that the engine has put on its rings so far.
+    #[inline]
+    #[must_use]
+    pub fn intents_pushed(&self) -> u64 {
+        self.engine.intents_pushed()
+    }
+
+    /// The engine, for reports.
+    #[must_use]
+    pub fn engine(&self) -> &Engine<Spread> {
+        &self.engine
+    }
+
+    /// Plays the venue: takes every intent, shows it to `seen` and accepts it at once.
+    pub fn answer(&mut self, now: Nanos, mut seen: impl FnMut(&Intent)) {
+        while let Some(intent) = self.cancels.pop().or_else(|| self.orders.pop()) {
+            seen(&intent);
+            let kind = match intent.kind {
+                IntentKind::Cancel => ExecutionKind::Canceled,
+                _ => ExecutionKind::Accepted,
+            };
+            let event = ExecutionEvent {
+                order: intent.order,
+                time: now,
+                tick: intent.tick,
+                instrument: intent.instrument,
+                slot: intent.slot,
+                side: intent.side,
+                kind,
+                ..ExecutionEvent::default()
+            };
+            self.engine.on_execution(&event, now);
+        }
+    }
+}
+
+impl MarketSink for Trader {
+    #[inline]
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+        self.engine.on_market(event, bids, asks, now)
+    }
+}
+
+/// A hundredth of a unit of the base asset.
+fn order_lots(instrument: &Instrument) -> Lots {
+    Lots(10i64.pow(u32::from(instrument.quantity.decimals())) / 100)
+}
+
+fn spread(instrument: &Instrument) -> SpreadSettings {
+    SpreadSettings {
+        spread_millionths: 400,
+        levels: 1,
+        level_step_millionths: 0,
+        order_lots: order_lots(instrument),
+        position_lots_max: Lots(order_lots(instrument).0 * 100),
+        imbalance_levels: 10,
+        imbalance_threshold_millionths: 300_000,
+        imbalance_widening_millionths: 1_500_000,
+        imbalance_net_of_own: false,
+        inventory_skew_millionths: 100,
+        edge_min_millionths: 0,
+        time_in_force: TimeInForce::PostOnly,
+    }
+}
+
+fn settings(instrument: &Instrument) -> EngineSettings {
+    let units = |count: i128| QuoteAtoms(count * QUOTE_ATOMS_PER_UNIT);
+    let lots = order_lots(instrument).0;
+    let facts = InstrumentSettings {
+        venue: instrument.venue,
+        tick_order_step: Tick(instrument.tick_order_step),
+        lots_order_step: Lots(instrument.lots_order_step),
+        lots_order_min: instrument.lots_order_min,
+        lots_order_max: instrument.lots_order_max,
+        notional_min: instrument.notional_min,
+        atoms_per_tick_lot: instrument.atoms_per_tick_lot,
+        maker_fee_millionths: 200,
+        taker_fee_millionths: 500,
+        far_levels: FAR_LEVELS,
+    };
+    let risk = RiskSettings {
+        order_lots_max: Lots(lots * 2),
+        order_notional_max: units(10_000),
+        price_collar_millionths: 20_000,
+        position_lots_max: Lots(lots * 100),
+        open_orders_max: 32,
+        book_age_max: Nanos::from_seconds(10),
+    };
+    let quoter = QuoterSettings {
+        refresh_tolerance_millionths: 0,
+        ..QuoterSettings::default()
+    };
+    EngineSettings {
+        epoch: 1,
+        strategy_number: 0,
+        instruments: vec![InstrumentSetup {
+            instrument: facts,
+            risk,
+            quoter,
+            lots_start: Lots::ZERO,
+            lots_neutral: Lots::ZERO,
+        }],
+        budgets: vec![BudgetSettings {
+            venue: instrument.venue,
+            order_windows: Default::default(),
+            messages_max_per_second: 1_000_000,
+            cancel_share_millionths: 200_000,
+        }],
+        loss_max_per_day: units(1_000_000),
+        screen_interval: Nanos::from_seconds(1),
+    }
+}

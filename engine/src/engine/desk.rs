@@ -1,0 +1,131 @@
+//! COLD: what the engine keeps of an instrument besides the big parts, and how set-up hands all of it over.
+
+use std::sync::Arc;
+
+use crate::counters::Counters;
+use crate::intent::Intent;
+use crate::market::Market;
+use crate::position::Position;
+use crate::quoter::{Budget, Plan, Quoter};
+use crate::ring::Producer;
+use crate::risk::{LossStop, RiskSettings, TradingState};
+use crate::screen::ScreenCell;
+use crate::strategy::{Quotes, Targets};
+use crate::types::{InstrumentSettings, Nanos};
+use crate::working::Working;
+
+use super::Engine;
+
+/// The small things of one instrument.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Desk {
+    /// Its own trading state (a reject storm tightens it).
+    pub(super) state: TradingState,
+    /// Which budget it draws on.
+    pub(super) budget: usize,
+    /// Twice its profit when it was last valued.
+    pub(super) pnl_doubled: i128,
+    /// It changed and was not decided on.
+    pub(super) dirty: bool,
+    /// When a waiting target or cancel may be tried again.
+    pub(super) wake: Nanos,
+}
+
+impl Desk {
+    /// A desk that draws on the budget of this number.
+    #[must_use]
+    pub fn new(budget: usize) -> Desk {
+        Desk {
+            budget,
+            wake: Nanos::NEVER,
+            ..Desk::default()
+        }
+    }
+}
+
+/// Everything an engine is made of; only set-up builds it. The arrays are by instrument id.
+#[derive(Debug)]
+pub struct EngineParts<S> {
+    /// The strategy.
+    pub strategy: S,
+    /// Steps, minimums, fees.
+    pub instruments: Box<[InstrumentSettings]>,
+    /// Books and touches.
+    pub markets: Box<[Market]>,
+    /// Positions.
+    pub positions: Box<[Position]>,
+    /// Working orders.
+    pub working: Box<[Working]>,
+    /// Quoters.
+    pub quoters: Box<[Quoter]>,
+    /// Limits.
+    pub risks: Box<[RiskSettings]>,
+    /// Desks.
+    pub desks: Box<[Desk]>,
+    /// Flags, all false.
+    pub quotable: Box<[bool]>,
+    /// Empty quotes.
+    pub previous: Box<[Quotes]>,
+    /// Targets.
+    pub targets: Targets,
+    /// Budgets, by venue.
+    pub budgets: Box<[Budget]>,
+    /// Screen cells.
+    pub screens: Box<[Arc<ScreenCell>]>,
+    /// Ring of new orders.
+    pub orders: Producer<Intent>,
+    /// Ring of cancels.
+    pub cancels: Producer<Intent>,
+    /// Counters.
+    pub counters: Arc<Counters>,
+    /// The daily loss stop.
+    pub loss: LossStop,
+    /// Epoch of the order ids of this run.
+    pub epoch: u32,
+    /// Number of the strategy, for intents.
+    pub strategy_number: u16,
+    /// How often screens are written.
+    pub screen_interval: Nanos,
+}
+
+impl<S> Engine<S> {
+    /// An engine that is not ready to trade: it waits for books and for the gateway.
+    #[must_use]
+    pub fn new(parts: EngineParts<S>) -> Engine<S> {
+        Engine {
+            strategy: parts.strategy,
+            instruments: parts.instruments,
+            markets: parts.markets,
+            positions: parts.positions,
+            working: parts.working,
+            quoters: parts.quoters,
+            risks: parts.risks,
+            desks: parts.desks,
+            quotable: parts.quotable,
+            previous: parts.previous,
+            targets: parts.targets,
+            budgets: parts.budgets,
+            screens: parts.screens,
+            plan: Plan::default(),
+            orders: parts.orders,
+            cancels: parts.cancels,
+            trace: None,
+            counters: parts.counters,
+            loss: parts.loss,
+            pnl_doubled: 0,
+            state: TradingState::Active,
+            ready: false,
+            pause_until: Nanos::ZERO,
+            shutdown: false,
+            tightened: false,
+            dirty: false,
+            epoch: parts.epoch,
+            order_counter: 0,
+            strategy_number: parts.strategy_number,
+            screen_interval: parts.screen_interval,
+            screen_next: Nanos::ZERO,
+            deadline: Nanos::ZERO,
+            origin_tsc: 0,
+        }
+    }
+}

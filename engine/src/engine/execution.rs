@@ -1,0 +1,189 @@
+//! HOT: what the gateway tells: order events into the table and the position, session events into the state.
+
+use crate::counters::Counter;
+use crate::event::{ExecutionEvent, ExecutionKind, LocalReject};
+use crate::position::Fill;
+use crate::risk::TradingState;
+use crate::strategy::Strategy;
+use crate::trace::{TraceKind, TraceRecord};
+use crate::types::{InstrumentId, Nanos};
+use crate::working::{Effect, Outcome};
+
+use super::Engine;
+
+impl<S: Strategy> Engine<S> {
+    /// Takes one execution event and decides on its instrument anew.
+    pub fn on_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
+        match event.kind {
+            ExecutionKind::GatewayReady => {
+                self.counters.increment(Counter::GatewayReady);
+                self.ready = true;
+                self.decide_all(now);
+            }
+            ExecutionKind::GatewayDown => {
+                self.counters.increment(Counter::GatewayDown);
+                self.ready = false;
+                self.settle_all(now);
+            }
+            ExecutionKind::Pause => {
+                self.counters.increment(Counter::Pauses);
+                self.pause_until = self.pause_until.max(event.time);
+            }
+            ExecutionKind::Halt => self.tighten(TradingState::Halted, now),
+            ExecutionKind::Accepted
+            | ExecutionKind::Rejected
+            | ExecutionKind::Filled
+            | ExecutionKind::Canceled
+            | ExecutionKind::CancelRejected
+            | ExecutionKind::Expired
+            | ExecutionKind::Unknown => self.on_order_event(event, now),
+        }
+        self.finish_turn(now);
+    }
+
+    pub(super) fn decide_all(&mut self, now: Nanos) {
+        for index in 0..self.desks.len() {
+            self.decide(InstrumentId(index as u16), now);
+        }
+    }
+
+    fn on_order_event(&mut self, event: &ExecutionEvent, now: Nanos) {
+        let instrument = event.instrument;
+        let Some(working) = self.working.get_mut(instrument.index()) else {
+            self.counters.increment(Counter::EventsUnknownInstrument);
+            self.tighten(TradingState::CancelOnly, now);
+            return;
+        };
+        let effect = working.on_event(event);
+        self.trace_execution(event, now);
+        self.count_event(event, &effect);
+        if effect.lots_filled.0 > 0 {
+            self.apply_fill(event, &effect, now);
+        }
+        if effect.unknown_order {
+            self.on_unknown_order(event, now);
+        }
+        if effect.overfill && effect.lots_filled.0 > 0 {
+            self.counters.increment(Counter::Overfills);
+            self.tighten(TradingState::CancelOnly, now);
+        }
+        if effect.contradiction {
+            self.counters.increment(Counter::Contradictions);
+            self.tighten(TradingState::CancelOnly, now);
+            self.send_cancel_of_lost_order(instrument, event.order, effect.side, now);
+        }
+        self.tell_quoter(event, &effect, now);
+        self.decide(instrument, now);
+    }
+
+    fn apply_fill(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
+        let fill = Fill {
+            side: effect.side,
+            tick: event.tick,
+            lots: effect.lots_filled,
+            fee: event.fee,
+            fee_lots: event.fee_lots,
+            fee_asset: event.fee_asset,
+        };
+        self.counters.increment(Counter::Fills);
+        if effect.first_fill {
+            self.counters.increment(Counter::OrdersFilled);
+        }
+        if effect.finished_order {
+            self.counters.increment(Counter::FillsLate);
+        }
+        match self.positions[event.instrument.index()].on_fill(&fill) {
+            Ok(()) => self.mark(event.instrument, now),
+            Err(_) => {
+                self.counters.increment(Counter::PositionFaults);
+                self.tighten(TradingState::Halted, now);
+            }
+        }
+    }
+
+    /// An order that is in no table: ours but long finished, or somebody else's on the same account.
+    fn on_unknown_order(&mut self, event: &ExecutionEvent, now: Nanos) {
+        let ours = event.order.epoch() == self.epoch
+            && event.order.counter() != 0
+            && event.order.counter() <= self.order_counter;
+        let fill = event.kind == ExecutionKind::Filled;
+        if ours {
+            if fill {
+                self.counters.increment(Counter::FillsLate);
+            }
+            return;
+        }
+        self.counters.increment(Counter::EventsForeign);
+        if fill {
+            self.counters.increment(Counter::FillsForeign);
+        }
+        self.tighten(TradingState::CancelOnly, now);
+    }
+
+    fn tell_quoter(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
+        let index = event.instrument.index();
+        let local = event.local != LocalReject::None;
+        if let Some((slot, outcome)) = effect.ended {
+            let storm = self.quoters[index].on_ended(slot, outcome, local, now);
+            if storm && self.desks[index].state < TradingState::CancelOnly {
+                self.counters.increment(Counter::RejectStorms);
+                self.desks[index].state = TradingState::CancelOnly;
+                self.trace_state(event.instrument, TradingState::CancelOnly, now);
+            }
+            return;
+        }
+        let Some(slot) = effect.slot else { return };
+        match event.kind {
+            ExecutionKind::Accepted => self.quoters[index].on_accepted(slot),
+            ExecutionKind::CancelRejected => self.quoters[index].on_cancel_rejected(slot, now),
+            _ => {}
+        }
+    }
+
+    fn count_event(&mut self, event: &ExecutionEvent, effect: &Effect) {
+        if effect.duplicate {
+            self.counters.increment(Counter::FillsDuplicate);
+        }
+        let local = event.local != LocalReject::None;
+        match event.kind {
+            ExecutionKind::Accepted if effect.first_accept => self.counters.increment(Counter::OrdersAccepted),
+            ExecutionKind::CancelRejected => self.counters.increment(Counter::CancelsRejected),
+            ExecutionKind::Unknown if effect.slot.is_some() => self.counters.increment(Counter::OrdersUnknown),
+            _ => {}
+        }
+        match effect.ended {
+            Some((_, Outcome::Rejected)) if local => self.counters.increment(Counter::OrdersRejectedLocally),
+            Some((_, Outcome::Rejected)) => self.counters.increment(Counter::OrdersRejected),
+            Some((_, Outcome::Canceled)) => self.counters.increment(Counter::OrdersCanceled),
+            Some((_, Outcome::Expired)) => self.counters.increment(Counter::OrdersExpired),
+            Some((_, Outcome::Filled)) | None => {}
+        }
+    }
+
+    fn trace_state(&mut self, instrument: InstrumentId, state: TradingState, now: Nanos) {
+        self.record(TraceRecord {
+            now,
+            instrument,
+            kind: TraceKind::State,
+            detail: state as u8,
+            ..TraceRecord::default()
+        });
+    }
+
+    fn trace_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
+        self.record(TraceRecord {
+            now,
+            book_sequence: self.markets[event.instrument.index()].book().sequence(),
+            order: event.order,
+            tick: event.tick,
+            lots: event.lots,
+            instrument: event.instrument,
+            kind: TraceKind::Execution,
+            detail: event.kind as u8,
+            reason: event.local as u8,
+            slot: event.slot.0,
+            side: event.side as u8,
+            reserved: 0,
+        });
+    }
+}

@@ -1,0 +1,271 @@
+//! HOT: from targets to intents on the rings: quoter, risk chain, and the notes of what left.
+
+use crate::counters::Counter;
+use crate::intent::{Intent, IntentKind, Reason};
+use crate::quoter::{CancelStep, PlaceStep};
+use crate::risk::{Denied, Draft, RiskView, TradingState};
+use crate::strategy::{Strategy, best_of};
+use crate::trace::{TraceKind, TraceRecord};
+use crate::types::{InstrumentId, Nanos, OrderId, Side};
+use crate::working::WorkingOrder;
+
+use super::Engine;
+
+impl<S: Strategy> Engine<S> {
+    /// Settles every instrument with the targets it has: pulls what may not stand.
+    pub(super) fn settle_all(&mut self, now: Nanos) {
+        for index in 0..self.desks.len() {
+            let instrument = InstrumentId(index as u16);
+            self.refresh_quotable(instrument, now);
+            self.settle(instrument, now);
+        }
+    }
+
+    /// Why every quote of an instrument must go, if it must.
+    fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
+        if self.shutdown {
+            Some(Reason::Shutdown)
+        } else if !self.ready || !self.instrument_state(instrument).may_place() {
+            Some(Reason::TradingState)
+        } else if !self.quotable[instrument.index()] {
+            Some(Reason::BookNotLive)
+        } else {
+            None
+        }
+    }
+
+    /// Brings the working orders of an instrument nearer to its targets: cancels first, then places.
+    pub(super) fn settle(&mut self, instrument: InstrumentId, now: Nanos) {
+        let index = instrument.index();
+        let pull = self.pull_reason(instrument);
+        self.count_changes(instrument);
+        let paused = now < self.pause_until;
+        let budget = self.desks[index].budget;
+        let room = if paused || pull.is_some() {
+            0
+        } else {
+            self.budgets[budget].place_room(now)
+        };
+        let quotes = self.targets.quotes(instrument);
+        if self.instrument_state(instrument) == TradingState::ReduceOnly {
+            let mut reducing = *quotes;
+            reducing.reduce(self.positions[index].exposure(), &self.instruments[index]);
+            self.quoters[index].plan(&reducing, &self.working[index], room, pull, now, &mut self.plan);
+        } else {
+            self.quoters[index].plan(quotes, &self.working[index], room, pull, now, &mut self.plan);
+        }
+        self.desks[index].wake = self.plan.wake;
+        self.counters.add(Counter::TargetsWaiting, u64::from(self.plan.waiting));
+        if self.plan.out_of_budget {
+            let more = if paused {
+                self.pause_until
+            } else {
+                self.budgets[budget].next_change()
+            };
+            self.wake_at(instrument, more);
+        }
+        for step in 0..self.plan.cancels().len() {
+            let step = self.plan.cancels()[step];
+            self.send_cancel(instrument, &step, now);
+        }
+        for step in 0..self.plan.places().len() {
+            if self.tightened {
+                break;
+            }
+            let step = self.plan.places()[step];
+            self.send_place(instrument, &step, now);
+        }
+        self.note_deadline(instrument);
+    }
+
+    fn count_changes(&mut self, instrument: InstrumentId) {
+        let quotes = self.targets.quotes(instrument);
+        let previous = &mut self.previous[instrument.index()];
+        let changes = quotes.changes_from(previous);
+        if changes > 0 || quotes.is_empty() != previous.is_empty() {
+            self.counters.add(Counter::Quotes, changes);
+            *previous = *quotes;
+        }
+    }
+
+    pub(super) fn wake_at(&mut self, instrument: InstrumentId, at: Nanos) {
+        let wake = &mut self.desks[instrument.index()].wake;
+        *wake = (*wake).min(at);
+        self.deadline = self.deadline.min(at);
+    }
+
+    fn send_cancel(&mut self, instrument: InstrumentId, step: &CancelStep, now: Nanos) {
+        let index = instrument.index();
+        let order = *self.working[index].slot(step.slot);
+        let intent = Intent {
+            order: order.order,
+            tick: order.tick,
+            lots: order.lots_open(),
+            slot: step.slot,
+            kind: IntentKind::Cancel,
+            side: order.side,
+            time_in_force: order.time_in_force,
+            reason: step.reason,
+            deadline: Nanos::NEVER,
+            ..self.intent(instrument, now)
+        };
+        if self.cancels.push(intent).is_err() {
+            // The order stays as it was, so the next turn tries again.
+            self.counters.increment(Counter::CancelRingFull);
+            self.wake_at(instrument, now + Nanos::from_millis(1));
+            return;
+        }
+        self.counters.increment(Counter::CancelsSent);
+        self.working[index].on_cancel_sent(step.slot, now);
+        self.quoters[index].on_cancel_sent(step.slot, step.reason, now);
+        self.budgets[self.desks[index].budget].on_cancel(now);
+        self.trace_intent(&intent);
+    }
+
+    /// Cancels an order that has no slot any more: one that turned out to be alive after all.
+    pub(super) fn send_cancel_of_lost_order(
+        &mut self,
+        instrument: InstrumentId,
+        order: OrderId,
+        side: Side,
+        now: Nanos,
+    ) {
+        let intent = Intent {
+            order,
+            kind: IntentKind::Cancel,
+            side,
+            reason: Reason::Unwanted,
+            deadline: Nanos::NEVER,
+            ..self.intent(instrument, now)
+        };
+        match self.cancels.push(intent) {
+            Ok(()) => {
+                self.counters.increment(Counter::CancelsSent);
+                self.budgets[self.desks[instrument.index()].budget].on_cancel(now);
+                self.trace_intent(&intent);
+            }
+            Err(_) => self.counters.increment(Counter::CancelRingFull),
+        }
+    }
+
+    fn send_place(&mut self, instrument: InstrumentId, step: &PlaceStep, now: Nanos) {
+        let index = instrument.index();
+        let quote = &step.quote;
+        let draft = Draft {
+            side: step.side,
+            tick: quote.tick,
+            lots: quote.lots,
+            time_in_force: quote.time_in_force,
+        };
+        if let Err(denied) = self.check(instrument, &draft, now) {
+            self.deny(instrument, step, denied, now);
+            return;
+        }
+        let Some(counter) = self.order_counter.checked_add(1) else {
+            // Four thousand million orders in one run: ids are never reused, so the run is over.
+            self.tighten(TradingState::Halted, now);
+            return;
+        };
+        let intent = Intent {
+            order: OrderId::new(self.epoch, counter),
+            tick: quote.tick,
+            lots: quote.lots,
+            slot: step.slot,
+            kind: IntentKind::Place,
+            side: step.side,
+            time_in_force: quote.time_in_force,
+            reason: step.reason,
+            deadline: now + self.quoters[index].settings().order_deadline,
+            ..self.intent(instrument, now)
+        };
+        if self.orders.push(intent).is_err() {
+            // The I/O thread is slow or dead: refuse here, quote no more; cancels have their own ring.
+            self.counters.increment(Counter::OrderRingFull);
+            self.tighten(TradingState::CancelOnly, now);
+            return;
+        }
+        self.order_counter = counter;
+        self.counters.increment(Counter::PlacesSent);
+        self.working[index].on_placed(WorkingOrder {
+            order: intent.order,
+            tick: intent.tick,
+            lots: intent.lots,
+            requested: now,
+            slot: step.slot,
+            side: step.side,
+            time_in_force: intent.time_in_force,
+            ..WorkingOrder::EMPTY
+        });
+        self.quoters[index].on_place_sent(step.slot);
+        self.budgets[self.desks[index].budget].on_place(now);
+        self.trace_intent(&intent);
+    }
+
+    /// The risk chain, the last gate.
+    fn check(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
+        let index = instrument.index();
+        let market = &self.markets[index];
+        let view = RiskView {
+            instrument: &self.instruments[index],
+            working: &self.working[index],
+            exposure: self.positions[index].exposure(),
+            state: self.instrument_state(instrument),
+            open_for_orders: self.ready && !self.shutdown && now >= self.pause_until,
+            book_live: market.book().is_live() && !market.book().is_crossed(),
+            best: best_of(market).map(|best| (best.bid, best.ask)),
+            book_age: market.depth_age(now),
+            place_room: self.budgets[self.desks[index].budget].place_room(now),
+        };
+        self.risks[index].check(draft, &view)
+    }
+
+    fn deny(&mut self, instrument: InstrumentId, step: &PlaceStep, denied: Denied, now: Nanos) {
+        let index = instrument.index();
+        self.counters.increment(denied.counter());
+        self.record(TraceRecord {
+            now,
+            book_sequence: self.markets[index].book().sequence(),
+            order: OrderId::NONE,
+            tick: step.quote.tick,
+            lots: step.quote.lots,
+            instrument,
+            kind: TraceKind::Denied,
+            detail: denied as u8,
+            reason: step.reason as u8,
+            slot: step.slot.0,
+            side: step.side as u8,
+            reserved: 0,
+        });
+        let wait = self.quoters[index].settings().requote_wait;
+        self.wake_at(instrument, now + wait);
+    }
+
+    /// What all intents of this turn have in common.
+    fn intent(&self, instrument: InstrumentId, now: Nanos) -> Intent {
+        Intent {
+            book_sequence: self.markets[instrument.index()].book().sequence(),
+            decided: now,
+            origin_tsc: self.origin_tsc,
+            instrument,
+            strategy: self.strategy_number,
+            ..Intent::default()
+        }
+    }
+
+    fn trace_intent(&mut self, intent: &Intent) {
+        self.record(TraceRecord {
+            now: intent.decided,
+            book_sequence: intent.book_sequence,
+            order: intent.order,
+            tick: intent.tick,
+            lots: intent.lots,
+            instrument: intent.instrument,
+            kind: TraceKind::Intent,
+            detail: intent.kind as u8,
+            reason: intent.reason as u8,
+            slot: intent.slot.0,
+            side: intent.side as u8,
+            reserved: 0,
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! HOT: what time alone changes: old books, silent requests, budgets that refill, the screen, and the end.
+
+use crate::counters::Counter;
+use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
+use crate::screen::ScreenSnapshot;
+use crate::strategy::{Strategy, best_of};
+use crate::types::{InstrumentId, Level, Nanos, Side, SlotId};
+use crate::working::WorkingOrder;
+
+use super::Engine;
+
+impl<S: Strategy> Engine<S> {
+    /// Does what is due at `now`; cheap if nothing is, so a loop may call it on every turn.
+    pub fn on_timer(&mut self, now: Nanos) {
+        if now < self.deadline {
+            return;
+        }
+        self.deadline = Nanos::NEVER;
+        self.dirty = false;
+        for index in 0..self.desks.len() {
+            let instrument = InstrumentId(index as u16);
+            let timed_out = self.time_out_requests(instrument, now);
+            let was_quotable = self.quotable[index];
+            let due = timed_out
+                || self.desks[index].dirty
+                || now >= self.desks[index].wake
+                || (was_quotable && self.markets[index].depth_age(now) > self.risks[index].book_age_max);
+            if due {
+                self.decide(instrument, now);
+            } else {
+                self.note_deadline(instrument);
+            }
+        }
+        self.finish_turn(now);
+        if now >= self.screen_next {
+            self.publish_screens(now);
+            self.screen_next = now + self.screen_interval;
+        }
+        self.deadline = self.deadline.min(self.screen_next);
+    }
+
+    /// Cancels everything and places nothing more. [`Engine::is_quiet`] says when it is done; call
+    /// [`Engine::on_timer`] and [`Engine::on_execution`] until then.
+    pub fn begin_shutdown(&mut self, now: Nanos) {
+        self.shutdown = true;
+        self.settle_all(now);
+    }
+
+    /// A request without an answer in time makes its order unknown: it counts as live, and is cancelled again.
+    fn time_out_requests(&mut self, instrument: InstrumentId, now: Nanos) -> bool {
+        let index = instrument.index();
+        let timeout = self.quoters[index].settings().request_timeout;
+        let mut any = false;
+        for slot in 0..SLOTS as u8 {
+            let order = self.working[index].slot(SlotId(slot));
+            let late = order.status.is_pending() && now - order.requested >= timeout;
+            if late && self.working[index].on_request_timeout(SlotId(slot)) {
+                self.counters.increment(Counter::RequestsTimedOut);
+                self.counters.increment(Counter::OrdersUnknown);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Lowers the engine's deadline to when this instrument needs the timer.
+    pub(super) fn note_deadline(&mut self, instrument: InstrumentId) {
+        let index = instrument.index();
+        let mut deadline = self.desks[index].wake;
+        if self.quotable[index] {
+            let updated = self.markets[index].depth_received_last();
+            deadline = deadline.min(updated + self.risks[index].book_age_max + Nanos(1));
+        }
+        let timeout = self.quoters[index].settings().request_timeout;
+        for order in self.working[index].open() {
+            if order.status.is_pending() {
+                deadline = deadline.min(order.requested + timeout);
+            }
+        }
+        self.deadline = self.deadline.min(deadline);
+    }
+
+    /// Writes what screens show of every instrument.
+    pub fn publish_screens(&mut self, now: Nanos) {
+        for index in 0..self.screens.len() {
+            let snapshot = self.snapshot(InstrumentId(index as u16), now);
+            self.screens[index].publish(&snapshot);
+        }
+    }
+
+    fn snapshot(&self, instrument: InstrumentId, now: Nanos) -> ScreenSnapshot {
+        let index = instrument.index();
+        let (market, position, working) = (&self.markets[index], &self.positions[index], &self.working[index]);
+        let level = |order: &WorkingOrder| Level {
+            tick: order.tick,
+            lots: order.lots_open(),
+        };
+        let side =
+            |side: Side| -> [Level; QUOTE_LEVELS_MAX] { core::array::from_fn(|slot| level(&working.side(side)[slot])) };
+        ScreenSnapshot {
+            now,
+            book_sequence: market.book().sequence(),
+            bid: market.book().best_bid().unwrap_or_default(),
+            ask: market.book().best_ask().unwrap_or_default(),
+            quotes_bid: side(Side::Bid),
+            quotes_ask: side(Side::Ask),
+            exposure: position.exposure(),
+            pnl: position.pnl().unwrap_or_default(),
+            fees: position.fees(),
+            fills: position.fills(),
+            open_orders: working.open_count() as u32,
+            trading_state: self.instrument_state(instrument) as u8,
+            quotable: self.quotable[index] && best_of(market).is_some(),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! COLD: instruments where a recording has no list: increments inferred from the numbers themselves.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
+
+use super::{Record, RecordKind, Source, SourceError};
+use crate::number::{DECIMALS_MAX, Scale, last_digit_exponent, printed_decimals};
+use crate::venue::binance::Product;
+use crate::venue::binance::instruments::parse_instruments;
+use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+
+/// Records looked at before playing; finer increments that come later are noticed and start the chain over.
+pub const PREFIX_RECORDS: usize = 2_000;
+/// Decimals of Binance spot balances.
+const SPOT_BALANCE_DECIMALS: u8 = 8;
+/// Symbols that one recording may have.
+const SYMBOLS_MAX: usize = 1_024;
+/// Quote assets that a symbol may end with, longest first.
+const QUOTE_ASSETS: [&str; 14] = [
+    "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "EUR", "TRY", "BTC", "ETH", "BNB", "BRL", "USD", "DAI",
+];
+
+/// What the numbers of one symbol were seen to need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    price_decimals: u8,
+    price_exponent: i32,
+    quantity_decimals: u8,
+    quantity_exponent: i32,
+}
+
+impl Seen {
+    const NOTHING: Seen = Seen {
+        price_decimals: 0,
+        price_exponent: 0,
+        quantity_decimals: 0,
+        quantity_exponent: 0,
+    };
+
+    fn number(text: &str, decimals: &mut u8, exponent: &mut i32) {
+        let Ok(last) = last_digit_exponent(text.as_bytes()) else {
+            return;
+        };
+        let last = last.unwrap_or(0);
+        if last < -i32::from(DECIMALS_MAX) {
+            return;
+        }
+        let printed = printed_decimals(text.as_bytes()).min(DECIMALS_MAX);
+        *decimals = (*decimals).max(printed).max(u8::try_from(-last).unwrap_or(0));
+        *exponent = (*exponent).min(last);
+    }
+
+    fn level(&mut self, price: &str, quantity: &str) {
+        Seen::number(price, &mut self.price_decimals, &mut self.price_exponent);
+        Seen::number(quantity, &mut self.quantity_decimals, &mut self.quantity_exponent);
+    }
+}
+
+/// What a recording's numbers say about its instruments.
+#[derive(Clone, Debug, Default)]
+pub struct Inference {
+    product: Option<Product>,
+    fixed_product: bool,
+    seen: BTreeMap<Symbol, Seen>,
+    order: Vec<Symbol>,
+    listed: BTreeMap<Symbol, Instrument>,
+    list: Option<Vec<u8>>,
+}
+
+impl Inference {
+    /// Nothing seen yet; `product` if it is known.
+    #[must_use]
+    pub fn new(product: Option<Product>) -> Inference {
+        Inference {
+            product,
+            fixed_product: product.is_some(),
+            ..Inference::default()
+        }
+    }
+
+    /// Looks at the first records of a recording. A fault in it ends the look; the player meets it again.
+    pub fn look_at(&mut self, source: &mut dyn Source) {
+        for _ in 0..PREFIX_RECORDS {
+            match source.next() {
+                Ok(Some(record)) => self.look_at_record(&record),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.read_list();
+    }
+
+    /// Looks at a whole recording.
+    ///
+    /// # Errors
+    /// The recording's.
+    pub fn look_at_all(&mut self, source: &mut dyn Source) -> Result<(), SourceError> {
+        while let Some(record) = source.next()? {
+            self.look_at_record(&record);
+        }
+        self.read_list();
+        Ok(())
+    }
+
+    fn look_at_record(&mut self, record: &Record<'_>) {
+        if !self.fixed_product
+            && let Some(product) = record.venue.and_then(Product::from_venue_id)
+        {
+            self.product = Some(product);
+        }
+        let frame = &record.buffer[..record.length];
+        match record.kind {
+            RecordKind::Stream => {
+                self.observe(frame);
+            }
+            RecordKind::Snapshot { symbol } => {
+                self.observe_snapshot(symbol, frame);
+            }
+            RecordKind::Instruments => self.list = Some(frame.to_vec()),
+            RecordKind::Other | RecordKind::Malformed => {}
+        }
+    }
+
+    fn read_list(&mut self) {
+        if let (Some(product), Some(list)) = (self.product, &self.list)
+            && let Ok(instruments) = parse_instruments(product, list)
+        {
+            self.listed = instruments
+                .into_iter()
+                .map(|instrument| (instrument.symbol, instrument))
+                .collect();
+        }
+    }
+
+    /// Looks at one stream frame; true if it told something new.
+    pub fn observe(&mut self, frame: &[u8]) -> bool {
+        let Ok(value) = serde_json::from_slice::<Value>(frame) else {
+            return false;
+        };
+        let stream = value.get("stream").and_then(Value::as_str);
+        let body = value.get("data").unwrap_or(&value);
+        let event = body.get("e").and_then(Value::as_str);
+        if !self.fixed_product && self.product.is_none() {
+            self.product = match event {
+                Some("depthUpdate") if body.get("pu").is_some() => Some(Product::BinanceUsdm),
+                Some("depthUpdate") => Some(Product::BinanceSpot),
+                _ => None,
+            };
+        }
+        let known = matches!(event, Some("depthUpdate" | "bookTicker" | "trade" | "aggTrade"));
+        if !known && !(event.is_none() && body.get("B").is_some()) {
+            return false;
+        }
+        let Some(symbol) = body.get("s").and_then(Value::as_str).and_then(Symbol::new) else {
+            return false;
+        };
+        let lowercase = symbol.to_lowercase();
+        if stream.is_some_and(|stream| stream.split('@').next() != Some(lowercase.as_str())) {
+            return false;
+        }
+        self.note(symbol, |seen| {
+            let text = |name: &str| body.get(name).and_then(Value::as_str);
+            for (price, quantity) in [("b", "B"), ("a", "A"), ("p", "q")] {
+                if let (Some(price), Some(quantity)) = (text(price), text(quantity)) {
+                    seen.level(price, quantity);
+                }
+            }
+            levels(body.get("b"), seen);
+            levels(body.get("a"), seen);
+        })
+    }
+
+    /// Looks at a snapshot of `symbol`, or of the only symbol; true if it told something new.
+    pub fn observe_snapshot(&mut self, symbol: Option<Symbol>, body: &[u8]) -> bool {
+        let only = if self.order.len() == 1 {
+            self.order.first().copied()
+        } else {
+            None
+        };
+        let Some(symbol) = symbol.or(only) else { return false };
+        let Ok(value) = serde_json::from_slice::<Value>(body) else {
+            return false;
+        };
+        self.note(symbol, |seen| {
+            levels(value.get("bids"), seen);
+            levels(value.get("asks"), seen);
+        })
+    }
+
+    fn note(&mut self, symbol: Symbol, look: impl FnOnce(&mut Seen)) -> bool {
+        let known = self.seen.get(&symbol).copied();
+        if known.is_none() && self.order.len() >= SYMBOLS_MAX {
+            return false;
+        }
+        let mut seen = known.unwrap_or(Seen::NOTHING);
+        look(&mut seen);
+        if known.is_none() {
+            self.order.push(symbol);
+        }
+        self.seen.insert(symbol, seen);
+        known != Some(seen)
+    }
+
+    /// The product line, if it is known or could be told.
+    #[must_use]
+    pub fn product(&self) -> Option<Product> {
+        self.product
+    }
+
+    /// The symbols seen, as instruments, in the order of their first appearance: listed ones as listed, others
+    /// as inferred.
+    #[must_use]
+    pub fn instruments(&self) -> Vec<Instrument> {
+        let Some(product) = self.product else { return Vec::new() };
+        let mut instruments = Vec::with_capacity(self.order.len());
+        for symbol in &self.order {
+            let id = InstrumentId(instruments.len() as u16);
+            let instrument = match (self.listed.get(symbol), self.seen.get(symbol)) {
+                // Orders from before a change of the increment still rest at finer prices.
+                (Some(listed), Some(seen)) => {
+                    listed.refined(seen.price_exponent, seen.quantity_exponent).map(|refined| Instrument { id, ..refined })
+                }
+                (Some(listed), None) => Some(Instrument { id, ..*listed }),
+                (None, Some(seen)) => inferred(product, *symbol, id, *seen),
+                (None, None) => None,
+            };
+            instruments.extend(instrument);
+        }
+        instruments
+    }
+}
+
+fn levels(side: Option<&Value>, seen: &mut Seen) {
+    for level in side.and_then(Value::as_array).into_iter().flatten() {
+        if let (Some(price), Some(quantity)) = (
+            level.get(0).and_then(Value::as_str),
+            level.get(1).and_then(Value::as_str),
+        ) {
+            seen.level(price, quantity);
+        }
+    }
+}
+
+/// An instrument whose increments are the finest powers of ten that were seen.
+fn inferred(product: Product, symbol: Symbol, id: InstrumentId, seen: Seen) -> Option<Instrument> {
+    let power = |decimals: u8, exponent: i32| 10u64.checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?);
+    let price = Scale::new(seen.price_decimals, power(seen.price_decimals, seen.price_exponent)?)?;
+    let quantity_decimals = match product {
+        Product::BinanceSpot => seen.quantity_decimals.max(SPOT_BALANCE_DECIMALS),
+        Product::BinanceUsdm => seen.quantity_decimals,
+    };
+    let quantity = Scale::new(quantity_decimals, 1)?;
+    let lots_order_step = i64::try_from(power(quantity_decimals, seen.quantity_exponent)?).ok()?;
+    let (base_asset, quote_asset) = split_assets(symbol);
+    Some(Instrument {
+        id,
+        venue: product.venue_id(),
+        symbol,
+        base_asset,
+        quote_asset,
+        price,
+        quantity,
+        tick_order_step: 1,
+        lots_order_step,
+        lots_order_min: Lots(lots_order_step),
+        lots_order_max: Lots(i64::MAX / 4),
+        tick_order_min: Tick(0),
+        tick_order_max: Tick(0),
+        notional_min: QuoteAtoms::ZERO,
+        atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity)?,
+        status: InstrumentStatus::Trading,
+    })
+}
+
+fn split_assets(symbol: Symbol) -> (Symbol, Symbol) {
+    let name = symbol.as_str();
+    QUOTE_ASSETS
+        .iter()
+        .find_map(|quote| {
+            let base = Symbol::new(name.strip_suffix(quote)?)?;
+            Some((base, Symbol::new(quote)?))
+        })
+        .unwrap_or((symbol, Symbol::EMPTY))
+}
