@@ -5,7 +5,6 @@
 
 mod check;
 pub mod credentials;
-pub mod map;
 mod read;
 pub mod sample;
 mod tree;
