@@ -73,7 +73,13 @@ impl Progress {
     fn new(context: Context) -> Progress {
         let now = Instant::now();
         let overwrites = io::stderr().is_terminal();
-        Progress { started: now, told: now, shown: context.shows_progress(), overwrites, written: false }
+        Progress {
+            started: now,
+            told: now,
+            shown: context.shows_progress(),
+            overwrites,
+            written: false,
+        }
     }
 
     fn at(&mut self, lines: u64) {
@@ -113,8 +119,15 @@ fn conclude(outcome: &VerifyOutcome) -> Result<Done, Failure> {
             return Ok(done.with_exit(Exit::Wrong));
         }
     };
-    let exit = if problem.exit_code() == 1 { Exit::Failed } else { Exit::Usage };
-    Err(Failure::new(exit, "cannot verify").at(files).because(problem).next(next))
+    let exit = if problem.exit_code() == 1 {
+        Exit::Failed
+    } else {
+        Exit::Usage
+    };
+    Err(Failure::new(exit, "cannot verify")
+        .at(files)
+        .because(problem)
+        .next(next))
 }
 
 /// The report in the promised keys; `problem` is added only where something is wrong.
@@ -141,7 +154,9 @@ fn text(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
         report.fallback,
         report.bad_frames
     );
-    let head = ["symbol", "state", "depth", "levels", "gaps", "resyncs", "bbo ok", "crossed", "trades", "best bid", "best ask"];
+    let head = [
+        "symbol", "state", "depth", "levels", "gaps", "resyncs", "bbo ok", "crossed", "trades", "best bid", "best ask",
+    ];
     let mut rows = vec![head.map(str::to_owned)];
     for (symbol, found) in &report.symbols {
         let best = |level: &Option<[String; 2]>| level.as_ref().map_or("-".to_owned(), |level| level[0].clone());
@@ -166,7 +181,11 @@ fn text(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
         }
     }
     for row in &rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     match problem {
