@@ -90,10 +90,7 @@ impl Market {
             MarketKind::Touch => self.on_touch(event, bids, asks),
             MarketKind::Trade => self.on_trade(event, bids, asks),
             MarketKind::Snapshot => self.on_snapshot(event, bids, asks),
-            MarketKind::Lost => {
-                self.give_up(event.lost);
-                Answer::Ok
-            }
+            MarketKind::Lost => self.on_lost(event.lost),
         }
     }
 
@@ -170,6 +167,15 @@ impl Market {
             event_time: event.event_time,
         });
         self.counters.trades += 1;
+        Answer::Ok
+    }
+
+    fn on_lost(&mut self, reason: LostReason) -> Answer {
+        if matches!(reason, LostReason::Disconnected | LostReason::Instrument) {
+            // What the lost connection said last is old by now, and update ids may start over.
+            self.touches.clear();
+        }
+        self.give_up(reason);
         Answer::Ok
     }
 

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
 
-use atomic::{AtomicUsize, Ordering, UnsafeCell};
+use atomic::{AtomicUsize, Ordering, UnsafeCell, fence};
 
 /// What the ring is made of. A model checker's types take the place of these.
 mod atomic {
     pub(super) use core::cell::UnsafeCell;
-    pub(super) use core::sync::atomic::{AtomicUsize, Ordering};
+    pub(super) use core::sync::atomic::{AtomicUsize, Ordering, fence};
 }
 
 /// One message's place. Padded, so that neighbouring slots do not share a line between two cores.
@@ -129,7 +129,7 @@ impl<T> Producer<T> {
     /// Whether the consumer is gone: what is pushed now, nobody reads.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1
+        is_last(&self.shared)
     }
 }
 
@@ -171,8 +171,16 @@ impl<T> Consumer<T> {
     /// Whether the producer is gone: what is in the ring now is all that will come.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1
+        is_last(&self.shared)
     }
+}
+
+/// Whether the other end is gone, and with it everything it ever did is seen.
+fn is_last<T>(shared: &Arc<Shared<T>>) -> bool {
+    let last = Arc::strong_count(shared) == 1;
+    // Acquire: pairs with the release of the other end's drop, so that its last push is found by the next pop.
+    fence(Ordering::Acquire);
+    last
 }
 
 impl<T> core::fmt::Debug for Producer<T> {

@@ -1,4 +1,5 @@
 //! COLD: the ring against crossbeam's ArrayQueue, and between two threads.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 use std::thread;
 

@@ -123,7 +123,10 @@ impl<'tape, 'input> Value<'tape, 'input> {
     #[must_use]
     pub fn members(&self) -> Option<Members<'tape, 'input>> {
         match self.nodes.first() {
-            Some(Node::Object { len, .. }) => Some(Members { nodes: &self.nodes[1..], left: *len }),
+            Some(Node::Object { len, .. }) => Some(Members {
+                nodes: &self.nodes[1..],
+                left: *len,
+            }),
             _ => None,
         }
     }
@@ -133,7 +136,10 @@ impl<'tape, 'input> Value<'tape, 'input> {
     #[must_use]
     pub fn elements(&self) -> Option<Elements<'tape, 'input>> {
         match self.nodes.first() {
-            Some(Node::Array { len, .. }) => Some(Elements { nodes: &self.nodes[1..], left: *len }),
+            Some(Node::Array { len, .. }) => Some(Elements {
+                nodes: &self.nodes[1..],
+                left: *len,
+            }),
             _ => None,
         }
     }
@@ -152,7 +158,9 @@ impl<'tape, 'input> Iterator for Members<'tape, 'input> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (Node::String(name), rest) = self.nodes.split_first()? else { return None };
+        let (Node::String(name), rest) = self.nodes.split_first()? else {
+            return None;
+        };
         let value = Value { nodes: rest };
         self.nodes = rest.get(value.span()..)?;
         Some((name, value))

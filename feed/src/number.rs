@@ -57,7 +57,10 @@ impl fmt::Display for NumberError {
             NumberError::Malformed { at } => write!(out, "not a decimal number (byte {at})"),
             NumberError::TooManyDigits => write!(out, "more than {DIGITS_MAX} significant digits"),
             NumberError::TooFine { exponent } => {
-                write!(out, "finer than the instrument's increment (last digit is 10^{exponent})")
+                write!(
+                    out,
+                    "finer than the instrument's increment (last digit is 10^{exponent})"
+                )
             }
             NumberError::Overflow => out.write_str("too large"),
         }
@@ -95,7 +98,13 @@ impl Scale {
             inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
             round += 1;
         }
-        Some(Scale { decimals, step, inverse, shift, quotient_max: u64::MAX / step })
+        Some(Scale {
+            decimals,
+            step,
+            inverse,
+            shift,
+            quotient_max: u64::MAX / step,
+        })
     }
 
     /// The scale whose unit is the increment a venue prints, its decimals included: `"0.10"` is 2 and 10.
@@ -213,7 +222,9 @@ impl Scale {
 /// How many decimals a text prints: digits behind the dot.
 #[must_use]
 pub fn printed_decimals(text: &[u8]) -> u8 {
-    let Some(dot) = text.iter().position(|byte| *byte == b'.') else { return 0 };
+    let Some(dot) = text.iter().position(|byte| *byte == b'.') else {
+        return 0;
+    };
     let digits = text[dot + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     u8::try_from(digits).unwrap_or(u8::MAX)
 }
@@ -254,7 +265,9 @@ fn malformed(text: &[u8], at: usize) -> NumberError {
     if at == 0 && text.first() == Some(&b'-') {
         return NumberError::Negative;
     }
-    NumberError::Malformed { at: u8::try_from(at).unwrap_or(u8::MAX) }
+    NumberError::Malformed {
+        at: u8::try_from(at).unwrap_or(u8::MAX),
+    }
 }
 
 /// `mantissa * 10^exponent`, the mantissa without trailing zeros (zero is zero with any exponent).
@@ -309,7 +322,10 @@ impl Number {
         }
         let fraction = i32::try_from(fraction).map_err(|_| NumberError::TooManyDigits)?;
         let zeros = i32::try_from(digits.zeros).map_err(|_| NumberError::TooManyDigits)?;
-        Ok(Number { mantissa: digits.mantissa, exponent: exponent - fraction + zeros })
+        Ok(Number {
+            mantissa: digits.mantissa,
+            exponent: exponent - fraction + zeros,
+        })
     }
 
     #[inline]
@@ -317,13 +333,18 @@ impl Number {
         if self.mantissa == 0 {
             return Ok(0);
         }
-        let too_fine = NumberError::TooFine { exponent: self.exponent.clamp(-128, 127) as i8 };
+        let too_fine = NumberError::TooFine {
+            exponent: self.exponent.clamp(-128, 127) as i8,
+        };
         let shift = self.exponent + i32::from(scale.decimals);
         if shift < 0 {
             return Err(too_fine);
         }
         // Above 10^38 nothing fits an i64 whatever the step (at most 10^18).
-        let power = usize::try_from(shift).ok().filter(|shift| *shift <= 37).ok_or(NumberError::Overflow)?;
+        let power = usize::try_from(shift)
+            .ok()
+            .filter(|shift| *shift <= 37)
+            .ok_or(NumberError::Overflow)?;
         let high = u128::from(POWERS_OF_TEN[power.min(18)]);
         let low = u128::from(POWERS_OF_TEN[power - power.min(18)]);
         let step = u128::from(scale.step);
@@ -350,7 +371,11 @@ impl Digits {
     /// Reads digits from `at` on; gives the index behind the last.
     #[inline]
     fn take(&mut self, text: &[u8], mut at: usize) -> usize {
-        while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9) {
+        while let Some(digit) = text
+            .get(at)
+            .map(|byte| byte.wrapping_sub(b'0'))
+            .filter(|digit| *digit <= 9)
+        {
             at += 1;
             if digit == 0 {
                 self.zeros += u32::from(self.mantissa != 0);

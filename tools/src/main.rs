@@ -1,5 +1,7 @@
 //! COLD: the program `spinbook`: reads the command line, runs one verb, prints its result once.
 
+mod alloc;
+mod assembly;
 mod cli;
 mod command;
 mod config;

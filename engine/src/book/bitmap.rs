@@ -1,4 +1,4 @@
-//! HOT: which slots of a window are occupied, in three levels of 64-bit words: the first one is three steps away.
+//! HOT: which slots of a window are occupied: a bit for each slot, and above it a bit for each word of slots.
 
 use crate::limits::WINDOW_TICKS;
 
@@ -7,19 +7,21 @@ pub(crate) const WORDS: usize = WINDOW_TICKS / 64;
 /// Words that hold one bit for each word of the level below.
 const GROUPS: usize = WORDS / 64;
 
-// One top word holds a bit for each group.
-const _: () = assert!(GROUPS >= 1 && GROUPS <= 64 && WORDS.is_multiple_of(64));
+const _: () = assert!(GROUPS >= 1 && WORDS.is_multiple_of(64));
 
 /// Occupancy of `WINDOW_TICKS` slots.
+///
+/// A slot's own bit is exact. A word's bit in its group says that the word may hold something: an update sets it
+/// without looking and never clears it, so that it has no branch to guess wrong; the search for the first
+/// occupied slot clears the bits of the empty words it meets, each once.
 #[derive(Debug)]
 pub(crate) struct Bitmap {
     words: Box<[u64; WORDS]>,
     groups: [u64; GROUPS],
-    top: u64,
 }
 
 impl Bitmap {
-    /// Bytes of the lowest level, on the heap.
+    /// Bytes of the lower level, which is on the heap.
     pub(crate) const WORDS_BYTES: usize = size_of::<[u64; WORDS]>();
 
     /// Around words that are all zero, which set-up allocated.
@@ -27,43 +29,27 @@ impl Bitmap {
         Bitmap {
             words,
             groups: [0; GROUPS],
-            top: 0,
         }
     }
 
-    /// Marks one slot. The levels above are only touched when a word becomes empty or stops being empty.
+    /// For many updates in a row.
+    #[inline]
+    pub(crate) fn writer(&mut self) -> BitmapWriter<'_> {
+        BitmapWriter {
+            words: &mut self.words,
+            groups: &mut self.groups,
+        }
+    }
+
+    /// Marks one slot.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
-        let index = (slot / 64) % WORDS;
-        let shift = slot % 64;
-        let before = self.words[index];
-        let after = (before & !(1 << shift)) | (u64::from(occupied) << shift);
-        self.words[index] = after;
-        if (before == 0) != (after == 0) {
-            self.mark_word(index, occupied);
-        }
-    }
-
-    #[inline(never)]
-    fn mark_word(&mut self, index: usize, occupied: bool) {
-        let group = (index / 64) % GROUPS;
-        let shift = index % 64;
-        self.groups[group] = (self.groups[group] & !(1 << shift)) | (u64::from(occupied) << shift);
-        self.top = (self.top & !(1 << group)) | (u64::from(self.groups[group] != 0) << group);
+        self.writer().set(slot, occupied);
     }
 
     /// Whether the slot is occupied.
     pub(crate) fn is_set(&self, slot: usize) -> bool {
-        self.words[(slot / 64) % WORDS] >> (slot % 64) & 1 == 1
-    }
-
-    /// The lowest occupied slot.
-    #[inline]
-    pub(crate) fn first(&self) -> Option<usize> {
-        if self.top == 0 {
-            return None;
-        }
-        Some(self.first_in_group(self.top.trailing_zeros() as usize))
+        (self.words[(slot / 64) % WORDS] >> (slot % 64)) & 1 == 1
     }
 
     /// The lowest occupied slot that is `slot` or above.
@@ -72,29 +58,48 @@ impl Bitmap {
         let index = (slot / 64) % WORDS;
         let here = self.words[index] & (u64::MAX << (slot % 64));
         if here != 0 {
-            return Some(index * 64 + here.trailing_zeros() as usize);
+            return Some(lowest_slot(index, here));
         }
-        let group = index / 64;
-        let words = self.groups[group] & above(index % 64);
-        if words != 0 {
-            return Some(self.first_in_word(group * 64 + words.trailing_zeros() as usize));
-        }
-        let groups = self.top & above(group);
-        if groups != 0 {
-            return Some(self.first_in_group(groups.trailing_zeros() as usize));
+        let mut candidates = self.groups[index / 64] & above(index % 64);
+        for group in index / 64..GROUPS {
+            while candidates != 0 {
+                let index = group * 64 + candidates.trailing_zeros() as usize;
+                let word = self.words[index % WORDS];
+                if word != 0 {
+                    return Some(lowest_slot(index, word));
+                }
+                candidates &= candidates - 1;
+            }
+            candidates = self.groups[(group + 1) % GROUPS];
         }
         None
     }
 
+    /// [`Bitmap::first_from`], which also clears the group bits of the empty words it passes.
     #[inline]
-    fn first_in_group(&self, group: usize) -> usize {
-        let word = self.groups[group % GROUPS].trailing_zeros() as usize;
-        self.first_in_word(group * 64 + word)
-    }
-
-    #[inline]
-    fn first_in_word(&self, index: usize) -> usize {
-        index * 64 + self.words[index % WORDS].trailing_zeros() as usize
+    pub(crate) fn first_from_tidying(&mut self, slot: usize) -> Option<usize> {
+        let index = (slot / 64) % WORDS;
+        let here = self.words[index] & (u64::MAX << (slot % 64));
+        if here != 0 {
+            return Some(lowest_slot(index, here));
+        }
+        let mut passed = above(index % 64);
+        for group in index / 64..GROUPS {
+            loop {
+                let candidates = self.groups[group] & passed;
+                if candidates == 0 {
+                    break;
+                }
+                let index = group * 64 + candidates.trailing_zeros() as usize;
+                let word = self.words[index % WORDS];
+                if word != 0 {
+                    return Some(lowest_slot(index, word));
+                }
+                self.groups[group] &= !(1 << (index % 64));
+            }
+            passed = u64::MAX;
+        }
+        None
     }
 
     /// How many slots are occupied.
@@ -102,20 +107,37 @@ impl Bitmap {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Whether each upper bit says exactly what lies below it.
+    /// Whether no occupied word is hidden from a search.
     pub(crate) fn is_consistent(&self) -> bool {
-        let groups_agree = self
-            .words
+        let is_marked = |index: usize| (self.groups[index / 64] >> (index % 64)) & 1 == 1;
+        self.words
             .iter()
             .enumerate()
-            .all(|(index, &word)| (word != 0) == (self.groups[index / 64] >> (index % 64) & 1 == 1));
-        let top_agrees = self
-            .groups
-            .iter()
-            .enumerate()
-            .all(|(group, &bits)| (bits != 0) == (self.top >> group & 1 == 1));
-        groups_agree && top_agrees && (GROUPS == 64 || self.top >> (GROUPS % 64) == 0)
+            .all(|(index, &word)| word == 0 || is_marked(index))
     }
+}
+
+/// A bitmap whose storage is at hand.
+pub(crate) struct BitmapWriter<'a> {
+    words: &'a mut [u64; WORDS],
+    groups: &'a mut [u64; GROUPS],
+}
+
+impl BitmapWriter<'_> {
+    /// Marks one slot.
+    #[inline]
+    pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
+        let index = (slot / 64) % WORDS;
+        let shift = slot % 64;
+        let bit = u64::from(occupied);
+        self.words[index] = (self.words[index] & !(1 << shift)) | (bit << shift);
+        self.groups[index / 64] |= bit << (index % 64);
+    }
+}
+
+#[inline]
+const fn lowest_slot(index: usize, word: u64) -> usize {
+    index * 64 + word.trailing_zeros() as usize
 }
 
 /// All bits above bit `index`, which is at most 63.

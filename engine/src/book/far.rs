@@ -1,9 +1,8 @@
 //! HOT: the levels outside a side's window, sorted, in a store whose size is fixed at set-up.
 //!
 //! Sorted leaves of 32 levels under one sorted directory. An update costs a search in the directory, a search in
-//! a leaf and at worst a move within that leaf; a neighbourhood is found again for nothing, as messages list
-//! their levels in price order. Being sorted, the store gives its best level at once, and re-centring takes a
-//! whole run of levels out of it.
+//! a leaf and at worst a move within that leaf, whatever the number of levels. Being sorted, the store gives its
+//! best level at once, and re-centring takes a whole run of levels out of it.
 
 /// Levels in one leaf.
 pub(crate) const LEAF_LEVELS: usize = 32;
@@ -17,15 +16,14 @@ pub(crate) const fn leaves_for(levels: usize) -> usize {
 /// Up to 32 levels in ascending order of key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leaf {
-    keys: [i64; LEAF_LEVELS],
-    lots: [i64; LEAF_LEVELS],
+    /// Key and quantity of each.
+    levels: [(i64, i64); LEAF_LEVELS],
 }
 
 impl Leaf {
     /// Nothing in it.
     pub(crate) const EMPTY: Leaf = Leaf {
-        keys: [0; LEAF_LEVELS],
-        lots: [0; LEAF_LEVELS],
+        levels: [(0, 0); LEAF_LEVELS],
     };
 }
 
@@ -57,7 +55,7 @@ pub(crate) struct Far {
     used: usize,
     length: usize,
     capacity: usize,
-    /// The directory entry of the last update.
+    /// The directory entry of the last update: the next one is often its neighbour.
     recent: usize,
 }
 
@@ -138,17 +136,18 @@ impl Far {
         let place = self.place_in(entry, key);
         let Entry { leaf, length, .. } = self.directory[entry];
         let leaf = &mut self.leaves[leaf as usize];
-        if place.slot < length as usize && leaf.keys[place.slot] == key {
+        if place.slot < length as usize && leaf.levels[place.slot].0 == key {
             if lots == 0 {
                 self.remove_run(place, 1);
             } else {
-                leaf.lots[place.slot] = lots;
+                leaf.levels[place.slot].1 = lots;
             }
             return true;
         }
         lots == 0 || self.insert(place, key, lots)
     }
 
+    /// Whether the key belongs to the leaf of the last update. A stale `recent` only costs a search.
     #[inline]
     fn is_recent(&self, key: i64) -> bool {
         let next = self.recent + 1;
@@ -168,7 +167,7 @@ impl Far {
     #[inline]
     fn place_in(&self, entry: usize, key: i64) -> Place {
         let Entry { leaf, length, .. } = self.directory[entry];
-        let slot = self.leaves[leaf as usize].keys[..length as usize].partition_point(|&held| held < key);
+        let slot = self.leaves[leaf as usize].levels[..length as usize].partition_point(|&(held, _)| held < key);
         Place { entry, slot }
     }
 
@@ -197,8 +196,7 @@ impl Far {
         if place.slot >= length as usize {
             return None;
         }
-        let leaf = &self.leaves[leaf as usize];
-        Some((leaf.keys[place.slot], leaf.lots[place.slot]))
+        Some(self.leaves[leaf as usize].levels[place.slot])
     }
 
     /// The place after one that holds a level.
@@ -228,8 +226,8 @@ impl Far {
             let Entry { leaf, length, .. } = self.directory[place.entry];
             let leaf = &self.leaves[leaf as usize];
             let mut end = place.slot;
-            while end < length as usize && leaf.keys[end] < until {
-                taken(leaf.keys[end], leaf.lots[end]);
+            while end < length as usize && leaf.levels[end].0 < until {
+                taken(leaf.levels[end].0, leaf.levels[end].1);
                 end += 1;
             }
             if end == place.slot {
@@ -261,7 +259,6 @@ impl Far {
             return self.set(key, lots);
         }
         let place = self.split(place);
-        self.recent = place.entry;
         self.write(place, key, lots);
         true
     }
@@ -271,11 +268,9 @@ impl Far {
         let entry = &mut self.directory[place.entry];
         let leaf = &mut self.leaves[entry.leaf as usize];
         let length = entry.length as usize;
-        leaf.keys.copy_within(place.slot..length, place.slot + 1);
-        leaf.lots.copy_within(place.slot..length, place.slot + 1);
-        leaf.keys[place.slot] = key;
-        leaf.lots[place.slot] = lots;
-        entry.first = leaf.keys[0];
+        leaf.levels.copy_within(place.slot..length, place.slot + 1);
+        leaf.levels[place.slot] = (key, lots);
+        entry.first = leaf.levels[0].0;
         entry.length += 1;
         self.length += 1;
     }
@@ -295,11 +290,10 @@ impl Far {
         let full = self.leaves[self.directory[place.entry].leaf as usize];
         let upper_index = self.directory[place.entry + 1].leaf as usize;
         let upper = &mut self.leaves[upper_index];
-        upper.keys[..HALF].copy_from_slice(&full.keys[HALF..]);
-        upper.lots[..HALF].copy_from_slice(&full.lots[HALF..]);
+        upper.levels[..HALF].copy_from_slice(&full.levels[HALF..]);
         self.directory[place.entry].length = HALF as u32;
         self.directory[place.entry + 1].length = HALF as u32;
-        self.directory[place.entry + 1].first = full.keys[HALF];
+        self.directory[place.entry + 1].first = full.levels[HALF].0;
         if place.slot <= HALF {
             place
         } else {
@@ -332,17 +326,15 @@ impl Far {
         self.directory.copy_within(entry + 1..self.used, entry);
         self.used -= 1;
         self.spare[self.leaves.len() - self.used - 1] = leaf;
-        self.recent = 0;
     }
 
     fn remove_run(&mut self, place: Place, count: usize) {
         let entry = &mut self.directory[place.entry];
         let leaf = &mut self.leaves[entry.leaf as usize];
         let length = entry.length as usize;
-        leaf.keys.copy_within(place.slot + count..length, place.slot);
-        leaf.lots.copy_within(place.slot + count..length, place.slot);
+        leaf.levels.copy_within(place.slot + count..length, place.slot);
         entry.length -= count as u32;
-        entry.first = leaf.keys[0];
+        entry.first = leaf.levels[0].0;
         self.length -= count;
         if self.directory[place.entry].length == 0 {
             self.close_leaf(place.entry);
@@ -360,8 +352,7 @@ impl Far {
             if joined <= LEAF_LEVELS {
                 let from = self.leaves[leaf as usize];
                 let target = &mut self.leaves[into.leaf as usize];
-                target.keys[into.length as usize..joined].copy_from_slice(&from.keys[..length as usize]);
-                target.lots[into.length as usize..joined].copy_from_slice(&from.lots[..length as usize]);
+                target.levels[into.length as usize..joined].copy_from_slice(&from.levels[..length as usize]);
                 self.directory[kept].length = joined as u32;
                 // `entry` leaves have been read so far and `kept + 1` of them stay: the others are spare.
                 self.spare[self.leaves.len() - self.used + entry - kept - 1] = leaf;
@@ -371,7 +362,6 @@ impl Far {
             }
         }
         self.used = kept + 1;
-        self.recent = 0;
     }
 
     /// Whether the order, the lengths and the spare leaves are what they should be.
@@ -381,14 +371,14 @@ impl Far {
         for entry in &self.directory[..self.used] {
             let leaf = &self.leaves[entry.leaf as usize];
             let length = entry.length as usize;
-            if length == 0 || length > LEAF_LEVELS || entry.first != leaf.keys[0] {
+            if length == 0 || length > LEAF_LEVELS || entry.first != leaf.levels[0].0 {
                 return false;
             }
-            for slot in 0..length {
-                if leaf.keys[slot] <= previous || leaf.lots[slot] == 0 {
+            for &(key, lots) in &leaf.levels[..length] {
+                if key <= previous || lots == 0 {
                     return false;
                 }
-                previous = leaf.keys[slot];
+                previous = key;
             }
             levels += length;
         }

@@ -72,7 +72,7 @@ impl Ladder {
 
     /// Forgets every level and places the window for a best level at `key`.
     pub(crate) fn clear(&mut self, key: i64) {
-        while let Some(slot) = self.window.occupied.first() {
+        while let Some(slot) = self.window.occupied.first_from_tidying(0) {
             self.window.lots[slot] = 0;
             self.window.occupied.set(slot, false);
         }
@@ -82,24 +82,41 @@ impl Ladder {
         self.best_lots = 0;
     }
 
-    /// Writes the absolute quantity at a key; zero deletes. False if the far store has no room for it.
+    /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
     ///
     /// The best level is not looked for until [`Ladder::settle`].
     #[inline]
-    pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
-        if (key.wrapping_sub(self.low) as u64) < WINDOW_TICKS as u64 {
-            self.window.set(key, lots);
-            true
-        } else {
-            self.far.set(key, lots)
+    pub(crate) fn set_all(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
+        // Held in registers: the compiler cannot know that writing a quantity leaves the pointers as they are.
+        let low = self.low;
+        let lots_at = &mut *self.window.lots;
+        let mut occupied = self.window.occupied.writer();
+        let mut kept = true;
+        for (key, lots) in levels {
+            if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
+                let slot = slot_of(key);
+                lots_at[slot] = lots;
+                occupied.set(slot, lots != 0);
+            } else {
+                kept &= self.far.set(key, lots);
+            }
         }
+        kept
     }
 
     /// Finds the best level, once a message, and moves the window after it when it has gone too far. False if
     /// the far store has no room for the strip that leaves the window: then nothing moved.
     #[inline]
     pub(crate) fn settle(&mut self) -> bool {
-        let best = self.first_key();
+        let start = slot_of(self.low);
+        let occupied = &mut self.window.occupied;
+        let slot = occupied
+            .first_from_tidying(start)
+            .or_else(|| occupied.first_from_tidying(0));
+        let window = slot.map_or(KEY_NONE, |slot| {
+            self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64
+        });
+        let best = window.min(self.far.first_key());
         if best == KEY_NONE {
             self.best_key = KEY_NONE;
             self.best_lots = 0;
@@ -113,7 +130,6 @@ impl Ladder {
     }
 
     /// The lowest key of all; `KEY_NONE` if the side is empty.
-    #[inline]
     fn first_key(&self) -> i64 {
         let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
         window.min(self.far.first_key())
@@ -128,7 +144,7 @@ impl Ladder {
         let slot = if from < WINDOW_TICKS {
             match self.window.occupied.first_from(from) {
                 Some(slot) => slot,
-                None => self.window.occupied.first().filter(|&slot| slot < start)?,
+                None => self.window.occupied.first_from(0).filter(|&slot| slot < start)?,
             }
         } else if from < start + WINDOW_TICKS {
             self.window

@@ -110,8 +110,8 @@ impl Book {
     /// Refuses a message with a level that no book can hold, before anything is applied.
     #[inline]
     fn judge(&mut self, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let signs = signs_of(bids) | signs_of(asks);
-        if signs >= 0 {
+        let bits = bits_of(bids).with(bits_of(asks));
+        if bits.ticks as u64 <= TICK_MAX.0 as u64 && bits.lots >= 0 {
             return Ok(());
         }
         self.refuse(bids, asks)
@@ -130,13 +130,12 @@ impl Book {
 
     #[inline]
     fn write(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let mut kept = true;
-        for level in bids {
-            kept &= self.bids.set(key_of(Side::Bid, level.tick), level.lots.0);
-        }
-        for level in asks {
-            kept &= self.asks.set(key_of(Side::Ask, level.tick), level.lots.0);
-        }
+        let mut kept = self
+            .bids
+            .set_all(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
+        kept &= self
+            .asks
+            .set_all(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
         kept &= self.bids.settle();
         kept &= self.asks.settle();
         self.sequence = sequence;
@@ -267,11 +266,31 @@ impl Book {
     }
 }
 
-/// Negative if any level's tick or quantity is outside what a book holds; no branch a level.
+/// Every bit that any tick and any quantity of a list has set: enough to tell whether one is out of range, as
+/// both ranges end below a power of two.
+#[derive(Clone, Copy, Default)]
+struct Bits {
+    ticks: i64,
+    lots: i64,
+}
+
+impl Bits {
+    #[inline]
+    const fn with(self, other: Bits) -> Bits {
+        Bits {
+            ticks: self.ticks | other.ticks,
+            lots: self.lots | other.lots,
+        }
+    }
+}
+
 #[inline]
-fn signs_of(levels: &[Level]) -> i64 {
-    levels.iter().fold(0, |signs, level| {
-        signs | level.tick.0 | TICK_MAX.0.wrapping_sub(level.tick.0) | level.lots.0
+fn bits_of(levels: &[Level]) -> Bits {
+    levels.iter().fold(Bits::default(), |bits, level| {
+        bits.with(Bits {
+            ticks: level.tick.0,
+            lots: level.lots.0,
+        })
     })
 }
 

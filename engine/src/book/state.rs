@@ -3,8 +3,11 @@
 use crate::event::LostReason;
 use crate::types::{Side, Tick};
 
-/// The highest tick a book takes; 18 decimal digits, all that a price may have, are less.
-pub const TICK_MAX: Tick = Tick(1 << 60);
+/// The highest tick a book takes: 2^60 - 1, more than the 18 decimal digits that a price may have.
+pub const TICK_MAX: Tick = Tick((1 << 60) - 1);
+
+// A range check looks at the bits of many ticks at once.
+const _: () = assert!((TICK_MAX.0 + 1).count_ones() == 1);
 
 /// Whether a book can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub enum BookFault {
     #[error("the book is not live")]
     NotLive,
     /// A level's tick is negative or above [`TICK_MAX`]; nothing was applied.
-    #[error("a level's price is outside 0..=2^60 ticks")]
+    #[error("a level's price is outside 0..2^60 ticks")]
     Price,
     /// A level's quantity is negative; nothing was applied.
     #[error("a level's quantity is negative")]

@@ -46,20 +46,17 @@ impl<S: Strategy> Engine<S> {
         } else {
             self.budgets[budget].place_room(now)
         };
-        let mut plan = self.plan;
         let quotes = self.targets.quotes(instrument);
         if self.instrument_state(instrument) == TradingState::ReduceOnly {
             let mut reducing = *quotes;
             reducing.reduce(self.positions[index].exposure(), &self.instruments[index]);
-            self.quoters[index].plan(&reducing, &self.working[index], room, pull, now, &mut plan);
+            self.quoters[index].plan(&reducing, &self.working[index], room, pull, now, &mut self.plan);
         } else {
-            self.quoters[index].plan(quotes, &self.working[index], room, pull, now, &mut plan);
+            self.quoters[index].plan(quotes, &self.working[index], room, pull, now, &mut self.plan);
         }
-        self.desks[index].wake = plan.wake;
-        if plan.waiting > 0 {
-            self.counters.add(Counter::TargetsWaiting, u64::from(plan.waiting));
-        }
-        if plan.out_of_budget {
+        self.desks[index].wake = self.plan.wake;
+        self.counters.add(Counter::TargetsWaiting, u64::from(self.plan.waiting));
+        if self.plan.out_of_budget {
             let more = if paused {
                 self.pause_until
             } else {
@@ -67,14 +64,16 @@ impl<S: Strategy> Engine<S> {
             };
             self.wake_at(instrument, more);
         }
-        for step in plan.cancels() {
-            self.send_cancel(instrument, step, now);
+        for step in 0..self.plan.cancels().len() {
+            let step = self.plan.cancels()[step];
+            self.send_cancel(instrument, &step, now);
         }
-        for step in plan.places() {
+        for step in 0..self.plan.places().len() {
             if self.tightened {
                 break;
             }
-            self.send_place(instrument, step, now);
+            let step = self.plan.places()[step];
+            self.send_place(instrument, &step, now);
         }
         self.note_deadline(instrument);
     }

@@ -134,8 +134,9 @@ fn distance_doubled(
     (wanted_doubled.max(least_doubled), least_doubled)
 }
 
-/// The legal price at a doubled distance from the mid, rounded away from it. `None` outside the range of prices.
-fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Option<Tick> {
+/// The legal price at a doubled distance from the mid, rounded away from it, held within `0..=i64::MAX`: a bid
+/// at zero, or an ask at the end, is no price and will not be quoted.
+fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Tick {
     // price = M/2 x (1 -+ d/2) with d in millionths: everything over 4,000,000.
     let numerator = mid_doubled * (2 * ONE - i128::from(side.sign()) * distance_doubled);
     let step = i128::from(instrument.tick_order_step.0);
@@ -144,7 +145,7 @@ fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, dista
         Side::Bid => numerator.div_euclid(unit),
         Side::Ask => -((-numerator).div_euclid(unit)),
     };
-    i64::try_from(steps * step).ok().filter(|tick| *tick > 0).map(Tick)
+    Tick((steps * step).clamp(0, i128::from(i64::MAX)) as i64)
 }
 
 /// Writes the quotes of one side.
@@ -167,9 +168,7 @@ fn quote_side(
         (_, Side::Bid) => Tick(i64::MAX),
         (_, Side::Ask) => Tick(0),
     };
-    let Some(limit) = tick_at(instrument, side, mid_doubled, least) else {
-        return;
-    };
+    let limit = tick_at(instrument, side, mid_doubled, least);
     let mut nearest = match side {
         Side::Bid => outermost.min(limit),
         Side::Ask => outermost.max(limit),
@@ -179,9 +178,7 @@ fn quote_side(
     let mut room = i128::from(settings.position_lots_max.0) - i128::from(exposure.0) * i128::from(side.sign());
     for level in 0..settings.levels.min(QUOTE_LEVELS_MAX) {
         let beyond = 2 * level as i128 * i128::from(settings.level_step_millionths);
-        let Some(raw) = tick_at(instrument, side, mid_doubled, distance + beyond) else {
-            return;
-        };
+        let raw = tick_at(instrument, side, mid_doubled, distance + beyond);
         let tick = match side {
             Side::Bid => raw.min(nearest),
             Side::Ask => raw.max(nearest),
@@ -193,7 +190,7 @@ fn quote_side(
             && instrument
                 .notional(tick, lots)
                 .is_some_and(|notional| notional >= instrument.notional_min);
-        if tick.0 <= 0 || !legal {
+        if tick.0 <= 0 || tick.0 == i64::MAX || !legal {
             return;
         }
         quotes.add(

@@ -36,7 +36,11 @@ impl Recording {
     /// Reads these files in this order.
     #[must_use]
     pub fn new(files: &[PathBuf]) -> Recording {
-        Recording { files: files.iter().cloned().collect(), current: None, lines: 0 }
+        Recording {
+            files: files.iter().cloned().collect(),
+            current: None,
+            lines: 0,
+        }
     }
 
     /// Reads one text, as if it were a file of this name.
@@ -45,7 +49,11 @@ impl Recording {
     /// [`SourceError::UnknownForm`].
     pub fn from_reader(name: &str, reader: Box<dyn Read + Send>) -> Result<Recording, SourceError> {
         let file = RecordedFile::new(name.to_owned(), reader)?;
-        Ok(Recording { files: VecDeque::new(), current: Some(file), lines: 0 })
+        Ok(Recording {
+            files: VecDeque::new(),
+            current: Some(file),
+            lines: 0,
+        })
     }
 }
 
@@ -53,7 +61,9 @@ impl Source for Recording {
     fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
         loop {
             if self.current.is_none() {
-                let Some(path) = self.files.pop_front() else { return Ok(None) };
+                let Some(path) = self.files.pop_front() else {
+                    return Ok(None);
+                };
                 self.current = Some(RecordedFile::open(&path)?);
             }
             let file = self.current.as_mut().expect("it was just opened");
@@ -115,8 +125,10 @@ struct RecordedFile {
 impl RecordedFile {
     fn open(path: &Path) -> Result<RecordedFile, SourceError> {
         let name = path.display().to_string();
-        let file = File::open(path)
-            .map_err(|error| SourceError::Open { file: name.clone(), reason: error.to_string() })?;
+        let file = File::open(path).map_err(|error| SourceError::Open {
+            file: name.clone(),
+            reason: error.to_string(),
+        })?;
         RecordedFile::new(name, Box::new(file))
     }
 
@@ -126,8 +138,10 @@ impl RecordedFile {
         let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(&[0x1f, 0x8b]) {
             Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(raw)))
         } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            let decoder = zstd::stream::read::Decoder::with_buffer(raw)
-                .map_err(|error| SourceError::Open { file: name.clone(), reason: error.to_string() })?;
+            let decoder = zstd::stream::read::Decoder::with_buffer(raw).map_err(|error| SourceError::Open {
+                file: name.clone(),
+                reason: error.to_string(),
+            })?;
             Box::new(BufReader::with_capacity(READ_BYTES, decoder))
         } else {
             Box::new(raw)
@@ -139,7 +153,10 @@ impl RecordedFile {
             Form::Records
         } else {
             let shown = String::from_utf8_lossy(&start[..start.len().min(24)]).into_owned();
-            return Err(SourceError::UnknownForm { file: name, reason: format!("it begins with {shown:?}") });
+            return Err(SourceError::UnknownForm {
+                file: name,
+                reason: format!("it begins with {shown:?}"),
+            });
         };
         Ok(RecordedFile {
             name,
@@ -191,12 +208,30 @@ impl RecordedFile {
     }
 
     fn stamped_step(&mut self) -> Step {
-        let malformed = Step { at: Nanos::ZERO, kind: RecordKind::Malformed, start: 0, length: self.buffer.len() };
-        let Some(space) = self.buffer.iter().take(24).position(|byte| *byte == b' ') else { return malformed };
-        let Some(at) = local_time(&self.buffer[..space]) else { return malformed };
+        let malformed = Step {
+            at: Nanos::ZERO,
+            kind: RecordKind::Malformed,
+            start: 0,
+            length: self.buffer.len(),
+        };
+        let Some(space) = self.buffer.iter().take(24).position(|byte| *byte == b' ') else {
+            return malformed;
+        };
+        let Some(at) = local_time(&self.buffer[..space]) else {
+            return malformed;
+        };
         let frame = &self.buffer[space + 1..];
-        let kind = if is_snapshot(frame) { RecordKind::Snapshot { symbol: None } } else { RecordKind::Stream };
-        Step { at, kind, start: space + 1, length: frame.len() }
+        let kind = if is_snapshot(frame) {
+            RecordKind::Snapshot { symbol: None }
+        } else {
+            RecordKind::Stream
+        };
+        Step {
+            at,
+            kind,
+            start: space + 1,
+            length: frame.len(),
+        }
     }
 
     /// Replies recorded apart from the stream come first in such files: each waits for the first frame that
@@ -208,10 +243,17 @@ impl RecordedFile {
                     self.ended = true;
                 } else {
                     match self.take_record() {
-                        Some(RecordKind::Other) => return Ok(Some(self.step_of(Nanos::ZERO, RecordKind::Other, Vec::new()))),
+                        Some(RecordKind::Other) => {
+                            return Ok(Some(self.step_of(Nanos::ZERO, RecordKind::Other, Vec::new())));
+                        }
                         Some(RecordKind::Malformed) => {
                             let length = self.buffer.len();
-                            return Ok(Some(Step { at: Nanos::ZERO, kind: RecordKind::Malformed, start: 0, length }));
+                            return Ok(Some(Step {
+                                at: Nanos::ZERO,
+                                kind: RecordKind::Malformed,
+                                start: 0,
+                                length,
+                            }));
                         }
                         _ => {}
                     }
@@ -240,18 +282,27 @@ impl RecordedFile {
     fn step_of(&mut self, at: Nanos, kind: RecordKind, body: Vec<u8>) -> Step {
         let length = body.len();
         self.buffer = body;
-        Step { at, kind, start: 0, length }
+        Step {
+            at,
+            kind,
+            start: 0,
+            length,
+        }
     }
 
     /// Sorts the line in the buffer: a frame is held, a reply waits, the rest is said to be what it is.
     fn take_record(&mut self) -> Option<RecordKind> {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(&self.buffer) else { return Some(RecordKind::Malformed) };
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(&self.buffer) else {
+            return Some(RecordKind::Malformed);
+        };
         let at = Nanos((line.ts * 1e9) as i64);
         let venue = product_of(line.url.as_deref().or(line.addr.as_deref()), line.exchange.as_deref());
         if let Some(product) = venue {
             self.venue = Some(product.venue_id());
         }
-        let Some(data) = line.data else { return Some(RecordKind::Other) };
+        let Some(data) = line.data else {
+            return Some(RecordKind::Other);
+        };
         match line.t.as_ref() {
             "recv" => {
                 self.held = Some((at, RecordKind::Stream, data.into_owned().into_bytes()));
@@ -298,12 +349,21 @@ struct Line<'a> {
 
 fn peek<'a>(reader: &'a mut (impl BufRead + ?Sized), name: &str) -> Result<&'a [u8], SourceError> {
     match reader.fill_buf() {
-        Ok([]) => Err(SourceError::UnknownForm { file: name.to_owned(), reason: "it is empty".to_owned() }),
+        Ok([]) => Err(SourceError::UnknownForm {
+            file: name.to_owned(),
+            reason: "it is empty".to_owned(),
+        }),
         Ok(bytes) => Ok(bytes),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Err(SourceError::CutShort { file: name.to_owned(), line: 0, reason: error.to_string() })
-        }
-        Err(error) => Err(SourceError::Damaged { file: name.to_owned(), line: 0, reason: error.to_string() }),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(SourceError::CutShort {
+            file: name.to_owned(),
+            line: 0,
+            reason: error.to_string(),
+        }),
+        Err(error) => Err(SourceError::Damaged {
+            file: name.to_owned(),
+            line: 0,
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -316,7 +376,10 @@ fn local_time(text: &[u8]) -> Option<Nanos> {
         19 => 1,
         _ => return None,
     };
-    i64::try_from(parse_integer(text).ok()?).ok()?.checked_mul(factor).map(Nanos)
+    i64::try_from(parse_integer(text).ok()?)
+        .ok()?
+        .checked_mul(factor)
+        .map(Nanos)
 }
 
 fn is_snapshot(frame: &[u8]) -> bool {
@@ -330,7 +393,9 @@ fn reply_kind(url: &str) -> RecordKind {
     }
     if path.ends_with("/depth") {
         let symbol = query.split('&').find_map(|pair| pair.strip_prefix("symbol="));
-        return RecordKind::Snapshot { symbol: symbol.and_then(Symbol::new) };
+        return RecordKind::Snapshot {
+            symbol: symbol.and_then(Symbol::new),
+        };
     }
     RecordKind::Other
 }

@@ -120,8 +120,10 @@ pub struct Connection {
     tcp: TcpStream,
     phase: Phase,
     limits: ConnectionLimits,
-    frame: Vec<u8>,
-    binary: bool,
+    current: Held,
+    /// The message behind the current one, if it was asked for and is there.
+    staged: Held,
+    staged_error: Option<ConnectionError>,
     closing: bool,
     readable: bool,
     backlog: usize,
@@ -172,8 +174,9 @@ impl Connection {
             tcp,
             phase: Phase::Connecting(Box::new(handshake)),
             limits,
-            frame: vec![0; 64 * 1024],
-            binary: false,
+            current: Held::new(),
+            staged: Held::new(),
+            staged_error: None,
             closing: false,
             readable: true,
             backlog: 0,
@@ -396,39 +399,78 @@ impl Connection {
     /// # Errors
     /// Any: the connection has ended.
     pub fn poll_frame(&mut self, now: Nanos) -> Result<Option<Frame<'_>>, ConnectionError> {
-        match self.receive_frame(now) {
-            Ok(Some(length)) => {
-                let padded = &mut self.frame[..length + FRAME_PADDING];
-                Ok(Some(Frame {
-                    padded,
-                    length,
-                    binary: self.binary,
-                }))
+        Ok(if self.advance(now)? { Some(self.frame()) } else { None })
+    }
+
+    /// Makes the next message the current one; false when none is complete and the socket has no more now.
+    ///
+    /// # Errors
+    /// Any: the connection has ended.
+    #[inline]
+    pub fn advance(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
+        if self.staged.present {
+            core::mem::swap(&mut self.current, &mut self.staged);
+            self.staged.present = false;
+            return Ok(true);
+        }
+        if let Some(error) = self.staged_error.take() {
+            return Err(error);
+        }
+        let outcome = self.receive_frame(now);
+        match outcome {
+            Ok(true) => core::mem::swap(&mut self.current, &mut self.staged),
+            Ok(false) => {}
+            Err(_) => self.end(),
+        }
+        self.staged.present = false;
+        outcome
+    }
+
+    /// Whether another message is complete behind the current one. An error is kept for [`Connection::advance`].
+    #[inline]
+    pub fn has_next(&mut self, now: Nanos) -> bool {
+        if !self.staged.present && self.staged_error.is_none() {
+            match self.receive_frame(now) {
+                Ok(received) => self.staged.present = received,
+                Err(error) => {
+                    self.end();
+                    self.staged_error = Some(error);
+                }
             }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                self.end();
-                Err(error)
-            }
+        }
+        self.staged.present
+    }
+
+    /// The current message.
+    #[inline]
+    pub fn frame(&mut self) -> Frame<'_> {
+        let Held {
+            bytes, length, binary, ..
+        } = &mut self.current;
+        Frame {
+            padded: &mut bytes[..*length + FRAME_PADDING],
+            length: *length,
+            binary: *binary,
         }
     }
 
-    fn receive_frame(&mut self, now: Nanos) -> Result<Option<usize>, ConnectionError> {
+    /// Receives one message into `staged`.
+    fn receive_frame(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
         loop {
             let Phase::Open(websocket) = &mut self.phase else {
                 return match self.phase {
                     Phase::Ended => Err(ConnectionError::Ended),
-                    _ => Ok(None),
+                    _ => Ok(false),
                 };
             };
             match websocket.read() {
                 Ok(Message::Text(text)) => {
-                    self.binary = false;
-                    return Ok(Some(hold_frame(&mut self.frame, text.as_bytes())));
+                    self.staged.hold(text.as_bytes(), false);
+                    return Ok(true);
                 }
                 Ok(Message::Binary(bytes)) => {
-                    self.binary = true;
-                    return Ok(Some(hold_frame(&mut self.frame, &bytes)));
+                    self.staged.hold(&bytes, true);
+                    return Ok(true);
                 }
                 Ok(Message::Ping(_)) => self.on_ping(now)?,
                 Ok(Message::Close(close)) => {
@@ -445,7 +487,7 @@ impl Connection {
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.answer_ping(now)?;
                     if !self.receive_tls(now)? {
-                        return Ok(None);
+                        return Ok(false);
                     }
                 }
                 Err(error) => return Err(self.refuse(error)),
@@ -640,15 +682,36 @@ impl Connection {
     }
 }
 
-/// Copies a message in front of its padding; grows to the largest message seen, within the message cap.
-fn hold_frame(frame: &mut Vec<u8>, message: &[u8]) -> usize {
-    let needed = message.len() + FRAME_PADDING;
-    if frame.len() < needed {
-        frame.resize(needed.next_power_of_two(), 0);
+/// One message with its padding, in memory that is used again.
+struct Held {
+    bytes: Vec<u8>,
+    length: usize,
+    binary: bool,
+    present: bool,
+}
+
+impl Held {
+    fn new() -> Held {
+        Held {
+            bytes: vec![0; 64 * 1024],
+            length: 0,
+            binary: false,
+            present: false,
+        }
     }
-    frame[..message.len()].copy_from_slice(message);
-    frame[message.len()..needed].fill(0);
-    message.len()
+
+    /// Copies a message in front of its padding; grows to the largest message seen, within the message cap.
+    #[inline]
+    fn hold(&mut self, message: &[u8], binary: bool) {
+        let needed = message.len() + FRAME_PADDING;
+        if self.bytes.len() < needed {
+            self.bytes.resize(needed.next_power_of_two(), 0);
+        }
+        self.bytes[..message.len()].copy_from_slice(message);
+        self.bytes[message.len()..needed].fill(0);
+        self.length = message.len();
+        self.binary = binary;
+    }
 }
 
 /// The host without port and brackets.

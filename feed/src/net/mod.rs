@@ -10,9 +10,15 @@ pub mod tls;
 mod pipe;
 
 pub mod connection;
-pub mod kernel;
 mod connection_error;
+pub mod fetch;
+pub mod gateway_loop;
+pub mod hot_shared;
+pub mod kernel;
+pub mod link;
+pub mod resolve;
 pub mod server;
 mod server_client;
+pub mod snapshots;
 
 mod http;

@@ -4,6 +4,7 @@
 //! `exchange_side` the traits of the venue's other side, for the simulated exchange.
 
 pub mod exchange_side;
+pub mod exchange_world;
 pub mod instrument;
 pub mod market;
 pub mod orders;

@@ -1,1 +1,584 @@
-//! COLD: orders.
+//! COLD: what every venue's order side provides: requests out, replies and account events in.
+//!
+//! The gateway speaks these types; a venue's room turns them into its bytes and back. Two requests have their
+//! places here for the orders work and no encoder yet: replacing and amending an order.
+
+use core::fmt;
+
+use spinbook_engine::intent::TimeInForce;
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId};
+
+use crate::number::{NumberError, Scale};
+use crate::venue::instrument::{Instrument, Symbol};
+
+/// Longest client order id that every venue takes.
+pub const CLIENT_ORDER_ID_MAX: usize = 36;
+/// What every client order id of ours starts with.
+pub const CLIENT_ORDER_ID_PREFIX: &str = "sb";
+
+/// An order's name as the venue sees it: `sb`, the run's epoch in base 36, `-`, the counter in decimal.
+///
+/// It matches every venue's rule (Binance spot `^[a-zA-Z0-9-_]{1,36}$`, futures `^[\.A-Z\:/a-z0-9_-]{1,36}$`)
+/// and names exactly one [`OrderId`]; any other text is not ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ClientOrderId {
+    length: u8,
+    bytes: [u8; CLIENT_ORDER_ID_MAX],
+}
+
+impl ClientOrderId {
+    /// The name of an order.
+    #[must_use]
+    pub fn new(order: OrderId) -> ClientOrderId {
+        let mut reversed = [0u8; CLIENT_ORDER_ID_MAX];
+        let mut count = 0;
+        let mut push = |byte: u8| {
+            reversed[count] = byte;
+            count += 1;
+        };
+        push_digits(order.counter(), 10, &mut push);
+        push(b'-');
+        push_digits(order.epoch(), 36, &mut push);
+        for &byte in CLIENT_ORDER_ID_PREFIX.as_bytes().iter().rev() {
+            push(byte);
+        }
+        let mut bytes = [0u8; CLIENT_ORDER_ID_MAX];
+        for index in 0..count {
+            bytes[index] = reversed[count - 1 - index];
+        }
+        ClientOrderId {
+            length: count as u8,
+            bytes,
+        }
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("only ASCII was written")
+    }
+
+    /// Which order a name belongs to; `None` if it is not one of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<OrderId> {
+        let rest = text.strip_prefix(CLIENT_ORDER_ID_PREFIX)?;
+        let (epoch, counter) = rest.split_once('-')?;
+        let order = OrderId::new(read_digits(epoch, 36)?, read_digits(counter, 10)?);
+        // Exactly one spelling is ours: no leading zeros, no capitals, no zero id.
+        (order != OrderId::NONE && ClientOrderId::new(order).as_str() == text).then_some(order)
+    }
+}
+
+impl fmt::Debug for ClientOrderId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+fn push_digits(value: u32, radix: u32, push: &mut impl FnMut(u8)) {
+    let mut rest = value;
+    loop {
+        let digit = char::from_digit(rest % radix, radix).expect("a remainder is a digit");
+        push(digit as u8);
+        rest /= radix;
+        if rest == 0 {
+            return;
+        }
+    }
+}
+
+fn read_digits(text: &str, radix: u32) -> Option<u32> {
+    text.chars().try_fold(0u32, |value, character| {
+        value.checked_mul(radix)?.checked_add(character.to_digit(radix)?)
+    })
+}
+
+/// A new order, complete.
+#[derive(Clone, Copy, Debug)]
+pub struct NewOrder<'a> {
+    /// Of what.
+    pub instrument: &'a Instrument,
+    /// Our id.
+    pub order: OrderId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Price.
+    pub tick: Tick,
+    /// Quantity.
+    pub lots: Lots,
+    /// How long it may live.
+    pub time_in_force: TimeInForce,
+}
+
+/// Which existing order is meant. The venue's own id is the faster name where it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderName<'a> {
+    /// Of what.
+    pub instrument: &'a Instrument,
+    /// Our id; [`OrderId::NONE`] for an order that is not ours.
+    pub order: OrderId,
+    /// The venue's id, zero if not known.
+    pub venue_order: u64,
+}
+
+/// What the gateway can ask of a venue.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// The venue's clock; also proof of life of the connection.
+    ServerTime,
+    /// Log the session on, so that requests need no signature.
+    LogOn,
+    /// Start user data on this connection.
+    SubscribeUserData,
+    /// Ask for the key of a user data connection.
+    StartUserData,
+    /// Keep that key alive.
+    KeepUserData,
+    /// The account's open orders in one instrument.
+    OpenOrders(&'a Instrument),
+    /// Cancel all of them.
+    CancelAll(&'a Instrument),
+    /// A new order.
+    Place(NewOrder<'a>),
+    /// Cancel one order.
+    Cancel(OrderName<'a>),
+    /// What became of one order.
+    OrderStatus(OrderName<'a>),
+    /// The executions of one order.
+    Fills(OrderName<'a>),
+}
+
+/// The kind of a request: it travels in the request's id, so that a reply explains itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestKind {
+    /// [`Request::ServerTime`].
+    ServerTime,
+    /// [`Request::LogOn`].
+    LogOn,
+    /// [`Request::SubscribeUserData`].
+    SubscribeUserData,
+    /// [`Request::StartUserData`].
+    StartUserData,
+    /// [`Request::KeepUserData`].
+    KeepUserData,
+    /// [`Request::OpenOrders`].
+    OpenOrders,
+    /// [`Request::CancelAll`].
+    CancelAll,
+    /// [`Request::Place`].
+    Place,
+    /// [`Request::Cancel`].
+    Cancel,
+    /// [`Request::OrderStatus`].
+    OrderStatus,
+    /// [`Request::Fills`].
+    Fills,
+    /// Reserved for the orders work: cancel one order and place another in one request.
+    Replace,
+    /// Reserved for the orders work: shrink or move an order in place.
+    Amend,
+}
+
+impl Request<'_> {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> RequestKind {
+        match self {
+            Request::ServerTime => RequestKind::ServerTime,
+            Request::LogOn => RequestKind::LogOn,
+            Request::SubscribeUserData => RequestKind::SubscribeUserData,
+            Request::StartUserData => RequestKind::StartUserData,
+            Request::KeepUserData => RequestKind::KeepUserData,
+            Request::OpenOrders(_) => RequestKind::OpenOrders,
+            Request::CancelAll(_) => RequestKind::CancelAll,
+            Request::Place(_) => RequestKind::Place,
+            Request::Cancel(_) => RequestKind::Cancel,
+            Request::OrderStatus(_) => RequestKind::OrderStatus,
+            Request::Fills(_) => RequestKind::Fills,
+        }
+    }
+}
+
+/// Number of a request within a run; replies repeat it and may come in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What the venue says an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStatus {
+    /// On the book or about to be.
+    Live,
+    /// Filled whole.
+    Filled,
+    /// Cancelled on request.
+    Canceled,
+    /// Ended by the venue: expired, prevented a self-trade, did not match.
+    Expired,
+    /// Never lived.
+    Rejected,
+    /// A value this program does not know: the order counts as live, and is asked for.
+    Unknown,
+}
+
+/// In which asset a fee was taken, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fee {
+    /// No fee stated.
+    None,
+    /// In the quote asset, exact; negative for a rebate.
+    Quote(QuoteAtoms),
+    /// In the base asset: lots that left the position.
+    Base(Lots),
+    /// In another asset, in 10^-18 of it; not valued.
+    Other(Symbol, i128),
+}
+
+/// One execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The venue's id of it.
+    pub trade: TradeId,
+    /// Price.
+    pub tick: Tick,
+    /// Quantity.
+    pub lots: Lots,
+    /// Fee.
+    pub fee: Fee,
+    /// Whether we were the maker.
+    pub maker: bool,
+}
+
+/// What the venue says about one order: an event of the user data stream, or a row of a query's reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Our id, if the client order id is one of ours.
+    pub order: Option<OrderId>,
+    /// The venue's id.
+    pub venue_order: u64,
+    /// Buy or sell.
+    pub side: Side,
+    /// What it is now.
+    pub status: OrderStatus,
+    /// Filled in all.
+    pub lots_cumulative: Lots,
+    /// Ordered.
+    pub lots_ordered: Lots,
+    /// The execution this event is about.
+    pub fill: Option<Fill>,
+    /// Venue time, zero if not stated.
+    pub time: Nanos,
+}
+
+/// A fast, incomplete notice of an execution: the full event with the fee follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FillNotice {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Our id, if it is ours.
+    pub order: Option<OrderId>,
+    /// The venue's id of the order.
+    pub venue_order: u64,
+    /// The venue's id of the execution.
+    pub trade: TradeId,
+}
+
+/// A refusal in the venue's own words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("status {status}, code {code}: {message}")]
+pub struct Refusal {
+    /// HTTP-like status.
+    pub status: u16,
+    /// The venue's code.
+    pub code: i32,
+    /// The venue's text.
+    pub message: String,
+    /// When requests are welcome again, if the venue said so (its own clock).
+    pub retry_after: Option<Nanos>,
+}
+
+/// What a successful reply contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplyBody {
+    /// The venue's clock.
+    ServerTime(Nanos),
+    /// The session is logged on.
+    LoggedOn,
+    /// User data runs on this connection.
+    Subscribed,
+    /// The key of a user data connection.
+    UserDataKey(String),
+    /// The order was taken; the venue's id of it.
+    Placed(u64),
+    /// The order as it is now (cancel and query).
+    Order(OrderUpdate),
+    /// Orders as they are now (open orders, or those just cancelled).
+    Orders(Vec<OrderUpdate>),
+    /// Executions, each as an update that states nothing but its fill.
+    Fills(Vec<OrderUpdate>),
+    /// Nothing to know.
+    Done,
+}
+
+/// How much of one of the venue's windows is used, as the venue counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowUsage {
+    /// What is counted.
+    pub kind: WindowKind,
+    /// Length of the window.
+    pub span: Nanos,
+    /// Allowed per window.
+    pub limit: u32,
+    /// Used of it.
+    pub used: u32,
+}
+
+/// What a rate window counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Weight of requests, per address.
+    Weight,
+    /// New orders, per account.
+    Orders,
+}
+
+/// One reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// To which request.
+    pub id: RequestId,
+    /// Of which kind.
+    pub kind: RequestKind,
+    /// What it says.
+    pub outcome: Result<ReplyBody, Refusal>,
+    /// The venue's windows, where the reply states them.
+    pub usage: Vec<WindowUsage>,
+}
+
+/// One message from a venue's order side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderMessage {
+    /// Answer to a request.
+    Reply(Reply),
+    /// Something happened to an order.
+    Update(OrderUpdate),
+    /// A fast notice of an execution.
+    FillNotice(FillNotice),
+    /// The venue's figures of positions that changed (futures).
+    Positions(Vec<(InstrumentId, Lots)>),
+    /// Balances changed.
+    Balances,
+    /// User data ended: its key expired or the stream was terminated.
+    UserDataEnded,
+    /// The server is about to close this connection.
+    ServerShutdown,
+    /// An order event of an instrument that is not ours to trade.
+    OtherInstrument,
+    /// Known to be of no interest, or unknown and harmless.
+    Other,
+}
+
+/// Why a message of the order side could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderDecodeError {
+    /// Not JSON.
+    #[error("not JSON")]
+    Json,
+    /// A field is missing or of the wrong type.
+    #[error("field {0} is missing or of the wrong type")]
+    Field(&'static str),
+    /// A number that is not exact on the instrument's scale.
+    #[error("field {0}: {1}")]
+    Number(&'static str, NumberError),
+    /// The reply's id is not one of ours.
+    #[error("a reply to no request of ours")]
+    Id,
+}
+
+/// What a refusal means for what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// The order does not live; the engine may quote again at another price (post-only cross, price band).
+    Reprice,
+    /// The order does not live; less can be afforded (balance, margin).
+    Reduce,
+    /// The order does not live; our rules of the instrument are wrong or old: not to be sent again unchanged.
+    RefreshInstrument,
+    /// The order does not live; nothing else follows.
+    Reject,
+    /// The outcome is not known.
+    Unknown,
+    /// The order to cancel is not there any more, or not yet: ask for it.
+    QueryOrder,
+    /// The order asked for is not known to the venue (it may still be on its way).
+    NotFound,
+    /// The clock is off: measure it again; the request was not executed.
+    ResyncClock,
+    /// No new orders for a time; cancels still go.
+    PauseOrders,
+    /// No requests at all for a time.
+    PauseAll,
+    /// The venue is busy; the request was not executed; wait a little.
+    Backoff,
+    /// User data's key is gone: start again.
+    RestartUserData,
+    /// Trading stops: key, permission, signature.
+    Halt,
+    /// A setting of account or program is wrong: trading stops, with a message.
+    Configuration,
+    /// Of no consequence.
+    Ignore,
+}
+
+/// What one of a venue's connections for orders is to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target(pub String);
+
+/// A venue's order side: encodes requests, decodes what comes back, and explains refusals. Sans-IO.
+pub trait OrderSide {
+    /// Path and query of the connection that takes requests.
+    fn orders_target(&self) -> Target;
+    /// Path and query of the connection for user data, where that is a connection of its own.
+    fn user_data_target(&self, key: &str) -> Target;
+    /// Whether user data comes over a connection of its own, opened with a key.
+    fn has_user_data_connection(&self) -> bool;
+    /// Whether the session is logged on once instead of signing each request.
+    fn logs_on(&self) -> bool;
+    /// Whether the executions of an order can be asked for on the orders connection.
+    fn can_ask_fills(&self) -> bool;
+    /// Tells that the session is (or is no longer) logged on.
+    fn set_logged_on(&mut self, logged_on: bool);
+    /// Appends one request as a text message. `venue_now` is the venue's clock as we know it.
+    fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>);
+    /// Understands one text message.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing of it is to be used.
+    fn decode(&self, instruments: &[Instrument], frame: &[u8]) -> Result<OrderMessage, OrderDecodeError>;
+    /// What a refusal means.
+    fn reaction(&self, kind: RequestKind, error: &Refusal) -> Reaction;
+    /// How long after its timestamp a request may still be executed by the venue.
+    fn validity(&self) -> Nanos;
+    /// What a request costs of the venue's windows.
+    fn cost(&self, kind: RequestKind) -> Cost;
+}
+
+/// What a request costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Request weight.
+    pub weight: u32,
+    /// New orders.
+    pub orders: u32,
+}
+
+/// An amount of money as 10^-18 units, exact, with an optional sign.
+///
+/// # Errors
+/// Not a number, more than 18 significant digits, or finer than 10^-18.
+pub fn parse_money(text: &str) -> Result<i128, NumberError> {
+    let (sign, digits) = split_sign(text);
+    // The finest scale holds 9.2 units; the coarser ones what the finer cannot.
+    let mut last = NumberError::Empty;
+    for decimals in [8u8, 18, 12, 4, 0] {
+        let scale = Scale::new(decimals, 1).expect("a step of one is a scale");
+        match scale.parse(digits.as_bytes()) {
+            Ok(units) => return Ok(sign * i128::from(units) * 10i128.pow(u32::from(18 - decimals))),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// A quantity that may be negative (a position), on an instrument's scale.
+///
+/// # Errors
+/// As [`Scale::parse`], the sign aside.
+pub fn parse_signed(scale: &Scale, text: &str) -> Result<i64, NumberError> {
+    let (sign, digits) = split_sign(text);
+    Ok(sign as i64 * scale.parse(digits.as_bytes())?)
+}
+
+fn split_sign(text: &str) -> (i128, &str) {
+    match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_order_ids_are_read_back() {
+        let orders = [
+            (1, 1),
+            (0, 1),
+            (1, 0),
+            (u32::MAX, u32::MAX),
+            (36, 10),
+            (1_763_619_000, 42),
+        ];
+        for (epoch, counter) in orders {
+            let order = OrderId::new(epoch, counter);
+            let name = ClientOrderId::new(order);
+            assert_eq!(ClientOrderId::parse(name.as_str()), Some(order));
+            assert!(name.as_str().len() <= CLIENT_ORDER_ID_MAX);
+            assert!(
+                name.as_str()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            );
+        }
+        assert_eq!(
+            ClientOrderId::new(OrderId::new(u32::MAX, u32::MAX)).as_str(),
+            "sb1z141z3-4294967295"
+        );
+        assert_eq!(ClientOrderId::new(OrderId::new(36, 7)).as_str(), "sb10-7");
+    }
+
+    #[test]
+    fn other_peoples_ids_are_not_ours() {
+        for text in [
+            "",
+            "sb",
+            "sb-",
+            "sb1",
+            "sb1-",
+            "sb-1",
+            "sb0-0",
+            "sb01-1",
+            "sb1-01",
+            "sB1-1",
+            "sbA-1",
+            "sb1-1 ",
+            "sb1-1-1",
+            "sb1z141z4-1",
+            "sb1-4294967296",
+            "web_1234",
+            "autoclose-17",
+            "adl_autoclose",
+            "x-sb1-1",
+            "sb1-１",
+        ] {
+            assert_eq!(ClientOrderId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn money_is_exact() {
+        assert_eq!(parse_money("0.00142010"), Ok(1_420_100_000_000_000));
+        assert_eq!(parse_money("-0.5"), Ok(-500_000_000_000_000_000));
+        assert_eq!(parse_money("0"), Ok(0));
+        assert_eq!(parse_money("0.000000000000000001"), Ok(1));
+        assert_eq!(
+            parse_money("900000000000000000"),
+            Ok(900_000_000_000_000_000 * 10i128.pow(18))
+        );
+        assert_eq!(parse_money("123456.789012"), Ok(123_456_789_012 * 10i128.pow(12)));
+        assert!(parse_money("").is_err() && parse_money("--1").is_err() && parse_money("1e400").is_err());
+        assert!(parse_money("0.0000000000000000001").is_err());
+    }
+}

@@ -110,9 +110,9 @@ pub fn check_venue(name: &str) -> Result<(), Failure> {
 /// What the verb could not do.
 pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
     match cli.verb {
-        Verb::Demo(arguments) => demo::run(&arguments, context),
+        Verb::Demo(arguments) => check_venue(&arguments.venue).and_then(|()| demo::run(&arguments, context)),
         Verb::Run(arguments) => run::run(&arguments, context),
-        Verb::Exchange(arguments) => exchange::run(&arguments, context),
+        Verb::Exchange(arguments) => check_venue(&arguments.venue).and_then(|()| exchange::run(&arguments, context)),
         Verb::Verify(arguments) => verify::run(&arguments, context),
         Verb::Journal(arguments) => journal::run(&arguments),
         Verb::Config(arguments) => match arguments.action {

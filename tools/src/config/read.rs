@@ -53,6 +53,25 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// What is said of an unknown key. A value that may be a secret is not repeated.
+fn unknown_key(path: &str, key: &str, value: &Node, known: &[&str]) -> String {
+    let lower = key.to_ascii_lowercase();
+    if ["key", "secret", "pass", "token"]
+        .iter()
+        .any(|word| lower.contains(word))
+    {
+        return format!(
+            "unknown key `{path}`: secrets never stand in the configuration; put them into a file of mode 0600 \
+             and name it: credentials = \"keys/binance.toml\""
+        );
+    }
+    let hint = nearest(key, known.iter().copied()).map_or_else(
+        || format!("expected one of {}", known.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    format!("unknown key `{path}` = {}: {hint}", value.value)
+}
+
 /// One table of the document, read key by key; what is left over at the end is unknown.
 #[derive(Debug)]
 pub struct Section<'a> {
@@ -73,17 +92,12 @@ impl<'a> Section<'a> {
             }
         };
         for (key, value) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let hint = nearest(key, known.iter().copied());
-            let hint = hint.map_or_else(
-                || format!("expected one of {}", known.join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
             let path = if name.is_empty() {
                 key.clone()
             } else {
                 format!("{name}.{key}")
             };
-            problems.add(&value.origin, format!("unknown key `{path}` = {}: {hint}", value.value));
+            problems.add(&value.origin, unknown_key(&path, key, value, known));
         }
         Section {
             name: name.to_owned(),

@@ -1,9 +1,11 @@
 //! COLD: Binance's card: product lines, hosts, limits and stream names, as data.
 
+pub mod account;
 pub mod decode;
 pub mod exchange;
 pub mod instruments;
 pub mod order;
+pub mod order_decode;
 pub mod sequence;
 pub mod sign;
 

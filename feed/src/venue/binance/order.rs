@@ -1,1 +1,376 @@
-//! COLD: order.
+//! COLD: Binance's order side: WebSocket API requests as bytes, their cost, and what a refusal means.
+
+use spinbook_engine::intent::TimeInForce;
+use spinbook_engine::types::{Nanos, OrderId, Side};
+
+use crate::number::TEXT_MAX;
+use crate::venue::binance::Product;
+use crate::venue::binance::order_decode;
+use crate::venue::binance::sign::{Credentials, Parameters, push_integer, push_json_text};
+use crate::venue::instrument::Instrument;
+use crate::venue::orders::{
+    ClientOrderId, Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request,
+    RequestId, RequestKind, Target,
+};
+
+/// Longest receive window that the venue takes.
+pub const RECEIVE_WINDOW_MS_MAX: i64 = 60_000;
+
+/// What happens when an order of ours would meet another of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfTradePrevention {
+    /// The resting order is ended.
+    #[default]
+    ExpireMaker,
+    /// The incoming order is ended.
+    ExpireTaker,
+    /// Both are ended.
+    ExpireBoth,
+    /// They trade.
+    None,
+}
+
+impl SelfTradePrevention {
+    const fn name(self) -> &'static str {
+        match self {
+            SelfTradePrevention::ExpireMaker => "EXPIRE_MAKER",
+            SelfTradePrevention::ExpireTaker => "EXPIRE_TAKER",
+            SelfTradePrevention::ExpireBoth => "EXPIRE_BOTH",
+            SelfTradePrevention::None => "NONE",
+        }
+    }
+}
+
+/// Encoder and decoder of one account's requests on one product line.
+pub struct BinanceOrders {
+    product: Product,
+    credentials: Credentials,
+    receive_window_ms: i64,
+    self_trade_prevention: SelfTradePrevention,
+    logged_on: bool,
+    parameters: Parameters,
+    id_text: String,
+}
+
+impl BinanceOrders {
+    /// An order side. `receive_window_ms` is clamped to 1..=60000: a small one (500 to 1000) makes a lost order's
+    /// outcome decidable soon.
+    #[must_use]
+    pub fn new(
+        product: Product,
+        credentials: Credentials,
+        receive_window_ms: i64,
+        self_trade_prevention: SelfTradePrevention,
+    ) -> BinanceOrders {
+        BinanceOrders {
+            product,
+            credentials,
+            receive_window_ms: receive_window_ms.clamp(1, RECEIVE_WINDOW_MS_MAX),
+            self_trade_prevention,
+            logged_on: false,
+            parameters: Parameters::new(),
+            id_text: String::with_capacity(24),
+        }
+    }
+
+    /// The account's credentials.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    fn place(&mut self, order: &NewOrder<'_>) -> &'static str {
+        let mut buffer = [0u8; TEXT_MAX];
+        let instrument = order.instrument;
+        self.parameters.text("symbol", instrument.symbol.as_str());
+        self.parameters.text("side", side_name(order.side));
+        let (kind, time_in_force) = order_type(self.product, order.time_in_force);
+        self.parameters.text("type", kind);
+        if let Some(time_in_force) = time_in_force {
+            self.parameters.text("timeInForce", time_in_force);
+        }
+        self.parameters
+            .text("quantity", instrument.quantity.format(order.lots.0, &mut buffer));
+        self.parameters
+            .text("price", instrument.price.format(order.tick.0, &mut buffer));
+        self.parameters
+            .text("newClientOrderId", ClientOrderId::new(order.order).as_str());
+        self.parameters.text("newOrderRespType", "ACK");
+        self.parameters
+            .text("selfTradePreventionMode", self.self_trade_prevention.name());
+        "order.place"
+    }
+
+    fn name(&mut self, name: &OrderName<'_>, method: &'static str) -> &'static str {
+        self.symbol(name.instrument);
+        if name.venue_order != 0 {
+            self.parameters
+                .number("orderId", i64::try_from(name.venue_order).unwrap_or(i64::MAX));
+        } else {
+            self.parameters
+                .text("origClientOrderId", ClientOrderId::new(name.order).as_str());
+        }
+        debug_assert!(
+            name.venue_order != 0 || name.order != OrderId::NONE,
+            "an order needs a name"
+        );
+        method
+    }
+
+    fn symbol(&mut self, instrument: &Instrument) {
+        self.parameters.text("symbol", instrument.symbol.as_str());
+    }
+
+    /// Fills in the request's own parameters; gives its method and how it proves who asks.
+    fn fill(&mut self, request: &Request<'_>) -> (&'static str, Proof) {
+        match request {
+            Request::ServerTime => ("time", Proof::None),
+            Request::LogOn => ("session.logon", Proof::LogOn),
+            Request::SubscribeUserData if self.logged_on => ("userDataStream.subscribe", Proof::None),
+            Request::SubscribeUserData => ("userDataStream.subscribe.signature", Proof::LogOn),
+            Request::StartUserData => ("userDataStream.start", Proof::KeyOnly),
+            Request::KeepUserData => ("userDataStream.ping", Proof::KeyOnly),
+            Request::OpenOrders(instrument) => {
+                self.symbol(instrument);
+                ("openOrders.status", Proof::Signed)
+            }
+            Request::CancelAll(instrument) => {
+                self.symbol(instrument);
+                ("openOrders.cancelAll", Proof::Signed)
+            }
+            Request::Place(order) => (self.place(order), Proof::Signed),
+            Request::Cancel(name) => (self.name(name, "order.cancel"), Proof::Signed),
+            Request::OrderStatus(name) => (self.name(name, "order.status"), Proof::Signed),
+            Request::Fills(name) => (self.name(name, "myTrades"), Proof::Signed),
+        }
+    }
+
+    fn prove(&mut self, proof: Proof, venue_now: Nanos) {
+        match proof {
+            Proof::None => {}
+            Proof::KeyOnly => self.parameters.text("apiKey", self.credentials.api_key.as_str()),
+            Proof::LogOn => {
+                self.parameters.text("apiKey", self.credentials.api_key.as_str());
+                self.parameters.number("timestamp", venue_now.millis());
+                self.parameters.sign(&self.credentials);
+            }
+            Proof::Signed => {
+                self.parameters.number("recvWindow", self.receive_window_ms);
+                self.parameters.number("timestamp", venue_now.millis());
+                if !self.logged_on {
+                    self.parameters.text("apiKey", self.credentials.api_key.as_str());
+                    self.parameters.sign(&self.credentials);
+                }
+            }
+        }
+    }
+}
+
+/// How a request proves who asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// Public.
+    None,
+    /// The key id alone.
+    KeyOnly,
+    /// Key id, timestamp and signature, whatever the session's state.
+    LogOn,
+    /// Timestamp and receive window, and a signature unless the session is logged on.
+    Signed,
+}
+
+impl OrderSide for BinanceOrders {
+    fn orders_target(&self) -> Target {
+        Target(match self.product {
+            Product::BinanceSpot => "/ws-api/v3".to_owned(),
+            Product::BinanceUsdm => "/ws-fapi/v1".to_owned(),
+        })
+    }
+
+    fn user_data_target(&self, key: &str) -> Target {
+        Target(format!("/private/ws/{key}"))
+    }
+
+    fn has_user_data_connection(&self) -> bool {
+        self.product == Product::BinanceUsdm
+    }
+
+    fn logs_on(&self) -> bool {
+        // No source confirms session.logon for futures, so there every request is signed.
+        self.product == Product::BinanceSpot && self.credentials.can_log_on()
+    }
+
+    fn can_ask_fills(&self) -> bool {
+        // The futures WebSocket API has no such request; REST does.
+        self.product == Product::BinanceSpot
+    }
+
+    fn set_logged_on(&mut self, logged_on: bool) {
+        self.logged_on = logged_on;
+    }
+
+    fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>) {
+        self.parameters.clear();
+        let (method, proof) = self.fill(request);
+        self.prove(proof, venue_now);
+        self.id_text.clear();
+        self.id_text.push(kind_letter(request.kind()));
+        push_integer(i64::try_from(id.0).unwrap_or(i64::MAX), &mut self.id_text);
+        out.extend_from_slice(b"{\"id\":");
+        push_json_text(&self.id_text, out);
+        out.extend_from_slice(b",\"method\":");
+        push_json_text(method, out);
+        if !self.parameters.is_empty() {
+            out.extend_from_slice(b",\"params\":");
+            self.parameters.write_json(out);
+        }
+        out.push(b'}');
+    }
+
+    fn decode(&self, instruments: &[Instrument], frame: &[u8]) -> Result<OrderMessage, OrderDecodeError> {
+        order_decode::decode(instruments, frame)
+    }
+
+    fn reaction(&self, kind: RequestKind, error: &Refusal) -> Reaction {
+        reaction(self.product, kind, error)
+    }
+
+    fn validity(&self) -> Nanos {
+        Nanos::from_millis(self.receive_window_ms)
+    }
+
+    fn cost(&self, kind: RequestKind) -> Cost {
+        cost(self.product, kind)
+    }
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Bid => "BUY",
+        Side::Ask => "SELL",
+    }
+}
+
+/// Post-only is an order type on spot and a time in force on futures.
+const fn order_type(product: Product, time_in_force: TimeInForce) -> (&'static str, Option<&'static str>) {
+    match (product, time_in_force) {
+        (Product::BinanceSpot, TimeInForce::PostOnly) => ("LIMIT_MAKER", None),
+        (Product::BinanceUsdm, TimeInForce::PostOnly) => ("LIMIT", Some("GTX")),
+        (_, TimeInForce::ImmediateOrCancel) => ("LIMIT", Some("IOC")),
+        (_, TimeInForce::GoodTilCancel) => ("LIMIT", Some("GTC")),
+    }
+}
+
+/// The letter that starts a request's id, one a kind.
+const fn kind_letter(kind: RequestKind) -> char {
+    match kind {
+        RequestKind::ServerTime => 't',
+        RequestKind::LogOn => 'l',
+        RequestKind::SubscribeUserData => 'u',
+        RequestKind::StartUserData => 's',
+        RequestKind::KeepUserData => 'k',
+        RequestKind::OpenOrders => 'o',
+        RequestKind::CancelAll => 'a',
+        RequestKind::Place => 'p',
+        RequestKind::Cancel => 'c',
+        RequestKind::OrderStatus => 'q',
+        RequestKind::Fills => 'f',
+        RequestKind::Replace => 'r',
+        RequestKind::Amend => 'm',
+    }
+}
+
+/// Reads a request's id back.
+pub(crate) fn parse_request_id(text: &str) -> Option<(RequestKind, RequestId)> {
+    const KINDS: [RequestKind; 13] = [
+        RequestKind::ServerTime,
+        RequestKind::LogOn,
+        RequestKind::SubscribeUserData,
+        RequestKind::StartUserData,
+        RequestKind::KeepUserData,
+        RequestKind::OpenOrders,
+        RequestKind::CancelAll,
+        RequestKind::Place,
+        RequestKind::Cancel,
+        RequestKind::OrderStatus,
+        RequestKind::Fills,
+        RequestKind::Replace,
+        RequestKind::Amend,
+    ];
+    let letter = text.chars().next()?;
+    let kind = KINDS.into_iter().find(|kind| kind_letter(*kind) == letter)?;
+    let number = text
+        .get(1..)
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some((kind, RequestId(number.parse().ok()?)))
+}
+
+/// Weights as the venue's documentation states them, one symbol each.
+const fn cost(product: Product, kind: RequestKind) -> Cost {
+    let weight = match (product, kind) {
+        (Product::BinanceSpot, RequestKind::LogOn | RequestKind::SubscribeUserData) => 2,
+        (Product::BinanceSpot, RequestKind::OpenOrders) => 6,
+        (_, RequestKind::Fills) => 5,
+        (Product::BinanceSpot, RequestKind::OrderStatus | RequestKind::Amend) => 4,
+        (Product::BinanceUsdm, RequestKind::Place) => 0,
+        (Product::BinanceUsdm, RequestKind::StartUserData | RequestKind::KeepUserData) => 5,
+        _ => 1,
+    };
+    let orders = match (product, kind) {
+        (_, RequestKind::Place | RequestKind::Replace) | (Product::BinanceUsdm, RequestKind::Amend) => 1,
+        _ => 0,
+    };
+    Cost { weight, orders }
+}
+
+/// What a refusal means, by product: the same number means different things on spot and on futures.
+#[must_use]
+pub fn reaction(product: Product, kind: RequestKind, error: &Refusal) -> Reaction {
+    let spot = product == Product::BinanceSpot;
+    let creates = matches!(kind, RequestKind::Place | RequestKind::Replace | RequestKind::Amend);
+    match error.code {
+        -1003 => Reaction::PauseAll,
+        -1015 => Reaction::PauseOrders,
+        _ if error.status == 418 || error.status == 403 => Reaction::PauseAll,
+        _ if error.status == 429 => Reaction::PauseAll,
+        -1008 => Reaction::Backoff,
+        -1000 | -1001 | -1006 | -1007 => Reaction::Unknown,
+        _ if error.status >= 500 => Reaction::Unknown,
+        -1021 => Reaction::ResyncClock,
+        -1002 | -1022 | -2014 | -2015 => Reaction::Halt,
+        -1121 => Reaction::Configuration,
+        -4061 if !spot => Reaction::Configuration,
+        -1125 => Reaction::RestartUserData,
+        -1013 | -1111 => Reaction::RefreshInstrument,
+        -4014 | -4023 | -4164 if !spot => Reaction::RefreshInstrument,
+        -2010 if spot => new_order_rejected(&error.message),
+        -2011 if kind == RequestKind::CancelAll => Reaction::Ignore,
+        -2011 => Reaction::QueryOrder,
+        -2013 => Reaction::NotFound,
+        -2018 | -2019 if !spot => Reaction::Reduce,
+        // Spot: one leg of a cancel-and-replace failed. Futures: the order would trigger at once.
+        -2021 if spot => Reaction::Unknown,
+        -2021 => Reaction::Reprice,
+        // Spot: both legs failed. Futures: a reduce-only order would not reduce.
+        -2022 if !spot => Reaction::Reduce,
+        -2026 | -2038 | -2039 if spot => Reaction::QueryOrder,
+        -4131 | -4400 if !spot => Reaction::Reprice,
+        -5021 | -5022 if !spot => Reaction::Reprice,
+        -5027 if !spot => Reaction::Ignore,
+        _ if (400..500).contains(&error.status) => Reaction::Reject,
+        // Neither success nor a refusal that is known: nothing may be assumed of an order.
+        _ if creates => Reaction::Unknown,
+        _ => Reaction::Reject,
+    }
+}
+
+fn new_order_rejected(message: &str) -> Reaction {
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("immediately match") {
+        Reaction::Reprice
+    } else if lower.contains("insufficient") {
+        Reaction::Reduce
+    } else {
+        Reaction::Reject
+    }
+}

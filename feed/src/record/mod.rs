@@ -4,10 +4,18 @@
 //! strict: a record that is not well-formed, authentic and allowed at this point ends the connection with the alert
 //! that RFC 8446 names. Ciphertext is received straight into one buffer; each record is decrypted to the end of a
 //! plaintext buffer, so that frames which span records lie whole without a further copy.
-#![allow(clippy::disallowed_methods)]
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroize;
+mod direction;
+mod error;
+mod plaintext;
+
+use aws_lc_rs::aead::Aad;
+
+use direction::{Direction, seal};
+
+pub use direction::TrafficSecret;
+pub use error::RecordError;
+pub use plaintext::PlaintextBuffer;
 
 /// Bytes of a record's header.
 pub const HEADER_BYTES: usize = 5;
@@ -41,96 +49,6 @@ const ALERT_USER_CANCELED: u8 = 90;
 /// Room for what this layer itself sends: a key update, an alert, each sealed.
 const CONTROL_BYTES: usize = 256;
 
-/// Why the connection must end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// The tag did not match: tampered, reordered, replayed or cut.
-    #[error("a TLS record failed authentication")]
-    BadRecordMac,
-    /// A record or its content is longer than TLS allows.
-    #[error("a TLS record is longer than TLS allows")]
-    Overflow,
-    /// A record that is not encrypted came after the handshake.
-    #[error("an unprotected TLS record (type {0}) came after the handshake")]
-    Plaintext(u8),
-    /// A record or message that is not allowed at this point.
-    #[error("a TLS message (type {0}) is not allowed here")]
-    Unexpected(u8),
-    /// A message that cannot be read.
-    #[error("a TLS message cannot be read")]
-    Decode,
-    /// A field holds a value that is not allowed.
-    #[error("a TLS message holds a value that is not allowed")]
-    IllegalParameter,
-    /// Too many empty records or key updates.
-    #[error("a flood of TLS records without content")]
-    Flood,
-    /// The peer ended the connection with this alert.
-    #[error("the peer sent the TLS alert {0}")]
-    Alert(u8),
-    /// The key schedule refused.
-    #[error("the TLS key schedule refused an update")]
-    KeySchedule,
-    /// The connection was ended before.
-    #[error("the TLS connection has ended")]
-    Ended,
-    /// More to seal than one record holds, or the buffer is too small.
-    #[error("a message does not fit into one TLS record")]
-    TooLong,
-}
-
-impl RecordError {
-    /// The alert that tells the peer (RFC 8446, 6.2), if one is due.
-    #[must_use]
-    pub const fn alert(self) -> Option<u8> {
-        match self {
-            RecordError::BadRecordMac => Some(20),
-            RecordError::Overflow => Some(22),
-            RecordError::Plaintext(_) | RecordError::Unexpected(_) | RecordError::Flood => Some(10),
-            RecordError::Decode => Some(50),
-            RecordError::IllegalParameter => Some(47),
-            RecordError::KeySchedule | RecordError::TooLong => Some(80),
-            RecordError::Alert(_) | RecordError::Ended => None,
-        }
-    }
-}
-
-/// Key and nonce base of one direction. Wiped when dropped.
-#[derive(Clone)]
-pub struct TrafficSecret {
-    key: [u8; 32],
-    key_bytes: usize,
-    iv: [u8; 12],
-    sequence: u64,
-}
-
-impl TrafficSecret {
-    /// `key` of 16 (AES-128-GCM) or 32 bytes (AES-256-GCM), the 12-byte base of the nonce, and the number of the
-    /// next record. `None` for any other length.
-    #[must_use]
-    pub fn new(key: &[u8], iv: &[u8], sequence: u64) -> Option<TrafficSecret> {
-        if (key.len() != 16 && key.len() != 32) || iv.len() != 12 {
-            return None;
-        }
-        let mut secret = TrafficSecret {
-            key: [0; 32],
-            key_bytes: key.len(),
-            iv: [0; 12],
-            sequence,
-        };
-        secret.key[..key.len()].copy_from_slice(key);
-        secret.iv.copy_from_slice(iv);
-        Some(secret)
-    }
-}
-
-impl Drop for TrafficSecret {
-    fn drop(&mut self) {
-        self.key.zeroize();
-        self.iv.zeroize();
-    }
-}
-
 /// What stays with the TLS library after the handshake: it derives the next keys and takes session tickets.
 pub trait KeySchedule {
     /// The next key of the receiving direction, after the peer's key update.
@@ -148,111 +66,6 @@ pub trait KeySchedule {
     /// # Errors
     /// [`RecordError::Decode`] when it cannot be read.
     fn on_ticket(&mut self, body: &[u8]) -> Result<(), RecordError>;
-}
-
-/// One direction's cipher.
-struct Direction {
-    key: LessSafeKey,
-    iv: [u8; 12],
-    sequence: u64,
-}
-
-impl Direction {
-    fn new(secret: &TrafficSecret) -> Result<Direction, RecordError> {
-        let algorithm = if secret.key_bytes == 16 {
-            &AES_128_GCM
-        } else {
-            &AES_256_GCM
-        };
-        let key = UnboundKey::new(algorithm, &secret.key[..secret.key_bytes]).map_err(|_| RecordError::KeySchedule)?;
-        Ok(Direction {
-            key: LessSafeKey::new(key),
-            iv: secret.iv,
-            sequence: secret.sequence,
-        })
-    }
-
-    /// RFC 8446, 5.3: the record number, xored into the base.
-    #[inline]
-    fn nonce(&self) -> Nonce {
-        let mut nonce = self.iv;
-        let number = self.sequence.to_be_bytes();
-        for (byte, add) in nonce[4..].iter_mut().zip(number) {
-            *byte ^= add;
-        }
-        Nonce::assume_unique_for_key(nonce)
-    }
-}
-
-/// Decrypted bytes in order, with [`PADDING_BYTES`] readable bytes behind them.
-pub struct PlaintextBuffer {
-    bytes: Box<[u8]>,
-    start: usize,
-    end: usize,
-}
-
-impl PlaintextBuffer {
-    /// A buffer that holds any one message of `message_bytes_max` beside a record in progress.
-    #[must_use]
-    pub fn new(message_bytes_max: usize) -> PlaintextBuffer {
-        let capacity = message_bytes_max + 2 * (CIPHERTEXT_BYTES_MAX + 16);
-        PlaintextBuffer {
-            bytes: vec![0; capacity + PADDING_BYTES].into_boxed_slice(),
-            start: 0,
-            end: 0,
-        }
-    }
-
-    /// The bytes not yet consumed.
-    #[inline]
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-
-    /// `length` unread bytes from `offset`, to be changed in place, with the padding behind them.
-    #[inline]
-    pub fn padded_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
-        let from = self.start + offset;
-        &mut self.bytes[from..from + length + PADDING_BYTES]
-    }
-
-    /// The next `bytes` are done with. What was handed out stays in place until the next write.
-    #[inline]
-    pub fn consume(&mut self, bytes: usize) {
-        debug_assert!(self.start + bytes <= self.end);
-        self.start += bytes;
-        if self.start >= self.end {
-            self.start = 0;
-            self.end = 0;
-        }
-    }
-
-    /// Appends bytes that were not encrypted on the way (tests, and connections of another transport).
-    ///
-    /// Returns how many fitted.
-    pub fn append(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(self.reserve(bytes.len()));
-        self.bytes[self.end..self.end + taken].copy_from_slice(&bytes[..taken]);
-        self.end += taken;
-        taken
-    }
-
-    /// Makes room for `bytes` more where possible and returns how much room there is.
-    #[inline]
-    fn reserve(&mut self, bytes: usize) -> usize {
-        let room = self.bytes.len() - PADDING_BYTES - self.end;
-        if room >= bytes { room } else { self.compact() }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn compact(&mut self) -> usize {
-        self.bytes.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        self.bytes.len() - PADDING_BYTES - self.end
-    }
 }
 
 /// What [`RecordLayer::open_next`] did.
@@ -648,24 +461,4 @@ impl<K: KeySchedule> RecordLayer<K> {
         self.counts.sealed += 1;
         Ok(total)
     }
-}
-
-/// Writes header, type and tag around `record[5..5 + length]` and encrypts it there.
-#[inline]
-fn seal(send: &mut Direction, kind: u8, record: &mut [u8], length: usize) -> Result<usize, RecordError> {
-    let total = HEADER_BYTES + length + 1 + TAG_BYTES;
-    if length > PLAINTEXT_BYTES_MAX {
-        return Err(RecordError::TooLong);
-    }
-    let record = record.get_mut(..total).ok_or(RecordError::TooLong)?;
-    let (header, body) = record.split_at_mut(HEADER_BYTES);
-    let (text, tag) = body.split_at_mut(length + 1);
-    let sealed_bytes = ((length + 1 + TAG_BYTES) as u16).to_be_bytes();
-    header.copy_from_slice(&[TYPE_APPLICATION_DATA, 3, 3, sealed_bytes[0], sealed_bytes[1]]);
-    text[length] = kind;
-    let nonce = send.nonce();
-    let sealed = send.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), text);
-    tag.copy_from_slice(sealed.map_err(|_| RecordError::TooLong)?.as_ref());
-    send.sequence += 1;
-    Ok(total)
 }

@@ -1,6 +1,9 @@
-//! COLD: the net lane against real sockets on loopback: what a peer may do wrong, and what it gets for it.
+//! COLD: peers for the loopback tests: an echo exchange, a raw peer that says whatever it is told, a driven client.
+
+#![allow(missing_docs)]
 
 use std::collections::VecDeque;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +14,9 @@ use mio::{Events, Poll, Token};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::connection::{
-    Connection, ConnectionError, ConnectionLimits, ConnectionSettings, ConnectionState, FRAME_PADDING, Operation,
+    Connection, ConnectionError, ConnectionLimits, ConnectionSettings, ConnectionState, FRAME_PADDING,
 };
-use spinbook_feed::net::server::{Server, ServerError, ServerSettings};
+use spinbook_feed::net::server::{Server, ServerSettings};
 use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::venue::exchange_side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse,
@@ -21,7 +24,7 @@ use spinbook_feed::venue::exchange_side::{
 
 /// An exchange that answers every text with the same text and obeys a few words.
 #[derive(Default)]
-struct Echo {
+pub struct Echo {
     outputs: VecDeque<ExchangeOutput>,
     pongs: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -129,19 +132,22 @@ impl ExchangeSide for Echo {
 }
 
 /// A running echo exchange; stops when dropped.
-struct Running {
-    address: SocketAddr,
-    trust: Trust,
-    pongs: Arc<std::sync::atomic::AtomicU64>,
+pub struct Running {
+    pub address: SocketAddr,
+    pub trust: Trust,
+    pub pongs: Arc<std::sync::atomic::AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    fn start(identity: &LoopbackIdentity) -> Running {
+    pub fn start(identity: &LoopbackIdentity) -> Running {
+        Running::with(identity, ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into()))
+    }
+
+    pub fn with(identity: &LoopbackIdentity, settings: ServerSettings) -> Running {
         let echo = Echo::default();
         let pongs = echo.pongs.clone();
-        let settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
         let mut server = Server::bind(settings, identity.server_config.clone(), echo).expect("a free port");
         let address = server.address();
         let stop = Arc::new(AtomicBool::new(false));
@@ -157,11 +163,11 @@ impl Running {
         }
     }
 
-    fn plain() -> Running {
+    pub fn plain() -> Running {
         Running::start(&LoopbackIdentity::generate().expect("certificates"))
     }
 
-    fn settings(&self, target: &str) -> ConnectionSettings {
+    pub fn settings(&self, target: &str) -> ConnectionSettings {
         settings(self.address, &self.trust, target)
     }
 }
@@ -175,7 +181,7 @@ impl Drop for Running {
     }
 }
 
-fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionSettings {
+pub fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionSettings {
     ConnectionSettings {
         address,
         host: format!("localhost:{}", address.port()),
@@ -189,15 +195,15 @@ fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionSetti
 }
 
 /// A connection with a poll of its own, driven by the test.
-struct Client {
+pub struct Client {
     poll: Poll,
     events: Events,
-    clock: Clock,
-    connection: Connection,
+    pub clock: Clock,
+    pub connection: Connection,
 }
 
 impl Client {
-    fn start(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
+    pub fn start(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
         let clock = Clock::start();
         let poll = Poll::new().expect("poll");
         let mut connection = Connection::open(settings, clock.now())?;
@@ -210,7 +216,7 @@ impl Client {
         })
     }
 
-    fn open(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
+    pub fn open(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
         let mut client = Client::start(settings)?;
         while !client.connection.drive_open(client.clock.now())? {
             client.wait();
@@ -220,7 +226,7 @@ impl Client {
         Ok(client)
     }
 
-    fn wait(&mut self) {
+    pub fn wait(&mut self) {
         self.poll
             .poll(&mut self.events, Some(Duration::from_millis(10)))
             .expect("polls");
@@ -229,7 +235,7 @@ impl Client {
         }
     }
 
-    fn next_text(&mut self) -> Result<Vec<u8>, ConnectionError> {
+    pub fn next_text(&mut self) -> Result<Vec<u8>, ConnectionError> {
         loop {
             let now = self.clock.now();
             if let Some(frame) = self.connection.poll_frame(now)? {
@@ -243,38 +249,129 @@ impl Client {
     }
 }
 
-#[test]
-fn texts_come_back_whole_over_tls() {
-    let running = Running::plain();
-    let mut client = Client::open(&running.settings("/ws/echo")).expect("opens");
-    for length in [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 200_000] {
-        let text: Vec<u8> = (0..length).map(|i| b'a' + (i % 26) as u8).collect();
-        client.connection.send_text(&text).expect("sends");
-        assert!(
-            client.next_text().expect("comes back") == text,
-            "{length} bytes changed on the way"
-        );
-    }
-    client.connection.close(client.clock.now());
-    match client.next_text() {
-        Err(ConnectionError::Closed { code: 1000, .. }) => {}
-        other => panic!("an orderly close, not {other:?}"),
-    }
-    assert_eq!(client.connection.state(), ConnectionState::Ended);
+/// What a raw peer does after TLS is up and the upgrade request was read.
+#[derive(Clone)]
+pub struct Script {
+    /// Extra header lines of the upgrade reply, each with its line end; `None`: no reply at all.
+    pub reply_headers: Option<String>,
+    /// Plaintext to send after it.
+    pub then: Vec<u8>,
+    /// Whether to end with a TLS close notice.
+    pub orderly: bool,
+    /// Keep the socket open until the client is gone.
+    pub hold: bool,
 }
 
-#[test]
-fn many_texts_at_once_survive_partial_writes() {
-    let running = Running::plain();
-    let mut options = running.settings("/ws/echo");
-    options.limits.backlog_bytes_max = 64 << 20;
-    let mut client = Client::open(&options).expect("opens");
-    // Far more than the socket buffers hold, so writes are cut short and completed later.
-    let text = vec![b'z'; 250_000];
-    for _ in 0..40 {
-        client.connection.send_text(&text).expect("kept and completed");
+impl Script {
+    pub fn sending(then: impl Into<Vec<u8>>) -> Script {
+        Script {
+            reply_headers: Some(String::new()),
+            then: then.into(),
+            orderly: false,
+            hold: false,
+        }
     }
-    for _ in 0..40 {
-        assert_eq!(client.next_text().expect("comes back").len(), text.len());
+}
+
+/// A server that does exactly what its script says, once.
+pub struct RawPeer {
+    pub address: SocketAddr,
+    pub trust: Trust,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RawPeer {
+    pub fn start(script: Script) -> RawPeer {
+        let identity = LoopbackIdentity::generate().expect("certificates");
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let trust = Trust::from_pem(identity.ca_pem.as_bytes()).expect("own authority");
+        let config = identity.server_config;
+        let thread = std::thread::spawn(move || {
+            let (tcp, _) = listener.accept().expect("a client");
+            // A client that gives up early is part of the tests.
+            let _ = play(tcp, config, &script);
+        });
+        RawPeer {
+            address,
+            trust,
+            thread: Some(thread),
+        }
     }
+
+    pub fn settings(&self) -> ConnectionSettings {
+        settings(self.address, &self.trust, "/ws")
+    }
+}
+
+impl Drop for RawPeer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the peer ends in order");
+        }
+    }
+}
+
+fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script: &Script) -> std::io::Result<()> {
+    tcp.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut tls = rustls::ServerConnection::new(config).expect("a server session");
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        while tls.wants_write() {
+            tls.write_tls(&mut tcp)?;
+        }
+        if tls.read_tls(&mut tcp)? == 0 {
+            return Ok(());
+        }
+        if tls.process_new_packets().is_err() {
+            return Ok(());
+        }
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = tls.reader().read(&mut chunk) {
+            request.extend_from_slice(&chunk[..count]);
+        }
+    }
+    if let Some(headers) = &script.reply_headers {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let key = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            .expect("a key");
+        let accept = tungstenite::handshake::derive_accept_key(key.trim().as_bytes());
+        let reply = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+        );
+        tls.writer().write_all(reply.as_bytes())?;
+    }
+    tls.writer().write_all(&script.then)?;
+    if script.orderly {
+        tls.send_close_notify();
+    }
+    while tls.wants_write() {
+        tls.write_tls(&mut tcp)?;
+    }
+    if script.hold {
+        let mut sink = [0; 4096];
+        while matches!(tcp.read(&mut sink), Ok(1..)) {}
+    }
+    Ok(())
+}
+
+/// The bytes of one unmasked server frame with this first byte.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ 0..=125 => bytes.push(length as u8),
+        length @ 126..=65_535 => {
+            bytes.push(126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(payload);
+    bytes
 }

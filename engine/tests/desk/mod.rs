@@ -1,0 +1,332 @@
+//! COLD: what the engine's tests share: an engine of one instrument or more, and a hand that feeds it.
+#![allow(dead_code, clippy::disallowed_methods)]
+
+use spinbook_engine::counters::Counter;
+use spinbook_engine::engine::Engine;
+use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketEvent, MarketKind};
+use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
+use spinbook_engine::ring::{self, Consumer};
+use spinbook_engine::setup::{
+    self, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX, QuoterSettings,
+    RiskSettings, SpreadSettings, WindowSettings,
+};
+use spinbook_engine::strategy::{Quote, Spread, Strategy};
+use spinbook_engine::types::{
+    InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueId,
+};
+
+pub const VENUE: VenueId = VenueId(3);
+pub const FIRST: InstrumentId = InstrumentId(0);
+pub const EPOCH: u32 = 9;
+pub const START: Nanos = Nanos(1_700_000_000_000_000_000);
+
+/// A level in short.
+pub fn level(tick: i64, lots: i64) -> Level {
+    Level {
+        tick: Tick(tick),
+        lots: Lots(lots),
+    }
+}
+
+/// Milliseconds in short.
+pub fn ms(count: i64) -> Nanos {
+    Nanos::from_millis(count)
+}
+
+/// Settings of a test: one instrument, wide limits, 10 bp of spread, one level.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub instruments: Vec<(InstrumentSetup, SpreadSettings)>,
+    pub budget: BudgetSettings,
+    pub loss_max: QuoteAtoms,
+    pub ring_slots: usize,
+}
+
+pub fn instrument() -> InstrumentSettings {
+    InstrumentSettings {
+        venue: VENUE,
+        tick_order_step: Tick(1),
+        lots_order_step: Lots(10),
+        lots_order_min: Lots(10),
+        lots_order_max: Lots(1_000_000_000),
+        notional_min: QuoteAtoms(0),
+        atoms_per_tick_lot: 1_000,
+        maker_fee_millionths: 0,
+        taker_fee_millionths: 0,
+        far_levels: 256,
+    }
+}
+
+pub fn risk() -> RiskSettings {
+    RiskSettings {
+        order_lots_max: Lots(10_000),
+        order_notional_max: QuoteAtoms(i128::MAX),
+        price_collar_millionths: 50_000,
+        position_lots_max: Lots(10_000),
+        open_orders_max: 64,
+        book_age_max: ms(2_000),
+    }
+}
+
+pub fn spread() -> SpreadSettings {
+    SpreadSettings {
+        spread_millionths: 1_000,
+        levels: 1,
+        level_step_millionths: 500,
+        order_lots: Lots(100),
+        position_lots_max: Lots(10_000),
+        imbalance_levels: 0,
+        imbalance_threshold_millionths: 300_000,
+        imbalance_widening_millionths: 1_500_000,
+        imbalance_net_of_own: false,
+        inventory_skew_millionths: 0,
+        edge_min_millionths: 0,
+        time_in_force: TimeInForce::PostOnly,
+    }
+}
+
+impl Plan {
+    pub fn new() -> Plan {
+        let setup = InstrumentSetup {
+            instrument: instrument(),
+            risk: risk(),
+            quoter: QuoterSettings::default(),
+            lots_start: Lots(0),
+            lots_neutral: Lots(0),
+        };
+        Plan {
+            instruments: vec![(setup, spread())],
+            budget: BudgetSettings {
+                venue: VENUE,
+                order_windows: [WindowSettings::default(); ORDER_WINDOWS_MAX],
+                messages_max_per_second: 1_000_000,
+                cancel_share_millionths: 300_000,
+            },
+            loss_max: QuoteAtoms(i128::MAX / 4),
+            ring_slots: 256,
+        }
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Plan)) -> Plan {
+        change(&mut self);
+        self
+    }
+
+    pub fn spread(self, change: impl FnOnce(&mut SpreadSettings)) -> Plan {
+        self.with(|plan| change(&mut plan.instruments[0].1))
+    }
+
+    pub fn risk(self, change: impl FnOnce(&mut RiskSettings)) -> Plan {
+        self.with(|plan| change(&mut plan.instruments[0].0.risk))
+    }
+
+    pub fn quoter(self, change: impl FnOnce(&mut QuoterSettings)) -> Plan {
+        self.with(|plan| change(&mut plan.instruments[0].0.quoter))
+    }
+
+    pub fn instrument(self, change: impl FnOnce(&mut InstrumentSettings)) -> Plan {
+        self.with(|plan| change(&mut plan.instruments[0].0.instrument))
+    }
+
+    /// Holding this much, all of it counting as exposure.
+    pub fn holding(self, lots: i64) -> Plan {
+        self.with(|plan| plan.instruments[0].0.lots_start = Lots(lots))
+    }
+
+    pub fn build(self) -> Desk<Spread> {
+        let strategy = self.instruments.iter().map(|(_, spread)| *spread).collect();
+        let strategy = setup::spread_strategy(strategy).expect("settings of a test");
+        self.build_with(strategy)
+    }
+
+    pub fn build_with<S: Strategy>(self, strategy: S) -> Desk<S> {
+        let (orders, orders_out) = ring::channel(self.ring_slots);
+        let (cancels, cancels_out) = ring::channel(self.ring_slots);
+        let settings = EngineSettings {
+            epoch: EPOCH,
+            strategy_number: 1,
+            instruments: self.instruments.iter().map(|(setup, _)| *setup).collect(),
+            budgets: vec![self.budget],
+            loss_max_per_day: self.loss_max,
+            screen_interval: ms(50),
+        };
+        let engine = setup::engine(settings, strategy, orders, cancels).expect("settings of a test");
+        Desk {
+            engine,
+            orders: orders_out,
+            cancels: cancels_out,
+            now: START,
+            sequence: 100,
+            trade: 0,
+        }
+    }
+}
+
+/// An engine and the far ends of its rings.
+pub struct Desk<S> {
+    pub engine: Engine<S>,
+    pub orders: Consumer<Intent>,
+    pub cancels: Consumer<Intent>,
+    pub now: Nanos,
+    pub sequence: u64,
+    pub trade: u64,
+}
+
+impl<S: Strategy> Desk<S> {
+    /// Tells the engine that the gateway is ready.
+    pub fn ready(mut self) -> Desk<S> {
+        self.gateway(ExecutionKind::GatewayReady);
+        self
+    }
+
+    pub fn gateway(&mut self, kind: ExecutionKind) {
+        let event = ExecutionEvent {
+            kind,
+            ..ExecutionEvent::default()
+        };
+        self.engine.on_execution(&event, self.now);
+    }
+
+    pub fn event(&mut self, instrument: InstrumentId, kind: MarketKind) -> MarketEvent {
+        self.sequence += 1;
+        MarketEvent {
+            received: Stamp {
+                wall: self.now,
+                tsc: 77,
+            },
+            sequence: self.sequence,
+            instrument,
+            venue: VENUE,
+            kind,
+            ..MarketEvent::default()
+        }
+    }
+
+    pub fn market(&mut self, instrument: InstrumentId, kind: MarketKind, bids: &[Level], asks: &[Level]) -> Answer {
+        let event = self.event(instrument, kind);
+        self.engine.on_market(&event, bids, asks, self.now)
+    }
+
+    /// A whole book of the first instrument.
+    pub fn snapshot(&mut self, bids: &[Level], asks: &[Level]) -> Answer {
+        self.market(FIRST, MarketKind::Snapshot, bids, asks)
+    }
+
+    /// A book of one level a side, 1,000 lots each.
+    pub fn best(&mut self, bid: i64, ask: i64) -> Answer {
+        self.snapshot(&[level(bid, 1_000)], &[level(ask, 1_000)])
+    }
+
+    pub fn delta(&mut self, bids: &[Level], asks: &[Level]) -> Answer {
+        self.market(FIRST, MarketKind::Delta, bids, asks)
+    }
+
+    pub fn lose(&mut self, reason: LostReason) {
+        let event = MarketEvent {
+            lost: reason,
+            ..self.event(FIRST, MarketKind::Lost)
+        };
+        assert_eq!(self.engine.on_market(&event, &[], &[], self.now), Answer::Ok);
+    }
+
+    pub fn wait(&mut self, span: Nanos) {
+        self.now = self.now + span;
+        self.engine.on_timer(self.now);
+    }
+
+    pub fn places(&mut self) -> Vec<Intent> {
+        let places: Vec<Intent> = std::iter::from_fn(|| self.orders.pop()).collect();
+        assert!(places.iter().all(|intent| intent.kind == IntentKind::Place));
+        places
+    }
+
+    pub fn cancelled(&mut self) -> Vec<Intent> {
+        let cancels: Vec<Intent> = std::iter::from_fn(|| self.cancels.pop()).collect();
+        assert!(cancels.iter().all(|intent| intent.kind == IntentKind::Cancel));
+        cancels
+    }
+
+    /// The wanted quotes of the first instrument.
+    pub fn quotes(&self, side: Side) -> Vec<Quote> {
+        self.engine.targets(FIRST).side(side).to_vec()
+    }
+
+    /// The wanted prices of the first instrument.
+    pub fn ticks(&self, side: Side) -> Vec<i64> {
+        self.quotes(side).iter().map(|quote| quote.tick.0).collect()
+    }
+
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.engine.counters().value(counter)
+    }
+
+    pub fn tell(&mut self, event: &ExecutionEvent) {
+        self.engine.on_execution(event, self.now);
+    }
+
+    pub fn accept(&mut self, intent: &Intent) {
+        self.tell(&about(intent, ExecutionKind::Accepted));
+    }
+
+    pub fn accept_all(&mut self) -> Vec<Intent> {
+        let places = self.places();
+        for place in &places {
+            self.accept(place);
+        }
+        places
+    }
+
+    pub fn cancel_done(&mut self, intent: &Intent) {
+        self.tell(&about(intent, ExecutionKind::Canceled));
+    }
+
+    pub fn reject(&mut self, intent: &Intent) {
+        self.tell(&ExecutionEvent {
+            venue_code: -2010,
+            ..about(intent, ExecutionKind::Rejected)
+        });
+    }
+
+    pub fn reject_locally(&mut self, intent: &Intent, local: LocalReject) {
+        self.tell(&ExecutionEvent {
+            local,
+            ..about(intent, ExecutionKind::Rejected)
+        });
+    }
+
+    /// A fill of an order, `cumulative` in all, at its price.
+    pub fn fill(&mut self, intent: &Intent, lots: i64, cumulative: i64) {
+        self.trade += 1;
+        let event = ExecutionEvent {
+            trade: TradeId(self.trade),
+            tick: intent.tick,
+            lots: Lots(lots),
+            lots_cumulative: Lots(cumulative),
+            maker: true,
+            ..about(intent, ExecutionKind::Filled)
+        };
+        self.tell(&event);
+    }
+}
+
+/// An event about the order of an intent.
+pub fn about(intent: &Intent, kind: ExecutionKind) -> ExecutionEvent {
+    ExecutionEvent {
+        order: intent.order,
+        instrument: intent.instrument,
+        slot: intent.slot,
+        side: intent.side,
+        kind,
+        ..ExecutionEvent::default()
+    }
+}
+
+/// An order id of this run.
+pub fn order(counter: u32) -> OrderId {
+    OrderId::new(EPOCH, counter)
+}
+
+/// A bid slot.
+pub fn slot(number: u8) -> SlotId {
+    SlotId(number)
+}

@@ -1,0 +1,91 @@
+//! COLD: the gateway's own check of every new order, independent of the engine's risk.
+
+use spinbook_engine::intent::Intent;
+use spinbook_engine::types::{Lots, QuoteAtoms};
+
+use crate::venue::instrument::{Instrument, InstrumentStatus};
+
+/// What one instrument's orders may not exceed. Every field is mandatory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderLimits {
+    /// Largest quantity of one order.
+    pub lots_max: Lots,
+    /// Largest price times quantity of one order.
+    pub notional_max: QuoteAtoms,
+    /// Most orders that may be open at once, those of unknown outcome included.
+    pub open_orders_max: u32,
+}
+
+/// Why the gateway itself refused an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitBreach {
+    /// Price or quantity is zero or negative.
+    #[error("price and quantity must be positive")]
+    NotPositive,
+    /// The price is not a multiple of the venue's order increment, or outside its range.
+    #[error("the price is off the venue's tick or outside its range")]
+    Price,
+    /// The quantity is not a multiple of the venue's order step, or outside its range.
+    #[error("the quantity is off the venue's step or outside its range")]
+    Quantity,
+    /// Price times quantity is below the venue's minimum.
+    #[error("price times quantity is below the venue's minimum")]
+    NotionalMin,
+    /// Above the configured largest quantity.
+    #[error("the quantity is above the configured maximum")]
+    LotsMax,
+    /// Above the configured largest price times quantity.
+    #[error("price times quantity is above the configured maximum")]
+    NotionalMax,
+    /// Too many are open.
+    #[error("the configured number of open orders is reached")]
+    OpenOrders,
+    /// The instrument is not trading.
+    #[error("the instrument takes no orders now")]
+    Status,
+}
+
+/// Checks one new order with `open_orders` already open in its instrument.
+///
+/// # Errors
+/// The first limit that it would break.
+pub fn check(
+    intent: &Intent,
+    instrument: &Instrument,
+    limits: &OrderLimits,
+    open_orders: usize,
+) -> Result<(), LimitBreach> {
+    let (tick, lots) = (intent.tick.0, intent.lots.0);
+    if instrument.status != InstrumentStatus::Trading {
+        return Err(LimitBreach::Status);
+    }
+    if tick <= 0 || lots <= 0 {
+        return Err(LimitBreach::NotPositive);
+    }
+    let tick_step = instrument.tick_order_step.max(1);
+    let above = instrument.tick_order_max.0 > 0 && tick > instrument.tick_order_max.0;
+    if tick % tick_step != 0 || tick < instrument.tick_order_min.0 || above {
+        return Err(LimitBreach::Price);
+    }
+    let large = instrument.lots_order_max.0 > 0 && lots > instrument.lots_order_max.0;
+    if lots % instrument.lots_order_step.max(1) != 0 || lots < instrument.lots_order_min.0 || large {
+        return Err(LimitBreach::Quantity);
+    }
+    if lots > limits.lots_max.0 {
+        return Err(LimitBreach::LotsMax);
+    }
+    // Two i64 factors fit an i128; the instrument's factor may push a absurd pair out of range.
+    let notional = (i128::from(tick) * i128::from(lots))
+        .checked_mul(instrument.atoms_per_tick_lot)
+        .ok_or(LimitBreach::NotionalMax)?;
+    if notional > limits.notional_max.0 {
+        return Err(LimitBreach::NotionalMax);
+    }
+    if notional < instrument.notional_min.0 {
+        return Err(LimitBreach::NotionalMin);
+    }
+    if open_orders >= limits.open_orders_max as usize {
+        return Err(LimitBreach::OpenOrders);
+    }
+    Ok(())
+}

@@ -1,0 +1,575 @@
+//! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
+use spinbook_engine::intent::Intent;
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId};
+
+use crate::venue::instrument::Instrument;
+use crate::venue::orders::{Fee, Fill, OrderStatus, OrderUpdate};
+
+/// Orders that may be open (or of unknown outcome) at once, over all instruments.
+pub const OPEN_ORDERS_MAX: usize = 1024;
+/// Orders that are over and still remembered, so that a late fill finds its order.
+pub const CLOSED_ORDERS_KEPT: usize = 4096;
+/// Trade ids remembered per instrument against double counting.
+pub const TRADES_KEPT: usize = 8192;
+
+/// How an order ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Filled whole.
+    Filled,
+    /// Cancelled.
+    Canceled,
+    /// Ended by the venue.
+    Expired,
+    /// Never lived.
+    Rejected,
+}
+
+/// What is proved of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Handed to the connection, no answer yet.
+    Sent,
+    /// The venue has it.
+    Working,
+    /// Nobody knows; counts as live.
+    Unknown,
+    /// The venue ended it after more fills than have arrived: those are awaited.
+    Closing(End),
+    /// Over.
+    Done(End),
+}
+
+/// Where a wish to cancel stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelState {
+    /// Not wanted.
+    None,
+    /// Wanted, to be sent.
+    Wanted,
+    /// Sent, no answer yet.
+    InFlight,
+}
+
+/// One order of ours.
+#[derive(Clone, Debug)]
+pub struct TrackedOrder {
+    /// Our id.
+    pub order: OrderId,
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// The quote slot it is for.
+    pub slot: SlotId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Price.
+    pub tick: Tick,
+    /// Ordered.
+    pub lots: Lots,
+    /// Filled, as the sum of executions seen, each once.
+    pub lots_filled: Lots,
+    /// Filled in all, as the venue stated it at most.
+    pub lots_stated: Lots,
+    /// The venue's id, zero until known.
+    pub venue_order: u64,
+    /// What is proved.
+    pub phase: Phase,
+    /// The venue had it at some time.
+    pub accepted: bool,
+    /// The cancel.
+    pub cancel: CancelState,
+    /// Cancels sent.
+    pub cancel_attempts: u32,
+    /// The next cancel is not sent before this.
+    pub cancel_at: Nanos,
+    /// After this the venue can no longer take the order if it has not.
+    pub valid_until: Nanos,
+    /// When to ask the venue for it; [`Nanos::NEVER`]: no need.
+    pub query_at: Nanos,
+    /// Questions in a row that decided nothing.
+    pub query_attempts: u32,
+    /// A question is on its way.
+    pub query_in_flight: bool,
+    /// Since when fills have been missing; zero: none are.
+    pub missing_since: Nanos,
+    /// The missing fills are not asked for again before this.
+    pub fills_at: Nanos,
+}
+
+impl TrackedOrder {
+    /// Whether it may still be on the venue's book.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Done(_) | Phase::Closing(_))
+    }
+
+    /// Whether it is over in every respect.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Done(_))
+    }
+
+    fn event(&self, kind: ExecutionKind, time: Nanos) -> ExecutionEvent {
+        ExecutionEvent {
+            order: self.order,
+            time,
+            tick: self.tick,
+            lots: self.lots,
+            lots_cumulative: self.lots_filled,
+            instrument: self.instrument,
+            slot: self.slot,
+            side: self.side,
+            kind,
+            ..ExecutionEvent::default()
+        }
+    }
+}
+
+/// What a fact turned out to concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// An order of the table.
+    Known(OrderId),
+    /// An order that is not in the table (a fill of it was still reported).
+    Foreign {
+        /// The fact was an execution seen for the first time.
+        filled: bool,
+    },
+    /// A repetition of an execution.
+    Duplicate,
+}
+
+/// Facts that did not fit, each of which somebody should look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCounters {
+    /// Executions seen again and not counted again.
+    pub duplicate_fills: u64,
+    /// More filled than ordered.
+    pub overfills: u64,
+    /// A refusal of an order that the venue had shown to be alive, or the reverse.
+    pub contradictions: u64,
+    /// Executions after the order's end was proved.
+    pub late_fills: u64,
+    /// Fees in an asset that is neither base nor quote.
+    pub fees_other: u64,
+    /// Executions of orders that are not in the table.
+    pub foreign_fills: u64,
+}
+
+#[derive(Default)]
+struct SeenTrades {
+    known: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl SeenTrades {
+    /// True the first time.
+    fn insert(&mut self, trade: TradeId) -> bool {
+        if !self.known.insert(trade.0) {
+            return false;
+        }
+        self.order.push_back(trade.0);
+        if self.order.len() > TRADES_KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Bounded table of our orders.
+pub struct OrderTable {
+    orders: HashMap<OrderId, TrackedOrder>,
+    by_venue: HashMap<(InstrumentId, u64), OrderId>,
+    closed: VecDeque<OrderId>,
+    trades: Vec<SeenTrades>,
+    /// Orders not done yet.
+    open: usize,
+    counters: TableCounters,
+}
+
+impl OrderTable {
+    /// Empty, for `instruments` instruments.
+    #[must_use]
+    pub fn new(instruments: usize) -> OrderTable {
+        OrderTable {
+            orders: HashMap::with_capacity(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
+            by_venue: HashMap::with_capacity(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
+            closed: VecDeque::with_capacity(CLOSED_ORDERS_KEPT + 1),
+            trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
+            open: 0,
+            counters: TableCounters::default(),
+        }
+    }
+
+    /// Facts that did not fit.
+    #[must_use]
+    pub fn counters(&self) -> TableCounters {
+        self.counters
+    }
+
+    /// An order by our id.
+    #[must_use]
+    pub fn find(&self, order: OrderId) -> Option<&TrackedOrder> {
+        self.orders.get(&order)
+    }
+
+    pub(super) fn find_mut(&mut self, order: OrderId) -> Option<&mut TrackedOrder> {
+        self.orders.get_mut(&order)
+    }
+
+    /// Every order that is not over, in no particular order.
+    pub fn active(&self) -> impl Iterator<Item = &TrackedOrder> {
+        self.orders.values().filter(|order| !order.is_done())
+    }
+
+    /// Ids of every order that is not over, oldest first: requests go out in a fixed order.
+    #[must_use]
+    pub fn active_ids(&self) -> Vec<OrderId> {
+        let mut ids: Vec<OrderId> = self.active().map(|order| order.order).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Orders that are not over.
+    #[must_use]
+    pub fn active_count(&self) -> usize {
+        self.open
+    }
+
+    /// Orders of an instrument that may be on the book.
+    #[must_use]
+    pub fn open_in(&self, instrument: InstrumentId) -> usize {
+        self.active()
+            .filter(|order| order.instrument == instrument && order.is_open())
+            .count()
+    }
+
+    /// Whether another order fits.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.open < OPEN_ORDERS_MAX
+    }
+
+    /// Whether the id was used before, as far as the table remembers.
+    #[must_use]
+    pub fn contains(&self, order: OrderId) -> bool {
+        self.orders.contains_key(&order)
+    }
+
+    /// Enters an order that is about to be sent. The caller checked room and uniqueness.
+    pub(super) fn insert(&mut self, intent: &Intent, valid_until: Nanos) {
+        debug_assert!(self.has_room() && !self.contains(intent.order), "checked by the caller");
+        let tracked = TrackedOrder {
+            order: intent.order,
+            instrument: intent.instrument,
+            slot: intent.slot,
+            side: intent.side,
+            tick: intent.tick,
+            lots: intent.lots,
+            lots_filled: Lots::ZERO,
+            lots_stated: Lots::ZERO,
+            venue_order: 0,
+            phase: Phase::Sent,
+            accepted: false,
+            cancel: CancelState::None,
+            cancel_attempts: 0,
+            cancel_at: Nanos::ZERO,
+            valid_until,
+            query_at: Nanos::NEVER,
+            query_attempts: 0,
+            query_in_flight: false,
+            missing_since: Nanos::ZERO,
+            fills_at: Nanos::ZERO,
+        };
+        self.open += 1;
+        self.orders.insert(intent.order, tracked);
+    }
+
+    /// The venue took the order (reply to the request).
+    pub fn on_placed(&mut self, order: OrderId, venue_order: u64, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+        let Some(tracked) = self.orders.get_mut(&order) else {
+            return;
+        };
+        if venue_order != 0 {
+            tracked.venue_order = venue_order;
+            self.by_venue.insert((tracked.instrument, venue_order), order);
+        }
+        accept(tracked, time, events);
+    }
+
+    /// The venue refused the order, definitely.
+    pub fn on_refused(&mut self, order: OrderId, code: i32, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+        let Some(tracked) = self.orders.get_mut(&order) else {
+            return;
+        };
+        if tracked.is_done() {
+            self.counters.contradictions += u64::from(tracked.phase != Phase::Done(End::Rejected));
+            return;
+        }
+        if tracked.accepted {
+            // It was seen alive: the refusal proves nothing. Ask.
+            self.counters.contradictions += 1;
+            tracked.query_at = time;
+            return;
+        }
+        tracked.phase = Phase::Done(End::Rejected);
+        events.push_back(ExecutionEvent {
+            venue_code: code,
+            ..tracked.event(ExecutionKind::Rejected, time)
+        });
+        self.retire(order);
+    }
+
+    /// Nobody knows what became of the order: it counts as live until proved.
+    pub fn on_unknown(&mut self, order: OrderId, query_at: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+        let Some(tracked) = self.orders.get_mut(&order) else {
+            return;
+        };
+        if !tracked.is_open() {
+            return;
+        }
+        tracked.query_at = tracked.query_at.min(query_at);
+        if tracked.phase != Phase::Unknown {
+            tracked.phase = Phase::Unknown;
+            events.push_back(tracked.event(ExecutionKind::Unknown, time));
+        }
+    }
+
+    /// What the venue says about an order, from the user data stream or from a query.
+    pub fn on_update(
+        &mut self,
+        update: &OrderUpdate,
+        instrument: &Instrument,
+        now: Nanos,
+        events: &mut VecDeque<ExecutionEvent>,
+    ) -> Applied {
+        let Some(order) = self.resolve(update) else {
+            return self.foreign(update, instrument, now, events);
+        };
+        self.by_venue.insert((update.instrument, update.venue_order), order);
+        let trades = &mut self.trades[update.instrument.index()];
+        let tracked = self.orders.get_mut(&order).expect("resolve found it");
+        tracked.venue_order = update.venue_order;
+        let time = if update.time == Nanos::ZERO { now } else { update.time };
+        let was_done = tracked.is_done();
+        let mut applied = Applied::Known(order);
+        if let Some(fill) = &update.fill {
+            if trades.insert(fill.trade) {
+                apply_fill(tracked, fill, instrument, time, &mut self.counters, events);
+            } else {
+                self.counters.duplicate_fills += 1;
+                applied = Applied::Duplicate;
+            }
+        }
+        tracked.lots_stated = tracked.lots_stated.max(update.lots_cumulative).max(tracked.lots_filled);
+        apply_status(tracked, update.status, now, time, &mut self.counters, events);
+        settle(tracked, now, time, events);
+        if tracked.is_done() && !was_done {
+            self.retire(order);
+        }
+        applied
+    }
+
+    fn resolve(&self, update: &OrderUpdate) -> Option<OrderId> {
+        let by_name = update.order.filter(|order| self.orders.contains_key(order));
+        by_name.or_else(|| {
+            let order = self.by_venue.get(&(update.instrument, update.venue_order))?;
+            self.orders.contains_key(order).then_some(*order)
+        })
+    }
+
+    /// An execution moves the position whoever's order it was.
+    fn foreign(
+        &mut self,
+        update: &OrderUpdate,
+        instrument: &Instrument,
+        now: Nanos,
+        events: &mut VecDeque<ExecutionEvent>,
+    ) -> Applied {
+        let Some(fill) = &update.fill else {
+            return Applied::Foreign { filled: false };
+        };
+        if !self.trades[update.instrument.index()].insert(fill.trade) {
+            self.counters.duplicate_fills += 1;
+            return Applied::Duplicate;
+        }
+        self.counters.foreign_fills += 1;
+        let base = ExecutionEvent {
+            order: update.order.unwrap_or(OrderId::NONE),
+            time: if update.time == Nanos::ZERO { now } else { update.time },
+            lots_cumulative: update.lots_cumulative,
+            instrument: update.instrument,
+            side: update.side,
+            ..ExecutionEvent::default()
+        };
+        events.push_back(fill_event(base, fill, instrument, &mut self.counters));
+        Applied::Foreign { filled: true }
+    }
+
+    /// Moves an order that is over to those that are only remembered.
+    fn retire(&mut self, order: OrderId) {
+        self.open -= 1;
+        self.closed.push_back(order);
+        if self.closed.len() > CLOSED_ORDERS_KEPT
+            && let Some(oldest) = self.closed.pop_front()
+            && let Some(forgotten) = self.orders.remove(&oldest)
+        {
+            self.by_venue.remove(&(forgotten.instrument, forgotten.venue_order));
+        }
+    }
+}
+
+/// An event of the gateway's own refusal; the order never entered the table.
+#[must_use]
+pub fn refused_here(intent: &Intent, local: LocalReject, now: Nanos) -> ExecutionEvent {
+    ExecutionEvent {
+        order: intent.order,
+        time: now,
+        tick: intent.tick,
+        lots: intent.lots,
+        instrument: intent.instrument,
+        slot: intent.slot,
+        side: intent.side,
+        kind: ExecutionKind::Rejected,
+        local,
+        ..ExecutionEvent::default()
+    }
+}
+
+fn accept(tracked: &mut TrackedOrder, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+    match tracked.phase {
+        Phase::Sent | Phase::Unknown => {
+            tracked.phase = Phase::Working;
+            tracked.accepted = true;
+            tracked.query_attempts = 0;
+            events.push_back(tracked.event(ExecutionKind::Accepted, time));
+        }
+        Phase::Working | Phase::Closing(_) | Phase::Done(_) => tracked.accepted = true,
+    }
+}
+
+fn apply_fill(
+    tracked: &mut TrackedOrder,
+    fill: &Fill,
+    instrument: &Instrument,
+    time: Nanos,
+    counters: &mut TableCounters,
+    events: &mut VecDeque<ExecutionEvent>,
+) {
+    if tracked.is_done() {
+        counters.late_fills += 1;
+        counters.contradictions += u64::from(tracked.phase == Phase::Done(End::Rejected));
+    }
+    accept(tracked, time, events);
+    tracked.lots_filled = Lots(tracked.lots_filled.0.saturating_add(fill.lots.0));
+    counters.overfills += u64::from(tracked.lots_filled > tracked.lots);
+    let base = tracked.event(ExecutionKind::Filled, time);
+    events.push_back(fill_event(base, fill, instrument, counters));
+}
+
+fn fill_event(
+    base: ExecutionEvent,
+    fill: &Fill,
+    instrument: &Instrument,
+    counters: &mut TableCounters,
+) -> ExecutionEvent {
+    let mut event = ExecutionEvent {
+        trade: fill.trade,
+        tick: fill.tick,
+        lots: fill.lots,
+        kind: ExecutionKind::Filled,
+        maker: fill.maker,
+        ..base
+    };
+    match fill.fee {
+        Fee::None => {}
+        Fee::Quote(amount) => event.fee = amount,
+        Fee::Base(lots) => {
+            event.fee_asset = FeeAsset::Base;
+            event.fee_lots = lots;
+            let value = i128::from(lots.0) * i128::from(fill.tick.0);
+            event.fee = QuoteAtoms(value.saturating_mul(instrument.atoms_per_tick_lot));
+        }
+        Fee::Other(..) => {
+            counters.fees_other += 1;
+            event.fee_asset = FeeAsset::Other;
+        }
+    }
+    event
+}
+
+fn apply_status(
+    tracked: &mut TrackedOrder,
+    status: OrderStatus,
+    now: Nanos,
+    time: Nanos,
+    counters: &mut TableCounters,
+    events: &mut VecDeque<ExecutionEvent>,
+) {
+    let end = match status {
+        OrderStatus::Live => {
+            accept(tracked, time, events);
+            return;
+        }
+        OrderStatus::Unknown => {
+            if tracked.is_open() && tracked.phase != Phase::Unknown {
+                tracked.phase = Phase::Unknown;
+                events.push_back(tracked.event(ExecutionKind::Unknown, time));
+            }
+            if tracked.is_open() {
+                tracked.query_at = tracked.query_at.min(now);
+            }
+            return;
+        }
+        OrderStatus::Filled => End::Filled,
+        OrderStatus::Canceled => End::Canceled,
+        OrderStatus::Expired => End::Expired,
+        OrderStatus::Rejected => End::Rejected,
+    };
+    if end == End::Filled {
+        tracked.lots_stated = tracked.lots_stated.max(tracked.lots);
+    }
+    if tracked.is_done() {
+        let rejected = tracked.phase == Phase::Done(End::Rejected);
+        counters.contradictions += u64::from(rejected != (end == End::Rejected));
+        return;
+    }
+    tracked.accepted |= end != End::Rejected;
+    tracked.phase = Phase::Closing(end);
+}
+
+/// Ends an order as soon as everything that belongs to its end has been seen.
+fn settle(tracked: &mut TrackedOrder, now: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+    if tracked.is_done() {
+        return;
+    }
+    if tracked.lots_filled >= tracked.lots {
+        // The last fill says it all: no further event.
+        tracked.phase = Phase::Done(End::Filled);
+    } else if tracked.lots_filled < tracked.lots_stated {
+        if tracked.missing_since == Nanos::ZERO {
+            tracked.missing_since = now;
+        }
+        return;
+    } else if let Phase::Closing(end) = tracked.phase {
+        tracked.phase = Phase::Done(end);
+        let kind = match end {
+            End::Filled => return,
+            End::Canceled => ExecutionKind::Canceled,
+            End::Expired => ExecutionKind::Expired,
+            End::Rejected => ExecutionKind::Rejected,
+        };
+        events.push_back(tracked.event(kind, time));
+    }
+    tracked.missing_since = Nanos::ZERO;
+    if tracked.is_done() {
+        tracked.cancel = CancelState::None;
+        tracked.query_at = Nanos::NEVER;
+    }
+}

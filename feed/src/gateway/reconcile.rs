@@ -1,0 +1,227 @@
+//! COLD: orders whose outcome is not known: asked for until proved, never assumed.
+
+use spinbook_engine::types::{Nanos, OrderId};
+
+use super::lifecycle::Step;
+use super::orders::{CancelState, Phase};
+use super::throttle::Urgency;
+use super::{CloseReason, Gateway, GatewayConnection};
+use crate::venue::orders::RequestKind;
+
+/// Pause before an order is asked for again, doubled each time up to 64 times.
+const QUERY_RETRY: Nanos = Nanos::from_millis(100);
+/// An order that was alive and that the venue does not know any more, asked for this often: a human decides.
+const NOT_FOUND_MAX: u32 = 10;
+/// After this without the missing fills, trading stops.
+const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
+
+impl Gateway {
+    /// Every order has to be asked for: messages about it may have been lost.
+    pub(super) fn doubt_all_orders(&mut self, now: Nanos) {
+        for order in self.orders.active_ids() {
+            if let Some(tracked) = self.orders.find_mut(order) {
+                tracked.query_at = tracked.query_at.min(now);
+            }
+        }
+    }
+
+    /// Requests in flight on a closed connection: whether they arrived is not known.
+    pub(super) fn forget_requests(&mut self, now: Nanos) {
+        let mut pending: Vec<_> = self.pending.drain().collect();
+        pending.sort_unstable_by_key(|(id, _)| *id);
+        for (_, request) in pending {
+            self.lose(request.kind, request.order, now);
+        }
+    }
+
+    /// The reply to one request will not be waited for any longer.
+    fn lose(&mut self, kind: RequestKind, order: OrderId, now: Nanos) {
+        match kind {
+            RequestKind::Place => {
+                let unproved = self
+                    .orders
+                    .find(order)
+                    .is_some_and(|tracked| tracked.phase == Phase::Sent);
+                if unproved {
+                    self.counters.unknown += 1;
+                    self.orders.on_unknown(order, now, now, &mut self.events);
+                }
+            }
+            RequestKind::Cancel => {
+                if let Some(tracked) = self.orders.find_mut(order)
+                    && tracked.cancel == CancelState::InFlight
+                {
+                    tracked.cancel = CancelState::Wanted;
+                    tracked.cancel_at = now;
+                    tracked.query_at = tracked.query_at.min(now);
+                }
+            }
+            RequestKind::OrderStatus | RequestKind::Fills => {
+                if let Some(tracked) = self.orders.find_mut(order) {
+                    tracked.query_in_flight = false;
+                    tracked.query_at = tracked.query_at.min(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Requests without a reply in time.
+    pub(super) fn expire_requests(&mut self, now: Nanos) {
+        let mut late: Vec<_> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| now >= pending.deadline)
+            .map(|(id, pending)| (*id, *pending))
+            .collect();
+        late.sort_unstable_by_key(|(id, _)| *id);
+        let mut silent = false;
+        for (id, request) in late {
+            self.counters.timeouts += 1;
+            match request.kind {
+                RequestKind::Place => {
+                    // Its answer may still come and will be believed: only the waiting ends.
+                    if let Some(pending) = self.pending.get_mut(&id) {
+                        pending.deadline = Nanos::NEVER;
+                    }
+                }
+                RequestKind::Cancel | RequestKind::OrderStatus | RequestKind::Fills => {
+                    self.pending.remove(&id);
+                }
+                // The session's own requests double as proof of life.
+                _ => {
+                    self.pending.remove(&id);
+                    silent = true;
+                }
+            }
+            self.lose(request.kind, request.order, now);
+        }
+        if silent {
+            self.close(GatewayConnection::Orders, CloseReason::Silent, now);
+        }
+    }
+
+    pub(super) fn send_queries(&mut self, now: Nanos) {
+        if !matches!(self.step, Step::Ready | Step::Resolve | Step::Settle) || now < self.silent_until {
+            return;
+        }
+        let cost = self.side.cost(RequestKind::OrderStatus);
+        for order in self.orders.active_ids() {
+            let Some(tracked) = self.orders.find(order) else {
+                continue;
+            };
+            if tracked.query_in_flight || now < tracked.query_at {
+                continue;
+            }
+            // A question about an order whose own answer is still due would race it.
+            let awaited = tracked.phase == Phase::Sent;
+            if awaited || !self.throttle.allows(cost, Urgency::Cancel, now) {
+                let at = if awaited {
+                    now + QUERY_RETRY
+                } else {
+                    self.throttle.ready_at(cost, Urgency::Cancel, now)
+                };
+                self.orders.find_mut(order).expect("just found").query_at = at;
+                continue;
+            }
+            let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
+            self.send_about(order, instrument, venue_order, RequestKind::OrderStatus, now);
+            let tracked = self.orders.find_mut(order).expect("just found");
+            tracked.query_in_flight = true;
+            tracked.query_at = Nanos::NEVER;
+        }
+    }
+
+    /// The venue answered a question about an order: nothing more to ask, unless it said nothing we know.
+    pub(super) fn query_answered(&mut self, order: OrderId, now: Nanos) {
+        if let Some(tracked) = self.orders.find_mut(order) {
+            tracked.query_in_flight = false;
+            if tracked.phase == Phase::Unknown {
+                tracked.query_at = now + Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
+                tracked.query_attempts += 1;
+            }
+        }
+    }
+
+    /// A question about an order was refused for a reason that has nothing to do with the order.
+    pub(super) fn query_failed(&mut self, order: OrderId, now: Nanos) {
+        if let Some(tracked) = self.orders.find_mut(order) {
+            tracked.query_in_flight = false;
+            tracked.query_at = now + Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
+            tracked.query_attempts += 1;
+        }
+    }
+
+    /// The venue does not know the order. It never lived if it was never seen alive, can no longer be accepted,
+    /// and user data would have told of it; otherwise nothing is proved.
+    pub(super) fn order_not_found(&mut self, order: OrderId, code: i32, now: Nanos) {
+        let user_data = self.can_send();
+        let Some(tracked) = self.orders.find_mut(order) else {
+            return;
+        };
+        tracked.query_in_flight = false;
+        if tracked.is_done() {
+            return;
+        }
+        if !tracked.accepted && now >= tracked.valid_until && user_data {
+            self.orders.on_refused(order, code, now, &mut self.events);
+            return;
+        }
+        let pause = Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
+        tracked.query_attempts += 1;
+        tracked.query_at = if tracked.accepted {
+            now + pause
+        } else {
+            tracked.valid_until.max(now + QUERY_RETRY)
+        };
+        let message = (tracked.accepted && tracked.query_attempts > NOT_FOUND_MAX).then(|| {
+            let name = crate::venue::orders::ClientOrderId::new(order);
+            format!(
+                "the venue no longer knows order {}, which it had accepted: compare position and fills by hand",
+                name.as_str()
+            )
+        });
+        if let Some(message) = message {
+            self.orders.on_unknown(order, now + pause, now, &mut self.events);
+            self.halt_with(code, message, now);
+        }
+    }
+
+    /// The venue stated more filled than has been reported: the executions themselves are asked for, and
+    /// where that is not possible a human has to look.
+    pub(super) fn watch_missing_fills(&mut self, now: Nanos) {
+        if !self.can_send() || now < self.silent_until {
+            return;
+        }
+        for order in self.orders.active_ids() {
+            let Some(tracked) = self.orders.find_mut(order) else {
+                continue;
+            };
+            if tracked.missing_since == Nanos::ZERO {
+                continue;
+            }
+            let waited = now - tracked.missing_since;
+            if waited < self.settings.fills_grace || tracked.query_in_flight {
+                continue;
+            }
+            let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
+            if self.side.can_ask_fills() && venue_order != 0 && waited < MISSING_FILLS_MAX {
+                let cost = self.side.cost(RequestKind::Fills);
+                if now >= tracked.fills_at && self.throttle.allows(cost, Urgency::Cancel, now) {
+                    tracked.fills_at = now + self.settings.fills_grace;
+                    self.send_about(order, instrument, venue_order, RequestKind::Fills, now);
+                }
+                continue;
+            }
+            if waited >= MISSING_FILLS_MAX {
+                let name = crate::venue::orders::ClientOrderId::new(order);
+                let message = format!(
+                    "the venue filled more of order {} than its executions that reached us: compare position and \
+                     trades by hand",
+                    name.as_str()
+                );
+                self.halt_with(0, message, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! COLD: what comes back: replies by request, order events, and the reactions to refusals.
+
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
+use spinbook_engine::types::{Nanos, OrderId};
+
+use super::lifecycle::Step;
+use super::order_id::Origin;
+use super::orders::{Applied, CancelState, Phase};
+use super::{CloseReason, Gateway, GatewayConnection, Pending};
+use crate::venue::orders::{
+    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
+};
+
+/// Messages of one connection that may be beyond understanding before it is replaced.
+const BAD_FRAMES_MAX: u32 = 5;
+/// Refusals of the clock in a row before a human is needed.
+const CLOCK_REFUSALS_MAX: u32 = 5;
+/// Wait where the venue refuses for its rate windows without saying how long.
+const PAUSE_DEFAULT: Nanos = Nanos::from_seconds(10);
+/// Wait where the venue refuses everything without saying how long.
+const SILENCE_DEFAULT: Nanos = Nanos::from_seconds(60);
+/// Wait where the venue is busy.
+const BUSY_PAUSE: Nanos = Nanos::from_millis(500);
+/// A cancel that failed is tried again after this.
+const CANCEL_RETRY: Nanos = Nanos::from_millis(200);
+/// After a fast fill notice the full event is awaited this long before the order is asked for.
+const NOTICE_GRACE: Nanos = Nanos::from_seconds(2);
+
+impl Gateway {
+    pub(super) fn apply_frame(&mut self, connection: GatewayConnection, frame: &[u8], now: Nanos) {
+        let message = match self.side.decode(&self.instruments, frame) {
+            Ok(message) => message,
+            Err(_) => {
+                self.bad_frame(connection, now);
+                return;
+            }
+        };
+        match message {
+            OrderMessage::Reply(reply) => self.apply_reply(reply, now),
+            OrderMessage::Update(update) => self.apply_update(&update, now),
+            OrderMessage::FillNotice(notice) => self.apply_notice(&notice, now),
+            OrderMessage::Positions(rows) => {
+                for (instrument, lots) in rows {
+                    if let Some(place) = self.venue_positions.get_mut(instrument.index()) {
+                        *place = Some(lots);
+                    }
+                }
+            }
+            OrderMessage::UserDataEnded => {
+                let own = self.side.has_user_data_connection();
+                let connection = if own {
+                    GatewayConnection::UserData
+                } else {
+                    GatewayConnection::Orders
+                };
+                self.close(connection, CloseReason::Announced, now);
+            }
+            OrderMessage::ServerShutdown => self.close(connection, CloseReason::Announced, now),
+            OrderMessage::Balances | OrderMessage::OtherInstrument | OrderMessage::Other => {}
+        }
+    }
+
+    /// Something may have been missed: every order is asked for, and too many such messages end the connection.
+    fn bad_frame(&mut self, connection: GatewayConnection, now: Nanos) {
+        self.counters.bad_frames += 1;
+        self.doubt_all_orders(now);
+        let link = match connection {
+            GatewayConnection::Orders => &mut self.orders_link,
+            GatewayConnection::UserData => &mut self.user_link,
+        };
+        link.bad_frames += 1;
+        if link.bad_frames > BAD_FRAMES_MAX {
+            self.close(connection, CloseReason::BadFrames, now);
+        }
+    }
+
+    fn apply_update(&mut self, update: &OrderUpdate, now: Nanos) {
+        let Some(instrument) = self.instrument(update.instrument).copied() else {
+            return;
+        };
+        let unknown_before = self
+            .orders
+            .active()
+            .filter(|order| order.phase == Phase::Unknown)
+            .count();
+        let applied = self.orders.on_update(update, &instrument, now, &mut self.events);
+        let unknown_after = self
+            .orders
+            .active()
+            .filter(|order| order.phase == Phase::Unknown)
+            .count();
+        self.counters.unknown += unknown_after.saturating_sub(unknown_before) as u64;
+        match applied {
+            Applied::Known(order) => self.after_update(order, now),
+            Applied::Foreign { filled } => self.foreign_order(update, filled, now),
+            Applied::Duplicate => {}
+        }
+        if self.orders.counters().overfills > 0 && self.halted.is_none() {
+            self.halt_with(
+                0,
+                "an order was filled for more than was ordered: compare trades by hand".to_owned(),
+                now,
+            );
+        }
+    }
+
+    fn after_update(&mut self, order: OrderId, now: Nanos) {
+        let shutting_down = self.shutting_down;
+        let Some(tracked) = self.orders.find_mut(order) else {
+            return;
+        };
+        // An order that turns out to live while everything is being cancelled is cancelled too.
+        if shutting_down && tracked.is_open() && tracked.cancel == CancelState::None {
+            tracked.cancel = CancelState::Wanted;
+            tracked.cancel_at = now;
+        }
+    }
+
+    /// An order that is not in the table. Strays of earlier runs are swept at the start; anything else means
+    /// that somebody else trades on this account.
+    fn foreign_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
+        match Origin::of(update.order, self.settings.epoch) {
+            Origin::ThisRun(_) | Origin::EarlierRun(_) => {}
+            Origin::LaterRun(_) | Origin::Foreign => {
+                self.counters.foreign_orders += 1;
+                let alive = filled || matches!(update.status, OrderStatus::Live | OrderStatus::Unknown);
+                if alive && self.ready && self.settings.halt_on_foreign {
+                    let message = format!(
+                        "order {} on this account is not ours: somebody else trades on it; stop that, or give this \
+                         program an account of its own",
+                        update.venue_order
+                    );
+                    self.halt_with(0, message, now);
+                }
+            }
+        }
+    }
+
+    /// The fill itself is counted when the full event comes, since only that one states the fee.
+    fn apply_notice(&mut self, notice: &FillNotice, now: Nanos) {
+        self.counters.fill_notices += 1;
+        if let Some(order) = notice.order
+            && let Some(tracked) = self.orders.find_mut(order)
+            && !tracked.is_done()
+        {
+            tracked.query_at = tracked.query_at.min(now + NOTICE_GRACE);
+        }
+    }
+
+    fn apply_reply(&mut self, reply: Reply, now: Nanos) {
+        self.throttle.observe(&reply.usage, now);
+        let Some(pending) = self
+            .pending
+            .remove(&reply.id)
+            .filter(|pending| pending.kind == reply.kind)
+        else {
+            self.counters.stray_replies += 1;
+            return;
+        };
+        let own_step = self.step_request == Some(reply.id);
+        if own_step {
+            self.step_request = None;
+        }
+        match reply.outcome {
+            Ok(body) => self.succeeded(&pending, own_step, body, now),
+            Err(refusal) => {
+                self.last_refusal = Some(refusal.to_string());
+                let reaction = self.side.reaction(pending.kind, &refusal);
+                self.react_globally(reaction, &refusal, now);
+                match pending.kind {
+                    RequestKind::Place => self.place_refused(&pending, reaction, &refusal, now),
+                    RequestKind::Cancel => self.cancel_refused(&pending, reaction, &refusal, now),
+                    RequestKind::OrderStatus if reaction == Reaction::NotFound => {
+                        self.order_not_found(pending.order, refusal.code, now);
+                    }
+                    RequestKind::OrderStatus => self.query_failed(pending.order, now),
+                    _ if own_step => self.step_refused(reaction, &refusal, now),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn succeeded(&mut self, pending: &Pending, own_step: bool, body: ReplyBody, now: Nanos) {
+        match (pending.kind, body) {
+            (RequestKind::ServerTime, ReplyBody::ServerTime(venue)) => {
+                self.clock.sample(venue, pending.sent, now);
+                self.clock_measured = now;
+            }
+            (RequestKind::LogOn, _) if own_step => {
+                self.side.set_logged_on(true);
+                self.after_log_on(now);
+            }
+            (RequestKind::SubscribeUserData, _) if own_step => self.go(Step::Query(0), now),
+            (RequestKind::StartUserData, ReplyBody::UserDataKey(key)) if own_step => self.open_user_data(&key, now),
+            (RequestKind::OpenOrders, ReplyBody::Orders(rows)) if own_step => self.open_orders_listed(&rows, now),
+            (RequestKind::CancelAll, body) if own_step => {
+                if let ReplyBody::Orders(rows) = body {
+                    rows.iter().for_each(|row| self.apply_update(row, now));
+                }
+                if let Step::CancelAll(place) = self.step {
+                    self.sweep_sent(place, now);
+                }
+            }
+            (RequestKind::Place, ReplyBody::Placed(venue_order)) => {
+                self.counters.orders_accepted += 1;
+                self.clock_refusals_in_row = 0;
+                self.orders.on_placed(pending.order, venue_order, now, &mut self.events);
+                self.after_update(pending.order, now);
+            }
+            (RequestKind::Cancel, ReplyBody::Order(update)) => {
+                if let Some(tracked) = self.orders.find_mut(pending.order) {
+                    tracked.cancel = CancelState::None;
+                }
+                self.apply_update(&update, now);
+            }
+            (RequestKind::OrderStatus, ReplyBody::Order(update)) => {
+                self.apply_update(&update, now);
+                self.query_answered(pending.order, now);
+            }
+            (RequestKind::Fills, ReplyBody::Fills(rows)) => {
+                rows.iter().for_each(|row| self.apply_update(row, now));
+            }
+            _ => {}
+        }
+    }
+
+    fn open_orders_listed(&mut self, rows: &[OrderUpdate], now: Nanos) {
+        let Step::Query(place) = self.step else { return };
+        let instrument = self.instruments[place].id;
+        let rows: Vec<_> = rows.iter().filter(|row| row.instrument == instrument).collect();
+        for row in &rows {
+            if let Origin::EarlierRun(_) = Origin::of(row.order, self.settings.epoch) {
+                self.counters.stray_orders += u64::from(self.step_attempts == 0);
+            }
+            self.apply_update(row, now);
+        }
+        self.swept(place, rows.len(), now);
+    }
+
+    /// What a refusal means beyond the request it refused.
+    fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
+        let until = |default: Nanos, clock: &super::VenueClock| {
+            refusal
+                .retry_after
+                .map_or(now + default, |at| clock.local_time(at).max(now))
+        };
+        match reaction {
+            Reaction::PauseOrders => {
+                let until = until(PAUSE_DEFAULT, &self.clock);
+                self.pause(until, refusal.code);
+            }
+            Reaction::PauseAll => {
+                let until = until(SILENCE_DEFAULT, &self.clock);
+                self.silent_until = self.silent_until.max(until);
+                self.pause(until, refusal.code);
+            }
+            Reaction::Backoff => self.pause(now + BUSY_PAUSE, refusal.code),
+            Reaction::ResyncClock => {
+                self.counters.clock_refusals += 1;
+                self.clock_refusals_in_row += 1;
+                self.clock.restart();
+                self.clock_measured = now;
+                if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX {
+                    let message = "the venue refuses our timestamps although its clock was measured: check this \
+                                   machine's clock and the receive window";
+                    self.halt_with(refusal.code, message.to_owned(), now);
+                }
+            }
+            Reaction::RefreshInstrument => self.counters.instrument_refusals += 1,
+            Reaction::Halt => self.halt_with(refusal.code, key_message(refusal), now),
+            Reaction::Configuration => {
+                self.halt_with(
+                    refusal.code,
+                    format!("the venue refuses these settings: {refusal}"),
+                    now,
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn pause(&mut self, until: Nanos, code: i32) {
+        if until > self.paused_until {
+            self.paused_until = until;
+            self.counters.pauses += 1;
+            self.tell(ExecutionKind::Pause, code, until);
+        }
+    }
+
+    fn place_refused(&mut self, pending: &Pending, reaction: Reaction, refusal: &Refusal, now: Nanos) {
+        if reaction == Reaction::Unknown {
+            self.counters.unknown += 1;
+            self.orders
+                .on_unknown(pending.order, now + CANCEL_RETRY, now, &mut self.events);
+        } else {
+            self.counters.orders_refused += 1;
+            self.orders
+                .on_refused(pending.order, refusal.code, now, &mut self.events);
+        }
+    }
+
+    fn cancel_refused(&mut self, pending: &Pending, reaction: Reaction, refusal: &Refusal, now: Nanos) {
+        let shutting_down = self.shutting_down;
+        let Some(tracked) = self.orders.find_mut(pending.order) else {
+            return;
+        };
+        if tracked.is_done() {
+            return;
+        }
+        match reaction {
+            Reaction::QueryOrder | Reaction::NotFound => {
+                // Gone, or not there yet. Where the place has not been answered it stays wanted.
+                let unproved = !tracked.accepted;
+                let wanted = unproved || shutting_down;
+                tracked.cancel = if wanted { CancelState::Wanted } else { CancelState::None };
+                tracked.cancel_at = now + CANCEL_RETRY;
+                tracked.query_at = tracked.query_at.min(now);
+                if !unproved {
+                    let event = ExecutionEvent {
+                        kind: ExecutionKind::CancelRejected,
+                        order: tracked.order,
+                        instrument: tracked.instrument,
+                        slot: tracked.slot,
+                        side: tracked.side,
+                        tick: tracked.tick,
+                        lots: tracked.lots,
+                        lots_cumulative: tracked.lots_filled,
+                        venue_code: refusal.code,
+                        time: now,
+                        ..ExecutionEvent::default()
+                    };
+                    self.events.push_back(event);
+                }
+            }
+            _ => {
+                // Not about the order: a cancel is never dropped.
+                tracked.cancel = CancelState::Wanted;
+                tracked.cancel_at = now + CANCEL_RETRY;
+                if reaction == Reaction::Unknown {
+                    tracked.query_at = tracked.query_at.min(now + CANCEL_RETRY);
+                }
+            }
+        }
+    }
+
+    fn step_refused(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
+        match (self.step, reaction) {
+            (Step::CancelAll(place), Reaction::Ignore) => self.sweep_sent(place, now),
+            // The step is repeated with the right time.
+            (Step::LogOn | Step::Subscribe | Step::UserKey, Reaction::ResyncClock) => self.go(Step::Clock, now),
+            (_, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
+                self.step_failed(now);
+            }
+            (_, Reaction::Halt | Reaction::Configuration) => {
+                let message = key_message(refusal);
+                self.stop_with(refusal.code, message, now);
+            }
+            // The connection has no time request: our own clock is used, and -1021 tells if it is off.
+            (Step::Clock, _) => self.clock.skip(),
+            (Step::LogOn, _) => self.stop_with(refusal.code, format!("log-on refused: {refusal}"), now),
+            _ => self.step_failed(now),
+        }
+    }
+}
+
+/// What a human has to do about a refused key.
+fn key_message(refusal: &Refusal) -> String {
+    let advice = match refusal.code {
+        -1022 => "the signature is wrong: the secret does not belong to this API key, or was cut when pasted",
+        -2014 => "the API key has the wrong form: paste it again whole",
+        -2015 => "the API key is unknown, lacks the trading permission, or this address is not on its list",
+        _ => "check the key, its permissions and the settings",
+    };
+    format!("{refusal}; {advice}")
+}

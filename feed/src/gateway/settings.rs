@@ -1,0 +1,117 @@
+//! COLD: what a user may choose of the gateway, and the venue's default windows.
+
+use spinbook_engine::types::Nanos;
+
+use crate::gateway::limits::OrderLimits;
+use crate::gateway::throttle::RateWindow;
+use crate::venue::binance::Product;
+use crate::venue::binance::order::SelfTradePrevention;
+use crate::venue::orders::WindowKind;
+
+/// Whether orders leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayMode {
+    /// Orders are sent.
+    Live,
+    /// Orders are built, checked and counted, and never sent; no connection is opened.
+    Shadow,
+}
+
+/// Everything a gateway is set up with besides the credentials and the instruments.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// The product line.
+    pub product: Product,
+    /// Whether orders leave.
+    pub mode: GatewayMode,
+    /// The run's epoch: greater than that of every earlier run on this account.
+    pub epoch: u32,
+    /// Second, independent check, by [`InstrumentId`](spinbook_engine::types::InstrumentId): an instrument
+    /// without limits takes no orders.
+    pub limits: Vec<OrderLimits>,
+    /// The venue's windows.
+    pub rates: Vec<RateWindow>,
+    /// Share of each window that new orders may use.
+    pub budget_percent: u32,
+    /// Share of the weight budget that is kept for cancels.
+    pub cancel_reserve_percent: u32,
+    /// How long the venue may execute a request after its timestamp, 1 to 60000.
+    pub receive_window_ms: i64,
+    /// Added to the receive window before a lost order is taken as never accepted.
+    pub validity_margin: Nanos,
+    /// How orders of ours meet each other.
+    pub self_trade_prevention: SelfTradePrevention,
+    /// A request without a reply after this has an unknown outcome.
+    pub request_timeout: Nanos,
+    /// A connection that is not open after this is given up.
+    pub connect_timeout: Nanos,
+    /// Farther from the venue's clock the gateway refuses to start.
+    pub clock_offset_max: Nanos,
+    /// How often the clock is measured again, which also proves that the connection lives.
+    pub clock_interval: Nanos,
+    /// How often user data's key is renewed.
+    pub user_data_keep_interval: Nanos,
+    /// A connection is replaced after this, before the venue cuts it.
+    pub connection_life: Nanos,
+    /// How long fills may be missing after the venue stated them.
+    pub fills_grace: Nanos,
+    /// Whether an order that is not ours stops trading (somebody else trades on the account).
+    pub halt_on_foreign: bool,
+    /// For the jitter of reconnects.
+    pub seed: u64,
+}
+
+impl GatewaySettings {
+    /// The venue's documented limits and this program's defaults.
+    #[must_use]
+    pub fn new(product: Product, mode: GatewayMode, epoch: u32, limits: Vec<OrderLimits>) -> GatewaySettings {
+        GatewaySettings {
+            product,
+            mode,
+            epoch,
+            limits,
+            rates: default_rates(product),
+            budget_percent: 90,
+            cancel_reserve_percent: 30,
+            receive_window_ms: 1_000,
+            validity_margin: Nanos::from_millis(500),
+            self_trade_prevention: SelfTradePrevention::ExpireMaker,
+            request_timeout: Nanos::from_seconds(3),
+            connect_timeout: Nanos::from_seconds(10),
+            clock_offset_max: Nanos::from_millis(500),
+            clock_interval: Nanos::from_seconds(10),
+            user_data_keep_interval: Nanos::from_seconds(30 * 60),
+            connection_life: Nanos::from_seconds(23 * 3600 + 1800),
+            fills_grace: Nanos::from_seconds(1),
+            halt_on_foreign: true,
+            seed: u64::from(epoch),
+        }
+    }
+}
+
+/// The windows a product line documents; the live ones come with `exchangeInfo`.
+#[must_use]
+pub fn default_rates(product: Product) -> Vec<RateWindow> {
+    let window = |kind, seconds, limit| RateWindow {
+        kind,
+        span: Nanos::from_seconds(seconds),
+        limit,
+    };
+    let weight = window(WindowKind::Weight, 60, product.card().weight_per_minute);
+    match product {
+        Product::BinanceSpot => {
+            vec![
+                weight,
+                window(WindowKind::Orders, 10, 50),
+                window(WindowKind::Orders, 86_400, 160_000),
+            ]
+        }
+        Product::BinanceUsdm => {
+            vec![
+                weight,
+                window(WindowKind::Orders, 10, 300),
+                window(WindowKind::Orders, 60, 1_200),
+            ]
+        }
+    }
+}

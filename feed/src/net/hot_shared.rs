@@ -1,0 +1,43 @@
+//! HOT: what others see of the hot thread: a heartbeat, latencies, allocations; written by it alone.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use spinbook_engine::latency::LatencyBuckets;
+
+/// Counts the calling thread's heap allocations so far; the program supplies it.
+pub type AllocationProbe = fn() -> u64;
+
+/// What others see of the hot thread, and how they stop it.
+#[derive(Debug, Default)]
+pub struct HotShared {
+    /// Set to quote no more: every quote is cancelled, executions are still taken.
+    pub drain: AtomicBool,
+    /// Set to end the loop.
+    pub stop: AtomicBool,
+    /// Set once the loop counts as warm: latencies and allocations are recorded from then on.
+    pub warm: AtomicBool,
+    /// Turns of the loop.
+    pub heartbeat: AtomicU64,
+    /// Connections that opened.
+    pub opened: AtomicU64,
+    /// Connections that ended.
+    pub closed: AtomicU64,
+    /// Gaps between two turns that were longer than allowed.
+    pub stalls: AtomicU64,
+    /// The longest of them, in nanoseconds.
+    pub stall_ns_max: AtomicU64,
+    /// Heap allocations between frame in hand and the end of its turn, after warm-up.
+    pub allocations_decision: AtomicU64,
+    /// Heap allocations of the whole thread, after warm-up.
+    pub allocations_thread: AtomicU64,
+    /// Frame in hand to order on the ring.
+    pub decode_to_order: LatencyBuckets,
+    /// Times the screen's mailbox was full.
+    pub screens_dropped: AtomicU64,
+}
+
+/// A counter with a single writer: a load and a store instead of a locked add.
+#[inline]
+pub(crate) fn add(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+}

@@ -1,0 +1,318 @@
+//! HOT: the spinning loop: sockets, executions, snapshots and timers in, decisions out; one thread, never blocking.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+use spinbook_engine::engine::Engine;
+use spinbook_engine::event::{Answer, ExecutionEvent, MarketEvent};
+use spinbook_engine::ring::Consumer;
+use spinbook_engine::strategy::Strategy;
+use spinbook_engine::types::{Level, Nanos, Stamp};
+
+use super::clock::{Clock, CycleScale, StallDetector, cycles};
+use super::hot_shared::{AllocationProbe, HotShared, add};
+use super::market_line::{LineEnv, MarketLine};
+use super::snapshots::SnapshotMailbox;
+use crate::session::MarketSink;
+
+/// Executions taken in one turn, so that a flood of them cannot starve the market.
+const EXECUTIONS_PER_TURN_MAX: usize = 256;
+/// How often slow deadlines are looked at.
+const HOUSEKEEPING: Nanos = Nanos::from_millis(1);
+
+/// How the loop works.
+#[derive(Clone, Copy, Debug)]
+pub struct ReactorSettings {
+    /// Polls without pause; otherwise the poll waits up to a millisecond for a socket.
+    pub spin: bool,
+    /// Frames taken from one connection before the others get their turn.
+    pub frames_per_turn_max: usize,
+    /// A gap between two turns that counts as a stall.
+    pub stall_min: Nanos,
+    /// Frames after which the loop may count as warm, once the first order has left.
+    pub warm_frames: u64,
+    /// How long after that it does: the first orders' executions have come back by then.
+    pub warm_after: Nanos,
+    /// Counts this thread's heap allocations.
+    pub allocations: AllocationProbe,
+}
+
+/// What the loop drives and reports to.
+pub struct ReactorParts<S> {
+    /// The engine.
+    pub engine: Engine<S>,
+    /// The market connections.
+    pub lines: Vec<MarketLine>,
+    /// Executions from the I/O thread.
+    pub executions: Consumer<ExecutionEvent>,
+    /// Snapshots from the fetching thread.
+    pub snapshots: SnapshotMailbox,
+    /// The run's clock.
+    pub clock: Clock,
+    /// What a cycle is worth.
+    pub scale: CycleScale,
+    /// What others see.
+    pub shared: Arc<HotShared>,
+}
+
+/// The hot loop.
+pub struct Reactor<S> {
+    engine: Engine<S>,
+    lines: Vec<MarketLine>,
+    executions: Consumer<ExecutionEvent>,
+    snapshots: SnapshotMailbox,
+    clock: Clock,
+    shared: Arc<HotShared>,
+    settings: ReactorSettings,
+    poll: Poll,
+    events: Events,
+    meter: Meter,
+    stalls: StallDetector,
+    housekeeping: Nanos,
+    draining: bool,
+}
+
+/// Market events go to the engine; all frames of a burst but its newest without a decision.
+struct Sink<'a, S> {
+    engine: &'a mut Engine<S>,
+    quiet: bool,
+}
+
+impl<S: Strategy> MarketSink for Sink<'_, S> {
+    #[inline]
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+        if self.quiet {
+            self.engine.on_market_quiet(event, bids, asks, now)
+        } else {
+            self.engine.on_market(event, bids, asks, now)
+        }
+    }
+}
+
+/// Latency and allocations of decisions.
+struct Meter {
+    scale: CycleScale,
+    allocations: AllocationProbe,
+    frames: u64,
+    first_order: Option<Nanos>,
+    warm: bool,
+    allocations_at_warm: u64,
+}
+
+impl<S: Strategy> Reactor<S> {
+    /// Puts the parts together (set-up).
+    ///
+    /// # Errors
+    /// The system refuses a poll.
+    pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
+        let ReactorParts { engine, lines, executions, snapshots, clock, scale, shared } = parts;
+        let now = clock.now();
+        Ok(Reactor {
+            engine,
+            lines,
+            executions,
+            snapshots,
+            clock,
+            shared,
+            settings,
+            poll: Poll::new()?,
+            events: Events::with_capacity(64),
+            meter: Meter {
+                scale,
+                allocations: settings.allocations,
+                frames: 0,
+                first_order: None,
+                warm: false,
+                allocations_at_warm: 0,
+            },
+            stalls: StallDetector::new(now, settings.stall_min),
+            housekeeping: now,
+            draining: false,
+        })
+    }
+
+    /// Works until it is told to stop; gives engine and connections back for the report.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn run(mut self) -> io::Result<(Engine<S>, Vec<MarketLine>)> {
+        let now = self.clock.now();
+        self.stalls = StallDetector::new(now, self.settings.stall_min);
+        while !self.shared.stop.load(Ordering::Acquire) {
+            self.turn()?;
+        }
+        let now = self.clock.now();
+        // Whatever the I/O thread told before it ended still counts.
+        while let Some(event) = self.executions.pop() {
+            self.engine.on_execution(&event, now);
+        }
+        self.engine.publish_screens(now);
+        for line in &mut self.lines {
+            line.close(self.poll.registry(), now);
+        }
+        Ok((self.engine, self.lines))
+    }
+
+    /// One turn of the loop.
+    ///
+    /// # Errors
+    /// The poll failed.
+    #[inline]
+    pub fn turn(&mut self) -> io::Result<()> {
+        let now = self.clock.now();
+        if let Some(gap) = self.stalls.turn(now) {
+            self.note_stall(gap);
+        }
+        self.take_executions(now);
+        self.take_snapshot(now);
+        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
+        if self.poll_sockets(wait)? {
+            self.serve_lines();
+        }
+        let now = self.clock.now();
+        if now >= self.engine.next_deadline() {
+            self.engine.on_timer(now);
+        }
+        if now >= self.housekeeping {
+            self.housekeeping = now + HOUSEKEEPING;
+            self.keep_house(now);
+        }
+        add(&self.shared.heartbeat, 1);
+        Ok(())
+    }
+
+    #[inline]
+    fn take_executions(&mut self, now: Nanos) {
+        for _ in 0..EXECUTIONS_PER_TURN_MAX {
+            let Some(event) = self.executions.pop() else { return };
+            self.engine.on_execution(&event, now);
+        }
+    }
+
+    #[inline]
+    fn take_snapshot(&mut self, now: Nanos) {
+        let Some(mut result) = self.snapshots.take() else { return };
+        let stamp = Stamp { wall: now, tsc: 0 };
+        let mut sink = Sink { engine: &mut self.engine, quiet: false };
+        if let Some(line) = self.lines.get_mut(result.job.session) {
+            line.on_snapshot(&mut result, stamp, &mut sink);
+            line.obey(&mut env(&self.poll, &self.snapshots, &self.shared), now, &mut sink);
+        }
+        self.snapshots.give_back(result.buffer);
+    }
+
+    /// Whether any connection may be read.
+    #[inline]
+    fn poll_sockets(&mut self, wait: Duration) -> io::Result<bool> {
+        let pending = self.lines.iter().any(MarketLine::may_read);
+        let wait = if pending { Duration::ZERO } else { wait };
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &self.events {
+            if let Some(line) = self.lines.get_mut(MarketLine::line_of(event.token())) {
+                line.on_event(event.token());
+            }
+        }
+        Ok(pending || !self.events.is_empty())
+    }
+
+    /// Reads every readable connection, a bounded number of frames each.
+    fn serve_lines(&mut self) {
+        // One raw stamp for all frames of this wake-up: the moment the sockets were seen readable.
+        let readable_tsc = cycles();
+        let now = self.clock.now();
+        for line in &mut self.lines {
+            if !line.wants_service() {
+                continue;
+            }
+            let mut environment = env(&self.poll, &self.snapshots, &self.shared);
+            line.drive(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+            for path in MarketLine::PATHS {
+                let mut taken = 0;
+                while taken < self.settings.frames_per_turn_max
+                    && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })
+                {
+                    // The first frame is decided on at once; behind it only the newest of what is there.
+                    let quiet = taken > 0 && line.has_next(path, now);
+                    let stamp = Stamp { wall: now, tsc: readable_tsc };
+                    self.meter.frame(&mut self.engine, &self.shared, now, |engine| {
+                        line.on_frame(path, stamp, &mut Sink { engine, quiet });
+                    });
+                    taken += 1;
+                }
+            }
+            self.engine.flush(now);
+            line.obey(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+        }
+    }
+
+    /// Slow deadlines, flags from outside, and what is shared with it.
+    fn keep_house(&mut self, now: Nanos) {
+        for line in &mut self.lines {
+            let mut environment = env(&self.poll, &self.snapshots, &self.shared);
+            line.on_timer(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+        }
+        if !self.draining && self.shared.drain.load(Ordering::Acquire) {
+            self.draining = true;
+            self.engine.begin_shutdown(now);
+        }
+        self.meter.keep(&self.engine, &self.shared, &self.settings, now);
+    }
+
+    #[cold]
+    fn note_stall(&mut self, gap: Nanos) {
+        add(&self.shared.stalls, 1);
+        let longest = self.shared.stall_ns_max.load(Ordering::Relaxed).max(gap.0.unsigned_abs());
+        self.shared.stall_ns_max.store(longest, Ordering::Relaxed);
+    }
+}
+
+fn env<'a>(poll: &'a Poll, snapshots: &'a SnapshotMailbox, shared: &'a HotShared) -> LineEnv<'a> {
+    LineEnv { registry: poll.registry(), snapshots, shared }
+}
+
+impl Meter {
+    /// Measures one frame's way to the ring; the second stamp is read only if an order was pushed.
+    #[inline]
+    fn frame<S: Strategy>(
+        &mut self,
+        engine: &mut Engine<S>,
+        shared: &HotShared,
+        now: Nanos,
+        handle: impl FnOnce(&mut Engine<S>),
+    ) {
+        self.frames += 1;
+        let pushed_before = engine.intents_pushed();
+        let allocations_before = (self.allocations)();
+        let in_hand = cycles();
+        handle(engine);
+        if engine.intents_pushed() != pushed_before {
+            let on_ring = cycles();
+            self.first_order.get_or_insert(now);
+            if self.warm {
+                shared.decode_to_order.record(self.scale.nanos(in_hand, on_ring));
+            }
+        }
+        if self.warm {
+            add(&shared.allocations_decision, (self.allocations)() - allocations_before);
+        }
+    }
+
+    fn keep<S: Strategy>(&mut self, _engine: &Engine<S>, shared: &HotShared, settings: &ReactorSettings, now: Nanos) {
+        if self.warm {
+            let count = (self.allocations)() - self.allocations_at_warm;
+            shared.allocations_thread.store(count, Ordering::Relaxed);
+        } else if self.frames >= settings.warm_frames
+            && self.first_order.is_some_and(|first| now - first >= settings.warm_after)
+        {
+            self.warm = true;
+            self.allocations_at_warm = (self.allocations)();
+            shared.warm.store(true, Ordering::Relaxed);
+        }
+    }
+}

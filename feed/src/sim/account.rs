@@ -1,0 +1,103 @@
+//! COLD: an account's assets and positions, exact to the last unit.
+
+use crate::venue::exchange_world::{AccountKey, Balance, Position};
+use spinbook_engine::types::{Lots, QuoteAtoms};
+use std::collections::BTreeMap;
+
+/// One account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// API key.
+    pub api_key: String,
+    /// How it proves who it is.
+    pub key: AccountKey,
+    /// Free and locked atoms by asset.
+    assets: BTreeMap<String, (i128, i128)>,
+    /// Positions by listing.
+    positions: BTreeMap<usize, Position>,
+}
+
+impl Account {
+    /// An account with nothing.
+    #[must_use]
+    pub fn new(api_key: String, key: AccountKey) -> Account {
+        Account {
+            api_key,
+            key,
+            assets: BTreeMap::new(),
+            positions: BTreeMap::new(),
+        }
+    }
+
+    /// Adds to what is free; negative takes.
+    pub fn credit(&mut self, asset: &str, atoms: i128) {
+        self.assets.entry(asset.to_owned()).or_insert((0, 0)).0 += atoms;
+    }
+
+    /// Moves free to locked.
+    pub fn lock(&mut self, asset: &str, atoms: i128) {
+        let entry = self.assets.entry(asset.to_owned()).or_insert((0, 0));
+        entry.0 -= atoms;
+        entry.1 += atoms;
+    }
+
+    /// Moves locked back to free.
+    pub fn unlock(&mut self, asset: &str, atoms: i128) {
+        self.lock(asset, -atoms);
+    }
+
+    /// Spends what was locked.
+    pub fn spend_locked(&mut self, asset: &str, atoms: i128) {
+        self.assets.entry(asset.to_owned()).or_insert((0, 0)).1 -= atoms;
+    }
+
+    /// One asset.
+    #[must_use]
+    pub fn balance(&self, asset: &str) -> Balance {
+        let (free, locked) = self.assets.get(asset).copied().unwrap_or((0, 0));
+        Balance {
+            asset: asset.to_owned(),
+            free,
+            locked,
+        }
+    }
+
+    /// All assets.
+    #[must_use]
+    pub fn balances(&self) -> Vec<Balance> {
+        self.assets.keys().map(|asset| self.balance(asset)).collect()
+    }
+
+    /// The position on a listing.
+    #[must_use]
+    pub fn position(&self, listing: usize) -> Position {
+        self.positions.get(&listing).copied().unwrap_or_default()
+    }
+
+    /// All positions.
+    pub fn positions(&self) -> impl Iterator<Item = (usize, Position)> + '_ {
+        self.positions.iter().map(|(listing, position)| (*listing, *position))
+    }
+
+    /// Moves a position by a signed fill; gives back the profit realised.
+    pub fn move_position(&mut self, listing: usize, lots: i64, value: QuoteAtoms) -> QuoteAtoms {
+        let position = self.positions.entry(listing).or_default();
+        let held = position.lots.0;
+        let opens = held == 0 || (held > 0) == (lots > 0);
+        let signed_value = QuoteAtoms(value.0 * i128::from(lots.signum()));
+        if opens {
+            position.lots = Lots(held + lots);
+            position.cost += signed_value;
+            return QuoteAtoms::ZERO;
+        }
+        // The closing part leaves at its share of the cost; what is past zero opens the other way.
+        let closing = lots.abs().min(held.abs());
+        let cost_out = QuoteAtoms(position.cost.0 * i128::from(closing) / i128::from(held.abs()));
+        let value_out = QuoteAtoms(signed_value.0 * i128::from(closing) / i128::from(lots.abs()));
+        let realised = -(cost_out + value_out);
+        position.cost = position.cost - cost_out + (signed_value - value_out);
+        position.lots = Lots(held + lots);
+        position.realised += realised;
+        realised
+    }
+}

@@ -1,0 +1,368 @@
+//! COLD: seeded faults: what goes wrong with frames, replies, connections and the clock, and when.
+
+use crate::venue::exchange_world::{FrameFate, FrameKind, RequestFate, RequestKind};
+use serde::Deserialize;
+use spinbook_engine::types::Nanos;
+
+/// Everything that shall go wrong. Times count from the start of the exchange.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+pub struct FaultPlan {
+    /// Seed of the random faults.
+    pub seed: u64,
+    /// Faults of single market frames, by count.
+    pub frames: Vec<FrameFault>,
+    /// Random faults of market frames.
+    pub random_frames: Option<RandomFrames>,
+    /// Spans without market frames.
+    pub silences: Vec<Silence>,
+    /// Faults of single requests, by count.
+    pub requests: Vec<RequestFault>,
+    /// Each stream connection is cut after this many market frames; `cuts_max` times in all.
+    pub cut_after_frames: Option<u64>,
+    /// How many connections are cut so; default one.
+    pub cuts_max: Option<u64>,
+    /// The first so many subscription acknowledgements are lost.
+    pub acknowledgements_lost: u32,
+    /// The server's clock is ahead by this much (behind if negative).
+    pub clock_ahead_ms: i64,
+    /// The exchange dies after this long: every connection is cut, every request unanswered.
+    pub kill_after_ms: Option<u64>,
+}
+
+/// Which frames a fault names.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamName {
+    /// Depth updates.
+    Depth,
+    /// Best bid/ask.
+    BookTicker,
+    /// Trades.
+    Trade,
+}
+
+impl StreamName {
+    fn matches(self, kind: FrameKind) -> bool {
+        matches!(
+            (self, kind),
+            (StreamName::Depth, FrameKind::Depth)
+                | (StreamName::BookTicker, FrameKind::Touch)
+                | (StreamName::Trade, FrameKind::Trade)
+        )
+    }
+}
+
+/// What happens to one frame.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameAction {
+    /// Lost.
+    Drop,
+    /// Sent twice.
+    Duplicate,
+    /// Sent after the next one of its stream.
+    Swap,
+    /// Cut short.
+    Malform,
+    /// Blown up to `bytes`.
+    Oversize,
+}
+
+/// A fault of the `nth` frame (from 1) of a stream.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct FrameFault {
+    /// Which frame of its kind, from 1.
+    pub nth: u64,
+    /// What happens to it.
+    pub action: FrameAction,
+    /// Of which stream; default depth.
+    #[serde(default = "depth")]
+    pub stream: StreamName,
+    /// Of which symbol; default any (then `nth` counts over all).
+    #[serde(default)]
+    pub symbol: Option<String>,
+    /// Size of an oversized frame.
+    #[serde(default = "oversize_bytes")]
+    pub bytes: usize,
+}
+
+fn depth() -> StreamName {
+    StreamName::Depth
+}
+
+fn oversize_bytes() -> usize {
+    2 << 20
+}
+
+/// Random faults of depth frames, in millionths.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandomFrames {
+    /// Lost.
+    pub drop_millionths: u32,
+    /// Sent twice.
+    pub duplicate_millionths: u32,
+    /// Swapped with the next.
+    pub swap_millionths: u32,
+}
+
+/// A span without frames of a symbol, a stream, or all.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Silence {
+    /// Of which symbol; default all.
+    #[serde(default)]
+    pub symbol: Option<String>,
+    /// Of which stream; default all.
+    #[serde(default)]
+    pub stream: Option<StreamName>,
+    /// From when.
+    pub after_ms: u64,
+    /// How long.
+    pub for_ms: u64,
+}
+
+/// Kinds of request that a fault names.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestName {
+    /// A new order.
+    Place,
+    /// A cancel.
+    Cancel,
+    /// Anything else.
+    Other,
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestAction {
+    /// Refused with `status`, `code`, `message`.
+    Refuse,
+    /// Handled, never answered.
+    LoseReply,
+    /// Answered `delay_ms` late.
+    DelayReply,
+}
+
+/// A fault of the `nth` request (from 1) of its kind, and of `count` in a row.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RequestFault {
+    /// Kind of request.
+    pub on: RequestName,
+    /// Which, from 1.
+    pub nth: u64,
+    /// How many from there on.
+    #[serde(default = "one")]
+    pub count: u64,
+    /// What happens.
+    pub action: RequestAction,
+    /// HTTP status of a refusal.
+    #[serde(default = "bad_request")]
+    pub status: u16,
+    /// The venue's code of a refusal.
+    #[serde(default)]
+    pub code: i64,
+    /// Text of a refusal.
+    #[serde(default)]
+    pub message: String,
+    /// `Retry-After` of a refusal.
+    #[serde(default)]
+    pub retry_after_seconds: Option<u64>,
+    /// How late a delayed answer comes.
+    #[serde(default)]
+    pub delay_ms: i64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn bad_request() -> u16 {
+    400
+}
+
+/// A small seeded generator (splitmix64), so that the same seed gives the same faults and markets everywhere.
+#[derive(Clone, Debug)]
+pub struct Seeded(u64);
+
+impl Seeded {
+    /// From a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Seeded {
+        Seeded(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound` (zero if `bound` is zero).
+    pub fn below(&mut self, bound: u64) -> u64 {
+        u64::try_from((u128::from(self.next()) * u128::from(bound)) >> 64).unwrap_or(0)
+    }
+
+    /// Whether something of this many millionths happens.
+    pub fn chance(&mut self, millionths: u32) -> bool {
+        self.below(1_000_000) < u64::from(millionths)
+    }
+
+    /// A number between `low` and `high`, both included.
+    pub fn between(&mut self, low: i64, high: i64) -> i64 {
+        low + i64::try_from(self.below((high - low).unsigned_abs() + 1)).unwrap_or(0)
+    }
+}
+
+/// A plan at work.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    plan: FaultPlan,
+    started: Nanos,
+    random: Seeded,
+    frame_counts: Vec<u64>,
+    request_counts: [u64; 3],
+    cuts_left: u64,
+    acknowledgements_left: u32,
+}
+
+impl Faults {
+    /// Starts the plan's clock.
+    #[must_use]
+    pub fn new(plan: FaultPlan, now: Nanos) -> Faults {
+        Faults {
+            started: now,
+            random: Seeded::new(plan.seed),
+            frame_counts: vec![0; plan.frames.len()],
+            request_counts: [0; 3],
+            cuts_left: plan.cuts_max.unwrap_or(1),
+            acknowledgements_left: plan.acknowledgements_lost,
+            plan,
+        }
+    }
+
+    fn age_ms(&self, now: Nanos) -> u64 {
+        u64::try_from((now - self.started).millis()).unwrap_or(0)
+    }
+
+    /// What becomes of the next frame.
+    pub fn frame(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate {
+        let mut fate = FrameFate::Relay;
+        for (fault, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
+            let named = fault
+                .symbol
+                .as_deref()
+                .is_none_or(|name| name.eq_ignore_ascii_case(symbol));
+            if !fault.stream.matches(kind) || !named {
+                continue;
+            }
+            *count += 1;
+            if *count == fault.nth {
+                fate = match fault.action {
+                    FrameAction::Drop => FrameFate::Drop,
+                    FrameAction::Duplicate => FrameFate::Twice,
+                    FrameAction::Swap => FrameFate::Swap,
+                    FrameAction::Malform => FrameFate::Malform,
+                    FrameAction::Oversize => FrameFate::Oversize(fault.bytes),
+                };
+            }
+        }
+        if self.is_silent(kind, symbol, now) {
+            return FrameFate::Drop;
+        }
+        match self.plan.random_frames {
+            Some(random) if fate == FrameFate::Relay && kind == FrameKind::Depth => self.random_fate(random),
+            _ => fate,
+        }
+    }
+
+    fn random_fate(&mut self, random: RandomFrames) -> FrameFate {
+        if self.random.chance(random.drop_millionths) {
+            FrameFate::Drop
+        } else if self.random.chance(random.duplicate_millionths) {
+            FrameFate::Twice
+        } else if self.random.chance(random.swap_millionths) {
+            FrameFate::Swap
+        } else {
+            FrameFate::Relay
+        }
+    }
+
+    fn is_silent(&self, kind: FrameKind, symbol: &str, now: Nanos) -> bool {
+        let age = self.age_ms(now);
+        self.plan.silences.iter().any(|silence| {
+            age >= silence.after_ms
+                && age - silence.after_ms < silence.for_ms
+                && silence
+                    .symbol
+                    .as_deref()
+                    .is_none_or(|name| name.eq_ignore_ascii_case(symbol))
+                && silence.stream.is_none_or(|stream| stream.matches(kind))
+        })
+    }
+
+    /// What becomes of the next request.
+    pub fn request(&mut self, kind: RequestKind) -> RequestFate {
+        let (index, name) = match kind {
+            RequestKind::Place => (0, RequestName::Place),
+            RequestKind::Cancel => (1, RequestName::Cancel),
+            RequestKind::Other => (2, RequestName::Other),
+        };
+        self.request_counts[index] += 1;
+        let number = self.request_counts[index];
+        let hit = |fault: &&RequestFault| fault.on == name && number >= fault.nth && number - fault.nth < fault.count;
+        match self.plan.requests.iter().find(hit) {
+            None => RequestFate::Pass,
+            Some(fault) => match fault.action {
+                RequestAction::Refuse => RequestFate::Refuse {
+                    status: fault.status,
+                    code: fault.code,
+                    message: fault.message.clone(),
+                    retry_after_seconds: fault.retry_after_seconds,
+                },
+                RequestAction::LoseReply => RequestFate::LoseReply,
+                RequestAction::DelayReply => RequestFate::DelayReply(Nanos::from_millis(fault.delay_ms)),
+            },
+        }
+    }
+
+    /// How far the server's clock is ahead.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Nanos {
+        Nanos::from_millis(self.plan.clock_ahead_ms)
+    }
+
+    /// After how many frames a new connection is cut.
+    pub fn cut(&mut self) -> Option<u64> {
+        let frames = self.plan.cut_after_frames?;
+        if self.cuts_left == 0 {
+            return None;
+        }
+        self.cuts_left -= 1;
+        Some(frames)
+    }
+
+    /// Whether the next acknowledgement is lost.
+    pub fn loses_acknowledgement(&mut self) -> bool {
+        let loses = self.acknowledgements_left > 0;
+        self.acknowledgements_left -= u32::from(loses);
+        loses
+    }
+
+    /// When the exchange dies.
+    #[must_use]
+    pub fn kill_at(&self) -> Nanos {
+        match self.plan.kill_after_ms {
+            None => Nanos::NEVER,
+            Some(ms) => self.started + Nanos::from_millis(i64::try_from(ms).unwrap_or(i64::MAX / 1_000_000)),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! COLD: fixed rate windows, aligned to the wall clock as the venues align theirs.
+
+use crate::venue::exchange_world::{AccountId, WindowKind, WindowUse};
+use spinbook_engine::types::Nanos;
+use std::collections::BTreeMap;
+
+/// One window's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowLimit {
+    /// Counts allowed in one window.
+    pub limit: u64,
+    /// How long one window is.
+    pub span: Nanos,
+}
+
+/// The exchange's windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Request weight.
+    pub weight: WindowLimit,
+    /// Orders, short window.
+    pub orders_short: WindowLimit,
+    /// Orders, long window.
+    pub orders_long: WindowLimit,
+    /// Connections.
+    pub connections: WindowLimit,
+}
+
+impl RateLimits {
+    /// The size of one window.
+    #[must_use]
+    pub fn of(&self, kind: WindowKind) -> WindowLimit {
+        match kind {
+            WindowKind::Weight => self.weight,
+            WindowKind::OrdersShort => self.orders_short,
+            WindowKind::OrdersLong => self.orders_long,
+            WindowKind::Connections => self.connections,
+        }
+    }
+}
+
+/// Counts by window and account.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    limits: RateLimits,
+    counts: BTreeMap<(WindowKind, AccountId), (i64, u64)>,
+}
+
+impl Windows {
+    /// Nothing counted.
+    #[must_use]
+    pub fn new(limits: RateLimits) -> Windows {
+        Windows {
+            limits,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    fn current(&self, kind: WindowKind, account: AccountId, now: Nanos) -> (WindowLimit, i64, u64) {
+        let limit = self.limits.of(kind);
+        let window = now.0.div_euclid(limit.span.0);
+        match self.counts.get(&(kind, account)) {
+            Some((at, used)) if *at == window => (limit, window, *used),
+            _ => (limit, window, 0),
+        }
+    }
+
+    /// What a window says.
+    #[must_use]
+    pub fn usage(&self, kind: WindowKind, account: AccountId, now: Nanos) -> WindowUse {
+        let (limit, window, used) = self.current(kind, account, now);
+        let resets_at = Nanos((window + 1).saturating_mul(limit.span.0));
+        WindowUse {
+            used,
+            limit: limit.limit,
+            allowed: used < limit.limit,
+            resets_at,
+        }
+    }
+
+    /// Counts `amount` if it fits.
+    pub fn charge(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) -> WindowUse {
+        let (limit, window, used) = self.current(kind, account, now);
+        let allowed = used + amount <= limit.limit;
+        if allowed {
+            self.counts.insert((kind, account), (window, used + amount));
+        }
+        WindowUse {
+            allowed,
+            ..self.usage(kind, account, now)
+        }
+    }
+
+    /// Gives back what was counted in this window.
+    pub fn refund(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) {
+        let (_, window, used) = self.current(kind, account, now);
+        self.counts
+            .insert((kind, account), (window, used.saturating_sub(amount)));
+    }
+}

@@ -1,0 +1,184 @@
+//! COLD: what a simulated exchange is made of, and making it.
+
+use super::account::Account;
+use super::faults::{FaultPlan, Faults};
+use super::fees::FeeRates;
+use super::limits::{RateLimits, WindowLimit, Windows};
+use super::world::{Settlement, World};
+use crate::number::Scale;
+use crate::venue::binance::Product;
+use crate::venue::binance::exchange::{BinanceExchange, Speed, rules};
+use crate::venue::exchange_side::MarketSource;
+use crate::venue::exchange_world::{AccountKey, Listing, ListingSettings};
+use rust_decimal::Decimal;
+use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+
+/// An account to open.
+#[derive(Clone, Debug)]
+pub struct AccountSettings {
+    /// API key.
+    pub api_key: String,
+    /// How it proves who it is.
+    pub key: AccountKey,
+    /// Asset and amount it starts with.
+    pub balances: Vec<(String, Decimal)>,
+}
+
+/// What a simulated exchange is made of.
+#[derive(Clone, Debug)]
+pub struct SimSettings {
+    /// Product line.
+    pub product: Product,
+    /// What is listed.
+    pub listings: Vec<ListingSettings>,
+    /// Who trades.
+    pub accounts: Vec<AccountSettings>,
+    /// Fee rates.
+    pub fees: FeeRates,
+    /// Rate windows.
+    pub limits: RateLimits,
+    /// How fast the market is played.
+    pub speed: Speed,
+    /// Notional a unit of margin carries, for futures.
+    pub leverage: i64,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+}
+
+impl SimSettings {
+    /// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
+    #[must_use]
+    pub fn new(product: Product, listings: Vec<ListingSettings>) -> SimSettings {
+        let (maker_millionths, taker_millionths) = rules::fees(product);
+        let [weight, orders_short, orders_long, connections] =
+            rules::windows(product).map(|(limit, span)| WindowLimit { limit, span });
+        SimSettings {
+            product,
+            listings,
+            accounts: Vec::new(),
+            fees: FeeRates {
+                maker_millionths,
+                taker_millionths,
+            },
+            limits: RateLimits {
+                weight,
+                orders_short,
+                orders_long,
+                connections,
+            },
+            speed: Speed::Thousandths(1000),
+            leverage: 20,
+            faults: FaultPlan::default(),
+        }
+    }
+}
+
+/// Makes the exchange.
+///
+/// # Errors
+/// Which setting is wrong, and how.
+pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos) -> Result<BinanceExchange, String> {
+    let product = settings.product;
+    let listings: Vec<Listing> = settings
+        .listings
+        .iter()
+        .map(|listing| listing_of(listing, product))
+        .collect::<Result<_, _>>()?;
+    if listings.is_empty() {
+        return Err("no symbol is listed".to_owned());
+    }
+    let accounts: Vec<Account> = settings
+        .accounts
+        .into_iter()
+        .map(account_of)
+        .collect::<Result<_, _>>()?;
+    let settlement = match product {
+        Product::BinanceSpot => Settlement::Spot,
+        Product::BinanceUsdm => Settlement::Perpetual {
+            leverage: settings.leverage.max(1),
+        },
+    };
+    let windows = Windows::new(settings.limits);
+    let faults = Faults::new(settings.faults, now);
+    let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
+    Ok(BinanceExchange::new(
+        product,
+        Box::new(world),
+        source,
+        settings.speed,
+        now,
+    ))
+}
+
+fn account_of(settings: AccountSettings) -> Result<Account, String> {
+    let mut account = Account::new(settings.api_key, settings.key);
+    for (asset, amount) in settings.balances {
+        let atoms = decimal_atoms(amount).filter(|atoms| *atoms >= 0);
+        account.credit(
+            &asset,
+            atoms.ok_or_else(|| format!("the start balance of {asset}, {amount}, is out of range"))?,
+        );
+    }
+    Ok(account)
+}
+
+/// A decimal in 10^-18 units; `None` if it is finer or too large.
+fn decimal_atoms(value: Decimal) -> Option<i128> {
+    let value = value.normalize();
+    let shift = 18u32.checked_sub(value.scale())?;
+    value.mantissa().checked_mul(10i128.pow(shift))
+}
+
+fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listing, String> {
+    let symbol = &settings.symbol;
+    let wrong = |what: &str, text: &str| format!("{symbol}: the {what} {text:?} cannot be used");
+    let scale = |what: &str, text: &str| {
+        Scale::from_increment(text.as_bytes()).map_err(|error| format!("{}: {error}", wrong(what, text)))
+    };
+    let price = scale("tick size", &settings.tick_size)?;
+    let quantity = scale("quantity unit", &settings.lot_size)?;
+    let order_step_lots = quantity
+        .parse(settings.order_step.as_bytes())
+        .map_err(|error| format!("{}: {error}", wrong("order step", &settings.order_step)))?;
+    if order_step_lots <= 0 {
+        return Err(wrong("order step", &settings.order_step));
+    }
+    let (tick_atoms, lot_atoms) = (price.unit_atoms(), quantity.unit_atoms());
+    let product_atoms = tick_atoms
+        .checked_mul(lot_atoms)
+        .ok_or_else(|| wrong("tick size", &settings.tick_size))?;
+    let one = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
+    if product_atoms % one != 0 {
+        return Err(wrong(
+            "tick size times quantity unit, finer than 10^-18,",
+            &settings.tick_size,
+        ));
+    }
+    let atoms = |value: u128| i128::try_from(value).map_err(|_| wrong("increment", &settings.tick_size));
+    let notional_min = decimal_atoms(settings.notional_min)
+        .ok_or_else(|| wrong("smallest value", &settings.notional_min.to_string()))?;
+    let whole_lots = i64::try_from(one / lot_atoms.max(1)).unwrap_or(i64::MAX);
+    let lots_max = whole_lots.saturating_mul(match product {
+        Product::BinanceSpot => 9000,
+        Product::BinanceUsdm => 1000,
+    });
+    Ok(Listing {
+        symbol: symbol.clone(),
+        base: settings.base.clone(),
+        quote: settings.quote.clone(),
+        price,
+        quantity,
+        tick_size: settings.tick_size.clone(),
+        order_step: settings.order_step.clone(),
+        order_step_lots,
+        lots_min: order_step_lots,
+        lots_max,
+        tick_max: i64::try_from(1_000_000 * one / tick_atoms.max(1)).unwrap_or(i64::MAX),
+        notional_min: QuoteAtoms(notional_min),
+        atoms_per_lot: atoms(lot_atoms)?,
+        atoms_per_tick_lot: atoms(product_atoms / one)?,
+        percent_up_thousandths: if product == Product::BinanceSpot { 5000 } else { 1050 },
+        percent_down_thousandths: if product == Product::BinanceSpot { 200 } else { 950 },
+        open_orders_max: 200,
+    })
+}

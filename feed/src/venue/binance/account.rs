@@ -1,0 +1,1 @@
+//! COLD: account.

@@ -1,0 +1,239 @@
+//! COLD: every request the simulated Binance knows: its names on both doors, its weight, who may send it.
+
+use super::params::Params;
+use crate::venue::binance::Product;
+
+/// A request, whichever door it came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// Nothing.
+    Ping,
+    /// Server time.
+    Time,
+    /// Rules.
+    ExchangeInfo,
+    /// Depth snapshot.
+    Depth,
+    /// Best bid and ask.
+    BookTicker,
+    /// New order.
+    Place,
+    /// New order, checked only.
+    TestOrder,
+    /// Cancel one.
+    Cancel,
+    /// Query one.
+    Query,
+    /// Open orders.
+    OpenOrders,
+    /// Cancel all of a symbol.
+    CancelAll,
+    /// Account with balances.
+    Account,
+    /// Balances (futures).
+    Balance,
+    /// Positions (futures).
+    Positions,
+    /// Own trades.
+    Trades,
+    /// Order counts.
+    OrderCounts,
+    /// A new listen key (futures).
+    ListenKeyStart,
+    /// Keeps a listen key.
+    ListenKeyKeep,
+    /// Ends a listen key.
+    ListenKeyStop,
+    /// Logs a WebSocket session on.
+    Logon,
+    /// Session status.
+    SessionStatus,
+    /// Logs a session out.
+    Logout,
+    /// User data on this connection, by session (spot).
+    Subscribe,
+    /// User data on this connection, by signature (spot).
+    SubscribeSigned,
+    /// Ends user data on this connection.
+    Unsubscribe,
+}
+
+/// Who may send a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Anyone.
+    Open,
+    /// Whoever names a key.
+    Key,
+    /// Whoever signs.
+    Signed,
+}
+
+impl Api {
+    /// Who may send it.
+    #[must_use]
+    pub fn security(self) -> Security {
+        match self {
+            Api::Ping | Api::Time | Api::ExchangeInfo | Api::Depth | Api::BookTicker => Security::Open,
+            Api::SessionStatus | Api::Logout | Api::Subscribe | Api::Unsubscribe => Security::Open,
+            Api::ListenKeyStart | Api::ListenKeyKeep | Api::ListenKeyStop => Security::Key,
+            _ => Security::Signed,
+        }
+    }
+
+    /// Request weight.
+    #[must_use]
+    pub fn weight(self, product: Product, params: &Params) -> u64 {
+        let spot = product == Product::BinanceSpot;
+        let one_symbol = params.text("symbol").is_some();
+        match self {
+            Api::ExchangeInfo if spot => 20,
+            Api::Depth => depth_weight(product, params),
+            Api::BookTicker if spot => 2 + 2 * u64::from(!one_symbol),
+            Api::BookTicker => 2 + 3 * u64::from(!one_symbol),
+            Api::Place | Api::TestOrder if !spot => 0,
+            Api::Query if spot => 4,
+            Api::OpenOrders if spot => {
+                if one_symbol {
+                    6
+                } else {
+                    80
+                }
+            }
+            Api::OpenOrders => {
+                if one_symbol {
+                    1
+                } else {
+                    40
+                }
+            }
+            Api::Account if spot => 20,
+            Api::Account | Api::Balance | Api::Positions => 5,
+            Api::Trades if spot => {
+                if params.text("orderId").is_some() {
+                    5
+                } else {
+                    20
+                }
+            }
+            Api::Trades => 5,
+            Api::OrderCounts if spot => 40,
+            Api::Logon
+            | Api::SessionStatus
+            | Api::Logout
+            | Api::Subscribe
+            | Api::SubscribeSigned
+            | Api::Unsubscribe => 2,
+            _ => 1,
+        }
+    }
+}
+
+fn depth_weight(product: Product, params: &Params) -> u64 {
+    let limit = params.text("limit").and_then(|text| text.parse::<u64>().ok());
+    match product {
+        Product::BinanceSpot => match limit.unwrap_or(100) {
+            0..=100 => 5,
+            101..=500 => 25,
+            501..=1000 => 50,
+            _ => 250,
+        },
+        Product::BinanceUsdm => match limit.unwrap_or(500) {
+            0..=50 => 2,
+            51..=100 => 5,
+            101..=500 => 10,
+            _ => 20,
+        },
+    }
+}
+
+/// REST: what a method and path ask for. `Err(true)`: the path exists, but not with this method.
+///
+/// # Errors
+/// Whether the path is known at all.
+pub fn rest(product: Product, method: &str, path: &str) -> Result<Api, bool> {
+    let table: &[(&str, &str, Api)] = match product {
+        Product::BinanceSpot => SPOT_REST,
+        Product::BinanceUsdm => USDM_REST,
+    };
+    match table.iter().find(|(verb, place, _)| *verb == method && *place == path) {
+        Some((_, _, api)) => Ok(*api),
+        None => Err(table.iter().any(|(_, place, _)| *place == path)),
+    }
+}
+
+const SPOT_REST: &[(&str, &str, Api)] = &[
+    ("GET", "/api/v3/ping", Api::Ping),
+    ("GET", "/api/v3/time", Api::Time),
+    ("GET", "/api/v3/exchangeInfo", Api::ExchangeInfo),
+    ("GET", "/api/v3/depth", Api::Depth),
+    ("GET", "/api/v3/ticker/bookTicker", Api::BookTicker),
+    ("POST", "/api/v3/order", Api::Place),
+    ("POST", "/api/v3/order/test", Api::TestOrder),
+    ("DELETE", "/api/v3/order", Api::Cancel),
+    ("GET", "/api/v3/order", Api::Query),
+    ("GET", "/api/v3/openOrders", Api::OpenOrders),
+    ("DELETE", "/api/v3/openOrders", Api::CancelAll),
+    ("GET", "/api/v3/account", Api::Account),
+    ("GET", "/api/v3/myTrades", Api::Trades),
+    ("GET", "/api/v3/rateLimit/order", Api::OrderCounts),
+];
+
+const USDM_REST: &[(&str, &str, Api)] = &[
+    ("GET", "/fapi/v1/ping", Api::Ping),
+    ("GET", "/fapi/v1/time", Api::Time),
+    ("GET", "/fapi/v1/exchangeInfo", Api::ExchangeInfo),
+    ("GET", "/fapi/v1/depth", Api::Depth),
+    ("GET", "/fapi/v1/ticker/bookTicker", Api::BookTicker),
+    ("POST", "/fapi/v1/order", Api::Place),
+    ("POST", "/fapi/v1/order/test", Api::TestOrder),
+    ("DELETE", "/fapi/v1/order", Api::Cancel),
+    ("GET", "/fapi/v1/order", Api::Query),
+    ("GET", "/fapi/v1/openOrders", Api::OpenOrders),
+    ("DELETE", "/fapi/v1/allOpenOrders", Api::CancelAll),
+    ("GET", "/fapi/v2/account", Api::Account),
+    ("GET", "/fapi/v3/account", Api::Account),
+    ("GET", "/fapi/v2/balance", Api::Balance),
+    ("GET", "/fapi/v3/balance", Api::Balance),
+    ("GET", "/fapi/v2/positionRisk", Api::Positions),
+    ("GET", "/fapi/v3/positionRisk", Api::Positions),
+    ("GET", "/fapi/v1/userTrades", Api::Trades),
+    ("GET", "/fapi/v1/rateLimit/order", Api::OrderCounts),
+    ("POST", "/fapi/v1/listenKey", Api::ListenKeyStart),
+    ("PUT", "/fapi/v1/listenKey", Api::ListenKeyKeep),
+    ("DELETE", "/fapi/v1/listenKey", Api::ListenKeyStop),
+];
+
+/// WebSocket API: what a method name asks for.
+#[must_use]
+pub fn method(product: Product, name: &str) -> Option<Api> {
+    let spot = product == Product::BinanceSpot;
+    Some(match name {
+        "ping" => Api::Ping,
+        "time" => Api::Time,
+        "exchangeInfo" => Api::ExchangeInfo,
+        "depth" => Api::Depth,
+        "ticker.book" => Api::BookTicker,
+        "session.logon" => Api::Logon,
+        "session.status" => Api::SessionStatus,
+        "session.logout" => Api::Logout,
+        "order.place" => Api::Place,
+        "order.test" => Api::TestOrder,
+        "order.cancel" => Api::Cancel,
+        "order.status" => Api::Query,
+        "openOrders.status" => Api::OpenOrders,
+        "openOrders.cancelAll" => Api::CancelAll,
+        "account.status" | "v2/account.status" => Api::Account,
+        "account.balance" | "v2/account.balance" if !spot => Api::Balance,
+        "account.position" | "v2/account.position" if !spot => Api::Positions,
+        "account.rateLimits.orders" => Api::OrderCounts,
+        "myTrades" => Api::Trades,
+        "userDataStream.subscribe" if spot => Api::Subscribe,
+        "userDataStream.subscribe.signature" if spot => Api::SubscribeSigned,
+        "userDataStream.unsubscribe" if spot => Api::Unsubscribe,
+        "userDataStream.start" if !spot => Api::ListenKeyStart,
+        "userDataStream.ping" if !spot => Api::ListenKeyKeep,
+        "userDataStream.stop" if !spot => Api::ListenKeyStop,
+        _ => return None,
+    })
+}

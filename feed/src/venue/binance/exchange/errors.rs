@@ -1,0 +1,123 @@
+//! COLD: the refusals of the simulated Binance, with the codes and texts the real one answers.
+
+use crate::venue::binance::Product;
+use crate::venue::exchange_world::Refusal;
+use serde_json::{Value, json};
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// Binance's code.
+    pub code: i64,
+    /// Text.
+    pub message: String,
+    /// Seconds to wait, for the `Retry-After` header.
+    pub retry_after_seconds: Option<u64>,
+    /// When to come back, in ms since the epoch, for the WebSocket API.
+    pub retry_at_ms: Option<i64>,
+}
+
+impl ApiError {
+    /// A refusal with status 400.
+    pub fn new(code: i64, message: impl Into<String>) -> ApiError {
+        ApiError {
+            status: 400,
+            code,
+            message: message.into(),
+            retry_after_seconds: None,
+            retry_at_ms: None,
+        }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn status(self, status: u16) -> ApiError {
+        ApiError { status, ..self }
+    }
+
+    /// A mandatory parameter is missing.
+    #[must_use]
+    pub fn missing(name: &str) -> ApiError {
+        ApiError::new(
+            -1102,
+            format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed."),
+        )
+    }
+
+    /// A parameter has characters it may not have.
+    #[must_use]
+    pub fn illegal(name: &str, range: &str) -> ApiError {
+        ApiError::new(
+            -1100,
+            format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."),
+        )
+    }
+
+    /// The body of a REST refusal.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        json!({"code": self.code, "msg": self.message})
+    }
+
+    /// The `error` object of a WebSocket API refusal.
+    #[must_use]
+    pub fn frame(&self, server_time_ms: i64) -> Value {
+        match self.retry_at_ms {
+            None => self.body(),
+            Some(at) => json!({
+                "code": self.code, "msg": self.message,
+                "data": {"serverTime": server_time_ms, "retryAfter": at},
+            }),
+        }
+    }
+
+    /// Unknown symbol.
+    #[must_use]
+    pub fn bad_symbol() -> ApiError {
+        ApiError::new(-1121, "Invalid symbol.")
+    }
+
+    /// What a refusal of the world is on this product.
+    #[must_use]
+    pub fn from_refusal(refusal: Refusal, product: Product) -> ApiError {
+        let spot = product == Product::BinanceSpot;
+        let (code, message) = match refusal {
+            Refusal::InsufficientBalance => (-2010, "Account has insufficient balance for requested action."),
+            Refusal::InsufficientMargin => (-2019, "Margin is insufficient."),
+            Refusal::WouldMatch if spot => (-2010, "Order would immediately match and take."),
+            Refusal::WouldMatch => (
+                -5022,
+                "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will \
+                 not be recorded in the order history",
+            ),
+            Refusal::NotFillable => (
+                -5021,
+                "Due to the order could not be filled immediately, the FOK order has been rejected. The order will not \
+                 be recorded in the order history",
+            ),
+            Refusal::DuplicateClientId if spot => (-2010, "Duplicate order sent."),
+            Refusal::DuplicateClientId => (-4116, "ClientOrderId is duplicated."),
+            Refusal::UnknownOrder => (-2011, "Unknown order sent."),
+            Refusal::ReduceOnly => (-2022, "ReduceOnly Order is rejected."),
+            Refusal::TooManyOrders if spot => (-1013, "Filter failure: MAX_NUM_ORDERS"),
+            Refusal::TooManyOrders => (-2025, "Reach max open order limit."),
+            Refusal::PercentPrice if spot => (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+            Refusal::PercentPrice => (
+                -4131,
+                "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
+            ),
+            Refusal::Notional if spot => (-1013, "Filter failure: NOTIONAL"),
+            Refusal::Notional => (
+                -4164,
+                "Order's notional must be no smaller than the minimum (unless you choose reduce only).",
+            ),
+            Refusal::NoMarket => {
+                let text = "Server is currently overloaded with other requests. Please try again in a few minutes.";
+                return ApiError::new(-1008, text).status(503);
+            }
+        };
+        ApiError::new(code, message)
+    }
+}

@@ -1,0 +1,323 @@
+//! COLD: numbers, orders, fills and listings as Binance prints them.
+
+use crate::number::{Scale, TEXT_MAX};
+use crate::venue::binance::Product;
+use crate::venue::exchange_world::{Fill, Lifetime, Listing, NewOrder, Order, OrderKind, OrderStatus, SelfTrade};
+use serde_json::{Value, json};
+use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+
+/// Atoms of one unit of an asset.
+const ATOMS: i128 = 1_000_000_000_000_000_000;
+
+/// Units of a scale as text.
+#[must_use]
+pub fn units(scale: &Scale, value: i64) -> String {
+    let mut buffer = [0u8; TEXT_MAX];
+    scale.format(value, &mut buffer).to_owned()
+}
+
+/// A price.
+#[must_use]
+pub fn price(listing: &Listing, tick: Tick) -> String {
+    units(&listing.price, tick.0)
+}
+
+/// A quantity.
+#[must_use]
+pub fn quantity(listing: &Listing, lots: Lots) -> String {
+    units(&listing.quantity, lots.0)
+}
+
+/// An amount of an asset with so many decimals, cut towards zero.
+#[must_use]
+pub fn amount(atoms: i128, decimals: u32) -> String {
+    let sign = if atoms < 0 { "-" } else { "" };
+    let atoms = atoms.unsigned_abs();
+    let one = ATOMS.unsigned_abs();
+    let fraction = atoms % one / 10u128.pow(18 - decimals);
+    let width = usize::try_from(decimals).unwrap_or(8);
+    format!("{sign}{}.{fraction:0width$}", atoms / one)
+}
+
+/// The average price of what was filled, cut to eight decimals.
+#[must_use]
+pub fn average_price(listing: &Listing, value: QuoteAtoms, lots: Lots, decimals: u32) -> String {
+    if lots.is_zero() {
+        return amount(0, decimals);
+    }
+    let ticks_times_lots = value.0 / listing.atoms_per_tick_lot;
+    let tick_atoms = i128::try_from(listing.price.unit_atoms()).unwrap_or(0);
+    let lots = i128::from(lots.0);
+    let whole = ticks_times_lots / lots * tick_atoms;
+    let part = ticks_times_lots % lots * tick_atoms / lots;
+    amount(whole + part, decimals)
+}
+
+/// Levels as arrays of texts.
+#[must_use]
+pub fn levels(listing: &Listing, levels: &[Level]) -> Value {
+    levels
+        .iter()
+        .map(|level| json!([price(listing, level.tick), quantity(listing, level.lots)]))
+        .collect()
+}
+
+/// Buy or sell.
+#[must_use]
+pub fn side(side: Side) -> &'static str {
+    match side {
+        Side::Bid => "BUY",
+        Side::Ask => "SELL",
+    }
+}
+
+/// Order status.
+#[must_use]
+pub fn status(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::New => "NEW",
+        OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
+        OrderStatus::Filled => "FILLED",
+        OrderStatus::Canceled => "CANCELED",
+        OrderStatus::Expired => "EXPIRED",
+        OrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
+    }
+}
+
+/// Order type.
+#[must_use]
+pub fn order_type(order: &NewOrder, product: Product) -> &'static str {
+    match (order.kind, order.lifetime) {
+        (OrderKind::Market, _) => "MARKET",
+        (_, Lifetime::PostOnly) if product == Product::BinanceSpot => "LIMIT_MAKER",
+        _ => "LIMIT",
+    }
+}
+
+/// Time in force.
+#[must_use]
+pub fn time_in_force(order: &NewOrder, product: Product) -> &'static str {
+    match order.lifetime {
+        _ if order.kind == OrderKind::Market => "GTC",
+        Lifetime::GoodTillCancel => "GTC",
+        Lifetime::ImmediateOrCancel => "IOC",
+        Lifetime::FillOrKill => "FOK",
+        Lifetime::PostOnly if product == Product::BinanceSpot => "GTC",
+        Lifetime::PostOnly => "GTX",
+    }
+}
+
+/// Self-trade rule.
+#[must_use]
+pub fn self_trade(rule: SelfTrade) -> &'static str {
+    match rule {
+        SelfTrade::Allow => "NONE",
+        SelfTrade::ExpireTaker => "EXPIRE_TAKER",
+        SelfTrade::ExpireMaker => "EXPIRE_MAKER",
+        SelfTrade::ExpireBoth => "EXPIRE_BOTH",
+    }
+}
+
+/// The limit price of an order; zero for a market order.
+#[must_use]
+pub fn limit_price(listing: &Listing, order: &NewOrder) -> String {
+    let tick = if order.kind == OrderKind::Market {
+        Tick(0)
+    } else {
+        order.tick
+    };
+    price(listing, tick)
+}
+
+/// An order as queries print it.
+#[must_use]
+pub fn order(order: &Order, listing: &Listing, product: Product) -> Value {
+    let request = &order.request;
+    let common = json!({
+        "symbol": listing.symbol,
+        "orderId": order.id,
+        "clientOrderId": request.client_id,
+        "price": limit_price(listing, request),
+        "origQty": quantity(listing, request.lots),
+        "executedQty": quantity(listing, order.filled),
+        "status": status(order.status),
+        "timeInForce": time_in_force(request, product),
+        "type": order_type(request, product),
+        "side": side(request.side),
+    });
+    let more = match product {
+        Product::BinanceSpot => json!({
+            "orderListId": -1,
+            "cummulativeQuoteQty": amount(order.filled_value.0, 8),
+            "stopPrice": "0.00000000",
+            "icebergQty": "0.00000000",
+            "time": order.created.millis(),
+            "updateTime": order.updated.millis(),
+            "isWorking": true,
+            "workingTime": order.created.millis(),
+            "origQuoteOrderQty": "0.00000000",
+            "selfTradePreventionMode": self_trade(request.self_trade),
+        }),
+        Product::BinanceUsdm => json!({
+            "cumQuote": amount(order.filled_value.0, 5),
+            "avgPrice": average_price(listing, order.filled_value, order.filled, 5),
+            "reduceOnly": request.reduce_only,
+            "closePosition": false,
+            "positionSide": "BOTH",
+            "stopPrice": "0",
+            "workingType": "CONTRACT_PRICE",
+            "priceMatch": "NONE",
+            "selfTradePreventionMode": self_trade(request.self_trade),
+            "goodTillDate": 0,
+            "priceProtect": false,
+            "origType": order_type(request, product),
+            "time": order.created.millis(),
+            "updateTime": order.updated.millis(),
+        }),
+    };
+    merged(common, more)
+}
+
+/// Two objects as one.
+#[must_use]
+pub fn merged(mut first: Value, second: Value) -> Value {
+    if let (Value::Object(into), Value::Object(from)) = (&mut first, second) {
+        into.extend(from);
+    }
+    first
+}
+
+/// A reply to a new order in the form asked for.
+#[must_use]
+pub fn placed(record: &Order, fills: &[Fill], listing: &Listing, product: Product, form: &str) -> Value {
+    if product == Product::BinanceUsdm {
+        let mut reply = order(record, listing, product);
+        if let Value::Object(fields) = &mut reply {
+            // The short form shows the order as it was accepted.
+            if form == "ACK" {
+                fields.insert("status".into(), json!("NEW"));
+                fields.insert("executedQty".into(), json!(quantity(listing, Lots::ZERO)));
+            }
+            fields.insert("cumQty".into(), fields["executedQty"].clone());
+            for gone in ["avgPrice", "cumQuote", "time"] {
+                fields.shift_remove(gone);
+            }
+        }
+        return reply;
+    }
+    let acknowledged = json!({
+        "symbol": listing.symbol,
+        "orderId": record.id,
+        "orderListId": -1,
+        "clientOrderId": record.request.client_id,
+        "transactTime": record.created.millis(),
+    });
+    if form == "ACK" {
+        return acknowledged;
+    }
+    let request = &record.request;
+    let result = merged(
+        acknowledged,
+        json!({
+            "price": limit_price(listing, request),
+            "origQty": quantity(listing, request.lots),
+            "executedQty": quantity(listing, record.filled),
+            "origQuoteOrderQty": "0.00000000",
+            "cummulativeQuoteQty": amount(record.filled_value.0, 8),
+            "status": status(record.status),
+            "timeInForce": time_in_force(request, product),
+            "type": order_type(request, product),
+            "side": side(request.side),
+            "workingTime": record.created.millis(),
+            "selfTradePreventionMode": self_trade(request.self_trade),
+        }),
+    );
+    if form == "RESULT" {
+        return result;
+    }
+    let fills: Vec<Value> = fills
+        .iter()
+        .map(|fill| {
+            json!({
+                "price": price(listing, fill.tick),
+                "qty": quantity(listing, fill.lots),
+                "commission": amount(fill.fee, 8),
+                "commissionAsset": fill.fee_asset,
+                "tradeId": fill.trade_id,
+            })
+        })
+        .collect();
+    merged(result, json!({ "fills": fills }))
+}
+
+/// A reply to a cancel.
+#[must_use]
+pub fn canceled(record: &Order, listing: &Listing, product: Product, request_client_id: &str, at: Nanos) -> Value {
+    if product == Product::BinanceUsdm {
+        let mut reply = order(record, listing, product);
+        if let Value::Object(fields) = &mut reply {
+            fields.insert("cumQty".into(), fields["executedQty"].clone());
+            for gone in ["avgPrice", "cumQuote", "time"] {
+                fields.shift_remove(gone);
+            }
+        }
+        return reply;
+    }
+    let request = &record.request;
+    json!({
+        "symbol": listing.symbol,
+        "origClientOrderId": request.client_id,
+        "orderId": record.id,
+        "orderListId": -1,
+        "clientOrderId": request_client_id,
+        "transactTime": at.millis(),
+        "price": limit_price(listing, request),
+        "origQty": quantity(listing, request.lots),
+        "executedQty": quantity(listing, record.filled),
+        "origQuoteOrderQty": "0.00000000",
+        "cummulativeQuoteQty": amount(record.filled_value.0, 8),
+        "status": status(record.status),
+        "timeInForce": time_in_force(request, product),
+        "type": order_type(request, product),
+        "side": side(request.side),
+        "selfTradePreventionMode": self_trade(request.self_trade),
+    })
+}
+
+/// An execution as the trade queries print it.
+#[must_use]
+pub fn trade(fill: &Fill, listing: &Listing, product: Product) -> Value {
+    match product {
+        Product::BinanceSpot => json!({
+            "symbol": listing.symbol,
+            "id": fill.trade_id,
+            "orderId": fill.order_id,
+            "orderListId": -1,
+            "price": price(listing, fill.tick),
+            "qty": quantity(listing, fill.lots),
+            "quoteQty": amount(fill.value.0, 8),
+            "commission": amount(fill.fee, 8),
+            "commissionAsset": fill.fee_asset,
+            "time": fill.at.millis(),
+            "isBuyer": fill.side == Side::Bid,
+            "isMaker": fill.maker,
+            "isBestMatch": true,
+        }),
+        Product::BinanceUsdm => json!({
+            "symbol": listing.symbol,
+            "id": fill.trade_id,
+            "orderId": fill.order_id,
+            "side": side(fill.side),
+            "price": price(listing, fill.tick),
+            "qty": quantity(listing, fill.lots),
+            "realizedPnl": amount(fill.realised.0, 8),
+            "quoteQty": amount(fill.value.0, 8),
+            "commission": amount(fill.fee, 8),
+            "commissionAsset": fill.fee_asset,
+            "time": fill.at.millis(),
+            "positionSide": "BOTH",
+            "maker": fill.maker,
+            "buyer": fill.side == Side::Bid,
+        }),
+    }
+}

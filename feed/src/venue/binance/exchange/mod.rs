@@ -1,0 +1,302 @@
+//! COLD: Binance's other side: the protocol of spot and USD-M futures over a simulated world.
+//!
+//! Sans-IO. REST (`rest`), the WebSocket API (`wsapi`) and streams (`streams`) are three doors to the same
+//! requests (`catalog`, `requests`, `methods`, `orders`); the market is played by `play`; what happens to orders
+//! goes out through `user`.
+
+mod auth;
+pub mod catalog;
+pub mod connection;
+pub mod errors;
+pub mod format;
+pub mod frames;
+mod methods;
+mod orders;
+pub mod params;
+mod play;
+mod requests;
+mod rest;
+pub mod rules;
+mod streams;
+mod user;
+mod wsapi;
+
+pub use play::Speed;
+
+use crate::venue::binance::Product;
+use crate::venue::exchange_side::{
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketSource,
+};
+use crate::venue::exchange_world::{AccountId, ExchangeWorld, WindowKind};
+use connection::{ApiDoor, Connection, Door, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout};
+use errors::ApiError;
+use play::Player;
+use requests::{ADDRESS, Ban};
+use spinbook_engine::types::Nanos;
+use std::collections::BTreeMap;
+use user::ListenKey;
+
+/// What the exchange has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExchangeCounters {
+    /// Market frames played.
+    pub frames_played: u64,
+    /// Market frames sent to clients.
+    pub frames_relayed: u64,
+    /// HTTP requests answered.
+    pub http_requests: u64,
+    /// WebSocket messages received.
+    pub messages: u64,
+    /// Connections closed by the exchange.
+    pub closed: u64,
+}
+
+/// A simulated Binance: one product line.
+pub struct BinanceExchange {
+    product: Product,
+    world: Box<dyn ExchangeWorld>,
+    player: Player,
+    connections: BTreeMap<ConnectionId, Connection>,
+    outbox: Outbox,
+    listen_keys: BTreeMap<AccountId, ListenKey>,
+    next_listen_key: u64,
+    ban: Ban,
+    counters: ExchangeCounters,
+    killed: bool,
+}
+
+impl BinanceExchange {
+    /// An exchange over a world and a market. The market is read up to its first snapshot at once and played
+    /// from there as soon as a client asks for a stream.
+    #[must_use]
+    pub fn new(
+        product: Product,
+        world: Box<dyn ExchangeWorld>,
+        source: Box<dyn MarketSource>,
+        speed: Speed,
+        now: Nanos,
+    ) -> BinanceExchange {
+        let listings = world.listings().len();
+        let mut exchange = BinanceExchange {
+            product,
+            world,
+            player: Player::new(source, speed, listings),
+            connections: BTreeMap::new(),
+            outbox: Outbox::default(),
+            listen_keys: BTreeMap::new(),
+            next_listen_key: 1,
+            ban: Ban::default(),
+            counters: ExchangeCounters::default(),
+            killed: false,
+        };
+        exchange.prime(now);
+        exchange
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counters(&self) -> ExchangeCounters {
+        self.counters
+    }
+
+    /// The world behind it.
+    #[must_use]
+    pub fn world(&self) -> &dyn ExchangeWorld {
+        self.world.as_ref()
+    }
+
+    /// Whether the market has been played to its end.
+    #[must_use]
+    pub fn is_market_over(&self) -> bool {
+        self.player.is_over()
+    }
+
+    /// What was wrong with the market source, if it broke.
+    #[must_use]
+    pub fn market_error(&self) -> Option<&str> {
+        self.player.error.as_deref()
+    }
+
+    /// Market frames that could not be read; they were relayed all the same.
+    #[must_use]
+    pub fn bad_frames(&self) -> u64 {
+        self.player.bad_frames
+    }
+
+    /// Closes a connection; code zero cuts it.
+    fn cut(&mut self, id: ConnectionId, code: u16, reason: &str) {
+        if self.connections.remove(&id).is_some() {
+            self.counters.closed += 1;
+            self.outbox.close(id, code, reason);
+        }
+    }
+
+    fn kill(&mut self) {
+        self.killed = true;
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.outbox.forget(id);
+            self.cut(id, 0, "");
+        }
+    }
+
+    fn keep_connections(&mut self, now: Nanos) {
+        let due: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.deadline() <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            if connection.opened + LIFE <= now {
+                self.cut(id, 1001, "Connection reached its maximum life of 24 hours");
+            } else if connection.pong_due <= now {
+                self.cut(id, 1008, "Pong timeout");
+            } else {
+                connection.next_ping = now + ping_interval(self.product);
+                connection.pong_due = connection.pong_due.min(now + pong_timeout(self.product));
+                self.outbox.ping(id, now.millis().to_string().into_bytes());
+            }
+        }
+    }
+
+    fn cut_slow(&mut self) {
+        for id in std::mem::take(&mut self.outbox.overflowed) {
+            self.outbox.forget(id);
+            self.cut(id, 1008, "Client is too slow");
+        }
+    }
+
+    fn door_for(&self, target: &str) -> Option<Door> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let api_path = match self.product {
+            Product::BinanceSpot => "/ws-api/v3",
+            Product::BinanceUsdm => "/ws-fapi/v1",
+        };
+        if path == api_path {
+            let rate_limits = !query.split('&').any(|pair| pair == "returnRateLimits=false");
+            return Some(Door::Api(ApiDoor {
+                rate_limits,
+                ..ApiDoor::default()
+            }));
+        }
+        streams::door_of(self.product, path, query).map(Door::Stream)
+    }
+}
+
+impl ExchangeSide for BinanceExchange {
+    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
+        self.counters.http_requests += 1;
+        let response = self.rest(request, now);
+        self.cut_slow();
+        response
+    }
+
+    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
+        if self.killed || self.world.is_killed(now) {
+            return Err(rest::refuse(
+                &ApiError::new(-1016, "This service is no longer available.").status(503),
+            ));
+        }
+        let Some(door) = self.door_for(target) else {
+            return Err(rest::refuse(
+                &ApiError::new(-5000, format!("Path {target} is invalid")).status(404),
+            ));
+        };
+        let window = self.world.charge(WindowKind::Connections, ADDRESS, 1, now);
+        if !window.allowed {
+            let error = ApiError::new(-1003, "Too many connection attempts.").status(429);
+            let wait = u64::try_from((window.resets_at - now).millis() / 1000 + 1).unwrap_or(1);
+            return Err(rest::refuse(&ApiError {
+                retry_after_seconds: Some(wait),
+                ..error
+            }));
+        }
+        if matches!(door, Door::Api(_)) {
+            self.charge_weight(2, now).map_err(|error| rest::refuse(&error))?;
+        }
+        let is_stream = matches!(door, Door::Stream(_));
+        let mut opened = Connection::new(door, self.product, now);
+        if is_stream {
+            opened.cut_after = self.world.cut_after_frames(now);
+        }
+        self.connections.insert(connection, opened);
+        Ok(())
+    }
+
+    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
+        self.counters.messages += 1;
+        match self.connections.get(&connection).map(|found| &found.door) {
+            Some(Door::Stream(_)) => self.stream_text(connection, text, now),
+            Some(Door::Api(_)) => self.api_text(connection, text, now),
+            None => {}
+        }
+        self.cut_slow();
+    }
+
+    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos) {
+        let limit = messages_per_second(self.product);
+        let Some(found) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        if control == ClientControl::Pong {
+            found.pong_due = Nanos::NEVER;
+        }
+        if !found.count_message(limit, now) {
+            self.cut(connection, 1008, "Too many requests");
+        }
+    }
+
+    fn on_websocket_close(&mut self, connection: ConnectionId, _now: Nanos) {
+        self.connections.remove(&connection);
+        self.outbox.forget(connection);
+    }
+
+    fn on_timer(&mut self, now: Nanos) {
+        if self.killed {
+            return;
+        }
+        if self.world.is_killed(now) {
+            self.kill();
+            return;
+        }
+        self.keep_connections(now);
+        self.expire_listen_keys(now);
+        self.outbox.release(now);
+        self.play_due(now);
+        self.cut_slow();
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        if self.killed {
+            return Nanos::NEVER;
+        }
+        let connections = self
+            .connections
+            .values()
+            .map(Connection::deadline)
+            .min()
+            .unwrap_or(Nanos::NEVER);
+        let keys = self
+            .listen_keys
+            .values()
+            .map(|key| key.expires)
+            .min()
+            .unwrap_or(Nanos::NEVER);
+        let waits_to_start = self.player.waits_to_start() && self.has_market_client();
+        let market = if waits_to_start {
+            Nanos::ZERO
+        } else {
+            self.player.deadline()
+        };
+        let fault = self.world.fault_deadline(Nanos::ZERO);
+        connections.min(keys).min(self.outbox.deadline()).min(market).min(fault)
+    }
+
+    fn poll_output(&mut self) -> Option<ExchangeOutput> {
+        self.outbox.pop()
+    }
+}

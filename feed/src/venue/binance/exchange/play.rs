@@ -1,0 +1,312 @@
+//! COLD: plays the market: when each frame is due, what it does to the exchange's own book, who gets it.
+
+use super::BinanceExchange;
+use super::frames::{self, Depth, Message, Parts};
+use crate::venue::exchange_side::{MarketFrame, MarketSource};
+use crate::venue::exchange_world::{FrameFate, FrameKind, ListingIndex};
+use spinbook_engine::types::Nanos;
+use std::collections::VecDeque;
+
+/// Frames read ahead in search of the first snapshot.
+const PRIME_FRAMES_MAX: usize = 20_000;
+/// Depth messages kept while a book waits for its snapshot.
+const PENDING_MAX: usize = 20_000;
+/// Frames played in one turn; the rest follows at once in the next.
+const FRAMES_PER_TURN: usize = 256;
+
+/// How fast a market is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// Its own rhythm times this many thousandths.
+    Thousandths(u64),
+    /// As fast as clients take it.
+    Max,
+}
+
+/// A symbol's depth chain.
+#[derive(Debug, Default)]
+struct Chain {
+    seeded: bool,
+    pending: VecDeque<Depth>,
+}
+
+/// A frame held back by a fault, to follow the next of its stream.
+#[derive(Debug)]
+struct Held {
+    kind: FrameKind,
+    symbol: String,
+    channel: String,
+    parts: Parts,
+    bytes: Vec<u8>,
+}
+
+/// The market being played.
+pub struct Player {
+    source: Box<dyn MarketSource>,
+    ahead: VecDeque<MarketFrame>,
+    speed: Speed,
+    /// Our time and the market's time at the start.
+    started: Option<(Nanos, Nanos)>,
+    over: bool,
+    chains: Vec<Chain>,
+    held: Option<Held>,
+    sees_trades: bool,
+    sees_aggregated: bool,
+    /// What was wrong with the source, if it broke.
+    pub error: Option<String>,
+    /// Frames that could not be read; relayed all the same.
+    pub bad_frames: u64,
+}
+
+impl Player {
+    /// Nothing played yet.
+    #[must_use]
+    pub fn new(source: Box<dyn MarketSource>, speed: Speed, listings: usize) -> Player {
+        Player {
+            source,
+            ahead: VecDeque::new(),
+            speed,
+            started: None,
+            over: false,
+            chains: (0..listings).map(|_| Chain::default()).collect(),
+            held: None,
+            sees_trades: false,
+            sees_aggregated: false,
+            error: None,
+            bad_frames: 0,
+        }
+    }
+
+    fn read_ahead(&mut self) {
+        if self.over {
+            return;
+        }
+        match self.source.next_frame() {
+            Ok(Some(frame)) => self.ahead.push_back(frame),
+            Ok(None) => self.over = true,
+            Err(error) => {
+                self.error = Some(error);
+                self.over = true;
+            }
+        }
+    }
+
+    /// Whether everything has been played.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over && self.ahead.is_empty()
+    }
+
+    /// Whether nothing has been played yet.
+    #[must_use]
+    pub fn waits_to_start(&self) -> bool {
+        self.started.is_none() && !self.is_over()
+    }
+
+    /// Starts the clock with the next frame.
+    pub fn start(&mut self, now: Nanos) {
+        if self.ahead.is_empty() {
+            self.read_ahead();
+        }
+        if let (None, Some(first)) = (self.started, self.ahead.front()) {
+            self.started = Some((now, first.at));
+        }
+    }
+
+    /// When the next frame is due; `NEVER` before the start and after the end.
+    #[must_use]
+    pub fn deadline(&self) -> Nanos {
+        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else {
+            return Nanos::NEVER;
+        };
+        match self.speed {
+            Speed::Max => at,
+            Speed::Thousandths(speed) => {
+                let span = i128::from((frame.at - first).0.max(0)) * 1000 / i128::from(speed.max(1));
+                at + Nanos(i64::try_from(span).unwrap_or(i64::MAX))
+            }
+        }
+    }
+
+    fn next_due(&mut self, now: Nanos) -> Option<MarketFrame> {
+        if self.deadline() > now {
+            return None;
+        }
+        let frame = self.ahead.pop_front();
+        if self.ahead.is_empty() {
+            self.read_ahead();
+        }
+        frame
+    }
+}
+
+/// The kind of a channel.
+fn kind_of(channel: &str) -> FrameKind {
+    match channel {
+        "depth" => FrameKind::Depth,
+        "bookTicker" => FrameKind::Touch,
+        "trade" | "aggTrade" => FrameKind::Trade,
+        _ => FrameKind::Other,
+    }
+}
+
+impl BinanceExchange {
+    /// Reads up to the first snapshot, so that a book is known before anyone asks. Frames before it only feed
+    /// the books; play starts behind it. A market without one is played from its beginning.
+    pub(super) fn prime(&mut self, now: Nanos) {
+        let mut found = None;
+        while found.is_none() && !self.player.over && self.player.ahead.len() < PRIME_FRAMES_MAX {
+            self.player.read_ahead();
+            let last = self.player.ahead.len().wrapping_sub(1);
+            let is_snapshot =
+                |frame: &MarketFrame| !frame.bytes.starts_with(b"{\"stream\"") && frames::is_snapshot(&frame.bytes);
+            if self.player.ahead.back().is_some_and(is_snapshot) {
+                found = Some(last);
+            }
+        }
+        if let Some(last) = found {
+            for _ in 0..=last {
+                if let Some(frame) = self.player.ahead.pop_front() {
+                    self.play(&frame, now, false);
+                }
+            }
+        }
+        self.flush_events(now);
+    }
+
+    /// Plays what is due.
+    pub(super) fn play_due(&mut self, now: Nanos) {
+        if self.player.started.is_none() && self.has_market_client() {
+            self.player.start(now);
+        }
+        for _ in 0..FRAMES_PER_TURN {
+            let Some(frame) = self.player.next_due(now) else { break };
+            self.play(&frame, now, true);
+            self.flush_events(now);
+        }
+    }
+
+    fn play(&mut self, frame: &MarketFrame, now: Nanos, relayed: bool) {
+        let Some(parts) = frames::split(&frame.bytes) else {
+            self.player.bad_frames += 1;
+            return;
+        };
+        let data = &frame.bytes[parts.data.clone()];
+        if parts.stream.is_empty() && frames::is_snapshot(data) {
+            self.seed(data, now);
+            return;
+        }
+        let named = match parts.stream.split_once('@') {
+            Some((symbol, rest)) => Some((symbol.to_owned(), rest.split('@').next().unwrap_or("").to_owned())),
+            None => frames::bare_stream(data).map(|(symbol, channel)| (symbol, channel.to_owned())),
+        };
+        let Some((symbol, channel)) = named else {
+            self.player.bad_frames += 1;
+            return;
+        };
+        let listing = self
+            .world
+            .listings()
+            .iter()
+            .position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
+        let mut message = Message::Other;
+        if let Some(index) = listing {
+            match frames::read(&channel, data, &self.world.listings()[index]) {
+                Ok(read) => message = read,
+                Err(_) => self.player.bad_frames += 1,
+            }
+            self.apply(index, &channel, &message, now);
+        }
+        if !relayed {
+            return;
+        }
+        self.counters.frames_played += 1;
+        self.relay_with_faults(&symbol, &channel, parts, &frame.bytes, now);
+        match (&message, listing) {
+            (Message::Trade(trade), _) if channel == "trade" && !self.player.sees_aggregated && trade.ordinary => {
+                self.publish_aggregated(&symbol, trade);
+            }
+            (Message::Depth(_), Some(index)) => self.publish_partial(&symbol, index, now),
+            _ => {}
+        }
+    }
+
+    fn relay_with_faults(&mut self, symbol: &str, channel: &str, parts: Parts, bytes: &[u8], now: Nanos) {
+        let kind = kind_of(channel);
+        let fate = self.world.frame_fate(kind, symbol, now);
+        self.relay(symbol, channel, &parts, bytes, fate);
+        let follows = |held: &Held| held.kind == kind && held.symbol == symbol;
+        if self.player.held.as_ref().is_some_and(follows)
+            && let Some(held) = self.player.held.take()
+        {
+            self.relay(&held.symbol, &held.channel, &held.parts, &held.bytes, FrameFate::Relay);
+        }
+        if fate == FrameFate::Swap {
+            self.player.held = Some(Held {
+                kind,
+                symbol: symbol.to_owned(),
+                channel: channel.to_owned(),
+                parts,
+                bytes: bytes.to_vec(),
+            });
+        }
+    }
+
+    fn apply(&mut self, index: ListingIndex, channel: &str, message: &Message, now: Nanos) {
+        match message {
+            Message::Depth(depth) => {
+                let chain = &mut self.player.chains[index];
+                if chain.seeded {
+                    self.apply_depth(index, depth, now);
+                } else if chain.pending.len() < PENDING_MAX {
+                    chain.pending.push_back(depth.clone());
+                }
+            }
+            Message::Touch(touch) => self.world.touch(index, touch.sequence, touch.bid, touch.ask, now),
+            Message::Trade(trade) => {
+                self.player.sees_trades |= channel == "trade";
+                self.player.sees_aggregated |= channel == "aggTrade";
+                if trade.ordinary && (channel == "trade" || !self.player.sees_trades) {
+                    self.world.trade(index, trade.aggressor, trade.tick, trade.lots, now);
+                }
+            }
+            Message::Snapshot(_) | Message::Other => {}
+        }
+    }
+
+    fn apply_depth(&mut self, index: ListingIndex, depth: &Depth, now: Nanos) {
+        let known = self.world.book(index, 0).map_or(0, |book| book.sequence);
+        if depth.last > known {
+            self.world.depth(index, depth.last, &depth.bids, &depth.asks, now);
+        }
+    }
+
+    /// A recorded REST snapshot seeds the book whose chain it lies in.
+    fn seed(&mut self, data: &[u8], now: Nanos) {
+        let Some(sequence) = frames::snapshot_sequence(data) else {
+            self.player.bad_frames += 1;
+            return;
+        };
+        let distance = |chain: &Chain| {
+            chain
+                .pending
+                .back()
+                .map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
+        };
+        let waiting = self.player.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
+        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
+            return;
+        };
+        match frames::read_snapshot(data, &self.world.listings()[index]) {
+            Err(_) => self.player.bad_frames += 1,
+            Ok(snapshot) => {
+                self.world
+                    .seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
+                self.player.chains[index].seeded = true;
+                for depth in std::mem::take(&mut self.player.chains[index].pending) {
+                    self.apply_depth(index, &depth, now);
+                }
+            }
+        }
+    }
+}

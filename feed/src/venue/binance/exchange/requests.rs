@@ -1,0 +1,226 @@
+//! COLD: the way of a request through both doors: bans, weight, key and signature, faults, order counts, handling.
+
+use super::catalog::{Api, Security};
+use super::errors::ApiError;
+use super::methods::{self, Call};
+use super::params::Params;
+use super::{BinanceExchange, auth};
+use crate::venue::binance::Product;
+use crate::venue::exchange_world::{AccountId, RequestFate, RequestKind, WindowKind};
+use serde_json::{Value, json};
+use spinbook_engine::types::Nanos;
+
+/// Requests over the weight limit that are still answered 429 before the address is banned.
+const REFUSED_BEFORE_BAN: u32 = 20;
+/// The first ban.
+const BAN: Nanos = Nanos::from_seconds(120);
+/// The address that carries weight and connections: all clients of a loopback exchange share one.
+pub const ADDRESS: AccountId = AccountId(usize::MAX);
+
+/// Where the address stands with the weight limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ban {
+    refused: u32,
+    until: Nanos,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Result or refusal.
+    pub result: Result<Value, ApiError>,
+    /// Whose request it was, if that was found out.
+    pub account: Option<AccountId>,
+    /// What happens to the reply.
+    pub fate: RequestFate,
+}
+
+impl BinanceExchange {
+    /// The server's clock.
+    pub(super) fn server_time(&self, now: Nanos) -> Nanos {
+        now + self.world.clock_skew(now)
+    }
+
+    /// Counts weight; refuses what is too much.
+    pub(super) fn charge_weight(&mut self, weight: u64, now: Nanos) -> Result<(), ApiError> {
+        if now < self.ban.until {
+            return Err(banned(self.ban.until, now));
+        }
+        let window = self.world.charge(WindowKind::Weight, ADDRESS, weight, now);
+        if window.allowed {
+            self.ban.refused = 0;
+            return Ok(());
+        }
+        self.ban.refused += 1;
+        if self.ban.refused > REFUSED_BEFORE_BAN {
+            self.ban = Ban {
+                refused: 0,
+                until: now + BAN,
+            };
+            return Err(banned(self.ban.until, now));
+        }
+        let message = format!(
+            "Too much request weight used; current limit is {} request weight per 1 MINUTE. Please use WebSocket \
+             Streams for live updates to avoid polling the API.",
+            window.limit
+        );
+        Err(too_many(-1003, message, window.resets_at, now))
+    }
+
+    fn charge_order(&mut self, account: AccountId, now: Nanos) -> Result<(), ApiError> {
+        let spans = match self.product {
+            Product::BinanceSpot => ["10 SECOND", "1 DAY"],
+            Product::BinanceUsdm => ["10 SECOND", "1 MINUTE"],
+        };
+        for (kind, span) in [WindowKind::OrdersShort, WindowKind::OrdersLong].into_iter().zip(spans) {
+            let window = self.world.usage(kind, account, now);
+            if !window.allowed {
+                let message = format!(
+                    "Too many new orders; current limit is {} orders per {span}.",
+                    window.limit
+                );
+                return Err(too_many(-1015, message, window.resets_at, now));
+            }
+        }
+        self.world.charge(WindowKind::OrdersShort, account, 1, now);
+        self.world.charge(WindowKind::OrdersLong, account, 1, now);
+        Ok(())
+    }
+
+    /// One request, from weight to result. `session` is who logged the connection on, if anyone.
+    pub(super) fn request(
+        &mut self,
+        api: Api,
+        params: &Params,
+        api_key: Option<&str>,
+        session: Option<AccountId>,
+        now: Nanos,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            result: Ok(json!({})),
+            account: None,
+            fate: RequestFate::Pass,
+        };
+        let kind = match api {
+            Api::Place => RequestKind::Place,
+            Api::Cancel | Api::CancelAll => RequestKind::Cancel,
+            _ => RequestKind::Other,
+        };
+        outcome.fate = self.world.request_fate(kind, now);
+        outcome.result = self.guarded(api, params, api_key, session, &mut outcome.account, &outcome.fate, now);
+        self.flush_events(now);
+        outcome
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn guarded(
+        &mut self,
+        api: Api,
+        params: &Params,
+        api_key: Option<&str>,
+        session: Option<AccountId>,
+        found: &mut Option<AccountId>,
+        fate: &RequestFate,
+        now: Nanos,
+    ) -> Result<Value, ApiError> {
+        let weight = api.weight(self.product, params);
+        self.charge_weight(weight, now)?;
+        if let RequestFate::Refuse {
+            status,
+            code,
+            message,
+            retry_after_seconds,
+        } = fate
+        {
+            let retry_at_ms = retry_after_seconds.map(|wait| now.millis() + i64::try_from(wait).unwrap_or(0) * 1000);
+            let refusal = ApiError::new(*code, message.clone()).status(*status);
+            return Err(ApiError {
+                retry_after_seconds: *retry_after_seconds,
+                retry_at_ms,
+                ..refusal
+            });
+        }
+        let account = self.admit(api, params, api_key, session, now)?;
+        *found = account;
+        let account = account.unwrap_or(ADDRESS);
+        if api == Api::Place {
+            self.charge_order(account, now)?;
+        }
+        let server_time = self.server_time(now);
+        match api {
+            Api::ListenKeyStart => return Ok(json!({"listenKey": self.start_listen_key(account, now)})),
+            Api::ListenKeyKeep => {
+                if !self.listen_keys.contains_key(&account) {
+                    return Err(ApiError::new(-1125, "This listenKey does not exist."));
+                }
+                return Ok(json!({"listenKey": self.start_listen_key(account, now)}));
+            }
+            Api::ListenKeyStop => {
+                self.listen_keys.remove(&account);
+                return Ok(json!({}));
+            }
+            _ => {}
+        }
+        let call = Call {
+            product: self.product,
+            api,
+            params,
+            account,
+            server_time,
+            now,
+        };
+        let result = methods::handle(&call, self.world.as_mut());
+        if api == Api::Place && result.is_ok() && self.product == Product::BinanceSpot {
+            self.world.refund(WindowKind::Weight, ADDRESS, weight, now);
+        }
+        result
+    }
+
+    /// Who sends it, and whether they may.
+    fn admit(
+        &self,
+        api: Api,
+        params: &Params,
+        api_key: Option<&str>,
+        session: Option<AccountId>,
+        now: Nanos,
+    ) -> Result<Option<AccountId>, ApiError> {
+        let security = api.security();
+        if security == Security::Open {
+            return Ok(None);
+        }
+        let by_session = session.is_some() && api_key.is_none();
+        let account = match session {
+            Some(account) if by_session => account,
+            _ => auth::account_of(self.world.as_ref(), api_key)?,
+        };
+        if security == Security::Signed {
+            let at = self.server_time(now).millis();
+            auth::check(self.world.as_ref(), account, params, !by_session, at)?;
+        }
+        Ok(Some(account))
+    }
+}
+
+fn banned(until: Nanos, now: Nanos) -> ApiError {
+    let message = format!(
+        "Way too much request weight used; IP banned until {}. Please use WebSocket Streams for live updates to avoid bans.",
+        until.millis()
+    );
+    ApiError {
+        status: 418,
+        ..too_many(-1003, message, until, now)
+    }
+}
+
+fn too_many(code: i64, message: String, until: Nanos, now: Nanos) -> ApiError {
+    let wait = u64::try_from((until - now).millis().max(0))
+        .unwrap_or(0)
+        .div_ceil(1000)
+        .max(1);
+    ApiError {
+        retry_after_seconds: Some(wait),
+        retry_at_ms: Some(until.millis()),
+        ..ApiError::new(code, message).status(429)
+    }
+}

@@ -1,0 +1,95 @@
+//! COLD: the REST door.
+
+use super::catalog::{self, Api};
+use super::errors::ApiError;
+use super::params::Params;
+use super::requests::{ADDRESS, Outcome};
+use super::{BinanceExchange, methods};
+use crate::venue::binance::Product;
+use crate::venue::exchange_side::{HttpRequest, HttpResponse};
+use crate::venue::exchange_world::{AccountId, RequestFate, WindowKind};
+use serde_json::Value;
+use spinbook_engine::types::Nanos;
+
+/// A reply with a JSON body.
+#[must_use]
+pub fn reply(status: u16, body: &Value) -> HttpResponse {
+    let headers = vec![("Content-Type".to_owned(), "application/json;charset=UTF-8".to_owned())];
+    HttpResponse {
+        status,
+        headers,
+        body: body.to_string().into_bytes(),
+    }
+}
+
+/// A refusal as a reply.
+#[must_use]
+pub fn refuse(error: &ApiError) -> HttpResponse {
+    let mut response = reply(error.status, &error.body());
+    if let Some(seconds) = error.retry_after_seconds {
+        response.headers.push(("Retry-After".to_owned(), seconds.to_string()));
+    }
+    response
+}
+
+impl BinanceExchange {
+    /// Answers one HTTP request.
+    pub(super) fn rest(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
+        if self.world.is_killed(now) {
+            return refuse(&ApiError::new(-1016, "This service is no longer available.").status(503));
+        }
+        let (path, _) = request.path_and_query();
+        let api = match catalog::rest(self.product, request.method, path) {
+            Ok(api) => api,
+            Err(known) => {
+                let message = format!("Path {path}, Method {} is invalid", request.method);
+                return refuse(&ApiError::new(-5000, message).status(if known { 405 } else { 404 }));
+            }
+        };
+        let params = match Params::from_http(request) {
+            Ok(params) => params,
+            Err(error) => return refuse(&error),
+        };
+        let outcome = self.request(api, &params, request.header("X-MBX-APIKEY"), None, now);
+        let mut response = answer(&outcome);
+        self.add_usage(&mut response, api, outcome.account, now);
+        response
+    }
+
+    fn add_usage(&self, response: &mut HttpResponse, api: Api, account: Option<AccountId>, now: Nanos) {
+        let used = self.world.usage(WindowKind::Weight, ADDRESS, now).used;
+        response
+            .headers
+            .push(("X-MBX-USED-WEIGHT".to_owned(), used.to_string()));
+        response
+            .headers
+            .push(("X-MBX-USED-WEIGHT-1M".to_owned(), used.to_string()));
+        let Some(account) = account else { return };
+        if !matches!(api, Api::Place | Api::Cancel | Api::CancelAll | Api::OrderCounts) {
+            return;
+        }
+        let long = if self.product == Product::BinanceSpot {
+            "1D"
+        } else {
+            "1M"
+        };
+        let names = ["10S", long];
+        for ((kind, ..), name) in methods::window_names(self.product)[1..].iter().zip(names) {
+            let used = self.world.usage(*kind, account, now).used;
+            response
+                .headers
+                .push((format!("X-MBX-ORDER-COUNT-{name}"), used.to_string()));
+        }
+    }
+}
+
+fn answer(outcome: &Outcome) -> HttpResponse {
+    if outcome.fate == RequestFate::LoseReply {
+        let text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
+        return refuse(&ApiError::new(-1007, text).status(504));
+    }
+    match &outcome.result {
+        Ok(result) => reply(200, result),
+        Err(error) => refuse(error),
+    }
+}

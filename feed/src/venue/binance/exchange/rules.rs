@@ -1,0 +1,78 @@
+//! COLD: Binance's figures for the simulated exchange: windows, fees, well-known listings.
+
+use crate::venue::binance::Product;
+use crate::venue::exchange_world::ListingSettings;
+use rust_decimal::Decimal;
+use spinbook_engine::types::Nanos;
+
+/// Counts and spans of the rate windows: weight, short orders, long orders, connections.
+#[must_use]
+pub fn windows(product: Product) -> [(u64, Nanos); 4] {
+    let minute = Nanos::from_seconds(60);
+    let connections = (300, Nanos::from_seconds(300));
+    match product {
+        Product::BinanceSpot => [
+            (6000, minute),
+            (50, Nanos::from_seconds(10)),
+            (160_000, Nanos::from_seconds(86_400)),
+            connections,
+        ],
+        Product::BinanceUsdm => [
+            (2400, minute),
+            (300, Nanos::from_seconds(10)),
+            (1200, minute),
+            connections,
+        ],
+    }
+}
+
+/// Maker and taker fee of an ordinary account, in millionths.
+#[must_use]
+pub fn fees(product: Product) -> (i64, i64) {
+    match product {
+        Product::BinanceSpot => (1000, 1000),
+        Product::BinanceUsdm => (200, 500),
+    }
+}
+
+/// A listing for a symbol whose increments are known; `tick_size` and `order_step` as the venue prints them.
+#[must_use]
+pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
+    let quotes = ["USDT", "USDC", "FDUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB"];
+    let quote = quotes
+        .into_iter()
+        .find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote))
+        .unwrap_or("USDT");
+    let base = symbol.strip_suffix(quote).unwrap_or(symbol);
+    let lot_size = match product {
+        Product::BinanceSpot => "0.00000001",
+        Product::BinanceUsdm => order_step,
+    };
+    ListingSettings {
+        symbol: symbol.to_owned(),
+        base: base.to_owned(),
+        quote: quote.to_owned(),
+        tick_size: tick_size.to_owned(),
+        lot_size: lot_size.to_owned(),
+        order_step: order_step.to_owned(),
+        notional_min: match (product, base) {
+            (Product::BinanceSpot, _) => Decimal::from(5),
+            (Product::BinanceUsdm, "BTC") => Decimal::from(50),
+            (Product::BinanceUsdm, "ETH") => Decimal::from(20),
+            (Product::BinanceUsdm, _) => Decimal::from(5),
+        },
+    }
+}
+
+/// A listing whose increments are known here; others are inferred from their market.
+#[must_use]
+pub fn known_listing(product: Product, symbol: &str) -> Option<ListingSettings> {
+    let (tick_size, order_step) = match (product, symbol) {
+        (Product::BinanceSpot, "BTCUSDT") => ("0.01000000", "0.00001000"),
+        (Product::BinanceSpot, "ETHUSDT") => ("0.01000000", "0.00010000"),
+        (Product::BinanceUsdm, "BTCUSDT") => ("0.10", "0.001"),
+        (Product::BinanceUsdm, "ETHUSDT") => ("0.01", "0.001"),
+        _ => return None,
+    };
+    Some(listing(product, symbol, tick_size, order_step))
+}

@@ -1,0 +1,259 @@
+//! COLD: user data: what accounts hear of their orders, balances and positions.
+
+use super::BinanceExchange;
+use super::connection::Door;
+use super::format;
+use crate::venue::binance::Product;
+use crate::venue::exchange_world::{AccountId, Fill, Listing, OrderChange, OrderStatus, WorldEvent};
+use serde_json::{Value, json};
+use spinbook_engine::types::{Lots, Nanos, Tick};
+
+/// How long a listen key lives without being kept.
+pub const LISTEN_KEY_LIFE: Nanos = Nanos::from_seconds(3600);
+
+/// A listen key.
+#[derive(Clone, Debug)]
+pub struct ListenKey {
+    /// The key.
+    pub key: String,
+    /// Until when.
+    pub expires: Nanos,
+}
+
+impl BinanceExchange {
+    /// Sends what happened in the world to those it happened to.
+    pub(super) fn flush_events(&mut self, now: Nanos) {
+        while let Some(event) = self.world.poll_event() {
+            if let OrderChange::Trade(fill) = &event.change
+                && event.order.filled == fill.lots
+            {
+                self.refund_filled(event.order.request.account, now);
+            }
+            let at = (event.at + self.world.clock_skew(now)).millis();
+            let listing = &self.world.listings()[event.order.request.listing];
+            let messages = match self.product {
+                Product::BinanceSpot => spot_messages(&event, listing, at),
+                Product::BinanceUsdm => futures_messages(&event, listing, at),
+            };
+            for message in messages {
+                self.send_user(event.order.request.account, &message);
+            }
+        }
+    }
+
+    fn refund_filled(&mut self, account: AccountId, now: Nanos) {
+        use crate::venue::exchange_world::WindowKind;
+        if self.product == Product::BinanceSpot {
+            self.world.refund(WindowKind::OrdersShort, account, 1, now);
+            self.world.refund(WindowKind::OrdersLong, account, 1, now);
+        }
+    }
+
+    /// Sends one user event to every connection that listens for the account.
+    pub(super) fn send_user(&mut self, account: AccountId, message: &Value) {
+        let key = self.listen_keys.get(&account).map(|key| key.key.clone());
+        let name = message.get("e").and_then(Value::as_str).unwrap_or("");
+        for (id, connection) in &self.connections {
+            match &connection.door {
+                Door::Api(door) => {
+                    for (number, owner) in &door.subscriptions {
+                        if *owner == account {
+                            let text = json!({"subscriptionId": number, "event": message}).to_string();
+                            self.outbox.text(*id, text.into_bytes());
+                        }
+                    }
+                }
+                Door::Stream(door) => {
+                    let Some(key) = &key else { continue };
+                    let listens = door.subscriptions.iter().any(|subscription| subscription.name == *key);
+                    let wanted = door
+                        .events
+                        .as_ref()
+                        .is_none_or(|events| events.iter().any(|event| event == name));
+                    if listens && wanted {
+                        let text = match door.combined {
+                            true => json!({"stream": key, "data": message}).to_string(),
+                            false => message.to_string(),
+                        };
+                        self.outbox.text(*id, text.into_bytes());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The account's listen key: the living one, prolonged, or a new one.
+    pub(super) fn start_listen_key(&mut self, account: AccountId, now: Nanos) -> String {
+        let made = self.next_listen_key;
+        let entry = self.listen_keys.entry(account).or_insert_with(|| ListenKey {
+            key: listen_key(account, made),
+            expires: now,
+        });
+        entry.expires = now + LISTEN_KEY_LIFE;
+        self.next_listen_key = made + 1;
+        entry.key.clone()
+    }
+
+    /// Ends listen keys that were not kept.
+    pub(super) fn expire_listen_keys(&mut self, now: Nanos) {
+        let expired: Vec<AccountId> = self
+            .listen_keys
+            .iter()
+            .filter(|(_, key)| key.expires <= now)
+            .map(|(account, _)| *account)
+            .collect();
+        for account in expired {
+            let key = self
+                .listen_keys
+                .get(&account)
+                .map(|key| key.key.clone())
+                .unwrap_or_default();
+            let at = (now + self.world.clock_skew(now)).millis();
+            self.send_user(account, &json!({"e": "listenKeyExpired", "E": at, "listenKey": key}));
+            self.listen_keys.remove(&account);
+        }
+    }
+}
+
+/// 64 letters and digits, different for every key made.
+fn listen_key(account: AccountId, made: u64) -> String {
+    let mut mixed = 0x51_7c_c1_b7_27_22_0a_95_u64 ^ made.rotate_left(17) ^ u64::try_from(account.0).unwrap_or(0);
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut key = String::with_capacity(64);
+    for _ in 0..64 {
+        mixed = mixed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let index = usize::try_from(mixed >> 33).unwrap_or(0) % letters.len();
+        key.push(char::from(letters[index]));
+    }
+    key
+}
+
+/// What kind of event it is, with the fill if there is one.
+fn execution(event: &WorldEvent) -> (&'static str, Option<&Fill>) {
+    match &event.change {
+        OrderChange::New => ("NEW", None),
+        OrderChange::Trade(fill) => ("TRADE", Some(fill)),
+        OrderChange::Canceled { .. } => ("CANCELED", None),
+        OrderChange::Expired => ("EXPIRED", None),
+    }
+}
+
+fn spot_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
+    let order = &event.order;
+    let request = &order.request;
+    let (kind, fill) = execution(event);
+    let (client_id, original) = match &event.change {
+        OrderChange::Canceled { request_client_id } => (request_client_id.as_str(), request.client_id.as_str()),
+        _ => (request.client_id.as_str(), ""),
+    };
+    let zero = || "0.00000000".to_owned();
+    let (last, last_price, last_value) = match fill {
+        Some(fill) => (
+            format::quantity(listing, fill.lots),
+            format::price(listing, fill.tick),
+            format::amount(fill.value.0, 8),
+        ),
+        None => (zero(), zero(), zero()),
+    };
+    let fee = fill.map_or_else(|| "0".to_owned(), |fill| format::amount(fill.fee, 8));
+    let working = order.status.is_open();
+    let mut report = json!({
+        "e": "executionReport", "E": at, "s": listing.symbol, "c": client_id, "S": format::side(request.side),
+        "o": format::order_type(request, Product::BinanceSpot), "f": format::time_in_force(request, Product::BinanceSpot),
+        "q": format::quantity(listing, request.lots), "p": format::limit_price(listing, request),
+        "P": "0.00000000", "F": "0.00000000", "g": -1, "C": original, "x": kind, "X": format::status(order.status),
+        "r": "NONE", "i": order.id, "l": last, "z": format::quantity(listing, order.filled), "L": last_price,
+        "n": fee, "N": fill.map(|fill| fill.fee_asset.as_str()), "T": at,
+        "t": fill.map_or(-1, |fill| i64::try_from(fill.trade_id).unwrap_or(i64::MAX)), "I": order.id * 2,
+        "w": working, "m": fill.is_some_and(|fill| fill.maker), "M": false, "O": order.created.millis(),
+        "Z": format::amount(order.filled_value.0, 8), "Y": last_value, "Q": "0.00000000",
+    });
+    if working || fill.is_some_and(|fill| fill.maker) {
+        report["W"] = json!(order.created.millis());
+    }
+    report["V"] = json!(format::self_trade(request.self_trade));
+    let balances: Vec<Value> = event
+        .balances
+        .iter()
+        .map(|balance| json!({"a": balance.asset, "f": format::amount(balance.free, 8), "l": format::amount(balance.locked, 8)}))
+        .collect();
+    let position = json!({"e": "outboundAccountPosition", "E": at, "u": at, "B": balances});
+    // An order that is new and filled in the same moment reports its balances once the order stands.
+    vec![report, position]
+}
+
+fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
+    let order = &event.order;
+    let request = &order.request;
+    let (kind, fill) = execution(event);
+    let mut messages = Vec::new();
+    if let Some(fill) = fill {
+        messages.push(json!({
+            "e": "TRADE_LITE", "E": at, "T": at, "s": listing.symbol, "q": format::quantity(listing, request.lots),
+            "p": format::limit_price(listing, request), "m": fill.maker, "c": request.client_id,
+            "S": format::side(request.side), "L": format::price(listing, fill.tick),
+            "l": format::quantity(listing, fill.lots), "t": fill.trade_id, "i": order.id,
+        }));
+        messages.push(account_update(event, listing, at));
+    }
+    let status = match order.status {
+        OrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
+        other => format::status(other),
+    };
+    let mut inner = json!({
+        "s": listing.symbol, "c": request.client_id, "S": format::side(request.side),
+        "o": format::order_type(request, Product::BinanceUsdm), "f": format::time_in_force(request, Product::BinanceUsdm),
+        "q": format::quantity(listing, request.lots), "p": format::limit_price(listing, request),
+        "ap": format::average_price(listing, order.filled_value, order.filled, 5), "sp": "0", "x": kind, "X": status,
+        "i": order.id, "l": format::quantity(listing, fill.map_or(Lots::ZERO, |fill| fill.lots)),
+        "z": format::quantity(listing, order.filled),
+        "L": format::price(listing, fill.map_or(Tick(0), |fill| fill.tick)),
+    });
+    if let Some(fill) = fill {
+        inner["n"] = json!(format::amount(fill.fee, 8));
+        inner["N"] = json!(fill.fee_asset);
+    }
+    inner = format::merged(
+        inner,
+        json!({
+            "T": at, "t": fill.map_or(0, |fill| fill.trade_id), "b": "0", "a": "0",
+            "m": fill.is_some_and(|fill| fill.maker), "R": request.reduce_only, "wt": "CONTRACT_PRICE",
+            "ot": format::order_type(request, Product::BinanceUsdm), "ps": "BOTH", "cp": false,
+            "rp": format::amount(fill.map_or(0, |fill| fill.realised.0), 8), "pP": false, "si": 0, "ss": 0,
+            "V": format::self_trade(request.self_trade), "pm": "NONE", "gtd": 0,
+        }),
+    );
+    messages.push(json!({"e": "ORDER_TRADE_UPDATE", "T": at, "E": at, "o": inner}));
+    messages
+}
+
+fn account_update(event: &WorldEvent, listing: &Listing, at: i64) -> Value {
+    let balances: Vec<Value> = event
+        .balances
+        .iter()
+        .map(|balance| {
+            let wallet = format::amount(balance.free, 8);
+            json!({"a": balance.asset, "wb": wallet, "cw": wallet, "bc": "0"})
+        })
+        .collect();
+    let position = event.position;
+    let lots = position.lots.0;
+    let signed = format!(
+        "{}{}",
+        if lots < 0 { "-" } else { "" },
+        format::units(&listing.quantity, lots.abs())
+    );
+    let cost = spinbook_engine::types::QuoteAtoms(position.cost.0.abs());
+    let entry = format::average_price(listing, cost, Lots(lots.abs()), 5);
+    json!({
+        "e": "ACCOUNT_UPDATE", "E": at, "T": at,
+        "a": {
+            "m": "ORDER",
+            "B": balances,
+            "P": [{"s": listing.symbol, "pa": signed, "ep": entry, "bep": entry,
+                   "cr": format::amount(position.realised.0, 8), "up": "0", "mt": "cross", "iw": "0", "ps": "BOTH"}],
+        },
+    })
+}

@@ -1,0 +1,447 @@
+//! COLD: Binance's replies and user data events, exact numbers, unknown variants never taken as final.
+
+use serde_json::{Map, Value};
+
+use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
+
+use crate::number::{NumberError, Scale};
+use crate::venue::binance::order::parse_request_id;
+use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::orders::{
+    ClientOrderId, Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply,
+    ReplyBody, RequestKind, WindowKind, WindowUsage, parse_money, parse_signed,
+};
+
+type Object = Map<String, Value>;
+type Decoded<T> = Result<T, OrderDecodeError>;
+
+/// Understands one text message of either product.
+///
+/// # Errors
+/// What is wrong with it; nothing of it is to be used.
+pub fn decode(instruments: &[Instrument], frame: &[u8]) -> Decoded<OrderMessage> {
+    let value: Value = serde_json::from_slice(frame).map_err(|_| OrderDecodeError::Json)?;
+    let Value::Object(message) = value else {
+        return Err(OrderDecodeError::Field("message"));
+    };
+    if let Some(status) = message.get("status").and_then(Value::as_u64) {
+        return decode_reply(instruments, &message, status).map(OrderMessage::Reply);
+    }
+    let event = match (message.get("event"), message.get("data")) {
+        (Some(Value::Object(event)), _) | (None, Some(Value::Object(event))) => event,
+        _ => &message,
+    };
+    decode_event(instruments, event)
+}
+
+fn decode_reply(instruments: &[Instrument], message: &Object, status: u64) -> Decoded<Reply> {
+    let id = message.get("id").and_then(Value::as_str).ok_or(OrderDecodeError::Id)?;
+    let (kind, id) = parse_request_id(id).ok_or(OrderDecodeError::Id)?;
+    let usage = message
+        .get("rateLimits")
+        .and_then(Value::as_array)
+        .map(|rows| usage(rows))
+        .unwrap_or_default();
+    let status = u16::try_from(status).map_err(|_| OrderDecodeError::Field("status"))?;
+    let outcome = match message.get("result") {
+        Some(result) if status == 200 => Ok(decode_body(instruments, kind, result)?),
+        _ => Err(decode_error(message, status)),
+    };
+    Ok(Reply {
+        id,
+        kind,
+        outcome,
+        usage,
+    })
+}
+
+fn decode_error(message: &Object, status: u16) -> Refusal {
+    let error = message.get("error");
+    let code = error.and_then(|error| error.get("code")).and_then(Value::as_i64);
+    let text = error.and_then(|error| error.get("msg")).and_then(Value::as_str);
+    let retry_after = error
+        .and_then(|error| error.get("data"))
+        .and_then(|data| data.get("retryAfter"))
+        .and_then(Value::as_i64)
+        .and_then(|at| at.checked_mul(1_000_000))
+        .map(Nanos);
+    Refusal {
+        status,
+        code: code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0),
+        message: text.unwrap_or("").to_owned(),
+        retry_after,
+    }
+}
+
+/// The venue's own count of its windows; rows of kinds or intervals that are not ours are skipped.
+pub(crate) fn usage(rows: &[Value]) -> Vec<WindowUsage> {
+    rows.iter()
+        .filter_map(|row| {
+            let kind = match row.get("rateLimitType")?.as_str()? {
+                "REQUEST_WEIGHT" => WindowKind::Weight,
+                "ORDERS" => WindowKind::Orders,
+                _ => return None,
+            };
+            let unit = match row.get("interval")?.as_str()? {
+                "SECOND" => 1,
+                "MINUTE" => 60,
+                "HOUR" => 3_600,
+                "DAY" => 86_400,
+                _ => return None,
+            };
+            let span = Nanos::from_seconds(unit * row.get("intervalNum")?.as_i64().filter(|n| (1..=1000).contains(n))?);
+            let limit = u32::try_from(row.get("limit")?.as_u64()?).ok()?;
+            let used = row.get("count").and_then(Value::as_u64).unwrap_or(0);
+            Some(WindowUsage {
+                kind,
+                span,
+                limit,
+                used: u32::try_from(used).unwrap_or(u32::MAX),
+            })
+        })
+        .collect()
+}
+
+fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) -> Decoded<ReplyBody> {
+    Ok(match kind {
+        RequestKind::ServerTime => ReplyBody::ServerTime(
+            result
+                .get("serverTime")
+                .and_then(millis)
+                .ok_or(OrderDecodeError::Field("serverTime"))?,
+        ),
+        RequestKind::LogOn => ReplyBody::LoggedOn,
+        RequestKind::SubscribeUserData => ReplyBody::Subscribed,
+        RequestKind::StartUserData => {
+            let key = result
+                .get("listenKey")
+                .and_then(Value::as_str)
+                .filter(|key| is_url_safe(key));
+            ReplyBody::UserDataKey(key.ok_or(OrderDecodeError::Field("listenKey"))?.to_owned())
+        }
+        RequestKind::Place => ReplyBody::Placed(
+            result
+                .get("orderId")
+                .and_then(Value::as_u64)
+                .ok_or(OrderDecodeError::Field("orderId"))?,
+        ),
+        RequestKind::Cancel | RequestKind::OrderStatus => {
+            ReplyBody::Order(row_of(instruments, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
+        }
+        RequestKind::OpenOrders | RequestKind::CancelAll => match result {
+            Value::Array(rows) => ReplyBody::Orders(order_rows(instruments, rows)?),
+            _ if kind == RequestKind::CancelAll => ReplyBody::Done,
+            _ => return Err(OrderDecodeError::Field("result")),
+        },
+        RequestKind::Fills => {
+            let rows = result.as_array().ok_or(OrderDecodeError::Field("result"))?;
+            let trades = rows.iter().filter_map(|row| trade_row(instruments, row).transpose());
+            ReplyBody::Fills(trades.collect::<Decoded<_>>()?)
+        }
+        RequestKind::KeepUserData | RequestKind::Replace | RequestKind::Amend => ReplyBody::Done,
+    })
+}
+
+/// A key becomes part of a path: nothing in it may change the path's meaning.
+fn is_url_safe(key: &str) -> bool {
+    !key.is_empty()
+        && key.len() <= 256
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// Orders of a list; rows of other instruments and of order lists are skipped.
+pub(crate) fn order_rows(instruments: &[Instrument], rows: &[Value]) -> Decoded<Vec<OrderUpdate>> {
+    let mut orders = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.get("orderId").is_some()
+            && let Some(order) = row_of(instruments, row)?
+        {
+            orders.push(order);
+        }
+    }
+    Ok(orders)
+}
+
+/// An order as replies print it; `None` if its instrument is not ours.
+fn row_of(instruments: &[Instrument], row: &Value) -> Decoded<Option<OrderUpdate>> {
+    let row = row.as_object().ok_or(OrderDecodeError::Field("order"))?;
+    let Some(instrument) = instrument_of(instruments, text(row, "symbol")?) else {
+        return Ok(None);
+    };
+    // A cancel's reply names the cancel in `clientOrderId` and the order in `origClientOrderId`.
+    let name = row
+        .get("origClientOrderId")
+        .and_then(Value::as_str)
+        .filter(|name| !name.is_empty())
+        .or_else(|| row.get("clientOrderId").and_then(Value::as_str));
+    let time = ["updateTime", "transactTime", "time"]
+        .iter()
+        .find_map(|key| row.get(*key).and_then(millis));
+    Ok(Some(OrderUpdate {
+        instrument: instrument.id,
+        order: name.and_then(ClientOrderId::parse),
+        venue_order: whole(row, "orderId")?,
+        side: side(text(row, "side")?)?,
+        status: status_of(text(row, "status")?),
+        lots_cumulative: Lots(number(&instrument.quantity, row, "executedQty")?),
+        lots_ordered: Lots(number(&instrument.quantity, row, "origQty")?),
+        fill: None,
+        time: time.unwrap_or(Nanos::ZERO),
+    }))
+}
+
+/// One execution as trade lists print it; `None` if its instrument is not ours.
+pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Option<OrderUpdate>> {
+    let row = row.as_object().ok_or(OrderDecodeError::Field("trade"))?;
+    let Some(instrument) = instrument_of(instruments, text(row, "symbol")?) else {
+        return Ok(None);
+    };
+    // Spot says isBuyer and isMaker, futures buyer and maker.
+    let flag = |keys: [&'static str; 2]| {
+        let value = keys.iter().find_map(|key| row.get(*key).and_then(Value::as_bool));
+        value.ok_or(OrderDecodeError::Field(keys[1]))
+    };
+    let lots = Lots(number(&instrument.quantity, row, "qty")?);
+    let fill = Fill {
+        trade: TradeId(whole(row, "id")?),
+        tick: Tick(number(&instrument.price, row, "price")?),
+        lots,
+        fee: fee(
+            instrument,
+            row.get("commissionAsset"),
+            row.get("commission"),
+            "commission",
+        )?,
+        maker: flag(["isMaker", "maker"])?,
+    };
+    Ok(Some(OrderUpdate {
+        instrument: instrument.id,
+        order: None,
+        venue_order: whole(row, "orderId")?,
+        side: if flag(["isBuyer", "buyer"])? {
+            Side::Bid
+        } else {
+            Side::Ask
+        },
+        status: OrderStatus::Live,
+        lots_cumulative: lots,
+        lots_ordered: Lots::ZERO,
+        fill: Some(fill),
+        time: row.get("time").and_then(millis).unwrap_or(Nanos::ZERO),
+    }))
+}
+
+fn decode_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+    let Some(kind) = event.get("e").and_then(Value::as_str) else {
+        return Ok(OrderMessage::Other);
+    };
+    match kind {
+        "executionReport" => order_event(instruments, event),
+        "ORDER_TRADE_UPDATE" => {
+            let order = event
+                .get("o")
+                .and_then(Value::as_object)
+                .ok_or(OrderDecodeError::Field("o"))?;
+            order_event(instruments, order)
+        }
+        "TRADE_LITE" => fill_notice(instruments, event),
+        "ACCOUNT_UPDATE" => positions(instruments, event),
+        "outboundAccountPosition" | "balanceUpdate" | "externalLockUpdate" => Ok(OrderMessage::Balances),
+        "listenKeyExpired" | "eventStreamTerminated" => Ok(OrderMessage::UserDataEnded),
+        "serverShutdown" => Ok(OrderMessage::ServerShutdown),
+        _ => Ok(OrderMessage::Other),
+    }
+}
+
+/// What an event says has happened, where that is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Execution {
+    Change,
+    Trade,
+    Unknown,
+}
+
+fn order_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+    let Some(instrument) = instrument_of(instruments, text(event, "s")?) else {
+        return Ok(OrderMessage::OtherInstrument);
+    };
+    let execution = match text(event, "x")? {
+        "NEW" | "CANCELED" | "REPLACED" | "REJECTED" | "EXPIRED" | "TRADE_PREVENTION" | "AMENDMENT" => {
+            Execution::Change
+        }
+        "TRADE" | "CALCULATED" => Execution::Trade,
+        _ => Execution::Unknown,
+    };
+    let status = match execution {
+        Execution::Unknown => OrderStatus::Unknown,
+        _ => status_of(text(event, "X")?),
+    };
+    // After a cancel `c` is the cancel's own id and `C` the order's.
+    let original = event.get("C").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let name = match original {
+        Some(name) => name,
+        None => text(event, "c")?,
+    };
+    Ok(OrderMessage::Update(OrderUpdate {
+        instrument: instrument.id,
+        order: ClientOrderId::parse(name),
+        venue_order: whole(event, "i")?,
+        side: side(text(event, "S")?)?,
+        status,
+        lots_cumulative: Lots(number(&instrument.quantity, event, "z")?),
+        lots_ordered: Lots(number(&instrument.quantity, event, "q")?),
+        fill: fill_of(instrument, event, execution)?,
+        time: event.get("T").and_then(millis).unwrap_or(Nanos::ZERO),
+    }))
+}
+
+fn fill_of(instrument: &Instrument, event: &Object, execution: Execution) -> Decoded<Option<Fill>> {
+    if execution == Execution::Change {
+        return Ok(None);
+    }
+    let trade = event
+        .get("t")
+        .and_then(Value::as_i64)
+        .and_then(|id| u64::try_from(id).ok())
+        .filter(|id| *id > 0);
+    let trade = match (trade, execution) {
+        (Some(trade), _) => trade,
+        (None, Execution::Unknown) => return Ok(None),
+        (None, _) => return Err(OrderDecodeError::Field("t")),
+    };
+    let lots = Lots(number(&instrument.quantity, event, "l")?);
+    if lots.is_zero() {
+        return if execution == Execution::Trade {
+            Err(OrderDecodeError::Field("l"))
+        } else {
+            Ok(None)
+        };
+    }
+    Ok(Some(Fill {
+        trade: TradeId(trade),
+        tick: Tick(number(&instrument.price, event, "L")?),
+        lots,
+        fee: fee(instrument, event.get("N"), event.get("n"), "n")?,
+        maker: event
+            .get("m")
+            .and_then(Value::as_bool)
+            .ok_or(OrderDecodeError::Field("m"))?,
+    }))
+}
+
+/// A fee of `amount` in `asset`; exact, in the unit of that asset.
+pub(crate) fn fee(
+    instrument: &Instrument,
+    asset: Option<&Value>,
+    amount: Option<&Value>,
+    field: &'static str,
+) -> Decoded<Fee> {
+    let Some(asset) = asset.and_then(Value::as_str) else {
+        return Ok(Fee::None);
+    };
+    let amount = amount.and_then(Value::as_str).ok_or(OrderDecodeError::Field(field))?;
+    let wrong = |error: NumberError| OrderDecodeError::Number(field, error);
+    if asset == instrument.quote_asset.as_str() {
+        Ok(Fee::Quote(QuoteAtoms(parse_money(amount).map_err(wrong)?)))
+    } else if asset == instrument.base_asset.as_str() {
+        Ok(Fee::Base(Lots(
+            parse_signed(&instrument.quantity, amount).map_err(wrong)?,
+        )))
+    } else {
+        let name = Symbol::new(asset).ok_or(OrderDecodeError::Field(field))?;
+        Ok(Fee::Other(name, parse_money(amount).map_err(wrong)?))
+    }
+}
+
+fn fill_notice(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+    let Some(instrument) = instrument_of(instruments, text(event, "s")?) else {
+        return Ok(OrderMessage::OtherInstrument);
+    };
+    Ok(OrderMessage::FillNotice(FillNotice {
+        instrument: instrument.id,
+        order: ClientOrderId::parse(text(event, "c")?),
+        venue_order: whole(event, "i")?,
+        trade: TradeId(whole(event, "t")?),
+    }))
+}
+
+fn positions(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+    let rows = event
+        .get("a")
+        .and_then(|account| account.get("P"))
+        .and_then(Value::as_array);
+    let mut positions = Vec::new();
+    for row in rows.into_iter().flatten() {
+        let row = row.as_object().ok_or(OrderDecodeError::Field("P"))?;
+        // Hedge mode's LONG and SHORT are not the net position.
+        let net = row.get("ps").and_then(Value::as_str).is_none_or(|side| side == "BOTH");
+        if let Some(instrument) = instrument_of(instruments, text(row, "s")?).filter(|_| net) {
+            let lots = parse_signed(&instrument.quantity, text(row, "pa")?);
+            positions.push((
+                instrument.id,
+                Lots(lots.map_err(|error| OrderDecodeError::Number("pa", error))?),
+            ));
+        }
+    }
+    if positions.is_empty() {
+        Ok(OrderMessage::Balances)
+    } else {
+        Ok(OrderMessage::Positions(positions))
+    }
+}
+
+/// What a status word means; a word that is not known is [`OrderStatus::Unknown`], never "closed".
+fn status_of(word: &str) -> OrderStatus {
+    match word {
+        "NEW" | "PENDING_NEW" | "PARTIALLY_FILLED" | "PENDING_CANCEL" => OrderStatus::Live,
+        "FILLED" => OrderStatus::Filled,
+        "CANCELED" => OrderStatus::Canceled,
+        "EXPIRED" | "EXPIRED_IN_MATCH" => OrderStatus::Expired,
+        "REJECTED" => OrderStatus::Rejected,
+        _ => OrderStatus::Unknown,
+    }
+}
+
+pub(crate) fn side(word: &str) -> Decoded<Side> {
+    match word {
+        "BUY" => Ok(Side::Bid),
+        "SELL" => Ok(Side::Ask),
+        _ => Err(OrderDecodeError::Field("side")),
+    }
+}
+
+pub(crate) fn instrument_of<'a>(instruments: &'a [Instrument], symbol: &str) -> Option<&'a Instrument> {
+    instruments
+        .iter()
+        .find(|instrument| instrument.symbol.as_str() == symbol)
+}
+
+pub(crate) fn text<'a>(object: &'a Object, key: &'static str) -> Decoded<&'a str> {
+    object
+        .get(key)
+        .and_then(Value::as_str)
+        .ok_or(OrderDecodeError::Field(key))
+}
+
+pub(crate) fn whole(object: &Object, key: &'static str) -> Decoded<u64> {
+    object
+        .get(key)
+        .and_then(Value::as_u64)
+        .ok_or(OrderDecodeError::Field(key))
+}
+
+pub(crate) fn number(scale: &Scale, object: &Object, key: &'static str) -> Decoded<i64> {
+    scale
+        .parse(text(object, key)?.as_bytes())
+        .map_err(|error| OrderDecodeError::Number(key, error))
+}
+
+/// Milliseconds since 1970 to a point in time.
+pub(crate) fn millis(value: &Value) -> Option<Nanos> {
+    value
+        .as_i64()
+        .and_then(|millis| millis.checked_mul(1_000_000))
+        .map(Nanos)
+}

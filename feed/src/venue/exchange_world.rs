@@ -1,0 +1,514 @@
+//! COLD: what a venue's other side asks of the simulated world behind it: accounts, matching, rate windows, faults.
+//!
+//! A venue's exchange speaks its protocol and knows its rules and codes; the world, in `sim`, knows none of
+//! them. Everything here is in exact integers: ticks, lots, and 10^-18 units ("atoms") of an asset.
+
+use crate::number::Scale;
+use rust_decimal::Decimal;
+use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+
+/// Place of a listing in [`ExchangeWorld::listings`].
+pub type ListingIndex = usize;
+
+/// Place of an account in the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(pub usize);
+
+/// One instrument as the exchange lists it.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Symbol, upper case.
+    pub symbol: String,
+    /// Base asset.
+    pub base: String,
+    /// Quote asset (margin asset too, for a perpetual).
+    pub quote: String,
+    /// Price text to ticks and back; one tick is the price increment.
+    pub price: Scale,
+    /// Quantity text to lots and back; one lot is the finest unit of feed and balances.
+    pub quantity: Scale,
+    /// Price increment as the venue prints it.
+    pub tick_size: String,
+    /// Order step as the venue prints it.
+    pub order_step: String,
+    /// Order step in lots.
+    pub order_step_lots: i64,
+    /// Smallest order.
+    pub lots_min: i64,
+    /// Largest order.
+    pub lots_max: i64,
+    /// Highest price, in ticks; the lowest is one tick.
+    pub tick_max: i64,
+    /// Smallest order value.
+    pub notional_min: QuoteAtoms,
+    /// Base-asset atoms in one lot.
+    pub atoms_per_lot: i128,
+    /// Quote-asset atoms in one tick times one lot.
+    pub atoms_per_tick_lot: i128,
+    /// A buy may not be priced above the market times this many thousandths.
+    pub percent_up_thousandths: i64,
+    /// A sell may not be priced below the market times this many thousandths.
+    pub percent_down_thousandths: i64,
+    /// Open orders an account may have on it.
+    pub open_orders_max: usize,
+}
+
+impl Listing {
+    /// Quote value of `lots` at `tick`.
+    #[must_use]
+    pub fn value(&self, tick: Tick, lots: Lots) -> QuoteAtoms {
+        QuoteAtoms(i128::from(tick.0) * i128::from(lots.0) * self.atoms_per_tick_lot)
+    }
+
+    /// Base value of `lots`.
+    #[must_use]
+    pub fn base_atoms(&self, lots: Lots) -> i128 {
+        i128::from(lots.0) * self.atoms_per_lot
+    }
+}
+
+/// What a caller says about a listing; everything else follows from it.
+#[derive(Clone, Debug)]
+pub struct ListingSettings {
+    /// Symbol, upper case.
+    pub symbol: String,
+    /// Base asset.
+    pub base: String,
+    /// Quote asset.
+    pub quote: String,
+    /// Price increment with the decimals the venue prints, such as `0.10`.
+    pub tick_size: String,
+    /// Finest quantity unit with the decimals the venue prints, such as `0.001` or `0.00000001`.
+    pub lot_size: String,
+    /// Order step, a multiple of the finest unit.
+    pub order_step: String,
+    /// Smallest order value in the quote asset.
+    pub notional_min: Decimal,
+}
+
+/// How an account proves who it is.
+#[derive(Clone, Debug)]
+pub enum AccountKey {
+    /// HMAC-SHA256 secret, the bytes of its text.
+    HmacSecret(Vec<u8>),
+    /// Ed25519 public key.
+    Ed25519Public([u8; 32]),
+}
+
+/// Kinds of order the world matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderKind {
+    /// With a price.
+    Limit,
+    /// At whatever price is displayed; the rest expires.
+    Market,
+}
+
+/// How long an order lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until filled or cancelled.
+    GoodTillCancel,
+    /// What fills at once; the rest expires.
+    ImmediateOrCancel,
+    /// All at once or nothing.
+    FillOrKill,
+    /// Rests or is refused.
+    PostOnly,
+}
+
+/// What happens when an order would trade with its own account's resting order; the taker's mode decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTrade {
+    /// They trade.
+    Allow,
+    /// The incoming order expires.
+    ExpireTaker,
+    /// The resting order expires.
+    ExpireMaker,
+    /// Both expire.
+    ExpireBoth,
+}
+
+/// An order to place.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// Whose.
+    pub account: AccountId,
+    /// On what.
+    pub listing: ListingIndex,
+    /// Buy or sell.
+    pub side: Side,
+    /// With a price or not.
+    pub kind: OrderKind,
+    /// How long.
+    pub lifetime: Lifetime,
+    /// Price; ignored for market orders.
+    pub tick: Tick,
+    /// Quantity.
+    pub lots: Lots,
+    /// The client's name for it.
+    pub client_id: String,
+    /// May only shrink a position.
+    pub reduce_only: bool,
+    /// Self-trade rule.
+    pub self_trade: SelfTrade,
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStatus {
+    /// Resting, nothing filled.
+    New,
+    /// Resting, partly filled.
+    PartiallyFilled,
+    /// Done.
+    Filled,
+    /// Cancelled by its owner.
+    Canceled,
+    /// The rest expired (IOC, FOK, market).
+    Expired,
+    /// Expired by self-trade prevention.
+    ExpiredInMatch,
+}
+
+impl OrderStatus {
+    /// Whether it may still trade.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, OrderStatus::New | OrderStatus::PartiallyFilled)
+    }
+}
+
+/// An order as the exchange keeps it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The exchange's number.
+    pub id: u64,
+    /// What was asked for.
+    pub request: NewOrder,
+    /// Quantity filled so far.
+    pub filled: Lots,
+    /// Quote value filled so far.
+    pub filled_value: QuoteAtoms,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// When it came.
+    pub created: Nanos,
+    /// When it last changed.
+    pub updated: Nanos,
+}
+
+impl Order {
+    /// Quantity not filled yet.
+    #[must_use]
+    pub fn remaining(&self) -> Lots {
+        Lots(self.request.lots.0 - self.filled.0)
+    }
+}
+
+/// One execution of one of our accounts' orders.
+#[derive(Clone, Debug)]
+pub struct Fill {
+    /// Trade number, growing.
+    pub trade_id: u64,
+    /// The order.
+    pub order_id: u64,
+    /// Whose.
+    pub account: AccountId,
+    /// On what.
+    pub listing: ListingIndex,
+    /// Buy or sell.
+    pub side: Side,
+    /// At what price.
+    pub tick: Tick,
+    /// How much.
+    pub lots: Lots,
+    /// Quote value.
+    pub value: QuoteAtoms,
+    /// Fee in atoms of the fee asset; negative for a rebate.
+    pub fee: i128,
+    /// In which asset the fee was taken.
+    pub fee_asset: String,
+    /// Whether the order rested.
+    pub maker: bool,
+    /// Profit realised by closing part of a position.
+    pub realised: QuoteAtoms,
+    /// When.
+    pub at: Nanos,
+}
+
+/// One asset of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Asset.
+    pub asset: String,
+    /// Usable, in atoms.
+    pub free: i128,
+    /// Bound by open orders, in atoms.
+    pub locked: i128,
+}
+
+/// A perpetual position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Signed quantity.
+    pub lots: Lots,
+    /// What the position cost, signed as the quantity is.
+    pub cost: QuoteAtoms,
+    /// Profit realised so far, fees not included.
+    pub realised: QuoteAtoms,
+}
+
+/// Why the world refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not enough of the asset.
+    InsufficientBalance,
+    /// Not enough margin.
+    InsufficientMargin,
+    /// A post-only order would trade at once.
+    WouldMatch,
+    /// A fill-or-kill order cannot fill whole.
+    NotFillable,
+    /// An open order has this client id.
+    DuplicateClientId,
+    /// No such order.
+    UnknownOrder,
+    /// It would not shrink the position.
+    ReduceOnly,
+    /// Too many open orders.
+    TooManyOrders,
+    /// Price too far from the market.
+    PercentPrice,
+    /// Order value too small.
+    Notional,
+    /// There is no market yet, or one side is empty.
+    NoMarket,
+}
+
+/// How an order is named in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderKey<'a> {
+    /// The exchange's number.
+    Id(u64),
+    /// The client's name.
+    ClientId(&'a str),
+}
+
+/// What happened to an order.
+#[derive(Clone, Debug)]
+pub enum OrderChange {
+    /// Accepted.
+    New,
+    /// Filled, wholly or partly.
+    Trade(Fill),
+    /// Cancelled; the request's own client id, empty if it had none.
+    Canceled {
+        /// Client id of the cancel request.
+        request_client_id: String,
+    },
+    /// The rest expired.
+    Expired,
+}
+
+/// One event for an account's user stream, in order.
+#[derive(Clone, Debug)]
+pub struct WorldEvent {
+    /// When.
+    pub at: Nanos,
+    /// What happened.
+    pub change: OrderChange,
+    /// The order after it.
+    pub order: Order,
+    /// Assets whose balance changed, after it.
+    pub balances: Vec<Balance>,
+    /// The position after it.
+    pub position: Position,
+}
+
+/// The displayed book, best level first.
+#[derive(Clone, Debug, Default)]
+pub struct BookSnapshot {
+    /// Update id of the last message in it.
+    pub sequence: u64,
+    /// Bids.
+    pub bids: Vec<Level>,
+    /// Asks.
+    pub asks: Vec<Level>,
+}
+
+/// A rate window of the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WindowKind {
+    /// Request weight a minute, by address.
+    Weight,
+    /// Orders in the short window, by account.
+    OrdersShort,
+    /// Orders in the long window, by account.
+    OrdersLong,
+    /// Connections in five minutes, by address.
+    Connections,
+}
+
+/// What a window says after a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowUse {
+    /// Used, with this count if it was allowed.
+    pub used: u64,
+    /// Allowed.
+    pub limit: u64,
+    /// Whether this count was allowed.
+    pub allowed: bool,
+    /// When the window starts anew.
+    pub resets_at: Nanos,
+}
+
+/// What kind of market message is about to be relayed, for faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Depth update.
+    Depth,
+    /// Best bid/ask.
+    Touch,
+    /// Trade.
+    Trade,
+    /// Anything else.
+    Other,
+}
+
+/// What becomes of a market message on its way to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameFate {
+    /// Relayed.
+    Relay,
+    /// Lost.
+    Drop,
+    /// Sent twice.
+    Twice,
+    /// Sent after the next one of its stream.
+    Swap,
+    /// Cut short, so that it is no longer JSON.
+    Malform,
+    /// Made this many bytes long.
+    Oversize(usize),
+}
+
+/// Kinds of request, for faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// A new order.
+    Place,
+    /// A cancel of one or many.
+    Cancel,
+    /// Anything else.
+    Other,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestFate {
+    /// Handled.
+    Pass,
+    /// Refused without being handled.
+    Refuse {
+        /// HTTP status.
+        status: u16,
+        /// The venue's code.
+        code: i64,
+        /// Text.
+        message: String,
+        /// Seconds to wait, if the venue says so.
+        retry_after_seconds: Option<u64>,
+    },
+    /// Handled, but the reply never leaves.
+    LoseReply,
+    /// Handled, the reply held back this long.
+    DelayReply(Nanos),
+}
+
+/// The world behind a venue's protocol.
+pub trait ExchangeWorld: Send {
+    /// Everything listed.
+    fn listings(&self) -> &[Listing];
+    /// The account of an API key.
+    fn account_of(&self, api_key: &str) -> Option<AccountId>;
+    /// The API key of an account.
+    fn api_key_of(&self, account: AccountId) -> &str;
+    /// How an account proves who it is.
+    fn key_of(&self, account: AccountId) -> &AccountKey;
+    /// All assets of an account.
+    fn balances(&self, account: AccountId) -> Vec<Balance>;
+    /// An account's position.
+    fn position(&self, account: AccountId, listing: ListingIndex) -> Position;
+    /// Margin bound by positions and open orders, and profit not yet realised at the mid.
+    fn margin(&self, account: AccountId) -> (QuoteAtoms, QuoteAtoms);
+    /// Fee rates in millionths: maker, taker.
+    fn fee_rates(&self) -> (i64, i64);
+
+    /// Replaces the displayed book.
+    fn seed(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos);
+    /// Absolute quantities that changed on the displayed book; may fill resting orders.
+    fn depth(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos);
+    /// The venue's best bid and ask; may fill resting orders.
+    fn touch(&mut self, listing: ListingIndex, sequence: u64, bid: Option<Level>, ask: Option<Level>, now: Nanos);
+    /// A trade of others; may fill resting orders, never more than its quantity.
+    fn trade(&mut self, listing: ListingIndex, aggressor: Side, tick: Tick, lots: Lots, now: Nanos);
+    /// The displayed book, `limit` levels a side; `None` before it is known.
+    fn book(&self, listing: ListingIndex, limit: usize) -> Option<BookSnapshot>;
+    /// The newest best bid and ask.
+    fn best(&self, listing: ListingIndex) -> (Option<Level>, Option<Level>);
+
+    /// Places an order; it may fill at once.
+    ///
+    /// # Errors
+    /// Why it was refused; nothing has changed then.
+    fn place(&mut self, order: NewOrder, now: Nanos) -> Result<u64, Refusal>;
+    /// Whether `order` would be accepted now.
+    ///
+    /// # Errors
+    /// Why it would be refused.
+    fn check(&self, order: &NewOrder) -> Result<(), Refusal>;
+    /// Cancels an open order.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownOrder`] if it is not open.
+    fn cancel(
+        &mut self,
+        account: AccountId,
+        listing: ListingIndex,
+        key: OrderKey<'_>,
+        request_client_id: &str,
+        now: Nanos,
+    ) -> Result<Order, Refusal>;
+    /// An order, open or closed; of several with one client id, the newest.
+    fn order(&self, account: AccountId, listing: ListingIndex, key: OrderKey<'_>) -> Option<Order>;
+    /// Open orders, oldest first.
+    fn open_orders(&self, account: AccountId, listing: Option<ListingIndex>) -> Vec<Order>;
+    /// Executions of an account on a listing, oldest first.
+    fn fills(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill>;
+    /// The next event for user streams.
+    fn poll_event(&mut self) -> Option<WorldEvent>;
+
+    /// Counts `amount` against a window; a count that does not fit is not counted.
+    fn charge(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) -> WindowUse;
+    /// What a window says, nothing counted.
+    fn usage(&self, kind: WindowKind, account: AccountId, now: Nanos) -> WindowUse;
+    /// Gives back a count.
+    fn refund(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos);
+
+    /// What becomes of the next market message of this kind.
+    fn frame_fate(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate;
+    /// What becomes of the next request of this kind.
+    fn request_fate(&mut self, kind: RequestKind, now: Nanos) -> RequestFate;
+    /// How far the server's clock is ahead.
+    fn clock_skew(&self, now: Nanos) -> Nanos;
+    /// After how many frames a connection is cut, if so.
+    fn cut_after_frames(&mut self, now: Nanos) -> Option<u64>;
+    /// Whether a subscription's acknowledgement is lost.
+    fn loses_acknowledgement(&mut self) -> bool;
+    /// Whether the exchange is dead.
+    fn is_killed(&self, now: Nanos) -> bool;
+    /// When a fault next changes something by itself.
+    fn fault_deadline(&self, now: Nanos) -> Nanos;
+}

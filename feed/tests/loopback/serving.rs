@@ -1,0 +1,79 @@
+//! COLD: the exchange side against clients that misbehave.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use spinbook_engine::types::Nanos;
+use spinbook_feed::net::server::{Server, ServerError, ServerSettings};
+use spinbook_feed::net::tls::LoopbackIdentity;
+
+use super::peers::{Client, Echo, Running};
+
+#[test]
+fn a_port_in_use_is_said_with_the_way_out() {
+    let running = Running::plain();
+    let identity = LoopbackIdentity::generate().expect("certificates");
+    let settings = ServerSettings::on(running.address);
+    match Server::bind(settings, identity.server_config, Echo::default()) {
+        Err(error @ ServerError::AddressInUse { .. }) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("--listen") && text.contains(&running.address.to_string()),
+                "{text}"
+            );
+        }
+        Err(other) => panic!("in use, not {other}"),
+        Ok(_) => panic!("two servers on one port"),
+    }
+}
+
+#[test]
+fn a_client_that_never_speaks_is_closed() {
+    let identity = LoopbackIdentity::generate().expect("certificates");
+    let mut settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
+    settings.first_request_within = Nanos::from_millis(50);
+    let running = Running::with(&identity, settings);
+    let mut mute = TcpStream::connect(running.address).expect("connects");
+    mute.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    let mut bytes = Vec::new();
+    let ended = mute.read_to_end(&mut bytes);
+    assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_client_that_speaks_no_tls_is_closed_and_others_go_on() {
+    let running = Running::plain();
+    let mut stranger = TcpStream::connect(running.address).expect("connects");
+    stranger
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .expect("a timeout");
+    stranger.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+    let mut bytes = Vec::new();
+    let _ = stranger.read_to_end(&mut bytes);
+    assert!(!bytes.starts_with(b"HTTP"));
+    let mut client = Client::open(&running.settings("/ws")).expect("opens");
+    client.connection.send_text(b"still here").expect("sent");
+    assert_eq!(client.next_text().expect("the echo"), b"still here");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_closed() {
+    let identity = LoopbackIdentity::generate().expect("certificates");
+    let mut settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
+    settings.output_bytes_max = 100_000;
+    let running = Running::with(&identity, settings);
+    let mut options = running.settings("/ws");
+    options.limits.backlog_bytes_max = 256 << 20;
+    let mut client = Client::open(&options).expect("opens");
+    let text = vec![b'r'; 500_000];
+    let mut failed = false;
+    for _ in 0..400 {
+        failed = client.connection.send_text(&text).is_err() || client.connection.flush().is_err();
+        if failed {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(failed, "the exchange kept everything");
+}

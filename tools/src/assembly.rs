@@ -1,0 +1,305 @@
+//! COLD: from configuration and instrument list to the settings of engine, strategy and gateway, all exact.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use spinbook_engine::limits::FAR_LEVELS_DEFAULT;
+use spinbook_engine::setup::{
+    BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX, QuoterSettings,
+    RiskSettings, SpreadSettings, WindowSettings,
+};
+use spinbook_engine::types::{Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_feed::number::Scale;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::instruments::RateLimit;
+use spinbook_feed::venue::instrument::Instrument;
+
+use crate::config::{Config, MarketConfig};
+use crate::error::Failure;
+
+/// How often the engine writes what screens show.
+const SCREEN_INTERVAL: Nanos = Nanos::from_millis(200);
+/// Levels a side outside the book's window; recorded books hold a few thousand.
+const FAR_LEVELS: usize = FAR_LEVELS_DEFAULT;
+/// Share of the messages kept for cancels.
+const CANCEL_SHARE_MILLIONTHS: u32 = 300_000;
+/// Share of the venue's order windows that is used: the rest is for what we cannot see.
+const ORDER_WINDOW_PERCENT: u64 = 90;
+
+/// An exact number of quote atoms.
+///
+/// # Errors
+/// More decimals than 18, or larger than any sum may be.
+pub fn quote_atoms(value: Decimal, key: &str) -> Result<QuoteAtoms, Failure> {
+    let scale = 18_u32.checked_sub(value.scale()).map(|digits| 10_i128.pow(digits));
+    scale
+        .and_then(|factor| value.mantissa().checked_mul(factor))
+        .map(QuoteAtoms)
+        .ok_or_else(|| Failure::usage(format!("`{key}` = {value} cannot be kept exactly")).at(key))
+}
+
+/// A quantity as lots of an instrument.
+///
+/// # Errors
+/// Not a whole number of lots.
+pub fn lots(value: Decimal, scale: &Scale, key: &str, symbol: &str) -> Result<Lots, Failure> {
+    scale.units_from_decimal(value).map(Lots).ok_or_else(|| {
+        Failure::usage(format!("`{key}` = {value} is no whole number of lots of {symbol}"))
+            .at(key)
+            .because(format!("one lot is {}", scale.decimal(1).normalize()))
+            .next("round it to the instrument's quantity step")
+    })
+}
+
+/// Basis points as millionths, to the millionth.
+///
+/// # Errors
+/// Finer than a hundredth of a basis point.
+pub fn millionths(bps: Decimal, key: &str) -> Result<i64, Failure> {
+    let scaled = bps * Decimal::ONE_HUNDRED;
+    if !scaled.is_integer() {
+        return Err(Failure::usage(format!("`{key}` = {bps} is finer than a hundredth of a basis point")).at(key));
+    }
+    scaled
+        .to_i64()
+        .ok_or_else(|| Failure::usage(format!("`{key}` = {bps} is out of range")).at(key))
+}
+
+/// A plain ratio as millionths, rounded.
+fn ratio_millionths(ratio: Decimal, key: &str) -> Result<i64, Failure> {
+    (ratio * Decimal::from(1_000_000))
+        .round()
+        .to_i64()
+        .ok_or_else(|| Failure::usage(format!("`{key}` = {ratio} is out of range")).at(key))
+}
+
+/// Fees in millionths: as configured, else the venue's standard ones.
+///
+/// # Errors
+/// A fee finer than the unit.
+pub fn fees(market: &MarketConfig, product: Product) -> Result<(i64, i64), Failure> {
+    let (maker, taker) = match product {
+        Product::BinanceSpot => (1_000, 1_000),
+        Product::BinanceUsdm => (200, 500),
+    };
+    let fee = |configured: Option<Decimal>, standard, key| configured.map_or(Ok(standard), |bps| millionths(bps, key));
+    Ok((
+        fee(market.maker_fee_bps, maker, "market.maker_fee_bps")?,
+        fee(market.taker_fee_bps, taker, "market.taker_fee_bps")?,
+    ))
+}
+
+/// The engine's settings for one venue's instruments, in the order of their ids.
+///
+/// # Errors
+/// A configured number that the instrument cannot express.
+pub fn engine_settings(
+    config: &Config,
+    market: &MarketConfig,
+    product: Product,
+    instruments: &[Instrument],
+    rate_limits: &[RateLimit],
+    epoch: u32,
+) -> Result<EngineSettings, Failure> {
+    let (maker_fee_millionths, taker_fee_millionths) = fees(market, product)?;
+    let mut setups = Vec::with_capacity(instruments.len());
+    for instrument in instruments {
+        let settings = InstrumentSettings {
+            venue: instrument.venue,
+            tick_order_step: Tick(instrument.tick_order_step.max(1)),
+            lots_order_step: Lots(instrument.lots_order_step.max(1)),
+            lots_order_min: instrument.lots_order_min,
+            lots_order_max: instrument.lots_order_max,
+            notional_min: instrument.notional_min,
+            atoms_per_tick_lot: instrument.atoms_per_tick_lot,
+            maker_fee_millionths,
+            taker_fee_millionths,
+            far_levels: FAR_LEVELS,
+        };
+        setups.push(InstrumentSetup {
+            instrument: settings,
+            risk: risk_settings(config, instrument)?,
+            quoter: QuoterSettings {
+                refresh_tolerance_millionths: millionths(
+                    config.strategy.refresh_tolerance_bps,
+                    "strategy.refresh_tolerance_bps",
+                )?,
+                ..QuoterSettings::default()
+            },
+            lots_start: Lots::ZERO,
+            lots_neutral: Lots::ZERO,
+        });
+    }
+    let budget = BudgetSettings {
+        venue: product.venue_id(),
+        order_windows: order_windows(rate_limits),
+        messages_max_per_second: config.risk.messages_max_per_second,
+        cancel_share_millionths: CANCEL_SHARE_MILLIONTHS,
+    };
+    Ok(EngineSettings {
+        epoch,
+        strategy_number: 0,
+        instruments: setups,
+        budgets: vec![budget],
+        loss_max_per_day: quote_atoms(config.risk.loss_max_quote_per_day, "risk.loss_max_quote_per_day")?,
+        screen_interval: SCREEN_INTERVAL,
+    })
+}
+
+/// The limits of one instrument.
+///
+/// # Errors
+/// A configured number that the instrument cannot express.
+pub fn risk_settings(config: &Config, instrument: &Instrument) -> Result<RiskSettings, Failure> {
+    let risk = &config.risk;
+    let symbol = instrument.symbol.as_str();
+    let quantity = &instrument.quantity;
+    Ok(RiskSettings {
+        order_lots_max: lots(
+            risk.order_quantity_max_base,
+            quantity,
+            "risk.order_quantity_max_base",
+            symbol,
+        )?,
+        order_notional_max: quote_atoms(risk.order_notional_max_quote, "risk.order_notional_max_quote")?,
+        price_collar_millionths: millionths(risk.price_collar_bps, "risk.price_collar_bps")?,
+        position_lots_max: lots(risk.position_max_base, quantity, "risk.position_max_base", symbol)?,
+        open_orders_max: risk.open_orders_max,
+        book_age_max: Nanos::from_millis(i64::from(risk.book_age_max_ms)),
+    })
+}
+
+/// The strategy's settings, one entry an instrument. `net_of_own`: the venue's depth includes our orders.
+///
+/// # Errors
+/// A configured number that the instrument cannot express.
+pub fn spread_settings(
+    config: &Config,
+    instruments: &[Instrument],
+    net_of_own: bool,
+) -> Result<Vec<SpreadSettings>, Failure> {
+    let strategy = &config.strategy;
+    let entries = instruments.iter().map(|instrument| {
+        let symbol = instrument.symbol.as_str();
+        let size = lots(
+            strategy.order_size_base,
+            &instrument.quantity,
+            "strategy.order_size_base",
+            symbol,
+        )?;
+        if size.0 % instrument.lots_order_step.max(1) != 0 || size < instrument.lots_order_min {
+            let step = instrument
+                .quantity
+                .decimal(instrument.lots_order_step.max(1))
+                .normalize();
+            let least = instrument.quantity.decimal(instrument.lots_order_min.0).normalize();
+            let key = "strategy.order_size_base";
+            return Err(Failure::usage(format!(
+                "`{key}` = {}: {symbol} takes no such order",
+                strategy.order_size_base
+            ))
+            .at(key)
+            .because(format!("its step is {step}, its smallest order {least}"))
+            .next("choose a multiple of the step that is not below the smallest order"));
+        }
+        Ok(SpreadSettings {
+            spread_millionths: millionths(strategy.spread_bps, "strategy.spread_bps")?,
+            levels: strategy.levels,
+            level_step_millionths: 0,
+            order_lots: size,
+            position_lots_max: lots(
+                config.risk.position_max_base,
+                &instrument.quantity,
+                "risk.position_max_base",
+                symbol,
+            )?,
+            imbalance_levels: strategy.imbalance_levels,
+            imbalance_threshold_millionths: ratio_millionths(
+                strategy.imbalance_threshold,
+                "strategy.imbalance_threshold",
+            )?,
+            imbalance_widening_millionths: ratio_millionths(
+                strategy.imbalance_widening,
+                "strategy.imbalance_widening",
+            )?,
+            imbalance_net_of_own: net_of_own,
+            inventory_skew_millionths: millionths(strategy.inventory_skew_bps, "strategy.inventory_skew_bps")?,
+            edge_min_millionths: millionths(strategy.edge_min_bps, "strategy.edge_min_bps")?,
+            time_in_force: strategy.time_in_force,
+        })
+    });
+    entries.collect()
+}
+
+/// The venue's windows for new orders, less a share for what we cannot see.
+fn order_windows(rate_limits: &[RateLimit]) -> [WindowSettings; ORDER_WINDOWS_MAX] {
+    let none = WindowSettings {
+        count_max: 0,
+        span: Nanos::ZERO,
+    };
+    let mut windows = [none; ORDER_WINDOWS_MAX];
+    let named = rate_limits
+        .iter()
+        .filter(|limit| limit.kind == "ORDERS" && limit.limit > 0);
+    for (window, limit) in windows.iter_mut().zip(named) {
+        let usable = (limit.limit * ORDER_WINDOW_PERCENT / 100).max(1);
+        *window = WindowSettings {
+            count_max: u32::try_from(usable).unwrap_or(u32::MAX),
+            span: Nanos::from_seconds(i64::try_from(limit.window_seconds).unwrap_or(86_400)),
+        };
+    }
+    windows
+}
+
+/// Quote atoms as decimal text without trailing zeros.
+#[must_use]
+pub fn atoms_text(atoms: QuoteAtoms) -> String {
+    let (sign, magnitude) = if atoms.0 < 0 {
+        ("-", atoms.0.unsigned_abs())
+    } else {
+        ("", atoms.0.unsigned_abs())
+    };
+    let unit = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
+    let fraction = format!("{:018}", magnitude % unit);
+    let fraction = fraction.trim_end_matches('0');
+    match fraction.is_empty() {
+        true => format!("{sign}{}", magnitude / unit),
+        false => format!("{sign}{}.{fraction}", magnitude / unit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_exact_both_ways() {
+        for text in ["0", "1", "-0.5", "123.000000000000000001", "-98765.4321"] {
+            let value: Decimal = text.parse().expect("a decimal");
+            assert_eq!(atoms_text(quote_atoms(value, "k").expect("exact")), text);
+        }
+        assert!(quote_atoms("0.0000000000000000001".parse().expect("a decimal"), "k").is_err());
+    }
+
+    #[test]
+    fn basis_points_become_millionths() {
+        assert_eq!(millionths("10".parse().expect("a decimal"), "k").expect("exact"), 1_000);
+        assert_eq!(millionths("0.01".parse().expect("a decimal"), "k").expect("exact"), 1);
+        assert!(millionths("0.001".parse().expect("a decimal"), "k").is_err());
+    }
+
+    #[test]
+    fn order_windows_leave_a_share() {
+        let limit = |kind: &str, limit, window_seconds| RateLimit {
+            kind: kind.to_owned(),
+            window_seconds,
+            limit,
+        };
+        let windows = order_windows(&[
+            limit("REQUEST_WEIGHT", 6000, 60),
+            limit("ORDERS", 50, 10),
+            limit("ORDERS", 0, 60),
+        ]);
+        assert_eq!((windows[0].count_max, windows[0].span), (45, Nanos::from_seconds(10)));
+        assert_eq!(windows[1].count_max, 0);
+    }
+}

@@ -1,0 +1,351 @@
+//! COLD: the built program as users meet it: help, exit codes, messages, the one JSON object.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+
+fn spinbook(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spinbook"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPINBOOK_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("CREDENTIALS_DIRECTORY");
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is UTF-8")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+/// stdout must be exactly one line that is exactly one JSON object.
+fn object(output: &Output) -> Value {
+    let text = out(output);
+    assert_eq!(
+        text.lines().count(),
+        1,
+        "stdout is not one line:\n{text}\nstderr:\n{}",
+        err(output)
+    );
+    let value: Value = serde_json::from_str(text.trim_end()).expect("the line is JSON");
+    assert!(value.is_object(), "{text}");
+    value
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// A folder with the sample configuration, one line of it replaced.
+fn with_config(from: &str, to: &str) -> tempfile::TempDir {
+    let folder = folder();
+    let output = spinbook(folder.path(), &["config", "init", "--output", "spinbook.toml"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let path = folder.path().join("spinbook.toml");
+    let text = fs::read_to_string(&path).expect("written");
+    assert!(text.contains(from), "the sample does not hold `{from}`");
+    fs::write(&path, text.replace(from, to)).expect("writable");
+    folder
+}
+
+fn with_keys(content: &str, mode: u32) -> tempfile::TempDir {
+    let folder = with_config("# credentials = ", "credentials = ");
+    let keys = folder.path().join("keys");
+    fs::create_dir(&keys).expect("new");
+    fs::write(keys.join("binance.toml"), content).expect("writable");
+    fs::set_permissions(keys.join("binance.toml"), fs::Permissions::from_mode(mode)).expect("own file");
+    folder
+}
+
+const VERBS: [&[&str]; 12] = [
+    &["demo"],
+    &["run"],
+    &["exchange"],
+    &["verify"],
+    &["journal"],
+    &["config"],
+    &["config", "init"],
+    &["config", "check"],
+    &["keys"],
+    &["keys", "check"],
+    &["doctor"],
+    &["kill"],
+];
+
+#[test]
+fn every_verb_has_help_with_an_example() {
+    let folder = folder();
+    for verb in VERBS {
+        let output = spinbook(folder.path(), &[verb, &["--help"]].concat());
+        assert_eq!(code(&output), 0, "{verb:?}");
+        let text = out(&output);
+        assert!(text.contains("Example: spinbook"), "{verb:?}:\n{text}");
+        assert!(text.contains("--json") && text.contains("--quiet"), "{verb:?}:\n{text}");
+    }
+    let text = out(&spinbook(folder.path(), &["--help"]));
+    assert!(text.contains("Exit codes: 0 done, 1 failed, 2 wrong usage"), "{text}");
+}
+
+#[test]
+fn the_flags_are_those_that_were_promised() {
+    let folder = folder();
+    let promised: [(&str, &[&str]); 4] = [
+        ("demo", &["--seconds", "--data", "--venue", "--speed", "--seed"]),
+        (
+            "run",
+            &[
+                "--config",
+                "-c",
+                "--mode",
+                "--account",
+                "--set",
+                "paper",
+                "shadow",
+                "live",
+            ],
+        ),
+        ("exchange", &["--listen", "--venue", "--data", "--speed", "--faults"]),
+        ("verify", &["--venue"]),
+    ];
+    for (verb, flags) in promised {
+        let text = out(&spinbook(folder.path(), &[verb, "--help"]));
+        for flag in flags {
+            assert!(text.contains(flag), "{verb} has no {flag}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn reserved_verbs_say_so_and_exit_with_2() {
+    let folder = folder();
+    let verbs = "record replay backtest sweep download cache compare analyze report top";
+    for verb in verbs.split(' ') {
+        for arguments in [vec![verb], vec![verb, "a.gz", "--whatever"]] {
+            let output = spinbook(folder.path(), &arguments);
+            assert_eq!(code(&output), 2, "{arguments:?}");
+            assert!(
+                err(&output).contains("reserved, not built yet"),
+                "{arguments:?}: {}",
+                err(&output)
+            );
+        }
+        let output = spinbook(folder.path(), &["--json", verb]);
+        assert!(
+            object(&output)["error"]["what"]
+                .as_str()
+                .is_some_and(|what| what.contains("reserved"))
+        );
+    }
+    let output = spinbook(folder.path(), &["config", "schema"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("reserved, not built yet"));
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_still_answers_one_object() {
+    let folder = folder();
+    let cases: [&[&str]; 9] = [
+        &[],
+        &["dmeo"],
+        &["demo", "--seconds", "0"],
+        &["demo", "--speed", "-1"],
+        &["run"],
+        &["run", "-c", "x.toml", "--mode", "real"],
+        &["verify"],
+        &["exchange", "--listen", "nowhere"],
+        &["config", "check", "-c"],
+    ];
+    for arguments in cases {
+        let output = spinbook(folder.path(), arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
+        assert!(!err(&output).is_empty() && out(&output).is_empty(), "{arguments:?}");
+        let output = spinbook(folder.path(), &[&["--json"], arguments].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert_eq!(object(&output)["error"]["exit_code"], 2, "{arguments:?}");
+    }
+    let text = err(&spinbook(folder.path(), &["dmeo"]));
+    assert!(text.contains("demo"), "the nearest verb is named: {text}");
+}
+
+#[test]
+fn an_unknown_venue_is_refused_with_the_nearest_name() {
+    let folder = folder();
+    let cases: [&[&str]; 3] = [
+        &["verify", "--venue", "binance-usd", "x.gz"],
+        &["demo", "--venue", "binance-usd"],
+        &["exchange", "--venue", "binance-usd"],
+    ];
+    for arguments in cases {
+        let output = spinbook(folder.path(), arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
+        assert!(
+            err(&output).contains("did you mean `binance-usdm`?"),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+        let output = spinbook(folder.path(), &[arguments, &["--json"]].concat());
+        assert_eq!(object(&output)["error"]["exit_code"], 2);
+    }
+    let output = spinbook(folder.path(), &["verify", "--venue", "okx", "x.gz"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("not built yet"), "{}", err(&output));
+}
+
+#[test]
+fn the_sample_is_written_once_and_checks() {
+    let folder = with_config("venue", "venue");
+    let again = spinbook(folder.path(), &["config", "init", "--output", "spinbook.toml"]);
+    assert_eq!(code(&again), 1);
+    assert!(err(&again).contains("does not exist yet"), "{}", err(&again));
+    let output = spinbook(folder.path(), &["config", "check", "-c", "spinbook.toml", "--json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let value = object(&output);
+    assert_eq!(value["effective"]["risk"]["position_max_base"], "0.05");
+    let output = spinbook(folder.path(), &["config", "init"]);
+    assert!(out(&output).contains("every limit is mandatory"));
+    assert!(object(&spinbook(folder.path(), &["config", "init", "--json"]))["config"].is_string());
+}
+
+#[test]
+fn a_bad_configuration_is_answered_with_file_line_value_and_nearest_key() {
+    let folder = with_config("position_max_base = ", "positon_max_base = ");
+    for verb in [&["config", "check", "-c"]] {
+        let output = spinbook(folder.path(), &[verb, ["spinbook.toml"].as_slice()].concat());
+        assert_eq!(code(&output), 2, "{}", err(&output));
+        let text = err(&output);
+        for part in [
+            "spinbook.toml:",
+            "positon_max_base",
+            "\"0.05\"",
+            "did you mean `position_max_base`?",
+            "is missing",
+        ] {
+            assert!(text.contains(part), "{verb:?}: no `{part}` in {text}");
+        }
+    }
+    let output = spinbook(folder.path(), &["config", "check", "-c", "spinbook.toml", "--json"]);
+    assert_eq!(object(&output)["error"]["problems"].as_array().map(Vec::len), Some(2));
+    let output = spinbook(folder.path(), &["config", "check", "-c", "nowhere.toml"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("nowhere.toml"), "{}", err(&output));
+}
+
+#[test]
+fn keys_override_the_file_from_the_environment_and_the_command_line() {
+    let folder = with_config("venue", "venue");
+    let output = Command::new(env!("CARGO_BIN_EXE_spinbook"))
+        .current_dir(folder.path())
+        .env("SPINBOOK_RISK__POSITION_MAX_BASE", "0.2")
+        .args([
+            "config",
+            "check",
+            "-c",
+            "spinbook.toml",
+            "--json",
+            "--set",
+            "risk.open_orders_max=6",
+        ])
+        .output()
+        .expect("the program starts");
+    let value = object(&output);
+    assert_eq!(value["effective"]["risk"]["position_max_base"], "0.2");
+    assert_eq!(value["effective"]["risk"]["open_orders_max"], 6);
+}
+
+#[test]
+fn keys_are_checked_and_never_printed() {
+    let good = format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+    let cases = [
+        (good.clone(), 0o600, 0, "vmPUZE6m…Eh8A"),
+        (good.clone(), 0o644, 2, "chmod 600"),
+        (good.replace(SECRET, &format!("{SECRET} ")), 0o600, 2, "whitespace"),
+        (
+            good.replace(SECRET, "your-secret-key-goes-here"),
+            0o600,
+            2,
+            "sample text",
+        ),
+        (good.replace("api_key", "api_kye"), 0o600, 2, "did you mean `api_key`"),
+        (good.replace('"', ""), 0o600, 2, "line 1 is not TOML"),
+    ];
+    for (content, mode, expected, words) in cases {
+        let folder = with_keys(&content, mode);
+        for extra in [&[] as &[&str], &["--json"]] {
+            let output = spinbook(
+                folder.path(),
+                &[&["keys", "check", "-c", "spinbook.toml"], extra].concat(),
+            );
+            assert_eq!(code(&output), expected, "{words}: {}", err(&output));
+            let text = format!("{}{}", out(&output), err(&output));
+            assert!(text.contains(words), "no `{words}` in {text}");
+            assert!(
+                !text.contains(&SECRET[..20]) && !text.contains(&KEY[..20]),
+                "a secret is printed: {text}"
+            );
+        }
+    }
+    let folder = with_config("venue", "venue");
+    let output = spinbook(folder.path(), &["keys", "check", "-c", "spinbook.toml"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("has no credentials"), "{}", err(&output));
+}
+
+#[test]
+fn doctor_examines_and_each_warning_has_its_fix() {
+    let folder = folder();
+    let output = spinbook(folder.path(), &["doctor", "--json"]);
+    assert_eq!(code(&output), 0);
+    let value = object(&output);
+    let findings = value["findings"].as_array().expect("an array");
+    assert!(findings.len() >= 12);
+    for finding in findings {
+        let warns = finding["status"] == "warn";
+        assert!(warns || finding["status"] == "ok", "{finding}");
+        assert_eq!(warns, finding["fix"].is_string(), "{finding}");
+    }
+    assert!(out(&spinbook(folder.path(), &["doctor"])).contains("checks"));
+}
+
+#[test]
+fn kill_leaves_its_file_where_an_engine_looks_for_it() {
+    let folder = folder();
+    let output = spinbook(folder.path(), &["kill"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("--state-dir"), "{}", err(&output));
+    fs::create_dir(folder.path().join("state")).expect("new");
+    for already in [false, true] {
+        let output = spinbook(folder.path(), &["kill", "--json"]);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        assert_eq!(object(&output)["already_there"], already);
+        assert!(folder.path().join("state/kill").exists());
+    }
+}
+
+#[test]
+fn a_journal_cannot_be_read_yet() {
+    let folder = folder();
+    let output = spinbook(folder.path(), &["journal", "x", "--json"]);
+    assert_eq!(code(&output), 2);
+    assert!(
+        object(&output)["error"]["what"]
+            .as_str()
+            .is_some_and(|what| what.contains("reserved"))
+    );
+}
