@@ -19,6 +19,7 @@ pub mod plain;
 pub mod plot;
 pub mod report;
 pub mod ring;
+pub mod stages;
 pub mod synthetic;
 pub mod targets;
 pub mod threads;

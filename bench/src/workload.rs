@@ -9,8 +9,9 @@ use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use crate::frames::Frames;
-use crate::instrument::increments;
+use crate::instrument::{increments, product, synthetic};
 use crate::plain::{Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
+use crate::synthetic::{Shape, depth_frames, snapshot_body};
 
 /// The recorded chains that the tables are made from, as folders and files under the data folder.
 pub const CHAINS: [(&str, &[&str]); 3] = [
@@ -133,11 +134,22 @@ impl Recording {
     /// # Errors
     /// A file cannot be read, or no symbol of a known product line is in it.
     pub fn read(name: &str, files: &[PathBuf]) -> Result<Recording, String> {
+        Recording::read_until(name, files, Nanos::NEVER)
+    }
+
+    /// As [`Recording::read`], but no more than `span` from the first line on.
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn read_until(name: &str, files: &[PathBuf], span: Nanos) -> Result<Recording, String> {
         let mut frames = Frames::new();
         let (mut kinds, mut received, mut symbols) = (Vec::new(), Vec::new(), Vec::new());
         let mut inference = Inference::new(None);
         let mut source = recorded::Recording::new(files);
         while let Some(record) = source.next().map_err(|error| error.to_string())? {
+            if received.first().is_some_and(|&first| record.stamp.wall - first > span) {
+                break;
+            }
             let frame = &record.buffer[..record.length];
             let (kind, symbol) = match (record.kind, kind_of(frame)) {
                 (RecordKind::Snapshot { symbol }, _) => (LineKind::Snapshot, symbol),
@@ -181,6 +193,27 @@ impl Recording {
         })
     }
 
+    /// A synthetic recording: a snapshot, then `count` depth frames of `levels` levels, a tenth of a second apart.
+    #[must_use]
+    pub fn synthetic(shape: Shape, levels: usize, count: usize, seed: u64) -> Recording {
+        let mut frames = Frames::new();
+        frames.push(snapshot_body(shape, 500, seed).as_bytes());
+        let depth = depth_frames(shape, levels, count, seed);
+        (0..depth.len()).for_each(|index| frames.push(depth.frame(index)));
+        let mut kinds = vec![LineKind::Depth; frames.len()];
+        kinds[0] = LineKind::Snapshot;
+        Recording {
+            name: format!("synthetic {}", shape.name()),
+            product: product(shape),
+            instrument: synthetic(shape),
+            received: (0..frames.len() as i64)
+                .map(|line| Nanos::from_millis(1_700_000_000_000 + 100 * line))
+                .collect(),
+            frames,
+            kinds,
+        }
+    }
+
     /// What the plain decoders need to know of the instrument.
     #[must_use]
     pub fn increments(&self) -> Increments {
@@ -192,12 +225,20 @@ impl Recording {
     /// # Errors
     /// As [`Recording::read`].
     pub fn chain(place: usize) -> Result<Option<Recording>, String> {
+        Recording::chain_until(place, Nanos::NEVER)
+    }
+
+    /// The first `span` of one of [`CHAINS`].
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Recording>, String> {
         let (name, files) = CHAINS[place];
         let files: Vec<PathBuf> = files.iter().map(|file| data_folder().join(file)).collect();
         if files.iter().any(|file| !file.exists()) {
             return Ok(None);
         }
-        Recording::read(name, &files).map(Some)
+        Recording::read_until(name, &files, span).map(Some)
     }
 
     /// The lines of one kind.
