@@ -25,8 +25,12 @@ pub struct Desk {
     pub(super) budget: usize,
     /// Twice its profit when it was last valued.
     pub(super) pnl_doubled: i128,
+    /// The last look found nothing to do and nothing waiting: the same targets need no other look.
+    pub(super) calm: bool,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
+    /// Cycle counter of the newest frame that was not decided on.
+    pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
     pub(super) wake: Nanos,
 }

@@ -110,7 +110,8 @@ pub fn spread_strategy(settings: Vec<SpreadSettings>) -> Result<Spread, SetupErr
     for (instrument, entry) in settings.iter().enumerate() {
         spread::check(entry).map_err(|setting| SetupError::Strategy { instrument, setting })?;
     }
-    Ok(Spread::new(settings.into_boxed_slice()))
+    let decided = vec![None; settings.len()].into_boxed_slice();
+    Ok(Spread::new(settings.into_boxed_slice(), decided))
 }
 
 /// An engine with all its memory. It trades once its books are Live and the gateway is ready.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 
-use super::{RecordKind, Source};
+use super::{Record, RecordKind, Source, SourceError};
 use crate::number::{DECIMALS_MAX, Scale, last_digit_exponent, printed_decimals};
 use crate::venue::binance::Product;
 use crate::venue::binance::instruments::parse_instruments;
@@ -83,24 +83,46 @@ impl Inference {
     /// Looks at the first records of a recording. A fault in it ends the look; the player meets it again.
     pub fn look_at(&mut self, source: &mut dyn Source) {
         for _ in 0..PREFIX_RECORDS {
-            let Ok(Some(record)) = source.next() else { break };
-            if !self.fixed_product
-                && let Some(product) = record.venue.and_then(Product::from_venue_id)
-            {
-                self.product = Some(product);
-            }
-            let frame = &record.buffer[..record.length];
-            match record.kind {
-                RecordKind::Stream => {
-                    self.observe(frame);
-                }
-                RecordKind::Snapshot { symbol } => {
-                    self.observe_snapshot(symbol, frame);
-                }
-                RecordKind::Instruments => self.list = Some(frame.to_vec()),
-                RecordKind::Other | RecordKind::Malformed => {}
+            match source.next() {
+                Ok(Some(record)) => self.look_at_record(&record),
+                Ok(None) | Err(_) => break,
             }
         }
+        self.read_list();
+    }
+
+    /// Looks at a whole recording.
+    ///
+    /// # Errors
+    /// The recording's.
+    pub fn look_at_all(&mut self, source: &mut dyn Source) -> Result<(), SourceError> {
+        while let Some(record) = source.next()? {
+            self.look_at_record(&record);
+        }
+        self.read_list();
+        Ok(())
+    }
+
+    fn look_at_record(&mut self, record: &Record<'_>) {
+        if !self.fixed_product
+            && let Some(product) = record.venue.and_then(Product::from_venue_id)
+        {
+            self.product = Some(product);
+        }
+        let frame = &record.buffer[..record.length];
+        match record.kind {
+            RecordKind::Stream => {
+                self.observe(frame);
+            }
+            RecordKind::Snapshot { symbol } => {
+                self.observe_snapshot(symbol, frame);
+            }
+            RecordKind::Instruments => self.list = Some(frame.to_vec()),
+            RecordKind::Other | RecordKind::Malformed => {}
+        }
+    }
+
+    fn read_list(&mut self) {
         if let (Some(product), Some(list)) = (self.product, &self.list)
             && let Ok(instruments) = parse_instruments(product, list)
         {
@@ -177,9 +199,6 @@ impl Inference {
             self.order.push(symbol);
         }
         self.seen.insert(symbol, seen);
-        if self.listed.contains_key(&symbol) {
-            return known.is_none();
-        }
         known != Some(seen)
     }
 
@@ -198,7 +217,11 @@ impl Inference {
         for symbol in &self.order {
             let id = InstrumentId(instruments.len() as u16);
             let instrument = match (self.listed.get(symbol), self.seen.get(symbol)) {
-                (Some(listed), _) => Some(Instrument { id, ..*listed }),
+                // Orders from before a change of the increment still rest at finer prices.
+                (Some(listed), Some(seen)) => {
+                    listed.refined(seen.price_exponent, seen.quantity_exponent).map(|refined| Instrument { id, ..refined })
+                }
+                (Some(listed), None) => Some(Instrument { id, ..*listed }),
                 (None, Some(seen)) => inferred(product, *symbol, id, *seen),
                 (None, None) => None,
             };

@@ -1,6 +1,7 @@
 //! COLD: recorded markets: where frames come from, and the player that drives decoders and books with them.
 
 pub mod infer;
+pub mod market_source;
 pub mod player;
 pub mod recorded;
 pub mod verify;
@@ -10,6 +11,7 @@ use thiserror::Error;
 
 use crate::venue::instrument::Symbol;
 
+pub use market_source::{RecordedMarket, recorded_instruments};
 pub use verify::{SymbolReport, VerifyOutcome, VerifyProblem, VerifyReport, verify};
 
 /// What one record of a recording is.

@@ -35,6 +35,15 @@ pub enum FrameOutcome {
     },
 }
 
+impl FrameOutcome {
+    /// Whether it was a depth update.
+    #[inline]
+    #[must_use]
+    pub const fn is_depth(&self) -> bool {
+        matches!(self, FrameOutcome::Market { kind: MarketKind::Delta, .. })
+    }
+}
+
 /// What passed so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounters {
@@ -94,13 +103,16 @@ impl MarketFlow {
     }
 
     /// Takes the stream frame `buffer[..length]`, with padding behind it, from connection `path`.
+    ///
+    /// While two connections overlap, depth is taken from both (update ids tell what is new), everything else
+    /// from the `primary` one alone.
     #[inline]
     pub fn on_frame(
         &mut self,
         buffer: &mut [u8],
         length: usize,
         received: Stamp,
-        path: u8,
+        (path, primary): (u8, bool),
         sink: &mut impl MarketSink,
     ) -> FrameOutcome {
         self.counters.frames += 1;
@@ -109,37 +121,19 @@ impl MarketFlow {
             Err(error) => return self.on_bad_frame(error, &buffer[..length], received, path, sink),
         };
         match message {
-            Message::Depth {
-                symbol,
-                ids,
-                event_time,
-            } => {
+            Message::Depth { symbol, ids, event_time } => {
                 self.on_depth(symbol, ids, event_time, received, path, sink);
-                FrameOutcome::Market {
-                    symbol,
-                    kind: MarketKind::Delta,
-                }
+                FrameOutcome::Market { symbol, kind: MarketKind::Delta }
             }
-            Message::Touch {
-                symbol,
-                sequence,
-                event_time,
-            } => {
+            Message::Touch { .. } | Message::Trade { .. } if !primary => FrameOutcome::Ignored,
+            Message::Touch { symbol, sequence, event_time } => {
                 let event = self.event(symbol, MarketKind::Touch, sequence, event_time, received, path);
                 let (bids, asks) = (self.decoder.levels().bids(), self.decoder.levels().asks());
                 let answer = give(&mut self.counters, sink, &event, bids, asks);
                 self.obey(symbol, answer);
-                FrameOutcome::Market {
-                    symbol,
-                    kind: MarketKind::Touch,
-                }
+                FrameOutcome::Market { symbol, kind: MarketKind::Touch }
             }
-            Message::Trade {
-                symbol,
-                aggressor,
-                level,
-                event_time,
-            } => {
+            Message::Trade { symbol, aggressor, level, event_time } => {
                 let event = self.event(symbol, MarketKind::Trade, 0, event_time, received, path);
                 let (bids, asks): (&[Level], &[Level]) = match aggressor {
                     Side::Bid => (&[], core::slice::from_ref(&level)),
@@ -147,14 +141,9 @@ impl MarketFlow {
                 };
                 let answer = give(&mut self.counters, sink, &event, bids, asks);
                 self.obey(symbol, answer);
-                FrameOutcome::Market {
-                    symbol,
-                    kind: MarketKind::Trade,
-                }
+                FrameOutcome::Market { symbol, kind: MarketKind::Trade }
             }
-            Message::Acknowledged { .. } | Message::Refused { .. } | Message::Shutdown => {
-                FrameOutcome::Control(message)
-            }
+            Message::Acknowledged { .. } | Message::Refused { .. } | Message::Shutdown => FrameOutcome::Control(message),
             Message::Snapshot { .. } | Message::Ignored => FrameOutcome::Ignored,
         }
     }
@@ -283,7 +272,14 @@ impl MarketFlow {
         FrameOutcome::Bad { error, symbol }
     }
 
-    fn tell_lost(&mut self, symbol: usize, reason: LostReason, received: Stamp, path: u8, sink: &mut impl MarketSink) {
+    fn tell_lost(
+        &mut self,
+        symbol: usize,
+        reason: LostReason,
+        received: Stamp,
+        path: u8,
+        sink: &mut impl MarketSink,
+    ) {
         let mut event = self.event(symbol, MarketKind::Lost, 0, Nanos::ZERO, received, path);
         event.lost = reason;
         // The answer to a loss asks for nothing that the loss does not bring about itself.
@@ -360,10 +356,7 @@ impl MarketFlow {
     /// Event times of the first and the last applied depth message; zero if there was none.
     #[must_use]
     pub fn event_times(&self, symbol: usize) -> (Nanos, Nanos) {
-        (
-            self.symbols[symbol].depth_event_first,
-            self.symbols[symbol].depth_event_last,
-        )
+        (self.symbols[symbol].depth_event_first, self.symbols[symbol].depth_event_last)
     }
 
     /// What passed so far.

@@ -119,6 +119,43 @@ pub struct Instrument {
     pub status: InstrumentStatus,
 }
 
+impl Instrument {
+    /// The same instrument counted in units so fine that prices down to `10^price_exponent` and quantities down
+    /// to `10^quantity_exponent` are whole: an increment that was made coarser leaves old orders between its
+    /// steps. Order steps stay what they are. `None` if the numbers no longer fit.
+    #[must_use]
+    pub fn refined(&self, price_exponent: i32, quantity_exponent: i32) -> Option<Instrument> {
+        let (price, tick_factor) = finer(&self.price, price_exponent)?;
+        let (quantity, lots_factor) = finer(&self.quantity, quantity_exponent)?;
+        let tick = |tick: Tick| tick.0.checked_mul(tick_factor).map(Tick);
+        let lots = |lots: Lots| lots.0.checked_mul(lots_factor).map(Lots);
+        Some(Instrument {
+            price,
+            quantity,
+            tick_order_step: self.tick_order_step.checked_mul(tick_factor)?,
+            lots_order_step: self.lots_order_step.checked_mul(lots_factor)?,
+            lots_order_min: lots(self.lots_order_min)?,
+            lots_order_max: Lots(self.lots_order_max.0.saturating_mul(lots_factor).min(i64::MAX / 4)),
+            tick_order_min: tick(self.tick_order_min)?,
+            tick_order_max: tick(self.tick_order_max)?,
+            atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity)?,
+            ..*self
+        })
+    }
+}
+
+/// A scale in which `10^exponent` is whole too, and how many of its units make one of the old.
+fn finer(scale: &Scale, exponent: i32) -> Option<(Scale, i64)> {
+    let decimals = scale.decimals().max(u8::try_from(-exponent).unwrap_or(0));
+    let old_step = scale.step().checked_mul(10u64.checked_pow(u32::from(decimals - scale.decimals()))?)?;
+    let power = 10u64.checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?).unwrap_or(old_step);
+    let (mut step, mut rest) = (old_step, power);
+    while rest != 0 {
+        (step, rest) = (rest, step % rest);
+    }
+    Some((Scale::new(decimals, step)?, i64::try_from(old_step / step).ok()?))
+}
+
 /// The worth of one tick times one lot in 10^-18 of the quote asset; `None` if that is not a whole number.
 #[must_use]
 pub fn atoms_per_tick_lot(price: &Scale, quantity: &Scale) -> Option<i128> {
