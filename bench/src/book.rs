@@ -151,13 +151,10 @@ pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// The contest: ns a changed level, in the order ours, `BTreeMap`, bare store.
-///
-/// # Errors
-/// As [`agree`].
-pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
-    agree(stream, far_levels)?;
-    let mut works: Vec<Box<dyn Work + '_>> = vec![
+/// Ours, `BTreeMap` and the bare store, each beside its stream.
+#[must_use]
+pub fn works(stream: &LevelStream, far_levels: usize) -> Vec<Box<dyn Work + '_>> {
+    vec![
         Box::new(Ours::new(stream, far_levels)),
         Box::new(Tree {
             stream,
@@ -167,7 +164,16 @@ pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result
             stream,
             lots: [window(), window()],
         }),
-    ];
+    ]
+}
+
+/// The contest: ns a changed level, in the order ours, `BTreeMap`, bare store.
+///
+/// # Errors
+/// As [`agree`].
+pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
+    agree(stream, far_levels)?;
+    let mut works = works(stream, far_levels);
     let mut times = by_chunk(stream.messages.len() - 1, CHUNK, rounds, &mut works);
     times
         .iter_mut()

@@ -91,9 +91,8 @@ pub fn stage(name: &str) -> Result<Option<Stage>, String> {
     }))
 }
 
-fn decode_frames(frames: Frames, shape: Shape, scanner: ScannerChoice, unit: &'static str) -> Stage {
+fn decode_frames(mut frames: Frames, shape: Shape, scanner: ScannerChoice, unit: &'static str) -> Stage {
     let mut ours = decode::Ours::new(product(shape), &synthetic(shape), scanner);
-    let mut frames = frames;
     let run = move || {
         (0..frames.len()).fold(0u64, |sum, index| {
             let (padded, length) = frames.padded(index);
