@@ -17,7 +17,7 @@ use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::exchange::BinanceExchange;
 use spinbook_feed::venue::binance::instruments::find_instruments;
-use spinbook_feed::venue::binance::sign::Query;
+use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::exchange_side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use spinbook_feed::venue::instrument::Instrument;
 
