@@ -557,7 +557,7 @@ fn stream_control_messages() {
     for (text, reply) in table {
         lab.run(Nanos::from_millis(300));
         lab.say(id, text);
-        assert_eq!(lab.heard(id), [reply.clone()], "{text}");
+        assert_eq!(lab.heard(id), std::slice::from_ref(reply), "{text}");
     }
     for (text, expected) in [
         (r#"{"method":"SET_PROPERTY","params":["combined",3],"id":1}"#, 1),
