@@ -9,7 +9,8 @@ use spinbook_feed::sim::market::Synthetic;
 use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
-use spinbook_feed::venue::binance::sign::{Credentials, Query, Secret};
+use spinbook_feed::venue::binance::parameters::Query;
+use spinbook_feed::venue::binance::sign::{Credentials, Secret};
 use spinbook_feed::venue::exchange_side::{
     ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
