@@ -4,10 +4,8 @@ mod exchange_common;
 
 use exchange_common::{SPOT_FILES, START, USDM_FILES};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::history::Source;
 use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments};
-use spinbook_feed::history::recorded::Recording;
-use spinbook_feed::history::verify::verify_sources;
+use spinbook_feed::history::verify::verify;
 use spinbook_feed::sim::market::Synthetic;
 use spinbook_feed::sim::{SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
@@ -35,11 +33,10 @@ fn a_synthetic_market_verifies_as_a_recording_does() {
     for product in Product::ALL {
         for seed in 1..=4u64 {
             let text = written(product, seed, 120);
-            let mut open = || {
-                let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(text.clone()));
-                Recording::from_reader("synthetic", reader).map(|recording| Box::new(recording) as Box<dyn Source>)
-            };
-            let outcome = verify_sources(vec!["synthetic".to_owned()], Some(product), &mut open, &mut |_| {});
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("synthetic");
+            std::fs::write(&file, &text).expect("a file");
+            let outcome = verify(&[file], Some(product), &mut |_| {});
             let report = &outcome.report;
             let symbol = &report.symbols["BTCUSDT"];
             println!(
