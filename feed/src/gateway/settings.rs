@@ -94,7 +94,11 @@ impl GatewaySettings {
     /// without any changes nothing.
     pub fn set_rates(&mut self, stated: &[WindowUsage]) {
         if !stated.is_empty() {
-            let window = |row: &WindowUsage| RateWindow { kind: row.kind, span: row.span, limit: row.limit };
+            let window = |row: &WindowUsage| RateWindow {
+                kind: row.kind,
+                span: row.span,
+                limit: row.limit,
+            };
             self.rates = stated.iter().map(window).collect();
         }
     }
