@@ -299,7 +299,7 @@ fn a_full_far_store_is_said_and_rebuilt_larger() {
 
 #[test]
 fn a_window_that_cannot_be_moved_is_a_full_far_store_too() {
-    let mut book = setup::book(&BookSettings { far_levels: 40 });
+    let mut book = setup::book(&BookSettings { far_levels: 50 });
     let near: Vec<Level> = (0..50).map(|n| level(1_000_000 - n, 1)).collect();
     book.replace(1, &near, &[]).expect("all in the window");
     assert_eq!(book.apply(2, &[level(2_000_000, 5)], &[]), Err(BookFault::FarFull));
@@ -394,37 +394,80 @@ fn the_far_store_holds_exactly_its_capacity_in_any_order() {
 
 #[test]
 fn scattered_deletions_do_not_use_the_store_up() {
-    const CAPACITY: i64 = 2_048;
-    let mut book = setup::book(&BookSettings {
-        far_levels: CAPACITY as usize,
-    });
+    const CAPACITY: usize = 2_048;
+    let mut book = setup::book(&BookSettings { far_levels: CAPACITY });
     book.replace(0, &[], &[level(1_000, 1)]).expect("a touch");
-    let tick = |n: i64| 1_000_000 + n * 1_000;
-    let mut sequence = 0;
-    let mut apply = |book: &mut Book, n: i64, lots: i64| {
-        sequence += 1;
-        book.apply(sequence, &[], &[level(n, lots)])
-            .unwrap_or_else(|fault| panic!("tick {n}: {fault}"));
+    let mut truth = BTreeMap::new();
+    let set = |book: &mut Book, truth: &mut BTreeMap<i64, i64>, tick: i64, lots: i64| {
+        book.apply(1, &[], &[level(tick, lots)])
+            .unwrap_or_else(|fault| panic!("tick {tick}: {fault}"));
+        if lots == 0 {
+            truth.remove(&tick)
+        } else {
+            truth.insert(tick, lots)
+        };
     };
-    for round in 0..6 {
-        for n in 0..CAPACITY {
-            apply(&mut book, tick(n) + round, 1);
+    // Leaf after leaf is filled, split and left with a level or two, far more leaves than there are: few levels,
+    // yet every leaf would be in use if none were ever joined again.
+    for region in (0..400).rev() {
+        let base = 1_000_000 + region * 1_000;
+        for tick in (base..base + 40).rev() {
+            set(&mut book, &mut truth, tick, tick);
         }
-        // One level in sixteen stays: the store is all but empty, yet every leaf is in use.
-        for n in (0..CAPACITY).filter(|n| n % 16 != 5) {
-            apply(&mut book, tick(n) + round, 0);
+        for tick in (base..base + 40).filter(|tick| tick % 16 != 0) {
+            set(&mut book, &mut truth, tick, 0);
         }
-        // Whole leaves' worth in the gaps, up to the very last level that fits.
-        for n in 0..CAPACITY - CAPACITY / 16 {
-            apply(&mut book, tick(n / 30 * 27) + 400 + n % 30, 2);
+        book.check().unwrap_or_else(|fault| panic!("region {region}: {fault}"));
+    }
+    let expected: Vec<Level> = truth.iter().map(|(&tick, &lots)| level(tick, lots)).collect();
+    assert_eq!(book.levels(Side::Ask).skip(1).collect::<Vec<_>>(), expected);
+    assert!(truth.len() < CAPACITY / 2, "{}", truth.len());
+    // And then up to the very last level that fits, in gaps all over.
+    for number in 0.. {
+        if truth.len() == CAPACITY {
+            break;
         }
-        assert_eq!(book.far_level_count(Side::Ask) as i64, CAPACITY);
-        assert_eq!(book.check(), Ok(()));
-        let held: Vec<Level> = book.levels(Side::Ask).skip(1).collect();
-        for gone in held {
-            apply(&mut book, gone.tick.0, 0);
+        set(&mut book, &mut truth, 1_000_100 + number * 7_919 % 400_000, 2);
+    }
+    book.check().expect("a full store");
+    let expected: Vec<Level> = truth.iter().map(|(&tick, &lots)| level(tick, lots)).collect();
+    assert_eq!(book.levels(Side::Ask).skip(1).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_dense_side_loses_nothing_at_the_edges_of_its_window() {
+    // Every tick of several windows is a level, so every edge of every strip has one on both sides.
+    let mut book = setup::book(&BookSettings { far_levels: 1 << 17 });
+    let (low, high) = (300_000, 300_000 + 3 * WINDOW);
+    let all: Vec<Level> = (low..high).map(|tick| level(tick, tick)).collect();
+    for side in Side::BOTH {
+        let send = |book: &mut Book, levels: &[Level]| match side {
+            Side::Bid => book.apply(1, levels, &[]),
+            Side::Ask => book.apply(1, &[], levels),
+        };
+        let mut touch = if side == Side::Bid { high - 1 } else { low };
+        let inward = if side == Side::Bid { -1 } else { 1 };
+        let (bids, asks): (&[Level], &[Level]) = if side == Side::Bid { (&all, &[]) } else { (&[], &all) };
+        book.replace(0, bids, asks).expect("room for all");
+        for step in [
+            5_000, 1, 8_192, 30_000, -4_097, -9_000, -25_000, 40_000, -40_000, 70_000, -70_001,
+        ] {
+            let next = touch + inward * step;
+            let (from, until) = (touch.min(next), touch.max(next));
+            let gone = step > 0;
+            let changed = (from..=until).filter(|&tick| if gone { tick != next } else { tick != touch });
+            let changed: Vec<Level> = changed.map(|tick| level(tick, if gone { 0 } else { tick })).collect();
+            send(&mut book, &changed).unwrap_or_else(|fault| panic!("{side:?} {step}: {fault}"));
+            touch = next;
+            assert_eq!(book.best(side), Some(level(touch, touch)), "{side:?} {step}");
+            book.check().unwrap_or_else(|fault| panic!("{side:?} {step}: {fault}"));
+            let expected = if side == Side::Bid {
+                touch - low + 1
+            } else {
+                high - touch
+            };
+            assert_eq!(book.level_count(side) as i64, expected, "{side:?} {step}");
         }
-        assert_eq!((book.far_level_count(Side::Ask), book.check()), (0, Ok(())));
     }
 }
 

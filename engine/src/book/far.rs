@@ -256,7 +256,8 @@ impl Far {
         }
         if self.used == self.leaves.len() {
             self.compact();
-            return self.set(key, lots);
+            // There are leaves for any `capacity` levels once neighbours are joined: see `leaves_for`.
+            return self.used < self.leaves.len() && self.set(key, lots);
         }
         let place = self.split(place);
         self.write(place, key, lots);

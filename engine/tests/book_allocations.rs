@@ -1,0 +1,99 @@
+//! COLD: proves that a market and a ring, once set up, neither allocate nor free, whatever comes.
+#![allow(unsafe_code)]
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use spinbook_engine::event::{Answer, MarketEvent, MarketKind};
+use spinbook_engine::market::Market;
+use spinbook_engine::ring;
+use spinbook_engine::setup::{self, BookSettings};
+use spinbook_engine::types::{Level, Lots, Side};
+
+mod common;
+use common::{Random, level, seed_from};
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, which counts what this thread asks of it.
+struct Counting;
+
+// SAFETY: every call is handed on to the system's allocator unchanged; the counter is a plain thread-local cell
+// without a destructor, so that counting allocates nothing itself.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.with(|calls| calls.set(calls.get() + 1));
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        CALLS.with(|calls| calls.set(calls.get() + 1));
+        // SAFETY: the caller's promise about `pointer` and `layout` is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_warm_market_and_ring_allocate_nothing() {
+    let seed = seed_from("SPINBOOK_SEED");
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let mut market = Market::new(setup::book(&BookSettings { far_levels: 600 }));
+    let (mut producer, mut consumer) = ring::channel::<Level>(64);
+    let (mut bids, mut asks) = ([Level::default(); 40], [Level::default(); 40]);
+    let mut resyncs = 0;
+    let mut moved = 0_i128;
+    let mut touch = 5_000_000;
+    let before = CALLS.with(Cell::get);
+    for sequence in 1..20_000_u64 {
+        // A market that wanders through many windows, is crossed now and then and overflows its far store.
+        touch = (touch + random.signed(4_000)).clamp(3_000_000, 9_000_000);
+        for (index, (bid, ask)) in bids.iter_mut().zip(&mut asks).enumerate() {
+            let distance = random.below(1 << (4 + index % 18)) as i64;
+            *bid = level(touch - distance, random.below(3) as i64 * 50);
+            *ask = level(20_000_000 - touch + distance, random.below(3) as i64 * 50);
+        }
+        if random.below(400) == 0 {
+            bids[0] = level(40_000_000, 1);
+        }
+        let live = market.book().is_live();
+        let kind = match random.below(10) {
+            _ if !live => MarketKind::Snapshot,
+            0 => MarketKind::Touch,
+            1 => MarketKind::Trade,
+            _ => MarketKind::Delta,
+        };
+        let event = MarketEvent {
+            kind,
+            sequence,
+            ..MarketEvent::default()
+        };
+        resyncs += u64::from(market.on_event(&event, &bids, &asks) != Answer::Ok);
+        let own = [bids[0], bids[1]];
+        moved += market.book().depth_net(Side::Bid, 20, &own) + market.book().imbalance(10).1;
+        moved += market
+            .book()
+            .vwap(Side::Ask, Lots(500))
+            .map_or(0, |price| price.floor());
+        if let Some(reference) = market.reference().and_then(|touch| touch.bid) {
+            while producer.push(reference).is_err() {
+                moved += consumer.pop().map_or(0, |popped| i128::from(popped.lots.0));
+            }
+        }
+    }
+    let calls = CALLS.with(Cell::get) - before;
+    let counters = *market.counters();
+    println!("{resyncs} resyncs, {moved}, {counters:?}");
+    assert_eq!(calls, 0, "seed {seed}");
+    assert!(
+        resyncs > 10 && counters.far_full > 0 && counters.crossed > 0,
+        "the stream must be hard: {counters:?}"
+    );
+}
