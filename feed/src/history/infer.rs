@@ -218,9 +218,9 @@ impl Inference {
             let id = InstrumentId(instruments.len() as u16);
             let instrument = match (self.listed.get(symbol), self.seen.get(symbol)) {
                 // Orders from before a change of the increment still rest at finer prices.
-                (Some(listed), Some(seen)) => {
-                    listed.refined(seen.price_exponent, seen.quantity_exponent).map(|refined| Instrument { id, ..refined })
-                }
+                (Some(listed), Some(seen)) => listed
+                    .refined(seen.price_exponent, seen.quantity_exponent)
+                    .map(|refined| Instrument { id, ..refined }),
                 (Some(listed), None) => Some(Instrument { id, ..*listed }),
                 (None, Some(seen)) => inferred(product, *symbol, id, *seen),
                 (None, None) => None,

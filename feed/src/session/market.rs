@@ -128,12 +128,24 @@ impl MarketSession {
                 return Err(SessionError::TooManyStreams { streams, allowed });
             }
             let budget = MessageBudget::new(card.messages_per_second, Nanos::from_seconds(1));
-            let mut link =
-                || Link::new(budget, Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()));
+            let mut link = || {
+                Link::new(
+                    budget,
+                    Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
+                )
+            };
             let links = [link(), link()];
             let carries_depth = routes.is_empty();
             let replace_at = Nanos::NEVER;
-            routes.push(Route { route, carries_depth, messages, links, primary: 0, replace_at, shutdown: false });
+            routes.push(Route {
+                route,
+                carries_depth,
+                messages,
+                links,
+                primary: 0,
+                replace_at,
+                shutdown: false,
+            });
         }
         let snapshots = card.weight_per_minute * settings.snapshot_weight_percent / 100 / card.snapshot_weight;
         let slots = 4 * (instruments.len() + texts.len()) + 16;
@@ -154,7 +166,11 @@ impl MarketSession {
             fetches: DeadlineTable::new(instruments.len()),
             snapshot_budget: MessageBudget::new(snapshots.max(1), Nanos::from_seconds(60)),
             no_snapshot_before: Nanos::ZERO,
-            actions: Actions { slots: vec![None; slots].into_boxed_slice(), first: 0, count: 0 },
+            actions: Actions {
+                slots: vec![None; slots].into_boxed_slice(),
+                first: 0,
+                count: 0,
+            },
             next_tick: Nanos::NEVER,
             jitter,
             counters: SessionCounters::default(),
@@ -290,7 +306,9 @@ impl MarketSession {
         received: Stamp,
         sink: &mut impl MarketSink,
     ) {
-        let Some(symbol) = self.index_of(instrument) else { return };
+        let Some(symbol) = self.index_of(instrument) else {
+            return;
+        };
         if !matches!(self.care[symbol].fetch, Fetch::InFlight { .. }) {
             return;
         }
@@ -314,7 +332,9 @@ impl MarketSession {
 
     /// A snapshot could not be fetched; `retry_after` is what the venue asked for, zero if it did not.
     pub fn on_snapshot_failed(&mut self, instrument: InstrumentId, retry_after: Nanos, now: Nanos) {
-        let Some(symbol) = self.index_of(instrument) else { return };
+        let Some(symbol) = self.index_of(instrument) else {
+            return;
+        };
         self.counters.snapshots_failed += 1;
         self.no_snapshot_before = self.no_snapshot_before.max(now + retry_after);
         self.care[symbol].fetch = Fetch::Idle;
@@ -347,7 +367,9 @@ impl MarketSession {
             for which in 0..2 {
                 match self.routes[route].links[which].state {
                     LinkState::Pausing { until } if until <= now => {
-                        if self.act(SessionAction::Open { path: path_of(route, which) }) {
+                        if self.act(SessionAction::Open {
+                            path: path_of(route, which),
+                        }) {
                             self.routes[route].links[which].state = LinkState::Opening { since: now };
                         }
                     }
@@ -365,7 +387,10 @@ impl MarketSession {
             if !self.routes[route].links[which].budget.take(now, PONG_RESERVE) {
                 return;
             }
-            if !self.act(SessionAction::Send { path, message: index as u16 }) {
+            if !self.act(SessionAction::Send {
+                path,
+                message: index as u16,
+            }) {
                 return;
             }
             self.routes[route].links[which].messages_sent += 1;
@@ -406,12 +431,23 @@ impl MarketSession {
         match self.routes[route].links[second].state {
             LinkState::Idle => self.routes[route].links[second].state = LinkState::Pausing { until: now },
             LinkState::Subscribed { since } => {
-                let overlap = if self.routes[route].shutdown { Nanos::ZERO } else { self.settings.overlap };
+                let overlap = if self.routes[route].shutdown {
+                    Nanos::ZERO
+                } else {
+                    self.settings.overlap
+                };
                 if now - since < overlap {
                     return;
                 }
-                let reason = if self.routes[route].shutdown { CloseReason::Shutdown } else { CloseReason::Planned };
-                if self.act(SessionAction::Close { path: path_of(route, primary), reason }) {
+                let reason = if self.routes[route].shutdown {
+                    CloseReason::Shutdown
+                } else {
+                    CloseReason::Planned
+                };
+                if self.act(SessionAction::Close {
+                    path: path_of(route, primary),
+                    reason,
+                }) {
                     self.routes[route].links[primary].state = LinkState::Idle;
                     self.take_over(route, second);
                 }
@@ -440,7 +476,10 @@ impl MarketSession {
         sink: &mut impl MarketSink,
     ) {
         // If the queue is full the connection stays and is judged again at the next tick.
-        if self.act(SessionAction::Close { path: path_of(route, which), reason }) {
+        if self.act(SessionAction::Close {
+            path: path_of(route, which),
+            reason,
+        }) {
             self.link_is_gone(route, which, received, sink);
         }
     }
@@ -473,7 +512,8 @@ impl MarketSession {
         if self.routes[route].carries_depth {
             for symbol in 0..self.care.len() {
                 if self.flow.state(symbol) == SyncState::Live {
-                    self.flow.lose(symbol, LostReason::Disconnected, received, path_of(route, which), sink);
+                    self.flow
+                        .lose(symbol, LostReason::Disconnected, received, path_of(route, which), sink);
                 }
                 if !matches!(self.care[symbol].fetch, Fetch::InFlight { .. }) {
                     self.care[symbol].fetch = Fetch::Idle;
@@ -531,7 +571,9 @@ impl MarketSession {
     /// Gives up books whose depth stream is silent and subscribes them again; the other symbols stay as they are.
     fn judge_symbols(&mut self, received: Stamp, sink: &mut impl MarketSink) {
         let now = received.wall;
-        let Some(route) = self.routes.iter().position(|route| route.carries_depth) else { return };
+        let Some(route) = self.routes.iter().position(|route| route.carries_depth) else {
+            return;
+        };
         let which = self.routes[route].primary;
         if !self.routes[route].links[which].is_subscribed() {
             return;
@@ -543,11 +585,15 @@ impl MarketSession {
             self.care[symbol].last_depth = now;
             self.counters.silent_symbols += 1;
             if self.flow.state(symbol) == SyncState::Live {
-                self.flow.lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
+                self.flow
+                    .lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
             }
             let message = self.routes[route].messages.one_first + symbol;
             if self.routes[route].links[which].budget.take(now, 1) {
-                self.act(SessionAction::Send { path: path_of(route, which), message: message as u16 });
+                self.act(SessionAction::Send {
+                    path: path_of(route, which),
+                    message: message as u16,
+                });
             }
         }
     }
@@ -577,7 +623,9 @@ impl MarketSession {
             return;
         }
         while self.snapshot_budget.left(now) > 0 {
-            let Some(symbol) = self.fetches.pop_due(now) else { return };
+            let Some(symbol) = self.fetches.pop_due(now) else {
+                return;
+            };
             if self.flow.state(symbol) != SyncState::AwaitingSnapshot {
                 // Nothing is buffered yet: the first update asks for it.
                 self.care[symbol].fetch = Fetch::Idle;
@@ -639,13 +687,16 @@ impl MarketSession {
     /// Whether an instrument's book is in step.
     #[must_use]
     pub fn is_live(&self, instrument: InstrumentId) -> bool {
-        self.index_of(instrument).is_some_and(|index| self.flow.state(index) == SyncState::Live)
+        self.index_of(instrument)
+            .is_some_and(|index| self.flow.state(index) == SyncState::Live)
     }
 
     /// Books in step.
     #[must_use]
     pub fn live_count(&self) -> usize {
-        (0..self.care.len()).filter(|symbol| self.flow.state(*symbol) == SyncState::Live).count()
+        (0..self.care.len())
+            .filter(|symbol| self.flow.state(*symbol) == SyncState::Live)
+            .count()
     }
 
     /// Decoder and sequences.

@@ -12,7 +12,10 @@ use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 
 pub const USDM_2024: [&str; 2] = ["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"];
-pub const USDM_2023: [&str; 2] = ["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"];
+pub const USDM_2023: [&str; 2] = [
+    "binance-usdm/btcusdt_20230404.dat.gz",
+    "binance-usdm/btcusdt_20230405.dat.gz",
+];
 pub const SPOT_2024: [&str; 2] = ["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"];
 pub const USDM_ALTS: [&str; 1] = ["binance-usdm/BINANCE_FUTURES.jsonl.zst"];
 
