@@ -500,7 +500,9 @@ impl Gateway {
             RequestKind::Fills => Request::Fills(name),
             _ => Request::OrderStatus(name),
         };
-        self.send(&request, order, 0, now);
+        let (caused, origin_tsc) = self.cancel_origin;
+        let origin_tsc = if caused == order { origin_tsc } else { 0 };
+        self.send(&request, order, origin_tsc, now);
     }
 
     fn clock_due(&self) -> Nanos {

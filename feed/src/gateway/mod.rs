@@ -198,6 +198,8 @@ pub struct Gateway {
     events: VecDeque<ExecutionEvent>,
     queue: VecDeque<Queued>,
     bytes: Vec<u8>,
+    /// The cancel of this turn and the cycle counter of the frame that caused it: for measurement only.
+    cancel_origin: (OrderId, u64),
 }
 
 impl Gateway {
@@ -247,6 +249,7 @@ impl Gateway {
             events: VecDeque::with_capacity(256),
             queue: VecDeque::with_capacity(256),
             bytes: Vec::with_capacity(64 * 1024),
+            cancel_origin: (OrderId::NONE, 0),
             settings,
             instruments,
         }
@@ -256,11 +259,15 @@ impl Gateway {
     pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
         match intent.kind {
             IntentKind::Place => self.on_place(intent, now),
-            IntentKind::Cancel => self.on_cancel(intent, now),
+            IntentKind::Cancel => {
+                self.cancel_origin = (intent.order, intent.origin_tsc);
+                self.on_cancel(intent, now);
+            }
             // No encoder yet: refused like anything that cannot be sent.
             IntentKind::Replace | IntentKind::Amend => self.refuse(intent, LocalReject::Limit, now),
         }
         self.pump(now);
+        self.cancel_origin = (OrderId::NONE, 0);
     }
 
     fn on_place(&mut self, intent: &Intent, now: Nanos) {
