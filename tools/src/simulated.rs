@@ -87,10 +87,15 @@ pub struct Simulated {
 /// # Errors
 /// It cannot be read or is not a fault plan.
 pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage("cannot read the faults").at(path.display()).because(error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage("cannot read the faults")
+            .at(path.display())
+            .because(error)
+    })?;
     toml::from_str(&text).map_err(|error| {
-        Failure::usage("this is not a fault plan").at(path.display()).because(error.to_string().trim())
+        Failure::usage("this is not a fault plan")
+            .at(path.display())
+            .because(error.to_string().trim())
     })
 }
 
@@ -118,7 +123,12 @@ pub fn make(choice: MarketChoice, keys: &TestKeys, now: Nanos) -> Result<Simulat
     if let Some(why) = exchange.market_error() {
         return Err(Failure::wrong("the recording cannot be played").because(why));
     }
-    Ok(Simulated { exchange, symbols, seed, market })
+    Ok(Simulated {
+        exchange,
+        symbols,
+        seed,
+        market,
+    })
 }
 
 type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
@@ -144,16 +154,28 @@ fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
     };
     let (found, instruments) = recorded_instruments(files, None).map_err(refuse)?;
     if found != product {
-        return Err(Failure::usage(format!("the recording is of {}, not of {}", found.name(), product.name()))
-            .at("--venue")
-            .next(format!("use --venue {}", found.name())));
+        return Err(Failure::usage(format!(
+            "the recording is of {}, not of {}",
+            found.name(),
+            product.name()
+        ))
+        .at("--venue")
+        .next(format!("use --venue {}", found.name())));
     }
     if instruments.is_empty() {
         return Err(refuse("no market frame was found in it".to_owned()));
     }
-    let listings = instruments.iter().map(|instrument| listing_of(product, instrument)).collect();
+    let listings = instruments
+        .iter()
+        .map(|instrument| listing_of(product, instrument))
+        .collect();
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    Ok((listings, Box::new(RecordedMarket::new(files)), None, format!("recorded: {}", names.join(" "))))
+    Ok((
+        listings,
+        Box::new(RecordedMarket::new(files)),
+        None,
+        format!("recorded: {}", names.join(" ")),
+    ))
 }
 
 /// The venue's own increments where they are known, else what the recording's numbers need.
@@ -161,7 +183,10 @@ fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
     let symbol = instrument.symbol.as_str();
     rules::known_listing(product, symbol).unwrap_or_else(|| {
         let tick = instrument.price.decimal(instrument.tick_order_step.max(1)).to_string();
-        let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string();
+        let step = instrument
+            .quantity
+            .decimal(instrument.lots_order_step.max(1))
+            .to_string();
         rules::listing(product, symbol, &tick, &step)
     })
 }
@@ -176,7 +201,11 @@ fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> 
             balances.push((listing.quote.clone(), Decimal::from(START_QUOTE)));
         }
     }
-    let account = |api_key: &str, key| AccountSettings { api_key: api_key.to_owned(), key, balances: balances.clone() };
+    let account = |api_key: &str, key| AccountSettings {
+        api_key: api_key.to_owned(),
+        key,
+        balances: balances.clone(),
+    };
     vec![
         account(&keys.api_key, AccountKey::HmacSecret(keys.secret.as_bytes().to_vec())),
         account(&keys.api_key_ed25519, AccountKey::Ed25519Public(keys.public_key)),

@@ -45,14 +45,24 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
     };
     let keys = TestKeys::generate()?;
     let clock = Clock::start();
-    let choice =
-        MarketChoice { product, data: arguments.data.clone(), speed: arguments.speed, seed: arguments.seed, faults };
+    let choice = MarketChoice {
+        product,
+        data: arguments.data.clone(),
+        speed: arguments.speed,
+        seed: arguments.seed,
+        faults,
+    };
     let simulated = simulated::make(choice, &keys, clock.now())?;
     let identity = LoopbackIdentity::generate()
         .map_err(|error| Failure::failed("cannot make the exchange's certificate").because(error))?;
     let ca_file = CaFile::write(&identity.ca_pem)?;
 
-    let Simulated { exchange, symbols, seed, market } = simulated;
+    let Simulated {
+        exchange,
+        symbols,
+        seed,
+        market,
+    } = simulated;
     let mut server = Server::bind(ServerSettings::on(arguments.listen), identity.server_config, exchange)
         .map_err(|error| bind_failure(error, arguments))?;
     let address = server.address();
@@ -145,11 +155,16 @@ fn watch_parent() -> io::Result<Arc<AtomicBool>> {
     let orphaned = Arc::new(AtomicBool::new(false));
     if std::env::var_os(PARENT_VARIABLE).is_some() {
         let told = orphaned.clone();
-        threads::spawn("parent", None, |_| {}, move || {
-            let mut byte = [0];
-            while matches!(io::stdin().read(&mut byte), Ok(1)) {}
-            told.store(true, Ordering::Relaxed);
-        })?;
+        threads::spawn(
+            "parent",
+            None,
+            |_| {},
+            move || {
+                let mut byte = [0];
+                while matches!(io::stdin().read(&mut byte), Ok(1)) {}
+                told.store(true, Ordering::Relaxed);
+            },
+        )?;
     }
     Ok(orphaned)
 }
@@ -162,8 +177,11 @@ struct CaFile {
 impl CaFile {
     fn write(pem: &str) -> Result<CaFile, Failure> {
         let path = std::env::temp_dir().join(format!("spinbook-exchange-{}-ca.pem", std::process::id()));
-        fs::write(&path, pem)
-            .map_err(|error| Failure::failed("cannot write the CA file").at(path.display()).because(error))?;
+        fs::write(&path, pem).map_err(|error| {
+            Failure::failed("cannot write the CA file")
+                .at(path.display())
+                .because(error)
+        })?;
         Ok(CaFile { path })
     }
 }
