@@ -22,9 +22,20 @@ fn touch(bid: Option<Level>, ask: Option<Level>) -> u64 {
 }
 
 /// Our book on a stream: snapshot replaced, changes applied, best prices read after each message.
-struct Ours<'a> {
+pub struct Ours<'a> {
     stream: &'a LevelStream,
     book: Book,
+}
+
+impl<'a> Ours<'a> {
+    /// An empty book beside its stream.
+    #[must_use]
+    pub fn new(stream: &'a LevelStream, far_levels: usize) -> Ours<'a> {
+        Ours {
+            stream,
+            book: book(&BookSettings { far_levels }),
+        }
+    }
 }
 
 impl Work for Ours<'_> {
@@ -120,10 +131,7 @@ fn window() -> Box<[i64; WINDOW_TICKS]> {
 /// # Errors
 /// Where they differ.
 pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
-    let mut ours = Ours {
-        stream,
-        book: book(&BookSettings { far_levels }),
-    };
+    let mut ours = Ours::new(stream, far_levels);
     let mut tree = Tree {
         stream,
         book: TreeBook::new(),
@@ -143,17 +151,11 @@ pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// The contest: ns a changed level, in the order ours, `BTreeMap`, bare store.
-///
-/// # Errors
-/// As [`agree`].
-pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
-    agree(stream, far_levels)?;
-    let mut works: Vec<Box<dyn Work + '_>> = vec![
-        Box::new(Ours {
-            stream,
-            book: book(&BookSettings { far_levels }),
-        }),
+/// Ours, `BTreeMap` and the bare store, each beside its stream.
+#[must_use]
+pub fn works(stream: &LevelStream, far_levels: usize) -> Vec<Box<dyn Work + '_>> {
+    vec![
+        Box::new(Ours::new(stream, far_levels)),
         Box::new(Tree {
             stream,
             book: TreeBook::new(),
@@ -162,7 +164,16 @@ pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result
             stream,
             lots: [window(), window()],
         }),
-    ];
+    ]
+}
+
+/// The contest: ns a changed level, in the order ours, `BTreeMap`, bare store.
+///
+/// # Errors
+/// As [`agree`].
+pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
+    agree(stream, far_levels)?;
+    let mut works = works(stream, far_levels);
     let mut times = by_chunk(stream.messages.len() - 1, CHUNK, rounds, &mut works);
     times
         .iter_mut()

@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use serde::Serialize;
+
 use crate::clock::{Clock, start, stop};
 use crate::frames::Frames;
 
@@ -29,13 +31,13 @@ impl<'a> Contender<'a> {
 }
 
 /// What one contender needed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Time {
     /// Who.
     pub name: String,
-    /// Mean ns a unit of work in the median round.
+    /// Mean ns a unit of work, each part of the work by its median round.
     pub ns: f64,
-    /// The spread of the rounds: half the distance of the quartiles, as a share of the median.
+    /// The spread of the rounds: half the distance of the quartiles of a part, as a share of its median.
     pub spread: f64,
 }
 
@@ -50,46 +52,70 @@ pub fn median_and_spread(values: &mut [f64]) -> (f64, f64) {
     (at(0.5), (at(0.75) - at(0.25)) / (2.0 * at(0.5)))
 }
 
+/// Raw spans of all rounds by contender and part of the work. A part in which the thread was put aside is an outlier
+/// of its own median and nothing else, so noise does not add up over a round.
+struct Spans {
+    ticks: Vec<Vec<Vec<u64>>>,
+}
+
+impl Spans {
+    fn new(contenders: usize, parts: usize, rounds: usize) -> Spans {
+        Spans {
+            ticks: vec![vec![Vec::with_capacity(rounds); parts]; contenders],
+        }
+    }
+
+    fn record(&mut self, contender: usize, part: usize, ticks: u64) {
+        self.ticks[contender][part].push(ticks);
+    }
+
+    /// ns of the whole work: the sum over its parts of the median round, less what the stamps cost.
+    fn time(&self, contender: usize, name: String) -> Time {
+        let clock = Clock::calibrated();
+        let (mut ns, mut spreads) = (0.0, Vec::new());
+        for rounds in &self.ticks[contender] {
+            let mut values: Vec<f64> = rounds.iter().map(|&ticks| clock.ns(ticks)).collect();
+            let (median, spread) = median_and_spread(&mut values);
+            ns += (median - clock.pair_ns).max(0.0);
+            spreads.push(spread);
+        }
+        Time {
+            name,
+            ns,
+            spread: median_and_spread(&mut spreads).0,
+        }
+    }
+}
+
 /// Lets every contender do every batch `rounds` times, in turns within a batch, and reports ns a frame.
 ///
 /// One round before the first is not counted. The order of turns rotates from batch to batch.
 pub fn by_batch(frames: &Frames, rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Time> {
-    let clock = Clock::calibrated();
     let batches = frames.batches(BATCH_BYTES);
     let mut scratch: Vec<Frames> = batches.clone();
-    let mut rounds_ns = vec![Vec::with_capacity(rounds); contenders.len()];
+    let mut spans = Spans::new(contenders.len(), batches.len(), rounds);
     let mut sink = 0u64;
     for round in 0..=rounds {
-        let mut totals = vec![0u64; contenders.len()];
         for (index, fresh) in batches.iter().enumerate() {
             for turn in 0..contenders.len() {
                 let who = (turn + index + round) % contenders.len();
                 scratch[index].refresh(fresh);
                 let begun = start();
                 sink ^= (contenders[who].run)(&mut scratch[index]);
-                totals[who] += stop() - begun;
-            }
-        }
-        if round > 0 {
-            for (who, total) in totals.iter().enumerate() {
-                let stamps_ns = clock.pair_ns * batches.len() as f64;
-                rounds_ns[who].push((clock.ns(*total) - stamps_ns).max(0.0) / frames.len() as f64);
+                let ticks = stop() - begun;
+                if round > 0 {
+                    spans.record(who, index, ticks);
+                }
             }
         }
     }
     core::hint::black_box(sink);
-    contenders
-        .iter()
-        .zip(&mut rounds_ns)
-        .map(|(contender, values)| {
-            let (ns, spread) = median_and_spread(values);
-            Time {
-                name: contender.name.clone(),
-                ns,
-                spread,
-            }
-        })
-        .collect()
+    let named = contenders.iter().enumerate();
+    let mut times: Vec<Time> = named
+        .map(|(who, contender)| spans.time(who, contender.name.clone()))
+        .collect();
+    times.iter_mut().for_each(|time| time.ns /= frames.len() as f64);
+    times
 }
 
 /// A stateful piece of work over a stream, done in chunks.
@@ -109,43 +135,33 @@ pub trait Work {
 ///
 /// One round before the first is not counted. The order of turns rotates from chunk to chunk.
 pub fn by_chunk(count: usize, chunk: usize, rounds: usize, works: &mut [Box<dyn Work + '_>]) -> Vec<Time> {
-    let clock = Clock::calibrated();
-    let mut rounds_ns = vec![Vec::with_capacity(rounds); works.len()];
+    let mut spans = Spans::new(works.len(), count.div_ceil(chunk), rounds);
     let mut sink = 0u64;
     for round in 0..=rounds {
-        let mut totals = vec![0u64; works.len()];
         works.iter_mut().for_each(|work| work.reset());
-        for (turn_base, begin) in (0..count).step_by(chunk).enumerate() {
+        for (part, begin) in (0..count).step_by(chunk).enumerate() {
             let range = begin..(begin + chunk).min(count);
             for turn in 0..works.len() {
-                let who = (turn + turn_base + round) % works.len();
+                let who = (turn + part + round) % works.len();
                 let begun = start();
                 sink ^= works[who].run(range.clone());
-                totals[who] += stop() - begun;
-            }
-        }
-        if round > 0 {
-            for (who, total) in totals.iter().enumerate() {
-                rounds_ns[who].push(clock.ns(*total));
+                let ticks = stop() - begun;
+                if round > 0 {
+                    spans.record(who, part, ticks);
+                }
             }
         }
     }
     core::hint::black_box(sink);
-    let named = works.iter().zip(&mut rounds_ns);
-    named
-        .map(|(work, values)| {
-            let (ns, spread) = median_and_spread(values);
-            Time {
-                name: work.name(),
-                ns,
-                spread,
-            }
-        })
+    works
+        .iter()
+        .enumerate()
+        .map(|(who, work)| spans.time(who, work.name()))
         .collect()
 }
 
 /// A straight line through points, by least squares.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Line {
     /// Value at zero.
     pub intercept: f64,

@@ -3,6 +3,7 @@
 //! `plain` holds what a careful user of well-known crates would write. It was written first, is kept at its best
 //! known configuration, and nothing here may weaken it: a target missed and reported is fine, a weaker peer is not.
 
+pub mod allocations;
 pub mod book;
 pub mod clock;
 pub mod contest;
@@ -10,10 +11,17 @@ pub mod decode;
 pub mod frames;
 pub mod gate;
 pub mod instrument;
+pub mod machine;
+pub mod measure;
+pub mod percentiles;
 pub mod pipeline;
 pub mod plain;
+pub mod plot;
+pub mod report;
 pub mod ring;
+pub mod stages;
 pub mod synthetic;
+pub mod targets;
 pub mod threads;
 pub mod trader;
 pub mod workload;

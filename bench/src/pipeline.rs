@@ -61,7 +61,8 @@ impl Pipeline for Ours {
 
     #[inline]
     fn frame(&mut self, padded: &mut [u8], length: usize, received: Stamp) {
-        self.flow.on_frame(padded, length, received, (0, true), &mut self.trader);
+        self.flow
+            .on_frame(padded, length, received, (0, true), &mut self.trader);
     }
 
     fn snapshot(&mut self, padded: &mut [u8], length: usize, received: Stamp) {

@@ -158,6 +158,23 @@ pub fn depth_frames(shape: Shape, levels: usize, count: usize, seed: u64) -> Fra
     frames
 }
 
+/// A REST snapshot with `levels` levels a side that precedes [`depth_frames`] of the same shape and seed: it holds
+/// the first frame's last update, so that frame overlaps it as the venues' rules want.
+#[must_use]
+pub fn snapshot_body(shape: Shape, levels: usize, seed: u64) -> String {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let first = depth_frames(shape, 0, 1, seed);
+    let first = String::from_utf8_lossy(first.frame(0)).into_owned();
+    let after = first.split("\"u\":").nth(1).unwrap_or_default();
+    let last: String = after.chars().take_while(char::is_ascii_digit).collect();
+    let mut text = format!("{{\"lastUpdateId\":{last},\"bids\":[");
+    push_side(&mut text, shape, levels, -1, &mut random);
+    text.push_str("],\"asks\":[");
+    push_side(&mut text, shape, levels, 1, &mut random);
+    text.push_str("]}");
+    text
+}
+
 /// `count` best bid/ask frames, their update ids ascending.
 #[must_use]
 pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
@@ -206,7 +223,9 @@ mod tests {
                         .map(|index| {
                             let mut message = Message::default();
                             let (padded, length) = fresh.padded(index);
-                            decoder.decode(padded, length, &mut message).expect(decoder.name());
+                            decoder
+                                .decode(padded, length, &mut message)
+                                .unwrap_or_else(|error| panic!("{}: {error:?}", decoder.name()));
                             message
                         })
                         .collect();
@@ -238,7 +257,9 @@ mod tests {
                         .map(|index| {
                             let mut message = Message::default();
                             let (padded, length) = fresh.padded(index);
-                            decoder.decode(padded, length, &mut message).expect(decoder.name());
+                            decoder
+                                .decode(padded, length, &mut message)
+                                .unwrap_or_else(|error| panic!("{}: {error:?}", decoder.name()));
                             message
                         })
                         .collect(),

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use spinbook_engine::types::{Level, Lots, Nanos, Tick};
+use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, Tick};
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::{RecordKind, Source, recorded};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use crate::frames::Frames;
-use crate::instrument::increments;
+use crate::instrument::{increments, product, synthetic};
 use crate::plain::{Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
+use crate::synthetic::{Shape, depth_frames, snapshot_body};
 
 /// The recorded chains that the tables are made from, as folders and files under the data folder.
 pub const CHAINS: [(&str, &[&str]); 3] = [
@@ -128,38 +129,60 @@ impl LevelStream {
 }
 
 impl Recording {
-    /// Reads one chain of files of one symbol.
+    /// Reads one chain of files. Of several symbols the one with the most depth frames is kept.
     ///
     /// # Errors
-    /// A file cannot be read, or the files are not of exactly one symbol of a known product line.
+    /// A file cannot be read, or no symbol of a known product line is in it.
     pub fn read(name: &str, files: &[PathBuf]) -> Result<Recording, String> {
+        Recording::read_until(name, files, Nanos::NEVER)
+    }
+
+    /// As [`Recording::read`], but no more than `span` from the first line on.
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn read_until(name: &str, files: &[PathBuf], span: Nanos) -> Result<Recording, String> {
         let mut frames = Frames::new();
-        let (mut kinds, mut received) = (Vec::new(), Vec::new());
+        let (mut kinds, mut received, mut symbols) = (Vec::new(), Vec::new(), Vec::new());
         let mut inference = Inference::new(None);
         let mut source = recorded::Recording::new(files);
         while let Some(record) = source.next().map_err(|error| error.to_string())? {
+            if received.first().is_some_and(|&first| record.stamp.wall - first > span) {
+                break;
+            }
             let frame = &record.buffer[..record.length];
-            let kind = match (record.kind, kind_of(frame)) {
-                (RecordKind::Snapshot { .. }, _) => LineKind::Snapshot,
-                (RecordKind::Stream, MessageKind::Depth) => LineKind::Depth,
-                (RecordKind::Stream, MessageKind::Touch) => LineKind::Touch,
-                _ => LineKind::Other,
+            let (kind, symbol) = match (record.kind, kind_of(frame)) {
+                (RecordKind::Snapshot { symbol }, _) => (LineKind::Snapshot, symbol),
+                (RecordKind::Stream, MessageKind::Depth) => (LineKind::Depth, streamed_symbol(frame)),
+                (RecordKind::Stream, MessageKind::Touch) => (LineKind::Touch, streamed_symbol(frame)),
+                _ => (LineKind::Other, None),
             };
             inference.observe(frame);
             frames.push(frame);
             kinds.push(kind);
+            symbols.push(symbol);
             received.push(record.stamp.wall);
         }
         let product = inference
             .product()
             .ok_or_else(|| format!("{name}: of no known product line"))?;
-        let instruments = inference.instruments();
-        let [instrument] = instruments[..] else {
-            return Err(format!(
-                "{name}: {} symbols; a measurement needs a recording of one",
-                instruments.len()
-            ));
+        let depth_frames = |instrument: &Instrument| {
+            let symbol = Some(instrument.symbol.to_lowercase());
+            (0..kinds.len())
+                .filter(|&line| kinds[line] == LineKind::Depth && symbols[line] == symbol)
+                .count()
         };
+        let most = inference.instruments().into_iter().max_by_key(depth_frames);
+        let kept = most.ok_or_else(|| format!("{name}: no depth frames"))?;
+        let instrument = Instrument {
+            id: InstrumentId(0),
+            ..kept
+        };
+        for (kind, symbol) in kinds.iter_mut().zip(&symbols) {
+            if symbol.is_some_and(|symbol| symbol.to_lowercase() != instrument.symbol.to_lowercase()) {
+                *kind = LineKind::Other;
+            }
+        }
         Ok(Recording {
             name: name.to_owned(),
             product,
@@ -168,6 +191,27 @@ impl Recording {
             kinds,
             received,
         })
+    }
+
+    /// A synthetic recording: a snapshot, then `count` depth frames of `levels` levels, a tenth of a second apart.
+    #[must_use]
+    pub fn synthetic(shape: Shape, levels: usize, count: usize, seed: u64) -> Recording {
+        let mut frames = Frames::new();
+        frames.push(snapshot_body(shape, 500, seed).as_bytes());
+        let depth = depth_frames(shape, levels, count, seed);
+        (0..depth.len()).for_each(|index| frames.push(depth.frame(index)));
+        let mut kinds = vec![LineKind::Depth; frames.len()];
+        kinds[0] = LineKind::Snapshot;
+        Recording {
+            name: format!("synthetic {}", shape.name()),
+            product: product(shape),
+            instrument: synthetic(shape),
+            received: (0..frames.len() as i64)
+                .map(|line| Nanos::from_millis(1_700_000_000_000 + 100 * line))
+                .collect(),
+            frames,
+            kinds,
+        }
     }
 
     /// What the plain decoders need to know of the instrument.
@@ -181,12 +225,20 @@ impl Recording {
     /// # Errors
     /// As [`Recording::read`].
     pub fn chain(place: usize) -> Result<Option<Recording>, String> {
+        Recording::chain_until(place, Nanos::NEVER)
+    }
+
+    /// The first `span` of one of [`CHAINS`].
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Recording>, String> {
         let (name, files) = CHAINS[place];
         let files: Vec<PathBuf> = files.iter().map(|file| data_folder().join(file)).collect();
         if files.iter().any(|file| !file.exists()) {
             return Ok(None);
         }
-        Recording::read(name, &files).map(Some)
+        Recording::read_until(name, &files, span).map(Some)
     }
 
     /// The lines of one kind.
@@ -240,6 +292,13 @@ impl Recording {
             Ok(stream)
         }
     }
+}
+
+/// The symbol in a stream's name, in lower case as it stands there.
+fn streamed_symbol(frame: &[u8]) -> Option<Symbol> {
+    let name = frame.strip_prefix(b"{\"stream\":\"")?;
+    let at = name.iter().position(|&byte| byte == b'@')?;
+    Symbol::new(str::from_utf8(&name[..at]).ok()?)
 }
 
 #[derive(serde::Deserialize)]

@@ -176,6 +176,9 @@ pub struct ExecutionEvent {
     pub fee_asset: FeeAsset,
     /// Why the gateway itself refused.
     pub local: LocalReject,
+    /// With [`ExecutionKind::Rejected`]: the market had overtaken the price (a post-only order would have taken). An
+    /// ordinary end, not a fault: the slot quotes anew after a short wait and nothing is held against it.
+    pub overtaken: bool,
 }
 
 const _: () = assert!(size_of::<ExecutionEvent>() == 96);

@@ -1,56 +1,186 @@
-//! COLD: measures every ratio and prints it beside its target.
-use spinbook_bench::{book, pipeline::*, plain::*, workload::*};
-use spinbook_feed::venue::binance::decode::ScannerChoice;
-fn main() {
-    for place in 0..CHAINS.len() {
-        let Some(r) = Recording::chain(place).expect("readable") else {
-            println!("skipped: no recorded data");
-            continue;
-        };
-        println!("{} {:?} lines {}", r.name, r.increments(), r.frames.len());
-        let makers: Vec<Make<'_>> = vec![
-            Box::new(|| Box::new(Ours::new(&r, ScannerChoice::Best))),
-            Box::new(|| Box::new(Plain::new(&r, SimdJsonTyped::new(r.increments())))),
-            Box::new(|| Box::new(Plain::new(&r, SimdJsonTape::new(r.increments())))),
-        ];
-        let o = contest(&r, 5, &makers).expect("agree");
-        println!(
-            "timed {} ordered {}",
-            o.timed.lines.len(),
-            o.timed.ordered.iter().filter(|o| **o).count()
-        );
-        for (what, pick) in [("depth", 0), ("touch", 1), ("ordered", 2)] {
-            for t in &o.times {
-                let mut ps = vec![vec![]; 3];
-                for round in &t.rounds {
-                    let mut v: Vec<f32> = round
-                        .iter()
-                        .enumerate()
-                        .filter(|(i, _)| match pick {
-                            0 => o.timed.kinds[*i] == LineKind::Depth,
-                            1 => o.timed.kinds[*i] == LineKind::Touch,
-                            _ => o.timed.ordered[*i],
-                        })
-                        .map(|(_, v)| *v)
-                        .collect();
-                    v.sort_unstable_by(f32::total_cmp);
-                    for (k, p) in [0.5, 0.99, 0.999].iter().enumerate() {
-                        ps[k].push(v[((v.len() - 1) as f64 * p) as usize] as f64);
-                    }
-                }
-                let m: Vec<f64> = ps
-                    .iter_mut()
-                    .map(|p| spinbook_bench::contest::median_and_spread(p).0)
-                    .collect();
-                println!(
-                    "  {what} {:40} p50 {:8.0} p99 {:8.0} p99.9 {:8.0}",
-                    t.name, m[0], m[1], m[2]
-                );
+//! COLD: measures every ratio, prints each beside its target, and writes BENCHMARKS.md on request.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use spinbook_bench::allocations::CountingAllocator;
+use spinbook_bench::machine::{Machine, NoiseMeter};
+use spinbook_bench::measure::{
+    Effort, Figures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
+};
+use spinbook_bench::percentiles::{Class, histogram_of};
+use spinbook_bench::pipeline::Outcome;
+use spinbook_bench::report::Report;
+use spinbook_bench::targets::targets;
+use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_bench::{plot, ring, threads};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const HELP: &str = "usage: targets [FILES...] [--json] [--write BENCHMARKS.md] [--quick] [--no-peers]
+
+Measures every ratio and prints each beside its target.
+
+  FILES     one chain of recordings to measure on, instead of the recorded Binance chains
+  --json    prints the whole report as one JSON object
+  --write   writes the report as Markdown to this file, and its plots to bench/plots beside it
+  --quick   few rounds: shows that everything runs, its figures are rough
+  --no-peers  leaves out bench/peers, which takes minutes to build the first time";
+
+#[derive(Default)]
+struct Arguments {
+    files: Vec<PathBuf>,
+    json: bool,
+    quick: bool,
+    no_peers: bool,
+    write: Option<PathBuf>,
+}
+
+fn arguments() -> Result<Option<Arguments>, String> {
+    let mut parsed = Arguments::default();
+    let mut given = std::env::args().skip(1);
+    while let Some(argument) = given.next() {
+        match argument.as_str() {
+            "--json" => parsed.json = true,
+            "--quick" => parsed.quick = true,
+            "--no-peers" => parsed.no_peers = true,
+            "--write" => {
+                let file = given.next().ok_or("--write needs the name of a file")?;
+                parsed.write = Some(PathBuf::from(file));
             }
+            "--help" | "-h" => return Ok(None),
+            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}\n\n{HELP}")),
+            file => parsed.files.push(PathBuf::from(file)),
         }
-        let stream = r.levels().expect("levels");
-        for t in book::contest(&stream, 1 << 14, 9).expect("equal") {
-            println!("  {:32} {:8.2} ns a level +-{:.1}%", t.name, t.ns, t.spread * 100.0);
+    }
+    Ok(Some(parsed))
+}
+
+fn recordings(files: &[PathBuf], skipped: &mut Vec<String>) -> Result<Vec<Recording>, String> {
+    if !files.is_empty() {
+        let name = files[0]
+            .file_name()
+            .map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
+        return Recording::read(&name, files).map(|recording| vec![recording]);
+    }
+    let mut found = Vec::new();
+    for (place, (name, _)) in CHAINS.iter().enumerate() {
+        match Recording::chain(place)? {
+            Some(recording) => found.push(recording),
+            None => skipped.push(format!("{name}: no recorded data")),
+        }
+    }
+    Ok(found)
+}
+
+fn say(arguments: &Arguments, what: &str) {
+    if !arguments.json {
+        eprintln!("measuring {what}");
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(Figures, Vec<(String, Outcome)>), String> {
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    let none = |_: &_| Vec::new();
+    let mut figures = Figures::default();
+    let mut outcomes = Vec::new();
+    threads::pin(threads::cores().len().saturating_sub(1));
+    say(arguments, "decode, synthetic sizes");
+    figures.decode = decode_synthetic(effort, &none)?;
+    let recordings = recordings(&arguments.files, &mut figures.skipped)?;
+    for recording in &recordings {
+        say(arguments, &format!("decode, {}", recording.name));
+        figures.decode.extend(decode_recorded(recording, effort, &none)?);
+        say(arguments, &format!("book, {}", recording.name));
+        match book_table(recording, effort) {
+            Ok(table) => figures.book.push(table),
+            Err(why) => figures.skipped.push(format!("book, {}: {why}", recording.name)),
+        }
+        say(arguments, &format!("frame to order, {}", recording.name));
+        let outcome = path_outcome(recording, effort)?;
+        figures.path.push(path_table(recording, &outcome));
+        outcomes.push((recording.name.clone(), outcome));
+    }
+    say(arguments, "rings");
+    if threads::cores().len() >= 2 {
+        figures.ring = Some(ring_table(&ring::Kind::usual(), effort));
+    } else {
+        figures.skipped.push("ring: it takes two cores".into());
+    }
+    Ok((figures, outcomes))
+}
+
+/// One plot a recording, in `bench/plots` beside the report.
+fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(String, String)>, String> {
+    let folder = report.parent().unwrap_or(Path::new("")).join("bench/plots");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut plots = Vec::new();
+    for (name, outcome) in outcomes {
+        let frames = Class::Depth.frames(outcome);
+        let curve = |times| histogram_of(times, &frames);
+        let curves: Vec<_> = outcome
+            .times
+            .iter()
+            .map(|times| (times.name.clone(), curve(times)))
+            .collect();
+        let file = format!(
+            "frame_to_order_{}.svg",
+            name.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+        );
+        let path = folder.join(&file);
+        let drawn = plot::svg(&format!("Frame to order, depth frames, {name}"), &curves);
+        std::fs::write(&path, drawn).map_err(|error| format!("{}: {error}", path.display()))?;
+        plots.push((name.clone(), format!("bench/plots/{file}")));
+    }
+    Ok(plots)
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let meter = NoiseMeter::start();
+    let (figures, outcomes) = measure(arguments)?;
+    let noise = meter.stop();
+    let plots = match &arguments.write {
+        Some(file) => write_plots(file, &outcomes)?,
+        None => Vec::new(),
+    };
+    let report = Report {
+        machine: Machine::here(),
+        noise,
+        targets: targets(&figures),
+        figures,
+        command: "cargo run --release -p spinbook-bench --bin targets -- --write BENCHMARKS.md".into(),
+        plots,
+    };
+    if let Some(file) = &arguments.write {
+        std::fs::write(file, report.markdown()).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    if arguments.json {
+        let text = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        println!("{text}");
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments = match arguments() {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -25,8 +25,12 @@ pub struct Desk {
     pub(super) budget: usize,
     /// Twice its profit when it was last valued.
     pub(super) pnl_doubled: i128,
+    /// The last look found nothing to do and nothing waiting: the same targets need no other look.
+    pub(super) calm: bool,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
+    /// Cycle counter of the newest frame that was not decided on.
+    pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
     pub(super) wake: Nanos,
 }
@@ -60,6 +64,8 @@ pub struct EngineParts<S> {
     pub quoters: Box<[Quoter]>,
     /// Limits.
     pub risks: Box<[RiskSettings]>,
+    /// The quoters' refresh tolerances.
+    pub tolerances_millionths: Box<[i64]>,
     /// Desks.
     pub desks: Box<[Desk]>,
     /// Flags, all false.
@@ -100,6 +106,7 @@ impl<S> Engine<S> {
             working: parts.working,
             quoters: parts.quoters,
             risks: parts.risks,
+            tolerances_millionths: parts.tolerances_millionths,
             desks: parts.desks,
             quotable: parts.quotable,
             previous: parts.previous,

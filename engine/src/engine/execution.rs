@@ -55,6 +55,7 @@ impl<S: Strategy> Engine<S> {
             return;
         };
         let effect = working.on_event(event);
+        self.desks[instrument.index()].calm = false;
         self.trace_execution(event, now);
         self.count_event(event, &effect);
         if effect.lots_filled.0 > 0 {
@@ -122,9 +123,9 @@ impl<S: Strategy> Engine<S> {
 
     fn tell_quoter(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
         let index = event.instrument.index();
-        let local = event.local != LocalReject::None;
+        let ordinary = event.local != LocalReject::None || event.overtaken;
         if let Some((slot, outcome)) = effect.ended {
-            let storm = self.quoters[index].on_ended(slot, outcome, local, now);
+            let storm = self.quoters[index].on_ended(slot, outcome, ordinary, now);
             if storm && self.desks[index].state < TradingState::CancelOnly {
                 self.counters.increment(Counter::RejectStorms);
                 self.desks[index].state = TradingState::CancelOnly;

@@ -37,6 +37,8 @@ pub struct Engine<S> {
     working: Box<[Working]>,
     quoters: Box<[Quoter]>,
     risks: Box<[RiskSettings]>,
+    /// The quoters' refresh tolerances, for the view.
+    tolerances_millionths: Box<[i64]>,
     desks: Box<[Desk]>,
     /// Whose book is Live, two-sided, uncrossed and fresh, as of its last look.
     quotable: Box<[bool]>,
@@ -94,10 +96,14 @@ impl<S: Strategy> Engine<S> {
         let index = event.instrument.index();
         if index < self.markets.len() && event.kind != MarketKind::Trade {
             if best_of(&self.markets[index]).is_none() && self.quotable[index] {
+                self.origin_tsc = event.received.tsc;
                 self.decide(event.instrument, now);
                 self.finish_turn(now);
+                self.origin_tsc = 0;
             } else {
-                self.desks[index].dirty = true;
+                let desk = &mut self.desks[index];
+                desk.dirty = true;
+                desk.origin_tsc = event.received.tsc;
                 self.dirty = true;
                 self.deadline = Nanos::ZERO;
             }
@@ -112,9 +118,11 @@ impl<S: Strategy> Engine<S> {
         }
         for index in 0..self.desks.len() {
             if self.desks[index].dirty {
+                self.origin_tsc = core::mem::take(&mut self.desks[index].origin_tsc);
                 self.decide(InstrumentId(index as u16), now);
             }
         }
+        self.origin_tsc = 0;
         self.finish_turn(now);
     }
 
@@ -165,15 +173,21 @@ impl<S: Strategy> Engine<S> {
             &self.positions,
             &self.working,
             &self.quotable,
+            &self.tolerances_millionths,
             now,
         );
         self.strategy.on_change(&view, changed, &mut self.targets);
         self.counters.increment(Counter::Decisions);
-        // The instrument itself is settled even if the strategy had nothing to say about it.
-        self.settle(changed, now);
+        // Unless it is calm, the instrument is settled even if the strategy had nothing new to say about it.
+        let settled = !self.desks[changed.index()].calm || self.pull_reason(changed).is_some();
+        if settled {
+            self.settle(changed, now);
+        }
         while let Some(instrument) = self.targets.take_rewritten() {
             if instrument != changed {
                 self.refresh_quotable(instrument, now);
+                self.settle(instrument, now);
+            } else if !settled {
                 self.settle(instrument, now);
             }
         }
@@ -296,6 +310,7 @@ impl<S> Engine<S> {
     fn look_at_everything(&mut self) {
         for desk in &mut self.desks {
             desk.dirty = true;
+            desk.calm = false;
         }
         self.dirty = true;
         self.deadline = Nanos::ZERO;

@@ -22,7 +22,7 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Why every quote of an instrument must go, if it must.
-    fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
+    pub(super) fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
         if self.shutdown {
             Some(Reason::Shutdown)
         } else if !self.ready || !self.instrument_state(instrument).may_place() {
@@ -54,7 +54,10 @@ impl<S: Strategy> Engine<S> {
         } else {
             self.quoters[index].plan(quotes, &self.working[index], room, pull, now, &mut self.plan);
         }
-        self.desks[index].wake = self.plan.wake;
+        let plan = &self.plan;
+        let idle = plan.cancels().is_empty() && plan.places().is_empty() && plan.waiting == 0;
+        self.desks[index].calm = idle && plan.wake == Nanos::NEVER && pull.is_none();
+        self.desks[index].wake = plan.wake;
         self.counters.add(Counter::TargetsWaiting, u64::from(self.plan.waiting));
         if self.plan.out_of_budget {
             let more = if paused {

@@ -16,13 +16,12 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         self.deadline = Nanos::NEVER;
-        self.dirty = false;
+        self.flush(now);
         for index in 0..self.desks.len() {
             let instrument = InstrumentId(index as u16);
             let timed_out = self.time_out_requests(instrument, now);
             let was_quotable = self.quotable[index];
             let due = timed_out
-                || self.desks[index].dirty
                 || now >= self.desks[index].wake
                 || (was_quotable && self.markets[index].depth_age(now) > self.risks[index].book_age_max);
             if due {
@@ -57,6 +56,7 @@ impl<S: Strategy> Engine<S> {
             if late && self.working[index].on_request_timeout(SlotId(slot)) {
                 self.counters.increment(Counter::RequestsTimedOut);
                 self.counters.increment(Counter::OrdersUnknown);
+                self.desks[index].calm = false;
                 any = true;
             }
         }

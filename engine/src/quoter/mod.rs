@@ -304,14 +304,14 @@ impl Quoter {
         self.slots[usize::from(slot.0)].cancel_from = now + self.settings.reject_wait;
     }
 
-    /// Notes how the slot's order ended; returns whether this is a reject storm. `local` says that it was the
-    /// gateway that refused, which is no fault of the order.
-    pub fn on_ended(&mut self, slot: SlotId, outcome: Outcome, local: bool, now: Nanos) -> bool {
+    /// Notes how the slot's order ended; returns whether this is a reject storm. `ordinary` says that a reject is no
+    /// fault of the order: the gateway refused it, or the market had overtaken a post-only price.
+    pub fn on_ended(&mut self, slot: SlotId, outcome: Outcome, ordinary: bool, now: Nanos) -> bool {
         let settings = self.settings;
         let state = &mut self.slots[usize::from(slot.0)];
         state.cancel_from = Nanos::ZERO;
         match outcome {
-            Outcome::Rejected if !local => {
+            Outcome::Rejected if !ordinary => {
                 let doublings = u32::from(state.rejects).min(32);
                 let wait = settings
                     .reject_wait

@@ -198,9 +198,7 @@ mod tests {
 
     #[test]
     fn no_stretch_of_the_span_holds_more_than_the_maximum() {
-        let seed = 7_u64;
-        println!("seed {seed}");
-        let mut random = seed;
+        let mut random = 7_u64;
         let (count_max, span) = (50_u32, 10_000_000_000_i64);
         let mut window = RateWindow::new(WindowSettings {
             count_max,

@@ -110,7 +110,8 @@ pub fn spread_strategy(settings: Vec<SpreadSettings>) -> Result<Spread, SetupErr
     for (instrument, entry) in settings.iter().enumerate() {
         spread::check(entry).map_err(|setting| SetupError::Strategy { instrument, setting })?;
     }
-    Ok(Spread::new(settings.into_boxed_slice()))
+    let decided = vec![None; settings.len()].into_boxed_slice();
+    Ok(Spread::new(settings.into_boxed_slice(), decided))
 }
 
 /// An engine with all its memory. It trades once its books are Live and the gateway is ready.
@@ -156,6 +157,10 @@ pub fn engine<S: Strategy>(
         working: vec![Working::default(); count].into_boxed_slice(),
         quoters: entries.iter().map(|entry| Quoter::new(entry.quoter)).collect(),
         risks: entries.iter().map(|entry| entry.risk).collect(),
+        tolerances_millionths: entries
+            .iter()
+            .map(|entry| entry.quoter.refresh_tolerance_millionths)
+            .collect(),
         desks,
         quotable: vec![false; count].into_boxed_slice(),
         previous: vec![Quotes::NONE; count].into_boxed_slice(),

@@ -6,13 +6,17 @@
 //! width     = spread                                           the full spread
 //!           = spread x widening    if |B - A| / (B + A) > threshold, over the top N levels
 //! skew      = inventory_skew x exposure / position_max         clamped to +-inventory_skew
-//! distance  = max(width/2 +- skew, edge_min + fee)             + for bids, - for asks: long shifts both down
+//! wanted    = width/2 +- skew                                  + for bids, - for asks: long shifts both down
+//! least     = edge_min + fee
+//! distance  = wanted, or least + refresh_tolerance             if wanted < least
 //! bid(k)    = floor(M/2 x (1 - (distance_bid + k x level_step)))   to the order step: away from the mid
 //! ask(k)    = ceil (M/2 x (1 + (distance_ask + k x level_step)))   to the order step: away from the mid
 //! ```
 //!
 //! The distance from the mid less the fee is a quote's edge, so no quote lies below `edge_min`: where spread and
-//! skew would put one nearer, it is moved out to that distance. The fee is the maker's for post-only quotes and
+//! skew would put one nearer, it is moved out, by the refresh tolerance more than it must, and a working order is
+//! replaced as soon as the mid comes nearer than `least`, whatever the tolerance: so neither the edge is given
+//! away nor every step of the mid answered. The fee is the maker's for post-only quotes and
 //! the taker's for IOC. Post-only quotes stay at least one step away from the opposite best, and each level at
 //! least one step beyond the one before. Sizes stop where the position limit would be passed.
 
@@ -54,17 +58,31 @@ pub struct SpreadSettings {
     pub time_in_force: TimeInForce,
 }
 
+/// All that the quotes of an instrument follow from. While it stays the same, so do they.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    best: Best,
+    width: i128,
+    exposure: Lots,
+    tolerance_millionths: i64,
+}
+
 /// The reference strategy: each instrument by itself.
 #[derive(Clone, Debug)]
 pub struct Spread {
     settings: Box<[SpreadSettings]>,
+    decided: Box<[Option<Inputs>]>,
 }
 
 impl Spread {
-    /// One entry an instrument, by id. Set-up checks the ranges with [`check`].
+    /// One entry an instrument, by id, and as many empty memories. Set-up checks the ranges with [`check`].
+    ///
+    /// # Panics
+    /// If the two differ in length, a bug of set-up.
     #[must_use]
-    pub fn new(settings: Box<[SpreadSettings]>) -> Spread {
-        Spread { settings }
+    pub fn new(settings: Box<[SpreadSettings]>, decided: Box<[Option<Inputs>]>) -> Spread {
+        assert_eq!(settings.len(), decided.len(), "one memory an instrument");
+        Spread { settings, decided }
     }
 }
 
@@ -119,19 +137,34 @@ fn distance_doubled(
     settings: &SpreadSettings,
     instrument: &InstrumentSettings,
     side: Side,
-    width: i128,
-    exposure: Lots,
+    inputs: &Inputs,
 ) -> (i128, i128) {
     let full = settings.position_lots_max.0.max(1);
-    let held = i128::from(exposure.0.clamp(-full, full));
-    let skew_doubled = 2 * i128::from(settings.inventory_skew_millionths) * held / i128::from(full);
+    let held = i128::from(inputs.exposure.0.clamp(-full, full));
+    let skew = 2 * i128::from(settings.inventory_skew_millionths) * held;
+    let skew_doubled = divide_floor(skew.abs(), i128::from(full)) * skew.signum();
     let fee = match settings.time_in_force {
         TimeInForce::PostOnly => instrument.maker_fee_millionths,
         TimeInForce::ImmediateOrCancel | TimeInForce::GoodTilCancel => instrument.taker_fee_millionths,
     };
     let least_doubled = 2 * (i128::from(settings.edge_min_millionths) + i128::from(fee));
-    let wanted_doubled = width + skew_doubled * i128::from(side.sign());
-    (wanted_doubled.max(least_doubled), least_doubled)
+    let wanted_doubled = inputs.width + skew_doubled * i128::from(side.sign());
+    let held_off = wanted_doubled < least_doubled;
+    let distance_doubled = if held_off {
+        least_doubled + 2 * i128::from(inputs.tolerance_millionths)
+    } else {
+        wanted_doubled
+    };
+    (distance_doubled, least_doubled)
+}
+
+/// Division rounded down by a positive number, in 64 bits where both fit, as with real prices they do.
+#[inline]
+fn divide_floor(numerator: i128, unit: i128) -> i128 {
+    match (i64::try_from(numerator), i64::try_from(unit)) {
+        (Ok(numerator), Ok(unit)) => i128::from(numerator.div_euclid(unit)),
+        _ => numerator.div_euclid(unit),
+    }
 }
 
 /// The legal price at a doubled distance from the mid, rounded away from it, held within `0..=i64::MAX`: a bid
@@ -142,8 +175,8 @@ fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, dista
     let step = i128::from(instrument.tick_order_step.0);
     let unit = 4 * ONE * step;
     let steps = match side {
-        Side::Bid => numerator.div_euclid(unit),
-        Side::Ask => -((-numerator).div_euclid(unit)),
+        Side::Bid => divide_floor(numerator, unit),
+        Side::Ask => -divide_floor(-numerator, unit),
     };
     Tick((steps * step).clamp(0, i128::from(i64::MAX)) as i64)
 }
@@ -153,13 +186,12 @@ fn quote_side(
     settings: &SpreadSettings,
     instrument: &InstrumentSettings,
     side: Side,
-    best: &Best,
-    width: i128,
-    exposure: Lots,
+    inputs: &Inputs,
     quotes: &mut Quotes,
 ) {
+    let (best, exposure) = (&inputs.best, inputs.exposure);
     let mid_doubled = best.mid_doubled();
-    let (distance, least) = distance_doubled(settings, instrument, side, width, exposure);
+    let (distance, least) = distance_doubled(settings, instrument, side, inputs);
     let step = instrument.tick_order_step.0;
     // What the other side leaves to a post-only quote: one step before the opposite best.
     let outermost = match (settings.time_in_force, side) {
@@ -209,17 +241,31 @@ fn quote_side(
 
 impl Strategy for Spread {
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets) {
-        let quotes = targets.rewrite(changed);
-        let Some(settings) = self.settings.get(changed.index()) else {
+        let (Some(settings), Some(decided)) = (
+            self.settings.get(changed.index()),
+            self.decided.get_mut(changed.index()),
+        ) else {
             return;
         };
-        let Some(best) = view.best(changed) else { return };
-        let instrument = view.instrument(changed);
-        let exposure = view.exposure(changed);
+        let Some(best) = view.best(changed) else {
+            *decided = None;
+            targets.rewrite(changed);
+            return;
+        };
         let sizes = view.imbalance(changed, settings.imbalance_levels, settings.imbalance_net_of_own);
-        let width = width(settings, sizes);
+        let inputs = Inputs {
+            best,
+            width: width(settings, sizes),
+            exposure: view.exposure(changed),
+            tolerance_millionths: view.refresh_tolerance_millionths(changed),
+        };
+        if *decided == Some(inputs) {
+            return;
+        }
+        *decided = Some(inputs);
+        let quotes = targets.rewrite(changed);
         for side in Side::BOTH {
-            quote_side(settings, instrument, side, &best, width, exposure, quotes);
+            quote_side(settings, view.instrument(changed), side, &inputs, quotes);
         }
     }
 }

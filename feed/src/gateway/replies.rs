@@ -297,6 +297,9 @@ impl Gateway {
             self.counters.orders_refused += 1;
             self.orders
                 .on_refused(pending.order, refusal.code, now, &mut self.events);
+            if let Some(event) = self.events.back_mut().filter(|event| event.order == pending.order) {
+                event.overtaken = reaction == Reaction::Reprice && event.kind == ExecutionKind::Rejected;
+            }
         }
     }
 

@@ -150,22 +150,20 @@ pub struct VerifyOutcome {
 /// `progress` is called with the lines read so far now and then.
 pub fn verify(files: &[PathBuf], product: Option<Product>, progress: &mut dyn FnMut(u64)) -> VerifyOutcome {
     let names = files.iter().map(|file| file.display().to_string()).collect();
-    verify_sources(names, product, &mut || Ok(Box::new(Recording::new(files))), progress)
+    let mut inference = Inference::new(product);
+    inference.look_at(&mut Recording::new(files));
+    verify_sources(names, inference, &mut || Ok(Box::new(Recording::new(files))), progress)
 }
 
-/// [`verify`] of any source that can be opened again from its start.
+/// [`verify`] of any source that can be opened again from its start, with what is known of its instruments.
 pub fn verify_sources(
     names: Vec<String>,
-    product: Option<Product>,
+    mut inference: Inference,
     open: &mut dyn FnMut() -> Result<Box<dyn Source>, SourceError>,
     progress: &mut dyn FnMut(u64),
 ) -> VerifyOutcome {
     let started = Instant::now();
-    let mut inference = Inference::new(product);
-    match open() {
-        Ok(mut source) => inference.look_at(source.as_mut()),
-        Err(error) => return failed(names, product, VerifyProblem::Source(error)),
-    }
+    let product = inference.product();
     let mut run = Run::default();
     for _ in 0..RESTARTS_MAX {
         let mut source = match open() {

@@ -1,0 +1,33 @@
+//! COLD: runs one stage of the gate: once to warm it, once to be counted. The gate starts it under callgrind.
+
+use std::process::ExitCode;
+
+use spinbook_bench::stages::{counted_by_the_gate, counts_inner, stage};
+
+fn main() -> ExitCode {
+    let Some(name) = std::env::args().nth(1) else {
+        eprintln!("usage: stages NAME");
+        return ExitCode::from(2);
+    };
+    match stage(&name) {
+        Ok(Some(mut stage)) => {
+            // A stage that counts its inner part is counted in both runs, and has twice the units.
+            let (first, second, runs) = if counts_inner(&name) {
+                ((stage.run)(), (stage.run)(), 2)
+            } else {
+                ((stage.run)(), counted_by_the_gate(&mut stage.run), 1)
+            };
+            core::hint::black_box((first, second));
+            println!("{} {}", stage.units * runs, stage.unit);
+            ExitCode::SUCCESS
+        }
+        Ok(None) => {
+            println!("skipped: no recorded data");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! COLD: measures everything once and keeps the figures: the source of every table and of every target.
+
+use serde::Serialize;
+use spinbook_engine::setup::{BookSettings, book as make_book};
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::venue::instrument::Instrument;
+
+use crate::allocations;
+use crate::book;
+use crate::contest::Time;
+use crate::decode;
+use crate::frames::Frames;
+use crate::instrument::{product, synthetic};
+use crate::percentiles::{Class, Row, row};
+use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
+use crate::plain::{SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
+use crate::ring;
+use crate::synthetic::{Shape, depth_frames, touch_frames};
+use crate::trader::FAR_LEVELS;
+use crate::workload::{LineKind, Recording};
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds of a contest over synthetic frames.
+    pub rounds: usize,
+    /// Rounds of a contest over a recording.
+    pub replays: usize,
+    /// Rounds of the ring contest.
+    pub ring_rounds: usize,
+}
+
+impl Effort {
+    /// For tables.
+    pub const FULL: Effort = Effort {
+        rounds: 31,
+        replays: 9,
+        ring_rounds: 20,
+    };
+    /// To see that everything runs.
+    pub const QUICK: Effort = Effort {
+        rounds: 5,
+        replays: 3,
+        ring_rounds: 3,
+    };
+}
+
+/// One decode contest.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecodeTable {
+    /// Which frames.
+    pub what: String,
+    /// How many.
+    pub frames: usize,
+    /// Their mean size.
+    pub bytes_mean: usize,
+    /// Ours first (best scanner, portable), then the peers.
+    pub times: Vec<Time>,
+}
+
+impl DecodeTable {
+    /// The fastest peer.
+    #[must_use]
+    pub fn best_peer(&self) -> Option<&Time> {
+        self.times
+            .iter()
+            .skip(2)
+            .min_by(|one, other| one.ns.total_cmp(&other.ns))
+    }
+
+    /// How many times faster than the fastest peer ours is: `scanner` 0 is the best, 1 the portable one.
+    #[must_use]
+    pub fn ratio(&self, scanner: usize) -> Option<f64> {
+        Some(self.best_peer()?.ns / self.times.get(scanner)?.ns)
+    }
+}
+
+/// One book contest.
+#[derive(Clone, Debug, Serialize)]
+pub struct BookTable {
+    /// Which recording.
+    pub what: String,
+    /// Messages after the snapshot.
+    pub messages: usize,
+    /// Levels in them.
+    pub levels: usize,
+    /// Memory of our book, in bytes.
+    pub memory_bytes: usize,
+    /// ns a level: ours, `BTreeMap`, bare store.
+    pub times: Vec<Time>,
+}
+
+/// Frame to order over one recording.
+#[derive(Clone, Debug, Serialize)]
+pub struct PathTable {
+    /// Which recording.
+    pub what: String,
+    /// By class of frames.
+    pub classes: Vec<PathClass>,
+    /// Calls to the allocator by our path over the whole recording once warm; none if this process does not count.
+    pub allocations: Option<u64>,
+}
+
+/// Frame to order over one class of frames.
+#[derive(Clone, Debug, Serialize)]
+pub struct PathClass {
+    /// Which.
+    pub what: &'static str,
+    /// How many.
+    pub frames: usize,
+    /// Ours first, then the plain pipelines, the named one first.
+    pub rows: Vec<Row>,
+}
+
+/// The rings.
+#[derive(Clone, Debug, Serialize)]
+pub struct RingTable {
+    /// ns one way, ours first.
+    pub one_way: Vec<Time>,
+    /// ns a message flat out, ours first.
+    pub stream: Vec<Time>,
+    /// Cores that the two threads could use.
+    pub cores: usize,
+}
+
+/// All figures of one run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Figures {
+    /// Decode contests: synthetic sizes, then recorded frames.
+    pub decode: Vec<DecodeTable>,
+    /// The same contests in a build for this machine with the peers' compile-time vector code, if it was made.
+    pub decode_native: Vec<DecodeTable>,
+    /// Book contests.
+    pub book: Vec<BookTable>,
+    /// Frame to order.
+    pub path: Vec<PathTable>,
+    /// The rings.
+    pub ring: Option<RingTable>,
+    /// The rings in the peers' build, with rtrb.
+    pub ring_native: Option<RingTable>,
+    /// What was skipped and why.
+    pub skipped: Vec<String>,
+}
+
+/// One contest over one kind of frames, with what further decoders `more` gives.
+///
+/// # Errors
+/// As [`decode::contest`].
+pub fn decode_table(
+    what: String,
+    frames: &Frames,
+    of: (Product, &Instrument),
+    rounds: usize,
+    more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
+) -> Result<DecodeTable, String> {
+    let times =
+        decode::contest(frames, of.0, of.1, rounds, || more(of.1)).map_err(|error| format!("{what}: {error}"))?;
+    Ok(DecodeTable {
+        what,
+        frames: frames.len(),
+        bytes_mean: frames.byte_count() / frames.len().max(1),
+        times,
+    })
+}
+
+/// Decode contests on synthetic frames of both products.
+///
+/// # Errors
+/// As [`decode::contest`].
+pub fn decode_synthetic(
+    effort: Effort,
+    more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
+) -> Result<Vec<DecodeTable>, String> {
+    let mut tables = Vec::new();
+    for shape in Shape::ALL {
+        let instrument = synthetic(shape);
+        for levels in [2, 20, 200] {
+            let what = format!("{} depth, {levels} levels", shape.name());
+            let frames = depth_frames(shape, levels, 400, 1);
+            tables.push(decode_table(
+                what,
+                &frames,
+                (product(shape), &instrument),
+                effort.rounds,
+                more,
+            )?);
+        }
+        let what = format!("{} best bid/ask", shape.name());
+        let frames = touch_frames(shape, 400, 1);
+        tables.push(decode_table(
+            what,
+            &frames,
+            (product(shape), &instrument),
+            effort.rounds,
+            more,
+        )?);
+    }
+    Ok(tables)
+}
+
+/// Decode contests on the depth and best bid/ask frames of a recording.
+///
+/// # Errors
+/// As [`decode::contest`].
+pub fn decode_recorded(
+    recording: &Recording,
+    effort: Effort,
+    more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
+) -> Result<Vec<DecodeTable>, String> {
+    let mut tables = Vec::new();
+    for (what, kind) in [("depth", LineKind::Depth), ("best bid/ask", LineKind::Touch)] {
+        let frames = recording.of_kind(kind);
+        if frames.is_empty() {
+            continue;
+        }
+        let what = format!("{}, recorded {what}", recording.name);
+        tables.push(decode_table(
+            what,
+            &frames,
+            (recording.product, &recording.instrument),
+            effort.replays,
+            more,
+        )?);
+    }
+    Ok(tables)
+}
+
+/// The book contest on a recording.
+///
+/// # Errors
+/// As [`book::contest`], or the recording has no snapshot.
+pub fn book_table(recording: &Recording, effort: Effort) -> Result<BookTable, String> {
+    let stream = recording.levels()?;
+    let times = book::contest(&stream, FAR_LEVELS, effort.replays)?;
+    Ok(BookTable {
+        what: recording.name.clone(),
+        messages: stream.messages.len() - 1,
+        levels: stream.changed_levels(),
+        memory_bytes: make_book(&BookSettings { far_levels: FAR_LEVELS }).memory_bytes(),
+        times,
+    })
+}
+
+/// Plays the pipelines over a recording: ours, ours with the portable scanner, and the plain ones.
+///
+/// # Errors
+/// As [`pipeline::contest`].
+pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, String> {
+    let increments = recording.increments();
+    let makers: Vec<Make<'_>> = vec![
+        Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Best))),
+        Box::new(|| Box::new(Plain::new(recording, SimdJsonTyped::new(increments)))),
+        Box::new(|| Box::new(Plain::new(recording, SimdJsonTape::new(increments)))),
+        Box::new(|| Box::new(Plain::new(recording, SerdeJsonTyped::new(increments)))),
+        Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Portable))),
+    ];
+    pipeline::contest(recording, effort.replays, &makers)
+}
+
+/// The tables of an outcome.
+#[must_use]
+pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
+    let class = |class: Class| PathClass {
+        what: class.name(),
+        frames: class.frames(outcome).len(),
+        rows: outcome.times.iter().map(|times| row(outcome, times, class)).collect(),
+    };
+    PathTable {
+        what: recording.name.clone(),
+        classes: Class::ALL
+            .into_iter()
+            .map(class)
+            .filter(|class| class.frames > 0)
+            .collect(),
+        allocations: allocations::is_installed().then(|| path_allocations(recording)),
+    }
+}
+
+/// Calls to the allocator while our path works through a recording's frames, from the first book on.
+#[must_use]
+pub fn path_allocations(recording: &Recording) -> u64 {
+    let mut ours = Ours::new(recording, ScannerChoice::Best);
+    let mut buffer = recording.frames.buffer();
+    let (mut calls, mut live) = (0u64, false);
+    for line in 0..recording.frames.len() {
+        let length = recording.frames.copy_to(line, &mut buffer);
+        let now = recording.received[line];
+        let stamp = spinbook_engine::types::Stamp { wall: now, tsc: 0 };
+        match recording.kinds[line] {
+            LineKind::Snapshot => {
+                ours.snapshot(&mut buffer, length, stamp);
+                live = true;
+            }
+            LineKind::Other => {}
+            _ if !live => ours.frame(&mut buffer, length, stamp),
+            _ => calls += allocations::count(|| ours.frame(&mut buffer, length, stamp)).1,
+        }
+        ours.trader().answer(now, |_| {});
+    }
+    calls
+}
+
+/// The ring contest with the given kinds.
+#[must_use]
+pub fn ring_table(kinds: &[ring::Kind], effort: Effort) -> RingTable {
+    let outcome = ring::contest(kinds, effort.ring_rounds, 20, 100_000);
+    RingTable {
+        one_way: outcome.one_way,
+        stream: outcome.stream,
+        cores: crate::threads::cores().len(),
+    }
+}

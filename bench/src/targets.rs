@@ -1,0 +1,236 @@
+//! COLD: every ratio beside its target.
+
+use serde::Serialize;
+
+use crate::contest::Time;
+use crate::measure::{DecodeTable, Figures, PathClass, PathTable};
+use crate::percentiles::PERCENTILES;
+
+/// Which side of the limit is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The figure must be this large.
+    AtLeast,
+    /// The figure must be this small.
+    AtMost,
+}
+
+/// One target.
+#[derive(Clone, Debug, Serialize)]
+pub struct Target {
+    /// What is held to it.
+    pub what: String,
+    /// Which side is good.
+    pub limit: Limit,
+    /// The limit.
+    pub target: f64,
+    /// `x`, `ns` or nothing.
+    pub unit: &'static str,
+    /// The figure; none if it was not measured.
+    pub measured: Option<f64>,
+    /// Where the figure comes from, or why there is none.
+    pub note: String,
+}
+
+impl Target {
+    fn at_least(what: impl Into<String>, target: f64, measured: Option<f64>, note: impl Into<String>) -> Target {
+        Target {
+            what: what.into(),
+            limit: Limit::AtLeast,
+            target,
+            unit: "x",
+            measured,
+            note: note.into(),
+        }
+    }
+
+    fn at_most(
+        what: impl Into<String>,
+        target: f64,
+        unit: &'static str,
+        measured: Option<f64>,
+        note: impl Into<String>,
+    ) -> Target {
+        Target {
+            what: what.into(),
+            limit: Limit::AtMost,
+            target,
+            unit,
+            measured,
+            note: note.into(),
+        }
+    }
+
+    /// Whether it is met; none if it was not measured.
+    #[must_use]
+    pub fn is_met(&self) -> Option<bool> {
+        let measured = self.measured?;
+        Some(match self.limit {
+            Limit::AtLeast => measured >= self.target,
+            Limit::AtMost => measured <= self.target,
+        })
+    }
+
+    /// The verdict in words: met, or missed by how much, or not measured.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        let Some(measured) = self.measured else {
+            return format!("not measured: {}", self.note);
+        };
+        let by = if self.target == 0.0 {
+            format!("by {measured:.0}")
+        } else {
+            format!("by {:.0} %", (measured / self.target - 1.0).abs() * 100.0)
+        };
+        match self.is_met() {
+            Some(true) => "met".into(),
+            _ => format!("missed {by}"),
+        }
+    }
+}
+
+/// What is not built yet, with the target it will be held to.
+const NOT_BUILT: [(&str, &str); 6] = [
+    (
+        "receive: record layer and frame reader <= 1.2x bare AES-128-GCM, >= 1.6x tungstenite + rustls",
+        "receive bench",
+    ),
+    (
+        "send: 200 B signature < 200 ns; 300 B frame < 1.2x bare seal",
+        "send bench",
+    ),
+    ("wire to wire: p50 <= 1.15x the floor", "wire harness"),
+    (
+        "book: >= 1.8x ROIVectorMarketDepth, >= 7x its HashMap (hftbacktest)",
+        "hftbacktest in bench/peers",
+    ),
+    (
+        "book: >= 25x barter-data and nautilus",
+        "barter-data and nautilus in bench/peers",
+    ),
+    ("ring: loom or shuttle model", "model of the ring"),
+];
+
+/// All targets with what was measured.
+#[must_use]
+pub fn targets(figures: &Figures) -> Vec<Target> {
+    let mut all = decode_targets(&figures.decode, "");
+    all.extend(decode_targets(&figures.decode_native, ", build for this machine"));
+    for table in &figures.book {
+        let ratio = table
+            .times
+            .first()
+            .zip(table.times.get(2))
+            .map(|(ours, bare)| ours.ns / bare.ns);
+        let what = format!("book, {}: a level over a bare store of its quantity", table.what);
+        all.push(Target::at_most(what, 4.0, "x", ratio, ns_note(&table.times, 0, 2)));
+    }
+    figures.path.iter().for_each(|table| path_targets(table, &mut all));
+    let mut not_built = |what: &str, why: &str| {
+        all.push(Target::at_least(what, 0.0, None, format!("not built ({why})")));
+    };
+    NOT_BUILT.iter().for_each(|(what, why)| not_built(what, why));
+    all
+}
+
+fn ns_note(times: &[Time], one: usize, other: usize) -> String {
+    let of = |index: usize| times.get(index).map_or(f64::NAN, |time| time.ns);
+    let digits = if of(one) < 20.0 { 2 } else { 0 };
+    format!("{:.digits$} ns, {:.digits$} ns", of(one), of(other))
+}
+
+fn decode_targets(tables: &[DecodeTable], build: &str) -> Vec<Target> {
+    let mut all = Vec::new();
+    for (scanner, what, target) in [(0, "best scanner", 5.0), (1, "portable scanner", 3.0)] {
+        for table in tables {
+            let note = match (table.times.get(scanner), table.best_peer()) {
+                (Some(ours), Some(peer)) => format!("{:.0} ns, {} {:.0} ns", ours.ns, peer.name, peer.ns),
+                _ => String::new(),
+            };
+            let what = format!("decode, {}: {what} over the best peer{build}", table.what);
+            all.push(Target::at_least(what, target, table.ratio(scanner), note));
+        }
+    }
+    all
+}
+
+fn path_targets(table: &PathTable, all: &mut Vec<Target>) {
+    let Some(depth) = table.classes.iter().find(|class| class.what == "depth frames") else {
+        return;
+    };
+    let what = |text: &str| format!("frame to order, {}: {text}", table.what);
+    for (percentile, target) in [(50.0, 6.0), (99.0, 7.0)] {
+        let (ratio, note) = ratio_at(depth, percentile);
+        all.push(Target::at_least(
+            what(&format!("p{percentile} over the plain pipeline")),
+            target,
+            ratio,
+            note,
+        ));
+    }
+    let line = depth.rows.first().and_then(|row| row.line);
+    let fit = "least squares over the levels of depth frames";
+    all.push(Target::at_most(
+        what("fixed part"),
+        120.0,
+        "ns",
+        line.map(|line| line.intercept),
+        fit,
+    ));
+    all.push(Target::at_most(
+        what("a level"),
+        7.0,
+        "ns",
+        line.map(|line| line.slope),
+        fit,
+    ));
+    let why = if table.allocations.is_some() {
+        "allocator calls, whole recording"
+    } else {
+        "no counting allocator"
+    };
+    all.push(Target::at_most(
+        what("allocations"),
+        0.0,
+        "",
+        table.allocations.map(|calls| calls as f64),
+        why,
+    ));
+}
+
+/// Plain over ours at a percentile.
+fn ratio_at(class: &PathClass, percentile: f64) -> (Option<f64>, String) {
+    let Some(place) = PERCENTILES.iter().position(|&one| one == percentile) else {
+        return (None, String::new());
+    };
+    let [ours, plain, ..] = &class.rows[..] else {
+        return (None, String::new());
+    };
+    (
+        Some(plain.ns[place] / ours.ns[place]),
+        format!("{:.0} ns, {:.0} ns", ours.ns[place], plain.ns[place]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limit, Target};
+
+    #[test]
+    fn a_verdict_says_by_how_much() {
+        let target = |limit, target, measured| Target {
+            what: String::new(),
+            limit,
+            target,
+            unit: "x",
+            measured,
+            note: "why".into(),
+        };
+        assert_eq!(target(Limit::AtLeast, 5.0, Some(5.1)).verdict(), "met");
+        assert_eq!(target(Limit::AtLeast, 5.0, Some(4.0)).verdict(), "missed by 20 %");
+        assert_eq!(target(Limit::AtMost, 120.0, Some(150.0)).verdict(), "missed by 25 %");
+        assert_eq!(target(Limit::AtMost, 0.0, Some(3.0)).verdict(), "missed by 3");
+        assert_eq!(target(Limit::AtMost, 7.0, None).verdict(), "not measured: why");
+    }
+}
