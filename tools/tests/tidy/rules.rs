@@ -224,7 +224,8 @@ const HOT_BANS: &[(&str, &str)] = &[
 /// HOT files of the feed make no banned call, outside functions that say why they are cold.
 ///
 /// A constructor (`new`, `with_…`, `from_…` returning an owner, `build`) runs at set-up. Any other function is
-/// exempt if a comment on its first line or right above says `cold: reason`, or its documentation `(set-up)` or `Cold: reason`; a
+/// exempt if a comment on its first line or right above says `cold: reason`, or its documentation `(set-up)` or
+/// `Cold: reason`; a
 /// single line if it ends with `// cold: reason` or `// bounded: reason`. In the net room a line that makes an
 /// error is cold: it ends the connection. `net/clock.rs` is the clock.
 pub fn hot_calls(source: &Source) -> Vec<String> {
