@@ -151,18 +151,6 @@ pub enum Mode {
     Live,
 }
 
-impl Mode {
-    /// As typed and reported.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Mode::Paper => "paper",
-            Mode::Shadow => "shadow",
-            Mode::Live => "live",
-        }
-    }
-}
-
 /// `spinbook run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
