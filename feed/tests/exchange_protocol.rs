@@ -57,6 +57,48 @@ fn open_requests_answer() {
 }
 
 #[test]
+fn what_other_clients_ask_at_their_start_is_answered() {
+    let mut lab = Lab::still(SPOT);
+    assert_eq!(
+        lab.get("/api/v3/ticker/price?symbol=BTCUSDT").1["price"],
+        "63999.90000000"
+    );
+    let (status, rates) = lab.rest("GET", "/api/v3/account/commission", &[("symbol", "BTCUSDT")]);
+    assert_eq!(
+        (status, &rates["standardCommission"]["maker"]),
+        (200, &json!("0.00100000"))
+    );
+    let mut lab = Lab::still(USDM);
+    assert_eq!(lab.get("/fapi/v2/ticker/price").1[0]["price"], "63999.90");
+    assert_eq!(
+        lab.rest("GET", "/fapi/v1/positionSide/dual", &[]).1,
+        json!({"dualSidePosition": false})
+    );
+    let (_, rates) = lab.rest("GET", "/fapi/v1/commissionRate", &[("symbol", "BTCUSDT")]);
+    assert_eq!(rates["takerCommissionRate"], "0.00050000");
+    assert_eq!(
+        lab.rest(
+            "POST",
+            "/fapi/v1/leverage",
+            &[("symbol", "BTCUSDT"), ("leverage", "10")]
+        )
+        .1["leverage"],
+        10
+    );
+    assert_eq!(
+        code(
+            &lab.rest(
+                "POST",
+                "/fapi/v1/leverage",
+                &[("symbol", "BTCUSDT"), ("leverage", "500")]
+            )
+            .1
+        ),
+        -4028
+    );
+}
+
+#[test]
 fn depth_before_the_book_is_known_is_refused() {
     let mut lab = Lab::new(settings(SPOT), exchange_common::Frames::boxed(Vec::new()));
     let (status, body) = lab.get("/api/v3/depth?symbol=BTCUSDT");
@@ -557,7 +599,7 @@ fn stream_control_messages() {
     for (text, reply) in table {
         lab.run(Nanos::from_millis(300));
         lab.say(id, text);
-        assert_eq!(lab.heard(id), [reply.clone()], "{text}");
+        assert_eq!(lab.heard(id), std::slice::from_ref(reply), "{text}");
     }
     for (text, expected) in [
         (r#"{"method":"SET_PROPERTY","params":["combined",3],"id":1}"#, 1),

@@ -1,4 +1,5 @@
 //! COLD: exact bytes of requests, replies and events as the venue prints them, and what refusals mean.
+#![allow(clippy::unwrap_used)]
 
 mod gateway_venue;
 

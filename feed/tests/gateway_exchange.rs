@@ -1,4 +1,5 @@
 //! COLD: gateway and simulated exchange in one thread and virtual time: what we believe equals what the venue says.
+#![allow(clippy::unwrap_used)]
 
 mod gateway_venue;
 

@@ -1,4 +1,5 @@
 //! COLD: whatever the order in which the facts about an order arrive, its end and its fills are the same.
+#![allow(clippy::unwrap_used)]
 
 mod gateway_venue;
 

@@ -1,4 +1,5 @@
 //! COLD: the gateway's life against a scripted venue, in virtual time.
+#![allow(clippy::unwrap_used)]
 
 mod gateway_venue;
 
@@ -785,4 +786,63 @@ fn nonsense_never_panics_and_is_counted() {
             .count();
         assert!(fills <= 1);
     }
+}
+
+#[test]
+fn a_refused_key_of_user_data_is_replaced() {
+    let mut choices = settings(Product::BinanceUsdm);
+    choices.user_data_keep_interval = seconds(30);
+    let mut desk = Desk::new(Product::BinanceUsdm, hmac(), choices);
+    desk.start();
+    desk.pass(seconds(45));
+    assert_eq!(desk.count("userDataStream.ping"), 1);
+    assert_eq!(desk.count("userDataStream.start"), 1);
+    desk.rule = Box::new(|method, _| match method {
+        "userDataStream.ping" => refuse(400, -1125),
+        _ => Verdict::Answer,
+    });
+    desk.pass(seconds(30));
+    assert_eq!(desk.count("userDataStream.start"), 2);
+    assert!(desk.has(Kind::GatewayDown) && desk.gateway.is_ready());
+}
+
+#[test]
+fn a_later_run_on_the_same_account_stops_this_one() {
+    for product in PRODUCTS {
+        let mut desk = Desk::new(product, hmac(), settings(product));
+        let later = ClientOrderId::new(OrderId::new(EPOCH + 1, 5));
+        let quantity = gateway_venue::quantity(product, some_lots(product));
+        desk.add(later.as_str(), "BUY", "50000.00", &quantity);
+        desk.start();
+        desk.pass(seconds(1));
+        assert!(!desk.gateway.is_ready());
+        assert!(desk.gateway.halt_message().unwrap().contains("another copy"));
+    }
+}
+
+#[test]
+fn a_timestamp_refused_at_log_on_only_repeats_the_step() {
+    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    let mut first = true;
+    desk.rule = Box::new(move |method, _| match method {
+        "session.logon" if std::mem::take(&mut first) => refuse(400, -1021),
+        _ => Verdict::Answer,
+    });
+    desk.start();
+    desk.pass(seconds(2));
+    assert_eq!((desk.count("session.logon"), desk.count("time")), (2, 6));
+    assert!(desk.gateway.is_ready());
+}
+
+#[test]
+fn a_timestamp_that_is_always_refused_needs_a_human() {
+    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    desk.rule = Box::new(|method, _| match method {
+        "userDataStream.subscribe.signature" => refuse(400, -1021),
+        _ => Verdict::Answer,
+    });
+    desk.start();
+    desk.pass(seconds(60));
+    assert!(desk.gateway.halt_message().unwrap().contains("timestamps"));
+    assert!(desk.count("userDataStream.subscribe.signature") < 50, "and the venue is not flooded");
 }

@@ -438,6 +438,7 @@ impl Gateway {
         }
         self.go(Step::Ready, now);
         self.ready = true;
+        self.clock_refusals_in_row = 0;
         self.tell(ExecutionKind::GatewayReady, 0, now);
     }
 

@@ -8,7 +8,7 @@ use super::order_id::Origin;
 use super::orders::{Applied, CancelState, Phase};
 use super::{CloseReason, Gateway, GatewayConnection, Pending};
 use crate::venue::orders::{
-    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
+    ClientOrderId, FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
 };
 
 /// Messages of one connection that may be beyond understanding before it is replaced.
@@ -121,7 +121,16 @@ impl Gateway {
     fn foreign_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
         match Origin::of(update.order, self.settings.epoch) {
             Origin::ThisRun(_) | Origin::EarlierRun(_) => {}
-            Origin::LaterRun(_) | Origin::Foreign => {
+            Origin::LaterRun(order) => {
+                self.counters.foreign_orders += 1;
+                let message = format!(
+                    "order {} comes from a later run than this one: another copy of this program trades on this \
+                     account, or this machine's clock went back; stop the other one",
+                    ClientOrderId::new(order).as_str()
+                );
+                self.halt_with(0, message, now);
+            }
+            Origin::Foreign => {
                 self.counters.foreign_orders += 1;
                 let alive = filled || matches!(update.status, OrderStatus::Live | OrderStatus::Unknown);
                 if alive && self.ready && self.settings.halt_on_foreign {
@@ -174,6 +183,10 @@ impl Gateway {
                         self.order_not_found(pending.order, refusal.code, now);
                     }
                     RequestKind::OrderStatus => self.query_failed(pending.order, now),
+                    // The key is gone, and with it the events: a new one, and every order is asked for.
+                    RequestKind::KeepUserData if reaction == Reaction::RestartUserData => {
+                        self.close(GatewayConnection::UserData, CloseReason::Announced, now);
+                    }
                     _ if own_step => self.step_refused(reaction, &refusal, now),
                     _ => {}
                 }
@@ -350,8 +363,14 @@ impl Gateway {
     fn step_refused(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         match (self.step, reaction) {
             (Step::CancelAll(place), Reaction::Ignore) => self.sweep_sent(place, now),
-            // The step is repeated with the right time.
-            (Step::LogOn | Step::Subscribe | Step::UserKey, Reaction::ResyncClock) => self.go(Step::Clock, now),
+            (_, Reaction::ResyncClock) if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX => {
+                self.stop_with(refusal.code, "the venue refuses our timestamps".to_owned(), now);
+            }
+            // The step is repeated with the right time, after a while if it was not the first time.
+            (Step::LogOn | Step::Subscribe | Step::UserKey, Reaction::ResyncClock) => {
+                self.go(Step::Clock, now);
+                self.step_not_before = now + Nanos(BUSY_PAUSE.0 * i64::from(self.clock_refusals_in_row - 1));
+            }
             (_, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
                 self.step_failed(now);
             }

@@ -6,7 +6,7 @@ use crate::gateway::limits::OrderLimits;
 use crate::gateway::throttle::RateWindow;
 use crate::venue::binance::Product;
 use crate::venue::binance::order::SelfTradePrevention;
-use crate::venue::orders::WindowKind;
+use crate::venue::orders::{WindowKind, WindowUsage};
 
 /// Whether orders leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,21 @@ impl GatewaySettings {
             fills_grace: Nanos::from_seconds(1),
             halt_on_foreign: true,
             seed: u64::from(epoch),
+        }
+    }
+}
+
+impl GatewaySettings {
+    /// Takes the windows that the venue states in its instrument list instead of the documented ones. A list
+    /// without any changes nothing.
+    pub fn set_rates(&mut self, stated: &[WindowUsage]) {
+        if !stated.is_empty() {
+            let window = |row: &WindowUsage| RateWindow {
+                kind: row.kind,
+                span: row.span,
+                limit: row.limit,
+            };
+            self.rates = stated.iter().map(window).collect();
         }
     }
 }

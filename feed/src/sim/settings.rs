@@ -10,6 +10,7 @@ use crate::venue::binance::Product;
 use crate::venue::binance::exchange::{BinanceExchange, Speed, rules};
 use crate::venue::exchange_side::MarketSource;
 use crate::venue::exchange_world::{AccountKey, Listing, ListingSettings};
+use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
@@ -46,6 +47,24 @@ pub struct SimSettings {
 }
 
 impl SimSettings {
+    /// As [`SimSettings::new`], listing what a recording or an instrument list names. Where the increments of a
+    /// symbol are known here, orders keep those; the recording's own may be finer.
+    #[must_use]
+    pub fn for_instruments(product: Product, instruments: &[Instrument]) -> SimSettings {
+        let listing = |instrument: &Instrument| {
+            let inferred = rules::listing_for(product, instrument);
+            match rules::known_listing(product, instrument.symbol.as_str()) {
+                None => inferred,
+                Some(known) => ListingSettings {
+                    tick_unit: inferred.tick_unit,
+                    lot_size: inferred.lot_size,
+                    ..known
+                },
+            }
+        };
+        SimSettings::new(product, instruments.iter().map(listing).collect())
+    }
+
     /// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
     #[must_use]
     pub fn new(product: Product, listings: Vec<ListingSettings>) -> SimSettings {
@@ -139,7 +158,7 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
     let scale = |what: &str, text: &str| {
         Scale::from_increment(text.as_bytes()).map_err(|error| format!("{}: {error}", wrong(what, text)))
     };
-    let price = scale("tick size", &settings.tick_size)?;
+    let price = scale("tick", &settings.tick_unit)?;
     let quantity = scale("quantity unit", &settings.lot_size)?;
     let order_step_lots = quantity
         .parse(settings.order_step.as_bytes())
@@ -147,6 +166,9 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
     if order_step_lots <= 0 {
         return Err(wrong("order step", &settings.order_step));
     }
+    let tick_step = price
+        .parse(settings.tick_size.as_bytes())
+        .map_err(|error| format!("{}: {error}", wrong("tick size", &settings.tick_size)))?;
     let (tick_atoms, lot_atoms) = (price.unit_atoms(), quantity.unit_atoms());
     let product_atoms = tick_atoms
         .checked_mul(lot_atoms)
@@ -174,6 +196,7 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
         quantity,
         tick_size: settings.tick_size.clone(),
         order_step: settings.order_step.clone(),
+        tick_step: tick_step.max(1),
         order_step_lots,
         lots_min: order_step_lots,
         lots_max,

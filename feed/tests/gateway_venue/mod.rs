@@ -1,5 +1,5 @@
 //! COLD: a tiny scripted venue and a gateway before it, in virtual time.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

@@ -402,8 +402,9 @@ impl Flow {
     }
 
     /// The last change before a depth message is often one that nobody sees; then no best bid/ask has its id.
+    /// In the recordings 7 % (USD-M) and 16 % (spot) of the depth messages share theirs with one; here as many.
     fn advance_id_sometimes(&mut self) {
-        if self.random.chance(800_000) {
+        if self.random.chance(500_000) {
             self.advance_id();
         }
     }

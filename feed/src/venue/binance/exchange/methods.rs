@@ -63,6 +63,10 @@ pub fn handle(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, A
         Api::ExchangeInfo => exchange_info(call, world),
         Api::Depth => depth(call, world),
         Api::BookTicker => book_ticker(call, world),
+        Api::TickerPrice => ticker_price(call, world),
+        Api::Commission => commission(call, world),
+        Api::PositionMode => Ok(json!({"dualSidePosition": false})),
+        Api::Leverage => leverage(call, world),
         Api::Place => orders::place(call, world, false),
         Api::TestOrder => orders::place(call, world, true),
         Api::Cancel => orders::cancel(call, world),
@@ -260,6 +264,50 @@ fn book_ticker(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiE
         Some(index) => one(index),
         None => (0..world.listings().len()).map(one).collect(),
     })
+}
+
+fn ticker_price(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+    let one = |index: ListingIndex| {
+        let listing = &world.listings()[index];
+        let (bid, ask) = world.best(index);
+        let tick = bid.or(ask).unwrap_or_default().tick;
+        json!({"symbol": listing.symbol, "price": format::price(listing, tick), "time": call.server_time.millis()})
+    };
+    Ok(match call.listing_if_named(world)? {
+        Some(index) => one(index),
+        None => (0..world.listings().len()).map(one).collect(),
+    })
+}
+
+fn commission(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+    let listing = &world.listings()[call.listing(world)?];
+    let (maker, taker) = world.fee_rates();
+    Ok(match call.product {
+        Product::BinanceSpot => {
+            let none = json!({"maker": rate(0), "taker": rate(0), "buyer": rate(0), "seller": rate(0)});
+            json!({
+                "symbol": listing.symbol,
+                "standardCommission": {"maker": rate(maker), "taker": rate(taker), "buyer": rate(0), "seller": rate(0)},
+                "specialCommission": none, "taxCommission": none,
+                "discount": {"enabledForAccount": false, "enabledForSymbol": false, "discountAsset": "BNB", "discount": rate(0)},
+            })
+        }
+        Product::BinanceUsdm => json!({
+            "symbol": listing.symbol, "makerCommissionRate": rate(maker), "takerCommissionRate": rate(taker),
+        }),
+    })
+}
+
+fn leverage(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+    let listing = &world.listings()[call.listing(world)?];
+    let asked = call
+        .params
+        .integer("leverage")?
+        .ok_or_else(|| ApiError::missing("leverage"))?;
+    if !(1..=125).contains(&asked) {
+        return Err(ApiError::new(-4028, format!("Leverage {asked} is not valid")));
+    }
+    Ok(json!({"leverage": asked, "maxNotionalValue": "1000000", "symbol": listing.symbol}))
 }
 
 fn rate(millionths: i64) -> String {

@@ -247,8 +247,10 @@ fn price(call: &Call<'_>, listing: &Listing) -> Result<Tick, ApiError> {
         None if spot => return Err(filter()),
         None => return Err(ApiError::new(-4014, "Price not increased by tick size.")),
     };
+    let off_step = tick % listing.tick_step != 0;
     match spot {
-        true if tick == 0 || tick > listing.tick_max => Err(filter()),
+        true if tick == 0 || tick > listing.tick_max || off_step => Err(filter()),
+        false if off_step => Err(ApiError::new(-4014, "Price not increased by tick size.")),
         false if tick == 0 => Err(ApiError::new(-4001, "Price less than 0.")),
         false if tick > listing.tick_max => Err(ApiError::new(-4002, "Price greater than max price.")),
         _ => Ok(Tick(tick)),

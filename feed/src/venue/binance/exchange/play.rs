@@ -116,7 +116,9 @@ impl Player {
     /// When the next frame is due; `NEVER` before the start and after the end.
     #[must_use]
     pub fn deadline(&self) -> Nanos {
-        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else { return Nanos::NEVER };
+        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else {
+            return Nanos::NEVER;
+        };
         match self.speed {
             Speed::Max => at,
             Speed::Thousandths(speed) => {
@@ -211,7 +213,11 @@ impl BinanceExchange {
             self.player.bad_frames += 1;
             return;
         };
-        let listing = self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
+        let listing = self
+            .world
+            .listings()
+            .iter()
+            .position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
         let mut message = Message::Other;
         if let Some(index) = listing {
             match frames::read(&channel, data, &self.world.listings()[index]) {
@@ -291,14 +297,20 @@ impl BinanceExchange {
             return;
         };
         let distance = |chain: &Chain| {
-            chain.pending.back().map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
+            chain
+                .pending
+                .back()
+                .map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
         };
         let waiting = self.player.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
-        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else { return };
+        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
+            return;
+        };
         match frames::read_snapshot(data, &self.world.listings()[index]) {
             Err(_) => self.player.bad_frames += 1,
             Ok(snapshot) => {
-                self.world.seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
+                self.world
+                    .seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
                 self.player.chains[index].seeded = true;
                 for depth in std::mem::take(&mut self.player.chains[index].pending) {
                     self.apply_depth(index, &depth, now);

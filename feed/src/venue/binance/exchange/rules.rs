@@ -1,7 +1,9 @@
 //! COLD: Binance's figures for the simulated exchange: windows, fees, well-known listings.
 
+use crate::number::{Scale, TEXT_MAX};
 use crate::venue::binance::Product;
 use crate::venue::exchange_world::ListingSettings;
+use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 
@@ -53,6 +55,7 @@ pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str
         base: base.to_owned(),
         quote: quote.to_owned(),
         tick_size: tick_size.to_owned(),
+        tick_unit: tick_size.to_owned(),
         lot_size: lot_size.to_owned(),
         order_step: order_step.to_owned(),
         notional_min: match (product, base) {
@@ -62,6 +65,21 @@ pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str
             (Product::BinanceUsdm, _) => Decimal::from(5),
         },
     }
+}
+
+/// A listing for an instrument, as a recording's inference or an instrument list gives it.
+#[must_use]
+pub fn listing_for(product: Product, instrument: &Instrument) -> ListingSettings {
+    let text = |scale: &Scale, units: i64| {
+        let mut buffer = [0u8; TEXT_MAX];
+        scale.format(units, &mut buffer).to_owned()
+    };
+    let tick_size = text(&instrument.price, instrument.tick_order_step.max(1));
+    let order_step = text(&instrument.quantity, instrument.lots_order_step.max(1));
+    let mut settings = listing(product, instrument.symbol.as_str(), &tick_size, &order_step);
+    settings.tick_unit = text(&instrument.price, 1);
+    settings.lot_size = text(&instrument.quantity, 1);
+    settings
 }
 
 /// A listing whose increments are known here; others are inferred from their market.
