@@ -213,10 +213,7 @@ impl Urls {
     pub fn new(rest_url: &str, product: Product, instruments: &[Instrument]) -> Urls {
         Urls {
             base: format!("{}{}", rest_url.trim_end_matches('/'), product.card().depth_path),
-            symbols: instruments
-                .iter()
-                .map(|instrument| percent_encoded(instrument.symbol.as_str()))
-                .collect(),
+            symbols: instruments.iter().map(|instrument| percent_encoded(instrument.symbol.as_str())).collect(),
         }
     }
 }
@@ -236,14 +233,7 @@ pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), F
     let mut interrupts =
         Interrupts::install().map_err(|error| Failure::failed("cannot take over Ctrl-C").because(error))?;
     let prepared = prepare(&plan)?;
-    let Prepared {
-        instruments,
-        agents,
-        rest,
-        start,
-        started_at,
-        _state,
-    } = prepared;
+    let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     let begun = Instant::now();
@@ -259,14 +249,7 @@ pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), F
         Some(start) => Some(venue_side(&rest, &instruments, start, started_at)?),
         None => None,
     };
-    Ok(Finished {
-        plan,
-        instruments,
-        ended,
-        venue,
-        elapsed,
-        interrupted,
-    })
+    Ok(Finished { plan, instruments, ended, venue, elapsed, interrupted })
 }
 
 /// Waits for the end of the run: time, Ctrl-C, or something that broke. True if interrupted.
@@ -284,10 +267,7 @@ fn watch_run(
         if interrupts.count() > 0 {
             return Ok(true);
         }
-        if plan
-            .seconds
-            .is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds))
-        {
+        if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
             return Ok(false);
         }
         if running.has_failed() {
@@ -337,12 +317,7 @@ fn venue_side(
         trades.extend(rest.trades_since(instrument, started_at)?);
         open_orders += rest.open_orders(instrument)?.len();
     }
-    Ok(VenueSide {
-        start,
-        end,
-        trades,
-        open_orders,
-    })
+    Ok(VenueSide { start, end, trades, open_orders })
 }
 
 /// Whom to trust: a named authority alone, else the public ones.
@@ -352,11 +327,8 @@ fn venue_side(
 pub fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
     match ca_file {
         None => Ok(Trust::public()),
-        Some(path) => Trust::from_file(path).map_err(|error| {
-            Failure::usage("the CA file cannot be used")
-                .at("market.ca_file")
-                .because(error)
-        }),
+        Some(path) => Trust::from_file(path)
+            .map_err(|error| Failure::usage("the CA file cannot be used").at("market.ca_file").because(error)),
     }
 }
 
@@ -371,14 +343,9 @@ pub fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, k
     if endpoint.prefix == target {
         endpoint.prefix.clear();
     }
-    let tls = trust
-        .client_config()
-        .map_err(|error| Failure::failed("TLS cannot be set up").because(error))?;
-    Route::new(endpoint, tls, limits).map_err(|error| {
-        Failure::failed("the venue's address is not found")
-            .at(url)
-            .because(error)
-    })
+    let tls = trust.client_config().map_err(|error| Failure::failed("TLS cannot be set up").because(error))?;
+    Route::new(endpoint, tls, limits)
+        .map_err(|error| Failure::failed("the venue's address is not found").at(url).because(error))
 }
 
 fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
@@ -387,21 +354,11 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     let state = StateDir::open(&config.engine.state_dir)?;
     let clock = Clock::start();
     let scale = CycleScale::measure(Duration::from_millis(50));
-    let (market_trust, order_trust) = (
-        trust(plan.market.ca_file.as_ref())?,
-        trust(plan.orders.ca_file.as_ref())?,
-    );
+    let (market_trust, order_trust) = (trust(plan.market.ca_file.as_ref())?, trust(plan.orders.ca_file.as_ref())?);
     let window = i64::from(market.receive_window_ms);
     let market_rest = VenueRest::new(&market_trust, &plan.market.rest_url, plan.product, None, window, clock);
     let credentials = plan.keys.credentials(market)?;
-    let mut rest = VenueRest::new(
-        &order_trust,
-        &plan.orders.rest_url,
-        plan.product,
-        Some(credentials),
-        window,
-        clock,
-    );
+    let mut rest = VenueRest::new(&order_trust, &plan.orders.rest_url, plan.product, Some(credentials), window, clock);
 
     let list = market_rest.exchange_info()?;
     let instruments = instruments(&list, market, plan.product)?;
@@ -423,13 +380,8 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     if let Some(start) = &start {
         set_inventory(&mut settings.instruments, plan.product, &instruments, start)?;
     }
-    let strategy = setup::spread_strategy(assembly::spread_settings(config, &instruments, live_depth(plan))?).map_err(
-        |error| {
-            Failure::usage("the strategy cannot be set up")
-                .at("strategy")
-                .because(error)
-        },
-    )?;
+    let strategy = setup::spread_strategy(assembly::spread_settings(config, &instruments, live_depth(plan))?)
+        .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))?;
     let limits = order_limits(&settings.instruments);
     let rings = Rings::new();
     let engine = setup::engine(settings, strategy, rings.orders.0, rings.cancels.0)
@@ -437,65 +389,28 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     let gateway = gateway(plan, market, &list, limits, state.epoch, &instruments)?;
 
     let urls = Urls::new(&plan.market.rest_url, plan.product, &instruments);
-    let (mailbox, worker) = snapshots::new(
-        instruments.len().max(4),
-        market_rest.fetcher,
-        urls,
-        |error: &FetchError| {
+    let (mailbox, worker) =
+        snapshots::new(instruments.len().max(4), market_rest.fetcher, urls, |error: &FetchError| {
             tracing::warn!("a snapshot could not be fetched: {error}");
-        },
-    );
-    let session = MarketSession::new(
-        plan.product,
-        &instruments,
-        session_settings(market, plan.product, state.epoch),
-    )
-    .map_err(|error| {
-        Failure::usage("the market cannot be subscribed")
-            .at("market.symbols")
-            .because(error)
-    })?;
-    let streams = route(
-        &plan.market.stream_url,
-        "",
-        &market_trust,
-        ConnectionLimits::PUBLIC,
-        "market.stream_url",
-    )?;
+        });
+    let session =
+        MarketSession::new(plan.product, &instruments, session_settings(market, plan.product, state.epoch))
+            .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
+    let streams = route(&plan.market.stream_url, "", &market_trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
     let line = MarketLine::new(session, streams, 0, |path, error: &ConnectionError| {
         tracing::warn!("market connection {path} ended: {error}");
     });
-    let target = if plan.product == Product::BinanceSpot {
-        "/ws-api/v3"
-    } else {
-        "/ws-fapi/v1"
-    };
+    let target = if plan.product == Product::BinanceSpot { "/ws-api/v3" } else { "/ws-fapi/v1" };
     let io_settings = GatewayLoopSettings {
-        orders: route(
-            &plan.orders.ws_api_url,
-            target,
-            &order_trust,
-            ConnectionLimits::PRIVATE,
-            "market.ws_api_url",
-        )?,
-        user_data: route(
-            &plan.orders.stream_url,
-            "",
-            &order_trust,
-            ConnectionLimits::PRIVATE,
-            "market.stream_url",
-        )?,
+        orders: route(&plan.orders.ws_api_url, target, &order_trust, ConnectionLimits::PRIVATE, "market.ws_api_url")?,
+        user_data: route(&plan.orders.stream_url, "", &order_trust, ConnectionLimits::PRIVATE, "market.stream_url")?,
         idle: Idle::Spin,
         drain_within: DRAIN_WITHIN,
         on_connection_end: |connection: GatewayConnection, error: &ConnectionError| {
             tracing::warn!("order connection {connection:?} ended: {error}");
         },
     };
-    let io_rings = GatewayRings {
-        cancels: rings.cancels.1,
-        orders: rings.orders.1,
-        executions: rings.executions.0,
-    };
+    let io_rings = GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 };
     let agents = Agents {
         engine,
         lines: vec![line],
@@ -508,14 +423,7 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
         clock,
         scale,
     };
-    Ok(Prepared {
-        instruments,
-        agents,
-        rest,
-        start,
-        started_at,
-        _state: state,
-    })
+    Ok(Prepared { instruments, agents, rest, start, started_at, _state: state })
 }
 
 /// Whether the market's depth includes our own orders.
@@ -529,15 +437,9 @@ fn live_depth(plan: &Plan) -> bool {
 /// One is not listed, cannot be traded exactly, or takes no orders now.
 pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
-    let instruments = find_instruments(product, list, &symbols).map_err(|error| {
-        Failure::usage("an instrument cannot be traded")
-            .at("market.symbols")
-            .because(error)
-    })?;
-    match instruments
-        .iter()
-        .find(|instrument| instrument.status != InstrumentStatus::Trading)
-    {
+    let instruments = find_instruments(product, list, &symbols)
+        .map_err(|error| Failure::usage("an instrument cannot be traded").at("market.symbols").because(error))?;
+    match instruments.iter().find(|instrument| instrument.status != InstrumentStatus::Trading) {
         None => Ok(instruments),
         Some(closed) => Err(Failure::failed(format!("{} takes no orders now", closed.symbol))
             .at("market.symbols")
@@ -549,11 +451,7 @@ pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Resu
 fn account_at_start(plan: &Plan, rest: &VenueRest, instruments: &[Instrument]) -> Result<AccountPoint, Failure> {
     let (point, id) = rest.point(instruments)?;
     if plan.mode == RunMode::Live {
-        let field = if plan.product == Product::BinanceSpot {
-            "uid"
-        } else {
-            "accountAlias"
-        };
+        let field = if plan.product == Product::BinanceSpot { "uid" } else { "accountAlias" };
         let answered = id.ok_or_else(|| Failure::failed(format!("the venue's answer has no `{field}`")))?;
         if plan.account.as_deref() != Some(answered.as_str()) {
             return Err(Failure::usage("--account is not the account of these credentials")
@@ -576,11 +474,7 @@ fn set_inventory(
             .inventory(product, instrument)
             .map_err(|error| Failure::failed("the account's holdings cannot be taken over").because(error))?;
         entry.lots_start = held;
-        entry.lots_neutral = if product == Product::BinanceSpot {
-            held
-        } else {
-            Lots::ZERO
-        };
+        entry.lots_neutral = if product == Product::BinanceSpot { held } else { Lots::ZERO };
     }
     Ok(())
 }
@@ -602,11 +496,7 @@ fn gateway(
     epoch: u32,
     instruments: &[Instrument],
 ) -> Result<Gateway, Failure> {
-    let mode = if plan.mode == RunMode::Shadow {
-        GatewayMode::Shadow
-    } else {
-        GatewayMode::Live
-    };
+    let mode = if plan.mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
     let mut settings = GatewaySettings::new(plan.product, mode, epoch, limits);
     settings.receive_window_ms = i64::from(market.receive_window_ms);
     let named = account::parse_windows(list)
@@ -614,18 +504,10 @@ fn gateway(
     if !named.is_empty() {
         settings.rates = named
             .iter()
-            .map(|window| RateWindow {
-                kind: window.kind,
-                span: window.span,
-                limit: window.limit,
-            })
+            .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
             .collect();
     }
-    Ok(Gateway::new(
-        settings,
-        plan.keys.credentials(market)?,
-        instruments.to_vec(),
-    ))
+    Ok(Gateway::new(settings, plan.keys.credentials(market)?, instruments.to_vec()))
 }
 
 /// How the market session behaves, as configured.
@@ -659,11 +541,5 @@ pub fn engine_screens(
     engine: &Engine<Spread>,
     count: usize,
 ) -> Vec<std::sync::Arc<spinbook_engine::screen::ScreenCell>> {
-    (0..count)
-        .map(|index| {
-            engine
-                .screen(spinbook_engine::types::InstrumentId(index as u16))
-                .clone()
-        })
-        .collect()
+    (0..count).map(|index| engine.screen(spinbook_engine::types::InstrumentId(index as u16)).clone()).collect()
 }

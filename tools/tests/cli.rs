@@ -349,3 +349,25 @@ fn a_journal_cannot_be_read_yet() {
             .is_some_and(|what| what.contains("reserved"))
     );
 }
+
+#[test]
+fn a_port_in_use_is_said_with_what_to_do() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let output = spinbook(folder.path(), &["exchange", "--listen", &address, "--json"]);
+    assert_eq!(code(&output), 2, "{}", err(&output));
+    let value = object(&output);
+    assert!(
+        value["error"]["what"]
+            .as_str()
+            .is_some_and(|what| what.contains("in use")),
+        "{value}"
+    );
+    assert!(
+        value["error"]["next"]
+            .as_str()
+            .is_some_and(|next| next.contains("--listen")),
+        "{value}"
+    );
+}

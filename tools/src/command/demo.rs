@@ -68,10 +68,9 @@ fn demo_keys(ready: &Ready, product: Product) -> KeyPair {
             api_key: ready.api_key_ed25519.clone(),
             key: KeyText::Ed25519(Secret::new(ready.private_key.clone())),
         },
-        Product::BinanceUsdm => KeyPair {
-            api_key: ready.api_key.clone(),
-            key: KeyText::Hmac(Secret::new(ready.secret.clone())),
-        },
+        Product::BinanceUsdm => {
+            KeyPair { api_key: ready.api_key.clone(), key: KeyText::Hmac(Secret::new(ready.secret.clone())) }
+        }
     }
 }
 
@@ -84,9 +83,7 @@ impl StateFolder {
     fn make() -> Result<StateFolder, Failure> {
         let path = std::env::temp_dir().join(format!("spinbook-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| {
-            Failure::failed("cannot make a directory for the run")
-                .at(path.display())
-                .because(error)
+            Failure::failed("cannot make a directory for the run").at(path.display()).because(error)
         })?;
         Ok(StateFolder { path })
     }

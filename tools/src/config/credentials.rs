@@ -296,11 +296,9 @@ mod tests {
         let (folder, path) = file(&content, 0o600);
         let link = folder.path().join("link.toml");
         symlink(&path, &link).expect("a link");
-        let failure = load(&market(Some(link)), &|_| None).err().expect("refused");
+        let failure = load(&market(Some(link)), &|_| None).expect_err("refused");
         assert!(failure.to_string().contains("symbolic link"), "{failure}");
-        let failure = load(&market(Some(folder.path().to_owned())), &|_| None)
-            .err()
-            .expect("refused");
+        let failure = load(&market(Some(folder.path().to_owned())), &|_| None).expect_err("refused");
         assert!(
             failure.to_string().contains("not a regular file") || failure.to_string().contains("mode"),
             "{failure}"
@@ -359,7 +357,7 @@ mod tests {
             _ => None,
         });
         assert_eq!(found.unwrap_or_else(|failure| panic!("{failure}")).warnings.len(), 1);
-        let none = load(&market(None), &|_| None).err().expect("nothing is named");
+        let none = load(&market(None), &|_| None).expect_err("nothing is named");
         assert!(none.to_string().contains("credentials"), "{none}");
     }
 }

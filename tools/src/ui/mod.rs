@@ -111,7 +111,11 @@ impl Screen {
     /// Shows the state; call it a few times a second. What cannot be shown is left out: a screen fails no run.
     pub fn draw(&mut self, source: &mut dyn ScreenSource) {
         match self {
-            Screen::Full(screen) => screen.draw(&source.screen()),
+            Screen::Full(screen) => {
+                let mut state = source.screen();
+                state.messages.extend(crate::log::held_lines());
+                screen.draw(&state);
+            }
             Screen::Plain { second } => {
                 let state = source.screen();
                 let now = state.elapsed_seconds as u64;
@@ -122,12 +126,6 @@ impl Screen {
             }
             Screen::Silent => {}
         }
-    }
-
-    /// Whether log lines on stderr would tear the screen.
-    #[must_use]
-    pub const fn owns_the_terminal(&self) -> bool {
-        matches!(self, Screen::Full(_))
     }
 }
 
@@ -245,6 +243,6 @@ pub(crate) mod tests {
         });
         plain.draw(&mut source);
         assert_eq!(source.0, 1);
-        assert!(!plain.owns_the_terminal());
+        assert!(matches!(plain, Screen::Plain { second: Some(12) }));
     }
 }
