@@ -1,6 +1,6 @@
 //! COLD: measures everything once and keeps the figures: the source of every table and of every target.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
@@ -47,7 +47,7 @@ impl Effort {
 }
 
 /// One decode contest.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecodeTable {
     /// Which frames.
     pub what: String,
@@ -114,7 +114,7 @@ pub struct PathClass {
 }
 
 /// The rings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RingTable {
     /// ns one way, ours first.
     pub one_way: Vec<Time>,
@@ -122,6 +122,15 @@ pub struct RingTable {
     pub stream: Vec<Time>,
     /// Cores that the two threads could use.
     pub cores: usize,
+}
+
+/// What the peers' workspace measures in its own build, as its program prints it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerFigures {
+    /// Decode contests with further peers.
+    pub decode: Vec<DecodeTable>,
+    /// The rings with further peers.
+    pub ring: Option<RingTable>,
 }
 
 /// All figures of one run.
