@@ -1,5 +1,6 @@
 //! COLD: proves that a market and a ring, once set up, neither allocate nor free, whatever comes.
-#![allow(unsafe_code, clippy::disallowed_macros, clippy::disallowed_methods)]
+#![allow(unsafe_code)]
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

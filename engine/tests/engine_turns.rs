@@ -5,14 +5,13 @@ mod desk;
 
 use desk::{Desk, EPOCH, FIRST, Plan, START, about, level, ms};
 use spinbook_engine::counters::Counter;
-use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, FeeAsset, LocalReject, LostReason, MarketKind};
+use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, FeeAsset, LostReason, MarketEvent, MarketKind};
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::ring;
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::{self, EngineSettings, SetupError, WindowSettings};
-use spinbook_engine::strategy::Spread;
+use spinbook_engine::strategy::{Quote, Spread, Strategy, Targets, View};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId};
-use spinbook_engine::working::OrderStatus;
 
 /// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
 fn quoting(plan: Plan) -> (Desk<Spread>, Intent, Intent) {
@@ -333,260 +332,6 @@ fn cancels_leave_whatever_the_budget_says() {
 }
 
 #[test]
-fn a_full_order_ring_stops_quoting_and_cancels_still_leave() {
-    let plan = Plan::new()
-        .with(|plan| plan.ring_slots = 4)
-        .spread(|spread| spread.levels = 3);
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    assert_eq!(desk.count(Counter::OrderRingFull), 1);
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!(desk.engine.open_orders(), 4, "what did not fit was never an order");
-    let placed = desk.accept_all();
-    assert_eq!(placed.len(), 4);
-    assert_eq!(desk.cancelled().len(), 4);
-    assert_eq!(desk.best(99_000, 99_002), Answer::Ok);
-    assert!(desk.places().is_empty());
-}
-
-#[test]
-fn a_cancel_that_finds_its_ring_full_is_tried_again() {
-    let plan = Plan::new()
-        .with(|plan| plan.ring_slots = 2)
-        .spread(|spread| spread.levels = 1);
-    let (mut desk, bid, ask) = quoting(plan);
-    // Fill the ring of cancels with a first round, unanswered and unread.
-    desk.lose(LostReason::Gap);
-    desk.tell(&about(&bid, ExecutionKind::CancelRejected));
-    desk.tell(&about(&ask, ExecutionKind::CancelRejected));
-    desk.wait(ms(200));
-    assert_eq!(desk.count(Counter::CancelRingFull), 2);
-    assert_eq!(desk.cancelled().len(), 2);
-    desk.wait(ms(1));
-    assert_eq!(desk.cancelled().len(), 2, "as soon as there is room");
-}
-
-#[test]
-fn rejects_back_off_per_slot_and_a_storm_stops_the_instrument() {
-    let plan = Plan::new().quoter(|quoter| quoter.rejects_max = 4);
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let mut waits = Vec::new();
-    let mut bid = desk.places()[0];
-    for _ in 0..3 {
-        desk.reject(&bid);
-        let rejected = desk.now;
-        assert!(desk.places().is_empty(), "not at once");
-        while desk.orders.is_empty() {
-            desk.now = desk.now + ms(50);
-            assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-        }
-        waits.push((desk.now - rejected).millis());
-        bid = desk.places()[0];
-        assert_eq!(bid.side, Side::Bid);
-    }
-    assert_eq!(waits, [200, 400, 800]);
-    desk.reject(&bid);
-    assert_eq!(desk.count(Counter::RejectStorms), 1);
-    assert_eq!(desk.engine.instrument_state(FIRST), TradingState::CancelOnly);
-    assert_eq!(
-        desk.engine.trading_state(),
-        TradingState::Active,
-        "the other instruments go on"
-    );
-    for _ in 0..100 {
-        desk.now = desk.now + ms(1_000);
-        assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    }
-    assert!(desk.places().is_empty());
-    desk.engine.rearm();
-    desk.wait(Nanos(0));
-    assert_eq!(
-        desk.places().len(),
-        1,
-        "re-armed: the bid again (the ask was never answered)"
-    );
-}
-
-#[test]
-fn a_post_only_cross_is_an_ordinary_end_and_waits_a_little() {
-    let mut desk = Plan::new().build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    for _ in 0..40 {
-        let places = desk.places();
-        for place in &places {
-            desk.tell(&ExecutionEvent {
-                venue_code: -5022,
-                ..about(place, ExecutionKind::Expired)
-            });
-        }
-        assert!(desk.places().is_empty());
-        desk.now = desk.now + ms(99);
-        assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-        assert!(desk.places().is_empty(), "throttled");
-        desk.wait(ms(1));
-        assert!(!desk.orders.is_empty());
-    }
-    assert_eq!(desk.count(Counter::RejectStorms), 0);
-    assert_eq!(desk.count(Counter::OrdersExpired), 80);
-}
-
-#[test]
-fn a_reject_because_the_market_overtook_the_price_is_no_storm() {
-    let mut desk = Plan::new().quoter(|quoter| quoter.rejects_max = 2).build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    for _ in 0..10 {
-        for place in desk.places() {
-            let event = about(&place, ExecutionKind::Rejected);
-            desk.tell(&ExecutionEvent {
-                venue_code: -2010,
-                overtaken: true,
-                ..event
-            });
-        }
-        desk.wait(ms(100));
-    }
-    assert_eq!(desk.count(Counter::RejectStorms), 0);
-    assert_eq!(desk.count(Counter::OrdersRejected), 20);
-}
-
-#[test]
-fn what_the_gateway_refuses_itself_is_no_storm() {
-    let mut desk = Plan::new().quoter(|quoter| quoter.rejects_max = 2).build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    for _ in 0..10 {
-        for place in desk.places() {
-            desk.reject_locally(&place, LocalReject::Late);
-        }
-        desk.wait(ms(100));
-    }
-    assert_eq!(desk.count(Counter::RejectStorms), 0);
-    assert_eq!(desk.count(Counter::OrdersRejectedLocally), 20);
-}
-
-#[test]
-fn a_request_without_an_answer_makes_the_order_unknown_and_it_is_cancelled_until_proved() {
-    let mut desk = Plan::new().build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let bid = desk.places()[0];
-    for _ in 0..30 {
-        desk.now = desk.now + ms(100);
-        assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-        desk.engine.on_timer(desk.now);
-    }
-    assert_eq!(desk.count(Counter::RequestsTimedOut), 2);
-    assert_eq!(
-        desk.engine.working(FIRST).slot(bid.slot).status,
-        OrderStatus::PendingCancel
-    );
-    assert_eq!(desk.cancelled().len(), 2);
-    assert!(
-        desk.places().is_empty(),
-        "the slot is blocked until the order's end is proved"
-    );
-    for _ in 0..31 {
-        desk.now = desk.now + ms(100);
-        assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-        desk.engine.on_timer(desk.now);
-    }
-    assert_eq!(desk.cancelled().len(), 2, "and again");
-    desk.cancel_done(&bid);
-    assert_eq!(desk.places().len(), 1);
-}
-
-#[test]
-fn a_refused_cancel_is_not_repeated_at_once() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    desk.lose(LostReason::Gap);
-    assert_eq!(desk.cancelled().len(), 2);
-    desk.tell(&about(&bid, ExecutionKind::CancelRejected));
-    assert!(desk.cancelled().is_empty());
-    desk.wait(ms(199));
-    assert!(desk.cancelled().is_empty());
-    desk.wait(ms(1));
-    assert_eq!(desk.cancelled()[0].order, bid.order);
-    assert_eq!(desk.count(Counter::CancelsRejected), 1);
-}
-
-#[test]
-fn the_gateway_going_down_pulls_and_coming_back_quotes() {
-    let (mut desk, ..) = quoting(Plan::new());
-    desk.gateway(ExecutionKind::GatewayDown);
-    let cancels = desk.cancelled();
-    assert_eq!(cancels.len(), 2);
-    for cancel in &cancels {
-        desk.cancel_done(cancel);
-    }
-    assert!(desk.places().is_empty());
-    desk.gateway(ExecutionKind::GatewayReady);
-    assert_eq!(desk.places().len(), 2);
-}
-
-#[test]
-fn a_pause_places_nothing_and_keeps_what_stands() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    let until = desk.now + ms(500);
-    desk.tell(&ExecutionEvent {
-        kind: ExecutionKind::Pause,
-        time: until,
-        ..ExecutionEvent::default()
-    });
-    assert!(desk.cancelled().is_empty());
-    desk.fill(&bid, 100, 100);
-    assert!(desk.places().is_empty());
-    assert!(desk.engine.next_deadline() <= until);
-    desk.wait(ms(499));
-    assert!(desk.places().is_empty());
-    desk.wait(ms(1));
-    assert_eq!(desk.places().len(), 1);
-}
-
-#[test]
-fn a_halt_pulls_everything_and_only_a_human_ends_it() {
-    let (mut desk, ..) = quoting(Plan::new());
-    desk.gateway(ExecutionKind::Halt);
-    let cancels = desk.cancelled();
-    assert_eq!(cancels.len(), 2);
-    assert!(cancels.iter().all(|intent| intent.reason == Reason::TradingState));
-    for cancel in &cancels {
-        desk.cancel_done(cancel);
-    }
-    desk.gateway(ExecutionKind::GatewayReady);
-    assert!(!desk.engine.set_trading_state(TradingState::Active));
-    assert_eq!(desk.best(99_000, 99_002), Answer::Ok);
-    desk.wait(ms(1_000));
-    assert!(desk.places().is_empty());
-    desk.engine.rearm();
-    assert_eq!(desk.best(99_000, 99_002), Answer::Ok);
-    assert_eq!(desk.places().len(), 2);
-}
-
-#[test]
-fn an_operator_may_tighten_and_loosen() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    assert!(desk.engine.set_trading_state(TradingState::CancelOnly));
-    assert_eq!(desk.engine.next_deadline(), Nanos::ZERO);
-    desk.wait(Nanos(0));
-    let cancels = desk.cancelled();
-    assert_eq!(cancels.len(), 2);
-    desk.fill(&bid, 60, 60);
-    for cancel in &cancels {
-        desk.cancel_done(cancel);
-    }
-    // Long 60: only asks, and no more than 60 of them.
-    assert!(desk.engine.set_trading_state(TradingState::ReduceOnly));
-    desk.wait(Nanos(0));
-    let places = desk.accept_all();
-    assert_eq!(places.len(), 1);
-    assert_eq!((places[0].side, places[0].lots), (Side::Ask, Lots(60)));
-    desk.fill(&places[0], 60, 60);
-    assert!(desk.places().is_empty(), "flat: nothing left to reduce");
-    assert!(desk.engine.set_trading_state(TradingState::Active));
-    desk.wait(Nanos(0));
-    assert_eq!(desk.places().len(), 2);
-}
-
-#[test]
 fn shutdown_cancels_everything_places_nothing_and_says_when_it_is_quiet() {
     let mut desk = Plan::new().build().ready();
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
@@ -614,76 +359,6 @@ fn shutdown_cancels_everything_places_nothing_and_says_when_it_is_quiet() {
     assert!(desk.engine.is_quiet());
     assert!(desk.places().is_empty());
     assert_eq!(desk.engine.position(FIRST).lots(), Lots(-30));
-}
-
-#[test]
-fn somebody_elses_order_on_the_account_moves_the_position_and_stops_quoting() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    let foreign = Intent {
-        order: OrderId::new(EPOCH - 1, 5),
-        side: Side::Ask,
-        ..bid
-    };
-    desk.fill(&foreign, 10, 10);
-    assert_eq!(desk.engine.position(FIRST).lots(), Lots(-10));
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!((desk.count(Counter::FillsForeign), desk.cancelled().len()), (1, 2));
-    // One of ours that does not exist yet is foreign too.
-    let (mut desk, bid, _) = quoting(Plan::new());
-    desk.accept(&Intent {
-        order: OrderId::new(EPOCH, 50),
-        ..bid
-    });
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-}
-
-#[test]
-fn an_order_alive_after_its_reject_is_cancelled_and_stops_quoting() {
-    let mut desk = Plan::new().build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let places = desk.places();
-    desk.reject(&places[0]);
-    desk.accept(&places[0]);
-    assert_eq!(desk.count(Counter::Contradictions), 1);
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!(desk.cancelled()[0].order, places[0].order);
-}
-
-#[test]
-fn an_overfill_moves_the_position_and_stops_quoting() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    desk.fill(&bid, 130, 130);
-    assert_eq!(desk.engine.position(FIRST).lots(), Lots(130));
-    assert_eq!(
-        (desk.count(Counter::Overfills), desk.engine.trading_state()),
-        (1, TradingState::CancelOnly)
-    );
-}
-
-#[test]
-fn the_daily_loss_stops_at_its_limit() {
-    // Bought 100 at 99,950; each tick is worth 1,000 atoms a lot.
-    let lossy = |loss_max: i128| {
-        let plan = Plan::new().with(|plan| plan.loss_max = QuoteAtoms(loss_max));
-        let (mut desk, bid, _) = quoting(plan);
-        desk.fill(&bid, 100, 100);
-        desk.places();
-        assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
-        desk
-    };
-    let loss = 50 * 100 * 1_000;
-    let desk = lossy(loss + 1);
-    assert_eq!(desk.engine.pnl(), QuoteAtoms(-loss));
-    assert_eq!(desk.engine.trading_state(), TradingState::Active);
-    let mut desk = lossy(loss);
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!(desk.count(Counter::LossStops), 1);
-    assert!(desk.places().is_empty());
-    assert!(!desk.cancelled().is_empty());
-    // The next day does not re-arm by itself.
-    desk.now = desk.now + Nanos::from_seconds(86_400);
-    assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
 }
 
 #[test]
@@ -831,5 +506,89 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
             instrument: 0,
             setting: "tick_order_step"
         })
+    );
+}
+#[test]
+fn a_strategy_sees_every_market_and_may_quote_one_because_of_another() {
+    /// Quotes the second instrument one tick around the first one's mid.
+    struct Follower;
+    impl Strategy for Follower {
+        fn on_change(&mut self, view: &View<'_>, _changed: InstrumentId, targets: &mut Targets) {
+            assert_eq!(view.instrument_count(), 2);
+            let quotes = targets.rewrite(InstrumentId(1));
+            let Some(lead) = view.best(FIRST) else { return };
+            let middle = lead.mid_doubled() as i64 / 2;
+            for side in Side::BOTH {
+                let tick = Tick(middle - side.sign());
+                let time_in_force = TimeInForce::PostOnly;
+                quotes.add(
+                    side,
+                    Quote {
+                        tick,
+                        tick_limit: tick,
+                        lots: Lots(10),
+                        time_in_force,
+                    },
+                );
+            }
+        }
+    }
+    let plan = Plan::new().with(|plan| plan.instruments.push(plan.instruments[0]));
+    let mut desk = plan.build_with(Follower).ready();
+    let second = InstrumentId(1);
+    assert_eq!(
+        desk.market(second, MarketKind::Snapshot, &[level(99_000, 5)], &[level(101_000, 5)]),
+        Answer::Ok
+    );
+    assert!(desk.places().is_empty(), "its lead has no book");
+    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+    let places = desk.accept_all();
+    let found: Vec<_> = places.iter().map(|intent| (intent.instrument, intent.tick.0)).collect();
+    assert_eq!(found, [(second, 99_999), (second, 100_001)]);
+    assert_eq!(
+        (desk.engine.open_orders(), desk.engine.working(FIRST).open_count()),
+        (2, 0)
+    );
+    desk.lose(LostReason::Gap);
+    assert_eq!(
+        desk.cancelled().len(),
+        2,
+        "the lead's book is lost: the follower's quotes go in the same call"
+    );
+    // A lost book of its own pulls as well, whatever the strategy says.
+    for place in &places {
+        desk.cancel_done(place);
+    }
+    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+    assert_eq!(desk.accept_all().len(), 2);
+    let lost = MarketEvent {
+        lost: LostReason::Gap,
+        ..desk.event(second, MarketKind::Lost)
+    };
+    assert_eq!(desk.engine.on_market(&lost, &[], &[], desk.now), Answer::Ok);
+    assert_eq!(desk.cancelled().len(), 2);
+}
+
+#[test]
+fn the_instruments_of_a_venue_share_its_budget() {
+    let plan = Plan::new().with(|plan| {
+        plan.instruments.push(plan.instruments[0]);
+        plan.budget.order_windows[0] = WindowSettings {
+            count_max: 3,
+            span: Nanos::from_seconds(10),
+        };
+    });
+    let mut desk = plan.build().ready();
+    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+    let second = [level(99_999, 5)];
+    assert_eq!(
+        desk.market(InstrumentId(1), MarketKind::Snapshot, &second, &[level(100_001, 5)]),
+        Answer::Ok
+    );
+    assert_eq!(desk.places().len(), 3);
+    assert_eq!(
+        desk.count(Counter::DeniedThrottle),
+        0,
+        "the quoter asks for no more than there is"
     );
 }

@@ -100,16 +100,15 @@ fn inventory_shifts_both_sides_against_itself() {
 #[test]
 fn no_quote_lies_below_the_smallest_edge_after_fees() {
     // 2 bp of fee and 5 bp of edge: 70 ticks, though the spread asks for 50.
-    let plan = Plan::new().instrument(|instrument| instrument.maker_fee_millionths = 200);
-    assert_eq!(
-        both(&quoted(
-            plan.clone().spread(|spread| spread.edge_min_millionths = 500),
-            99_999,
-            100_001
-        )),
-        (vec![99_930], vec![100_070])
-    );
-    // A skew that would put the ask 20 ticks from the mid is stopped at the fee.
+    let plan = Plan::new()
+        .instrument(|instrument| instrument.maker_fee_millionths = 200)
+        .quoter(|quoter| quoter.refresh_tolerance_millionths = 0);
+    let edged = plan.clone().spread(|spread| spread.edge_min_millionths = 500);
+    assert_eq!(both(&quoted(edged, 99_999, 100_001)), (vec![99_930], vec![100_070]));
+    // A spread that is just wide enough is kept as it is.
+    let wide = plan.clone().spread(|spread| spread.spread_millionths = 400);
+    assert_eq!(both(&quoted(wide, 99_999, 100_001)), (vec![99_980], vec![100_020]));
+    // A skew that would put the ask 10 ticks from the mid is stopped at the fee.
     let skewed = plan
         .clone()
         .spread(|spread| spread.inventory_skew_millionths = 400)
@@ -119,6 +118,26 @@ fn no_quote_lies_below_the_smallest_edge_after_fees() {
     let taker = plan.instrument(|instrument| instrument.taker_fee_millionths = 900);
     let taker = taker.spread(|spread| spread.time_in_force = TimeInForce::ImmediateOrCancel);
     assert_eq!(both(&quoted(taker, 99_999, 100_001)), (vec![99_910], vec![100_090]));
+}
+
+#[test]
+fn a_quote_held_off_by_its_edge_bears_the_tolerance_without_falling_below_it() {
+    // 1 bp of tolerance: 80 ticks away, kept until the mid is within 70 of it.
+    let plan = Plan::new().spread(|spread| spread.edge_min_millionths = 700);
+    let mut desk = quoted(plan, 99_999, 100_001);
+    assert_eq!(both(&desk), (vec![99_920], vec![100_080]));
+    assert_eq!(desk.accept_all().len(), 2);
+    for mid in [99_999, 99_995, 99_991, 100_009] {
+        assert_eq!(desk.best(mid - 1, mid + 1), Answer::Ok);
+        assert!(desk.cancelled().is_empty(), "mid {mid}");
+    }
+    assert_eq!(desk.best(99_989, 99_990), Answer::Ok);
+    let cancels = desk.cancelled();
+    assert_eq!(
+        (cancels.len(), cancels[0].tick),
+        (1, Tick(99_920)),
+        "the bid is less than 70 ticks from the mid of 99,989.5"
+    );
 }
 
 #[test]

@@ -198,6 +198,12 @@ pub struct ExchangeArgs {
     /// Faults to inject, a TOML file
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// Seed of the synthetic market; without it one is drawn and printed
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Core to run on, for a demo that shares out the machine
+    #[arg(long, value_name = "CORE", hide = true)]
+    pub core: Option<usize>,
 }
 
 /// `spinbook verify`.

@@ -1,6 +1,7 @@
 //! COLD: how a verb ends: exit codes, and failures that say what, where, why and what next.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use serde_json::{Map, Value, json};
 
@@ -33,9 +34,13 @@ impl Exit {
     }
 }
 
-/// Why a verb could not do its work.
+/// Why a verb could not do its work: a pointer's size, so that results stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure(Box<FailureDetails>);
+
+/// What a [`Failure`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureDetails {
     /// With which code the process ends.
     pub exit: Exit,
     /// What failed.
@@ -54,14 +59,14 @@ impl Failure {
     /// A failure with this exit code and nothing but what failed.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Failure {
-        Failure {
+        Failure(Box::new(FailureDetails {
             exit,
             what: what.into(),
             place: None,
             why: None,
             next: None,
             problems: Vec::new(),
-        }
+        }))
     }
 
     /// Exit code 1.
@@ -118,6 +123,20 @@ impl Failure {
             error.insert("problems".into(), json!(self.problems));
         }
         json!({ "error": error })
+    }
+}
+
+impl Deref for Failure {
+    type Target = FailureDetails;
+
+    fn deref(&self) -> &FailureDetails {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut FailureDetails {
+        &mut self.0
     }
 }
 

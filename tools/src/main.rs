@@ -6,9 +6,18 @@ mod cli;
 mod command;
 mod config;
 mod error;
+mod exchange_child;
 mod log;
 mod report;
+mod signals;
+mod simulated;
+mod state_dir;
+mod topology;
+mod trade;
+mod trade_report;
+mod trade_screen;
 mod ui;
+mod venue_rest;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -44,6 +53,8 @@ fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
         Err(failure) => failure.exit,
     };
     let line = match (&result, json) {
+        // A verb that has said its object already has none left.
+        (Ok(done), true) if done.json.is_null() => String::new(),
         (Ok(done), true) => done.json.to_string(),
         (Ok(done), false) => done.text.trim_end().to_owned(),
         (Err(failure), true) => {

@@ -275,12 +275,12 @@ fn keys_are_checked_and_never_printed() {
     let cases = [
         (good.clone(), 0o600, 0, "vmPUZE6m…Eh8A"),
         (good.clone(), 0o644, 2, "chmod 600"),
-        (good.replace(SECRET, &format!("{SECRET} ")), 0o600, 2, "whitespace"),
+        (good.replace(SECRET, &format!("{SECRET} ")), 0o600, 2, "white space"),
         (
             good.replace(SECRET, "your-secret-key-goes-here"),
             0o600,
             2,
-            "sample text",
+            "placeholder",
         ),
         (good.replace("api_key", "api_kye"), 0o600, 2, "did you mean `api_key`"),
         (good.replace('"', ""), 0o600, 2, "line 1 is not TOML"),

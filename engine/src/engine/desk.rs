@@ -64,6 +64,8 @@ pub struct EngineParts<S> {
     pub quoters: Box<[Quoter]>,
     /// Limits.
     pub risks: Box<[RiskSettings]>,
+    /// The quoters' refresh tolerances.
+    pub tolerances_millionths: Box<[i64]>,
     /// Desks.
     pub desks: Box<[Desk]>,
     /// Flags, all false.
@@ -104,6 +106,7 @@ impl<S> Engine<S> {
             working: parts.working,
             quoters: parts.quoters,
             risks: parts.risks,
+            tolerances_millionths: parts.tolerances_millionths,
             desks: parts.desks,
             quotable: parts.quotable,
             previous: parts.previous,

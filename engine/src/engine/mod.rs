@@ -37,6 +37,8 @@ pub struct Engine<S> {
     working: Box<[Working]>,
     quoters: Box<[Quoter]>,
     risks: Box<[RiskSettings]>,
+    /// The quoters' refresh tolerances, for the view.
+    tolerances_millionths: Box<[i64]>,
     desks: Box<[Desk]>,
     /// Whose book is Live, two-sided, uncrossed and fresh, as of its last look.
     quotable: Box<[bool]>,
@@ -171,6 +173,7 @@ impl<S: Strategy> Engine<S> {
             &self.positions,
             &self.working,
             &self.quotable,
+            &self.tolerances_millionths,
             now,
         );
         self.strategy.on_change(&view, changed, &mut self.targets);

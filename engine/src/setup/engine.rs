@@ -157,6 +157,10 @@ pub fn engine<S: Strategy>(
         working: vec![Working::default(); count].into_boxed_slice(),
         quoters: entries.iter().map(|entry| Quoter::new(entry.quoter)).collect(),
         risks: entries.iter().map(|entry| entry.risk).collect(),
+        tolerances_millionths: entries
+            .iter()
+            .map(|entry| entry.quoter.refresh_tolerance_millionths)
+            .collect(),
         desks,
         quotable: vec![false; count].into_boxed_slice(),
         previous: vec![Quotes::NONE; count].into_boxed_slice(),

@@ -6,13 +6,17 @@
 //! width     = spread                                           the full spread
 //!           = spread x widening    if |B - A| / (B + A) > threshold, over the top N levels
 //! skew      = inventory_skew x exposure / position_max         clamped to +-inventory_skew
-//! distance  = max(width/2 +- skew, edge_min + fee)             + for bids, - for asks: long shifts both down
+//! wanted    = width/2 +- skew                                  + for bids, - for asks: long shifts both down
+//! least     = edge_min + fee
+//! distance  = wanted, or least + refresh_tolerance             if wanted < least
 //! bid(k)    = floor(M/2 x (1 - (distance_bid + k x level_step)))   to the order step: away from the mid
 //! ask(k)    = ceil (M/2 x (1 + (distance_ask + k x level_step)))   to the order step: away from the mid
 //! ```
 //!
 //! The distance from the mid less the fee is a quote's edge, so no quote lies below `edge_min`: where spread and
-//! skew would put one nearer, it is moved out to that distance. The fee is the maker's for post-only quotes and
+//! skew would put one nearer, it is moved out, by the refresh tolerance more than it must, and a working order is
+//! replaced as soon as the mid comes nearer than `least`, whatever the tolerance: so neither the edge is given
+//! away nor every step of the mid answered. The fee is the maker's for post-only quotes and
 //! the taker's for IOC. Post-only quotes stay at least one step away from the opposite best, and each level at
 //! least one step beyond the one before. Sizes stop where the position limit would be passed.
 
@@ -60,6 +64,7 @@ pub struct Inputs {
     best: Best,
     width: i128,
     exposure: Lots,
+    tolerance_millionths: i64,
 }
 
 /// The reference strategy: each instrument by itself.
@@ -132,11 +137,10 @@ fn distance_doubled(
     settings: &SpreadSettings,
     instrument: &InstrumentSettings,
     side: Side,
-    width: i128,
-    exposure: Lots,
+    inputs: &Inputs,
 ) -> (i128, i128) {
     let full = settings.position_lots_max.0.max(1);
-    let held = i128::from(exposure.0.clamp(-full, full));
+    let held = i128::from(inputs.exposure.0.clamp(-full, full));
     let skew = 2 * i128::from(settings.inventory_skew_millionths) * held;
     let skew_doubled = divide_floor(skew.abs(), i128::from(full)) * skew.signum();
     let fee = match settings.time_in_force {
@@ -144,8 +148,14 @@ fn distance_doubled(
         TimeInForce::ImmediateOrCancel | TimeInForce::GoodTilCancel => instrument.taker_fee_millionths,
     };
     let least_doubled = 2 * (i128::from(settings.edge_min_millionths) + i128::from(fee));
-    let wanted_doubled = width + skew_doubled * i128::from(side.sign());
-    (wanted_doubled.max(least_doubled), least_doubled)
+    let wanted_doubled = inputs.width + skew_doubled * i128::from(side.sign());
+    let held_off = wanted_doubled < least_doubled;
+    let distance_doubled = if held_off {
+        least_doubled + 2 * i128::from(inputs.tolerance_millionths)
+    } else {
+        wanted_doubled
+    };
+    (distance_doubled, least_doubled)
 }
 
 /// Division rounded down by a positive number, in 64 bits where both fit, as with real prices they do.
@@ -179,9 +189,9 @@ fn quote_side(
     inputs: &Inputs,
     quotes: &mut Quotes,
 ) {
-    let Inputs { best, width, exposure } = *inputs;
+    let (best, exposure) = (&inputs.best, inputs.exposure);
     let mid_doubled = best.mid_doubled();
-    let (distance, least) = distance_doubled(settings, instrument, side, width, exposure);
+    let (distance, least) = distance_doubled(settings, instrument, side, inputs);
     let step = instrument.tick_order_step.0;
     // What the other side leaves to a post-only quote: one step before the opposite best.
     let outermost = match (settings.time_in_force, side) {
@@ -247,6 +257,7 @@ impl Strategy for Spread {
             best,
             width: width(settings, sizes),
             exposure: view.exposure(changed),
+            tolerance_millionths: view.refresh_tolerance_millionths(changed),
         };
         if *decided == Some(inputs) {
             return;

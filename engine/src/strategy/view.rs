@@ -61,11 +61,13 @@ pub struct View<'a> {
     positions: &'a [Position],
     working: &'a [Working],
     quotable: &'a [bool],
+    tolerances_millionths: &'a [i64],
     now: Nanos,
 }
 
 impl<'a> View<'a> {
-    /// A view over parallel arrays by instrument id; `quotable` says whose book is Live and fresh.
+    /// A view over parallel arrays by instrument id; `quotable` says whose book is Live and fresh, `tolerances` how
+    /// far the quoter lets an order stray from its target.
     #[inline]
     #[must_use]
     pub fn new(
@@ -74,6 +76,7 @@ impl<'a> View<'a> {
         positions: &'a [Position],
         working: &'a [Working],
         quotable: &'a [bool],
+        tolerances_millionths: &'a [i64],
         now: Nanos,
     ) -> View<'a> {
         View {
@@ -82,6 +85,7 @@ impl<'a> View<'a> {
             positions,
             working,
             quotable,
+            tolerances_millionths,
             now,
         }
     }
@@ -166,6 +170,13 @@ impl<'a> View<'a> {
         let bid_count = self.working(id).own_levels(Side::Bid, &mut bids);
         let ask_count = self.working(id).own_levels(Side::Ask, &mut asks);
         book.imbalance_net(levels, &bids[..bid_count], &asks[..ask_count])
+    }
+
+    /// How far a working order may stray from its target before it is replaced, in millionths of the price.
+    #[inline]
+    #[must_use]
+    pub fn refresh_tolerance_millionths(&self, id: InstrumentId) -> i64 {
+        self.tolerances_millionths[id.index()]
     }
 
     /// Exposure, signed: what skews quotes.

@@ -87,13 +87,17 @@ impl Gateway {
             Step::Idle => due(self.orders_link.retry_at),
             Step::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
             Step::UserConnecting => due(self.user_link.since + self.settings.connect_timeout),
-            Step::UserKey => due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until)),
-            Step::Quiet | Step::Stopped => {}
+            Step::UserKey if self.step_request.is_none() => {
+                due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until))
+            }
+            Step::Ready | Step::Resolve | Step::Settle | Step::Quiet | Step::Stopped => {}
             _ if self.step_request.is_none() => due(self.step_not_before.max(self.silent_until)),
             _ => {}
         }
-        if matches!(self.step, Step::Resolve | Step::Settle) {
-            due(self.step_since + SETTLE_QUERY_INTERVAL);
+        match self.step {
+            Step::Resolve => due(self.step_since + RESOLVE_TIME_MAX),
+            Step::Settle => due(self.step_since + SETTLE_QUERY_INTERVAL),
+            _ => {}
         }
         if self.can_send() {
             if !self
@@ -104,14 +108,16 @@ impl Gateway {
                 due(self.clock_due().max(self.silent_until));
             }
             for order in self.orders.active() {
-                if order.cancel == CancelState::Wanted {
+                if order.wants_cancel() {
                     due(order.cancel_at.max(self.silent_until));
                 }
-                if !order.query_in_flight && order.query_at != Nanos::NEVER {
+                if self.may_query() && !order.query_in_flight && order.query_at != Nanos::NEVER {
                     due(order.query_at.max(self.silent_until));
                 }
                 if order.missing_since != Nanos::ZERO {
-                    due(order.missing_since + self.settings.fills_grace);
+                    due((order.missing_since + self.settings.fills_grace)
+                        .max(order.fills_at)
+                        .max(self.silent_until));
                 }
             }
         }
@@ -124,6 +130,11 @@ impl Gateway {
             self.step,
             Step::Ready | Step::Resolve | Step::Settle | Step::Query(_) | Step::CancelAll(_)
         )
+    }
+
+    /// Whether orders may be asked for: not while a sweep is about to tell of them all.
+    pub(super) fn may_query(&self) -> bool {
+        matches!(self.step, Step::Ready | Step::Resolve | Step::Settle)
     }
 
     pub(super) fn opened(&mut self, connection: GatewayConnection, now: Nanos) {
@@ -234,11 +245,11 @@ impl Gateway {
             return;
         }
         self.shutting_down = true;
-        for order in self.orders.active_ids() {
-            if let Some(tracked) = self.orders.find_mut(order)
-                && tracked.is_open()
-                && tracked.cancel == CancelState::None
-            {
+        for order in self
+            .orders
+            .active_ids(|order| order.is_open() && order.cancel == CancelState::None)
+        {
+            if let Some(tracked) = self.orders.find_mut(order) {
                 // The sweep below cancels them all in one request; singly only if it does not.
                 tracked.cancel = CancelState::Wanted;
                 tracked.cancel_at = now + SETTLE_QUERY_INTERVAL;
@@ -284,10 +295,20 @@ impl Gateway {
 
     /// Moves through the steps that need no answer, and asks for the answer where one is needed.
     fn advance(&mut self, now: Nanos) {
+        loop {
+            let before = self.step;
+            self.advance_unasked(now);
+            if self.step == before {
+                break;
+            }
+        }
+        self.ask_for_step(now);
+    }
+
+    fn advance_unasked(&mut self, now: Nanos) {
         match self.step {
             Step::Clock if !self.clock.wants_samples() => self.clock_known(now),
             Step::UserKey if self.user_link.is_open() => self.go(Step::Query(0), now),
-            Step::UserKey if now < self.user_link.retry_at => return,
             Step::Query(place) | Step::CancelAll(place) if place >= self.instruments.len() => {
                 let next = if self.shutting_down {
                     Step::Settle
@@ -299,6 +320,12 @@ impl Gateway {
             Step::Resolve => self.try_ready(now),
             Step::Settle => self.try_quiet(now),
             _ => {}
+        }
+    }
+
+    fn ask_for_step(&mut self, now: Nanos) {
+        if self.step == Step::UserKey && now < self.user_link.retry_at {
+            return;
         }
         let kind = match self.step {
             Step::Clock => RequestKind::ServerTime,
@@ -430,16 +457,13 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::Cancel);
-        for order in self.orders.active_ids() {
+        for order in self
+            .orders
+            .active_ids(|order| order.wants_cancel() && now >= order.cancel_at)
+        {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
-            let due = tracked.cancel == CancelState::Wanted && now >= tracked.cancel_at && tracked.is_open();
-            // An order that is not proved to exist is cancelled once; again only when it is.
-            let hopeless = !tracked.accepted && tracked.cancel_attempts > 0;
-            if !due || hopeless {
-                continue;
-            }
             if !self.throttle.allows(cost, Urgency::Cancel, now) {
                 let at = self.throttle.ready_at(cost, Urgency::Cancel, now);
                 self.orders.find_mut(order).expect("just found").cancel_at = at;
@@ -492,7 +516,14 @@ impl Gateway {
         }
         let asked = |kind| self.pending.values().any(|pending| pending.kind == kind);
         if now >= self.clock_due() && !asked(RequestKind::ServerTime) {
-            self.send(&Request::ServerTime, OrderId::NONE, 0, now);
+            if self
+                .throttle
+                .allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now)
+            {
+                self.send(&Request::ServerTime, OrderId::NONE, 0, now);
+            } else {
+                self.clock_measured = now;
+            }
         }
         let keep = self.side.has_user_data_connection()
             && now - self.user_data_kept >= self.settings.user_data_keep_interval

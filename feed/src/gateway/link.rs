@@ -2,6 +2,8 @@
 
 use spinbook_engine::types::Nanos;
 
+use crate::backoff::Backoff;
+
 const DELAY_FIRST: Nanos = Nanos::from_millis(250);
 const DELAY_MAX: Nanos = Nanos::from_seconds(30);
 /// A connection that lived this long starts with the shortest delay again.
@@ -27,8 +29,7 @@ pub(super) struct Link {
     /// Not opened again before this.
     pub(super) retry_at: Nanos,
     pub(super) bad_frames: u32,
-    failures: u32,
-    random: u64,
+    backoff: Backoff,
 }
 
 impl Link {
@@ -38,8 +39,7 @@ impl Link {
             since: Nanos::ZERO,
             retry_at: Nanos::ZERO,
             bad_frames: 0,
-            failures: 0,
-            random: seed | 1,
+            backoff: Backoff::new(DELAY_FIRST, DELAY_MAX, seed),
         }
     }
 
@@ -58,18 +58,12 @@ impl Link {
         self.bad_frames = 0;
     }
 
-    /// Down; the next attempt waits for between half and all of a delay that doubles with each failure.
+    /// Down; the next attempt waits, longer with each failure.
     pub(super) fn closed(&mut self, now: Nanos) {
         if self.state == LinkState::Open && now - self.since >= LIFE_GOOD {
-            self.failures = 0;
+            self.backoff.reset();
         }
         self.state = LinkState::Down;
-        let delay = Nanos(DELAY_FIRST.0 << self.failures.min(10)).min(DELAY_MAX);
-        self.failures = self.failures.saturating_add(1);
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let jitter = (self.random % (delay.0 as u64 / 2).max(1)) as i64;
-        self.retry_at = now + Nanos(delay.0 / 2 + jitter);
+        self.retry_at = now + self.backoff.next_pause();
     }
 }

@@ -113,6 +113,12 @@ impl TrackedOrder {
         matches!(self.phase, Phase::Done(_))
     }
 
+    /// Whether a cancel is to be sent: one that is not proved to exist is cancelled once, and again when it is.
+    #[must_use]
+    pub fn wants_cancel(&self) -> bool {
+        self.cancel == CancelState::Wanted && self.is_open() && (self.accepted || self.cancel_attempts == 0)
+    }
+
     fn event(&self, kind: ExecutionKind, time: Nanos) -> ExecutionEvent {
         ExecutionEvent {
             order: self.order,
@@ -184,12 +190,14 @@ impl SeenTrades {
 
 /// Bounded table of our orders.
 pub struct OrderTable {
-    orders: HashMap<OrderId, TrackedOrder>,
+    /// Orders that are not over.
+    active: HashMap<OrderId, TrackedOrder>,
+    /// Orders that are over, for late fills.
+    closed: HashMap<OrderId, TrackedOrder>,
+    /// The same by age.
+    closed_order: VecDeque<OrderId>,
     by_venue: HashMap<(InstrumentId, u64), OrderId>,
-    closed: VecDeque<OrderId>,
     trades: Vec<SeenTrades>,
-    /// Orders not done yet.
-    open: usize,
     counters: TableCounters,
 }
 
@@ -198,11 +206,11 @@ impl OrderTable {
     #[must_use]
     pub fn new(instruments: usize) -> OrderTable {
         OrderTable {
-            orders: HashMap::with_capacity(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
+            active: HashMap::with_capacity(64),
+            closed: HashMap::with_capacity(CLOSED_ORDERS_KEPT + 1),
+            closed_order: VecDeque::with_capacity(CLOSED_ORDERS_KEPT + 1),
             by_venue: HashMap::with_capacity(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
-            closed: VecDeque::with_capacity(CLOSED_ORDERS_KEPT + 1),
             trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
-            open: 0,
             counters: TableCounters::default(),
         }
     }
@@ -216,22 +224,26 @@ impl OrderTable {
     /// An order by our id.
     #[must_use]
     pub fn find(&self, order: OrderId) -> Option<&TrackedOrder> {
-        self.orders.get(&order)
+        self.active.get(&order).or_else(|| self.closed.get(&order))
     }
 
     pub(super) fn find_mut(&mut self, order: OrderId) -> Option<&mut TrackedOrder> {
-        self.orders.get_mut(&order)
+        self.active.get_mut(&order).or_else(|| self.closed.get_mut(&order))
     }
 
     /// Every order that is not over, in no particular order.
     pub fn active(&self) -> impl Iterator<Item = &TrackedOrder> {
-        self.orders.values().filter(|order| !order.is_done())
+        self.active.values()
     }
 
-    /// Ids of every order that is not over, oldest first: requests go out in a fixed order.
-    #[must_use]
-    pub fn active_ids(&self) -> Vec<OrderId> {
-        let mut ids: Vec<OrderId> = self.active().map(|order| order.order).collect();
+    /// Ids of the orders that are not over and that `due` chooses, oldest first: requests go out in a fixed
+    /// order. Nothing is allocated where none is chosen.
+    pub fn active_ids(&self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
+        let mut ids: Vec<OrderId> = self
+            .active()
+            .filter(|order| due(order))
+            .map(|order| order.order)
+            .collect();
         ids.sort_unstable();
         ids
     }
@@ -239,7 +251,7 @@ impl OrderTable {
     /// Orders that are not over.
     #[must_use]
     pub fn active_count(&self) -> usize {
-        self.open
+        self.active.len()
     }
 
     /// Orders of an instrument that may be on the book.
@@ -253,13 +265,13 @@ impl OrderTable {
     /// Whether another order fits.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.open < OPEN_ORDERS_MAX
+        self.active.len() < OPEN_ORDERS_MAX
     }
 
     /// Whether the id was used before, as far as the table remembers.
     #[must_use]
     pub fn contains(&self, order: OrderId) -> bool {
-        self.orders.contains_key(&order)
+        self.active.contains_key(&order) || self.closed.contains_key(&order)
     }
 
     /// Enters an order that is about to be sent. The caller checked room and uniqueness.
@@ -287,13 +299,12 @@ impl OrderTable {
             missing_since: Nanos::ZERO,
             fills_at: Nanos::ZERO,
         };
-        self.open += 1;
-        self.orders.insert(intent.order, tracked);
+        self.active.insert(intent.order, tracked);
     }
 
     /// The venue took the order (reply to the request).
     pub fn on_placed(&mut self, order: OrderId, venue_order: u64, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
-        let Some(tracked) = self.orders.get_mut(&order) else {
+        let Some(tracked) = self.active.get_mut(&order) else {
             return;
         };
         if venue_order != 0 {
@@ -305,13 +316,13 @@ impl OrderTable {
 
     /// The venue refused the order, definitely.
     pub fn on_refused(&mut self, order: OrderId, code: i32, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
-        let Some(tracked) = self.orders.get_mut(&order) else {
-            return;
-        };
-        if tracked.is_done() {
-            self.counters.contradictions += u64::from(tracked.phase != Phase::Done(End::Rejected));
+        if let Some(over) = self.closed.get(&order) {
+            self.counters.contradictions += u64::from(over.phase != Phase::Done(End::Rejected));
             return;
         }
+        let Some(tracked) = self.active.get_mut(&order) else {
+            return;
+        };
         if tracked.accepted {
             // It was seen alive: the refusal proves nothing. Ask.
             self.counters.contradictions += 1;
@@ -319,6 +330,7 @@ impl OrderTable {
             return;
         }
         tracked.phase = Phase::Done(End::Rejected);
+        tracked.cancel = CancelState::None;
         events.push_back(ExecutionEvent {
             venue_code: code,
             ..tracked.event(ExecutionKind::Rejected, time)
@@ -328,7 +340,7 @@ impl OrderTable {
 
     /// Nobody knows what became of the order: it counts as live until proved.
     pub fn on_unknown(&mut self, order: OrderId, query_at: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
-        let Some(tracked) = self.orders.get_mut(&order) else {
+        let Some(tracked) = self.active.get_mut(&order) else {
             return;
         };
         if !tracked.is_open() {
@@ -354,7 +366,10 @@ impl OrderTable {
         };
         self.by_venue.insert((update.instrument, update.venue_order), order);
         let trades = &mut self.trades[update.instrument.index()];
-        let tracked = self.orders.get_mut(&order).expect("resolve found it");
+        let tracked = match self.active.get_mut(&order) {
+            Some(tracked) => tracked,
+            None => self.closed.get_mut(&order).expect("resolve found it"),
+        };
         tracked.venue_order = update.venue_order;
         let time = if update.time == Nanos::ZERO { now } else { update.time };
         let was_done = tracked.is_done();
@@ -377,10 +392,10 @@ impl OrderTable {
     }
 
     fn resolve(&self, update: &OrderUpdate) -> Option<OrderId> {
-        let by_name = update.order.filter(|order| self.orders.contains_key(order));
+        let by_name = update.order.filter(|order| self.contains(*order));
         by_name.or_else(|| {
             let order = self.by_venue.get(&(update.instrument, update.venue_order))?;
-            self.orders.contains_key(order).then_some(*order)
+            self.contains(*order).then_some(*order)
         })
     }
 
@@ -414,11 +429,12 @@ impl OrderTable {
 
     /// Moves an order that is over to those that are only remembered.
     fn retire(&mut self, order: OrderId) {
-        self.open -= 1;
-        self.closed.push_back(order);
-        if self.closed.len() > CLOSED_ORDERS_KEPT
-            && let Some(oldest) = self.closed.pop_front()
-            && let Some(forgotten) = self.orders.remove(&oldest)
+        let Some(over) = self.active.remove(&order) else { return };
+        self.closed.insert(order, over);
+        self.closed_order.push_back(order);
+        if self.closed_order.len() > CLOSED_ORDERS_KEPT
+            && let Some(oldest) = self.closed_order.pop_front()
+            && let Some(forgotten) = self.closed.remove(&oldest)
         {
             self.by_venue.remove(&(forgotten.instrument, forgotten.venue_order));
         }

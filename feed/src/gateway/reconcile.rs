@@ -2,11 +2,10 @@
 
 use spinbook_engine::types::{Nanos, OrderId};
 
-use super::lifecycle::Step;
-use super::orders::{CancelState, Phase};
+use super::orders::{CancelState, Phase, TrackedOrder};
 use super::throttle::Urgency;
 use super::{CloseReason, Gateway, GatewayConnection};
-use crate::venue::orders::RequestKind;
+use crate::venue::orders::{ClientOrderId, RequestKind};
 
 /// Pause before an order is asked for again, doubled each time up to 64 times.
 const QUERY_RETRY: Nanos = Nanos::from_millis(100);
@@ -18,7 +17,7 @@ const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
 impl Gateway {
     /// Every order has to be asked for: messages about it may have been lost.
     pub(super) fn doubt_all_orders(&mut self, now: Nanos) {
-        for order in self.orders.active_ids() {
+        for order in self.orders.active_ids(|_| true) {
             if let Some(tracked) = self.orders.find_mut(order) {
                 tracked.query_at = tracked.query_at.min(now);
             }
@@ -102,17 +101,17 @@ impl Gateway {
     }
 
     pub(super) fn send_queries(&mut self, now: Nanos) {
-        if !matches!(self.step, Step::Ready | Step::Resolve | Step::Settle) || now < self.silent_until {
+        if !self.may_query() || now < self.silent_until {
             return;
         }
         let cost = self.side.cost(RequestKind::OrderStatus);
-        for order in self.orders.active_ids() {
+        for order in self
+            .orders
+            .active_ids(|order| !order.query_in_flight && now >= order.query_at)
+        {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
-            if tracked.query_in_flight || now < tracked.query_at {
-                continue;
-            }
             // A question about an order whose own answer is still due would race it.
             let awaited = tracked.phase == Phase::Sent;
             if awaited || !self.throttle.allows(cost, Urgency::Cancel, now) {
@@ -175,7 +174,7 @@ impl Gateway {
             tracked.valid_until.max(now + QUERY_RETRY)
         };
         let message = (tracked.accepted && tracked.query_attempts > NOT_FOUND_MAX).then(|| {
-            let name = crate::venue::orders::ClientOrderId::new(order);
+            let name = ClientOrderId::new(order);
             format!(
                 "the venue no longer knows order {}, which it had accepted: compare position and fills by hand",
                 name.as_str()
@@ -193,34 +192,38 @@ impl Gateway {
         if !self.can_send() || now < self.silent_until {
             return;
         }
-        for order in self.orders.active_ids() {
+        let grace = self.settings.fills_grace;
+        let missing = |order: &TrackedOrder| {
+            let since = order.missing_since;
+            since != Nanos::ZERO && now - since >= grace && now >= order.fills_at
+        };
+        for order in self.orders.active_ids(missing) {
             let Some(tracked) = self.orders.find_mut(order) else {
                 continue;
             };
-            if tracked.missing_since == Nanos::ZERO {
-                continue;
-            }
             let waited = now - tracked.missing_since;
-            if waited < self.settings.fills_grace || tracked.query_in_flight {
-                continue;
-            }
             let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
-            if self.side.can_ask_fills() && venue_order != 0 && waited < MISSING_FILLS_MAX {
-                let cost = self.side.cost(RequestKind::Fills);
-                if now >= tracked.fills_at && self.throttle.allows(cost, Urgency::Cancel, now) {
-                    tracked.fills_at = now + self.settings.fills_grace;
-                    self.send_about(order, instrument, venue_order, RequestKind::Fills, now);
-                }
-                continue;
-            }
             if waited >= MISSING_FILLS_MAX {
-                let name = crate::venue::orders::ClientOrderId::new(order);
+                tracked.fills_at = Nanos::NEVER;
                 let message = format!(
                     "the venue filled more of order {} than its executions that reached us: compare position and \
                      trades by hand",
-                    name.as_str()
+                    ClientOrderId::new(order).as_str()
                 );
                 self.halt_with(0, message, now);
+                continue;
+            }
+            let give_up = tracked.missing_since + MISSING_FILLS_MAX;
+            if !self.side.can_ask_fills() || venue_order == 0 {
+                tracked.fills_at = give_up;
+                continue;
+            }
+            let cost = self.side.cost(RequestKind::Fills);
+            if self.throttle.allows(cost, Urgency::Cancel, now) {
+                tracked.fills_at = (now + grace).min(give_up);
+                self.send_about(order, instrument, venue_order, RequestKind::Fills, now);
+            } else {
+                tracked.fills_at = self.throttle.ready_at(cost, Urgency::Cancel, now).min(give_up);
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::venue::orders::{OrderName, OrderStatus, OrderUpdate, Request};
 impl Gateway {
     pub(super) fn pump_shadow(&mut self, now: Nanos) {
         if self.shutting_down {
-            for order in self.orders.active_ids() {
+            for order in self.orders.active_ids(|_| true) {
                 self.shadow_cancel(order, now);
             }
             self.step = Step::Quiet;

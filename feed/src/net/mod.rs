@@ -16,9 +16,12 @@ pub mod gateway_loop;
 pub mod hot_shared;
 pub mod kernel;
 pub mod link;
+pub mod market_line;
+pub mod reactor;
 pub mod resolve;
 pub mod server;
 mod server_client;
 pub mod snapshots;
+pub mod test_keys;
 
 mod http;

@@ -141,6 +141,9 @@ impl<S: Strategy> Reactor<S> {
     pub fn run(mut self) -> io::Result<(Engine<S>, Vec<MarketLine>)> {
         let now = self.clock.now();
         self.stalls = StallDetector::new(now, self.settings.stall_min);
+        for line in &mut self.lines {
+            line.start(now);
+        }
         while !self.shared.stop.load(Ordering::Acquire) {
             self.turn()?;
         }
@@ -232,7 +235,7 @@ impl<S: Strategy> Reactor<S> {
             }
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
             line.drive(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
-            for path in MarketLine::PATHS {
+            for path in 0..line.path_count() {
                 let mut taken = 0;
                 while taken < self.settings.frames_per_turn_max
                     && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })

@@ -153,6 +153,12 @@ impl<E: ExchangeSide> Server<E> {
         &mut self.exchange
     }
 
+    /// When exchange or server have something to do, whatever the sockets say.
+    #[must_use]
+    pub fn next_deadline(&self) -> Nanos {
+        self.exchange.next_deadline().min(self.housekeeping)
+    }
+
     /// Serves until `stop` is set.
     ///
     /// # Errors
@@ -160,11 +166,7 @@ impl<E: ExchangeSide> Server<E> {
     pub fn run(&mut self, clock: &Clock, stop: &AtomicBool) -> Result<(), ServerError> {
         while !stop.load(Ordering::Relaxed) {
             let now = clock.now();
-            let deadline = self
-                .exchange
-                .next_deadline()
-                .min(self.housekeeping)
-                .min(now + Nanos::from_millis(50));
+            let deadline = self.next_deadline().min(now + Nanos::from_millis(50));
             let wait = Duration::from_nanos((deadline - now).0.max(0).unsigned_abs());
             self.turn(wait, clock)?;
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
+use spinbook_engine::types::InstrumentId;
 
 use super::fetch::{FetchError, Fetcher};
 use crate::venue::market::FRAME_PADDING;
@@ -19,8 +20,8 @@ const IDLE_SLEEP: Duration = Duration::from_millis(1);
 pub struct SnapshotJob {
     /// Which of the hot loop's sessions wants it.
     pub session: usize,
-    /// Index of the symbol within that session.
-    pub symbol: usize,
+    /// Whose book.
+    pub instrument: InstrumentId,
     /// Levels a side.
     pub levels: u16,
 }

@@ -1,5 +1,6 @@
 //! COLD: an account's assets and positions, exact to the last unit.
 
+use super::fees::BOOKED_UNIT_ATOMS;
 use crate::venue::exchange_world::{AccountKey, Balance, Position};
 use spinbook_engine::types::{Lots, QuoteAtoms};
 use std::collections::BTreeMap;
@@ -92,7 +93,13 @@ impl Account {
         }
         // The closing part leaves at its share of the cost; what is past zero opens the other way.
         let closing = lots.abs().min(held.abs());
-        let cost_out = QuoteAtoms(position.cost.0 * i128::from(closing) / i128::from(held.abs()));
+        let cost_out = match closing == held.abs() {
+            true => position.cost,
+            // Cut to booked units, so that profits print exactly and nothing is lost between them.
+            false => QuoteAtoms(
+                position.cost.0 * i128::from(closing) / i128::from(held.abs()) / BOOKED_UNIT_ATOMS * BOOKED_UNIT_ATOMS,
+            ),
+        };
         let value_out = QuoteAtoms(signed_value.0 * i128::from(closing) / i128::from(lots.abs()));
         let realised = -(cost_out + value_out);
         position.cost = position.cost - cost_out + (signed_value - value_out);

@@ -6,6 +6,7 @@ pub mod account;
 pub mod faults;
 pub mod fees;
 pub mod limits;
+pub mod market;
 pub mod matching;
 pub mod queue;
 pub mod serve;

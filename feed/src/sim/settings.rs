@@ -129,7 +129,11 @@ fn decimal_atoms(value: Decimal) -> Option<i128> {
     value.mantissa().checked_mul(10i128.pow(shift))
 }
 
-fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listing, String> {
+/// A listing with its scales and rules.
+///
+/// # Errors
+/// Which setting cannot be used.
+pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listing, String> {
     let symbol = &settings.symbol;
     let wrong = |what: &str, text: &str| format!("{symbol}: the {what} {text:?} cannot be used");
     let scale = |what: &str, text: &str| {

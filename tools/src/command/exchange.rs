@@ -1,13 +1,176 @@
-//! COLD: `spinbook exchange`.
+//! COLD: `spinbook exchange`: the simulated exchange alone, for any client that speaks the venue's protocol.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use spinbook_engine::types::Nanos;
+use spinbook_feed::net::clock::Clock;
+use spinbook_feed::net::server::{Server, ServerError, ServerSettings};
+use spinbook_feed::net::threads;
+use spinbook_feed::net::tls::LoopbackIdentity;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::exchange::BinanceExchange;
 
 use crate::cli::ExchangeArgs;
-use crate::command::{Context, Done};
-use crate::error::Failure;
+use crate::command::{Context, Done, check_venue};
+use crate::error::{Exit, Failure};
+use crate::exchange_child::{PARENT_VARIABLE, Ready};
+use crate::signals::Interrupts;
+use crate::simulated::{self, MarketChoice, Simulated, TestKeys};
 
-/// Runs `spinbook exchange`.
+/// How often signals are looked at.
+const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
+
+/// Serves until it is interrupted, or, as a child, until its parent is gone.
 ///
 /// # Errors
-/// What it could not do.
-pub fn run(arguments: &ExchangeArgs, _context: Context) -> Result<Done, Failure> {
-    Err(Failure::usage("`exchange` is not part of this build").at(format!("{arguments:?}")))
+/// The address is in use, a recording cannot be read, or a setting cannot be used.
+pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> {
+    check_venue(&arguments.venue)?;
+    let product = Product::from_name(&arguments.venue)
+        .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
+    if let Some(core) = arguments.core
+        && !threads::pin(core)
+    {
+        tracing::warn!(core, "the system refused to pin the exchange to this core");
+    }
+    let faults = match &arguments.faults {
+        Some(path) => simulated::read_faults(path)?,
+        None => Default::default(),
+    };
+    let keys = TestKeys::generate()?;
+    let clock = Clock::start();
+    let choice =
+        MarketChoice { product, data: arguments.data.clone(), speed: arguments.speed, seed: arguments.seed, faults };
+    let simulated = simulated::make(choice, &keys, clock.now())?;
+    let identity = LoopbackIdentity::generate()
+        .map_err(|error| Failure::failed("cannot make the exchange's certificate").because(error))?;
+    let ca_file = CaFile::write(&identity.ca_pem)?;
+
+    let Simulated { exchange, symbols, seed, market } = simulated;
+    let mut server = Server::bind(ServerSettings::on(arguments.listen), identity.server_config, exchange)
+        .map_err(|error| bind_failure(error, arguments))?;
+    let address = server.address();
+    let ready = Ready {
+        venue: arguments.venue.clone(),
+        symbols,
+        rest_url: format!("https://{address}"),
+        stream_url: format!("wss://{address}"),
+        ws_api_url: format!("wss://{address}"),
+        ca_file: ca_file.path.clone(),
+        api_key: keys.api_key,
+        secret: keys.secret,
+        api_key_ed25519: keys.api_key_ed25519,
+        private_key: keys.private_key,
+        seed,
+        market,
+    };
+    announce(&ready, context)?;
+    serve(&mut server, &clock)?;
+    let counts = server.counts();
+    tracing::info!(
+        requests = counts.requests,
+        websockets = counts.websockets,
+        messages_out = counts.messages_out,
+        dropped = counts.dropped,
+        "the exchange ended"
+    );
+    // What there was to say was said when it began to serve.
+    Ok(Done::new("", Value::Null).with_exit(Exit::Done))
+}
+
+fn bind_failure(error: ServerError, arguments: &ExchangeArgs) -> Failure {
+    let failure = match &error {
+        ServerError::AddressInUse { .. } => Failure::usage(format!("{} is in use", arguments.listen))
+            .next("choose another with --listen 127.0.0.1:PORT; port 0 takes any free one"),
+        _ => Failure::failed("the exchange cannot listen"),
+    };
+    failure.at("--listen").because(error)
+}
+
+/// Says where it serves and with which keys: one line of JSON, or a few lines for people.
+fn announce(ready: &Ready, context: Context) -> Result<(), Failure> {
+    let text = if context.json {
+        serde_json::to_string(ready).expect("a struct of strings is JSON")
+    } else {
+        format!(
+            "{} serves {}\n  market       {}\n  REST         {}\n  streams      {}/stream?streams=… or {}/ws/…\n  \
+             WebSocket API {}\n  trust        {}\n  HMAC key     {}\n  HMAC secret  {}\n  Ed25519 key  {}\n{}Ctrl-C ends it.",
+            ready.venue,
+            ready.symbols.join(" "),
+            ready.market,
+            ready.rest_url,
+            ready.stream_url,
+            ready.stream_url,
+            ready.ws_api_url,
+            ready.ca_file.display(),
+            ready.api_key,
+            ready.secret,
+            ready.api_key_ed25519,
+            ready.private_key,
+        )
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::failed("cannot write to standard output").because(error))
+}
+
+fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Failure> {
+    let fail = |error: &dyn std::fmt::Display| Failure::failed("the exchange stopped").because(error);
+    let mut interrupts = Interrupts::install().map_err(|error| fail(&error))?;
+    let orphaned = watch_parent().map_err(|error| fail(&error))?;
+    let mut next_check = Nanos::ZERO;
+    loop {
+        let now = clock.now();
+        if now >= next_check {
+            next_check = now + SIGNAL_CHECK;
+            if interrupts.count() > 0 || orphaned.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+        }
+        let deadline = server.next_deadline().min(next_check);
+        let wait = Duration::from_nanos((deadline - now).0.max(0).unsigned_abs());
+        server.turn(wait, clock).map_err(|error| fail(&error))?;
+    }
+}
+
+/// As a child: a flag that is raised when the parent is gone, however it went.
+fn watch_parent() -> io::Result<Arc<AtomicBool>> {
+    let orphaned = Arc::new(AtomicBool::new(false));
+    if std::env::var_os(PARENT_VARIABLE).is_some() {
+        let told = orphaned.clone();
+        threads::spawn("parent", None, |_| {}, move || {
+            let mut byte = [0];
+            while matches!(io::stdin().read(&mut byte), Ok(1)) {}
+            told.store(true, Ordering::Relaxed);
+        })?;
+    }
+    Ok(orphaned)
+}
+
+/// The authority's certificate in a file of its own, removed in the end.
+struct CaFile {
+    path: PathBuf,
+}
+
+impl CaFile {
+    fn write(pem: &str) -> Result<CaFile, Failure> {
+        let path = std::env::temp_dir().join(format!("spinbook-exchange-{}-ca.pem", std::process::id()));
+        fs::write(&path, pem)
+            .map_err(|error| Failure::failed("cannot write the CA file").at(path.display()).because(error))?;
+        Ok(CaFile { path })
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        // It is only a certificate; one that cannot be removed does no harm.
+        let _ = fs::remove_file(&self.path);
+    }
 }

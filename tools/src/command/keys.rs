@@ -21,8 +21,8 @@ pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
         text.push_str(&format!(
             "{}: key {} ({}), from {}\n",
             market.venue,
-            found.shown_key(),
-            found.method(),
+            found.credentials.api_key.masked(),
+            found.credentials.kind(),
             found.source
         ));
         for warning in &found.warnings {
@@ -30,8 +30,8 @@ pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
         }
         rows.push(json!({
             "venue": market.venue,
-            "key": found.shown_key(),
-            "method": found.method(),
+            "key": found.credentials.api_key.masked(),
+            "method": found.credentials.kind(),
             "source": found.source,
             "warnings": found.warnings,
         }));

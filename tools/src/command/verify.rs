@@ -1,16 +1,198 @@
-//! COLD: `spinbook verify`.
+//! COLD: `spinbook verify`: plays recordings through the production decoders and books, and says whether they are whole.
+
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use spinbook_feed::history::{VerifyOutcome, VerifyProblem, VerifyReport, verify};
+use spinbook_feed::venue::binance::Product;
 
 use crate::cli::VerifyArgs;
-use crate::command::{Context, Done};
-use crate::error::Failure;
+use crate::command::{Context, Done, check_venue};
+use crate::error::{Exit, Failure};
 
-/// Runs `spinbook verify`.
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Verifies the recordings.
 ///
 /// # Errors
-/// What it could not do.
-pub fn run(arguments: &VerifyArgs, _context: Context) -> Result<Done, Failure> {
-    if let Some(venue) = &arguments.venue {
-        super::check_venue(venue)?;
+/// A file that cannot be opened, an unknown venue or form, or an interruption. What is found wrong in readable
+/// data is a result with exit code 3.
+pub fn run(arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
+    let product = match &arguments.venue {
+        Some(name) => {
+            check_venue(name)?;
+            Product::from_name(name)
+        }
+        None => None,
+    };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    // The first Ctrl-C ends with a message at the next step, a second one at once.
+    let watch = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, interrupted.clone())
+        .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, interrupted.clone()));
+    if let Err(error) = watch {
+        tracing::warn!("Ctrl-C ends this without a report: {error}");
     }
-    Err(Failure::usage("`verify` is not part of this build").at(format!("{arguments:?}")))
+    let mut progress = Progress::new(context);
+    let outcome = verify(&arguments.files, product, &mut |lines| {
+        progress.at(lines);
+        if interrupted.load(Ordering::Relaxed) {
+            leave_interrupted(context, lines);
+        }
+    });
+    progress.end();
+    conclude(&outcome)
+}
+
+/// Leaves from within the play, which cannot be stopped otherwise; nothing is open but files being read.
+fn leave_interrupted(context: Context, lines: u64) -> ! {
+    let failure = Failure::new(Exit::Interrupted, "interrupted")
+        .at(format!("line {lines}"))
+        .next("run it again: nothing was changed");
+    eprintln!("\n{failure}");
+    if context.json {
+        println!("{}", failure.to_json());
+    }
+    std::process::exit(i32::from(Exit::Interrupted.code()));
+}
+
+/// Lines read so far, on stderr.
+struct Progress {
+    started: Instant,
+    told: Instant,
+    shown: bool,
+    overwrites: bool,
+    written: bool,
+}
+
+impl Progress {
+    fn new(context: Context) -> Progress {
+        let now = Instant::now();
+        let overwrites = io::stderr().is_terminal();
+        Progress {
+            started: now,
+            told: now,
+            shown: context.shows_progress(),
+            overwrites,
+            written: false,
+        }
+    }
+
+    fn at(&mut self, lines: u64) {
+        if !self.shown || self.told.elapsed() < PROGRESS_EVERY {
+            return;
+        }
+        self.told = Instant::now();
+        let seconds = self.started.elapsed().as_secs_f64();
+        let rate = lines as f64 / seconds;
+        if self.overwrites {
+            eprint!("\r{lines} lines, {rate:.0} a second ");
+            self.written = true;
+        } else {
+            eprintln!("{lines} lines, {rate:.0} a second");
+        }
+    }
+
+    fn end(&mut self) {
+        if self.written {
+            eprintln!();
+        }
+    }
+}
+
+fn conclude(outcome: &VerifyOutcome) -> Result<Done, Failure> {
+    let report = &outcome.report;
+    let Some(problem) = &outcome.problem else {
+        return Ok(Done::new(text(report, None), json_of(report, None)));
+    };
+    let files = report.files.join(" ");
+    let next = match problem.exit_code() {
+        1 => "check the path and its permissions",
+        2 => "name the venue with --venue; accepted forms are listed in the README of the history room",
+        _ => {
+            eprintln!("found wrong: {problem}");
+            let done = Done::new(text(report, Some(problem)), json_of(report, Some(problem)));
+            return Ok(done.with_exit(Exit::Wrong));
+        }
+    };
+    let exit = if problem.exit_code() == 1 {
+        Exit::Failed
+    } else {
+        Exit::Usage
+    };
+    Err(Failure::new(exit, "cannot verify")
+        .at(files)
+        .because(problem)
+        .next(next))
+}
+
+/// The report in the promised keys; `problem` is added only where something is wrong.
+fn json_of(report: &VerifyReport, problem: Option<&VerifyProblem>) -> Value {
+    let mut value = serde_json::to_value(report).expect("a report holds only strings, numbers and string keys");
+    if let (Some(problem), Value::Object(map)) = (problem, &mut value) {
+        map.insert("problem".to_owned(), json!(problem.to_string()));
+    }
+    value
+}
+
+/// For people.
+fn text(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{}: {} lines in {:.2} s ({} a second), {} frames: {} scanned, {} fallback, {} bad",
+        report.venue,
+        report.lines,
+        report.elapsed_seconds,
+        report.lines_per_second,
+        report.frames,
+        report.scanned,
+        report.fallback,
+        report.bad_frames
+    );
+    let head = [
+        "symbol", "state", "depth", "levels", "gaps", "resyncs", "bbo ok", "crossed", "trades", "best bid", "best ask",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    for (symbol, found) in &report.symbols {
+        let best = |level: &Option<[String; 2]>| level.as_ref().map_or("-".to_owned(), |level| level[0].clone());
+        rows.push([
+            symbol.clone(),
+            found.state.to_owned(),
+            found.depth.to_string(),
+            found.levels.to_string(),
+            found.gaps.to_string(),
+            found.resyncs.to_string(),
+            format!("{}/{}", found.bbo_matched, found.bbo_checked),
+            found.crossed.to_string(),
+            found.trades.to_string(),
+            best(&found.best_bid),
+            best(&found.best_ask),
+        ]);
+    }
+    let mut widths = [0; 11];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    match problem {
+        None => text.push_str("whole\n"),
+        Some(problem) => {
+            let _ = writeln!(text, "WRONG: {problem}");
+        }
+    }
+    text
 }

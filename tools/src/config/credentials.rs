@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret, SecretString};
+use spinbook_feed::venue::binance::sign::{Credentials, Secret};
 
 use super::MarketConfig;
 use super::read::nearest;
@@ -17,51 +17,21 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 const KEYS: [&str; 4] = ["api_key", "secret", "private_key", "private_key_file"];
 
-/// What signs requests.
-pub enum SigningKey {
-    /// A shared secret for HMAC-SHA256.
-    Hmac(SecretString),
-    /// An Ed25519 private key, PKCS#8 PEM.
-    Ed25519Pem(SecretString),
-}
-
-/// Credentials of one account, read but not yet judged by the venue's rules. Deliberately not `Debug`.
-pub struct Credentials {
-    /// The public half: which key it is.
-    pub api_key: String,
-    /// The secret half.
-    pub signing: SigningKey,
+/// Credentials of one account, judged by the venue's own rules, and where they were found.
+#[derive(Debug)]
+pub struct FoundCredentials {
+    /// The key, ready to sign; printing it shows its masked id alone.
+    pub credentials: Credentials,
     /// Where they were found, for messages.
     pub source: String,
     /// What is allowed but worth a word.
     pub warnings: Vec<String>,
 }
 
-impl Credentials {
-    /// The key id as it may be printed: the first 8 and last 4 characters of a long one, nothing of a short one.
-    #[must_use]
-    pub fn shown_key(&self) -> String {
-        shown(&self.api_key)
-    }
-
-    /// How requests are signed.
-    #[must_use]
-    pub const fn method(&self) -> &'static str {
-        match self.signing {
-            SigningKey::Hmac(_) => "HMAC-SHA256",
-            SigningKey::Ed25519Pem(_) => "Ed25519",
-        }
-    }
-}
-
-fn shown(key: &str) -> String {
-    let letters: Vec<char> = key.chars().collect();
-    if letters.len() < 24 {
-        return "(too short to show)".to_owned();
-    }
-    let head: String = letters[..8].iter().collect();
-    let tail: String = letters[letters.len() - 4..].iter().collect();
-    format!("{head}…{tail}")
+/// The secret half as it was given.
+enum SigningText {
+    Hmac(Secret),
+    Ed25519(Secret),
 }
 
 /// Finds a market's credentials: `$CREDENTIALS_DIRECTORY/NAME`, the configured file, then the environment.
@@ -70,7 +40,7 @@ fn shown(key: &str) -> String {
 ///
 /// # Errors
 /// Wrong configuration: none named, an unsafe file, a file that is not a credentials file. Never with its content.
-pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>) -> Result<Credentials, Failure> {
+pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>) -> Result<FoundCredentials, Failure> {
     let directory = environment("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let name = market.credentials.as_deref().and_then(Path::file_name);
     if let (Some(directory), Some(name)) = (directory, name) {
@@ -89,8 +59,8 @@ pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>)
             .because("shadow and live sign every request")
             .next("name a file of mode 0600: credentials = \"keys/binance.toml\""));
     };
-    let secret = environment(&format!("{prefix}_SECRET")).map(|text| SigningKey::Hmac(text.into()));
-    let private = environment(&format!("{prefix}_PRIVATE_KEY")).map(|text| SigningKey::Ed25519Pem(text.into()));
+    let secret = environment(&format!("{prefix}_SECRET")).map(|text| SigningText::Hmac(Secret::new(text)));
+    let private = environment(&format!("{prefix}_PRIVATE_KEY")).map(|text| SigningText::Ed25519(Secret::new(text)));
     let signing = private.or(secret).ok_or_else(|| {
         Failure::usage("the environment holds an API key but nothing to sign with")
             .at(format!("{prefix}_API_KEY"))
@@ -98,14 +68,10 @@ pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>)
                 "set {prefix}_SECRET or {prefix}_PRIVATE_KEY, or better: use a file of mode 0600"
             ))
     })?;
-    judged(Credentials {
-        api_key,
-        signing,
-        source: format!("environment {prefix}_*"),
-        warnings: vec![format!(
-            "{prefix}_* comes from the environment, which other processes of this user can read: a file of mode 0600 is safer"
-        )],
-    })
+    let warning = format!(
+        "{prefix}_* comes from the environment, which other processes of this user can read: a file of mode 0600 is safer"
+    );
+    judged(&api_key, &signing, format!("environment {prefix}_*"), vec![warning])
 }
 
 /// Whose file it must be.
@@ -189,7 +155,7 @@ fn read(path: &Path, owner: Owner) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-fn from_file(path: &Path, owner: Owner) -> Result<Credentials, Failure> {
+fn from_file(path: &Path, owner: Owner) -> Result<FoundCredentials, Failure> {
     let text = read(path, owner)?;
     let malformed = |why: String| {
         Failure::usage("the credentials file is malformed")
@@ -224,11 +190,11 @@ fn from_file(path: &Path, owner: Owner) -> Result<Credentials, Failure> {
     let [api_key, secret, private_key, private_key_file] = values;
     let api_key = api_key.ok_or_else(|| malformed("`api_key` is missing".to_owned()))?;
     let signing = match (secret, private_key, private_key_file) {
-        (Some(secret), None, None) => SigningKey::Hmac(secret.as_str().into()),
-        (None, Some(pem), None) => SigningKey::Ed25519Pem(pem.as_str().into()),
+        (Some(secret), None, None) => SigningText::Hmac(Secret::new(secret.to_string())),
+        (None, Some(pem), None) => SigningText::Ed25519(Secret::new(pem.to_string())),
         (None, None, Some(name)) => {
             let pem = path.parent().unwrap_or_else(|| Path::new("")).join(name.as_str());
-            SigningKey::Ed25519Pem(read(&pem, owner)?.as_str().into())
+            SigningText::Ed25519(Secret::new(read(&pem, owner)?.to_string()))
         }
         (None, None, None) => return Err(malformed("`secret` or `private_key` is missing".to_owned())),
         _ => {
@@ -237,74 +203,31 @@ fn from_file(path: &Path, owner: Owner) -> Result<Credentials, Failure> {
             ));
         }
     };
-    judged(Credentials {
-        api_key: api_key.as_str().to_owned(),
-        signing,
-        source: path.display().to_string(),
-        warnings: Vec::new(),
-    })
+    judged(&api_key, &signing, path.display().to_string(), Vec::new())
 }
 
-/// Refuses what cannot be a key: stray whitespace, sample texts, wrong forms.
-fn judged(credentials: Credentials) -> Result<Credentials, Failure> {
-    let refuse = |what: &str, why: &str, next: &str| {
-        Err(Failure::usage(format!("the {what} cannot be a key"))
-            .at(&credentials.source)
-            .because(why)
-            .next(next))
+/// Lets the venue's own rules judge the key: stray whitespace, sample texts, wrong forms.
+fn judged(
+    api_key: &str,
+    signing: &SigningText,
+    source: String,
+    warnings: Vec<String>,
+) -> Result<FoundCredentials, Failure> {
+    let credentials = match signing {
+        SigningText::Hmac(secret) => Credentials::hmac(api_key, secret),
+        SigningText::Ed25519(key) => Credentials::ed25519(api_key, key),
     };
-    let (name, secret) = match &credentials.signing {
-        SigningKey::Hmac(secret) => ("secret", secret.expose_secret()),
-        SigningKey::Ed25519Pem(pem) => {
-            let pem = pem.expose_secret().trim();
-            if !(pem.starts_with("-----BEGIN PRIVATE KEY-----") && pem.ends_with("-----END PRIVATE KEY-----")) {
-                let next = "make one with: openssl genpkey -algorithm ed25519 -out binance.pem";
-                return refuse("private key", "it is not an unencrypted PKCS#8 PEM", next);
-            }
-            ("api_key", credentials.api_key.as_str())
-        }
-    };
-    for (what, text) in [("api_key", credentials.api_key.as_str()), (name, secret)] {
-        if text.is_empty() {
-            return refuse(what, "it is empty", "copy it from the venue's API page");
-        }
-        if text.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
-            return refuse(
-                what,
-                "it holds whitespace",
-                "copy it again without the space or line end",
-            );
-        }
-        if !text.is_ascii() || looks_like_a_sample(text) {
-            return refuse(
-                what,
-                "it is a sample text, not a key",
-                "copy the real one from the venue's API page",
-            );
-        }
+    match credentials {
+        Ok(credentials) => Ok(FoundCredentials {
+            credentials,
+            source,
+            warnings,
+        }),
+        Err(error) => Err(Failure::usage("the credentials cannot be used")
+            .at(source)
+            .because(error)
+            .next("correct the credentials and run `spinbook keys check`")),
     }
-    Ok(credentials)
-}
-
-/// Whether a text is what stands in documentation where a key belongs.
-fn looks_like_a_sample(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let words = [
-        "your",
-        "changeme",
-        "change_me",
-        "replace",
-        "example",
-        "insert",
-        "paste",
-        "<",
-        ">",
-        "...",
-        "{",
-        "}",
-    ];
-    let one_letter = lower.chars().all(|letter| Some(letter) == lower.chars().next());
-    text.len() < 16 || one_letter || words.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
@@ -338,7 +261,7 @@ mod tests {
         (folder, path)
     }
 
-    fn load_file(content: &str, mode: u32) -> Result<Credentials, Failure> {
+    fn load_file(content: &str, mode: u32) -> Result<FoundCredentials, Failure> {
         let (_folder, path) = file(content, mode);
         load(&market(Some(path)), &|_| None)
     }
@@ -358,10 +281,10 @@ mod tests {
     #[test]
     fn a_private_file_is_read_and_its_key_only_hinted_at() {
         let content = format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
-        let credentials = load_file(&content, 0o600).unwrap_or_else(|failure| panic!("{failure}"));
-        assert_eq!(credentials.shown_key(), "vmPUZE6m…Eh8A");
-        assert_eq!(credentials.method(), "HMAC-SHA256");
-        assert!(credentials.warnings.is_empty());
+        let found = load_file(&content, 0o600).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(found.credentials.api_key.masked(), "vmPUZE6m…Eh8A");
+        assert_eq!(found.credentials.kind(), "HMAC-SHA256");
+        assert!(found.warnings.is_empty());
     }
 
     #[test]
@@ -387,15 +310,15 @@ mod tests {
     #[test]
     fn what_cannot_be_a_key_is_refused_with_advice() {
         let cases = [
-            (format!("api_key = \"{KEY} \"\nsecret = \"{SECRET}\""), "whitespace"),
-            (format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\\n\""), "whitespace"),
+            (format!("api_key = \"{KEY} \"\nsecret = \"{SECRET}\""), "white space"),
+            (format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\\n\""), "white space"),
             (
                 "api_key = \"your-api-key-goes-here\"\nsecret = \"abcdefghijklmnopqrst\"".to_owned(),
-                "sample text",
+                "placeholder",
             ),
             (
                 format!("api_key = \"{KEY}\"\nsecret = \"xxxxxxxxxxxxxxxxxxxxxxxx\""),
-                "sample text",
+                "placeholder",
             ),
             (format!("api_key = \"{KEY}\"\nsecret = \"\""), "empty"),
             (format!("api_key = \"{KEY}\""), "missing"),
@@ -405,7 +328,7 @@ mod tests {
                 "did you mean `api_key`",
             ),
             (format!("api_key = \"{KEY}\"\nsecret = {SECRET}"), "line 2"),
-            (format!("api_key = \"{KEY}\"\nprivate_key = \"{SECRET}\""), "PKCS#8"),
+            (format!("api_key = \"{KEY}\"\nprivate_key = \"{SECRET}\""), "Ed25519"),
             (
                 format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\nprivate_key = \"x\""),
                 "only one of",

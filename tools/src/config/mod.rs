@@ -317,7 +317,7 @@ fn read_market(
     section.required("symbols", problems, "such as symbols = [\"BTCUSDT\"]");
     let venue = section.text("venue", problems);
     if let Some(Err(failure)) = venue.as_deref().map(crate::command::check_venue) {
-        let next = failure.next.unwrap_or_default();
+        let next = failure.next.clone().unwrap_or_default();
         section.refuse("venue", problems, &format!("{}: {next}", failure.what));
     }
     let symbols = section.texts("symbols", problems);

@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod instruments;
 pub mod order;
 pub mod order_decode;
+pub mod parameters;
 pub mod sequence;
 pub mod sign;
 

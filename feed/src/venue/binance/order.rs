@@ -6,7 +6,8 @@ use spinbook_engine::types::{Nanos, OrderId, Side};
 use crate::number::TEXT_MAX;
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode;
-use crate::venue::binance::sign::{Credentials, Parameters, push_integer, push_json_text};
+use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text};
+use crate::venue::binance::sign::Credentials;
 use crate::venue::instrument::Instrument;
 use crate::venue::orders::{
     ClientOrderId, Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request,

@@ -116,9 +116,7 @@ impl Player {
     /// When the next frame is due; `NEVER` before the start and after the end.
     #[must_use]
     pub fn deadline(&self) -> Nanos {
-        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else {
-            return Nanos::NEVER;
-        };
+        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else { return Nanos::NEVER };
         match self.speed {
             Speed::Max => at,
             Speed::Thousandths(speed) => {
@@ -154,17 +152,26 @@ impl BinanceExchange {
     /// Reads up to the first snapshot, so that a book is known before anyone asks. Frames before it only feed
     /// the books; play starts behind it. A market without one is played from its beginning.
     pub(super) fn prime(&mut self, now: Nanos) {
+        let is_snapshot =
+            |frame: &MarketFrame| !frame.bytes.starts_with(b"{\"stream\"") && frames::is_snapshot(&frame.bytes);
         let mut found = None;
         while found.is_none() && !self.player.over && self.player.ahead.len() < PRIME_FRAMES_MAX {
             self.player.read_ahead();
             let last = self.player.ahead.len().wrapping_sub(1);
-            let is_snapshot =
-                |frame: &MarketFrame| !frame.bytes.starts_with(b"{\"stream\"") && frames::is_snapshot(&frame.bytes);
             if self.player.ahead.back().is_some_and(is_snapshot) {
                 found = Some(last);
             }
         }
-        if let Some(last) = found {
+        if let Some(mut last) = found {
+            // Snapshots of several symbols stand in a row.
+            loop {
+                self.player.read_ahead();
+                if self.player.ahead.len() == last + 2 && self.player.ahead.back().is_some_and(is_snapshot) {
+                    last += 1;
+                } else {
+                    break;
+                }
+            }
             for _ in 0..=last {
                 if let Some(frame) = self.player.ahead.pop_front() {
                     self.play(&frame, now, false);
@@ -204,11 +211,7 @@ impl BinanceExchange {
             self.player.bad_frames += 1;
             return;
         };
-        let listing = self
-            .world
-            .listings()
-            .iter()
-            .position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
+        let listing = self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
         let mut message = Message::Other;
         if let Some(index) = listing {
             match frames::read(&channel, data, &self.world.listings()[index]) {
@@ -288,20 +291,14 @@ impl BinanceExchange {
             return;
         };
         let distance = |chain: &Chain| {
-            chain
-                .pending
-                .back()
-                .map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
+            chain.pending.back().map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
         };
         let waiting = self.player.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
-        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
-            return;
-        };
+        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else { return };
         match frames::read_snapshot(data, &self.world.listings()[index]) {
             Err(_) => self.player.bad_frames += 1,
             Ok(snapshot) => {
-                self.world
-                    .seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
+                self.world.seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
                 self.player.chains[index].seeded = true;
                 for depth in std::mem::take(&mut self.player.chains[index].pending) {
                     self.apply_depth(index, &depth, now);

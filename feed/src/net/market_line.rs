@@ -1,0 +1,276 @@
+//! HOT: one market session and its connections: carries out what the session wants, brings it what arrives.
+
+use mio::{Registry, Token};
+use spinbook_engine::types::{Nanos, Stamp};
+
+use super::connection::{Connection, ConnectionError, ConnectionState};
+use super::hot_shared::{HotShared, add};
+use super::link::Route;
+use super::snapshots::{SnapshotJob, SnapshotMailbox, SnapshotResult};
+use crate::session::{MarketSession, MarketSink, SessionAction};
+
+/// Connections a session may have: two routes, two connections each.
+const PATHS_MAX: usize = 4;
+
+/// What a line reaches beyond itself.
+pub struct LineEnv<'a> {
+    /// The poll's registry.
+    pub registry: &'a Registry,
+    /// Where snapshots are asked for.
+    pub snapshots: &'a SnapshotMailbox,
+    /// What others see of the hot thread.
+    pub shared: &'a HotShared,
+}
+
+#[derive(Default)]
+struct Path {
+    connection: Option<Connection>,
+    /// The poll had something to say since the connection was last served.
+    ready: bool,
+    told_open: bool,
+    pings: u64,
+}
+
+/// A market session with its connections.
+pub struct MarketLine {
+    session: MarketSession,
+    route: Route,
+    index: usize,
+    paths: [Path; PATHS_MAX],
+    on_connection_end: fn(u8, &ConnectionError),
+}
+
+impl MarketLine {
+    /// The session at `index` of the hot loop's lines, all of whose connections lead to `route`.
+    #[must_use]
+    pub fn new(
+        session: MarketSession,
+        route: Route,
+        index: usize,
+        on_connection_end: fn(u8, &ConnectionError),
+    ) -> MarketLine {
+        MarketLine { session, route, index, paths: Default::default(), on_connection_end }
+    }
+
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> &MarketSession {
+        &self.session
+    }
+
+    /// Begins: the session asks for its first connections.
+    pub fn start(&mut self, now: Nanos) {
+        self.session.start(now);
+    }
+
+    /// The line that a token belongs to.
+    #[inline]
+    #[must_use]
+    pub const fn line_of(token: Token) -> usize {
+        token.0 / PATHS_MAX
+    }
+
+    /// How many connection numbers there are.
+    #[inline]
+    #[must_use]
+    pub fn path_count(&self) -> u8 {
+        self.session.path_count()
+    }
+
+    /// The poll had something to say about a connection.
+    #[inline]
+    pub fn on_event(&mut self, token: Token) {
+        let path = &mut self.paths[token.0 % PATHS_MAX];
+        path.ready = true;
+        if let Some(connection) = &mut path.connection {
+            connection.on_readable();
+        }
+    }
+
+    /// Whether a connection may be read although the poll will say nothing more about it.
+    #[inline]
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        self.paths.iter().any(|path| path.ready || path.connection.as_ref().is_some_and(Connection::may_read))
+    }
+
+    /// Whether anything is to be done for a connection now.
+    #[inline]
+    #[must_use]
+    pub fn wants_service(&self) -> bool {
+        self.may_read()
+    }
+
+    /// Drives connections that are still opening, and sends what the sockets did not take before.
+    #[inline]
+    pub fn drive(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+        for path in 0..PATHS_MAX {
+            if !core::mem::take(&mut self.paths[path].ready) {
+                continue;
+            }
+            let Some(connection) = &mut self.paths[path].connection else { continue };
+            let outcome = match connection.state() {
+                ConnectionState::Opening => connection.drive_open(now),
+                _ => connection.flush().map(|_| true),
+            };
+            match outcome {
+                Ok(true) if !self.paths[path].told_open => {
+                    self.paths[path].told_open = true;
+                    add(&env.shared.opened, 1);
+                    self.session.on_open(path as u8, now);
+                    self.obey(env, now, sink);
+                }
+                Ok(_) => {}
+                Err(error) => self.lose(path, &error, env, now, sink),
+            }
+        }
+    }
+
+    /// Makes the next frame of a connection the current one; false when there is none.
+    #[inline]
+    pub fn advance(&mut self, path: u8, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) -> bool {
+        let at = usize::from(path);
+        let Some(connection) = &mut self.paths[at].connection else { return false };
+        match connection.advance(now) {
+            Ok(there_is_one) => there_is_one,
+            Err(error) => {
+                self.lose(at, &error, env, now, sink);
+                false
+            }
+        }
+    }
+
+    /// Whether another frame is complete behind the current one.
+    #[inline]
+    pub fn has_next(&mut self, path: u8, now: Nanos) -> bool {
+        self.paths[usize::from(path)].connection.as_mut().is_some_and(|connection| connection.has_next(now))
+    }
+
+    /// Gives the current frame to the session.
+    #[inline]
+    pub fn on_frame(&mut self, path: u8, received: Stamp, sink: &mut impl MarketSink) {
+        if let Some(connection) = &mut self.paths[usize::from(path)].connection {
+            let frame = connection.frame();
+            self.session.on_frame(path, frame.padded, frame.length, received, sink);
+        }
+    }
+
+    /// Gives a snapshot, or its failure, to the session.
+    pub fn on_snapshot(&mut self, result: &mut SnapshotResult, received: Stamp, sink: &mut impl MarketSink) {
+        let instrument = result.job.instrument;
+        match result.length {
+            Ok(length) => self.session.on_snapshot(instrument, &mut result.buffer, length, received, sink),
+            Err(failure) => {
+                let seconds = i64::try_from(failure.retry_after_seconds.min(86_400)).unwrap_or(86_400);
+                self.session.on_snapshot_failed(instrument, Nanos::from_seconds(seconds), received.wall);
+            }
+        }
+    }
+
+    /// Carries out what the session wants until it wants nothing more.
+    #[inline]
+    pub fn obey(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+        while let Some(action) = self.session.poll_action() {
+            self.carry_out(action, env, now, sink);
+        }
+    }
+
+    #[cold]
+    fn carry_out(&mut self, action: SessionAction, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+        match action {
+            SessionAction::Open { path } => self.open(usize::from(path), env, now, sink),
+            SessionAction::Send { path, message } => {
+                let at = usize::from(path);
+                let Some(connection) = &mut self.paths[at].connection else { return };
+                if let Err(error) = connection.send_text(self.session.message(message).as_bytes()) {
+                    self.lose(at, &error, env, now, sink);
+                }
+            }
+            SessionAction::FetchSnapshot { instrument, limit } => {
+                let job = SnapshotJob { session: self.index, instrument, levels: limit };
+                if !env.snapshots.ask(job) {
+                    self.session.on_snapshot_failed(instrument, Nanos::ZERO, now);
+                }
+            }
+            SessionAction::Close { path, .. } => {
+                if let Some(mut connection) = self.paths[usize::from(path)].connection.take() {
+                    add(&env.shared.closed, 1);
+                    connection.deregister(env.registry);
+                    connection.close(now);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, path: usize, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+        let token = Token(self.index * PATHS_MAX + path);
+        if let Some(mut old) = self.paths[path].connection.take() {
+            old.deregister(env.registry);
+        }
+        match self.route.connect(self.session.target(path as u8), env.registry, token, now) {
+            Ok(connection) => {
+                self.paths[path] = Path { connection: Some(connection), ..Path::default() };
+            }
+            Err(error) => {
+                (self.on_connection_end)(path as u8, &error);
+                self.session.on_close(path as u8, now, sink);
+            }
+        }
+    }
+
+    #[cold]
+    fn lose(
+        &mut self,
+        path: usize,
+        error: &ConnectionError,
+        env: &mut LineEnv<'_>,
+        now: Nanos,
+        sink: &mut impl MarketSink,
+    ) {
+        if let Some(mut connection) = self.paths[path].connection.take() {
+            add(&env.shared.closed, 1);
+            connection.deregister(env.registry);
+        }
+        (self.on_connection_end)(path as u8, error);
+        self.session.on_close(path as u8, now, sink);
+    }
+
+    /// Deadlines of session and connections.
+    pub fn on_timer(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+        for path in 0..PATHS_MAX {
+            let Some(connection) = &mut self.paths[path].connection else { continue };
+            let pings = connection.pings();
+            let pinged = pings != self.paths[path].pings;
+            self.paths[path].pings = pings;
+            let outcome = if now >= connection.next_deadline() { connection.on_timer(now) } else { Ok(()) };
+            if pinged {
+                // The connection answers within its own budget; the session notes the sign of life.
+                let _ = self.session.on_ping(path as u8, now);
+            }
+            if let Err(error) = outcome {
+                self.lose(path, &error, env, now, sink);
+            }
+        }
+        if now >= self.session.next_deadline() {
+            self.session.on_timer(now, sink);
+        }
+        self.obey(env, now, sink);
+    }
+
+    /// Ends every connection; the run is over.
+    pub fn close(&mut self, registry: &Registry, now: Nanos) {
+        for path in &mut self.paths {
+            if let Some(mut connection) = path.connection.take() {
+                connection.deregister(registry);
+                connection.close(now);
+            }
+        }
+    }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        let open = |path: &&Path| path.connection.as_ref().is_some_and(|it| it.state() == ConnectionState::Open);
+        self.paths.iter().filter(open).count()
+    }
+}

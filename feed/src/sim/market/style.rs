@@ -1,0 +1,249 @@
+//! COLD: how a market behaves, as quantiles measured on recorded BTCUSDT traffic.
+
+use crate::sim::faults::Seeded;
+use crate::venue::binance::Product;
+use spinbook_engine::types::Nanos;
+
+/// A distribution by its quantiles: millionths and value, linear in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantiles(pub &'static [(u32, i64)]);
+
+impl Quantiles {
+    /// Draws one value.
+    pub fn sample(&self, random: &mut Seeded) -> i64 {
+        let at = i64::try_from(random.below(1_000_000)).unwrap_or(0);
+        let mut low = (0, self.0.first().map_or(0, |(_, value)| *value));
+        for (millionths, value) in self.0 {
+            let millionths = i64::from(*millionths);
+            if at < millionths {
+                let span = (millionths - low.0).max(1);
+                return low.1 + (value - low.1) * (at - low.0) / span;
+            }
+            low = (millionths, *value);
+        }
+        low.1
+    }
+}
+
+/// How a product's market behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Time between depth messages.
+    pub interval: Nanos,
+    /// Levels that change quietly between two of them.
+    pub levels: Quantiles,
+    /// Distance of such a level from the mid, in thousandths of a basis point.
+    pub distance: Quantiles,
+    /// Share of quiet changes that delete, in millionths.
+    pub deletes: u32,
+    /// Changes of the best bid or ask between two depth messages.
+    pub touches: Quantiles,
+    /// Trades between two depth messages, sweeps not counted.
+    pub trades: Quantiles,
+    /// Quantity of a level, in hundred-thousandths of the base asset.
+    pub level_quantity: Quantiles,
+    /// Quantity of the best level, the same.
+    pub touch_quantity: Quantiles,
+    /// Quantity of a trade, the same.
+    pub trade_quantity: Quantiles,
+    /// Ids between one depth message and the next message's first.
+    pub id_gap: Quantiles,
+    /// Ids one change takes.
+    pub id_step: Quantiles,
+    /// Time between sweeps, in ms.
+    pub sweep_ms: Quantiles,
+    /// How far a sweep goes, in thousandths of a basis point.
+    pub sweep_distance: Quantiles,
+    /// How much of a sweep comes back, in millionths.
+    pub sweep_returns: Quantiles,
+    /// Levels a side of the first book.
+    pub book_levels: usize,
+}
+
+impl Style {
+    /// The style of a product's BTCUSDT.
+    #[must_use]
+    pub fn of(product: Product) -> Style {
+        match product {
+            Product::BinanceSpot => SPOT,
+            Product::BinanceUsdm => USDM,
+        }
+    }
+}
+
+const SWEEP_MS: Quantiles = Quantiles(&[(0, 1500), (500_000, 3000), (1_000_000, 5500)]);
+const SWEEP_DISTANCE: Quantiles = Quantiles(&[(0, 6000), (500_000, 8500), (1_000_000, 12_500)]);
+const SWEEP_RETURNS: Quantiles = Quantiles(&[(0, 500_000), (500_000, 800_000), (1_000_000, 1_000_000)]);
+
+const SPOT: Style = Style {
+    interval: Nanos::from_millis(100),
+    levels: Quantiles(&[
+        (0, 1),
+        (100_000, 4),
+        (250_000, 9),
+        (500_000, 18),
+        (750_000, 38),
+        (900_000, 90),
+        (950_000, 150),
+        (980_000, 230),
+        (1_000_000, 330),
+    ]),
+    distance: Quantiles(&[
+        (0, 0),
+        (100_000, 500),
+        (250_000, 1700),
+        (500_000, 5000),
+        (750_000, 13_500),
+        (900_000, 23_000),
+        (950_000, 60_000),
+        (980_000, 300_000),
+        (990_000, 1_000_000),
+        (997_000, 3_000_000),
+        (1_000_000, 9_500_000),
+    ]),
+    deletes: 530_000,
+    touches: Quantiles(&[
+        (0, 0),
+        (100_000, 0),
+        (250_000, 1),
+        (500_000, 4),
+        (750_000, 11),
+        (900_000, 29),
+        (950_000, 48),
+        (980_000, 70),
+        (1_000_000, 105),
+    ]),
+    trades: Quantiles(&[
+        (0, 0),
+        (600_000, 0),
+        (750_000, 2),
+        (900_000, 6),
+        (950_000, 13),
+        (980_000, 24),
+        (1_000_000, 45),
+    ]),
+    level_quantity: Quantiles(&[
+        (0, 1),
+        (100_000, 60),
+        (250_000, 1000),
+        (500_000, 5400),
+        (750_000, 32_000),
+        (900_000, 76_000),
+        (950_000, 200_000),
+        (980_000, 455_000),
+        (1_000_000, 1_900_000),
+    ]),
+    touch_quantity: Quantiles(&[
+        (0, 10),
+        (100_000, 800),
+        (250_000, 14_800),
+        (500_000, 105_000),
+        (750_000, 280_000),
+        (900_000, 413_000),
+        (1_000_000, 700_000),
+    ]),
+    trade_quantity: Quantiles(&[
+        (0, 8),
+        (100_000, 9),
+        (250_000, 10),
+        (500_000, 67),
+        (750_000, 1400),
+        (900_000, 5800),
+        (980_000, 24_600),
+        (1_000_000, 45_000),
+    ]),
+    id_gap: Quantiles(&[(0, 1), (1_000_000, 1)]),
+    id_step: Quantiles(&[(0, 1), (900_000, 1), (1_000_000, 3)]),
+    sweep_ms: SWEEP_MS,
+    sweep_distance: SWEEP_DISTANCE,
+    sweep_returns: SWEEP_RETURNS,
+    book_levels: 1000,
+};
+
+const USDM: Style = Style {
+    interval: Nanos::from_millis(53),
+    levels: Quantiles(&[
+        (0, 2),
+        (100_000, 9),
+        (250_000, 14),
+        (500_000, 21),
+        (750_000, 36),
+        (900_000, 70),
+        (950_000, 120),
+        (980_000, 210),
+        (1_000_000, 330),
+    ]),
+    distance: Quantiles(&[
+        (0, 100),
+        (100_000, 900),
+        (250_000, 2100),
+        (500_000, 5300),
+        (750_000, 15_500),
+        (900_000, 170_000),
+        (950_000, 4_840_000),
+        (980_000, 9_200_000),
+        (1_000_000, 9_843_000),
+    ]),
+    deletes: 150_000,
+    touches: Quantiles(&[
+        (0, 0),
+        (250_000, 0),
+        (500_000, 2),
+        (750_000, 4),
+        (900_000, 9),
+        (950_000, 18),
+        (980_000, 52),
+        (1_000_000, 100),
+    ]),
+    trades: Quantiles(&[
+        (0, 0),
+        (650_000, 0),
+        (750_000, 1),
+        (900_000, 2),
+        (950_000, 3),
+        (980_000, 9),
+        (1_000_000, 25),
+    ]),
+    level_quantity: Quantiles(&[
+        (0, 100),
+        (100_000, 500),
+        (250_000, 3000),
+        (500_000, 19_300),
+        (750_000, 99_300),
+        (900_000, 308_000),
+        (950_000, 1_157_000),
+        (980_000, 4_000_000),
+        (1_000_000, 50_000_000),
+    ]),
+    touch_quantity: Quantiles(&[
+        (0, 100),
+        (100_000, 12_600),
+        (250_000, 134_000),
+        (500_000, 1_038_000),
+        (750_000, 1_868_000),
+        (900_000, 2_993_000),
+        (1_000_000, 5_000_000),
+    ]),
+    trade_quantity: Quantiles(&[
+        (0, 100),
+        (100_000, 200),
+        (250_000, 200),
+        (500_000, 1200),
+        (750_000, 7400),
+        (900_000, 23_000),
+        (980_000, 105_000),
+        (1_000_000, 240_000),
+    ]),
+    id_gap: Quantiles(&[
+        (0, 5),
+        (500_000, 144),
+        (900_000, 461),
+        (990_000, 1091),
+        (1_000_000, 1500),
+    ]),
+    id_step: Quantiles(&[(0, 5), (500_000, 60), (1_000_000, 180)]),
+    sweep_ms: SWEEP_MS,
+    sweep_distance: SWEEP_DISTANCE,
+    sweep_returns: SWEEP_RETURNS,
+    book_levels: 1000,
+};

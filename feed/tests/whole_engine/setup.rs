@@ -1,0 +1,135 @@
+//! COLD: one market maker on one symbol, as its user would configure it.
+
+use rust_decimal::Decimal;
+use spinbook_engine::engine::Engine;
+use spinbook_engine::intent::{Intent, TimeInForce};
+use spinbook_engine::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings, WindowSettings};
+use spinbook_engine::ring::{self, Consumer};
+use spinbook_engine::risk::RiskSettings;
+use spinbook_engine::setup::{EngineSettings, InstrumentSetup};
+use spinbook_engine::strategy::{Spread, SpreadSettings};
+use spinbook_engine::types::{InstrumentSettings, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::sim::market::Synthetic;
+use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
+use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
+use spinbook_feed::venue::binance::sign::{Credentials, Secret};
+use spinbook_feed::venue::exchange_world::AccountKey;
+use spinbook_feed::venue::instrument::Instrument;
+
+pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+/// 2026-11-20 00:00:00 UTC.
+pub const START: Nanos = Nanos(1_795_132_800_000_000_000);
+/// The most that may be held or wanted, in thousandths of a bitcoin.
+const POSITION_MAX_MILLI: i64 = 20;
+
+pub fn credentials() -> Credentials {
+    Credentials::hmac(KEY, &Secret::new(SECRET.to_owned())).unwrap()
+}
+
+pub fn exchange(product: Product, seed: u64, faults: FaultPlan) -> BinanceExchange {
+    let mut settings = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
+    let balances = match product {
+        Product::BinanceSpot => vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))],
+        Product::BinanceUsdm => vec![("USDT".to_owned(), Decimal::from(100_000))],
+    };
+    let key = AccountKey::HmacSecret(SECRET.as_bytes().to_vec());
+    settings.accounts = vec![AccountSettings { api_key: KEY.to_owned(), key, balances }];
+    settings.faults = faults;
+    let market = Synthetic::bitcoin(product, seed, START).unwrap();
+    binance(settings, Box::new(market), START).unwrap()
+}
+
+fn milli(instrument: &Instrument, count: i64) -> Lots {
+    Lots(instrument.quantity.parse(format!("{}.{:03}", count / 1000, count % 1000).as_bytes()).unwrap())
+}
+
+pub fn limits(instrument: &Instrument) -> OrderLimits {
+    OrderLimits {
+        lots_max: milli(instrument, 10),
+        notional_max: QuoteAtoms(2_000 * QUOTE_ATOMS_PER_UNIT),
+        open_orders_max: 16,
+    }
+}
+
+pub fn position_max(instrument: &Instrument) -> Lots {
+    milli(instrument, POSITION_MAX_MILLI)
+}
+
+/// The engine and the far ends of its rings: places and cancels.
+pub fn engine(
+    product: Product,
+    instrument: &Instrument,
+    start: Lots,
+) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
+    let (maker, taker) = rules::fees(product);
+    let setup = InstrumentSetup {
+        instrument: InstrumentSettings {
+            venue: instrument.venue,
+            tick_order_step: Tick(instrument.tick_order_step.max(1)),
+            lots_order_step: Lots(instrument.lots_order_step.max(1)),
+            lots_order_min: instrument.lots_order_min,
+            lots_order_max: instrument.lots_order_max,
+            notional_min: instrument.notional_min,
+            atoms_per_tick_lot: instrument.atoms_per_tick_lot,
+            maker_fee_millionths: maker,
+            taker_fee_millionths: taker,
+            far_levels: 4096,
+        },
+        risk: RiskSettings {
+            order_lots_max: milli(instrument, 10),
+            order_notional_max: QuoteAtoms(2_000 * QUOTE_ATOMS_PER_UNIT),
+            price_collar_millionths: 10_000,
+            position_lots_max: position_max(instrument),
+            open_orders_max: 8,
+            book_age_max: Nanos::from_millis(2_000),
+        },
+        quoter: QuoterSettings::default(),
+        lots_start: start,
+        lots_neutral: start,
+    };
+    let windows = match product {
+        Product::BinanceSpot => [(50, 10), (160_000, 86_400)],
+        Product::BinanceUsdm => [(300, 10), (1_200, 60)],
+    };
+    let mut order_windows = [WindowSettings::default(); ORDER_WINDOWS_MAX];
+    for (window, (count_max, seconds)) in order_windows.iter_mut().zip(windows) {
+        *window = WindowSettings { span: Nanos::from_seconds(seconds), count_max };
+    }
+    let budget = BudgetSettings {
+        venue: product.venue_id(),
+        order_windows,
+        messages_max_per_second: 20,
+        cancel_share_millionths: 300_000,
+    };
+    let strategy = SpreadSettings {
+        spread_millionths: if product == Product::BinanceSpot { 2_000 } else { 600 },
+        levels: 2,
+        level_step_millionths: 100,
+        order_lots: milli(instrument, 4),
+        position_lots_max: position_max(instrument),
+        imbalance_levels: 10,
+        imbalance_threshold_millionths: 300_000,
+        imbalance_widening_millionths: 1_500_000,
+        imbalance_net_of_own: false,
+        inventory_skew_millionths: 500,
+        edge_min_millionths: -1_000,
+        time_in_force: TimeInForce::PostOnly,
+    };
+    let settings = EngineSettings {
+        epoch: 77,
+        strategy_number: 0,
+        instruments: vec![setup],
+        budgets: vec![budget],
+        loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT),
+        screen_interval: Nanos::from_millis(200),
+    };
+    let (orders, order_end) = ring::channel(1024);
+    let (cancels, cancel_end) = ring::channel(1024);
+    let strategy = spinbook_engine::setup::spread_strategy(vec![strategy]).unwrap();
+    let engine = spinbook_engine::setup::engine(settings, strategy, orders, cancels).unwrap();
+    (engine, order_end, cancel_end)
+}

@@ -1,0 +1,121 @@
+//! COLD: the simulated exchange as a child process: nothing but sockets joins it to the engine.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::DemoArgs;
+use crate::error::Failure;
+
+/// Set in the environment of a child, so that it ends with its parent: when its standard input ends.
+pub const PARENT_VARIABLE: &str = "SPINBOOK_EXCHANGE_PARENT";
+/// How long the child may take to end before it is killed.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// What an exchange says on one line of JSON when it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The venue's name.
+    pub venue: String,
+    /// Symbols it serves.
+    pub symbols: Vec<String>,
+    /// Base URL of REST.
+    pub rest_url: String,
+    /// Base URL of the market streams.
+    pub stream_url: String,
+    /// Base URL of the WebSocket API.
+    pub ws_api_url: String,
+    /// The certificate authority to trust, PEM.
+    pub ca_file: PathBuf,
+    /// Test key that signs with HMAC-SHA256.
+    pub api_key: String,
+    /// Its secret.
+    pub secret: String,
+    /// Test key of the same account that signs with Ed25519.
+    pub api_key_ed25519: String,
+    /// Its private key, PKCS#8 PEM.
+    pub private_key: String,
+    /// Seed of the synthetic market; none for recordings.
+    pub seed: Option<u64>,
+    /// What the market looks like, in words.
+    pub market: String,
+}
+
+/// A running child.
+pub struct ExchangeChild {
+    process: Child,
+    /// What it said.
+    pub ready: Ready,
+}
+
+impl ExchangeChild {
+    /// Starts this very program as `exchange` and waits until it serves.
+    ///
+    /// # Errors
+    /// It could not be started, or ended before it served.
+    pub fn start(arguments: &DemoArgs, core: Option<usize>) -> Result<ExchangeChild, Failure> {
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::failed("cannot find this program to start the exchange").because(error)
+        })?;
+        let mut command = Command::new(program);
+        command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", &arguments.venue]);
+        if !arguments.data.is_empty() {
+            command.arg("--data").args(&arguments.data);
+        }
+        command.arg("--speed").arg(arguments.speed.to_string());
+        if let Some(seed) = arguments.seed {
+            command.arg("--seed").arg(seed.to_string());
+        }
+        if let Some(core) = core {
+            command.arg("--core").arg(core.to_string());
+        }
+        command.env(PARENT_VARIABLE, std::process::id().to_string());
+        // A group of its own: Ctrl-C in the terminal must not end the exchange before our orders are cancelled.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command
+            .spawn()
+            .map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
+        match read_ready(&mut process) {
+            Ok(ready) => Ok(ExchangeChild { process, ready }),
+            Err(why) => {
+                let _ = process.kill();
+                let status = process.wait().map(|status| status.to_string()).unwrap_or_default();
+                Err(Failure::failed("the simulated exchange did not start")
+                    .because(format!("{why} ({status})"))
+                    .next("its own message is above; `spinbook exchange` alone shows more"))
+            }
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+}
+
+fn read_ready(process: &mut Child) -> Result<Ready, String> {
+    let out = process.stdout.take().ok_or("it has no output")?;
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).map_err(|error| error.to_string())?;
+    if line.trim().is_empty() {
+        return Err("it ended without a word".to_owned());
+    }
+    serde_json::from_str(&line).map_err(|_| format!("it said {:?}", line.trim()))
+}
+
+impl Drop for ExchangeChild {
+    fn drop(&mut self) {
+        // The end of its input tells it to end and to remove its files.
+        drop(self.process.stdin.take());
+        let deadline = Instant::now() + END_WITHIN;
+        while Instant::now() < deadline && self.is_running() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,184 @@
+//! COLD: makes the simulated exchange that `exchange` serves and `run --mode paper` trades against.
+
+use std::path::{Path, PathBuf};
+
+use rust_decimal::Decimal;
+use spinbook_engine::types::Nanos;
+use spinbook_feed::history::{RecordedMarket, recorded_instruments};
+use spinbook_feed::net::test_keys::{ed25519_pair, random_key, random_seed};
+use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::market::Synthetic;
+use spinbook_feed::sim::settings::{AccountSettings, SimSettings, binance};
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::exchange::{BinanceExchange, Speed as PlaySpeed, rules};
+use spinbook_feed::venue::exchange_side::MarketSource;
+use spinbook_feed::venue::exchange_world::{AccountKey, ListingSettings};
+use spinbook_feed::venue::instrument::Instrument;
+
+use crate::cli::Speed;
+use crate::error::Failure;
+
+/// Quote asset that a test account starts with.
+const START_QUOTE: i64 = 1_000_000;
+/// Base asset that a spot test account starts with.
+const START_BASE: i64 = 1_000;
+
+/// Keys of two test accounts, one for each way to sign.
+#[derive(Clone, Debug)]
+pub struct TestKeys {
+    /// Key id of the account that signs with HMAC-SHA256.
+    pub api_key: String,
+    /// Its secret.
+    pub secret: String,
+    /// Key id of the account that signs with Ed25519.
+    pub api_key_ed25519: String,
+    /// Its private key, PKCS#8 PEM.
+    pub private_key: String,
+    public_key: [u8; 32],
+}
+
+impl TestKeys {
+    /// Fresh ones.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn generate() -> Result<TestKeys, Failure> {
+        let no_random = |error| Failure::failed("cannot make test keys").because(error);
+        let pair = ed25519_pair().map_err(no_random)?;
+        Ok(TestKeys {
+            api_key: random_key().map_err(no_random)?,
+            secret: random_key().map_err(no_random)?,
+            api_key_ed25519: random_key().map_err(no_random)?,
+            private_key: pair.private_key_pem,
+            public_key: pair.public_key,
+        })
+    }
+}
+
+/// What market to play.
+#[derive(Clone, Debug)]
+pub struct MarketChoice {
+    /// The product line.
+    pub product: Product,
+    /// Recordings; none: a synthetic market.
+    pub data: Vec<PathBuf>,
+    /// How fast.
+    pub speed: Speed,
+    /// Seed of the synthetic market; drawn if none is given.
+    pub seed: Option<u64>,
+    /// Faults to inject.
+    pub faults: FaultPlan,
+}
+
+/// The exchange and what is to be said about it.
+pub struct Simulated {
+    /// The exchange.
+    pub exchange: BinanceExchange,
+    /// Symbols it lists.
+    pub symbols: Vec<String>,
+    /// Seed, if the market is synthetic.
+    pub seed: Option<u64>,
+    /// The market in words.
+    pub market: String,
+}
+
+/// Reads a fault file.
+///
+/// # Errors
+/// It cannot be read or is not a fault plan.
+pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage("cannot read the faults").at(path.display()).because(error))?;
+    toml::from_str(&text).map_err(|error| {
+        Failure::usage("this is not a fault plan").at(path.display()).because(error.to_string().trim())
+    })
+}
+
+/// Makes the exchange at `now`.
+///
+/// # Errors
+/// A recording that cannot be read or is another venue's, or a setting that cannot be used.
+pub fn make(choice: MarketChoice, keys: &TestKeys, now: Nanos) -> Result<Simulated, Failure> {
+    let product = choice.product;
+    let (listings, source, seed, market) = if choice.data.is_empty() {
+        synthetic(product, choice.seed, now)?
+    } else {
+        recorded(product, &choice.data)?
+    };
+    let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
+    let mut settings = SimSettings::new(product, listings);
+    settings.accounts = accounts(keys, &settings.listings, product);
+    settings.faults = choice.faults;
+    settings.speed = match choice.speed {
+        Speed::Max => PlaySpeed::Max,
+        Speed::Times(times) => PlaySpeed::Thousandths(((times * 1000.0).round() as u64).max(1)),
+    };
+    let exchange = binance(settings, source, now)
+        .map_err(|why| Failure::failed("cannot make the simulated exchange").because(why))?;
+    if let Some(why) = exchange.market_error() {
+        return Err(Failure::wrong("the recording cannot be played").because(why));
+    }
+    Ok(Simulated { exchange, symbols, seed, market })
+}
+
+type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
+
+fn synthetic(product: Product, seed: Option<u64>, now: Nanos) -> Result<Market, Failure> {
+    let seed = match seed {
+        Some(seed) => seed,
+        None => random_seed().map_err(|error| Failure::failed("cannot draw a seed").because(error))?,
+    };
+    let market = Synthetic::bitcoin(product, seed, now)
+        .map_err(|why| Failure::failed("cannot make the synthetic market").because(why))?;
+    let listing = rules::known_listing(product, "BTCUSDT")
+        .ok_or_else(|| Failure::failed("the synthetic market's listing is not known"))?;
+    let words = format!("synthetic {} BTCUSDT, seed {seed}", product.name());
+    Ok((vec![listing], Box::new(market), Some(seed), words))
+}
+
+fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
+    let refuse = |why: String| {
+        Failure::wrong("the recording cannot be played")
+            .because(why)
+            .next("`spinbook verify FILE` says more about it")
+    };
+    let (found, instruments) = recorded_instruments(files, None).map_err(refuse)?;
+    if found != product {
+        return Err(Failure::usage(format!("the recording is of {}, not of {}", found.name(), product.name()))
+            .at("--venue")
+            .next(format!("use --venue {}", found.name())));
+    }
+    if instruments.is_empty() {
+        return Err(refuse("no market frame was found in it".to_owned()));
+    }
+    let listings = instruments.iter().map(|instrument| listing_of(product, instrument)).collect();
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    Ok((listings, Box::new(RecordedMarket::new(files)), None, format!("recorded: {}", names.join(" "))))
+}
+
+/// The venue's own increments where they are known, else what the recording's numbers need.
+fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
+    let symbol = instrument.symbol.as_str();
+    rules::known_listing(product, symbol).unwrap_or_else(|| {
+        let tick = instrument.price.decimal(instrument.tick_order_step.max(1)).to_string();
+        let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string();
+        rules::listing(product, symbol, &tick, &step)
+    })
+}
+
+fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> Vec<AccountSettings> {
+    let mut balances: Vec<(String, Decimal)> = Vec::new();
+    for listing in listings {
+        if product == Product::BinanceSpot && !balances.iter().any(|(asset, _)| *asset == listing.base) {
+            balances.push((listing.base.clone(), Decimal::from(START_BASE)));
+        }
+        if !balances.iter().any(|(asset, _)| *asset == listing.quote) {
+            balances.push((listing.quote.clone(), Decimal::from(START_QUOTE)));
+        }
+    }
+    let account = |api_key: &str, key| AccountSettings { api_key: api_key.to_owned(), key, balances: balances.clone() };
+    vec![
+        account(&keys.api_key, AccountKey::HmacSecret(keys.secret.as_bytes().to_vec())),
+        account(&keys.api_key_ed25519, AccountKey::Ed25519Public(keys.public_key)),
+    ]
+}

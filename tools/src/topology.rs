@@ -1,0 +1,253 @@
+//! COLD: which agent runs on which thread, on which core, and which ring joins it to which: one function.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use spinbook_engine::engine::Engine;
+use spinbook_engine::event::ExecutionEvent;
+use spinbook_engine::intent::Intent;
+use spinbook_engine::limits::{CANCEL_RING_SLOTS, EXECUTION_RING_SLOTS, ORDER_RING_SLOTS};
+use spinbook_engine::ring::{self, Consumer, Producer};
+use spinbook_engine::strategy::Strategy;
+use spinbook_engine::types::Nanos;
+use spinbook_feed::gateway::Gateway;
+use spinbook_feed::net::clock::{Clock, CycleScale};
+use spinbook_feed::net::gateway_loop::{
+    GatewayEnd, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
+};
+use spinbook_feed::net::hot_shared::HotShared;
+use spinbook_feed::net::market_line::MarketLine;
+use spinbook_feed::net::reactor::{Reactor, ReactorParts, ReactorSettings};
+use spinbook_feed::net::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
+use spinbook_feed::net::threads;
+
+use crate::alloc::thread_allocations;
+
+/// A gap between two turns of the hot loop that is worth counting.
+const STALL_MIN: Nanos = Nanos::from_millis(50);
+/// How long the I/O thread sleeps when it has nothing to do and shares its core.
+const IO_SLEEP: Duration = Duration::from_micros(20);
+/// Frames of one connection before the others get their turn.
+const FRAMES_PER_TURN_MAX: usize = 64;
+/// Frames before the hot loop counts as warm.
+const WARM_FRAMES: u64 = 200;
+/// How long after the first order it does.
+const WARM_AFTER: Nanos = Nanos::from_millis(1_000);
+
+/// Who runs where. `None`: wherever the system puts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cores {
+    /// The hot thread's own core.
+    pub hot: Option<usize>,
+    /// The I/O thread's.
+    pub io: Option<usize>,
+    /// Everything else's, the exchange of a demo included.
+    pub rest: Option<usize>,
+    /// Whether the I/O thread has its core to itself and may spin.
+    pub io_spins: bool,
+}
+
+impl Cores {
+    /// Shares out `available` (ascending): the hot thread gets the wanted one, the I/O thread the next where
+    /// there are at least three, everything else the first that is left.
+    #[must_use]
+    pub fn share(available: &[usize], hot: Option<usize>) -> Cores {
+        let Some(hot) = hot.filter(|core| available.contains(core)) else {
+            return Cores { hot: None, io: None, rest: None, io_spins: false };
+        };
+        let others: Vec<usize> = available.iter().copied().filter(|core| *core != hot).collect();
+        match others[..] {
+            [] => Cores { hot: Some(hot), io: None, rest: None, io_spins: false },
+            [only] => Cores { hot: Some(hot), io: Some(only), rest: Some(only), io_spins: false },
+            [first, second, ..] => Cores { hot: Some(hot), io: Some(second), rest: Some(first), io_spins: true },
+        }
+    }
+
+    /// The core the hot thread gets when nobody named one: the last, if there are two at least.
+    #[must_use]
+    pub fn default_hot(available: &[usize]) -> Option<usize> {
+        available.get(1..).and_then(<[usize]>::last).copied()
+    }
+}
+
+/// The rings between hot and I/O thread.
+pub struct Rings {
+    /// New orders, to the I/O thread.
+    pub orders: (Producer<Intent>, Consumer<Intent>),
+    /// Cancels, to the I/O thread, on a ring that nothing else can fill.
+    pub cancels: (Producer<Intent>, Consumer<Intent>),
+    /// Executions, to the hot thread.
+    pub executions: (Producer<ExecutionEvent>, Consumer<ExecutionEvent>),
+}
+
+impl Rings {
+    /// Rings of the engine's sizes.
+    #[must_use]
+    pub fn new() -> Rings {
+        Rings {
+            orders: ring::channel(ORDER_RING_SLOTS),
+            cancels: ring::channel(CANCEL_RING_SLOTS),
+            executions: ring::channel(EXECUTION_RING_SLOTS),
+        }
+    }
+}
+
+/// Everything that is to run.
+pub struct Agents<S, U> {
+    /// Decides.
+    pub engine: Engine<S>,
+    /// Market connections.
+    pub lines: Vec<MarketLine>,
+    /// The hot thread's ends.
+    pub hot_executions: Consumer<ExecutionEvent>,
+    /// Snapshots for the hot thread.
+    pub mailbox: SnapshotMailbox,
+    /// Fetches them.
+    pub snapshots: SnapshotWorker<U>,
+    /// Sends orders.
+    pub gateway: Gateway,
+    /// The I/O thread's ends.
+    pub io_rings: GatewayRings,
+    /// Its connections; the idle strategy is set here.
+    pub io_settings: GatewayLoopSettings,
+    /// The run's clock.
+    pub clock: Clock,
+    /// What a cycle is worth.
+    pub scale: CycleScale,
+}
+
+/// What the hot thread gives back.
+pub type HotEnd<S> = (Engine<S>, Vec<MarketLine>);
+
+/// The running threads and what they share.
+pub struct Running<S> {
+    hot: JoinHandle<io::Result<HotEnd<S>>>,
+    io: JoinHandle<io::Result<(Gateway, GatewayEnd)>>,
+    fetch: JoinHandle<()>,
+    /// What the hot thread shows.
+    pub hot_shared: Arc<HotShared>,
+    /// What the I/O thread shows.
+    pub io_shared: Arc<GatewayShared>,
+    fetch_stop: Arc<AtomicBool>,
+}
+
+/// Starts every thread.
+///
+/// # Errors
+/// The system refuses a thread or a poll.
+pub fn start<S, U>(agents: Agents<S, U>, cores: Cores) -> io::Result<Running<S>>
+where
+    S: Strategy + Send + 'static,
+    U: SnapshotUrls + 'static,
+{
+    let hot_shared = Arc::new(HotShared::default());
+    let io_shared = Arc::new(GatewayShared::default());
+    let fetch_stop = Arc::new(AtomicBool::new(false));
+
+    let settings = ReactorSettings {
+        spin: cores.hot.is_some(),
+        frames_per_turn_max: FRAMES_PER_TURN_MAX,
+        stall_min: STALL_MIN,
+        warm_frames: WARM_FRAMES,
+        warm_after: WARM_AFTER,
+        allocations: thread_allocations,
+    };
+    let parts = ReactorParts {
+        engine: agents.engine,
+        lines: agents.lines,
+        executions: agents.hot_executions,
+        snapshots: agents.mailbox,
+        clock: agents.clock,
+        scale: agents.scale,
+        shared: hot_shared.clone(),
+    };
+    let mut io_settings = agents.io_settings;
+    io_settings.idle = if cores.io_spins { Idle::Spin } else { Idle::Sleep(IO_SLEEP) };
+    let (gateway, io_rings) = (agents.gateway, agents.io_rings);
+    let (clock, scale, shared) = (agents.clock, agents.scale, io_shared.clone());
+    let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
+
+    let reactor = Reactor::new(parts, settings)?;
+    let io_loop = GatewayLoop::new(gateway, io_rings, io_settings, clock, scale, shared)?;
+    let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
+    let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || io_loop.run())?;
+    let hot = threads::spawn("spinbook-hot", cores.hot, warn_unpinned, move || reactor.run())?;
+    Ok(Running { hot, io, fetch, hot_shared, io_shared, fetch_stop })
+}
+
+fn warn_unpinned(core: usize) {
+    tracing::warn!(core, "the system refused to pin a thread to this core: latency will vary; see `spinbook doctor`");
+}
+
+/// What came back of the threads.
+pub struct Ended<S> {
+    /// The engine and its connections.
+    pub hot: HotEnd<S>,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// How it ended.
+    pub gateway_end: GatewayEnd,
+    /// What the hot thread showed.
+    pub hot_shared: Arc<HotShared>,
+    /// What the I/O thread showed.
+    pub io_shared: Arc<GatewayShared>,
+}
+
+impl<S> Running<S> {
+    /// Whether a thread has ended that nobody asked to.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.hot.is_finished() || self.io.is_finished()
+    }
+
+    /// Begins the end: no quote any more, every order cancelled and confirmed.
+    pub fn drain(&self) {
+        self.hot_shared.drain.store(true, Ordering::Release);
+        self.io_shared.drain.store(true, Ordering::Release);
+    }
+
+    /// Whether everything is cancelled and confirmed, or the time for it is over.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.io_shared.ended.load(Ordering::Acquire)
+    }
+
+    /// Stops the threads and collects what they held. Call it when drained, or to leave at once.
+    ///
+    /// # Errors
+    /// A poll failed while a thread ran.
+    ///
+    /// # Panics
+    /// If a thread panicked, which in a release build ends the process before.
+    pub fn stop(self) -> io::Result<Ended<S>> {
+        self.io_shared.abandon.store(true, Ordering::Release);
+        let (gateway, gateway_end) = self.io.join().expect("a panic of the I/O thread ends the process")?;
+        // Only now: every execution that the I/O thread told is on the ring and will be taken.
+        self.hot_shared.stop.store(true, Ordering::Release);
+        self.fetch_stop.store(true, Ordering::Release);
+        let hot = self.hot.join().expect("a panic of the hot thread ends the process")?;
+        self.fetch.join().expect("a panic of the fetching thread ends the process");
+        Ok(Ended { hot, gateway, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_shared_out() {
+        let two = Cores::share(&[0, 1], Some(1));
+        assert_eq!(two, Cores { hot: Some(1), io: Some(0), rest: Some(0), io_spins: false });
+        let four = Cores::share(&[0, 1, 2, 3], Some(3));
+        assert_eq!(four, Cores { hot: Some(3), io: Some(1), rest: Some(0), io_spins: true });
+        assert_eq!(Cores::share(&[0], Some(0)).rest, None);
+        assert_eq!(Cores::share(&[0, 1], Some(7)).hot, None);
+        assert_eq!(Cores::share(&[0, 1], None).hot, None);
+        assert_eq!(Cores::default_hot(&[0, 1]), Some(1));
+        assert_eq!(Cores::default_hot(&[0]), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! COLD: the report of a finished run, and whether it may be called a success.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use spinbook_engine::counters::Counter;
+use spinbook_engine::types::{InstrumentId, Lots};
+use spinbook_feed::venue::binance::account::{Mids, VenueAccount, venue_account};
+use spinbook_feed::venue::instrument::Instrument;
+
+use crate::assembly::atoms_text;
+use crate::command::Done;
+use crate::error::{Exit, Failure};
+use crate::report::{Account, Books, HotAllocations, Orders, Percentiles, RunReport};
+use crate::trade::Finished;
+
+/// Turns a finished run into what is printed, with its exit code.
+///
+/// # Errors
+/// The venue's figures contradict each other or cannot be valued.
+pub fn report(finished: &Finished) -> Result<Done, Failure> {
+    let venue_account = venue_figures(finished)?;
+    let report = figures(finished, venue_account);
+    for problem in problems(finished, &report) {
+        tracing::error!("{problem}");
+    }
+    let exit = exit_of(finished, &report);
+    Ok(Done::new(report.to_text(), report.to_json()).with_exit(exit))
+}
+
+fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
+    let Finished { plan, instruments, ended, elapsed, .. } = finished;
+    let (engine, lines) = &ended.hot;
+    let (hot, io) = (&ended.hot_shared, &ended.io_shared);
+    let counters = engine.counters();
+    let gateway = ended.gateway.counters();
+    let mut report = RunReport {
+        mode: plan.mode.name().to_owned(),
+        venue: plan.product.name().to_owned(),
+        symbols: instruments.iter().map(|instrument| instrument.symbol.to_string()).collect(),
+        seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        quotes: counters.value(Counter::Quotes),
+        fills: counters.value(Counter::Fills),
+        decode_to_order_ns: Percentiles::of(&hot.decode_to_order.to_histogram()),
+        wire_to_wire_ns: Percentiles::of(&io.wire_to_wire.to_histogram()),
+        hot_allocations: HotAllocations {
+            decision: hot.allocations_decision.load(Ordering::Relaxed),
+            thread: hot.allocations_thread.load(Ordering::Relaxed),
+        },
+        seed: plan.seed,
+        venue_account,
+        ..RunReport::default()
+    };
+    let mut live = 0;
+    for line in lines {
+        let session = line.session().counters();
+        report.frames += session.frames;
+        report.events += session.events;
+        report.levels += session.levels;
+        report.scanned += session.scanned;
+        report.fallback += session.fallback;
+        report.books.gaps += session.gaps;
+        report.books.resyncs += session.resyncs;
+        live += line.session().live_count() as u64;
+    }
+    report.books = Books { live, stale: (instruments.len() as u64).saturating_sub(live), ..report.books };
+    let refused_here = gateway.refused_late
+        + gateway.refused_throttled
+        + gateway.refused_not_connected
+        + gateway.refused_limit
+        + gateway.refused_table_full;
+    let venue_open = finished.venue.as_ref().map_or(0, |venue| venue.open_orders);
+    report.orders = Orders {
+        sent: gateway.orders_sent,
+        acked: gateway.orders_accepted,
+        filled: counters.value(Counter::OrdersFilled),
+        canceled: counters.value(Counter::OrdersCanceled),
+        rejected: gateway.orders_refused + refused_here,
+        unknown: ended.gateway.unknown_orders() as u64,
+        open_at_exit: ended.gateway.open_orders().max(venue_open) as u64,
+    };
+    report.account = Account {
+        position: positions(instruments, |id| engine.position(id).lots()),
+        pnl_quote: atoms_text(engine.pnl()),
+        fees_quote: atoms_text(engine.fees()),
+    };
+    report
+}
+
+fn positions(instruments: &[Instrument], lots: impl Fn(InstrumentId) -> Lots) -> BTreeMap<String, String> {
+    let text = |instrument: &Instrument| {
+        (instrument.symbol.to_string(), instrument.quantity.decimal(lots(instrument.id).0).to_string())
+    };
+    instruments.iter().map(text).collect()
+}
+
+/// The same three figures from what the venue answered alone, with our mids.
+fn venue_figures(finished: &Finished) -> Result<Option<Account>, Failure> {
+    let Some(venue) = &finished.venue else { return Ok(None) };
+    let instruments = &finished.instruments;
+    let engine = &finished.ended.hot.0;
+    let mids: Vec<Option<Mids>> = instruments
+        .iter()
+        .map(|instrument| {
+            let position = engine.position(instrument.id);
+            Some(Mids {
+                first_doubled: position.mid_doubled_first()?,
+                last_doubled: position.mid_doubled_last()?,
+            })
+        })
+        .collect();
+    let figures: VenueAccount =
+        venue_account(finished.plan.product, instruments, &venue.start, &venue.end, &venue.trades, &mids)
+            .map_err(|error| Failure::wrong("the venue's figures cannot be reconciled").because(error))?;
+    let held = |id| figures.positions.iter().find(|(other, _)| *other == id).map_or(Lots::ZERO, |(_, lots)| *lots);
+    Ok(Some(Account {
+        position: positions(instruments, held),
+        pnl_quote: atoms_text(figures.pnl_quote),
+        fees_quote: atoms_text(figures.fees_quote),
+    }))
+}
+
+/// What a person should know beside the figures.
+fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
+    let mut problems = Vec::new();
+    let gateway = &finished.ended.gateway;
+    if let Some(why) = gateway.halt_message() {
+        problems.push(format!("trading was halted: {why}"));
+    }
+    if report.orders.acked == 0
+        && let Some(refusal) = gateway.last_refusal()
+    {
+        problems.push(format!("the venue's last refusal: {refusal}"));
+    }
+    if !finished.ended.gateway_end.confirmed {
+        problems.push(format!(
+            "the venue did not confirm in time that everything is cancelled; {} orders may be open: look at the account",
+            report.orders.open_at_exit
+        ));
+    }
+    if report.orders.unknown > 0 {
+        problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
+    }
+    if report.books.live == 0 {
+        problems.push("no book was live at the end".to_owned());
+    }
+    if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
+        problems.push("our account and the venue's differ: nothing was traded to align them; look at both".to_owned());
+    }
+    problems
+}
+
+fn exit_of(finished: &Finished, report: &RunReport) -> Exit {
+    if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
+        return Exit::Wrong;
+    }
+    let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
+    if open || report.books.live == 0 || finished.ended.gateway.halt_message().is_some() {
+        return Exit::Failed;
+    }
+    if finished.interrupted { Exit::Interrupted } else { Exit::Done }
+}
