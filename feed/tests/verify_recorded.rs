@@ -1,4 +1,5 @@
 //! COLD: the recorded Binance chains, played whole: every check of the recordings' own README.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::path::PathBuf;
 

@@ -148,8 +148,11 @@ impl Inference {
                 _ => None,
             };
         }
-        let known = matches!(event, Some("depthUpdate" | "bookTicker" | "trade" | "aggTrade"));
-        if !known && !(event.is_none() && body.get("B").is_some()) {
+        let of_market = match event {
+            Some(event) => matches!(event, "depthUpdate" | "bookTicker" | "trade" | "aggTrade"),
+            None => body.get("B").is_some(),
+        };
+        if !of_market {
             return false;
         }
         let Some(symbol) = body.get("s").and_then(Value::as_str).and_then(Symbol::new) else {
@@ -218,9 +221,9 @@ impl Inference {
             let id = InstrumentId(instruments.len() as u16);
             let instrument = match (self.listed.get(symbol), self.seen.get(symbol)) {
                 // Orders from before a change of the increment still rest at finer prices.
-                (Some(listed), Some(seen)) => {
-                    listed.refined(seen.price_exponent, seen.quantity_exponent).map(|refined| Instrument { id, ..refined })
-                }
+                (Some(listed), Some(seen)) => listed
+                    .refined(seen.price_exponent, seen.quantity_exponent)
+                    .map(|refined| Instrument { id, ..refined }),
                 (Some(listed), None) => Some(Instrument { id, ..*listed }),
                 (None, Some(seen)) => inferred(product, *symbol, id, *seen),
                 (None, None) => None,

@@ -26,7 +26,11 @@ impl RecordedMarket {
     /// Plays these files in this order.
     #[must_use]
     pub fn new(files: &[PathBuf]) -> RecordedMarket {
-        RecordedMarket { recording: Recording::new(files), last: Nanos::ZERO, malformed: 0 }
+        RecordedMarket {
+            recording: Recording::new(files),
+            last: Nanos::ZERO,
+            malformed: 0,
+        }
     }
 
     /// Lines that were no records and were left out.
@@ -39,7 +43,9 @@ impl RecordedMarket {
 impl MarketSource for RecordedMarket {
     fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
         loop {
-            let Some(record) = self.recording.next().map_err(|error| error.to_string())? else { return Ok(None) };
+            let Some(record) = self.recording.next().map_err(|error| error.to_string())? else {
+                return Ok(None);
+            };
             match record.kind {
                 RecordKind::Stream | RecordKind::Snapshot { .. } => {
                     // Receive clocks step back now and then; a market's time does not.
@@ -59,12 +65,13 @@ impl MarketSource for RecordedMarket {
 ///
 /// # Errors
 /// What is wrong with the files, or that no product line can be told from them.
-pub fn recorded_instruments(
-    files: &[PathBuf],
-    product: Option<Product>,
-) -> Result<(Product, Vec<Instrument>), String> {
+pub fn recorded_instruments(files: &[PathBuf], product: Option<Product>) -> Result<(Product, Vec<Instrument>), String> {
     let mut inference = Inference::new(product);
-    inference.look_at_all(&mut Recording::new(files)).map_err(|error| error.to_string())?;
-    let product = inference.product().ok_or("no venue can be told from the recording; name it with --venue")?;
+    inference
+        .look_at_all(&mut Recording::new(files))
+        .map_err(|error| error.to_string())?;
+    let product = inference
+        .product()
+        .ok_or("no venue can be told from the recording; name it with --venue")?;
     Ok((product, inference.instruments()))
 }

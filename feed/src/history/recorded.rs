@@ -10,7 +10,7 @@ use serde::Deserialize;
 use spinbook_engine::types::{Nanos, Stamp, VenueId};
 
 use super::{Record, RecordKind, Source, SourceError};
-use crate::number::parse_integer;
+use crate::number::{Scale, parse_integer};
 use crate::venue::binance::Product;
 use crate::venue::instrument::Symbol;
 use crate::venue::market::FRAME_PADDING;
@@ -295,7 +295,10 @@ impl RecordedFile {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(&self.buffer) else {
             return Some(RecordKind::Malformed);
         };
-        let at = Nanos((line.ts * 1e9) as i64);
+        let at = line
+            .ts
+            .and_then(|seconds| seconds_to_nanos(&seconds.to_string()))
+            .unwrap_or(Nanos::ZERO);
         let venue = product_of(line.url.as_deref().or(line.addr.as_deref()), line.exchange.as_deref());
         if let Some(product) = venue {
             self.venue = Some(product.venue_id());
@@ -336,7 +339,7 @@ struct Line<'a> {
     #[serde(borrow)]
     t: std::borrow::Cow<'a, str>,
     #[serde(default)]
-    ts: f64,
+    ts: Option<serde_json::Number>,
     #[serde(borrow, default)]
     data: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -365,6 +368,11 @@ fn peek<'a>(reader: &'a mut (impl BufRead + ?Sized), name: &str) -> Result<&'a [
             reason: error.to_string(),
         }),
     }
+}
+
+/// Seconds with a fraction, as the records print them.
+fn seconds_to_nanos(text: &str) -> Option<Nanos> {
+    Scale::new(9, 1)?.parse(text.as_bytes()).ok().map(Nanos)
 }
 
 /// A local time in seconds, milliseconds, microseconds or nanoseconds, told apart by its digits.

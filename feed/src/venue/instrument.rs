@@ -147,8 +147,12 @@ impl Instrument {
 /// A scale in which `10^exponent` is whole too, and how many of its units make one of the old.
 fn finer(scale: &Scale, exponent: i32) -> Option<(Scale, i64)> {
     let decimals = scale.decimals().max(u8::try_from(-exponent).unwrap_or(0));
-    let old_step = scale.step().checked_mul(10u64.checked_pow(u32::from(decimals - scale.decimals()))?)?;
-    let power = 10u64.checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?).unwrap_or(old_step);
+    let old_step = scale
+        .step()
+        .checked_mul(10u64.checked_pow(u32::from(decimals - scale.decimals()))?)?;
+    let power = 10u64
+        .checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?)
+        .unwrap_or(old_step);
     let (mut step, mut rest) = (old_step, power);
     while rest != 0 {
         (step, rest) = (rest, step % rest);
