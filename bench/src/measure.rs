@@ -6,7 +6,7 @@ use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::allocations;
+use crate::alloc;
 use crate::book;
 use crate::contest::Time;
 use crate::decode;
@@ -282,7 +282,7 @@ pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
             .map(class)
             .filter(|class| class.frames > 0)
             .collect(),
-        allocations: allocations::is_installed().then(|| path_allocations(recording)),
+        allocations: alloc::is_installed().then(|| path_allocations(recording)),
     }
 }
 
@@ -303,7 +303,7 @@ pub fn path_allocations(recording: &Recording) -> u64 {
             }
             LineKind::Other => {}
             _ if !live => ours.frame(&mut buffer, length, stamp),
-            _ => calls += allocations::count(|| ours.frame(&mut buffer, length, stamp)).1,
+            _ => calls += alloc::count(|| ours.frame(&mut buffer, length, stamp)).1,
         }
         ours.trader().answer(now, |_| {});
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use spinbook_bench::allocations::CountingAllocator;
+use spinbook_bench::alloc::CountingAllocator;
 use spinbook_bench::machine::{Machine, NoiseMeter};
 use spinbook_bench::measure::{
     Effort, Figures, PeerFigures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
