@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, start, stop};
 use crate::frames::Frames;
@@ -31,7 +31,7 @@ impl<'a> Contender<'a> {
 }
 
 /// What one contender needed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Time {
     /// Who.
     pub name: String,

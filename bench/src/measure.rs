@@ -1,12 +1,12 @@
 //! COLD: measures everything once and keeps the figures: the source of every table and of every target.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::allocations;
+use crate::alloc;
 use crate::book;
 use crate::contest::Time;
 use crate::decode;
@@ -47,7 +47,7 @@ impl Effort {
 }
 
 /// One decode contest.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecodeTable {
     /// Which frames.
     pub what: String,
@@ -114,7 +114,7 @@ pub struct PathClass {
 }
 
 /// The rings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RingTable {
     /// ns one way, ours first.
     pub one_way: Vec<Time>,
@@ -122,6 +122,15 @@ pub struct RingTable {
     pub stream: Vec<Time>,
     /// Cores that the two threads could use.
     pub cores: usize,
+}
+
+/// What the peers' workspace measures in its own build, as its program prints it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerFigures {
+    /// Decode contests with further peers.
+    pub decode: Vec<DecodeTable>,
+    /// The rings with further peers.
+    pub ring: Option<RingTable>,
 }
 
 /// All figures of one run.
@@ -273,7 +282,7 @@ pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
             .map(class)
             .filter(|class| class.frames > 0)
             .collect(),
-        allocations: allocations::is_installed().then(|| path_allocations(recording)),
+        allocations: alloc::is_installed().then(|| path_allocations(recording)),
     }
 }
 
@@ -294,7 +303,7 @@ pub fn path_allocations(recording: &Recording) -> u64 {
             }
             LineKind::Other => {}
             _ if !live => ours.frame(&mut buffer, length, stamp),
-            _ => calls += allocations::count(|| ours.frame(&mut buffer, length, stamp)).1,
+            _ => calls += alloc::count(|| ours.frame(&mut buffer, length, stamp)).1,
         }
         ours.trader().answer(now, |_| {});
     }
