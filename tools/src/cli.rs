@@ -130,6 +130,17 @@ pub enum Mode {
     Live,
 }
 
+impl Mode {
+    /// As it is typed and reported.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Paper => "paper",
+            Mode::Shadow => "shadow",
+            Mode::Live => "live",
+        }
+    }
+}
+
 /// `spinbook run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {

@@ -17,11 +17,7 @@ struct Held {
     dropped: u64,
 }
 
-static HELD: Mutex<Held> = Mutex::new(Held {
-    holding: false,
-    lines: VecDeque::new(),
-    dropped: 0,
-});
+static HELD: Mutex<Held> = Mutex::new(Held { holding: false, lines: VecDeque::new(), dropped: 0 });
 
 fn held() -> MutexGuard<'static, Held> {
     // Lines are whole whatever a panicking thread did, so a poisoned lock is used on.

@@ -178,6 +178,7 @@ fn listing_as_traded(instrument: &Instrument) -> ListingSettings {
         base: instrument.base_asset.to_string(),
         quote: instrument.quote_asset.to_string(),
         tick_size: instrument.price.decimal(instrument.tick_order_step.max(1)).to_string(),
+        tick_unit: instrument.price.decimal(1).to_string(),
         lot_size: instrument.quantity.decimal(1).to_string(),
         order_step: instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string(),
         notional_min: quote_units,

@@ -290,9 +290,7 @@ fn watch_run(
 /// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once.
 fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) {
     let already = interrupts.count();
-    if !screen.owns_the_terminal() {
-        tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
-    }
+    tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
     running.drain();
     while !running.is_drained() {
         if interrupts.count() > already.max(1) || (already == 0 && interrupts.count() > 0) {

@@ -60,11 +60,8 @@ impl ConnectionLimits {
         pings_per_second_max: 20,
     };
     /// For orders and user data: messages up to 256 KiB.
-    pub const PRIVATE: ConnectionLimits = ConnectionLimits {
-        message_bytes_max: 256 * 1024,
-        read_buffer_bytes: 8 * 1024,
-        ..ConnectionLimits::PUBLIC
-    };
+    pub const PRIVATE: ConnectionLimits =
+        ConnectionLimits { message_bytes_max: 256 * 1024, read_buffer_bytes: 8 * 1024, ..ConnectionLimits::PUBLIC };
 }
 
 /// Where to connect and as what.
@@ -225,9 +222,7 @@ impl Connection {
                 if opening && !tls.is_handshaking() {
                     self.header_bytes += state.plaintext_bytes_to_read();
                     if self.header_bytes > HEADER_BYTES_MAX {
-                        return Err(ConnectionError::HeaderTooLarge {
-                            bytes_max: HEADER_BYTES_MAX,
-                        });
+                        return Err(ConnectionError::HeaderTooLarge { bytes_max: HEADER_BYTES_MAX });
                     }
                 }
                 if received == 0 && tls.is_handshaking() {
@@ -318,14 +313,8 @@ impl Connection {
     /// The current message.
     #[inline]
     pub fn frame(&mut self) -> Frame<'_> {
-        let Held {
-            bytes, length, binary, ..
-        } = &mut self.current;
-        Frame {
-            padded: &mut bytes[..*length + FRAME_PADDING],
-            length: *length,
-            binary: *binary,
-        }
+        let Held { bytes, length, binary, .. } = &mut self.current;
+        Frame { padded: &mut bytes[..*length + FRAME_PADDING], length: *length, binary: *binary }
     }
 
     /// Receives one message into `staged`.
@@ -377,10 +366,7 @@ impl Connection {
             _ => None,
         };
         if let (Some(code), Phase::Open(websocket)) = (code, &mut self.phase) {
-            let _ = websocket.close(Some(CloseFrame {
-                code,
-                reason: "".into(),
-            }));
+            let _ = websocket.close(Some(CloseFrame { code, reason: "".into() }));
             websocket.get_mut().tls.send_close_notify();
             let _ = self.flush_tls();
         }
@@ -395,9 +381,7 @@ impl Connection {
         }
         self.pings_in_window += 1;
         if self.pings_in_window > self.limits.pings_per_second_max {
-            return Err(ConnectionError::PingFlood {
-                per_second_max: self.limits.pings_per_second_max,
-            });
+            return Err(ConnectionError::PingFlood { per_second_max: self.limits.pings_per_second_max });
         }
         Ok(())
     }
@@ -433,15 +417,10 @@ impl Connection {
         };
         let bytes = self.backlog + text.len();
         if bytes > self.limits.backlog_bytes_max {
-            return Err(ConnectionError::Backlog {
-                bytes,
-                bytes_max: self.limits.backlog_bytes_max,
-            });
+            return Err(ConnectionError::Backlog { bytes, bytes_max: self.limits.backlog_bytes_max });
         }
         let text = std::str::from_utf8(text).map_err(|error| ConnectionError::Request(error.to_string()))?;
-        websocket
-            .send(Message::text(text))
-            .map_err(ConnectionError::from_websocket)?;
+        websocket.send(Message::text(text)).map_err(ConnectionError::from_websocket)?;
         self.backlog = bytes;
         self.flush_tls()?;
         Ok(())
@@ -470,10 +449,7 @@ impl Connection {
         };
         self.closing = true;
         self.deadline = now + self.limits.close_within;
-        let going = websocket.close(Some(CloseFrame {
-            code: CloseCode::Normal,
-            reason: "".into(),
-        }));
+        let going = websocket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }));
         if going.is_err() || self.flush_tls().is_err() {
             self.end();
         }
@@ -490,15 +466,9 @@ impl Connection {
         } else {
             Nanos::NEVER
         };
-        let pong_due = if websocket.get_ref().holds_pong() {
-            self.pong_last + self.limits.pong_spacing
-        } else {
-            Nanos::NEVER
-        };
-        self.deadline
-            .min(self.received_last + self.limits.silent_max)
-            .min(ping_due)
-            .min(pong_due)
+        let pong_due =
+            if websocket.get_ref().holds_pong() { self.pong_last + self.limits.pong_spacing } else { Nanos::NEVER };
+        self.deadline.min(self.received_last + self.limits.silent_max).min(ping_due).min(pong_due)
     }
 
     /// Checks every deadline, pings a silent peer and answers the newest ping.
@@ -519,24 +489,17 @@ impl Connection {
                 true => (Operation::Close, self.limits.close_within),
                 false => (Operation::Open, self.limits.open_within),
             };
-            return Err(ConnectionError::Deadline {
-                operation,
-                limit_ms: limit.millis(),
-            });
+            return Err(ConnectionError::Deadline { operation, limit_ms: limit.millis() });
         }
         let Phase::Open(websocket) = &mut self.phase else {
             return Ok(());
         };
         let silent = now - self.received_last;
         if silent >= self.limits.silent_max {
-            return Err(ConnectionError::Silent {
-                silent_ms: silent.millis(),
-            });
+            return Err(ConnectionError::Silent { silent_ms: silent.millis() });
         }
         if silent >= self.limits.ping_after && self.pinged_at < self.received_last && !self.closing {
-            websocket
-                .send(Message::Ping(tungstenite::Bytes::new()))
-                .map_err(ConnectionError::from_websocket)?;
+            websocket.send(Message::Ping(tungstenite::Bytes::new())).map_err(ConnectionError::from_websocket)?;
             self.pinged_at = now;
             self.flush_tls()?;
         }
@@ -564,12 +527,7 @@ struct Held {
 
 impl Held {
     fn new() -> Held {
-        Held {
-            bytes: vec![0; 64 * 1024],
-            length: 0,
-            binary: false,
-            present: false,
-        }
+        Held { bytes: vec![0; 64 * 1024], length: 0, binary: false, present: false }
     }
 
     /// Copies a message in front of its padding; grows to the largest message seen, within the message cap.
@@ -588,7 +546,5 @@ impl Held {
 
 /// The peer's close code and reason; 1005 where it gave none. Cold: the connection ends here.
 fn ended_by(close: Option<CloseFrame>) -> (u16, String) {
-    close.map_or((1005, String::new()), |frame| {
-        (frame.code.into(), frame.reason.to_string())
-    })
+    close.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()))
 }

@@ -32,9 +32,7 @@ impl Connection {
         url.push_str("wss://");
         url.push_str(&settings.host);
         url.push_str(&settings.target);
-        let request = url
-            .into_client_request()
-            .map_err(|error| ConnectionError::Request(error.to_string()))?;
+        let request = url.into_client_request().map_err(|error| ConnectionError::Request(error.to_string()))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(limits.read_buffer_bytes)
             .write_buffer_size(0)
@@ -153,10 +151,8 @@ fn bare_host(host: &str) -> &str {
 fn configure_socket(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let socket = SockRef::from(tcp);
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(10))
-        .with_interval(Duration::from_secs(5))
-        .with_retries(3);
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5)).with_retries(3);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(Duration::from_secs(15)))?;

@@ -25,15 +25,11 @@ impl MarketSession {
             self.care[symbol].last_depth = now;
             self.counters.silent_symbols += 1;
             if self.flow.state(symbol) == SyncState::Live {
-                self.flow
-                    .lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
+                self.flow.lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
             }
             let message = self.routes[route].messages.one_first + symbol;
             if self.routes[route].links[which].budget.take(now, 1) {
-                self.act(SessionAction::Send {
-                    path: path_of(route, which),
-                    message: message as u16,
-                });
+                self.act(SessionAction::Send { path: path_of(route, which), message: message as u16 });
             }
         }
     }
