@@ -2,6 +2,7 @@
 //!
 //! The scanner may say "this message" or "not mine"; what it says must be what the general decoder says, and
 //! what an independent, slow decoder on serde_json and rust_decimal says.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -236,8 +237,29 @@ fn duplicate_keys(frame: &[u8]) -> bool {
             while let Some(name) = map.next_key::<String>()? {
                 map.next_value_seed(Seen(self.0))?;
                 let known = [
-                    "e", "E", "s", "U", "u", "pu", "b", "a", "B", "A", "p", "q", "m", "X", "lastUpdateId", "bids", "asks",
-                    "result", "id", "code", "error", "stream", "data",
+                    "e",
+                    "E",
+                    "s",
+                    "U",
+                    "u",
+                    "pu",
+                    "b",
+                    "a",
+                    "B",
+                    "A",
+                    "p",
+                    "q",
+                    "m",
+                    "X",
+                    "lastUpdateId",
+                    "bids",
+                    "asks",
+                    "result",
+                    "id",
+                    "code",
+                    "error",
+                    "stream",
+                    "data",
                 ];
                 *self.0 |= known.contains(&name.as_str()) && !names.insert(name);
             }
@@ -269,7 +291,7 @@ fn recorded(names: &[&str], every: usize, mutations: usize) {
     let before = (bench.best.counts().scanned, bench.agreed, bench.refused);
     for _ in 0..mutations {
         let frame = &frames[(random.next_u64() % frames.len() as u64) as usize];
-        if frame.len() > 6_000 && random.next_u64() % 8 != 0 {
+        if frame.len() > 6_000 && !random.next_u64().is_multiple_of(8) {
             continue;
         }
         let mut damaged = frame.clone();

@@ -1,4 +1,5 @@
 //! COLD: one market session against a venue in miniature, on virtual time.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -494,9 +495,8 @@ fn a_ping_flood_is_answered_only_within_the_budget() {
 fn settings_that_no_session_can_be_made_of() {
     let settings = || SessionSettings::of(Product::BinanceUsdm);
     assert_eq!(MarketSession::new(Product::BinanceUsdm, &[], settings()).unwrap_err(), SessionError::NoInstrument);
-    let many: Vec<_> = (0..101)
-        .map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1"))
-        .collect();
+    let many: Vec<_> =
+        (0..101).map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1")).collect();
     let error = MarketSession::new(Product::BinanceUsdm, &many, settings()).unwrap_err();
     assert_eq!(error, SessionError::TooManyStreams { streams: 202, allowed: 200 });
 }

@@ -257,10 +257,7 @@ impl Faults {
     pub fn frame(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate {
         let mut fate = FrameFate::Relay;
         for (fault, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
-            let named = fault
-                .symbol
-                .as_deref()
-                .is_none_or(|name| name.eq_ignore_ascii_case(symbol));
+            let named = fault.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol));
             if !fault.stream.matches(kind) || !named {
                 continue;
             }
@@ -301,10 +298,7 @@ impl Faults {
         self.plan.silences.iter().any(|silence| {
             age >= silence.after_ms
                 && age - silence.after_ms < silence.for_ms
-                && silence
-                    .symbol
-                    .as_deref()
-                    .is_none_or(|name| name.eq_ignore_ascii_case(symbol))
+                && silence.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol))
                 && silence.stream.is_none_or(|stream| stream.matches(kind))
         })
     }
