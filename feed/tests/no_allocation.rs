@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use spinbook_engine::types::Stamp;
 use spinbook_feed::history::player::Markets;
-use spinbook_feed::history::recorded_instruments;
+use spinbook_feed::history::{RecordKind, recorded_instruments};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::market::FRAME_PADDING;
 
@@ -43,23 +43,25 @@ fn a_warm_session_allocates_and_frees_nothing() {
         let (product, instruments) = recorded_instruments(&files, None).unwrap();
         let mut session = MarketSession::new(product, &instruments, SessionSettings::of(product)).unwrap();
         let mut markets = Markets::new(&instruments);
-        let frames = support::frames(&files, 20_000);
+        let records = support::records(&files, 20_000);
         let mut buffer = vec![0u8; 1 << 20];
         let mut stamp = Stamp::default();
         session.start(stamp.wall);
         session.on_open(0, stamp.wall);
+        let answer = b"{\"result\":null,\"id\":1}";
+        buffer[..answer.len()].copy_from_slice(answer);
+        session.on_frame(0, &mut buffer[..answer.len() + FRAME_PADDING], answer.len(), stamp, &mut markets);
         let mut counted = 0;
-        for (index, frame) in frames.iter().enumerate() {
-            buffer[..frame.len()].copy_from_slice(frame);
+        for (index, (kind, bytes)) in records.iter().enumerate() {
+            buffer[..bytes.len()].copy_from_slice(bytes);
             stamp.wall.0 += 1_000_000;
+            let frame = &mut buffer[..bytes.len() + FRAME_PADDING];
             let before = COUNT.with(Cell::get);
-            session.on_frame(
-                0,
-                &mut buffer[..frame.len() + FRAME_PADDING],
-                frame.len(),
-                stamp,
-                &mut markets,
-            );
+            if *kind == RecordKind::Stream {
+                session.on_frame(0, frame, bytes.len(), stamp, &mut markets);
+            } else {
+                session.on_snapshot(instruments[0].id, frame, bytes.len(), stamp, &mut markets);
+            }
             session.on_timer(stamp.wall, &mut markets);
             while session.poll_action().is_some() {}
             if index >= 2_000 {
@@ -67,6 +69,7 @@ fn a_warm_session_allocates_and_frees_nothing() {
             }
         }
         assert_eq!(counted, 0, "{names:?}");
+        assert_eq!(session.live_count(), 1);
         assert!(session.counters().frames > 10_000 && session.counters().fallback > 100);
     }
 }
