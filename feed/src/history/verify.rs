@@ -214,10 +214,7 @@ fn failed(files: Vec<String>, product: Option<Product>, problem: VerifyProblem) 
         lines_per_second: 0,
         symbols: BTreeMap::new(),
     };
-    VerifyOutcome {
-        report,
-        problem: Some(problem),
-    }
+    VerifyOutcome { report, problem: Some(problem) }
 }
 
 /// One play of a chain from its start.
@@ -276,10 +273,7 @@ impl Run {
         let flow = player.flow();
         let mut symbols = BTreeMap::new();
         for (index, instrument) in instruments.iter().enumerate() {
-            symbols.insert(
-                instrument.symbol.as_str().to_owned(),
-                symbol_report(instrument, index, player),
-            );
+            symbols.insert(instrument.symbol.as_str().to_owned(), symbol_report(instrument, index, player));
         }
         let report = VerifyReport {
             files,
@@ -312,25 +306,14 @@ fn problem_of(report: &VerifyReport, first_bad: Option<(u64, String)>) -> Option
     for (symbol, checks) in &report.symbols {
         let failed = checks.bbo_checked - checks.bbo_matched;
         if failed > 0 {
-            return Some(VerifyProblem::Mismatch {
-                symbol: symbol.clone(),
-                failed,
-                checked: checks.bbo_checked,
-            });
+            return Some(VerifyProblem::Mismatch { symbol: symbol.clone(), failed, checked: checks.bbo_checked });
         }
         if checks.crossed > 0 {
-            return Some(VerifyProblem::Crossed {
-                symbol: symbol.clone(),
-                count: checks.crossed,
-            });
+            return Some(VerifyProblem::Crossed { symbol: symbol.clone(), count: checks.crossed });
         }
     }
     let (first_line, first) = first_bad?;
-    Some(VerifyProblem::BadFrames {
-        count: report.bad_frames,
-        first_line,
-        first,
-    })
+    Some(VerifyProblem::BadFrames { count: report.bad_frames, first_line, first })
 }
 
 fn symbol_report(instrument: &Instrument, index: usize, player: &Player<Markets>) -> SymbolReport {

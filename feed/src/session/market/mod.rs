@@ -135,24 +135,12 @@ impl MarketSession {
                 return Err(SessionError::TooManyStreams { streams, allowed });
             }
             let budget = MessageBudget::new(card.messages_per_second, Nanos::from_seconds(1));
-            let mut link = || {
-                Link::new(
-                    budget,
-                    Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
-                )
-            };
+            let mut link =
+                || Link::new(budget, Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()));
             let links = [link(), link()];
             let carries_depth = routes.is_empty();
             let replace_at = Nanos::NEVER;
-            routes.push(Route {
-                route,
-                carries_depth,
-                messages,
-                links,
-                primary: 0,
-                replace_at,
-                shutdown: false,
-            });
+            routes.push(Route { route, carries_depth, messages, links, primary: 0, replace_at, shutdown: false });
         }
         let snapshots = card.weight_per_minute * settings.snapshot_weight_percent / 100 / card.snapshot_weight;
         let slots = 4 * (instruments.len() + texts.len()) + 16;
@@ -176,11 +164,7 @@ impl MarketSession {
             fetches: DeadlineTable::new(instruments.len()),
             snapshot_budget: MessageBudget::new(snapshots.max(1), Nanos::from_seconds(60)),
             no_snapshot_before: Nanos::ZERO,
-            actions: Actions {
-                slots: vec![None; slots].into_boxed_slice(),
-                first: 0,
-                count: 0,
-            },
+            actions: Actions { slots: vec![None; slots].into_boxed_slice(), first: 0, count: 0 },
             next_tick: Nanos::NEVER,
             jitter,
             counters: SessionCounters::default(),
@@ -399,16 +383,13 @@ impl MarketSession {
     /// Whether an instrument's book is in step.
     #[must_use]
     pub fn is_live(&self, instrument: InstrumentId) -> bool {
-        self.index_of(instrument)
-            .is_some_and(|index| self.flow.state(index) == SyncState::Live)
+        self.index_of(instrument).is_some_and(|index| self.flow.state(index) == SyncState::Live)
     }
 
     /// Books in step.
     #[must_use]
     pub fn live_count(&self) -> usize {
-        (0..self.care.len())
-            .filter(|symbol| self.flow.state(*symbol) == SyncState::Live)
-            .count()
+        (0..self.care.len()).filter(|symbol| self.flow.state(*symbol) == SyncState::Live).count()
     }
 
     /// Decoder and sequences.

@@ -30,15 +30,11 @@ impl MarketSession {
             self.care[symbol].last_depth = now;
             self.counters.silent_symbols += 1;
             if self.flow.state(symbol) == SyncState::Live {
-                self.flow
-                    .lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
+                self.flow.lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
             }
             let message = self.routes[route].messages.one_first + symbol;
             if self.routes[route].links[which].budget.take(now, 1) {
-                self.act(SessionAction::Send {
-                    path: path_of(route, which),
-                    message: message as u16,
-                });
+                self.act(SessionAction::Send { path: path_of(route, which), message: message as u16 });
             }
         }
     }
@@ -55,11 +51,7 @@ impl MarketSession {
         }
         care.live_since = Nanos::ZERO;
         // A book that is lost again and again is not asked for at the pace of its updates.
-        let pause = if care.asked_in_a_row < ASKED_AT_ONCE {
-            Nanos::ZERO
-        } else {
-            care.backoff.next_pause()
-        };
+        let pause = if care.asked_in_a_row < ASKED_AT_ONCE { Nanos::ZERO } else { care.backoff.next_pause() };
         let not_before = (now + pause).max(care.not_before);
         care.fetch = Fetch::Wanted { not_before };
         self.fetches.set(symbol, not_before);
