@@ -178,6 +178,9 @@ pub struct RunArgs {
     /// Override one key of the configuration, for example risk.position_max_base=0.1
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// How long to trade; without it until Ctrl-C
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub seconds: Option<u64>,
 }
 
 /// `spinbook exchange`.

@@ -58,11 +58,18 @@ impl ExchangeChild {
     /// # Errors
     /// It could not be started, or ended before it served.
     pub fn start(arguments: &DemoArgs, core: Option<usize>) -> Result<ExchangeChild, Failure> {
-        let program = std::env::current_exe().map_err(|error| {
-            Failure::failed("cannot find this program to start the exchange").because(error)
-        })?;
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::failed("cannot find this program to start the exchange").because(error))?;
         let mut command = Command::new(program);
-        command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", &arguments.venue]);
+        command.args([
+            "exchange",
+            "--json",
+            "--quiet",
+            "--listen",
+            "127.0.0.1:0",
+            "--venue",
+            &arguments.venue,
+        ]);
         if !arguments.data.is_empty() {
             command.arg("--data").args(&arguments.data);
         }
@@ -100,7 +107,9 @@ impl ExchangeChild {
 fn read_ready(process: &mut Child) -> Result<Ready, String> {
     let out = process.stdout.take().ok_or("it has no output")?;
     let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).map_err(|error| error.to_string())?;
+    BufReader::new(out)
+        .read_line(&mut line)
+        .map_err(|error| error.to_string())?;
     if line.trim().is_empty() {
         return Err("it ended without a word".to_owned());
     }

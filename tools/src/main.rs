@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod exchange_child;
 mod log;
+mod paper_rig;
 mod report;
 mod signals;
 mod simulated;

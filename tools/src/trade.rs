@@ -28,7 +28,7 @@ use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
 use crate::assembly;
 use crate::command::Context;
-use crate::config::{Config, MarketConfig};
+use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
 use crate::signals::Interrupts;
 use crate::state_dir::StateDir;
@@ -99,6 +99,29 @@ pub struct KeyPair {
     pub key: KeyText,
 }
 
+/// Where the credentials come from.
+pub enum Keys {
+    /// Made for this run.
+    Given(KeyPair),
+    /// As configured; read again for each part of the program that signs, never copied.
+    Configured,
+}
+
+impl Keys {
+    /// The credentials of a market.
+    ///
+    /// # Errors
+    /// None are found, or they cannot be used.
+    pub fn credentials(&self, market: &MarketConfig) -> Result<Credentials, Failure> {
+        match self {
+            Keys::Given(pair) => pair.credentials(),
+            Keys::Configured => {
+                credentials::load(market, &|name| std::env::var(name).ok()).map(|found| found.credentials)
+            }
+        }
+    }
+}
+
 impl KeyPair {
     /// The credentials.
     ///
@@ -130,7 +153,7 @@ pub struct Plan {
     /// Where orders go.
     pub orders: Venue,
     /// Whose orders.
-    pub keys: KeyPair,
+    pub keys: Keys,
     /// For live: must be what the venue answers.
     pub account: Option<String>,
     /// Who runs on which core.
@@ -179,9 +202,23 @@ struct Prepared {
 }
 
 /// URLs of snapshots.
-struct Urls {
+pub struct Urls {
     base: String,
     symbols: Vec<String>,
+}
+
+impl Urls {
+    /// Of these instruments, below a REST base URL.
+    #[must_use]
+    pub fn new(rest_url: &str, product: Product, instruments: &[Instrument]) -> Urls {
+        Urls {
+            base: format!("{}{}", rest_url.trim_end_matches('/'), product.card().depth_path),
+            symbols: instruments
+                .iter()
+                .map(|instrument| percent_encoded(instrument.symbol.as_str()))
+                .collect(),
+        }
+    }
 }
 
 impl SnapshotUrls for Urls {
@@ -199,7 +236,14 @@ pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), F
     let mut interrupts =
         Interrupts::install().map_err(|error| Failure::failed("cannot take over Ctrl-C").because(error))?;
     let prepared = prepare(&plan)?;
-    let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
+    let Prepared {
+        instruments,
+        agents,
+        rest,
+        start,
+        started_at,
+        _state,
+    } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     let begun = Instant::now();
@@ -215,7 +259,14 @@ pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), F
         Some(start) => Some(venue_side(&rest, &instruments, start, started_at)?),
         None => None,
     };
-    Ok(Finished { plan, instruments, ended, venue, elapsed, interrupted })
+    Ok(Finished {
+        plan,
+        instruments,
+        ended,
+        venue,
+        elapsed,
+        interrupted,
+    })
 }
 
 /// Waits for the end of the run: time, Ctrl-C, or something that broke. True if interrupted.
@@ -233,7 +284,10 @@ fn watch_run(
         if interrupts.count() > 0 {
             return Ok(true);
         }
-        if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
+        if plan
+            .seconds
+            .is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds))
+        {
             return Ok(false);
         }
         if running.has_failed() {
@@ -256,7 +310,9 @@ fn watch_run(
 /// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once.
 fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) {
     let already = interrupts.count();
-    tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
+    if !screen.owns_the_terminal() {
+        tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
+    }
     running.drain();
     while !running.is_drained() {
         if interrupts.count() > already.max(1) || (already == 0 && interrupts.count() > 0) {
@@ -281,26 +337,48 @@ fn venue_side(
         trades.extend(rest.trades_since(instrument, started_at)?);
         open_orders += rest.open_orders(instrument)?.len();
     }
-    Ok(VenueSide { start, end, trades, open_orders })
+    Ok(VenueSide {
+        start,
+        end,
+        trades,
+        open_orders,
+    })
 }
 
-fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
+/// Whom to trust: a named authority alone, else the public ones.
+///
+/// # Errors
+/// The file cannot be used.
+pub fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
     match ca_file {
         None => Ok(Trust::public()),
-        Some(path) => Trust::from_file(path)
-            .map_err(|error| Failure::usage("the CA file cannot be used").at("market.ca_file").because(error)),
+        Some(path) => Trust::from_file(path).map_err(|error| {
+            Failure::usage("the CA file cannot be used")
+                .at("market.ca_file")
+                .because(error)
+        }),
     }
 }
 
-fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, key: &str) -> Result<Route, Failure> {
-    let mut endpoint = Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
+/// Where connections to a URL lead. A path at its end that is `target` itself is not repeated.
+///
+/// # Errors
+/// The URL cannot be used, or its host is not found.
+pub fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, key: &str) -> Result<Route, Failure> {
+    let mut endpoint =
+        Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
     // The venue's documents name the WebSocket API with its path; the gateway adds the path itself.
     if endpoint.prefix == target {
         endpoint.prefix.clear();
     }
-    let tls = trust.client_config().map_err(|error| Failure::failed("TLS cannot be set up").because(error))?;
-    Route::new(endpoint, tls, limits)
-        .map_err(|error| Failure::failed("the venue's address is not found").at(url).because(error))
+    let tls = trust
+        .client_config()
+        .map_err(|error| Failure::failed("TLS cannot be set up").because(error))?;
+    Route::new(endpoint, tls, limits).map_err(|error| {
+        Failure::failed("the venue's address is not found")
+            .at(url)
+            .because(error)
+    })
 }
 
 fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
@@ -309,12 +387,21 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     let state = StateDir::open(&config.engine.state_dir)?;
     let clock = Clock::start();
     let scale = CycleScale::measure(Duration::from_millis(50));
-    let (market_trust, order_trust) = (trust(plan.market.ca_file.as_ref())?, trust(plan.orders.ca_file.as_ref())?);
+    let (market_trust, order_trust) = (
+        trust(plan.market.ca_file.as_ref())?,
+        trust(plan.orders.ca_file.as_ref())?,
+    );
     let window = i64::from(market.receive_window_ms);
     let market_rest = VenueRest::new(&market_trust, &plan.market.rest_url, plan.product, None, window, clock);
-    let credentials = plan.keys.credentials()?;
-    let mut rest =
-        VenueRest::new(&order_trust, &plan.orders.rest_url, plan.product, Some(credentials), window, clock);
+    let credentials = plan.keys.credentials(market)?;
+    let mut rest = VenueRest::new(
+        &order_trust,
+        &plan.orders.rest_url,
+        plan.product,
+        Some(credentials),
+        window,
+        clock,
+    );
 
     let list = market_rest.exchange_info()?;
     let instruments = instruments(&list, market, plan.product)?;
@@ -336,38 +423,79 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     if let Some(start) = &start {
         set_inventory(&mut settings.instruments, plan.product, &instruments, start)?;
     }
-    let strategy = setup::spread_strategy(assembly::spread_settings(config, &instruments, live_depth(plan))?)
-        .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))?;
+    let strategy = setup::spread_strategy(assembly::spread_settings(config, &instruments, live_depth(plan))?).map_err(
+        |error| {
+            Failure::usage("the strategy cannot be set up")
+                .at("strategy")
+                .because(error)
+        },
+    )?;
     let limits = order_limits(&settings.instruments);
     let rings = Rings::new();
     let engine = setup::engine(settings, strategy, rings.orders.0, rings.cancels.0)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
     let gateway = gateway(plan, market, &list, limits, state.epoch, &instruments)?;
 
-    let urls = Urls {
-        base: format!("{}{}", plan.market.rest_url.trim_end_matches('/'), plan.product.card().depth_path),
-        symbols: instruments.iter().map(|instrument| percent_encoded(instrument.symbol.as_str())).collect(),
-    };
-    let (mailbox, worker) = snapshots::new(instruments.len().max(4), market_rest.fetcher, urls, |error: &FetchError| {
-        tracing::warn!("a snapshot could not be fetched: {error}");
-    });
-    let session = MarketSession::new(plan.product, &instruments, session_settings(market, plan.product, state.epoch))
-        .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
-    let streams = route(&plan.market.stream_url, "", &market_trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
+    let urls = Urls::new(&plan.market.rest_url, plan.product, &instruments);
+    let (mailbox, worker) = snapshots::new(
+        instruments.len().max(4),
+        market_rest.fetcher,
+        urls,
+        |error: &FetchError| {
+            tracing::warn!("a snapshot could not be fetched: {error}");
+        },
+    );
+    let session = MarketSession::new(
+        plan.product,
+        &instruments,
+        session_settings(market, plan.product, state.epoch),
+    )
+    .map_err(|error| {
+        Failure::usage("the market cannot be subscribed")
+            .at("market.symbols")
+            .because(error)
+    })?;
+    let streams = route(
+        &plan.market.stream_url,
+        "",
+        &market_trust,
+        ConnectionLimits::PUBLIC,
+        "market.stream_url",
+    )?;
     let line = MarketLine::new(session, streams, 0, |path, error: &ConnectionError| {
         tracing::warn!("market connection {path} ended: {error}");
     });
-    let target = if plan.product == Product::BinanceSpot { "/ws-api/v3" } else { "/ws-fapi/v1" };
+    let target = if plan.product == Product::BinanceSpot {
+        "/ws-api/v3"
+    } else {
+        "/ws-fapi/v1"
+    };
     let io_settings = GatewayLoopSettings {
-        orders: route(&plan.orders.ws_api_url, target, &order_trust, ConnectionLimits::PRIVATE, "market.ws_api_url")?,
-        user_data: route(&plan.orders.stream_url, "", &order_trust, ConnectionLimits::PRIVATE, "market.stream_url")?,
+        orders: route(
+            &plan.orders.ws_api_url,
+            target,
+            &order_trust,
+            ConnectionLimits::PRIVATE,
+            "market.ws_api_url",
+        )?,
+        user_data: route(
+            &plan.orders.stream_url,
+            "",
+            &order_trust,
+            ConnectionLimits::PRIVATE,
+            "market.stream_url",
+        )?,
         idle: Idle::Spin,
         drain_within: DRAIN_WITHIN,
         on_connection_end: |connection: GatewayConnection, error: &ConnectionError| {
             tracing::warn!("order connection {connection:?} ended: {error}");
         },
     };
-    let io_rings = GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 };
+    let io_rings = GatewayRings {
+        cancels: rings.cancels.1,
+        orders: rings.orders.1,
+        executions: rings.executions.0,
+    };
     let agents = Agents {
         engine,
         lines: vec![line],
@@ -380,7 +508,14 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
         clock,
         scale,
     };
-    Ok(Prepared { instruments, agents, rest, start, started_at, _state: state })
+    Ok(Prepared {
+        instruments,
+        agents,
+        rest,
+        start,
+        started_at,
+        _state: state,
+    })
 }
 
 /// Whether the market's depth includes our own orders.
@@ -388,11 +523,21 @@ fn live_depth(plan: &Plan) -> bool {
     plan.mode == RunMode::Live
 }
 
-fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
+/// The configured instruments of the venue's list, all of which must take orders.
+///
+/// # Errors
+/// One is not listed, cannot be traded exactly, or takes no orders now.
+pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
-    let instruments = find_instruments(product, list, &symbols)
-        .map_err(|error| Failure::usage("an instrument cannot be traded").at("market.symbols").because(error))?;
-    match instruments.iter().find(|instrument| instrument.status != InstrumentStatus::Trading) {
+    let instruments = find_instruments(product, list, &symbols).map_err(|error| {
+        Failure::usage("an instrument cannot be traded")
+            .at("market.symbols")
+            .because(error)
+    })?;
+    match instruments
+        .iter()
+        .find(|instrument| instrument.status != InstrumentStatus::Trading)
+    {
         None => Ok(instruments),
         Some(closed) => Err(Failure::failed(format!("{} takes no orders now", closed.symbol))
             .at("market.symbols")
@@ -404,7 +549,11 @@ fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<V
 fn account_at_start(plan: &Plan, rest: &VenueRest, instruments: &[Instrument]) -> Result<AccountPoint, Failure> {
     let (point, id) = rest.point(instruments)?;
     if plan.mode == RunMode::Live {
-        let field = if plan.product == Product::BinanceSpot { "uid" } else { "accountAlias" };
+        let field = if plan.product == Product::BinanceSpot {
+            "uid"
+        } else {
+            "accountAlias"
+        };
         let answered = id.ok_or_else(|| Failure::failed(format!("the venue's answer has no `{field}`")))?;
         if plan.account.as_deref() != Some(answered.as_str()) {
             return Err(Failure::usage("--account is not the account of these credentials")
@@ -427,7 +576,11 @@ fn set_inventory(
             .inventory(product, instrument)
             .map_err(|error| Failure::failed("the account's holdings cannot be taken over").because(error))?;
         entry.lots_start = held;
-        entry.lots_neutral = if product == Product::BinanceSpot { held } else { Lots::ZERO };
+        entry.lots_neutral = if product == Product::BinanceSpot {
+            held
+        } else {
+            Lots::ZERO
+        };
     }
     Ok(())
 }
@@ -449,7 +602,11 @@ fn gateway(
     epoch: u32,
     instruments: &[Instrument],
 ) -> Result<Gateway, Failure> {
-    let mode = if plan.mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
+    let mode = if plan.mode == RunMode::Shadow {
+        GatewayMode::Shadow
+    } else {
+        GatewayMode::Live
+    };
     let mut settings = GatewaySettings::new(plan.product, mode, epoch, limits);
     settings.receive_window_ms = i64::from(market.receive_window_ms);
     let named = account::parse_windows(list)
@@ -457,13 +614,23 @@ fn gateway(
     if !named.is_empty() {
         settings.rates = named
             .iter()
-            .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
+            .map(|window| RateWindow {
+                kind: window.kind,
+                span: window.span,
+                limit: window.limit,
+            })
             .collect();
     }
-    Ok(Gateway::new(settings, plan.keys.credentials()?, instruments.to_vec()))
+    Ok(Gateway::new(
+        settings,
+        plan.keys.credentials(market)?,
+        instruments.to_vec(),
+    ))
 }
 
-fn session_settings(market: &MarketConfig, product: Product, epoch: u32) -> SessionSettings {
+/// How the market session behaves, as configured.
+#[must_use]
+pub fn session_settings(market: &MarketConfig, product: Product, epoch: u32) -> SessionSettings {
     let mut settings = SessionSettings::of(product);
     if let Some(depth) = &market.depth_stream {
         settings.channels.depth.clone_from(depth);
@@ -493,6 +660,10 @@ pub fn engine_screens(
     count: usize,
 ) -> Vec<std::sync::Arc<spinbook_engine::screen::ScreenCell>> {
     (0..count)
-        .map(|index| engine.screen(spinbook_engine::types::InstrumentId(index as u16)).clone())
+        .map(|index| {
+            engine
+                .screen(spinbook_engine::types::InstrumentId(index as u16))
+                .clone()
+        })
         .collect()
 }

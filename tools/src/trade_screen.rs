@@ -58,7 +58,10 @@ impl Watch {
     /// What may still be open, for a run that is left at once.
     #[must_use]
     pub fn open_orders_text(&self) -> String {
-        let open = self.shared.as_ref().map_or(0, |(_, io)| io.open_orders.load(Ordering::Relaxed));
+        let open = self
+            .shared
+            .as_ref()
+            .map_or(0, |(_, io)| io.open_orders.load(Ordering::Relaxed));
         let mut text = format!("{open} orders may still be open on {}", self.venue);
         for (cell, instrument) in self.screens.iter().zip(&self.instruments) {
             let Some(snapshot) = cell.read() else { continue };
@@ -94,13 +97,27 @@ fn ladder(instrument: &Instrument, best: Level, own: &[Level], side: Side) -> Ve
     let mut rows: Vec<(i64, LadderRow)> = Vec::new();
     if best.lots.0 > 0 {
         let (price, quantity) = level_text(instrument, best);
-        rows.push((best.tick.0, LadderRow { price, quantity, own: None }));
+        rows.push((
+            best.tick.0,
+            LadderRow {
+                price,
+                quantity,
+                own: None,
+            },
+        ));
     }
     for level in own.iter().filter(|level| level.lots.0 > 0) {
         let (price, quantity) = level_text(instrument, *level);
         match rows.iter_mut().find(|(tick, _)| *tick == level.tick.0) {
             Some((_, row)) => row.own = Some(quantity),
-            None => rows.push((level.tick.0, LadderRow { price, quantity: String::new(), own: Some(quantity) })),
+            None => rows.push((
+                level.tick.0,
+                LadderRow {
+                    price,
+                    quantity: String::new(),
+                    own: Some(quantity),
+                },
+            )),
         }
     }
     rows.sort_by_key(|(tick, _)| if side == Side::Bid { -*tick } else { *tick });
@@ -113,10 +130,20 @@ impl ScreenSource for Watch {
         let instrument = self.instruments[0];
         let orders = Side::BOTH.iter().flat_map(|side| {
             let name = if *side == Side::Bid { "bid" } else { "ask" };
-            snapshot.quotes(*side).iter().filter(|level| level.lots.0 > 0).map(move |level| {
-                let (price, quantity) = level_text(&instrument, *level);
-                OrderRow { side: name, price, quantity, filled: String::new(), state: "open" }
-            })
+            snapshot
+                .quotes(*side)
+                .iter()
+                .filter(|level| level.lots.0 > 0)
+                .map(move |level| {
+                    let (price, quantity) = level_text(&instrument, *level);
+                    OrderRow {
+                        side: name,
+                        price,
+                        quantity,
+                        filled: String::new(),
+                        state: "open",
+                    }
+                })
         });
         let orders = orders.collect();
         let mut latency = Vec::new();
@@ -139,7 +166,10 @@ impl ScreenSource for Watch {
             latency.push(("decode to order", Percentiles::of(&hot.decode_to_order.to_histogram())));
             latency.push(("wire to wire", Percentiles::of(&io.wire_to_wire.to_histogram())));
             counters.push(("stalls", hot.stalls.load(Ordering::Relaxed)));
-            counters.push(("hot_allocations_decision", hot.allocations_decision.load(Ordering::Relaxed)));
+            counters.push((
+                "hot_allocations_decision",
+                hot.allocations_decision.load(Ordering::Relaxed),
+            ));
         }
         counters.push(("orders", self.counters.value(Counter::PlacesSent)));
         ScreenState {

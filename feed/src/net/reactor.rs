@@ -108,7 +108,15 @@ impl<S: Strategy> Reactor<S> {
     /// # Errors
     /// The system refuses a poll.
     pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
-        let ReactorParts { engine, lines, executions, snapshots, clock, scale, shared } = parts;
+        let ReactorParts {
+            engine,
+            lines,
+            executions,
+            snapshots,
+            clock,
+            scale,
+            shared,
+        } = parts;
         let now = clock.now();
         Ok(Reactor {
             engine,
@@ -171,7 +179,11 @@ impl<S: Strategy> Reactor<S> {
         }
         self.take_executions(now);
         self.take_snapshot(now);
-        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
+        let wait = if self.settings.spin {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(1)
+        };
         if self.poll_sockets(wait)? {
             self.serve_lines();
         }
@@ -197,9 +209,14 @@ impl<S: Strategy> Reactor<S> {
 
     #[inline]
     fn take_snapshot(&mut self, now: Nanos) {
-        let Some(mut result) = self.snapshots.take() else { return };
+        let Some(mut result) = self.snapshots.take() else {
+            return;
+        };
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut sink = Sink { engine: &mut self.engine, quiet: false };
+        let mut sink = Sink {
+            engine: &mut self.engine,
+            quiet: false,
+        };
         if let Some(line) = self.lines.get_mut(result.job.session) {
             line.on_snapshot(&mut result, stamp, &mut sink);
             line.obey(&mut env(&self.poll, &self.snapshots, &self.shared), now, &mut sink);
@@ -234,15 +251,33 @@ impl<S: Strategy> Reactor<S> {
                 continue;
             }
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
-            line.drive(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+            line.drive(
+                &mut environment,
+                now,
+                &mut Sink {
+                    engine: &mut self.engine,
+                    quiet: false,
+                },
+            );
             for path in 0..line.path_count() {
                 let mut taken = 0;
                 while taken < self.settings.frames_per_turn_max
-                    && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })
+                    && line.advance(
+                        path,
+                        &mut environment,
+                        now,
+                        &mut Sink {
+                            engine: &mut self.engine,
+                            quiet: false,
+                        },
+                    )
                 {
                     // The first frame is decided on at once; behind it only the newest of what is there.
                     let quiet = taken > 0 && line.has_next(path, now);
-                    let stamp = Stamp { wall: now, tsc: readable_tsc };
+                    let stamp = Stamp {
+                        wall: now,
+                        tsc: readable_tsc,
+                    };
                     self.meter.frame(&mut self.engine, &self.shared, now, |engine| {
                         line.on_frame(path, stamp, &mut Sink { engine, quiet });
                     });
@@ -250,7 +285,14 @@ impl<S: Strategy> Reactor<S> {
                 }
             }
             self.engine.flush(now);
-            line.obey(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+            line.obey(
+                &mut environment,
+                now,
+                &mut Sink {
+                    engine: &mut self.engine,
+                    quiet: false,
+                },
+            );
         }
     }
 
@@ -258,7 +300,14 @@ impl<S: Strategy> Reactor<S> {
     fn keep_house(&mut self, now: Nanos) {
         for line in &mut self.lines {
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
-            line.on_timer(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+            line.on_timer(
+                &mut environment,
+                now,
+                &mut Sink {
+                    engine: &mut self.engine,
+                    quiet: false,
+                },
+            );
         }
         if !self.draining && self.shared.drain.load(Ordering::Acquire) {
             self.draining = true;
@@ -270,13 +319,21 @@ impl<S: Strategy> Reactor<S> {
     #[cold]
     fn note_stall(&mut self, gap: Nanos) {
         add(&self.shared.stalls, 1);
-        let longest = self.shared.stall_ns_max.load(Ordering::Relaxed).max(gap.0.unsigned_abs());
+        let longest = self
+            .shared
+            .stall_ns_max
+            .load(Ordering::Relaxed)
+            .max(gap.0.unsigned_abs());
         self.shared.stall_ns_max.store(longest, Ordering::Relaxed);
     }
 }
 
 fn env<'a>(poll: &'a Poll, snapshots: &'a SnapshotMailbox, shared: &'a HotShared) -> LineEnv<'a> {
-    LineEnv { registry: poll.registry(), snapshots, shared }
+    LineEnv {
+        registry: poll.registry(),
+        snapshots,
+        shared,
+    }
 }
 
 impl Meter {

@@ -193,6 +193,12 @@ impl BinanceExchange {
         }
     }
 
+    /// Takes one frame of a market that goes on elsewhere: for paper trading, where orders meet a live market.
+    pub fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
+        self.play(frame, now, true);
+        self.flush_events(now);
+    }
+
     fn play(&mut self, frame: &MarketFrame, now: Nanos, relayed: bool) {
         let Some(parts) = frames::split(&frame.bytes) else {
             self.player.bad_frames += 1;
