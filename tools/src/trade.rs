@@ -28,6 +28,7 @@ use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
 use crate::assembly;
 use crate::command::Context;
+use crate::command::kill::KILL_FILE;
 use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
 use crate::signals::Interrupts;
@@ -232,6 +233,7 @@ impl SnapshotUrls for Urls {
 pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Failure>) -> Result<Finished, Failure> {
     let mut interrupts =
         Interrupts::install().map_err(|error| Failure::failed("cannot take over Ctrl-C").because(error))?;
+    interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
     let prepared = prepare(&plan)?;
     let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);

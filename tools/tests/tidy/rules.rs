@@ -45,7 +45,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("feed/src/net/clock.rs", "time-stamp counter"),
     ("feed/src/net/threads.rs", "affinity and locked memory"),
     ("tools/src/alloc.rs", "counting allocator"),
-    ("bench/src/allocations.rs", "counting allocator"),
+    ("bench/src/alloc.rs", "counting allocator"),
     ("engine/tests/book_allocations.rs", "counting allocator"),
     ("bench/src/clock.rs", "time-stamp counter"),
 ];
