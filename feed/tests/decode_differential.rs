@@ -370,3 +370,65 @@ fn fixtures() {
     }
     assert!(scanned >= 12, "{scanned}");
 }
+
+/// JSON as nobody sends it: refused, without recursion and without a panic.
+#[test]
+fn monstrous_json_is_refused() {
+    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let depth = |body: &str| {
+        format!("{{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"SUSHIUSDT\",\"U\":1,\"u\":2,\"pu\":0,\"b\":{body},\"a\":[]}}")
+    };
+    let monsters = [
+        String::new(),
+        " ".to_owned(),
+        "\u{feff}{}".to_owned(),
+        "[".repeat(100_000),
+        "{\"a\":".repeat(50_000),
+        format!("{}{}", "[".repeat(50_000), "]".repeat(50_000)),
+        depth(&format!("{}{}", "[".repeat(40), "]".repeat(40))),
+        depth("[[\"7.6\",\"1\"],]"),
+        depth("[[\"7.6\",\"1\"]"),
+        depth("[[\"7.60\u{0}\",\"1\"]]"),
+        depth("[[\"7.60\\u0030\\ud800\",\"1\"]]"),
+        depth("null"),
+        depth("{}"),
+        depth("[[]]"),
+        depth("[[\"7.6000\",null]]"),
+        depth("[[\"1e999999999999\",\"1\"]]"),
+        depth(&format!("[[\"{}\",\"1\"]]", "9".repeat(200_000))),
+        depth("[]").replace("\"U\":1", "\"U\":-1"),
+        depth("[]").replace("\"U\":1", "\"U\":1.5"),
+        depth("[]").replace("\"U\":1", "\"U\":18446744073709551616"),
+        depth("[]").replace("\"U\":1", "\"U\":1e400"),
+        depth("[]").replace("\"E\":1", "\"E\":null"),
+        depth("[]").replace("depthUpdate", "depthUpdat\\u0065x"),
+    ];
+    for monster in &monsters {
+        let bytes = monster.as_bytes();
+        let general = run(&mut bench.general, &mut bench.buffer, bytes, b"");
+        assert_eq!(run(&mut bench.best, &mut bench.buffer, bytes, b""), general);
+        assert_eq!(run(&mut bench.portable, &mut bench.buffer, bytes, b""), general);
+        let shown = &monster[..monster.len().min(120)];
+        assert!(matches!(general, Err(_) | Ok((Message::Ignored, ..))), "{shown}: {general:?}");
+    }
+}
+
+/// Every cut of every hand-made frame, with its own continuation behind it in memory.
+#[test]
+fn a_frame_cut_at_any_byte_is_refused() {
+    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let mut cuts = 0;
+    for line in include_str!("fixtures/binance/usdm.txt").lines() {
+        let Some(("scanned" | "general", frame)) = line.split_once(' ') else {
+            continue;
+        };
+        for cut in 0..frame.len() {
+            let frame = frame.as_bytes();
+            assert!(bench.compare(&frame[..cut], &frame[cut..]).is_err());
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 2_000);
+}

@@ -168,6 +168,18 @@ fn post_only_and_duplicates_are_refused_with_the_products_own_codes() {
 }
 
 #[test]
+fn fill_or_kill_expires_on_spot_and_is_refused_on_futures() {
+    let mut lab = Lab::still(SPOT);
+    let (status, order) = lab.limit("BUY", "3", "64000.10", "FOK", "k1");
+    assert_eq!((status, &order["status"], &order["executedQty"]), (200, &json!("EXPIRED"), &json!("0.00000000")));
+    let (_, order) = lab.limit("BUY", "2", "64000.10", "FOK", "k2");
+    assert_eq!((&order["status"], &order["executedQty"]), (&json!("FILLED"), &json!("2.00000000")));
+    let mut lab = Lab::still(USDM);
+    assert_eq!(code(&lab.limit("BUY", "3", "64000.10", "FOK", "k1").1), -5021);
+    assert_eq!(lab.limit("BUY", "2", "64000.10", "FOK", "k2").1["status"], "FILLED");
+}
+
+#[test]
 fn cancels_and_queries() {
     for product in Product::ALL {
         let mut lab = Lab::still(product);

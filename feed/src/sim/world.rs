@@ -139,7 +139,8 @@ impl World {
         if order.lifetime == Lifetime::PostOnly && crosses {
             return Err(Refusal::WouldMatch);
         }
-        if order.lifetime == Lifetime::FillOrKill && market.fillable(&incoming(order)) < order.lots {
+        let perpetual = self.settlement != Settlement::Spot;
+        if perpetual && order.lifetime == Lifetime::FillOrKill && market.fillable(&incoming(order)) < order.lots {
             return Err(Refusal::NotFillable);
         }
         Ok(())
@@ -262,6 +263,7 @@ impl World {
         let (account, listing, side, tick) = (order.account, order.listing, order.side, order.tick);
         let rests =
             matches!(order.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly) && order.kind == OrderKind::Limit;
+        let fills_whole = order.lifetime == Lifetime::FillOrKill;
         self.by_client_id.insert((account, listing, order.client_id.clone()), id);
         let record = Order {
             id,
@@ -275,7 +277,9 @@ impl World {
         self.orders.insert(id, record);
         self.emit(id, OrderChange::New, now);
         let mut steps = Vec::new();
-        let left = self.markets[listing].take(&meeting, &mut steps);
+        // Where fill-or-kill is no ground to refuse, an order that cannot fill whole expires untouched.
+        let kills = fills_whole && self.markets[listing].fillable(&meeting) < meeting.lots;
+        let left = if kills { meeting.lots } else { self.markets[listing].take(&meeting, &mut steps) };
         self.book_steps(listing, Some(id), &steps, now);
         let open = self.orders.get(&id).is_some_and(|order| order.status.is_open());
         if !left.is_zero() && open {

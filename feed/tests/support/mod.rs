@@ -29,16 +29,20 @@ pub fn recorded(names: &[&str]) -> Option<Vec<PathBuf>> {
 
 /// The first `most` stream frames of recordings.
 pub fn frames(files: &[PathBuf], most: usize) -> Vec<Vec<u8>> {
+    let records = records(files, most).into_iter();
+    records.filter(|(kind, _)| *kind == RecordKind::Stream).map(|(_, bytes)| bytes).collect()
+}
+
+/// The first `most` records of recordings.
+pub fn records(files: &[PathBuf], most: usize) -> Vec<(RecordKind, Vec<u8>)> {
     let mut recording = Recording::new(files);
-    let mut frames = Vec::new();
-    while frames.len() < most
+    let mut records = Vec::new();
+    while records.len() < most
         && let Some(record) = recording.next().unwrap()
     {
-        if record.kind == RecordKind::Stream {
-            frames.push(record.buffer[..record.length].to_vec());
-        }
+        records.push((record.kind, record.buffer[..record.length].to_vec()));
     }
-    frames
+    records
 }
 
 /// The lines of recordings, decompressed, up to `most`.

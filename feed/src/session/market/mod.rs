@@ -57,6 +57,12 @@ struct Care {
     fetch: Fetch,
     backoff: Backoff,
     last_depth: Nanos,
+    /// Since when the book is in step; zero: it is not.
+    live_since: Nanos,
+    /// Snapshots asked for since the book was last in step for long.
+    asked_in_a_row: u32,
+    /// No snapshot is asked for earlier.
+    not_before: Nanos,
 }
 
 /// A bounded queue of actions.
@@ -150,6 +156,9 @@ impl MarketSession {
                     fetch: Fetch::Idle,
                     backoff: Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
                     last_depth: Nanos::ZERO,
+                    live_since: Nanos::ZERO,
+                    asked_in_a_row: 0,
+                    not_before: Nanos::ZERO,
                 })
                 .collect(),
             fetches: DeadlineTable::new(instruments.len()),
@@ -307,7 +316,7 @@ impl MarketSession {
         self.care[symbol].fetch = Fetch::Idle;
         let live = self.flow.state(symbol) == SyncState::Live;
         match result {
-            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].backoff.reset(),
+            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].live_since = received.wall,
             _ => {
                 self.counters.snapshots_failed += 1;
                 self.want_snapshot_later(symbol, Nanos::ZERO, received.wall);
