@@ -33,17 +33,9 @@ pub struct Effort {
 
 impl Effort {
     /// For tables.
-    pub const FULL: Effort = Effort {
-        rounds: 31,
-        replays: 9,
-        ring_rounds: 20,
-    };
+    pub const FULL: Effort = Effort { rounds: 31, replays: 9, ring_rounds: 20 };
     /// To see that everything runs.
-    pub const QUICK: Effort = Effort {
-        rounds: 5,
-        replays: 3,
-        ring_rounds: 3,
-    };
+    pub const QUICK: Effort = Effort { rounds: 5, replays: 3, ring_rounds: 3 };
 }
 
 /// One decode contest.
@@ -63,10 +55,7 @@ impl DecodeTable {
     /// The fastest peer.
     #[must_use]
     pub fn best_peer(&self) -> Option<&Time> {
-        self.times
-            .iter()
-            .skip(2)
-            .min_by(|one, other| one.ns.total_cmp(&other.ns))
+        self.times.iter().skip(2).min_by(|one, other| one.ns.total_cmp(&other.ns))
     }
 
     /// How many times faster than the fastest peer ours is: `scanner` 0 is the best, 1 the portable one.
@@ -165,12 +154,7 @@ pub fn decode_table(
 ) -> Result<DecodeTable, String> {
     let times =
         decode::contest(frames, of.0, of.1, rounds, || more(of.1)).map_err(|error| format!("{what}: {error}"))?;
-    Ok(DecodeTable {
-        what,
-        frames: frames.len(),
-        bytes_mean: frames.byte_count() / frames.len().max(1),
-        times,
-    })
+    Ok(DecodeTable { what, frames: frames.len(), bytes_mean: frames.byte_count() / frames.len().max(1), times })
 }
 
 /// Decode contests on synthetic frames of both products.
@@ -187,23 +171,11 @@ pub fn decode_synthetic(
         for levels in [2, 20, 200] {
             let what = format!("{} depth, {levels} levels", shape.name());
             let frames = depth_frames(shape, levels, 400, 1);
-            tables.push(decode_table(
-                what,
-                &frames,
-                (product(shape), &instrument),
-                effort.rounds,
-                more,
-            )?);
+            tables.push(decode_table(what, &frames, (product(shape), &instrument), effort.rounds, more)?);
         }
         let what = format!("{} best bid/ask", shape.name());
         let frames = touch_frames(shape, 400, 1);
-        tables.push(decode_table(
-            what,
-            &frames,
-            (product(shape), &instrument),
-            effort.rounds,
-            more,
-        )?);
+        tables.push(decode_table(what, &frames, (product(shape), &instrument), effort.rounds, more)?);
     }
     Ok(tables)
 }
@@ -224,13 +196,7 @@ pub fn decode_recorded(
             continue;
         }
         let what = format!("{}, recorded {what}", recording.name);
-        tables.push(decode_table(
-            what,
-            &frames,
-            (recording.product, &recording.instrument),
-            effort.replays,
-            more,
-        )?);
+        tables.push(decode_table(what, &frames, (recording.product, &recording.instrument), effort.replays, more)?);
     }
     Ok(tables)
 }
@@ -277,11 +243,7 @@ pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
     };
     PathTable {
         what: recording.name.clone(),
-        classes: Class::ALL
-            .into_iter()
-            .map(class)
-            .filter(|class| class.frames > 0)
-            .collect(),
+        classes: Class::ALL.into_iter().map(class).filter(|class| class.frames > 0).collect(),
         allocations: alloc::is_installed().then(|| path_allocations(recording)),
     }
 }
@@ -314,9 +276,5 @@ pub fn path_allocations(recording: &Recording) -> u64 {
 #[must_use]
 pub fn ring_table(kinds: &[ring::Kind], effort: Effort) -> RingTable {
     let outcome = ring::contest(kinds, effort.ring_rounds, 20, 100_000);
-    RingTable {
-        one_way: outcome.one_way,
-        stream: outcome.stream,
-        cores: crate::threads::cores().len(),
-    }
+    RingTable { one_way: outcome.one_way, stream: outcome.stream, cores: crate::threads::cores().len() }
 }

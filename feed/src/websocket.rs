@@ -232,23 +232,15 @@ impl MessageReader {
             Found::Assembled { text } => {
                 let length = self.assembly_bytes;
                 let padded = &mut self.assembly[..length + PADDING_BYTES];
-                Ok(if text {
-                    Message::Text { padded, length }
-                } else {
-                    Message::Binary { padded, length }
-                })
+                Ok(if text { Message::Text { padded, length } } else { Message::Binary { padded, length } })
             }
             Found::Frame(header) => {
                 let (at, length) = (header.header_bytes, header.payload_bytes);
                 match header.opcode {
-                    Opcode::Text => Ok(Message::Text {
-                        padded: input.padded_mut(at, length),
-                        length,
-                    }),
-                    Opcode::Binary | Opcode::Continuation => Ok(Message::Binary {
-                        padded: input.padded_mut(at, length),
-                        length,
-                    }),
+                    Opcode::Text => Ok(Message::Text { padded: input.padded_mut(at, length), length }),
+                    Opcode::Binary | Opcode::Continuation => {
+                        Ok(Message::Binary { padded: input.padded_mut(at, length), length })
+                    }
                     Opcode::Ping => Ok(Message::Ping(&input.unread()[at..at + length])),
                     Opcode::Pong => Ok(Message::Pong(&input.unread()[at..at + length])),
                     Opcode::Close => close_message(&input.unread()[at..at + length]),
@@ -305,12 +297,7 @@ impl MessageReader {
         if !opcode.is_control() && (opcode == Opcode::Continuation) != self.fragment_kind.is_some() {
             return Err(WebSocketError::Fragment);
         }
-        Ok(Some(Header {
-            fin,
-            opcode,
-            header_bytes,
-            payload_bytes,
-        }))
+        Ok(Some(Header { fin, opcode, header_bytes, payload_bytes }))
     }
 
     /// A whole message's text must be UTF-8, including what an earlier call has seen of it.
@@ -321,11 +308,7 @@ impl MessageReader {
             return Ok(());
         }
         let text = &input.unread()[header.header_bytes + valid..header.header_bytes + header.payload_bytes];
-        if text.is_ascii() || core::str::from_utf8(text).is_ok() {
-            Ok(())
-        } else {
-            Err(WebSocketError::Utf8)
-        }
+        if text.is_ascii() || core::str::from_utf8(text).is_ok() { Ok(()) } else { Err(WebSocketError::Utf8) }
     }
 
     /// Fails as soon as the part of a frame that is here cannot become valid text.
@@ -383,9 +366,7 @@ impl MessageReader {
         }
         self.fragment_kind = None;
         self.pending_assembly = true;
-        Ok(Some(Found::Assembled {
-            text: kind == Opcode::Text,
-        }))
+        Ok(Some(Found::Assembled { text: kind == Opcode::Text }))
     }
 }
 
@@ -401,10 +382,7 @@ fn valid_prefix(bytes: &[u8]) -> Result<usize, WebSocketError> {
 /// Reads a close frame's payload (RFC 6455, 5.5.1 and 7.4).
 fn close_message(payload: &[u8]) -> Result<Message<'_>, WebSocketError> {
     match payload {
-        [] => Ok(Message::Close {
-            code: None,
-            reason: &[],
-        }),
+        [] => Ok(Message::Close { code: None, reason: &[] }),
         [_] => Err(WebSocketError::Close),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
@@ -414,10 +392,7 @@ fn close_message(payload: &[u8]) -> Result<Message<'_>, WebSocketError> {
             if core::str::from_utf8(reason).is_err() {
                 return Err(WebSocketError::Utf8);
             }
-            Ok(Message::Close {
-                code: Some(code),
-                reason,
-            })
+            Ok(Message::Close { code: Some(code), reason })
         }
     }
 }

@@ -28,7 +28,7 @@ use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
 use crate::assembly;
 use crate::command::Context;
-use crate::config::{Config, MarketConfig};
+use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
 use crate::signals::Interrupts;
 use crate::state_dir::StateDir;
@@ -99,6 +99,29 @@ pub struct KeyPair {
     pub key: KeyText,
 }
 
+/// Where the credentials come from.
+pub enum Keys {
+    /// Made for this run.
+    Given(KeyPair),
+    /// As configured; read again for each part of the program that signs, never copied.
+    Configured,
+}
+
+impl Keys {
+    /// The credentials of a market.
+    ///
+    /// # Errors
+    /// None are found, or they cannot be used.
+    pub fn credentials(&self, market: &MarketConfig) -> Result<Credentials, Failure> {
+        match self {
+            Keys::Given(pair) => pair.credentials(),
+            Keys::Configured => {
+                credentials::load(market, &|name| std::env::var(name).ok()).map(|found| found.credentials)
+            }
+        }
+    }
+}
+
 impl KeyPair {
     /// The credentials.
     ///
@@ -130,7 +153,7 @@ pub struct Plan {
     /// Where orders go.
     pub orders: Venue,
     /// Whose orders.
-    pub keys: KeyPair,
+    pub keys: Keys,
     /// For live: must be what the venue answers.
     pub account: Option<String>,
     /// Who runs on which core.
@@ -179,9 +202,20 @@ struct Prepared {
 }
 
 /// URLs of snapshots.
-struct Urls {
+pub struct Urls {
     base: String,
     symbols: Vec<String>,
+}
+
+impl Urls {
+    /// Of these instruments, below a REST base URL.
+    #[must_use]
+    pub fn new(rest_url: &str, product: Product, instruments: &[Instrument]) -> Urls {
+        Urls {
+            base: format!("{}{}", rest_url.trim_end_matches('/'), product.card().depth_path),
+            symbols: instruments.iter().map(|instrument| percent_encoded(instrument.symbol.as_str())).collect(),
+        }
+    }
 }
 
 impl SnapshotUrls for Urls {
@@ -284,7 +318,11 @@ fn venue_side(
     Ok(VenueSide { start, end, trades, open_orders })
 }
 
-fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
+/// Whom to trust: a named authority alone, else the public ones.
+///
+/// # Errors
+/// The file cannot be used.
+pub fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
     match ca_file {
         None => Ok(Trust::public()),
         Some(path) => Trust::from_file(path)
@@ -292,8 +330,13 @@ fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
     }
 }
 
-fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, key: &str) -> Result<Route, Failure> {
-    let mut endpoint = Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
+/// Where connections to a URL lead. A path at its end that is `target` itself is not repeated.
+///
+/// # Errors
+/// The URL cannot be used, or its host is not found.
+pub fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, key: &str) -> Result<Route, Failure> {
+    let mut endpoint =
+        Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
     // The venue's documents name the WebSocket API with its path; the gateway adds the path itself.
     if endpoint.prefix == target {
         endpoint.prefix.clear();
@@ -312,9 +355,8 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     let (market_trust, order_trust) = (trust(plan.market.ca_file.as_ref())?, trust(plan.orders.ca_file.as_ref())?);
     let window = i64::from(market.receive_window_ms);
     let market_rest = VenueRest::new(&market_trust, &plan.market.rest_url, plan.product, None, window, clock);
-    let credentials = plan.keys.credentials()?;
-    let mut rest =
-        VenueRest::new(&order_trust, &plan.orders.rest_url, plan.product, Some(credentials), window, clock);
+    let credentials = plan.keys.credentials(market)?;
+    let mut rest = VenueRest::new(&order_trust, &plan.orders.rest_url, plan.product, Some(credentials), window, clock);
 
     let list = market_rest.exchange_info()?;
     let instruments = instruments(&list, market, plan.product)?;
@@ -344,15 +386,14 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
     let gateway = gateway(plan, market, &list, limits, state.epoch, &instruments)?;
 
-    let urls = Urls {
-        base: format!("{}{}", plan.market.rest_url.trim_end_matches('/'), plan.product.card().depth_path),
-        symbols: instruments.iter().map(|instrument| percent_encoded(instrument.symbol.as_str())).collect(),
-    };
-    let (mailbox, worker) = snapshots::new(instruments.len().max(4), market_rest.fetcher, urls, |error: &FetchError| {
-        tracing::warn!("a snapshot could not be fetched: {error}");
-    });
-    let session = MarketSession::new(plan.product, &instruments, session_settings(market, plan.product, state.epoch))
-        .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
+    let urls = Urls::new(&plan.market.rest_url, plan.product, &instruments);
+    let (mailbox, worker) =
+        snapshots::new(instruments.len().max(4), market_rest.fetcher, urls, |error: &FetchError| {
+            tracing::warn!("a snapshot could not be fetched: {error}");
+        });
+    let session =
+        MarketSession::new(plan.product, &instruments, session_settings(market, plan.product, state.epoch))
+            .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
     let streams = route(&plan.market.stream_url, "", &market_trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
     let line = MarketLine::new(session, streams, 0, |path, error: &ConnectionError| {
         tracing::warn!("market connection {path} ended: {error}");
@@ -388,7 +429,11 @@ fn live_depth(plan: &Plan) -> bool {
     plan.mode == RunMode::Live
 }
 
-fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
+/// The configured instruments of the venue's list, all of which must take orders.
+///
+/// # Errors
+/// One is not listed, cannot be traded exactly, or takes no orders now.
+pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
     let instruments = find_instruments(product, list, &symbols)
         .map_err(|error| Failure::usage("an instrument cannot be traded").at("market.symbols").because(error))?;
@@ -460,10 +505,12 @@ fn gateway(
             .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
             .collect();
     }
-    Ok(Gateway::new(settings, plan.keys.credentials()?, instruments.to_vec()))
+    Ok(Gateway::new(settings, plan.keys.credentials(market)?, instruments.to_vec()))
 }
 
-fn session_settings(market: &MarketConfig, product: Product, epoch: u32) -> SessionSettings {
+/// How the market session behaves, as configured.
+#[must_use]
+pub fn session_settings(market: &MarketConfig, product: Product, epoch: u32) -> SessionSettings {
     let mut settings = SessionSettings::of(product);
     if let Some(depth) = &market.depth_stream {
         settings.channels.depth.clone_from(depth);
@@ -492,7 +539,5 @@ pub fn engine_screens(
     engine: &Engine<Spread>,
     count: usize,
 ) -> Vec<std::sync::Arc<spinbook_engine::screen::ScreenCell>> {
-    (0..count)
-        .map(|index| engine.screen(spinbook_engine::types::InstrumentId(index as u16)).clone())
-        .collect()
+    (0..count).map(|index| engine.screen(spinbook_engine::types::InstrumentId(index as u16)).clone()).collect()
 }

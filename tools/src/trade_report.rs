@@ -103,10 +103,7 @@ fn venue_figures(finished: &Finished) -> Result<Option<Account>, Failure> {
         .iter()
         .map(|instrument| {
             let position = engine.position(instrument.id);
-            Some(Mids {
-                first_doubled: position.mid_doubled_first()?,
-                last_doubled: position.mid_doubled_last()?,
-            })
+            Some(Mids { first_doubled: position.mid_doubled_first()?, last_doubled: position.mid_doubled_last()? })
         })
         .collect();
     let figures: VenueAccount =

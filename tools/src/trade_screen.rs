@@ -83,10 +83,7 @@ impl Watch {
 }
 
 fn level_text(instrument: &Instrument, level: Level) -> (String, String) {
-    (
-        instrument.price.decimal(level.tick.0).to_string(),
-        instrument.quantity.decimal(level.lots.0).to_string(),
-    )
+    (instrument.price.decimal(level.tick.0).to_string(), instrument.quantity.decimal(level.lots.0).to_string())
 }
 
 /// The best price of a side with our own quotes around it, best first.

@@ -59,9 +59,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
 
 fn recordings(files: &[PathBuf], skipped: &mut Vec<String>) -> Result<Vec<Recording>, String> {
     if !files.is_empty() {
-        let name = files[0]
-            .file_name()
-            .map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
+        let name = files[0].file_name().map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
         return Recording::read(&name, files).map(|recording| vec![recording]);
     }
     let mut found = Vec::new();
@@ -151,15 +149,8 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
     for (name, outcome) in outcomes {
         let frames = Class::Depth.frames(outcome);
         let curve = |times| histogram_of(times, &frames);
-        let curves: Vec<_> = outcome
-            .times
-            .iter()
-            .map(|times| (times.name.clone(), curve(times)))
-            .collect();
-        let file = format!(
-            "frame_to_order_{}.svg",
-            name.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
-        );
+        let curves: Vec<_> = outcome.times.iter().map(|times| (times.name.clone(), curve(times))).collect();
+        let file = format!("frame_to_order_{}.svg", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
         let path = folder.join(&file);
         let drawn = plot::svg(&format!("Frame to order, depth frames, {name}"), &curves);
         std::fs::write(&path, drawn).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -90,31 +90,22 @@ impl BinanceOrders {
         if let Some(time_in_force) = time_in_force {
             self.parameters.text("timeInForce", time_in_force);
         }
-        self.parameters
-            .text("quantity", instrument.quantity.format(order.lots.0, &mut buffer));
-        self.parameters
-            .text("price", instrument.price.format(order.tick.0, &mut buffer));
-        self.parameters
-            .text("newClientOrderId", ClientOrderId::new(order.order).as_str());
+        self.parameters.text("quantity", instrument.quantity.format(order.lots.0, &mut buffer));
+        self.parameters.text("price", instrument.price.format(order.tick.0, &mut buffer));
+        self.parameters.text("newClientOrderId", ClientOrderId::new(order.order).as_str());
         self.parameters.text("newOrderRespType", "ACK");
-        self.parameters
-            .text("selfTradePreventionMode", self.self_trade_prevention.name());
+        self.parameters.text("selfTradePreventionMode", self.self_trade_prevention.name());
         "order.place"
     }
 
     fn name(&mut self, name: &OrderName<'_>, method: &'static str) -> &'static str {
         self.symbol(name.instrument);
         if name.venue_order != 0 {
-            self.parameters
-                .number("orderId", i64::try_from(name.venue_order).unwrap_or(i64::MAX));
+            self.parameters.number("orderId", i64::try_from(name.venue_order).unwrap_or(i64::MAX));
         } else {
-            self.parameters
-                .text("origClientOrderId", ClientOrderId::new(name.order).as_str());
+            self.parameters.text("origClientOrderId", ClientOrderId::new(name.order).as_str());
         }
-        debug_assert!(
-            name.venue_order != 0 || name.order != OrderId::NONE,
-            "an order needs a name"
-        );
+        debug_assert!(name.venue_order != 0 || name.order != OrderId::NONE, "an order needs a name");
         method
     }
 
@@ -300,9 +291,7 @@ pub(crate) fn parse_request_id(text: &str) -> Option<(RequestKind, RequestId)> {
     ];
     let letter = text.chars().next()?;
     let kind = KINDS.into_iter().find(|kind| kind_letter(*kind) == letter)?;
-    let number = text
-        .get(1..)
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let number = text.get(1..).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some((kind, RequestId(number.parse().ok()?)))
 }
 
