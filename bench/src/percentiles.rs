@@ -48,9 +48,7 @@ impl Class {
     /// The places of its frames among the timed ones.
     #[must_use]
     pub fn frames(self, outcome: &Outcome) -> Vec<usize> {
-        (0..outcome.timed.lines.len())
-            .filter(|&frame| self.holds(outcome, frame))
-            .collect()
+        (0..outcome.timed.lines.len()).filter(|&frame| self.holds(outcome, frame)).collect()
     }
 }
 
@@ -80,9 +78,7 @@ pub fn histogram() -> Histogram<u64> {
 pub fn histogram_of(times: &FrameTimes, frames: &[usize]) -> Histogram<u64> {
     let mut all = histogram();
     for round in &times.rounds {
-        frames
-            .iter()
-            .for_each(|&frame| all.saturating_record(round[frame] as u64));
+        frames.iter().for_each(|&frame| all.saturating_record(round[frame] as u64));
     }
     all
 }
@@ -95,9 +91,7 @@ pub fn row(outcome: &Outcome, times: &FrameTimes, class: Class) -> Row {
     let mut means = Vec::new();
     for round in &times.rounds {
         let mut histogram = histogram();
-        frames
-            .iter()
-            .for_each(|&frame| histogram.saturating_record(round[frame] as u64));
+        frames.iter().for_each(|&frame| histogram.saturating_record(round[frame] as u64));
         for (values, percentile) in by_percentile.iter_mut().zip(PERCENTILES) {
             values.push(histogram.value_at_percentile(percentile) as f64);
         }
@@ -107,10 +101,7 @@ pub fn row(outcome: &Outcome, times: &FrameTimes, class: Class) -> Row {
     let line = (class == Class::Depth).then(|| line(outcome, times, &frames)).flatten();
     Row {
         name: times.name.clone(),
-        ns: by_percentile
-            .iter_mut()
-            .map(|values| median_and_spread(values).0)
-            .collect(),
+        ns: by_percentile.iter_mut().map(|values| median_and_spread(values).0).collect(),
         mean_ns: median_and_spread(&mut means).0,
         spread,
         line,
@@ -135,17 +126,9 @@ pub fn hgrm(histogram: &Histogram<u64>) -> String {
         if count == 0 && quantile < 1.0 {
             continue;
         }
-        let inverse = if quantile < 1.0 {
-            format!("{:.2}", 1.0 / (1.0 - quantile))
-        } else {
-            "inf".into()
-        };
-        writeln!(
-            text,
-            "{:12.3} {quantile:1.12} {seen:10} {inverse:>14}",
-            value.value_iterated_to() as f64
-        )
-        .expect("a String takes any text");
+        let inverse = if quantile < 1.0 { format!("{:.2}", 1.0 / (1.0 - quantile)) } else { "inf".into() };
+        writeln!(text, "{:12.3} {quantile:1.12} {seen:10} {inverse:>14}", value.value_iterated_to() as f64)
+            .expect("a String takes any text");
     }
     let (mean, deviation, max) = (histogram.mean(), histogram.stdev(), histogram.max());
     writeln!(text, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]").expect("a String takes any text");
@@ -162,10 +145,7 @@ mod tests {
         let mut values = histogram();
         (1..=1_000u64).for_each(|ns| values.saturating_record(ns));
         let text = hgrm(&values);
-        let rows: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with('#') && line.contains('.'))
-            .collect();
+        let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && line.contains('.')).collect();
         let last: Vec<&str> = rows.last().expect("there are rows").split_whitespace().collect();
         assert_eq!((last[1], last[2]), ("1.000000000000", "1000"), "{text}");
         assert!(text.contains("Total count    =         1000"));

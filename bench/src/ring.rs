@@ -91,10 +91,7 @@ impl Kind {
     /// Ours and crossbeam's.
     #[must_use]
     pub fn usual() -> Vec<Kind> {
-        vec![
-            Kind::new("Spinbook ring", ours),
-            Kind::new("crossbeam ArrayQueue", array_queue),
-        ]
+        vec![Kind::new("Spinbook ring", ours), Kind::new("crossbeam ArrayQueue", array_queue)]
     }
 }
 
@@ -133,10 +130,7 @@ fn one_way_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), blocks:
             for block in 0..blocks {
                 let begun = start();
                 for trip in 0..TRIPS {
-                    let intent = Intent {
-                        book_sequence: (block * TRIPS + trip) as u64,
-                        ..Intent::default()
-                    };
+                    let intent = Intent { book_sequence: (block * TRIPS + trip) as u64, ..Intent::default() };
                     wait_push(&mut there, intent);
                     let returned = wait_pop(&mut returns);
                     assert_eq!(returned.book_sequence, intent.book_sequence, "messages arrive in order");
@@ -160,13 +154,7 @@ fn stream_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), messages
                 core::hint::spin_loop();
             }
             for message in 0..messages {
-                wait_push(
-                    &mut producer,
-                    Intent {
-                        book_sequence: message as u64,
-                        ..Intent::default()
-                    },
-                );
+                wait_push(&mut producer, Intent { book_sequence: message as u64, ..Intent::default() });
             }
         },
         move || {
@@ -178,11 +166,7 @@ fn stream_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), messages
                 sum += wait_pop(&mut consumer).book_sequence;
             }
             let ns = clock.ns(stop() - begun) / (messages - 1) as f64;
-            assert_eq!(
-                sum,
-                (messages as u64 - 1) * messages as u64 / 2,
-                "every message arrives once"
-            );
+            assert_eq!(sum, (messages as u64 - 1) * messages as u64 / 2, "every message arrives once");
             ns
         },
     )
@@ -214,18 +198,11 @@ pub fn contest(kinds: &[Kind], rounds: usize, blocks: usize, messages: usize) ->
         named
             .map(|(kind, mut values)| {
                 let (ns, spread) = median_and_spread(&mut values);
-                Time {
-                    name: kind.name.to_owned(),
-                    ns,
-                    spread,
-                }
+                Time { name: kind.name.to_owned(), ns, spread }
             })
             .collect()
     };
-    Outcome {
-        one_way: times(one_way),
-        stream: times(stream),
-    }
+    Outcome { one_way: times(one_way), stream: times(stream) }
 }
 
 #[cfg(test)]
@@ -236,9 +213,6 @@ mod tests {
     fn both_rings_carry_every_message_in_order() {
         let outcome = contest(&Kind::usual(), 1, 1, 2_000);
         assert_eq!(outcome.one_way.len(), 2);
-        assert!(
-            outcome.one_way.iter().chain(&outcome.stream).all(|time| time.ns > 0.0),
-            "{outcome:?}"
-        );
+        assert!(outcome.one_way.iter().chain(&outcome.stream).all(|time| time.ns > 0.0), "{outcome:?}");
     }
 }

@@ -35,14 +35,7 @@ pub struct Target {
 
 impl Target {
     fn at_least(what: impl Into<String>, target: f64, measured: Option<f64>, note: impl Into<String>) -> Target {
-        Target {
-            what: what.into(),
-            limit: Limit::AtLeast,
-            target,
-            unit: "x",
-            measured,
-            note: note.into(),
-        }
+        Target { what: what.into(), limit: Limit::AtLeast, target, unit: "x", measured, note: note.into() }
     }
 
     fn at_most(
@@ -52,14 +45,7 @@ impl Target {
         measured: Option<f64>,
         note: impl Into<String>,
     ) -> Target {
-        Target {
-            what: what.into(),
-            limit: Limit::AtMost,
-            target,
-            unit,
-            measured,
-            note: note.into(),
-        }
+        Target { what: what.into(), limit: Limit::AtMost, target, unit, measured, note: note.into() }
     }
 
     /// Whether it is met; none if it was not measured.
@@ -92,23 +78,11 @@ impl Target {
 
 /// What is not built yet, with the target it will be held to.
 const NOT_BUILT: [(&str, &str); 6] = [
-    (
-        "receive: record layer and frame reader <= 1.2x bare AES-128-GCM, >= 1.6x tungstenite + rustls",
-        "receive bench",
-    ),
-    (
-        "send: 200 B signature < 200 ns; 300 B frame < 1.2x bare seal",
-        "send bench",
-    ),
+    ("receive: record layer and frame reader <= 1.2x bare AES-128-GCM, >= 1.6x tungstenite + rustls", "receive bench"),
+    ("send: 200 B signature < 200 ns; 300 B frame < 1.2x bare seal", "send bench"),
     ("wire to wire: p50 <= 1.15x the floor", "wire harness"),
-    (
-        "book: >= 1.8x ROIVectorMarketDepth, >= 7x its HashMap (hftbacktest)",
-        "hftbacktest in bench/peers",
-    ),
-    (
-        "book: >= 25x barter-data and nautilus",
-        "barter-data and nautilus in bench/peers",
-    ),
+    ("book: >= 1.8x ROIVectorMarketDepth, >= 7x its HashMap (hftbacktest)", "hftbacktest in bench/peers"),
+    ("book: >= 25x barter-data and nautilus", "barter-data and nautilus in bench/peers"),
     ("ring: loom or shuttle model", "model of the ring"),
 ];
 
@@ -118,11 +92,7 @@ pub fn targets(figures: &Figures) -> Vec<Target> {
     let mut all = decode_targets(&figures.decode, "");
     all.extend(decode_targets(&figures.decode_native, ", build for this machine"));
     for table in &figures.book {
-        let ratio = table
-            .times
-            .first()
-            .zip(table.times.get(2))
-            .map(|(ours, bare)| ours.ns / bare.ns);
+        let ratio = table.times.first().zip(table.times.get(2)).map(|(ours, bare)| ours.ns / bare.ns);
         let what = format!("book, {}: a level over a bare store of its quantity", table.what);
         all.push(Target::at_most(what, 4.0, "x", ratio, ns_note(&table.times, 0, 2)));
     }
@@ -162,41 +132,14 @@ fn path_targets(table: &PathTable, all: &mut Vec<Target>) {
     let what = |text: &str| format!("frame to order, {}: {text}", table.what);
     for (percentile, target) in [(50.0, 6.0), (99.0, 7.0)] {
         let (ratio, note) = ratio_at(depth, percentile);
-        all.push(Target::at_least(
-            what(&format!("p{percentile} over the plain pipeline")),
-            target,
-            ratio,
-            note,
-        ));
+        all.push(Target::at_least(what(&format!("p{percentile} over the plain pipeline")), target, ratio, note));
     }
     let line = depth.rows.first().and_then(|row| row.line);
     let fit = "least squares over the levels of depth frames";
-    all.push(Target::at_most(
-        what("fixed part"),
-        120.0,
-        "ns",
-        line.map(|line| line.intercept),
-        fit,
-    ));
-    all.push(Target::at_most(
-        what("a level"),
-        7.0,
-        "ns",
-        line.map(|line| line.slope),
-        fit,
-    ));
-    let why = if table.allocations.is_some() {
-        "allocator calls, whole recording"
-    } else {
-        "no counting allocator"
-    };
-    all.push(Target::at_most(
-        what("allocations"),
-        0.0,
-        "",
-        table.allocations.map(|calls| calls as f64),
-        why,
-    ));
+    all.push(Target::at_most(what("fixed part"), 120.0, "ns", line.map(|line| line.intercept), fit));
+    all.push(Target::at_most(what("a level"), 7.0, "ns", line.map(|line| line.slope), fit));
+    let why = if table.allocations.is_some() { "allocator calls, whole recording" } else { "no counting allocator" };
+    all.push(Target::at_most(what("allocations"), 0.0, "", table.allocations.map(|calls| calls as f64), why));
 }
 
 /// Plain over ours at a percentile.
@@ -207,10 +150,7 @@ fn ratio_at(class: &PathClass, percentile: f64) -> (Option<f64>, String) {
     let [ours, plain, ..] = &class.rows[..] else {
         return (None, String::new());
     };
-    (
-        Some(plain.ns[place] / ours.ns[place]),
-        format!("{:.0} ns, {:.0} ns", ours.ns[place], plain.ns[place]),
-    )
+    (Some(plain.ns[place] / ours.ns[place]), format!("{:.0} ns, {:.0} ns", ours.ns[place], plain.ns[place]))
 }
 
 #[cfg(test)]

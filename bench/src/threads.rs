@@ -5,18 +5,12 @@ use std::thread;
 /// Cores that may be used, by number; empty where the system does not say.
 #[must_use]
 pub fn cores() -> Vec<usize> {
-    core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|core| core.id)
-        .collect()
+    core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
 }
 
 /// Ties the calling thread to the `place`th core, if there are that many. False if it was not possible.
 pub fn pin(place: usize) -> bool {
-    cores()
-        .get(place)
-        .is_some_and(|&id| core_affinity::set_for_current(core_affinity::CoreId { id }))
+    cores().get(place).is_some_and(|&id| core_affinity::set_for_current(core_affinity::CoreId { id }))
 }
 
 /// Runs `other` on the first core and `here` on the second (where there are two), at the same time; gives back

@@ -6,8 +6,7 @@ pub const INSTRUMENTS_MAX: usize = 1024;
 pub const QUOTE_LEVELS_MAX: usize = 8;
 /// Quote slots of an instrument: both sides.
 pub const SLOTS: usize = 2 * QUOTE_LEVELS_MAX;
-/// Orders an instrument may have on the venue or on the way to it at once, as the engine believes:
-/// one a slot, plus those being cancelled or whose outcome is unknown while the slot moved on.
+/// Orders of an instrument that are kept: one a slot, and the last finished ones, to recognise what arrives late.
 pub const WORKING_ORDERS_MAX: usize = 64;
 /// Levels a side that one depth message may carry; a larger one is a malformed frame.
 pub const LEVELS_PER_MESSAGE_MAX: usize = 5_000;

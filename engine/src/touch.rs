@@ -64,18 +64,8 @@ impl TouchHistory {
     /// Nothing remembered.
     #[must_use]
     pub const fn new() -> TouchHistory {
-        const NONE: Touch = Touch {
-            bid: None,
-            ask: None,
-            sequence: 0,
-            event_time: Nanos::ZERO,
-        };
-        TouchHistory {
-            sequences: [0; TOUCH_HISTORY],
-            touches: [NONE; TOUCH_HISTORY],
-            count: 0,
-            newest: None,
-        }
+        const NONE: Touch = Touch { bid: None, ask: None, sequence: 0, event_time: Nanos::ZERO };
+        TouchHistory { sequences: [0; TOUCH_HISTORY], touches: [NONE; TOUCH_HISTORY], count: 0, newest: None }
     }
 
     /// Remembers a touch in place of the oldest.
@@ -94,11 +84,7 @@ impl TouchHistory {
     #[inline]
     pub fn with_sequence(&self, sequence: u64) -> impl Iterator<Item = &Touch> {
         let same = move |(_, held): &(&Touch, &u64)| **held == sequence && sequence != 0;
-        self.touches
-            .iter()
-            .zip(&self.sequences)
-            .filter(same)
-            .map(|(touch, _)| touch)
+        self.touches.iter().zip(&self.sequences).filter(same).map(|(touch, _)| touch)
     }
 
     /// The touch with the highest update id so far; where the venue gives none, the last.

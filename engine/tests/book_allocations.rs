@@ -5,13 +5,15 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use spinbook_engine::event::{Answer, MarketEvent, MarketKind};
+use spinbook_engine::counters::Counter;
+use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, MarketEvent, MarketKind};
 use spinbook_engine::market::Market;
 use spinbook_engine::ring;
 use spinbook_engine::setup::{self, BookSettings};
-use spinbook_engine::types::{Level, Lots, Side};
+use spinbook_engine::types::{Level, Lots, Side, TradeId};
 
 mod common;
+mod desk;
 use common::{Random, level, seed_from};
 
 thread_local! {
@@ -70,18 +72,11 @@ fn a_warm_market_and_ring_allocate_nothing() {
             1 => MarketKind::Trade,
             _ => MarketKind::Delta,
         };
-        let event = MarketEvent {
-            kind,
-            sequence,
-            ..MarketEvent::default()
-        };
+        let event = MarketEvent { kind, sequence, ..MarketEvent::default() };
         resyncs += u64::from(market.on_event(&event, &bids, &asks) != Answer::Ok);
         let own = [bids[0], bids[1]];
         moved += market.book().depth_net(Side::Bid, 20, &own) + market.book().imbalance(10).1;
-        moved += market
-            .book()
-            .vwap(Side::Ask, Lots(500))
-            .map_or(0, |price| price.floor());
+        moved += market.book().vwap(Side::Ask, Lots(500)).map_or(0, |price| price.floor());
         if let Some(reference) = market.reference().and_then(|touch| touch.bid) {
             while producer.push(reference).is_err() {
                 moved += consumer.pop().map_or(0, |popped| i128::from(popped.lots.0));
@@ -92,8 +87,63 @@ fn a_warm_market_and_ring_allocate_nothing() {
     let counters = *market.counters();
     println!("{resyncs} resyncs, {moved}, {counters:?}");
     assert_eq!(calls, 0, "seed {seed}");
-    assert!(
-        resyncs > 10 && counters.far_full > 0 && counters.crossed > 0,
-        "the stream must be hard: {counters:?}"
-    );
+    assert!(resyncs > 10 && counters.far_full > 0 && counters.crossed > 0, "the stream must be hard: {counters:?}");
+}
+
+#[test]
+fn a_warm_engine_decides_and_trades_without_allocating() {
+    let seed = seed_from("SPINBOOK_SEED");
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let mut desk = desk::Plan::new()
+        .spread(|spread| {
+            spread.levels = 3;
+            spread.imbalance_levels = 10;
+            spread.imbalance_net_of_own = true;
+        })
+        .build()
+        .ready();
+    let (mut bids, mut asks) = ([Level::default(); 20], [Level::default(); 20]);
+    let (mut mid, mut trade) = (100_000, 0);
+    let before = CALLS.with(Cell::get);
+    for _ in 0..20_000 {
+        desk.now = desk.now + desk::ms(random.below(20) as i64);
+        mid += random.signed(40);
+        for (index, (bid, ask)) in bids.iter_mut().zip(&mut asks).enumerate() {
+            *bid = level(mid - 1 - index as i64, 1 + random.below(90) as i64);
+            *ask = level(mid + 1 + index as i64, 1 + random.below(90) as i64);
+        }
+        let kind = if random.below(50) == 0 { MarketKind::Lost } else { MarketKind::Snapshot };
+        let event = desk.event(desk::FIRST, kind);
+        let quiet = random.below(5) == 0;
+        let now = desk.now;
+        let _ = match quiet {
+            true => desk.engine.on_market_quiet(&event, &bids, &asks, now),
+            false => desk.engine.on_market(&event, &bids, &asks, now),
+        };
+        while let Some(intent) = desk.cancels.pop() {
+            desk.engine.on_execution(&desk::about(&intent, ExecutionKind::Canceled), now);
+        }
+        while let Some(intent) = desk.orders.pop() {
+            let kind = match random.below(10) {
+                0 => ExecutionKind::Rejected,
+                1 => ExecutionKind::Filled,
+                _ => ExecutionKind::Accepted,
+            };
+            trade += 1;
+            let fill = ExecutionEvent {
+                trade: TradeId(trade),
+                tick: intent.tick,
+                lots: intent.lots,
+                lots_cumulative: intent.lots,
+                overtaken: true,
+                ..desk::about(&intent, kind)
+            };
+            desk.engine.on_execution(&fill, now);
+        }
+        desk.engine.on_timer(now);
+    }
+    assert_eq!(CALLS.with(Cell::get) - before, 0);
+    let count = |counter| desk.engine.counters().value(counter);
+    assert!(count(Counter::PlacesSent) > 1_000 && count(Counter::CancelsSent) > 1_000 && count(Counter::Fills) > 100);
 }

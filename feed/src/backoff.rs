@@ -93,8 +93,9 @@ mod tests {
 
     #[test]
     fn seeds_spread_the_herd() {
-        let pauses: std::collections::BTreeSet<i64> =
-            (0..100).map(|seed| Backoff::new(Nanos::from_seconds(1), Nanos::from_seconds(9), seed).next_pause().0).collect();
+        let pauses: std::collections::BTreeSet<i64> = (0..100)
+            .map(|seed| Backoff::new(Nanos::from_seconds(1), Nanos::from_seconds(9), seed).next_pause().0)
+            .collect();
         assert!(pauses.len() > 90);
     }
 }

@@ -1,4 +1,5 @@
 //! COLD: books rebuilt from recordings against a plain BTreeMap that sees the same judged events.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 

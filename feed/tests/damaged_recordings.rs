@@ -1,4 +1,5 @@
 //! COLD: verify on damaged copies of recordings: what it must see, what it cannot, and that nothing panics.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -188,7 +189,8 @@ fn a_text_file_cut_in_the_middle_of_a_line_has_a_bad_frame() {
 #[test]
 fn a_changed_comparable_best_bid_or_ask_is_found() {
     both(|copy| {
-        let ids: std::collections::BTreeSet<String> = copy.depth_lines().iter().map(|at| last_id(&copy.lines[*at])).collect();
+        let ids: std::collections::BTreeSet<String> =
+            copy.depth_lines().iter().map(|at| last_id(&copy.lines[*at])).collect();
         let mut changed = 0;
         for at in JOINED..copy.lines.len() {
             if !has(&copy.lines[at], "bookTicker") || !ids.contains(&last_id(&copy.lines[at])) {
@@ -232,7 +234,7 @@ fn a_thousand_flipped_bytes() {
             let mut bytes = original.clone();
             // Half of the flips make another digit of a digit: shape alone cannot see those.
             let mut at = (random.next_u64() % bytes.len() as u64) as usize;
-            if random.next_u64() % 2 == 0 {
+            if random.next_u64().is_multiple_of(2) {
                 while !bytes[at].is_ascii_digit() {
                     at = (at + 1) % bytes.len();
                 }

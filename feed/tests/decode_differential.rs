@@ -2,6 +2,7 @@
 //!
 //! The scanner may say "this message" or "not mine"; what it says must be what the general decoder says, and
 //! what an independent, slow decoder on serde_json and rust_decimal says.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -236,8 +237,29 @@ fn duplicate_keys(frame: &[u8]) -> bool {
             while let Some(name) = map.next_key::<String>()? {
                 map.next_value_seed(Seen(self.0))?;
                 let known = [
-                    "e", "E", "s", "U", "u", "pu", "b", "a", "B", "A", "p", "q", "m", "X", "lastUpdateId", "bids", "asks",
-                    "result", "id", "code", "error", "stream", "data",
+                    "e",
+                    "E",
+                    "s",
+                    "U",
+                    "u",
+                    "pu",
+                    "b",
+                    "a",
+                    "B",
+                    "A",
+                    "p",
+                    "q",
+                    "m",
+                    "X",
+                    "lastUpdateId",
+                    "bids",
+                    "asks",
+                    "result",
+                    "id",
+                    "code",
+                    "error",
+                    "stream",
+                    "data",
                 ];
                 *self.0 |= known.contains(&name.as_str()) && !names.insert(name);
             }
@@ -269,7 +291,7 @@ fn recorded(names: &[&str], every: usize, mutations: usize) {
     let before = (bench.best.counts().scanned, bench.agreed, bench.refused);
     for _ in 0..mutations {
         let frame = &frames[(random.next_u64() % frames.len() as u64) as usize];
-        if frame.len() > 6_000 && random.next_u64() % 8 != 0 {
+        if frame.len() > 6_000 && !random.next_u64().is_multiple_of(8) {
             continue;
         }
         let mut damaged = frame.clone();
@@ -347,4 +369,66 @@ fn fixtures() {
         }
     }
     assert!(scanned >= 12, "{scanned}");
+}
+
+/// JSON as nobody sends it: refused, without recursion and without a panic.
+#[test]
+fn monstrous_json_is_refused() {
+    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let depth = |body: &str| {
+        format!("{{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"SUSHIUSDT\",\"U\":1,\"u\":2,\"pu\":0,\"b\":{body},\"a\":[]}}")
+    };
+    let monsters = [
+        String::new(),
+        " ".to_owned(),
+        "\u{feff}{}".to_owned(),
+        "[".repeat(100_000),
+        "{\"a\":".repeat(50_000),
+        format!("{}{}", "[".repeat(50_000), "]".repeat(50_000)),
+        depth(&format!("{}{}", "[".repeat(40), "]".repeat(40))),
+        depth("[[\"7.6\",\"1\"],]"),
+        depth("[[\"7.6\",\"1\"]"),
+        depth("[[\"7.60\u{0}\",\"1\"]]"),
+        depth("[[\"7.60\\u0030\\ud800\",\"1\"]]"),
+        depth("null"),
+        depth("{}"),
+        depth("[[]]"),
+        depth("[[\"7.6000\",null]]"),
+        depth("[[\"1e999999999999\",\"1\"]]"),
+        depth(&format!("[[\"{}\",\"1\"]]", "9".repeat(200_000))),
+        depth("[]").replace("\"U\":1", "\"U\":-1"),
+        depth("[]").replace("\"U\":1", "\"U\":1.5"),
+        depth("[]").replace("\"U\":1", "\"U\":18446744073709551616"),
+        depth("[]").replace("\"U\":1", "\"U\":1e400"),
+        depth("[]").replace("\"E\":1", "\"E\":null"),
+        depth("[]").replace("depthUpdate", "depthUpdat\\u0065x"),
+    ];
+    for monster in &monsters {
+        let bytes = monster.as_bytes();
+        let general = run(&mut bench.general, &mut bench.buffer, bytes, b"");
+        assert_eq!(run(&mut bench.best, &mut bench.buffer, bytes, b""), general);
+        assert_eq!(run(&mut bench.portable, &mut bench.buffer, bytes, b""), general);
+        let shown = &monster[..monster.len().min(120)];
+        assert!(matches!(general, Err(_) | Ok((Message::Ignored, ..))), "{shown}: {general:?}");
+    }
+}
+
+/// Every cut of every hand-made frame, with its own continuation behind it in memory.
+#[test]
+fn a_frame_cut_at_any_byte_is_refused() {
+    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let mut cuts = 0;
+    for line in include_str!("fixtures/binance/usdm.txt").lines() {
+        let Some(("scanned" | "general", frame)) = line.split_once(' ') else {
+            continue;
+        };
+        for cut in 0..frame.len() {
+            let frame = frame.as_bytes();
+            assert!(bench.compare(&frame[..cut], &frame[cut..]).is_err());
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 2_000);
 }

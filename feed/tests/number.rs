@@ -1,4 +1,5 @@
 //! COLD: the number parser against rust_decimal, on random and adversarial text.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::str::FromStr;
 
@@ -12,7 +13,8 @@ fn scale(decimals: u8, step: u64) -> Scale {
 
 /// What rust_decimal says of the same text: units, or nothing if the value is no whole number of them.
 fn units_by_decimal(scale: &Scale, text: &str) -> Option<i64> {
-    let value = if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str(text) }.ok()?;
+    let value =
+        if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str(text) }.ok()?;
     let unit = Decimal::from_i128_with_scale(i128::from(scale.step()), u32::from(scale.decimals()));
     if (value % unit) != Decimal::ZERO {
         return None;
@@ -125,7 +127,7 @@ fn random_text(random: &mut Jitter) -> String {
     let mut text = String::new();
     let mut digits = |count: u64, text: &mut String| {
         for _ in 0..count {
-            let zero = random.next_u64() % 3 == 0;
+            let zero = random.next_u64().is_multiple_of(3);
             text.push(if zero { '0' } else { char::from(b'0' + (random.next_u64() % 10) as u8) });
         }
         random.next_u64()
@@ -186,9 +188,8 @@ fn mantissas_divide_exactly_or_not_at_all() {
         let scale = scale(8, step);
         for _ in 0..20_000 {
             let mantissa = random.next_u64() >> (random.next_u64() % 64);
-            let mantissa = if random.next_u64() % 2 == 0 { mantissa / step * step } else { mantissa };
-            let expected =
-                if mantissa % step == 0 { i64::try_from(mantissa / step).ok() } else { None };
+            let mantissa = if random.next_u64().is_multiple_of(2) { mantissa / step * step } else { mantissa };
+            let expected = if mantissa % step == 0 { i64::try_from(mantissa / step).ok() } else { None };
             assert_eq!(scale.units_from_mantissa(mantissa), expected, "{mantissa} / {step}");
         }
     }
@@ -196,9 +197,14 @@ fn mantissas_divide_exactly_or_not_at_all() {
 
 #[test]
 fn increments_keep_the_decimals_that_the_venue_prints() {
-    for (text, decimals, step) in
-        [("0.10", 2, 10), ("0.01000000", 8, 1_000_000), ("0.00001", 5, 1), ("1", 0, 1), ("1.00", 2, 100), ("5e-3", 3, 5)]
-    {
+    for (text, decimals, step) in [
+        ("0.10", 2, 10),
+        ("0.01000000", 8, 1_000_000),
+        ("0.00001", 5, 1),
+        ("1", 0, 1),
+        ("1.00", 2, 100),
+        ("5e-3", 3, 5),
+    ] {
         assert_eq!(Scale::from_increment(text.as_bytes()), Ok(scale(decimals, step)), "{text}");
     }
     assert_eq!(Scale::from_increment(b"0.00000000"), Err(NumberError::Empty));

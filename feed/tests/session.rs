@@ -1,4 +1,5 @@
 //! COLD: one market session against a venue in miniature, on virtual time.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -451,6 +452,32 @@ fn the_engine_may_ask_for_a_resync() {
 }
 
 #[test]
+fn a_book_that_is_lost_with_every_snapshot_is_asked_for_ever_more_rarely() {
+    let mut rig = Rig::subscribed(Product::BinanceUsdm, |_| {});
+    let (mut asked, mut id) = (0, 100);
+    for _ in 0..600 {
+        id += 1;
+        rig.depth(0, "BTCUSDT", id, id);
+        let wanted: Vec<_> = rig
+            .actions()
+            .into_iter()
+            .chain(rig.pass(Nanos::from_millis(100)).into_iter().map(|(_, action)| action))
+            .collect();
+        if wanted
+            .iter()
+            .any(|action| matches!(action, SessionAction::FetchSnapshot { instrument: InstrumentId(4), .. }))
+        {
+            asked += 1;
+            rig.told.answer = Some(Answer::Resync(LostReason::Crossed));
+            rig.snapshot(4, id);
+        }
+        rig.depth(0, "ETHUSDT", 106, 106);
+    }
+    println!("{asked} snapshots in 60 s");
+    assert!((4..=11).contains(&asked), "{asked}");
+}
+
+#[test]
 fn snapshots_keep_within_the_weight_and_the_venue_may_ask_to_wait() {
     let mut rig = Rig::live(Product::BinanceSpot, |_| {});
     // A book that never joins: every snapshot is stale.
@@ -494,9 +521,8 @@ fn a_ping_flood_is_answered_only_within_the_budget() {
 fn settings_that_no_session_can_be_made_of() {
     let settings = || SessionSettings::of(Product::BinanceUsdm);
     assert_eq!(MarketSession::new(Product::BinanceUsdm, &[], settings()).unwrap_err(), SessionError::NoInstrument);
-    let many: Vec<_> = (0..101)
-        .map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1"))
-        .collect();
+    let many: Vec<_> =
+        (0..101).map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1")).collect();
     let error = MarketSession::new(Product::BinanceUsdm, &many, settings()).unwrap_err();
     assert_eq!(error, SessionError::TooManyStreams { streams: 202, allowed: 200 });
 }

@@ -1,9 +1,10 @@
 //! COLD: the two sync algorithms of Binance, step by step, as its documentation gives them.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use spinbook_engine::types::{Level, Lots, Nanos, Tick};
 use spinbook_feed::backoff::Jitter;
-use spinbook_feed::sync::{BookSync, SnapshotStep, SyncSettings, SyncState, UpdateIds, UpdateStep, Verdict};
 use spinbook_feed::sync::SequenceRule;
+use spinbook_feed::sync::{BookSync, SnapshotStep, SyncSettings, SyncState, UpdateIds, UpdateStep, Verdict};
 use spinbook_feed::venue::binance::sequence::BinanceSequence;
 
 use BinanceSequence::{Spot, Usdm};
@@ -220,7 +221,7 @@ fn a_live_book_has_seen_every_update_exactly_once() {
             }
             if sync.state() == SyncState::AwaitingSnapshot && asked.is_none() {
                 asked = Some(last.saturating_sub(random.next_u64() % 20));
-            } else if random.next_u64() % 4 == 0
+            } else if random.next_u64().is_multiple_of(4)
                 && let Some(at) = asked.take()
                 && sync.on_snapshot(at) == SnapshotStep::Replace
             {

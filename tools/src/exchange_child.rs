@@ -58,9 +58,8 @@ impl ExchangeChild {
     /// # Errors
     /// It could not be started, or ended before it served.
     pub fn start(arguments: &DemoArgs, core: Option<usize>) -> Result<ExchangeChild, Failure> {
-        let program = std::env::current_exe().map_err(|error| {
-            Failure::failed("cannot find this program to start the exchange").because(error)
-        })?;
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::failed("cannot find this program to start the exchange").because(error))?;
         let mut command = Command::new(program);
         command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", &arguments.venue]);
         if !arguments.data.is_empty() {
@@ -76,9 +75,8 @@ impl ExchangeChild {
         command.env(PARENT_VARIABLE, std::process::id().to_string());
         // A group of its own: Ctrl-C in the terminal must not end the exchange before our orders are cancelled.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command
-            .spawn()
-            .map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
+        let mut process =
+            command.spawn().map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
         match read_ready(&mut process) {
             Ok(ready) => Ok(ExchangeChild { process, ready }),
             Err(why) => {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::history::{RecordedMarket, recorded_instruments};
+use spinbook_feed::net::paper::NoMarket;
 use spinbook_feed::net::test_keys::{ed25519_pair, random_key, random_seed};
 use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::market::Synthetic;
 use spinbook_feed::sim::settings::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
@@ -20,8 +22,6 @@ use crate::error::Failure;
 
 /// Quote asset that a test account starts with.
 const START_QUOTE: i64 = 1_000_000;
-/// Base asset that a spot test account starts with.
-const START_BASE: i64 = 1_000;
 
 /// Keys of two test accounts, one for each way to sign.
 #[derive(Clone, Debug)]
@@ -100,11 +100,8 @@ pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
 /// A recording that cannot be read or is another venue's, or a setting that cannot be used.
 pub fn make(choice: MarketChoice, keys: &TestKeys, now: Nanos) -> Result<Simulated, Failure> {
     let product = choice.product;
-    let (listings, source, seed, market) = if choice.data.is_empty() {
-        synthetic(product, choice.seed, now)?
-    } else {
-        recorded(product, &choice.data)?
-    };
+    let (listings, source, seed, market) =
+        if choice.data.is_empty() { synthetic(product, choice.seed, now)? } else { recorded(product, &choice.data)? };
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
     let mut settings = SimSettings::new(product, listings);
     settings.accounts = accounts(keys, &settings.listings, product);
@@ -138,9 +135,7 @@ fn synthetic(product: Product, seed: Option<u64>, now: Nanos) -> Result<Market, 
 
 fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
     let refuse = |why: String| {
-        Failure::wrong("the recording cannot be played")
-            .because(why)
-            .next("`spinbook verify FILE` says more about it")
+        Failure::wrong("the recording cannot be played").because(why).next("`spinbook verify FILE` says more about it")
     };
     let (found, instruments) = recorded_instruments(files, None).map_err(refuse)?;
     if found != product {
@@ -156,6 +151,40 @@ fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
     Ok((listings, Box::new(RecordedMarket::new(files)), None, format!("recorded: {}", names.join(" "))))
 }
 
+/// A paper exchange over a live market's instruments: it lists what the venue lists, with our fees.
+///
+/// # Errors
+/// An instrument that cannot be listed.
+pub fn make_paper(
+    product: Product,
+    instruments: &[Instrument],
+    (maker_millionths, taker_millionths): (i64, i64),
+    keys: &TestKeys,
+    now: Nanos,
+) -> Result<BinanceExchange, Failure> {
+    let listings = instruments.iter().map(listing_as_traded).collect();
+    let mut settings = SimSettings::new(product, listings);
+    settings.accounts = accounts(keys, &settings.listings, product);
+    settings.fees = FeeRates { maker_millionths, taker_millionths };
+    binance(settings, Box::new(NoMarket), now)
+        .map_err(|why| Failure::failed("cannot make the paper exchange").because(why))
+}
+
+/// A listing exactly as the venue's own list has it.
+fn listing_as_traded(instrument: &Instrument) -> ListingSettings {
+    let quote_units = Decimal::from_i128_with_scale(instrument.notional_min.0, 18).normalize();
+    ListingSettings {
+        symbol: instrument.symbol.to_string(),
+        base: instrument.base_asset.to_string(),
+        quote: instrument.quote_asset.to_string(),
+        tick_size: instrument.price.decimal(instrument.tick_order_step.max(1)).to_string(),
+        tick_unit: instrument.price.decimal(1).to_string(),
+        lot_size: instrument.quantity.decimal(1).to_string(),
+        order_step: instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string(),
+        notional_min: quote_units,
+    }
+}
+
 /// The venue's own increments where they are known, else what the recording's numbers need.
 fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
     let symbol = instrument.symbol.as_str();
@@ -166,11 +195,21 @@ fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
     })
 }
 
+/// What a spot test account starts with: enough to sell for a while, little enough that the price of the whole
+/// inventory does not drown what trading brings.
+fn start_base(asset: &str) -> Decimal {
+    match asset {
+        "BTC" => Decimal::new(5, 1),
+        "ETH" => Decimal::from(10),
+        _ => Decimal::from(1_000),
+    }
+}
+
 fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> Vec<AccountSettings> {
     let mut balances: Vec<(String, Decimal)> = Vec::new();
     for listing in listings {
         if product == Product::BinanceSpot && !balances.iter().any(|(asset, _)| *asset == listing.base) {
-            balances.push((listing.base.clone(), Decimal::from(START_BASE)));
+            balances.push((listing.base.clone(), start_base(&listing.base)));
         }
         if !balances.iter().any(|(asset, _)| *asset == listing.quote) {
             balances.push((listing.quote.clone(), Decimal::from(START_QUOTE)));
@@ -181,4 +220,30 @@ fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> 
         account(&keys.api_key, AccountKey::HmacSecret(keys.secret.as_bytes().to_vec())),
         account(&keys.api_key_ed25519, AccountKey::Ed25519Public(keys.public_key)),
     ]
+}
+
+/// The authority's certificate in a file of its own, removed in the end.
+pub struct CaFile {
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl CaFile {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The directory for such files cannot be written.
+    pub fn write(pem: &str) -> Result<CaFile, Failure> {
+        let path = std::env::temp_dir().join(format!("spinbook-exchange-{}-ca.pem", std::process::id()));
+        std::fs::write(&path, pem)
+            .map_err(|error| Failure::failed("cannot write the CA file").at(path.display()).because(error))?;
+        Ok(CaFile { path })
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        // It is only a certificate; one that cannot be removed does no harm.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }

@@ -101,7 +101,9 @@ impl VenueRest {
             return Err(Failure::failed("this machine's clock disagrees with the venue's")
                 .at(&self.base)
                 .because(format!("it is {} ms off, {} ms are allowed", -offset.millis(), CLOCK_OFFSET_MAX.millis()))
-                .next("synchronise it (chrony, systemd-timesyncd) and start again; `spinbook doctor` shows its state"));
+                .next(
+                    "synchronise it (chrony, systemd-timesyncd) and start again; `spinbook doctor` shows its state",
+                ));
         }
         self.offset = offset;
         Ok(offset)
@@ -195,7 +197,10 @@ fn explain(request: &RestRequest, base: &str, error: &FetchError) -> Failure {
                     .at(base)
                     .because(why)
                     .next("synchronise this machine's clock; `spinbook doctor` shows its state"),
-                -1121 => Failure::usage("the venue does not know a symbol").at(base).because(why).next("check market.symbols"),
+                -1121 => Failure::usage("the venue does not know a symbol")
+                    .at(base)
+                    .because(why)
+                    .next("check market.symbols"),
                 _ => Failure::failed(what).at(base).because(why),
             }
         }

@@ -22,9 +22,7 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// Nothing in it.
-    pub(crate) const EMPTY: Leaf = Leaf {
-        levels: [(0, 0); LEAF_LEVELS],
-    };
+    pub(crate) const EMPTY: Leaf = Leaf { levels: [(0, 0); LEAF_LEVELS] };
 }
 
 /// One leaf's place in the order.
@@ -62,15 +60,7 @@ pub(crate) struct Far {
 impl Far {
     /// Over storage that set-up allocated: all three slices have `leaves_for(capacity)` elements.
     pub(crate) fn new(leaves: Box<[Leaf]>, directory: Box<[Entry]>, spare: Box<[u32]>, capacity: usize) -> Far {
-        let mut far = Far {
-            leaves,
-            directory,
-            spare,
-            used: 0,
-            length: 0,
-            capacity,
-            recent: 0,
-        };
+        let mut far = Far { leaves, directory, spare, used: 0, length: 0, capacity, recent: 0 };
         far.clear();
         far
     }
@@ -103,11 +93,7 @@ impl Far {
     /// The lowest key; `i64::MAX` if there is none.
     #[inline]
     pub(crate) fn first_key(&self) -> i64 {
-        if self.used == 0 {
-            i64::MAX
-        } else {
-            self.directory[0].first
-        }
+        if self.used == 0 { i64::MAX } else { self.directory[0].first }
     }
 
     /// The quantity at a key; zero if there is none.
@@ -127,11 +113,7 @@ impl Far {
         if self.used == 0 {
             return lots == 0 || self.insert_first(key, lots);
         }
-        let entry = if self.is_recent(key) {
-            self.recent
-        } else {
-            self.entry_for(key)
-        };
+        let entry = if self.is_recent(key) { self.recent } else { self.entry_for(key) };
         self.recent = entry;
         let place = self.place_in(entry, key);
         let Entry { leaf, length, .. } = self.directory[entry];
@@ -158,9 +140,7 @@ impl Far {
 
     /// The entry whose leaf holds the key or would take it.
     fn entry_for(&self, key: i64) -> usize {
-        self.directory[..self.used]
-            .partition_point(|entry| entry.first <= key)
-            .saturating_sub(1)
+        self.directory[..self.used].partition_point(|entry| entry.first <= key).saturating_sub(1)
     }
 
     /// The first place in an entry's leaf that is not below the key; one past its end if all are.
@@ -180,10 +160,7 @@ impl Far {
         if place.slot < self.directory[place.entry].length as usize {
             return place;
         }
-        Place {
-            entry: place.entry + 1,
-            slot: 0,
-        }
+        Place { entry: place.entry + 1, slot: 0 }
     }
 
     /// The level at a place; none past the end.
@@ -204,15 +181,9 @@ impl Far {
     pub(crate) fn next(&self, place: Place) -> Place {
         let slot = place.slot + 1;
         if slot < self.directory[place.entry].length as usize {
-            Place {
-                entry: place.entry,
-                slot,
-            }
+            Place { entry: place.entry, slot }
         } else {
-            Place {
-                entry: place.entry + 1,
-                slot: 0,
-            }
+            Place { entry: place.entry + 1, slot: 0 }
         }
     }
 
@@ -282,10 +253,7 @@ impl Far {
         let opened = self.open_leaf(place.entry + 1);
         debug_assert!(opened, "the caller saw a spare leaf");
         if place.slot == LEAF_LEVELS && place.entry + 2 == self.used {
-            return Place {
-                entry: place.entry + 1,
-                slot: 0,
-            };
+            return Place { entry: place.entry + 1, slot: 0 };
         }
         const HALF: usize = LEAF_LEVELS / 2;
         let full = self.leaves[self.directory[place.entry].leaf as usize];
@@ -295,14 +263,7 @@ impl Far {
         self.directory[place.entry].length = HALF as u32;
         self.directory[place.entry + 1].length = HALF as u32;
         self.directory[place.entry + 1].first = full.levels[HALF].0;
-        if place.slot <= HALF {
-            place
-        } else {
-            Place {
-                entry: place.entry + 1,
-                slot: place.slot - HALF,
-            }
-        }
+        if place.slot <= HALF { place } else { Place { entry: place.entry + 1, slot: place.slot - HALF } }
     }
 
     /// Puts a spare leaf, empty, into the directory. False if there is none.
@@ -313,11 +274,7 @@ impl Far {
         }
         let leaf = self.spare[spare - 1];
         self.directory.copy_within(entry..self.used, entry + 1);
-        self.directory[entry] = Entry {
-            first: 0,
-            leaf,
-            length: 0,
-        };
+        self.directory[entry] = Entry { first: 0, leaf, length: 0 };
         self.used += 1;
         true
     }

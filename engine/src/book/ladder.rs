@@ -61,13 +61,7 @@ const fn slot_of(key: i64) -> usize {
 impl Ladder {
     /// Over storage that set-up allocated, all zero.
     pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Bitmap, far: Far) -> Ladder {
-        Ladder {
-            window: Window { lots, occupied },
-            far,
-            low: 0,
-            best_key: KEY_NONE,
-            best_lots: 0,
-        }
+        Ladder { window: Window { lots, occupied }, far, low: 0, best_key: KEY_NONE, best_lots: 0 }
     }
 
     /// Forgets every level and places the window for a best level at `key`.
@@ -110,12 +104,8 @@ impl Ladder {
     pub(crate) fn settle(&mut self) -> bool {
         let start = slot_of(self.low);
         let occupied = &mut self.window.occupied;
-        let slot = occupied
-            .first_from_tidying(start)
-            .or_else(|| occupied.first_from_tidying(0));
-        let window = slot.map_or(KEY_NONE, |slot| {
-            self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64
-        });
+        let slot = occupied.first_from_tidying(start).or_else(|| occupied.first_from_tidying(0));
+        let window = slot.map_or(KEY_NONE, |slot| self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64);
         let best = window.min(self.far.first_key());
         if best == KEY_NONE {
             self.best_key = KEY_NONE;
@@ -147,10 +137,7 @@ impl Ladder {
                 None => self.window.occupied.first_from(0).filter(|&slot| slot < start)?,
             }
         } else if from < start + WINDOW_TICKS {
-            self.window
-                .occupied
-                .first_from(from - WINDOW_TICKS)
-                .filter(|&slot| slot < start)?
+            self.window.occupied.first_from(from - WINDOW_TICKS).filter(|&slot| slot < start)?
         } else {
             return None;
         };
@@ -184,8 +171,7 @@ impl Ladder {
         }
         self.low = low;
         let window = &mut self.window;
-        self.far
-            .take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
+        self.far.take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
         true
     }
 
@@ -220,11 +206,7 @@ impl Ladder {
     /// Every level, best first.
     #[inline]
     pub(crate) fn levels(&self) -> LadderLevels<'_> {
-        LadderLevels {
-            ladder: self,
-            offset: 0,
-            place: Place::default(),
-        }
+        LadderLevels { ladder: self, offset: 0, place: Place::default() }
     }
 
     /// How many levels the side holds.

@@ -17,12 +17,7 @@ impl LossStop {
     /// Stops at a loss of `loss_max` or more since midnight UTC, or since the start on the first day.
     #[must_use]
     pub const fn new(loss_max: QuoteAtoms) -> LossStop {
-        LossStop {
-            loss_max,
-            day: 0,
-            pnl_doubled_at_midnight: 0,
-            started: false,
-        }
+        LossStop { loss_max, day: 0, pnl_doubled_at_midnight: 0, started: false }
     }
 
     /// Whether the limit is reached, given twice the result of all instruments since the start.

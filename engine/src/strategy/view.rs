@@ -45,12 +45,7 @@ pub fn best_of(market: &Market) -> Option<Best> {
     if bid.0 <= 0 {
         return None;
     }
-    Some(Best {
-        bid,
-        ask,
-        bid_outer: bid.max(book_bid),
-        ask_outer: ask.min(book_ask),
-    })
+    Some(Best { bid, ask, bid_outer: bid.max(book_bid), ask_outer: ask.min(book_ask) })
 }
 
 /// Everything a strategy may look at, on one turn.
@@ -79,15 +74,7 @@ impl<'a> View<'a> {
         tolerances_millionths: &'a [i64],
         now: Nanos,
     ) -> View<'a> {
-        View {
-            instruments,
-            markets,
-            positions,
-            working,
-            quotable,
-            tolerances_millionths,
-            now,
-        }
+        View { instruments, markets, positions, working, quotable, tolerances_millionths, now }
     }
 
     /// The time of this turn.

@@ -125,10 +125,7 @@ impl Working {
     #[must_use]
     pub fn lots_worst(&self, side: Side) -> Lots {
         let owed = self.owed[side as usize].saturating_add(self.owed_forgotten[side as usize]);
-        let open = self
-            .side(side)
-            .iter()
-            .fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
+        let open = self.side(side).iter().fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
         Lots(open)
     }
 
@@ -136,11 +133,7 @@ impl Working {
     #[inline]
     #[must_use]
     pub fn tick_best(&self, side: Side) -> Option<Tick> {
-        let ticks = self
-            .side(side)
-            .iter()
-            .filter(|order| order.status.is_open())
-            .map(|order| order.tick);
+        let ticks = self.side(side).iter().filter(|order| order.status.is_open()).map(|order| order.tick);
         match side {
             Side::Bid => ticks.max(),
             Side::Ask => ticks.min(),
@@ -153,10 +146,7 @@ impl Working {
         let mut count = 0;
         for order in self.side(side) {
             if order.accepted && order.status.is_open() && order.lots_open().0 > 0 {
-                levels[count] = Level {
-                    tick: order.tick,
-                    lots: order.lots_open(),
-                };
+                levels[count] = Level { tick: order.tick, lots: order.lots_open() };
                 count += 1;
             }
         }
@@ -167,10 +157,7 @@ impl Working {
     pub fn on_placed(&mut self, order: WorkingOrder) {
         let place = &mut self.slots[usize::from(order.slot.0)];
         debug_assert_eq!(place.status, OrderStatus::Empty, "one order a slot");
-        *place = WorkingOrder {
-            status: OrderStatus::PendingPlace,
-            ..order
-        };
+        *place = WorkingOrder { status: OrderStatus::PendingPlace, ..order };
     }
 
     /// Notes a cancel handed to the ring at `now`.
@@ -216,11 +203,7 @@ impl Working {
             ExecutionKind::CancelRejected => {
                 let order = self.at_mut(place);
                 if order.status == OrderStatus::PendingCancel {
-                    order.status = if order.accepted {
-                        OrderStatus::Live
-                    } else {
-                        OrderStatus::Unknown
-                    };
+                    order.status = if order.accepted { OrderStatus::Live } else { OrderStatus::Unknown };
                 }
             }
             ExecutionKind::Unknown => {
@@ -268,10 +251,7 @@ impl Working {
         if let Some(index) = self.slots.iter().position(|slot| slot.order == order) {
             return Some(Place::Slot(index));
         }
-        self.finished
-            .iter()
-            .position(|finished| finished.order == order)
-            .map(Place::Finished)
+        self.finished.iter().position(|finished| finished.order == order).map(Place::Finished)
     }
 
     fn apply_unknown_fill(&mut self, event: &ExecutionEvent, effect: &mut Effect) {
@@ -372,8 +352,6 @@ impl Working {
     /// The finished order of this id, if it is still remembered.
     #[must_use]
     pub fn finished(&self, order: OrderId) -> Option<&WorkingOrder> {
-        self.finished
-            .iter()
-            .find(|finished| finished.order == order && order != OrderId::NONE)
+        self.finished.iter().find(|finished| finished.order == order && order != OrderId::NONE)
     }
 }

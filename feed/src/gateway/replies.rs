@@ -8,7 +8,7 @@ use super::order_id::Origin;
 use super::orders::{Applied, CancelState, Phase};
 use super::{CloseReason, Gateway, GatewayConnection, Pending};
 use crate::venue::orders::{
-    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
+    ClientOrderId, FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
 };
 
 /// Messages of one connection that may be beyond understanding before it is replaced.
@@ -48,11 +48,7 @@ impl Gateway {
             }
             OrderMessage::UserDataEnded => {
                 let own = self.side.has_user_data_connection();
-                let connection = if own {
-                    GatewayConnection::UserData
-                } else {
-                    GatewayConnection::Orders
-                };
+                let connection = if own { GatewayConnection::UserData } else { GatewayConnection::Orders };
                 self.close(connection, CloseReason::Announced, now);
             }
             OrderMessage::ServerShutdown => self.close(connection, CloseReason::Announced, now),
@@ -78,17 +74,9 @@ impl Gateway {
         let Some(instrument) = self.instrument(update.instrument).copied() else {
             return;
         };
-        let unknown_before = self
-            .orders
-            .active()
-            .filter(|order| order.phase == Phase::Unknown)
-            .count();
+        let unknown_before = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         let applied = self.orders.on_update(update, &instrument, now, &mut self.events);
-        let unknown_after = self
-            .orders
-            .active()
-            .filter(|order| order.phase == Phase::Unknown)
-            .count();
+        let unknown_after = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         self.counters.unknown += unknown_after.saturating_sub(unknown_before) as u64;
         match applied {
             Applied::Known(order) => self.after_update(order, now),
@@ -96,11 +84,7 @@ impl Gateway {
             Applied::Duplicate => {}
         }
         if self.orders.counters().overfills > 0 && self.halted.is_none() {
-            self.halt_with(
-                0,
-                "an order was filled for more than was ordered: compare trades by hand".to_owned(),
-                now,
-            );
+            self.halt_with(0, "an order was filled for more than was ordered: compare trades by hand".to_owned(), now);
         }
     }
 
@@ -121,7 +105,16 @@ impl Gateway {
     fn foreign_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
         match Origin::of(update.order, self.settings.epoch) {
             Origin::ThisRun(_) | Origin::EarlierRun(_) => {}
-            Origin::LaterRun(_) | Origin::Foreign => {
+            Origin::LaterRun(order) => {
+                self.counters.foreign_orders += 1;
+                let message = format!(
+                    "order {} comes from a later run than this one: another copy of this program trades on this \
+                     account, or this machine's clock went back; stop the other one",
+                    ClientOrderId::new(order).as_str()
+                );
+                self.halt_with(0, message, now);
+            }
+            Origin::Foreign => {
                 self.counters.foreign_orders += 1;
                 let alive = filled || matches!(update.status, OrderStatus::Live | OrderStatus::Unknown);
                 if alive && self.ready && self.settings.halt_on_foreign {
@@ -149,11 +142,7 @@ impl Gateway {
 
     fn apply_reply(&mut self, reply: Reply, now: Nanos) {
         self.throttle.observe(&reply.usage, now);
-        let Some(pending) = self
-            .pending
-            .remove(&reply.id)
-            .filter(|pending| pending.kind == reply.kind)
-        else {
+        let Some(pending) = self.pending.remove(&reply.id).filter(|pending| pending.kind == reply.kind) else {
             self.counters.stray_replies += 1;
             return;
         };
@@ -174,6 +163,10 @@ impl Gateway {
                         self.order_not_found(pending.order, refusal.code, now);
                     }
                     RequestKind::OrderStatus => self.query_failed(pending.order, now),
+                    // The key is gone, and with it the events: a new one, and every order is asked for.
+                    RequestKind::KeepUserData if reaction == Reaction::RestartUserData => {
+                        self.close(GatewayConnection::UserData, CloseReason::Announced, now);
+                    }
                     _ if own_step => self.step_refused(reaction, &refusal, now),
                     _ => {}
                 }
@@ -241,9 +234,7 @@ impl Gateway {
     /// What a refusal means beyond the request it refused.
     fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         let until = |default: Nanos, clock: &super::VenueClock| {
-            refusal
-                .retry_after
-                .map_or(now + default, |at| clock.local_time(at).max(now))
+            refusal.retry_after.map_or(now + default, |at| clock.local_time(at).max(now))
         };
         match reaction {
             Reaction::PauseOrders => {
@@ -270,11 +261,7 @@ impl Gateway {
             Reaction::RefreshInstrument => self.counters.instrument_refusals += 1,
             Reaction::Halt => self.halt_with(refusal.code, key_message(refusal), now),
             Reaction::Configuration => {
-                self.halt_with(
-                    refusal.code,
-                    format!("the venue refuses these settings: {refusal}"),
-                    now,
-                );
+                self.halt_with(refusal.code, format!("the venue refuses these settings: {refusal}"), now);
             }
             _ => {}
         }
@@ -291,12 +278,10 @@ impl Gateway {
     fn place_refused(&mut self, pending: &Pending, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         if reaction == Reaction::Unknown {
             self.counters.unknown += 1;
-            self.orders
-                .on_unknown(pending.order, now + CANCEL_RETRY, now, &mut self.events);
+            self.orders.on_unknown(pending.order, now + CANCEL_RETRY, now, &mut self.events);
         } else {
             self.counters.orders_refused += 1;
-            self.orders
-                .on_refused(pending.order, refusal.code, now, &mut self.events);
+            self.orders.on_refused(pending.order, refusal.code, now, &mut self.events);
             if let Some(event) = self.events.back_mut().filter(|event| event.order == pending.order) {
                 event.overtaken = reaction == Reaction::Reprice && event.kind == ExecutionKind::Rejected;
             }
@@ -350,8 +335,14 @@ impl Gateway {
     fn step_refused(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         match (self.step, reaction) {
             (Step::CancelAll(place), Reaction::Ignore) => self.sweep_sent(place, now),
-            // The step is repeated with the right time.
-            (Step::LogOn | Step::Subscribe | Step::UserKey, Reaction::ResyncClock) => self.go(Step::Clock, now),
+            (_, Reaction::ResyncClock) if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX => {
+                self.stop_with(refusal.code, "the venue refuses our timestamps".to_owned(), now);
+            }
+            // The step is repeated with the right time, after a while if it was not the first time.
+            (Step::LogOn | Step::Subscribe | Step::UserKey, Reaction::ResyncClock) => {
+                self.go(Step::Clock, now);
+                self.step_not_before = now + Nanos(BUSY_PAUSE.0 * i64::from(self.clock_refusals_in_row - 1));
+            }
             (_, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
                 self.step_failed(now);
             }

@@ -39,7 +39,9 @@ impl RecordedMarket {
 impl MarketSource for RecordedMarket {
     fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
         loop {
-            let Some(record) = self.recording.next().map_err(|error| error.to_string())? else { return Ok(None) };
+            let Some(record) = self.recording.next().map_err(|error| error.to_string())? else {
+                return Ok(None);
+            };
             match record.kind {
                 RecordKind::Stream | RecordKind::Snapshot { .. } => {
                     // Receive clocks step back now and then; a market's time does not.
@@ -59,10 +61,7 @@ impl MarketSource for RecordedMarket {
 ///
 /// # Errors
 /// What is wrong with the files, or that no product line can be told from them.
-pub fn recorded_instruments(
-    files: &[PathBuf],
-    product: Option<Product>,
-) -> Result<(Product, Vec<Instrument>), String> {
+pub fn recorded_instruments(files: &[PathBuf], product: Option<Product>) -> Result<(Product, Vec<Instrument>), String> {
     let mut inference = Inference::new(product);
     inference.look_at_all(&mut Recording::new(files)).map_err(|error| error.to_string())?;
     let product = inference.product().ok_or("no venue can be told from the recording; name it with --venue")?;

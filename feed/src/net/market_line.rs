@@ -108,7 +108,9 @@ impl MarketLine {
             if !core::mem::take(&mut self.paths[path].ready) {
                 continue;
             }
-            let Some(connection) = &mut self.paths[path].connection else { continue };
+            let Some(connection) = &mut self.paths[path].connection else {
+                continue;
+            };
             let outcome = match connection.state() {
                 ConnectionState::Opening => connection.drive_open(now),
                 _ => connection.flush().map(|_| true),
@@ -130,7 +132,9 @@ impl MarketLine {
     #[inline]
     pub fn advance(&mut self, path: u8, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) -> bool {
         let at = usize::from(path);
-        let Some(connection) = &mut self.paths[at].connection else { return false };
+        let Some(connection) = &mut self.paths[at].connection else {
+            return false;
+        };
         match connection.advance(now) {
             Ok(there_is_one) => there_is_one,
             Err(error) => {
@@ -144,6 +148,13 @@ impl MarketLine {
     #[inline]
     pub fn has_next(&mut self, path: u8, now: Nanos) -> bool {
         self.paths[usize::from(path)].connection.as_mut().is_some_and(|connection| connection.has_next(now))
+    }
+
+    /// The bytes of a connection's current frame.
+    #[must_use]
+    pub fn frame(&mut self, path: u8) -> Option<&[u8]> {
+        let frame = self.paths[usize::from(path)].connection.as_mut()?.frame();
+        Some(&frame.padded[..frame.length])
     }
 
     /// Gives the current frame to the session.
@@ -181,7 +192,9 @@ impl MarketLine {
             SessionAction::Open { path } => self.open(usize::from(path), env, now, sink),
             SessionAction::Send { path, message } => {
                 let at = usize::from(path);
-                let Some(connection) = &mut self.paths[at].connection else { return };
+                let Some(connection) = &mut self.paths[at].connection else {
+                    return;
+                };
                 if let Err(error) = connection.send_text(self.session.message(message).as_bytes()) {
                     self.lose(at, &error, env, now, sink);
                 }
@@ -238,7 +251,9 @@ impl MarketLine {
     /// Deadlines of session and connections.
     pub fn on_timer(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
         for path in 0..PATHS_MAX {
-            let Some(connection) = &mut self.paths[path].connection else { continue };
+            let Some(connection) = &mut self.paths[path].connection else {
+                continue;
+            };
             let pings = connection.pings();
             let pinged = pings != self.paths[path].pings;
             self.paths[path].pings = pings;

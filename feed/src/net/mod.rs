@@ -10,13 +10,13 @@ pub mod tls;
 mod pipe;
 
 pub mod connection;
-mod connection_error;
 pub mod fetch;
 pub mod gateway_loop;
 pub mod hot_shared;
 pub mod kernel;
 pub mod link;
 pub mod market_line;
+pub mod paper;
 pub mod reactor;
 pub mod resolve;
 pub mod server;

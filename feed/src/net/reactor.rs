@@ -197,7 +197,9 @@ impl<S: Strategy> Reactor<S> {
 
     #[inline]
     fn take_snapshot(&mut self, now: Nanos) {
-        let Some(mut result) = self.snapshots.take() else { return };
+        let Some(mut result) = self.snapshots.take() else {
+            return;
+        };
         let stamp = Stamp { wall: now, tsc: 0 };
         let mut sink = Sink { engine: &mut self.engine, quiet: false };
         if let Some(line) = self.lines.get_mut(result.job.session) {

@@ -28,17 +28,15 @@ pub fn spawn<T: Send + 'static>(
 /// Pins the calling thread; false where the system refuses or the core does not exist.
 #[must_use]
 pub fn pin(core: usize) -> bool {
-    cores().contains(&core) && core_affinity::set_for_current(core_affinity::CoreId { id: core })
+    // What the system says afterwards counts: the calling thread may have been pinned elsewhere before.
+    core_affinity::set_for_current(core_affinity::CoreId { id: core }) && cores() == [core]
 }
 
-/// The cores this process may run on, ascending; empty if unknown.
+/// The cores the calling thread may run on, ascending; empty if unknown. Ask before anything is pinned.
 #[must_use]
 pub fn cores() -> Vec<usize> {
-    let mut ids: Vec<usize> = core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|core| core.id)
-        .collect();
+    let mut ids: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
     ids.sort_unstable();
     ids
 }

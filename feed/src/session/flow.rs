@@ -143,7 +143,9 @@ impl MarketFlow {
                 self.obey(symbol, answer);
                 FrameOutcome::Market { symbol, kind: MarketKind::Trade }
             }
-            Message::Acknowledged { .. } | Message::Refused { .. } | Message::Shutdown => FrameOutcome::Control(message),
+            Message::Acknowledged { .. } | Message::Refused { .. } | Message::Shutdown => {
+                FrameOutcome::Control(message)
+            }
             Message::Snapshot { .. } | Message::Ignored => FrameOutcome::Ignored,
         }
     }
@@ -272,14 +274,7 @@ impl MarketFlow {
         FrameOutcome::Bad { error, symbol }
     }
 
-    fn tell_lost(
-        &mut self,
-        symbol: usize,
-        reason: LostReason,
-        received: Stamp,
-        path: u8,
-        sink: &mut impl MarketSink,
-    ) {
+    fn tell_lost(&mut self, symbol: usize, reason: LostReason, received: Stamp, path: u8, sink: &mut impl MarketSink) {
         let mut event = self.event(symbol, MarketKind::Lost, 0, Nanos::ZERO, received, path);
         event.lost = reason;
         // The answer to a loss asks for nothing that the loss does not bring about itself.

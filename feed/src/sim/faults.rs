@@ -198,7 +198,7 @@ impl Seeded {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -208,7 +208,7 @@ impl Seeded {
 
     /// A number below `bound` (zero if `bound` is zero).
     pub fn below(&mut self, bound: u64) -> u64 {
-        u64::try_from((u128::from(self.next()) * u128::from(bound)) >> 64).unwrap_or(0)
+        u64::try_from((u128::from(self.bits()) * u128::from(bound)) >> 64).unwrap_or(0)
     }
 
     /// Whether something of this many millionths happens.
@@ -257,10 +257,7 @@ impl Faults {
     pub fn frame(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate {
         let mut fate = FrameFate::Relay;
         for (fault, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
-            let named = fault
-                .symbol
-                .as_deref()
-                .is_none_or(|name| name.eq_ignore_ascii_case(symbol));
+            let named = fault.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol));
             if !fault.stream.matches(kind) || !named {
                 continue;
             }
@@ -301,10 +298,7 @@ impl Faults {
         self.plan.silences.iter().any(|silence| {
             age >= silence.after_ms
                 && age - silence.after_ms < silence.for_ms
-                && silence
-                    .symbol
-                    .as_deref()
-                    .is_none_or(|name| name.eq_ignore_ascii_case(symbol))
+                && silence.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol))
                 && silence.stream.is_none_or(|stream| stream.matches(kind))
         })
     }

@@ -10,6 +10,7 @@ use crate::venue::binance::Product;
 use crate::venue::binance::exchange::{BinanceExchange, Speed, rules};
 use crate::venue::exchange_side::MarketSource;
 use crate::venue::exchange_world::{AccountKey, Listing, ListingSettings};
+use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
@@ -46,6 +47,20 @@ pub struct SimSettings {
 }
 
 impl SimSettings {
+    /// As [`SimSettings::new`], listing what a recording or an instrument list names. Where the increments of a
+    /// symbol are known here, orders keep those; the recording's own may be finer.
+    #[must_use]
+    pub fn for_instruments(product: Product, instruments: &[Instrument]) -> SimSettings {
+        let listing = |instrument: &Instrument| {
+            let inferred = rules::listing_for(product, instrument);
+            match rules::known_listing(product, instrument.symbol.as_str()) {
+                None => inferred,
+                Some(known) => ListingSettings { tick_unit: inferred.tick_unit, lot_size: inferred.lot_size, ..known },
+            }
+        };
+        SimSettings::new(product, instruments.iter().map(listing).collect())
+    }
+
     /// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
     #[must_use]
     pub fn new(product: Product, listings: Vec<ListingSettings>) -> SimSettings {
@@ -56,16 +71,8 @@ impl SimSettings {
             product,
             listings,
             accounts: Vec::new(),
-            fees: FeeRates {
-                maker_millionths,
-                taker_millionths,
-            },
-            limits: RateLimits {
-                weight,
-                orders_short,
-                orders_long,
-                connections,
-            },
+            fees: FeeRates { maker_millionths, taker_millionths },
+            limits: RateLimits { weight, orders_short, orders_long, connections },
             speed: Speed::Thousandths(1000),
             leverage: 20,
             faults: FaultPlan::default(),
@@ -79,45 +86,28 @@ impl SimSettings {
 /// Which setting is wrong, and how.
 pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos) -> Result<BinanceExchange, String> {
     let product = settings.product;
-    let listings: Vec<Listing> = settings
-        .listings
-        .iter()
-        .map(|listing| listing_of(listing, product))
-        .collect::<Result<_, _>>()?;
+    let listings: Vec<Listing> =
+        settings.listings.iter().map(|listing| listing_of(listing, product)).collect::<Result<_, _>>()?;
     if listings.is_empty() {
         return Err("no symbol is listed".to_owned());
     }
-    let accounts: Vec<Account> = settings
-        .accounts
-        .into_iter()
-        .map(account_of)
-        .collect::<Result<_, _>>()?;
+    let accounts: Vec<Account> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
     let settlement = match product {
         Product::BinanceSpot => Settlement::Spot,
-        Product::BinanceUsdm => Settlement::Perpetual {
-            leverage: settings.leverage.max(1),
-        },
+        Product::BinanceUsdm => Settlement::Perpetual { leverage: settings.leverage.max(1) },
     };
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
     let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
-    Ok(BinanceExchange::new(
-        product,
-        Box::new(world),
-        source,
-        settings.speed,
-        now,
-    ))
+    Ok(BinanceExchange::new(product, Box::new(world), source, settings.speed, now))
 }
 
 fn account_of(settings: AccountSettings) -> Result<Account, String> {
     let mut account = Account::new(settings.api_key, settings.key);
     for (asset, amount) in settings.balances {
         let atoms = decimal_atoms(amount).filter(|atoms| *atoms >= 0);
-        account.credit(
-            &asset,
-            atoms.ok_or_else(|| format!("the start balance of {asset}, {amount}, is out of range"))?,
-        );
+        account
+            .credit(&asset, atoms.ok_or_else(|| format!("the start balance of {asset}, {amount}, is out of range"))?);
     }
     Ok(account)
 }
@@ -139,7 +129,7 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
     let scale = |what: &str, text: &str| {
         Scale::from_increment(text.as_bytes()).map_err(|error| format!("{}: {error}", wrong(what, text)))
     };
-    let price = scale("tick size", &settings.tick_size)?;
+    let price = scale("tick", &settings.tick_unit)?;
     let quantity = scale("quantity unit", &settings.lot_size)?;
     let order_step_lots = quantity
         .parse(settings.order_step.as_bytes())
@@ -147,16 +137,14 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
     if order_step_lots <= 0 {
         return Err(wrong("order step", &settings.order_step));
     }
+    let tick_step = price
+        .parse(settings.tick_size.as_bytes())
+        .map_err(|error| format!("{}: {error}", wrong("tick size", &settings.tick_size)))?;
     let (tick_atoms, lot_atoms) = (price.unit_atoms(), quantity.unit_atoms());
-    let product_atoms = tick_atoms
-        .checked_mul(lot_atoms)
-        .ok_or_else(|| wrong("tick size", &settings.tick_size))?;
+    let product_atoms = tick_atoms.checked_mul(lot_atoms).ok_or_else(|| wrong("tick size", &settings.tick_size))?;
     let one = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
     if product_atoms % one != 0 {
-        return Err(wrong(
-            "tick size times quantity unit, finer than 10^-18,",
-            &settings.tick_size,
-        ));
+        return Err(wrong("tick size times quantity unit, finer than 10^-18,", &settings.tick_size));
     }
     let atoms = |value: u128| i128::try_from(value).map_err(|_| wrong("increment", &settings.tick_size));
     let notional_min = decimal_atoms(settings.notional_min)
@@ -174,6 +162,7 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
         quantity,
         tick_size: settings.tick_size.clone(),
         order_step: settings.order_step.clone(),
+        tick_step: tick_step.max(1),
         order_step_lots,
         lots_min: order_step_lots,
         lots_max,

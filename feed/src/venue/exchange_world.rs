@@ -31,6 +31,8 @@ pub struct Listing {
     pub tick_size: String,
     /// Order step as the venue prints it.
     pub order_step: String,
+    /// Price increment in ticks: one, unless the feed's prices are finer.
+    pub tick_step: i64,
     /// Order step in lots.
     pub order_step_lots: i64,
     /// Smallest order.
@@ -78,6 +80,8 @@ pub struct ListingSettings {
     pub quote: String,
     /// Price increment with the decimals the venue prints, such as `0.10`.
     pub tick_size: String,
+    /// What one tick is: the price increment, or a divisor of it where the feed's prices are finer.
+    pub tick_unit: String,
     /// Finest quantity unit with the decimals the venue prints, such as `0.001` or `0.00000001`.
     pub lot_size: String,
     /// Order step, a multiple of the finest unit.

@@ -18,10 +18,7 @@ pub struct Symbol {
 
 impl Symbol {
     /// The empty name.
-    pub const EMPTY: Symbol = Symbol {
-        length: 0,
-        bytes: [0; SYMBOL_BYTES_MAX],
-    };
+    pub const EMPTY: Symbol = Symbol { length: 0, bytes: [0; SYMBOL_BYTES_MAX] };
 
     /// A name of 1 to [`SYMBOL_BYTES_MAX`] bytes without control characters, quotes or backslashes.
     #[must_use]
@@ -32,10 +29,7 @@ impl Symbol {
         }
         let mut bytes = [0; SYMBOL_BYTES_MAX];
         bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Some(Symbol {
-            length: name.len() as u8,
-            bytes,
-        })
+        Some(Symbol { length: name.len() as u8, bytes })
     }
 
     /// The name.

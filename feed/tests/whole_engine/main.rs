@@ -79,7 +79,8 @@ fn a_swarm_of_random_frame_faults_never_breaks_an_invariant() {
         for seed in 31..=34 {
             let random = RandomFrames { drop_millionths: 8_000, duplicate_millionths: 100_000, ..random_frames() };
             let plan = FaultPlan { seed, random_frames: Some(random), ..FaultPlan::default() };
-            let outcome = World::new(product, seed, plan).heal_after(Nanos::from_seconds(12)).run(Nanos::from_seconds(24));
+            let outcome =
+                World::new(product, seed, plan).heal_after(Nanos::from_seconds(12)).run(Nanos::from_seconds(24));
             println!("{} seed {seed}: {outcome:?}", product.name());
             check(product.name(), seed, &outcome);
         }

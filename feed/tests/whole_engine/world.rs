@@ -272,7 +272,9 @@ impl World {
     }
 
     fn pump_session(&mut self) -> bool {
-        let Some(action) = self.session.poll_action() else { return false };
+        let Some(action) = self.session.poll_action() else {
+            return false;
+        };
         match action {
             SessionAction::Open { path } => {
                 let target = self.session.target(path).to_owned();
@@ -329,7 +331,9 @@ impl World {
     }
 
     fn pump_exchange(&mut self) -> bool {
-        let Some(output) = self.exchange.poll_output() else { return false };
+        let Some(output) = self.exchange.poll_output() else {
+            return false;
+        };
         match output {
             ExchangeOutput::Text { connection, text } => {
                 let at = self.arrival();
@@ -391,7 +395,9 @@ impl World {
     }
 
     fn deliver_text(&mut self, connection: ConnectionId, mut text: Vec<u8>) {
-        let Some(owner) = self.owners.get(&connection).copied() else { return };
+        let Some(owner) = self.owners.get(&connection).copied() else {
+            return;
+        };
         if self.current.get(&owner) != Some(&connection) {
             return;
         }

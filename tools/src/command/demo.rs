@@ -12,8 +12,7 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::exchange_child::{ExchangeChild, Ready};
 use crate::topology::Cores;
-use crate::trade::{self, KeyPair, KeyText, Plan, RunMode, Venue};
-use crate::trade_report;
+use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
 
 /// Runs `spinbook demo`.
 ///
@@ -46,7 +45,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         product,
         market: venue.clone(),
         orders: venue,
-        keys: demo_keys(&ready, product),
+        keys: Keys::Given(demo_keys(&ready, product)),
         account: None,
         cores,
         seconds: Some(arguments.seconds),
@@ -56,7 +55,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         true => Ok(()),
         false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
     })?;
-    let done = trade_report::report(&finished);
+    let done = trade::report::report(&finished);
     drop(child);
     done
 }
@@ -82,8 +81,9 @@ struct StateFolder {
 impl StateFolder {
     fn make() -> Result<StateFolder, Failure> {
         let path = std::env::temp_dir().join(format!("spinbook-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path)
-            .map_err(|error| Failure::failed("cannot make a directory for the run").at(path.display()).because(error))?;
+        std::fs::create_dir_all(&path).map_err(|error| {
+            Failure::failed("cannot make a directory for the run").at(path.display()).because(error)
+        })?;
         Ok(StateFolder { path })
     }
 
@@ -120,14 +120,14 @@ ws_api_url = "{ws_api}"
 ca_file = {ca_file:?}
 [strategy]
 kind = "spread"
-spread_bps = 4.0
+spread_bps = 0.6
 levels = 1
 order_size_base = "0.001"
 imbalance_levels = 10
 imbalance_threshold = 0.3
 imbalance_widening = 1.5
 inventory_skew_bps = 5.0
-refresh_tolerance_bps = 0.5
+refresh_tolerance_bps = 0.2
 edge_min_bps = -20.0
 time_in_force = "post-only"
 [risk]
@@ -137,7 +137,7 @@ position_max_base = "0.05"
 price_collar_bps = 50.0
 open_orders_max = 8
 messages_max_per_second = 20
-loss_max_quote_per_day = "100"
+loss_max_quote_per_day = "1000"
 book_age_max_ms = 2000
 "#,
         state_dir = state_dir.display().to_string(),

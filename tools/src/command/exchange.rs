@@ -1,8 +1,6 @@
 //! COLD: `spinbook exchange`: the simulated exchange alone, for any client that speaks the venue's protocol.
 
-use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,7 +19,7 @@ use crate::command::{Context, Done, check_venue};
 use crate::error::{Exit, Failure};
 use crate::exchange_child::{PARENT_VARIABLE, Ready};
 use crate::signals::Interrupts;
-use crate::simulated::{self, MarketChoice, Simulated, TestKeys};
+use crate::simulated::{self, CaFile, MarketChoice, Simulated, TestKeys};
 
 /// How often signals are looked at.
 const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
@@ -145,32 +143,16 @@ fn watch_parent() -> io::Result<Arc<AtomicBool>> {
     let orphaned = Arc::new(AtomicBool::new(false));
     if std::env::var_os(PARENT_VARIABLE).is_some() {
         let told = orphaned.clone();
-        threads::spawn("parent", None, |_| {}, move || {
-            let mut byte = [0];
-            while matches!(io::stdin().read(&mut byte), Ok(1)) {}
-            told.store(true, Ordering::Relaxed);
-        })?;
+        threads::spawn(
+            "parent",
+            None,
+            |_| {},
+            move || {
+                let mut byte = [0];
+                while matches!(io::stdin().read(&mut byte), Ok(1)) {}
+                told.store(true, Ordering::Relaxed);
+            },
+        )?;
     }
     Ok(orphaned)
-}
-
-/// The authority's certificate in a file of its own, removed in the end.
-struct CaFile {
-    path: PathBuf,
-}
-
-impl CaFile {
-    fn write(pem: &str) -> Result<CaFile, Failure> {
-        let path = std::env::temp_dir().join(format!("spinbook-exchange-{}-ca.pem", std::process::id()));
-        fs::write(&path, pem)
-            .map_err(|error| Failure::failed("cannot write the CA file").at(path.display()).because(error))?;
-        Ok(CaFile { path })
-    }
-}
-
-impl Drop for CaFile {
-    fn drop(&mut self) {
-        // It is only a certificate; one that cannot be removed does no harm.
-        let _ = fs::remove_file(&self.path);
-    }
 }

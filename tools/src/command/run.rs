@@ -1,13 +1,154 @@
-//! COLD: `spinbook run`.
+//! COLD: `spinbook run`: paper, shadow or live, with a configuration.
 
-use crate::cli::RunArgs;
+use spinbook_feed::net::resolve::Endpoint;
+use spinbook_feed::net::threads;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::sign::Secret;
+
+use crate::cli::{Mode, RunArgs};
 use crate::command::{Context, Done};
+use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
+use crate::paper_rig::PaperRig;
+use crate::simulated::TestKeys;
+use crate::topology::Cores;
+use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
 
 /// Runs `spinbook run`.
 ///
 /// # Errors
-/// What it could not do.
-pub fn run(arguments: &RunArgs, _context: Context) -> Result<Done, Failure> {
-    Err(Failure::usage("`run` is not part of this build").at(format!("{arguments:?}")))
+/// Wrong configuration, a venue that cannot be reached, or a run that fails.
+pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
+    let config = Config::load(&arguments.config, &arguments.set)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let [market] = config.markets.as_slice() else {
+        return Err(Failure::usage("this build trades one market at a time")
+            .at(&config.file)
+            .next("keep one [[market]]; it may name several symbols"));
+    };
+    let product = Product::from_name(&market.venue)
+        .ok_or_else(|| Failure::usage(format!("venue `{}` is not built", market.venue)).at("market.venue"))?;
+    let venue = venue_of(market, product);
+    tracing::info!("{} trading on {} by {}", arguments.mode.name(), market.venue, venue.stream_url);
+    let available = threads::cores();
+    let cores = Cores::share(&available, config.engine.hot_core);
+    match arguments.mode {
+        Mode::Live => {
+            loopback_only(&venue)?;
+            if arguments.account.is_none() {
+                return Err(Failure::usage("live trading needs --account")
+                    .at("--account")
+                    .because("it must equal the account that the venue answers, so that no other one is traded")
+                    .next("--account ID; a wrong one is answered with the right one"));
+            }
+            let keys = keys_of(market)?;
+            let plan = plan(RunMode::Live, &config, product, &venue, &venue, keys, arguments, cores);
+            finish(plan, context, &mut || Ok(()))
+        }
+        Mode::Shadow => {
+            let keys = keys_of(market)?;
+            let plan = plan(RunMode::Shadow, &config, product, &venue, &venue, keys, arguments, cores);
+            finish(plan, context, &mut || Ok(()))
+        }
+        Mode::Paper => {
+            let rig = PaperRig::start(market, product, &venue, cores.rest)?;
+            let keys = Keys::Given(paper_keys(&rig.keys, product));
+            let plan = plan(RunMode::Paper, &config, product, &venue, &rig.orders, keys, arguments, cores);
+            finish(plan, context, &mut || match rig.is_running() {
+                true => Ok(()),
+                false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
+            })
+        }
+    }
+}
+
+fn finish(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Failure>) -> Result<Done, Failure> {
+    if let Some(core) = plan.cores.rest {
+        // Threads inherit this; the hot thread then takes its own core.
+        let _ = threads::pin(core);
+    }
+    let finished = trade::run(plan, context, alive)?;
+    trade::report::report(&finished)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn plan(
+    mode: RunMode,
+    config: &Config,
+    product: Product,
+    market: &Venue,
+    orders: &Venue,
+    keys: Keys,
+    arguments: &RunArgs,
+    cores: Cores,
+) -> Plan {
+    Plan {
+        mode,
+        config: config.clone(),
+        product,
+        market: market.clone(),
+        orders: orders.clone(),
+        keys,
+        account: arguments.account.clone(),
+        cores,
+        seconds: arguments.seconds,
+        seed: None,
+    }
+}
+
+/// The configured addresses, else the venue's own.
+fn venue_of(market: &MarketConfig, product: Product) -> Venue {
+    let card = product.card();
+    let or = |configured: &Option<String>, own: &str| configured.clone().unwrap_or_else(|| own.to_owned());
+    Venue {
+        rest_url: or(&market.rest_url, card.rest_url),
+        stream_url: or(&market.stream_url, card.stream_url),
+        ws_api_url: or(&market.ws_api_url, card.order_url),
+        ca_file: market.ca_file.clone(),
+    }
+}
+
+/// Live orders go to this machine alone until order recovery is built.
+fn loopback_only(venue: &Venue) -> Result<(), Failure> {
+    for (key, url) in [
+        ("market.rest_url", &venue.rest_url),
+        ("market.stream_url", &venue.stream_url),
+        ("market.ws_api_url", &venue.ws_api_url),
+    ] {
+        let endpoint =
+            Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
+        if !endpoint.is_loopback() {
+            return Err(Failure::usage("this build sends live orders to exchanges on this machine only")
+                .at(format!("{key} = {url}"))
+                .because("recovery of orders with unknown outcome after a restart is not built yet")
+                .next("use --mode paper or --mode shadow, or point the URLs at `spinbook exchange`"));
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the credentials once before anything starts, and says what is worth a word.
+fn keys_of(market: &MarketConfig) -> Result<Keys, Failure> {
+    let found = credentials::load(market, &|name| std::env::var(name).ok())?;
+    for warning in &found.warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!("credentials from {}", found.source);
+    Ok(Keys::Configured)
+}
+
+/// Spot logs on once with Ed25519; futures sign each request with HMAC.
+#[must_use]
+pub fn paper_keys(keys: &TestKeys, product: Product) -> KeyPair {
+    match product {
+        Product::BinanceSpot => KeyPair {
+            api_key: keys.api_key_ed25519.clone(),
+            key: KeyText::Ed25519(Secret::new(keys.private_key.clone())),
+        },
+        Product::BinanceUsdm => {
+            KeyPair { api_key: keys.api_key.clone(), key: KeyText::Hmac(Secret::new(keys.secret.clone())) }
+        }
+    }
 }

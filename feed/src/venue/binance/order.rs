@@ -104,8 +104,7 @@ impl BinanceOrders {
             Key::Hmac(key) => Signer::Hmac(key.states()),
             Key::Ed25519(_) => Signer::Other(&sign),
         };
-        self.prepared
-            .write(id, request, venue_now, self.logged_on, &signer, out)
+        self.prepared.write(id, request, venue_now, self.logged_on, &signer, out)
     }
 
     /// Appends any request, every parameter rendered anew: what the prepared ones are measured against.
@@ -157,11 +156,7 @@ impl BinanceOrders {
             let mut row = Vec::with_capacity(TIMES_IN_FORCE.len());
             for time_in_force in TIMES_IN_FORCE {
                 self.parameters.clear();
-                let texts = OrderTexts {
-                    quantity: MARK_TEXT,
-                    price: MARK_TEXT,
-                    name: MARK_TEXT,
-                };
+                let texts = OrderTexts { quantity: MARK_TEXT, price: MARK_TEXT, name: MARK_TEXT };
                 let method = self.place_texts(instrument, side, time_in_force, &texts);
                 row.push(self.template(method, signed)?);
             }
@@ -174,11 +169,7 @@ impl BinanceOrders {
         self.parameters.clear();
         self.symbol(instrument);
         self.parameters.number_to_come("orderId", MARK_TEXT);
-        Some(Set {
-            place: place.try_into().ok()?,
-            cancel_ours,
-            cancel_venue: self.template("order.cancel", signed)?,
-        })
+        Some(Set { place: place.try_into().ok()?, cancel_ours, cancel_venue: self.template("order.cancel", signed)? })
     }
 
     /// The account's credentials.
@@ -217,24 +208,18 @@ impl BinanceOrders {
         self.parameters.text("price", texts.price);
         self.parameters.text("newClientOrderId", texts.name);
         self.parameters.text("newOrderRespType", "ACK");
-        self.parameters
-            .text("selfTradePreventionMode", self.self_trade_prevention.name());
+        self.parameters.text("selfTradePreventionMode", self.self_trade_prevention.name());
         "order.place"
     }
 
     fn name(&mut self, name: &OrderName<'_>, method: &'static str) -> &'static str {
         self.symbol(name.instrument);
         if name.venue_order != 0 {
-            self.parameters
-                .number("orderId", i64::try_from(name.venue_order).unwrap_or(i64::MAX));
+            self.parameters.number("orderId", i64::try_from(name.venue_order).unwrap_or(i64::MAX));
         } else {
-            self.parameters
-                .text("origClientOrderId", ClientOrderId::new(name.order).as_str());
+            self.parameters.text("origClientOrderId", ClientOrderId::new(name.order).as_str());
         }
-        debug_assert!(
-            name.venue_order != 0 || name.order != OrderId::NONE,
-            "an order needs a name"
-        );
+        debug_assert!(name.venue_order != 0 || name.order != OrderId::NONE, "an order needs a name");
         method
     }
 
@@ -333,9 +318,7 @@ impl OrderSide for BinanceOrders {
     fn prepare(&mut self, instruments: &[Instrument]) {
         let mut prepared = Vec::with_capacity(instruments.len());
         for instrument in instruments {
-            let sets = self
-                .template_set(instrument, true)
-                .zip(self.template_set(instrument, false));
+            let sets = self.template_set(instrument, true).zip(self.template_set(instrument, false));
             // One that cannot be prepared is written plainly each time.
             prepared.extend(sets.map(|(signed, session)| PreparedInstrument {
                 id: instrument.id,
@@ -427,9 +410,7 @@ pub(crate) fn parse_request_id(text: &str) -> Option<(RequestKind, RequestId)> {
     ];
     let letter = text.chars().next()?;
     let kind = KINDS.into_iter().find(|kind| kind_letter(*kind) == letter)?;
-    let number = text
-        .get(1..)
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let number = text.get(1..).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some((kind, RequestId(number.parse().ok()?)))
 }
 

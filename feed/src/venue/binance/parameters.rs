@@ -117,12 +117,7 @@ impl Parameters {
     }
 
     fn insert(&mut self, name: &'static str, start: usize, kind: ParameterKind) {
-        let entry = Parameter {
-            name,
-            start,
-            end: self.values.len(),
-            kind,
-        };
+        let entry = Parameter { name, start, end: self.values.len(), kind };
         let place = self.list.partition_point(|other| other.name < name);
         self.list.insert(place, entry);
     }

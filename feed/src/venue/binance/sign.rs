@@ -147,9 +147,7 @@ impl HmacKey {
     /// What is wrong with the secret: empty, placeholder, white space, not ASCII.
     pub fn new(secret: &Secret) -> Result<HmacKey, CredentialError> {
         check_text(secret.expose(), KeyPart::Secret)?;
-        Ok(HmacKey {
-            states: HmacStates::new(secret.expose().as_bytes()),
-        })
+        Ok(HmacKey { states: HmacStates::new(secret.expose().as_bytes()) })
     }
 
     /// What signs without the key schedule being made again.
@@ -178,11 +176,7 @@ impl Ed25519Key {
         }
         let bytes = match hex_bytes(&body) {
             Some(bytes) => bytes,
-            None => Zeroizing::new(
-                BASE64
-                    .decode(body.as_bytes())
-                    .map_err(|_| CredentialError::PrivateKeyForm)?,
-            ),
+            None => Zeroizing::new(BASE64.decode(body.as_bytes()).map_err(|_| CredentialError::PrivateKeyForm)?),
         };
         let pair = match bytes.len() {
             SEED_BYTES => Ed25519KeyPair::from_seed_unchecked(&bytes),
@@ -228,10 +222,7 @@ impl Credentials {
     /// # Errors
     /// What is wrong with either, in words.
     pub fn hmac(api_key: &str, secret: &Secret) -> Result<Credentials, CredentialError> {
-        Ok(Credentials {
-            api_key: ApiKey::new(api_key)?,
-            key: Key::Hmac(HmacKey::new(secret)?),
-        })
+        Ok(Credentials { api_key: ApiKey::new(api_key)?, key: Key::Hmac(HmacKey::new(secret)?) })
     }
 
     /// A key id with an Ed25519 private key.
@@ -239,10 +230,7 @@ impl Credentials {
     /// # Errors
     /// What is wrong with either, in words.
     pub fn ed25519(api_key: &str, private_key: &Secret) -> Result<Credentials, CredentialError> {
-        Ok(Credentials {
-            api_key: ApiKey::new(api_key)?,
-            key: Key::Ed25519(Ed25519Key::new(private_key)?),
-        })
+        Ok(Credentials { api_key: ApiKey::new(api_key)?, key: Key::Ed25519(Ed25519Key::new(private_key)?) })
     }
 
     /// The name of the kind of key: `HMAC-SHA256` or `Ed25519`.
@@ -277,9 +265,9 @@ impl Credentials {
                 out[..text.len()].copy_from_slice(&text);
                 text.len()
             }
-            Key::Ed25519(key) => BASE64
-                .encode_slice(key.pair.sign(payload).as_ref(), out)
-                .expect("64 bytes are 88 characters"),
+            Key::Ed25519(key) => {
+                BASE64.encode_slice(key.pair.sign(payload).as_ref(), out).expect("64 bytes are 88 characters")
+            }
         }
     }
 }
@@ -318,32 +306,10 @@ fn is_placeholder(text: &str) -> bool {
     if text.len() >= KEY_ID_CHARACTERS_RANDOM {
         return false;
     }
-    let lower: String = text
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    const WORDS: [&str; 9] = [
-        "your",
-        "changeme",
-        "replaceme",
-        "placeholder",
-        "insert",
-        "pastehere",
-        "xxxx",
-        "apikeyhere",
-        "secrethere",
-    ];
-    const WHOLE: [&str; 8] = [
-        "apikey",
-        "secret",
-        "key",
-        "secretkey",
-        "apisecret",
-        "privatekey",
-        "none",
-        "null",
-    ];
+    let lower: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    const WORDS: [&str; 9] =
+        ["your", "changeme", "replaceme", "placeholder", "insert", "pastehere", "xxxx", "apikeyhere", "secrethere"];
+    const WHOLE: [&str; 8] = ["apikey", "secret", "key", "secretkey", "apisecret", "privatekey", "none", "null"];
     text.contains('<') || WORDS.iter().any(|word| lower.contains(word)) || WHOLE.contains(&lower.as_str())
 }
 
@@ -360,9 +326,7 @@ fn pem_body(text: &str) -> Result<Zeroizing<String>, CredentialError> {
         }
         None => text,
     };
-    Ok(Zeroizing::new(
-        body.chars().filter(|character| !character.is_whitespace()).collect(),
-    ))
+    Ok(Zeroizing::new(body.chars().filter(|character| !character.is_whitespace()).collect()))
 }
 
 fn hex_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -18,10 +18,7 @@ const BLOCK: usize = 64;
 /// The scanner's scratch; that it exists proves that the processor has AVX2, BMI1 and BMI2.
 pub(super) struct Avx2 {
     /// Offsets of quotes from the frame's start, with room for one block of nothing but quotes.
-    #[cfg_attr(
-        not(target_arch = "x86_64"),
-        expect(dead_code, reason = "never made on other processors")
-    )]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "never made on other processors"))]
     quotes: Box<[u32]>,
 }
 
@@ -58,9 +55,7 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt");
-        able.then(|| Avx2 {
-            quotes: vec![0; QUOTES_MAX + BLOCK].into_boxed_slice(),
-        })
+        able.then(|| Avx2 { quotes: vec![0; QUOTES_MAX + BLOCK].into_boxed_slice() })
     }
 
     /// Reads both sides from `start`, which is behind `"b":[`, up to the bracket that closes `"a":[`; gives
@@ -128,12 +123,7 @@ mod kernel {
             if decimals > LANE - 2 {
                 return None;
             }
-            let mut shape = Shape {
-                dot: [0; LANE],
-                largest: [9; LANE],
-                order: [0; LANE],
-                shortest: 1,
-            };
+            let mut shape = Shape { dot: [0; LANE], largest: [9; LANE], order: [0; LANE], shortest: 1 };
             if decimals == 0 {
                 for (index, slot) in shape.order.iter_mut().enumerate() {
                     *slot = index as u8;
@@ -163,6 +153,18 @@ mod kernel {
         order: __m256i,
     }
 
+    impl Constants {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        #[inline]
+        fn new(price: &Shape, quantity: &Shape) -> Constants {
+            Constants {
+                dot: both(&price.dot, &quantity.dot),
+                largest: both(&price.largest, &quantity.largest),
+                order: both(&price.order, &quantity.order),
+            }
+        }
+    }
+
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
     fn both(price: &[u8; LANE], quantity: &[u8; LANE]) -> __m256i {
@@ -188,10 +190,7 @@ mod kernel {
             // SAFETY: at < length and 64 bytes lie behind `length`.
             let (low, high) = unsafe {
                 let block = padded.as_ptr().add(at);
-                (
-                    _mm256_loadu_si256(block.cast()),
-                    _mm256_loadu_si256(block.add(32).cast()),
-                )
+                (_mm256_loadu_si256(block.cast()), _mm256_loadu_si256(block.add(32).cast()))
             };
             let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, quote)) as u32;
             let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, quote)) as u32;
@@ -270,11 +269,7 @@ mod kernel {
     /// A number too long for a lane, by the portable way.
     #[cold]
     fn long_number(padded: &[u8], start: usize, scale: &Scale) -> Option<i64> {
-        Cursor {
-            buffer: padded,
-            at: start,
-        }
-        .decimal(scale)
+        Cursor { buffer: padded, at: start }.decimal(scale)
     }
 
     #[inline(always)]
@@ -286,6 +281,41 @@ mod kernel {
     const BETWEEN_LEVELS: u32 = u32::from_le_bytes(*b"\"],[");
     const SIDE_END: u32 = u32::from_le_bytes(*b"\"]]\0");
     const THREE_BYTES: u32 = 0x00ff_ffff;
+
+    /// The level whose four quotes are `group`.
+    ///
+    /// # Safety
+    /// The processor has the features; the quotes are ascending, in `padded`, and at least [`LANE`].
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn one_level(
+        padded: &[u8],
+        scales: &Scales,
+        shapes: &[Shape; 2],
+        constants: Constants,
+        group: &[u32; 4],
+        errors: &mut __m256i,
+        wrong: &mut usize,
+    ) -> Option<Level> {
+        let [price_open, price_close, quantity_open, quantity_close] = group.map(|at| at as usize);
+        let price_length = price_close - price_open - 1;
+        let quantity_length = quantity_close - quantity_open - 1;
+        if price_length > LANE || quantity_length > LANE {
+            return Some(Level {
+                tick: Tick(long_number(padded, price_open + 1, &scales.price)?),
+                lots: Lots(long_number(padded, quantity_open + 1, &scales.quantity)?),
+            });
+        }
+        *wrong |= usize::from(price_length < shapes[0].shortest) | usize::from(quantity_length < shapes[1].shortest);
+        // SAFETY: the caller's promise, and the lengths were just compared with LANE.
+        let (tick, lots) = unsafe {
+            convert(padded, (price_close, price_length), (quantity_close, quantity_length), constants, errors)
+        };
+        Some(Level {
+            tick: Tick(scales.price.units_from_mantissa(tick)?),
+            lots: Lots(scales.quantity.units_from_mantissa(lots)?),
+        })
+    }
 
     /// See [`super::Avx2::sides`].
     ///
@@ -301,21 +331,14 @@ mod kernel {
         scales: Scales,
         levels: &mut LevelScratch,
     ) -> Option<usize> {
-        let (price, quantity) = (Shape::new(&scales.price)?, Shape::new(&scales.quantity)?);
-        let constants = Constants {
-            dot: both(&price.dot, &quantity.dot),
-            largest: both(&price.largest, &quantity.largest),
-            order: both(&price.order, &quantity.order),
-        };
+        let shapes = [Shape::new(&scales.price)?, Shape::new(&scales.quantity)?];
+        let constants = Constants::new(&shapes[0], &shapes[1]);
         // SAFETY: the caller's promises are the ones asked for.
         let found = unsafe { find_quotes(quotes, padded, start, length)? };
         let mut groups = &quotes[..found];
         let mut errors = _mm256_setzero_si256();
         let mut wrong = 0usize;
-        let mut cursor = Cursor {
-            buffer: padded,
-            at: start,
-        };
+        let mut cursor = Cursor { buffer: padded, at: start };
         for side in Side::BOTH {
             if side == Side::Ask {
                 cursor.literal(b",\"a\":[")?;
@@ -334,36 +357,9 @@ mod kernel {
                 let [price_open, price_close, quantity_open, quantity_close] = group.map(|at| at as usize);
                 wrong |= (price_open ^ expected) | (quantity_open ^ (price_close + 2));
                 wrong |= ((four_bytes(padded, price_close)? & THREE_BYTES) ^ BETWEEN_NUMBERS) as usize;
-                let price_length = price_close - price_open - 1;
-                let quantity_length = quantity_close - quantity_open - 1;
-                let (tick, lots) = if price_length > LANE || quantity_length > LANE {
-                    (
-                        long_number(padded, price_open + 1, &scales.price)?,
-                        long_number(padded, quantity_open + 1, &scales.quantity)?,
-                    )
-                } else {
-                    wrong |=
-                        usize::from(price_length < price.shortest) | usize::from(quantity_length < quantity.shortest);
-                    // SAFETY: quotes lie behind `start`, which is at least LANE, and before `length`; the
-                    // lengths were just compared with LANE.
-                    let (tick, lots) = unsafe {
-                        convert(
-                            padded,
-                            (price_close, price_length),
-                            (quantity_close, quantity_length),
-                            constants,
-                            &mut errors,
-                        )
-                    };
-                    (
-                        scales.price.units_from_mantissa(tick)?,
-                        scales.quantity.units_from_mantissa(lots)?,
-                    )
-                };
-                *space.get_mut(count)? = Level {
-                    tick: Tick(tick),
-                    lots: Lots(lots),
-                };
+                // SAFETY: quotes lie behind `start`, which is at least LANE, and before `length`.
+                let level = unsafe { one_level(padded, &scales, &shapes, constants, group, &mut errors, &mut wrong)? };
+                *space.get_mut(count)? = level;
                 count += 1;
                 let behind = four_bytes(padded, quantity_close)?;
                 if behind != BETWEEN_LEVELS {

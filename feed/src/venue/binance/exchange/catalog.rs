@@ -16,6 +16,14 @@ pub enum Api {
     Depth,
     /// Best bid and ask.
     BookTicker,
+    /// A price: the best bid, where the venue tells the last trade's.
+    TickerPrice,
+    /// Fee rates of the account.
+    Commission,
+    /// Whether positions are kept one a side (futures): never here.
+    PositionMode,
+    /// Sets the leverage (futures); the exchange's own stays.
+    Leverage,
     /// New order.
     Place,
     /// New order, checked only.
@@ -74,7 +82,8 @@ impl Api {
     #[must_use]
     pub fn security(self) -> Security {
         match self {
-            Api::Ping | Api::Time | Api::ExchangeInfo | Api::Depth | Api::BookTicker => Security::Open,
+            Api::Ping | Api::Time | Api::ExchangeInfo | Api::Depth => Security::Open,
+            Api::BookTicker | Api::TickerPrice => Security::Open,
             Api::SessionStatus | Api::Logout | Api::Subscribe | Api::Unsubscribe => Security::Open,
             Api::ListenKeyStart | Api::ListenKeyKeep | Api::ListenKeyStop => Security::Key,
             _ => Security::Signed,
@@ -89,6 +98,9 @@ impl Api {
         match self {
             Api::ExchangeInfo if spot => 20,
             Api::Depth => depth_weight(product, params),
+            Api::Commission => 20,
+            Api::PositionMode => 30,
+            Api::TickerPrice => 2,
             Api::BookTicker if spot => 2 + 2 * u64::from(!one_symbol),
             Api::BookTicker => 2 + 3 * u64::from(!one_symbol),
             Api::Place | Api::TestOrder if !spot => 0,
@@ -168,6 +180,8 @@ const SPOT_REST: &[(&str, &str, Api)] = &[
     ("GET", "/api/v3/exchangeInfo", Api::ExchangeInfo),
     ("GET", "/api/v3/depth", Api::Depth),
     ("GET", "/api/v3/ticker/bookTicker", Api::BookTicker),
+    ("GET", "/api/v3/ticker/price", Api::TickerPrice),
+    ("GET", "/api/v3/account/commission", Api::Commission),
     ("POST", "/api/v3/order", Api::Place),
     ("POST", "/api/v3/order/test", Api::TestOrder),
     ("DELETE", "/api/v3/order", Api::Cancel),
@@ -185,6 +199,11 @@ const USDM_REST: &[(&str, &str, Api)] = &[
     ("GET", "/fapi/v1/exchangeInfo", Api::ExchangeInfo),
     ("GET", "/fapi/v1/depth", Api::Depth),
     ("GET", "/fapi/v1/ticker/bookTicker", Api::BookTicker),
+    ("GET", "/fapi/v1/ticker/price", Api::TickerPrice),
+    ("GET", "/fapi/v2/ticker/price", Api::TickerPrice),
+    ("GET", "/fapi/v1/commissionRate", Api::Commission),
+    ("GET", "/fapi/v1/positionSide/dual", Api::PositionMode),
+    ("POST", "/fapi/v1/leverage", Api::Leverage),
     ("POST", "/fapi/v1/order", Api::Place),
     ("POST", "/fapi/v1/order/test", Api::TestOrder),
     ("DELETE", "/fapi/v1/order", Api::Cancel),
@@ -214,6 +233,8 @@ pub fn method(product: Product, name: &str) -> Option<Api> {
         "exchangeInfo" => Api::ExchangeInfo,
         "depth" => Api::Depth,
         "ticker.book" => Api::BookTicker,
+        "ticker.price" => Api::TickerPrice,
+        "account.commission" if spot => Api::Commission,
         "session.logon" => Api::Logon,
         "session.status" => Api::SessionStatus,
         "session.logout" => Api::Logout,

@@ -116,7 +116,9 @@ impl Player {
     /// When the next frame is due; `NEVER` before the start and after the end.
     #[must_use]
     pub fn deadline(&self) -> Nanos {
-        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else { return Nanos::NEVER };
+        let (Some((at, first)), Some(frame)) = (self.started, self.ahead.front()) else {
+            return Nanos::NEVER;
+        };
         match self.speed {
             Speed::Max => at,
             Speed::Thousandths(speed) => {
@@ -191,6 +193,12 @@ impl BinanceExchange {
             self.play(&frame, now, true);
             self.flush_events(now);
         }
+    }
+
+    /// Takes one frame of a market that goes on elsewhere: for paper trading, where orders meet a live market.
+    pub fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
+        self.play(frame, now, true);
+        self.flush_events(now);
     }
 
     fn play(&mut self, frame: &MarketFrame, now: Nanos, relayed: bool) {
@@ -290,11 +298,11 @@ impl BinanceExchange {
             self.player.bad_frames += 1;
             return;
         };
-        let distance = |chain: &Chain| {
-            chain.pending.back().map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
-        };
+        let distance = |chain: &Chain| chain.pending.back().map_or(u64::MAX, |depth| depth.last.abs_diff(sequence));
         let waiting = self.player.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
-        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else { return };
+        let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
+            return;
+        };
         match frames::read_snapshot(data, &self.world.listings()[index]) {
             Err(_) => self.player.bad_frames += 1,
             Ok(snapshot) => {

@@ -1,7 +1,9 @@
 //! COLD: Binance's figures for the simulated exchange: windows, fees, well-known listings.
 
+use crate::number::{Scale, TEXT_MAX};
 use crate::venue::binance::Product;
 use crate::venue::exchange_world::ListingSettings;
+use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 
@@ -11,18 +13,10 @@ pub fn windows(product: Product) -> [(u64, Nanos); 4] {
     let minute = Nanos::from_seconds(60);
     let connections = (300, Nanos::from_seconds(300));
     match product {
-        Product::BinanceSpot => [
-            (6000, minute),
-            (50, Nanos::from_seconds(10)),
-            (160_000, Nanos::from_seconds(86_400)),
-            connections,
-        ],
-        Product::BinanceUsdm => [
-            (2400, minute),
-            (300, Nanos::from_seconds(10)),
-            (1200, minute),
-            connections,
-        ],
+        Product::BinanceSpot => {
+            [(6000, minute), (50, Nanos::from_seconds(10)), (160_000, Nanos::from_seconds(86_400)), connections]
+        }
+        Product::BinanceUsdm => [(2400, minute), (300, Nanos::from_seconds(10)), (1200, minute), connections],
     }
 }
 
@@ -39,10 +33,8 @@ pub fn fees(product: Product) -> (i64, i64) {
 #[must_use]
 pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
     let quotes = ["USDT", "USDC", "FDUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB"];
-    let quote = quotes
-        .into_iter()
-        .find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote))
-        .unwrap_or("USDT");
+    let quote =
+        quotes.into_iter().find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote)).unwrap_or("USDT");
     let base = symbol.strip_suffix(quote).unwrap_or(symbol);
     let lot_size = match product {
         Product::BinanceSpot => "0.00000001",
@@ -53,6 +45,7 @@ pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str
         base: base.to_owned(),
         quote: quote.to_owned(),
         tick_size: tick_size.to_owned(),
+        tick_unit: tick_size.to_owned(),
         lot_size: lot_size.to_owned(),
         order_step: order_step.to_owned(),
         notional_min: match (product, base) {
@@ -62,6 +55,21 @@ pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str
             (Product::BinanceUsdm, _) => Decimal::from(5),
         },
     }
+}
+
+/// A listing for an instrument, as a recording's inference or an instrument list gives it.
+#[must_use]
+pub fn listing_for(product: Product, instrument: &Instrument) -> ListingSettings {
+    let text = |scale: &Scale, units: i64| {
+        let mut buffer = [0u8; TEXT_MAX];
+        scale.format(units, &mut buffer).to_owned()
+    };
+    let tick_size = text(&instrument.price, instrument.tick_order_step.max(1));
+    let order_step = text(&instrument.quantity, instrument.lots_order_step.max(1));
+    let mut settings = listing(product, instrument.symbol.as_str(), &tick_size, &order_step);
+    settings.tick_unit = text(&instrument.price, 1);
+    settings.lot_size = text(&instrument.quantity, 1);
+    settings
 }
 
 /// A listing whose increments are known here; others are inferred from their market.

@@ -2,22 +2,23 @@
 //!
 //! A product line has one route or two (USD-M serves depth and trades apart); each route has two connections,
 //! of which one works and the other takes over before the first is too old. A connection's number, its `path`,
-//! is `2 * route + which`.
+//! is `2 * route + which`. `connections` looks after the connections, `symbols` after the books.
 
-use spinbook_engine::event::LostReason;
+mod connections;
+mod symbols;
+
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
-use super::budget::MessageBudget;
-use super::flow::{FrameOutcome, MarketFlow};
-use super::link::{Link, LinkState};
-use super::subscription::{RouteMessages, write_messages};
-use super::{CloseReason, MarketSink, SessionAction, SessionCounters, SessionError, SessionSettings};
 use crate::backoff::{Backoff, Jitter};
+use crate::session::budget::MessageBudget;
+use crate::session::flow::{FrameOutcome, MarketFlow};
+use crate::session::link::{Link, LinkState};
+use crate::session::subscription::{RouteMessages, write_messages};
+use crate::session::{CloseReason, MarketSink, SessionAction, SessionCounters, SessionError, SessionSettings};
 use crate::sync::{SnapshotStep, SyncState};
 use crate::timer::DeadlineTable;
 use crate::venue::binance::{Product, StreamRoute};
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::market::Message;
 
 /// How often everything is looked after when nothing happens.
 const TICK: Nanos = Nanos::from_millis(100);
@@ -56,6 +57,12 @@ struct Care {
     fetch: Fetch,
     backoff: Backoff,
     last_depth: Nanos,
+    /// Since when the book is in step; zero: it is not.
+    live_since: Nanos,
+    /// Snapshots asked for since the book was last in step for long.
+    asked_in_a_row: u32,
+    /// No snapshot is asked for earlier.
+    not_before: Nanos,
 }
 
 /// A bounded queue of actions.
@@ -149,6 +156,9 @@ impl MarketSession {
                     fetch: Fetch::Idle,
                     backoff: Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
                     last_depth: Nanos::ZERO,
+                    live_since: Nanos::ZERO,
+                    asked_in_a_row: 0,
+                    not_before: Nanos::ZERO,
                 })
                 .collect(),
             fetches: DeadlineTable::new(instruments.len()),
@@ -290,7 +300,9 @@ impl MarketSession {
         received: Stamp,
         sink: &mut impl MarketSink,
     ) {
-        let Some(symbol) = self.index_of(instrument) else { return };
+        let Some(symbol) = self.index_of(instrument) else {
+            return;
+        };
         if !matches!(self.care[symbol].fetch, Fetch::InFlight { .. }) {
             return;
         }
@@ -304,7 +316,7 @@ impl MarketSession {
         self.care[symbol].fetch = Fetch::Idle;
         let live = self.flow.state(symbol) == SyncState::Live;
         match result {
-            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].backoff.reset(),
+            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].live_since = received.wall,
             _ => {
                 self.counters.snapshots_failed += 1;
                 self.want_snapshot_later(symbol, Nanos::ZERO, received.wall);
@@ -314,7 +326,9 @@ impl MarketSession {
 
     /// A snapshot could not be fetched; `retry_after` is what the venue asked for, zero if it did not.
     pub fn on_snapshot_failed(&mut self, instrument: InstrumentId, retry_after: Nanos, now: Nanos) {
-        let Some(symbol) = self.index_of(instrument) else { return };
+        let Some(symbol) = self.index_of(instrument) else {
+            return;
+        };
         self.counters.snapshots_failed += 1;
         self.no_snapshot_before = self.no_snapshot_before.max(now + retry_after);
         self.care[symbol].fetch = Fetch::Idle;
@@ -338,276 +352,6 @@ impl MarketSession {
         self.look_after_links(now);
         self.ask_for_snapshots(now);
     }
-
-    // ---- connections
-
-    /// Opens what is due and sends what a budget held back.
-    fn look_after_links(&mut self, now: Nanos) {
-        for route in 0..self.routes.len() {
-            for which in 0..2 {
-                match self.routes[route].links[which].state {
-                    LinkState::Pausing { until } if until <= now => {
-                        if self.act(SessionAction::Open { path: path_of(route, which) }) {
-                            self.routes[route].links[which].state = LinkState::Opening { since: now };
-                        }
-                    }
-                    LinkState::Subscribing { .. } => self.send_subscriptions(route, which, now),
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    fn send_subscriptions(&mut self, route: usize, which: usize, now: Nanos) {
-        let path = path_of(route, which);
-        while self.routes[route].links[which].messages_sent < self.routes[route].messages.all_count {
-            let index = self.routes[route].messages.all_first + self.routes[route].links[which].messages_sent;
-            if !self.routes[route].links[which].budget.take(now, PONG_RESERVE) {
-                return;
-            }
-            if !self.act(SessionAction::Send { path, message: index as u16 }) {
-                return;
-            }
-            self.routes[route].links[which].messages_sent += 1;
-        }
-    }
-
-    /// Gives up a connection that is silent or does not answer.
-    fn judge_link(&mut self, route: usize, which: usize, received: Stamp, sink: &mut impl MarketSink) {
-        let now = received.wall;
-        let silence_max = if self.routes[route].carries_depth {
-            self.settings.connection_silence_max
-        } else {
-            Nanos(3 * self.product.card().ping_interval.0)
-        };
-        let link = &self.routes[route].links[which];
-        let reason = match link.state {
-            LinkState::Idle | LinkState::Pausing { .. } => return,
-            LinkState::Opening { since } | LinkState::Subscribing { since }
-                if now - since > self.settings.answer_wait_max =>
-            {
-                CloseReason::NoAnswer
-            }
-            LinkState::Subscribing { .. } | LinkState::Subscribed { .. } if now - link.last_frame > silence_max => {
-                self.counters.silent_connections += 1;
-                CloseReason::Silent
-            }
-            _ => return,
-        };
-        self.give_up(route, which, reason, received, sink);
-    }
-
-    /// Brings up the second connection when the first is old, and lets it take over when it has proved itself.
-    fn replace_primary(&mut self, route: usize, now: Nanos) {
-        let (primary, second) = (self.routes[route].primary, 1 - self.routes[route].primary);
-        if !self.routes[route].shutdown && now < self.routes[route].replace_at {
-            return;
-        }
-        match self.routes[route].links[second].state {
-            LinkState::Idle => self.routes[route].links[second].state = LinkState::Pausing { until: now },
-            LinkState::Subscribed { since } => {
-                let overlap = if self.routes[route].shutdown { Nanos::ZERO } else { self.settings.overlap };
-                if now - since < overlap {
-                    return;
-                }
-                let reason = if self.routes[route].shutdown { CloseReason::Shutdown } else { CloseReason::Planned };
-                if self.act(SessionAction::Close { path: path_of(route, primary), reason }) {
-                    self.routes[route].links[primary].state = LinkState::Idle;
-                    self.take_over(route, second);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The connection `which` is the one that is believed from here on.
-    fn take_over(&mut self, route: usize, which: usize) {
-        let early = Nanos(self.settings.planned_life.0 / 24);
-        let jitter = self.jitter.below(early);
-        let route = &mut self.routes[route];
-        route.primary = which;
-        route.shutdown = false;
-        route.replace_at = route.links[which].opened + self.settings.planned_life - jitter;
-    }
-
-    /// Closes a connection ourselves.
-    fn give_up(
-        &mut self,
-        route: usize,
-        which: usize,
-        reason: CloseReason,
-        received: Stamp,
-        sink: &mut impl MarketSink,
-    ) {
-        // If the queue is full the connection stays and is judged again at the next tick.
-        if self.act(SessionAction::Close { path: path_of(route, which), reason }) {
-            self.link_is_gone(route, which, received, sink);
-        }
-    }
-
-    /// A connection is gone: the other one takes over if it can, else books are lost and it is opened again.
-    fn link_is_gone(&mut self, route: usize, which: usize, received: Stamp, sink: &mut impl MarketSink) {
-        self.counters.closed += 1;
-        let other = 1 - which;
-        if self.routes[route].primary != which {
-            // The second connection failed while the first works: try again, the first goes on.
-            self.routes[route].links[which].pause(received.wall);
-            return;
-        }
-        if self.routes[route].links[other].is_subscribed() {
-            self.routes[route].links[which].state = LinkState::Idle;
-            self.take_over(route, other);
-            return;
-        }
-        self.routes[route].links[which].pause(received.wall);
-        self.routes[route].shutdown = false;
-        self.routes[route].replace_at = Nanos::NEVER;
-        if self.routes[route].links[other].state != LinkState::Idle {
-            // It was on its way: it becomes the one that is believed, the one that failed is not wanted.
-            self.routes[route].links[which].state = LinkState::Idle;
-            self.routes[route].primary = other;
-            if self.routes[route].links[other].is_open() {
-                self.take_over(route, other);
-            }
-        }
-        if self.routes[route].carries_depth {
-            for symbol in 0..self.care.len() {
-                if self.flow.state(symbol) == SyncState::Live {
-                    self.flow.lose(symbol, LostReason::Disconnected, received, path_of(route, which), sink);
-                }
-                if !matches!(self.care[symbol].fetch, Fetch::InFlight { .. }) {
-                    self.care[symbol].fetch = Fetch::Idle;
-                    self.fetches.clear(symbol);
-                }
-            }
-            self.flow.restart();
-        }
-    }
-
-    fn on_control_message(
-        &mut self,
-        route: usize,
-        which: usize,
-        message: Message,
-        received: Stamp,
-        sink: &mut impl MarketSink,
-    ) {
-        match message {
-            Message::Acknowledged { id: Some(id) } => {
-                let link = &mut self.routes[route].links[which];
-                link.acknowledged += usize::from(self.routes[route].messages.is_of_all(id));
-                let link = &mut self.routes[route].links[which];
-                if link.acknowledged >= self.routes[route].messages.all_count
-                    && matches!(link.state, LinkState::Subscribing { .. })
-                {
-                    link.state = LinkState::Subscribed { since: received.wall };
-                }
-            }
-            Message::Refused { id, code } => {
-                self.counters.refused += 1;
-                let resubscription = id.is_some_and(|id| !self.routes[route].messages.is_of_all(id));
-                if resubscription {
-                    // One symbol's; its book is not Live already and the others go on.
-                    return;
-                }
-                // A refused subscription is no silence: its books would never be live on this connection.
-                self.give_up(route, which, CloseReason::Refused { code }, received, sink);
-            }
-            Message::Shutdown => {
-                if self.routes[route].primary == which {
-                    self.routes[route].shutdown = true;
-                    self.replace_primary(route, received.wall);
-                    self.look_after_links(received.wall);
-                } else {
-                    self.give_up(route, which, CloseReason::Shutdown, received, sink);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    // ---- symbols
-
-    /// Gives up books whose depth stream is silent and subscribes them again; the other symbols stay as they are.
-    fn judge_symbols(&mut self, received: Stamp, sink: &mut impl MarketSink) {
-        let now = received.wall;
-        let Some(route) = self.routes.iter().position(|route| route.carries_depth) else { return };
-        let which = self.routes[route].primary;
-        if !self.routes[route].links[which].is_subscribed() {
-            return;
-        }
-        for symbol in 0..self.care.len() {
-            if now - self.care[symbol].last_depth <= self.settings.symbol_silence_max {
-                continue;
-            }
-            self.care[symbol].last_depth = now;
-            self.counters.silent_symbols += 1;
-            if self.flow.state(symbol) == SyncState::Live {
-                self.flow.lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
-            }
-            let message = self.routes[route].messages.one_first + symbol;
-            if self.routes[route].links[which].budget.take(now, 1) {
-                self.act(SessionAction::Send { path: path_of(route, which), message: message as u16 });
-            }
-        }
-    }
-
-    /// A book waits for a snapshot: asks for it unless one is wanted or on its way.
-    fn want_snapshot(&mut self, symbol: usize, now: Nanos) {
-        if self.care[symbol].fetch != Fetch::Idle || self.flow.state(symbol) != SyncState::AwaitingSnapshot {
-            return;
-        }
-        self.care[symbol].fetch = Fetch::Wanted { not_before: now };
-        self.fetches.set(symbol, now);
-        self.ask_for_snapshots(now);
-    }
-
-    fn want_snapshot_later(&mut self, symbol: usize, retry_after: Nanos, now: Nanos) {
-        if self.flow.state(symbol) == SyncState::Live {
-            return;
-        }
-        let not_before = now + self.care[symbol].backoff.next_pause().max(retry_after);
-        self.care[symbol].fetch = Fetch::Wanted { not_before };
-        self.fetches.set(symbol, not_before);
-    }
-
-    fn ask_for_snapshots(&mut self, now: Nanos) {
-        self.give_up_late_snapshots(now);
-        if now < self.no_snapshot_before {
-            return;
-        }
-        while self.snapshot_budget.left(now) > 0 {
-            let Some(symbol) = self.fetches.pop_due(now) else { return };
-            if self.flow.state(symbol) != SyncState::AwaitingSnapshot {
-                // Nothing is buffered yet: the first update asks for it.
-                self.care[symbol].fetch = Fetch::Idle;
-                continue;
-            }
-            let (instrument, limit) = (self.care[symbol].instrument, self.settings.snapshot_levels);
-            if !self.act(SessionAction::FetchSnapshot { instrument, limit }) {
-                self.fetches.set(symbol, now + TICK);
-                return;
-            }
-            self.snapshot_budget.note(now);
-            self.counters.snapshots_asked += 1;
-            self.care[symbol].fetch = Fetch::InFlight { since: now };
-        }
-    }
-
-    fn give_up_late_snapshots(&mut self, now: Nanos) {
-        for symbol in 0..self.care.len() {
-            match self.care[symbol].fetch {
-                Fetch::InFlight { since } if now - since > self.settings.answer_wait_max => {
-                    self.counters.snapshots_failed += 1;
-                    self.care[symbol].fetch = Fetch::Idle;
-                    self.want_snapshot_later(symbol, Nanos::ZERO, now);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    // ---- what is known
 
     fn index_of(&self, instrument: InstrumentId) -> Option<usize> {
         self.care.iter().position(|care| care.instrument == instrument)

@@ -1,0 +1,184 @@
+//! COLD: paper trading: a live market's raw frames, tapped on a connection of their own, into the simulated exchange.
+//!
+//! The hot thread has no part in it: the tap has its own session, and the exchange its own thread.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use mio::{Events, Poll};
+use spinbook_engine::event::{Answer, MarketEvent};
+use spinbook_engine::types::{Level, Nanos, Stamp};
+
+use super::clock::Clock;
+use super::hot_shared::HotShared;
+use super::market_line::{LineEnv, MarketLine};
+use super::snapshots::SnapshotMailbox;
+use crate::session::MarketSink;
+use crate::venue::binance::exchange::BinanceExchange;
+use crate::venue::exchange_side::{
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
+};
+
+/// Frames on their way; when it is full the newest is dropped and the book falls behind until a snapshot.
+const QUEUE_FRAMES: usize = 1 << 14;
+/// How often the exchange looks for frames.
+const LOOK_INTERVAL: Nanos = Nanos::from_millis(1);
+
+/// The way from the tap to the exchange.
+#[derive(Clone, Debug)]
+pub struct FrameQueue {
+    frames: Arc<ArrayQueue<MarketFrame>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl FrameQueue {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> FrameQueue {
+        FrameQueue { frames: Arc::new(ArrayQueue::new(QUEUE_FRAMES)), dropped: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// Frames that found it full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn put(&self, at: Nanos, bytes: &[u8]) {
+        if self.frames.push(MarketFrame { at, bytes: bytes.to_vec() }).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Default for FrameQueue {
+    fn default() -> Self {
+        FrameQueue::new()
+    }
+}
+
+/// A market without frames of its own: a paper exchange gets all of them from its queue.
+#[derive(Clone, Copy, Debug)]
+pub struct NoMarket;
+
+impl MarketSource for NoMarket {
+    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
+        Ok(None)
+    }
+}
+
+/// A simulated exchange whose market is a live one.
+pub struct PaperExchange {
+    exchange: BinanceExchange,
+    queue: FrameQueue,
+    look_next: Nanos,
+}
+
+impl PaperExchange {
+    /// Puts an exchange (made over [`NoMarket`]) behind a queue.
+    #[must_use]
+    pub const fn new(exchange: BinanceExchange, queue: FrameQueue) -> PaperExchange {
+        PaperExchange { exchange, queue, look_next: Nanos::ZERO }
+    }
+}
+
+impl ExchangeSide for PaperExchange {
+    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
+        self.exchange.on_http(request, now)
+    }
+
+    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
+        self.exchange.on_websocket_open(connection, target, now)
+    }
+
+    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
+        self.exchange.on_websocket_text(connection, text, now);
+    }
+
+    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos) {
+        self.exchange.on_websocket_control(connection, control, now);
+    }
+
+    fn on_websocket_close(&mut self, connection: ConnectionId, now: Nanos) {
+        self.exchange.on_websocket_close(connection, now);
+    }
+
+    fn on_timer(&mut self, now: Nanos) {
+        self.look_next = now + LOOK_INTERVAL;
+        while let Some(frame) = self.queue.frames.pop() {
+            self.exchange.on_market_frame(&frame, now);
+        }
+        if now >= self.exchange.next_deadline() {
+            self.exchange.on_timer(now);
+        }
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.exchange.next_deadline().min(self.look_next)
+    }
+
+    fn poll_output(&mut self) -> Option<ExchangeOutput> {
+        self.exchange.poll_output()
+    }
+}
+
+/// Judges nothing: the session only has to keep the stream and its snapshots coming.
+struct Deaf;
+
+impl MarketSink for Deaf {
+    fn on_market(&mut self, _: &MarketEvent, _: &[Level], _: &[Level], _: Nanos) -> Answer {
+        Answer::Ok
+    }
+}
+
+/// Connects to a live market and puts every frame and snapshot into the queue, until `stop` is set.
+///
+/// # Errors
+/// The system refuses a poll.
+pub fn run_tap(
+    mut line: MarketLine,
+    snapshots: &SnapshotMailbox,
+    queue: &FrameQueue,
+    clock: &Clock,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(16);
+    let shared = HotShared::default();
+    let mut sink = Deaf;
+    line.start(clock.now());
+    while !stop.load(Ordering::Relaxed) {
+        match poll.poll(&mut events, Some(Duration::from_millis(5))) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &events {
+            line.on_event(event.token());
+        }
+        let now = clock.now();
+        let stamp = Stamp { wall: now, tsc: 0 };
+        let mut env = LineEnv { registry: poll.registry(), snapshots, shared: &shared };
+        line.drive(&mut env, now, &mut sink);
+        for path in 0..line.path_count() {
+            while line.advance(path, &mut env, now, &mut sink) {
+                if let Some(bytes) = line.frame(path) {
+                    queue.put(now, bytes);
+                }
+                line.on_frame(path, stamp, &mut sink);
+            }
+        }
+        while let Some(mut result) = snapshots.take() {
+            if let Ok(length) = result.length {
+                queue.put(now, &result.buffer[..length]);
+            }
+            line.on_snapshot(&mut result, stamp, &mut sink);
+            snapshots.give_back(result.buffer);
+        }
+        line.on_timer(&mut env, now, &mut sink);
+    }
+    line.close(poll.registry(), clock.now());
+    Ok(())
+}
