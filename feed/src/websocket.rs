@@ -157,7 +157,10 @@ pub struct MessageReader {
     partial_valid: usize,
     /// What the last call handed out and must now be dropped.
     pending_bytes: usize,
+    /// Bytes of payload at the end of them.
+    pending_payload: usize,
     pending_assembly: bool,
+    pending_binary: bool,
 }
 
 impl MessageReader {
@@ -173,7 +176,9 @@ impl MessageReader {
             assembly_valid: 0,
             partial_valid: 0,
             pending_bytes: 0,
+            pending_payload: 0,
             pending_assembly: false,
+            pending_binary: false,
         }
     }
 
@@ -199,6 +204,8 @@ impl MessageReader {
             let found = if ordinary {
                 self.check_whole(input, header)?;
                 self.pending_bytes = frame_bytes;
+                self.pending_payload = header.payload_bytes;
+                self.pending_binary = header.opcode == Opcode::Binary;
                 Found::Frame(header)
             } else if header.opcode.is_control() {
                 self.pending_bytes = frame_bytes;
@@ -213,12 +220,58 @@ impl MessageReader {
         }
     }
 
+    /// What the last call of [`MessageReader::next`] handed out as text or binary message, again: the payload with
+    /// its padding, the payload's length, whether it is binary. Nothing, of length zero, if it was anything else.
+    #[inline]
+    pub fn current<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> (&'a mut [u8], usize, bool) {
+        if self.pending_assembly {
+            let length = self.assembly_bytes;
+            return (&mut self.assembly[..length + PADDING_BYTES], length, self.pending_binary);
+        }
+        let length = self.pending_payload;
+        (input.padded_mut(self.pending_bytes - length, length), length, self.pending_binary)
+    }
+
+    /// Whether a whole, unfragmented data message lies behind what was handed out. `None`: it needs more bytes;
+    /// false: something else lies there, which [`MessageReader::next`] must judge first.
+    #[inline]
+    #[must_use]
+    pub fn is_next_whole(&self, input: &PlaintextBuffer) -> Option<bool> {
+        let behind = input.unread().get(self.pending_bytes..)?;
+        let first = *behind.first()?;
+        let plain = first == FIN | Opcode::Text as u8 || first == FIN | Opcode::Binary as u8;
+        if !plain || self.fragment_kind.is_some() {
+            return Some(false);
+        }
+        match self.header(behind) {
+            Ok(Some(header)) if behind.len() >= header.header_bytes + header.payload_bytes => Some(true),
+            Ok(_) => None,
+            Err(_) => Some(false),
+        }
+    }
+
+    /// The length that the next frame's header announces, for the words of a refusal.
+    #[cold]
+    #[must_use]
+    pub fn announced_bytes(&self, input: &PlaintextBuffer) -> usize {
+        let behind = input.unread().get(self.pending_bytes..).unwrap_or_default();
+        match behind {
+            [_, 127, long @ ..] => long.first_chunk::<8>().map_or(0, |long| {
+                usize::try_from(u64::from_be_bytes(*long)).unwrap_or(usize::MAX)
+            }),
+            [_, 126, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
+            [_, short, ..] => usize::from(*short),
+            _ => 0,
+        }
+    }
+
     /// Drops what the last call handed out.
     #[inline]
     fn release(&mut self, input: &mut PlaintextBuffer) {
         if self.pending_bytes > 0 {
             input.consume(self.pending_bytes);
             self.pending_bytes = 0;
+            self.pending_payload = 0;
         }
         if self.pending_assembly {
             self.pending_assembly = false;
@@ -368,13 +421,15 @@ impl MessageReader {
         }
         self.fragment_kind = None;
         self.pending_assembly = true;
+        self.pending_binary = kind == Opcode::Binary;
         Ok(Some(Found::Assembled { text: kind == Opcode::Text }))
     }
 }
 
 /// Whether bytes are UTF-8.
 #[inline]
-fn is_text(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_text(bytes: &[u8]) -> bool {
     if bytes.len() < SHORT_TEXT_BYTES {
         is_short_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
     } else {

@@ -54,7 +54,7 @@ impl PlaintextBuffer {
 
     /// Makes room for `bytes` more where possible and returns how much room there is.
     #[inline]
-    pub(super) fn reserve(&mut self, bytes: usize) -> usize {
+    pub fn reserve(&mut self, bytes: usize) -> usize {
         let room = self.bytes.len() - PADDING_BYTES - self.end;
         if room >= bytes { room } else { self.compact() }
     }
