@@ -144,6 +144,31 @@ impl Receiver for Ours {
     }
 }
 
+/// Our record layer alone: what the message reader adds is seen beside it. Looks at no frame.
+struct OursRecords {
+    layer: RecordLayer<KernelSchedule>,
+    plaintext: PlaintextBuffer,
+}
+
+impl Receiver for OursRecords {
+    #[inline]
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
+        let (mut tally, mut from) = (Tally::default(), 0);
+        for &end in ends {
+            let read = &wire[from..end];
+            from = end;
+            self.layer.receive_space()[..read.len()].copy_from_slice(read);
+            self.layer.received(read.len());
+            while self.layer.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
+                tally.message(self.plaintext.unread());
+                let unread = self.plaintext.unread().len();
+                self.plaintext.consume(unread);
+            }
+        }
+        tally
+    }
+}
+
 /// tungstenite over rustls.
 pub struct Peer {
     websocket: WebSocket<Stream>,
@@ -268,7 +293,7 @@ fn frame(payload_bytes: usize) -> Vec<u8> {
     frame
 }
 
-/// The bare cipher, ours, and tungstenite on rustls with each of its buffer sizes, in this order.
+/// The bare cipher, ours, our record layer alone, and tungstenite on rustls with each of its buffer sizes, in this order.
 #[must_use]
 pub fn lines() -> Vec<Line> {
     let endpoints = Endpoints::new();
@@ -277,6 +302,9 @@ pub fn lines() -> Vec<Line> {
     let mut lines = vec![Line::new("bare AES-128-GCM", Bare { key, buffer }, server)];
     let (layer, server) = endpoints.ours();
     lines.push(Line::new("Spinbook record layer + reader", Ours::new(layer), server));
+    let (layer, server) = endpoints.ours();
+    let plaintext = PlaintextBuffer::new(MESSAGE_BYTES_MAX);
+    lines.push(Line::new("Spinbook record layer alone", OursRecords { layer, plaintext }, server));
     for bytes in PEER_BUFFERS {
         let (client, server) = endpoints.buffered();
         let name = format!("tungstenite + rustls, {} KiB", bytes / 1024);
@@ -290,7 +318,7 @@ pub fn lines() -> Vec<Line> {
 pub struct ReceiveTable {
     /// How the bytes lay.
     pub layout: Layout,
-    /// ns a message: the bare cipher, ours, then the peers.
+    /// ns a message: the bare cipher, ours, our record layer alone, then the peers.
     pub times: Vec<Time>,
     /// Ours over the bare cipher: the median of the ratios of single rounds.
     pub over_bare: f64,
@@ -317,7 +345,7 @@ pub fn measure(layout: Layout, rounds: usize) -> ReceiveTable {
             let begun = start();
             let tally = line.receive();
             let ticks = stop() - begun;
-            if who > 0 {
+            if who != 0 && who != 2 {
                 assert_eq!(tally.messages, layout.frames, "{}", line.name);
                 assert_eq!(tally.bytes, layout.frames * layout.frame_bytes, "{}", line.name);
             }
@@ -332,7 +360,7 @@ pub fn measure(layout: Layout, rounds: usize) -> ReceiveTable {
         median_of(spans[over].iter().zip(&spans[under]).map(|(over, under)| over / under).collect())
     };
     let over_bare = ratio(1, 0);
-    let peer_over_ours = (2..lines.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min);
+    let peer_over_ours = (3..lines.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min);
     let times = lines
         .iter()
         .zip(&spans)

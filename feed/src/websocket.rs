@@ -17,6 +17,10 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
+/// First byte of a whole text message.
+const TEXT_WHOLE: u8 = FIN | Opcode::Text as u8;
+/// First byte of a whole binary message.
+const BINARY_WHOLE: u8 = FIN | Opcode::Binary as u8;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +195,60 @@ impl MessageReader {
     #[inline]
     pub fn next<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
         self.release(input);
+        if let Some(header) = self.whole_header(input.unread()) {
+            self.hold_whole(input, header)?;
+            let (padded, length) = (input.padded_mut(header.header_bytes, header.payload_bytes), header.payload_bytes);
+            return Ok(Some(if self.pending_binary {
+                Message::Binary { padded, length }
+            } else {
+                Message::Text { padded, length }
+            }));
+        }
+        if input.unread().is_empty() {
+            return Ok(None);
+        }
+        self.next_unusual(input)
+    }
+
+    /// The header of what nearly every frame is: a whole, unfragmented text or binary message with a short length
+    /// field, all of it here. `None` for anything else, which is told apart without haste.
+    #[inline]
+    fn whole_header(&self, bytes: &[u8]) -> Option<Header> {
+        let [first, short, rest @ ..] = bytes else { return None };
+        let opcode = match *first {
+            TEXT_WHOLE => Opcode::Text,
+            BINARY_WHOLE => Opcode::Binary,
+            _ => return None,
+        };
+        let (header_bytes, payload_bytes) = match *short {
+            0..=125 => (2, usize::from(*short)),
+            126 => (4, usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
+            _ => return None,
+        };
+        let minimal = header_bytes == 2 || payload_bytes >= 126;
+        let here = bytes.len() >= header_bytes + payload_bytes;
+        let fits = payload_bytes <= self.message_bytes_max;
+        (minimal && here && fits && self.fragment_kind.is_none()).then_some(Header {
+            fin: true,
+            opcode,
+            header_bytes,
+            payload_bytes,
+        })
+    }
+
+    /// Checks a whole message and remembers that it is handed out.
+    #[inline]
+    fn hold_whole(&mut self, input: &PlaintextBuffer, header: Header) -> Result<(), WebSocketError> {
+        self.check_whole(input, header)?;
+        self.pending_bytes = header.header_bytes + header.payload_bytes;
+        self.pending_payload = header.payload_bytes;
+        self.pending_binary = header.opcode == Opcode::Binary;
+        Ok(())
+    }
+
+    /// Control frames, fragments, long and incomplete frames, and everything that is refused.
+    #[inline(never)]
+    fn next_unusual<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
         loop {
             let Some(header) = self.header(input.unread())? else {
                 return Ok(None);
@@ -202,10 +260,7 @@ impl MessageReader {
             }
             let ordinary = header.fin && !header.opcode.is_control() && self.fragment_kind.is_none();
             let found = if ordinary {
-                self.check_whole(input, header)?;
-                self.pending_bytes = frame_bytes;
-                self.pending_payload = header.payload_bytes;
-                self.pending_binary = header.opcode == Opcode::Binary;
+                self.hold_whole(input, header)?;
                 Found::Frame(header)
             } else if header.opcode.is_control() {
                 self.pending_bytes = frame_bytes;
@@ -239,8 +294,7 @@ impl MessageReader {
     pub fn is_next_whole(&self, input: &PlaintextBuffer) -> Option<bool> {
         let behind = input.unread().get(self.pending_bytes..)?;
         let first = *behind.first()?;
-        let plain = first == FIN | Opcode::Text as u8 || first == FIN | Opcode::Binary as u8;
-        if !plain || self.fragment_kind.is_some() {
+        if (first != TEXT_WHOLE && first != BINARY_WHOLE) || self.fragment_kind.is_some() {
             return Some(false);
         }
         match self.header(behind) {

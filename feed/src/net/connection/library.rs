@@ -23,6 +23,8 @@ pub(super) struct Library {
     incoming: Box<[u8]>,
     end: usize,
     closed: bool,
+    /// An alert or close_notify of ours went out: nothing may follow it.
+    ended: bool,
 }
 
 /// What to do once the connection takes data.
@@ -40,6 +42,7 @@ impl Library {
             incoming: vec![0; CIPHERTEXT_BUFFER_BYTES].into_boxed_slice(),
             end: 0,
             closed: false,
+            ended: false,
         })
     }
 
@@ -103,6 +106,10 @@ impl Library {
         outgoing: &mut Outgoing,
         wish: Wish<'_>,
     ) -> Result<Opened, ConnectionError> {
+        if self.ended {
+            return Err(ConnectionError::Ended);
+        }
+        self.ended = matches!(wish, Wish::Close);
         loop {
             if plaintext.reserve(PLAINTEXT_BYTES_MAX) < PLAINTEXT_BYTES_MAX {
                 return Ok(Opened::Full);
@@ -164,6 +171,7 @@ impl Library {
                 Ok(None) => {}
                 Ok(Some(opened)) => return Ok(opened),
                 Err(error) => {
+                    self.ended = true;
                     self.encode_alert(outgoing);
                     return Err(error);
                 }
