@@ -43,9 +43,27 @@ pub const LAYOUTS: [Layout; 6] = [
     Layout { name: "200 B", frame_bytes: 200, frames: 256, record_bytes_max: 16_384, records_per_read: 1 },
     Layout { name: "1 KB", frame_bytes: 1_000, frames: 128, record_bytes_max: 16_384, records_per_read: 1 },
     Layout { name: "8 KB", frame_bytes: 8_000, frames: 32, record_bytes_max: 16_384, records_per_read: 1 },
-    Layout { name: "200 B, 8 records a read", frame_bytes: 200, frames: 256, record_bytes_max: 16_384, records_per_read: 8 },
-    Layout { name: "8 KB over 1400 B records", frame_bytes: 8_000, frames: 32, record_bytes_max: 1_400, records_per_read: 6 },
-    Layout { name: "40 KB over 16 KiB records", frame_bytes: 40_000, frames: 8, record_bytes_max: 16_384, records_per_read: 3 },
+    Layout {
+        name: "200 B, 8 records a read",
+        frame_bytes: 200,
+        frames: 256,
+        record_bytes_max: 16_384,
+        records_per_read: 8,
+    },
+    Layout {
+        name: "8 KB over 1400 B records",
+        frame_bytes: 8_000,
+        frames: 32,
+        record_bytes_max: 1_400,
+        records_per_read: 6,
+    },
+    Layout {
+        name: "40 KB over 16 KiB records",
+        frame_bytes: 40_000,
+        frames: 8,
+        record_bytes_max: 16_384,
+        records_per_read: 3,
+    },
 ];
 
 /// What arrived, so that nothing is optimised away and everybody can be checked.
@@ -180,9 +198,7 @@ impl Peer {
             .read_buffer_size(read_buffer_bytes)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        Peer {
-            websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)),
-        }
+        Peer { websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)) }
     }
 }
 
@@ -234,13 +250,7 @@ pub struct Line {
 
 impl Line {
     fn new(name: impl Into<String>, receiver: impl Receiver + 'static, server: ServerConnection) -> Line {
-        Line {
-            name: name.into(),
-            receiver: Box::new(receiver),
-            server,
-            wire: Vec::new(),
-            ends: Vec::new(),
-        }
+        Line { name: name.into(), receiver: Box::new(receiver), server, wire: Vec::new(), ends: Vec::new() }
     }
 
     /// Has the server seal a round's frames; not timed.
@@ -250,7 +260,7 @@ impl Line {
     pub fn seal(&mut self, layout: Layout) {
         self.wire.clear();
         self.ends.clear();
-        let frame = frame(layout.frame_bytes);
+        let frame = server_frame(&payload(layout.frame_bytes));
         let mut records = 0;
         for _ in 0..layout.frames {
             for part in frame.chunks(layout.record_bytes_max) {
@@ -274,23 +284,28 @@ impl Line {
     }
 }
 
-/// A server's text frame: quotes, digits and brackets, as feeds have them.
-fn frame(payload_bytes: usize) -> Vec<u8> {
+/// A server's text frame.
+#[must_use]
+pub fn server_frame(payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x81];
-    match payload_bytes {
-        0..=125 => frame.push(payload_bytes as u8),
-        126..=65_535 => {
+    match payload.len() {
+        bytes @ 0..=125 => frame.push(bytes as u8),
+        bytes @ 126..=65_535 => {
             frame.push(126);
-            frame.extend((payload_bytes as u16).to_be_bytes());
+            frame.extend((bytes as u16).to_be_bytes());
         }
-        _ => {
+        bytes => {
             frame.push(127);
-            frame.extend((payload_bytes as u64).to_be_bytes());
+            frame.extend((bytes as u64).to_be_bytes());
         }
     }
-    let text = br#"["61234.50","0.012"],"#;
-    frame.extend(text.iter().cycle().take(payload_bytes));
+    frame.extend(payload);
     frame
+}
+
+/// Text as feeds have it: quotes, digits and brackets.
+fn payload(bytes: usize) -> Vec<u8> {
+    br#"["61234.50","0.012"],"#.iter().copied().cycle().take(bytes).collect()
 }
 
 /// The bare cipher, ours, our record layer alone, and tungstenite on rustls with each of its buffer sizes, in this order.

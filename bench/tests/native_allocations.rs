@@ -3,10 +3,22 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use spinbook_bench::receive::{LAYOUTS, lines};
-use spinbook_bench::send::{encoding, sealing, signing, whole};
+use spinbook_bench::pipeline::{Ours, Pipeline};
+use spinbook_bench::receive::{LAYOUTS, MESSAGE_BYTES_MAX, lines, server_frame};
+use spinbook_bench::send::{encoding, orders, sealing, signing, whole};
+use spinbook_bench::synthetic::Shape;
+use spinbook_bench::tls::{Endpoints, take};
+use spinbook_bench::workload::{CHAINS, LineKind, Recording};
+use spinbook_engine::intent::IntentKind;
+use spinbook_engine::types::{OrderId, Stamp};
+use spinbook_feed::frame_buffer::FrameBuffer;
+use spinbook_feed::record::{Opened, PlaintextBuffer};
+use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
+use spinbook_feed::websocket::{Message, MessageReader, Opcode};
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -80,9 +92,92 @@ fn count<R>(work: impl FnOnce() -> R) -> u64 {
     CALLS.load(Ordering::Relaxed) - before
 }
 
+/// Sealed frames of a recording in, sealed orders out; gives back the calls once the book is live, and the orders.
+fn socket_to_order(recording: &Recording) -> (u64, u64) {
+    let (mut layer, mut server) = Endpoints::new().ours();
+    let mut plaintext = PlaintextBuffer::new(MESSAGE_BYTES_MAX);
+    let mut reader = MessageReader::new(MESSAGE_BYTES_MAX);
+    let mut ours = Ours::new(recording, ScannerChoice::Best);
+    let (mut side, _) = orders(recording.product);
+    side.prepare(&[recording.instrument]);
+    let (mut frame, mut buffer) = (FrameBuffer::new(), recording.frames.buffer());
+    let (mut calls, mut sent, mut live, mut wire) = (0, 0, false, Vec::new());
+    for (line, kind) in recording.kinds.iter().enumerate() {
+        let now = recording.received[line];
+        let stamp = Stamp { wall: now, tsc: 0 };
+        match kind {
+            LineKind::Other => continue,
+            LineKind::Snapshot => {
+                let length = recording.frames.copy_to(line, &mut buffer);
+                ours.snapshot(&mut buffer, length, stamp);
+                live = true;
+                continue;
+            }
+            _ => {}
+        }
+        wire.clear();
+        server.writer().write_all(&server_frame(recording.frames.frame(line))).expect("memory takes all");
+        take(&mut server, &mut wire);
+        let called = count(|| {
+            layer.receive_space()[..wire.len()].copy_from_slice(&wire);
+            layer.received(wire.len());
+            while layer.open_next(&mut plaintext).expect("the server's record") != Opened::NeedMore {
+                while let Some(message) = reader.next(&mut plaintext).expect("a sound frame") {
+                    if let Message::Text { padded, length } = message {
+                        ours.frame(padded, length, stamp);
+                    }
+                }
+            }
+            ours.trader().answer(now, |intent| {
+                sent += 1;
+                let instrument = &recording.instrument;
+                let request = match intent.kind {
+                    IntentKind::Cancel => {
+                        Request::Cancel(OrderName { instrument, order: intent.order, venue_order: 0 })
+                    }
+                    _ => Request::Place(NewOrder {
+                        instrument,
+                        order: if intent.order == OrderId::NONE { OrderId::new(1, 1) } else { intent.order },
+                        side: intent.side,
+                        tick: intent.tick,
+                        lots: intent.lots,
+                        time_in_force: intent.time_in_force,
+                    }),
+                };
+                let length = side
+                    .encode_prepared(RequestId(sent), &request, now, frame.payload())
+                    .expect("the instrument was prepared");
+                let record = frame.seal(&mut layer, Opcode::Text, length, [1, 2, 3, 4]);
+                core::hint::black_box(record.expect("a small record"));
+            });
+        });
+        if live {
+            calls += called;
+        }
+    }
+    (calls, sent)
+}
+
 /// One test, because the counter sees the whole process.
 #[test]
 fn records_and_orders_call_no_malloc() {
+    for shape in Shape::ALL {
+        let recording = Recording::synthetic(shape, 60, 500, 4);
+        let (calls, sent) = socket_to_order(&recording);
+        println!("{}: {sent} orders and cancels, {calls} calls", recording.name);
+        assert!(sent > 0, "{}: orders left", recording.name);
+        assert_eq!(calls, 0, "{}", recording.name);
+    }
+    for (place, (name, _)) in CHAINS.iter().enumerate() {
+        match Recording::chain(place).expect("the recordings can be read") {
+            Some(recording) => {
+                let (calls, sent) = socket_to_order(&recording);
+                println!("{name}: {sent} orders and cancels, {calls} calls");
+                assert_eq!(calls, 0, "{name}");
+            }
+            None => println!("skipped: no recorded data"),
+        }
+    }
     assert_eq!(count(|| drop(core::hint::black_box(Box::new(1u64)))), 2, "Rust's allocator is counted");
     let from_c = count(|| {
         let key = aws_lc_rs::aead::UnboundKey::new(&aws_lc_rs::aead::AES_128_GCM, &[1; 16]);

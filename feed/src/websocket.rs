@@ -310,9 +310,9 @@ impl MessageReader {
     pub fn announced_bytes(&self, input: &PlaintextBuffer) -> usize {
         let behind = input.unread().get(self.pending_bytes..).unwrap_or_default();
         match behind {
-            [_, 127, long @ ..] => long.first_chunk::<8>().map_or(0, |long| {
-                usize::try_from(u64::from_be_bytes(*long)).unwrap_or(usize::MAX)
-            }),
+            [_, 127, long @ ..] => long
+                .first_chunk::<8>()
+                .map_or(0, |long| usize::try_from(u64::from_be_bytes(*long)).unwrap_or(usize::MAX)),
             [_, 126, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
             [_, short, ..] => usize::from(*short),
             _ => 0,

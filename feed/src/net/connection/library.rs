@@ -63,10 +63,8 @@ impl Library {
     /// Whether our record layer can go on from here.
     pub(super) fn suits_record_layer(&self) -> bool {
         let suite = self.connection.negotiated_cipher_suite().map(|suite| suite.suite());
-        let aes_gcm = matches!(
-            suite,
-            Some(CipherSuite::TLS13_AES_128_GCM_SHA256 | CipherSuite::TLS13_AES_256_GCM_SHA384)
-        );
+        let aes_gcm =
+            matches!(suite, Some(CipherSuite::TLS13_AES_128_GCM_SHA256 | CipherSuite::TLS13_AES_256_GCM_SHA384));
         aes_gcm && self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3)
     }
 

@@ -397,8 +397,11 @@ impl Connection {
         } else {
             Nanos::NEVER
         };
-        let pong_due =
-            if self.pong_bytes.is_some() && !self.closing { self.pong_last + self.limits.pong_spacing } else { Nanos::NEVER };
+        let pong_due = if self.pong_bytes.is_some() && !self.closing {
+            self.pong_last + self.limits.pong_spacing
+        } else {
+            Nanos::NEVER
+        };
         self.deadline.min(self.received_last + self.limits.silent_max).min(ping_due).min(pong_due)
     }
 

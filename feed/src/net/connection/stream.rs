@@ -108,8 +108,7 @@ impl Stream {
             && payload.len() <= PAYLOAD_BYTES_MAX
         {
             self.frame.payload()[..payload.len()].copy_from_slice(payload);
-            let record =
-                self.frame.seal(layer, opcode, payload.len(), mask).map_err(ConnectionError::Record)?;
+            let record = self.frame.seal(layer, opcode, payload.len(), mask).map_err(ConnectionError::Record)?;
             // Sealed before this record, and to leave before it: a key update, an alert.
             move_control(layer, &mut self.outgoing);
             return self.outgoing.send(record, socket).map_err(ConnectionError::from_socket);
