@@ -106,7 +106,7 @@ impl World {
         let gateway = Gateway::new(
             GatewaySettings::new(product, GatewayMode::Live, 77, limits),
             setup::credentials(),
-            vec![instrument.clone()],
+            vec![instrument],
         );
         World {
             now: setup::START,
