@@ -118,7 +118,7 @@ impl Report {
             "From a frame in a padded buffer until the engine has decided and its intents lie on the rings: decode, \
              sequence rule, book, strategy, quoter, risk. Two stamps around each frame, their cost included. All \
              pipelines end in the same engine and must decide the same; the plain ones push on our ring, too. \
-             Percentiles are medians of the rounds.\n"
+             Percentiles are medians of the rounds; mean and fit take each frame by its median round.\n"
         )?;
         self.figures.path.iter().try_for_each(|table| write_path(out, table))?;
         for (what, path) in &self.plots {
