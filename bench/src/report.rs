@@ -255,7 +255,11 @@ fn write_ring(out: &mut String, ring: &RingTable, build: &str) -> fmt::Result {
     for (one_way, stream) in ring.one_way.iter().zip(&ring.stream) {
         writeln!(out, "| {} | {} | {} |", one_way.name, cell(one_way), cell(stream))?;
     }
-    writeln!(out, "\nOne way is half a round trip through two rings; the median of blocks of 500 round trips.")
+    writeln!(
+        out,
+        "\nOne way is half a round trip through two rings; the median of blocks of 50 round trips. Flat out: the \
+         median of blocks of 1,000 messages."
+    )
 }
 
 #[cfg(test)]
