@@ -97,13 +97,13 @@ impl Kind {
     }
 }
 
+/// Without a pause between looks, as the pinned I/O thread polls: a pause costs more than the way itself.
 #[inline]
 fn wait_pop<C: Pop>(consumer: &mut C) -> Intent {
     loop {
         if let Some(intent) = consumer.pop() {
             return intent;
         }
-        core::hint::spin_loop();
     }
 }
 
