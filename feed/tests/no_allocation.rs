@@ -50,13 +50,7 @@ fn a_warm_session_allocates_and_frees_nothing() {
         session.on_open(0, stamp.wall);
         let answer = b"{\"result\":null,\"id\":1}";
         buffer[..answer.len()].copy_from_slice(answer);
-        session.on_frame(
-            0,
-            &mut buffer[..answer.len() + FRAME_PADDING],
-            answer.len(),
-            stamp,
-            &mut markets,
-        );
+        session.on_frame(0, &mut buffer[..answer.len() + FRAME_PADDING], answer.len(), stamp, &mut markets);
         let mut counted = 0;
         for (index, (kind, bytes)) in records.iter().enumerate() {
             buffer[..bytes.len()].copy_from_slice(bytes);

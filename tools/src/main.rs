@@ -15,8 +15,6 @@ mod simulated;
 mod state_dir;
 mod topology;
 mod trade;
-mod trade_report;
-mod trade_screen;
 mod ui;
 mod venue_rest;
 

@@ -23,7 +23,8 @@ use crate::assembly;
 use crate::config::MarketConfig;
 use crate::error::Failure;
 use crate::simulated::{CaFile, TestKeys, make_paper};
-use crate::trade::{Urls, Venue, instruments, route, session_settings, trust};
+use crate::trade::Venue;
+use crate::trade::setup::{Urls, instruments, route, session_settings, trust};
 use crate::venue_rest::VenueRest;
 
 /// The running exchange and tap.

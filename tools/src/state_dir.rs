@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::command::kill::KILL_FILE;
 use crate::error::Failure;
 
 /// The directory, locked as long as this lives.
@@ -27,6 +28,13 @@ impl StateDir {
                 .next("name a directory that can be written: engine.state_dir")
         };
         fs::create_dir_all(path).map_err(|error| fail(&error))?;
+        let kill_file = path.join(KILL_FILE);
+        if kill_file.exists() {
+            return Err(Failure::usage("trading was halted by `spinbook kill`")
+                .at(kill_file.display())
+                .because("no engine starts in this state directory while the file is there")
+                .next("find out why it was halted; then remove the file"));
+        }
         let file = path.join("run");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -75,6 +83,9 @@ mod tests {
         assert!(StateDir::open(directory.path()).expect("free again").epoch > epoch);
         fs::write(directory.path().join("run"), "4000000000\n").expect("written");
         assert_eq!(StateDir::open(directory.path()).expect("free again").epoch, 4_000_000_001);
+        fs::write(directory.path().join(KILL_FILE), "halt\n").expect("written");
+        assert!(StateDir::open(directory.path()).is_err(), "a kill holds until a human lifts it");
+        fs::remove_file(directory.path().join(KILL_FILE)).expect("lifted");
         fs::write(directory.path().join("run"), "what\n").expect("written");
         assert!(StateDir::open(directory.path()).is_err(), "a damaged number is not guessed");
     }

@@ -193,7 +193,7 @@ fn the_sample_is_written_once_and_checks() {
 #[test]
 fn a_bad_configuration_is_answered_with_file_line_value_and_nearest_key() {
     let folder = with_config("position_max_base = ", "positon_max_base = ");
-    for verb in [&["config", "check", "-c"]] {
+    for verb in [&["config", "check", "-c"], &["run", "--mode=paper", "-c"]] {
         let output = spinbook(folder.path(), &[verb, ["spinbook.toml"].as_slice()].concat());
         assert_eq!(code(&output), 2, "{}", err(&output));
         let text = err(&output);

@@ -134,6 +134,7 @@ pub struct CycleScale {
 impl CycleScale {
     /// Measures the counter against the monotonic clock for `span` (20 ms give about 1 part in 10^5).
     #[must_use]
+    // cold: measured once, before the threads start
     pub fn measure(span: Duration) -> CycleScale {
         let (start, cycles_start) = (Instant::now(), cycles());
         std::thread::sleep(span);

@@ -108,6 +108,7 @@ pub fn new<U: SnapshotUrls>(
 
 impl<U: SnapshotUrls> SnapshotWorker<U> {
     /// Fetches until `stop` is set. Cold: it has a thread of its own.
+    // cold: a thread of its own
     pub fn run(self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             while self.mailbox.spent.pop().is_some() {}

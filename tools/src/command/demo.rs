@@ -13,7 +13,6 @@ use crate::error::Failure;
 use crate::exchange_child::{ExchangeChild, Ready};
 use crate::topology::Cores;
 use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
-use crate::trade_report;
 
 /// Runs `spinbook demo`.
 ///
@@ -56,7 +55,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         true => Ok(()),
         false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
     })?;
-    let done = trade_report::report(&finished);
+    let done = trade::report::report(&finished);
     drop(child);
     done
 }

@@ -13,7 +13,6 @@ use crate::paper_rig::PaperRig;
 use crate::simulated::TestKeys;
 use crate::topology::Cores;
 use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
-use crate::trade_report;
 
 /// Runs `spinbook run`.
 ///
@@ -71,7 +70,7 @@ fn finish(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Fa
         let _ = threads::pin(core);
     }
     let finished = trade::run(plan, context, alive)?;
-    trade_report::report(&finished)
+    trade::report::report(&finished)
 }
 
 #[allow(clippy::too_many_arguments)]

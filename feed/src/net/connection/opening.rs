@@ -1,4 +1,4 @@
-//! COLD: how a connection opens: TCP, TLS and the WebSocket upgrade, none of which blocks.
+//! COLD: a connection's beginning: TCP connect, TLS handshake and WebSocket upgrade, never blocking.
 
 use std::io;
 use std::time::Duration;

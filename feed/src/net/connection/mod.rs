@@ -1,83 +1,30 @@
 //! HOT: one client connection from connect to close, never blocking: TCP, TLS, WebSocket upgrade, frames.
 
-mod open;
+mod error;
+mod held;
+mod opening;
+mod settings;
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use rustls::ClientConfig;
 use spinbook_engine::types::Nanos;
 use tungstenite::error::ProtocolError as ProtocolFault;
 use tungstenite::handshake::MidHandshake;
 use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tungstenite::{ClientHandshake, Message, WebSocket};
 
-pub use super::connection_error::{ConnectionError, Operation};
+pub use self::error::{ConnectionError, Operation};
+pub use self::settings::{ConnectionLimits, ConnectionSettings};
+
+use self::held::Held;
 use super::pipe::Pipe;
 
 /// Readable bytes behind every frame that [`Connection::poll_frame`] hands out.
 pub const FRAME_PADDING: usize = 64;
 /// Bytes of an upgrade reply's header that are accepted.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
-
-/// How much and how long a connection puts up with.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// Largest message accepted, in bytes; refused before memory is taken.
-    pub message_bytes_max: usize,
-    /// The WebSocket code's read buffer, in bytes.
-    pub read_buffer_bytes: usize,
-    /// Largest amount of unsent bytes kept.
-    pub backlog_bytes_max: usize,
-    /// Connect, TLS and upgrade together.
-    pub open_within: Nanos,
-    /// The closing handshake.
-    pub close_within: Nanos,
-    /// Ping the peer after this much silence.
-    pub ping_after: Nanos,
-    /// Give up after this much silence.
-    pub silent_max: Nanos,
-    /// Least time between two pongs: only the newest ping is answered.
-    pub pong_spacing: Nanos,
-    /// Pings in one second that end the connection.
-    pub pings_per_second_max: u32,
-}
-
-impl ConnectionLimits {
-    /// For public market data: messages up to 1 MiB.
-    pub const PUBLIC: ConnectionLimits = ConnectionLimits {
-        message_bytes_max: 1 << 20,
-        read_buffer_bytes: 16 * 1024,
-        backlog_bytes_max: 256 * 1024,
-        open_within: Nanos::from_millis(5_000),
-        close_within: Nanos::from_millis(1_000),
-        ping_after: Nanos::from_millis(5_000),
-        silent_max: Nanos::from_millis(15_000),
-        pong_spacing: Nanos::from_millis(1_000),
-        pings_per_second_max: 20,
-    };
-    /// For orders and user data: messages up to 256 KiB.
-    pub const PRIVATE: ConnectionLimits =
-        ConnectionLimits { message_bytes_max: 256 * 1024, read_buffer_bytes: 8 * 1024, ..ConnectionLimits::PUBLIC };
-}
-
-/// Where to connect and as what.
-#[derive(Clone, Debug)]
-pub struct ConnectionSettings {
-    /// Resolved address.
-    pub address: SocketAddr,
-    /// Host name: what the certificate must name, and the `Host` header.
-    pub host: String,
-    /// Path and query to upgrade, starting with `/`.
-    pub target: String,
-    /// Whom to trust.
-    pub tls: Arc<ClientConfig>,
-    /// Caps and deadlines.
-    pub limits: ConnectionLimits,
-}
 
 /// One text or binary message in a buffer that has [`FRAME_PADDING`] further readable bytes.
 #[derive(Debug)]
@@ -337,12 +284,7 @@ impl Connection {
                 }
                 Ok(Message::Ping(_)) => self.on_ping(now)?,
                 Ok(Message::Close(close)) => {
-                    // Our answer is queued; one attempt to send it before the connection is given up.
-                    let _ = websocket.flush();
-                    websocket.get_mut().tls.send_close_notify();
-                    let _ = self.flush_tls();
-                    let (code, reason) = ended_by(close);
-                    return Err(ConnectionError::Closed { code, reason });
+                    return Err(self.closed_by_peer(close));
                 }
                 Ok(Message::Pong(_) | Message::Frame(_)) => {}
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -354,6 +296,18 @@ impl Connection {
                 Err(error) => return Err(self.refuse(error)),
             }
         }
+    }
+
+    /// Answers the peer's closing handshake as far as the socket takes it.
+    // cold: the connection ends here
+    fn closed_by_peer(&mut self, close: Option<CloseFrame>) -> ConnectionError {
+        if let Phase::Open(websocket) = &mut self.phase {
+            let _ = websocket.flush();
+            websocket.get_mut().tls.send_close_notify();
+            let _ = self.flush_tls();
+        }
+        let (code, reason) = close.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
+        ConnectionError::Closed { code, reason }
     }
 
     /// Tells the peer why the connection fails (1009, 1002 or 1007) as far as the socket takes it.
@@ -515,36 +469,4 @@ impl Connection {
         self.readable = false;
         self.deadline = Nanos::NEVER;
     }
-}
-
-/// One message with its padding, in memory that is used again.
-struct Held {
-    bytes: Vec<u8>,
-    length: usize,
-    binary: bool,
-    present: bool,
-}
-
-impl Held {
-    fn new() -> Held {
-        Held { bytes: vec![0; 64 * 1024], length: 0, binary: false, present: false }
-    }
-
-    /// Copies a message in front of its padding; grows to the largest message seen, within the message cap.
-    #[inline]
-    fn hold(&mut self, message: &[u8], binary: bool) {
-        let needed = message.len() + FRAME_PADDING;
-        if self.bytes.len() < needed {
-            self.bytes.resize(needed.next_power_of_two(), 0);
-        }
-        self.bytes[..message.len()].copy_from_slice(message);
-        self.bytes[message.len()..needed].fill(0);
-        self.length = message.len();
-        self.binary = binary;
-    }
-}
-
-/// The peer's close code and reason; 1005 where it gave none. Cold: the connection ends here.
-fn ended_by(close: Option<CloseFrame>) -> (u16, String) {
-    close.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()))
 }

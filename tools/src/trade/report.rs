@@ -135,6 +135,9 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
             report.orders.open_at_exit
         ));
     }
+    if let Some(failure) = &finished.venue_failure {
+        problems.push(format!("the account could not be compared with the venue's: {failure}"));
+    }
     if report.orders.unknown > 0 {
         problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
     }
@@ -152,7 +155,11 @@ fn exit_of(finished: &Finished, report: &RunReport) -> Exit {
         return Exit::Wrong;
     }
     let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
-    if open || report.books.live == 0 || finished.ended.gateway.halt_message().is_some() {
+    if open
+        || report.books.live == 0
+        || finished.venue_failure.is_some()
+        || finished.ended.gateway.halt_message().is_some()
+    {
         return Exit::Failed;
     }
     if finished.interrupted { Exit::Interrupted } else { Exit::Done }

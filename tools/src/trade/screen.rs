@@ -16,7 +16,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use crate::assembly::atoms_text;
 use crate::report::Percentiles;
 use crate::topology::Running;
-use crate::trade::{Plan, engine_screens};
+use crate::trade::Plan;
 use crate::ui::{LadderRow, OrderRow, ScreenSource, ScreenState};
 
 const TRADING_STATES: [&str; 4] = ["active", "reduce-only", "cancel-only", "halted"];
@@ -41,7 +41,7 @@ impl Watch {
             mode: plan.mode.name(),
             venue: plan.product.name().to_owned(),
             instruments: instruments.to_vec(),
-            screens: engine_screens(engine, instruments.len()),
+            screens: instruments.iter().map(|instrument| engine.screen(instrument.id).clone()).collect(),
             counters: engine.counters().clone(),
             shared: None,
             begun: Instant::now(),
