@@ -43,9 +43,27 @@ pub const LAYOUTS: [Layout; 6] = [
     Layout { name: "200 B", frame_bytes: 200, frames: 256, record_bytes_max: 16_384, records_per_read: 1 },
     Layout { name: "1 KB", frame_bytes: 1_000, frames: 128, record_bytes_max: 16_384, records_per_read: 1 },
     Layout { name: "8 KB", frame_bytes: 8_000, frames: 32, record_bytes_max: 16_384, records_per_read: 1 },
-    Layout { name: "200 B, 8 records a read", frame_bytes: 200, frames: 256, record_bytes_max: 16_384, records_per_read: 8 },
-    Layout { name: "8 KB over 1400 B records", frame_bytes: 8_000, frames: 32, record_bytes_max: 1_400, records_per_read: 6 },
-    Layout { name: "40 KB over 16 KiB records", frame_bytes: 40_000, frames: 8, record_bytes_max: 16_384, records_per_read: 3 },
+    Layout {
+        name: "200 B, 8 records a read",
+        frame_bytes: 200,
+        frames: 256,
+        record_bytes_max: 16_384,
+        records_per_read: 8,
+    },
+    Layout {
+        name: "8 KB over 1400 B records",
+        frame_bytes: 8_000,
+        frames: 32,
+        record_bytes_max: 1_400,
+        records_per_read: 6,
+    },
+    Layout {
+        name: "40 KB over 16 KiB records",
+        frame_bytes: 40_000,
+        frames: 8,
+        record_bytes_max: 16_384,
+        records_per_read: 3,
+    },
 ];
 
 /// What arrived, so that nothing is optimised away and everybody can be checked.
@@ -155,9 +173,7 @@ impl Peer {
             .read_buffer_size(read_buffer_bytes)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        Peer {
-            websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)),
-        }
+        Peer { websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)) }
     }
 }
 
@@ -209,13 +225,7 @@ pub struct Line {
 
 impl Line {
     fn new(name: impl Into<String>, receiver: impl Receiver + 'static, server: ServerConnection) -> Line {
-        Line {
-            name: name.into(),
-            receiver: Box::new(receiver),
-            server,
-            wire: Vec::new(),
-            ends: Vec::new(),
-        }
+        Line { name: name.into(), receiver: Box::new(receiver), server, wire: Vec::new(), ends: Vec::new() }
     }
 
     /// Has the server seal a round's frames; not timed.

@@ -249,11 +249,7 @@ pub fn measure(what: &'static str, mut steps: Vec<Step>, rounds: usize) -> SendT
         let (ns, spread) = median_and_spread(values);
         Time { name: step.name.to_owned(), ns, spread }
     });
-    SendTable {
-        what,
-        times: times.collect(),
-        over_yardstick: median_and_spread(&mut ratios).0,
-    }
+    SendTable { what, times: times.collect(), over_yardstick: median_and_spread(&mut ratios).0 }
 }
 
 /// Every table of the send path.

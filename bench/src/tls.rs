@@ -53,10 +53,7 @@ impl Endpoints {
             .with_single_cert(vec![certificate], key)
             .expect("certificate and key belong together");
         server.send_tls13_tickets = 0;
-        Endpoints {
-            client: Arc::new(client),
-            server: Arc::new(server),
-        }
+        Endpoints { client: Arc::new(client), server: Arc::new(server) }
     }
 
     fn server(&self) -> ServerConnection {

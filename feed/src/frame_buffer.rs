@@ -25,9 +25,7 @@ impl FrameBuffer {
     /// With room for [`PAYLOAD_BYTES_MAX`].
     #[must_use]
     pub fn new() -> FrameBuffer {
-        FrameBuffer {
-            bytes: vec![0; PAYLOAD_AT + PAYLOAD_BYTES_MAX + BEHIND_BYTES].into_boxed_slice(),
-        }
+        FrameBuffer { bytes: vec![0; PAYLOAD_AT + PAYLOAD_BYTES_MAX + BEHIND_BYTES].into_boxed_slice() }
     }
 
     /// Where the payload is to be written, from the first byte on.

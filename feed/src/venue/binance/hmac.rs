@@ -7,16 +7,8 @@ use zeroize::Zeroize;
 /// Bytes of a block of SHA-256.
 const BLOCK: usize = 64;
 /// SHA-256's state before the first block (FIPS 180-4, 5.3.3).
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 /// Both hexadecimal digits of each byte.
 const HEX: [[u8; 2]; 256] = {
     let digits = b"0123456789abcdef";
@@ -72,10 +64,7 @@ impl HmacStates {
             block.zeroize();
             state
         };
-        let states = HmacStates {
-            inner: behind(0x36),
-            outer: behind(0x5c),
-        };
+        let states = HmacStates { inner: behind(0x36), outer: behind(0x5c) };
         padded.zeroize();
         states
     }
@@ -86,10 +75,7 @@ impl HmacStates {
         let (blocks, _) = beginning.as_chunks::<BLOCK>();
         let mut state = self.inner;
         compress256(&mut state, blocks);
-        HmacPrefix {
-            state,
-            bytes: blocks.len() * BLOCK,
-        }
+        HmacPrefix { state, bytes: blocks.len() * BLOCK }
     }
 
     /// The code of a whole text.

@@ -9,11 +9,8 @@ use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::orders::{ClientOrderId, NewOrder, OrderName, Request, RequestId};
 
 /// Orders' times in force, each with its template.
-pub(super) const TIMES_IN_FORCE: [TimeInForce; 3] = [
-    TimeInForce::PostOnly,
-    TimeInForce::ImmediateOrCancel,
-    TimeInForce::GoodTilCancel,
-];
+pub(super) const TIMES_IN_FORCE: [TimeInForce; 3] =
+    [TimeInForce::PostOnly, TimeInForce::ImmediateOrCancel, TimeInForce::GoodTilCancel];
 /// Orders' sides, each with its templates.
 pub(super) const SIDES: [Side; 2] = [Side::Bid, Side::Ask];
 

@@ -35,11 +35,7 @@ impl Gapped {
             *ends.get_mut(place)? = u16::try_from(text.len()).ok()?;
             gaps = place;
         }
-        Some(Gapped {
-            text: text.into_boxed_slice(),
-            ends,
-            gaps,
-        })
+        Some(Gapped { text: text.into_boxed_slice(), ends, gaps })
     }
 
     /// The piece before gap `place`, or the last one.
@@ -72,11 +68,7 @@ struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     #[inline]
     fn new(out: &'a mut [u8]) -> Cursor<'a> {
-        Cursor {
-            out,
-            at: 0,
-            overflowed: false,
-        }
+        Cursor { out, at: 0, overflowed: false }
     }
 
     #[inline]
