@@ -52,11 +52,12 @@ pub struct Outcome {
     pub trace: u64,
 }
 
-struct Sink<'a>(&'a mut Engine<Spread>);
+/// Whether it decides at once, as the hot loop does, or only after the last of several messages.
+struct Sink<'a>(&'a mut Engine<Spread>, bool);
 
 impl MarketSink for Sink<'_> {
     fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
-        self.0.on_market(event, bids, asks, now)
+        if self.1 { self.0.on_market(event, bids, asks, now) } else { self.0.on_market_quiet(event, bids, asks, now) }
     }
 }
 
@@ -76,7 +77,7 @@ pub struct World {
     current: BTreeMap<Owner, ConnectionId>,
     connections: u64,
     cuts: Vec<(Nanos, bool)>,
-    heal: Nanos,
+    disturbed: Option<(u64, u64, Nanos)>,
     in_flight: BTreeMap<u8, u64>,
     ids_used: BTreeSet<u64>,
     trades_seen: BTreeSet<u64>,
@@ -106,7 +107,7 @@ impl World {
         let gateway = Gateway::new(
             GatewaySettings::new(product, GatewayMode::Live, 77, limits),
             setup::credentials(),
-            vec![instrument.clone()],
+            vec![instrument],
         );
         World {
             now: setup::START,
@@ -124,7 +125,7 @@ impl World {
             current: BTreeMap::new(),
             connections: 0,
             cuts: Vec::new(),
-            heal: Nanos::NEVER,
+            disturbed: None,
             in_flight: BTreeMap::new(),
             ids_used: BTreeSet::new(),
             trades_seen: BTreeSet::new(),
@@ -143,9 +144,10 @@ impl World {
         self.cuts.push((setup::START + after, false));
     }
 
-    /// Random faults end so long after the start, so that everything can come to rest.
-    pub fn heal_after(mut self, after: Nanos) -> World {
-        self.heal = setup::START + after;
+    /// Depth frames are lost and doubled at random, so many of 1,000 each, until so long after the start: then
+    /// everything can come to rest.
+    pub fn disturb(mut self, lost: u64, doubled: u64, after: Nanos) -> World {
+        self.disturbed = Some((lost, doubled, setup::START + after));
         self
     }
 
@@ -214,7 +216,7 @@ impl World {
                 self.pump();
             }
             self.exchange.on_timer(self.now);
-            self.session.on_timer(self.now, &mut Sink(&mut self.engine));
+            self.session.on_timer(self.now, &mut Sink(&mut self.engine, true));
             if self.engine.next_deadline() <= self.now {
                 self.engine.on_timer(self.now);
             }
@@ -330,14 +332,30 @@ impl World {
         true
     }
 
+    /// How often a frame arrives: once, unless it is disturbed.
+    fn copies(&mut self, text: &[u8]) -> u32 {
+        let Some((lost, doubled, until)) = self.disturbed else { return 1 };
+        if self.now >= until || !text.windows(11).any(|part| part == b"depthUpdate") {
+            return 1;
+        }
+        match self.random_below(1_000) as u64 {
+            draw if draw < lost => 0,
+            draw if draw < lost + doubled => 2,
+            _ => 1,
+        }
+    }
+
     fn pump_exchange(&mut self) -> bool {
         let Some(output) = self.exchange.poll_output() else {
             return false;
         };
         match output {
             ExchangeOutput::Text { connection, text } => {
-                let at = self.arrival();
-                self.mail.send(2 * connection.0 + 1, at, Parcel::ToClient { connection, text });
+                for _ in 0..self.copies(&text) {
+                    let at = self.arrival();
+                    let text = text.clone();
+                    self.mail.send(2 * connection.0 + 1, at, Parcel::ToClient { connection, text });
+                }
             }
             ExchangeOutput::Ping { connection, .. } => {
                 let at = self.arrival();
@@ -373,7 +391,7 @@ impl World {
                 self.current.remove(&owner);
                 self.outcome.reconnects += 1;
                 match owner {
-                    Owner::Market(path) => self.session.on_close(path, now, &mut Sink(&mut self.engine)),
+                    Owner::Market(path) => self.session.on_close(path, now, &mut Sink(&mut self.engine, true)),
                     Owner::Gateway(link) => self.gateway.on_close(link.into(), now),
                 }
             }
@@ -406,7 +424,7 @@ impl World {
                 let length = text.len();
                 text.resize(length + PADDING, 0);
                 let received = Stamp { wall: self.now, tsc: 0 };
-                self.session.on_frame(path, &mut text, length, received, &mut Sink(&mut self.engine));
+                self.session.on_frame(path, &mut text, length, received, &mut Sink(&mut self.engine, true));
             }
             Owner::Gateway(link) => self.gateway.on_frame(link.into(), &mut text, self.now),
         }
@@ -431,7 +449,8 @@ impl World {
         let length = body.len();
         body.resize(length + PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        self.session.on_snapshot(instrument, &mut body, length, received, &mut Sink(&mut self.engine));
+        self.session.on_snapshot(instrument, &mut body, length, received, &mut Sink(&mut self.engine, false));
+        self.engine.flush(self.now);
     }
 
     /// I1, I4, and one request in flight per quote slot.

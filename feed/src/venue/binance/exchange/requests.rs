@@ -94,6 +94,7 @@ impl BinanceExchange {
         let kind = match api {
             Api::Place => RequestKind::Place,
             Api::Cancel | Api::CancelAll => RequestKind::Cancel,
+            Api::Depth => RequestKind::Snapshot,
             _ => RequestKind::Other,
         };
         outcome.fate = self.world.request_fate(kind, now);
