@@ -21,16 +21,10 @@ fn apply(criterion: &mut Criterion, what: &str, stream: &LevelStream) {
 }
 
 fn book(criterion: &mut Criterion) {
-    let synthetic = Recording::synthetic(Shape::Usdm, 40, 1_000, 3)
-        .levels()
-        .expect("it begins with its snapshot");
+    let synthetic = Recording::synthetic(Shape::Usdm, 40, 1_000, 3).levels().expect("it begins with its snapshot");
     apply(criterion, "synthetic perp", &synthetic);
     match Recording::chain(0) {
-        Ok(Some(recording)) => apply(
-            criterion,
-            "recorded perp",
-            &recording.levels().expect("it has a snapshot"),
-        ),
+        Ok(Some(recording)) => apply(criterion, "recorded perp", &recording.levels().expect("it has a snapshot")),
         Ok(None) => println!("skipped: no recorded data"),
         Err(why) => panic!("{why}"),
     }

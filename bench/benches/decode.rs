@@ -16,10 +16,8 @@ fn decode(criterion: &mut Criterion, what: &str, frames: &Frames, of: (Product, 
     let mut group = criterion.benchmark_group(format!("decode/{what}"));
     group.throughput(Throughput::Elements(frames.len() as u64));
     let scanners = [ScannerChoice::Best, ScannerChoice::Portable];
-    let mut contenders: Vec<Contender<'_>> = scanners
-        .map(|choice| our_contender(Ours::new(of.0, of.1, choice)))
-        .into_iter()
-        .collect();
+    let mut contenders: Vec<Contender<'_>> =
+        scanners.map(|choice| our_contender(Ours::new(of.0, of.1, choice))).into_iter().collect();
     contenders.extend(decoders(increments(of.1)).into_iter().map(contender));
     for contender in &mut contenders {
         let id = BenchmarkId::from_parameter(contender.name.clone());
@@ -35,20 +33,10 @@ fn sizes(criterion: &mut Criterion) {
         let instrument = synthetic(shape);
         for levels in [2, 20, 200] {
             let frames = depth_frames(shape, levels, 50, 1);
-            decode(
-                criterion,
-                &format!("{} {levels} levels", shape.name()),
-                &frames,
-                (product(shape), &instrument),
-            );
+            decode(criterion, &format!("{} {levels} levels", shape.name()), &frames, (product(shape), &instrument));
         }
         let frames = touch_frames(shape, 50, 1);
-        decode(
-            criterion,
-            &format!("{} best bid/ask", shape.name()),
-            &frames,
-            (product(shape), &instrument),
-        );
+        decode(criterion, &format!("{} best bid/ask", shape.name()), &frames, (product(shape), &instrument));
     }
 }
 
@@ -58,12 +46,7 @@ fn recorded(criterion: &mut Criterion) {
             let depth = recording.of_kind(LineKind::Depth);
             let mut frames = Frames::new();
             (0..depth.len().min(500)).for_each(|index| frames.push(depth.frame(index)));
-            decode(
-                criterion,
-                "recorded perp depth",
-                &frames,
-                (recording.product, &recording.instrument),
-            );
+            decode(criterion, "recorded perp depth", &frames, (recording.product, &recording.instrument));
         }
         Ok(None) => println!("skipped: no recorded data"),
         Err(why) => panic!("{why}"),

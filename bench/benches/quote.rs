@@ -11,10 +11,7 @@ use spinbook_feed::venue::binance::decode::ScannerChoice;
 fn play(recording: &Recording, pipeline: &mut dyn Pipeline, buffer: &mut [u8]) -> u64 {
     for line in 0..recording.frames.len() {
         let length = recording.frames.copy_to(line, buffer);
-        let received = Stamp {
-            wall: recording.received[line],
-            tsc: 0,
-        };
+        let received = Stamp { wall: recording.received[line], tsc: 0 };
         match recording.kinds[line] {
             LineKind::Snapshot => pipeline.snapshot(buffer, length, received),
             LineKind::Other => {}

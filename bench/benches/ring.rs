@@ -10,10 +10,7 @@ fn push_pop(criterion: &mut Criterion, name: &str, mut producer: impl Push, mut 
     group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
         bencher.iter(|| {
             message += 1;
-            let pushed = producer.push(Intent {
-                book_sequence: message,
-                ..Intent::default()
-            });
+            let pushed = producer.push(Intent { book_sequence: message, ..Intent::default() });
             (pushed.is_ok(), consumer.pop().map(|intent| intent.book_sequence))
         });
     });

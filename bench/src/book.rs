@@ -31,10 +31,7 @@ impl<'a> Ours<'a> {
     /// An empty book beside its stream.
     #[must_use]
     pub fn new(stream: &'a LevelStream, far_levels: usize) -> Ours<'a> {
-        Ours {
-            stream,
-            book: book(&BookSettings { far_levels }),
-        }
+        Ours { stream, book: book(&BookSettings { far_levels }) }
     }
 }
 
@@ -45,18 +42,14 @@ impl Work for Ours<'_> {
 
     fn reset(&mut self) {
         let first = &self.stream.messages[0];
-        let replaced = self
-            .book
-            .replace(first.sequence, self.stream.bids(first), self.stream.asks(first));
+        let replaced = self.book.replace(first.sequence, self.stream.bids(first), self.stream.asks(first));
         assert_eq!(replaced, Ok(()), "the recorded snapshot fits the book");
     }
 
     fn run(&mut self, range: Range<usize>) -> u64 {
         let mut sum = 0u64;
         for message in &self.stream.messages[1 + range.start..1 + range.end] {
-            let applied = self
-                .book
-                .apply(message.sequence, self.stream.bids(message), self.stream.asks(message));
+            let applied = self.book.apply(message.sequence, self.stream.bids(message), self.stream.asks(message));
             sum = sum.wrapping_add(u64::from(applied.is_err()) << 63);
             sum = sum.wrapping_add(touch(self.book.best_bid(), self.book.best_ask()));
         }
@@ -119,10 +112,7 @@ impl Work for BareStore<'_> {
 }
 
 fn window() -> Box<[i64; WINDOW_TICKS]> {
-    vec![1; WINDOW_TICKS]
-        .into_boxed_slice()
-        .try_into()
-        .expect("as many as the window has")
+    vec![1; WINDOW_TICKS].into_boxed_slice().try_into().expect("as many as the window has")
 }
 
 /// Applies the stream to our book and to the maps and compares every level of both sides at the end, and the best
@@ -132,10 +122,7 @@ fn window() -> Box<[i64; WINDOW_TICKS]> {
 /// Where they differ.
 pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
     let mut ours = Ours::new(stream, far_levels);
-    let mut tree = Tree {
-        stream,
-        book: TreeBook::new(),
-    };
+    let mut tree = Tree { stream, book: TreeBook::new() };
     ours.reset();
     tree.reset();
     for index in 0..stream.messages.len() - 1 {
@@ -156,14 +143,8 @@ pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
 pub fn works(stream: &LevelStream, far_levels: usize) -> Vec<Box<dyn Work + '_>> {
     vec![
         Box::new(Ours::new(stream, far_levels)),
-        Box::new(Tree {
-            stream,
-            book: TreeBook::new(),
-        }),
-        Box::new(BareStore {
-            stream,
-            lots: [window(), window()],
-        }),
+        Box::new(Tree { stream, book: TreeBook::new() }),
+        Box::new(BareStore { stream, lots: [window(), window()] }),
     ]
 }
 
@@ -175,8 +156,6 @@ pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result
     agree(stream, far_levels)?;
     let mut works = works(stream, far_levels);
     let mut times = by_chunk(stream.messages.len() - 1, CHUNK, rounds, &mut works);
-    times
-        .iter_mut()
-        .for_each(|time| time.ns /= stream.changed_levels() as f64);
+    times.iter_mut().for_each(|time| time.ns /= stream.changed_levels() as f64);
     Ok(times)
 }

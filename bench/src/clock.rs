@@ -78,10 +78,7 @@ impl Clock {
                 })
                 .collect();
             pairs.sort_unstable();
-            Clock {
-                ticks_per_ns,
-                pair_ns: pairs[pairs.len() / 2] as f64 / ticks_per_ns,
-            }
+            Clock { ticks_per_ns, pair_ns: pairs[pairs.len() / 2] as f64 / ticks_per_ns }
         })
     }
 

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, start, stop};
 use crate::frames::Frames;
@@ -23,15 +23,12 @@ pub struct Contender<'a> {
 impl<'a> Contender<'a> {
     /// From its name and its work.
     pub fn new(name: impl Into<String>, run: impl FnMut(&mut Frames) -> u64 + 'a) -> Contender<'a> {
-        Contender {
-            name: name.into(),
-            run: Box::new(run),
-        }
+        Contender { name: name.into(), run: Box::new(run) }
     }
 }
 
 /// What one contender needed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Time {
     /// Who.
     pub name: String,
@@ -60,9 +57,7 @@ struct Spans {
 
 impl Spans {
     fn new(contenders: usize, parts: usize, rounds: usize) -> Spans {
-        Spans {
-            ticks: vec![vec![Vec::with_capacity(rounds); parts]; contenders],
-        }
+        Spans { ticks: vec![vec![Vec::with_capacity(rounds); parts]; contenders] }
     }
 
     fn record(&mut self, contender: usize, part: usize, ticks: u64) {
@@ -79,11 +74,7 @@ impl Spans {
             ns += (median - clock.pair_ns).max(0.0);
             spreads.push(spread);
         }
-        Time {
-            name,
-            ns,
-            spread: median_and_spread(&mut spreads).0,
-        }
+        Time { name, ns, spread: median_and_spread(&mut spreads).0 }
     }
 }
 
@@ -111,9 +102,7 @@ pub fn by_batch(frames: &Frames, rounds: usize, contenders: &mut [Contender<'_>]
     }
     core::hint::black_box(sink);
     let named = contenders.iter().enumerate();
-    let mut times: Vec<Time> = named
-        .map(|(who, contender)| spans.time(who, contender.name.clone()))
-        .collect();
+    let mut times: Vec<Time> = named.map(|(who, contender)| spans.time(who, contender.name.clone())).collect();
     times.iter_mut().for_each(|time| time.ns /= frames.len() as f64);
     times
 }
@@ -153,11 +142,7 @@ pub fn by_chunk(count: usize, chunk: usize, rounds: usize, works: &mut [Box<dyn 
         }
     }
     core::hint::black_box(sink);
-    works
-        .iter()
-        .enumerate()
-        .map(|(who, work)| spans.time(who, work.name()))
-        .collect()
+    works.iter().enumerate().map(|(who, work)| spans.time(who, work.name())).collect()
 }
 
 /// A straight line through points, by least squares.
@@ -180,15 +165,8 @@ impl Line {
         if points.len() < 2 || spread <= 0.0 {
             return None;
         }
-        let slope = points
-            .iter()
-            .map(|point| (point.0 - mean_x) * (point.1 - mean_y))
-            .sum::<f64>()
-            / spread;
-        Some(Line {
-            intercept: mean_y - slope * mean_x,
-            slope,
-        })
+        let slope = points.iter().map(|point| (point.0 - mean_x) * (point.1 - mean_y)).sum::<f64>() / spread;
+        Some(Line { intercept: mean_y - slope * mean_x, slope })
     }
 }
 

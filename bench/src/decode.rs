@@ -68,9 +68,7 @@ impl PlainDecoder for Ours {
                 (message.first, message.last, message.previous) = (ids.first, ids.last, ids.previous);
                 message.event_time_ms = event_time.millis().unsigned_abs();
             }
-            Judged::Touch {
-                sequence, event_time, ..
-            } => {
+            Judged::Touch { sequence, event_time, .. } => {
                 message.kind = MessageKind::Touch;
                 (message.first, message.last, message.previous) = (0, sequence, 0);
                 message.event_time_ms = event_time.millis().unsigned_abs();
@@ -104,9 +102,7 @@ pub fn agree(frames: &Frames, decoders: &mut [Box<dyn PlainDecoder>]) -> Result<
                 .map_err(|error| format!("{} on frame {index}: {error:?}", decoder.name()))?;
             if place > 0 && message != reference {
                 let name = decoder.name();
-                return Err(format!(
-                    "{name} reads frame {index} differently: {message:?}, ours {reference:?}"
-                ));
+                return Err(format!("{name} reads frame {index} differently: {message:?}, ours {reference:?}"));
             }
         }
     }
@@ -156,16 +152,12 @@ pub fn contest(
 ) -> Result<Vec<Time>, String> {
     let scanners = [ScannerChoice::Best, ScannerChoice::Portable];
     let peers = || decoders(increments(instrument)).into_iter().chain(more());
-    let mut all: Vec<Box<dyn PlainDecoder>> = scanners
-        .iter()
-        .map(|&choice| Box::new(Ours::new(product, instrument, choice)) as _)
-        .collect();
+    let mut all: Vec<Box<dyn PlainDecoder>> =
+        scanners.iter().map(|&choice| Box::new(Ours::new(product, instrument, choice)) as _).collect();
     all.extend(peers());
     agree(frames, &mut all)?;
-    let mut contenders: Vec<Contender<'_>> = scanners
-        .iter()
-        .map(|&choice| our_contender(Ours::new(product, instrument, choice)))
-        .collect();
+    let mut contenders: Vec<Contender<'_>> =
+        scanners.iter().map(|&choice| our_contender(Ours::new(product, instrument, choice))).collect();
     contenders.extend(peers().map(contender));
     let times = by_batch(frames, rounds, &mut contenders);
     for &choice in &scanners {
@@ -177,12 +169,7 @@ pub fn contest(
         }
         core::hint::black_box(sum);
         if ours.fallback() > 0 {
-            return Err(format!(
-                "{} left {} of {} frames",
-                ours.name(),
-                ours.fallback(),
-                frames.len()
-            ));
+            return Err(format!("{} left {} of {} frames", ours.name(), ours.fallback(), frames.len()));
         }
     }
     Ok(times)
@@ -197,9 +184,7 @@ mod tests {
     #[test]
     fn all_decoders_agree_on_synthetic_frames_and_the_scanner_takes_all() {
         for shape in Shape::ALL {
-            let mut sets: Vec<_> = [0, 1, 2, 20, 200]
-                .map(|levels| depth_frames(shape, levels, 10, 3))
-                .into();
+            let mut sets: Vec<_> = [0, 1, 2, 20, 200].map(|levels| depth_frames(shape, levels, 10, 3)).into();
             sets.push(touch_frames(shape, 10, 3));
             for frames in sets {
                 let times = contest(&frames, product(shape), &synthetic(shape), 1, Vec::new).expect("all agree");

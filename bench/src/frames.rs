@@ -29,10 +29,7 @@ impl Frames {
         self.bytes.extend_from_slice(frame);
         let end = (self.bytes.len() + PADDING).next_multiple_of(64);
         self.bytes.resize(end, b' ');
-        self.spans.push(Span {
-            offset,
-            length: frame.len(),
-        });
+        self.spans.push(Span { offset, length: frame.len() });
     }
 
     /// How many.
@@ -64,10 +61,7 @@ impl Frames {
     #[inline]
     pub fn padded(&mut self, index: usize) -> (&mut [u8], usize) {
         let span = self.spans[index];
-        (
-            &mut self.bytes[span.offset..span.offset + span.length + PADDING],
-            span.length,
-        )
+        (&mut self.bytes[span.offset..span.offset + span.length + PADDING], span.length)
     }
 
     /// Copies frame `index` with its padding to the start of `buffer` and says its length.

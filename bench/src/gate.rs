@@ -82,11 +82,7 @@ pub fn compare(
         };
         findings.push((stage.clone(), finding));
     }
-    for stage in baseline
-        .stages
-        .keys()
-        .filter(|stage| !counted.contains_key(*stage) && !optional(stage))
-    {
+    for stage in baseline.stages.keys().filter(|stage| !counted.contains_key(*stage) && !optional(stage)) {
         findings.push((stage.clone(), Finding::Gone));
     }
     findings
@@ -106,36 +102,23 @@ mod tests {
     use super::{Baseline, Finding, StageCount, compare, instructions_of};
 
     fn counted() -> BTreeMap<String, StageCount> {
-        let count = |instructions| StageCount {
-            units: 10,
-            instructions,
-        };
+        let count = |instructions| StageCount { units: 10, instructions };
         BTreeMap::from([("book".to_owned(), count(7_000)), ("decode".to_owned(), count(90_000))])
     }
 
     fn accepted() -> Baseline {
-        Baseline {
-            compiler: "rustc 1".into(),
-            reasons: vec!["first".into()],
-            stages: counted(),
-        }
+        Baseline { compiler: "rustc 1".into(), reasons: vec!["first".into()], stages: counted() }
     }
 
     #[test]
     fn a_baseline_lowered_by_two_percent_fails_and_says_which_stage_and_by_how_much() {
         let mut baseline = accepted();
-        assert!(
-            compare(&baseline, &counted(), |_| false)
-                .iter()
-                .all(|(_, finding)| !finding.fails())
-        );
+        assert!(compare(&baseline, &counted(), |_| false).iter().all(|(_, finding)| !finding.fails()));
         let lowered = baseline.stages.get_mut("decode").expect("a stage of the test");
         lowered.instructions -= lowered.instructions / 50;
         let findings = compare(&baseline, &counted(), |_| false);
         let failing: Vec<_> = findings.iter().filter(|(_, finding)| finding.fails()).collect();
-        let [(stage, Finding::Grew(percent))] = failing[..] else {
-            panic!("{findings:?}")
-        };
+        let [(stage, Finding::Grew(percent))] = failing[..] else { panic!("{findings:?}") };
         assert_eq!(stage, "decode");
         assert!((2.0..2.1).contains(percent), "{percent}");
     }
@@ -144,24 +127,10 @@ mod tests {
     fn one_percent_is_allowed_and_a_stage_without_a_baseline_is_not() {
         let mut counts = counted();
         counts.get_mut("book").expect("a stage of the test").instructions = 7_070;
-        assert!(
-            compare(&accepted(), &counts, |_| false)
-                .iter()
-                .all(|(_, finding)| !finding.fails())
-        );
+        assert!(compare(&accepted(), &counts, |_| false).iter().all(|(_, finding)| !finding.fails()));
         counts.get_mut("book").expect("a stage of the test").instructions = 7_071;
-        assert!(
-            compare(&accepted(), &counts, |_| false)
-                .iter()
-                .any(|(_, finding)| finding.fails())
-        );
-        counts.insert(
-            "ring".into(),
-            StageCount {
-                units: 1,
-                instructions: 1,
-            },
-        );
+        assert!(compare(&accepted(), &counts, |_| false).iter().any(|(_, finding)| finding.fails()));
+        counts.insert("ring".into(), StageCount { units: 1, instructions: 1 });
         assert!(compare(&accepted(), &counts, |_| false).contains(&("ring".into(), Finding::New)));
         counts.remove("decode");
         assert!(compare(&accepted(), &counts, |_| false).contains(&("decode".into(), Finding::Gone)));
@@ -170,10 +139,7 @@ mod tests {
 
     #[test]
     fn totals_are_read_from_callgrind() {
-        assert_eq!(
-            instructions_of("events: Ir\nfn=(1)\n1 2\ntotals: 90210\n"),
-            Some(90_210)
-        );
+        assert_eq!(instructions_of("events: Ir\nfn=(1)\n1 2\ntotals: 90210\n"), Some(90_210));
         assert_eq!(instructions_of("events: Ir\n"), None);
     }
 }

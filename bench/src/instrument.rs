@@ -55,8 +55,5 @@ pub fn synthetic(shape: Shape) -> Instrument {
 #[must_use]
 pub fn increments(instrument: &Instrument) -> Increments {
     let of = |scale: Scale| Increment::new(u32::from(scale.decimals()), scale.step());
-    Increments {
-        price: of(instrument.price),
-        quantity: of(instrument.quantity),
-    }
+    Increments { price: of(instrument.price), quantity: of(instrument.quantity) }
 }

@@ -3,7 +3,7 @@
 //! `plain` holds what a careful user of well-known crates would write. It was written first, is kept at its best
 //! known configuration, and nothing here may weaken it: a target missed and reported is fine, a weaker peer is not.
 
-pub mod allocations;
+pub mod alloc;
 pub mod book;
 pub mod clock;
 pub mod contest;
@@ -17,11 +17,14 @@ pub mod percentiles;
 pub mod pipeline;
 pub mod plain;
 pub mod plot;
+pub mod receive;
 pub mod report;
 pub mod ring;
+pub mod send;
 pub mod stages;
 pub mod synthetic;
 pub mod targets;
 pub mod threads;
+pub mod tls;
 pub mod trader;
 pub mod workload;

@@ -31,15 +31,8 @@ pub struct Machine {
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// `rustc --version` of the toolchain that builds this project.
@@ -54,15 +47,8 @@ fn commit() -> String {
     };
     let changed = output("git", &["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
     // The generated file itself does not count: it is what this run writes.
-    let changed = changed
-        .lines()
-        .filter(|line| !line.ends_with("BENCHMARKS.md") && !line.ends_with(".svg"))
-        .count();
-    if changed == 0 {
-        commit
-    } else {
-        format!("{commit} with {changed} changed files")
-    }
+    let changed = changed.lines().filter(|line| !line.ends_with("BENCHMARKS.md") && !line.ends_with(".svg")).count();
+    if changed == 0 { commit } else { format!("{commit} with {changed} changed files") }
 }
 
 fn processor() -> String {
@@ -94,19 +80,11 @@ impl Machine {
     pub fn here() -> Machine {
         let clock = crate::clock::Clock::calibrated();
         let governor = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-        let profile = if cfg!(debug_assertions) {
-            "debug profile: figures mean nothing"
-        } else {
-            "release profile"
-        };
-        let native = if cfg!(target_feature = "avx2") {
-            "AVX2 at compile time"
-        } else {
-            "default target features"
-        };
+        let profile = if cfg!(debug_assertions) { "debug profile: figures mean nothing" } else { "release profile" };
+        let native = if cfg!(target_feature = "avx2") { "AVX2 at compile time" } else { "default target features" };
         Machine {
             processor: processor(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: crate::threads::cores().len(),
             system: output("uname", &["-srm"]).unwrap_or_else(|| std::env::consts::OS.to_owned()),
             avx2: has_avx2(),
             governor: governor.map_or_else(|_| "unknown".into(), |text| text.trim().to_owned()),
@@ -147,11 +125,7 @@ impl NoiseMeter {
     /// From here on.
     #[must_use]
     pub fn start() -> NoiseMeter {
-        NoiseMeter {
-            begun: std::time::Instant::now(),
-            switches: involuntary_switches(),
-            ticks: cpu_ticks(),
-        }
+        NoiseMeter { begun: std::time::Instant::now(), switches: involuntary_switches(), ticks: cpu_ticks() }
     }
 
     /// What disturbed the run since.
@@ -161,11 +135,7 @@ impl NoiseMeter {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Noise {
             switches_involuntary: involuntary_switches().saturating_sub(self.switches),
-            load: load
-                .split_whitespace()
-                .next()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0.0),
+            load: load.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0.0),
             seconds: self.begun.elapsed().as_secs_f64(),
             stolen_percent: 100.0 * stolen.saturating_sub(self.ticks.0) as f64
                 / all.saturating_sub(self.ticks.1).max(1) as f64,
@@ -175,9 +145,7 @@ impl NoiseMeter {
 
 fn involuntary_switches() -> u64 {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
     line.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
@@ -185,10 +153,6 @@ fn involuntary_switches() -> u64 {
 fn cpu_ticks() -> (u64, u64) {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|text| text.parse().ok())
-        .collect();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|text| text.parse().ok()).collect();
     (ticks.get(7).copied().unwrap_or(0), ticks.iter().take(8).sum())
 }

@@ -1,12 +1,12 @@
 //! COLD: measures everything once and keeps the figures: the source of every table and of every target.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::allocations;
+use crate::alloc;
 use crate::book;
 use crate::contest::Time;
 use crate::decode;
@@ -33,21 +33,13 @@ pub struct Effort {
 
 impl Effort {
     /// For tables.
-    pub const FULL: Effort = Effort {
-        rounds: 31,
-        replays: 9,
-        ring_rounds: 20,
-    };
+    pub const FULL: Effort = Effort { rounds: 31, replays: 9, ring_rounds: 20 };
     /// To see that everything runs.
-    pub const QUICK: Effort = Effort {
-        rounds: 5,
-        replays: 3,
-        ring_rounds: 3,
-    };
+    pub const QUICK: Effort = Effort { rounds: 5, replays: 3, ring_rounds: 3 };
 }
 
 /// One decode contest.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecodeTable {
     /// Which frames.
     pub what: String,
@@ -63,10 +55,7 @@ impl DecodeTable {
     /// The fastest peer.
     #[must_use]
     pub fn best_peer(&self) -> Option<&Time> {
-        self.times
-            .iter()
-            .skip(2)
-            .min_by(|one, other| one.ns.total_cmp(&other.ns))
+        self.times.iter().skip(2).min_by(|one, other| one.ns.total_cmp(&other.ns))
     }
 
     /// How many times faster than the fastest peer ours is: `scanner` 0 is the best, 1 the portable one.
@@ -114,7 +103,7 @@ pub struct PathClass {
 }
 
 /// The rings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RingTable {
     /// ns one way, ours first.
     pub one_way: Vec<Time>,
@@ -122,6 +111,15 @@ pub struct RingTable {
     pub stream: Vec<Time>,
     /// Cores that the two threads could use.
     pub cores: usize,
+}
+
+/// What the peers' workspace measures in its own build, as its program prints it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerFigures {
+    /// Decode contests with further peers.
+    pub decode: Vec<DecodeTable>,
+    /// The rings with further peers.
+    pub ring: Option<RingTable>,
 }
 
 /// All figures of one run.
@@ -156,12 +154,7 @@ pub fn decode_table(
 ) -> Result<DecodeTable, String> {
     let times =
         decode::contest(frames, of.0, of.1, rounds, || more(of.1)).map_err(|error| format!("{what}: {error}"))?;
-    Ok(DecodeTable {
-        what,
-        frames: frames.len(),
-        bytes_mean: frames.byte_count() / frames.len().max(1),
-        times,
-    })
+    Ok(DecodeTable { what, frames: frames.len(), bytes_mean: frames.byte_count() / frames.len().max(1), times })
 }
 
 /// Decode contests on synthetic frames of both products.
@@ -178,23 +171,11 @@ pub fn decode_synthetic(
         for levels in [2, 20, 200] {
             let what = format!("{} depth, {levels} levels", shape.name());
             let frames = depth_frames(shape, levels, 400, 1);
-            tables.push(decode_table(
-                what,
-                &frames,
-                (product(shape), &instrument),
-                effort.rounds,
-                more,
-            )?);
+            tables.push(decode_table(what, &frames, (product(shape), &instrument), effort.rounds, more)?);
         }
         let what = format!("{} best bid/ask", shape.name());
         let frames = touch_frames(shape, 400, 1);
-        tables.push(decode_table(
-            what,
-            &frames,
-            (product(shape), &instrument),
-            effort.rounds,
-            more,
-        )?);
+        tables.push(decode_table(what, &frames, (product(shape), &instrument), effort.rounds, more)?);
     }
     Ok(tables)
 }
@@ -215,13 +196,7 @@ pub fn decode_recorded(
             continue;
         }
         let what = format!("{}, recorded {what}", recording.name);
-        tables.push(decode_table(
-            what,
-            &frames,
-            (recording.product, &recording.instrument),
-            effort.replays,
-            more,
-        )?);
+        tables.push(decode_table(what, &frames, (recording.product, &recording.instrument), effort.replays, more)?);
     }
     Ok(tables)
 }
@@ -268,12 +243,8 @@ pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
     };
     PathTable {
         what: recording.name.clone(),
-        classes: Class::ALL
-            .into_iter()
-            .map(class)
-            .filter(|class| class.frames > 0)
-            .collect(),
-        allocations: allocations::is_installed().then(|| path_allocations(recording)),
+        classes: Class::ALL.into_iter().map(class).filter(|class| class.frames > 0).collect(),
+        allocations: alloc::is_installed().then(|| path_allocations(recording)),
     }
 }
 
@@ -294,7 +265,7 @@ pub fn path_allocations(recording: &Recording) -> u64 {
             }
             LineKind::Other => {}
             _ if !live => ours.frame(&mut buffer, length, stamp),
-            _ => calls += allocations::count(|| ours.frame(&mut buffer, length, stamp)).1,
+            _ => calls += alloc::count(|| ours.frame(&mut buffer, length, stamp)).1,
         }
         ours.trader().answer(now, |_| {});
     }
@@ -304,10 +275,6 @@ pub fn path_allocations(recording: &Recording) -> u64 {
 /// The ring contest with the given kinds.
 #[must_use]
 pub fn ring_table(kinds: &[ring::Kind], effort: Effort) -> RingTable {
-    let outcome = ring::contest(kinds, effort.ring_rounds, 20, 100_000);
-    RingTable {
-        one_way: outcome.one_way,
-        stream: outcome.stream,
-        cores: crate::threads::cores().len(),
-    }
+    let outcome = ring::contest(kinds, effort.ring_rounds, 200, 100);
+    RingTable { one_way: outcome.one_way, stream: outcome.stream, cores: crate::threads::cores().len() }
 }

@@ -48,9 +48,7 @@ impl Class {
     /// The places of its frames among the timed ones.
     #[must_use]
     pub fn frames(self, outcome: &Outcome) -> Vec<usize> {
-        (0..outcome.timed.lines.len())
-            .filter(|&frame| self.holds(outcome, frame))
-            .collect()
+        (0..outcome.timed.lines.len()).filter(|&frame| self.holds(outcome, frame)).collect()
     }
 }
 
@@ -61,7 +59,7 @@ pub struct Row {
     pub name: String,
     /// ns at each of [`PERCENTILES`]: the median of the rounds.
     pub ns: Vec<f64>,
-    /// The mean in the median round, in ns.
+    /// The mean over the frames of each one's median round, in ns.
     pub mean_ns: f64,
     /// Half the distance of the quartiles of the rounds' medians, as a share.
     pub spread: f64,
@@ -80,9 +78,7 @@ pub fn histogram() -> Histogram<u64> {
 pub fn histogram_of(times: &FrameTimes, frames: &[usize]) -> Histogram<u64> {
     let mut all = histogram();
     for round in &times.rounds {
-        frames
-            .iter()
-            .for_each(|&frame| all.saturating_record(round[frame] as u64));
+        frames.iter().for_each(|&frame| all.saturating_record(round[frame] as u64));
     }
     all
 }
@@ -92,37 +88,32 @@ pub fn histogram_of(times: &FrameTimes, frames: &[usize]) -> Histogram<u64> {
 pub fn row(outcome: &Outcome, times: &FrameTimes, class: Class) -> Row {
     let frames = class.frames(outcome);
     let mut by_percentile = vec![Vec::new(); PERCENTILES.len()];
-    let mut means = Vec::new();
     for round in &times.rounds {
         let mut histogram = histogram();
-        frames
-            .iter()
-            .for_each(|&frame| histogram.saturating_record(round[frame] as u64));
+        frames.iter().for_each(|&frame| histogram.saturating_record(round[frame] as u64));
         for (values, percentile) in by_percentile.iter_mut().zip(PERCENTILES) {
             values.push(histogram.value_at_percentile(percentile) as f64);
         }
-        means.push(frames.iter().map(|&frame| f64::from(round[frame])).sum::<f64>() / frames.len().max(1) as f64);
     }
     let spread = median_and_spread(&mut by_percentile[0].clone()).1;
-    let line = (class == Class::Depth).then(|| line(outcome, times, &frames)).flatten();
+    let medians = medians(outcome, times, &frames);
+    let line = (class == Class::Depth).then(|| Line::fit(&medians)).flatten();
     Row {
         name: times.name.clone(),
-        ns: by_percentile
-            .iter_mut()
-            .map(|values| median_and_spread(values).0)
-            .collect(),
-        mean_ns: median_and_spread(&mut means).0,
+        ns: by_percentile.iter_mut().map(|values| median_and_spread(values).0).collect(),
+        mean_ns: medians.iter().map(|median| median.1).sum::<f64>() / medians.len().max(1) as f64,
         spread,
         line,
     }
 }
 
-fn line(outcome: &Outcome, times: &FrameTimes, frames: &[usize]) -> Option<Line> {
+/// Levels and ns of each frame in its median round.
+fn medians(outcome: &Outcome, times: &FrameTimes, frames: &[usize]) -> Vec<(f64, f64)> {
     let point = |&frame: &usize| {
         let mut values: Vec<f64> = times.rounds.iter().map(|round| f64::from(round[frame])).collect();
         (f64::from(outcome.timed.levels[frame]), median_and_spread(&mut values).0)
     };
-    Line::fit(&frames.iter().map(point).collect::<Vec<_>>())
+    frames.iter().map(point).collect()
 }
 
 /// The usual text form of a histogram's percentiles, which plotters of `.hgrm` files read. Values in ns.
@@ -135,17 +126,9 @@ pub fn hgrm(histogram: &Histogram<u64>) -> String {
         if count == 0 && quantile < 1.0 {
             continue;
         }
-        let inverse = if quantile < 1.0 {
-            format!("{:.2}", 1.0 / (1.0 - quantile))
-        } else {
-            "inf".into()
-        };
-        writeln!(
-            text,
-            "{:12.3} {quantile:1.12} {seen:10} {inverse:>14}",
-            value.value_iterated_to() as f64
-        )
-        .expect("a String takes any text");
+        let inverse = if quantile < 1.0 { format!("{:.2}", 1.0 / (1.0 - quantile)) } else { "inf".into() };
+        writeln!(text, "{:12.3} {quantile:1.12} {seen:10} {inverse:>14}", value.value_iterated_to() as f64)
+            .expect("a String takes any text");
     }
     let (mean, deviation, max) = (histogram.mean(), histogram.stdev(), histogram.max());
     writeln!(text, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]").expect("a String takes any text");
@@ -162,10 +145,7 @@ mod tests {
         let mut values = histogram();
         (1..=1_000u64).for_each(|ns| values.saturating_record(ns));
         let text = hgrm(&values);
-        let rows: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with('#') && line.contains('.'))
-            .collect();
+        let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && line.contains('.')).collect();
         let last: Vec<&str> = rows.last().expect("there are rows").split_whitespace().collect();
         assert_eq!((last[1], last[2]), ("1.000000000000", "1000"), "{text}");
         assert!(text.contains("Total count    =         1000"));

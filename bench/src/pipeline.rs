@@ -61,8 +61,7 @@ impl Pipeline for Ours {
 
     #[inline]
     fn frame(&mut self, padded: &mut [u8], length: usize, received: Stamp) {
-        self.flow
-            .on_frame(padded, length, received, (0, true), &mut self.trader);
+        self.flow.on_frame(padded, length, received, (0, true), &mut self.trader);
     }
 
     fn snapshot(&mut self, padded: &mut [u8], length: usize, received: Stamp) {
@@ -93,12 +92,8 @@ impl<D: PlainDecoder> Plain<D> {
     /// Before the first frame.
     #[must_use]
     pub fn new(recording: &Recording, decoder: D) -> Plain<D> {
-        let facts = Recording {
-            frames: Default::default(),
-            kinds: Vec::new(),
-            received: Vec::new(),
-            ..recording.clone()
-        };
+        let facts =
+            Recording { frames: Default::default(), kinds: Vec::new(), received: Vec::new(), ..recording.clone() };
         Plain {
             decoder,
             message: Message::default(),
@@ -161,15 +156,11 @@ impl<D: PlainDecoder> Pipeline for Plain<D> {
                 self.last = message.last;
                 self.bridged = true;
                 let event = self.event(MarketKind::Delta, message.last, message.event_time_ms, received);
-                let _ = self
-                    .trader
-                    .on_market(&event, &self.message.bids, &self.message.asks, received.wall);
+                let _ = self.trader.on_market(&event, &self.message.bids, &self.message.asks, received.wall);
             }
             MessageKind::Touch => {
                 let event = self.event(MarketKind::Touch, message.last, message.event_time_ms, received);
-                let _ = self
-                    .trader
-                    .on_market(&event, &self.message.bids, &self.message.asks, received.wall);
+                let _ = self.trader.on_market(&event, &self.message.bids, &self.message.asks, received.wall);
             }
             MessageKind::Other => {}
         }
@@ -186,9 +177,7 @@ impl<D: PlainDecoder> Pipeline for Plain<D> {
             self.last = message.last;
             self.bridged = true;
             let event = self.event(MarketKind::Delta, message.last, message.event_time_ms, received);
-            let _ = self
-                .trader
-                .on_market(&event, &message.bids, &message.asks, received.wall);
+            let _ = self.trader.on_market(&event, &message.bids, &message.asks, received.wall);
         }
     }
 
@@ -268,15 +257,7 @@ impl Run {
                 }
             }
             let intents = &mut self.intents;
-            self.pipeline.trader().answer(now, |intent| {
-                intents.push((
-                    line,
-                    Intent {
-                        origin_tsc: 0,
-                        ..*intent
-                    },
-                ))
-            });
+            self.pipeline.trader().answer(now, |intent| intents.push((line, Intent { origin_tsc: 0, ..*intent })));
         }
     }
 }
@@ -297,23 +278,14 @@ fn level_count(frame: &[u8], kind: LineKind) -> u32 {
 /// # Errors
 /// Two pipelines decided differently: which, and on which line.
 pub fn contest(recording: &Recording, rounds: usize, makers: &[Make<'_>]) -> Result<Outcome, String> {
-    let mut times: Vec<FrameTimes> = makers
-        .iter()
-        .map(|make| FrameTimes {
-            name: make().name(),
-            rounds: Vec::new(),
-        })
-        .collect();
+    let mut times: Vec<FrameTimes> =
+        makers.iter().map(|make| FrameTimes { name: make().name(), rounds: Vec::new() }).collect();
     let mut timed = Timed::default();
     let mut buffer = recording.frames.buffer();
     for round in 0..rounds {
         let mut runs: Vec<Run> = makers
             .iter()
-            .map(|make| Run {
-                pipeline: make(),
-                ns: Vec::with_capacity(recording.frames.len()),
-                intents: Vec::new(),
-            })
+            .map(|make| Run { pipeline: make(), ns: Vec::with_capacity(recording.frames.len()), intents: Vec::new() })
             .collect();
         for (turn_base, begin) in (0..recording.frames.len()).step_by(CHUNK).enumerate() {
             let range = begin..(begin + CHUNK).min(recording.frames.len());
@@ -325,16 +297,9 @@ pub fn contest(recording: &Recording, rounds: usize, makers: &[Make<'_>]) -> Res
         }
         for (who, run) in runs.iter().enumerate().skip(1) {
             if run.intents != runs[0].intents {
-                let differing = run
-                    .intents
-                    .iter()
-                    .zip(&runs[0].intents)
-                    .find(|(one, other)| one != other);
+                let differing = run.intents.iter().zip(&runs[0].intents).find(|(one, other)| one != other);
                 let line = differing.map_or(0, |(one, _)| one.0 + 1);
-                return Err(format!(
-                    "{} and {} decide differently, line {line}",
-                    times[who].name, times[0].name
-                ));
+                return Err(format!("{} and {} decide differently, line {line}", times[who].name, times[0].name));
             }
         }
         for (who, run) in runs.into_iter().enumerate() {

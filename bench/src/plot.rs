@@ -28,18 +28,9 @@ fn up(ns: f64, (low, high): (f64, f64)) -> f64 {
 
 fn bounds(curves: &[(String, Histogram<u64>)]) -> (f64, f64) {
     let at = |histogram: &Histogram<u64>, quantile: f64| histogram.value_at_quantile(quantile).max(1) as f64;
-    let low = curves
-        .iter()
-        .map(|(_, histogram)| at(histogram, 0.001))
-        .fold(f64::INFINITY, f64::min);
-    let high = curves
-        .iter()
-        .map(|(_, histogram)| at(histogram, 1.0 - 1.0 / RARITY_MAX))
-        .fold(1.0, f64::max);
-    (
-        10f64.powf(low.log10().floor()),
-        10f64.powf(high.log10().ceil().max(low.log10().floor() + 1.0)),
-    )
+    let low = curves.iter().map(|(_, histogram)| at(histogram, 0.001)).fold(f64::INFINITY, f64::min);
+    let high = curves.iter().map(|(_, histogram)| at(histogram, 1.0 - 1.0 / RARITY_MAX)).fold(1.0, f64::max);
+    (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil().max(low.log10().floor() + 1.0)))
 }
 
 fn axes(svg: &mut String, title: &str, range: (f64, f64)) -> std::fmt::Result {
@@ -67,11 +58,7 @@ fn axes(svg: &mut String, title: &str, range: (f64, f64)) -> std::fmt::Result {
             if ns > range.1 * 1.01 {
                 break;
             }
-            let label = if ns >= 1_000.0 {
-                format!("{} µs", ns / 1_000.0)
-            } else {
-                format!("{ns} ns")
-            };
+            let label = if ns >= 1_000.0 { format!("{} µs", ns / 1_000.0) } else { format!("{ns} ns") };
             writeln!(
                 svg,
                 "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" stroke=\"#eee\"/>\
@@ -98,10 +85,7 @@ fn draw(title: &str, curves: &[(String, Histogram<u64>)]) -> Result<String, std:
                 format!("{:.1},{:.1}", across(quantile), up(ns.max(1.0), range))
             })
             .collect();
-        let (x, y) = (
-            LEFT + 420.0 * (place % 2) as f64,
-            HEIGHT - BOTTOM + 38.0 + 18.0 * (place / 2) as f64,
-        );
+        let (x, y) = (LEFT + 420.0 * (place % 2) as f64, HEIGHT - BOTTOM + 38.0 + 18.0 * (place / 2) as f64);
         writeln!(
             svg,
             "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>\

@@ -48,24 +48,14 @@ fn number(value: f64) -> String {
 /// A target as a table row: what, target, measured, verdict, note.
 fn target_row(target: &Target) -> [String; 5] {
     let sign = if target.limit == Limit::AtLeast { "≥" } else { "≤" };
-    let unit = if target.unit == "x" {
-        "×".to_owned()
-    } else {
-        format!(" {}", target.unit)
-    };
+    let unit = if target.unit == "x" { "×".to_owned() } else { format!(" {}", target.unit) };
     let wanted = if target.measured.is_none() && target.target == 0.0 {
         "-".into()
     } else {
         format!("{sign} {}{}", target.target, unit.trim_end())
     };
-    let measured = target.measured.map_or("-".into(), |measured| {
-        format!("{}{}", number(measured), unit.trim_end())
-    });
-    let note = if target.measured.is_some() {
-        target.note.clone()
-    } else {
-        String::new()
-    };
+    let measured = target.measured.map_or("-".into(), |measured| format!("{}{}", number(measured), unit.trim_end()));
+    let note = if target.measured.is_some() { target.note.clone() } else { String::new() };
     [target.what.clone(), wanted, measured, target.verdict(), note]
 }
 
@@ -85,9 +75,7 @@ impl Report {
         let widths: Vec<usize> = (0..4).map(width).collect();
         let mut text = String::new();
         for row in &rows {
-            let cells: Vec<String> = (0..4)
-                .map(|column| format!("{:1$}", row[column], widths[column]))
-                .collect();
+            let cells: Vec<String> = (0..4).map(|column| format!("{:1$}", row[column], widths[column])).collect();
             text.push_str(format!("{}  {}", cells.join("  "), row[4]).trim_end());
             text.push('\n');
         }
@@ -107,14 +95,8 @@ impl Report {
     fn write_markdown(&self, out: &mut String) -> fmt::Result {
         self.write_head(out)?;
         let (met, missed, unmeasured) = tally(&self.targets);
-        writeln!(
-            out,
-            "## Targets\n\n{met} met, {missed} missed, {unmeasured} not measured.\n"
-        )?;
-        writeln!(
-            out,
-            "| what | target | measured | verdict | ours, theirs |\n|---|---|---|---|---|"
-        )?;
+        writeln!(out, "## Targets\n\n{met} met, {missed} missed, {unmeasured} not measured.\n")?;
+        writeln!(out, "| what | target | measured | verdict | ours, theirs |\n|---|---|---|---|---|")?;
         for target in &self.targets {
             writeln!(out, "| {} |", target_row(target).join(" | "))?;
         }
@@ -136,7 +118,7 @@ impl Report {
             "From a frame in a padded buffer until the engine has decided and its intents lie on the rings: decode, \
              sequence rule, book, strategy, quoter, risk. Two stamps around each frame, their cost included. All \
              pipelines end in the same engine and must decide the same; the plain ones push on our ring, too. \
-             Percentiles are medians of the rounds.\n"
+             Percentiles are medians of the rounds; mean and fit take each frame by its median round.\n"
         )?;
         self.figures.path.iter().try_for_each(|table| write_path(out, table))?;
         for (what, path) in &self.plots {
@@ -155,18 +137,7 @@ impl Report {
     }
 
     fn write_head(&self, out: &mut String) -> fmt::Result {
-        let Machine {
-            processor,
-            cores,
-            system,
-            avx2,
-            governor,
-            clock,
-            commit,
-            compiler,
-            flags,
-            date,
-        } = &self.machine;
+        let Machine { processor, cores, system, avx2, governor, clock, commit, compiler, flags, date } = &self.machine;
         let noise = &self.noise;
         writeln!(
             out,
@@ -194,24 +165,10 @@ impl Report {
     #[must_use]
     pub fn spread_median(&self) -> f64 {
         let figures = &self.figures;
-        let mut spreads: Vec<f64> = figures
-            .decode
-            .iter()
-            .flat_map(|table| &table.times)
-            .map(|time| time.spread)
-            .collect();
-        spreads.extend(
-            figures
-                .book
-                .iter()
-                .flat_map(|table| &table.times)
-                .map(|time| time.spread),
-        );
-        let rows = figures
-            .path
-            .iter()
-            .flat_map(|table| &table.classes)
-            .flat_map(|class| &class.rows);
+        let mut spreads: Vec<f64> =
+            figures.decode.iter().flat_map(|table| &table.times).map(|time| time.spread).collect();
+        spreads.extend(figures.book.iter().flat_map(|table| &table.times).map(|time| time.spread));
+        let rows = figures.path.iter().flat_map(|table| &table.classes).flat_map(|class| &class.rows);
         spreads.extend(rows.map(|row| row.spread));
         crate::contest::median_and_spread(&mut spreads).0
     }
@@ -226,11 +183,7 @@ fn write_decode(out: &mut String, tables: &[DecodeTable]) -> fmt::Result {
         return writeln!(out, "Not measured.");
     };
     let names: Vec<&str> = first.times.iter().map(|time| time.name.as_str()).collect();
-    writeln!(
-        out,
-        "| frames | mean bytes | {} | best peer / best scanner | best peer / portable |",
-        names.join(" | ")
-    )?;
+    writeln!(out, "| frames | mean bytes | {} | best peer / best scanner | best peer / portable |", names.join(" | "))?;
     writeln!(out, "|---|---|{}---|---|", "---|".repeat(names.len()))?;
     for table in tables {
         let cells: Vec<String> = table.times.iter().map(cell).collect();
@@ -254,11 +207,7 @@ fn write_book(out: &mut String, tables: &[BookTable]) -> fmt::Result {
         return writeln!(out, "Not measured.");
     };
     let names: Vec<&str> = first.times.iter().map(|time| time.name.as_str()).collect();
-    writeln!(
-        out,
-        "| recording | messages | levels | {} | our book, KiB |",
-        names.join(" | ")
-    )?;
+    writeln!(out, "| recording | messages | levels | {} | our book, KiB |", names.join(" | "))?;
     writeln!(out, "|---|---|---|{}---|", "---|".repeat(names.len()))?;
     for table in tables {
         let cells: Vec<String> = table.times.iter().map(cell).collect();
@@ -281,30 +230,13 @@ fn write_book(out: &mut String, tables: &[BookTable]) -> fmt::Result {
 
 fn write_path(out: &mut String, table: &PathTable) -> fmt::Result {
     for class in &table.classes {
-        writeln!(
-            out,
-            "**{}, {}** ({})\n",
-            table.what,
-            class.what,
-            number(class.frames as f64)
-        )?;
-        writeln!(
-            out,
-            "| pipeline | p50 | p90 | p99 | p99.9 | p99.99 | mean | fixed part + a level |"
-        )?;
+        writeln!(out, "**{}, {}** ({})\n", table.what, class.what, number(class.frames as f64))?;
+        writeln!(out, "| pipeline | p50 | p90 | p99 | p99.9 | p99.99 | mean | fixed part + a level |")?;
         writeln!(out, "|---|---|---|---|---|---|---|---|")?;
         for row in &class.rows {
-            let line = row.line.map_or("-".into(), |line| {
-                format!("{:.0} + {:.2} n", line.intercept, line.slope)
-            });
+            let line = row.line.map_or("-".into(), |line| format!("{:.0} + {:.2} n", line.intercept, line.slope));
             let cells: Vec<String> = row.ns.iter().map(|&ns| number(ns)).collect();
-            writeln!(
-                out,
-                "| {} | {} | {} | {line} |",
-                row.name,
-                cells.join(" | "),
-                number(row.mean_ns)
-            )?;
+            writeln!(out, "| {} | {} | {} | {line} |", row.name, cells.join(" | "), number(row.mean_ns))?;
         }
         writeln!(out)?;
     }
@@ -318,18 +250,15 @@ fn write_path(out: &mut String, table: &PathTable) -> fmt::Result {
 }
 
 fn write_ring(out: &mut String, ring: &RingTable, build: &str) -> fmt::Result {
-    writeln!(
-        out,
-        "\n## Ring: 80-byte intents between two threads, {} cores{build}\n",
-        ring.cores
-    )?;
+    writeln!(out, "\n## Ring: 80-byte intents between two threads, {} cores{build}\n", ring.cores)?;
     writeln!(out, "| ring | one way, ns | flat out, ns a message |\n|---|---|---|")?;
     for (one_way, stream) in ring.one_way.iter().zip(&ring.stream) {
         writeln!(out, "| {} | {} | {} |", one_way.name, cell(one_way), cell(stream))?;
     }
     writeln!(
         out,
-        "\nOne way is half a round trip through two rings; the median of blocks of 500 round trips."
+        "\nOne way is half a round trip through two rings; the median of blocks of 50 round trips. Flat out: the \
+         median of blocks of 1,000 messages."
     )
 }
 

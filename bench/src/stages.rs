@@ -99,11 +99,7 @@ fn decode_frames(mut frames: Frames, shape: Shape, scanner: ScannerChoice, unit:
             sum.wrapping_add(ours.decode_sum(padded, length))
         })
     };
-    Stage {
-        units: 200,
-        unit,
-        run: Box::new(run),
-    }
+    Stage { units: 200, unit, run: Box::new(run) }
 }
 
 fn decode_stage(shape: Shape, levels: usize, scanner: ScannerChoice) -> Stage {
@@ -122,11 +118,7 @@ fn book_stage(stream: LevelStream) -> Stage {
         // Building and filling the book is not the stage: what callgrind counts is the inner run.
         counted_by_the_gate(&mut || work.run(0..stream.messages.len() - 1))
     };
-    Stage {
-        units,
-        unit: "level",
-        run: Box::new(run),
-    }
+    Stage { units, unit: "level", run: Box::new(run) }
 }
 
 fn path_stage(recording: Recording) -> Stage {
@@ -137,10 +129,7 @@ fn path_stage(recording: Recording) -> Stage {
         let mut ours = Ours::new(&recording, ScannerChoice::Best);
         for line in 0..recording.frames.len() {
             let length = recording.frames.copy_to(line, &mut buffer);
-            let received = Stamp {
-                wall: recording.received[line],
-                tsc: 0,
-            };
+            let received = Stamp { wall: recording.received[line], tsc: 0 };
             match recording.kinds[line] {
                 LineKind::Snapshot => ours.snapshot(&mut buffer, length, received),
                 LineKind::Other => {}
@@ -155,11 +144,7 @@ fn path_stage(recording: Recording) -> Stage {
         }
         ours.trader().intents_pushed()
     };
-    Stage {
-        units,
-        unit: "frame",
-        run: Box::new(run),
-    }
+    Stage { units, unit: "frame", run: Box::new(run) }
 }
 
 fn ring_stage() -> Stage {
@@ -167,19 +152,12 @@ fn ring_stage() -> Stage {
     let (mut producer, mut consumer) = ring::channel::<Intent>(ORDER_RING_SLOTS);
     let run = move || {
         (0..MESSAGES).fold(0u64, |sum, message| {
-            let pushed = producer.push(Intent {
-                book_sequence: message,
-                ..Intent::default()
-            });
+            let pushed = producer.push(Intent { book_sequence: message, ..Intent::default() });
             let popped = consumer.pop().map_or(0, |intent| intent.book_sequence);
             sum.wrapping_add(popped).wrapping_add(u64::from(pushed.is_err()))
         })
     };
-    Stage {
-        units: MESSAGES,
-        unit: "message",
-        run: Box::new(run),
-    }
+    Stage { units: MESSAGES, unit: "message", run: Box::new(run) }
 }
 
 /// Whether a stage switches counting on by itself, around its inner part.

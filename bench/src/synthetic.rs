@@ -31,14 +31,8 @@ impl Shape {
     #[must_use]
     pub fn increments(self) -> Increments {
         match self {
-            Shape::Usdm => Increments {
-                price: Increment::new(2, 10),
-                quantity: Increment::new(3, 1),
-            },
-            Shape::Spot => Increments {
-                price: Increment::new(2, 1),
-                quantity: Increment::new(8, 1),
-            },
+            Shape::Usdm => Increments { price: Increment::new(2, 10), quantity: Increment::new(3, 1) },
+            Shape::Spot => Increments { price: Increment::new(2, 1), quantity: Increment::new(8, 1) },
         }
     }
 }
@@ -90,11 +84,7 @@ fn push_price(text: &mut String, shape: Shape, tick: u64) {
 
 fn push_quantity(text: &mut String, shape: Shape, deletes: bool, random: &mut Random) {
     // One level in three deletes, as recorded; the others are log-uniform over four decades.
-    let lots = if deletes && random.below(3) == 0 {
-        0
-    } else {
-        1 + random.spread(1, 4)
-    };
+    let lots = if deletes && random.below(3) == 0 { 0 } else { 1 + random.spread(1, 4) };
     match shape {
         Shape::Usdm => write!(text, "\"{}.{:03}\"", lots / 1_000, lots % 1_000),
         Shape::Spot => write!(text, "\"{}.{:05}000\"", lots / 100_000, lots % 100_000),
@@ -229,11 +219,7 @@ mod tests {
                             message
                         })
                         .collect();
-                    assert!(
-                        messages
-                            .iter()
-                            .all(|m| m.kind == MessageKind::Depth && m.level_count() == levels)
-                    );
+                    assert!(messages.iter().all(|m| m.kind == MessageKind::Depth && m.level_count() == levels));
                     assert!(messages.windows(2).all(|pair| pair[1].first == pair[0].last + 1));
                     if reference.is_empty() {
                         reference = messages;
@@ -265,16 +251,8 @@ mod tests {
                         .collect(),
                 );
             }
-            assert!(
-                messages[0]
-                    .iter()
-                    .all(|message| message.kind == MessageKind::Touch && message.last > 0)
-            );
-            assert!(
-                messages[0]
-                    .iter()
-                    .all(|message| message.bids[0].tick < message.asks[0].tick)
-            );
+            assert!(messages[0].iter().all(|message| message.kind == MessageKind::Touch && message.last > 0));
+            assert!(messages[0].iter().all(|message| message.bids[0].tick < message.asks[0].tick));
             assert!(messages.iter().all(|of_one| *of_one == messages[0]));
         }
     }

@@ -33,16 +33,9 @@ impl Trader {
         let strategy = spread_strategy(vec![spread(instrument)]).expect("the settings are in range");
         let built = engine(settings(instrument), strategy, order_producer, cancel_producer);
         let mut engine = built.expect("the settings are in range");
-        let ready = ExecutionEvent {
-            kind: ExecutionKind::GatewayReady,
-            ..ExecutionEvent::default()
-        };
+        let ready = ExecutionEvent { kind: ExecutionKind::GatewayReady, ..ExecutionEvent::default() };
         engine.on_execution(&ready, Nanos::ZERO);
-        Trader {
-            engine,
-            orders,
-            cancels,
-        }
+        Trader { engine, orders, cancels }
     }
 
     /// Intents that the engine has put on its rings so far.
@@ -133,10 +126,7 @@ fn settings(instrument: &Instrument) -> EngineSettings {
         open_orders_max: 32,
         book_age_max: Nanos::from_seconds(10),
     };
-    let quoter = QuoterSettings {
-        refresh_tolerance_millionths: 0,
-        ..QuoterSettings::default()
-    };
+    let quoter = QuoterSettings { refresh_tolerance_millionths: 0, ..QuoterSettings::default() };
     EngineSettings {
         epoch: 1,
         strategy_number: 0,

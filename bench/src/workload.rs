@@ -15,21 +15,9 @@ use crate::synthetic::{Shape, depth_frames, snapshot_body};
 
 /// The recorded chains that the tables are made from, as folders and files under the data folder.
 pub const CHAINS: [(&str, &[&str]); 3] = [
-    (
-        "perp 2024",
-        &["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"],
-    ),
-    (
-        "perp 2023",
-        &[
-            "binance-usdm/btcusdt_20230404.dat.gz",
-            "binance-usdm/btcusdt_20230405.dat.gz",
-        ],
-    ),
-    (
-        "spot 2024",
-        &["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"],
-    ),
+    ("perp 2024", &["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"]),
+    ("perp 2023", &["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"]),
+    ("spot 2024", &["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"]),
 ];
 
 /// Where recordings are looked for: `SPINBOOK_DATA`, else `../shared/data` from the project's root.
@@ -119,12 +107,7 @@ impl LevelStream {
         self.levels.extend_from_slice(bids);
         let middle = self.levels.len();
         self.levels.extend_from_slice(asks);
-        self.messages.push(LevelMessage {
-            sequence,
-            begin,
-            middle,
-            end: self.levels.len(),
-        });
+        self.messages.push(LevelMessage { sequence, begin, middle, end: self.levels.len() });
     }
 }
 
@@ -163,34 +146,20 @@ impl Recording {
             symbols.push(symbol);
             received.push(record.stamp.wall);
         }
-        let product = inference
-            .product()
-            .ok_or_else(|| format!("{name}: of no known product line"))?;
+        let product = inference.product().ok_or_else(|| format!("{name}: of no known product line"))?;
         let depth_frames = |instrument: &Instrument| {
             let symbol = Some(instrument.symbol.to_lowercase());
-            (0..kinds.len())
-                .filter(|&line| kinds[line] == LineKind::Depth && symbols[line] == symbol)
-                .count()
+            (0..kinds.len()).filter(|&line| kinds[line] == LineKind::Depth && symbols[line] == symbol).count()
         };
         let most = inference.instruments().into_iter().max_by_key(depth_frames);
         let kept = most.ok_or_else(|| format!("{name}: no depth frames"))?;
-        let instrument = Instrument {
-            id: InstrumentId(0),
-            ..kept
-        };
+        let instrument = Instrument { id: InstrumentId(0), ..kept };
         for (kind, symbol) in kinds.iter_mut().zip(&symbols) {
             if symbol.is_some_and(|symbol| symbol.to_lowercase() != instrument.symbol.to_lowercase()) {
                 *kind = LineKind::Other;
             }
         }
-        Ok(Recording {
-            name: name.to_owned(),
-            product,
-            instrument,
-            frames,
-            kinds,
-            received,
-        })
+        Ok(Recording { name: name.to_owned(), product, instrument, frames, kinds, received })
     }
 
     /// A synthetic recording: a snapshot, then `count` depth frames of `levels` levels, a tenth of a second apart.
@@ -206,9 +175,7 @@ impl Recording {
             name: format!("synthetic {}", shape.name()),
             product: product(shape),
             instrument: synthetic(shape),
-            received: (0..frames.len() as i64)
-                .map(|line| Nanos::from_millis(1_700_000_000_000 + 100 * line))
-                .collect(),
+            received: (0..frames.len() as i64).map(|line| Nanos::from_millis(1_700_000_000_000 + 100 * line)).collect(),
             frames,
             kinds,
         }
@@ -265,10 +232,7 @@ impl Recording {
                 LineKind::Snapshot if stream.messages.is_empty() => {
                     let (last, bids, asks) = snapshot(self.frames.frame(line), self.increments())?;
                     stream.append(last, &bids, &asks);
-                    early
-                        .iter()
-                        .filter(|m| m.last > last)
-                        .for_each(|m| stream.append(m.last, &m.bids, &m.asks));
+                    early.iter().filter(|m| m.last > last).for_each(|m| stream.append(m.last, &m.bids, &m.asks));
                 }
                 LineKind::Depth => {
                     let length = self.frames.copy_to(line, &mut buffer);
@@ -286,11 +250,7 @@ impl Recording {
                 _ => {}
             }
         }
-        if stream.messages.is_empty() {
-            Err(format!("{}: no snapshot", self.name))
-        } else {
-            Ok(stream)
-        }
+        if stream.messages.is_empty() { Err(format!("{}: no snapshot", self.name)) } else { Ok(stream) }
     }
 }
 
@@ -324,11 +284,7 @@ pub fn snapshot(body: &[u8], increments: Increments) -> Result<(u64, Vec<Level>,
                 lots: Lots(increments.quantity.parse(quantity.as_bytes())?),
             })
         };
-        levels
-            .iter()
-            .map(level)
-            .collect::<Option<Vec<Level>>>()
-            .ok_or("snapshot: a number off its increment")
+        levels.iter().map(level).collect::<Option<Vec<Level>>>().ok_or("snapshot: a number off its increment")
     };
     Ok((text.last, side(&text.bids)?, side(&text.asks)?))
 }

@@ -1,6 +1,6 @@
 //! COLD: from a frame's bytes to intents on the ring nothing is allocated or freed, and the decoders that may are seen.
 
-use spinbook_bench::allocations::{CountingAllocator, count, is_installed};
+use spinbook_bench::alloc::{CountingAllocator, count, is_installed};
 use spinbook_bench::measure::path_allocations;
 use spinbook_bench::plain::{Message, PlainDecoder, SimdJsonTyped};
 use spinbook_bench::synthetic::{Shape, depth_frames};
@@ -29,15 +29,7 @@ fn frame_to_order_allocates_nothing_once_the_book_is_live() {
     let mut calls = 0;
     for index in 0..frames.len() {
         let length = frames.copy_to(index, &mut buffer);
-        calls += count(|| {
-            plain
-                .decode(&mut buffer, length, &mut message)
-                .expect("a synthetic frame")
-        })
-        .1;
+        calls += count(|| plain.decode(&mut buffer, length, &mut message).expect("a synthetic frame")).1;
     }
-    assert!(
-        calls > 0,
-        "a decoder that collects levels into vectors is seen to allocate"
-    );
+    assert!(calls > 0, "a decoder that collects levels into vectors is seen to allocate");
 }

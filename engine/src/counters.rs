@@ -98,9 +98,7 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Counters {
-        Counters {
-            values: [const { AtomicU64::new(0) }; COUNT],
-        }
+        Counters { values: [const { AtomicU64::new(0) }; COUNT] }
     }
 }
 
@@ -139,18 +137,9 @@ mod tests {
     fn every_counter_has_its_own_name_and_one_sentence() {
         for (index, counter) in Counter::ALL.iter().enumerate() {
             assert_eq!(*counter as usize, index);
-            assert!(
-                counter
-                    .name()
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-            );
+            assert!(counter.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
             assert!(counter.sentence().ends_with('.'));
-            assert!(
-                Counter::ALL[index + 1..]
-                    .iter()
-                    .all(|other| other.name() != counter.name())
-            );
+            assert!(Counter::ALL[index + 1..].iter().all(|other| other.name() != counter.name()));
         }
     }
 

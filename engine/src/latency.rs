@@ -22,10 +22,7 @@ pub struct LatencyBuckets {
 
 impl Default for LatencyBuckets {
     fn default() -> LatencyBuckets {
-        LatencyBuckets {
-            counts: [const { AtomicU64::new(0) }; BUCKETS],
-            ns_max: AtomicU64::new(0),
-        }
+        LatencyBuckets { counts: [const { AtomicU64::new(0) }; BUCKETS], ns_max: AtomicU64::new(0) }
     }
 }
 

@@ -207,11 +207,7 @@ impl Market {
                 return Answer::Ok;
             }
         };
-        self.last_trade = Some(Trade {
-            level,
-            aggressor,
-            event_time: event.event_time,
-        });
+        self.last_trade = Some(Trade { level, aggressor, event_time: event.event_time });
         self.counters.trades += 1;
         Answer::Ok
     }

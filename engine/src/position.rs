@@ -95,9 +95,7 @@ impl Position {
         let fault = PositionFault::Overflow;
         let signed = fill.lots.0.checked_mul(fill.side.sign()).ok_or(fault)?;
         let mut lots = self.lots.0.checked_add(signed).ok_or(fault)?;
-        let value = (i128::from(fill.tick.0) * i128::from(signed))
-            .checked_mul(self.atoms_per_tick_lot)
-            .ok_or(fault)?;
+        let value = (i128::from(fill.tick.0) * i128::from(signed)).checked_mul(self.atoms_per_tick_lot).ok_or(fault)?;
         let mut cash = self.cash.0.checked_sub(value).ok_or(fault)?;
         let (mut fees, mut fee_lots) = (self.fees.0, self.fee_lots.0);
         match fill.fee_asset {
@@ -213,9 +211,7 @@ impl Position {
         let (first, last) = (self.mid_doubled_first?, self.mid_doubled_last?);
         let now = i128::from(self.lots.0) * i128::from(last);
         let start = i128::from(self.lots_start.0) * i128::from(first);
-        now.checked_sub(start)?
-            .checked_mul(self.atoms_per_tick_lot)?
-            .checked_add(cash)
+        now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
     }
 
     /// Twice what trading earned, exact: the profit without the drift of the neutral inventory's value. `None` while
@@ -234,16 +230,13 @@ impl Position {
         // A difference of two i64 times a third stays below 2^127.
         let now = held * i128::from(last);
         let start = held_start * i128::from(first);
-        now.checked_sub(start)?
-            .checked_mul(self.atoms_per_tick_lot)?
-            .checked_add(cash)
+        now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
     }
 
     /// [`Position::trading_pnl_doubled`], rounded down to a whole atom.
     #[must_use]
     pub fn trading_pnl(&self) -> Option<QuoteAtoms> {
-        self.trading_pnl_doubled()
-            .map(|doubled| QuoteAtoms(doubled.div_euclid(2)))
+        self.trading_pnl_doubled().map(|doubled| QuoteAtoms(doubled.div_euclid(2)))
     }
 
     /// The profit, rounded down to a whole atom (10^-18 of the quote asset).
@@ -258,13 +251,7 @@ mod tests {
     use super::*;
 
     fn fill(side: Side, tick: i64, lots: i64, fee: i128) -> Fill {
-        Fill {
-            side,
-            tick: Tick(tick),
-            lots: Lots(lots),
-            fee: QuoteAtoms(fee),
-            ..Fill::default()
-        }
+        Fill { side, tick: Tick(tick), lots: Lots(lots), fee: QuoteAtoms(fee), ..Fill::default() }
     }
 
     #[test]
@@ -336,11 +323,7 @@ mod tests {
     #[test]
     fn a_base_fee_leaves_the_inventory_and_is_reported_at_its_value() {
         let mut position = Position::new(1);
-        let base = Fill {
-            fee_lots: Lots(2),
-            fee_asset: FeeAsset::Base,
-            ..fill(Side::Bid, 100, 10, 200)
-        };
+        let base = Fill { fee_lots: Lots(2), fee_asset: FeeAsset::Base, ..fill(Side::Bid, 100, 10, 200) };
         position.on_fill(&base).unwrap();
         position.on_best(Tick(100), Tick(100));
         assert_eq!(position.lots(), Lots(8));
@@ -354,14 +337,8 @@ mod tests {
         let mut position = Position::new(i128::MAX / 2);
         position.on_fill(&fill(Side::Bid, 1, 1, 0)).unwrap();
         let before = (position.lots(), position.cash(), position.fills());
-        assert_eq!(
-            position.on_fill(&fill(Side::Bid, 5, 5, 0)),
-            Err(PositionFault::Overflow)
-        );
-        assert_eq!(
-            position.on_fill(&fill(Side::Bid, 0, i64::MAX, 0)),
-            Err(PositionFault::Overflow)
-        );
+        assert_eq!(position.on_fill(&fill(Side::Bid, 5, 5, 0)), Err(PositionFault::Overflow));
+        assert_eq!(position.on_fill(&fill(Side::Bid, 0, i64::MAX, 0)), Err(PositionFault::Overflow));
         assert_eq!((position.lots(), position.cash(), position.fills()), before);
     }
 }

@@ -74,19 +74,8 @@ pub fn channel<T: Copy + Send>(slots: usize) -> (Producer<T>, Consumer<T>) {
         })
         .collect();
     let shared = Arc::new(Shared { slots });
-    let producer = Producer {
-        shared: Arc::clone(&shared),
-        next: 0,
-        not_sync: PhantomData,
-    };
-    (
-        producer,
-        Consumer {
-            shared,
-            next: 0,
-            not_sync: PhantomData,
-        },
-    )
+    let producer = Producer { shared: Arc::clone(&shared), next: 0, not_sync: PhantomData };
+    (producer, Consumer { shared, next: 0, not_sync: PhantomData })
 }
 
 impl<T: Copy + Send> Producer<T> {
@@ -147,8 +136,7 @@ impl<T: Copy + Send> Consumer<T> {
         // `T: Copy`, so the copy left behind needs no drop.
         let message = unsafe { (*slot.message.get()).assume_init_read() };
         // Release: the read above is over before the producer may write again.
-        slot.sequence
-            .store(self.next.wrapping_add(self.shared.slots.len()), Ordering::Release);
+        slot.sequence.store(self.next.wrapping_add(self.shared.slots.len()), Ordering::Release);
         self.next = self.next.wrapping_add(1);
         Some(message)
     }
@@ -185,16 +173,12 @@ fn is_last<T>(shared: &Arc<Shared<T>>) -> bool {
 
 impl<T> core::fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Producer")
-            .field("next", &self.next)
-            .finish_non_exhaustive()
+        f.debug_struct("Producer").field("next", &self.next).finish_non_exhaustive()
     }
 }
 
 impl<T> core::fmt::Debug for Consumer<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Consumer")
-            .field("next", &self.next)
-            .finish_non_exhaustive()
+        f.debug_struct("Consumer").field("next", &self.next).finish_non_exhaustive()
     }
 }

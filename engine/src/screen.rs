@@ -60,10 +60,7 @@ impl ScreenSnapshot {
         words[6] = (self.fees.0 >> 64) as u64;
         words[7] = self.fills;
         words[8] = u64::from(self.open_orders) | u64::from(self.trading_state) << 32 | u64::from(self.quotable) << 40;
-        let levels = [self.bid, self.ask]
-            .into_iter()
-            .chain(self.quotes_bid)
-            .chain(self.quotes_ask);
+        let levels = [self.bid, self.ask].into_iter().chain(self.quotes_bid).chain(self.quotes_ask);
         for (pair, level) in words[9..].chunks_exact_mut(2).zip(levels) {
             pair[0] = level.tick.0 as u64;
             pair[1] = level.lots.0 as u64;
@@ -73,10 +70,8 @@ impl ScreenSnapshot {
 
     fn from_words(words: &[u64; WORDS]) -> ScreenSnapshot {
         let wide = |low: u64, high: u64| QuoteAtoms((i128::from(high as i64) << 64) | i128::from(low));
-        let level = |index: usize| Level {
-            tick: Tick(words[9 + 2 * index] as i64),
-            lots: Lots(words[10 + 2 * index] as i64),
-        };
+        let level =
+            |index: usize| Level { tick: Tick(words[9 + 2 * index] as i64), lots: Lots(words[10 + 2 * index] as i64) };
         ScreenSnapshot {
             now: Nanos(words[0] as i64),
             book_sequence: words[1],
@@ -106,10 +101,7 @@ pub struct ScreenCell {
 
 impl Default for ScreenCell {
     fn default() -> ScreenCell {
-        ScreenCell {
-            sequence: AtomicU64::new(0),
-            words: [const { AtomicU64::new(0) }; WORDS],
-        }
+        ScreenCell { sequence: AtomicU64::new(0), words: [const { AtomicU64::new(0) }; WORDS] }
     }
 }
 
@@ -145,10 +137,7 @@ mod tests {
     use super::*;
 
     fn snapshot(seed: i64) -> ScreenSnapshot {
-        let level = Level {
-            tick: Tick(seed),
-            lots: Lots(-seed),
-        };
+        let level = Level { tick: Tick(seed), lots: Lots(-seed) };
         ScreenSnapshot {
             now: Nanos(seed),
             book_sequence: seed as u64,

@@ -66,12 +66,7 @@ impl TouchHistory {
     /// Nothing remembered.
     #[must_use]
     pub const fn new() -> TouchHistory {
-        const NONE: Touch = Touch {
-            bid: None,
-            ask: None,
-            sequence: 0,
-            event_time: Nanos::ZERO,
-        };
+        const NONE: Touch = Touch { bid: None, ask: None, sequence: 0, event_time: Nanos::ZERO };
         TouchHistory {
             sequences: [0; TOUCH_HISTORY],
             touches: [NONE; TOUCH_HISTORY],
@@ -110,10 +105,7 @@ impl TouchHistory {
             }
             _ => 0..0,
         };
-        range
-            .map(place_of)
-            .filter(move |&place| self.sequences[place] == sequence)
-            .map(|place| &self.touches[place])
+        range.map(place_of).filter(move |&place| self.sequences[place] == sequence).map(|place| &self.touches[place])
     }
 
     /// The numbers of the touches with an update id, where all that are held ascend.
@@ -162,11 +154,7 @@ mod tests {
     use super::*;
 
     fn touch(sequence: u64, number: i64) -> Touch {
-        Touch {
-            sequence,
-            event_time: Nanos(number),
-            ..Touch::default()
-        }
+        Touch { sequence, event_time: Nanos(number), ..Touch::default() }
     }
 
     #[test]
@@ -196,11 +184,7 @@ mod tests {
                 all.pop_front();
             }
             let wanted = (sequence + next(4)).saturating_sub(next(80));
-            let slow: Vec<Touch> = all
-                .iter()
-                .filter(|held| held.sequence == wanted && wanted != 0)
-                .copied()
-                .collect();
+            let slow: Vec<Touch> = all.iter().filter(|held| held.sequence == wanted && wanted != 0).copied().collect();
             let fast: Vec<Touch> = history.with_sequence(wanted).copied().collect();
             assert_eq!(fast, slow, "touch {number}, id {wanted}");
             found += fast.len();

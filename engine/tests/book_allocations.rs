@@ -72,18 +72,11 @@ fn a_warm_market_and_ring_allocate_nothing() {
             1 => MarketKind::Trade,
             _ => MarketKind::Delta,
         };
-        let event = MarketEvent {
-            kind,
-            sequence,
-            ..MarketEvent::default()
-        };
+        let event = MarketEvent { kind, sequence, ..MarketEvent::default() };
         resyncs += u64::from(market.on_event(&event, &bids, &asks) != Answer::Ok);
         let own = [bids[0], bids[1]];
         moved += market.book().depth_net(Side::Bid, 20, &own) + market.book().imbalance(10).1;
-        moved += market
-            .book()
-            .vwap(Side::Ask, Lots(500))
-            .map_or(0, |price| price.floor());
+        moved += market.book().vwap(Side::Ask, Lots(500)).map_or(0, |price| price.floor());
         if let Some(reference) = market.reference().and_then(|touch| touch.bid) {
             while producer.push(reference).is_err() {
                 moved += consumer.pop().map_or(0, |popped| i128::from(popped.lots.0));
@@ -94,10 +87,7 @@ fn a_warm_market_and_ring_allocate_nothing() {
     let counters = *market.counters();
     println!("{resyncs} resyncs, {moved}, {counters:?}");
     assert_eq!(calls, 0, "seed {seed}");
-    assert!(
-        resyncs > 10 && counters.far_full > 0 && counters.crossed > 0,
-        "the stream must be hard: {counters:?}"
-    );
+    assert!(resyncs > 10 && counters.far_full > 0 && counters.crossed > 0, "the stream must be hard: {counters:?}");
 }
 
 #[test]
@@ -123,11 +113,7 @@ fn a_warm_engine_decides_and_trades_without_allocating() {
             *bid = level(mid - 1 - index as i64, 1 + random.below(90) as i64);
             *ask = level(mid + 1 + index as i64, 1 + random.below(90) as i64);
         }
-        let kind = if random.below(50) == 0 {
-            MarketKind::Lost
-        } else {
-            MarketKind::Snapshot
-        };
+        let kind = if random.below(50) == 0 { MarketKind::Lost } else { MarketKind::Snapshot };
         let event = desk.event(desk::FIRST, kind);
         let quiet = random.below(5) == 0;
         let now = desk.now;
@@ -136,8 +122,7 @@ fn a_warm_engine_decides_and_trades_without_allocating() {
             false => desk.engine.on_market(&event, &bids, &asks, now),
         };
         while let Some(intent) = desk.cancels.pop() {
-            desk.engine
-                .on_execution(&desk::about(&intent, ExecutionKind::Canceled), now);
+            desk.engine.on_execution(&desk::about(&intent, ExecutionKind::Canceled), now);
         }
         while let Some(intent) = desk.orders.pop() {
             let kind = match random.below(10) {

@@ -18,58 +18,31 @@ struct Venue {
 
 impl Venue {
     fn new() -> Venue {
-        Venue {
-            market: Market::new(setup::book(&BookSettings { far_levels: 64 })),
-            time: 0,
-        }
+        Venue { market: Market::new(setup::book(&BookSettings { far_levels: 64 })), time: 0 }
     }
 
     /// A venue whose book is Live at update id 100: 50 at 1,000 bid, 70 at 1,002 asked.
     fn live() -> Venue {
         let mut venue = Venue::new();
-        let answer = venue.send(
-            MarketKind::Snapshot,
-            100,
-            &[level(1_000, 50), level(999, 5)],
-            &[level(1_002, 70)],
-        );
+        let answer = venue.send(MarketKind::Snapshot, 100, &[level(1_000, 50), level(999, 5)], &[level(1_002, 70)]);
         assert_eq!((answer, venue.market.state()), (Answer::Ok, BookState::Live));
         venue
     }
 
     fn send(&mut self, kind: MarketKind, sequence: u64, bids: &[Level], asks: &[Level]) -> Answer {
-        self.send_as(
-            MarketEvent {
-                kind,
-                sequence,
-                ..MarketEvent::default()
-            },
-            bids,
-            asks,
-        )
+        self.send_as(MarketEvent { kind, sequence, ..MarketEvent::default() }, bids, asks)
     }
 
     fn send_as(&mut self, event: MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
         self.time += 1_000;
-        let received = Stamp {
-            wall: Nanos(self.time),
-            tsc: 0,
-        };
+        let received = Stamp { wall: Nanos(self.time), tsc: 0 };
         let answer = self.market.on_event(&MarketEvent { received, ..event }, bids, asks);
         assert_eq!(self.market.book().check(), Ok(()));
         answer
     }
 
     fn lose(&mut self, lost: LostReason) -> Answer {
-        self.send_as(
-            MarketEvent {
-                kind: MarketKind::Lost,
-                lost,
-                ..MarketEvent::default()
-            },
-            &[],
-            &[],
-        )
+        self.send_as(MarketEvent { kind: MarketKind::Lost, lost, ..MarketEvent::default() }, &[], &[])
     }
 
     fn bbo(&self) -> (u64, u64) {
@@ -83,10 +56,7 @@ use MarketKind::{Delta, Snapshot, Touch, Trade};
 fn a_touch_that_comes_second_is_compared_with_the_book() {
     let mut venue = Venue::live();
     assert_eq!(venue.send(Delta, 101, &[level(1_001, 8)], &[]), Answer::Ok);
-    assert_eq!(
-        venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]),
-        Answer::Ok
-    );
+    assert_eq!(venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]), Answer::Ok);
     assert_eq!(venue.bbo(), (1, 1));
     assert!(venue.market.is_quotable());
 }
@@ -94,14 +64,8 @@ fn a_touch_that_comes_second_is_compared_with_the_book() {
 #[test]
 fn a_touch_that_comes_first_is_compared_when_its_depth_message_comes() {
     let mut venue = Venue::live();
-    assert_eq!(
-        venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]),
-        Answer::Ok
-    );
-    assert_eq!(
-        venue.send(Touch, 102, &[level(1_001, 9)], &[level(1_002, 70)]),
-        Answer::Ok
-    );
+    assert_eq!(venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]), Answer::Ok);
+    assert_eq!(venue.send(Touch, 102, &[level(1_001, 9)], &[level(1_002, 70)]), Answer::Ok);
     assert_eq!(venue.bbo(), (0, 0));
     assert_eq!(venue.send(Delta, 101, &[level(1_001, 8)], &[]), Answer::Ok);
     assert_eq!(venue.bbo(), (1, 1));
@@ -132,11 +96,7 @@ fn any_disagreement_in_price_or_quantity_loses_the_book() {
                     _ => venue.send(Delta, 101, &[bid], &[]),
                 };
             }
-            assert_eq!(
-                answers,
-                [Answer::Ok, Answer::Resync(LostReason::TouchMismatch)],
-                "{bids:?} {asks:?}"
-            );
+            assert_eq!(answers, [Answer::Ok, Answer::Resync(LostReason::TouchMismatch)], "{bids:?} {asks:?}");
             assert_eq!(venue.market.state(), BookState::Lost(LostReason::TouchMismatch));
             assert_eq!((venue.bbo(), venue.market.counters().lost), ((1, 0), 1));
             assert_eq!((venue.market.reference(), venue.market.is_quotable()), (None, false));
@@ -177,10 +137,7 @@ fn only_depth_messages_make_pairs() {
     // A snapshot's id is no depth message's, whichever comes second.
     assert_eq!(venue.send(Touch, 100, &[level(1, 1)], &[level(2, 2)]), Answer::Ok);
     let _ = venue.send(Touch, 300, &[level(1, 1)], &[level(2, 2)]);
-    assert_eq!(
-        venue.send(Snapshot, 300, &[level(1_000, 50)], &[level(1_002, 70)]),
-        Answer::Ok
-    );
+    assert_eq!(venue.send(Snapshot, 300, &[level(1_000, 50)], &[level(1_002, 70)]), Answer::Ok);
     // Id zero is no id.
     let _ = venue.send(Touch, 0, &[level(1, 1)], &[level(2, 2)]);
     assert_eq!(venue.send(Delta, 0, &[], &[]), Answer::Ok);
@@ -191,21 +148,12 @@ fn only_depth_messages_make_pairs() {
 #[test]
 fn touches_before_the_snapshot_are_remembered_but_never_quoted_on() {
     let mut venue = Venue::new();
-    assert_eq!(
-        venue.send(Touch, 105, &[level(1_000, 50)], &[level(1_002, 70)]),
-        Answer::Ok
-    );
+    assert_eq!(venue.send(Touch, 105, &[level(1_000, 50)], &[level(1_002, 70)]), Answer::Ok);
     assert_eq!(venue.send(Trade, 0, &[], &[level(1_002, 3)]), Answer::Ok);
-    assert_eq!(
-        (venue.market.state(), venue.market.is_quotable()),
-        (BookState::Empty, false)
-    );
+    assert_eq!((venue.market.state(), venue.market.is_quotable()), (BookState::Empty, false));
     assert_eq!(venue.market.reference(), None);
     assert_eq!(venue.market.touch().map(|touch| touch.sequence), Some(105));
-    assert_eq!(
-        venue.send(Snapshot, 100, &[level(1_000, 40)], &[level(1_002, 70)]),
-        Answer::Ok
-    );
+    assert_eq!(venue.send(Snapshot, 100, &[level(1_000, 40)], &[level(1_002, 70)]), Answer::Ok);
     assert_eq!(venue.send(Delta, 105, &[level(1_000, 50)], &[]), Answer::Ok);
     assert_eq!(venue.bbo(), (1, 1));
 }
@@ -216,10 +164,7 @@ fn a_crossed_live_book_is_counted_once_and_lost() {
     assert_eq!(venue.send(Delta, 101, &[level(1_002, 1)], &[]), Answer::Ok);
     assert!(!venue.market.is_quotable(), "locked: Live, but no place for a quote");
     assert_eq!(venue.market.state(), BookState::Live);
-    assert_eq!(
-        venue.send(Delta, 102, &[level(1_003, 1)], &[]),
-        Answer::Resync(LostReason::Crossed)
-    );
+    assert_eq!(venue.send(Delta, 102, &[level(1_003, 1)], &[]), Answer::Resync(LostReason::Crossed));
     assert_eq!(venue.send(Delta, 103, &[level(1_004, 1)], &[]), Answer::Ok);
     assert_eq!(venue.market.counters().crossed, 1);
     assert_eq!(venue.market.state(), BookState::Lost(LostReason::Crossed));
@@ -232,22 +177,12 @@ fn a_crossed_live_book_is_counted_once_and_lost() {
 #[test]
 fn the_reference_is_the_newer_of_book_and_touch() {
     let mut venue = Venue::live();
-    let best = |venue: &Venue| {
-        venue
-            .market
-            .reference()
-            .and_then(|reference| reference.bid)
-            .map(|bid| bid.tick.0)
-    };
+    let best = |venue: &Venue| venue.market.reference().and_then(|reference| reference.bid).map(|bid| bid.tick.0);
     assert_eq!(best(&venue), Some(1_000));
     let _ = venue.send(Touch, 110, &[level(995, 1)], &[level(1_002, 70)]);
     assert_eq!(best(&venue), Some(995));
     let _ = venue.send(Touch, 108, &[level(997, 1)], &[level(1_002, 70)]);
-    assert_eq!(
-        best(&venue),
-        Some(995),
-        "an older touch does not take a newer one's place"
-    );
+    assert_eq!(best(&venue), Some(995), "an older touch does not take a newer one's place");
     let _ = venue.send(Delta, 111, &[level(1_000, 0)], &[]);
     assert_eq!(best(&venue), Some(999));
     let _ = venue.send(Touch, 120, &[level(1_002, 1)], &[level(1_002, 70)]);
@@ -268,15 +203,9 @@ fn a_lost_book_stays_dark_until_a_snapshot() {
     }
     assert_eq!(venue.market.counters().ignored, 9);
     assert_eq!((venue.market.counters().depth_messages, venue.bbo()), (0, (0, 0)));
-    assert_eq!(
-        venue.send(Snapshot, 300, &[level(1_000, 1)], &[level(1_001, 1)]),
-        Answer::Ok
-    );
+    assert_eq!(venue.send(Snapshot, 300, &[level(1_000, 1)], &[level(1_001, 1)]), Answer::Ok);
     assert_eq!(venue.lose(LostReason::Silent), Answer::Ok);
-    assert_eq!(
-        (venue.market.counters().lost, venue.market.counters().snapshots),
-        (2, 2)
-    );
+    assert_eq!((venue.market.counters().lost, venue.market.counters().snapshots), (2, 2));
     assert_eq!(venue.lose(LostReason::Silent), Answer::Ok);
     assert_eq!(venue.market.counters().lost, 2, "it was not Live any more");
 }
@@ -284,10 +213,7 @@ fn a_lost_book_stays_dark_until_a_snapshot() {
 #[test]
 fn bad_levels_and_a_full_store_ask_for_a_resync() {
     let mut venue = Venue::live();
-    assert_eq!(
-        venue.send(Delta, 101, &[level(-5, 1)], &[]),
-        Answer::Resync(LostReason::BadFrame)
-    );
+    assert_eq!(venue.send(Delta, 101, &[level(-5, 1)], &[]), Answer::Resync(LostReason::BadFrame));
     assert_eq!(venue.market.counters().bad_levels, 1);
     let mut venue = Venue::live();
     let far: Vec<Level> = (0..65).map(|n| level(1_000_000 + n, 1)).collect();
@@ -305,29 +231,16 @@ fn bad_levels_and_a_full_store_ask_for_a_resync() {
 #[test]
 fn trades_ages_and_counts_are_kept() {
     let mut venue = Venue::live();
-    let at = MarketEvent {
-        kind: Trade,
-        event_time: Nanos(77),
-        ..MarketEvent::default()
-    };
+    let at = MarketEvent { kind: Trade, event_time: Nanos(77), ..MarketEvent::default() };
     assert_eq!(venue.send_as(at, &[level(1_000, 4)], &[]), Answer::Ok);
     let trade = *venue.market.last_trade().expect("one came");
-    assert_eq!(
-        (trade.level, trade.aggressor, trade.event_time),
-        (level(1_000, 4), Side::Ask, Nanos(77))
-    );
+    assert_eq!((trade.level, trade.aggressor, trade.event_time), (level(1_000, 4), Side::Ask, Nanos(77)));
     assert_eq!(venue.send(Trade, 0, &[], &[level(1_002, 5)]), Answer::Ok);
     assert_eq!(venue.market.last_trade().map(|trade| trade.aggressor), Some(Side::Bid));
     assert_eq!(venue.send(Trade, 0, &[], &[]), Answer::Ok);
     let counters = *venue.market.counters();
-    assert_eq!(
-        (counters.trades, counters.ignored, counters.snapshots, counters.levels),
-        (2, 1, 1, 3)
-    );
+    assert_eq!((counters.trades, counters.ignored, counters.snapshots, counters.levels), (2, 1, 1, 3));
     assert_eq!(venue.market.event_time_last(), Nanos(77));
     assert_eq!(venue.market.received_last(), Nanos(4_000));
-    assert_eq!(
-        (venue.market.age(Nanos(4_500)), venue.market.depth_age(Nanos(4_500))),
-        (Nanos(500), Nanos(3_500))
-    );
+    assert_eq!((venue.market.age(Nanos(4_500)), venue.market.depth_age(Nanos(4_500))), (Nanos(500), Nanos(3_500)));
 }

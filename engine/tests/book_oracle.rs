@@ -47,18 +47,10 @@ impl Oracle {
 
     fn levels_net(&self, side: Side, own: &[Level]) -> Vec<Level> {
         let net = |held: Level| {
-            let ours: i128 = own
-                .iter()
-                .filter(|o| o.tick == held.tick)
-                .map(|o| i128::from(o.lots.0))
-                .sum();
+            let ours: i128 = own.iter().filter(|o| o.tick == held.tick).map(|o| i128::from(o.lots.0)).sum();
             level(held.tick.0, (i128::from(held.lots.0) - ours).max(0) as i64)
         };
-        self.levels(side)
-            .into_iter()
-            .map(net)
-            .filter(|held| held.lots.0 > 0)
-            .collect()
+        self.levels(side).into_iter().map(net).filter(|held| held.lots.0 > 0).collect()
     }
 
     fn vwap(levels: &[Level], lots: i64) -> Option<Ratio> {
@@ -69,10 +61,7 @@ impl Oracle {
             value += taken * i128::from(held.tick.0);
             left -= taken;
         }
-        (left == 0 && lots > 0).then_some(Ratio {
-            numerator: value,
-            denominator: i128::from(lots),
-        })
+        (left == 0 && lots > 0).then_some(Ratio { numerator: value, denominator: i128::from(lots) })
     }
 }
 
@@ -101,19 +90,11 @@ fn assert_same_measures(book: &Book, oracle: &Oracle, random: &mut Random, conte
         let asks = oracle.levels_net(Side::Ask, &own[1]);
         let sum = |levels: &[Level], n: usize| levels.iter().take(n).map(|l| i128::from(l.lots.0)).sum::<i128>();
         for n in [0, 1, 5, 50, 5_000] {
-            assert_eq!(
-                book.imbalance_net(n, &own[0], &own[1]),
-                (sum(&bids, n), sum(&asks, n)),
-                "{context}"
-            );
+            assert_eq!(book.imbalance_net(n, &own[0], &own[1]), (sum(&bids, n), sum(&asks, n)), "{context}");
         }
         for (side, levels, own) in [(Side::Bid, &bids, &own[0]), (Side::Ask, &asks, &own[1])] {
             for lots in [0, 1, 1_000, 1_000_000, i64::MAX] {
-                assert_eq!(
-                    book.vwap_net(side, Lots(lots), own),
-                    Oracle::vwap(levels, lots),
-                    "{context}"
-                );
+                assert_eq!(book.vwap_net(side, Lots(lots), own), Oracle::vwap(levels, lots), "{context}");
             }
             if own.is_empty() {
                 assert_eq!(book.depth(side, 7), sum(levels, 7), "{context}");
@@ -199,29 +180,17 @@ impl Random {
             let delete = self.below(100) < shape.delete_percent;
             let tick = if delete && !known.is_empty() && self.below(10) > 0 {
                 // Mostly something that is there, and of that mostly the touch.
-                let best = if side == Side::Bid {
-                    known.last_key_value()
-                } else {
-                    known.first_key_value()
-                };
+                let best = if side == Side::Bid { known.last_key_value() } else { known.first_key_value() };
                 let anchor = touch + self.signed(shape.spread_of_levels);
                 match (self.below(3), best) {
                     (0, Some((&tick, _))) => tick,
-                    _ => known
-                        .range(anchor..)
-                        .next()
-                        .or(known.first_key_value())
-                        .map_or(touch, |(&tick, _)| tick),
+                    _ => known.range(anchor..).next().or(known.first_key_value()).map_or(touch, |(&tick, _)| tick),
                 }
             } else {
                 // Dense at the touch, thin far away; a few on the wrong side of it.
                 let width = 1 + self.below(shape.spread_of_levels as u64);
                 let distance = self.below(width) as i64 - 2;
-                if side == Side::Bid {
-                    touch - distance
-                } else {
-                    touch + 1 + distance
-                }
+                if side == Side::Bid { touch - distance } else { touch + 1 + distance }
             };
             let lots = if delete { 0 } else { 1 + self.below(1_000_000) as i64 };
             levels.push(level(tick.clamp(0, TICK_MAX.0), lots));
@@ -260,11 +229,7 @@ fn play(shape: &Shape, seed: u64, messages: u64) -> (usize, usize) {
         let context = format!("{} seed {seed} message {message}", shape.name);
         touch = (touch + random.signed(shape.step)).max(1);
         if shape.jump_chance > 0 && random.below(shape.jump_chance) == 0 {
-            touch = if random.below(2) == 0 {
-                touch.saturating_mul(10).min(1 << 50)
-            } else {
-                (touch / 10).max(1)
-            };
+            touch = if random.below(2) == 0 { touch.saturating_mul(10).min(1 << 50) } else { (touch / 10).max(1) };
         }
         let mut bids = random.side(shape, Side::Bid, touch, &oracle.bids);
         let mut asks = random.side(shape, Side::Ask, touch, &oracle.asks);
@@ -275,19 +240,15 @@ fn play(shape: &Shape, seed: u64, messages: u64) -> (usize, usize) {
             _ => {}
         }
         if message == 0 || random.below(400) == 0 {
-            book.replace(message, &bids, &asks)
-                .unwrap_or_else(|fault| panic!("{context}: {fault}"));
+            book.replace(message, &bids, &asks).unwrap_or_else(|fault| panic!("{context}: {fault}"));
             oracle.replace(&bids, &asks);
         } else {
-            book.apply(message, &bids, &asks)
-                .unwrap_or_else(|fault| panic!("{context}: {fault}"));
+            book.apply(message, &bids, &asks).unwrap_or_else(|fault| panic!("{context}: {fault}"));
             oracle.apply(&bids, &asks);
         }
         assert_eq!(book.sequence(), message);
         assert_same_best(&book, &oracle, &context);
-        far_max = far_max
-            .max(book.far_level_count(Side::Bid))
-            .max(book.far_level_count(Side::Ask));
+        far_max = far_max.max(book.far_level_count(Side::Bid)).max(book.far_level_count(Side::Ask));
         empty_sides += usize::from(oracle.bids.is_empty()) + usize::from(oracle.asks.is_empty());
         if message % 97 == 0 {
             assert_same(&book, &oracle, &context);
@@ -335,11 +296,7 @@ fn any_short_stream_equals_the_oracle() {
     println!("seed {seed}");
     let mut random = Random::new(seed);
     let bytes: Vec<u8> = (0..4).flat_map(|_| random.bits().to_le_bytes()).collect();
-    let config = Config {
-        cases: 96,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let book = std::cell::RefCell::new(setup::book(&BookSettings { far_levels: 2_000 }));
     let outcome = runner.run(&messages, |messages| {

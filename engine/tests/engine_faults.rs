@@ -23,9 +23,7 @@ fn quoting(plan: Plan) -> (Desk<Spread>, Intent, Intent) {
 
 #[test]
 fn a_full_order_ring_stops_quoting_and_cancels_still_leave() {
-    let plan = Plan::new()
-        .with(|plan| plan.ring_slots = 4)
-        .spread(|spread| spread.levels = 3);
+    let plan = Plan::new().with(|plan| plan.ring_slots = 4).spread(|spread| spread.levels = 3);
     let mut desk = plan.build().ready();
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     assert_eq!(desk.count(Counter::OrderRingFull), 1);
@@ -40,9 +38,7 @@ fn a_full_order_ring_stops_quoting_and_cancels_still_leave() {
 
 #[test]
 fn a_cancel_that_finds_its_ring_full_is_tried_again() {
-    let plan = Plan::new()
-        .with(|plan| plan.ring_slots = 2)
-        .spread(|spread| spread.levels = 1);
+    let plan = Plan::new().with(|plan| plan.ring_slots = 2).spread(|spread| spread.levels = 1);
     let (mut desk, bid, ask) = quoting(plan);
     // Fill the ring of cancels with a first round, unanswered and unread.
     desk.lose(LostReason::Gap);
@@ -78,11 +74,7 @@ fn rejects_back_off_per_slot_and_a_storm_stops_the_instrument() {
     desk.reject(&bid);
     assert_eq!(desk.count(Counter::RejectStorms), 1);
     assert_eq!(desk.engine.instrument_state(FIRST), TradingState::CancelOnly);
-    assert_eq!(
-        desk.engine.trading_state(),
-        TradingState::Active,
-        "the other instruments go on"
-    );
+    assert_eq!(desk.engine.trading_state(), TradingState::Active, "the other instruments go on");
     for _ in 0..100 {
         desk.now = desk.now + ms(1_000);
         assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
@@ -90,11 +82,7 @@ fn rejects_back_off_per_slot_and_a_storm_stops_the_instrument() {
     assert!(desk.places().is_empty());
     desk.engine.rearm();
     desk.wait(Nanos(0));
-    assert_eq!(
-        desk.places().len(),
-        1,
-        "re-armed: the bid again (the ask was never answered)"
-    );
+    assert_eq!(desk.places().len(), 1, "re-armed: the bid again (the ask was never answered)");
 }
 
 #[test]
@@ -104,10 +92,7 @@ fn a_post_only_cross_is_an_ordinary_end_and_waits_a_little() {
     for _ in 0..40 {
         let places = desk.places();
         for place in &places {
-            desk.tell(&ExecutionEvent {
-                venue_code: -5022,
-                ..about(place, ExecutionKind::Expired)
-            });
+            desk.tell(&ExecutionEvent { venue_code: -5022, ..about(place, ExecutionKind::Expired) });
         }
         assert!(desk.places().is_empty());
         desk.now = desk.now + ms(99);
@@ -127,11 +112,7 @@ fn a_reject_because_the_market_overtook_the_price_is_no_storm() {
     for _ in 0..10 {
         for place in desk.places() {
             let event = about(&place, ExecutionKind::Rejected);
-            desk.tell(&ExecutionEvent {
-                venue_code: -2010,
-                overtaken: true,
-                ..event
-            });
+            desk.tell(&ExecutionEvent { venue_code: -2010, overtaken: true, ..event });
         }
         desk.wait(ms(100));
     }
@@ -164,15 +145,9 @@ fn a_request_without_an_answer_makes_the_order_unknown_and_it_is_cancelled_until
         desk.engine.on_timer(desk.now);
     }
     assert_eq!(desk.count(Counter::RequestsTimedOut), 2);
-    assert_eq!(
-        desk.engine.working(FIRST).slot(bid.slot).status,
-        OrderStatus::PendingCancel
-    );
+    assert_eq!(desk.engine.working(FIRST).slot(bid.slot).status, OrderStatus::PendingCancel);
     assert_eq!(desk.cancelled().len(), 2);
-    assert!(
-        desk.places().is_empty(),
-        "the slot is blocked until the order's end is proved"
-    );
+    assert!(desk.places().is_empty(), "the slot is blocked until the order's end is proved");
     for _ in 0..31 {
         desk.now = desk.now + ms(100);
         assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
@@ -215,11 +190,7 @@ fn the_gateway_going_down_pulls_and_coming_back_quotes() {
 fn a_pause_places_nothing_and_keeps_what_stands() {
     let (mut desk, bid, _) = quoting(Plan::new());
     let until = desk.now + ms(500);
-    desk.tell(&ExecutionEvent {
-        kind: ExecutionKind::Pause,
-        time: until,
-        ..ExecutionEvent::default()
-    });
+    desk.tell(&ExecutionEvent { kind: ExecutionKind::Pause, time: until, ..ExecutionEvent::default() });
     assert!(desk.cancelled().is_empty());
     desk.fill(&bid, 100, 100);
     assert!(desk.places().is_empty());
@@ -278,21 +249,14 @@ fn an_operator_may_tighten_and_loosen() {
 #[test]
 fn somebody_elses_order_on_the_account_moves_the_position_and_stops_quoting() {
     let (mut desk, bid, _) = quoting(Plan::new());
-    let foreign = Intent {
-        order: OrderId::new(EPOCH - 1, 5),
-        side: Side::Ask,
-        ..bid
-    };
+    let foreign = Intent { order: OrderId::new(EPOCH - 1, 5), side: Side::Ask, ..bid };
     desk.fill(&foreign, 10, 10);
     assert_eq!(desk.engine.position(FIRST).lots(), Lots(-10));
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
     assert_eq!((desk.count(Counter::FillsForeign), desk.cancelled().len()), (1, 2));
     // One of ours that does not exist yet is foreign too.
     let (mut desk, bid, _) = quoting(Plan::new());
-    desk.accept(&Intent {
-        order: OrderId::new(EPOCH, 50),
-        ..bid
-    });
+    desk.accept(&Intent { order: OrderId::new(EPOCH, 50), ..bid });
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
 }
 
@@ -313,10 +277,7 @@ fn an_overfill_moves_the_position_and_stops_quoting() {
     let (mut desk, bid, _) = quoting(Plan::new());
     desk.fill(&bid, 130, 130);
     assert_eq!(desk.engine.position(FIRST).lots(), Lots(130));
-    assert_eq!(
-        (desk.count(Counter::Overfills), desk.engine.trading_state()),
-        (1, TradingState::CancelOnly)
-    );
+    assert_eq!((desk.count(Counter::Overfills), desk.engine.trading_state()), (1, TradingState::CancelOnly));
 }
 
 #[test]

@@ -35,11 +35,7 @@ struct Truth {
 
 impl Truth {
     fn remaining(&self) -> i64 {
-        if self.alive {
-            self.intent.lots.0 - self.filled
-        } else {
-            0
-        }
+        if self.alive { self.intent.lots.0 - self.filled } else { 0 }
     }
 }
 
@@ -89,10 +85,8 @@ impl World {
                 quoter.rejects_max = 40;
             })
             .with(|plan| {
-                plan.budget.order_windows[0] = WindowSettings {
-                    count_max: ORDERS_PER_SECOND as u32,
-                    span: Nanos::from_seconds(1),
-                };
+                plan.budget.order_windows[0] =
+                    WindowSettings { count_max: ORDERS_PER_SECOND as u32, span: Nanos::from_seconds(1) };
             });
         World {
             desk: plan.build(),
@@ -174,11 +168,7 @@ impl World {
             1 => {
                 self.pause_until = self.pause_until.max(self.desk.now + ms(50));
                 let kind = ExecutionKind::Pause;
-                self.desk.tell(&ExecutionEvent {
-                    kind,
-                    time: self.desk.now + ms(50),
-                    ..ExecutionEvent::default()
-                });
+                self.desk.tell(&ExecutionEvent { kind, time: self.desk.now + ms(50), ..ExecutionEvent::default() });
             }
             _ => {
                 self.ready = true;
@@ -194,19 +184,11 @@ impl World {
         }
         let index = self.random.below(self.requests.len().min(3) as u64) as usize;
         let (intent, is_cancel) = self.requests.remove(index);
-        if is_cancel {
-            self.venue_cancels(&intent)
-        } else {
-            self.venue_places(&intent)
-        }
+        if is_cancel { self.venue_cancels(&intent) } else { self.venue_places(&intent) }
     }
 
     fn venue_places(&mut self, intent: &Intent) {
-        let truth = self
-            .orders
-            .iter_mut()
-            .find(|truth| truth.intent.order == intent.order)
-            .expect("it was sent");
+        let truth = self.orders.iter_mut().find(|truth| truth.intent.order == intent.order).expect("it was sent");
         match self.random.below(20) {
             0 => {
                 truth.alive = false;
@@ -214,10 +196,7 @@ impl World {
             }
             1 => {
                 truth.alive = false;
-                self.mail.push(ExecutionEvent {
-                    local: LocalReject::Late,
-                    ..about(intent, ExecutionKind::Rejected)
-                });
+                self.mail.push(ExecutionEvent { local: LocalReject::Late, ..about(intent, ExecutionKind::Rejected) });
             }
             2 => {
                 truth.alive = false;
@@ -234,35 +213,22 @@ impl World {
     }
 
     fn venue_cancels(&mut self, intent: &Intent) {
-        let truth = self
-            .orders
-            .iter_mut()
-            .find(|truth| truth.intent.order == intent.order)
-            .expect("it was sent");
+        let truth = self.orders.iter_mut().find(|truth| truth.intent.order == intent.order).expect("it was sent");
         if !truth.alive || self.random.below(12) == 0 {
             self.mail.push(about(intent, ExecutionKind::CancelRejected));
             return;
         }
         truth.alive = false;
         let cumulative = Lots(truth.filled);
-        self.mail.push(ExecutionEvent {
-            lots_cumulative: cumulative,
-            ..about(intent, ExecutionKind::Canceled)
-        });
+        self.mail.push(ExecutionEvent { lots_cumulative: cumulative, ..about(intent, ExecutionKind::Canceled) });
     }
 
     /// Somebody takes one of our orders, in part or whole; the news may come twice.
     fn trade_against_us(&mut self) {
-        let waiting: Vec<_> = self
-            .requests
-            .iter()
-            .filter(|(_, cancel)| !cancel)
-            .map(|(intent, _)| intent.order)
-            .collect();
+        let waiting: Vec<_> =
+            self.requests.iter().filter(|(_, cancel)| !cancel).map(|(intent, _)| intent.order).collect();
         let alive = |truth: &Truth| truth.remaining() > 0 && !waiting.contains(&truth.intent.order);
-        let candidates: Vec<usize> = (0..self.orders.len())
-            .filter(|&index| alive(&self.orders[index]))
-            .collect();
+        let candidates: Vec<usize> = (0..self.orders.len()).filter(|&index| alive(&self.orders[index])).collect();
         if candidates.is_empty() {
             return;
         }
@@ -296,11 +262,7 @@ impl World {
         }
         let index = self.random.below(self.mail.len().min(4) as u64) as usize;
         let event = self.mail.remove(index);
-        let truth = self
-            .orders
-            .iter_mut()
-            .find(|truth| truth.intent.order == event.order)
-            .expect("it was sent");
+        let truth = self.orders.iter_mut().find(|truth| truth.intent.order == event.order).expect("it was sent");
         let slot = usize::from(truth.intent.slot.0);
         match event.kind {
             ExecutionKind::Filled => {
@@ -321,11 +283,7 @@ impl World {
     fn judge(&mut self) {
         let now = self.desk.now;
         for cancel in self.desk.cancelled() {
-            let truth = self
-                .orders
-                .iter()
-                .find(|truth| truth.intent.order == cancel.order)
-                .expect("cancels our own");
+            let truth = self.orders.iter().find(|truth| truth.intent.order == cancel.order).expect("cancels our own");
             assert!(!truth.told_end, "cancels an order that is known to have ended");
             self.claim_slot(&cancel);
             self.requests.push((cancel, true));
@@ -346,34 +304,22 @@ impl World {
             self.touched += 1;
         }
         self.judge_exposure();
-        assert_eq!(
-            self.desk.count(Counter::Contradictions) + self.desk.count(Counter::EventsForeign),
-            0
-        );
+        assert_eq!(self.desk.count(Counter::Contradictions) + self.desk.count(Counter::EventsForeign), 0);
     }
 
     /// At most one request in flight a slot; one without an answer for the timeout is given up.
     fn claim_slot(&mut self, intent: &Intent) {
         let flight = &mut self.in_flight[usize::from(intent.slot.0)];
-        assert!(
-            flight.is_none_or(|since| self.desk.now - since >= ms(400)),
-            "two requests in flight in a slot"
-        );
+        assert!(flight.is_none_or(|since| self.desk.now - since >= ms(400)), "two requests in flight in a slot");
         *flight = Some(self.desk.now);
     }
 
     fn judge_place(&self, place: &Intent) {
         let now = self.desk.now;
-        assert!(
-            self.live && now - self.depth_at <= ms(2_000),
-            "I1: the book is Live and fresh"
-        );
+        assert!(self.live && now - self.depth_at <= ms(2_000), "I1: the book is Live and fresh");
         assert!(self.ready && now >= self.pause_until, "the gateway takes no orders");
         assert_eq!(self.desk.engine.instrument_state(FIRST), TradingState::Active);
-        assert_eq!(
-            (place.deadline, place.book_sequence),
-            (now + ms(100), self.desk.sequence)
-        );
+        assert_eq!((place.deadline, place.book_sequence), (now + ms(100), self.desk.sequence));
         assert!(place.lots <= Lots(100) && place.lots.0 > 0, "R-1");
         let off = (place.tick.0 - self.mid).abs();
         assert!(off * 1_000_000 <= self.mid * 2_000, "R-2: {off} ticks from the mid");
@@ -383,15 +329,8 @@ impl World {
             let apart = (other.intent.tick.0 - place.tick.0) * place.side.sign();
             assert!(apart > 0, "R-7: meets our own order");
         }
-        assert!(
-            self.orders.iter().all(|truth| truth.intent.order != place.order),
-            "I4: an order id is never reused"
-        );
-        let last_second = self
-            .sent
-            .iter()
-            .filter(|sent| now - **sent < Nanos::from_seconds(1))
-            .count();
+        assert!(self.orders.iter().all(|truth| truth.intent.order != place.order), "I4: an order id is never reused");
+        let last_second = self.sent.iter().filter(|sent| now - **sent < Nanos::from_seconds(1)).count();
         assert!(last_second < ORDERS_PER_SECOND, "I9: the venue's window");
     }
 
@@ -406,10 +345,7 @@ impl World {
                 .map(|truth| truth.intent.lots.0 - truth.told_filled)
                 .sum();
             let real: i64 = of_side.map(Truth::remaining).sum();
-            assert!(
-                held * side.sign() + believed <= POSITION_MAX,
-                "I2: {held} and {believed} more on {side:?}"
-            );
+            assert!(held * side.sign() + believed <= POSITION_MAX, "I2: {held} and {believed} more on {side:?}");
             assert!(self.position * side.sign() + real <= POSITION_MAX, "I2 at the venue");
         }
     }
@@ -448,17 +384,10 @@ impl World {
 
     /// As a gateway does after asking the venue: the end of the order, whatever it was.
     fn venue_settles(&mut self, intent: &Intent) {
-        let truth = self
-            .orders
-            .iter_mut()
-            .find(|truth| truth.intent.order == intent.order)
-            .expect("it was sent");
+        let truth = self.orders.iter_mut().find(|truth| truth.intent.order == intent.order).expect("it was sent");
         truth.alive = false;
         let cumulative = Lots(truth.filled);
-        self.mail.push(ExecutionEvent {
-            lots_cumulative: cumulative,
-            ..about(intent, ExecutionKind::Canceled)
-        });
+        self.mail.push(ExecutionEvent { lots_cumulative: cumulative, ..about(intent, ExecutionKind::Canceled) });
     }
 }
 
@@ -480,10 +409,7 @@ fn the_invariants_hold_whatever_the_venue_does() {
         denied += world.desk.count(Counter::DeniedPositionMax) + world.desk.count(Counter::DeniedSelfCross);
     }
     println!("{placed} orders, {filled} fills, {unknown} unknown, {denied} denied by position or self-cross");
-    assert!(
-        placed > 1_000 && filled > 500 && unknown > 50 && denied > 50,
-        "the worlds are worth testing in"
-    );
+    assert!(placed > 1_000 && filled > 500 && unknown > 50 && denied > 50, "the worlds are worth testing in");
 }
 
 #[test]

@@ -32,22 +32,10 @@ fn a_live_book_and_a_ready_gateway_make_two_orders() {
     assert_eq!(places.len(), 2);
     let bid = places[0];
     assert_eq!(bid.order, OrderId::new(EPOCH, 1));
-    assert_eq!(
-        (bid.side, bid.tick, bid.lots, bid.slot),
-        (Side::Bid, Tick(99_950), Lots(100), SlotId(0))
-    );
-    assert_eq!(
-        (bid.book_sequence, bid.decided, bid.deadline),
-        (101, START, START + ms(100))
-    );
-    assert_eq!(
-        (bid.reason, bid.time_in_force, bid.strategy),
-        (Reason::New, TimeInForce::PostOnly, 1)
-    );
-    assert_eq!(
-        (places[1].side, places[1].tick, places[1].slot),
-        (Side::Ask, Tick(100_050), SlotId(8))
-    );
+    assert_eq!((bid.side, bid.tick, bid.lots, bid.slot), (Side::Bid, Tick(99_950), Lots(100), SlotId(0)));
+    assert_eq!((bid.book_sequence, bid.decided, bid.deadline), (101, START, START + ms(100)));
+    assert_eq!((bid.reason, bid.time_in_force, bid.strategy), (Reason::New, TimeInForce::PostOnly, 1));
+    assert_eq!((places[1].side, places[1].tick, places[1].slot), (Side::Ask, Tick(100_050), SlotId(8)));
     assert_eq!(desk.engine.open_orders(), 2);
     assert_eq!(desk.count(Counter::Quotes), 2);
     assert_eq!(desk.engine.intents_pushed(), 2);
@@ -61,10 +49,7 @@ fn the_frames_cycle_counter_travels_with_the_intents_it_causes() {
     desk.engine.begin_shutdown(desk.now);
     let (mut desk, ..) = quoting(Plan::new());
     desk.engine.begin_shutdown(desk.now);
-    assert!(
-        desk.cancelled().iter().all(|intent| intent.origin_tsc == 0),
-        "no frame caused it"
-    );
+    assert!(desk.cancelled().iter().all(|intent| intent.origin_tsc == 0), "no frame caused it");
 }
 
 #[test]
@@ -83,10 +68,7 @@ fn nothing_is_requoted_within_the_tolerance() {
     desk.cancel_done(&cancels[0]);
     let places = desk.places();
     assert_eq!(places.len(), 1);
-    assert_eq!(
-        (places[0].slot, places[0].reason, places[0].tick),
-        (bid.slot, Reason::Requote, Tick(99_930))
-    );
+    assert_eq!((places[0].slot, places[0].reason, places[0].tick), (bid.slot, Reason::Requote, Tick(99_930)));
 }
 
 #[test]
@@ -143,11 +125,7 @@ fn a_lost_book_pulls_in_the_same_call_and_comes_back_with_a_snapshot() {
         desk.cancel_done(cancel);
     }
     assert!(desk.places().is_empty());
-    assert_eq!(
-        desk.delta(&[level(99_998, 5)], &[]),
-        Answer::Ok,
-        "changes to a lost book are ignored"
-    );
+    assert_eq!(desk.delta(&[level(99_998, 5)], &[]), Answer::Ok, "changes to a lost book are ignored");
     assert!(desk.places().is_empty());
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     assert_eq!(desk.places().len(), 2);
@@ -200,25 +178,16 @@ fn a_burst_is_decided_once_on_its_newest_frame_but_a_loss_within_it_at_once() {
     assert_eq!(desk.engine.market(FIRST).book().best_bid(), Some(level(100_389, 500)));
     let cancels = desk.cancelled();
     assert_eq!(cancels.len(), 2);
-    assert!(
-        cancels.iter().all(|intent| intent.origin_tsc == 77),
-        "measured from the newest frame"
-    );
+    assert!(cancels.iter().all(|intent| intent.origin_tsc == 77), "measured from the newest frame");
     let (mut desk, ..) = quoting(Plan::new());
     let event = desk.event(FIRST, MarketKind::Delta);
-    let answer = desk
-        .engine
-        .on_market_quiet(&event, &[level(100_001, 9), level(100_005, 9)], &[], desk.now);
+    let answer = desk.engine.on_market_quiet(&event, &[level(100_001, 9), level(100_005, 9)], &[], desk.now);
     assert_eq!(answer, Answer::Resync(LostReason::Crossed));
     assert_eq!(desk.cancelled().len(), 2);
     // A frame left quiet is decided by the timer at the latest.
     let (mut desk, ..) = quoting(Plan::new());
     let event = desk.event(FIRST, MarketKind::Snapshot);
-    assert_eq!(
-        desk.engine
-            .on_market_quiet(&event, &[level(90_000, 5)], &[level(90_002, 5)], desk.now),
-        Answer::Ok
-    );
+    assert_eq!(desk.engine.on_market_quiet(&event, &[level(90_000, 5)], &[level(90_002, 5)], desk.now), Answer::Ok);
     desk.wait(Nanos(0));
     assert_eq!(desk.cancelled().len(), 2);
 }
@@ -227,30 +196,18 @@ fn a_burst_is_decided_once_on_its_newest_frame_but_a_loss_within_it_at_once() {
 fn trades_change_no_quote() {
     let (mut desk, ..) = quoting(Plan::new());
     let decisions = desk.count(Counter::Decisions);
-    assert_eq!(
-        desk.market(FIRST, MarketKind::Trade, &[], &[level(100_001, 7)]),
-        Answer::Ok
-    );
-    assert_eq!(
-        (desk.count(Counter::Trades), desk.count(Counter::Decisions)),
-        (1, decisions)
-    );
+    assert_eq!(desk.market(FIRST, MarketKind::Trade, &[], &[level(100_001, 7)]), Answer::Ok);
+    assert_eq!((desk.count(Counter::Trades), desk.count(Counter::Decisions)), (1, decisions));
 }
 
 #[test]
 fn events_of_unknown_instruments_are_dropped_and_counted() {
     let (mut desk, ..) = quoting(Plan::new());
-    assert_eq!(
-        desk.market(InstrumentId(7), MarketKind::Snapshot, &[level(1, 1)], &[level(2, 1)]),
-        Answer::Ok
-    );
+    assert_eq!(desk.market(InstrumentId(7), MarketKind::Snapshot, &[level(1, 1)], &[level(2, 1)]), Answer::Ok);
     assert_eq!(desk.count(Counter::EventsUnknownInstrument), 1);
     assert!(desk.cancelled().is_empty());
     // An order event for one is another matter: something trades that we do not know.
-    desk.tell(&ExecutionEvent {
-        instrument: InstrumentId(7),
-        ..ExecutionEvent::default()
-    });
+    desk.tell(&ExecutionEvent { instrument: InstrumentId(7), ..ExecutionEvent::default() });
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
     assert_eq!(desk.cancelled().len(), 2);
 }
@@ -258,20 +215,13 @@ fn events_of_unknown_instruments_are_dropped_and_counted() {
 #[test]
 fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
     let plan = Plan::new().with(|plan| {
-        plan.budget.order_windows[0] = WindowSettings {
-            count_max: 3,
-            span: Nanos::from_seconds(10),
-        };
+        plan.budget.order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
     });
     let (mut desk, ..) = quoting(plan);
     // Both requote: the bid's replacement takes the last place of the window.
     assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
     let cancels = desk.cancelled();
-    assert_eq!(
-        cancels.len(),
-        2,
-        "the ask is too near now, so it goes although it cannot be replaced"
-    );
+    assert_eq!(cancels.len(), 2, "the ask is too near now, so it goes although it cannot be replaced");
     for cancel in &cancels {
         desk.cancel_done(cancel);
     }
@@ -292,10 +242,7 @@ fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
         assert!(due > desk.now, "the timer would spin");
         desk.now = due;
         let event = desk.event(FIRST, MarketKind::Delta);
-        assert_eq!(
-            desk.engine.on_market_quiet(&event, &[level(100_210, 7)], &[], desk.now),
-            Answer::Ok
-        );
+        assert_eq!(desk.engine.on_market_quiet(&event, &[level(100_210, 7)], &[], desk.now), Answer::Ok);
         desk.engine.on_timer(desk.now);
     }
     let late = desk.places();
@@ -307,10 +254,7 @@ fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
 #[test]
 fn without_budget_a_quote_that_is_only_too_far_away_stays() {
     let plan = Plan::new().with(|plan| {
-        plan.budget.order_windows[0] = WindowSettings {
-            count_max: 2,
-            span: Nanos::from_seconds(10),
-        };
+        plan.budget.order_windows[0] = WindowSettings { count_max: 2, span: Nanos::from_seconds(10) };
     });
     let (mut desk, _, ask) = quoting(plan);
     assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
@@ -346,15 +290,9 @@ fn shutdown_cancels_everything_places_nothing_and_says_when_it_is_quiet() {
     assert!(!desk.engine.is_quiet());
     assert_eq!(desk.best(99_000, 99_002), Answer::Ok);
     desk.cancel_done(&first[0]);
-    desk.tell(&ExecutionEvent {
-        lots_cumulative: Lots(30),
-        ..about(&second[0], ExecutionKind::Canceled)
-    });
+    desk.tell(&ExecutionEvent { lots_cumulative: Lots(30), ..about(&second[0], ExecutionKind::Canceled) });
     assert_eq!(desk.engine.open_orders(), 0);
-    assert!(
-        !desk.engine.is_quiet(),
-        "30 lots were filled that no execution has told"
-    );
+    assert!(!desk.engine.is_quiet(), "30 lots were filled that no execution has told");
     desk.fill(&places[1], 30, 30);
     assert!(desk.engine.is_quiet());
     assert!(desk.places().is_empty());
@@ -379,10 +317,7 @@ fn fees_of_both_kinds_reach_the_account() {
     let position = desk.engine.position(FIRST);
     assert_eq!((position.lots(), position.fees()), (Lots(-2), QuoteAtoms(2_500)));
     let mid = 100_000;
-    assert_eq!(
-        desk.engine.pnl(),
-        QuoteAtoms((100_050 - 99_950) * 100 * 1_000 - 500 - 2 * mid * 1_000)
-    );
+    assert_eq!(desk.engine.pnl(), QuoteAtoms((100_050 - 99_950) * 100 * 1_000 - 500 - 2 * mid * 1_000));
     assert_eq!(desk.count(Counter::OrdersFilled), 2);
 }
 
@@ -393,14 +328,8 @@ fn the_screen_shows_what_the_engine_holds() {
     desk.wait(ms(50));
     let screen = desk.engine.screen(FIRST).read().expect("nobody writes");
     assert_eq!((screen.bid, screen.ask), (level(99_999, 1_000), level(100_001, 1_000)));
-    assert_eq!(
-        (screen.quotes_bid[0], screen.quotes_ask[0]),
-        (level(99_950, 70), level(100_050, 100))
-    );
-    assert_eq!(
-        (screen.exposure, screen.open_orders, screen.quotable),
-        (Lots(30), 2, true)
-    );
+    assert_eq!((screen.quotes_bid[0], screen.quotes_ask[0]), (level(99_950, 70), level(100_050, 100)));
+    assert_eq!((screen.exposure, screen.open_orders, screen.quotable), (Lots(30), 2, true));
     assert_eq!(screen.pnl, QuoteAtoms(30 * 50 * 1_000));
 }
 
@@ -412,14 +341,8 @@ fn decisions_leave_a_trace_and_a_full_ring_drops_it() {
     desk.gateway(ExecutionKind::GatewayReady);
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     let record = records.pop().expect("the bid");
-    assert_eq!(
-        (record.order, record.tick, record.lots),
-        (OrderId::new(EPOCH, 1), Tick(99_950), Lots(100))
-    );
-    assert_eq!(
-        (record.detail, record.reason),
-        (IntentKind::Place as u8, Reason::New as u8)
-    );
+    assert_eq!((record.order, record.tick, record.lots), (OrderId::new(EPOCH, 1), Tick(99_950), Lots(100)));
+    assert_eq!((record.detail, record.reason), (IntentKind::Place as u8, Reason::New as u8));
     desk.lose(LostReason::Gap);
     desk.accept_all();
     assert!(desk.count(Counter::TraceDropped) > 0);
@@ -431,11 +354,7 @@ fn ioc_quotes_carry_their_time_in_force_and_do_not_spin() {
     let mut desk = plan.build().ready();
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     let places = desk.places();
-    assert!(
-        places
-            .iter()
-            .all(|intent| intent.time_in_force == TimeInForce::ImmediateOrCancel)
-    );
+    assert!(places.iter().all(|intent| intent.time_in_force == TimeInForce::ImmediateOrCancel));
     for place in &places {
         desk.accept(place);
         desk.tell(&about(place, ExecutionKind::Expired));
@@ -467,46 +386,20 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
     };
     let limit = |limit| Err(SetupError::Limit { instrument: 0, limit });
     assert_eq!(build(|_| ()), Ok(()));
-    assert_eq!(
-        build(|settings| settings.instruments.clear()),
-        Err(SetupError::InstrumentCount { count: 0 })
-    );
-    assert_eq!(
-        build(|settings| settings.epoch = 0),
-        Err(SetupError::Engine { setting: "epoch" })
-    );
+    assert_eq!(build(|settings| settings.instruments.clear()), Err(SetupError::InstrumentCount { count: 0 }));
+    assert_eq!(build(|settings| settings.epoch = 0), Err(SetupError::Engine { setting: "epoch" }));
     assert_eq!(
         build(|settings| settings.loss_max_per_day = QuoteAtoms(0)),
-        Err(SetupError::Engine {
-            setting: "loss_max_per_day"
-        })
+        Err(SetupError::Engine { setting: "loss_max_per_day" })
     );
-    assert_eq!(
-        build(|settings| settings.instruments[0].risk.order_lots_max = Lots(0)),
-        limit("order_lots_max")
-    );
-    assert_eq!(
-        build(|settings| settings.instruments[0].risk.position_lots_max = Lots(0)),
-        limit("position_lots_max")
-    );
-    assert_eq!(
-        build(|settings| settings.instruments[0].risk.open_orders_max = 0),
-        limit("open_orders_max")
-    );
-    assert_eq!(
-        build(|settings| settings.instruments[0].risk.book_age_max = Nanos(0)),
-        limit("book_age_max")
-    );
+    assert_eq!(build(|settings| settings.instruments[0].risk.order_lots_max = Lots(0)), limit("order_lots_max"));
+    assert_eq!(build(|settings| settings.instruments[0].risk.position_lots_max = Lots(0)), limit("position_lots_max"));
+    assert_eq!(build(|settings| settings.instruments[0].risk.open_orders_max = 0), limit("open_orders_max"));
+    assert_eq!(build(|settings| settings.instruments[0].risk.book_age_max = Nanos(0)), limit("book_age_max"));
     let other_venue = build(|settings| settings.budgets[0].venue = VenueId(9));
     assert_eq!(other_venue, Err(SetupError::Budget { venue: 3, count: 0 }));
     let step = build(|settings| settings.instruments[0].instrument.tick_order_step = Tick(0));
-    assert_eq!(
-        step,
-        Err(SetupError::Instrument {
-            instrument: 0,
-            setting: "tick_order_step"
-        })
-    );
+    assert_eq!(step, Err(SetupError::Instrument { instrument: 0, setting: "tick_order_step" }));
 }
 #[test]
 fn a_strategy_sees_every_market_and_may_quote_one_because_of_another() {
@@ -521,50 +414,29 @@ fn a_strategy_sees_every_market_and_may_quote_one_because_of_another() {
             for side in Side::BOTH {
                 let tick = Tick(middle - side.sign());
                 let time_in_force = TimeInForce::PostOnly;
-                quotes.add(
-                    side,
-                    Quote {
-                        tick,
-                        tick_limit: tick,
-                        lots: Lots(10),
-                        time_in_force,
-                    },
-                );
+                quotes.add(side, Quote { tick, tick_limit: tick, lots: Lots(10), time_in_force });
             }
         }
     }
     let plan = Plan::new().with(|plan| plan.instruments.push(plan.instruments[0]));
     let mut desk = plan.build_with(Follower).ready();
     let second = InstrumentId(1);
-    assert_eq!(
-        desk.market(second, MarketKind::Snapshot, &[level(99_000, 5)], &[level(101_000, 5)]),
-        Answer::Ok
-    );
+    assert_eq!(desk.market(second, MarketKind::Snapshot, &[level(99_000, 5)], &[level(101_000, 5)]), Answer::Ok);
     assert!(desk.places().is_empty(), "its lead has no book");
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     let places = desk.accept_all();
     let found: Vec<_> = places.iter().map(|intent| (intent.instrument, intent.tick.0)).collect();
     assert_eq!(found, [(second, 99_999), (second, 100_001)]);
-    assert_eq!(
-        (desk.engine.open_orders(), desk.engine.working(FIRST).open_count()),
-        (2, 0)
-    );
+    assert_eq!((desk.engine.open_orders(), desk.engine.working(FIRST).open_count()), (2, 0));
     desk.lose(LostReason::Gap);
-    assert_eq!(
-        desk.cancelled().len(),
-        2,
-        "the lead's book is lost: the follower's quotes go in the same call"
-    );
+    assert_eq!(desk.cancelled().len(), 2, "the lead's book is lost: the follower's quotes go in the same call");
     // A lost book of its own pulls as well, whatever the strategy says.
     for place in &places {
         desk.cancel_done(place);
     }
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     assert_eq!(desk.accept_all().len(), 2);
-    let lost = MarketEvent {
-        lost: LostReason::Gap,
-        ..desk.event(second, MarketKind::Lost)
-    };
+    let lost = MarketEvent { lost: LostReason::Gap, ..desk.event(second, MarketKind::Lost) };
     assert_eq!(desk.engine.on_market(&lost, &[], &[], desk.now), Answer::Ok);
     assert_eq!(desk.cancelled().len(), 2);
 }
@@ -573,22 +445,12 @@ fn a_strategy_sees_every_market_and_may_quote_one_because_of_another() {
 fn the_instruments_of_a_venue_share_its_budget() {
     let plan = Plan::new().with(|plan| {
         plan.instruments.push(plan.instruments[0]);
-        plan.budget.order_windows[0] = WindowSettings {
-            count_max: 3,
-            span: Nanos::from_seconds(10),
-        };
+        plan.budget.order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
     });
     let mut desk = plan.build().ready();
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
     let second = [level(99_999, 5)];
-    assert_eq!(
-        desk.market(InstrumentId(1), MarketKind::Snapshot, &second, &[level(100_001, 5)]),
-        Answer::Ok
-    );
+    assert_eq!(desk.market(InstrumentId(1), MarketKind::Snapshot, &second, &[level(100_001, 5)]), Answer::Ok);
     assert_eq!(desk.places().len(), 3);
-    assert_eq!(
-        desk.count(Counter::DeniedThrottle),
-        0,
-        "the quoter asks for no more than there is"
-    );
+    assert_eq!(desk.count(Counter::DeniedThrottle), 0, "the quoter asks for no more than there is");
 }

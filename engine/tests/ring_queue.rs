@@ -35,10 +35,7 @@ fn a_full_ring_hands_the_message_back() {
     assert_eq!(producer.push(3), Err(3));
     assert_eq!(consumer.pop(), Some(1));
     assert_eq!(producer.push(4), Ok(()));
-    assert_eq!(
-        [consumer.pop(), consumer.pop(), consumer.pop()],
-        [Some(2), Some(4), None]
-    );
+    assert_eq!([consumer.pop(), consumer.pop(), consumer.pop()], [Some(2), Some(4), None]);
 }
 
 #[test]
@@ -79,10 +76,7 @@ fn every_interleaving_equals_array_queue() {
             assert_eq!(producer.is_full(), truth.is_full(), "seed {seed}");
         }
     }
-    assert!(
-        full > 0 && empty > 0,
-        "both ends must have been met: {full} full, {empty} empty"
-    );
+    assert!(full > 0 && empty > 0, "both ends must have been met: {full} full, {empty} empty");
 }
 
 /// A message that shows when it was torn: every word follows from the first.

@@ -34,12 +34,7 @@ impl Case {
             limits: risk(),
             facts: instrument(),
             working: Working::default(),
-            draft: Draft {
-                side: Side::Bid,
-                tick: Tick(99_950),
-                lots: Lots(100),
-                time_in_force: TimeInForce::PostOnly,
-            },
+            draft: Draft { side: Side::Bid, tick: Tick(99_950), lots: Lots(100), time_in_force: TimeInForce::PostOnly },
             exposure: 0,
             state: TradingState::Active,
             open_for_orders: true,
@@ -106,104 +101,53 @@ fn an_ordinary_order_passes_on_both_sides() {
 #[test]
 fn r1_quantity_and_notional() {
     Case::new().with(|case| case.limits.order_lots_max = Lots(100)).passes();
-    Case::new()
-        .with(|case| case.limits.order_lots_max = Lots(90))
-        .denied(Denied::QuantityMax);
+    Case::new().with(|case| case.limits.order_lots_max = Lots(90)).denied(Denied::QuantityMax);
     let notional = 99_950 * 100 * 1_000;
-    Case::new()
-        .with(|case| case.limits.order_notional_max = QuoteAtoms(notional))
-        .passes();
-    Case::new()
-        .with(|case| case.limits.order_notional_max = QuoteAtoms(notional - 1))
-        .denied(Denied::NotionalMax);
+    Case::new().with(|case| case.limits.order_notional_max = QuoteAtoms(notional)).passes();
+    Case::new().with(|case| case.limits.order_notional_max = QuoteAtoms(notional - 1)).denied(Denied::NotionalMax);
     // A notional that no integer holds is above every limit.
-    Case::new()
-        .with(|case| case.facts.atoms_per_tick_lot = i128::MAX / 2)
-        .denied(Denied::NotionalMax);
+    Case::new().with(|case| case.facts.atoms_per_tick_lot = i128::MAX / 2).denied(Denied::NotionalMax);
 }
 
 #[test]
 fn the_venues_own_rules() {
     Case::new().with(|case| case.facts.tick_order_step = Tick(50)).passes();
-    Case::new()
-        .with(|case| case.facts.tick_order_step = Tick(60))
-        .denied(Denied::Price);
+    Case::new().with(|case| case.facts.tick_order_step = Tick(60)).denied(Denied::Price);
     Case::new().with(|case| case.draft.tick = Tick(0)).denied(Denied::Price);
-    Case::new()
-        .with(|case| case.draft.tick = Tick(-99_950))
-        .denied(Denied::Price);
-    Case::new()
-        .with(|case| case.draft.lots = Lots(105))
-        .denied(Denied::Quantity);
-    Case::new()
-        .with(|case| case.draft.lots = Lots(0))
-        .denied(Denied::Quantity);
-    Case::new()
-        .with(|case| case.draft.lots = Lots(-100))
-        .denied(Denied::Quantity);
+    Case::new().with(|case| case.draft.tick = Tick(-99_950)).denied(Denied::Price);
+    Case::new().with(|case| case.draft.lots = Lots(105)).denied(Denied::Quantity);
+    Case::new().with(|case| case.draft.lots = Lots(0)).denied(Denied::Quantity);
+    Case::new().with(|case| case.draft.lots = Lots(-100)).denied(Denied::Quantity);
     Case::new().with(|case| case.facts.lots_order_min = Lots(100)).passes();
-    Case::new()
-        .with(|case| case.facts.lots_order_min = Lots(110))
-        .denied(Denied::Quantity);
+    Case::new().with(|case| case.facts.lots_order_min = Lots(110)).denied(Denied::Quantity);
     Case::new().with(|case| case.facts.lots_order_max = Lots(100)).passes();
-    Case::new()
-        .with(|case| case.facts.lots_order_max = Lots(90))
-        .denied(Denied::Quantity);
+    Case::new().with(|case| case.facts.lots_order_max = Lots(90)).denied(Denied::Quantity);
     let notional = 99_950 * 100 * 1_000;
-    Case::new()
-        .with(|case| case.facts.notional_min = QuoteAtoms(notional))
-        .passes();
-    Case::new()
-        .with(|case| case.facts.notional_min = QuoteAtoms(notional + 1))
-        .denied(Denied::NotionalMin);
+    Case::new().with(|case| case.facts.notional_min = QuoteAtoms(notional)).passes();
+    Case::new().with(|case| case.facts.notional_min = QuoteAtoms(notional + 1)).denied(Denied::NotionalMin);
 }
 
 #[test]
 fn r2_price_collar_fails_closed_without_a_reference() {
     // 50 ticks from a mid of 100,000 are 500 millionths.
-    Case::new()
-        .with(|case| case.limits.price_collar_millionths = 500)
-        .passes();
-    Case::new()
-        .with(|case| case.limits.price_collar_millionths = 499)
-        .denied(Denied::Collar);
-    Case::new()
-        .ask()
-        .with(|case| case.limits.price_collar_millionths = 500)
-        .passes();
-    Case::new()
-        .ask()
-        .with(|case| case.limits.price_collar_millionths = 499)
-        .denied(Denied::Collar);
-    Case::new()
-        .with(|case| case.best = None)
-        .denied(Denied::ReferenceMissing);
-    Case::new()
-        .with(|case| case.book_live = false)
-        .denied(Denied::BookNotLive);
-    Case::new()
-        .with(|case| case.best = Some((Tick(100_000), Tick(100_000))))
-        .denied(Denied::BookNotLive);
-    Case::new()
-        .with(|case| case.best = Some((Tick(100_001), Tick(100_000))))
-        .denied(Denied::BookNotLive);
+    Case::new().with(|case| case.limits.price_collar_millionths = 500).passes();
+    Case::new().with(|case| case.limits.price_collar_millionths = 499).denied(Denied::Collar);
+    Case::new().ask().with(|case| case.limits.price_collar_millionths = 500).passes();
+    Case::new().ask().with(|case| case.limits.price_collar_millionths = 499).denied(Denied::Collar);
+    Case::new().with(|case| case.best = None).denied(Denied::ReferenceMissing);
+    Case::new().with(|case| case.book_live = false).denied(Denied::BookNotLive);
+    Case::new().with(|case| case.best = Some((Tick(100_000), Tick(100_000)))).denied(Denied::BookNotLive);
+    Case::new().with(|case| case.best = Some((Tick(100_001), Tick(100_000)))).denied(Denied::BookNotLive);
     Case::new().with(|case| case.book_age = ms(2_000)).passes();
-    Case::new()
-        .with(|case| case.book_age = ms(2_000) + Nanos(1))
-        .denied(Denied::BookOld);
+    Case::new().with(|case| case.book_age = ms(2_000) + Nanos(1)).denied(Denied::BookOld);
 }
 
 #[test]
 fn post_only_never_at_or_through_the_opposite_best() {
     Case::new().with(|case| case.draft.tick = Tick(100_009)).passes();
-    Case::new()
-        .with(|case| case.draft.tick = Tick(100_010))
-        .denied(Denied::PostOnlyCross);
+    Case::new().with(|case| case.draft.tick = Tick(100_010)).denied(Denied::PostOnlyCross);
     Case::new().ask().with(|case| case.draft.tick = Tick(99_991)).passes();
-    Case::new()
-        .ask()
-        .with(|case| case.draft.tick = Tick(99_990))
-        .denied(Denied::PostOnlyCross);
+    Case::new().ask().with(|case| case.draft.tick = Tick(99_990)).denied(Denied::PostOnlyCross);
     let taker = |case: &mut Case| {
         case.draft.tick = Tick(100_010);
         case.draft.time_in_force = TimeInForce::ImmediateOrCancel;
@@ -215,24 +159,14 @@ fn post_only_never_at_or_through_the_opposite_best() {
 fn r3_position_with_everything_that_may_still_fill() {
     let full = |case: &mut Case| case.limits.position_lots_max = Lots(1_000);
     Case::new().with(full).with(|case| case.exposure = 900).passes();
-    Case::new()
-        .with(full)
-        .with(|case| case.exposure = 901)
-        .denied(Denied::PositionMax);
+    Case::new().with(full).with(|case| case.exposure = 901).denied(Denied::PositionMax);
     Case::new().ask().with(full).with(|case| case.exposure = -900).passes();
-    Case::new()
-        .ask()
-        .with(full)
-        .with(|case| case.exposure = -901)
-        .denied(Denied::PositionMax);
+    Case::new().ask().with(full).with(|case| case.exposure = -901).denied(Denied::PositionMax);
     // The other way round it reduces.
     Case::new().with(full).with(|case| case.exposure = -5_000).passes();
     // Open orders of the same side count, those of the other do not.
     Case::new().with(full).open(Side::Bid, 0, 99_000, 900).passes();
-    Case::new()
-        .with(full)
-        .open(Side::Bid, 0, 99_000, 910)
-        .denied(Denied::PositionMax);
+    Case::new().with(full).open(Side::Bid, 0, 99_000, 910).denied(Denied::PositionMax);
     Case::new().with(full).open(Side::Ask, 8, 101_000, 910).passes();
     // Unknown and owed quantity counts like open quantity.
     let unknown = Case::new().with(full).open(Side::Bid, 0, 99_000, 910).with(|case| {
@@ -253,15 +187,9 @@ fn r3_position_with_everything_that_may_still_fill() {
 
 #[test]
 fn r4_open_orders() {
-    let two = || {
-        Case::new()
-            .open(Side::Bid, 0, 99_000, 10)
-            .open(Side::Ask, 8, 101_000, 10)
-    };
+    let two = || Case::new().open(Side::Bid, 0, 99_000, 10).open(Side::Ask, 8, 101_000, 10);
     two().with(|case| case.limits.open_orders_max = 3).passes();
-    two()
-        .with(|case| case.limits.open_orders_max = 2)
-        .denied(Denied::OpenOrdersMax);
+    two().with(|case| case.limits.open_orders_max = 2).denied(Denied::OpenOrdersMax);
 }
 
 #[test]
@@ -275,32 +203,19 @@ fn r7_own_orders_never_meet() {
     Case::new().open(Side::Ask, 8, 99_951, 10).passes();
     Case::new().open(Side::Ask, 8, 99_950, 10).denied(Denied::SelfCross);
     Case::new().ask().open(Side::Bid, 0, 100_049, 10).passes();
-    Case::new()
-        .ask()
-        .open(Side::Bid, 0, 100_050, 10)
-        .denied(Denied::SelfCross);
+    Case::new().ask().open(Side::Bid, 0, 100_050, 10).denied(Denied::SelfCross);
     // One being cancelled, or unknown, may still be there.
     let cancelling = Case::new().open(Side::Ask, 8, 99_950, 10);
-    cancelling
-        .with(|case| case.working.on_cancel_sent(slot(8), Nanos(1)))
-        .denied(Denied::SelfCross);
+    cancelling.with(|case| case.working.on_cancel_sent(slot(8), Nanos(1))).denied(Denied::SelfCross);
     let unknown = Case::new().open(Side::Ask, 8, 99_950, 10);
-    unknown
-        .with(|case| assert!(case.working.on_request_timeout(slot(8))))
-        .denied(Denied::SelfCross);
+    unknown.with(|case| assert!(case.working.on_request_timeout(slot(8)))).denied(Denied::SelfCross);
 }
 
 #[test]
 fn trading_states() {
-    Case::new()
-        .with(|case| case.state = TradingState::CancelOnly)
-        .denied(Denied::TradingState);
-    Case::new()
-        .with(|case| case.state = TradingState::Halted)
-        .denied(Denied::TradingState);
-    Case::new()
-        .with(|case| case.open_for_orders = false)
-        .denied(Denied::TradingState);
+    Case::new().with(|case| case.state = TradingState::CancelOnly).denied(Denied::TradingState);
+    Case::new().with(|case| case.state = TradingState::Halted).denied(Denied::TradingState);
+    Case::new().with(|case| case.open_for_orders = false).denied(Denied::TradingState);
     let reduce = |exposure| {
         Case::new().with(|case| {
             case.state = TradingState::ReduceOnly;

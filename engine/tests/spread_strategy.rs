@@ -25,19 +25,13 @@ fn both(desk: &Desk<Spread>) -> (Vec<i64>, Vec<i64>) {
 #[test]
 fn quotes_lie_half_the_spread_from_the_mid() {
     // Mid 100,000; 10 bp of spread: 50 ticks to each side.
-    assert_eq!(
-        both(&quoted(Plan::new(), 99_999, 100_001)),
-        (vec![99_950], vec![100_050])
-    );
+    assert_eq!(both(&quoted(Plan::new(), 99_999, 100_001)), (vec![99_950], vec![100_050]));
 }
 
 #[test]
 fn prices_round_away_from_the_mid() {
     // Mid 100,000.5: 50.00025 ticks to each side give 99,950.49975 and 100,050.50025.
-    assert_eq!(
-        both(&quoted(Plan::new(), 100_000, 100_001)),
-        (vec![99_950], vec![100_051])
-    );
+    assert_eq!(both(&quoted(Plan::new(), 100_000, 100_001)), (vec![99_950], vec![100_051]));
     // An order step of 20 ticks, the book itself off the step: 99,950 and 100,050 go outward.
     let coarse = Plan::new().instrument(|instrument| instrument.tick_order_step = Tick(20));
     assert_eq!(both(&quoted(coarse, 99_999, 100_001)), (vec![99_940], vec![100_060]));
@@ -56,9 +50,7 @@ fn an_imbalance_beyond_the_threshold_widens_and_one_at_it_does_not() {
     assert_eq!(desk.snapshot(&[level(99_999, 349)], &[level(100_001, 651)]), Answer::Ok);
     assert_eq!(both(&desk), (vec![99_925], vec![100_075]));
     let near: Vec<_> = (0..10).map(|step| level(99_999 - step, 100)).collect();
-    let far: Vec<_> = (0..12)
-        .map(|step| level(100_001 + step, if step < 10 { 100 } else { 9_000 }))
-        .collect();
+    let far: Vec<_> = (0..12).map(|step| level(100_001 + step, if step < 10 { 100 } else { 9_000 })).collect();
     assert_eq!(desk.snapshot(&near, &far), Answer::Ok);
     assert_eq!(both(&desk), (vec![99_950], vec![100_050]));
 }
@@ -82,13 +74,7 @@ fn our_own_resting_quantity_can_be_left_out_of_the_imbalance() {
 #[test]
 fn inventory_shifts_both_sides_against_itself() {
     let skewed = |held| {
-        quoted(
-            Plan::new()
-                .spread(|spread| spread.inventory_skew_millionths = 300)
-                .holding(held),
-            99_999,
-            100_001,
-        )
+        quoted(Plan::new().spread(|spread| spread.inventory_skew_millionths = 300).holding(held), 99_999, 100_001)
     };
     // Half a position: 15 ticks of 30; a full one: 30 (bids then stop: no room).
     assert_eq!(both(&skewed(5_000)), (vec![99_935], vec![100_035]));
@@ -109,10 +95,7 @@ fn no_quote_lies_below_the_smallest_edge_after_fees() {
     let wide = plan.clone().spread(|spread| spread.spread_millionths = 400);
     assert_eq!(both(&quoted(wide, 99_999, 100_001)), (vec![99_980], vec![100_020]));
     // A skew that would put the ask 10 ticks from the mid is stopped at the fee.
-    let skewed = plan
-        .clone()
-        .spread(|spread| spread.inventory_skew_millionths = 400)
-        .holding(10_000);
+    let skewed = plan.clone().spread(|spread| spread.inventory_skew_millionths = 400).holding(10_000);
     assert_eq!(quoted(skewed, 99_999, 100_001).ticks(Side::Ask), [100_020]);
     // A taker pays the taker's fee.
     let taker = plan.instrument(|instrument| instrument.taker_fee_millionths = 900);
@@ -153,14 +136,8 @@ fn post_only_quotes_stay_away_from_the_opposite_best() {
     assert_eq!(desk.ticks(Side::Ask), [99_951]);
     // Off the order step the next legal price outward counts.
     let coarse = plan.instrument(|instrument| instrument.tick_order_step = Tick(20));
-    assert_eq!(
-        quoted(coarse.clone().holding(-10_000), 99_950, 100_050).ticks(Side::Bid),
-        [100_040]
-    );
-    assert_eq!(
-        quoted(coarse.holding(10_000), 99_950, 100_050).ticks(Side::Ask),
-        [99_960]
-    );
+    assert_eq!(quoted(coarse.clone().holding(-10_000), 99_950, 100_050).ticks(Side::Bid), [100_040]);
+    assert_eq!(quoted(coarse.holding(10_000), 99_950, 100_050).ticks(Side::Ask), [99_960]);
 }
 
 #[test]
@@ -180,10 +157,7 @@ fn levels_step_outward_and_share_the_room_to_the_position_limit() {
     assert_eq!(desk.quotes(Side::Ask).len(), 3);
     // Without a step each level is still one tick beyond the one before.
     let dense = plan.spread(|spread| spread.level_step_millionths = 0);
-    assert_eq!(
-        quoted(dense, 99_999, 100_001).ticks(Side::Bid),
-        [99_950, 99_949, 99_948]
-    );
+    assert_eq!(quoted(dense, 99_999, 100_001).ticks(Side::Bid), [99_950, 99_949, 99_948]);
 }
 
 #[test]
@@ -194,11 +168,7 @@ fn what_the_venue_would_refuse_is_not_quoted() {
     assert!(both(&quoted(small, 99_999, 100_001)).0.is_empty());
     let cheap = Plan::new().instrument(|instrument| instrument.notional_min = QuoteAtoms(100_000 * 100 * 1_000));
     let desk = quoted(cheap, 99_999, 100_001);
-    assert_eq!(
-        both(&desk),
-        (vec![], vec![100_050]),
-        "the bid's notional is below the smallest, the ask's is not"
-    );
+    assert_eq!(both(&desk), (vec![], vec![100_050]), "the bid's notional is below the smallest, the ask's is not");
 }
 
 #[test]
@@ -210,11 +180,7 @@ fn no_quotes_without_a_book_that_can_be_trusted() {
     };
     let gone = |mut desk: Desk<Spread>, what: &str| {
         assert_eq!(both(&desk), (vec![], vec![]), "{what}");
-        assert_eq!(
-            desk.cancelled().len(),
-            2,
-            "{what}: both quotes are pulled in the same call"
-        );
+        assert_eq!(desk.cancelled().len(), 2, "{what}: both quotes are pulled in the same call");
         assert!(desk.places().is_empty());
     };
     let mut desk = fresh();
@@ -227,10 +193,7 @@ fn no_quotes_without_a_book_that_can_be_trusted() {
     assert_eq!(desk.delta(&[level(100_001, 5)], &[]), Answer::Ok);
     gone(desk, "locked");
     let mut desk = fresh();
-    assert_eq!(
-        desk.delta(&[level(100_002, 5)], &[]),
-        Answer::Resync(LostReason::Crossed)
-    );
+    assert_eq!(desk.delta(&[level(100_002, 5)], &[]), Answer::Resync(LostReason::Crossed));
     gone(desk, "crossed");
     let mut desk = fresh();
     desk.lose(LostReason::Gap);
@@ -240,34 +203,21 @@ fn no_quotes_without_a_book_that_can_be_trusted() {
     gone(desk, "stale");
     let mut desk = fresh();
     desk.sequence += 10;
-    assert_eq!(
-        desk.market(FIRST, MarketKind::Touch, &[level(100_001, 1)], &[level(100_001, 1)]),
-        Answer::Ok
-    );
+    assert_eq!(desk.market(FIRST, MarketKind::Touch, &[level(100_001, 1)], &[level(100_001, 1)]), Answer::Ok);
     gone(desk, "locked by the newer best bid/ask");
 }
 
 #[test]
 fn the_newer_of_book_and_touch_makes_the_mid() {
     let mut desk = quoted(Plan::new(), 99_999, 100_001);
-    assert_eq!(
-        desk.market(FIRST, MarketKind::Touch, &[level(100_099, 1)], &[level(100_101, 1)]),
-        Answer::Ok
-    );
+    assert_eq!(desk.market(FIRST, MarketKind::Touch, &[level(100_099, 1)], &[level(100_101, 1)]), Answer::Ok);
     // The mid is 100,100, but the bid stays below the ask that the book still shows.
     assert_eq!(both(&desk), (vec![100_000], vec![100_151]));
     desk.sequence = 50;
     let mut desk = quoted(Plan::new(), 99_999, 100_001);
     desk.sequence = 50;
-    assert_eq!(
-        desk.market(FIRST, MarketKind::Touch, &[level(90_000, 1)], &[level(90_001, 1)]),
-        Answer::Ok
-    );
-    assert_eq!(
-        both(&desk),
-        (vec![99_950], vec![100_050]),
-        "an older touch changes nothing"
-    );
+    assert_eq!(desk.market(FIRST, MarketKind::Touch, &[level(90_000, 1)], &[level(90_001, 1)]), Answer::Ok);
+    assert_eq!(both(&desk), (vec![99_950], vec![100_050]), "an older touch changes nothing");
 }
 
 #[test]
@@ -299,36 +249,21 @@ fn random_markets_never_break_a_promise() {
         let bid = 1 + random.below(10_000_000) as i64;
         let ask = bid + 1 + random.below(1 + bid as u64 / 500) as i64;
         let sizes = (1 + random.below(1_000) as i64, 1 + random.below(1_000) as i64);
-        assert_eq!(
-            desk.snapshot(&[level(bid, sizes.0)], &[level(ask, sizes.1)]),
-            Answer::Ok
-        );
+        assert_eq!(desk.snapshot(&[level(bid, sizes.0)], &[level(ask, sizes.1)]), Answer::Ok);
         let mid_doubled = i128::from(bid + ask);
         let least = i128::from(edge + fee);
         for side in Side::BOTH {
             let quotes = desk.quotes(side);
             let total: i64 = quotes.iter().map(|quote| quote.lots.0).sum();
-            assert!(
-                quotes.is_empty() || held * side.sign() + total <= 10_000,
-                "round {round}: position limit"
-            );
+            assert!(quotes.is_empty() || held * side.sign() + total <= 10_000, "round {round}: position limit");
             for (index, quote) in quotes.iter().enumerate() {
                 let tick = quote.tick.0;
                 assert_eq!(tick % step, 0, "round {round}: order step");
-                assert!(
-                    if side == Side::Bid { tick < ask } else { tick > bid },
-                    "round {round}: crosses"
-                );
+                assert!(if side == Side::Bid { tick < ask } else { tick > bid }, "round {round}: crosses");
                 let distance = (mid_doubled - 2 * i128::from(tick)) * i128::from(side.sign());
-                assert!(
-                    distance * 1_000_000 >= least * mid_doubled,
-                    "round {round}: edge of {side:?} {tick}"
-                );
+                assert!(distance * 1_000_000 >= least * mid_doubled, "round {round}: edge of {side:?} {tick}");
                 if let Some(next) = quotes.get(index + 1) {
-                    assert!(
-                        (tick - next.tick.0) * side.sign() >= step,
-                        "round {round}: levels step outward"
-                    );
+                    assert!((tick - next.tick.0) * side.sign() >= step, "round {round}: levels step outward");
                 }
             }
         }
@@ -348,12 +283,6 @@ fn settings_out_of_range_are_refused_by_name() {
     assert_eq!(refused(|settings| settings.levels = 9), named("levels"));
     assert_eq!(refused(|settings| settings.levels = 0), named("levels"));
     assert_eq!(refused(|settings| settings.order_lots = Lots(0)), named("order_size"));
-    assert_eq!(
-        refused(|settings| settings.imbalance_widening_millionths = 999_999),
-        named("imbalance_widening")
-    );
-    assert_eq!(
-        refused(|settings| settings.imbalance_threshold_millionths = 1_000_001),
-        named("imbalance_threshold")
-    );
+    assert_eq!(refused(|settings| settings.imbalance_widening_millionths = 999_999), named("imbalance_widening"));
+    assert_eq!(refused(|settings| settings.imbalance_threshold_millionths = 1_000_001), named("imbalance_threshold"));
 }

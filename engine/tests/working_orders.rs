@@ -18,14 +18,7 @@ fn placed(side: Side, slot: u8) -> Working {
 }
 
 fn order(order: OrderId, side: Side, slot: u8) -> WorkingOrder {
-    WorkingOrder {
-        order,
-        side,
-        slot: SlotId(slot),
-        tick: Tick(100),
-        lots: Lots(LOTS),
-        ..WorkingOrder::EMPTY
-    }
+    WorkingOrder { order, side, slot: SlotId(slot), tick: Tick(100), lots: Lots(LOTS), ..WorkingOrder::EMPTY }
 }
 
 fn event(kind: ExecutionKind, trade: u64, lots: i64, cumulative: i64) -> ExecutionEvent {
@@ -74,10 +67,7 @@ fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: Outcome) -
             let mut ended = 0;
             for event in permutation {
                 // Before each event, what may still come is never less than what will.
-                assert!(
-                    moved + working.lots_worst(Side::Bid).0 >= filled,
-                    "exposure hides a fill: {permutation:?}"
-                );
+                assert!(moved + working.lots_worst(Side::Bid).0 >= filled, "exposure hides a fill: {permutation:?}");
                 let effect = working.on_event(event);
                 moved += effect.lots_filled.0;
                 ended += usize::from(effect.ended.is_some());
@@ -85,11 +75,7 @@ fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: Outcome) -
             }
             assert_eq!((moved, ended), (filled, 1), "{permutation:?}");
             let finished = working.finished(ORDER).expect("it ended");
-            assert_eq!(
-                (finished.filled, finished.outcome()),
-                (Lots(filled), outcome),
-                "{permutation:?}"
-            );
+            assert_eq!((finished.filled, finished.outcome()), (Lots(filled), outcome), "{permutation:?}");
             assert!(working.is_quiet(), "{permutation:?}");
             assert_eq!(working.lots_worst(Side::Bid), Lots(0));
             assert_eq!(working.slot(SlotId(0)).status, OrderStatus::Empty, "the slot is free");
@@ -102,14 +88,7 @@ fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: Outcome) -
 #[test]
 fn filled_in_parts_ends_filled_in_every_order_of_arrival() {
     let cancel_rejected = event(ExecutionKind::CancelRejected, 0, 0, 0);
-    let events = vec![
-        accepted(),
-        fill(1, 3, 3),
-        fill(2, 2, 5),
-        fill(3, 5, 10),
-        cancel_rejected,
-        fill(2, 2, 5),
-    ];
+    let events = vec![accepted(), fill(1, 3, 3), fill(2, 2, 5), fill(3, 5, 10), cancel_rejected, fill(2, 2, 5)];
     assert_eq!(always_ends(events, 10, Outcome::Filled), 2 * 720);
 }
 
@@ -117,26 +96,14 @@ fn filled_in_parts_ends_filled_in_every_order_of_arrival() {
 fn cancelled_after_partial_fills_ends_cancelled_in_every_order_of_arrival() {
     let canceled = event(ExecutionKind::Canceled, 0, 0, 5);
     let unknown = event(ExecutionKind::Unknown, 0, 0, 0);
-    let events = vec![
-        accepted(),
-        fill(1, 3, 3),
-        fill(2, 2, 5),
-        canceled,
-        fill(1, 3, 3),
-        fill(2, 2, 5),
-        unknown,
-    ];
+    let events = vec![accepted(), fill(1, 3, 3), fill(2, 2, 5), canceled, fill(1, 3, 3), fill(2, 2, 5), unknown];
     assert_eq!(always_ends(events, 5, Outcome::Canceled), 2 * 5_040);
 }
 
 #[test]
 fn expired_and_rejected_end_so_in_every_order_of_arrival() {
     let expired = event(ExecutionKind::Expired, 0, 0, 4);
-    always_ends(
-        vec![accepted(), fill(1, 4, 4), expired, fill(1, 4, 4)],
-        4,
-        Outcome::Expired,
-    );
+    always_ends(vec![accepted(), fill(1, 4, 4), expired, fill(1, 4, 4)], 4, Outcome::Expired);
     let unknown = event(ExecutionKind::Unknown, 0, 0, 0);
     let rejected = event(ExecutionKind::Rejected, 0, 0, 0);
     always_ends(vec![unknown, rejected, rejected], 0, Outcome::Rejected);
@@ -157,11 +124,7 @@ fn random_histories_end_alike_in_random_orders() {
             events.push(fill(trade, lots, cumulative));
         }
         if cumulative < LOTS {
-            let kind = if random.below(2) == 0 {
-                ExecutionKind::Canceled
-            } else {
-                ExecutionKind::Expired
-            };
+            let kind = if random.below(2) == 0 { ExecutionKind::Canceled } else { ExecutionKind::Expired };
             events.push(event(kind, 0, 0, cumulative));
         }
         // Repeats of what was told, anywhere.
@@ -206,11 +169,7 @@ fn unknown_counts_in_full_and_late_news_decide() {
     assert_eq!(working.tick_best(Side::Bid), Some(Tick(100)));
     assert!(!working.on_request_timeout(SlotId(0)), "nothing is pending any more");
     working.on_event(&accepted());
-    assert_eq!(
-        working.slot(SlotId(0)).status,
-        OrderStatus::Live,
-        "a late acknowledgement adopts the order"
-    );
+    assert_eq!(working.slot(SlotId(0)).status, OrderStatus::Live, "a late acknowledgement adopts the order");
     // With a cancel out, being alive is no answer to it.
     let mut working = placed(Side::Bid, 0);
     working.on_request_timeout(SlotId(0));
@@ -225,16 +184,9 @@ fn overfills_foreign_fills_and_contradictions_move_the_position_and_say_so() {
     let mut working = placed(Side::Bid, 0);
     let effect = working.on_event(&fill(1, 12, 12));
     assert_eq!((effect.lots_filled, effect.overfill), (Lots(12), true));
-    let foreign = ExecutionEvent {
-        order: OrderId(77),
-        side: Side::Ask,
-        ..fill(8, 3, 3)
-    };
+    let foreign = ExecutionEvent { order: OrderId(77), side: Side::Ask, ..fill(8, 3, 3) };
     let effect = working.on_event(&foreign);
-    assert_eq!(
-        (effect.lots_filled, effect.unknown_order, effect.side),
-        (Lots(3), true, Side::Ask)
-    );
+    assert_eq!((effect.lots_filled, effect.unknown_order, effect.side), (Lots(3), true, Side::Ask));
     assert!(working.on_event(&foreign).duplicate, "told twice");
     let mut working = placed(Side::Bid, 0);
     working.on_event(&event(ExecutionKind::Rejected, 0, 0, 0));
@@ -248,21 +200,14 @@ fn a_trade_with_ourselves_counts_on_both_sides() {
     let other = OrderId::new(5, 2);
     working.on_placed(order(other, Side::Ask, 8));
     assert_eq!(working.on_event(&fill(1, 3, 3)).lots_filled, Lots(3));
-    let ask = ExecutionEvent {
-        order: other,
-        side: Side::Ask,
-        ..fill(1, 3, 3)
-    };
+    let ask = ExecutionEvent { order: other, side: Side::Ask, ..fill(1, 3, 3) };
     assert_eq!(working.on_event(&ask).lots_filled, Lots(3));
 }
 
 #[test]
 fn old_repeats_beyond_the_memory_of_trades_are_caught_by_the_cumulative_quantity() {
     let mut working = Working::default();
-    working.on_placed(WorkingOrder {
-        lots: Lots(10_000),
-        ..order(ORDER, Side::Bid, 0)
-    });
+    working.on_placed(WorkingOrder { lots: Lots(10_000), ..order(ORDER, Side::Bid, 0) });
     let mut moved = 0;
     for trade in 1..=3_000 {
         moved += working.on_event(&fill(trade, 1, trade as i64)).lots_filled.0;
@@ -279,16 +224,9 @@ fn late_fills_of_finished_orders_are_recognised_and_owed_ones_are_not_forgotten(
     for counter in 2..400 {
         let id = OrderId::new(5, counter);
         working.on_placed(order(id, Side::Bid, 0));
-        working.on_event(&ExecutionEvent {
-            order: id,
-            ..event(ExecutionKind::Canceled, 0, 0, 0)
-        });
+        working.on_event(&ExecutionEvent { order: id, ..event(ExecutionKind::Canceled, 0, 0, 0) });
     }
-    assert_eq!(
-        working.lots_worst(Side::Bid),
-        Lots(4),
-        "what is owed outlives 398 other orders"
-    );
+    assert_eq!(working.lots_worst(Side::Bid), Lots(4), "what is owed outlives 398 other orders");
     let effect = working.on_event(&fill(1, 4, 4));
     assert!(effect.finished_order);
     assert_eq!(effect.lots_filled, Lots(4));

@@ -48,12 +48,7 @@ impl Backoff {
     /// Pauses from `first` (the shortest is half of it) up to `longest`.
     #[must_use]
     pub const fn new(first: Nanos, longest: Nanos, seed: u64) -> Backoff {
-        Backoff {
-            first,
-            longest,
-            attempts: 0,
-            jitter: Jitter::new(seed),
-        }
+        Backoff { first, longest, attempts: 0, jitter: Jitter::new(seed) }
     }
 
     /// The pause before the next attempt.
@@ -99,11 +94,7 @@ mod tests {
     #[test]
     fn seeds_spread_the_herd() {
         let pauses: std::collections::BTreeSet<i64> = (0..100)
-            .map(|seed| {
-                Backoff::new(Nanos::from_seconds(1), Nanos::from_seconds(9), seed)
-                    .next_pause()
-                    .0
-            })
+            .map(|seed| Backoff::new(Nanos::from_seconds(1), Nanos::from_seconds(9), seed).next_pause().0)
             .collect();
         assert!(pauses.len() > 90);
     }

@@ -28,10 +28,7 @@ impl JsonScratch {
     #[must_use]
     pub fn new(bytes: usize) -> JsonScratch {
         let nodes = bytes / 4;
-        JsonScratch {
-            buffers: Buffers::with_max_depth(bytes, DEPTH_MAX),
-            tape: Some(Tape(Vec::with_capacity(nodes))),
-        }
+        JsonScratch { buffers: Buffers::with_max_depth(bytes, DEPTH_MAX), tape: Some(Tape(Vec::with_capacity(nodes))) }
     }
 
     /// Parses `buffer[..length]` and hands the document to `read`.
@@ -123,10 +120,7 @@ impl<'tape, 'input> Value<'tape, 'input> {
     #[must_use]
     pub fn members(&self) -> Option<Members<'tape, 'input>> {
         match self.nodes.first() {
-            Some(Node::Object { len, .. }) => Some(Members {
-                nodes: &self.nodes[1..],
-                left: *len,
-            }),
+            Some(Node::Object { len, .. }) => Some(Members { nodes: &self.nodes[1..], left: *len }),
             _ => None,
         }
     }
@@ -136,10 +130,7 @@ impl<'tape, 'input> Value<'tape, 'input> {
     #[must_use]
     pub fn elements(&self) -> Option<Elements<'tape, 'input>> {
         match self.nodes.first() {
-            Some(Node::Array { len, .. }) => Some(Elements {
-                nodes: &self.nodes[1..],
-                left: *len,
-            }),
+            Some(Node::Array { len, .. }) => Some(Elements { nodes: &self.nodes[1..], left: *len }),
             _ => None,
         }
     }

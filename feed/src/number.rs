@@ -57,10 +57,7 @@ impl fmt::Display for NumberError {
             NumberError::Malformed { at } => write!(out, "not a decimal number (byte {at})"),
             NumberError::TooManyDigits => write!(out, "more than {DIGITS_MAX} significant digits"),
             NumberError::TooFine { exponent } => {
-                write!(
-                    out,
-                    "finer than the instrument's increment (last digit is 10^{exponent})"
-                )
+                write!(out, "finer than the instrument's increment (last digit is 10^{exponent})")
             }
             NumberError::Overflow => out.write_str("too large"),
         }
@@ -98,13 +95,7 @@ impl Scale {
             inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
             round += 1;
         }
-        Some(Scale {
-            decimals,
-            step,
-            inverse,
-            shift,
-            quotient_max: u64::MAX / step,
-        })
+        Some(Scale { decimals, step, inverse, shift, quotient_max: u64::MAX / step })
     }
 
     /// The scale whose unit is the increment a venue prints, its decimals included: `"0.10"` is 2 and 10.
@@ -176,8 +167,13 @@ impl Scale {
                 buffer[at] = b'.';
             }
             at -= 1;
-            buffer[at] = b'0' + (mantissa % 10) as u8;
-            mantissa /= 10;
+            // Nearly every value fits 64 bits, where a division is much cheaper.
+            let digit;
+            (mantissa, digit) = match u64::try_from(mantissa) {
+                Ok(small) => (u128::from(small / 10), (small % 10) as u8),
+                Err(_) => (mantissa / 10, (mantissa % 10) as u8),
+            };
+            buffer[at] = b'0' + digit;
             written += 1;
             if mantissa == 0 && written > self.decimals {
                 break;
@@ -252,10 +248,8 @@ pub fn parse_integer(text: &[u8]) -> Result<u64, NumberError> {
         if digit > 9 {
             return Err(malformed(text, index));
         }
-        value = value
-            .checked_mul(10)
-            .and_then(|tens| tens.checked_add(u64::from(digit)))
-            .ok_or(NumberError::Overflow)?;
+        value =
+            value.checked_mul(10).and_then(|tens| tens.checked_add(u64::from(digit))).ok_or(NumberError::Overflow)?;
     }
     Ok(value)
 }
@@ -265,9 +259,7 @@ fn malformed(text: &[u8], at: usize) -> NumberError {
     if at == 0 && text.first() == Some(&b'-') {
         return NumberError::Negative;
     }
-    NumberError::Malformed {
-        at: u8::try_from(at).unwrap_or(u8::MAX),
-    }
+    NumberError::Malformed { at: u8::try_from(at).unwrap_or(u8::MAX) }
 }
 
 /// `mantissa * 10^exponent`, the mantissa without trailing zeros (zero is zero with any exponent).
@@ -322,10 +314,7 @@ impl Number {
         }
         let fraction = i32::try_from(fraction).map_err(|_| NumberError::TooManyDigits)?;
         let zeros = i32::try_from(digits.zeros).map_err(|_| NumberError::TooManyDigits)?;
-        Ok(Number {
-            mantissa: digits.mantissa,
-            exponent: exponent - fraction + zeros,
-        })
+        Ok(Number { mantissa: digits.mantissa, exponent: exponent - fraction + zeros })
     }
 
     #[inline]
@@ -333,18 +322,13 @@ impl Number {
         if self.mantissa == 0 {
             return Ok(0);
         }
-        let too_fine = NumberError::TooFine {
-            exponent: self.exponent.clamp(-128, 127) as i8,
-        };
+        let too_fine = NumberError::TooFine { exponent: self.exponent.clamp(-128, 127) as i8 };
         let shift = self.exponent + i32::from(scale.decimals);
         if shift < 0 {
             return Err(too_fine);
         }
         // Above 10^38 nothing fits an i64 whatever the step (at most 10^18).
-        let power = usize::try_from(shift)
-            .ok()
-            .filter(|shift| *shift <= 37)
-            .ok_or(NumberError::Overflow)?;
+        let power = usize::try_from(shift).ok().filter(|shift| *shift <= 37).ok_or(NumberError::Overflow)?;
         let high = u128::from(POWERS_OF_TEN[power.min(18)]);
         let low = u128::from(POWERS_OF_TEN[power - power.min(18)]);
         let step = u128::from(scale.step);
@@ -371,11 +355,7 @@ impl Digits {
     /// Reads digits from `at` on; gives the index behind the last.
     #[inline]
     fn take(&mut self, text: &[u8], mut at: usize) -> usize {
-        while let Some(digit) = text
-            .get(at)
-            .map(|byte| byte.wrapping_sub(b'0'))
-            .filter(|digit| *digit <= 9)
-        {
+        while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9) {
             at += 1;
             if digit == 0 {
                 self.zeros += u32::from(self.mantissa != 0);

@@ -60,10 +60,7 @@ pub struct SyncSettings {
 impl Default for SyncSettings {
     /// Some ten seconds of a busy market at one update every 10 ms.
     fn default() -> Self {
-        SyncSettings {
-            updates_max: 1024,
-            levels_max: 1 << 15,
-        }
+        SyncSettings { updates_max: 1024, levels_max: 1 << 15 }
     }
 }
 
@@ -256,12 +253,7 @@ impl<R: SequenceRule> BookSync<R> {
                     self.replayed += 1;
                     let (bids, asks) =
                         self.levels[update.start..update.start + update.bids + update.asks].split_at(update.bids);
-                    return Some(BufferedUpdate {
-                        ids: update.ids,
-                        event_time: update.event_time,
-                        bids,
-                        asks,
-                    });
+                    return Some(BufferedUpdate { ids: update.ids, event_time: update.event_time, bids, asks });
                 }
                 Verdict::Gap => {
                     self.counts.gaps += 1;
@@ -279,11 +271,7 @@ impl<R: SequenceRule> BookSync<R> {
 
     /// The book can no longer be trusted for a reason of the caller's (bad frame, crossed, disconnect).
     pub fn lose(&mut self) {
-        self.state = if self.state == SyncState::Live {
-            SyncState::Gap
-        } else {
-            SyncState::Buffering
-        };
+        self.state = if self.state == SyncState::Live { SyncState::Gap } else { SyncState::Buffering };
         self.forget();
     }
 
@@ -295,11 +283,7 @@ impl<R: SequenceRule> BookSync<R> {
 
     #[inline]
     fn judge(&mut self, ids: UpdateIds) -> Verdict {
-        match if self.joined {
-            self.rule.follow(self.last, ids)
-        } else {
-            self.rule.join(self.last, ids)
-        } {
+        match if self.joined { self.rule.follow(self.last, ids) } else { self.rule.join(self.last, ids) } {
             Verdict::Accept => {
                 self.before = self.last;
                 self.last = ids.last;
@@ -329,9 +313,7 @@ impl<R: SequenceRule> BookSync<R> {
         self.updates.copy_within(kept..self.update_count, 0);
         self.update_count -= kept;
         self.replayed = 0;
-        let first = self.updates[..self.update_count]
-            .first()
-            .map_or(self.level_count, |update| update.start);
+        let first = self.updates[..self.update_count].first().map_or(self.level_count, |update| update.start);
         self.levels.copy_within(first..self.level_count, 0);
         self.level_count -= first;
         for update in &mut self.updates[..self.update_count] {
@@ -351,13 +333,8 @@ impl<R: SequenceRule> BookSync<R> {
         };
         space[..bids.len()].copy_from_slice(bids);
         space[bids.len()..].copy_from_slice(asks);
-        self.updates[self.update_count] = Waiting {
-            ids,
-            event_time,
-            start: self.level_count,
-            bids: bids.len(),
-            asks: asks.len(),
-        };
+        self.updates[self.update_count] =
+            Waiting { ids, event_time, start: self.level_count, bids: bids.len(), asks: asks.len() };
         self.update_count += 1;
         self.level_count += count;
     }

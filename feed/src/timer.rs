@@ -14,10 +14,7 @@ impl DeadlineTable {
     /// `slots` deadlines, none set (set-up).
     #[must_use]
     pub fn new(slots: usize) -> DeadlineTable {
-        DeadlineTable {
-            at: vec![Nanos::NEVER; slots].into_boxed_slice(),
-            earliest: Nanos::NEVER,
-        }
+        DeadlineTable { at: vec![Nanos::NEVER; slots].into_boxed_slice(), earliest: Nanos::NEVER }
     }
 
     /// Sets or moves a deadline.

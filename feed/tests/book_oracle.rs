@@ -46,14 +46,8 @@ impl MarketSink for Oracle {
         }
         let book = self.markets.market(index).book();
         let best = |level: Option<Level>| level.map(|level| (level.tick.0, level.lots.0));
-        assert_eq!(
-            best(book.best_bid()),
-            self.bids[index].last_key_value().map(|(tick, lots)| (*tick, *lots))
-        );
-        assert_eq!(
-            best(book.best_ask()),
-            self.asks[index].first_key_value().map(|(tick, lots)| (*tick, *lots))
-        );
+        assert_eq!(best(book.best_bid()), self.bids[index].last_key_value().map(|(tick, lots)| (*tick, *lots)));
+        assert_eq!(best(book.best_ask()), self.asks[index].first_key_value().map(|(tick, lots)| (*tick, *lots)));
         self.compared += 1;
         if self.compared % WHOLE_EVERY == 1 {
             self.whole += 1;
@@ -78,11 +72,7 @@ fn compare(names: &[&str], at_least: u64) {
     };
     let mut player = Player::new(product, &instruments, ScannerChoice::Best, oracle);
     player.play_all(&mut Recording::new(&files)).unwrap();
-    println!(
-        "{} messages compared, {} whole books",
-        player.sink().compared,
-        player.sink().whole
-    );
+    println!("{} messages compared, {} whole books", player.sink().compared, player.sink().whole);
     assert!(player.sink().compared >= at_least);
 }
 

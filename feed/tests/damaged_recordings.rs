@@ -43,19 +43,13 @@ impl Copy {
             let recording = Recording::from_reader("damaged copy", reader)?;
             Ok(Box::new(recording) as Box<dyn spinbook_feed::history::Source>)
         };
-        verify_sources(
-            vec!["damaged copy".to_owned()],
-            self.inference.clone(),
-            &mut open,
-            &mut |_| {},
-        )
+        verify_sources(vec!["damaged copy".to_owned()], self.inference.clone(), &mut open, &mut |_| {})
     }
 
     /// Indexes of depth lines behind the snapshot, without the last.
     fn depth_lines(&self) -> Vec<usize> {
-        let mut indexes: Vec<usize> = (JOINED..self.lines.len())
-            .filter(|index| has(&self.lines[*index], "depthUpdate"))
-            .collect();
+        let mut indexes: Vec<usize> =
+            (JOINED..self.lines.len()).filter(|index| has(&self.lines[*index], "depthUpdate")).collect();
         indexes.pop();
         indexes
     }
@@ -96,11 +90,7 @@ fn a_removed_depth_line_is_one_gap() {
             lines.remove(at);
             let outcome = copy.verify(&lines);
             assert_eq!(outcome.problem, None, "a gap alone is no error");
-            assert_eq!(
-                (symbol(&outcome).gaps, symbol(&outcome).state),
-                (1, "stale"),
-                "line {at}"
-            );
+            assert_eq!((symbol(&outcome).gaps, symbol(&outcome).state), (1, "stale"), "line {at}");
         }
     });
 }
@@ -114,11 +104,7 @@ fn swapped_depth_lines_are_one_gap() {
             lines.swap(pair[0], pair[1]);
             let outcome = copy.verify(&lines);
             assert_eq!(outcome.problem, None);
-            assert_eq!(
-                (symbol(&outcome).gaps, symbol(&outcome).state),
-                (1, "stale"),
-                "lines {pair:?}"
-            );
+            assert_eq!((symbol(&outcome).gaps, symbol(&outcome).state), (1, "stale"), "lines {pair:?}");
         }
     });
 }
@@ -132,11 +118,7 @@ fn a_doubled_depth_line_is_dropped() {
             lines.insert(at, lines[at].clone());
             let outcome = copy.verify(&lines);
             assert_eq!(outcome.problem, None);
-            assert_eq!(
-                (symbol(&outcome).gaps, symbol(&outcome).state),
-                (0, "live"),
-                "line {at}"
-            );
+            assert_eq!((symbol(&outcome).gaps, symbol(&outcome).state), (0, "live"), "line {at}");
         }
     });
 }
@@ -168,10 +150,7 @@ fn a_file_cut_short_is_reported_as_far_as_it_goes() {
         for part in [packed.len() / 3, packed.len() / 2, packed.len() - 9, packed.len() - 1] {
             let outcome = copy.verify_bytes(packed[..part].to_vec());
             let problem = outcome.problem.clone().unwrap();
-            assert!(
-                matches!(problem, VerifyProblem::Source(SourceError::CutShort { .. })),
-                "{problem}"
-            );
+            assert!(matches!(problem, VerifyProblem::Source(SourceError::CutShort { .. })), "{problem}");
             assert_eq!(problem.exit_code(), 3);
             assert!(outcome.report.lines > 300 && outcome.report.lines <= LINES as u64);
             assert_eq!((symbol(&outcome).state, symbol(&outcome).gaps), ("live", 0));
@@ -221,17 +200,10 @@ fn a_changed_comparable_best_bid_or_ask_is_found() {
                 let mut lines = copy.lines.clone();
                 let line = String::from_utf8(lines[at].clone()).unwrap();
                 let digit = line.find(field).unwrap() + field.len();
-                lines[at][digit] = if lines[at][digit] == b'9' {
-                    b'8'
-                } else {
-                    lines[at][digit] + 1
-                };
+                lines[at][digit] = if lines[at][digit] == b'9' { b'8' } else { lines[at][digit] + 1 };
                 let outcome = copy.verify(&lines);
                 let problem = outcome.problem.unwrap();
-                assert!(
-                    matches!(problem, VerifyProblem::Mismatch { .. }),
-                    "line {at} {field}: {problem}"
-                );
+                assert!(matches!(problem, VerifyProblem::Mismatch { .. }), "line {at} {field}: {problem}");
                 assert_eq!(problem.exit_code(), 3);
                 changed += 1;
             }
@@ -246,13 +218,7 @@ fn a_changed_comparable_best_bid_or_ask_is_found() {
 
 fn last_id(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
-    line.split("\"u\":")
-        .nth(1)
-        .unwrap()
-        .split([',', '}'])
-        .next()
-        .unwrap()
-        .to_owned()
+    line.split("\"u\":").nth(1).unwrap().split([',', '}']).next().unwrap().to_owned()
 }
 
 #[test]
@@ -281,12 +247,7 @@ fn a_thousand_flipped_bytes() {
                 Some(VerifyProblem::BadFrames { .. }) => shape += 1,
                 Some(VerifyProblem::Mismatch { .. } | VerifyProblem::Crossed { .. }) => checked += 1,
                 Some(problem) => panic!("{problem}"),
-                None if outcome
-                    .report
-                    .symbols
-                    .values()
-                    .any(|symbol| symbol.gaps > 0 || symbol.state != "live") =>
-                {
+                None if outcome.report.symbols.values().any(|symbol| symbol.gaps > 0 || symbol.state != "live") => {
                     sequence += 1;
                 }
                 None if outcome.report.symbols == whole.report.symbols => harmless += 1,

@@ -73,11 +73,7 @@ fn run(decoder: &mut Decoder, buffer: &mut Vec<u8>, frame: &[u8], behind: &[u8])
     buffer.extend_from_slice(&behind[..behind.len().min(FRAME_PADDING)]);
     buffer.resize(frame.len() + FRAME_PADDING, b'7');
     let message = decoder.decode(buffer, frame.len())?;
-    Ok((
-        message,
-        decoder.levels().bids().to_vec(),
-        decoder.levels().asks().to_vec(),
-    ))
+    Ok((message, decoder.levels().bids().to_vec(), decoder.levels().asks().to_vec()))
 }
 
 /// The slow truth: serde_json for the shape, rust_decimal for the numbers. `None`: refused or nothing of the
@@ -90,11 +86,7 @@ fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<D
     let wrapped = value.get("stream").is_some() && value.get("data").is_some();
     let body = if wrapped { value.get("data")? } else { &value };
     body.as_object()?;
-    let stream = if wrapped {
-        Some(value.get("stream")?.as_str()?)
-    } else {
-        None
-    };
+    let stream = if wrapped { Some(value.get("stream")?.as_str()?) } else { None };
     let event = match body.get("e") {
         Some(event) => event.as_str()?,
         None => {
@@ -103,20 +95,14 @@ fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<D
         }
     };
     let name = body.get("s")?.as_str()?;
-    let index = instruments
-        .iter()
-        .position(|instrument| instrument.symbol.as_str() == name)?;
+    let index = instruments.iter().position(|instrument| instrument.symbol.as_str() == name)?;
     if let Some(stream) = stream
         && stream.split_once('@')?.0 != name.to_ascii_lowercase()
     {
         return None;
     }
     let instrument = &instruments[index];
-    let time = |key: &str| {
-        Some(Nanos(
-            i64::try_from(body.get(key)?.as_u64()?).ok()?.checked_mul(1_000_000)?,
-        ))
-    };
+    let time = |key: &str| Some(Nanos(i64::try_from(body.get(key)?.as_u64()?).ok()?.checked_mul(1_000_000)?));
     let level = |price: &Value, quantity: &Value| {
         Some(Level {
             tick: Tick(units(instrument.price.decimal(1), price.as_str()?)?),
@@ -139,33 +125,14 @@ fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<D
                 Product::BinanceSpot => 0,
                 Product::BinanceUsdm => body.get("pu")?.as_u64()?,
             };
-            let ids = UpdateIds {
-                first: body.get("U")?.as_u64()?,
-                last: body.get("u")?.as_u64()?,
-                previous,
-            };
-            let message = Message::Depth {
-                symbol: index,
-                ids,
-                event_time: time("E")?,
-            };
+            let ids = UpdateIds { first: body.get("U")?.as_u64()?, last: body.get("u")?.as_u64()?, previous };
+            let message = Message::Depth { symbol: index, ids, event_time: time("E")? };
             (ids.first <= ids.last).then_some((message, side("b")?, side("a")?))
         }
         "bookTicker" => {
-            let event_time = if body.get("E").is_some() {
-                time("E")?
-            } else {
-                Nanos::ZERO
-            };
-            let message = Message::Touch {
-                symbol: index,
-                sequence: body.get("u")?.as_u64()?,
-                event_time,
-            };
-            let (bid, ask) = (
-                level(body.get("b")?, body.get("B")?)?,
-                level(body.get("a")?, body.get("A")?)?,
-            );
+            let event_time = if body.get("E").is_some() { time("E")? } else { Nanos::ZERO };
+            let message = Message::Touch { symbol: index, sequence: body.get("u")?.as_u64()?, event_time };
+            let (bid, ask) = (level(body.get("b")?, body.get("B")?)?, level(body.get("a")?, body.get("A")?)?);
             let shown = |level: Level| if level.lots.is_zero() { vec![] } else { vec![level] };
             Some((message, shown(bid), shown(ask)))
         }
@@ -175,22 +142,9 @@ fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<D
             {
                 return None;
             }
-            let aggressor = if body.get("m")?.as_bool()? {
-                Side::Ask
-            } else {
-                Side::Bid
-            };
+            let aggressor = if body.get("m")?.as_bool()? { Side::Ask } else { Side::Bid };
             let level = level(body.get("p")?, body.get("q")?)?;
-            Some((
-                Message::Trade {
-                    symbol: index,
-                    aggressor,
-                    level,
-                    event_time: time("E")?,
-                },
-                vec![],
-                vec![],
-            ))
+            Some((Message::Trade { symbol: index, aggressor, level, event_time: time("E")? }, vec![], vec![]))
         }
         _ => None,
     }
@@ -198,9 +152,7 @@ fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<D
 
 /// A text as whole units, by rust_decimal.
 fn units(unit: Decimal, text: &str) -> Option<i64> {
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'-' | b'+'))
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'-' | b'+'))
         || text.starts_with(['.', '-', '+'])
         || text.ends_with('.')
         || text.contains(".e")
@@ -208,11 +160,7 @@ fn units(unit: Decimal, text: &str) -> Option<i64> {
     {
         return None;
     }
-    let value = if text.contains(['e', 'E']) {
-        scientific(text)?
-    } else {
-        text.parse::<Decimal>().ok()?
-    };
+    let value = if text.contains(['e', 'E']) { scientific(text)? } else { text.parse::<Decimal>().ok()? };
     let significant = value.normalize().mantissa().to_string().trim_end_matches('0').len();
     if significant > 18 {
         return None;
@@ -334,17 +282,9 @@ fn recorded(names: &[&str], every: usize, mutations: usize) {
         let decoded = bench.compare(frame, b"").unwrap();
         scannable += u64::from(matches!(decoded.0, Message::Depth { .. } | Message::Touch { .. }));
     }
-    assert_eq!(
-        bench.best.counts().scanned,
-        scannable,
-        "every depth update and best bid/ask is scanned"
-    );
+    assert_eq!(bench.best.counts().scanned, scannable, "every depth update and best bid/ask is scanned");
     assert_eq!(bench.portable.counts().scanned, scannable);
-    println!(
-        "{} frames, {scannable} scanned, {} agreed",
-        frames.len().div_ceil(every),
-        bench.agreed
-    );
+    println!("{} frames, {scannable} scanned, {} agreed", frames.len().div_ceil(every), bench.agreed);
 
     let seed = 20_261_120;
     let mut random = Jitter::new(seed);
@@ -429,4 +369,66 @@ fn fixtures() {
         }
     }
     assert!(scanned >= 12, "{scanned}");
+}
+
+/// JSON as nobody sends it: refused, without recursion and without a panic.
+#[test]
+fn monstrous_json_is_refused() {
+    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let depth = |body: &str| {
+        format!("{{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"SUSHIUSDT\",\"U\":1,\"u\":2,\"pu\":0,\"b\":{body},\"a\":[]}}")
+    };
+    let monsters = [
+        String::new(),
+        " ".to_owned(),
+        "\u{feff}{}".to_owned(),
+        "[".repeat(100_000),
+        "{\"a\":".repeat(50_000),
+        format!("{}{}", "[".repeat(50_000), "]".repeat(50_000)),
+        depth(&format!("{}{}", "[".repeat(40), "]".repeat(40))),
+        depth("[[\"7.6\",\"1\"],]"),
+        depth("[[\"7.6\",\"1\"]"),
+        depth("[[\"7.60\u{0}\",\"1\"]]"),
+        depth("[[\"7.60\\u0030\\ud800\",\"1\"]]"),
+        depth("null"),
+        depth("{}"),
+        depth("[[]]"),
+        depth("[[\"7.6000\",null]]"),
+        depth("[[\"1e999999999999\",\"1\"]]"),
+        depth(&format!("[[\"{}\",\"1\"]]", "9".repeat(200_000))),
+        depth("[]").replace("\"U\":1", "\"U\":-1"),
+        depth("[]").replace("\"U\":1", "\"U\":1.5"),
+        depth("[]").replace("\"U\":1", "\"U\":18446744073709551616"),
+        depth("[]").replace("\"U\":1", "\"U\":1e400"),
+        depth("[]").replace("\"E\":1", "\"E\":null"),
+        depth("[]").replace("depthUpdate", "depthUpdat\\u0065x"),
+    ];
+    for monster in &monsters {
+        let bytes = monster.as_bytes();
+        let general = run(&mut bench.general, &mut bench.buffer, bytes, b"");
+        assert_eq!(run(&mut bench.best, &mut bench.buffer, bytes, b""), general);
+        assert_eq!(run(&mut bench.portable, &mut bench.buffer, bytes, b""), general);
+        let shown = &monster[..monster.len().min(120)];
+        assert!(matches!(general, Err(_) | Ok((Message::Ignored, ..))), "{shown}: {general:?}");
+    }
+}
+
+/// Every cut of every hand-made frame, with its own continuation behind it in memory.
+#[test]
+fn a_frame_cut_at_any_byte_is_refused() {
+    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let mut cuts = 0;
+    for line in include_str!("fixtures/binance/usdm.txt").lines() {
+        let Some(("scanned" | "general", frame)) = line.split_once(' ') else {
+            continue;
+        };
+        for cut in 0..frame.len() {
+            let frame = frame.as_bytes();
+            assert!(bench.compare(&frame[..cut], &frame[cut..]).is_err());
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 2_000);
 }

@@ -31,11 +31,7 @@ fn the_kth_depth_frame_is_dropped_doubled_swapped_malformed_or_blown_up() {
     for product in Product::ALL {
         let good = texts(product, FaultPlan::default(), 2000);
         let with = |action: &str| {
-            texts(
-                product,
-                plan(json!({"frames": [{"nth": 5, "action": action, "bytes": 3_000_000}]})),
-                2000,
-            )
+            texts(product, plan(json!({"frames": [{"nth": 5, "action": action, "bytes": 3_000_000}]})), 2000)
         };
         let mut expected = good.clone();
         expected.remove(4);
@@ -62,9 +58,7 @@ fn a_dropped_frame_is_a_gap_and_the_next_snapshot_is_beyond_it() {
     let id = lab.open("/ws/btcusdt@depth@100ms");
     lab.run(Nanos::from_seconds(1));
     let heard = lab.heard(id);
-    let gap = heard
-        .windows(2)
-        .position(|pair| pair[1]["U"].as_u64() != pair[0]["u"].as_u64().map(|last| last + 1));
+    let gap = heard.windows(2).position(|pair| pair[1]["U"].as_u64() != pair[0]["u"].as_u64().map(|last| last + 1));
     assert_eq!(gap, Some(1), "between the second and the fourth");
     let (_, body) = lab.get("/api/v3/depth?symbol=BTCUSDT&limit=1000");
     assert_eq!(body["lastUpdateId"], heard.last().expect("frames")["u"]);
@@ -78,10 +72,7 @@ fn a_silence_is_a_span_without_a_stream_while_others_go_on() {
     let count = |lab: &mut Lab, ms: i64| {
         lab.run(Nanos::from_millis(ms));
         let heard = lab.heard(id);
-        let depths = heard
-            .iter()
-            .filter(|message| message["data"].get("U").is_some())
-            .count();
+        let depths = heard.iter().filter(|message| message["data"].get("U").is_some()).count();
         (depths, heard.len() - depths)
     };
     assert!(count(&mut lab, 950).0 > 5);
@@ -97,11 +88,7 @@ fn a_connection_is_cut_after_its_frames_and_the_next_one_lives() {
     let mut lab = Lab::synthetic(USDM, 6, plan(json!({"cut_after_frames": 30})));
     let id = lab.open("/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker");
     lab.run(Nanos::from_seconds(5));
-    assert_eq!(
-        lab.closes,
-        [(id, 0, String::new())],
-        "code zero: the TCP connection ends without a word"
-    );
+    assert_eq!(lab.closes, [(id, 0, String::new())], "code zero: the TCP connection ends without a word");
     assert_eq!(lab.heard(id).len(), 30);
     let again = lab.open("/public/stream?streams=btcusdt@depth@100ms");
     lab.run(Nanos::from_seconds(5));
@@ -144,12 +131,8 @@ fn orders_are_refused_lost_or_late_as_planned() {
     lab.run(Nanos::from_millis(1));
     assert_eq!(lab.heard(id)[0]["result"]["clientOrderId"], "o5");
     let (_, open) = lab.rest("GET", "/api/v3/openOrders", &[]);
-    let names: Vec<&str> = open
-        .as_array()
-        .expect("orders")
-        .iter()
-        .map(|order| order["clientOrderId"].as_str().expect("an id"))
-        .collect();
+    let names: Vec<&str> =
+        open.as_array().expect("orders").iter().map(|order| order["clientOrderId"].as_str().expect("an id")).collect();
     assert_eq!(names, ["o1", "o4", "o5"]);
 }
 
@@ -165,12 +148,7 @@ fn a_lost_rest_reply_leaves_the_outcome_unknown_and_a_429_says_when_to_return() 
     let (status, body) = lab.limit("BUY", "0.010", "63000.00", "GTC", "u1");
     assert_eq!((status, code(&body)), (504, -1007));
     assert_eq!(
-        lab.rest(
-            "GET",
-            "/fapi/v1/order",
-            &[("symbol", "BTCUSDT"), ("origClientOrderId", "u1")]
-        )
-        .1["status"],
+        lab.rest("GET", "/fapi/v1/order", &[("symbol", "BTCUSDT"), ("origClientOrderId", "u1")]).1["status"],
         "NEW"
     );
     let response = lab.http("GET", "/fapi/v1/time", None);
@@ -213,11 +191,7 @@ fn a_killed_exchange_is_silent() {
     lab.run(Nanos::from_millis(1));
     assert_eq!(lab.closes, [(stream, 0, String::new()), (api, 0, String::new())]);
     assert_eq!(lab.exchange.next_deadline(), Nanos::NEVER);
-    assert!(
-        lab.exchange
-            .on_websocket_open(ConnectionId(77), "/public/ws", lab.now)
-            .is_err()
-    );
+    assert!(lab.exchange.on_websocket_open(ConnectionId(77), "/public/ws", lab.now).is_err());
     assert_eq!(lab.http("POST", "/fapi/v1/listenKey", Some(HMAC_KEY)).status, 503);
 }
 
@@ -254,17 +228,12 @@ fn several_symbols_share_a_connection_and_fall_silent_alone() {
     use spinbook_feed::sim::market::SyntheticSymbol;
     use spinbook_feed::venue::binance::exchange::rules;
     for product in Product::ALL {
-        let listings: Vec<_> = ["BTCUSDT", "ETHUSDT"]
-            .iter()
-            .map(|symbol| rules::known_listing(product, symbol).expect("known"))
-            .collect();
+        let listings: Vec<_> =
+            ["BTCUSDT", "ETHUSDT"].iter().map(|symbol| rules::known_listing(product, symbol).expect("known")).collect();
         let symbols: Vec<SyntheticSymbol> = listings
             .iter()
             .zip(["64000", "3400"])
-            .map(|(listing, price)| SyntheticSymbol {
-                listing: listing.clone(),
-                price: price.to_owned(),
-            })
+            .map(|(listing, price)| SyntheticSymbol { listing: listing.clone(), price: price.to_owned() })
             .collect();
         let mut settings = settings(product);
         settings.listings = listings;
@@ -276,9 +245,7 @@ fn several_symbols_share_a_connection_and_fall_silent_alone() {
             assert_eq!(lab.get(&path).0, 200, "both books are known before play begins");
         }
         let route = if product == SPOT { "" } else { "/public" };
-        let id = lab.open(&format!(
-            "{route}/stream?streams=btcusdt@depth/ethusdt@depth/ethusdt@depth5"
-        ));
+        let id = lab.open(&format!("{route}/stream?streams=btcusdt@depth/ethusdt@depth/ethusdt@depth5"));
         lab.run(Nanos::from_millis(900));
         let heard = lab.heard(id);
         for name in ["btcusdt@depth", "ethusdt@depth", "ethusdt@depth5"] {

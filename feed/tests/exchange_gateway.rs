@@ -29,11 +29,8 @@ impl Trader {
         let list = lab.http("GET", &path, None).body;
         let instruments = parse_instruments(lab.product, &list).expect("the exchange's list reads");
         let instrument = instruments[0];
-        let limits = OrderLimits {
-            lots_max: Lots(i64::MAX / 4),
-            notional_max: QuoteAtoms(i128::MAX / 4),
-            open_orders_max: 64,
-        };
+        let limits =
+            OrderLimits { lots_max: Lots(i64::MAX / 4), notional_max: QuoteAtoms(i128::MAX / 4), open_orders_max: 64 };
         let settings = GatewaySettings::new(lab.product, GatewayMode::Live, 7, vec![limits]);
         let credentials = if ed25519 { ed_credentials() } else { credentials() };
         Trader {
@@ -117,12 +114,8 @@ impl Trader {
     }
 
     fn cancel(&mut self, lab: &Lab, counter: u32) {
-        let intent = Intent {
-            order: OrderId::new(7, counter),
-            kind: IntentKind::Cancel,
-            decided: lab.now,
-            ..Intent::default()
-        };
+        let intent =
+            Intent { order: OrderId::new(7, counter), kind: IntentKind::Cancel, decided: lab.now, ..Intent::default() };
         self.gateway.on_intent(&intent, lab.now);
     }
 }
@@ -133,11 +126,8 @@ fn the_gateway_trades_on_the_exchange() {
         for ed25519 in [false, true] {
             for seed in 1..=3u64 {
                 let mut lab = Lab::synthetic(product, seed, FaultPlan::default());
-                let stream = if product == Product::BinanceSpot {
-                    "/ws/btcusdt@trade"
-                } else {
-                    "/public/ws/btcusdt@trade"
-                };
+                let stream =
+                    if product == Product::BinanceSpot { "/ws/btcusdt@trade" } else { "/public/ws/btcusdt@trade" };
                 let market = lab.open(stream);
                 let mut trader = Trader::new(&mut lab, ed25519);
                 trader.run(&mut lab, Nanos::from_seconds(2));
@@ -148,16 +138,9 @@ fn the_gateway_trades_on_the_exchange() {
                     let doubled = bid.expect("a bid").tick.0 + ask.expect("an ask").tick.0;
                     let side = if random.chance(500_000) { Side::Bid } else { Side::Ask };
                     let tick = doubled / 2 - side.sign() * doubled / 4000;
-                    let kind = if counter % 6 == 0 {
-                        TimeInForce::ImmediateOrCancel
-                    } else {
-                        TimeInForce::PostOnly
-                    };
-                    let tick = if kind == TimeInForce::ImmediateOrCancel {
-                        doubled / 2 + side.sign() * 1000
-                    } else {
-                        tick
-                    };
+                    let kind = if counter % 6 == 0 { TimeInForce::ImmediateOrCancel } else { TimeInForce::PostOnly };
+                    let tick =
+                        if kind == TimeInForce::ImmediateOrCancel { doubled / 2 + side.sign() * 1000 } else { tick };
                     let lots =
                         3 * trader.instrument.lots_order_step * if product == Product::BinanceSpot { 100 } else { 1 };
                     trader.place(&lab, counter, side, tick, lots, kind);
@@ -181,28 +164,13 @@ fn the_gateway_trades_on_the_exchange() {
                     trader.count(ExecutionKind::Unknown)
                 );
                 assert_eq!((trader.gateway.open_orders(), trader.gateway.unknown_orders()), (0, 0));
-                assert_eq!(
-                    trader.count(ExecutionKind::Unknown) + trader.count(ExecutionKind::Halt),
-                    0
-                );
-                assert_eq!(
-                    (counters.orders_sent, trader.count(ExecutionKind::Filled) > 3),
-                    (30, true)
-                );
+                assert_eq!(trader.count(ExecutionKind::Unknown) + trader.count(ExecutionKind::Halt), 0);
+                assert_eq!((counters.orders_sent, trader.count(ExecutionKind::Filled) > 3), (30, true));
                 // The engine's view of what was filled is the exchange's, to the last lot.
                 let world = lab.exchange.world();
-                let account = world
-                    .account_of(if ed25519 { ED_KEY } else { HMAC_KEY })
-                    .expect("an account");
-                let theirs: i64 = world
-                    .fills(account, 0)
-                    .iter()
-                    .map(|fill| fill.side.sign() * fill.lots.0)
-                    .sum();
-                let fills = trader
-                    .executions
-                    .iter()
-                    .filter(|event| event.kind == ExecutionKind::Filled);
+                let account = world.account_of(if ed25519 { ED_KEY } else { HMAC_KEY }).expect("an account");
+                let theirs: i64 = world.fills(account, 0).iter().map(|fill| fill.side.sign() * fill.lots.0).sum();
+                let fills = trader.executions.iter().filter(|event| event.kind == ExecutionKind::Filled);
                 let ours: i64 = fills.map(|event| event.side.sign() * event.lots.0).sum();
                 assert_eq!(ours, theirs);
                 assert!(world.open_orders(account, None).is_empty());

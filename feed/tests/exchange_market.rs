@@ -65,10 +65,7 @@ impl SlowBook {
     fn snapshot(&mut self, product: Product, body: &Value) {
         let first = self.buffered.first().and_then(|message| message["U"].as_u64());
         self.last = body["lastUpdateId"].as_u64().expect("an id");
-        assert!(
-            first.is_none_or(|first| self.last + 1 >= first),
-            "the snapshot is not older than the stream"
-        );
+        assert!(first.is_none_or(|first| self.last + 1 >= first), "the snapshot is not older than the stream");
         self.write(&body["bids"].clone(), &body["asks"].clone());
         self.live = true;
         for message in std::mem::take(&mut self.buffered) {
@@ -78,10 +75,7 @@ impl SlowBook {
 
     fn best(&self) -> [Option<(u64, String)>; 2] {
         let own = |(price, quantity): (&u64, &String)| (*price, quantity.clone());
-        [
-            self.bids.last_key_value().map(own),
-            self.asks.first_key_value().map(own),
-        ]
+        [self.bids.last_key_value().map(own), self.asks.first_key_value().map(own)]
     }
 }
 
@@ -131,11 +125,7 @@ fn a_synthetic_market_is_whole() {
         for seed in [1u64, 2, 3] {
             let mut lab = Lab::synthetic(product, seed, FaultPlan::default());
             let (book, checked, matched) = follow(&mut lab, 30, 900);
-            println!(
-                "{} seed {seed}: checked {checked}, matched {matched}, gaps {}",
-                product.name(),
-                book.gaps
-            );
+            println!("{} seed {seed}: checked {checked}, matched {matched}, gaps {}", product.name(), book.gaps);
             assert_eq!(book.gaps, 0, "seed {seed}");
             assert!(checked > 10, "seed {seed}: only {checked} comparable best bid/asks");
             assert_eq!(checked, matched, "seed {seed}");
@@ -150,9 +140,7 @@ fn the_same_seed_is_the_same_market() {
     for product in Product::ALL {
         let take = |seed: u64| {
             let mut market = Synthetic::bitcoin(product, seed, START).expect("a market");
-            (0..2000)
-                .map(|_| market.next_frame().expect("a frame"))
-                .collect::<Vec<_>>()
+            (0..2000).map(|_| market.next_frame().expect("a frame")).collect::<Vec<_>>()
         };
         assert_eq!(take(7), take(7));
         assert_ne!(take(7), take(8));
@@ -168,47 +156,19 @@ fn a_synthetic_market_resembles_the_recordings() {
         let recorded = Shape::measure(&mut Frames(frames.into_iter()), &listing, span).expect("a shape");
         let mut market = Synthetic::bitcoin(product, 1, START).expect("a market");
         let synthetic = Shape::measure(&mut market, &listing, span).expect("a shape");
-        println!(
-            "{}\n{}",
-            product.name(),
-            side_by_side(&[("recorded", &recorded), ("synthetic", &synthetic)])
-        );
+        println!("{}\n{}", product.name(), side_by_side(&[("recorded", &recorded), ("synthetic", &synthetic)]));
         let near = |what: &str, ours: i64, theirs: i64| {
             let (ours, theirs) = (ours.max(1), theirs.max(1));
-            assert!(
-                ours * 2 >= theirs && ours <= theirs * 2,
-                "{} {what}: {ours} is not near {theirs}",
-                product.name()
-            );
+            assert!(ours * 2 >= theirs && ours <= theirs * 2, "{} {what}: {ours} is not near {theirs}", product.name());
         };
         for thousandths in [500, 900, 990] {
-            near(
-                "levels",
-                quantile(&synthetic.levels, thousandths),
-                quantile(&recorded.levels, thousandths),
-            );
-            near(
-                "distance",
-                quantile(&synthetic.distances, thousandths),
-                quantile(&recorded.distances, thousandths),
-            );
+            near("levels", quantile(&synthetic.levels, thousandths), quantile(&recorded.levels, thousandths));
+            near("distance", quantile(&synthetic.distances, thousandths), quantile(&recorded.distances, thousandths));
         }
         let rate = |shape: &Shape, count: u64| i64::try_from(shape.rate_hundredths(count)).expect("a rate");
-        near(
-            "depth rate",
-            rate(&synthetic, synthetic.depths),
-            rate(&recorded, recorded.depths),
-        );
-        near(
-            "touch rate",
-            rate(&synthetic, synthetic.touches),
-            rate(&recorded, recorded.touches),
-        );
-        near(
-            "trade rate",
-            rate(&synthetic, synthetic.trades),
-            rate(&recorded, recorded.trades),
-        );
+        near("depth rate", rate(&synthetic, synthetic.depths), rate(&recorded, recorded.depths));
+        near("touch rate", rate(&synthetic, synthetic.touches), rate(&recorded, recorded.touches));
+        near("trade rate", rate(&synthetic, synthetic.trades), rate(&recorded, recorded.trades));
     }
 }
 
@@ -216,11 +176,7 @@ fn a_synthetic_market_resembles_the_recordings() {
 fn recorded_playback_is_verbatim_and_whole() {
     for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
         let Some(frames) = recording(&files[..1]) else { return };
-        let name = if product == Product::BinanceSpot {
-            "btcusdt@depth@100ms"
-        } else {
-            "btcusdt@depth@0ms"
-        };
+        let name = if product == Product::BinanceSpot { "btcusdt@depth@100ms" } else { "btcusdt@depth@0ms" };
         let depths: Vec<String> = frames
             .iter()
             .map(|frame| String::from_utf8(frame.bytes.clone()).expect("UTF-8"))
@@ -233,16 +189,10 @@ fn recorded_playback_is_verbatim_and_whole() {
         lab.run(Nanos::from_seconds(20));
         let whole = lab.received.remove(&id).expect("frames");
         let inner = lab.received.remove(&raw).expect("frames");
-        let first = depths
-            .iter()
-            .position(|text| *text == whole[0])
-            .expect("the first frame is a recorded one");
+        let first = depths.iter().position(|text| *text == whole[0]).expect("the first frame is a recorded one");
         assert_eq!(whole[..], depths[first..first + whole.len()], "{}", product.name());
         for (whole, inner) in whole.iter().zip(&inner) {
-            assert!(
-                whole.ends_with(&format!("\"data\":{inner}}}")),
-                "the raw form is the inner message"
-            );
+            assert!(whole.ends_with(&format!("\"data\":{inner}}}")), "the raw form is the inner message");
         }
         println!("{}: {} depth frames verbatim in 20 s", product.name(), whole.len());
     }
@@ -255,11 +205,7 @@ fn a_recorded_book_joins_and_agrees_with_every_best() {
             let Some(frames) = recording(&files[..1]) else { return };
             let mut lab = Lab::new(settings(product), Frames::boxed(frames));
             let (book, checked, matched) = follow(&mut lab, 30, snapshot_after_ms);
-            println!(
-                "{} snapshot after {snapshot_after_ms} ms: checked {checked}, gaps {}",
-                product.name(),
-                book.gaps
-            );
+            println!("{} snapshot after {snapshot_after_ms} ms: checked {checked}, gaps {}", product.name(), book.gaps);
             assert_eq!((book.gaps, checked), (0, matched));
             assert!(checked > 0);
             assert_eq!(lab.exchange.bad_frames(), 0);
@@ -275,23 +221,13 @@ fn a_snapshot_equals_the_book_of_a_client_at_the_same_id() {
         let path = lab.path("depth?symbol=BTCUSDT&limit=1000");
         let (_, body) = lab.get(&path);
         assert_eq!(body["lastUpdateId"].as_u64(), Some(book.last));
-        let ours: Vec<(u64, String)> = book
-            .bids
-            .iter()
-            .rev()
-            .take(1000)
-            .map(|(price, text)| (*price, text.clone()))
-            .collect();
+        let ours: Vec<(u64, String)> =
+            book.bids.iter().rev().take(1000).map(|(price, text)| (*price, text.clone())).collect();
         let theirs: Vec<(u64, String)> = body["bids"]
             .as_array()
             .expect("bids")
             .iter()
-            .map(|level| {
-                (
-                    price_key(level[0].as_str().expect("text")),
-                    level[1].as_str().expect("text").to_owned(),
-                )
-            })
+            .map(|level| (price_key(level[0].as_str().expect("text")), level[1].as_str().expect("text").to_owned()))
             .collect();
         assert_eq!(ours.len().min(theirs.len()), theirs.len());
         assert_eq!(ours[..theirs.len().min(300)], theirs[..theirs.len().min(300)]);
@@ -315,9 +251,6 @@ fn frames_keep_their_rhythm_times_speed() {
             lab.collect();
         }
         let took = (lab.now - begin).millis();
-        assert!(
-            (took - expected_ms).abs() <= expected_ms / 15 + 3,
-            "speed {speed}: {took} ms"
-        );
+        assert!((took - expected_ms).abs() <= expected_ms / 15 + 3, "speed {speed}: {took} ms");
     }
 }

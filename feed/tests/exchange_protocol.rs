@@ -24,34 +24,18 @@ fn open_requests_answer() {
         assert_eq!(status, 200);
         assert_eq!(info["symbols"][0]["symbol"], "BTCUSDT");
         let filters = info["symbols"][0]["filters"].as_array().expect("filters");
-        let filter = |name: &str| {
-            filters
-                .iter()
-                .find(|filter| filter["filterType"] == name)
-                .expect("a filter")
-        };
-        let (tick, step) = if product == SPOT {
-            ("0.01000000", "0.00001000")
-        } else {
-            ("0.10", "0.001")
-        };
+        let filter = |name: &str| filters.iter().find(|filter| filter["filterType"] == name).expect("a filter");
+        let (tick, step) = if product == SPOT { ("0.01000000", "0.00001000") } else { ("0.10", "0.001") };
         assert_eq!(filter("PRICE_FILTER")["tickSize"], tick);
         assert_eq!(filter("LOT_SIZE")["stepSize"], step);
         let path = lab.path("depth?symbol=BTCUSDT&limit=5");
         let (status, depth) = lab.get(&path);
         assert_eq!((status, depth["lastUpdateId"].as_u64()), (200, Some(1000)));
         assert_eq!(depth["bids"].as_array().map(Vec::len), Some(5));
-        let best = if product == SPOT {
-            json!(["63999.90000000", "1.00000000"])
-        } else {
-            json!(["63999.90", "1.000"])
-        };
+        let best = if product == SPOT { json!(["63999.90000000", "1.00000000"]) } else { json!(["63999.90", "1.000"]) };
         assert_eq!(depth["bids"][0], best);
         assert!(
-            lab.http("GET", &lab.path("time"), None)
-                .headers
-                .iter()
-                .any(|(name, _)| name == "X-MBX-USED-WEIGHT-1M")
+            lab.http("GET", &lab.path("time"), None).headers.iter().any(|(name, _)| name == "X-MBX-USED-WEIGHT-1M")
         );
     }
 }
@@ -59,43 +43,16 @@ fn open_requests_answer() {
 #[test]
 fn what_other_clients_ask_at_their_start_is_answered() {
     let mut lab = Lab::still(SPOT);
-    assert_eq!(
-        lab.get("/api/v3/ticker/price?symbol=BTCUSDT").1["price"],
-        "63999.90000000"
-    );
+    assert_eq!(lab.get("/api/v3/ticker/price?symbol=BTCUSDT").1["price"], "63999.90000000");
     let (status, rates) = lab.rest("GET", "/api/v3/account/commission", &[("symbol", "BTCUSDT")]);
-    assert_eq!(
-        (status, &rates["standardCommission"]["maker"]),
-        (200, &json!("0.00100000"))
-    );
+    assert_eq!((status, &rates["standardCommission"]["maker"]), (200, &json!("0.00100000")));
     let mut lab = Lab::still(USDM);
     assert_eq!(lab.get("/fapi/v2/ticker/price").1[0]["price"], "63999.90");
-    assert_eq!(
-        lab.rest("GET", "/fapi/v1/positionSide/dual", &[]).1,
-        json!({"dualSidePosition": false})
-    );
+    assert_eq!(lab.rest("GET", "/fapi/v1/positionSide/dual", &[]).1, json!({"dualSidePosition": false}));
     let (_, rates) = lab.rest("GET", "/fapi/v1/commissionRate", &[("symbol", "BTCUSDT")]);
     assert_eq!(rates["takerCommissionRate"], "0.00050000");
-    assert_eq!(
-        lab.rest(
-            "POST",
-            "/fapi/v1/leverage",
-            &[("symbol", "BTCUSDT"), ("leverage", "10")]
-        )
-        .1["leverage"],
-        10
-    );
-    assert_eq!(
-        code(
-            &lab.rest(
-                "POST",
-                "/fapi/v1/leverage",
-                &[("symbol", "BTCUSDT"), ("leverage", "500")]
-            )
-            .1
-        ),
-        -4028
-    );
+    assert_eq!(lab.rest("POST", "/fapi/v1/leverage", &[("symbol", "BTCUSDT"), ("leverage", "10")]).1["leverage"], 10);
+    assert_eq!(code(&lab.rest("POST", "/fapi/v1/leverage", &[("symbol", "BTCUSDT"), ("leverage", "500")]).1), -4028);
 }
 
 #[test]
@@ -111,11 +68,7 @@ fn unknown_paths_and_methods() {
     assert_eq!(lab.get("/api/v3/nothing").0, 404);
     assert_eq!(lab.http("PATCH", "/api/v3/order", None).status, 405);
     assert_eq!(lab.get("/fapi/v1/time").0, 404);
-    assert!(
-        lab.exchange
-            .on_websocket_open(ConnectionId(99), "/nothing", START)
-            .is_err()
-    );
+    assert!(lab.exchange.on_websocket_open(ConnectionId(99), "/nothing", START).is_err());
 }
 
 #[test]
@@ -165,11 +118,7 @@ fn every_order_error_has_the_venues_code() {
         (SPOT, &[("quantity", "100")], -2010),
         (USDM, &[("quantity", "100")], -2019),
         (SPOT, &[("newClientOrderId", "bad id!")], -1100),
-        (
-            USDM,
-            &[("newClientOrderId", "1234567890123456789012345678901234567")],
-            -4015,
-        ),
+        (USDM, &[("newClientOrderId", "1234567890123456789012345678901234567")], -4015),
         (SPOT, &[("newOrderRespType", "LONG")], -1136),
         (USDM, &[("newOrderRespType", "FULL")], -1136),
         (SPOT, &[("selfTradePreventionMode", "MAYBE")], -1013),
@@ -194,18 +143,9 @@ fn every_order_error_has_the_venues_code() {
         }
         let path = lab.path("order");
         let (status, body) = lab.rest("POST", &path, &params);
-        assert_eq!(
-            (status, code(&body)),
-            (400, *expected),
-            "{} {changes:?}: {body}",
-            product.name()
-        );
+        assert_eq!((status, code(&body)), (400, *expected), "{} {changes:?}: {body}", product.name());
         let path = lab.path("openOrders");
-        assert_eq!(
-            lab.rest("GET", &path, &[]).1,
-            json!([]),
-            "a refused order rests nowhere"
-        );
+        assert_eq!(lab.rest("GET", &path, &[]).1, json!([]), "a refused order rests nowhere");
     }
 }
 
@@ -218,17 +158,25 @@ fn post_only_and_duplicates_are_refused_with_the_products_own_codes() {
         assert_eq!(lab.limit("BUY", "0.01", "63999.90", post_only, "a").0, 200);
         assert_eq!(code(&lab.limit("BUY", "0.01", "63999.90", post_only, "a").1), duplicate);
         let path = lab.path("order");
-        assert_eq!(
-            lab.rest("DELETE", &path, &[("symbol", "BTCUSDT"), ("origClientOrderId", "a")])
-                .0,
-            200
-        );
+        assert_eq!(lab.rest("DELETE", &path, &[("symbol", "BTCUSDT"), ("origClientOrderId", "a")]).0, 200);
         assert_eq!(
             lab.limit("BUY", "0.01", "63999.90", post_only, "a").0,
             200,
             "a closed order's id may be used again"
         );
     }
+}
+
+#[test]
+fn fill_or_kill_expires_on_spot_and_is_refused_on_futures() {
+    let mut lab = Lab::still(SPOT);
+    let (status, order) = lab.limit("BUY", "3", "64000.10", "FOK", "k1");
+    assert_eq!((status, &order["status"], &order["executedQty"]), (200, &json!("EXPIRED"), &json!("0.00000000")));
+    let (_, order) = lab.limit("BUY", "2", "64000.10", "FOK", "k2");
+    assert_eq!((&order["status"], &order["executedQty"]), (&json!("FILLED"), &json!("2.00000000")));
+    let mut lab = Lab::still(USDM);
+    assert_eq!(code(&lab.limit("BUY", "3", "64000.10", "FOK", "k1").1), -5021);
+    assert_eq!(lab.limit("BUY", "2", "64000.10", "FOK", "k2").1["status"], "FILLED");
 }
 
 #[test]
@@ -243,29 +191,16 @@ fn cancels_and_queries() {
         let (_, placed) = lab.limit("SELL", "0.02", "64100.00", "GTC", "x1");
         let id = placed["orderId"].to_string();
         let (_, queried) = lab.rest("GET", &path, &[("symbol", "BTCUSDT"), ("orderId", &id)]);
-        assert_eq!(
-            (queried["status"].as_str(), queried["clientOrderId"].as_str()),
-            (Some("NEW"), Some("x1"))
-        );
+        assert_eq!((queried["status"].as_str(), queried["clientOrderId"].as_str()), (Some("NEW"), Some("x1")));
         let open = lab.path("openOrders");
-        assert_eq!(
-            lab.rest("GET", &open, &[("symbol", "BTCUSDT")])
-                .1
-                .as_array()
-                .map(Vec::len),
-            Some(1)
-        );
+        assert_eq!(lab.rest("GET", &open, &[("symbol", "BTCUSDT")]).1.as_array().map(Vec::len), Some(1));
         let (status, canceled) = lab.rest("DELETE", &path, &named);
         assert_eq!((status, canceled["status"].as_str()), (200, Some("CANCELED")));
         assert_eq!(code(&lab.rest("DELETE", &path, &named).1), -2011);
         assert_eq!(lab.rest("GET", &path, &named).1["status"], "CANCELED");
         lab.limit("SELL", "0.02", "64100.00", "GTC", "x2");
         lab.limit("BUY", "0.02", "63900.00", "GTC", "x3");
-        let all = if product == SPOT {
-            open.clone()
-        } else {
-            lab.path("allOpenOrders")
-        };
+        let all = if product == SPOT { open.clone() } else { lab.path("allOpenOrders") };
         let (status, _) = lab.rest("DELETE", &all, &[("symbol", "BTCUSDT")]);
         assert_eq!(status, 200);
         assert_eq!(lab.rest("GET", &open, &[]).1, json!([]));
@@ -286,10 +221,7 @@ fn signatures_times_and_keys() {
         let now = lab.now.millis();
         let ask = |lab: &mut Lab, query: &str, key: Option<&str>| {
             let response = lab.http("GET", &format!("{path}?{query}"), key);
-            (
-                response.status,
-                code(&serde_json::from_slice(&response.body).expect("JSON")),
-            )
+            (response.status, code(&serde_json::from_slice(&response.body).expect("JSON")))
         };
         assert_eq!(ask(&mut lab, &sign(now, ""), Some(HMAC_KEY)), (200, 0));
         assert_eq!(ask(&mut lab, &sign(now, ""), None), (401, -2014));
@@ -297,43 +229,22 @@ fn signatures_times_and_keys() {
         assert_eq!(ask(&mut lab, &sign(now, ""), Some("nobody")), (401, -2015));
         assert_eq!(ask(&mut lab, &sign(now - 5000, ""), Some(HMAC_KEY)), (200, 0));
         assert_eq!(ask(&mut lab, &sign(now - 5001, ""), Some(HMAC_KEY)), (400, -1021));
-        assert_eq!(
-            ask(&mut lab, &sign(now - 5001, "recvWindow=6000&"), Some(HMAC_KEY)),
-            (200, 0)
-        );
+        assert_eq!(ask(&mut lab, &sign(now - 5001, "recvWindow=6000&"), Some(HMAC_KEY)), (200, 0));
         assert_eq!(ask(&mut lab, &sign(now + 999, ""), Some(HMAC_KEY)), (200, 0));
         assert_eq!(ask(&mut lab, &sign(now + 1000, ""), Some(HMAC_KEY)), (400, -1021));
         assert_eq!(
-            ask(
-                &mut lab,
-                &format!("timestamp={now}&signature={}", "0".repeat(64)),
-                Some(HMAC_KEY)
-            ),
+            ask(&mut lab, &format!("timestamp={now}&signature={}", "0".repeat(64)), Some(HMAC_KEY)),
             (400, -1022)
         );
-        assert_eq!(
-            ask(
-                &mut lab,
-                &sign(now, "symbol=BTCUSDT&").replace("BTC", "ETH"),
-                Some(HMAC_KEY)
-            ),
-            (400, -1022)
-        );
+        assert_eq!(ask(&mut lab, &sign(now, "symbol=BTCUSDT&").replace("BTC", "ETH"), Some(HMAC_KEY)), (400, -1022));
         assert_eq!(ask(&mut lab, &format!("timestamp={now}"), Some(HMAC_KEY)), (400, -1102));
         assert_eq!(ask(&mut lab, "signature=00", Some(HMAC_KEY)), (400, -1102));
-        assert_eq!(
-            ask(&mut lab, &sign(now, ""), Some(ED_KEY)),
-            (400, -1022),
-            "another account's signature"
-        );
+        assert_eq!(ask(&mut lab, &sign(now, ""), Some(ED_KEY)), (400, -1022), "another account's signature");
         let mut signature = String::new();
         let payload = format!("timestamp={now}");
         ed_credentials().sign_onto(payload.as_bytes(), &mut signature);
         let encoded = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-        assert_eq!(
-            ask(&mut lab, &format!("{payload}&signature={encoded}"), Some(ED_KEY)),
-            (200, 0)
-        );
+        assert_eq!(ask(&mut lab, &format!("{payload}&signature={encoded}"), Some(ED_KEY)), (200, 0));
     }
 }
 
@@ -345,11 +256,7 @@ fn the_documented_signatures_are_accepted() {
     let signature = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71";
     let mut lab = Lab::still(SPOT);
     lab.now = at;
-    let response = lab.http(
-        "POST",
-        &format!("/api/v3/order?{query}&signature={signature}"),
-        Some(HMAC_KEY),
-    );
+    let response = lab.http("POST", &format!("/api/v3/order?{query}&signature={signature}"), Some(HMAC_KEY));
     let body: Value = serde_json::from_slice(&response.body).expect("JSON");
     assert_eq!(code(&body), -1121, "{body}");
     // Query and body are signed joined, without a separator.
@@ -360,12 +267,7 @@ fn the_documented_signatures_are_accepted() {
     let target = format!("/api/v3/order?{first}");
     for (signature, expected) in [(signature.as_str(), -1121), (&"0".repeat(64), -1022)] {
         let body = format!("{}&signature={signature}", &second[1..]);
-        let request = HttpRequest {
-            method: "POST",
-            target: &target,
-            headers: &headers,
-            body: body.as_bytes(),
-        };
+        let request = HttpRequest { method: "POST", target: &target, headers: &headers, body: body.as_bytes() };
         let mixed: Value = serde_json::from_slice(&lab.exchange.on_http(&request, at).body).expect("JSON");
         assert_eq!(code(&mixed), expected, "{mixed}");
     }
@@ -387,11 +289,7 @@ fn the_documented_signatures_are_accepted() {
         "price": "0.10000000", "recvWindow": 5000, "timestamp": 1_645_423_376_532_i64, "apiKey": HMAC_KEY,
         "signature": "b33892ae8e687c939f4468c6268ddd4c40ac1af18ad19a064864c47bae0752cd",
     });
-    assert_eq!(
-        code(&lab.call(id, "order.place", wide)["error"]),
-        -1121,
-        "signed rightly, listed not"
-    );
+    assert_eq!(code(&lab.call(id, "order.place", wide)["error"]), -1121, "signed rightly, listed not");
 }
 
 #[test]
@@ -400,16 +298,10 @@ fn websocket_api_answers() {
         let mut lab = Lab::still(product);
         let id = lab.open(path);
         let reply = lab.call(id, "ping", json!({}));
-        assert_eq!(
-            (&reply["id"], &reply["status"], &reply["result"]),
-            (&json!("q"), &json!(200), &json!({}))
-        );
+        assert_eq!((&reply["id"], &reply["status"], &reply["result"]), (&json!("q"), &json!(200), &json!({})));
         assert_eq!(reply["rateLimits"][0]["rateLimitType"], "REQUEST_WEIGHT");
         assert_eq!(lab.call(id, "time", json!({}))["result"]["serverTime"], START.millis());
-        assert_eq!(
-            lab.call(id, "exchangeInfo", json!({}))["result"]["symbols"][0]["symbol"],
-            "BTCUSDT"
-        );
+        assert_eq!(lab.call(id, "exchangeInfo", json!({}))["result"]["symbols"][0]["symbol"], "BTCUSDT");
         assert_eq!(lab.call(id, "no.such", json!({}))["status"], 400);
         lab.say(id, "not json");
         assert_eq!(code(&lab.heard(id)[0]["error"]), -1135);
@@ -426,19 +318,11 @@ fn websocket_api_answers() {
         assert_eq!(placed["status"], 200, "{placed}");
         assert_eq!(placed["rateLimits"][1]["count"], 1);
         let params = lab.signed(&[("symbol", "BTCUSDT")], &credentials());
-        assert_eq!(
-            lab.call(id, "openOrders.status", params)["result"]
-                .as_array()
-                .map(Vec::len),
-            Some(1)
-        );
+        assert_eq!(lab.call(id, "openOrders.status", params)["result"].as_array().map(Vec::len), Some(1));
         let order_id = placed["result"]["orderId"].to_string();
         let params = lab.signed(&[("symbol", "BTCUSDT"), ("orderId", &order_id)], &credentials());
         assert_eq!(lab.call(id, "order.status", params.clone())["result"]["status"], "NEW");
-        assert_eq!(
-            lab.call(id, "order.cancel", params.clone())["result"]["status"],
-            "CANCELED"
-        );
+        assert_eq!(lab.call(id, "order.cancel", params.clone())["result"]["status"], "CANCELED");
         assert_eq!(code(&lab.call(id, "order.cancel", params)["error"]), -2011);
         let params = lab.signed(&order, &credentials());
         assert_eq!(lab.call(id, "order.test", params)["result"], json!({}));
@@ -448,10 +332,7 @@ fn websocket_api_answers() {
         assert_eq!(lab.call(id, "myTrades", params)["result"], json!([]));
         let quiet = lab.open(&format!("{path}?returnRateLimits=false"));
         assert_eq!(lab.call(quiet, "ping", json!({})).get("rateLimits"), None);
-        assert_eq!(
-            lab.call(quiet, "openOrders.cancelAll", json!({"symbol": "BTCUSDT"}))["status"],
-            401
-        );
+        assert_eq!(lab.call(quiet, "openOrders.cancelAll", json!({"symbol": "BTCUSDT"}))["status"], 401);
     }
 }
 
@@ -461,10 +342,7 @@ fn sessions_log_on_with_ed25519_only() {
     let id = lab.open("/ws-api/v3");
     let params = lab.signed(&[], &credentials());
     assert_eq!(code(&lab.call(id, "session.logon", params)["error"]), -4056);
-    assert_eq!(
-        code(&lab.call(id, "userDataStream.subscribe", json!({}))["error"]),
-        -1002
-    );
+    assert_eq!(code(&lab.call(id, "userDataStream.subscribe", json!({}))["error"]), -1002);
     let params = lab.signed(&[], &ed_credentials());
     assert_eq!(lab.call(id, "session.logon", params)["result"]["apiKey"], ED_KEY);
     let timestamp = lab.now.millis();
@@ -475,27 +353,11 @@ fn sessions_log_on_with_ed25519_only() {
     assert_eq!(lab.call(id, "order.place", order.clone())["status"], 200);
     let mut late = order.clone();
     late["timestamp"] = json!(timestamp - 6000);
-    assert_eq!(
-        code(&lab.call(id, "order.place", late)["error"]),
-        -1021,
-        "a session still needs the time"
-    );
-    assert_eq!(
-        lab.call(id, "userDataStream.subscribe", json!({}))["result"]["subscriptionId"],
-        0
-    );
-    assert_eq!(
-        lab.call(id, "session.status", json!({}))["result"]["userDataStream"],
-        true
-    );
-    assert_eq!(
-        code(&lab.call(id, "userDataStream.subscribe", json!({}))["error"]),
-        -2035
-    );
-    assert_eq!(
-        lab.call(id, "session.logout", json!({}))["result"]["apiKey"],
-        Value::Null
-    );
+    assert_eq!(code(&lab.call(id, "order.place", late)["error"]), -1021, "a session still needs the time");
+    assert_eq!(lab.call(id, "userDataStream.subscribe", json!({}))["result"]["subscriptionId"], 0);
+    assert_eq!(lab.call(id, "session.status", json!({}))["result"]["userDataStream"], true);
+    assert_eq!(code(&lab.call(id, "userDataStream.subscribe", json!({}))["error"]), -2035);
+    assert_eq!(lab.call(id, "session.logout", json!({}))["result"]["apiKey"], Value::Null);
     assert_eq!(lab.call(id, "order.place", order)["status"], 401);
 }
 
@@ -522,11 +384,7 @@ fn order_counts_and_weight_have_windows() {
     assert_eq!(code(&lab.limit("BUY", "0.001", "63000.00", "GTC", "n50").1), -1015);
     let (_, counts) = lab.rest("GET", "/api/v3/rateLimit/order", &[]);
     assert_eq!((&counts[0]["count"], &counts[1]["count"]), (&json!(50), &json!(50)));
-    let response = lab.rest(
-        "DELETE",
-        "/api/v3/order",
-        &[("symbol", "BTCUSDT"), ("origClientOrderId", "n1")],
-    );
+    let response = lab.rest("DELETE", "/api/v3/order", &[("symbol", "BTCUSDT"), ("origClientOrderId", "n1")]);
     assert_eq!(response.0, 200, "cancels go on");
     lab.run(Nanos::from_seconds(10));
     assert_eq!(lab.limit("BUY", "0.001", "63000.00", "GTC", "n51").0, 200);
@@ -542,13 +400,7 @@ fn order_counts_and_weight_have_windows() {
     }
     let refused = refused.expect("2400 a minute are 120 snapshots");
     assert_eq!(refused.status, 429);
-    assert!(
-        refused
-            .headers
-            .iter()
-            .any(|(name, value)| name == "Retry-After" && value == "60"),
-        "{refused:?}"
-    );
+    assert!(refused.headers.iter().any(|(name, value)| name == "Retry-After" && value == "60"), "{refused:?}");
     let mut last = refused.status;
     for _ in 0..10 {
         last = lab.http("GET", "/fapi/v1/depth?symbol=BTCUSDT&limit=1000", None).status;
@@ -575,26 +427,11 @@ fn stream_control_messages() {
             r#"{"method":"LIST_SUBSCRIPTIONS","id":"x"}"#,
             json!({"result": ["btcusdt@depth@100ms", "btcusdt@bookTicker"], "id": "x"}),
         ),
-        (
-            r#"{"method":"UNSUBSCRIBE","params":["btcusdt@bookTicker"],"id":null}"#,
-            json!({"result": null, "id": null}),
-        ),
-        (
-            r#"{"method":"LIST_SUBSCRIPTIONS","id":4}"#,
-            json!({"result": ["btcusdt@depth@100ms"], "id": 4}),
-        ),
-        (
-            r#"{"method":"GET_PROPERTY","params":["combined"],"id":5}"#,
-            json!({"result": false, "id": 5}),
-        ),
-        (
-            r#"{"method":"SET_PROPERTY","params":["combined",true],"id":6}"#,
-            json!({"result": null, "id": 6}),
-        ),
-        (
-            r#"{"method":"GET_PROPERTY","params":["combined"],"id":7}"#,
-            json!({"result": true, "id": 7}),
-        ),
+        (r#"{"method":"UNSUBSCRIBE","params":["btcusdt@bookTicker"],"id":null}"#, json!({"result": null, "id": null})),
+        (r#"{"method":"LIST_SUBSCRIPTIONS","id":4}"#, json!({"result": ["btcusdt@depth@100ms"], "id": 4})),
+        (r#"{"method":"GET_PROPERTY","params":["combined"],"id":5}"#, json!({"result": false, "id": 5})),
+        (r#"{"method":"SET_PROPERTY","params":["combined",true],"id":6}"#, json!({"result": null, "id": 6})),
+        (r#"{"method":"GET_PROPERTY","params":["combined"],"id":7}"#, json!({"result": true, "id": 7})),
     ];
     for (text, reply) in table {
         lab.run(Nanos::from_millis(300));
@@ -658,46 +495,23 @@ fn spot_user_data_tells_everything() {
     let mut lab = Lab::still(SPOT);
     let id = lab.open("/ws-api/v3");
     let params = lab.signed(&[], &credentials());
-    assert_eq!(
-        lab.call(id, "userDataStream.subscribe.signature", params)["result"]["subscriptionId"],
-        0
-    );
+    assert_eq!(lab.call(id, "userDataStream.subscribe.signature", params)["result"]["subscriptionId"], 0);
     lab.limit("BUY", "0.5", "64000.00", "GTC", "take");
-    let events: Vec<Value> = lab
-        .heard(id)
-        .into_iter()
-        .map(|message| message["event"].clone())
-        .collect();
+    let events: Vec<Value> = lab.heard(id).into_iter().map(|message| message["event"].clone()).collect();
     let reports: Vec<(&str, &str, &str)> = events
         .iter()
         .filter(|event| event["e"] == "executionReport")
         .map(|event| {
-            (
-                event["x"].as_str().expect("x"),
-                event["X"].as_str().expect("X"),
-                event["z"].as_str().expect("z"),
-            )
+            (event["x"].as_str().expect("x"), event["X"].as_str().expect("X"), event["z"].as_str().expect("z"))
         })
         .collect();
-    assert_eq!(
-        reports,
-        [("NEW", "NEW", "0.00000000"), ("TRADE", "FILLED", "0.50000000")]
-    );
+    assert_eq!(reports, [("NEW", "NEW", "0.00000000"), ("TRADE", "FILLED", "0.50000000")]);
     let trade = events.iter().find(|event| event["x"] == "TRADE").expect("a trade");
     assert_eq!(
         (&trade["n"], &trade["N"], &trade["L"], &trade["m"]),
-        (
-            &json!("0.00050000"),
-            &json!("BTC"),
-            &json!("64000.00000000"),
-            &json!(false)
-        )
+        (&json!("0.00050000"), &json!("BTC"), &json!("64000.00000000"), &json!(false))
     );
-    let last = events
-        .iter()
-        .rev()
-        .find(|event| event["e"] == "outboundAccountPosition")
-        .expect("balances");
+    let last = events.iter().rev().find(|event| event["e"] == "outboundAccountPosition").expect("balances");
     assert_eq!(
         last["B"],
         json!([{"a": "BTC", "f": "10.49950000", "l": "0.00000000"}, {"a": "USDT", "f": "968000.00000000", "l": "0.00000000"}])
@@ -706,18 +520,11 @@ fn spot_user_data_tells_everything() {
     lab.rest(
         "DELETE",
         "/api/v3/order",
-        &[
-            ("symbol", "BTCUSDT"),
-            ("origClientOrderId", "rest"),
-            ("newClientOrderId", "gone"),
-        ],
+        &[("symbol", "BTCUSDT"), ("origClientOrderId", "rest"), ("newClientOrderId", "gone")],
     );
     let events = lab.heard(id);
-    let canceled = events
-        .iter()
-        .map(|message| &message["event"])
-        .find(|event| event["x"] == "CANCELED")
-        .expect("a cancel");
+    let canceled =
+        events.iter().map(|message| &message["event"]).find(|event| event["x"] == "CANCELED").expect("a cancel");
     assert_eq!((&canceled["c"], &canceled["C"]), (&json!("gone"), &json!("rest")));
 }
 
@@ -732,20 +539,9 @@ fn futures_user_data_comes_by_listen_key() {
     let stranger = lab.open("/private/ws?listenKey=other");
     lab.limit("SELL", "0.500", "63999.90", "IOC", "take");
     let kinds = |lab: &mut Lab, id| {
-        lab.heard(id)
-            .iter()
-            .map(|event| event["e"].as_str().expect("e").to_owned())
-            .collect::<Vec<_>>()
+        lab.heard(id).iter().map(|event| event["e"].as_str().expect("e").to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(
-        kinds(&mut lab, plain),
-        [
-            "ORDER_TRADE_UPDATE",
-            "TRADE_LITE",
-            "ACCOUNT_UPDATE",
-            "ORDER_TRADE_UPDATE"
-        ]
-    );
+    assert_eq!(kinds(&mut lab, plain), ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"]);
     assert_eq!(kinds(&mut lab, chosen), ["ORDER_TRADE_UPDATE", "ORDER_TRADE_UPDATE"]);
     assert!(lab.heard(stranger).is_empty());
     let (_, positions) = lab.rest("GET", "/fapi/v3/positionRisk", &[("symbol", "BTCUSDT")]);
@@ -783,10 +579,6 @@ fn a_client_that_does_not_read_is_cut() {
         }
     }
     lab.collect();
-    assert!(
-        lab.closes.iter().any(|(_, _, reason)| reason == "Client is too slow"),
-        "{:?}",
-        lab.closes
-    );
+    assert!(lab.closes.iter().any(|(_, _, reason)| reason == "Client is too slow"), "{:?}", lab.closes);
     assert!(lab.received.is_empty(), "nothing of what waited is sent after the end");
 }

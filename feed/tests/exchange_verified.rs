@@ -57,20 +57,15 @@ fn a_synthetic_market_verifies_as_a_recording_does() {
             );
             assert!(symbol.bbo_checked > 30, "seed {seed}: {}", symbol.bbo_checked);
             assert_eq!(symbol.bbo_checked, symbol.bbo_matched, "seed {seed}");
-            assert!(
-                report.scanned >= symbol.depth,
-                "seed {seed}: the schema scanner knows every depth frame"
-            );
+            assert!(report.scanned >= symbol.depth, "seed {seed}: the schema scanner knows every depth frame");
         }
     }
 }
 
 #[test]
 fn whole_recordings_play_through_the_exchange() {
-    let root = std::env::var("SPINBOOK_DATA").map_or_else(
-        |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
+    let root = std::env::var("SPINBOOK_DATA")
+        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
         let files: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
         if !files.iter().all(|file| file.exists()) {
@@ -83,9 +78,7 @@ fn whole_recordings_play_through_the_exchange() {
         settings.speed = Speed::Max;
         let mut exchange = binance(settings, Box::new(RecordedMarket::new(&files)), START).expect("an exchange");
         let id = ConnectionId(1);
-        exchange
-            .on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START)
-            .expect("accepted");
+        exchange.on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START).expect("accepted");
         let (mut bytes, mut turns) = (0, 0);
         while !exchange.is_market_over() {
             turns += 1;
@@ -97,11 +90,7 @@ fn whole_recordings_play_through_the_exchange() {
             }
         }
         let counters = exchange.counters();
-        println!(
-            "{}: {} frames played, {bytes} bytes relayed",
-            product.name(),
-            counters.frames_played
-        );
+        println!("{}: {} frames played, {bytes} bytes relayed", product.name(), counters.frames_played);
         assert_eq!((exchange.bad_frames(), exchange.market_error()), (0, None));
         assert!(counters.frames_played > 70_000);
     }

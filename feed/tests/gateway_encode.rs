@@ -29,11 +29,7 @@ fn new_order(
     product: Product,
     time_in_force: TimeInForce,
 ) -> (spinbook_feed::venue::instrument::Instrument, NewOrderPlan) {
-    let plan = NewOrderPlan {
-        tick: Tick(some_tick(product)),
-        lots: Lots(some_lots(product)),
-        time_in_force,
-    };
+    let plan = NewOrderPlan { tick: Tick(some_tick(product)), lots: Lots(some_lots(product)), time_in_force };
     (instrument(product), plan)
 }
 
@@ -84,12 +80,7 @@ fn a_signed_futures_order_in_exact_bytes() {
     let mut sorted: Vec<String> = params
         .iter()
         .filter(|(name, _)| *name != "signature")
-        .map(|(name, value)| {
-            format!(
-                "{name}={}",
-                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-            )
-        })
+        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     sorted.sort();
     let mut expected = String::new();
@@ -102,19 +93,12 @@ fn names_of_orders_and_the_sessions_own_requests() {
     let spot = instrument(Product::BinanceSpot);
     let mut orders = side(Product::BinanceSpot, ed25519());
     orders.set_logged_on(true);
-    let mine = OrderName {
-        instrument: &spot,
-        order: OrderId::new(36, 42),
-        venue_order: 0,
-    };
+    let mine = OrderName { instrument: &spot, order: OrderId::new(36, 42), venue_order: 0 };
     assert_eq!(
         encoded(&mut orders, &Request::Cancel(mine)),
         r#"{"id":"c7","method":"order.cancel","params":{"origClientOrderId":"sb10-42","recvWindow":1000,"symbol":"BTCUSDT","timestamp":1760000000000}}"#
     );
-    let known = OrderName {
-        venue_order: 12_569_099_453,
-        ..mine
-    };
+    let known = OrderName { venue_order: 12_569_099_453, ..mine };
     assert_eq!(
         encoded(&mut orders, &Request::OrderStatus(known)),
         r#"{"id":"q7","method":"order.status","params":{"orderId":12569099453,"recvWindow":1000,"symbol":"BTCUSDT","timestamp":1760000000000}}"#
@@ -127,14 +111,8 @@ fn names_of_orders_and_the_sessions_own_requests() {
         encoded(&mut orders, &Request::OpenOrders(&spot)),
         r#"{"id":"o7","method":"openOrders.status","params":{"recvWindow":1000,"symbol":"BTCUSDT","timestamp":1760000000000}}"#
     );
-    assert_eq!(
-        encoded(&mut orders, &Request::ServerTime),
-        r#"{"id":"t7","method":"time"}"#
-    );
-    assert_eq!(
-        encoded(&mut orders, &Request::SubscribeUserData),
-        r#"{"id":"u7","method":"userDataStream.subscribe"}"#
-    );
+    assert_eq!(encoded(&mut orders, &Request::ServerTime), r#"{"id":"t7","method":"time"}"#);
+    assert_eq!(encoded(&mut orders, &Request::SubscribeUserData), r#"{"id":"u7","method":"userDataStream.subscribe"}"#);
     let mut futures = side(Product::BinanceUsdm, hmac());
     assert_eq!(
         encoded(&mut futures, &Request::StartUserData),
@@ -157,9 +135,7 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         "rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":12},
         {"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":70},
         {"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":300000,"count":1}]}"#;
-    let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceSpot, text) else {
-        panic!("a reply")
-    };
+    let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceSpot, text) else { panic!("a reply") };
     assert_eq!((reply.id, reply.kind), (RequestId(12), RequestKind::Place));
     assert_eq!(reply.outcome, Ok(ReplyBody::Placed(12_569_099_453)));
     assert_eq!(reply.usage.len(), 2);
@@ -168,14 +144,9 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         (WindowKind::Orders, Nanos::from_seconds(10), 12)
     );
     let text = r#"{"id":"p12","status":429,"error":{"code":-1003,"msg":"Too much.","data":{"serverTime":1,"retryAfter":1660801715639}}}"#;
-    let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceUsdm, text) else {
-        panic!("a reply")
-    };
+    let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceUsdm, text) else { panic!("a reply") };
     let refusal = reply.outcome.unwrap_err();
-    assert_eq!(
-        (refusal.status, refusal.code, refusal.message.as_str()),
-        (429, -1003, "Too much.")
-    );
+    assert_eq!((refusal.status, refusal.code, refusal.message.as_str()), (429, -1003, "Too much."));
     assert_eq!(refusal.retry_after, Some(Nanos::from_millis(1_660_801_715_639)));
     for foreign in [
         r#"{"id":null,"status":400,"error":{}}"#,
@@ -184,18 +155,10 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         r#"{"id":"p-1","status":200}"#,
         r#"{"id":"p","status":200}"#,
     ] {
-        assert_eq!(
-            decode(Product::BinanceSpot, foreign),
-            Err(OrderDecodeError::Id),
-            "{foreign}"
-        );
+        assert_eq!(decode(Product::BinanceSpot, foreign), Err(OrderDecodeError::Id), "{foreign}");
     }
     let half = decode(Product::BinanceSpot, r#"{"id":"p1","status":200,"result":{}}"#);
-    assert_eq!(
-        half,
-        Err(OrderDecodeError::Field("orderId")),
-        "a success that says nothing is no success"
-    );
+    assert_eq!(half, Err(OrderDecodeError::Field("orderId")), "a success that says nothing is no success");
 }
 
 #[test]
@@ -204,21 +167,10 @@ fn a_spot_cancel_event_names_the_order_in_its_capital_c() {
         "S":"BUY","o":"LIMIT_MAKER","f":"GTC","q":"1.00000000","p":"0.10","x":"CANCELED","X":"CANCELED","r":"NONE",
         "C":"sb10-42","i":4293153,"l":"0.00000000","z":"0.25000000","L":"0.00000000","n":"0","N":null,
         "T":1499405658657,"t":-1,"m":false}}"#;
-    let Ok(OrderMessage::Update(update)) = decode(Product::BinanceSpot, text) else {
-        panic!("an update")
-    };
-    assert_eq!(
-        (update.order, update.venue_order),
-        (Some(OrderId::new(36, 42)), 4_293_153)
-    );
-    assert_eq!(
-        (update.status, update.lots_cumulative),
-        (OrderStatus::Canceled, Lots(25_000_000))
-    );
-    assert_eq!(
-        (update.fill, update.time),
-        (None, Nanos::from_millis(1_499_405_658_657))
-    );
+    let Ok(OrderMessage::Update(update)) = decode(Product::BinanceSpot, text) else { panic!("an update") };
+    assert_eq!((update.order, update.venue_order), (Some(OrderId::new(36, 42)), 4_293_153));
+    assert_eq!((update.status, update.lots_cumulative), (OrderStatus::Canceled, Lots(25_000_000)));
+    assert_eq!((update.fill, update.time), (None, Nanos::from_millis(1_499_405_658_657)));
 }
 
 #[test]
@@ -227,19 +179,10 @@ fn a_futures_fill_is_exact() {
         "S":"SELL","o":"LIMIT","f":"GTX","q":"0.002","p":"7100.50","ap":"7100.50","sp":"0","x":"TRADE",
         "X":"PARTIALLY_FILLED","i":8886774,"l":"0.001","z":"0.001","L":"7100.50","N":"USDT","n":"-0.00142010",
         "T":1568879465650,"t":12345678,"b":"0","a":"0","m":true,"R":false,"ps":"BOTH","rp":"0"}}"#;
-    let Ok(OrderMessage::Update(update)) = decode(Product::BinanceUsdm, text) else {
-        panic!("an update")
-    };
+    let Ok(OrderMessage::Update(update)) = decode(Product::BinanceUsdm, text) else { panic!("an update") };
     let fill = update.fill.unwrap();
-    assert_eq!(
-        (fill.trade, fill.tick, fill.lots),
-        (TradeId(12_345_678), Tick(71_005), Lots(1))
-    );
-    assert_eq!(
-        fill.fee,
-        Fee::Quote(QuoteAtoms(-1_420_100_000_000_000)),
-        "a rebate is negative"
-    );
+    assert_eq!((fill.trade, fill.tick, fill.lots), (TradeId(12_345_678), Tick(71_005), Lots(1)));
+    assert_eq!(fill.fee, Fee::Quote(QuoteAtoms(-1_420_100_000_000_000)), "a rebate is negative");
     assert!(fill.maker);
     // A price between two ticks, a missing id, a negative quantity: nothing of it is used.
     for (find, put, field) in [
@@ -248,10 +191,7 @@ fn a_futures_fill_is_exact() {
         ("\"z\":\"0.001\"", "\"z\":\"NaN\"", "z"),
     ] {
         let broken = decode(Product::BinanceUsdm, &text.replace(find, put));
-        assert!(
-            matches!(broken, Err(OrderDecodeError::Number(name, _)) if name == field),
-            "{put}: {broken:?}"
-        );
+        assert!(matches!(broken, Err(OrderDecodeError::Number(name, _)) if name == field), "{put}: {broken:?}");
     }
     let broken = decode(Product::BinanceUsdm, &text.replace("\"t\":12345678,", ""));
     assert_eq!(broken, Err(OrderDecodeError::Field("t")));
@@ -274,30 +214,18 @@ fn unknown_words_are_unknown_and_other_events_are_known() {
     assert_eq!(event("NEW", "HELD"), OrderStatus::Unknown);
     assert_eq!(event("VANISHED", "CANCELED"), OrderStatus::Unknown);
     let message = |text: &str| decode(Product::BinanceUsdm, text).unwrap();
-    assert_eq!(
-        message(r#"{"e":"listenKeyExpired","E":1,"listenKey":"x"}"#),
-        OrderMessage::UserDataEnded
-    );
+    assert_eq!(message(r#"{"e":"listenKeyExpired","E":1,"listenKey":"x"}"#), OrderMessage::UserDataEnded);
     assert_eq!(
         message(r#"{"event":{"e":"eventStreamTerminated","E":1},"subscriptionId":0}"#),
         OrderMessage::UserDataEnded
     );
-    assert_eq!(
-        message(r#"{"event":{"e":"serverShutdown","E":1}}"#),
-        OrderMessage::ServerShutdown
-    );
-    assert_eq!(
-        message(r#"{"e":"outboundAccountPosition","B":[]}"#),
-        OrderMessage::Balances
-    );
+    assert_eq!(message(r#"{"event":{"e":"serverShutdown","E":1}}"#), OrderMessage::ServerShutdown);
+    assert_eq!(message(r#"{"e":"outboundAccountPosition","B":[]}"#), OrderMessage::Balances);
     assert_eq!(message(r#"{"e":"somethingNew"}"#), OrderMessage::Other);
     assert_eq!(message(r#"{"result":null}"#), OrderMessage::Other);
     let account = r#"{"e":"ACCOUNT_UPDATE","a":{"m":"ORDER","B":[{"a":"USDT","wb":"1","cw":"1","bc":"0"}],
         "P":[{"s":"BTCUSDT","pa":"-0.012","ps":"BOTH"},{"s":"ETHUSDT","pa":"1","ps":"BOTH"},{"s":"BTCUSDT","pa":"3","ps":"LONG"}]}}"#;
-    assert_eq!(
-        message(account),
-        OrderMessage::Positions(vec![(InstrumentId(0), Lots(-12))])
-    );
+    assert_eq!(message(account), OrderMessage::Positions(vec![(InstrumentId(0), Lots(-12))]));
     let other = r#"{"e":"ORDER_TRADE_UPDATE","o":{"s":"ETHUSDT","x":"NEW","X":"NEW"}}"#;
     assert_eq!(message(other), OrderMessage::OtherInstrument);
     for text in ["", "[]", "nonsense", "{", "\u{feff}{}"] {
@@ -310,12 +238,7 @@ fn what_refusals_mean_on_each_product() {
     let (spot, usdm) = (Product::BinanceSpot, Product::BinanceUsdm);
     let place = RequestKind::Place;
     let means = |product, kind, status, code, message: &str| {
-        let refusal = Refusal {
-            status,
-            code,
-            message: message.to_owned(),
-            retry_after: None,
-        };
+        let refusal = Refusal { status, code, message: message.to_owned(), retry_after: None };
         reaction(product, kind, &refusal)
     };
     // Code, spot, futures.
@@ -354,25 +277,13 @@ fn what_refusals_mean_on_each_product() {
         assert_eq!(means(spot, place, 400, code, ""), on_spot, "spot {code}");
         assert_eq!(means(usdm, place, 400, code, ""), on_futures, "futures {code}");
     }
+    assert_eq!(means(spot, place, 400, -2010, "Order would immediately match and take."), Reaction::Reprice);
     assert_eq!(
-        means(spot, place, 400, -2010, "Order would immediately match and take."),
-        Reaction::Reprice
-    );
-    assert_eq!(
-        means(
-            spot,
-            place,
-            400,
-            -2010,
-            "Account has insufficient balance for requested action."
-        ),
+        means(spot, place, 400, -2010, "Account has insufficient balance for requested action."),
         Reaction::Reduce
     );
     for product in [spot, usdm] {
-        assert_eq!(
-            means(product, RequestKind::Cancel, 400, -2011, ""),
-            Reaction::QueryOrder
-        );
+        assert_eq!(means(product, RequestKind::Cancel, 400, -2011, ""), Reaction::QueryOrder);
         assert_eq!(means(product, RequestKind::CancelAll, 400, -2011, ""), Reaction::Ignore);
         assert_eq!(means(product, place, 503, 0, ""), Reaction::Unknown);
         assert_eq!(means(product, place, 500, -9999, ""), Reaction::Unknown);
@@ -380,14 +291,7 @@ fn what_refusals_mean_on_each_product() {
         assert_eq!(means(product, place, 429, 0, ""), Reaction::PauseAll);
         assert_eq!(means(product, place, 403, 0, ""), Reaction::PauseAll);
         assert_eq!(means(product, place, 400, -9999, ""), Reaction::Reject);
-        assert_eq!(
-            means(product, place, 0, 0, ""),
-            Reaction::Unknown,
-            "nothing may be assumed"
-        );
-        assert_eq!(
-            means(product, RequestKind::KeepUserData, 400, -1125, ""),
-            Reaction::RestartUserData
-        );
+        assert_eq!(means(product, place, 0, 0, ""), Reaction::Unknown, "nothing may be assumed");
+        assert_eq!(means(product, RequestKind::KeepUserData, 400, -1125, ""), Reaction::RestartUserData);
     }
 }

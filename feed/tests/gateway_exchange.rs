@@ -50,25 +50,16 @@ impl Market {
 
 impl MarketSource for Market {
     fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
-        let zeros = if self.product == Product::BinanceSpot {
-            "0000000"
-        } else {
-            "0"
-        };
+        let zeros = if self.product == Product::BinanceSpot { "0000000" } else { "0" };
         let price = |tenths: u64| format!("{}.{}{zeros}", tenths / 10, tenths % 10);
         if self.at == Nanos::ZERO {
             self.at = Nanos(1);
             let side = |tenths: &dyn Fn(u64) -> u64| {
-                (0..10)
-                    .map(|level| json!([price(tenths(level)), "1.000"]))
-                    .collect::<Vec<_>>()
+                (0..10).map(|level| json!([price(tenths(level)), "1.000"])).collect::<Vec<_>>()
             };
             let (bids, asks) = (side(&|level| 639_999 - level), side(&|level| 640_000 + level));
             let snapshot = json!({"lastUpdateId": 1000, "bids": bids, "asks": asks});
-            return Ok(Some(MarketFrame {
-                at: Nanos::ZERO,
-                bytes: snapshot.to_string().into_bytes(),
-            }));
+            return Ok(Some(MarketFrame { at: Nanos::ZERO, bytes: snapshot.to_string().into_bytes() }));
         }
         self.at = self.at + Nanos::from_millis(5 + self.next(60) as i64);
         self.trade += 1;
@@ -79,10 +70,7 @@ impl MarketSource for Market {
         let data = json!({"e": "trade", "E": 1, "s": "BTCUSDT", "t": self.trade, "p": price(tenths), "q": quantity,
             "T": 1, "X": "MARKET", "m": seller, "M": true});
         let text = json!({"stream": "btcusdt@trade", "data": data}).to_string();
-        Ok(Some(MarketFrame {
-            at: self.at,
-            bytes: text.into_bytes(),
-        }))
+        Ok(Some(MarketFrame { at: self.at, bytes: text.into_bytes() }))
     }
 }
 
@@ -127,23 +115,10 @@ impl World {
             balances.push(("BTC".to_owned(), Decimal::from(10)));
         }
         let api_key = credentials.api_key.as_str().to_owned();
-        sim.accounts = vec![AccountSettings {
-            api_key,
-            key: account_key(&credentials),
-            balances,
-        }];
-        let market = Market {
-            product,
-            random: seed,
-            at: Nanos::ZERO,
-            trade: 0,
-        };
+        sim.accounts = vec![AccountSettings { api_key, key: account_key(&credentials), balances }];
+        let market = Market { product, random: seed, at: Nanos::ZERO, trade: 0 };
         let mut exchange = binance(sim, Box::new(market), START).unwrap();
-        let watcher = if product == Product::BinanceSpot {
-            "/ws/btcusdt@trade"
-        } else {
-            "/market/ws/btcusdt@aggTrade"
-        };
+        let watcher = if product == Product::BinanceSpot { "/ws/btcusdt@trade" } else { "/market/ws/btcusdt@aggTrade" };
         exchange.on_websocket_open(ConnectionId(1), watcher, START).unwrap();
         World {
             product,
@@ -250,10 +225,7 @@ impl World {
         loop {
             self.carry();
             let message = self.travelling.keys().next().map_or(Nanos::NEVER, |(at, _)| *at);
-            let next = message
-                .min(self.exchange.next_deadline())
-                .min(self.gateway.next_deadline())
-                .max(self.now);
+            let next = message.min(self.exchange.next_deadline()).min(self.gateway.next_deadline()).max(self.now);
             if next > end {
                 break;
             }
@@ -286,11 +258,7 @@ impl World {
     /// Cancels what is open and quotes anew at the touch.
     fn requote(&mut self) {
         for order in std::mem::take(&mut self.open) {
-            let intent = Intent {
-                order,
-                kind: IntentKind::Cancel,
-                ..Intent::default()
-            };
+            let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
             self.gateway.on_intent(&intent, self.now);
         }
         let tenths = if self.product == Product::BinanceSpot { 10 } else { 1 };
@@ -308,25 +276,10 @@ impl World {
     }
 
     fn fetch(&mut self, request: RestRequest) -> Vec<u8> {
-        let headers: Vec<(&str, &str)> = request
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let http = HttpRequest {
-            method: request.method,
-            target: &request.target,
-            headers: &headers,
-            body: b"",
-        };
+        let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let http = HttpRequest { method: request.method, target: &request.target, headers: &headers, body: b"" };
         let reply = self.exchange.on_http(&http, self.now);
-        assert_eq!(
-            reply.status,
-            200,
-            "{}: {}",
-            request.target,
-            String::from_utf8_lossy(&reply.body)
-        );
+        assert_eq!(reply.status, 200, "{}: {}", request.target, String::from_utf8_lossy(&reply.body));
         reply.body
     }
 
@@ -337,10 +290,7 @@ impl World {
             Some(request) => parse_positions(&[instrument(self.product)], &self.fetch(request)).unwrap(),
             None => Vec::new(),
         };
-        AccountPoint {
-            balances: parse_balances(self.product, &balances).unwrap(),
-            positions,
-        }
+        AccountPoint { balances: parse_balances(self.product, &balances).unwrap(), positions }
     }
 
     fn venue_result(&mut self, credentials: &Credentials, start: &AccountPoint, mids: Mids) -> VenueAccount {
@@ -351,10 +301,7 @@ impl World {
         let trades = parse_trades(&instruments, &body).unwrap();
         assert!(trades.len() < 1_000, "one page holds them all");
         let open = self.fetch(rest.open_orders(&instruments[0], self.now));
-        assert!(
-            parse_open_orders(&instruments, &open).unwrap().is_empty(),
-            "nothing is open at the venue"
-        );
+        assert!(parse_open_orders(&instruments, &open).unwrap().is_empty(), "nothing is open at the venue");
         venue_account(self.product, &instruments, start, &end, &trades, &[Some(mids)]).unwrap()
     }
 }
@@ -373,20 +320,11 @@ fn trade(product: Product, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
     let start = world.point(&keys);
     let lots_start = start.inventory(product, &instrument(product)).unwrap();
     world.position.set_start(lots_start, lots_start).unwrap();
-    let mid = if product == Product::BinanceSpot {
-        6_399_990 + 6_400_000
-    } else {
-        639_999 + 640_000
-    };
+    let mid = if product == Product::BinanceSpot { 6_399_990 + 6_400_000 } else { 639_999 + 640_000 };
     world.position.on_best(Tick(mid / 2), Tick(mid - mid / 2));
     world.gateway.on_timer(START);
     world.run(Nanos::from_millis(500));
-    assert!(
-        world.gateway.is_ready(),
-        "{:?} {:?}",
-        world.gateway.halt_message(),
-        world.gateway.last_refusal()
-    );
+    assert!(world.gateway.is_ready(), "{:?} {:?}", world.gateway.halt_message(), world.gateway.last_refusal());
     let mut since_cut = 0;
     for _ in 0..60_000 / 300 {
         world.requote();
@@ -399,11 +337,7 @@ fn trade(product: Product, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
         }
         world.run(Nanos::from_millis(300));
     }
-    assert!(
-        world.gateway.halt_message().is_none(),
-        "{:?}",
-        world.gateway.halt_message()
-    );
+    assert!(world.gateway.halt_message().is_none(), "{:?}", world.gateway.halt_message());
     world.gateway.cancel_all(world.now);
     let mut waited = 0;
     while !world.gateway.is_quiet() && waited < 200 {
@@ -412,10 +346,7 @@ fn trade(product: Product, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
     }
     assert!(world.gateway.is_quiet(), "{:?}", world.gateway.last_refusal());
     let counters = world.gateway.counters();
-    let mids = Mids {
-        first_doubled: mid,
-        last_doubled: mid,
-    };
+    let mids = Mids { first_doubled: mid, last_doubled: mid };
     let venue = world.venue_result(&keys, &start, mids);
     println!(
         "{} seed {seed}: {} sent, {} accepted, {} filled, {} canceled, {} refused, {} unknown, {} cuts; venue: {} trades, pnl {}, fees {}",
@@ -436,12 +367,7 @@ fn trade(product: Product, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
     assert_eq!(venue.positions[0].1, world.position.lots());
     assert_eq!(venue.fees_quote, world.position.fees());
     assert_eq!(Some(venue.pnl_quote), world.position.pnl());
-    assert_eq!(
-        counters.pauses,
-        0,
-        "the venue never had to ask for less: {:?}",
-        world.gateway.last_refusal()
-    );
+    assert_eq!(counters.pauses, 0, "the venue never had to ask for less: {:?}", world.gateway.last_refusal());
     assert_eq!(counters.bad_frames, 0);
     assert_eq!((world.gateway.unknown_orders(), world.gateway.open_orders()), (0, 0));
 }

@@ -35,13 +35,7 @@ fn permutations(count: usize, mut each: impl FnMut(&[usize])) {
 /// A desk whose venue answers nothing about orders: the facts are given by the test.
 fn mute_desk(product: Product) -> (Desk, OrderId, String, String) {
     let mut desk = Desk::ready(product);
-    desk.rule = Box::new(|method, _| {
-        if method.starts_with("order.") {
-            Verdict::LoseRequest
-        } else {
-            Verdict::Answer
-        }
-    });
+    desk.rule = Box::new(|method, _| if method.starts_with("order.") { Verdict::LoseRequest } else { Verdict::Answer });
     let order = desk.place_order(1, Side::Bid);
     desk.cancel_order(order);
     let id = |method: &str| {
@@ -57,35 +51,20 @@ fn facts(desk: &mut Desk, order: OrderId, place: &str, cancel: &str, fills: usiz
     let product = desk.product;
     let lots = some_lots(product);
     let client = spinbook_feed::venue::orders::ClientOrderId::new(order);
-    let id = desk.add(
-        client.as_str(),
-        "BUY",
-        "50000.00",
-        &gateway_venue::quantity(product, lots),
-    );
+    let id = desk.add(client.as_str(), "BUY", "50000.00", &gateway_venue::quantity(product, lots));
     let user = match product {
         Product::BinanceSpot => GatewayConnection::Orders,
         Product::BinanceUsdm => GatewayConnection::UserData,
     };
     let bytes = |value: &Value| serde_json::to_vec(value).unwrap();
     let reply = json!({"id": place, "status": 200, "result": {"orderId": id, "symbol": "BTCUSDT"}});
-    let mut facts = vec![
-        (GatewayConnection::Orders, bytes(&reply)),
-        (user, bytes(&desk.event_message(id, "NEW", None))),
-    ];
+    let mut facts =
+        vec![(GatewayConnection::Orders, bytes(&reply)), (user, bytes(&desk.event_message(id, "NEW", None)))];
     for part in 0..fills {
-        let size = if whole && part + 1 == fills {
-            lots - lots / 5 * part as i64
-        } else {
-            lots / 5
-        };
+        let size = if whole && part + 1 == fills { lots - lots / 5 * part as i64 } else { lots / 5 };
         let record = desk.orders.get_mut(&id).unwrap();
         record.filled += size;
-        let status = if record.filled == lots {
-            "FILLED"
-        } else {
-            "PARTIALLY_FILLED"
-        };
+        let status = if record.filled == lots { "FILLED" } else { "PARTIALLY_FILLED" };
         let event = desk.event_message(id, status, Some((size, 100 + part as u64, ("0.01", "USDT"))));
         facts.push((user, bytes(&event)));
     }
@@ -108,10 +87,7 @@ fn check_story(events: &[ExecutionEvent], whole: bool, filled: i64, context: &st
     let mut cumulative = 0;
     let mut ended = false;
     for event in events {
-        assert!(
-            event.lots_cumulative.0 >= cumulative,
-            "{context}: cumulative lots shrank"
-        );
+        assert!(event.lots_cumulative.0 >= cumulative, "{context}: cumulative lots shrank");
         match event.kind {
             Kind::Filled => {
                 assert!(!ended, "{context}: a fill after the end");
@@ -149,26 +125,13 @@ fn run(product: Product, fills: usize, whole: bool, doubled: bool) -> usize {
             desk.carry();
         }
         let context = format!("{product:?} fills {fills} order {indices:?}");
-        let events: Vec<_> = desk
-            .events
-            .iter()
-            .filter(|event| event.order == order)
-            .copied()
-            .collect();
+        let events: Vec<_> = desk.events.iter().filter(|event| event.order == order).copied().collect();
         check_story(&events, whole, filled, &context);
         let tracked = desk.gateway.orders().find(order).unwrap();
         let end = if whole { End::Filled } else { End::Canceled };
-        assert_eq!(
-            (tracked.phase, tracked.lots_filled),
-            (Phase::Done(end), Lots(filled)),
-            "{context}"
-        );
+        assert_eq!((tracked.phase, tracked.lots_filled), (Phase::Done(end), Lots(filled)), "{context}");
         assert_eq!(desk.gateway.open_orders(), 0, "{context}");
-        assert_eq!(
-            desk.gateway.table_counters().duplicate_fills,
-            u64::from(doubled),
-            "{context}"
-        );
+        assert_eq!(desk.gateway.table_counters().duplicate_fills, u64::from(doubled), "{context}");
         assert!(desk.gateway.halt_message().is_none(), "{context}");
         tried += 1;
     });

@@ -22,21 +22,9 @@ fn an_hmac_session_on_spot_comes_up_step_by_step() {
     desk.start();
     assert_eq!(desk.connects.len(), 1);
     assert_eq!(desk.connects[0].2, "/ws-api/v3");
-    assert_eq!(
-        desk.methods(),
-        [
-            "time",
-            "time",
-            "time",
-            "userDataStream.subscribe.signature",
-            "openOrders.status"
-        ]
-    );
+    assert_eq!(desk.methods(), ["time", "time", "time", "userDataStream.subscribe.signature", "openOrders.status"]);
     assert!(desk.requests[4].2["params"]["signature"].is_string());
-    assert_eq!(
-        desk.events.iter().map(|event| event.kind).collect::<Vec<_>>(),
-        [Kind::GatewayReady]
-    );
+    assert_eq!(desk.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::GatewayReady]);
 }
 
 #[test]
@@ -45,14 +33,7 @@ fn an_ed25519_session_on_spot_logs_on_once_and_signs_nothing_more() {
     desk.start();
     assert_eq!(
         desk.methods(),
-        [
-            "time",
-            "time",
-            "time",
-            "session.logon",
-            "userDataStream.subscribe",
-            "openOrders.status"
-        ]
+        ["time", "time", "time", "session.logon", "userDataStream.subscribe", "openOrders.status"]
     );
     desk.place_order(1, Side::Bid);
     let (_, _, order) = desk.requests.last().unwrap();
@@ -65,15 +46,9 @@ fn a_futures_session_opens_user_data_with_its_key() {
     for credentials in [hmac(), ed25519()] {
         let mut desk = Desk::new(Product::BinanceUsdm, credentials, settings(Product::BinanceUsdm));
         desk.start();
-        assert_eq!(
-            desk.methods(),
-            ["time", "time", "time", "userDataStream.start", "openOrders.status"]
-        );
+        assert_eq!(desk.methods(), ["time", "time", "time", "userDataStream.start", "openOrders.status"]);
         let targets: Vec<_> = desk.connects.iter().map(|(_, _, target)| target.as_str()).collect();
-        assert_eq!(
-            targets,
-            ["/ws-fapi/v1", "/private/ws/pqia91ma19a5s61cv6a81va65sdf19v8a65a1"]
-        );
+        assert_eq!(targets, ["/ws-fapi/v1", "/private/ws/pqia91ma19a5s61cv6a81va65sdf19v8a65a1"]);
         assert!(desk.gateway.is_ready());
     }
 }
@@ -90,14 +65,8 @@ fn an_order_is_placed_filled_and_cancelled() {
         desk.cancel_order(order);
         assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled, Kind::Canceled]);
         let fill = desk.events.iter().find(|event| event.kind == Kind::Filled).unwrap();
-        assert_eq!(
-            (fill.lots, fill.lots_cumulative, fill.trade.0),
-            (Lots(part), Lots(part), 900)
-        );
-        assert_eq!(
-            (fill.fee, fill.fee_asset, fill.maker),
-            (QuoteAtoms(50_000_000_000_000_000), FeeAsset::Quote, true)
-        );
+        assert_eq!((fill.lots, fill.lots_cumulative, fill.trade.0), (Lots(part), Lots(part), 900));
+        assert_eq!((fill.fee, fill.fee_asset, fill.maker), (QuoteAtoms(50_000_000_000_000_000), FeeAsset::Quote, true));
         let end = desk.events.last().unwrap();
         assert_eq!((end.lots_cumulative, end.slot.0, end.side), (Lots(part), 3, Side::Bid));
         assert_eq!(desk.gateway.open_orders(), 0);
@@ -114,11 +83,7 @@ fn fees_in_the_base_asset_are_lots_and_worth_the_fill_price() {
     assert_eq!((fill.fee_asset, fill.fee_lots), (FeeAsset::Base, Lots(1_000)));
     // 0.00001 BTC at 50000 is half a dollar.
     assert_eq!(fill.fee, QuoteAtoms(500_000_000_000_000_000));
-    assert_eq!(
-        desk.kinds(order),
-        [Kind::Accepted, Kind::Filled],
-        "the last fill ends the order"
-    );
+    assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled], "the last fill ends the order");
     let order = desk.place_order(2, Side::Bid);
     desk.fill(desk.id_of(order), some_lots(product), 2, ("0.00000100", "BNB"));
     assert_eq!(desk.events.last().unwrap().fee_asset, FeeAsset::Other);
@@ -130,21 +95,11 @@ fn a_lost_ack_is_unknown_until_the_venue_is_asked() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);
         desk.user_data = false;
-        desk.rule = Box::new(|method, _| {
-            if method == "order.place" {
-                Verdict::LoseReply
-            } else {
-                Verdict::Answer
-            }
-        });
+        desk.rule = Box::new(|method, _| if method == "order.place" { Verdict::LoseReply } else { Verdict::Answer });
         let order = desk.place_order(1, Side::Bid);
         assert!(desk.kinds(order).is_empty());
         desk.pass(seconds(5));
-        assert_eq!(
-            desk.kinds(order),
-            [Kind::Unknown, Kind::Accepted],
-            "asked, and proved alive"
-        );
+        assert_eq!(desk.kinds(order), [Kind::Unknown, Kind::Accepted], "asked, and proved alive");
         assert_eq!((desk.gateway.unknown_orders(), desk.gateway.open_orders()), (0, 1));
         assert_eq!(desk.gateway.counters().timeouts, 1);
     }
@@ -157,13 +112,7 @@ fn a_lost_request_is_rejected_only_after_it_can_no_longer_be_accepted() {
         choices.receive_window_ms = 10_000;
         let mut desk = Desk::new(product, hmac(), choices);
         desk.start();
-        desk.rule = Box::new(|method, _| {
-            if method == "order.place" {
-                Verdict::LoseRequest
-            } else {
-                Verdict::Answer
-            }
-        });
+        desk.rule = Box::new(|method, _| if method == "order.place" { Verdict::LoseRequest } else { Verdict::Answer });
         let order = desk.place_order(1, Side::Ask);
         desk.pass(seconds(9));
         assert_eq!(desk.kinds(order), [Kind::Unknown], "not found, yet it may still arrive");
@@ -202,22 +151,12 @@ fn a_disconnect_makes_orders_in_flight_unknown_and_a_login_resolves_them() {
             let mut desk = Desk::ready(product);
             desk.user_data = false;
             let resting = desk.place_order(1, Side::Ask);
-            desk.rule = Box::new(move |method, _| {
-                if method == "order.place" {
-                    lose.clone()
-                } else {
-                    Verdict::Answer
-                }
-            });
+            desk.rule = Box::new(move |method, _| if method == "order.place" { lose.clone() } else { Verdict::Answer });
             let order = desk.place_order(2, Side::Bid);
             desk.drop_connection(GatewayConnection::Orders);
             assert_eq!(desk.kinds(order), [Kind::Unknown]);
             assert!(desk.has(Kind::GatewayDown));
-            assert_eq!(
-                desk.kinds(resting),
-                [Kind::Accepted],
-                "a resting order is not forgotten"
-            );
+            assert_eq!(desk.kinds(resting), [Kind::Accepted], "a resting order is not forgotten");
             desk.user_data = true;
             desk.pass(seconds(5));
             assert!(desk.gateway.is_ready());
@@ -252,11 +191,7 @@ fn fills_that_cannot_be_fetched_stop_trading() {
     desk.user_data = false;
     desk.fill(desk.id_of(order), some_lots(product) / 5, 70, ("0.01", "USDT"));
     desk.cancel_order(order);
-    assert_eq!(
-        desk.kinds(order),
-        [Kind::Accepted],
-        "not over while executions are missing"
-    );
+    assert_eq!(desk.kinds(order), [Kind::Accepted], "not over while executions are missing");
     desk.pass(seconds(20));
     assert!(desk.gateway.halt_message().unwrap().contains("executions"));
     assert!(desk.has(Kind::Halt));
@@ -301,23 +236,13 @@ fn a_cancel_overtaking_its_order_is_repeated_once_the_order_is_there() {
     let product = Product::BinanceSpot;
     let mut desk = Desk::ready(product);
     desk.user_data = false;
-    desk.rule = Box::new(|method, _| {
-        if method == "order.place" {
-            Verdict::LoseRequest
-        } else {
-            Verdict::Answer
-        }
-    });
+    desk.rule = Box::new(|method, _| if method == "order.place" { Verdict::LoseRequest } else { Verdict::Answer });
     let order = desk.place_order(1, Side::Bid);
     let request = desk.requests.last().unwrap().2.clone();
     desk.cancel_order(order);
     assert_eq!(desk.count("order.cancel"), 1);
     desk.pass(Nanos::from_millis(500));
-    assert_eq!(
-        desk.count("order.cancel"),
-        1,
-        "an order not proved to exist is cancelled once"
-    );
+    assert_eq!(desk.count("order.cancel"), 1, "an order not proved to exist is cancelled once");
     let client = request["params"]["newClientOrderId"].as_str().unwrap();
     let id = desk.add(client, "BUY", "50000.00", "0.01000000");
     desk.user_data = true;
@@ -341,11 +266,7 @@ fn strays_of_earlier_runs_are_cancelled_before_trading() {
         assert_eq!(desk.open_at_venue(), 0);
         assert!(desk.gateway.is_ready(), "{:?}", desk.gateway.halt_message());
         assert_eq!(desk.gateway.counters().stray_orders, 1);
-        let ready = desk
-            .methods()
-            .iter()
-            .position(|method| *method == "openOrders.cancelAll")
-            .unwrap();
+        let ready = desk.methods().iter().position(|method| *method == "openOrders.cancelAll").unwrap();
         assert_eq!(desk.methods()[ready + 1], "openOrders.status", "confirmed");
     }
 }
@@ -358,10 +279,7 @@ fn somebody_elses_order_or_fill_stops_trading_and_moves_the_position() {
         let id = desk.add("autoclose-1234", "SELL", "50000.00", &quantity);
         desk.fill(id, some_lots(product), 55, ("0.3", "USDT"));
         let fill = desk.events.iter().find(|event| event.kind == Kind::Filled).unwrap();
-        assert_eq!(
-            (fill.order, fill.side, fill.lots),
-            (OrderId::NONE, Side::Ask, Lots(some_lots(product)))
-        );
+        assert_eq!((fill.order, fill.side, fill.lots), (OrderId::NONE, Side::Ask, Lots(some_lots(product))));
         assert!(desk.gateway.halt_message().unwrap().contains("not ours"));
         let order = desk.place_order(1, Side::Bid);
         assert_eq!(desk.events.last().unwrap().local, LocalReject::NotConnected);
@@ -387,10 +305,7 @@ fn a_refused_log_on_halts_with_advice_and_is_not_repeated() {
     assert_eq!(desk.connects.len(), 1);
     let message = desk.gateway.halt_message().unwrap();
     assert!(message.contains("-2015") && message.contains("permission"), "{message}");
-    assert_eq!(
-        desk.events.iter().map(|event| event.kind).collect::<Vec<_>>(),
-        [Kind::Halt]
-    );
+    assert_eq!(desk.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::Halt]);
     desk.gateway.cancel_all(desk.now);
     assert!(desk.gateway.is_quiet());
 }
@@ -399,13 +314,7 @@ fn a_refused_log_on_halts_with_advice_and_is_not_repeated() {
 fn a_bad_signature_on_an_order_halts() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);
-        desk.rule = Box::new(|method, _| {
-            if method == "order.place" {
-                refuse(400, -1022)
-            } else {
-                Verdict::Answer
-            }
-        });
+        desk.rule = Box::new(|method, _| if method == "order.place" { refuse(400, -1022) } else { Verdict::Answer });
         let order = desk.place_order(1, Side::Bid);
         assert_eq!(desk.kinds(order), [Kind::Rejected]);
         assert!(desk.has(Kind::Halt));
@@ -429,16 +338,8 @@ fn a_refused_timestamp_measures_the_clock_again() {
         desk.pass(seconds(1));
         assert_eq!(desk.gateway.clock_offset().0.millis(), 3_000);
         desk.place_order(2, Side::Bid);
-        let (_, _, request) = desk
-            .requests
-            .iter()
-            .rev()
-            .find(|(_, method, _)| method == "order.place")
-            .unwrap();
-        assert_eq!(
-            request["params"]["timestamp"].as_i64().unwrap(),
-            desk.now.millis() + 3_000
-        );
+        let (_, _, request) = desk.requests.iter().rev().find(|(_, method, _)| method == "order.place").unwrap();
+        assert_eq!(request["params"]["timestamp"].as_i64().unwrap(), desk.now.millis() + 3_000);
         assert!(desk.gateway.is_ready());
     }
 }
@@ -450,10 +351,7 @@ fn a_clock_far_off_refuses_to_start() {
     desk.start();
     desk.pass(seconds(60));
     let message = desk.gateway.halt_message().unwrap();
-    assert!(
-        message.contains("7000 ms ahead of") && message.contains("NTP"),
-        "{message}"
-    );
+    assert!(message.contains("7000 ms ahead of") && message.contains("NTP"), "{message}");
     assert!(!desk.gateway.is_ready());
 }
 
@@ -466,12 +364,9 @@ fn the_venues_retry_after_is_kept() {
             let until = desk.now + seconds(7);
             let mut first = true;
             desk.rule = Box::new(move |method, _| match method {
-                "order.place" if std::mem::take(&mut first) => Verdict::Refuse {
-                    status,
-                    code,
-                    message: "slow",
-                    retry_after_ms: Some(until.millis()),
-                },
+                "order.place" if std::mem::take(&mut first) => {
+                    Verdict::Refuse { status, code, message: "slow", retry_after_ms: Some(until.millis()) }
+                }
                 _ => Verdict::Answer,
             });
             let order = desk.place_order(2, Side::Bid);
@@ -480,20 +375,12 @@ fn the_venues_retry_after_is_kept() {
             assert_eq!(pause.time, until);
             let sent = desk.requests.len();
             desk.cancel_order(resting);
-            assert_eq!(
-                desk.requests.len() - sent,
-                usize::from(!silent),
-                "cancels go unless everything must stop"
-            );
+            assert_eq!(desk.requests.len() - sent, usize::from(!silent), "cancels go unless everything must stop");
             let late = desk.place_order(3, Side::Bid);
             assert_eq!(desk.kinds(late), [Kind::Rejected]);
             assert_eq!(desk.events.last().unwrap().local, LocalReject::Throttled);
             desk.pass(seconds(8));
-            assert_eq!(
-                *desk.kinds(resting).last().unwrap(),
-                Kind::Canceled,
-                "the cancel was only late"
-            );
+            assert_eq!(*desk.kinds(resting).last().unwrap(), Kind::Canceled, "the cancel was only late");
             let order = desk.place_order(4, Side::Bid);
             assert_eq!(desk.kinds(order), [Kind::Accepted]);
         }
@@ -513,33 +400,14 @@ fn orders_past_their_deadline_and_against_limits_are_refused_here() {
             desk.carry();
             desk.events.last().unwrap().local
         };
-        assert_eq!(
-            case(&mut desk, 1, &|intent| intent.deadline = now - Nanos(1)),
-            LocalReject::Late
-        );
-        assert_eq!(
-            case(&mut desk, 2, &|intent| intent.lots = Lots(some_lots(product) * 101)),
-            LocalReject::Limit
-        );
+        assert_eq!(case(&mut desk, 1, &|intent| intent.deadline = now - Nanos(1)), LocalReject::Late);
+        assert_eq!(case(&mut desk, 2, &|intent| intent.lots = Lots(some_lots(product) * 101)), LocalReject::Limit);
         assert_eq!(case(&mut desk, 3, &|intent| intent.lots = Lots(0)), LocalReject::Limit);
         assert_eq!(case(&mut desk, 4, &|intent| intent.tick.0 = -1), LocalReject::Limit);
-        assert_eq!(
-            case(&mut desk, 5, &|intent| intent.tick.0 = i64::MAX),
-            LocalReject::Limit
-        );
-        assert_eq!(
-            case(&mut desk, 6, &|intent| intent.tick.0 = 1),
-            LocalReject::Limit,
-            "below the smallest notional"
-        );
-        assert_eq!(
-            case(&mut desk, 7, &|intent| intent.instrument.0 = 9),
-            LocalReject::Limit
-        );
-        assert_eq!(
-            case(&mut desk, 8, &|intent| intent.order = OrderId::new(EPOCH + 1, 1)),
-            LocalReject::Limit
-        );
+        assert_eq!(case(&mut desk, 5, &|intent| intent.tick.0 = i64::MAX), LocalReject::Limit);
+        assert_eq!(case(&mut desk, 6, &|intent| intent.tick.0 = 1), LocalReject::Limit, "below the smallest notional");
+        assert_eq!(case(&mut desk, 7, &|intent| intent.instrument.0 = 9), LocalReject::Limit);
+        assert_eq!(case(&mut desk, 8, &|intent| intent.order = OrderId::new(EPOCH + 1, 1)), LocalReject::Limit);
         assert_eq!(desk.requests.len(), 0);
         assert_eq!(case(&mut desk, 9, &|_| {}), LocalReject::None);
         assert_eq!(case(&mut desk, 9, &|_| {}), LocalReject::Limit, "an id is used once");
@@ -558,28 +426,17 @@ fn the_order_window_is_never_exceeded_and_cancels_still_leave() {
             if desk.kinds(order) == [Kind::Accepted] {
                 placed.push(order);
                 desk.cancel_order(order);
-                assert_eq!(
-                    *desk.kinds(order).last().unwrap(),
-                    Kind::Canceled,
-                    "a cancel needs no order budget"
-                );
+                assert_eq!(*desk.kinds(order).last().unwrap(), Kind::Canceled, "a cancel needs no order budget");
             } else {
                 assert_eq!(desk.events.last().unwrap().local, LocalReject::Throttled);
             }
             desk.events.clear();
             desk.now = desk.now + Nanos::from_millis(17);
         }
-        let times: Vec<i64> = desk
-            .requests
-            .iter()
-            .filter(|(_, method, _)| method == "order.place")
-            .map(|(at, _, _)| at.0)
-            .collect();
+        let times: Vec<i64> =
+            desk.requests.iter().filter(|(_, method, _)| method == "order.place").map(|(at, _, _)| at.0).collect();
         for (index, start) in times.iter().enumerate() {
-            let inside = times[index..]
-                .iter()
-                .take_while(|at| **at - start < 10_000_000_000)
-                .count();
+            let inside = times[index..].iter().take_while(|at| **at - start < 10_000_000_000).count();
             assert!(inside <= limit, "{inside} orders in 10 s");
         }
         assert!(placed.len() > 2 * limit, "and the window is used: {}", placed.len());
@@ -616,13 +473,7 @@ fn shutting_down_cancels_everything_and_waits_for_proof() {
             desk.place_order(counter, if counter % 2 == 0 { Side::Bid } else { Side::Ask });
         }
         // One whose answer never comes, and that arrives nevertheless.
-        desk.rule = Box::new(|method, _| {
-            if method == "order.place" {
-                Verdict::LoseReply
-            } else {
-                Verdict::Answer
-            }
-        });
+        desk.rule = Box::new(|method, _| if method == "order.place" { Verdict::LoseReply } else { Verdict::Answer });
         desk.user_data = false;
         desk.place_order(7, Side::Bid);
         desk.user_data = true;
@@ -632,14 +483,7 @@ fn shutting_down_cancels_everything_and_waits_for_proof() {
         desk.carry();
         desk.pass(seconds(6));
         assert!(desk.gateway.is_quiet());
-        assert_eq!(
-            (
-                desk.open_at_venue(),
-                desk.gateway.open_orders(),
-                desk.gateway.unknown_orders()
-            ),
-            (0, 0, 0)
-        );
+        assert_eq!((desk.open_at_venue(), desk.gateway.open_orders(), desk.gateway.unknown_orders()), (0, 0, 0));
         let order = desk.place_order(8, Side::Bid);
         assert_eq!(desk.kinds(order), [Kind::Rejected]);
     }
@@ -684,11 +528,7 @@ fn reconnects_back_off_and_stay_within_the_venues_connection_budget() {
     desk.reachable = false;
     desk.drop_connection(GatewayConnection::Orders);
     desk.pass(seconds(300));
-    assert!(
-        (8..60).contains(&desk.connects.len()),
-        "{} attempts in 5 minutes",
-        desk.connects.len()
-    );
+    assert!((8..60).contains(&desk.connects.len()), "{} attempts in 5 minutes", desk.connects.len());
 }
 
 #[test]
@@ -699,11 +539,7 @@ fn a_lost_user_data_connection_pulls_readiness_and_comes_back() {
     assert!(desk.has(Kind::GatewayDown) && !desk.gateway.is_ready());
     desk.pass(seconds(3));
     assert!(desk.gateway.is_ready());
-    assert_eq!(
-        *desk.kinds(order).last().unwrap(),
-        Kind::Canceled,
-        "swept before quoting resumes"
-    );
+    assert_eq!(*desk.kinds(order).last().unwrap(), Kind::Canceled, "swept before quoting resumes");
     desk.user_frame(&serde_json::json!({"e": "listenKeyExpired", "E": 1, "listenKey": "x"}));
     desk.carry();
     assert!(!desk.gateway.is_ready());
@@ -720,11 +556,7 @@ fn an_unknown_order_status_is_never_taken_as_closed() {
         let event = desk.event_message(id, "PENDING_REVIEW", None);
         desk.user_frame(&event);
         desk.carry();
-        assert_eq!(
-            desk.kinds(order),
-            [Kind::Accepted, Kind::Unknown, Kind::Accepted],
-            "asked at once: it lives"
-        );
+        assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Unknown, Kind::Accepted], "asked at once: it lives");
         assert_eq!(desk.gateway.open_orders(), 1);
     }
 }
@@ -755,11 +587,7 @@ fn nonsense_never_panics_and_is_counted() {
         let mut desk = Desk::ready(product);
         let order = desk.place_order(1, Side::Bid);
         let id = desk.id_of(order);
-        let good = desk.event_message(
-            id,
-            "PARTIALLY_FILLED",
-            Some((some_lots(product) / 2, 9, ("0.1", "USDT"))),
-        );
+        let good = desk.event_message(id, "PARTIALLY_FILLED", Some((some_lots(product) / 2, 9, ("0.1", "USDT"))));
         let good = serde_json::to_vec(&good).unwrap();
         let mut random = seed;
         for _ in 0..3_000 {
@@ -779,11 +607,7 @@ fn nonsense_never_panics_and_is_counted() {
             desk.pass(Nanos::from_millis(1));
         }
         assert!(desk.gateway.counters().bad_frames > 100);
-        let fills = desk
-            .events
-            .iter()
-            .filter(|event| event.kind == Kind::Filled && event.trade.0 == 9)
-            .count();
+        let fills = desk.events.iter().filter(|event| event.kind == Kind::Filled && event.trade.0 == 9).count();
         assert!(fills <= 1);
     }
 }

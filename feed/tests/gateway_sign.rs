@@ -44,17 +44,9 @@ fn rest_hmac_check_values() {
          &timestamp=1499827319559&signature=c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
     );
     let mut query = rest_order("１２３４５６");
-    assert!(
-        query
-            .as_str()
-            .starts_with("symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96&")
-    );
+    assert!(query.as_str().starts_with("symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96&"));
     query.sign(&credentials);
-    assert!(
-        query
-            .as_str()
-            .ends_with("&signature=e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3")
-    );
+    assert!(query.as_str().ends_with("&signature=e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3"));
 }
 
 fn websocket_order(symbol: &str, price: &str, quantity: &str, side: &str, window: i64) -> Parameters {
@@ -84,23 +76,14 @@ fn websocket_hmac_check_values() {
              &timeInForce=GTC&timestamp=1645423376532&type=LIMIT"
         )
     );
-    assert_eq!(
-        parameters.signature(),
-        "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24"
-    );
+    assert_eq!(parameters.signature(), "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24");
     let mut parameters = websocket_order("１２３４５６", "0.10000000", "1.00000000", "BUY", 5000);
     parameters.sign(&credentials);
-    assert_eq!(
-        parameters.signature(),
-        "b33892ae8e687c939f4468c6268ddd4c40ac1af18ad19a064864c47bae0752cd"
-    );
+    assert_eq!(parameters.signature(), "b33892ae8e687c939f4468c6268ddd4c40ac1af18ad19a064864c47bae0752cd");
     let mut json = Vec::new();
     parameters.write_json(&mut json);
     let text = String::from_utf8(json).unwrap();
-    assert!(
-        text.contains("\"symbol\":\"１２３４５６\""),
-        "raw UTF-8 in the message: {text}"
-    );
+    assert!(text.contains("\"symbol\":\"１２３４５６\""), "raw UTF-8 in the message: {text}");
 }
 
 #[test]
@@ -108,10 +91,7 @@ fn futures_hmac_check_value() {
     let credentials = hmac_credentials("2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9");
     let payload = "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000\
                    &timestamp=1591702613943";
-    assert_eq!(
-        signature(&credentials, payload),
-        "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
-    );
+    assert_eq!(signature(&credentials, payload), "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9");
 }
 
 #[test]
@@ -121,14 +101,9 @@ fn ed25519_check_values_from_every_form_of_the_key() {
     let seed_base64 = BASE64.encode((0u8..32).collect::<Vec<_>>());
     for form in [PKCS8, &pem, &seed_hex, &seed_base64] {
         let credentials = Credentials::ed25519("EXAMPLEKEY", &Secret::new(form.to_owned())).unwrap();
-        let Key::Ed25519(key) = &credentials.key else {
-            panic!("an Ed25519 key")
-        };
+        let Key::Ed25519(key) = &credentials.key else { panic!("an Ed25519 key") };
         let public: String = key.public_key().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(
-            public,
-            "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
-        );
+        assert_eq!(public, "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8");
         let mut parameters = Parameters::new();
         parameters.number("timestamp", 1_649_729_878_532);
         parameters.text("apiKey", credentials.api_key.as_str());
@@ -153,11 +128,7 @@ fn an_ed25519_signature_is_percent_encoded_in_a_query() {
     query.push("apiKey", "EXAMPLEKEY");
     query.push_number("timestamp", 1_649_729_878_532);
     query.sign(&credentials);
-    assert!(
-        query
-            .as_str()
-            .contains("&signature=sssWHgJ3Y7Rnv6MkTXBOnzUm4hpRvbcG3To%2Fmuf2W1ZQ3rhVJS8JQbWf59vn")
-    );
+    assert!(query.as_str().contains("&signature=sssWHgJ3Y7Rnv6MkTXBOnzUm4hpRvbcG3To%2Fmuf2W1ZQ3rhVJS8JQbWf59vn"));
     assert!(query.as_str().ends_with("%2BaoT0zWBLAyxBA%3D%3D"));
 }
 
@@ -167,42 +138,22 @@ fn wrong_keys_are_refused_with_advice() {
     let refused = |text: &str| Credentials::hmac(text, &secret()).unwrap_err();
     assert_eq!(refused(""), CredentialError::Empty(KeyPart::ApiKey));
     assert_eq!(refused("  "), CredentialError::Empty(KeyPart::ApiKey));
-    for placeholder in [
-        "your-api-key",
-        "YOUR_API_KEY_HERE",
-        "changeme",
-        "xxx",
-        "xxxxxxxxxxxx",
-        "<api key>",
-        "secret",
-    ] {
+    for placeholder in ["your-api-key", "YOUR_API_KEY_HERE", "changeme", "xxx", "xxxxxxxxxxxx", "<api key>", "secret"] {
         let error = refused(placeholder);
         assert!(
             matches!(error, CredentialError::Placeholder(_) | CredentialError::WhiteSpace(_)),
             "{placeholder}: {error}"
         );
     }
-    assert_eq!(
-        refused(&format!("{KEY_ID}\n")),
-        CredentialError::WhiteSpace(KeyPart::ApiKey)
-    );
-    assert_eq!(
-        refused(&format!(" {KEY_ID}")),
-        CredentialError::WhiteSpace(KeyPart::ApiKey)
-    );
+    assert_eq!(refused(&format!("{KEY_ID}\n")), CredentialError::WhiteSpace(KeyPart::ApiKey));
+    assert_eq!(refused(&format!(" {KEY_ID}")), CredentialError::WhiteSpace(KeyPart::ApiKey));
     assert_eq!(refused("schlüssel"), CredentialError::NotAscii(KeyPart::ApiKey));
     assert_eq!(refused(&KEY_ID.repeat(5)), CredentialError::TooLong(KeyPart::ApiKey));
     let wrong_secret = |text: &str| Credentials::hmac(KEY_ID, &Secret::new(text.to_owned())).unwrap_err();
     assert_eq!(wrong_secret("changeme"), CredentialError::Placeholder(KeyPart::Secret));
-    assert_eq!(
-        wrong_secret(&format!("{SECRET} ")),
-        CredentialError::WhiteSpace(KeyPart::Secret)
-    );
+    assert_eq!(wrong_secret(&format!("{SECRET} ")), CredentialError::WhiteSpace(KeyPart::Secret));
     let wrong_key = |text: &str| Credentials::ed25519(KEY_ID, &Secret::new(text.to_owned())).unwrap_err();
-    assert_eq!(
-        wrong_key("not base64!"),
-        CredentialError::WhiteSpace(KeyPart::PrivateKey)
-    );
+    assert_eq!(wrong_key("not base64!"), CredentialError::WhiteSpace(KeyPart::PrivateKey));
     assert_eq!(wrong_key("n!t"), CredentialError::PrivateKeyForm);
     assert_eq!(wrong_key(&BASE64.encode([7u8; 64])), CredentialError::NotEd25519);
     assert!(wrong_secret("").to_string().contains("paste the value"));
@@ -211,11 +162,7 @@ fn wrong_keys_are_refused_with_advice() {
 #[test]
 fn nothing_printable_contains_a_secret() {
     let credentials = hmac_credentials(SECRET);
-    let shown = format!(
-        "{credentials:?} {:?} {:?}",
-        credentials.api_key,
-        Secret::new(SECRET.to_owned())
-    );
+    let shown = format!("{credentials:?} {:?} {:?}", credentials.api_key, Secret::new(SECRET.to_owned()));
     assert!(!shown.contains(SECRET) && !shown.contains(KEY_ID));
     assert!(!shown.contains(&SECRET[..8]));
     assert!(shown.contains("vmPUZE6m…Eh8A"), "{shown}");

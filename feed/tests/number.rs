@@ -13,19 +13,13 @@ fn scale(decimals: u8, step: u64) -> Scale {
 
 /// What rust_decimal says of the same text: units, or nothing if the value is no whole number of them.
 fn units_by_decimal(scale: &Scale, text: &str) -> Option<i64> {
-    let value = if text.contains(['e', 'E']) {
-        Decimal::from_scientific(text)
-    } else {
-        Decimal::from_str(text)
-    }
-    .ok()?;
+    let value =
+        if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str(text) }.ok()?;
     let unit = Decimal::from_i128_with_scale(i128::from(scale.step()), u32::from(scale.decimals()));
     if (value % unit) != Decimal::ZERO {
         return None;
     }
-    i64::try_from((value / unit).normalize().mantissa())
-        .ok()
-        .filter(|_| (value / unit).normalize().scale() == 0)
+    i64::try_from((value / unit).normalize().mantissa()).ok().filter(|_| (value / unit).normalize().scale() == 0)
 }
 
 #[test]
@@ -134,11 +128,7 @@ fn random_text(random: &mut Jitter) -> String {
     let mut digits = |count: u64, text: &mut String| {
         for _ in 0..count {
             let zero = random.next_u64().is_multiple_of(3);
-            text.push(if zero {
-                '0'
-            } else {
-                char::from(b'0' + (random.next_u64() % 10) as u8)
-            });
+            text.push(if zero { '0' } else { char::from(b'0' + (random.next_u64() % 10) as u8) });
         }
         random.next_u64()
     };
@@ -177,10 +167,7 @@ fn damaged_numbers_are_never_misread() {
             .and_then(|text| units_by_decimal(&scale, text));
         match ours {
             Ok(units) if String::from_utf8_lossy(&bytes).contains(['e', 'E']) => {
-                assert_eq!(
-                    Some(units),
-                    units_by_decimal(&scale, std::str::from_utf8(&bytes).unwrap())
-                );
+                assert_eq!(Some(units), units_by_decimal(&scale, std::str::from_utf8(&bytes).unwrap()));
             }
             Ok(units) => assert_eq!(Some(units), oracle, "{bytes:?}"),
             Err(_) => {
@@ -197,33 +184,12 @@ fn mantissas_divide_exactly_or_not_at_all() {
     let seed = 99;
     println!("seed {seed}");
     let mut random = Jitter::new(seed);
-    for step in [
-        1u64,
-        2,
-        5,
-        10,
-        25,
-        50,
-        100,
-        1_000,
-        2_500,
-        1_000_000,
-        10_000_000,
-        1_000_000_007,
-    ] {
+    for step in [1u64, 2, 5, 10, 25, 50, 100, 1_000, 2_500, 1_000_000, 10_000_000, 1_000_000_007] {
         let scale = scale(8, step);
         for _ in 0..20_000 {
             let mantissa = random.next_u64() >> (random.next_u64() % 64);
-            let mantissa = if random.next_u64().is_multiple_of(2) {
-                mantissa / step * step
-            } else {
-                mantissa
-            };
-            let expected = if mantissa % step == 0 {
-                i64::try_from(mantissa / step).ok()
-            } else {
-                None
-            };
+            let mantissa = if random.next_u64().is_multiple_of(2) { mantissa / step * step } else { mantissa };
+            let expected = if mantissa % step == 0 { i64::try_from(mantissa / step).ok() } else { None };
             assert_eq!(scale.units_from_mantissa(mantissa), expected, "{mantissa} / {step}");
         }
     }
@@ -239,11 +205,7 @@ fn increments_keep_the_decimals_that_the_venue_prints() {
         ("1.00", 2, 100),
         ("5e-3", 3, 5),
     ] {
-        assert_eq!(
-            Scale::from_increment(text.as_bytes()),
-            Ok(scale(decimals, step)),
-            "{text}"
-        );
+        assert_eq!(Scale::from_increment(text.as_bytes()), Ok(scale(decimals, step)), "{text}");
     }
     assert_eq!(Scale::from_increment(b"0.00000000"), Err(NumberError::Empty));
     assert!(Scale::new(19, 1).is_none() && Scale::new(2, 0).is_none());

@@ -36,12 +36,7 @@ impl Random {
 
 fn provider(suite: CipherSuite) -> Arc<CryptoProvider> {
     let all = rustls::crypto::aws_lc_rs::default_provider();
-    let cipher_suites = all
-        .cipher_suites
-        .iter()
-        .copied()
-        .filter(|offered| offered.suite() == suite)
-        .collect();
+    let cipher_suites = all.cipher_suites.iter().copied().filter(|offered| offered.suite() == suite).collect();
     Arc::new(CryptoProvider { cipher_suites, ..all })
 }
 
@@ -177,12 +172,8 @@ fn echo(layer: &mut RecordLayer<KernelSchedule>, server: &mut ServerConnection, 
 
 #[test]
 fn agrees_with_rustls_over_random_boundaries_tickets_and_key_updates() {
-    for (number, suite) in [
-        CipherSuite::TLS13_AES_128_GCM_SHA256,
-        CipherSuite::TLS13_AES_256_GCM_SHA384,
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, suite) in
+        [CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS13_AES_256_GCM_SHA384].into_iter().enumerate()
     {
         for read_max in [1usize, 7, 100, 1_448, 5_000, 60_000] {
             let seed = 0x5eed_0000 + number as u64 * 100 + read_max as u64;
@@ -270,11 +261,7 @@ impl KeySchedule for FixedKeys {
         TrafficSecret::new(&[9; 16], &[9; 12], 0).ok_or(RecordError::KeySchedule)
     }
     fn on_ticket(&mut self, body: &[u8]) -> Result<(), RecordError> {
-        if body.is_empty() {
-            Err(RecordError::Decode)
-        } else {
-            Ok(())
-        }
+        if body.is_empty() { Err(RecordError::Decode) } else { Ok(()) }
     }
 }
 
@@ -303,9 +290,7 @@ impl Victim {
     fn new() -> Victim {
         let receive = TrafficSecret::new(&[1; 16], &[2; 12], 0).unwrap();
         let send = TrafficSecret::new(&[3; 16], &[4; 12], 0).unwrap();
-        Victim {
-            layer: RecordLayer::new(&receive, &send, FixedKeys, &[]).unwrap(),
-        }
+        Victim { layer: RecordLayer::new(&receive, &send, FixedKeys, &[]).unwrap() }
     }
 
     fn push(&mut self, wire: &[u8]) -> Result<Vec<u8>, RecordError> {
@@ -325,91 +310,35 @@ impl Victim {
 #[test]
 fn what_a_peer_may_not_send_is_refused_with_its_reason() {
     let cases: Vec<(&str, Vec<u8>, RecordError)> = vec![
-        (
-            "plaintext alert",
-            vec![21, 3, 3, 0, 2, 1, 0],
-            RecordError::Plaintext(21),
-        ),
-        (
-            "plaintext change cipher spec",
-            vec![20, 3, 3, 0, 1, 1],
-            RecordError::Plaintext(20),
-        ),
-        (
-            "plaintext handshake",
-            vec![22, 3, 3, 0, 4, 24, 0, 0, 0],
-            RecordError::Plaintext(22),
-        ),
-        (
-            "unknown outer type",
-            vec![99, 3, 3, 0, 4, 24, 0, 0, 0],
-            RecordError::Unexpected(99),
-        ),
+        ("plaintext alert", vec![21, 3, 3, 0, 2, 1, 0], RecordError::Plaintext(21)),
+        ("plaintext change cipher spec", vec![20, 3, 3, 0, 1, 1], RecordError::Plaintext(20)),
+        ("plaintext handshake", vec![22, 3, 3, 0, 4, 24, 0, 0, 0], RecordError::Plaintext(22)),
+        ("unknown outer type", vec![99, 3, 3, 0, 4, 24, 0, 0, 0], RecordError::Unexpected(99)),
         ("wrong version", vec![23, 3, 1, 0, 20], RecordError::Decode),
         ("record too long", vec![23, 3, 3, 0x41, 0x01], RecordError::Overflow),
         ("record without type", vec![23, 3, 3, 0, 16], RecordError::BadRecordMac),
-        (
-            "inner plaintext too long",
-            forge(0, &vec![7; 16_385], 23, 0),
-            RecordError::Overflow,
-        ),
-        (
-            "padding beyond the limit",
-            forge(0, &vec![7; 16_300], 23, 200),
-            RecordError::Overflow,
-        ),
+        ("inner plaintext too long", forge(0, &vec![7; 16_385], 23, 0), RecordError::Overflow),
+        ("padding beyond the limit", forge(0, &vec![7; 16_300], 23, 200), RecordError::Overflow),
         ("only padding", forge(0, &[], 0, 20), RecordError::Unexpected(0)),
-        (
-            "inner change cipher spec",
-            forge(0, &[1], 20, 0),
-            RecordError::Unexpected(20),
-        ),
+        ("inner change cipher spec", forge(0, &[1], 20, 0), RecordError::Unexpected(20)),
         ("unknown inner type", forge(0, &[1], 77, 3), RecordError::Unexpected(77)),
         ("empty handshake", forge(0, &[], 22, 0), RecordError::Unexpected(22)),
         ("fatal alert", forge(0, &[2, 40], 21, 0), RecordError::Alert(40)),
         ("short alert", forge(0, &[2], 21, 0), RecordError::Decode),
-        (
-            "certificate request",
-            forge(0, &[13, 0, 0, 0], 22, 0),
-            RecordError::Unexpected(13),
-        ),
-        (
-            "key update not last",
-            forge(0, &[24, 0, 0, 1, 0, 4], 22, 0),
-            RecordError::Unexpected(24),
-        ),
-        (
-            "key update with a bad value",
-            forge(0, &[24, 0, 0, 1, 2], 22, 0),
-            RecordError::IllegalParameter,
-        ),
-        (
-            "key update too long",
-            forge(0, &[24, 0, 0, 2, 0, 0], 22, 0),
-            RecordError::Decode,
-        ),
-        (
-            "huge handshake message",
-            forge(0, &[4, 1, 0, 0], 22, 0),
-            RecordError::Decode,
-        ),
+        ("certificate request", forge(0, &[13, 0, 0, 0], 22, 0), RecordError::Unexpected(13)),
+        ("key update not last", forge(0, &[24, 0, 0, 1, 0, 4], 22, 0), RecordError::Unexpected(24)),
+        ("key update with a bad value", forge(0, &[24, 0, 0, 1, 2], 22, 0), RecordError::IllegalParameter),
+        ("key update too long", forge(0, &[24, 0, 0, 2, 0, 0], 22, 0), RecordError::Decode),
+        ("huge handshake message", forge(0, &[4, 1, 0, 0], 22, 0), RecordError::Decode),
         ("empty ticket", forge(0, &[4, 0, 0, 0], 22, 0), RecordError::Decode),
         (
             "data within a fragmented message",
             [forge(0, &[4, 0, 0, 9, 1], 22, 0), forge(1, b"x", 23, 0)].concat(),
             RecordError::Unexpected(23),
         ),
-        (
-            "replayed record",
-            [forge(0, b"x", 23, 0), forge(0, b"x", 23, 0)].concat(),
-            RecordError::BadRecordMac,
-        ),
+        ("replayed record", [forge(0, b"x", 23, 0), forge(0, b"x", 23, 0)].concat(), RecordError::BadRecordMac),
         ("skipped record", forge(1, b"x", 23, 0), RecordError::BadRecordMac),
-        (
-            "flood of empty records",
-            (0..64).flat_map(|number| forge(number, &[], 23, 0)).collect(),
-            RecordError::Flood,
-        ),
+        ("flood of empty records", (0..64).flat_map(|number| forge(number, &[], 23, 0)).collect(), RecordError::Flood),
     ];
     for (name, wire, expected) in cases {
         assert_eq!(Victim::new().push(&wire).unwrap_err(), expected, "{name}");

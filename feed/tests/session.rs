@@ -22,8 +22,7 @@ struct Told {
 
 impl MarketSink for Told {
     fn on_market(&mut self, event: &MarketEvent, _bids: &[Level], _asks: &[Level], _now: Nanos) -> Answer {
-        self.events
-            .push((event.instrument.0, event.kind, event.sequence, event.lost));
+        self.events.push((event.instrument.0, event.kind, event.sequence, event.lost));
         self.answer.take().unwrap_or(Answer::Ok)
     }
 }
@@ -44,12 +43,7 @@ impl Rig {
             support::instrument(product, 7, "ETHUSDT", "0.01", "0.001"),
         ];
         let session = MarketSession::new(product, &instruments, settings).unwrap();
-        Rig {
-            session,
-            told: Told::default(),
-            now: Nanos::from_seconds(1_000),
-            product,
-        }
+        Rig { session, told: Told::default(), now: Nanos::from_seconds(1_000), product }
     }
 
     /// A session whose first connections are open and subscribed.
@@ -59,9 +53,7 @@ impl Rig {
         let opens = rig.actions();
         assert!(opens.iter().all(|action| matches!(action, SessionAction::Open { .. })));
         for action in opens {
-            let SessionAction::Open { path } = action else {
-                unreachable!()
-            };
+            let SessionAction::Open { path } = action else { unreachable!() };
             rig.connect(path);
         }
         rig
@@ -70,18 +62,10 @@ impl Rig {
     fn connect(&mut self, path: u8) {
         self.session.on_open(path, self.now);
         for action in self.actions() {
-            let SessionAction::Send { path, message } = action else {
-                panic!("{action:?}")
-            };
+            let SessionAction::Send { path, message } = action else { panic!("{action:?}") };
             let text = self.session.message(message).to_owned();
             assert!(text.starts_with("{\"method\":\"SUBSCRIBE\",\"params\":[\""), "{text}");
-            let id: u64 = text
-                .rsplit("\"id\":")
-                .next()
-                .unwrap()
-                .trim_end_matches('}')
-                .parse()
-                .unwrap();
+            let id: u64 = text.rsplit("\"id\":").next().unwrap().trim_end_matches('}').parse().unwrap();
             self.frame(path, &format!("{{\"result\":null,\"id\":{id}}}"));
         }
     }
@@ -94,8 +78,7 @@ impl Rig {
         let mut buffer = text.as_bytes().to_vec();
         buffer.resize(text.len() + FRAME_PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        self.session
-            .on_frame(path, &mut buffer, text.len(), received, &mut self.told)
+        self.session.on_frame(path, &mut buffer, text.len(), received, &mut self.told)
     }
 
     fn depth(&mut self, path: u8, symbol: &str, first: u64, last: u64) -> FrameOutcome {
@@ -118,13 +101,7 @@ impl Rig {
         let mut buffer = text.as_bytes().to_vec();
         buffer.resize(text.len() + FRAME_PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        self.session.on_snapshot(
-            InstrumentId(instrument),
-            &mut buffer,
-            text.len(),
-            received,
-            &mut self.told,
-        );
+        self.session.on_snapshot(InstrumentId(instrument), &mut buffer, text.len(), received, &mut self.told);
     }
 
     /// Lets time pass in the session's own steps and collects what it wants.
@@ -147,10 +124,7 @@ impl Rig {
         for (symbol, instrument) in [("BTCUSDT", 4), ("ETHUSDT", 7)] {
             rig.depth(0, symbol, 101, 105);
             let limit = rig.product.card().snapshot_levels;
-            let wanted = SessionAction::FetchSnapshot {
-                instrument: InstrumentId(instrument),
-                limit,
-            };
+            let wanted = SessionAction::FetchSnapshot { instrument: InstrumentId(instrument), limit };
             assert_eq!(rig.actions(), [wanted]);
             rig.snapshot(instrument, 100);
         }
@@ -178,11 +152,7 @@ fn routes_and_subscriptions() {
     assert_eq!(spot.actions(), [SessionAction::Open { path: 0 }]);
     assert_eq!((spot.session.path_count(), spot.session.target(0)), (2, "/stream"));
     spot.session.on_open(0, spot.now);
-    assert_eq!(
-        spot.actions(),
-        [SessionAction::Send { path: 0, message: 0 }],
-        "one message for everything"
-    );
+    assert_eq!(spot.actions(), [SessionAction::Send { path: 0, message: 0 }], "one message for everything");
     assert_eq!(
         spot.session.message(0),
         "{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@depth@100ms\",\"btcusdt@bookTicker\",\"btcusdt@trade\",\
@@ -190,23 +160,11 @@ fn routes_and_subscriptions() {
     );
     let mut usdm = Rig::new(Product::BinanceUsdm, |_| {});
     usdm.session.start(usdm.now);
-    assert_eq!(
-        usdm.actions(),
-        [SessionAction::Open { path: 0 }, SessionAction::Open { path: 2 }]
-    );
-    assert_eq!(
-        (usdm.session.target(0), usdm.session.target(2)),
-        ("/public/stream", "/market/stream")
-    );
+    assert_eq!(usdm.actions(), [SessionAction::Open { path: 0 }, SessionAction::Open { path: 2 }]);
+    assert_eq!((usdm.session.target(0), usdm.session.target(2)), ("/public/stream", "/market/stream"));
     usdm.session.on_open(2, usdm.now);
-    let [SessionAction::Send { path: 2, message }] = usdm.actions()[..] else {
-        panic!()
-    };
-    assert!(
-        usdm.session
-            .message(message)
-            .contains("[\"btcusdt@aggTrade\",\"ethusdt@aggTrade\"]")
-    );
+    let [SessionAction::Send { path: 2, message }] = usdm.actions()[..] else { panic!() };
+    assert!(usdm.session.message(message).contains("[\"btcusdt@aggTrade\",\"ethusdt@aggTrade\"]"));
 }
 
 #[test]
@@ -219,11 +177,7 @@ fn books_go_live_by_buffer_snapshot_and_replay() {
         assert!(rig.told.events.is_empty(), "nothing is told before the snapshot");
         rig.snapshot(4, 103);
         let sequences: Vec<(MarketKind, u64)> = rig.told.events.iter().map(|event| (event.1, event.2)).collect();
-        let expected = [
-            (MarketKind::Snapshot, 103),
-            (MarketKind::Delta, 105),
-            (MarketKind::Delta, 108),
-        ];
+        let expected = [(MarketKind::Snapshot, 103), (MarketKind::Delta, 105), (MarketKind::Delta, 108)];
         assert_eq!(sequences, expected);
         assert!(rig.session.is_live(InstrumentId(4)) && !rig.session.is_live(InstrumentId(7)));
         rig.snapshot(4, 120);
@@ -237,13 +191,7 @@ fn a_gap_darkens_one_symbol_and_a_snapshot_brings_it_back() {
         let mut rig = Rig::live(product, |_| {});
         rig.depth(0, "BTCUSDT", 107, 110);
         assert_eq!(rig.lost(), [(4, LostReason::Gap)], "told in the same call");
-        assert!(matches!(
-            rig.actions()[..],
-            [SessionAction::FetchSnapshot {
-                instrument: InstrumentId(4),
-                ..
-            }]
-        ));
+        assert!(matches!(rig.actions()[..], [SessionAction::FetchSnapshot { instrument: InstrumentId(4), .. }]));
         rig.depth(0, "ETHUSDT", 106, 107);
         assert_eq!(rig.told.events.last().unwrap().0, 7, "the other symbol goes on");
         rig.depth(0, "BTCUSDT", 111, 112);
@@ -251,10 +199,7 @@ fn a_gap_darkens_one_symbol_and_a_snapshot_brings_it_back() {
         rig.snapshot(4, 105);
         assert!(!rig.session.is_live(InstrumentId(4)) && rig.actions().is_empty());
         let again = rig.pass(Nanos::from_seconds(1));
-        assert!(
-            matches!(again[..], [(_, SessionAction::FetchSnapshot { .. })]),
-            "{again:?}"
-        );
+        assert!(matches!(again[..], [(_, SessionAction::FetchSnapshot { .. })]), "{again:?}");
         rig.snapshot(4, 110);
         assert_eq!(rig.session.live_count(), 2);
         let counters = rig.session.counters();
@@ -275,10 +220,7 @@ fn duplicates_are_dropped_and_wrong_symbols_counted() {
         );
         assert!(matches!(mixed, FrameOutcome::Bad { .. }));
         let counters = rig.session.counters();
-        assert_eq!(
-            (counters.duplicates, counters.wrong_symbol, rig.session.live_count()),
-            (1, 2, 2)
-        );
+        assert_eq!((counters.duplicates, counters.wrong_symbol, rig.session.live_count()), (1, 2, 2));
     }
 }
 
@@ -306,10 +248,7 @@ fn oversized_messages_are_refused_whole() {
     assert!(matches!(rig.frame(0, &large), FrameOutcome::Bad { .. }));
     assert_eq!(rig.lost(), [(4, LostReason::BadFrame)]);
     assert_eq!(rig.told.events.len(), 1, "no level of it is told");
-    assert!(matches!(
-        rig.frame(0, &" ".repeat(FRAME_BYTES_MAX + 1)),
-        FrameOutcome::Bad { .. }
-    ));
+    assert!(matches!(rig.frame(0, &" ".repeat(FRAME_BYTES_MAX + 1)), FrameOutcome::Bad { .. }));
 }
 
 #[test]
@@ -324,18 +263,9 @@ fn a_silent_symbol_is_given_up_and_subscribed_again_alone() {
         sent.extend(rig.pass(Nanos::from_millis(100)));
     }
     assert_eq!(rig.lost(), [(4, LostReason::Silent)]);
-    let [(_, SessionAction::Send { path: 0, message })] = sent[..] else {
-        panic!("{sent:?}")
-    };
-    assert!(
-        rig.session
-            .message(message)
-            .contains("[\"btcusdt@depth@100ms\",\"btcusdt@bookTicker\"]")
-    );
-    assert_eq!(
-        (rig.session.live_count(), rig.session.counters().silent_symbols),
-        (1, 1)
-    );
+    let [(_, SessionAction::Send { path: 0, message })] = sent[..] else { panic!("{sent:?}") };
+    assert!(rig.session.message(message).contains("[\"btcusdt@depth@100ms\",\"btcusdt@bookTicker\"]"));
+    assert_eq!((rig.session.live_count(), rig.session.counters().silent_symbols), (1, 1));
     rig.depth(0, "BTCUSDT", 300, 301);
     assert!(matches!(rig.actions()[..], [SessionAction::FetchSnapshot { .. }]));
     rig.snapshot(4, 300);
@@ -343,14 +273,7 @@ fn a_silent_symbol_is_given_up_and_subscribed_again_alone() {
     // The venue may refuse that one subscription: nobody else suffers.
     let id = message + 1;
     rig.frame(0, &format!("{{\"code\":2,\"msg\":\"Invalid request\",\"id\":{id}}}"));
-    assert_eq!(
-        (
-            rig.session.live_count(),
-            rig.session.counters().refused,
-            rig.actions().len()
-        ),
-        (2, 1, 0)
-    );
+    assert_eq!((rig.session.live_count(), rig.session.counters().refused, rig.actions().len()), (2, 1, 0));
 }
 
 #[test]
@@ -358,19 +281,8 @@ fn a_silent_connection_is_given_up_and_opened_again() {
     for product in BOTH {
         let mut rig = Rig::live(product, |_| {});
         let wanted = rig.pass(Nanos::from_seconds(17));
-        assert_eq!(
-            wanted[0].1,
-            SessionAction::Close {
-                path: 0,
-                reason: CloseReason::Silent
-            }
-        );
-        assert!(
-            wanted
-                .iter()
-                .any(|(_, action)| *action == SessionAction::Open { path: 0 }),
-            "{wanted:?}"
-        );
+        assert_eq!(wanted[0].1, SessionAction::Close { path: 0, reason: CloseReason::Silent });
+        assert!(wanted.iter().any(|(_, action)| *action == SessionAction::Open { path: 0 }), "{wanted:?}");
         let mut lost = rig.lost();
         lost.sort_unstable_by_key(|(instrument, _)| *instrument);
         assert_eq!(lost, [(4, LostReason::Disconnected), (7, LostReason::Disconnected)]);
@@ -424,13 +336,7 @@ fn a_refused_subscription_is_not_silence() {
         rig.session.on_open(0, rig.now);
         assert_eq!(rig.actions().len(), 1);
         rig.frame(0, "{\"code\":2,\"msg\":\"Invalid request: unknown stream\",\"id\":1}");
-        assert_eq!(
-            rig.actions(),
-            [SessionAction::Close {
-                path: 0,
-                reason: CloseReason::Refused { code: 2 }
-            }]
-        );
+        assert_eq!(rig.actions(), [SessionAction::Close { path: 0, reason: CloseReason::Refused { code: 2 } }]);
         assert_eq!(rig.session.counters().refused, 1);
     }
 }
@@ -441,24 +347,12 @@ fn an_unanswered_subscription_or_connect_is_given_up() {
     rig.session.start(rig.now);
     rig.actions();
     let wanted = rig.pass(Nanos::from_seconds(11));
-    assert_eq!(
-        wanted[0].1,
-        SessionAction::Close {
-            path: 0,
-            reason: CloseReason::NoAnswer
-        }
-    );
+    assert_eq!(wanted[0].1, SessionAction::Close { path: 0, reason: CloseReason::NoAnswer });
     assert_eq!(wanted[1].1, SessionAction::Open { path: 0 });
     rig.session.on_open(0, rig.now);
     rig.actions();
     let wanted = rig.pass(Nanos::from_seconds(11));
-    assert_eq!(
-        wanted[0].1,
-        SessionAction::Close {
-            path: 0,
-            reason: CloseReason::NoAnswer
-        }
-    );
+    assert_eq!(wanted[0].1, SessionAction::Close { path: 0, reason: CloseReason::NoAnswer });
 }
 
 #[test]
@@ -467,13 +361,7 @@ fn many_bad_frames_end_the_connection() {
     for _ in 0..16 {
         rig.frame(0, "<html>maintenance</html>");
     }
-    assert_eq!(
-        rig.actions(),
-        [SessionAction::Close {
-            path: 0,
-            reason: CloseReason::BadFrames
-        }]
-    );
+    assert_eq!(rig.actions(), [SessionAction::Close { path: 0, reason: CloseReason::BadFrames }]);
     assert_eq!(rig.session.live_count(), 0);
 }
 
@@ -501,10 +389,7 @@ fn a_planned_reconnect_overlaps_and_loses_nothing() {
                         second = Some(at);
                         rig.connect(1);
                     }
-                    SessionAction::Close {
-                        path: 0,
-                        reason: CloseReason::Planned,
-                    } => closed = Some(at),
+                    SessionAction::Close { path: 0, reason: CloseReason::Planned } => closed = Some(at),
                     action => panic!("{action:?}"),
                 }
             }
@@ -513,10 +398,7 @@ fn a_planned_reconnect_overlaps_and_loses_nothing() {
             }
         }
         let (second, closed) = (second.unwrap(), closed.unwrap());
-        assert!(
-            second - Nanos::from_seconds(1_000) < Nanos::from_seconds(3_601),
-            "before its life is over"
-        );
+        assert!(second - Nanos::from_seconds(1_000) < Nanos::from_seconds(3_601), "before its life is over");
         assert!(closed - second >= Nanos::from_seconds(5), "they overlap");
         rig.depth(1, "BTCUSDT", id + 1, id + 1);
         assert!(rig.lost().is_empty(), "no book was lost");
@@ -525,35 +407,19 @@ fn a_planned_reconnect_overlaps_and_loses_nothing() {
         assert!(counters.duplicates > 50, "the overlap was deduplicated");
         let mut btc: Vec<u64> = Vec::new();
         btc.extend(rig.told.events.iter().filter(|event| event.0 == 4).map(|event| event.2));
-        assert!(
-            btc.windows(2).all(|pair| pair[1] == pair[0] + 1),
-            "each update once, in order"
-        );
+        assert!(btc.windows(2).all(|pair| pair[1] == pair[0] + 1), "each update once, in order");
     }
 }
 
 #[test]
 fn an_announced_shutdown_reconnects_at_once() {
     let mut rig = Rig::live(Product::BinanceSpot, |_| {});
-    rig.frame(
-        0,
-        "{\"stream\":\"!serverShutdown\",\"data\":{\"e\":\"serverShutdown\",\"E\":1770123456789}}",
-    );
-    assert_eq!(
-        rig.actions(),
-        [SessionAction::Open { path: 1 }],
-        "the second connection, while the first still works"
-    );
+    rig.frame(0, "{\"stream\":\"!serverShutdown\",\"data\":{\"e\":\"serverShutdown\",\"E\":1770123456789}}");
+    assert_eq!(rig.actions(), [SessionAction::Open { path: 1 }], "the second connection, while the first still works");
     rig.connect(1);
     rig.depth(0, "BTCUSDT", 106, 106);
     let wanted = rig.pass(Nanos::from_millis(200));
-    assert_eq!(
-        wanted[0].1,
-        SessionAction::Close {
-            path: 0,
-            reason: CloseReason::Shutdown
-        }
-    );
+    assert_eq!(wanted[0].1, SessionAction::Close { path: 0, reason: CloseReason::Shutdown });
     rig.depth(1, "BTCUSDT", 106, 106);
     rig.depth(1, "BTCUSDT", 107, 107);
     assert_eq!((rig.session.live_count(), rig.lost().len()), (2, 0));
@@ -570,11 +436,7 @@ fn the_old_connection_may_die_before_the_new_one_works() {
     rig.depth(1, "BTCUSDT", 200, 201);
     rig.snapshot(4, 200);
     assert_eq!(rig.session.live_count(), 1);
-    assert!(
-        rig.pass(Nanos::from_seconds(5))
-            .iter()
-            .all(|(_, action)| !matches!(action, SessionAction::Open { .. }))
-    );
+    assert!(rig.pass(Nanos::from_seconds(5)).iter().all(|(_, action)| !matches!(action, SessionAction::Open { .. })));
 }
 
 #[test]
@@ -587,6 +449,32 @@ fn the_engine_may_ask_for_a_resync() {
     assert!(matches!(rig.actions()[..], [SessionAction::FetchSnapshot { .. }]));
     rig.snapshot(4, 108);
     assert!(rig.session.is_live(InstrumentId(4)));
+}
+
+#[test]
+fn a_book_that_is_lost_with_every_snapshot_is_asked_for_ever_more_rarely() {
+    let mut rig = Rig::subscribed(Product::BinanceUsdm, |_| {});
+    let (mut asked, mut id) = (0, 100);
+    for _ in 0..600 {
+        id += 1;
+        rig.depth(0, "BTCUSDT", id, id);
+        let wanted: Vec<_> = rig
+            .actions()
+            .into_iter()
+            .chain(rig.pass(Nanos::from_millis(100)).into_iter().map(|(_, action)| action))
+            .collect();
+        if wanted
+            .iter()
+            .any(|action| matches!(action, SessionAction::FetchSnapshot { instrument: InstrumentId(4), .. }))
+        {
+            asked += 1;
+            rig.told.answer = Some(Answer::Resync(LostReason::Crossed));
+            rig.snapshot(4, id);
+        }
+        rig.depth(0, "ETHUSDT", 106, 106);
+    }
+    println!("{asked} snapshots in 60 s");
+    assert!((4..=11).contains(&asked), "{asked}");
 }
 
 #[test]
@@ -609,14 +497,10 @@ fn snapshots_keep_within_the_weight_and_the_venue_may_ask_to_wait() {
     let mut rig = Rig::live(Product::BinanceSpot, |_| {});
     rig.depth(0, "BTCUSDT", 200, 201);
     rig.actions();
-    rig.session
-        .on_snapshot_failed(InstrumentId(4), Nanos::from_seconds(8), rig.now);
+    rig.session.on_snapshot_failed(InstrumentId(4), Nanos::from_seconds(8), rig.now);
     let failed = rig.now;
     let wanted = rig.pass(Nanos::from_seconds(12));
-    let (at, _) = wanted
-        .iter()
-        .find(|(_, action)| matches!(action, SessionAction::FetchSnapshot { .. }))
-        .unwrap();
+    let (at, _) = wanted.iter().find(|(_, action)| matches!(action, SessionAction::FetchSnapshot { .. })).unwrap();
     assert!(*at - failed >= Nanos::from_seconds(8));
 }
 
@@ -636,19 +520,9 @@ fn a_ping_flood_is_answered_only_within_the_budget() {
 #[test]
 fn settings_that_no_session_can_be_made_of() {
     let settings = || SessionSettings::of(Product::BinanceUsdm);
-    assert_eq!(
-        MarketSession::new(Product::BinanceUsdm, &[], settings()).unwrap_err(),
-        SessionError::NoInstrument
-    );
-    let many: Vec<_> = (0..101)
-        .map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1"))
-        .collect();
+    assert_eq!(MarketSession::new(Product::BinanceUsdm, &[], settings()).unwrap_err(), SessionError::NoInstrument);
+    let many: Vec<_> =
+        (0..101).map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1")).collect();
     let error = MarketSession::new(Product::BinanceUsdm, &many, settings()).unwrap_err();
-    assert_eq!(
-        error,
-        SessionError::TooManyStreams {
-            streams: 202,
-            allowed: 200
-        }
-    );
+    assert_eq!(error, SessionError::TooManyStreams { streams: 202, allowed: 200 });
 }

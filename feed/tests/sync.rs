@@ -14,20 +14,11 @@ fn ids(first: u64, last: u64, previous: u64) -> UpdateIds {
 }
 
 fn level(tick: i64) -> Level {
-    Level {
-        tick: Tick(tick),
-        lots: Lots(1),
-    }
+    Level { tick: Tick(tick), lots: Lots(1) }
 }
 
 fn sync(rule: BinanceSequence) -> BookSync<BinanceSequence> {
-    BookSync::new(
-        rule,
-        SyncSettings {
-            updates_max: 8,
-            levels_max: 16,
-        },
-    )
+    BookSync::new(rule, SyncSettings { updates_max: 8, levels_max: 16 })
 }
 
 fn update(sync: &mut BookSync<BinanceSequence>, ids: UpdateIds) -> UpdateStep {
@@ -38,11 +29,7 @@ fn update(sync: &mut BookSync<BinanceSequence>, ids: UpdateIds) -> UpdateStep {
 fn replay(sync: &mut BookSync<BinanceSequence>) -> Vec<u64> {
     let mut replayed = Vec::new();
     while let Some(update) = sync.next_buffered() {
-        assert_eq!(
-            update.bids,
-            [level(update.ids.last as i64)],
-            "levels go with their update"
-        );
+        assert_eq!(update.bids, [level(update.ids.last as i64)], "levels go with their update");
         assert!(update.asks.is_empty());
         replayed.push(update.ids.last);
     }
@@ -80,11 +67,7 @@ fn the_rules_as_tables() {
         (Usdm, true, 100, ids(101, 160, 101), Gap),
     ];
     for (rule, joined, last, update, verdict) in table {
-        let found = if joined {
-            rule.follow(last, update)
-        } else {
-            rule.join(last, update)
-        };
+        let found = if joined { rule.follow(last, update) } else { rule.join(last, update) };
         assert_eq!(found, verdict, "{rule:?} joined {joined} at {last}: {update:?}");
     }
 }
@@ -92,32 +75,12 @@ fn the_rules_as_tables() {
 #[test]
 fn updates_before_the_snapshot_are_buffered_and_joined() {
     for (rule, updates, snapshot, expected) in [
-        (
-            Spot,
-            vec![ids(90, 95, 0), ids(96, 100, 0), ids(101, 104, 0), ids(105, 105, 0)],
-            100,
-            vec![104, 105],
-        ),
-        (
-            Spot,
-            vec![ids(90, 95, 0), ids(96, 102, 0), ids(103, 104, 0)],
-            100,
-            vec![102, 104],
-        ),
+        (Spot, vec![ids(90, 95, 0), ids(96, 100, 0), ids(101, 104, 0), ids(105, 105, 0)], 100, vec![104, 105]),
+        (Spot, vec![ids(90, 95, 0), ids(96, 102, 0), ids(103, 104, 0)], 100, vec![102, 104]),
         (Spot, vec![ids(101, 104, 0)], 100, vec![104]),
         (Spot, vec![ids(90, 95, 0)], 100, vec![]),
-        (
-            Usdm,
-            vec![ids(80, 85, 70), ids(90, 95, 85), ids(98, 102, 95), ids(110, 111, 102)],
-            100,
-            vec![102, 111],
-        ),
-        (
-            Usdm,
-            vec![ids(90, 95, 80), ids(98, 100, 95), ids(110, 111, 100)],
-            100,
-            vec![100, 111],
-        ),
+        (Usdm, vec![ids(80, 85, 70), ids(90, 95, 85), ids(98, 102, 95), ids(110, 111, 102)], 100, vec![102, 111]),
+        (Usdm, vec![ids(90, 95, 80), ids(98, 100, 95), ids(110, 111, 100)], 100, vec![100, 111]),
         (Usdm, vec![ids(110, 111, 100)], 100, vec![111]),
     ] {
         let mut sync = sync(rule);
@@ -152,25 +115,13 @@ fn a_stale_snapshot_is_refused_and_a_newer_one_taken() {
 fn a_gap_starts_over_and_a_later_snapshot_resyncs() {
     for rule in [Spot, Usdm] {
         let mut sync = sync(rule);
-        assert_eq!(
-            sync.on_snapshot(100),
-            SnapshotStep::Replace,
-            "nothing buffered: joined by what follows"
-        );
+        assert_eq!(sync.on_snapshot(100), SnapshotStep::Replace, "nothing buffered: joined by what follows");
         assert!(replay(&mut sync).is_empty());
         assert_eq!(update(&mut sync, ids(101, 105, 100)), UpdateStep::Apply);
-        assert_eq!(
-            update(&mut sync, ids(101, 105, 100)),
-            UpdateStep::Drop,
-            "a duplicate is no gap"
-        );
+        assert_eq!(update(&mut sync, ids(101, 105, 100)), UpdateStep::Drop, "a duplicate is no gap");
         assert_eq!(update(&mut sync, ids(111, 115, 110)), UpdateStep::Gap);
         assert_eq!(sync.state(), SyncState::AwaitingSnapshot);
-        assert_eq!(
-            update(&mut sync, ids(106, 110, 105)),
-            UpdateStep::Buffered,
-            "the swapped neighbour"
-        );
+        assert_eq!(update(&mut sync, ids(106, 110, 105)), UpdateStep::Buffered, "the swapped neighbour");
         assert_eq!((sync.counts().gaps, sync.counts().duplicates), (1, 1));
         assert_eq!(sync.on_snapshot(104), SnapshotStep::Stale, "older than the book was");
         // The swapped pair does not chain: the snapshot must be newer than both.
@@ -185,12 +136,7 @@ fn a_gap_starts_over_and_a_later_snapshot_resyncs() {
 fn a_gap_among_the_buffered_updates_asks_for_a_newer_snapshot() {
     for rule in [Spot, Usdm] {
         let mut sync = sync(rule);
-        for ids in [
-            ids(101, 105, 100),
-            ids(106, 108, 105),
-            ids(120, 125, 119),
-            ids(126, 130, 125),
-        ] {
+        for ids in [ids(101, 105, 100), ids(106, 108, 105), ids(120, 125, 119), ids(126, 130, 125)] {
             update(&mut sync, ids);
         }
         assert_eq!(sync.on_snapshot(102), SnapshotStep::Replace);
@@ -225,20 +171,13 @@ fn the_buffer_is_bounded_and_a_full_one_starts_over() {
             update(&mut sync, ids(last, last, last - 1));
         }
         assert_eq!((sync.buffered(), sync.counts().overflows), (1, 1));
-        assert_eq!(
-            sync.on_snapshot(5),
-            SnapshotStep::Stale,
-            "the updates behind it were dropped"
-        );
+        assert_eq!(sync.on_snapshot(5), SnapshotStep::Stale, "the updates behind it were dropped");
         assert_eq!(sync.on_snapshot(8), SnapshotStep::Replace);
         assert_eq!(replay(&mut sync), [9]);
         // More levels in one update than the buffer holds: nothing is kept, nothing breaks.
         sync.lose();
         let many = [level(1); 17];
-        assert_eq!(
-            sync.on_update(ids(20, 20, 19), Nanos(1), &many, &[]),
-            UpdateStep::Buffered
-        );
+        assert_eq!(sync.on_update(ids(20, 20, 19), Nanos(1), &many, &[]), UpdateStep::Buffered);
         assert_eq!(sync.buffered(), 0);
     }
 }
@@ -250,13 +189,7 @@ fn a_live_book_has_seen_every_update_exactly_once() {
     for seed in 0..60 {
         let mut random = Jitter::new(seed);
         let rule = if seed % 2 == 0 { Spot } else { Usdm };
-        let mut sync = BookSync::new(
-            rule,
-            SyncSettings {
-                updates_max: 32,
-                levels_max: 64,
-            },
-        );
+        let mut sync = BookSync::new(rule, SyncSettings { updates_max: 32, levels_max: 64 });
         // The book is the last update it contains: contiguous application leaves no other way to be right.
         let mut book = 0u64;
         let mut last = 1_000u64;
@@ -279,11 +212,7 @@ fn a_live_book_has_seen_every_update_exactly_once() {
                 match sync.on_update(update, Nanos(1), &[], &[]) {
                     UpdateStep::Apply => {
                         assert!(update.last > book, "seed {seed}");
-                        assert_eq!(
-                            before(&history, update),
-                            true_predecessor(&history, book, update),
-                            "seed {seed}"
-                        );
+                        assert_eq!(before(&history, update), true_predecessor(&history, book, update), "seed {seed}");
                         book = update.last;
                         applied += 1;
                     }

@@ -7,10 +7,8 @@ use spinbook_feed::history::{VerifyOutcome, verify};
 
 /// Where recorded data lie; `None` (with a word about it) where there are none.
 fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("SPINBOOK_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("SPINBOOK_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
@@ -32,10 +30,7 @@ fn assert_whole(outcome: &VerifyOutcome, lines: u64, depth: u64, bbo: u64) {
     assert_eq!((report.lines, report.frames, report.bad_frames), (lines, lines, 0));
     assert_eq!(report.symbols.len(), 1);
     let symbol = &report.symbols["BTCUSDT"];
-    assert_eq!(
-        (symbol.state, symbol.gaps, symbol.resyncs, symbol.crossed),
-        ("live", 0, 0, 0)
-    );
+    assert_eq!((symbol.state, symbol.gaps, symbol.resyncs, symbol.crossed), ("live", 0, 0, 0));
     assert_eq!(symbol.depth, depth);
     assert_eq!((symbol.bbo_checked, symbol.bbo_matched), (bbo, bbo));
     assert_eq!(symbol.snapshots, 1);
@@ -53,10 +48,7 @@ fn usdm_2024() {
 
 #[test]
 fn usdm_2023() {
-    let Some(outcome) = play(&[
-        "binance-usdm/btcusdt_20230404.dat.gz",
-        "binance-usdm/btcusdt_20230405.dat.gz",
-    ]) else {
+    let Some(outcome) = play(&["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"]) else {
         return;
     };
     assert_whole(&outcome, 73_765, 16_110, 1_565);
@@ -79,10 +71,7 @@ fn usdm_alts() {
     };
     assert_eq!(outcome.problem, None);
     assert_eq!(outcome.report.bad_frames, 0);
-    assert_eq!(
-        outcome.report.symbols.values().map(|symbol| symbol.depth).sum::<u64>(),
-        764
-    );
+    assert_eq!(outcome.report.symbols.values().map(|symbol| symbol.depth).sum::<u64>(), 764);
     for (name, symbol) in &outcome.report.symbols {
         assert_eq!((symbol.state, symbol.gaps, symbol.crossed), ("live", 0, 0), "{name}");
         assert_eq!(symbol.bbo_checked, symbol.bbo_matched, "{name}");

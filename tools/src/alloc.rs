@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn allocations_of_this_thread_alone_are_counted() {
         let before = thread_allocations();
-        let block = Box::new(7_u64);
+        let block = std::hint::black_box(Box::new(7_u64));
         assert_eq!(*block, 7);
         assert_eq!(thread_allocations(), before + 1);
         drop(block);

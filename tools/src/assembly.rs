@@ -59,9 +59,7 @@ pub fn millionths(bps: Decimal, key: &str) -> Result<i64, Failure> {
     if !scaled.is_integer() {
         return Err(Failure::usage(format!("`{key}` = {bps} is finer than a hundredth of a basis point")).at(key));
     }
-    scaled
-        .to_i64()
-        .ok_or_else(|| Failure::usage(format!("`{key}` = {bps} is out of range")).at(key))
+    scaled.to_i64().ok_or_else(|| Failure::usage(format!("`{key}` = {bps} is out of range")).at(key))
 }
 
 /// A plain ratio as millionths, rounded.
@@ -154,12 +152,7 @@ pub fn risk_settings(config: &Config, instrument: &Instrument) -> Result<RiskSet
     let symbol = instrument.symbol.as_str();
     let quantity = &instrument.quantity;
     Ok(RiskSettings {
-        order_lots_max: lots(
-            risk.order_quantity_max_base,
-            quantity,
-            "risk.order_quantity_max_base",
-            symbol,
-        )?,
+        order_lots_max: lots(risk.order_quantity_max_base, quantity, "risk.order_quantity_max_base", symbol)?,
         order_notional_max: quote_atoms(risk.order_notional_max_quote, "risk.order_notional_max_quote")?,
         price_collar_millionths: millionths(risk.price_collar_bps, "risk.price_collar_bps")?,
         position_lots_max: lots(risk.position_max_base, quantity, "risk.position_max_base", symbol)?,
@@ -180,17 +173,9 @@ pub fn spread_settings(
     let strategy = &config.strategy;
     let entries = instruments.iter().map(|instrument| {
         let symbol = instrument.symbol.as_str();
-        let size = lots(
-            strategy.order_size_base,
-            &instrument.quantity,
-            "strategy.order_size_base",
-            symbol,
-        )?;
+        let size = lots(strategy.order_size_base, &instrument.quantity, "strategy.order_size_base", symbol)?;
         if size.0 % instrument.lots_order_step.max(1) != 0 || size < instrument.lots_order_min {
-            let step = instrument
-                .quantity
-                .decimal(instrument.lots_order_step.max(1))
-                .normalize();
+            let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).normalize();
             let least = instrument.quantity.decimal(instrument.lots_order_min.0).normalize();
             let key = "strategy.order_size_base";
             return Err(Failure::usage(format!(
@@ -232,14 +217,9 @@ pub fn spread_settings(
 
 /// The venue's windows for new orders, less a share for what we cannot see.
 fn order_windows(rate_limits: &[RateLimit]) -> [WindowSettings; ORDER_WINDOWS_MAX] {
-    let none = WindowSettings {
-        count_max: 0,
-        span: Nanos::ZERO,
-    };
+    let none = WindowSettings { count_max: 0, span: Nanos::ZERO };
     let mut windows = [none; ORDER_WINDOWS_MAX];
-    let named = rate_limits
-        .iter()
-        .filter(|limit| limit.kind == "ORDERS" && limit.limit > 0);
+    let named = rate_limits.iter().filter(|limit| limit.kind == "ORDERS" && limit.limit > 0);
     for (window, limit) in windows.iter_mut().zip(named) {
         let usable = (limit.limit * ORDER_WINDOW_PERCENT / 100).max(1);
         *window = WindowSettings {
@@ -253,11 +233,7 @@ fn order_windows(rate_limits: &[RateLimit]) -> [WindowSettings; ORDER_WINDOWS_MA
 /// Quote atoms as decimal text without trailing zeros.
 #[must_use]
 pub fn atoms_text(atoms: QuoteAtoms) -> String {
-    let (sign, magnitude) = if atoms.0 < 0 {
-        ("-", atoms.0.unsigned_abs())
-    } else {
-        ("", atoms.0.unsigned_abs())
-    };
+    let (sign, magnitude) = if atoms.0 < 0 { ("-", atoms.0.unsigned_abs()) } else { ("", atoms.0.unsigned_abs()) };
     let unit = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
     let fraction = format!("{:018}", magnitude % unit);
     let fraction = fraction.trim_end_matches('0');
@@ -289,16 +265,9 @@ mod tests {
 
     #[test]
     fn order_windows_leave_a_share() {
-        let limit = |kind: &str, limit, window_seconds| RateLimit {
-            kind: kind.to_owned(),
-            window_seconds,
-            limit,
-        };
-        let windows = order_windows(&[
-            limit("REQUEST_WEIGHT", 6000, 60),
-            limit("ORDERS", 50, 10),
-            limit("ORDERS", 0, 60),
-        ]);
+        let limit = |kind: &str, limit, window_seconds| RateLimit { kind: kind.to_owned(), window_seconds, limit };
+        let windows =
+            order_windows(&[limit("REQUEST_WEIGHT", 6000, 60), limit("ORDERS", 50, 10), limit("ORDERS", 0, 60)]);
         assert_eq!((windows[0].count_max, windows[0].span), (45, Nanos::from_seconds(10)));
         assert_eq!(windows[1].count_max, 0);
     }

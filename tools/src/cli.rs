@@ -60,49 +60,28 @@ pub enum Verb {
     #[command(after_help = "Example: spinbook kill --state-dir state")]
     Kill(KillArgs),
     /// Reserved: record live market data
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook record -c spinbook.toml"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook record -c spinbook.toml")]
     Record(ReservedArgs),
     /// Reserved: replay a journal or a recording
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook replay state/journal.0001"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook replay state/journal.0001")]
     Replay(ReservedArgs),
     /// Reserved: run a strategy over history
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook backtest -c spinbook.toml day.gz"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook backtest -c spinbook.toml day.gz")]
     Backtest(ReservedArgs),
     /// Reserved: many backtests over a grid of parameters
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook sweep -c spinbook.toml day.gz"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook sweep -c spinbook.toml day.gz")]
     Sweep(ReservedArgs),
     /// Reserved: fetch recorded market data
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook download --venue binance-spot"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook download --venue binance-spot")]
     Download(ReservedArgs),
     /// Reserved: look at the caches
     #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook cache")]
     Cache(ReservedArgs),
     /// Reserved: compare two sources of one market
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook compare a.gz b.gz"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook compare a.gz b.gz")]
     Compare(ReservedArgs),
     /// Reserved: statistics of recordings
-    #[command(
-        hide = true,
-        after_help = "Reserved, not built yet. Example: spinbook analyze day.gz"
-    )]
+    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook analyze day.gz")]
     Analyze(ReservedArgs),
     /// Reserved: a report of a past run
     #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook report state")]
@@ -138,6 +117,9 @@ pub struct DemoArgs {
     /// Seed of the synthetic market; without it one is drawn and reported
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// Neither pins nor spins: for tests that share the machine
+    #[arg(long, hide = true)]
+    pub unpinned: bool,
 }
 
 /// How orders are treated by `run`.
@@ -152,8 +134,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// As typed and reported.
-    #[must_use]
+    /// As it is typed and reported.
     pub const fn name(self) -> &'static str {
         match self {
             Mode::Paper => "paper",
@@ -311,9 +292,7 @@ impl FromStr for Speed {
         }
         match text.parse::<f64>() {
             Ok(times) if times.is_finite() && (0.001..=1_000_000.0).contains(&times) => Ok(Speed::Times(times)),
-            _ => Err(format!(
-                "`{text}` is not a speed: a number from 0.001 to 1000000, or `max`"
-            )),
+            _ => Err(format!("`{text}` is not a speed: a number from 0.001 to 1000000, or `max`")),
         }
     }
 }

@@ -166,17 +166,10 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_where_why_and_what_next() {
-        let failure = Failure::failed("cannot open the recording")
-            .at("a.gz")
-            .because("no such file")
-            .next("check the path");
+        let failure =
+            Failure::failed("cannot open the recording").at("a.gz").because("no such file").next("check the path");
         let text = failure.to_string();
-        for part in [
-            "cannot open the recording",
-            "where: a.gz",
-            "why  : no such file",
-            "next : check the path",
-        ] {
+        for part in ["cannot open the recording", "where: a.gz", "why  : no such file", "next : check the path"] {
             assert!(text.contains(part), "{text}");
         }
         let value = failure.to_json();

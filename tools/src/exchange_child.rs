@@ -61,15 +61,7 @@ impl ExchangeChild {
         let program = std::env::current_exe()
             .map_err(|error| Failure::failed("cannot find this program to start the exchange").because(error))?;
         let mut command = Command::new(program);
-        command.args([
-            "exchange",
-            "--json",
-            "--quiet",
-            "--listen",
-            "127.0.0.1:0",
-            "--venue",
-            &arguments.venue,
-        ]);
+        command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", &arguments.venue]);
         if !arguments.data.is_empty() {
             command.arg("--data").args(&arguments.data);
         }
@@ -83,9 +75,8 @@ impl ExchangeChild {
         command.env(PARENT_VARIABLE, std::process::id().to_string());
         // A group of its own: Ctrl-C in the terminal must not end the exchange before our orders are cancelled.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command
-            .spawn()
-            .map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
+        let mut process =
+            command.spawn().map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
         match read_ready(&mut process) {
             Ok(ready) => Ok(ExchangeChild { process, ready }),
             Err(why) => {
@@ -107,9 +98,7 @@ impl ExchangeChild {
 fn read_ready(process: &mut Child) -> Result<Ready, String> {
     let out = process.stdout.take().ok_or("it has no output")?;
     let mut line = String::new();
-    BufReader::new(out)
-        .read_line(&mut line)
-        .map_err(|error| error.to_string())?;
+    BufReader::new(out).read_line(&mut line).map_err(|error| error.to_string())?;
     if line.trim().is_empty() {
         return Err("it ended without a word".to_owned());
     }

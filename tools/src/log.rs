@@ -1,6 +1,28 @@
-//! COLD: logs of the cold threads, always on stderr so that stdout stays the result's.
+//! COLD: logs of the cold threads, on stderr so that stdout stays the result's, or held while a screen is shown.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The most lines that are held while a screen is shown; older ones are dropped and counted.
+const HELD_LINES_MAX: usize = 1_000;
+
+/// Lines that wait for the screen to go.
+struct Held {
+    holding: bool,
+    lines: VecDeque<String>,
+    dropped: u64,
+}
+
+static HELD: Mutex<Held> = Mutex::new(Held { holding: false, lines: VecDeque::new(), dropped: 0 });
+
+fn held() -> MutexGuard<'static, Held> {
+    // Lines are whole whatever a panicking thread did, so a poisoned lock is used on.
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Starts logging to stderr: `SPINBOOK_LOG` (for example `debug` or `spinbook_feed=debug`) overrides the level.
 ///
@@ -10,10 +32,91 @@ pub fn start(quiet: bool) {
     let filter = EnvFilter::try_from_env("SPINBOOK_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(Lines)
         .with_target(false)
         .with_ansi(false)
         .finish();
     // A second subscriber is refused by `tracing`; the first one keeps working, which is all that is wanted.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// From here on lines are kept, because a screen owns the terminal.
+pub fn hold() {
+    held().holding = true;
+}
+
+/// The screen is gone: everything that was kept is written, and lines go to stderr again.
+pub fn release() {
+    let mut held = held();
+    held.holding = false;
+    let mut out = io::stderr().lock();
+    if held.dropped > 0 {
+        let _ = writeln!(out, "({} older log lines were dropped)", held.dropped);
+        held.dropped = 0;
+    }
+    for line in held.lines.drain(..) {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// What is being kept, oldest first: for the screen.
+#[must_use]
+pub fn held_lines() -> Vec<String> {
+    held().lines.iter().cloned().collect()
+}
+
+/// Where `tracing` writes.
+struct Lines;
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> LineWriter {
+        LineWriter
+    }
+}
+
+/// Writes one event, which `tracing` formats before it hands it over.
+struct LineWriter;
+
+impl Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut held = held();
+        if !held.holding {
+            drop(held);
+            return io::stderr().lock().write(bytes);
+        }
+        for line in String::from_utf8_lossy(bytes).lines() {
+            if held.lines.len() == HELD_LINES_MAX {
+                held.lines.pop_front();
+                held.dropped += 1;
+            }
+            held.lines.push_back(line.to_owned());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_held_while_a_screen_is_shown() {
+        hold();
+        LineWriter.write_all(b"one\ntwo\n").expect("held");
+        for _ in 0..HELD_LINES_MAX {
+            LineWriter.write_all(b"more\n").expect("held");
+        }
+        let lines = held_lines();
+        assert_eq!(lines.len(), HELD_LINES_MAX);
+        assert!(lines.iter().all(|line| line == "more"), "the oldest were dropped");
+        assert_eq!(held().dropped, 2);
+        release();
+        assert!(held_lines().is_empty());
+    }
 }

@@ -15,8 +15,6 @@ mod simulated;
 mod state_dir;
 mod topology;
 mod trade;
-mod trade_report;
-mod trade_screen;
 mod ui;
 mod venue_rest;
 
@@ -38,10 +36,7 @@ fn main() -> ExitCode {
         Err(refusal) => return refuse(&refusal, &arguments),
     };
     log::start(cli.quiet);
-    let context = Context {
-        json: cli.json,
-        quiet: cli.quiet,
-    };
+    let context = Context { json: cli.json, quiet: cli.quiet };
     let json = cli.json;
     let exit = finish(json, command::run(cli, context));
     ExitCode::from(exit.code())
@@ -86,11 +81,7 @@ fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if wants_json {
         let text = refusal.render().to_string();
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let what = lines
-            .next()
-            .unwrap_or("wrong usage")
-            .trim_start_matches("error: ")
-            .to_owned();
+        let what = lines.next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
         let failure = Failure::usage(what)
             .because(lines.collect::<Vec<_>>().join(" "))
             .next("see `spinbook --help` and `spinbook VERB --help`");

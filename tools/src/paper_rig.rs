@@ -23,7 +23,8 @@ use crate::assembly;
 use crate::config::MarketConfig;
 use crate::error::Failure;
 use crate::simulated::{CaFile, TestKeys, make_paper};
-use crate::trade::{Urls, Venue, instruments, route, session_settings, trust};
+use crate::trade::Venue;
+use crate::trade::setup::{Urls, instruments, route, session_settings, trust};
 use crate::venue_rest::VenueRest;
 
 /// The running exchange and tap.
@@ -68,13 +69,7 @@ impl PaperRig {
         );
         let session = MarketSession::new(product, &instruments, session_settings(market, product, 1))
             .map_err(|error| fail(&error))?;
-        let streams = route(
-            &venue.stream_url,
-            "",
-            &market_trust,
-            ConnectionLimits::PUBLIC,
-            "market.stream_url",
-        )?;
+        let streams = route(&venue.stream_url, "", &market_trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
         let line = MarketLine::new(session, streams, 0, |path, error: &ConnectionError| {
             tracing::warn!("paper market connection {path} ended: {error}");
         });
@@ -91,15 +86,7 @@ impl PaperRig {
             }
         };
         running.push(threads::spawn("paper-tap", core, |_| {}, tap).map_err(|error| fail(&error))?);
-        let serving = Serving {
-            product,
-            instruments,
-            fees,
-            keys: keys.clone(),
-            queue,
-            identity,
-            clock,
-        };
+        let serving = Serving { product, instruments, fees, keys: keys.clone(), queue, identity, clock };
         let (address, thread) = serving.start(core, stop.clone())?;
         running.push(thread);
         let orders = Venue {
@@ -108,13 +95,7 @@ impl PaperRig {
             ws_api_url: format!("wss://{address}"),
             ca_file: Some(ca_file.path.clone()),
         };
-        Ok(PaperRig {
-            orders,
-            keys,
-            stop,
-            threads: running,
-            _ca_file: ca_file,
-        })
+        Ok(PaperRig { orders, keys, stop, threads: running, _ca_file: ca_file })
     }
 
     /// Whether every thread of it still runs.
@@ -165,20 +146,14 @@ impl Serving {
         };
         let thread = threads::spawn("paper-exchange", core, |_| {}, work)
             .map_err(|error| Failure::failed("the paper exchange cannot start").because(error))?;
-        let address = hear
-            .recv()
-            .map_err(|_| Failure::failed("the paper exchange ended at once"))??;
+        let address = hear.recv().map_err(|_| Failure::failed("the paper exchange ended at once"))??;
         Ok((address, thread))
     }
 
     fn make(self) -> Result<Server<PaperExchange>, Failure> {
         let exchange = make_paper(self.product, &self.instruments, self.fees, &self.keys, self.clock.now())?;
         let settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
-        Server::bind(
-            settings,
-            self.identity.server_config,
-            PaperExchange::new(exchange, self.queue),
-        )
-        .map_err(|error| Failure::failed("the paper exchange cannot listen").because(error))
+        Server::bind(settings, self.identity.server_config, PaperExchange::new(exchange, self.queue))
+            .map_err(|error| Failure::failed("the paper exchange cannot listen").because(error))
     }
 }

@@ -145,16 +145,7 @@ impl RunReport {
         let mut line = |label: &str, value: String| {
             let _ = writeln!(text, "{label:<18}{value}");
         };
-        line(
-            "run",
-            format!(
-                "{} on {}, {} for {:.1} s",
-                self.mode,
-                self.venue,
-                self.symbols.join(" "),
-                self.seconds
-            ),
-        );
+        line("run", format!("{} on {}, {} for {:.1} s", self.mode, self.venue, self.symbols.join(" "), self.seconds));
         line(
             "market",
             format!(
@@ -165,10 +156,7 @@ impl RunReport {
         let books = self.books;
         line(
             "books",
-            format!(
-                "{} live, {} stale, {} gaps, {} resyncs",
-                books.live, books.stale, books.gaps, books.resyncs
-            ),
+            format!("{} live, {} stale, {} gaps, {} resyncs", books.live, books.stale, books.gaps, books.resyncs),
         );
         let orders = self.orders;
         line(
@@ -184,10 +172,7 @@ impl RunReport {
                 orders.open_at_exit
             ),
         );
-        line(
-            "quotes, fills",
-            format!("{} target changes, {} executions", self.quotes, self.fills),
-        );
+        line("quotes, fills", format!("{} target changes, {} executions", self.quotes, self.fills));
         line("account", account_text(&self.account));
         line(
             "venue says",
@@ -200,10 +185,7 @@ impl RunReport {
         line("decode to order", percentiles_text(&self.decode_to_order_ns));
         line("wire to wire", percentiles_text(&self.wire_to_wire_ns));
         let hot = self.hot_allocations;
-        line(
-            "hot allocations",
-            format!("{} in decisions, {} on the thread", hot.decision, hot.thread),
-        );
+        line("hot allocations", format!("{} in decisions, {} on the thread", hot.decision, hot.thread));
         if let Some(seed) = self.seed {
             line("seed", seed.to_string());
         }
@@ -212,17 +194,9 @@ impl RunReport {
 }
 
 fn account_text(account: &Account) -> String {
-    let positions: Vec<String> = account
-        .position
-        .iter()
-        .map(|(symbol, quantity)| format!("{symbol} {quantity}"))
-        .collect();
-    format!(
-        "{}; profit {} quote, fees {} quote",
-        positions.join(", "),
-        account.pnl_quote,
-        account.fees_quote
-    )
+    let positions: Vec<String> =
+        account.position.iter().map(|(symbol, quantity)| format!("{symbol} {quantity}")).collect();
+    format!("{}; profit {} quote, fees {} quote", positions.join(", "), account.pnl_quote, account.fees_quote)
 }
 
 /// One line of a latency distribution.
@@ -231,13 +205,7 @@ pub fn percentiles_text(percentiles: &Percentiles) -> String {
     if percentiles.count == 0 {
         return "nothing measured".to_owned();
     }
-    let Percentiles {
-        p50,
-        p99,
-        p999,
-        max,
-        count,
-    } = *percentiles;
+    let Percentiles { p50, p99, p999, max, count } = *percentiles;
     format!("p50 {p50} ns, p99 {p99} ns, p99.9 {p999} ns, max {max} ns, {count} measured")
 }
 
@@ -246,12 +214,7 @@ mod tests {
     use super::*;
 
     fn keys(value: &Value) -> Vec<&str> {
-        value
-            .as_object()
-            .expect("an object")
-            .keys()
-            .map(String::as_str)
-            .collect()
+        value.as_object().expect("an object").keys().map(String::as_str).collect()
     }
 
     #[test]
@@ -279,16 +242,9 @@ mod tests {
         assert_eq!(keys(&json["orders"]), orders.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["account"]), ["position", "pnl_quote", "fees_quote"]);
         assert_eq!(json["account"]["position"]["BTCUSDT"], "0.010");
-        assert_eq!(
-            keys(&json["decode_to_order_ns"]),
-            ["p50", "p99", "p999", "max", "count"]
-        );
+        assert_eq!(keys(&json["decode_to_order_ns"]), ["p50", "p99", "p999", "max", "count"]);
         assert_eq!(json["decode_to_order_ns"]["p50"], 500);
         assert_eq!(keys(&json["hot_allocations"]), ["decision", "thread"]);
-        assert!(
-            report.to_text().contains("the same, to the last digit"),
-            "{}",
-            report.to_text()
-        );
+        assert!(report.to_text().contains("the same, to the last digit"), "{}", report.to_text());
     }
 }

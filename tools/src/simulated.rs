@@ -87,15 +87,10 @@ pub struct Simulated {
 /// # Errors
 /// It cannot be read or is not a fault plan.
 pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage("cannot read the faults")
-            .at(path.display())
-            .because(error)
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage("cannot read the faults").at(path.display()).because(error))?;
     toml::from_str(&text).map_err(|error| {
-        Failure::usage("this is not a fault plan")
-            .at(path.display())
-            .because(error.to_string().trim())
+        Failure::usage("this is not a fault plan").at(path.display()).because(error.to_string().trim())
     })
 }
 
@@ -105,11 +100,8 @@ pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
 /// A recording that cannot be read or is another venue's, or a setting that cannot be used.
 pub fn make(choice: MarketChoice, keys: &TestKeys, now: Nanos) -> Result<Simulated, Failure> {
     let product = choice.product;
-    let (listings, source, seed, market) = if choice.data.is_empty() {
-        synthetic(product, choice.seed, now)?
-    } else {
-        recorded(product, &choice.data)?
-    };
+    let (listings, source, seed, market) =
+        if choice.data.is_empty() { synthetic(product, choice.seed, now)? } else { recorded(product, &choice.data)? };
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
     let mut settings = SimSettings::new(product, listings);
     settings.accounts = accounts(keys, &settings.listings, product);
@@ -123,12 +115,7 @@ pub fn make(choice: MarketChoice, keys: &TestKeys, now: Nanos) -> Result<Simulat
     if let Some(why) = exchange.market_error() {
         return Err(Failure::wrong("the recording cannot be played").because(why));
     }
-    Ok(Simulated {
-        exchange,
-        symbols,
-        seed,
-        market,
-    })
+    Ok(Simulated { exchange, symbols, seed, market })
 }
 
 type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
@@ -148,34 +135,20 @@ fn synthetic(product: Product, seed: Option<u64>, now: Nanos) -> Result<Market, 
 
 fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
     let refuse = |why: String| {
-        Failure::wrong("the recording cannot be played")
-            .because(why)
-            .next("`spinbook verify FILE` says more about it")
+        Failure::wrong("the recording cannot be played").because(why).next("`spinbook verify FILE` says more about it")
     };
     let (found, instruments) = recorded_instruments(files, None).map_err(refuse)?;
     if found != product {
-        return Err(Failure::usage(format!(
-            "the recording is of {}, not of {}",
-            found.name(),
-            product.name()
-        ))
-        .at("--venue")
-        .next(format!("use --venue {}", found.name())));
+        return Err(Failure::usage(format!("the recording is of {}, not of {}", found.name(), product.name()))
+            .at("--venue")
+            .next(format!("use --venue {}", found.name())));
     }
     if instruments.is_empty() {
         return Err(refuse("no market frame was found in it".to_owned()));
     }
-    let listings = instruments
-        .iter()
-        .map(|instrument| listing_of(product, instrument))
-        .collect();
+    let listings = instruments.iter().map(|instrument| listing_of(product, instrument)).collect();
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    Ok((
-        listings,
-        Box::new(RecordedMarket::new(files)),
-        None,
-        format!("recorded: {}", names.join(" ")),
-    ))
+    Ok((listings, Box::new(RecordedMarket::new(files)), None, format!("recorded: {}", names.join(" "))))
 }
 
 /// A paper exchange over a live market's instruments: it lists what the venue lists, with our fees.
@@ -192,10 +165,7 @@ pub fn make_paper(
     let listings = instruments.iter().map(listing_as_traded).collect();
     let mut settings = SimSettings::new(product, listings);
     settings.accounts = accounts(keys, &settings.listings, product);
-    settings.fees = FeeRates {
-        maker_millionths,
-        taker_millionths,
-    };
+    settings.fees = FeeRates { maker_millionths, taker_millionths };
     binance(settings, Box::new(NoMarket), now)
         .map_err(|why| Failure::failed("cannot make the paper exchange").because(why))
 }
@@ -208,11 +178,9 @@ fn listing_as_traded(instrument: &Instrument) -> ListingSettings {
         base: instrument.base_asset.to_string(),
         quote: instrument.quote_asset.to_string(),
         tick_size: instrument.price.decimal(instrument.tick_order_step.max(1)).to_string(),
+        tick_unit: instrument.price.decimal(1).to_string(),
         lot_size: instrument.quantity.decimal(1).to_string(),
-        order_step: instrument
-            .quantity
-            .decimal(instrument.lots_order_step.max(1))
-            .to_string(),
+        order_step: instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string(),
         notional_min: quote_units,
     }
 }
@@ -222,10 +190,7 @@ fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
     let symbol = instrument.symbol.as_str();
     rules::known_listing(product, symbol).unwrap_or_else(|| {
         let tick = instrument.price.decimal(instrument.tick_order_step.max(1)).to_string();
-        let step = instrument
-            .quantity
-            .decimal(instrument.lots_order_step.max(1))
-            .to_string();
+        let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string();
         rules::listing(product, symbol, &tick, &step)
     })
 }
@@ -250,11 +215,7 @@ fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> 
             balances.push((listing.quote.clone(), Decimal::from(START_QUOTE)));
         }
     }
-    let account = |api_key: &str, key| AccountSettings {
-        api_key: api_key.to_owned(),
-        key,
-        balances: balances.clone(),
-    };
+    let account = |api_key: &str, key| AccountSettings { api_key: api_key.to_owned(), key, balances: balances.clone() };
     vec![
         account(&keys.api_key, AccountKey::HmacSecret(keys.secret.as_bytes().to_vec())),
         account(&keys.api_key_ed25519, AccountKey::Ed25519Public(keys.public_key)),
@@ -274,11 +235,8 @@ impl CaFile {
     /// The directory for such files cannot be written.
     pub fn write(pem: &str) -> Result<CaFile, Failure> {
         let path = std::env::temp_dir().join(format!("spinbook-exchange-{}-ca.pem", std::process::id()));
-        std::fs::write(&path, pem).map_err(|error| {
-            Failure::failed("cannot write the CA file")
-                .at(path.display())
-                .because(error)
-        })?;
+        std::fs::write(&path, pem)
+            .map_err(|error| Failure::failed("cannot write the CA file").at(path.display()).because(error))?;
         Ok(CaFile { path })
     }
 }

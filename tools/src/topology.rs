@@ -56,33 +56,13 @@ impl Cores {
     #[must_use]
     pub fn share(available: &[usize], hot: Option<usize>) -> Cores {
         let Some(hot) = hot.filter(|core| available.contains(core)) else {
-            return Cores {
-                hot: None,
-                io: None,
-                rest: None,
-                io_spins: false,
-            };
+            return Cores { hot: None, io: None, rest: None, io_spins: false };
         };
         let others: Vec<usize> = available.iter().copied().filter(|core| *core != hot).collect();
         match others[..] {
-            [] => Cores {
-                hot: Some(hot),
-                io: None,
-                rest: None,
-                io_spins: false,
-            },
-            [only] => Cores {
-                hot: Some(hot),
-                io: Some(only),
-                rest: Some(only),
-                io_spins: false,
-            },
-            [first, second, ..] => Cores {
-                hot: Some(hot),
-                io: Some(second),
-                rest: Some(first),
-                io_spins: true,
-            },
+            [] => Cores { hot: Some(hot), io: None, rest: None, io_spins: false },
+            [only] => Cores { hot: Some(hot), io: Some(only), rest: Some(only), io_spins: false },
+            [first, second, ..] => Cores { hot: Some(hot), io: Some(second), rest: Some(first), io_spins: true },
         }
     }
 
@@ -185,37 +165,21 @@ where
         shared: hot_shared.clone(),
     };
     let mut io_settings = agents.io_settings;
-    io_settings.idle = if cores.io_spins {
-        Idle::Spin
-    } else {
-        Idle::Sleep(IO_SLEEP)
-    };
+    io_settings.idle = if cores.io_spins { Idle::Spin } else { Idle::Sleep(IO_SLEEP) };
     let (gateway, io_rings) = (agents.gateway, agents.io_rings);
     let (clock, scale, shared) = (agents.clock, agents.scale, io_shared.clone());
     let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
 
     let reactor = Reactor::new(parts, settings)?;
     let io_loop = GatewayLoop::new(gateway, io_rings, io_settings, clock, scale, shared)?;
-    let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || {
-        snapshots.run(&stop)
-    })?;
+    let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
     let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || io_loop.run())?;
     let hot = threads::spawn("spinbook-hot", cores.hot, warn_unpinned, move || reactor.run())?;
-    Ok(Running {
-        hot,
-        io,
-        fetch,
-        hot_shared,
-        io_shared,
-        fetch_stop,
-    })
+    Ok(Running { hot, io, fetch, hot_shared, io_shared, fetch_stop })
 }
 
 fn warn_unpinned(core: usize) {
-    tracing::warn!(
-        core,
-        "the system refused to pin a thread to this core: latency will vary; see `spinbook doctor`"
-    );
+    tracing::warn!(core, "the system refused to pin a thread to this core: latency will vary; see `spinbook doctor`");
 }
 
 /// What came back of the threads.
@@ -265,16 +229,8 @@ impl<S> Running<S> {
         self.hot_shared.stop.store(true, Ordering::Release);
         self.fetch_stop.store(true, Ordering::Release);
         let hot = self.hot.join().expect("a panic of the hot thread ends the process")?;
-        self.fetch
-            .join()
-            .expect("a panic of the fetching thread ends the process");
-        Ok(Ended {
-            hot,
-            gateway,
-            gateway_end,
-            hot_shared: self.hot_shared,
-            io_shared: self.io_shared,
-        })
+        self.fetch.join().expect("a panic of the fetching thread ends the process");
+        Ok(Ended { hot, gateway, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
     }
 }
 
@@ -285,25 +241,9 @@ mod tests {
     #[test]
     fn cores_are_shared_out() {
         let two = Cores::share(&[0, 1], Some(1));
-        assert_eq!(
-            two,
-            Cores {
-                hot: Some(1),
-                io: Some(0),
-                rest: Some(0),
-                io_spins: false
-            }
-        );
+        assert_eq!(two, Cores { hot: Some(1), io: Some(0), rest: Some(0), io_spins: false });
         let four = Cores::share(&[0, 1, 2, 3], Some(3));
-        assert_eq!(
-            four,
-            Cores {
-                hot: Some(3),
-                io: Some(1),
-                rest: Some(0),
-                io_spins: true
-            }
-        );
+        assert_eq!(four, Cores { hot: Some(3), io: Some(1), rest: Some(0), io_spins: true });
         assert_eq!(Cores::share(&[0], Some(0)).rest, None);
         assert_eq!(Cores::share(&[0, 1], Some(7)).hot, None);
         assert_eq!(Cores::share(&[0, 1], None).hot, None);

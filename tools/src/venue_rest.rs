@@ -61,28 +61,13 @@ impl VenueRest {
 
     fn send(&self, request: &RestRequest) -> Result<Vec<u8>, Failure> {
         let url = format!("{}{}", self.base, request.target);
-        let headers: Vec<(&str, &str)> = request
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let call = HttpCall {
-            method: request.method,
-            url: &url,
-            headers: &headers,
-            body_bytes_max: BODY_BYTES_MAX,
-        };
-        self.fetcher
-            .call(&call)
-            .map_err(|error| explain(request, &self.base, &error))
+        let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let call = HttpCall { method: request.method, url: &url, headers: &headers, body_bytes_max: BODY_BYTES_MAX };
+        self.fetcher.call(&call).map_err(|error| explain(request, &self.base, &error))
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
-        self.send(&RestRequest {
-            method: "GET",
-            target: path.to_owned(),
-            headers: Vec::new(),
-        })
+        self.send(&RestRequest { method: "GET", target: path.to_owned(), headers: Vec::new() })
     }
 
     /// The instrument list, as the venue sends it.
@@ -115,11 +100,7 @@ impl VenueRest {
         if offset.0.abs() > CLOCK_OFFSET_MAX.0 {
             return Err(Failure::failed("this machine's clock disagrees with the venue's")
                 .at(&self.base)
-                .because(format!(
-                    "it is {} ms off, {} ms are allowed",
-                    -offset.millis(),
-                    CLOCK_OFFSET_MAX.millis()
-                ))
+                .because(format!("it is {} ms off, {} ms are allowed", -offset.millis(), CLOCK_OFFSET_MAX.millis()))
                 .next(
                     "synchronise it (chrony, systemd-timesyncd) and start again; `spinbook doctor` shows its state",
                 ));
@@ -129,10 +110,8 @@ impl VenueRest {
     }
 
     fn account(&self) -> Result<AccountRest<'_>, Failure> {
-        let credentials = self
-            .credentials
-            .as_ref()
-            .ok_or_else(|| Failure::usage("there are no credentials to ask with"))?;
+        let credentials =
+            self.credentials.as_ref().ok_or_else(|| Failure::usage("there are no credentials to ask with"))?;
         Ok(AccountRest::new(self.product, credentials, self.receive_window_ms))
     }
 
@@ -141,9 +120,7 @@ impl VenueRest {
     }
 
     fn not_understood(&self, what: &str, error: OrderDecodeError) -> Failure {
-        Failure::failed(format!("the venue's answer about {what} is not understood"))
-            .at(&self.base)
-            .because(error)
+        Failure::failed(format!("the venue's answer about {what} is not understood")).at(&self.base).because(error)
     }
 
     /// Balances, positions and the account's id.
@@ -227,9 +204,7 @@ fn explain(request: &RestRequest, base: &str, error: &FetchError) -> Failure {
                 _ => Failure::failed(what).at(base).because(why),
             }
         }
-        FetchError::RateLimited {
-            retry_after_seconds, ..
-        } => {
+        FetchError::RateLimited { retry_after_seconds, .. } => {
             failure(Failure::failed(what)).next(format!("wait {retry_after_seconds} s before anything is asked again"))
         }
         FetchError::Connect(_) | FetchError::Timeout(_) => failure(Failure::failed(what))

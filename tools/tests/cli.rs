@@ -16,11 +16,7 @@ fn spinbook(folder: &Path, arguments: &[&str]) -> Output {
         command.env_remove(name);
     }
     command.env_remove("CREDENTIALS_DIRECTORY");
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("the program starts")
+    command.current_dir(folder).args(arguments).output().expect("the program starts")
 }
 
 fn out(output: &Output) -> String {
@@ -38,12 +34,7 @@ fn code(output: &Output) -> i32 {
 /// stdout must be exactly one line that is exactly one JSON object.
 fn object(output: &Output) -> Value {
     let text = out(output);
-    assert_eq!(
-        text.lines().count(),
-        1,
-        "stdout is not one line:\n{text}\nstderr:\n{}",
-        err(output)
-    );
+    assert_eq!(text.lines().count(), 1, "stdout is not one line:\n{text}\nstderr:\n{}", err(output));
     let value: Value = serde_json::from_str(text.trim_end()).expect("the line is JSON");
     assert!(value.is_object(), "{text}");
     value
@@ -108,19 +99,7 @@ fn the_flags_are_those_that_were_promised() {
     let folder = folder();
     let promised: [(&str, &[&str]); 4] = [
         ("demo", &["--seconds", "--data", "--venue", "--speed", "--seed"]),
-        (
-            "run",
-            &[
-                "--config",
-                "-c",
-                "--mode",
-                "--account",
-                "--set",
-                "paper",
-                "shadow",
-                "live",
-            ],
-        ),
+        ("run", &["--config", "-c", "--mode", "--account", "--set", "paper", "shadow", "live"]),
         ("exchange", &["--listen", "--venue", "--data", "--speed", "--faults"]),
         ("verify", &["--venue"]),
     ];
@@ -140,18 +119,10 @@ fn reserved_verbs_say_so_and_exit_with_2() {
         for arguments in [vec![verb], vec![verb, "a.gz", "--whatever"]] {
             let output = spinbook(folder.path(), &arguments);
             assert_eq!(code(&output), 2, "{arguments:?}");
-            assert!(
-                err(&output).contains("reserved, not built yet"),
-                "{arguments:?}: {}",
-                err(&output)
-            );
+            assert!(err(&output).contains("reserved, not built yet"), "{arguments:?}: {}", err(&output));
         }
         let output = spinbook(folder.path(), &["--json", verb]);
-        assert!(
-            object(&output)["error"]["what"]
-                .as_str()
-                .is_some_and(|what| what.contains("reserved"))
-        );
+        assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains("reserved")));
     }
     let output = spinbook(folder.path(), &["config", "schema"]);
     assert_eq!(code(&output), 2);
@@ -195,11 +166,7 @@ fn an_unknown_venue_is_refused_with_the_nearest_name() {
     for arguments in cases {
         let output = spinbook(folder.path(), arguments);
         assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
-        assert!(
-            err(&output).contains("did you mean `binance-usdm`?"),
-            "{arguments:?}: {}",
-            err(&output)
-        );
+        assert!(err(&output).contains("did you mean `binance-usdm`?"), "{arguments:?}: {}", err(&output));
         let output = spinbook(folder.path(), &[arguments, &["--json"]].concat());
         assert_eq!(object(&output)["error"]["exit_code"], 2);
     }
@@ -226,17 +193,13 @@ fn the_sample_is_written_once_and_checks() {
 #[test]
 fn a_bad_configuration_is_answered_with_file_line_value_and_nearest_key() {
     let folder = with_config("position_max_base = ", "positon_max_base = ");
-    for verb in [&["config", "check", "-c"]] {
+    for verb in [&["config", "check", "-c"], &["run", "--mode=paper", "-c"]] {
         let output = spinbook(folder.path(), &[verb, ["spinbook.toml"].as_slice()].concat());
         assert_eq!(code(&output), 2, "{}", err(&output));
         let text = err(&output);
-        for part in [
-            "spinbook.toml:",
-            "positon_max_base",
-            "\"0.05\"",
-            "did you mean `position_max_base`?",
-            "is missing",
-        ] {
+        for part in
+            ["spinbook.toml:", "positon_max_base", "\"0.05\"", "did you mean `position_max_base`?", "is missing"]
+        {
             assert!(text.contains(part), "{verb:?}: no `{part}` in {text}");
         }
     }
@@ -253,15 +216,7 @@ fn keys_override_the_file_from_the_environment_and_the_command_line() {
     let output = Command::new(env!("CARGO_BIN_EXE_spinbook"))
         .current_dir(folder.path())
         .env("SPINBOOK_RISK__POSITION_MAX_BASE", "0.2")
-        .args([
-            "config",
-            "check",
-            "-c",
-            "spinbook.toml",
-            "--json",
-            "--set",
-            "risk.open_orders_max=6",
-        ])
+        .args(["config", "check", "-c", "spinbook.toml", "--json", "--set", "risk.open_orders_max=6"])
         .output()
         .expect("the program starts");
     let value = object(&output);
@@ -276,29 +231,18 @@ fn keys_are_checked_and_never_printed() {
         (good.clone(), 0o600, 0, "vmPUZE6m…Eh8A"),
         (good.clone(), 0o644, 2, "chmod 600"),
         (good.replace(SECRET, &format!("{SECRET} ")), 0o600, 2, "white space"),
-        (
-            good.replace(SECRET, "your-secret-key-goes-here"),
-            0o600,
-            2,
-            "placeholder",
-        ),
+        (good.replace(SECRET, "your-secret-key-goes-here"), 0o600, 2, "placeholder"),
         (good.replace("api_key", "api_kye"), 0o600, 2, "did you mean `api_key`"),
         (good.replace('"', ""), 0o600, 2, "line 1 is not TOML"),
     ];
     for (content, mode, expected, words) in cases {
         let folder = with_keys(&content, mode);
         for extra in [&[] as &[&str], &["--json"]] {
-            let output = spinbook(
-                folder.path(),
-                &[&["keys", "check", "-c", "spinbook.toml"], extra].concat(),
-            );
+            let output = spinbook(folder.path(), &[&["keys", "check", "-c", "spinbook.toml"], extra].concat());
             assert_eq!(code(&output), expected, "{words}: {}", err(&output));
             let text = format!("{}{}", out(&output), err(&output));
             assert!(text.contains(words), "no `{words}` in {text}");
-            assert!(
-                !text.contains(&SECRET[..20]) && !text.contains(&KEY[..20]),
-                "a secret is printed: {text}"
-            );
+            assert!(!text.contains(&SECRET[..20]) && !text.contains(&KEY[..20]), "a secret is printed: {text}");
         }
     }
     let folder = with_config("venue", "venue");
@@ -343,9 +287,17 @@ fn a_journal_cannot_be_read_yet() {
     let folder = folder();
     let output = spinbook(folder.path(), &["journal", "x", "--json"]);
     assert_eq!(code(&output), 2);
-    assert!(
-        object(&output)["error"]["what"]
-            .as_str()
-            .is_some_and(|what| what.contains("reserved"))
-    );
+    assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains("reserved")));
+}
+
+#[test]
+fn a_port_in_use_is_said_with_what_to_do() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let output = spinbook(folder.path(), &["exchange", "--listen", &address, "--json"]);
+    assert_eq!(code(&output), 2, "{}", err(&output));
+    let value = object(&output);
+    assert!(value["error"]["what"].as_str().is_some_and(|what| what.contains("in use")), "{value}");
+    assert!(value["error"]["next"].as_str().is_some_and(|next| next.contains("--listen")), "{value}");
 }

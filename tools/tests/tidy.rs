@@ -40,10 +40,7 @@ fn comments_strings_and_characters_are_blanked() {
 
 #[test]
 fn tests_are_told_from_production_code() {
-    let source = Source::new(
-        "feed/src/x.rs",
-        "fn a() {}\n#[cfg(test)]\nmod tests {\n  fn b() {}\n}\nfn c() {}\n",
-    );
+    let source = Source::new("feed/src/x.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n  fn b() {}\n}\nfn c() {}\n");
     let production: Vec<usize> = source.production().map(|(line, _, _)| line).collect();
     assert_eq!(production, [1, 6]);
     let names: Vec<String> = source.functions().into_iter().map(|function| function.name).collect();
@@ -60,24 +57,9 @@ fn line_1_names_the_temperature() {
 #[test]
 fn rooms_import_only_from_their_left() {
     let rule = |source: &Source| import_order(source).0;
-    bites(
-        rule,
-        "engine/src/book/mod.rs",
-        "use crate::strategy::View;",
-        "use crate::types::Tick;",
-    );
-    bites(
-        rule,
-        "engine/src/ring.rs",
-        "use crate::{types::Tick,\n  risk::Gate};",
-        "use crate::{types::{Lots, Tick}};",
-    );
-    bites(
-        rule,
-        "feed/src/venue/mod.rs",
-        "fn f(x: crate::gateway::Gateway) {}",
-        "use crate::number::Scale;",
-    );
+    bites(rule, "engine/src/book/mod.rs", "use crate::strategy::View;", "use crate::types::Tick;");
+    bites(rule, "engine/src/ring.rs", "use crate::{types::Tick,\n  risk::Gate};", "use crate::{types::{Lots, Tick}};");
+    bites(rule, "feed/src/venue/mod.rs", "fn f(x: crate::gateway::Gateway) {}", "use crate::number::Scale;");
     check(rule);
     circles();
 }
@@ -94,40 +76,23 @@ fn circles() {
                 .map(move |(from, to)| (format!("{package}/{from}"), format!("{package}/{to}")))
         })
         .collect();
-    let both: Vec<_> = edges
-        .iter()
-        .filter(|(from, to)| from < to && edges.contains(&(to.clone(), from.clone())))
-        .collect();
+    let both: Vec<_> =
+        edges.iter().filter(|(from, to)| from < to && edges.contains(&(to.clone(), from.clone()))).collect();
     assert!(both.is_empty(), "rooms import each other: {both:?}");
 }
 
 #[test]
 fn hot_code_imports_neither_files_nor_sockets_nor_the_simulator() {
     let bad = "//! HOT: x.\nuse crate::sim::Faults;";
-    bites(
-        hot_imports,
-        "feed/src/session.rs",
-        bad,
-        "//! HOT: x.\nuse crate::sync::BookSync;",
-    );
-    bites(
-        hot_imports,
-        "feed/src/session.rs",
-        bad,
-        "//! COLD: x.\nuse crate::sim::Faults;",
-    );
+    bites(hot_imports, "feed/src/session.rs", bad, "//! HOT: x.\nuse crate::sync::BookSync;");
+    bites(hot_imports, "feed/src/session.rs", bad, "//! COLD: x.\nuse crate::sim::Faults;");
     check(hot_imports);
 }
 
 #[test]
 fn hot_code_makes_no_banned_call() {
     let path = "feed/src/session.rs";
-    bites(
-        hot_calls,
-        path,
-        "//! HOT: x.\nfn f() { v.push(1); }",
-        "//! HOT: x.\nfn new() { v.push(1); }",
-    );
+    bites(hot_calls, path, "//! HOT: x.\nfn f() { v.push(1); }", "//! HOT: x.\nfn new() { v.push(1); }");
     bites(
         hot_calls,
         path,
@@ -164,24 +129,14 @@ fn floats_are_no_prices() {
 fn unsafe_stands_in_named_files_with_its_reason() {
     let head = "//! HOT: x.\n#![allow(unsafe_code)]\n";
     let good = format!("{head}// SAFETY: one writer.\nunsafe {{ f() }}");
-    bites(
-        unsafe_blocks,
-        "engine/src/ring.rs",
-        &format!("{head}unsafe {{ f() }}"),
-        &good,
-    );
+    bites(unsafe_blocks, "engine/src/ring.rs", &format!("{head}unsafe {{ f() }}"), &good);
     assert!(!unsafe_blocks(&Source::new("engine/src/risk.rs", &good)).is_empty());
     check(unsafe_blocks);
 }
 
 #[test]
 fn nothing_unwraps_outside_tests() {
-    bites(
-        unwraps,
-        "feed/src/x.rs",
-        "let a = b.unwrap();",
-        "#[test]\nfn t() { b.unwrap(); }",
-    );
+    bites(unwraps, "feed/src/x.rs", "let a = b.unwrap();", "#[test]\nfn t() { b.unwrap(); }");
     check(unwraps);
 }
 
@@ -203,19 +158,9 @@ fn nothing_says_it_is_unfinished() {
 
 #[test]
 fn the_protocol_lane_touches_no_socket_file_thread_or_clock() {
-    bites(
-        sans_io,
-        "feed/src/gateway/mod.rs",
-        "use std::net::TcpStream;",
-        "use crate::timer::Timer;",
-    );
+    bites(sans_io, "feed/src/gateway/mod.rs", "use std::net::TcpStream;", "use crate::timer::Timer;");
     bites(sans_io, "engine/src/risk.rs", "let t = Instant::now();", "let t = now;");
-    bites(
-        sans_io,
-        "engine/src/risk.rs",
-        "std::fs::read(p)",
-        "// std::fs is not used",
-    );
+    bites(sans_io, "engine/src/risk.rs", "std::fs::read(p)", "// std::fs is not used");
     check(sans_io);
 }
 
@@ -224,12 +169,7 @@ fn venues_do_not_import_each_other() {
     let venues = ["binance".to_owned(), "okx".to_owned()];
     let rule = |source: &Source| venues_apart(source, &venues);
     let path = "feed/src/venue/okx/decode.rs";
-    bites(
-        rule,
-        path,
-        "use crate::venue::binance::Card;",
-        "use crate::venue::okx::Card;",
-    );
+    bites(rule, path, "use crate::venue::binance::Card;", "use crate::venue::okx::Card;");
     let present: BTreeSet<String> = project_files()
         .iter()
         .filter_map(|path| Some(path.strip_prefix("feed/src/venue/")?.split_once('/')?.0.to_owned()))
@@ -240,45 +180,26 @@ fn venues_do_not_import_each_other() {
 
 #[test]
 fn one_file_spawns_threads() {
-    bites(
-        threads,
-        "tools/src/topology.rs",
-        "std::thread::spawn(f);",
-        "threads::start(f);",
-    );
+    bites(threads, "tools/src/topology.rs", "std::thread::spawn(f);", "threads::start(f);");
     check(threads);
 }
 
 #[test]
 fn tools_and_bench_do_not_import_each_other() {
-    for (manifest, other) in [
-        ("tools/Cargo.toml", "spinbook-bench"),
-        ("bench/Cargo.toml", "path = \"../tools\""),
-    ] {
+    for (manifest, other) in [("tools/Cargo.toml", "spinbook-bench"), ("bench/Cargo.toml", "path = \"../tools\"")] {
         let text = std::fs::read_to_string(root().join(manifest)).expect("the manifest is there");
         assert!(!text.contains(other), "{manifest} names {other}");
     }
     let bench = std::fs::read_to_string(root().join("bench/Cargo.toml")).expect("the manifest is there");
     assert!(
-        !bench
-            .lines()
-            .any(|line| line.starts_with("spinbook.") || line.starts_with("spinbook ")),
+        !bench.lines().any(|line| line.starts_with("spinbook.") || line.starts_with("spinbook ")),
         "bench imports tools"
     );
 }
 
 /// What may lie at the top, beside dotfiles.
-const TOP: [&str; 9] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    "engine",
-    "feed",
-    "bench",
-    "tools",
-    "README.md",
-    "BENCHMARKS.md",
-    "LICENSE",
-];
+const TOP: [&str; 9] =
+    ["Cargo.toml", "Cargo.lock", "engine", "feed", "bench", "tools", "README.md", "BENCHMARKS.md", "LICENSE"];
 
 #[test]
 fn the_top_level_is_fixed() {
@@ -289,27 +210,14 @@ fn the_top_level_is_fixed() {
     assert!(stray("docs/a.md") && stray("src/main.rs") && !stray("engine/src/lib.rs") && !stray(".ci/run"));
     let found: Vec<String> = project_files().into_iter().filter(|path| stray(path)).collect();
     assert!(found.is_empty(), "{found:?}");
-    for name in [
-        "Cargo.toml",
-        "Cargo.lock",
-        "README.md",
-        "LICENSE",
-        ".gitignore",
-        ".ci/run",
-    ] {
+    for name in ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE", ".gitignore", ".ci/run"] {
         assert!(root().join(name).exists(), "{name} is missing");
     }
 }
 
 /// Whether a line names a folder of somebody's machine.
 fn names_a_machine_path(line: &str) -> bool {
-    let folders = [
-        ["/ho", "me/"],
-        ["/ro", "ot/"],
-        ["/wo", "rk/"],
-        ["/Us", "ers/"],
-        ["/tm", "p/"],
-    ];
+    let folders = [["/ho", "me/"], ["/ro", "ot/"], ["/wo", "rk/"], ["/Us", "ers/"], ["/tm", "p/"]];
     folders.iter().map(|parts| parts.concat()).any(|folder| {
         line.match_indices(&folder).any(|(at, _)| {
             let before = line[..at].chars().next_back();
@@ -338,9 +246,7 @@ fn nothing_large_or_recorded_is_tracked() {
     for path in project_files() {
         let bytes = std::fs::metadata(root().join(&path)).expect("a tracked file").len();
         assert!(bytes < 1 << 20, "{path} has {bytes} bytes");
-        let recorded = [".gz", ".zst", ".pem", ".key"]
-            .iter()
-            .any(|ending| path.ends_with(ending));
+        let recorded = [".gz", ".zst", ".pem", ".key"].iter().any(|ending| path.ends_with(ending));
         assert!(!recorded, "{path}: recordings and keys are not part of the project");
     }
 }

@@ -31,11 +31,7 @@ fn verify(arguments: &[&Path], venue: Option<&str>) -> (i32, Value, String) {
     let text = String::from_utf8(stdout).expect("stdout is UTF-8");
     assert_eq!(text.lines().count(), 1, "stdout is not one line: {text}");
     let value: Value = serde_json::from_str(text.trim_end()).expect("the line is JSON");
-    (
-        status.code().expect("it was not killed"),
-        value,
-        String::from_utf8_lossy(&stderr).into_owned(),
-    )
+    (status.code().expect("it was not killed"), value, String::from_utf8_lossy(&stderr).into_owned())
 }
 
 /// A recording's lines.
@@ -50,11 +46,7 @@ fn lines(path: &Path) -> Vec<String> {
 /// The 2024 perpetual chain, as one list of lines.
 fn perpetual(data: &Path) -> Vec<String> {
     let folder = data.join("binance-usdm");
-    [
-        lines(&folder.join("btcusdt_20240718.gz")),
-        lines(&folder.join("btcusdt_20240719.gz")),
-    ]
-    .concat()
+    [lines(&folder.join("btcusdt_20240718.gz")), lines(&folder.join("btcusdt_20240719.gz"))].concat()
 }
 
 fn write(folder: &Path, lines: &[String]) -> PathBuf {
@@ -73,10 +65,7 @@ fn symbol(value: &Value) -> &Value {
 
 /// Places of depth messages that follow the snapshot, well inside the chain.
 fn depth_lines(lines: &[String]) -> Vec<usize> {
-    let snapshot = lines
-        .iter()
-        .position(|line| line.contains("lastUpdateId"))
-        .expect("the chain has a snapshot");
+    let snapshot = lines.iter().position(|line| line.contains("lastUpdateId")).expect("the chain has a snapshot");
     let is_depth = |index: &usize| lines[*index].contains("\"depthUpdate\"");
     (snapshot + 1_000..lines.len()).filter(is_depth).collect()
 }
@@ -85,27 +74,9 @@ fn depth_lines(lines: &[String]) -> Vec<usize> {
 fn the_recorded_chains_are_whole_with_every_pair_checked() {
     let Some(data) = data() else { return };
     let chains = [
-        (
-            "binance-usdm",
-            ["btcusdt_20240718.gz", "btcusdt_20240719.gz"],
-            71_984,
-            9_022,
-            625,
-        ),
-        (
-            "binance-usdm",
-            ["btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz"],
-            73_765,
-            16_110,
-            1_565,
-        ),
-        (
-            "binance-spot",
-            ["btcusdt_20240808.gz", "btcusdt_20240809.gz"],
-            99_574,
-            6_495,
-            1_072,
-        ),
+        ("binance-usdm", ["btcusdt_20240718.gz", "btcusdt_20240719.gz"], 71_984, 9_022, 625),
+        ("binance-usdm", ["btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz"], 73_765, 16_110, 1_565),
+        ("binance-spot", ["btcusdt_20240808.gz", "btcusdt_20240809.gz"], 99_574, 6_495, 1_072),
     ];
     for (venue, names, line_count, depth, pairs) in chains {
         let files = names.map(|name| data.join(venue).join(name));
@@ -134,15 +105,7 @@ fn the_object_has_exactly_the_promised_keys() {
     let Some(data) = data() else { return };
     let folder = data.join("binance-usdm");
     let (_, value, _) = verify(&[&folder.join("btcusdt_20240718.gz")], None);
-    let keys = |value: &Value| {
-        value
-            .as_object()
-            .expect("an object")
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
+    let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>().join(" ");
     let top = "files venue lines frames bad_frames scanned fallback elapsed_seconds lines_per_second symbols";
     assert_eq!(keys(&value), top);
     let inner = "state depth levels snapshots gaps resyncs bbo_checked bbo_matched checksum_checked checksum_matched crossed \
@@ -191,10 +154,7 @@ fn a_wrong_best_bid_is_found() {
     let (code, value, errors) = verify(&[&write(folder.path(), &lines)], Some("binance-usdm"));
     assert_eq!(code, 3, "{value}");
     assert!(errors.contains("best bid/ask"), "{errors}");
-    assert!(
-        symbol(&value)["bbo_checked"].as_u64() > symbol(&value)["bbo_matched"].as_u64(),
-        "{value}"
-    );
+    assert!(symbol(&value)["bbo_checked"].as_u64() > symbol(&value)["bbo_matched"].as_u64(), "{value}");
     assert!(value["problem"].is_string());
 }
 
@@ -208,10 +168,7 @@ fn cut_short_and_corrupt_files_are_reported_as_far_as_they_read() {
     fs::write(&path, &original[..original.len() / 2]).expect("writable");
     let (code, value, errors) = verify(&[&path], Some("binance-usdm"));
     assert_eq!(code, 3, "{errors}");
-    assert!(
-        value["lines"].as_u64().expect("a number") > 1_000,
-        "what is readable is reported: {value}"
-    );
+    assert!(value["lines"].as_u64().expect("a number") > 1_000, "what is readable is reported: {value}");
 
     let mut flipped = original.clone();
     let middle = flipped.len() / 2;
@@ -242,12 +199,7 @@ fn what_cannot_be_read_at_all_is_a_failure_with_advice() {
     let (code, value, _) = verify(&[&missing], Some("binance-usdm"));
     assert_eq!(code, 1, "{value}");
     let error = &value["error"];
-    assert!(
-        error["where"]
-            .as_str()
-            .is_some_and(|place| place.contains("missing.gz")),
-        "{value}"
-    );
+    assert!(error["where"].as_str().is_some_and(|place| place.contains("missing.gz")), "{value}");
     assert!(error["why"].is_string() && error["next"].is_string(), "{value}");
 
     let text = folder.path().join("letter.txt");

@@ -27,10 +27,7 @@ fn project() -> PathBuf {
 }
 
 fn arguments() -> Result<Option<Arguments>, String> {
-    let mut parsed = Arguments {
-        accept: None,
-        baseline: project().join("bench/counts/baseline.json"),
-    };
+    let mut parsed = Arguments { accept: None, baseline: project().join("bench/counts/baseline.json") };
     let (mut accept, mut reason) = (false, None);
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
@@ -55,16 +52,7 @@ fn build() -> Result<PathBuf, String> {
     let target = project().join("target/gate");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "-p",
-            "spinbook-bench",
-            "--bin",
-            "stages",
-            "--target-dir",
-        ])
+        .args(["build", "--quiet", "--release", "-p", "spinbook-bench", "--bin", "stages", "--target-dir"])
         .arg(&target)
         .current_dir(project())
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=x86-64-v3")
@@ -85,12 +73,7 @@ fn count(binary: &Path, stage: &str) -> Result<Option<StageCount>, String> {
     let mut out_option = std::ffi::OsString::from("--callgrind-out-file=");
     out_option.push(&file);
     let output = Command::new("valgrind")
-        .args([
-            "--quiet",
-            "--tool=callgrind",
-            "--collect-atstart=no",
-            "--toggle-collect=*counted_by_the_gate*",
-        ])
+        .args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_by_the_gate*"])
         .arg(out_option)
         .arg(binary)
         .arg(stage)
@@ -102,10 +85,7 @@ fn count(binary: &Path, stage: &str) -> Result<Option<StageCount>, String> {
         })?;
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return Err(format!(
-            "stage {stage}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
+        return Err(format!("stage {stage}: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     if said.starts_with("skipped") {
         return Ok(None);
@@ -142,11 +122,7 @@ fn accept(file: &Path, reason: String, counts: BTreeMap<String, StageCount>) -> 
         reasons = before.reasons;
     }
     reasons.push(format!("{}: {reason}", compiler()));
-    let baseline = Baseline {
-        compiler: compiler(),
-        reasons,
-        stages,
-    };
+    let baseline = Baseline { compiler: compiler(), reasons, stages };
     let mut text = serde_json::to_string_pretty(&baseline).map_err(|error| error.to_string())?;
     text.push('\n');
     if let Some(folder) = file.parent() {
@@ -159,11 +135,7 @@ fn accept(file: &Path, reason: String, counts: BTreeMap<String, StageCount>) -> 
 fn judge(baseline: &Baseline, counts: &BTreeMap<String, StageCount>) -> bool {
     let mut open = true;
     if baseline.compiler != compiler() {
-        println!(
-            "the baseline is of {}, this is {}: accept a new one",
-            baseline.compiler,
-            compiler()
-        );
+        println!("the baseline is of {}, this is {}: accept a new one", baseline.compiler, compiler());
         open = false;
     }
     for (stage, finding) in compare(baseline, counts, needs_recording) {
@@ -202,10 +174,7 @@ fn run(arguments: Arguments) -> Result<bool, String> {
     match read_baseline(&arguments.baseline)? {
         Some(baseline) => Ok(judge(&baseline, &counts)),
         None => {
-            println!(
-                "there is no baseline at {}: gate accept --reason \"first\"",
-                arguments.baseline.display()
-            );
+            println!("there is no baseline at {}: gate accept --reason \"first\"", arguments.baseline.display());
             Ok(false)
         }
     }

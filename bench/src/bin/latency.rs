@@ -45,17 +45,13 @@ fn print_table(recording: &Recording, outcome: &Outcome) {
             continue;
         }
         println!("{}, {}: {} frames, ns", recording.name, class.name(), frames.len());
-        let heads: Vec<String> = PERCENTILES
-            .iter()
-            .map(|percentile| format!("{:>9}", format!("p{percentile}")))
-            .collect();
+        let heads: Vec<String> =
+            PERCENTILES.iter().map(|percentile| format!("{:>9}", format!("p{percentile}"))).collect();
         println!("  {:44}{}{:>9}  fixed + a level", "", heads.concat(), "mean");
         for times in &outcome.times {
             let row = row(outcome, times, class);
             let cells: Vec<String> = row.ns.iter().map(|ns| format!("{ns:9.0}")).collect();
-            let line = row.line.map_or(String::new(), |line| {
-                format!("  {:.0} + {:.2} n", line.intercept, line.slope)
-            });
+            let line = row.line.map_or(String::new(), |line| format!("  {:.0} + {:.2} n", line.intercept, line.slope));
             println!("  {:44}{}{:9.0}{line}", row.name, cells.concat(), row.mean_ns);
         }
     }
@@ -81,19 +77,13 @@ fn write_histograms(folder: &PathBuf, recording: &Recording, outcome: &Outcome) 
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    threads::pin(threads::cores().len().saturating_sub(1));
     let play = |recording: &Recording| {
-        let outcome = path_outcome(recording, effort)?;
+        let outcome = threads::alone(|| path_outcome(recording, effort))?;
         print_table(recording, &outcome);
-        arguments
-            .out
-            .as_ref()
-            .map_or(Ok(()), |folder| write_histograms(folder, recording, &outcome))
+        arguments.out.as_ref().map_or(Ok(()), |folder| write_histograms(folder, recording, &outcome))
     };
     if !arguments.files.is_empty() {
-        let name = arguments.files[0]
-            .file_name()
-            .map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
+        let name = arguments.files[0].file_name().map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
         return play(&Recording::read(&name, &arguments.files)?);
     }
     for (place, (name, _)) in CHAINS.iter().enumerate() {

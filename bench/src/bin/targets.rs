@@ -1,12 +1,12 @@
 //! COLD: measures every ratio, prints each beside its target, and writes BENCHMARKS.md on request.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
-use spinbook_bench::allocations::CountingAllocator;
-use spinbook_bench::machine::{Machine, NoiseMeter};
+use spinbook_bench::alloc::CountingAllocator;
+use spinbook_bench::machine::{Machine, Noise, NoiseMeter};
 use spinbook_bench::measure::{
-    Effort, Figures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
+    Effort, Figures, PeerFigures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
 };
 use spinbook_bench::percentiles::{Class, histogram_of};
 use spinbook_bench::pipeline::Outcome;
@@ -27,6 +27,9 @@ Measures every ratio and prints each beside its target.
   --write   writes the report as Markdown to this file, and its plots to bench/plots beside it
   --quick   few rounds: shows that everything runs, its figures are rough
   --no-peers  leaves out bench/peers, which takes minutes to build the first time";
+
+/// Frame-to-order times by recording.
+type Outcomes = Vec<(String, Outcome)>;
 
 #[derive(Default)]
 struct Arguments {
@@ -59,9 +62,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
 
 fn recordings(files: &[PathBuf], skipped: &mut Vec<String>) -> Result<Vec<Recording>, String> {
     if !files.is_empty() {
-        let name = files[0]
-            .file_name()
-            .map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
+        let name = files[0].file_name().map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
         return Recording::read(&name, files).map(|recording| vec![recording]);
     }
     let mut found = Vec::new();
@@ -80,12 +81,11 @@ fn say(arguments: &Arguments, what: &str) {
     }
 }
 
-fn measure(arguments: &Arguments) -> Result<(Figures, Vec<(String, Outcome)>), String> {
-    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+/// Figures and outcomes of everything that one thread measures.
+fn measure_alone(arguments: &Arguments, effort: Effort) -> Result<(Figures, Outcomes), String> {
     let none = |_: &_| Vec::new();
     let mut figures = Figures::default();
     let mut outcomes = Vec::new();
-    threads::pin(threads::cores().len().saturating_sub(1));
     say(arguments, "decode, synthetic sizes");
     figures.decode = decode_synthetic(effort, &none)?;
     let recordings = recordings(&arguments.files, &mut figures.skipped)?;
@@ -102,13 +102,56 @@ fn measure(arguments: &Arguments) -> Result<(Figures, Vec<(String, Outcome)>), S
         figures.path.push(path_table(recording, &outcome));
         outcomes.push((recording.name.clone(), outcome));
     }
+    Ok((figures, outcomes))
+}
+
+fn measure(arguments: &Arguments) -> Result<(Figures, Outcomes, Noise), String> {
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    let (measured, noise) = threads::alone(|| {
+        let meter = NoiseMeter::start();
+        let measured = measure_alone(arguments, effort);
+        (measured, meter.stop())
+    });
+    let (mut figures, outcomes) = measured?;
     say(arguments, "rings");
     if threads::cores().len() >= 2 {
         figures.ring = Some(ring_table(&ring::Kind::usual(), effort));
     } else {
         figures.skipped.push("ring: it takes two cores".into());
     }
-    Ok((figures, outcomes))
+    if arguments.no_peers || !arguments.files.is_empty() {
+        figures.skipped.push("bench/peers: not asked for".into());
+    } else {
+        match peers(arguments) {
+            Ok(peers) => (figures.decode_native, figures.ring_native) = (peers.decode, peers.ring),
+            Err(why) => figures.skipped.push(format!("bench/peers: {why}")),
+        }
+    }
+    Ok((figures, outcomes, noise))
+}
+
+/// What bench/peers measures, built and started in its own folder for its own flags.
+fn peers(arguments: &Arguments) -> Result<PeerFigures, String> {
+    say(arguments, "bench/peers, which is built first");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["run", "--release", "--quiet", "--", "--json"]);
+    if arguments.quick {
+        command.arg("--quick");
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let output = command
+        .current_dir(folder)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err("it does not build or run".into());
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("its output is not understood: {error}"))
 }
 
 /// One plot a recording, in `bench/plots` beside the report.
@@ -119,15 +162,8 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
     for (name, outcome) in outcomes {
         let frames = Class::Depth.frames(outcome);
         let curve = |times| histogram_of(times, &frames);
-        let curves: Vec<_> = outcome
-            .times
-            .iter()
-            .map(|times| (times.name.clone(), curve(times)))
-            .collect();
-        let file = format!(
-            "frame_to_order_{}.svg",
-            name.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
-        );
+        let curves: Vec<_> = outcome.times.iter().map(|times| (times.name.clone(), curve(times))).collect();
+        let file = format!("frame_to_order_{}.svg", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
         let path = folder.join(&file);
         let drawn = plot::svg(&format!("Frame to order, depth frames, {name}"), &curves);
         std::fs::write(&path, drawn).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -137,9 +173,7 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let meter = NoiseMeter::start();
-    let (figures, outcomes) = measure(arguments)?;
-    let noise = meter.stop();
+    let (figures, outcomes, noise) = measure(arguments)?;
     let plots = match &arguments.write {
         Some(file) => write_plots(file, &outcomes)?,
         None => Vec::new(),

@@ -48,28 +48,19 @@ impl TreeBook {
     #[inline]
     #[must_use]
     pub fn best_bid(&self) -> Option<Level> {
-        self.bids.last_key_value().map(|(&tick, &lots)| Level {
-            tick: Tick(tick),
-            lots: Lots(lots),
-        })
+        self.bids.last_key_value().map(|(&tick, &lots)| Level { tick: Tick(tick), lots: Lots(lots) })
     }
 
     /// The lowest ask.
     #[inline]
     #[must_use]
     pub fn best_ask(&self) -> Option<Level> {
-        self.asks.first_key_value().map(|(&tick, &lots)| Level {
-            tick: Tick(tick),
-            lots: Lots(lots),
-        })
+        self.asks.first_key_value().map(|(&tick, &lots)| Level { tick: Tick(tick), lots: Lots(lots) })
     }
 
     /// All levels of a side, best outward.
     pub fn levels(&self, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
-        let level = |(&tick, &lots): (&i64, &i64)| Level {
-            tick: Tick(tick),
-            lots: Lots(lots),
-        };
+        let level = |(&tick, &lots): (&i64, &i64)| Level { tick: Tick(tick), lots: Lots(lots) };
         match side {
             Side::Bid => Box::new(self.bids.iter().rev().map(level)),
             Side::Ask => Box::new(self.asks.iter().map(level)),

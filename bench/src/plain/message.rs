@@ -122,10 +122,7 @@ impl Increments {
     pub(super) fn level(self, price: &str, quantity: &str) -> Result<Level, PlainError> {
         let tick = self.price.parse(price.as_bytes()).ok_or(PlainError::Number)?;
         let lots = self.quantity.parse(quantity.as_bytes()).ok_or(PlainError::Number)?;
-        Ok(Level {
-            tick: Tick(tick),
-            lots: Lots(lots),
-        })
+        Ok(Level { tick: Tick(tick), lots: Lots(lots) })
     }
 
     #[inline]

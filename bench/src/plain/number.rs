@@ -24,10 +24,7 @@ impl Increment {
     /// If `step` is zero or `decimals` above 18.
     #[must_use]
     pub fn new(decimals: u32, step: u64) -> Increment {
-        assert!(
-            step > 0 && decimals <= 18,
-            "an increment is positive and has at most 18 decimals"
-        );
+        assert!(step > 0 && decimals <= 18, "an increment is positive and has at most 18 decimals");
         let (mut decimals, mut step) = (decimals, step);
         while decimals > 0 && step.is_multiple_of(10) {
             decimals -= 1;
@@ -122,17 +119,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_plain_decimal() {
         let lot = Increment::new(3, 1);
-        for text in [
-            &b""[..],
-            b".",
-            b".5",
-            b"1e3",
-            b"-1",
-            b"1.2.3",
-            b" 1",
-            b"1.0001",
-            b"99999999999999999999",
-        ] {
+        for text in [&b""[..], b".", b".5", b"1e3", b"-1", b"1.2.3", b" 1", b"1.0001", b"99999999999999999999"] {
             assert_eq!(lot.parse(text), None, "{:?}", String::from_utf8_lossy(text));
         }
     }

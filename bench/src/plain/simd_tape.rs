@@ -17,11 +17,7 @@ impl SimdJsonTape {
     /// With empty buffers that grow to the largest frame.
     #[must_use]
     pub fn new(increments: Increments) -> SimdJsonTape {
-        SimdJsonTape {
-            increments,
-            buffers: Buffers::default(),
-            tape: None,
-        }
+        SimdJsonTape { increments, buffers: Buffers::default(), tape: None }
     }
 }
 

@@ -17,11 +17,7 @@ impl SimdJsonTyped {
     /// With empty buffers that grow to the largest frame.
     #[must_use]
     pub fn new(increments: Increments) -> SimdJsonTyped {
-        SimdJsonTyped {
-            increments,
-            buffers: Buffers::default(),
-            tape: None,
-        }
+        SimdJsonTyped { increments, buffers: Buffers::default(), tape: None }
     }
 }
 
@@ -79,10 +75,7 @@ impl SimdJsonBuffers {
     /// With empty buffers that grow to the largest frame.
     #[must_use]
     pub fn new(increments: Increments) -> SimdJsonBuffers {
-        SimdJsonBuffers {
-            increments,
-            buffers: Buffers::default(),
-        }
+        SimdJsonBuffers { increments, buffers: Buffers::default() }
     }
 }
 

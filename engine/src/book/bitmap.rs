@@ -26,19 +26,13 @@ impl Bitmap {
 
     /// Around words that are all zero, which set-up allocated.
     pub(crate) fn new(words: Box<[u64; WORDS]>) -> Bitmap {
-        Bitmap {
-            words,
-            groups: [0; GROUPS],
-        }
+        Bitmap { words, groups: [0; GROUPS] }
     }
 
     /// For many updates in a row.
     #[inline]
     pub(crate) fn writer(&mut self) -> BitmapWriter<'_> {
-        BitmapWriter {
-            words: &mut self.words,
-            groups: &mut self.groups,
-        }
+        BitmapWriter { words: &mut self.words, groups: &mut self.groups }
     }
 
     /// Marks one slot.
@@ -116,10 +110,7 @@ impl Bitmap {
     /// Whether no occupied word is hidden from a search.
     pub(crate) fn is_consistent(&self) -> bool {
         let is_marked = |index: usize| (self.groups[index / 64] >> (index % 64)) & 1 == 1;
-        self.words
-            .iter()
-            .enumerate()
-            .all(|(index, &word)| word == 0 || is_marked(index))
+        self.words.iter().enumerate().all(|(index, &word)| word == 0 || is_marked(index))
     }
 }
 

@@ -22,13 +22,8 @@ impl Book {
             let mut count = 0;
             let mut previous = None;
             for level in self.levels(side) {
-                let ordered = previous.is_none_or(|tick| {
-                    if side == Side::Bid {
-                        level.tick < tick
-                    } else {
-                        level.tick > tick
-                    }
-                });
+                let ordered =
+                    previous.is_none_or(|tick| if side == Side::Bid { level.tick < tick } else { level.tick > tick });
                 if !ordered || level.lots.0 <= 0 {
                     return Err(format!("{side:?}: {level:?} does not belong after {previous:?}"));
                 }
@@ -36,10 +31,7 @@ impl Book {
                 count += 1;
             }
             if count != self.level_count(side) {
-                return Err(format!(
-                    "{side:?}: {count} levels listed, {} counted",
-                    self.level_count(side)
-                ));
+                return Err(format!("{side:?}: {count} levels listed, {} counted", self.level_count(side)));
             }
         }
         Ok(())

@@ -30,10 +30,7 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// Nothing in it.
-    pub(crate) const EMPTY: Leaf = Leaf {
-        keys: [KEY_FREE; LEAF_LEVELS],
-        lots: [0; LEAF_LEVELS],
-    };
+    pub(crate) const EMPTY: Leaf = Leaf { keys: [KEY_FREE; LEAF_LEVELS], lots: [0; LEAF_LEVELS] };
 
     /// How many keys are below `key`: first the block, then the place in it, each without a branch to guess wrong
     /// and without one look waiting for another.
@@ -65,12 +62,7 @@ struct Recent {
 
 impl Recent {
     /// No key belongs to it.
-    const NONE: Recent = Recent {
-        low: i64::MAX,
-        high: i64::MIN,
-        entry: 0,
-        leaf: 0,
-    };
+    const NONE: Recent = Recent { low: i64::MAX, high: i64::MIN, entry: 0, leaf: 0 };
 }
 
 /// One leaf's place in the order.
@@ -107,15 +99,7 @@ pub(crate) struct Far {
 impl Far {
     /// Over storage that set-up allocated: all three slices have `leaves_for(capacity)` elements.
     pub(crate) fn new(leaves: Box<[Leaf]>, directory: Box<[Entry]>, spare: Box<[u32]>, capacity: usize) -> Far {
-        let mut far = Far {
-            leaves,
-            directory,
-            spare,
-            used: 0,
-            length: 0,
-            capacity,
-            recent: Recent::NONE,
-        };
+        let mut far = Far { leaves, directory, spare, used: 0, length: 0, capacity, recent: Recent::NONE };
         far.clear();
         far
     }
@@ -148,11 +132,7 @@ impl Far {
     /// The lowest key; `i64::MAX` if there is none.
     #[inline]
     pub(crate) fn first_key(&self) -> i64 {
-        if self.used == 0 {
-            i64::MAX
-        } else {
-            self.directory[0].first
-        }
+        if self.used == 0 { i64::MAX } else { self.directory[0].first }
     }
 
     /// The quantity at a key; zero if there is none.
@@ -194,14 +174,8 @@ impl Far {
         let entry = self.entry_for(key);
         self.recent = Recent {
             // The first leaf takes whatever is below it, the last one whatever is above.
-            low: if entry == 0 {
-                i64::MIN
-            } else {
-                self.directory[entry].first
-            },
-            high: self.directory[..self.used]
-                .get(entry + 1)
-                .map_or(i64::MAX, |next| next.first),
+            low: if entry == 0 { i64::MIN } else { self.directory[entry].first },
+            high: self.directory[..self.used].get(entry + 1).map_or(i64::MAX, |next| next.first),
             entry,
             leaf: self.directory[entry].leaf as usize,
         };
@@ -209,9 +183,7 @@ impl Far {
 
     /// The entry whose leaf holds the key or would take it.
     fn entry_for(&self, key: i64) -> usize {
-        self.directory[..self.used]
-            .partition_point(|entry| entry.first <= key)
-            .saturating_sub(1)
+        self.directory[..self.used].partition_point(|entry| entry.first <= key).saturating_sub(1)
     }
 
     /// The first place in an entry's leaf that is not below the key; one past its end if all are.
@@ -230,10 +202,7 @@ impl Far {
         if place.slot < self.directory[place.entry].length as usize {
             return place;
         }
-        Place {
-            entry: place.entry + 1,
-            slot: 0,
-        }
+        Place { entry: place.entry + 1, slot: 0 }
     }
 
     /// The level at a place; none past the end.
@@ -255,15 +224,9 @@ impl Far {
     pub(crate) fn next(&self, place: Place) -> Place {
         let slot = place.slot + 1;
         if slot < self.directory[place.entry].length as usize {
-            Place {
-                entry: place.entry,
-                slot,
-            }
+            Place { entry: place.entry, slot }
         } else {
-            Place {
-                entry: place.entry + 1,
-                slot: 0,
-            }
+            Place { entry: place.entry + 1, slot: 0 }
         }
     }
 
@@ -338,10 +301,7 @@ impl Far {
         let opened = self.open_leaf(place.entry + 1);
         debug_assert!(opened, "the caller saw a spare leaf");
         if place.slot == LEAF_LEVELS && place.entry + 2 == self.used {
-            return Place {
-                entry: place.entry + 1,
-                slot: 0,
-            };
+            return Place { entry: place.entry + 1, slot: 0 };
         }
         const HALF: usize = LEAF_LEVELS / 2;
         let full = self.leaves[self.directory[place.entry].leaf as usize];
@@ -353,14 +313,7 @@ impl Far {
         self.directory[place.entry].length = HALF as u32;
         self.directory[place.entry + 1].length = HALF as u32;
         self.directory[place.entry + 1].first = full.keys[HALF];
-        if place.slot <= HALF {
-            place
-        } else {
-            Place {
-                entry: place.entry + 1,
-                slot: place.slot - HALF,
-            }
-        }
+        if place.slot <= HALF { place } else { Place { entry: place.entry + 1, slot: place.slot - HALF } }
     }
 
     /// Puts a spare leaf, empty, into the directory. False if there is none.
@@ -373,11 +326,7 @@ impl Far {
         self.leaves[leaf as usize] = Leaf::EMPTY;
         self.recent = Recent::NONE;
         self.directory.copy_within(entry..self.used, entry + 1);
-        self.directory[entry] = Entry {
-            first: 0,
-            leaf,
-            length: 0,
-        };
+        self.directory[entry] = Entry { first: 0, leaf, length: 0 };
         self.used += 1;
         true
     }

@@ -147,12 +147,8 @@ impl Ladder {
     fn find_best(&mut self) -> bool {
         let start = slot_of(self.low);
         let occupied = &mut self.window.occupied;
-        let slot = occupied
-            .first_from_tidying(start)
-            .or_else(|| occupied.first_from_tidying(0));
-        let window = slot.map_or(KEY_NONE, |slot| {
-            self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64
-        });
+        let slot = occupied.first_from_tidying(start).or_else(|| occupied.first_from_tidying(0));
+        let window = slot.map_or(KEY_NONE, |slot| self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64);
         let best = window.min(self.far.first_key());
         if best == KEY_NONE {
             self.best_key = KEY_NONE;
@@ -184,10 +180,7 @@ impl Ladder {
                 None => self.window.occupied.first_from(0).filter(|&slot| slot < start)?,
             }
         } else if from < start + WINDOW_TICKS {
-            self.window
-                .occupied
-                .first_from(from - WINDOW_TICKS)
-                .filter(|&slot| slot < start)?
+            self.window.occupied.first_from(from - WINDOW_TICKS).filter(|&slot| slot < start)?
         } else {
             return None;
         };
@@ -221,8 +214,7 @@ impl Ladder {
         }
         self.low = low;
         let window = &mut self.window;
-        self.far
-            .take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
+        self.far.take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
         true
     }
 
@@ -269,11 +261,7 @@ impl Ladder {
     /// [`Ladder::top`] level by level, far ones included.
     #[cold]
     fn top_of_all(&self, levels: usize) -> Top {
-        let mut top = Top {
-            levels,
-            key_last: KEY_NONE,
-            lots: 0,
-        };
+        let mut top = Top { levels, key_last: KEY_NONE, lots: 0 };
         for (index, (key, lots)) in self.levels().take(levels).enumerate() {
             top.lots += i128::from(lots);
             if index + 1 == levels {
@@ -307,11 +295,7 @@ impl Ladder {
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-                    return Some(Top {
-                        levels,
-                        key_last: self.low + offset as i64,
-                        lots,
-                    });
+                    return Some(Top { levels, key_last: self.low + offset as i64, lots });
                 }
                 word &= word - 1;
             }
@@ -331,11 +315,7 @@ impl Ladder {
     /// Every level, best first.
     #[inline]
     pub(crate) fn levels(&self) -> LadderLevels<'_> {
-        LadderLevels {
-            ladder: self,
-            offset: 0,
-            place: Place::default(),
-        }
+        LadderLevels { ladder: self, offset: 0, place: Place::default() }
     }
 
     /// How many levels the side holds.

@@ -44,10 +44,7 @@ impl Iterator for NetLevels<'_> {
         for level in self.levels.by_ref() {
             let net = net_of(level, self.own);
             if net.0 > 0 {
-                return Some(Level {
-                    tick: level.tick,
-                    lots: net,
-                });
+                return Some(Level { tick: level.tick, lots: net });
             }
         }
         None
@@ -58,9 +55,7 @@ impl Iterator for NetLevels<'_> {
 #[inline]
 fn net_of(level: Level, own: &[Level]) -> Lots {
     let ours = own.iter().filter(|order| order.tick == level.tick);
-    Lots(ours.fold(level.lots.0, |left, order| {
-        left.saturating_sub(order.lots.0.max(0)).max(0)
-    }))
+    Lots(ours.fold(level.lots.0, |left, order| left.saturating_sub(order.lots.0.max(0)).max(0)))
 }
 
 impl Book {
@@ -68,10 +63,7 @@ impl Book {
     #[inline]
     #[must_use]
     pub fn levels_net<'a>(&'a self, side: Side, own: &'a [Level]) -> NetLevels<'a> {
-        NetLevels {
-            levels: self.levels(side),
-            own,
-        }
+        NetLevels { levels: self.levels(side), own }
     }
 
     /// The best level of a side without our own quantity.
@@ -102,10 +94,7 @@ impl Book {
             if is_repeated || key_of(side, order.tick) > top.key_last {
                 continue;
             }
-            let level = Level {
-                tick: order.tick,
-                lots: self.lots_at(side, order.tick),
-            };
+            let level = Level { tick: order.tick, lots: self.lots_at(side, order.tick) };
             let net = net_of(level, own);
             if net.is_zero() && !level.lots.is_zero() {
                 // A level that is ours alone does not count as one of the first: then these are others.
@@ -119,10 +108,7 @@ impl Book {
     /// [`Book::depth_net`] level by level: what the short way is held against.
     #[must_use]
     pub fn depth_net_slow(&self, side: Side, levels: usize, own: &[Level]) -> i128 {
-        self.levels_net(side, own)
-            .take(levels)
-            .map(|level| i128::from(level.lots.0))
-            .sum()
+        self.levels_net(side, own).take(levels).map(|level| i128::from(level.lots.0)).sum()
     }
 
     /// Quantities on the first `levels` levels, bids and asks, in lots: the imbalance is their difference
@@ -137,10 +123,7 @@ impl Book {
     #[inline]
     #[must_use]
     pub fn imbalance_net(&self, levels: usize, own_bids: &[Level], own_asks: &[Level]) -> (i128, i128) {
-        (
-            self.depth_net(Side::Bid, levels, own_bids),
-            self.depth_net(Side::Ask, levels, own_asks),
-        )
+        (self.depth_net(Side::Bid, levels, own_bids), self.depth_net(Side::Ask, levels, own_asks))
     }
 
     /// The mid weighted by the opposite quantities at the touch, in ticks; none if a side is empty.
@@ -178,10 +161,7 @@ impl Book {
             value += product(level.tick, Lots(taken));
             left -= taken;
         }
-        (lots.0 > 0 && left == 0).then_some(Ratio {
-            numerator: value,
-            denominator: i128::from(lots.0),
-        })
+        (lots.0 > 0 && left == 0).then_some(Ratio { numerator: value, denominator: i128::from(lots.0) })
     }
 }
 
@@ -194,8 +174,6 @@ fn product(tick: Tick, lots: Lots) -> i128 {
 #[inline]
 fn weighted_mid(bid: Level, ask: Level) -> Option<Ratio> {
     let denominator = i128::from(bid.lots.0) + i128::from(ask.lots.0);
-    (denominator > 0).then_some(Ratio {
-        numerator: product(bid.tick, ask.lots) + product(ask.tick, bid.lots),
-        denominator,
-    })
+    (denominator > 0)
+        .then_some(Ratio { numerator: product(bid.tick, ask.lots) + product(ask.tick, bid.lots), denominator })
 }

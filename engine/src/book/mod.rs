@@ -46,22 +46,13 @@ const fn level_of(side: Side, (key, lots): (i64, i64)) -> Level {
         Side::Bid => -key,
         Side::Ask => key,
     };
-    Level {
-        tick: Tick(tick),
-        lots: Lots(lots),
-    }
+    Level { tick: Tick(tick), lots: Lots(lots) }
 }
 
 impl Book {
     /// An empty book over storage that set-up allocated.
     pub(crate) fn new(bids: Ladder, asks: Ladder) -> Book {
-        Book {
-            bids,
-            asks,
-            sequence: 0,
-            state: BookState::Empty,
-            horizon: Horizon::NOTHING,
-        }
+        Book { bids, asks, sequence: 0, state: BookState::Empty, horizon: Horizon::NOTHING }
     }
 
     /// Replaces the whole book by a snapshot; the book is Live from here on.
@@ -76,16 +67,8 @@ impl Book {
         self.bids.clear(best_key(Side::Bid, bids));
         self.asks.clear(best_key(Side::Ask, asks));
         self.horizon = Horizon {
-            bid_low: bids
-                .iter()
-                .map(|level| level.tick)
-                .min()
-                .unwrap_or(Horizon::NOTHING.bid_low),
-            ask_high: asks
-                .iter()
-                .map(|level| level.tick)
-                .max()
-                .unwrap_or(Horizon::NOTHING.ask_high),
+            bid_low: bids.iter().map(|level| level.tick).min().unwrap_or(Horizon::NOTHING.bid_low),
+            ask_high: asks.iter().map(|level| level.tick).max().unwrap_or(Horizon::NOTHING.ask_high),
         };
         self.state = BookState::Live;
         self.write(sequence, bids, asks)
@@ -119,10 +102,7 @@ impl Book {
 
     #[cold]
     fn refuse(&mut self, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let price = bids
-            .iter()
-            .chain(asks)
-            .any(|level| level.tick.0 < 0 || level.tick > TICK_MAX);
+        let price = bids.iter().chain(asks).any(|level| level.tick.0 < 0 || level.tick > TICK_MAX);
         let fault = if price { BookFault::Price } else { BookFault::Quantity };
         self.set_lost(fault.lost_reason());
         Err(fault)
@@ -130,12 +110,8 @@ impl Book {
 
     #[inline]
     fn write(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let mut kept = self
-            .bids
-            .set_all(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
-        kept &= self
-            .asks
-            .set_all(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
+        let mut kept = self.bids.set_all(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
+        kept &= self.asks.set_all(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
         kept &= self.bids.settle();
         kept &= self.asks.settle();
         self.sequence = sequence;
@@ -220,10 +196,7 @@ impl Book {
     #[inline]
     #[must_use]
     pub fn levels(&self, side: Side) -> Levels<'_> {
-        Levels {
-            inner: self.ladder(side).levels(),
-            side,
-        }
+        Levels { inner: self.ladder(side).levels(), side }
     }
 
     /// How many levels a side holds.
@@ -277,21 +250,13 @@ struct Bits {
 impl Bits {
     #[inline]
     const fn with(self, other: Bits) -> Bits {
-        Bits {
-            ticks: self.ticks | other.ticks,
-            lots: self.lots | other.lots,
-        }
+        Bits { ticks: self.ticks | other.ticks, lots: self.lots | other.lots }
     }
 }
 
 #[inline]
 fn bits_of(levels: &[Level]) -> Bits {
-    levels.iter().fold(Bits::default(), |bits, level| {
-        bits.with(Bits {
-            ticks: level.tick.0,
-            lots: level.lots.0,
-        })
-    })
+    levels.iter().fold(Bits::default(), |bits, level| bits.with(Bits { ticks: level.tick.0, lots: level.lots.0 }))
 }
 
 /// Key of the best level that a list leaves on an empty side, if none is listed twice; `KEY_NONE` if there is none.

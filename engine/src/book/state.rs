@@ -61,10 +61,7 @@ pub struct Horizon {
 
 impl Horizon {
     /// Nothing is known.
-    pub const NOTHING: Horizon = Horizon {
-        bid_low: Tick(i64::MAX),
-        ask_high: Tick(i64::MIN),
-    };
+    pub const NOTHING: Horizon = Horizon { bid_low: Tick(i64::MAX), ask_high: Tick(i64::MIN) };
 
     /// Whether the absence of a level at this price means that nothing is there.
     #[inline]

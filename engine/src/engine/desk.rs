@@ -41,11 +41,7 @@ impl Desk {
     /// A desk that draws on the budget of this number.
     #[must_use]
     pub fn new(budget: usize) -> Desk {
-        Desk {
-            budget,
-            wake: Nanos::NEVER,
-            ..Desk::default()
-        }
+        Desk { budget, wake: Nanos::NEVER, ..Desk::default() }
     }
 }
 

@@ -147,11 +147,7 @@ impl<S: Strategy> Engine<S> {
         let best = best_of(market);
         if was_live && !live {
             self.counters.increment(Counter::BooksLost);
-            let reason = if let Answer::Resync(reason) = answer {
-                reason
-            } else {
-                event.lost
-            };
+            let reason = if let Answer::Resync(reason) = answer { reason } else { event.lost };
             self.trace_book(event.instrument, reason, now);
         }
         if answer != Answer::Ok {
@@ -247,12 +243,7 @@ impl<S: Strategy> Engine<S> {
             if state == TradingState::Halted {
                 self.counters.increment(Counter::Halts);
             }
-            self.record(TraceRecord {
-                now,
-                kind: TraceKind::State,
-                detail: state as u8,
-                ..TraceRecord::default()
-            });
+            self.record(TraceRecord { now, kind: TraceKind::State, detail: state as u8, ..TraceRecord::default() });
         }
     }
 
@@ -425,11 +416,7 @@ impl<S> Engine<S> {
     /// Fees of all instruments.
     #[must_use]
     pub fn fees(&self) -> QuoteAtoms {
-        QuoteAtoms(
-            self.positions
-                .iter()
-                .fold(0, |sum: i128, position| sum.saturating_add(position.fees().0)),
-        )
+        QuoteAtoms(self.positions.iter().fold(0, |sum: i128, position| sum.saturating_add(position.fees().0)))
     }
 
     /// Orders that may be alive on the venue.

@@ -41,11 +41,7 @@ impl<S: Strategy> Engine<S> {
         self.count_changes(instrument);
         let paused = now < self.pause_until;
         let budget = self.desks[index].budget;
-        let room = if paused || pull.is_some() {
-            0
-        } else {
-            self.budgets[budget].place_room(now)
-        };
+        let room = if paused || pull.is_some() { 0 } else { self.budgets[budget].place_room(now) };
         let quotes = self.targets.quotes(instrument);
         if self.instrument_state(instrument) == TradingState::ReduceOnly {
             let mut reducing = *quotes;
@@ -60,11 +56,7 @@ impl<S: Strategy> Engine<S> {
         self.desks[index].wake = plan.wake;
         self.counters.add(Counter::TargetsWaiting, u64::from(self.plan.waiting));
         if self.plan.out_of_budget {
-            let more = if paused {
-                self.pause_until
-            } else {
-                self.budgets[budget].next_change()
-            };
+            let more = if paused { self.pause_until } else { self.budgets[budget].next_change() };
             self.wake_at(instrument, more);
         }
         for step in 0..self.plan.cancels().len() {
@@ -154,12 +146,7 @@ impl<S: Strategy> Engine<S> {
     fn send_place(&mut self, instrument: InstrumentId, step: &PlaceStep, now: Nanos) {
         let index = instrument.index();
         let quote = &step.quote;
-        let draft = Draft {
-            side: step.side,
-            tick: quote.tick,
-            lots: quote.lots,
-            time_in_force: quote.time_in_force,
-        };
+        let draft = Draft { side: step.side, tick: quote.tick, lots: quote.lots, time_in_force: quote.time_in_force };
         if let Err(denied) = self.check(instrument, &draft, now) {
             self.deny(instrument, step, denied, now);
             return;

@@ -91,10 +91,7 @@ impl<S: Strategy> Engine<S> {
     fn snapshot(&self, instrument: InstrumentId, now: Nanos) -> ScreenSnapshot {
         let index = instrument.index();
         let (market, position, working) = (&self.markets[index], &self.positions[index], &self.working[index]);
-        let level = |order: &WorkingOrder| Level {
-            tick: order.tick,
-            lots: order.lots_open(),
-        };
+        let level = |order: &WorkingOrder| Level { tick: order.tick, lots: order.lots_open() };
         let side =
             |side: Side| -> [Level; QUOTE_LEVELS_MAX] { core::array::from_fn(|slot| level(&working.side(side)[slot])) };
         ScreenSnapshot {

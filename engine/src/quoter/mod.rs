@@ -81,15 +81,8 @@ impl Quoter {
     /// All slots free.
     #[must_use]
     pub fn new(settings: QuoterSettings) -> Quoter {
-        let window = WindowSettings {
-            count_max: settings.rejects_max,
-            span: settings.rejects_span,
-        };
-        Quoter {
-            settings,
-            slots: [Slot::default(); SLOTS],
-            rejects: RateWindow::new(window),
-        }
+        let window = WindowSettings { count_max: settings.rejects_max, span: settings.rejects_span };
+        Quoter { settings, slots: [Slot::default(); SLOTS], rejects: RateWindow::new(window) }
     }
 
     /// How it was built.
@@ -101,10 +94,8 @@ impl Quoter {
     /// Forgets waits and rejects: an operator re-armed the instrument.
     pub fn rearm(&mut self) {
         self.slots = [Slot::default(); SLOTS];
-        self.rejects = RateWindow::new(WindowSettings {
-            count_max: self.settings.rejects_max,
-            span: self.settings.rejects_span,
-        });
+        self.rejects =
+            RateWindow::new(WindowSettings { count_max: self.settings.rejects_max, span: self.settings.rejects_span });
     }
 
     /// Plans the requests of this turn. `place_room` is how many new orders the venue's budget admits; `pull` says
@@ -154,11 +145,7 @@ impl Quoter {
                 continue;
             }
             let target = wanted.get(index).filter(|_| !served[index]);
-            let reason = pull.unwrap_or(if target.is_some() {
-                Reason::Requote
-            } else {
-                Reason::Unwanted
-            });
+            let reason = pull.unwrap_or(if target.is_some() { Reason::Requote } else { Reason::Unwanted });
             if let Some(quote) = target {
                 // Replacing takes a place too. Without room an order that is not too aggressive is better than none.
                 if *room == 0 && is_harmless(order, quote) {
@@ -167,10 +154,7 @@ impl Quoter {
                 }
                 *room = room.saturating_sub(1);
             }
-            plan.add_cancel(CancelStep {
-                slot: SlotId((first + index) as u8),
-                reason,
-            });
+            plan.add_cancel(CancelStep { slot: SlotId((first + index) as u8), reason });
         }
         self.plan_places(side, wanted, orders, &served, now, room, plan);
     }
@@ -222,11 +206,7 @@ impl Quoter {
             }
             // Only as many slots as targets are used, so an order on its way out holds its target back.
             let is_free = |index: usize| !taken[index] && orders[index].status == OrderStatus::Empty;
-            let free = if is_free(level) {
-                Some(level)
-            } else {
-                (0..wanted.len()).find(|&index| is_free(index))
-            };
+            let free = if is_free(level) { Some(level) } else { (0..wanted.len()).find(|&index| is_free(index)) };
             let Some(index) = free else {
                 plan.waiting += 1;
                 continue;
@@ -245,12 +225,7 @@ impl Quoter {
             }
             *room -= 1;
             let reason = if slot.requoting { Reason::Requote } else { Reason::New };
-            plan.add_place(PlaceStep {
-                slot: SlotId((first + index) as u8),
-                side,
-                quote: *quote,
-                reason,
-            });
+            plan.add_place(PlaceStep { slot: SlotId((first + index) as u8), side, quote: *quote, reason });
         }
     }
 
@@ -322,11 +297,7 @@ impl Quoter {
         match outcome {
             Outcome::Rejected if !ordinary => {
                 let doublings = u32::from(state.rejects).min(32);
-                let wait = settings
-                    .reject_wait
-                    .0
-                    .saturating_mul(1_i64 << doublings)
-                    .min(settings.reject_wait_max.0);
+                let wait = settings.reject_wait.0.saturating_mul(1_i64 << doublings).min(settings.reject_wait_max.0);
                 state.rejects = state.rejects.saturating_add(1);
                 state.place_from = now + Nanos(wait);
                 self.rejects.count(now);

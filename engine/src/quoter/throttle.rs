@@ -129,16 +129,11 @@ impl Budget {
     /// A full budget.
     #[must_use]
     pub fn new(settings: &BudgetSettings) -> Budget {
-        let per_second = WindowSettings {
-            count_max: settings.messages_max_per_second,
-            span: Nanos::from_seconds(1),
-        };
+        let per_second = WindowSettings { count_max: settings.messages_max_per_second, span: Nanos::from_seconds(1) };
         let share = u64::from(settings.messages_max_per_second) * u64::from(settings.cancel_share_millionths);
         Budget {
             venue: settings.venue,
-            orders: settings
-                .order_windows
-                .map(|window| (window.count_max > 0).then(|| RateWindow::new(window))),
+            orders: settings.order_windows.map(|window| (window.count_max > 0).then(|| RateWindow::new(window))),
             messages: RateWindow::new(per_second),
             // Rounded up: some share means at least one message.
             messages_reserved: share.div_ceil(1_000_000) as u32,
@@ -195,10 +190,7 @@ mod tests {
 
     fn budget() -> Budget {
         let mut order_windows = [WindowSettings::default(); ORDER_WINDOWS_MAX];
-        order_windows[0] = WindowSettings {
-            count_max: 50,
-            span: Nanos::from_seconds(10),
-        };
+        order_windows[0] = WindowSettings { count_max: 50, span: Nanos::from_seconds(10) };
         Budget::new(&BudgetSettings {
             venue: VenueId(1),
             order_windows,
@@ -211,17 +203,12 @@ mod tests {
     fn no_stretch_of_the_span_holds_more_than_the_maximum() {
         let mut random = 7_u64;
         let (count_max, span) = (50_u32, 10_000_000_000_i64);
-        let mut window = RateWindow::new(WindowSettings {
-            count_max,
-            span: Nanos(span),
-        });
+        let mut window = RateWindow::new(WindowSettings { count_max, span: Nanos(span) });
         let mut admitted = [0_i64; 4000];
         let mut used = 0;
         let mut now = 1_700_000_000_000_000_000_i64;
         for _ in 0..40_000 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             now += ((random >> 33) % 60_000_000) as i64;
             if window.room(Nanos(now)) > 0 && used < admitted.len() {
                 window.count(Nanos(now));
@@ -231,10 +218,7 @@ mod tests {
         }
         assert!(used > 3000, "the window lets most of its maximum through: {used}");
         for end in count_max as usize..used {
-            assert!(
-                admitted[end] - admitted[end - count_max as usize] >= span,
-                "51 orders within the span"
-            );
+            assert!(admitted[end] - admitted[end - count_max as usize] >= span, "51 orders within the span");
         }
     }
 

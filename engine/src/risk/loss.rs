@@ -19,12 +19,7 @@ impl LossStop {
     /// Stops at a loss of `loss_max` or more since midnight UTC, or since the start on the first day.
     #[must_use]
     pub const fn new(loss_max: QuoteAtoms) -> LossStop {
-        LossStop {
-            loss_max,
-            day_end: Nanos(i64::MIN),
-            floor_doubled: i128::MIN,
-            started: false,
-        }
+        LossStop { loss_max, day_end: Nanos(i64::MIN), floor_doubled: i128::MIN, started: false }
     }
 
     /// Whether the limit is reached, given twice what trading earned on all instruments since the start.

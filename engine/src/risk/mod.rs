@@ -226,13 +226,10 @@ impl RiskSettings {
         if view.working.open_count() >= self.open_orders_max as usize {
             return Err(Denied::OpenOrdersMax);
         }
-        let meets_own = view
-            .working
-            .tick_best(draft.side.opposite())
-            .is_some_and(|own| match draft.side {
-                Side::Bid => draft.tick >= own,
-                Side::Ask => draft.tick <= own,
-            });
+        let meets_own = view.working.tick_best(draft.side.opposite()).is_some_and(|own| match draft.side {
+            Side::Bid => draft.tick >= own,
+            Side::Ask => draft.tick <= own,
+        });
         if meets_own {
             return Err(Denied::SelfCross);
         }

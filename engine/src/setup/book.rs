@@ -17,9 +17,7 @@ pub struct BookSettings {
 
 impl Default for BookSettings {
     fn default() -> BookSettings {
-        BookSettings {
-            far_levels: FAR_LEVELS_DEFAULT,
-        }
+        BookSettings { far_levels: FAR_LEVELS_DEFAULT }
     }
 }
 
@@ -35,11 +33,7 @@ pub fn book(settings: &BookSettings) -> Book {
 #[must_use]
 pub fn larger_book(full: &Book) -> Option<Book> {
     let far_levels = full.far_level_capacity();
-    (far_levels < FAR_LEVELS_MAX).then(|| {
-        book(&BookSettings {
-            far_levels: far_levels * 2,
-        })
-    })
+    (far_levels < FAR_LEVELS_MAX).then(|| book(&BookSettings { far_levels: far_levels * 2 }))
 }
 
 fn ladder(far_levels: usize) -> Ladder {
@@ -50,14 +44,10 @@ fn ladder(far_levels: usize) -> Ladder {
         touched(0_u32, leaves).into_boxed_slice(),
         far_levels,
     );
-    let lots: Box<[i64; WINDOW_TICKS]> = touched(0, WINDOW_TICKS)
-        .into_boxed_slice()
-        .try_into()
-        .expect("as many slots as the window has");
-    let words: Box<[u64; WORDS]> = touched(0, WORDS)
-        .into_boxed_slice()
-        .try_into()
-        .expect("as many words as the bitmap has");
+    let lots: Box<[i64; WINDOW_TICKS]> =
+        touched(0, WINDOW_TICKS).into_boxed_slice().try_into().expect("as many slots as the window has");
+    let words: Box<[u64; WORDS]> =
+        touched(0, WORDS).into_boxed_slice().try_into().expect("as many words as the bitmap has");
     Ladder::new(lots, Bitmap::new(words), far)
 }
 

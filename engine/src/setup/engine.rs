@@ -127,19 +127,14 @@ pub fn engine<S: Strategy>(
     check(&settings)?;
     let entries = &settings.instruments;
     let count = entries.len();
-    let desks = entries
-        .iter()
-        .map(|entry| Ok(Desk::new(budget_of(&settings.budgets, entry.instrument.venue)?)));
+    let desks = entries.iter().map(|entry| Ok(Desk::new(budget_of(&settings.budgets, entry.instrument.venue)?)));
     let desks = desks.collect::<Result<Box<[Desk]>, SetupError>>()?;
     let mut positions = Vec::with_capacity(count);
     for (instrument, entry) in entries.iter().enumerate() {
         let mut position = Position::new(entry.instrument.atoms_per_tick_lot);
         position
             .set_start(entry.lots_start, entry.lots_neutral)
-            .map_err(|_| SetupError::Instrument {
-                instrument,
-                setting: "lots_start",
-            })?;
+            .map_err(|_| SetupError::Instrument { instrument, setting: "lots_start" })?;
         positions.push(position);
     }
     Ok(Engine::new(EngineParts {
@@ -147,20 +142,13 @@ pub fn engine<S: Strategy>(
         instruments: entries.iter().map(|entry| entry.instrument).collect(),
         markets: entries
             .iter()
-            .map(|entry| {
-                Market::new(book(&BookSettings {
-                    far_levels: entry.instrument.far_levels,
-                }))
-            })
+            .map(|entry| Market::new(book(&BookSettings { far_levels: entry.instrument.far_levels })))
             .collect(),
         positions: positions.into_boxed_slice(),
         working: vec![Working::default(); count].into_boxed_slice(),
         quoters: entries.iter().map(|entry| Quoter::new(entry.quoter)).collect(),
         risks: entries.iter().map(|entry| entry.risk).collect(),
-        tolerances_millionths: entries
-            .iter()
-            .map(|entry| entry.quoter.refresh_tolerance_millionths)
-            .collect(),
+        tolerances_millionths: entries.iter().map(|entry| entry.quoter.refresh_tolerance_millionths).collect(),
         desks,
         quotable: vec![false; count].into_boxed_slice(),
         previous: vec![Quotes::NONE; count].into_boxed_slice(),
@@ -198,17 +186,8 @@ fn check(settings: &EngineSettings) -> Result<(), SetupError> {
         (settings.epoch > 0, "epoch"),
         (settings.loss_max_per_day.0 > 0, "loss_max_per_day"),
         (settings.screen_interval.0 > 0, "screen_interval"),
-        (
-            settings.budgets.iter().all(|budget| budget.messages_max_per_second > 0),
-            "messages_max_per_second",
-        ),
-        (
-            settings
-                .budgets
-                .iter()
-                .all(|budget| budget.cancel_share_millionths < 1_000_000),
-            "cancel_share",
-        ),
+        (settings.budgets.iter().all(|budget| budget.messages_max_per_second > 0), "messages_max_per_second"),
+        (settings.budgets.iter().all(|budget| budget.cancel_share_millionths < 1_000_000), "cancel_share"),
         (
             settings
                 .budgets
@@ -245,26 +224,17 @@ fn check_instrument(instrument: usize, entry: &InstrumentSetup) -> Result<(), Se
         (facts.tick_order_step.0 > 0, "tick_order_step"),
         (facts.lots_order_step.0 > 0, "lots_order_step"),
         (facts.lots_order_min.0 >= 0, "lots_order_min"),
-        (
-            facts.lots_order_max.0 > 0 && facts.lots_order_max >= facts.lots_order_min,
-            "lots_order_max",
-        ),
+        (facts.lots_order_max.0 > 0 && facts.lots_order_max >= facts.lots_order_min, "lots_order_max"),
         (facts.notional_min.0 >= 0, "notional_min"),
         (facts.atoms_per_tick_lot > 0, "atoms_per_tick_lot"),
         (fee.contains(&facts.maker_fee_millionths), "maker_fee"),
         (fee.contains(&facts.taker_fee_millionths), "taker_fee"),
-        (
-            (0..=1_000_000).contains(&quoter.refresh_tolerance_millionths),
-            "refresh_tolerance",
-        ),
+        ((0..=1_000_000).contains(&quoter.refresh_tolerance_millionths), "refresh_tolerance"),
         ((0..=1_000_000).contains(&quoter.lots_keep_millionths), "lots_keep"),
         (quoter.order_deadline.0 > 0, "order_deadline"),
         (quoter.request_timeout.0 > 0, "request_timeout"),
         (quoter.requote_wait.0 > 0, "requote_wait"),
-        (
-            quoter.reject_wait.0 > 0 && quoter.reject_wait_max >= quoter.reject_wait,
-            "reject_wait",
-        ),
+        (quoter.reject_wait.0 > 0 && quoter.reject_wait_max >= quoter.reject_wait, "reject_wait"),
         (quoter.rejects_max > 0 && quoter.rejects_span.0 > 0, "rejects_max"),
     ];
     match ranges.iter().find(|(holds, _)| !holds) {

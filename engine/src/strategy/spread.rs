@@ -96,32 +96,17 @@ impl Spread {
 pub fn check(settings: &SpreadSettings) -> Result<(), &'static str> {
     let rate = 0..=1_000_000;
     let checks = [
-        (
-            settings.spread_millionths > 0 && rate.contains(&settings.spread_millionths),
-            "spread",
-        ),
+        (settings.spread_millionths > 0 && rate.contains(&settings.spread_millionths), "spread"),
         ((1..=QUOTE_LEVELS_MAX).contains(&settings.levels), "levels"),
         (rate.contains(&settings.level_step_millionths), "level_step"),
         (settings.order_lots.0 > 0, "order_size"),
         (settings.position_lots_max.0 > 0, "position_max"),
-        (
-            rate.contains(&settings.imbalance_threshold_millionths),
-            "imbalance_threshold",
-        ),
-        (
-            (1_000_000..=100_000_000).contains(&settings.imbalance_widening_millionths),
-            "imbalance_widening",
-        ),
+        (rate.contains(&settings.imbalance_threshold_millionths), "imbalance_threshold"),
+        ((1_000_000..=100_000_000).contains(&settings.imbalance_widening_millionths), "imbalance_widening"),
         (rate.contains(&settings.inventory_skew_millionths), "inventory_skew"),
-        (
-            (-1_000_000..=1_000_000).contains(&settings.edge_min_millionths),
-            "edge_min",
-        ),
+        ((-1_000_000..=1_000_000).contains(&settings.edge_min_millionths), "edge_min"),
     ];
-    checks
-        .iter()
-        .find(|(holds, _)| !holds)
-        .map_or(Ok(()), |(_, name)| Err(*name))
+    checks.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, name)| Err(*name))
 }
 
 /// Whether the imbalance of the first levels' quantities is beyond the threshold.
@@ -142,10 +127,7 @@ fn is_widened(settings: &SpreadSettings, (bid, ask): (i128, i128)) -> bool {
 fn width(settings: &SpreadSettings, is_widened: bool) -> i128 {
     let spread = i128::from(settings.spread_millionths);
     if is_widened {
-        divide_floor(
-            spread * i128::from(settings.imbalance_widening_millionths) + ONE - 1,
-            ONE,
-        )
+        divide_floor(spread * i128::from(settings.imbalance_widening_millionths) + ONE - 1, ONE)
     } else {
         spread
     }
@@ -169,11 +151,8 @@ fn distance_doubled(
     let least_doubled = 2 * (i128::from(settings.edge_min_millionths) + i128::from(fee));
     let wanted_doubled = width(settings, inputs.is_widened) + skew_doubled * i128::from(side.sign());
     let held_off = wanted_doubled < least_doubled;
-    let distance_doubled = if held_off {
-        least_doubled + 2 * i128::from(inputs.tolerance_millionths)
-    } else {
-        wanted_doubled
-    };
+    let distance_doubled =
+        if held_off { least_doubled + 2 * i128::from(inputs.tolerance_millionths) } else { wanted_doubled };
     (distance_doubled, least_doubled)
 }
 
@@ -264,21 +243,11 @@ fn quote_side(
         let lots = instrument.lots_floor(Lots(wanted));
         let legal = lots.0 > 0
             && lots >= instrument.lots_order_min
-            && instrument
-                .notional(tick, lots)
-                .is_some_and(|notional| notional >= instrument.notional_min);
+            && instrument.notional(tick, lots).is_some_and(|notional| notional >= instrument.notional_min);
         if tick.0 <= 0 || tick.0 == i64::MAX || !legal {
             return;
         }
-        quotes.add(
-            side,
-            Quote {
-                tick,
-                tick_limit,
-                lots,
-                time_in_force: settings.time_in_force,
-            },
-        );
+        quotes.add(side, Quote { tick, tick_limit, lots, time_in_force: settings.time_in_force });
         room -= i128::from(lots.0);
         nearest = Tick(tick.0.saturating_sub(step * side.sign()));
     }
@@ -286,10 +255,9 @@ fn quote_side(
 
 impl Strategy for Spread {
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets) {
-        let (Some(settings), Some(decided)) = (
-            self.settings.get(changed.index()),
-            self.decided.get_mut(changed.index()),
-        ) else {
+        let (Some(settings), Some(decided)) =
+            (self.settings.get(changed.index()), self.decided.get_mut(changed.index()))
+        else {
             return;
         };
         let Some(best) = view.best(changed) else {
@@ -325,9 +293,7 @@ mod tests {
         let mut random = 77_u64;
         println!("seed {random}");
         let mut next = || {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             random >> 1
         };
         let mut short_enough = 0;
@@ -350,11 +316,7 @@ mod tests {
                 let wide = tick_at_wide(&instrument, side, mid, distance);
                 if let Some(short) = tick_at_short(&instrument, side, mid, distance) {
                     short_enough += 1;
-                    assert_eq!(
-                        short, wide,
-                        "{side:?} {mid} {distance} {}",
-                        instrument.tick_order_step.0
-                    );
+                    assert_eq!(short, wide, "{side:?} {mid} {distance} {}", instrument.tick_order_step.0);
                 }
             }
             let settings = SpreadSettings {

@@ -34,12 +34,8 @@ impl Default for Quotes {
 impl Quotes {
     /// No quote at all: everything that works is cancelled.
     pub const NONE: Quotes = Quotes {
-        quotes: [[Quote {
-            tick: Tick(0),
-            tick_limit: Tick(0),
-            lots: Lots(0),
-            time_in_force: TimeInForce::PostOnly,
-        }; QUOTE_LEVELS_MAX]; 2],
+        quotes: [[Quote { tick: Tick(0), tick_limit: Tick(0), lots: Lots(0), time_in_force: TimeInForce::PostOnly };
+            QUOTE_LEVELS_MAX]; 2],
         counts: [0; 2],
     };
 
@@ -122,16 +118,8 @@ impl Targets {
     /// If the three differ in length, a bug of set-up.
     #[must_use]
     pub fn new(quotes: Box<[Quotes]>, marked: Box<[bool]>, rewritten: Box<[InstrumentId]>) -> Targets {
-        assert!(
-            quotes.len() == marked.len() && quotes.len() == rewritten.len(),
-            "one entry an instrument"
-        );
-        Targets {
-            quotes,
-            marked,
-            rewritten,
-            rewritten_count: 0,
-        }
+        assert!(quotes.len() == marked.len() && quotes.len() == rewritten.len(), "one entry an instrument");
+        Targets { quotes, marked, rewritten, rewritten_count: 0 }
     }
 
     /// The quotes of an instrument, emptied, to be written anew.

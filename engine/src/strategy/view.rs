@@ -42,15 +42,7 @@ impl<'a> View<'a> {
         tolerances_millionths: &'a [i64],
         now: Nanos,
     ) -> View<'a> {
-        View {
-            instruments,
-            markets,
-            positions,
-            working,
-            quotable,
-            tolerances_millionths,
-            now,
-        }
+        View { instruments, markets, positions, working, quotable, tolerances_millionths, now }
     }
 
     /// The time of this turn.

@@ -33,9 +33,7 @@ impl InstrumentSettings {
     #[must_use]
     pub fn notional(&self, tick: Tick, lots: Lots) -> Option<QuoteAtoms> {
         // Two i64 always fit an i128; only the last factor can overflow.
-        (i128::from(tick.0) * i128::from(lots.0))
-            .checked_mul(self.atoms_per_tick_lot)
-            .map(QuoteAtoms)
+        (i128::from(tick.0) * i128::from(lots.0)).checked_mul(self.atoms_per_tick_lot).map(QuoteAtoms)
     }
 
     /// The legal order price at or below `tick` (a bid rounds away from the mid).

@@ -151,9 +151,7 @@ impl Working {
     #[must_use]
     pub fn lots_worst(&self, side: Side) -> Lots {
         let owed = self.owed[side as usize].saturating_add(self.owed_forgotten[side as usize]);
-        let open = self
-            .held_in(self.held_on(side))
-            .fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
+        let open = self.held_in(self.held_on(side)).fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
         Lots(open)
     }
 
@@ -161,10 +159,7 @@ impl Working {
     #[inline]
     #[must_use]
     pub fn tick_best(&self, side: Side) -> Option<Tick> {
-        let ticks = self
-            .held_in(self.held_on(side))
-            .filter(|order| order.status.is_open())
-            .map(|order| order.tick);
+        let ticks = self.held_in(self.held_on(side)).filter(|order| order.status.is_open()).map(|order| order.tick);
         match side {
             Side::Bid => ticks.max(),
             Side::Ask => ticks.min(),
@@ -177,10 +172,7 @@ impl Working {
         let mut count = 0;
         for order in self.held_in(self.held_on(side)) {
             if order.accepted && order.status.is_open() && order.lots_open().0 > 0 {
-                levels[count] = Level {
-                    tick: order.tick,
-                    lots: order.lots_open(),
-                };
+                levels[count] = Level { tick: order.tick, lots: order.lots_open() };
                 count += 1;
             }
         }
@@ -192,10 +184,7 @@ impl Working {
         let place = &mut self.slots[usize::from(order.slot.0)];
         debug_assert_eq!(place.status, OrderStatus::Empty, "one order a slot");
         self.held |= 1 << order.slot.0;
-        *place = WorkingOrder {
-            status: OrderStatus::PendingPlace,
-            ..order
-        };
+        *place = WorkingOrder { status: OrderStatus::PendingPlace, ..order };
     }
 
     /// Notes a cancel handed to the ring at `now`.
@@ -241,11 +230,7 @@ impl Working {
             ExecutionKind::CancelRejected => {
                 let order = self.at_mut(place);
                 if order.status == OrderStatus::PendingCancel {
-                    order.status = if order.accepted {
-                        OrderStatus::Live
-                    } else {
-                        OrderStatus::Unknown
-                    };
+                    order.status = if order.accepted { OrderStatus::Live } else { OrderStatus::Unknown };
                 }
             }
             ExecutionKind::Unknown => {
@@ -293,10 +278,7 @@ impl Working {
         if let Some(index) = self.slots.iter().position(|slot| slot.order == order) {
             return Some(Place::Slot(index));
         }
-        self.finished
-            .iter()
-            .position(|finished| finished.order == order)
-            .map(Place::Finished)
+        self.finished.iter().position(|finished| finished.order == order).map(Place::Finished)
     }
 
     fn apply_unknown_fill(&mut self, event: &ExecutionEvent, effect: &mut Effect) {
@@ -398,8 +380,6 @@ impl Working {
     /// The finished order of this id, if it is still remembered.
     #[must_use]
     pub fn finished(&self, order: OrderId) -> Option<&WorkingOrder> {
-        self.finished
-            .iter()
-            .find(|finished| finished.order == order && order != OrderId::NONE)
+        self.finished.iter().find(|finished| finished.order == order && order != OrderId::NONE)
     }
 }

@@ -111,31 +111,19 @@ impl WorkingOrder {
     #[inline]
     #[must_use]
     pub fn lots_open(&self) -> Lots {
-        if self.status.is_open() {
-            Lots((self.lots.max(self.claimed).0 - self.filled.0).max(0))
-        } else {
-            Lots::ZERO
-        }
+        if self.status.is_open() { Lots((self.lots.max(self.claimed).0 - self.filled.0).max(0)) } else { Lots::ZERO }
     }
 
     /// Quantity a finished order was filled by the venue's word and no execution has told yet.
     #[inline]
     #[must_use]
     pub fn lots_owed(&self) -> Lots {
-        if self.status == OrderStatus::Done {
-            Lots((self.claimed.0 - self.filled.0).max(0))
-        } else {
-            Lots::ZERO
-        }
+        if self.status == OrderStatus::Done { Lots((self.claimed.0 - self.filled.0).max(0)) } else { Lots::ZERO }
     }
 
     /// How a finished order ended: filled in full whatever else was told.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.claimed >= self.lots {
-            Outcome::Filled
-        } else {
-            self.end.unwrap_or(Outcome::Canceled)
-        }
+        if self.claimed >= self.lots { Outcome::Filled } else { self.end.unwrap_or(Outcome::Canceled) }
     }
 }

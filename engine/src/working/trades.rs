@@ -14,10 +14,7 @@ pub(super) struct TradeMemory {
 
 impl TradeMemory {
     pub(super) const fn new() -> TradeMemory {
-        TradeMemory {
-            keys: [0; TRADES_REMEMBERED],
-            next: 0,
-        }
+        TradeMemory { keys: [0; TRADES_REMEMBERED], next: 0 }
     }
 
     /// Venues number trades far below 2^63, so the top bit is free for the side.

@@ -5,10 +5,7 @@ use spinbook_engine::types::{Level, Lots, Tick};
 
 /// A level in short.
 pub fn level(tick: i64, lots: i64) -> Level {
-    Level {
-        tick: Tick(tick),
-        lots: Lots(lots),
-    }
+    Level { tick: Tick(tick), lots: Lots(lots) }
 }
 
 /// The seed named in the environment, else one from the clock: every test prints the one it used.

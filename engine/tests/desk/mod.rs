@@ -22,10 +22,7 @@ pub const START: Nanos = Nanos(1_700_000_000_000_000_000);
 
 /// A level in short.
 pub fn level(tick: i64, lots: i64) -> Level {
-    Level {
-        tick: Tick(tick),
-        lots: Lots(lots),
-    }
+    Level { tick: Tick(tick), lots: Lots(lots) }
 }
 
 /// Milliseconds in short.
@@ -151,14 +148,7 @@ impl Plan {
             screen_interval: ms(50),
         };
         let engine = setup::engine(settings, strategy, orders, cancels).expect("settings of a test");
-        Desk {
-            engine,
-            orders: orders_out,
-            cancels: cancels_out,
-            now: START,
-            sequence: 100,
-            trade: 0,
-        }
+        Desk { engine, orders: orders_out, cancels: cancels_out, now: START, sequence: 100, trade: 0 }
     }
 }
 
@@ -180,20 +170,14 @@ impl<S: Strategy> Desk<S> {
     }
 
     pub fn gateway(&mut self, kind: ExecutionKind) {
-        let event = ExecutionEvent {
-            kind,
-            ..ExecutionEvent::default()
-        };
+        let event = ExecutionEvent { kind, ..ExecutionEvent::default() };
         self.engine.on_execution(&event, self.now);
     }
 
     pub fn event(&mut self, instrument: InstrumentId, kind: MarketKind) -> MarketEvent {
         self.sequence += 1;
         MarketEvent {
-            received: Stamp {
-                wall: self.now,
-                tsc: 77,
-            },
+            received: Stamp { wall: self.now, tsc: 77 },
             sequence: self.sequence,
             instrument,
             venue: VENUE,
@@ -222,10 +206,7 @@ impl<S: Strategy> Desk<S> {
     }
 
     pub fn lose(&mut self, reason: LostReason) {
-        let event = MarketEvent {
-            lost: reason,
-            ..self.event(FIRST, MarketKind::Lost)
-        };
+        let event = MarketEvent { lost: reason, ..self.event(FIRST, MarketKind::Lost) };
         assert_eq!(self.engine.on_market(&event, &[], &[], self.now), Answer::Ok);
     }
 
@@ -281,17 +262,11 @@ impl<S: Strategy> Desk<S> {
     }
 
     pub fn reject(&mut self, intent: &Intent) {
-        self.tell(&ExecutionEvent {
-            venue_code: -2010,
-            ..about(intent, ExecutionKind::Rejected)
-        });
+        self.tell(&ExecutionEvent { venue_code: -2010, ..about(intent, ExecutionKind::Rejected) });
     }
 
     pub fn reject_locally(&mut self, intent: &Intent, local: LocalReject) {
-        self.tell(&ExecutionEvent {
-            local,
-            ..about(intent, ExecutionKind::Rejected)
-        });
+        self.tell(&ExecutionEvent { local, ..about(intent, ExecutionKind::Rejected) });
     }
 
     /// A fill of an order, `cumulative` in all, at its price.

@@ -100,11 +100,7 @@ impl Gateway {
             _ => {}
         }
         if self.can_send() {
-            if !self
-                .pending
-                .values()
-                .any(|pending| pending.kind == RequestKind::ServerTime)
-            {
+            if !self.pending.values().any(|pending| pending.kind == RequestKind::ServerTime) {
                 due(self.clock_due().max(self.silent_until));
             }
             for order in self.orders.active() {
@@ -115,9 +111,7 @@ impl Gateway {
                     due(order.query_at.max(self.silent_until));
                 }
                 if order.missing_since != Nanos::ZERO {
-                    due((order.missing_since + self.settings.fills_grace)
-                        .max(order.fills_at)
-                        .max(self.silent_until));
+                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(self.silent_until));
                 }
             }
         }
@@ -126,10 +120,7 @@ impl Gateway {
 
     /// Whether single requests about orders may be sent.
     pub(super) fn can_send(&self) -> bool {
-        matches!(
-            self.step,
-            Step::Ready | Step::Resolve | Step::Settle | Step::Query(_) | Step::CancelAll(_)
-        )
+        matches!(self.step, Step::Ready | Step::Resolve | Step::Settle | Step::Query(_) | Step::CancelAll(_))
     }
 
     /// Whether orders may be asked for: not while a sweep is about to tell of them all.
@@ -202,12 +193,7 @@ impl Gateway {
 
     /// An event of the gateway itself.
     pub(super) fn tell(&mut self, kind: ExecutionKind, venue_code: i32, time: Nanos) {
-        self.events.push_back(ExecutionEvent {
-            kind,
-            venue_code,
-            time,
-            ..ExecutionEvent::default()
-        });
+        self.events.push_back(ExecutionEvent { kind, venue_code, time, ..ExecutionEvent::default() });
     }
 
     pub(super) fn halt_with(&mut self, venue_code: i32, message: String, now: Nanos) {
@@ -245,10 +231,7 @@ impl Gateway {
             return;
         }
         self.shutting_down = true;
-        for order in self
-            .orders
-            .active_ids(|order| order.is_open() && order.cancel == CancelState::None)
-        {
+        for order in self.orders.active_ids(|order| order.is_open() && order.cancel == CancelState::None) {
             if let Some(tracked) = self.orders.find_mut(order) {
                 // The sweep below cancels them all in one request; singly only if it does not.
                 tracked.cancel = CancelState::Wanted;
@@ -275,10 +258,7 @@ impl Gateway {
         if self.step == Step::Idle && now >= self.orders_link.retry_at {
             self.orders_link.opening(now);
             let target = self.side.orders_target().0;
-            self.queue.push_back(Queued::Connect {
-                connection: GatewayConnection::Orders,
-                target,
-            });
+            self.queue.push_back(Queued::Connect { connection: GatewayConnection::Orders, target });
             self.go(Step::Connecting, now);
         }
     }
@@ -287,10 +267,7 @@ impl Gateway {
         self.go(Step::UserConnecting, now);
         self.user_link.opening(now);
         let target = self.side.user_data_target(key).0;
-        self.queue.push_back(Queued::Connect {
-            connection: GatewayConnection::UserData,
-            target,
-        });
+        self.queue.push_back(Queued::Connect { connection: GatewayConnection::UserData, target });
     }
 
     /// Moves through the steps that need no answer, and asks for the answer where one is needed.
@@ -310,11 +287,7 @@ impl Gateway {
             Step::Clock if !self.clock.wants_samples() => self.clock_known(now),
             Step::UserKey if self.user_link.is_open() => self.go(Step::Query(0), now),
             Step::Query(place) | Step::CancelAll(place) if place >= self.instruments.len() => {
-                let next = if self.shutting_down {
-                    Step::Settle
-                } else {
-                    Step::Resolve
-                };
+                let next = if self.shutting_down { Step::Settle } else { Step::Resolve };
                 self.go(next, now);
             }
             Step::Resolve => self.try_ready(now),
@@ -458,10 +431,7 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::Cancel);
-        for order in self
-            .orders
-            .active_ids(|order| order.wants_cancel() && now >= order.cancel_at)
-        {
+        for order in self.orders.active_ids(|order| order.wants_cancel() && now >= order.cancel_at) {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
@@ -490,11 +460,7 @@ impl Gateway {
         let Some(instrument) = self.instrument(instrument).copied() else {
             return;
         };
-        let name = OrderName {
-            instrument: &instrument,
-            order,
-            venue_order,
-        };
+        let name = OrderName { instrument: &instrument, order, venue_order };
         let request = match kind {
             RequestKind::Cancel => Request::Cancel(name),
             RequestKind::Fills => Request::Fills(name),
@@ -519,10 +485,7 @@ impl Gateway {
         }
         let asked = |kind| self.pending.values().any(|pending| pending.kind == kind);
         if now >= self.clock_due() && !asked(RequestKind::ServerTime) {
-            if self
-                .throttle
-                .allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now)
-            {
+            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now) {
                 self.send(&Request::ServerTime, OrderId::NONE, 0, now);
             } else {
                 self.clock_measured = now;
@@ -530,10 +493,7 @@ impl Gateway {
         }
         let keep = self.side.has_user_data_connection()
             && now - self.user_data_kept >= self.settings.user_data_keep_interval
-            && !self
-                .pending
-                .values()
-                .any(|pending| pending.kind == RequestKind::KeepUserData);
+            && !self.pending.values().any(|pending| pending.kind == RequestKind::KeepUserData);
         if keep {
             self.user_data_kept = now;
             self.send(&Request::KeepUserData, OrderId::NONE, 0, now);

@@ -94,20 +94,9 @@ pub enum GatewayOutput<'a> {
 }
 
 enum Queued {
-    Connect {
-        connection: GatewayConnection,
-        target: String,
-    },
-    Send {
-        connection: GatewayConnection,
-        start: usize,
-        end: usize,
-        origin_tsc: u64,
-    },
-    Close {
-        connection: GatewayConnection,
-        reason: CloseReason,
-    },
+    Connect { connection: GatewayConnection, target: String },
+    Send { connection: GatewayConnection, start: usize, end: usize, origin_tsc: u64 },
+    Close { connection: GatewayConnection, reason: CloseReason },
 }
 
 /// A request whose reply is awaited.
@@ -206,23 +195,16 @@ impl Gateway {
     /// A gateway that has done nothing yet: call [`Gateway::on_timer`], then carry out what it wants.
     #[must_use]
     pub fn new(settings: GatewaySettings, credentials: Credentials, instruments: Vec<Instrument>) -> Gateway {
-        let side = BinanceOrders::new(
+        let mut side = BinanceOrders::new(
             settings.product,
             credentials,
             settings.receive_window_ms,
             settings.self_trade_prevention,
         );
-        let places = instruments
-            .iter()
-            .map(|instrument| instrument.id.index() + 1)
-            .max()
-            .unwrap_or(0);
+        side.prepare(&instruments);
+        let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
         Gateway {
-            throttle: Throttle::new(
-                &settings.rates,
-                settings.budget_percent,
-                settings.cancel_reserve_percent,
-            ),
+            throttle: Throttle::new(&settings.rates, settings.budget_percent, settings.cancel_reserve_percent),
             side: Box::new(side),
             orders: OrderTable::new(places),
             clock: VenueClock::default(),
@@ -314,11 +296,7 @@ impl Gateway {
             return Err(LocalReject::TableFull);
         }
         let paused = now < self.paused_until || now < self.silent_until;
-        if paused
-            || !self
-                .throttle
-                .allows(self.side.cost(RequestKind::Place), Urgency::Place, now)
-        {
+        if paused || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, now) {
             return Err(LocalReject::Throttled);
         }
         Ok(())
@@ -340,10 +318,7 @@ impl Gateway {
         let Some(tracked) = self.orders.find_mut(intent.order) else {
             // It never got as far as the table, or is long over.
             let event = refused_here(intent, LocalReject::None, now);
-            self.events.push_back(ExecutionEvent {
-                kind: ExecutionKind::CancelRejected,
-                ..event
-            });
+            self.events.push_back(ExecutionEvent { kind: ExecutionKind::CancelRejected, ..event });
             return;
         };
         if tracked.is_open() && tracked.cancel == CancelState::None {
@@ -403,10 +378,7 @@ impl Gateway {
     /// Orders of which nobody knows whether they live.
     #[must_use]
     pub fn unknown_orders(&self) -> usize {
-        self.orders
-            .active()
-            .filter(|order| order.phase == orders::Phase::Unknown)
-            .count()
+        self.orders.active().filter(|order| order.phase == orders::Phase::Unknown).count()
     }
 
     /// After [`Gateway::cancel_all`]: the venue confirmed that no order is open and nothing is undecided.
@@ -471,16 +443,9 @@ impl Gateway {
         match self.queue.pop_front()? {
             Queued::Connect { connection, target } => Some(GatewayOutput::Connect { connection, target }),
             Queued::Close { connection, reason } => Some(GatewayOutput::Close { connection, reason }),
-            Queued::Send {
-                connection,
-                start,
-                end,
-                origin_tsc,
-            } => Some(GatewayOutput::Send {
-                connection,
-                bytes: &self.bytes[start..end],
-                origin_tsc,
-            }),
+            Queued::Send { connection, start, end, origin_tsc } => {
+                Some(GatewayOutput::Send { connection, bytes: &self.bytes[start..end], origin_tsc })
+            }
         }
     }
 
@@ -497,8 +462,7 @@ impl Gateway {
             self.bytes.clear();
         }
         let start = self.bytes.len();
-        self.side
-            .encode(id, request, self.clock.venue_time(now), &mut self.bytes);
+        self.side.encode(id, request, self.clock.venue_time(now), &mut self.bytes);
         self.throttle.take(self.side.cost(kind), now);
         if self.settings.mode == GatewayMode::Shadow {
             // Built, checked, counted, and never sent.
@@ -506,22 +470,9 @@ impl Gateway {
             return id;
         }
         let connection = GatewayConnection::Orders;
-        self.queue.push_back(Queued::Send {
-            connection,
-            start,
-            end: self.bytes.len(),
-            origin_tsc,
-        });
+        self.queue.push_back(Queued::Send { connection, start, end: self.bytes.len(), origin_tsc });
         let deadline = now + self.settings.request_timeout;
-        self.pending.insert(
-            id,
-            Pending {
-                kind,
-                order,
-                sent: now,
-                deadline,
-            },
-        );
+        self.pending.insert(id, Pending { kind, order, sent: now, deadline });
         id
     }
 }

@@ -35,17 +35,8 @@ mod tests {
     #[test]
     fn the_epoch_decides() {
         assert_eq!(Origin::of(None, 7), Origin::Foreign);
-        assert_eq!(
-            Origin::of(Some(OrderId::new(7, 1)), 7),
-            Origin::ThisRun(OrderId::new(7, 1))
-        );
-        assert_eq!(
-            Origin::of(Some(OrderId::new(6, 1)), 7),
-            Origin::EarlierRun(OrderId::new(6, 1))
-        );
-        assert_eq!(
-            Origin::of(Some(OrderId::new(8, 1)), 7),
-            Origin::LaterRun(OrderId::new(8, 1))
-        );
+        assert_eq!(Origin::of(Some(OrderId::new(7, 1)), 7), Origin::ThisRun(OrderId::new(7, 1)));
+        assert_eq!(Origin::of(Some(OrderId::new(6, 1)), 7), Origin::EarlierRun(OrderId::new(6, 1)));
+        assert_eq!(Origin::of(Some(OrderId::new(8, 1)), 7), Origin::LaterRun(OrderId::new(8, 1)));
     }
 }

@@ -239,11 +239,7 @@ impl OrderTable {
     /// Ids of the orders that are not over and that `due` chooses, oldest first: requests go out in a fixed
     /// order. Nothing is allocated where none is chosen.
     pub fn active_ids(&self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
-        let mut ids: Vec<OrderId> = self
-            .active()
-            .filter(|order| due(order))
-            .map(|order| order.order)
-            .collect();
+        let mut ids: Vec<OrderId> = self.active().filter(|order| due(order)).map(|order| order.order).collect();
         ids.sort_unstable();
         ids
     }
@@ -257,9 +253,7 @@ impl OrderTable {
     /// Orders of an instrument that may be on the book.
     #[must_use]
     pub fn open_in(&self, instrument: InstrumentId) -> usize {
-        self.active()
-            .filter(|order| order.instrument == instrument && order.is_open())
-            .count()
+        self.active().filter(|order| order.instrument == instrument && order.is_open()).count()
     }
 
     /// Whether another order fits.
@@ -331,10 +325,7 @@ impl OrderTable {
         }
         tracked.phase = Phase::Done(End::Rejected);
         tracked.cancel = CancelState::None;
-        events.push_back(ExecutionEvent {
-            venue_code: code,
-            ..tracked.event(ExecutionKind::Rejected, time)
-        });
+        events.push_back(ExecutionEvent { venue_code: code, ..tracked.event(ExecutionKind::Rejected, time) });
         self.retire(order);
     }
 

@@ -37,10 +37,7 @@ impl Gateway {
     fn lose(&mut self, kind: RequestKind, order: OrderId, now: Nanos) {
         match kind {
             RequestKind::Place => {
-                let unproved = self
-                    .orders
-                    .find(order)
-                    .is_some_and(|tracked| tracked.phase == Phase::Sent);
+                let unproved = self.orders.find(order).is_some_and(|tracked| tracked.phase == Phase::Sent);
                 if unproved {
                     self.counters.unknown += 1;
                     self.orders.on_unknown(order, now, now, &mut self.events);
@@ -105,21 +102,14 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::OrderStatus);
-        for order in self
-            .orders
-            .active_ids(|order| !order.query_in_flight && now >= order.query_at)
-        {
+        for order in self.orders.active_ids(|order| !order.query_in_flight && now >= order.query_at) {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
             // A question about an order whose own answer is still due would race it.
             let awaited = tracked.phase == Phase::Sent;
             if awaited || !self.throttle.allows(cost, Urgency::Cancel, now) {
-                let at = if awaited {
-                    now + QUERY_RETRY
-                } else {
-                    self.throttle.ready_at(cost, Urgency::Cancel, now)
-                };
+                let at = if awaited { now + QUERY_RETRY } else { self.throttle.ready_at(cost, Urgency::Cancel, now) };
                 self.orders.find_mut(order).expect("just found").query_at = at;
                 continue;
             }
@@ -168,11 +158,7 @@ impl Gateway {
         }
         let pause = Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
         tracked.query_attempts += 1;
-        tracked.query_at = if tracked.accepted {
-            now + pause
-        } else {
-            tracked.valid_until.max(now + QUERY_RETRY)
-        };
+        tracked.query_at = if tracked.accepted { now + pause } else { tracked.valid_until.max(now + QUERY_RETRY) };
         let message = (tracked.accepted && tracked.query_attempts > NOT_FOUND_MAX).then(|| {
             let name = ClientOrderId::new(order);
             format!(

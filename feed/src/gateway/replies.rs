@@ -48,11 +48,7 @@ impl Gateway {
             }
             OrderMessage::UserDataEnded => {
                 let own = self.side.has_user_data_connection();
-                let connection = if own {
-                    GatewayConnection::UserData
-                } else {
-                    GatewayConnection::Orders
-                };
+                let connection = if own { GatewayConnection::UserData } else { GatewayConnection::Orders };
                 self.close(connection, CloseReason::Announced, now);
             }
             OrderMessage::ServerShutdown => self.close(connection, CloseReason::Announced, now),
@@ -78,17 +74,9 @@ impl Gateway {
         let Some(instrument) = self.instrument(update.instrument).copied() else {
             return;
         };
-        let unknown_before = self
-            .orders
-            .active()
-            .filter(|order| order.phase == Phase::Unknown)
-            .count();
+        let unknown_before = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         let applied = self.orders.on_update(update, &instrument, now, &mut self.events);
-        let unknown_after = self
-            .orders
-            .active()
-            .filter(|order| order.phase == Phase::Unknown)
-            .count();
+        let unknown_after = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         self.counters.unknown += unknown_after.saturating_sub(unknown_before) as u64;
         match applied {
             Applied::Known(order) => self.after_update(order, now),
@@ -96,11 +84,7 @@ impl Gateway {
             Applied::Duplicate => {}
         }
         if self.orders.counters().overfills > 0 && self.halted.is_none() {
-            self.halt_with(
-                0,
-                "an order was filled for more than was ordered: compare trades by hand".to_owned(),
-                now,
-            );
+            self.halt_with(0, "an order was filled for more than was ordered: compare trades by hand".to_owned(), now);
         }
     }
 
@@ -158,11 +142,7 @@ impl Gateway {
 
     fn apply_reply(&mut self, reply: Reply, now: Nanos) {
         self.throttle.observe(&reply.usage, now);
-        let Some(pending) = self
-            .pending
-            .remove(&reply.id)
-            .filter(|pending| pending.kind == reply.kind)
-        else {
+        let Some(pending) = self.pending.remove(&reply.id).filter(|pending| pending.kind == reply.kind) else {
             self.counters.stray_replies += 1;
             return;
         };
@@ -254,9 +234,7 @@ impl Gateway {
     /// What a refusal means beyond the request it refused.
     fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         let until = |default: Nanos, clock: &super::VenueClock| {
-            refusal
-                .retry_after
-                .map_or(now + default, |at| clock.local_time(at).max(now))
+            refusal.retry_after.map_or(now + default, |at| clock.local_time(at).max(now))
         };
         match reaction {
             Reaction::PauseOrders => {
@@ -283,11 +261,7 @@ impl Gateway {
             Reaction::RefreshInstrument => self.counters.instrument_refusals += 1,
             Reaction::Halt => self.halt_with(refusal.code, key_message(refusal), now),
             Reaction::Configuration => {
-                self.halt_with(
-                    refusal.code,
-                    format!("the venue refuses these settings: {refusal}"),
-                    now,
-                );
+                self.halt_with(refusal.code, format!("the venue refuses these settings: {refusal}"), now);
             }
             _ => {}
         }
@@ -304,12 +278,10 @@ impl Gateway {
     fn place_refused(&mut self, pending: &Pending, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         if reaction == Reaction::Unknown {
             self.counters.unknown += 1;
-            self.orders
-                .on_unknown(pending.order, now + CANCEL_RETRY, now, &mut self.events);
+            self.orders.on_unknown(pending.order, now + CANCEL_RETRY, now, &mut self.events);
         } else {
             self.counters.orders_refused += 1;
-            self.orders
-                .on_refused(pending.order, refusal.code, now, &mut self.events);
+            self.orders.on_refused(pending.order, refusal.code, now, &mut self.events);
             if let Some(event) = self.events.back_mut().filter(|event| event.order == pending.order) {
                 event.overtaken = reaction == Reaction::Reprice && event.kind == ExecutionKind::Rejected;
             }

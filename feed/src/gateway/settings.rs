@@ -94,11 +94,7 @@ impl GatewaySettings {
     /// without any changes nothing.
     pub fn set_rates(&mut self, stated: &[WindowUsage]) {
         if !stated.is_empty() {
-            let window = |row: &WindowUsage| RateWindow {
-                kind: row.kind,
-                span: row.span,
-                limit: row.limit,
-            };
+            let window = |row: &WindowUsage| RateWindow { kind: row.kind, span: row.span, limit: row.limit };
             self.rates = stated.iter().map(window).collect();
         }
     }
@@ -107,26 +103,14 @@ impl GatewaySettings {
 /// The windows a product line documents; the live ones come with `exchangeInfo`.
 #[must_use]
 pub fn default_rates(product: Product) -> Vec<RateWindow> {
-    let window = |kind, seconds, limit| RateWindow {
-        kind,
-        span: Nanos::from_seconds(seconds),
-        limit,
-    };
+    let window = |kind, seconds, limit| RateWindow { kind, span: Nanos::from_seconds(seconds), limit };
     let weight = window(WindowKind::Weight, 60, product.card().weight_per_minute);
     match product {
         Product::BinanceSpot => {
-            vec![
-                weight,
-                window(WindowKind::Orders, 10, 50),
-                window(WindowKind::Orders, 86_400, 160_000),
-            ]
+            vec![weight, window(WindowKind::Orders, 10, 50), window(WindowKind::Orders, 86_400, 160_000)]
         }
         Product::BinanceUsdm => {
-            vec![
-                weight,
-                window(WindowKind::Orders, 10, 300),
-                window(WindowKind::Orders, 60, 1_200),
-            ]
+            vec![weight, window(WindowKind::Orders, 10, 300), window(WindowKind::Orders, 60, 1_200)]
         }
     }
 }

@@ -24,8 +24,7 @@ impl Gateway {
 
     /// The order rests, as far as the engine is told; it is never filled.
     pub(super) fn shadow_accept(&mut self, order: OrderId, now: Nanos) {
-        self.orders
-            .on_placed(order, u64::from(order.counter()), now, &mut self.events);
+        self.orders.on_placed(order, u64::from(order.counter()), now, &mut self.events);
         self.counters.orders_accepted += 1;
     }
 
@@ -36,11 +35,7 @@ impl Gateway {
         let Some(instrument) = self.instrument(tracked.instrument).copied() else {
             return;
         };
-        let name = OrderName {
-            instrument: &instrument,
-            order,
-            venue_order: tracked.venue_order,
-        };
+        let name = OrderName { instrument: &instrument, order, venue_order: tracked.venue_order };
         self.counters.cancels_sent += 1;
         self.send(&Request::Cancel(name), order, 0, now);
         let update = OrderUpdate {

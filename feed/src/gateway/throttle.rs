@@ -46,13 +46,7 @@ impl Window {
             WindowKind::Weight => share(budget, 100 - reserve_percent.min(100)),
             WindowKind::Orders => budget,
         };
-        Window {
-            rate,
-            bucket_ns: (rate.span.0 / 64).max(1),
-            counts: [0; BUCKETS],
-            newest: 0,
-            place_max,
-        }
+        Window { rate, bucket_ns: (rate.span.0 / 64).max(1), counts: [0; BUCKETS], newest: 0, place_max }
     }
 
     fn advance(&mut self, now: Nanos) {
@@ -128,10 +122,7 @@ impl Throttle {
     /// cancels and the queries behind them may use the limit itself.
     #[must_use]
     pub fn new(rates: &[RateWindow], budget_percent: u32, reserve_percent: u32) -> Throttle {
-        let windows = rates
-            .iter()
-            .map(|rate| Window::new(*rate, budget_percent, reserve_percent))
-            .collect();
+        let windows = rates.iter().map(|rate| Window::new(*rate, budget_percent, reserve_percent)).collect();
         Throttle { windows }
     }
 
@@ -179,10 +170,7 @@ impl Throttle {
 
     /// Used of a window at this moment, for reports.
     pub fn used(&mut self, kind: WindowKind, span: Nanos, now: Nanos) -> Option<u32> {
-        let window = self
-            .windows
-            .iter_mut()
-            .find(|window| window.rate.kind == kind && window.rate.span == span)?;
+        let window = self.windows.iter_mut().find(|window| window.rate.kind == kind && window.rate.span == span)?;
         window.advance(now);
         Some(window.used())
     }
@@ -193,11 +181,7 @@ mod tests {
     use super::*;
 
     fn window(kind: WindowKind, seconds: i64, limit: u32) -> RateWindow {
-        RateWindow {
-            kind,
-            span: Nanos::from_seconds(seconds),
-            limit,
-        }
+        RateWindow { kind, span: Nanos::from_seconds(seconds), limit }
     }
 
     #[test]
@@ -261,23 +245,12 @@ mod tests {
     fn the_venues_count_wins_where_it_is_higher() {
         let mut throttle = Throttle::new(&[window(WindowKind::Weight, 60, 100)], 100, 0);
         let now = Nanos::from_seconds(1_000);
-        let usage = [WindowUsage {
-            kind: WindowKind::Weight,
-            span: Nanos::from_seconds(60),
-            limit: 100,
-            used: 95,
-        }];
+        let usage = [WindowUsage { kind: WindowKind::Weight, span: Nanos::from_seconds(60), limit: 100, used: 95 }];
         throttle.observe(&usage, now);
-        assert_eq!(
-            throttle.used(WindowKind::Weight, Nanos::from_seconds(60), now),
-            Some(95)
-        );
+        assert_eq!(throttle.used(WindowKind::Weight, Nanos::from_seconds(60), now), Some(95));
         assert!(!throttle.allows(Cost { weight: 6, orders: 0 }, Urgency::Cancel, now));
         assert!(throttle.allows(Cost { weight: 5, orders: 0 }, Urgency::Cancel, now));
-        assert!(
-            throttle.allows(Cost { weight: 0, orders: 1 }, Urgency::Place, now),
-            "other windows are not touched"
-        );
+        assert!(throttle.allows(Cost { weight: 0, orders: 1 }, Urgency::Place, now), "other windows are not touched");
         let later = now + Nanos::from_seconds(62);
         assert!(throttle.allows(Cost { weight: 6, orders: 0 }, Urgency::Cancel, later));
     }

@@ -18,9 +18,8 @@ const SPOT_BALANCE_DECIMALS: u8 = 8;
 /// Symbols that one recording may have.
 const SYMBOLS_MAX: usize = 1_024;
 /// Quote assets that a symbol may end with, longest first.
-const QUOTE_ASSETS: [&str; 14] = [
-    "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "EUR", "TRY", "BTC", "ETH", "BNB", "BRL", "USD", "DAI",
-];
+const QUOTE_ASSETS: [&str; 14] =
+    ["FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "EUR", "TRY", "BTC", "ETH", "BNB", "BRL", "USD", "DAI"];
 
 /// What the numbers of one symbol were seen to need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +31,7 @@ struct Seen {
 }
 
 impl Seen {
-    const NOTHING: Seen = Seen {
-        price_decimals: 0,
-        price_exponent: 0,
-        quantity_decimals: 0,
-        quantity_exponent: 0,
-    };
+    const NOTHING: Seen = Seen { price_decimals: 0, price_exponent: 0, quantity_decimals: 0, quantity_exponent: 0 };
 
     fn number(text: &str, decimals: &mut u8, exponent: &mut i32) {
         let Ok(last) = last_digit_exponent(text.as_bytes()) else {
@@ -73,11 +67,7 @@ impl Inference {
     /// Nothing seen yet; `product` if it is known.
     #[must_use]
     pub fn new(product: Option<Product>) -> Inference {
-        Inference {
-            product,
-            fixed_product: product.is_some(),
-            ..Inference::default()
-        }
+        Inference { product, fixed_product: product.is_some(), ..Inference::default() }
     }
 
     /// Looks at the first records of a recording. A fault in it ends the look; the player meets it again.
@@ -126,10 +116,7 @@ impl Inference {
         if let (Some(product), Some(list)) = (self.product, &self.list)
             && let Ok(instruments) = parse_instruments(product, list)
         {
-            self.listed = instruments
-                .into_iter()
-                .map(|instrument| (instrument.symbol, instrument))
-                .collect();
+            self.listed = instruments.into_iter().map(|instrument| (instrument.symbol, instrument)).collect();
         }
     }
 
@@ -176,11 +163,7 @@ impl Inference {
 
     /// Looks at a snapshot of `symbol`, or of the only symbol; true if it told something new.
     pub fn observe_snapshot(&mut self, symbol: Option<Symbol>, body: &[u8]) -> bool {
-        let only = if self.order.len() == 1 {
-            self.order.first().copied()
-        } else {
-            None
-        };
+        let only = if self.order.len() == 1 { self.order.first().copied() } else { None };
         let Some(symbol) = symbol.or(only) else { return false };
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
             return false;
@@ -236,10 +219,9 @@ impl Inference {
 
 fn levels(side: Option<&Value>, seen: &mut Seen) {
     for level in side.and_then(Value::as_array).into_iter().flatten() {
-        if let (Some(price), Some(quantity)) = (
-            level.get(0).and_then(Value::as_str),
-            level.get(1).and_then(Value::as_str),
-        ) {
+        if let (Some(price), Some(quantity)) =
+            (level.get(0).and_then(Value::as_str), level.get(1).and_then(Value::as_str))
+        {
             seen.level(price, quantity);
         }
     }

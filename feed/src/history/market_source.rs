@@ -26,11 +26,7 @@ impl RecordedMarket {
     /// Plays these files in this order.
     #[must_use]
     pub fn new(files: &[PathBuf]) -> RecordedMarket {
-        RecordedMarket {
-            recording: Recording::new(files),
-            last: Nanos::ZERO,
-            malformed: 0,
-        }
+        RecordedMarket { recording: Recording::new(files), last: Nanos::ZERO, malformed: 0 }
     }
 
     /// Lines that were no records and were left out.
@@ -67,11 +63,7 @@ impl MarketSource for RecordedMarket {
 /// What is wrong with the files, or that no product line can be told from them.
 pub fn recorded_instruments(files: &[PathBuf], product: Option<Product>) -> Result<(Product, Vec<Instrument>), String> {
     let mut inference = Inference::new(product);
-    inference
-        .look_at_all(&mut Recording::new(files))
-        .map_err(|error| error.to_string())?;
-    let product = inference
-        .product()
-        .ok_or("no venue can be told from the recording; name it with --venue")?;
+    inference.look_at_all(&mut Recording::new(files)).map_err(|error| error.to_string())?;
+    let product = inference.product().ok_or("no venue can be told from the recording; name it with --venue")?;
     Ok((product, inference.instruments()))
 }

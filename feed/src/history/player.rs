@@ -29,15 +29,8 @@ impl Markets {
     /// Empty books for these instruments, whose ids must be `0..`.
     #[must_use]
     pub fn new(instruments: &[Instrument]) -> Markets {
-        let settings = BookSettings {
-            far_levels: FAR_LEVELS_DEFAULT,
-        };
-        Markets {
-            markets: instruments
-                .iter()
-                .map(|_| Market::new(setup::book(&settings)))
-                .collect(),
-        }
+        let settings = BookSettings { far_levels: FAR_LEVELS_DEFAULT };
+        Markets { markets: instruments.iter().map(|_| Market::new(setup::book(&settings))).collect() }
     }
 
     /// The market of the instrument at `index`.
@@ -82,11 +75,7 @@ impl<S: MarketSink> Player<S> {
     /// A player for these instruments.
     #[must_use]
     pub fn new(product: Product, instruments: &[Instrument], scanner: ScannerChoice, sink: S) -> Player<S> {
-        Player {
-            flow: MarketFlow::new(product, instruments, SyncSettings::default(), scanner),
-            sink,
-            bad_records: 0,
-        }
+        Player { flow: MarketFlow::new(product, instruments, SyncSettings::default(), scanner), sink, bad_records: 0 }
     }
 
     /// Plays one record.
@@ -122,13 +111,8 @@ impl<S: MarketSink> Player<S> {
     }
 
     fn play_frame(&mut self, record: &mut Record<'_>) -> Played {
-        let outcome = self.flow.on_frame(
-            record.buffer,
-            record.length,
-            record.stamp,
-            (RECORDED_PATH, true),
-            &mut self.sink,
-        );
+        let outcome =
+            self.flow.on_frame(record.buffer, record.length, record.stamp, (RECORDED_PATH, true), &mut self.sink);
         match outcome {
             FrameOutcome::Market { .. } | FrameOutcome::Ignored => Played::Good,
             FrameOutcome::Control(Message::Refused { .. }) => Played::Good,

@@ -36,11 +36,7 @@ impl Recording {
     /// Reads these files in this order.
     #[must_use]
     pub fn new(files: &[PathBuf]) -> Recording {
-        Recording {
-            files: files.iter().cloned().collect(),
-            current: None,
-            lines: 0,
-        }
+        Recording { files: files.iter().cloned().collect(), current: None, lines: 0 }
     }
 
     /// Reads one text, as if it were a file of this name.
@@ -49,11 +45,7 @@ impl Recording {
     /// [`SourceError::UnknownForm`].
     pub fn from_reader(name: &str, reader: Box<dyn Read + Send>) -> Result<Recording, SourceError> {
         let file = RecordedFile::new(name.to_owned(), reader)?;
-        Ok(Recording {
-            files: VecDeque::new(),
-            current: Some(file),
-            lines: 0,
-        })
+        Ok(Recording { files: VecDeque::new(), current: Some(file), lines: 0 })
     }
 }
 
@@ -125,10 +117,8 @@ struct RecordedFile {
 impl RecordedFile {
     fn open(path: &Path) -> Result<RecordedFile, SourceError> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| SourceError::Open {
-            file: name.clone(),
-            reason: error.to_string(),
-        })?;
+        let file =
+            File::open(path).map_err(|error| SourceError::Open { file: name.clone(), reason: error.to_string() })?;
         RecordedFile::new(name, Box::new(file))
     }
 
@@ -138,10 +128,8 @@ impl RecordedFile {
         let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(&[0x1f, 0x8b]) {
             Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(raw)))
         } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            let decoder = zstd::stream::read::Decoder::with_buffer(raw).map_err(|error| SourceError::Open {
-                file: name.clone(),
-                reason: error.to_string(),
-            })?;
+            let decoder = zstd::stream::read::Decoder::with_buffer(raw)
+                .map_err(|error| SourceError::Open { file: name.clone(), reason: error.to_string() })?;
             Box::new(BufReader::with_capacity(READ_BYTES, decoder))
         } else {
             Box::new(raw)
@@ -153,10 +141,7 @@ impl RecordedFile {
             Form::Records
         } else {
             let shown = String::from_utf8_lossy(&start[..start.len().min(24)]).into_owned();
-            return Err(SourceError::UnknownForm {
-                file: name,
-                reason: format!("it begins with {shown:?}"),
-            });
+            return Err(SourceError::UnknownForm { file: name, reason: format!("it begins with {shown:?}") });
         };
         Ok(RecordedFile {
             name,
@@ -208,12 +193,7 @@ impl RecordedFile {
     }
 
     fn stamped_step(&mut self) -> Step {
-        let malformed = Step {
-            at: Nanos::ZERO,
-            kind: RecordKind::Malformed,
-            start: 0,
-            length: self.buffer.len(),
-        };
+        let malformed = Step { at: Nanos::ZERO, kind: RecordKind::Malformed, start: 0, length: self.buffer.len() };
         let Some(space) = self.buffer.iter().take(24).position(|byte| *byte == b' ') else {
             return malformed;
         };
@@ -221,17 +201,8 @@ impl RecordedFile {
             return malformed;
         };
         let frame = &self.buffer[space + 1..];
-        let kind = if is_snapshot(frame) {
-            RecordKind::Snapshot { symbol: None }
-        } else {
-            RecordKind::Stream
-        };
-        Step {
-            at,
-            kind,
-            start: space + 1,
-            length: frame.len(),
-        }
+        let kind = if is_snapshot(frame) { RecordKind::Snapshot { symbol: None } } else { RecordKind::Stream };
+        Step { at, kind, start: space + 1, length: frame.len() }
     }
 
     /// Replies recorded apart from the stream come first in such files: each waits for the first frame that
@@ -248,12 +219,7 @@ impl RecordedFile {
                         }
                         Some(RecordKind::Malformed) => {
                             let length = self.buffer.len();
-                            return Ok(Some(Step {
-                                at: Nanos::ZERO,
-                                kind: RecordKind::Malformed,
-                                start: 0,
-                                length,
-                            }));
+                            return Ok(Some(Step { at: Nanos::ZERO, kind: RecordKind::Malformed, start: 0, length }));
                         }
                         _ => {}
                     }
@@ -282,12 +248,7 @@ impl RecordedFile {
     fn step_of(&mut self, at: Nanos, kind: RecordKind, body: Vec<u8>) -> Step {
         let length = body.len();
         self.buffer = body;
-        Step {
-            at,
-            kind,
-            start: 0,
-            length,
-        }
+        Step { at, kind, start: 0, length }
     }
 
     /// Sorts the line in the buffer: a frame is held, a reply waits, the rest is said to be what it is.
@@ -295,10 +256,7 @@ impl RecordedFile {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(&self.buffer) else {
             return Some(RecordKind::Malformed);
         };
-        let at = line
-            .ts
-            .and_then(|seconds| seconds_to_nanos(&seconds.to_string()))
-            .unwrap_or(Nanos::ZERO);
+        let at = line.ts.and_then(|seconds| seconds_to_nanos(&seconds.to_string())).unwrap_or(Nanos::ZERO);
         let venue = product_of(line.url.as_deref().or(line.addr.as_deref()), line.exchange.as_deref());
         if let Some(product) = venue {
             self.venue = Some(product.venue_id());
@@ -352,21 +310,12 @@ struct Line<'a> {
 
 fn peek<'a>(reader: &'a mut (impl BufRead + ?Sized), name: &str) -> Result<&'a [u8], SourceError> {
     match reader.fill_buf() {
-        Ok([]) => Err(SourceError::UnknownForm {
-            file: name.to_owned(),
-            reason: "it is empty".to_owned(),
-        }),
+        Ok([]) => Err(SourceError::UnknownForm { file: name.to_owned(), reason: "it is empty".to_owned() }),
         Ok(bytes) => Ok(bytes),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(SourceError::CutShort {
-            file: name.to_owned(),
-            line: 0,
-            reason: error.to_string(),
-        }),
-        Err(error) => Err(SourceError::Damaged {
-            file: name.to_owned(),
-            line: 0,
-            reason: error.to_string(),
-        }),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            Err(SourceError::CutShort { file: name.to_owned(), line: 0, reason: error.to_string() })
+        }
+        Err(error) => Err(SourceError::Damaged { file: name.to_owned(), line: 0, reason: error.to_string() }),
     }
 }
 
@@ -384,10 +333,7 @@ fn local_time(text: &[u8]) -> Option<Nanos> {
         19 => 1,
         _ => return None,
     };
-    i64::try_from(parse_integer(text).ok()?)
-        .ok()?
-        .checked_mul(factor)
-        .map(Nanos)
+    i64::try_from(parse_integer(text).ok()?).ok()?.checked_mul(factor).map(Nanos)
 }
 
 fn is_snapshot(frame: &[u8]) -> bool {
@@ -401,9 +347,7 @@ fn reply_kind(url: &str) -> RecordKind {
     }
     if path.ends_with("/depth") {
         let symbol = query.split('&').find_map(|pair| pair.strip_prefix("symbol="));
-        return RecordKind::Snapshot {
-            symbol: symbol.and_then(Symbol::new),
-        };
+        return RecordKind::Snapshot { symbol: symbol.and_then(Symbol::new) };
     }
     RecordKind::Other
 }

@@ -149,10 +149,20 @@ pub struct VerifyOutcome {
 ///
 /// `progress` is called with the lines read so far now and then.
 pub fn verify(files: &[PathBuf], product: Option<Product>, progress: &mut dyn FnMut(u64)) -> VerifyOutcome {
+    let started = Instant::now();
     let names = files.iter().map(|file| file.display().to_string()).collect();
     let mut inference = Inference::new(product);
     inference.look_at(&mut Recording::new(files));
-    verify_sources(names, inference, &mut || Ok(Box::new(Recording::new(files))), progress)
+    let mut outcome = verify_sources(names, inference, &mut || Ok(Box::new(Recording::new(files))), progress);
+    outcome.report.set_elapsed(started);
+    outcome
+}
+
+impl VerifyReport {
+    fn set_elapsed(&mut self, started: Instant) {
+        self.elapsed_seconds = started.elapsed().as_secs_f64();
+        self.lines_per_second = (self.lines as f64 / self.elapsed_seconds.max(1e-9)) as u64;
+    }
 }
 
 /// [`verify`] of any source that can be opened again from its start, with what is known of its instruments.
@@ -185,9 +195,7 @@ pub fn verify_sources(
             run.problem = Some(VerifyProblem::UnknownVenue);
         }
         let mut outcome = run.outcome(names, inference.product(), &instruments, &player, source.lines());
-        let elapsed = started.elapsed().as_secs_f64();
-        outcome.report.elapsed_seconds = elapsed;
-        outcome.report.lines_per_second = (outcome.report.lines as f64 / elapsed.max(1e-9)) as u64;
+        outcome.report.set_elapsed(started);
         return outcome;
     }
     failed(names, product, run.problem.unwrap_or(VerifyProblem::UnknownVenue))
@@ -206,10 +214,7 @@ fn failed(files: Vec<String>, product: Option<Product>, problem: VerifyProblem) 
         lines_per_second: 0,
         symbols: BTreeMap::new(),
     };
-    VerifyOutcome {
-        report,
-        problem: Some(problem),
-    }
+    VerifyOutcome { report, problem: Some(problem) }
 }
 
 /// One play of a chain from its start.
@@ -268,10 +273,7 @@ impl Run {
         let flow = player.flow();
         let mut symbols = BTreeMap::new();
         for (index, instrument) in instruments.iter().enumerate() {
-            symbols.insert(
-                instrument.symbol.as_str().to_owned(),
-                symbol_report(instrument, index, player),
-            );
+            symbols.insert(instrument.symbol.as_str().to_owned(), symbol_report(instrument, index, player));
         }
         let report = VerifyReport {
             files,
@@ -304,25 +306,14 @@ fn problem_of(report: &VerifyReport, first_bad: Option<(u64, String)>) -> Option
     for (symbol, checks) in &report.symbols {
         let failed = checks.bbo_checked - checks.bbo_matched;
         if failed > 0 {
-            return Some(VerifyProblem::Mismatch {
-                symbol: symbol.clone(),
-                failed,
-                checked: checks.bbo_checked,
-            });
+            return Some(VerifyProblem::Mismatch { symbol: symbol.clone(), failed, checked: checks.bbo_checked });
         }
         if checks.crossed > 0 {
-            return Some(VerifyProblem::Crossed {
-                symbol: symbol.clone(),
-                count: checks.crossed,
-            });
+            return Some(VerifyProblem::Crossed { symbol: symbol.clone(), count: checks.crossed });
         }
     }
     let (first_line, first) = first_bad?;
-    Some(VerifyProblem::BadFrames {
-        count: report.bad_frames,
-        first_line,
-        first,
-    })
+    Some(VerifyProblem::BadFrames { count: report.bad_frames, first_line, first })
 }
 
 fn symbol_report(instrument: &Instrument, index: usize, player: &Player<Markets>) -> SymbolReport {

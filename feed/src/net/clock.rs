@@ -16,10 +16,7 @@ impl Clock {
     /// Reads both clocks once.
     #[must_use]
     pub fn start() -> Clock {
-        Clock {
-            base: Instant::now(),
-            wall_base: system_wall(),
-        }
+        Clock { base: Instant::now(), wall_base: system_wall() }
     }
 
     /// Now, in nanoseconds since the Unix epoch.
@@ -59,10 +56,7 @@ impl JumpDetector {
     /// A detector that reports steps of at least `step_min`.
     #[must_use]
     pub fn new(clock: &Clock, step_min: Nanos) -> JumpDetector {
-        JumpDetector {
-            drift_last: clock.wall_drift(),
-            step_min: step_min.0,
-        }
+        JumpDetector { drift_last: clock.wall_drift(), step_min: step_min.0 }
     }
 
     /// The signed step since the last call if it was large enough, in nanoseconds.
@@ -91,12 +85,7 @@ impl StallDetector {
     /// A detector that counts gaps of at least `stall_min` between turns.
     #[must_use]
     pub const fn new(now: Nanos, stall_min: Nanos) -> StallDetector {
-        StallDetector {
-            turn_last: now,
-            stall_min,
-            stalls: 0,
-            stall_max: Nanos::ZERO,
-        }
+        StallDetector { turn_last: now, stall_min, stalls: 0, stall_max: Nanos::ZERO }
     }
 
     /// Call once a turn; the gap, if it was a stall.
@@ -145,6 +134,7 @@ pub struct CycleScale {
 impl CycleScale {
     /// Measures the counter against the monotonic clock for `span` (20 ms give about 1 part in 10^5).
     #[must_use]
+    // cold: measured once, before the threads start
     pub fn measure(span: Duration) -> CycleScale {
         let (start, cycles_start) = (Instant::now(), cycles());
         std::thread::sleep(span);
@@ -156,9 +146,7 @@ impl CycleScale {
     #[must_use]
     pub fn from_span(cycles: u64, nanos: i64) -> CycleScale {
         let quotient = (u128::from(nanos.unsigned_abs()) << 32) / u128::from(cycles.max(1));
-        CycleScale {
-            nanos_q32: u64::try_from(quotient).unwrap_or(u64::MAX),
-        }
+        CycleScale { nanos_q32: u64::try_from(quotient).unwrap_or(u64::MAX) }
     }
 
     /// A span of cycles in nanoseconds; zero when the counter went backwards between cores.

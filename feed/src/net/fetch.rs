@@ -97,10 +97,7 @@ impl Fetcher {
             Some(certificates) => RootCerts::from(certificates.iter().map(|der| Certificate::from_der(der).to_owned())),
             None => RootCerts::WebPki,
         };
-        let tls = TlsConfig::builder()
-            .root_certs(roots)
-            .unversioned_rustls_crypto_provider(provider())
-            .build();
+        let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider()).build();
         let config = ureq::Agent::config_builder()
             .tls_config(tls)
             .https_only(true)
@@ -113,11 +110,7 @@ impl Fetcher {
             .timeout_global(Some(within))
             .timeout_connect(Some(within.min(Duration::from_secs(5))))
             .build();
-        Fetcher {
-            agent: config.new_agent(),
-            started: Instant::now(),
-            quiet_until_ms: Arc::new(AtomicU64::new(0)),
-        }
+        Fetcher { agent: config.new_agent(), started: Instant::now(), quiet_until_ms: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Sends one request and returns the body of a successful reply.
@@ -129,19 +122,13 @@ impl Fetcher {
         let quiet_ms = self.quiet_until_ms.load(Ordering::Relaxed).saturating_sub(elapsed_ms);
         if quiet_ms > 0 {
             let retry_after_seconds = quiet_ms.div_ceil(1000);
-            return Err(FetchError::RateLimited {
-                status: 429,
-                retry_after_seconds,
-                body: Vec::new(),
-            });
+            return Err(FetchError::RateLimited { status: 429, retry_after_seconds, body: Vec::new() });
         }
         let mut request = ureq::http::Request::builder().method(call.method).uri(call.url);
         for (name, value) in call.headers {
             request = request.header(*name, *value);
         }
-        let request = request
-            .body(())
-            .map_err(|error| FetchError::Request(error.to_string()))?;
+        let request = request.body(()).map_err(|error| FetchError::Request(error.to_string()))?;
         let mut response = self.agent.run(request).map_err(explain)?;
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -154,16 +141,9 @@ impl Fetcher {
                 let retry_after_seconds = retry_after.unwrap_or(RETRY_AFTER_DEFAULT_SECONDS);
                 let until = elapsed_ms.saturating_add(retry_after_seconds.saturating_mul(1000));
                 self.quiet_until_ms.fetch_max(until, Ordering::Relaxed);
-                Err(FetchError::RateLimited {
-                    status,
-                    retry_after_seconds,
-                    body: read_error(&mut response),
-                })
+                Err(FetchError::RateLimited { status, retry_after_seconds, body: read_error(&mut response) })
             }
-            _ => Err(FetchError::Status {
-                status,
-                body: read_error(&mut response),
-            }),
+            _ => Err(FetchError::Status { status, body: read_error(&mut response) }),
         }
     }
 
@@ -172,12 +152,7 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::call`].
     pub fn get(&self, url: &str, body_bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-        self.call(&HttpCall {
-            method: "GET",
-            url,
-            headers: &[],
-            body_bytes_max,
-        })
+        self.call(&HttpCall { method: "GET", url, headers: &[], body_bytes_max })
     }
 }
 
@@ -201,11 +176,7 @@ fn read_body(response: &mut ureq::http::Response<ureq::Body>, bytes_max: usize) 
 fn read_error(response: &mut ureq::http::Response<ureq::Body>) -> Vec<u8> {
     let mut body = Vec::new();
     // The status is what matters; as much of the words as came is good enough.
-    let _ = response
-        .body_mut()
-        .as_reader()
-        .take(ERROR_BODY_BYTES_MAX)
-        .read_to_end(&mut body);
+    let _ = response.body_mut().as_reader().take(ERROR_BODY_BYTES_MAX).read_to_end(&mut body);
     body
 }
 

@@ -138,10 +138,7 @@ impl Wires {
             GatewayConnection::UserData => &self.settings.user_data,
         };
         let opened = route.connect(target, self.poll.registry(), Token(slot(connection)), now)?;
-        self.links[slot(connection)] = Some(Link {
-            connection: opened,
-            told_open: false,
-        });
+        self.links[slot(connection)] = Some(Link { connection: opened, told_open: false });
         Ok(())
     }
 
@@ -213,15 +210,7 @@ impl GatewayLoop {
             gateway,
             rings,
             waiting: VecDeque::new(),
-            wires: Wires {
-                settings,
-                links: [None, None],
-                poll,
-                events,
-                clock,
-                scale,
-                shared,
-            },
+            wires: Wires { settings, links: [None, None], poll, events, clock, scale, shared },
             lost: [false; 2],
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
             clock_check: Nanos::ZERO,
@@ -270,9 +259,7 @@ impl GatewayLoop {
         self.hand_over_executions();
         let shared = &self.wires.shared;
         shared.heartbeat.fetch_add(1, Ordering::Relaxed);
-        shared
-            .open_orders
-            .store(self.gateway.open_orders() as u64, Ordering::Relaxed);
+        shared.open_orders.store(self.gateway.open_orders() as u64, Ordering::Relaxed);
         Ok(self.ending(now))
     }
 
@@ -319,11 +306,9 @@ impl GatewayLoop {
                     GatewayOutput::Connect { connection, target } => {
                         (connection, self.wires.connect(connection, &target, now))
                     }
-                    GatewayOutput::Send {
-                        connection,
-                        bytes,
-                        origin_tsc,
-                    } => (connection, self.wires.send(connection, bytes, origin_tsc)),
+                    GatewayOutput::Send { connection, bytes, origin_tsc } => {
+                        (connection, self.wires.send(connection, bytes, origin_tsc))
+                    }
                     GatewayOutput::Execution(event) => {
                         self.waiting.push_back(event);
                         continue;
@@ -426,10 +411,7 @@ impl GatewayLoop {
         let open_orders = self.gateway.open_orders();
         let shared = &self.wires.shared;
         if shared.abandon.load(Ordering::Relaxed) {
-            return Some(GatewayEnd {
-                open_orders,
-                confirmed: false,
-            });
+            return Some(GatewayEnd { open_orders, confirmed: false });
         }
         if !shared.drain.load(Ordering::Acquire) {
             return None;

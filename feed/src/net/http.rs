@@ -62,12 +62,7 @@ pub(crate) fn parse<'a>(
         headers.push((header.name, value));
     }
     let headers: &'a [(&'a str, &'a str)] = headers;
-    let find = |name: &str| {
-        headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-    };
+    let find = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
     if find("transfer-encoding").is_some() {
         return Parsed::Refused(411, "send Content-Length instead of a transfer encoding");
     }
@@ -81,17 +76,10 @@ pub(crate) fn parse<'a>(
         return Parsed::Partial;
     };
     let connection = find("connection").unwrap_or_default();
-    let closes = connection
-        .split(',')
-        .any(|token| token.trim().eq_ignore_ascii_case("close"));
+    let closes = connection.split(',').any(|token| token.trim().eq_ignore_ascii_case("close"));
     let upgrades = find("upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"));
     Parsed::Request {
-        request: HttpRequest {
-            method,
-            target,
-            headers,
-            body,
-        },
+        request: HttpRequest { method, target, headers, body },
         bytes: head_bytes + body_bytes,
         keep_alive: version == Some(1) && !closes,
         websocket_key: if upgrades { find("sec-websocket-key") } else { None },
@@ -113,11 +101,7 @@ pub(crate) fn reply(response: &HttpResponse, keep_alive: bool, now: Nanos) -> Ve
     }
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let length = response.body.len();
-    let _ = write!(
-        head,
-        "Content-Length: {length}\r\nConnection: {connection}\r\nDate: {}\r\n\r\n",
-        http_date(now)
-    );
+    let _ = write!(head, "Content-Length: {length}\r\nConnection: {connection}\r\nDate: {}\r\n\r\n", http_date(now));
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(&response.body);
     bytes
@@ -156,9 +140,7 @@ fn reason(status: u16) -> &'static str {
 /// A date as HTTP writes it, from days and seconds since the epoch (proleptic Gregorian calendar).
 fn http_date(now: Nanos) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = now.0.max(0) / 1_000_000_000;
     let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
     let weekday = DAYS[(days % 7) as usize];
@@ -173,10 +155,7 @@ fn http_date(now: Nanos) -> String {
     let month = (month_from_march + 2) % 12;
     let year = era * 400 + year_of_era + i64::from(month < 2);
     let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!(
-        "{weekday}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT",
-        MONTHS[month as usize]
-    )
+    format!("{weekday}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", MONTHS[month as usize])
 }
 
 #[cfg(test)]
@@ -188,12 +167,9 @@ mod tests {
         let mut headers = Vec::new();
         match parse(text.as_bytes(), &mut raw, &mut headers) {
             Parsed::Partial => (0, 0, false, false),
-            Parsed::Request {
-                bytes,
-                keep_alive,
-                websocket_key,
-                ..
-            } => (200, bytes, keep_alive, websocket_key.is_some()),
+            Parsed::Request { bytes, keep_alive, websocket_key, .. } => {
+                (200, bytes, keep_alive, websocket_key.is_some())
+            }
             Parsed::Refused(status, _) => (status, 0, false, false),
         }
     }
@@ -214,10 +190,7 @@ mod tests {
         assert_eq!(parse_text(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000))).0, 431);
         assert_eq!(parse_text("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").0, 413);
         assert_eq!(parse_text("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n").0, 400);
-        assert_eq!(
-            parse_text("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").0,
-            411
-        );
+        assert_eq!(parse_text("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").0, 411);
         assert_eq!(parse_text("\u{1}\u{2}\u{3}\r\n\r\n").0, 400);
     }
 
@@ -230,13 +203,7 @@ mod tests {
     #[test]
     fn dates_are_the_calendar_s() {
         assert_eq!(http_date(Nanos(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(
-            http_date(Nanos::from_seconds(951_782_400)),
-            "Tue, 29 Feb 2000 00:00:00 GMT"
-        );
-        assert_eq!(
-            http_date(Nanos::from_seconds(1_721_347_199)),
-            "Thu, 18 Jul 2024 23:59:59 GMT"
-        );
+        assert_eq!(http_date(Nanos::from_seconds(951_782_400)), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(http_date(Nanos::from_seconds(1_721_347_199)), "Thu, 18 Jul 2024 23:59:59 GMT");
     }
 }

@@ -20,9 +20,7 @@ pub fn record_layer(
     if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
         return Err(RecordError::KeySchedule);
     }
-    let (secrets, kernel) = connection
-        .dangerous_into_kernel_connection()
-        .map_err(|_| RecordError::KeySchedule)?;
+    let (secrets, kernel) = connection.dangerous_into_kernel_connection().map_err(|_| RecordError::KeySchedule)?;
     let receive = traffic_secret(secrets.rx.0, &secrets.rx.1)?;
     let send = traffic_secret(secrets.tx.0, &secrets.tx.1)?;
     RecordLayer::new(&receive, &send, KernelSchedule(kernel), leftover)

@@ -30,12 +30,7 @@ impl Route {
     /// The host is not known.
     pub fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, limits: ConnectionLimits) -> Result<Route, ResolveError> {
         let address = endpoint.resolve()?;
-        Ok(Route {
-            endpoint,
-            address,
-            tls,
-            limits,
-        })
+        Ok(Route { endpoint, address, tls, limits })
     }
 
     /// Starts a connection to `target` below this endpoint and registers it.

@@ -49,13 +49,7 @@ impl MarketLine {
         index: usize,
         on_connection_end: fn(u8, &ConnectionError),
     ) -> MarketLine {
-        MarketLine {
-            session,
-            route,
-            index,
-            paths: Default::default(),
-            on_connection_end,
-        }
+        MarketLine { session, route, index, paths: Default::default(), on_connection_end }
     }
 
     /// The session.
@@ -97,9 +91,7 @@ impl MarketLine {
     #[inline]
     #[must_use]
     pub fn may_read(&self) -> bool {
-        self.paths
-            .iter()
-            .any(|path| path.ready || path.connection.as_ref().is_some_and(Connection::may_read))
+        self.paths.iter().any(|path| path.ready || path.connection.as_ref().is_some_and(Connection::may_read))
     }
 
     /// Whether anything is to be done for a connection now.
@@ -155,10 +147,7 @@ impl MarketLine {
     /// Whether another frame is complete behind the current one.
     #[inline]
     pub fn has_next(&mut self, path: u8, now: Nanos) -> bool {
-        self.paths[usize::from(path)]
-            .connection
-            .as_mut()
-            .is_some_and(|connection| connection.has_next(now))
+        self.paths[usize::from(path)].connection.as_mut().is_some_and(|connection| connection.has_next(now))
     }
 
     /// The bytes of a connection's current frame.
@@ -181,13 +170,10 @@ impl MarketLine {
     pub fn on_snapshot(&mut self, result: &mut SnapshotResult, received: Stamp, sink: &mut impl MarketSink) {
         let instrument = result.job.instrument;
         match result.length {
-            Ok(length) => self
-                .session
-                .on_snapshot(instrument, &mut result.buffer, length, received, sink),
+            Ok(length) => self.session.on_snapshot(instrument, &mut result.buffer, length, received, sink),
             Err(failure) => {
                 let seconds = i64::try_from(failure.retry_after_seconds.min(86_400)).unwrap_or(86_400);
-                self.session
-                    .on_snapshot_failed(instrument, Nanos::from_seconds(seconds), received.wall);
+                self.session.on_snapshot_failed(instrument, Nanos::from_seconds(seconds), received.wall);
             }
         }
     }
@@ -214,11 +200,7 @@ impl MarketLine {
                 }
             }
             SessionAction::FetchSnapshot { instrument, limit } => {
-                let job = SnapshotJob {
-                    session: self.index,
-                    instrument,
-                    levels: limit,
-                };
+                let job = SnapshotJob { session: self.index, instrument, levels: limit };
                 if !env.snapshots.ask(job) {
                     self.session.on_snapshot_failed(instrument, Nanos::ZERO, now);
                 }
@@ -238,15 +220,9 @@ impl MarketLine {
         if let Some(mut old) = self.paths[path].connection.take() {
             old.deregister(env.registry);
         }
-        match self
-            .route
-            .connect(self.session.target(path as u8), env.registry, token, now)
-        {
+        match self.route.connect(self.session.target(path as u8), env.registry, token, now) {
             Ok(connection) => {
-                self.paths[path] = Path {
-                    connection: Some(connection),
-                    ..Path::default()
-                };
+                self.paths[path] = Path { connection: Some(connection), ..Path::default() };
             }
             Err(error) => {
                 (self.on_connection_end)(path as u8, &error);
@@ -281,11 +257,7 @@ impl MarketLine {
             let pings = connection.pings();
             let pinged = pings != self.paths[path].pings;
             self.paths[path].pings = pings;
-            let outcome = if now >= connection.next_deadline() {
-                connection.on_timer(now)
-            } else {
-                Ok(())
-            };
+            let outcome = if now >= connection.next_deadline() { connection.on_timer(now) } else { Ok(()) };
             if pinged {
                 // The connection answers within its own budget; the session notes the sign of life.
                 let _ = self.session.on_ping(path as u8, now);
@@ -313,11 +285,7 @@ impl MarketLine {
     /// Connections that are open now.
     #[must_use]
     pub fn open_count(&self) -> usize {
-        let open = |path: &&Path| {
-            path.connection
-                .as_ref()
-                .is_some_and(|it| it.state() == ConnectionState::Open)
-        };
+        let open = |path: &&Path| path.connection.as_ref().is_some_and(|it| it.state() == ConnectionState::Open);
         self.paths.iter().filter(open).count()
     }
 }

@@ -10,7 +10,6 @@ pub mod tls;
 mod pipe;
 
 pub mod connection;
-mod connection_error;
 pub mod fetch;
 pub mod gateway_loop;
 pub mod hot_shared;

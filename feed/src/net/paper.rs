@@ -38,10 +38,7 @@ impl FrameQueue {
     /// An empty one.
     #[must_use]
     pub fn new() -> FrameQueue {
-        FrameQueue {
-            frames: Arc::new(ArrayQueue::new(QUEUE_FRAMES)),
-            dropped: Arc::new(AtomicU64::new(0)),
-        }
+        FrameQueue { frames: Arc::new(ArrayQueue::new(QUEUE_FRAMES)), dropped: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Frames that found it full.
@@ -51,14 +48,7 @@ impl FrameQueue {
     }
 
     fn put(&self, at: Nanos, bytes: &[u8]) {
-        if self
-            .frames
-            .push(MarketFrame {
-                at,
-                bytes: bytes.to_vec(),
-            })
-            .is_err()
-        {
+        if self.frames.push(MarketFrame { at, bytes: bytes.to_vec() }).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -91,11 +81,7 @@ impl PaperExchange {
     /// Puts an exchange (made over [`NoMarket`]) behind a queue.
     #[must_use]
     pub const fn new(exchange: BinanceExchange, queue: FrameQueue) -> PaperExchange {
-        PaperExchange {
-            exchange,
-            queue,
-            look_next: Nanos::ZERO,
-        }
+        PaperExchange { exchange, queue, look_next: Nanos::ZERO }
     }
 }
 
@@ -174,11 +160,7 @@ pub fn run_tap(
         }
         let now = clock.now();
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut env = LineEnv {
-            registry: poll.registry(),
-            snapshots,
-            shared: &shared,
-        };
+        let mut env = LineEnv { registry: poll.registry(), snapshots, shared: &shared };
         line.drive(&mut env, now, &mut sink);
         for path in 0..line.path_count() {
             while line.advance(path, &mut env, now, &mut sink) {

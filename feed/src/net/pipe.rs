@@ -25,12 +25,7 @@ pub(crate) struct Pipe {
 impl Pipe {
     /// A pipe over a TLS session; `hold_pongs` on the client side.
     pub(crate) fn new(tls: impl Into<TlsConnection>, hold_pongs: bool) -> Pipe {
-        Pipe {
-            tls: tls.into(),
-            hold_pongs,
-            pong: [0; CONTROL_FRAME_BYTES_MAX],
-            pong_length: 0,
-        }
+        Pipe { tls: tls.into(), hold_pongs, pong: [0; CONTROL_FRAME_BYTES_MAX], pong_length: 0 }
     }
 
     /// Whether a pong waits.

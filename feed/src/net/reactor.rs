@@ -9,8 +9,9 @@ use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::{Answer, ExecutionEvent, MarketEvent};
 use spinbook_engine::ring::Consumer;
+use spinbook_engine::setup::larger_book;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{Level, Nanos, Stamp};
+use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 
 use super::clock::{Clock, CycleScale, StallDetector, cycles};
 use super::hot_shared::{AllocationProbe, HotShared, add};
@@ -73,6 +74,8 @@ pub struct Reactor<S> {
     stalls: StallDetector,
     housekeeping: Nanos,
     draining: bool,
+    /// How often each book was full, as far as it was answered.
+    times_full: Vec<u64>,
 }
 
 /// Market events go to the engine; all frames of a burst but its newest without a decision.
@@ -108,16 +111,9 @@ impl<S: Strategy> Reactor<S> {
     /// # Errors
     /// The system refuses a poll.
     pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
-        let ReactorParts {
-            engine,
-            lines,
-            executions,
-            snapshots,
-            clock,
-            scale,
-            shared,
-        } = parts;
+        let ReactorParts { engine, lines, executions, snapshots, clock, scale, shared } = parts;
         let now = clock.now();
+        let times_full = vec![0; engine.instrument_count()];
         Ok(Reactor {
             engine,
             lines,
@@ -139,6 +135,7 @@ impl<S: Strategy> Reactor<S> {
             stalls: StallDetector::new(now, settings.stall_min),
             housekeeping: now,
             draining: false,
+            times_full,
         })
     }
 
@@ -179,11 +176,7 @@ impl<S: Strategy> Reactor<S> {
         }
         self.take_executions(now);
         self.take_snapshot(now);
-        let wait = if self.settings.spin {
-            Duration::ZERO
-        } else {
-            Duration::from_millis(1)
-        };
+        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
         if self.poll_sockets(wait)? {
             self.serve_lines();
         }
@@ -213,10 +206,7 @@ impl<S: Strategy> Reactor<S> {
             return;
         };
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut sink = Sink {
-            engine: &mut self.engine,
-            quiet: false,
-        };
+        let mut sink = Sink { engine: &mut self.engine, quiet: false };
         if let Some(line) = self.lines.get_mut(result.job.session) {
             line.on_snapshot(&mut result, stamp, &mut sink);
             line.obey(&mut env(&self.poll, &self.snapshots, &self.shared), now, &mut sink);
@@ -251,33 +241,15 @@ impl<S: Strategy> Reactor<S> {
                 continue;
             }
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
-            line.drive(
-                &mut environment,
-                now,
-                &mut Sink {
-                    engine: &mut self.engine,
-                    quiet: false,
-                },
-            );
+            line.drive(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
             for path in 0..line.path_count() {
                 let mut taken = 0;
                 while taken < self.settings.frames_per_turn_max
-                    && line.advance(
-                        path,
-                        &mut environment,
-                        now,
-                        &mut Sink {
-                            engine: &mut self.engine,
-                            quiet: false,
-                        },
-                    )
+                    && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })
                 {
                     // The first frame is decided on at once; behind it only the newest of what is there.
                     let quiet = taken > 0 && line.has_next(path, now);
-                    let stamp = Stamp {
-                        wall: now,
-                        tsc: readable_tsc,
-                    };
+                    let stamp = Stamp { wall: now, tsc: readable_tsc };
                     self.meter.frame(&mut self.engine, &self.shared, now, |engine| {
                         line.on_frame(path, stamp, &mut Sink { engine, quiet });
                     });
@@ -285,14 +257,7 @@ impl<S: Strategy> Reactor<S> {
                 }
             }
             self.engine.flush(now);
-            line.obey(
-                &mut environment,
-                now,
-                &mut Sink {
-                    engine: &mut self.engine,
-                    quiet: false,
-                },
-            );
+            line.obey(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
         }
     }
 
@@ -300,15 +265,9 @@ impl<S: Strategy> Reactor<S> {
     fn keep_house(&mut self, now: Nanos) {
         for line in &mut self.lines {
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
-            line.on_timer(
-                &mut environment,
-                now,
-                &mut Sink {
-                    engine: &mut self.engine,
-                    quiet: false,
-                },
-            );
+            line.on_timer(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
         }
+        self.enlarge_books();
         if !self.draining && self.shared.drain.load(Ordering::Acquire) {
             self.draining = true;
             self.engine.begin_shutdown(now);
@@ -316,24 +275,38 @@ impl<S: Strategy> Reactor<S> {
         self.meter.keep(&self.engine, &self.shared, &self.settings, now);
     }
 
+    /// A book whose store of far levels was full is not Live; before its snapshot comes it gets a larger one.
+    fn enlarge_books(&mut self) {
+        for index in 0..self.engine.instrument_count() {
+            let instrument = InstrumentId(index as u16);
+            let times_full = self.engine.market(instrument).counters().far_full;
+            if times_full > self.times_full[index] {
+                self.times_full[index] = times_full;
+                self.enlarge_book(instrument);
+            }
+        }
+    }
+
+    // cold: it happens a few times in a book's life, and the book is dark until its snapshot comes anyway
+    #[cold]
+    fn enlarge_book(&mut self, instrument: InstrumentId) {
+        let market = self.engine.market_mut(instrument);
+        if let Some(larger) = larger_book(market.book()) {
+            drop(market.exchange_book(larger));
+            add(&self.shared.books_enlarged, 1);
+        }
+    }
+
     #[cold]
     fn note_stall(&mut self, gap: Nanos) {
         add(&self.shared.stalls, 1);
-        let longest = self
-            .shared
-            .stall_ns_max
-            .load(Ordering::Relaxed)
-            .max(gap.0.unsigned_abs());
+        let longest = self.shared.stall_ns_max.load(Ordering::Relaxed).max(gap.0.unsigned_abs());
         self.shared.stall_ns_max.store(longest, Ordering::Relaxed);
     }
 }
 
 fn env<'a>(poll: &'a Poll, snapshots: &'a SnapshotMailbox, shared: &'a HotShared) -> LineEnv<'a> {
-    LineEnv {
-        registry: poll.registry(),
-        snapshots,
-        shared,
-    }
+    LineEnv { registry: poll.registry(), snapshots, shared }
 }
 
 impl Meter {

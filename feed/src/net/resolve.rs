@@ -47,10 +47,7 @@ impl Endpoint {
     /// # Errors
     /// What is wrong with the URL.
     pub fn parse(url: &str) -> Result<Endpoint, ResolveError> {
-        let wrong = |problem| ResolveError::Url {
-            url: url.to_owned(),
-            problem,
-        };
+        let wrong = |problem| ResolveError::Url { url: url.to_owned(), problem };
         let rest = url
             .strip_prefix("wss://")
             .or_else(|| url.strip_prefix("https://"))
@@ -60,31 +57,19 @@ impl Endpoint {
             return Err(wrong("credentials do not belong into a URL"));
         }
         let (host, port) = if let Some(inner) = authority.strip_prefix('[') {
-            let (host, tail) = inner
-                .split_once(']')
-                .ok_or_else(|| wrong("the bracket of the address is open"))?;
+            let (host, tail) = inner.split_once(']').ok_or_else(|| wrong("the bracket of the address is open"))?;
             (host, tail.strip_prefix(':'))
         } else {
-            authority
-                .rsplit_once(':')
-                .map_or((authority, None), |(host, port)| (host, Some(port)))
+            authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port)))
         };
         let port = match port {
             None => 443,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|port| *port > 0)
-                .ok_or_else(|| wrong("the port is no number"))?,
+            Some(text) => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("the port is no number"))?,
         };
         if host.is_empty() {
             return Err(wrong("it names no host"));
         }
-        Ok(Endpoint {
-            host: host.to_owned(),
-            port,
-            prefix: prefix.trim_end_matches('/').to_owned(),
-        })
+        Ok(Endpoint { host: host.to_owned(), port, prefix: prefix.trim_end_matches('/').to_owned() })
     }
 
     /// Host and port as the `Host` header and a certificate check want them.
@@ -116,15 +101,10 @@ impl Endpoint {
     pub fn resolve(&self) -> Result<SocketAddr, ResolveError> {
         let found = (self.host.as_str(), self.port)
             .to_socket_addrs()
-            .map_err(|source| ResolveError::Lookup {
-                host: self.host.clone(),
-                source,
-            })?;
+            .map_err(|source| ResolveError::Lookup { host: self.host.clone(), source })?;
         let mut addresses: Vec<SocketAddr> = found.collect();
         addresses.sort_by_key(SocketAddr::is_ipv6);
-        addresses.first().copied().ok_or_else(|| ResolveError::NoAddress {
-            host: self.host.clone(),
-        })
+        addresses.first().copied().ok_or_else(|| ResolveError::NoAddress { host: self.host.clone() })
     }
 }
 
@@ -144,27 +124,15 @@ mod tests {
         assert_eq!(endpoint.authority(), "[::1]:8443");
         assert!(endpoint.is_loopback());
         assert_eq!(Endpoint::parse("https://example.com").expect("valid").port, 443);
-        assert!(
-            !Endpoint::parse("https://127.0.0.1.example.com")
-                .expect("valid")
-                .is_loopback()
-        );
+        assert!(!Endpoint::parse("https://127.0.0.1.example.com").expect("valid").is_loopback());
         assert!(Endpoint::parse("https://127.9.9.9").expect("valid").is_loopback());
     }
 
     #[test]
     fn unusable_urls_are_refused() {
-        for url in [
-            "ws://x",
-            "http://x",
-            "x",
-            "wss://",
-            "wss://:1",
-            "wss://x:0",
-            "wss://x:99999",
-            "wss://u:p@x",
-            "wss://[::1",
-        ] {
+        for url in
+            ["ws://x", "http://x", "x", "wss://", "wss://:1", "wss://x:0", "wss://x:99999", "wss://u:p@x", "wss://[::1"]
+        {
             assert!(Endpoint::parse(url).is_err(), "{url}");
         }
     }

@@ -182,11 +182,7 @@ impl<E: ExchangeSide> Server<E> {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
-        let ready: Vec<(Token, bool)> = self
-            .events
-            .iter()
-            .map(|event| (event.token(), event.is_readable()))
-            .collect();
+        let ready: Vec<(Token, bool)> = self.events.iter().map(|event| (event.token(), event.is_readable())).collect();
         for (token, readable) in ready {
             let now = clock.now();
             if token == LISTENER {
@@ -221,9 +217,7 @@ impl<E: ExchangeSide> Server<E> {
             }
             let token = self.token_next;
             self.token_next += 1;
-            self.poll
-                .registry()
-                .register(&mut tcp, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+            self.poll.registry().register(&mut tcp, Token(token), Interest::READABLE | Interest::WRITABLE)?;
             if let Some(client) = Client::accept(tcp, &self.tls, self.settings.output_bytes_max, now) {
                 self.counts.accepted += 1;
                 self.clients.insert(token, client);

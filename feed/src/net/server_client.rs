@@ -80,10 +80,7 @@ impl Client {
         session.set_buffer_limit(Some(output_bytes_max));
         Some(Client {
             tcp,
-            phase: Phase::Http {
-                pipe: Box::new(Pipe::new(session, false)),
-                bytes: Vec::new(),
-            },
+            phase: Phase::Http { pipe: Box::new(Pipe::new(session, false)), bytes: Vec::new() },
             requests: 0,
             accepted_at: now,
             active_last: now,
@@ -192,28 +189,16 @@ impl Client {
             Parsed::Partial => return Ok(None),
             Parsed::Refused(status, message) => {
                 let body = message.as_bytes().to_vec();
-                let response = HttpResponse {
-                    status,
-                    headers: Vec::new(),
-                    body,
-                };
+                let response = HttpResponse { status, headers: Vec::new(), body };
                 (http::reply(&response, false, now), bytes.len(), false, false)
             }
-            Parsed::Request {
-                request,
-                bytes,
-                websocket_key: Some(key),
-                ..
-            } => match exchange.on_websocket_open(id, request.target, now) {
-                Ok(()) => (http::websocket_accepted(key), bytes, true, true),
-                Err(refusal) => (http::reply(&refusal, false, now), bytes, false, false),
-            },
-            Parsed::Request {
-                request,
-                bytes,
-                keep_alive,
-                websocket_key: None,
-            } => {
+            Parsed::Request { request, bytes, websocket_key: Some(key), .. } => {
+                match exchange.on_websocket_open(id, request.target, now) {
+                    Ok(()) => (http::websocket_accepted(key), bytes, true, true),
+                    Err(refusal) => (http::reply(&refusal, false, now), bytes, false, false),
+                }
+            }
+            Parsed::Request { request, bytes, keep_alive, websocket_key: None } => {
                 let response = exchange.on_http(&request, now);
                 (http::reply(&response, keep_alive, now), bytes, keep_alive, false)
             }
@@ -265,10 +250,7 @@ impl Client {
             }
             ExchangeOutput::Close { code, reason, .. } => {
                 self.close_by = Some(now + CLOSE_WITHIN);
-                websocket.close(Some(CloseFrame {
-                    code: code.into(),
-                    reason: reason.into(),
-                }))
+                websocket.close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
             }
         };
         outcome.map_err(|_| Ended::FAULTY)

@@ -102,17 +102,13 @@ pub fn new<U: SnapshotUrls>(
         results: Arc::new(ArrayQueue::new(slots)),
         spent: Arc::new(ArrayQueue::new(slots)),
     };
-    let worker = SnapshotWorker {
-        mailbox: mailbox.clone(),
-        fetcher,
-        urls,
-        on_failure,
-    };
+    let worker = SnapshotWorker { mailbox: mailbox.clone(), fetcher, urls, on_failure };
     (mailbox, worker)
 }
 
 impl<U: SnapshotUrls> SnapshotWorker<U> {
     /// Fetches until `stop` is set. Cold: it has a thread of its own.
+    // cold: a thread of its own
     pub fn run(self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             while self.mailbox.spent.pop().is_some() {}
@@ -137,37 +133,20 @@ impl<U: SnapshotUrls> SnapshotWorker<U> {
             Ok(mut buffer) => {
                 let length = buffer.len();
                 buffer.resize(length + FRAME_PADDING, 0);
-                SnapshotResult {
-                    job,
-                    buffer,
-                    length: Ok(length),
-                }
+                SnapshotResult { job, buffer, length: Ok(length) }
             }
             Err(error) => {
                 (self.on_failure)(&error);
                 let failure = match error {
-                    FetchError::RateLimited {
-                        status,
-                        retry_after_seconds,
-                        ..
-                    } => SnapshotFailure {
-                        status,
-                        retry_after_seconds,
-                    },
-                    FetchError::Status { status, .. } | FetchError::Redirect { status, .. } => SnapshotFailure {
-                        status,
-                        retry_after_seconds: 0,
-                    },
-                    _ => SnapshotFailure {
-                        status: 0,
-                        retry_after_seconds: 0,
-                    },
+                    FetchError::RateLimited { status, retry_after_seconds, .. } => {
+                        SnapshotFailure { status, retry_after_seconds }
+                    }
+                    FetchError::Status { status, .. } | FetchError::Redirect { status, .. } => {
+                        SnapshotFailure { status, retry_after_seconds: 0 }
+                    }
+                    _ => SnapshotFailure { status: 0, retry_after_seconds: 0 },
                 };
-                SnapshotResult {
-                    job,
-                    buffer: Vec::new(),
-                    length: Err(failure),
-                }
+                SnapshotResult { job, buffer: Vec::new(), length: Err(failure) }
             }
         }
     }

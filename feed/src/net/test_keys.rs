@@ -29,10 +29,7 @@ pub struct NoRandomness;
 pub fn random_key() -> Result<String, NoRandomness> {
     let mut bytes = [0; KEY_LENGTH];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
-        .collect())
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect())
 }
 
 /// A random number, for seeds.
@@ -52,10 +49,7 @@ pub fn random_seed() -> Result<u64, NoRandomness> {
 pub fn ed25519_pair() -> Result<Ed25519Pair, NoRandomness> {
     let pair = KeyPair::generate_for(&PKCS_ED25519).map_err(|_| NoRandomness)?;
     let public_key = pair.public_key_raw().try_into().map_err(|_| NoRandomness)?;
-    Ok(Ed25519Pair {
-        private_key_pem: pair.serialize_pem(),
-        public_key,
-    })
+    Ok(Ed25519Pair { private_key_pem: pair.serialize_pem(), public_key })
 }
 
 #[cfg(test)]

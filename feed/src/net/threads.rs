@@ -35,11 +35,8 @@ pub fn pin(core: usize) -> bool {
 /// The cores the calling thread may run on, ascending; empty if unknown. Ask before anything is pinned.
 #[must_use]
 pub fn cores() -> Vec<usize> {
-    let mut ids: Vec<usize> = core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|core| core.id)
-        .collect();
+    let mut ids: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
     ids.sort_unstable();
     ids
 }

@@ -56,14 +56,8 @@ impl Trust {
     /// # Errors
     /// The file cannot be read or holds no certificate.
     pub fn from_file(path: &Path) -> Result<Trust, TlsSetupError> {
-        let pem = std::fs::read(path).map_err(|source| TlsSetupError::CaFile {
-            path: path.to_owned(),
-            source,
-        })?;
-        Trust::from_pem(&pem).map_err(|problem| TlsSetupError::CaContent {
-            path: path.to_owned(),
-            problem,
-        })
+        let pem = std::fs::read(path).map_err(|source| TlsSetupError::CaFile { path: path.to_owned(), source })?;
+        Trust::from_pem(&pem).map_err(|problem| TlsSetupError::CaContent { path: path.to_owned(), problem })
     }
 
     /// The certificates of a PEM text and nobody else.
@@ -78,9 +72,7 @@ impl Trust {
         if roots.is_empty() {
             return Err("no certificate found".to_owned());
         }
-        Ok(Trust {
-            private_roots: Some(roots),
-        })
+        Ok(Trust { private_roots: Some(roots) })
     }
 
     /// The private certificates in DER; `None` means the public roots.
@@ -150,29 +142,21 @@ impl LoopbackIdentity {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "Spinbook loopback authority");
+        authority.distinguished_name.push(DnType::CommonName, "Spinbook loopback authority");
         let authority_key = KeyPair::generate()?;
         let authority_certificate = authority.self_signed(&authority_key)?;
         let issuer = Issuer::new(authority, authority_key);
 
         let mut leaf = CertificateParams::default();
         leaf.subject_alt_names = names.to_vec();
-        leaf.distinguished_name
-            .push(DnType::CommonName, "Spinbook simulated exchange");
+        leaf.distinguished_name.push(DnType::CommonName, "Spinbook simulated exchange");
         adjust(&mut leaf);
         let leaf_key = KeyPair::generate()?;
         let leaf_certificate = leaf.signed_by(&leaf_key, &issuer)?;
 
-        let server_config = server_config(
-            vec![leaf_certificate.der().clone()],
-            PrivatePkcs8KeyDer::from(leaf_key.serialize_der()),
-        )?;
-        Ok(LoopbackIdentity {
-            server_config,
-            ca_pem: authority_certificate.pem(),
-        })
+        let server_config =
+            server_config(vec![leaf_certificate.der().clone()], PrivatePkcs8KeyDer::from(leaf_key.serialize_der()))?;
+        Ok(LoopbackIdentity { server_config, ca_pem: authority_certificate.pem() })
     }
 }
 

@@ -22,12 +22,7 @@ impl TrafficSecret {
         if (key.len() != 16 && key.len() != 32) || iv.len() != 12 {
             return None;
         }
-        let mut secret = TrafficSecret {
-            key: [0; 32],
-            key_bytes: key.len(),
-            iv: [0; 12],
-            sequence,
-        };
+        let mut secret = TrafficSecret { key: [0; 32], key_bytes: key.len(), iv: [0; 12], sequence };
         secret.key[..key.len()].copy_from_slice(key);
         secret.iv.copy_from_slice(iv);
         Some(secret)
@@ -50,17 +45,9 @@ pub(super) struct Direction {
 
 impl Direction {
     pub(super) fn new(secret: &TrafficSecret) -> Result<Direction, RecordError> {
-        let algorithm = if secret.key_bytes == 16 {
-            &AES_128_GCM
-        } else {
-            &AES_256_GCM
-        };
+        let algorithm = if secret.key_bytes == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = UnboundKey::new(algorithm, &secret.key[..secret.key_bytes]).map_err(|_| RecordError::KeySchedule)?;
-        Ok(Direction {
-            key: LessSafeKey::new(key),
-            iv: secret.iv,
-            sequence: secret.sequence,
-        })
+        Ok(Direction { key: LessSafeKey::new(key), iv: secret.iv, sequence: secret.sequence })
     }
 
     /// RFC 8446, 5.3: the record number, xored into the base.

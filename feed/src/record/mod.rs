@@ -132,10 +132,7 @@ impl<K: KeySchedule> RecordLayer<K> {
         leftover: &[u8],
     ) -> Result<RecordLayer<K>, RecordError> {
         let mut ciphertext = vec![0; CIPHERTEXT_BUFFER_BYTES].into_boxed_slice();
-        ciphertext
-            .get_mut(..leftover.len())
-            .ok_or(RecordError::Overflow)?
-            .copy_from_slice(leftover);
+        ciphertext.get_mut(..leftover.len()).ok_or(RecordError::Overflow)?.copy_from_slice(leftover);
         Ok(RecordLayer {
             receive: Direction::new(receive)?,
             send: Direction::new(send)?,
@@ -232,12 +229,7 @@ impl<K: KeySchedule> RecordLayer<K> {
         let (text, tag) = body.split_at(inner);
         let out = &mut plaintext.bytes[plaintext.end..plaintext.end + inner];
         let nonce = self.receive.nonce();
-        if self
-            .receive
-            .key
-            .open_separate_gather(nonce, Aad::from(header), text, tag, out)
-            .is_err()
-        {
+        if self.receive.key.open_separate_gather(nonce, Aad::from(header), text, tag, out).is_err() {
             out.fill(0);
             return Err(self.end_with(RecordError::BadRecordMac));
         }
@@ -303,11 +295,7 @@ impl<K: KeySchedule> RecordLayer<K> {
 
     fn count_empty(&mut self) -> Result<(), RecordError> {
         self.empty_records += 1;
-        if self.empty_records > EMPTY_RECORDS_MAX {
-            Err(RecordError::Flood)
-        } else {
-            Ok(())
-        }
+        if self.empty_records > EMPTY_RECORDS_MAX { Err(RecordError::Flood) } else { Ok(()) }
     }
 
     fn take_alert(&mut self, content: &[u8]) -> Result<(), RecordError> {
@@ -325,10 +313,7 @@ impl<K: KeySchedule> RecordLayer<K> {
     /// Collects handshake messages over records and handles each complete one.
     fn take_handshake(&mut self, content: &[u8]) -> Result<(), RecordError> {
         let end = self.handshake_bytes + content.len();
-        let room = self
-            .handshake
-            .get_mut(self.handshake_bytes..end)
-            .ok_or(RecordError::Decode)?;
+        let room = self.handshake.get_mut(self.handshake_bytes..end).ok_or(RecordError::Decode)?;
         room.copy_from_slice(content);
         self.handshake_bytes = end;
         let mut at = 0;

@@ -14,11 +14,7 @@ impl PlaintextBuffer {
     #[must_use]
     pub fn new(message_bytes_max: usize) -> PlaintextBuffer {
         let capacity = message_bytes_max + 2 * (CIPHERTEXT_BYTES_MAX + 16);
-        PlaintextBuffer {
-            bytes: vec![0; capacity + PADDING_BYTES].into_boxed_slice(),
-            start: 0,
-            end: 0,
-        }
+        PlaintextBuffer { bytes: vec![0; capacity + PADDING_BYTES].into_boxed_slice(), start: 0, end: 0 }
     }
 
     /// The bytes not yet consumed.

@@ -31,10 +31,7 @@ impl MessageBudget {
     /// Messages that may be sent now.
     #[must_use]
     pub fn left(&self, now: Nanos) -> usize {
-        self.times[..self.limit]
-            .iter()
-            .filter(|sent| now - **sent >= self.window)
-            .count()
+        self.times[..self.limit].iter().filter(|sent| now - **sent >= self.window).count()
     }
 
     /// Takes one message if more than `reserve` are left.
@@ -78,10 +75,7 @@ mod tests {
             }
         }
         for (index, start) in taken.iter().enumerate() {
-            let inside = taken[index..]
-                .iter()
-                .take_while(|at| **at - *start < Nanos::from_seconds(1))
-                .count();
+            let inside = taken[index..].iter().take_while(|at| **at - *start < Nanos::from_seconds(1)).count();
             assert!(inside <= 5);
         }
         assert!(taken.len() > 60, "the budget is used: {}", taken.len());

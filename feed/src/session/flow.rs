@@ -40,13 +40,7 @@ impl FrameOutcome {
     #[inline]
     #[must_use]
     pub const fn is_depth(&self) -> bool {
-        matches!(
-            self,
-            FrameOutcome::Market {
-                kind: MarketKind::Delta,
-                ..
-            }
-        )
+        matches!(self, FrameOutcome::Market { kind: MarketKind::Delta, .. })
     }
 }
 
@@ -127,38 +121,19 @@ impl MarketFlow {
             Err(error) => return self.on_bad_frame(error, &buffer[..length], received, path, sink),
         };
         match message {
-            Message::Depth {
-                symbol,
-                ids,
-                event_time,
-            } => {
+            Message::Depth { symbol, ids, event_time } => {
                 self.on_depth(symbol, ids, event_time, received, path, sink);
-                FrameOutcome::Market {
-                    symbol,
-                    kind: MarketKind::Delta,
-                }
+                FrameOutcome::Market { symbol, kind: MarketKind::Delta }
             }
             Message::Touch { .. } | Message::Trade { .. } if !primary => FrameOutcome::Ignored,
-            Message::Touch {
-                symbol,
-                sequence,
-                event_time,
-            } => {
+            Message::Touch { symbol, sequence, event_time } => {
                 let event = self.event(symbol, MarketKind::Touch, sequence, event_time, received, path);
                 let (bids, asks) = (self.decoder.levels().bids(), self.decoder.levels().asks());
                 let answer = give(&mut self.counters, sink, &event, bids, asks);
                 self.obey(symbol, answer);
-                FrameOutcome::Market {
-                    symbol,
-                    kind: MarketKind::Touch,
-                }
+                FrameOutcome::Market { symbol, kind: MarketKind::Touch }
             }
-            Message::Trade {
-                symbol,
-                aggressor,
-                level,
-                event_time,
-            } => {
+            Message::Trade { symbol, aggressor, level, event_time } => {
                 let event = self.event(symbol, MarketKind::Trade, 0, event_time, received, path);
                 let (bids, asks): (&[Level], &[Level]) = match aggressor {
                     Side::Bid => (&[], core::slice::from_ref(&level)),
@@ -166,10 +141,7 @@ impl MarketFlow {
                 };
                 let answer = give(&mut self.counters, sink, &event, bids, asks);
                 self.obey(symbol, answer);
-                FrameOutcome::Market {
-                    symbol,
-                    kind: MarketKind::Trade,
-                }
+                FrameOutcome::Market { symbol, kind: MarketKind::Trade }
             }
             Message::Acknowledged { .. } | Message::Refused { .. } | Message::Shutdown => {
                 FrameOutcome::Control(message)
@@ -379,10 +351,7 @@ impl MarketFlow {
     /// Event times of the first and the last applied depth message; zero if there was none.
     #[must_use]
     pub fn event_times(&self, symbol: usize) -> (Nanos, Nanos) {
-        (
-            self.symbols[symbol].depth_event_first,
-            self.symbols[symbol].depth_event_last,
-        )
+        (self.symbols[symbol].depth_event_first, self.symbols[symbol].depth_event_last)
     }
 
     /// What passed so far.

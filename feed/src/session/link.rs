@@ -73,8 +73,6 @@ impl Link {
         if self.is_open() && now - self.opened >= STABLE {
             self.backoff.reset();
         }
-        self.state = LinkState::Pausing {
-            until: now + self.backoff.next_pause(),
-        };
+        self.state = LinkState::Pausing { until: now + self.backoff.next_pause() };
     }
 }

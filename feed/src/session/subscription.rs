@@ -30,9 +30,7 @@ impl Channels {
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {
-        [Some(self.depth.as_str()), self.touch.as_deref(), self.trade.as_deref()]
-            .into_iter()
-            .flatten()
+        [Some(self.depth.as_str()), self.touch.as_deref(), self.trade.as_deref()].into_iter().flatten()
     }
 
     /// The routes they need, the one with depth first.
@@ -78,10 +76,7 @@ pub(super) fn write_messages(
     instruments: &[Instrument],
     texts: &mut Vec<String>,
 ) -> RouteMessages {
-    let suffixes: Vec<&str> = channels
-        .all()
-        .filter(|channel| product.route(channel) == route)
-        .collect();
+    let suffixes: Vec<&str> = channels.all().filter(|channel| product.route(channel) == route).collect();
     let of_one = |instrument: &Instrument| -> Vec<String> {
         let symbol = instrument.symbol.to_lowercase();
         suffixes.iter().map(|suffix| format!("\"{symbol}@{suffix}\"")).collect()
@@ -95,18 +90,9 @@ pub(super) fn write_messages(
     for instrument in instruments {
         texts.push(message(&of_one(instrument), texts.len()));
     }
-    RouteMessages {
-        all_first,
-        all_count: one_first - all_first,
-        one_first,
-        streams: streams.len(),
-    }
+    RouteMessages { all_first, all_count: one_first - all_first, one_first, streams: streams.len() }
 }
 
 fn message(streams: &[String], index: usize) -> String {
-    format!(
-        "{{\"method\":\"SUBSCRIBE\",\"params\":[{}],\"id\":{}}}",
-        streams.join(","),
-        index + 1
-    )
+    format!("{{\"method\":\"SUBSCRIBE\",\"params\":[{}],\"id\":{}}}", streams.join(","), index + 1)
 }

@@ -22,12 +22,7 @@ impl Account {
     /// An account with nothing.
     #[must_use]
     pub fn new(api_key: String, key: AccountKey) -> Account {
-        Account {
-            api_key,
-            key,
-            assets: BTreeMap::new(),
-            positions: BTreeMap::new(),
-        }
+        Account { api_key, key, assets: BTreeMap::new(), positions: BTreeMap::new() }
     }
 
     /// Adds to what is free; negative takes.
@@ -56,11 +51,7 @@ impl Account {
     #[must_use]
     pub fn balance(&self, asset: &str) -> Balance {
         let (free, locked) = self.assets.get(asset).copied().unwrap_or((0, 0));
-        Balance {
-            asset: asset.to_owned(),
-            free,
-            locked,
-        }
+        Balance { asset: asset.to_owned(), free, locked }
     }
 
     /// All assets.

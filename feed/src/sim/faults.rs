@@ -132,6 +132,8 @@ pub enum RequestName {
     Place,
     /// A cancel.
     Cancel,
+    /// A depth snapshot.
+    Snapshot,
     /// Anything else.
     Other,
 }
@@ -229,7 +231,7 @@ pub struct Faults {
     started: Nanos,
     random: Seeded,
     frame_counts: Vec<u64>,
-    request_counts: [u64; 3],
+    request_counts: [u64; 4],
     cuts_left: u64,
     acknowledgements_left: u32,
 }
@@ -242,7 +244,7 @@ impl Faults {
             started: now,
             random: Seeded::new(plan.seed),
             frame_counts: vec![0; plan.frames.len()],
-            request_counts: [0; 3],
+            request_counts: [0; 4],
             cuts_left: plan.cuts_max.unwrap_or(1),
             acknowledgements_left: plan.acknowledgements_lost,
             plan,
@@ -257,10 +259,7 @@ impl Faults {
     pub fn frame(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate {
         let mut fate = FrameFate::Relay;
         for (fault, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
-            let named = fault
-                .symbol
-                .as_deref()
-                .is_none_or(|name| name.eq_ignore_ascii_case(symbol));
+            let named = fault.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol));
             if !fault.stream.matches(kind) || !named {
                 continue;
             }
@@ -301,10 +300,7 @@ impl Faults {
         self.plan.silences.iter().any(|silence| {
             age >= silence.after_ms
                 && age - silence.after_ms < silence.for_ms
-                && silence
-                    .symbol
-                    .as_deref()
-                    .is_none_or(|name| name.eq_ignore_ascii_case(symbol))
+                && silence.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol))
                 && silence.stream.is_none_or(|stream| stream.matches(kind))
         })
     }
@@ -314,7 +310,8 @@ impl Faults {
         let (index, name) = match kind {
             RequestKind::Place => (0, RequestName::Place),
             RequestKind::Cancel => (1, RequestName::Cancel),
-            RequestKind::Other => (2, RequestName::Other),
+            RequestKind::Snapshot => (2, RequestName::Snapshot),
+            RequestKind::Other => (3, RequestName::Other),
         };
         self.request_counts[index] += 1;
         let number = self.request_counts[index];

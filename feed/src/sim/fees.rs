@@ -18,11 +18,7 @@ impl FeeRates {
     /// The fee on an amount, cut to whole booked units towards zero.
     #[must_use]
     pub fn fee(&self, amount_atoms: i128, maker: bool) -> i128 {
-        let rate = if maker {
-            self.maker_millionths
-        } else {
-            self.taker_millionths
-        };
+        let rate = if maker { self.maker_millionths } else { self.taker_millionths };
         let units = amount_atoms * i128::from(rate) / 1_000_000 / BOOKED_UNIT_ATOMS;
         units * BOOKED_UNIT_ATOMS
     }

@@ -50,10 +50,7 @@ impl Windows {
     /// Nothing counted.
     #[must_use]
     pub fn new(limits: RateLimits) -> Windows {
-        Windows {
-            limits,
-            counts: BTreeMap::new(),
-        }
+        Windows { limits, counts: BTreeMap::new() }
     }
 
     fn current(&self, kind: WindowKind, account: AccountId, now: Nanos) -> (WindowLimit, i64, u64) {
@@ -70,12 +67,7 @@ impl Windows {
     pub fn usage(&self, kind: WindowKind, account: AccountId, now: Nanos) -> WindowUse {
         let (limit, window, used) = self.current(kind, account, now);
         let resets_at = Nanos((window + 1).saturating_mul(limit.span.0));
-        WindowUse {
-            used,
-            limit: limit.limit,
-            allowed: used < limit.limit,
-            resets_at,
-        }
+        WindowUse { used, limit: limit.limit, allowed: used < limit.limit, resets_at }
     }
 
     /// Counts `amount` if it fits.
@@ -85,16 +77,12 @@ impl Windows {
         if allowed {
             self.counts.insert((kind, account), (window, used + amount));
         }
-        WindowUse {
-            allowed,
-            ..self.usage(kind, account, now)
-        }
+        WindowUse { allowed, ..self.usage(kind, account, now) }
     }
 
     /// Gives back what was counted in this window.
     pub fn refund(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) {
         let (_, window, used) = self.current(kind, account, now);
-        self.counts
-            .insert((kind, account), (window, used.saturating_sub(amount)));
+        self.counts.insert((kind, account), (window, used.saturating_sub(amount)));
     }
 }

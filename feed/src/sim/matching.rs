@@ -104,8 +104,7 @@ impl Matching {
     /// Whether an order at `tick` would trade at once.
     #[must_use]
     pub fn crosses(&self, side: Side, tick: Tick) -> bool {
-        self.best_opposite(side)
-            .is_some_and(|best| !is_better(side, best, tick))
+        self.best_opposite(side).is_some_and(|best| !is_better(side, best, tick))
     }
 
     /// How much an incoming order could fill now, up to its quantity.
@@ -132,16 +131,7 @@ impl Matching {
         let ahead = self.displayed.lots_at(side, tick);
         let book = &mut self.resting[side as usize];
         let place = book.partition_point(|other| !is_better(side, tick, other.tick));
-        book.insert(
-            place,
-            Resting {
-                order,
-                account,
-                tick,
-                remaining,
-                ahead,
-            },
-        );
+        book.insert(place, Resting { order, account, tick, remaining, ahead });
     }
 
     /// Takes an order off the book.
@@ -202,10 +192,7 @@ impl Matching {
         debug_assert!(lots.0 > 0 && lots <= resting.remaining);
         resting.remaining.0 -= lots.0;
         resting.ahead = Lots::ZERO;
-        steps.push(Step::Maker {
-            order: resting.order,
-            lots,
-        });
+        steps.push(Step::Maker { order: resting.order, lots });
         if resting.remaining.is_zero() {
             self.resting[side as usize].remove(index);
         }
@@ -257,26 +244,18 @@ impl Matching {
             if left.is_zero() {
                 break;
             }
-            let level = Level {
-                tick,
-                lots: self.displayed.lots_at(opposite, tick),
-            };
+            let level = Level { tick, lots: self.displayed.lots_at(opposite, tick) };
             let mut shown = self.displayed.available(opposite, level);
             let mut passed = 0i64;
             let index = self.resting[opposite as usize].partition_point(|other| is_better(opposite, other.tick, tick));
             while !left.is_zero() {
-                let Some(resting) = self.resting[opposite as usize]
-                    .get(index)
-                    .filter(|other| other.tick == tick)
+                let Some(resting) = self.resting[opposite as usize].get(index).filter(|other| other.tick == tick)
                 else {
                     break;
                 };
                 let first = (resting.ahead.0 - passed).clamp(0, shown.0).min(left.0);
                 if first > 0 {
-                    steps.push(Step::Taker {
-                        tick,
-                        lots: Lots(first),
-                    });
+                    steps.push(Step::Taker { tick, lots: Lots(first) });
                     self.displayed.take(opposite, tick, Lots(first));
                     (passed, shown.0, left.0) = (passed + first, shown.0 - first, left.0 - first);
                     continue;

@@ -96,10 +96,7 @@ impl Displayed {
 
     /// Levels of the depth alone, best outward.
     pub fn book_levels(&self, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
-        let level = |(tick, lots): (&i64, &i64)| Level {
-            tick: Tick(*tick),
-            lots: Lots(*lots),
-        };
+        let level = |(tick, lots): (&i64, &i64)| Level { tick: Tick(*tick), lots: Lots(*lots) };
         let book = &self.sides[side as usize];
         match side {
             Side::Bid => Box::new(book.iter().rev().map(level)),
@@ -113,10 +110,8 @@ impl Displayed {
             None => self.book_levels(side),
             Some(None) => Box::new(std::iter::empty()),
             Some(Some(best)) => Box::new(
-                std::iter::once(best).chain(
-                    self.book_levels(side)
-                        .filter(move |level| is_better(side, best.tick, level.tick)),
-                ),
+                std::iter::once(best)
+                    .chain(self.book_levels(side).filter(move |level| is_better(side, best.tick, level.tick))),
             ),
         }
     }

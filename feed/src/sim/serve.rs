@@ -15,10 +15,7 @@ impl ExchangeWorld for World {
     }
 
     fn account_of(&self, api_key: &str) -> Option<AccountId> {
-        self.accounts
-            .iter()
-            .position(|account| account.api_key == api_key)
-            .map(AccountId)
+        self.accounts.iter().position(|account| account.api_key == api_key).map(AccountId)
     }
 
     fn api_key_of(&self, account: AccountId) -> &str {

@@ -55,11 +55,7 @@ impl SimSettings {
             let inferred = rules::listing_for(product, instrument);
             match rules::known_listing(product, instrument.symbol.as_str()) {
                 None => inferred,
-                Some(known) => ListingSettings {
-                    tick_unit: inferred.tick_unit,
-                    lot_size: inferred.lot_size,
-                    ..known
-                },
+                Some(known) => ListingSettings { tick_unit: inferred.tick_unit, lot_size: inferred.lot_size, ..known },
             }
         };
         SimSettings::new(product, instruments.iter().map(listing).collect())
@@ -75,16 +71,8 @@ impl SimSettings {
             product,
             listings,
             accounts: Vec::new(),
-            fees: FeeRates {
-                maker_millionths,
-                taker_millionths,
-            },
-            limits: RateLimits {
-                weight,
-                orders_short,
-                orders_long,
-                connections,
-            },
+            fees: FeeRates { maker_millionths, taker_millionths },
+            limits: RateLimits { weight, orders_short, orders_long, connections },
             speed: Speed::Thousandths(1000),
             leverage: 20,
             faults: FaultPlan::default(),
@@ -98,45 +86,28 @@ impl SimSettings {
 /// Which setting is wrong, and how.
 pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos) -> Result<BinanceExchange, String> {
     let product = settings.product;
-    let listings: Vec<Listing> = settings
-        .listings
-        .iter()
-        .map(|listing| listing_of(listing, product))
-        .collect::<Result<_, _>>()?;
+    let listings: Vec<Listing> =
+        settings.listings.iter().map(|listing| listing_of(listing, product)).collect::<Result<_, _>>()?;
     if listings.is_empty() {
         return Err("no symbol is listed".to_owned());
     }
-    let accounts: Vec<Account> = settings
-        .accounts
-        .into_iter()
-        .map(account_of)
-        .collect::<Result<_, _>>()?;
+    let accounts: Vec<Account> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
     let settlement = match product {
         Product::BinanceSpot => Settlement::Spot,
-        Product::BinanceUsdm => Settlement::Perpetual {
-            leverage: settings.leverage.max(1),
-        },
+        Product::BinanceUsdm => Settlement::Perpetual { leverage: settings.leverage.max(1) },
     };
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
     let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
-    Ok(BinanceExchange::new(
-        product,
-        Box::new(world),
-        source,
-        settings.speed,
-        now,
-    ))
+    Ok(BinanceExchange::new(product, Box::new(world), source, settings.speed, now))
 }
 
 fn account_of(settings: AccountSettings) -> Result<Account, String> {
     let mut account = Account::new(settings.api_key, settings.key);
     for (asset, amount) in settings.balances {
         let atoms = decimal_atoms(amount).filter(|atoms| *atoms >= 0);
-        account.credit(
-            &asset,
-            atoms.ok_or_else(|| format!("the start balance of {asset}, {amount}, is out of range"))?,
-        );
+        account
+            .credit(&asset, atoms.ok_or_else(|| format!("the start balance of {asset}, {amount}, is out of range"))?);
     }
     Ok(account)
 }
@@ -170,15 +141,10 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
         .parse(settings.tick_size.as_bytes())
         .map_err(|error| format!("{}: {error}", wrong("tick size", &settings.tick_size)))?;
     let (tick_atoms, lot_atoms) = (price.unit_atoms(), quantity.unit_atoms());
-    let product_atoms = tick_atoms
-        .checked_mul(lot_atoms)
-        .ok_or_else(|| wrong("tick size", &settings.tick_size))?;
+    let product_atoms = tick_atoms.checked_mul(lot_atoms).ok_or_else(|| wrong("tick size", &settings.tick_size))?;
     let one = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
     if product_atoms % one != 0 {
-        return Err(wrong(
-            "tick size times quantity unit, finer than 10^-18,",
-            &settings.tick_size,
-        ));
+        return Err(wrong("tick size times quantity unit, finer than 10^-18,", &settings.tick_size));
     }
     let atoms = |value: u128| i128::try_from(value).map_err(|_| wrong("increment", &settings.tick_size));
     let notional_min = decimal_atoms(settings.notional_min)

@@ -100,13 +100,7 @@ impl World {
             self.events.pop_front();
             self.events_lost += 1;
         }
-        self.events.push_back(WorldEvent {
-            at: now,
-            change,
-            order,
-            balances,
-            position,
-        });
+        self.events.push_back(WorldEvent { at: now, change, order, balances, position });
     }
 
     /// All checks of a new order, in the order in which venues make them.
@@ -125,21 +119,12 @@ impl World {
                 return Err(Refusal::PercentPrice);
             }
         }
-        let tick = if order.kind == OrderKind::Market {
-            Tick(reference / 2)
-        } else {
-            order.tick
-        };
+        let tick = if order.kind == OrderKind::Market { Tick(reference / 2) } else { order.tick };
         if listing.value(tick, order.lots) < listing.notional_min && !order.reduce_only {
             return Err(Refusal::Notional);
         }
         let key = (order.account, order.listing, order.client_id.clone());
-        if self
-            .by_client_id
-            .get(&key)
-            .and_then(|id| self.orders.get(id))
-            .is_some_and(|other| other.status.is_open())
-        {
+        if self.by_client_id.get(&key).and_then(|id| self.orders.get(id)).is_some_and(|other| other.status.is_open()) {
             return Err(Refusal::DuplicateClientId);
         }
         if self.open_count(order.account, order.listing) >= listing.open_orders_max {
@@ -154,7 +139,8 @@ impl World {
         if order.lifetime == Lifetime::PostOnly && crosses {
             return Err(Refusal::WouldMatch);
         }
-        if order.lifetime == Lifetime::FillOrKill && market.fillable(&incoming(order)) < order.lots {
+        let perpetual = self.settlement != Settlement::Spot;
+        if perpetual && order.lifetime == Lifetime::FillOrKill && market.fillable(&incoming(order)) < order.lots {
             return Err(Refusal::NotFillable);
         }
         Ok(())
@@ -181,11 +167,7 @@ impl World {
 
     fn open_count(&self, account: AccountId, listing: ListingIndex) -> usize {
         let market = &self.markets[listing];
-        Side::BOTH
-            .iter()
-            .flat_map(|side| market.resting(*side))
-            .filter(|resting| resting.account == account)
-            .count()
+        Side::BOTH.iter().flat_map(|side| market.resting(*side)).filter(|resting| resting.account == account).count()
     }
 
     fn check_funds(&self, order: &NewOrder) -> Result<(), Refusal> {
@@ -246,13 +228,8 @@ impl World {
         let mut steps = Vec::new();
         let mut trial = self.markets[order.listing].clone();
         trial.take(&incoming(order), &mut steps);
-        let prices = steps.iter().filter_map(|step| {
-            if let Step::Taker { tick, .. } = step {
-                Some(*tick)
-            } else {
-                None
-            }
-        });
+        let prices =
+            steps.iter().filter_map(|step| if let Step::Taker { tick, .. } = step { Some(*tick) } else { None });
         prices.max().unwrap_or(Tick(0))
     }
 
@@ -286,8 +263,8 @@ impl World {
         let (account, listing, side, tick) = (order.account, order.listing, order.side, order.tick);
         let rests =
             matches!(order.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly) && order.kind == OrderKind::Limit;
-        self.by_client_id
-            .insert((account, listing, order.client_id.clone()), id);
+        let fills_whole = order.lifetime == Lifetime::FillOrKill;
+        self.by_client_id.insert((account, listing, order.client_id.clone()), id);
         let record = Order {
             id,
             request: order,
@@ -300,7 +277,9 @@ impl World {
         self.orders.insert(id, record);
         self.emit(id, OrderChange::New, now);
         let mut steps = Vec::new();
-        let left = self.markets[listing].take(&meeting, &mut steps);
+        // Where fill-or-kill is no ground to refuse, an order that cannot fill whole expires untouched.
+        let kills = fills_whole && self.markets[listing].fillable(&meeting) < meeting.lots;
+        let left = if kills { meeting.lots } else { self.markets[listing].take(&meeting, &mut steps) };
         self.book_steps(listing, Some(id), &steps, now);
         let open = self.orders.get(&id).is_some_and(|order| order.status.is_open());
         if !left.is_zero() && open {
@@ -345,16 +324,9 @@ impl World {
         order.filled.0 += lots.0;
         order.filled_value += value;
         order.updated = now;
-        assert!(
-            order.filled <= order.request.lots,
-            "an order fills no more than it asked for"
-        );
+        assert!(order.filled <= order.request.lots, "an order fills no more than it asked for");
         let whole = order.filled == order.request.lots;
-        order.status = if whole {
-            OrderStatus::Filled
-        } else {
-            OrderStatus::PartiallyFilled
-        };
+        order.status = if whole { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
         let side = order.request.side;
         let account_id = order.request.account;
         let account = &mut self.accounts[account_id.0];
@@ -457,9 +429,7 @@ impl World {
         if !order.status.is_open() {
             return Err(Refusal::UnknownOrder);
         }
-        let change = OrderChange::Canceled {
-            request_client_id: request_client_id.to_owned(),
-        };
+        let change = OrderChange::Canceled { request_client_id: request_client_id.to_owned() };
         let id = order.id;
         self.close(id, OrderStatus::Canceled, change, now);
         self.orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
@@ -483,11 +453,7 @@ impl World {
         for (index, market) in self.markets.iter().enumerate() {
             if listing.is_none_or(|wanted| wanted == index) {
                 let resting = Side::BOTH.iter().flat_map(|side| market.resting(*side));
-                ids.extend(
-                    resting
-                        .filter(|resting| resting.account == account)
-                        .map(|resting| resting.order),
-                );
+                ids.extend(resting.filter(|resting| resting.account == account).map(|resting| resting.order));
             }
         }
         ids.sort_unstable();
@@ -497,11 +463,7 @@ impl World {
     /// Executions of an account, oldest first.
     #[must_use]
     pub fn fills_of(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill> {
-        self.fills
-            .iter()
-            .filter(|fill| fill.account == account && fill.listing == listing)
-            .cloned()
-            .collect()
+        self.fills.iter().filter(|fill| fill.account == account && fill.listing == listing).cloned().collect()
     }
 
     /// All assets of an account.

@@ -26,10 +26,7 @@ impl HttpRequest<'_> {
     /// The first header of this name, compared without case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// Path and query, split at the first `?` (query empty if none).

@@ -405,6 +405,8 @@ pub enum RequestKind {
     Place,
     /// A cancel of one or many.
     Cancel,
+    /// A depth snapshot.
+    Snapshot,
     /// Anything else.
     Other,
 }

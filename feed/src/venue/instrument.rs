@@ -18,10 +18,7 @@ pub struct Symbol {
 
 impl Symbol {
     /// The empty name.
-    pub const EMPTY: Symbol = Symbol {
-        length: 0,
-        bytes: [0; SYMBOL_BYTES_MAX],
-    };
+    pub const EMPTY: Symbol = Symbol { length: 0, bytes: [0; SYMBOL_BYTES_MAX] };
 
     /// A name of 1 to [`SYMBOL_BYTES_MAX`] bytes without control characters, quotes or backslashes.
     #[must_use]
@@ -32,10 +29,7 @@ impl Symbol {
         }
         let mut bytes = [0; SYMBOL_BYTES_MAX];
         bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Some(Symbol {
-            length: name.len() as u8,
-            bytes,
-        })
+        Some(Symbol { length: name.len() as u8, bytes })
     }
 
     /// The name.
@@ -147,12 +141,8 @@ impl Instrument {
 /// A scale in which `10^exponent` is whole too, and how many of its units make one of the old.
 fn finer(scale: &Scale, exponent: i32) -> Option<(Scale, i64)> {
     let decimals = scale.decimals().max(u8::try_from(-exponent).unwrap_or(0));
-    let old_step = scale
-        .step()
-        .checked_mul(10u64.checked_pow(u32::from(decimals - scale.decimals()))?)?;
-    let power = 10u64
-        .checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?)
-        .unwrap_or(old_step);
+    let old_step = scale.step().checked_mul(10u64.checked_pow(u32::from(decimals - scale.decimals()))?)?;
+    let power = 10u64.checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?).unwrap_or(old_step);
     let (mut step, mut rest) = (old_step, power);
     while rest != 0 {
         (step, rest) = (rest, step % rest);

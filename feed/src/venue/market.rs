@@ -174,23 +174,14 @@ impl SymbolTable {
             }
             slots[at] = u16::try_from(index + 1).expect("the engine holds far fewer instruments");
         }
-        SymbolTable {
-            slots,
-            names,
-            lowercase,
-            last_found: 0,
-        }
+        SymbolTable { slots, names, lowercase, last_found: 0 }
     }
 
     /// The index of a symbol as payloads have it.
     #[inline]
     pub fn find(&mut self, name: &[u8]) -> Option<usize> {
         // Frames of one symbol come in runs.
-        if self
-            .names
-            .get(self.last_found)
-            .is_some_and(|last| last.as_bytes() == name)
-        {
+        if self.names.get(self.last_found).is_some_and(|last| last.as_bytes() == name) {
             return Some(self.last_found);
         }
         if name.len() > SYMBOL_BYTES_MAX {

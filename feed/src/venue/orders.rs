@@ -46,10 +46,7 @@ impl ClientOrderId {
         for index in 0..count {
             bytes[index] = reversed[count - 1 - index];
         }
-        ClientOrderId {
-            length: count as u8,
-            bytes,
-        }
+        ClientOrderId { length: count as u8, bytes }
     }
 
     /// As text.
@@ -88,9 +85,7 @@ fn push_digits(value: u32, radix: u32, push: &mut impl FnMut(u8)) {
 }
 
 fn read_digits(text: &str, radix: u32) -> Option<u32> {
-    text.chars().try_fold(0u32, |value, character| {
-        value.checked_mul(radix)?.checked_add(character.to_digit(radix)?)
-    })
+    text.chars().try_fold(0u32, |value, character| value.checked_mul(radix)?.checked_add(character.to_digit(radix)?))
 }
 
 /// A new order, complete.
@@ -449,6 +444,10 @@ pub trait OrderSide {
     fn can_ask_fills(&self) -> bool;
     /// Tells that the session is (or is no longer) logged on.
     fn set_logged_on(&mut self, logged_on: bool);
+    /// Renders what is constant in the requests for these instruments, once, at set-up.
+    fn prepare(&mut self, instruments: &[Instrument]) {
+        let _ = instruments;
+    }
     /// Appends one request as a text message. `venue_now` is the venue's clock as we know it.
     fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>);
     /// Understands one text message.
@@ -513,29 +512,15 @@ mod tests {
 
     #[test]
     fn client_order_ids_are_read_back() {
-        let orders = [
-            (1, 1),
-            (0, 1),
-            (1, 0),
-            (u32::MAX, u32::MAX),
-            (36, 10),
-            (1_763_619_000, 42),
-        ];
+        let orders = [(1, 1), (0, 1), (1, 0), (u32::MAX, u32::MAX), (36, 10), (1_763_619_000, 42)];
         for (epoch, counter) in orders {
             let order = OrderId::new(epoch, counter);
             let name = ClientOrderId::new(order);
             assert_eq!(ClientOrderId::parse(name.as_str()), Some(order));
             assert!(name.as_str().len() <= CLIENT_ORDER_ID_MAX);
-            assert!(
-                name.as_str()
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            );
+            assert!(name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
         }
-        assert_eq!(
-            ClientOrderId::new(OrderId::new(u32::MAX, u32::MAX)).as_str(),
-            "sb1z141z3-4294967295"
-        );
+        assert_eq!(ClientOrderId::new(OrderId::new(u32::MAX, u32::MAX)).as_str(), "sb1z141z3-4294967295");
         assert_eq!(ClientOrderId::new(OrderId::new(36, 7)).as_str(), "sb10-7");
     }
 
@@ -573,10 +558,7 @@ mod tests {
         assert_eq!(parse_money("-0.5"), Ok(-500_000_000_000_000_000));
         assert_eq!(parse_money("0"), Ok(0));
         assert_eq!(parse_money("0.000000000000000001"), Ok(1));
-        assert_eq!(
-            parse_money("900000000000000000"),
-            Ok(900_000_000_000_000_000 * 10i128.pow(18))
-        );
+        assert_eq!(parse_money("900000000000000000"), Ok(900_000_000_000_000_000 * 10i128.pow(18)));
         assert_eq!(parse_money("123456.789012"), Ok(123_456_789_012 * 10i128.pow(12)));
         assert!(parse_money("").is_err() && parse_money("--1").is_err() && parse_money("1e400").is_err());
         assert!(parse_money("0.0000000000000000001").is_err());

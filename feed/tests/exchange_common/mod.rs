@@ -48,10 +48,8 @@ impl MarketSource for Frames {
 
 /// A recording's frames, or `None` where there are no recordings.
 pub fn recording(files: &[&str]) -> Option<Vec<MarketFrame>> {
-    let root = std::env::var("SPINBOOK_DATA").map_or_else(
-        |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
+    let root = std::env::var("SPINBOOK_DATA")
+        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let mut frames = Vec::new();
     for file in files {
         let path = root.join(file);
@@ -63,10 +61,7 @@ pub fn recording(files: &[&str]) -> Option<Vec<MarketFrame>> {
         for line in lines {
             let line = line.expect("a readable line");
             let (at, text) = line.split_once(' ').expect("a time stamp and a message");
-            frames.push(MarketFrame {
-                at: Nanos(at.parse().expect("a time stamp")),
-                bytes: text.as_bytes().to_vec(),
-            });
+            frames.push(MarketFrame { at: Nanos(at.parse().expect("a time stamp")), bytes: text.as_bytes().to_vec() });
         }
     }
     Some(frames)
@@ -83,10 +78,9 @@ pub fn bitcoin(product: Product) -> spinbook_feed::venue::exchange_world::Listin
 pub fn settings(product: Product) -> SimSettings {
     let mut settings = SimSettings::new(product, vec![bitcoin(product)]);
     let balances = match product {
-        Product::BinanceSpot => vec![
-            ("BTC".to_owned(), Decimal::from(10)),
-            ("USDT".to_owned(), Decimal::from(1_000_000)),
-        ],
+        Product::BinanceSpot => {
+            vec![("BTC".to_owned(), Decimal::from(10)), ("USDT".to_owned(), Decimal::from(1_000_000))]
+        }
         Product::BinanceUsdm => vec![("USDT".to_owned(), Decimal::from(100_000))],
     };
     settings.accounts = vec![
@@ -95,11 +89,7 @@ pub fn settings(product: Product) -> SimSettings {
             key: AccountKey::HmacSecret(HMAC_SECRET.as_bytes().to_vec()),
             balances: balances.clone(),
         },
-        AccountSettings {
-            api_key: ED_KEY.to_owned(),
-            key: AccountKey::Ed25519Public(ED_PUBLIC),
-            balances,
-        },
+        AccountSettings { api_key: ED_KEY.to_owned(), key: AccountKey::Ed25519Public(ED_PUBLIC), balances },
     ];
     settings
 }
@@ -114,11 +104,7 @@ pub fn ed_credentials() -> Credentials {
 
 /// A still market: best bid 63999.90/64000.00, ten levels a side, and nothing after it but what a test adds.
 pub fn still_market(product: Product, more: Vec<MarketFrame>) -> Box<dyn MarketSource> {
-    let quantity = if product == Product::BinanceSpot {
-        "1.00000000"
-    } else {
-        "1.000"
-    };
+    let quantity = if product == Product::BinanceSpot { "1.00000000" } else { "1.000" };
     let price = |tenths: i64| match product {
         Product::BinanceSpot => format!("{}.{}0000000", tenths / 10, tenths % 10),
         Product::BinanceUsdm => format!("{}.{}0", tenths / 10, tenths % 10),
@@ -126,10 +112,7 @@ pub fn still_market(product: Product, more: Vec<MarketFrame>) -> Box<dyn MarketS
     let bids: Vec<Value> = (0..10).map(|level| json!([price(639_999 - level), quantity])).collect();
     let asks: Vec<Value> = (0..10).map(|level| json!([price(640_000 + level), quantity])).collect();
     let snapshot = json!({"lastUpdateId": 1000, "bids": bids, "asks": asks}).to_string();
-    let mut frames = vec![MarketFrame {
-        at: Nanos(0),
-        bytes: snapshot.into_bytes(),
-    }];
+    let mut frames = vec![MarketFrame { at: Nanos(0), bytes: snapshot.into_bytes() }];
     frames.extend(more);
     Frames::boxed(frames)
 }
@@ -187,11 +170,7 @@ impl Lab {
                         self.exchange.on_websocket_control(connection, pong, self.now);
                     }
                 }
-                ExchangeOutput::Close {
-                    connection,
-                    code,
-                    reason,
-                } => self.closes.push((connection, code, reason)),
+                ExchangeOutput::Close { connection, code, reason } => self.closes.push((connection, code, reason)),
                 ExchangeOutput::Binary { .. } => panic!("Binance's JSON doors send no binary message"),
             }
         }
@@ -217,9 +196,7 @@ impl Lab {
     pub fn open(&mut self, target: &str) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
-        self.exchange
-            .on_websocket_open(id, target, self.now)
-            .expect("the exchange accepts");
+        self.exchange.on_websocket_open(id, target, self.now).expect("the exchange accepts");
         id
     }
 
@@ -230,10 +207,7 @@ impl Lab {
 
     pub fn heard(&mut self, id: ConnectionId) -> Vec<Value> {
         let texts = self.received.remove(&id).unwrap_or_default();
-        texts
-            .iter()
-            .map(|text| serde_json::from_str(text).expect("JSON"))
-            .collect()
+        texts.iter().map(|text| serde_json::from_str(text).expect("JSON")).collect()
     }
 
     /// Sends a WebSocket API request and gives back the reply, keeping other messages for `heard`.
@@ -242,19 +216,15 @@ impl Lab {
         self.say(id, &json!({"id": "q", "method": method, "params": params}).to_string());
         let mut all = self.received.remove(&id).unwrap_or_default();
         let place = all.iter().position(|text| text.starts_with("{\"id\":"));
-        let reply = place
-            .map(|place| all.remove(place))
-            .unwrap_or_else(|| "null".to_owned());
+        let reply = place.map(|place| all.remove(place)).unwrap_or_else(|| "null".to_owned());
         self.received.insert(id, kept.into_iter().chain(all).collect());
         serde_json::from_str(&reply).expect("JSON")
     }
 
     /// Parameters of a WebSocket request, signed.
     pub fn signed(&self, params: &[(&str, &str)], credentials: &Credentials) -> Value {
-        let mut all: Vec<(String, String)> = params
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let mut all: Vec<(String, String)> =
+            params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         all.push(("apiKey".to_owned(), credentials.api_key.as_str().to_owned()));
         all.push(("timestamp".to_owned(), self.now.millis().to_string()));
         all.sort();
@@ -262,21 +232,12 @@ impl Lab {
         let mut signature = String::new();
         credentials.sign_onto(payload.join("&").as_bytes(), &mut signature);
         all.push(("signature".to_owned(), signature));
-        Value::Object(
-            all.into_iter()
-                .map(|(name, value)| (name, Value::String(value)))
-                .collect(),
-        )
+        Value::Object(all.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
     }
 
     pub fn http(&mut self, method: &str, target: &str, api_key: Option<&str>) -> HttpResponse {
         let headers: Vec<(&str, &str)> = api_key.map(|key| ("x-mbx-apikey", key)).into_iter().collect();
-        let request = HttpRequest {
-            method,
-            target,
-            headers: &headers,
-            body: b"",
-        };
+        let request = HttpRequest { method, target, headers: &headers, body: b"" };
         let response = self.exchange.on_http(&request, self.now);
         self.collect();
         response
@@ -310,11 +271,7 @@ impl Lab {
     /// Places a limit order by REST.
     pub fn limit(&mut self, side: &str, quantity: &str, price: &str, time_in_force: &str, id: &str) -> (u16, Value) {
         let path = self.path("order");
-        let order_type = if time_in_force == "LIMIT_MAKER" {
-            "LIMIT_MAKER"
-        } else {
-            "LIMIT"
-        };
+        let order_type = if time_in_force == "LIMIT_MAKER" { "LIMIT_MAKER" } else { "LIMIT" };
         let mut params = vec![("symbol", "BTCUSDT"), ("side", side), ("type", order_type)];
         if order_type == "LIMIT" {
             params.push(("timeInForce", time_in_force));

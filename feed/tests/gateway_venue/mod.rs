@@ -89,21 +89,11 @@ pub enum Verdict {
     /// Never arrived.
     LoseRequest,
     /// Refused.
-    Refuse {
-        status: u16,
-        code: i32,
-        message: &'static str,
-        retry_after_ms: Option<i64>,
-    },
+    Refuse { status: u16, code: i32, message: &'static str, retry_after_ms: Option<i64> },
 }
 
 pub fn refuse(status: u16, code: i32) -> Verdict {
-    Verdict::Refuse {
-        status,
-        code,
-        message: "no",
-        retry_after_ms: None,
-    }
+    Verdict::Refuse { status, code, message: "no", retry_after_ms: None }
 }
 
 #[derive(Clone, Debug)]
@@ -238,12 +228,7 @@ impl Desk {
         self.requests.push((self.now, method.clone(), request.clone()));
         match (self.rule)(&method, request) {
             Verdict::LoseRequest => {}
-            Verdict::Refuse {
-                status,
-                code,
-                message,
-                retry_after_ms,
-            } => {
+            Verdict::Refuse { status, code, message, retry_after_ms } => {
                 let mut error = json!({"code": code, "msg": message});
                 if let Some(at) = retry_after_ms {
                     error["data"] = json!({"serverTime": 0, "retryAfter": at});
@@ -309,23 +294,14 @@ impl Desk {
             }
             "myTrades" => {
                 let wanted = &params["orderId"];
-                Ok(self
-                    .trades
-                    .iter()
-                    .filter(|trade| trade["orderId"] == *wanted)
-                    .cloned()
-                    .collect())
+                Ok(self.trades.iter().filter(|trade| trade["orderId"] == *wanted).cloned().collect())
             }
             _ => Err((-1020, "This operation is not supported.")),
         }
     }
 
     fn live(&self) -> Vec<u64> {
-        self.orders
-            .values()
-            .filter(|order| is_live(order.status))
-            .map(|order| order.id)
-            .collect()
+        self.orders.values().filter(|order| is_live(order.status)).map(|order| order.id).collect()
     }
 
     pub fn open_at_venue(&self) -> usize {
@@ -340,31 +316,19 @@ impl Desk {
     }
 
     pub fn by_client(&self, client: &str) -> Option<u64> {
-        self.orders
-            .values()
-            .rev()
-            .find(|order| order.client == client)
-            .map(|order| order.id)
+        self.orders.values().rev().find(|order| order.client == client).map(|order| order.id)
     }
 
     pub fn id_of(&self, order: OrderId) -> u64 {
-        self.by_client(ClientOrderId::new(order).as_str())
-            .expect("the venue has it")
+        self.by_client(ClientOrderId::new(order).as_str()).expect("the venue has it")
     }
 
     fn place(&mut self, params: &Value) -> Result<Value, (i32, &'static str)> {
         let word = |key: &str| params[key].as_str().unwrap().to_owned();
-        let id = self.add(
-            &word("newClientOrderId"),
-            &word("side"),
-            &word("price"),
-            &word("quantity"),
-        );
+        let id = self.add(&word("newClientOrderId"), &word("side"), &word("price"), &word("quantity"));
         self.event(id, "NEW", None);
-        Ok(
-            json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": word("newClientOrderId"),
-                  "transactTime": self.venue_ms()}),
-        )
+        Ok(json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": word("newClientOrderId"),
+                  "transactTime": self.venue_ms()}))
     }
 
     /// An order that is suddenly there.
@@ -401,11 +365,7 @@ impl Desk {
     pub fn fill(&mut self, id: u64, lots: i64, trade: u64, fee: (&str, &str)) {
         let order = self.orders.get_mut(&id).unwrap();
         order.filled += lots;
-        order.status = if order.filled == order.lots {
-            "FILLED"
-        } else {
-            "PARTIALLY_FILLED"
-        };
+        order.status = if order.filled == order.lots { "FILLED" } else { "PARTIALLY_FILLED" };
         let order = order.clone();
         self.trades.push(json!({
             "symbol": "BTCUSDT", "id": trade, "orderId": id, "price": order.price, "qty": quantity(self.product, lots),
@@ -476,11 +436,7 @@ impl Desk {
     }
 
     pub fn cancel_order(&mut self, order: OrderId) {
-        let intent = Intent {
-            order,
-            kind: IntentKind::Cancel,
-            ..Intent::default()
-        };
+        let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
         self.gateway.on_intent(&intent, self.now);
         self.carry();
     }
@@ -492,11 +448,7 @@ impl Desk {
 
     /// Kinds of the events about one order, in order.
     pub fn kinds(&self, order: OrderId) -> Vec<ExecutionKind> {
-        self.events
-            .iter()
-            .filter(|event| event.order == order)
-            .map(|event| event.kind)
-            .collect()
+        self.events.iter().filter(|event| event.order == order).map(|event| event.kind).collect()
     }
 
     pub fn has(&self, kind: ExecutionKind) -> bool {

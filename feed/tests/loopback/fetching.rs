@@ -19,10 +19,7 @@ fn a_body_comes_whole_and_the_target_unchanged() {
     let (fetcher, base) = fetcher(&running);
     let target = "/api?symbol=%EF%BC%91&x=a%2Bb&signature=00ff";
     for _ in 0..3 {
-        assert_eq!(
-            fetcher.get(&format!("{base}{target}"), 1000).expect("a body"),
-            target.as_bytes()
-        );
+        assert_eq!(fetcher.get(&format!("{base}{target}"), 1000).expect("a body"), target.as_bytes());
     }
 }
 
@@ -31,14 +28,8 @@ fn a_body_over_the_cap_is_refused() {
     let running = Running::plain();
     let (fetcher, base) = fetcher(&running);
     let error = fetcher.get(&format!("{base}/large"), 299_999).expect_err("too large");
-    assert!(
-        matches!(error, FetchError::TooLarge { bytes_max: 299_999 }),
-        "{error:?}"
-    );
-    assert_eq!(
-        fetcher.get(&format!("{base}/large"), 300_000).expect("fits").len(),
-        300_000
-    );
+    assert!(matches!(error, FetchError::TooLarge { bytes_max: 299_999 }), "{error:?}");
+    assert_eq!(fetcher.get(&format!("{base}/large"), 300_000).expect("fits").len(), 300_000);
 }
 
 #[test]
@@ -46,22 +37,14 @@ fn a_rate_limit_silences_every_clone_until_it_is_over() {
     let running = Running::plain();
     let (fetcher, base) = fetcher(&running);
     match fetcher.get(&format!("{base}/busy"), 1000) {
-        Err(FetchError::RateLimited {
-            status: 429,
-            retry_after_seconds: 7,
-            body,
-        }) => {
+        Err(FetchError::RateLimited { status: 429, retry_after_seconds: 7, body }) => {
             assert_eq!(body, b"{\"code\":-1003}");
         }
         other => panic!("a rate limit, not {other:?}"),
     }
     // Another request is not even sent: it would have succeeded.
     match fetcher.clone().get(&format!("{base}/fine"), 1000) {
-        Err(FetchError::RateLimited {
-            retry_after_seconds: 6..=7,
-            body,
-            ..
-        }) => assert!(body.is_empty()),
+        Err(FetchError::RateLimited { retry_after_seconds: 6..=7, body, .. }) => assert!(body.is_empty()),
         other => panic!("quiet, not {other:?}"),
     }
 }
@@ -86,9 +69,7 @@ fn redirects_are_not_followed() {
 fn an_untrusted_exchange_gets_no_request() {
     let running = Running::plain();
     let base = format!("https://localhost:{}", running.address.port());
-    let error = Fetcher::new(&Trust::public(), Duration::from_secs(3))
-        .get(&base, 1000)
-        .expect_err("untrusted");
+    let error = Fetcher::new(&Trust::public(), Duration::from_secs(3)).get(&base, 1000).expect_err("untrusted");
     assert!(matches!(error, FetchError::Tls(_)), "{error:?}");
 }
 
@@ -116,9 +97,7 @@ fn a_peer_that_speaks_no_tls_is_an_error() {
         let _ = tcp.read(&mut hello);
         let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     });
-    let error = Fetcher::new(&Trust::public(), Duration::from_secs(2))
-        .get(&base, 1000)
-        .expect_err("no TLS");
+    let error = Fetcher::new(&Trust::public(), Duration::from_secs(2)).get(&base, 1000).expect_err("no TLS");
     assert!(matches!(error, FetchError::Tls(_) | FetchError::Broken(_)), "{error:?}");
     peer.join().expect("the peer ends");
 }

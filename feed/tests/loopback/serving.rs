@@ -18,10 +18,7 @@ fn a_port_in_use_is_said_with_the_way_out() {
     match Server::bind(settings, identity.server_config, Echo::default()) {
         Err(error @ ServerError::AddressInUse { .. }) => {
             let text = error.to_string();
-            assert!(
-                text.contains("--listen") && text.contains(&running.address.to_string()),
-                "{text}"
-            );
+            assert!(text.contains("--listen") && text.contains(&running.address.to_string()), "{text}");
         }
         Err(other) => panic!("in use, not {other}"),
         Ok(_) => panic!("two servers on one port"),
@@ -45,9 +42,7 @@ fn a_client_that_never_speaks_is_closed() {
 fn a_client_that_speaks_no_tls_is_closed_and_others_go_on() {
     let running = Running::plain();
     let mut stranger = TcpStream::connect(running.address).expect("connects");
-    stranger
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .expect("a timeout");
+    stranger.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
     stranger.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
     let mut bytes = Vec::new();
     let _ = stranger.read_to_end(&mut bytes);

@@ -1,9 +1,5 @@
 //! COLD: what the feed's tests share: where recordings lie, frames of them, and random damage.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test program uses its own part, and may fail"
-)]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test program uses its own part, and may fail")]
 
 use std::path::PathBuf;
 
@@ -16,19 +12,14 @@ use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 
 pub const USDM_2024: [&str; 2] = ["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"];
-pub const USDM_2023: [&str; 2] = [
-    "binance-usdm/btcusdt_20230404.dat.gz",
-    "binance-usdm/btcusdt_20230405.dat.gz",
-];
+pub const USDM_2023: [&str; 2] = ["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"];
 pub const SPOT_2024: [&str; 2] = ["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"];
 pub const USDM_ALTS: [&str; 1] = ["binance-usdm/BINANCE_FUTURES.jsonl.zst"];
 
 /// Paths of recordings; `None` (with a word about it) where there are none.
 pub fn recorded(names: &[&str]) -> Option<Vec<PathBuf>> {
-    let folder = std::env::var_os("SPINBOOK_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("SPINBOOK_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(names.iter().map(|name| folder.join(name)).collect());
     }
@@ -38,16 +29,20 @@ pub fn recorded(names: &[&str]) -> Option<Vec<PathBuf>> {
 
 /// The first `most` stream frames of recordings.
 pub fn frames(files: &[PathBuf], most: usize) -> Vec<Vec<u8>> {
+    let records = records(files, most).into_iter();
+    records.filter(|(kind, _)| *kind == RecordKind::Stream).map(|(_, bytes)| bytes).collect()
+}
+
+/// The first `most` records of recordings.
+pub fn records(files: &[PathBuf], most: usize) -> Vec<(RecordKind, Vec<u8>)> {
     let mut recording = Recording::new(files);
-    let mut frames = Vec::new();
-    while frames.len() < most
+    let mut records = Vec::new();
+    while records.len() < most
         && let Some(record) = recording.next().unwrap()
     {
-        if record.kind == RecordKind::Stream {
-            frames.push(record.buffer[..record.length].to_vec());
-        }
+        records.push((record.kind, record.buffer[..record.length].to_vec()));
     }
-    frames
+    records
 }
 
 /// The lines of recordings, decompressed, up to `most`.

@@ -144,8 +144,7 @@ impl Table {
         }
         if client.sent != expected {
             let shown = format!("{:?}", client.sent);
-            self.failures
-                .push(format!("{name}: sent {}", &shown[..shown.len().min(200)]));
+            self.failures.push(format!("{name}: sent {}", &shown[..shown.len().min(200)]));
         }
     }
 
@@ -162,12 +161,7 @@ fn framing(table: &mut Table) {
             let payload = vec![if is_text { b'*' } else { 0xfe }; size];
             let chop = if number == 7 { Chop::Every(997) } else { Chop::Whole };
             let name = format!("1.{opcode}.{}", number + 1);
-            table.case(
-                &name,
-                &frame(true, 0, opcode, &payload),
-                chop,
-                &[Sent::Echo(is_text, payload.clone())],
-            );
+            table.case(&name, &frame(true, 0, opcode, &payload), chop, &[Sent::Echo(is_text, payload.clone())]);
         }
     }
 }
@@ -196,41 +190,17 @@ fn pings(table: &mut Table) {
 fn reserved(table: &mut Table) {
     let fail = Sent::Close(1002);
     let after = |reserved: u8| [text(b"small"), frame(true, reserved, 1, b"small"), ping(b"")].concat();
-    table.case(
-        "3.1",
-        &frame(true, 1, 1, b"small"),
-        Chop::Whole,
-        std::slice::from_ref(&fail),
-    );
+    table.case("3.1", &frame(true, 1, 1, b"small"), Chop::Whole, std::slice::from_ref(&fail));
     table.case("3.2", &after(2), Chop::Whole, &[echo(b"small"), fail.clone()]);
     table.case("3.3", &after(3), Chop::Every(7), &[echo(b"small"), fail.clone()]);
     table.case("3.4", &after(4), Chop::Every(1), &[echo(b"small"), fail.clone()]);
-    table.case(
-        "3.5",
-        &frame(true, 5, 2, &[0; 8]),
-        Chop::Whole,
-        std::slice::from_ref(&fail),
-    );
-    table.case(
-        "3.6",
-        &frame(true, 6, 9, b"small"),
-        Chop::Whole,
-        std::slice::from_ref(&fail),
-    );
-    table.case(
-        "3.7",
-        &frame(true, 7, 8, &[3, 232]),
-        Chop::Whole,
-        std::slice::from_ref(&fail),
-    );
+    table.case("3.5", &frame(true, 5, 2, &[0; 8]), Chop::Whole, std::slice::from_ref(&fail));
+    table.case("3.6", &frame(true, 6, 9, b"small"), Chop::Whole, std::slice::from_ref(&fail));
+    table.case("3.7", &frame(true, 7, 8, &[3, 232]), Chop::Whole, std::slice::from_ref(&fail));
     for (section, first) in [(1, 3u8), (2, 11)] {
         for number in 0..5u8 {
             let name = format!("4.{section}.{}", number + 1);
-            let payload: &[u8] = if number % 2 == 0 {
-                b""
-            } else {
-                b"reserved opcode payload"
-            };
+            let payload: &[u8] = if number % 2 == 0 { b"" } else { b"reserved opcode payload" };
             let bytes = [text(b"small"), frame(true, 0, first + number, payload), ping(b"")].concat();
             let chop = if number > 1 { Chop::Every(1) } else { Chop::Whole };
             table.case(&name, &bytes, chop, &[echo(b"small"), fail.clone()]);
@@ -264,34 +234,15 @@ fn fragments(table: &mut Table) {
         let orphan = [last(b"non-continuation"), text(b"Hello, world!")].concat();
         table.case(&format!("5.{}", 9 + number), &orphan, chop, std::slice::from_ref(&fail));
         let open_orphan = [middle(b"non-continuation"), text(b"Hello, world!")].concat();
-        table.case(
-            &format!("5.{}", 12 + number),
-            &open_orphan,
-            chop,
-            std::slice::from_ref(&fail),
-        );
+        table.case(&format!("5.{}", 12 + number), &open_orphan, chop, std::slice::from_ref(&fail));
     }
     let after = [two.clone(), middle(b"fragment3"), text(b"fragment4")].concat();
-    table.case(
-        "5.15",
-        &after,
-        Chop::Whole,
-        &[echo(b"fragment1fragment2"), fail.clone()],
-    );
-    let orphans = [middle(b"fragment1"), start(b"fragment2"), last(b"fragment3")]
-        .concat()
-        .repeat(2);
+    table.case("5.15", &after, Chop::Whole, &[echo(b"fragment1fragment2"), fail.clone()]);
+    let orphans = [middle(b"fragment1"), start(b"fragment2"), last(b"fragment3")].concat().repeat(2);
     table.case("5.16", &orphans, Chop::Whole, std::slice::from_ref(&fail));
-    let orphans = [last(b"fragment1"), start(b"fragment2"), last(b"fragment3")]
-        .concat()
-        .repeat(2);
+    let orphans = [last(b"fragment1"), start(b"fragment2"), last(b"fragment3")].concat().repeat(2);
     table.case("5.17", &orphans, Chop::Whole, std::slice::from_ref(&fail));
-    table.case(
-        "5.18",
-        &[start(b"fragment1"), text(b"fragment2")].concat(),
-        Chop::Whole,
-        std::slice::from_ref(&fail),
-    );
+    table.case("5.18", &[start(b"fragment1"), text(b"fragment2")].concat(), Chop::Whole, std::slice::from_ref(&fail));
     let five = [
         start(b"fragment1"),
         middle(b"fragment2"),
@@ -324,22 +275,12 @@ fn utf8_messages(table: &mut Table) {
     table.case("6.1.1", &text(b""), Chop::Whole, &[echo(b"")]);
     let empty = [frame(false, 0, 1, b""), frame(false, 0, 0, b""), frame(true, 0, 0, b"")].concat();
     table.case("6.1.2", &empty, Chop::Whole, &[echo(b"")]);
-    let inner = [
-        frame(false, 0, 1, b""),
-        frame(false, 0, 0, b"middle"),
-        frame(true, 0, 0, b""),
-    ]
-    .concat();
+    let inner = [frame(false, 0, 1, b""), frame(false, 0, 0, b"middle"), frame(true, 0, 0, b"")].concat();
     table.case("6.1.3", &inner, Chop::Whole, &[echo(b"middle")]);
     let valid = "Hello-µ@ßöäüàá-UTF-8!!".as_bytes();
     let (left, right) = valid.split_at(7);
     table.case("6.2.1", &text(valid), Chop::Whole, &[echo(valid)]);
-    table.case(
-        "6.2.2",
-        &[frame(false, 0, 1, left), frame(true, 0, 0, right)].concat(),
-        Chop::Whole,
-        &[echo(valid)],
-    );
+    table.case("6.2.2", &[frame(false, 0, 1, left), frame(true, 0, 0, right)].concat(), Chop::Whole, &[echo(valid)]);
     table.case("6.2.3", &octets(valid), Chop::Whole, &[echo(valid)]);
     let greek = GREEK.as_bytes();
     table.case("6.2.4", &octets(greek), Chop::Whole, &[echo(greek)]);
@@ -350,25 +291,11 @@ fn utf8_messages(table: &mut Table) {
     let (part1, part2) = (greek, b"\xf4\x90\x80\x80");
     let fragments = [frame(false, 0, 1, part1), frame(false, 0, 0, part2)].concat();
     table.case("6.4.1", &fragments, Chop::Whole, std::slice::from_ref(&fail));
-    let early = [
-        frame(false, 0, 1, &[part1, &b"\xf4"[..]].concat()),
-        frame(false, 0, 0, b"\x90"),
-    ]
-    .concat();
+    let early = [frame(false, 0, 1, &[part1, &b"\xf4"[..]].concat()), frame(false, 0, 0, b"\x90")].concat();
     table.case("6.4.2", &early, Chop::Whole, std::slice::from_ref(&fail));
     let whole = text(&[part1, &part2[..], b"edited"].concat());
-    table.case(
-        "6.4.3",
-        &whole[..whole.len() - 6],
-        Chop::Every(13),
-        std::slice::from_ref(&fail),
-    );
-    table.case(
-        "6.4.4",
-        &whole[..whole.len() - 8],
-        Chop::Every(1),
-        std::slice::from_ref(&fail),
-    );
+    table.case("6.4.3", &whole[..whole.len() - 6], Chop::Every(13), std::slice::from_ref(&fail));
+    table.case("6.4.4", &whole[..whole.len() - 8], Chop::Every(1), std::slice::from_ref(&fail));
 }
 
 fn utf8_table(table: &mut Table) {
@@ -392,64 +319,24 @@ fn closes(table: &mut Table) {
         ("7.1.2", close(1000, b"")),
         ("7.1.3", ping(b"")),
         ("7.1.4", hello.clone()),
-        (
-            "7.1.5",
-            [frame(false, 0, 1, b"fragment1"), frame(true, 0, 0, b"fragment2")].concat(),
-        ),
+        ("7.1.5", [frame(false, 0, 1, b"fragment1"), frame(true, 0, 0, b"fragment2")].concat()),
         ("7.1.6", text(&vec![b'*'; 256 * 1024])),
     ] {
         // Whatever follows a close frame is not answered any more.
-        table.case(
-            name,
-            &[close(1000, b""), after].concat(),
-            Chop::Whole,
-            std::slice::from_ref(&normal),
-        );
+        table.case(name, &[close(1000, b""), after].concat(), Chop::Whole, std::slice::from_ref(&normal));
     }
-    table.case(
-        "7.3.1",
-        &frame(true, 0, 8, b""),
-        Chop::Whole,
-        std::slice::from_ref(&normal),
-    );
+    table.case("7.3.1", &frame(true, 0, 8, b""), Chop::Whole, std::slice::from_ref(&normal));
     table.case("7.3.2", &frame(true, 0, 8, b"a"), Chop::Whole, &[Sent::Close(1002)]);
     table.case("7.3.3", &close(1000, b""), Chop::Whole, std::slice::from_ref(&normal));
-    table.case(
-        "7.3.4",
-        &close(1000, b"Hello World!"),
-        Chop::Whole,
-        std::slice::from_ref(&normal),
-    );
-    table.case(
-        "7.3.5",
-        &close(1000, &[b'*'; 123]),
-        Chop::Whole,
-        std::slice::from_ref(&normal),
-    );
+    table.case("7.3.4", &close(1000, b"Hello World!"), Chop::Whole, std::slice::from_ref(&normal));
+    table.case("7.3.5", &close(1000, &[b'*'; 123]), Chop::Whole, std::slice::from_ref(&normal));
     table.case("7.3.6", &close(1000, &[b'*'; 124]), Chop::Whole, &[Sent::Close(1002)]);
-    table.case(
-        "7.5.1",
-        &close(1000, b"\xce\xba\xed\xa0\x80"),
-        Chop::Whole,
-        &[Sent::Close(1007)],
-    );
-    for code in [
-        1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999,
-    ] {
-        table.case(
-            &format!("7.7 ({code})"),
-            &close(code, b""),
-            Chop::Whole,
-            &[Sent::Close(code)],
-        );
+    table.case("7.5.1", &close(1000, b"\xce\xba\xed\xa0\x80"), Chop::Whole, &[Sent::Close(1007)]);
+    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
+        table.case(&format!("7.7 ({code})"), &close(code, b""), Chop::Whole, &[Sent::Close(code)]);
     }
     for code in [0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65_535] {
-        table.case(
-            &format!("7.9, 7.13 ({code})"),
-            &close(code, b""),
-            Chop::Whole,
-            &[Sent::Close(1002)],
-        );
+        table.case(&format!("7.9, 7.13 ({code})"), &close(code, b""), Chop::Whole, &[Sent::Close(1002)]);
     }
 }
 
@@ -505,12 +392,7 @@ fn all_301_base_cases_are_strict() {
     utf8_table(&mut table);
     closes(&mut table);
     large(&mut table);
-    assert!(
-        table.failures.is_empty(),
-        "{} failed:\n{}",
-        table.failures.len(),
-        table.failures.join("\n")
-    );
+    assert!(table.failures.is_empty(), "{} failed:\n{}", table.failures.len(), table.failures.join("\n"));
     assert_eq!(table.cases, 301);
 }
 

@@ -44,11 +44,7 @@ impl From<GatewayLink> for GatewayConnection {
 #[derive(Clone, Debug)]
 pub enum Parcel {
     /// A client opens a connection.
-    Open {
-        owner: Owner,
-        connection: ConnectionId,
-        target: String,
-    },
+    Open { owner: Owner, connection: ConnectionId, target: String },
     /// The exchange accepted it.
     Opened { owner: Owner, connection: ConnectionId },
     /// The connection is gone, as the client sees it.
@@ -64,11 +60,7 @@ pub enum Parcel {
     /// A snapshot was asked for.
     Fetch { instrument: InstrumentId, limit: u16 },
     /// A snapshot's reply.
-    Fetched {
-        instrument: InstrumentId,
-        status: u16,
-        body: Vec<u8>,
-    },
+    Fetched { instrument: InstrumentId, status: u16, body: Vec<u8> },
     /// An intent on the ring.
     Intent(Intent),
     /// An execution on the ring back.
@@ -116,11 +108,7 @@ impl Mail {
         let at = at.max(*last);
         *last = at;
         self.number += 1;
-        self.letters.push(Letter {
-            at,
-            number: self.number,
-            parcel,
-        });
+        self.letters.push(Letter { at, number: self.number, parcel });
     }
 
     pub fn next_at(&self) -> Nanos {

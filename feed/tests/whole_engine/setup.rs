@@ -33,30 +33,18 @@ pub fn credentials() -> Credentials {
 pub fn exchange(product: Product, seed: u64, faults: FaultPlan) -> BinanceExchange {
     let mut settings = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
     let balances = match product {
-        Product::BinanceSpot => vec![
-            ("BTC".to_owned(), Decimal::from(2)),
-            ("USDT".to_owned(), Decimal::from(500_000)),
-        ],
+        Product::BinanceSpot => vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))],
         Product::BinanceUsdm => vec![("USDT".to_owned(), Decimal::from(100_000))],
     };
     let key = AccountKey::HmacSecret(SECRET.as_bytes().to_vec());
-    settings.accounts = vec![AccountSettings {
-        api_key: KEY.to_owned(),
-        key,
-        balances,
-    }];
+    settings.accounts = vec![AccountSettings { api_key: KEY.to_owned(), key, balances }];
     settings.faults = faults;
     let market = Synthetic::bitcoin(product, seed, START).unwrap();
     binance(settings, Box::new(market), START).unwrap()
 }
 
 fn milli(instrument: &Instrument, count: i64) -> Lots {
-    Lots(
-        instrument
-            .quantity
-            .parse(format!("{}.{:03}", count / 1000, count % 1000).as_bytes())
-            .unwrap(),
-    )
+    Lots(instrument.quantity.parse(format!("{}.{:03}", count / 1000, count % 1000).as_bytes()).unwrap())
 }
 
 pub fn limits(instrument: &Instrument) -> OrderLimits {
@@ -109,10 +97,7 @@ pub fn engine(
     };
     let mut order_windows = [WindowSettings::default(); ORDER_WINDOWS_MAX];
     for (window, (count_max, seconds)) in order_windows.iter_mut().zip(windows) {
-        *window = WindowSettings {
-            span: Nanos::from_seconds(seconds),
-            count_max,
-        };
+        *window = WindowSettings { span: Nanos::from_seconds(seconds), count_max };
     }
     let budget = BudgetSettings {
         venue: product.venue_id(),

@@ -76,7 +76,7 @@ pub struct World {
     current: BTreeMap<Owner, ConnectionId>,
     connections: u64,
     cuts: Vec<(Nanos, bool)>,
-    heal: Nanos,
+    disturbed: Option<(u64, u64, Nanos)>,
     in_flight: BTreeMap<u8, u64>,
     ids_used: BTreeSet<u64>,
     trades_seen: BTreeSet<u64>,
@@ -91,12 +91,7 @@ impl World {
             Product::BinanceSpot => "/api/v3/exchangeInfo",
             Product::BinanceUsdm => "/fapi/v1/exchangeInfo",
         };
-        let request = HttpRequest {
-            method: "GET",
-            target: list,
-            headers: &[],
-            body: b"",
-        };
+        let request = HttpRequest { method: "GET", target: list, headers: &[], body: b"" };
         let reply = exchange.on_http(&request, setup::START);
         let instrument = find_instruments(product, &reply.body, &[SYMBOL]).unwrap().remove(0);
         let start_lots = match product {
@@ -104,17 +99,14 @@ impl World {
             Product::BinanceUsdm => Lots::ZERO,
         };
         let (engine, orders, cancels) = setup::engine(product, &instrument, start_lots);
-        let settings = SessionSettings {
-            seed,
-            symbol_silence_max: Nanos::from_seconds(5),
-            ..SessionSettings::of(product)
-        };
+        let settings =
+            SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(product) };
         let session = MarketSession::new(product, std::slice::from_ref(&instrument), settings).unwrap();
         let limits = vec![setup::limits(&instrument)];
         let gateway = Gateway::new(
             GatewaySettings::new(product, GatewayMode::Live, 77, limits),
             setup::credentials(),
-            vec![instrument.clone()],
+            vec![instrument],
         );
         World {
             now: setup::START,
@@ -132,15 +124,12 @@ impl World {
             current: BTreeMap::new(),
             connections: 0,
             cuts: Vec::new(),
-            heal: Nanos::NEVER,
+            disturbed: None,
             in_flight: BTreeMap::new(),
             ids_used: BTreeSet::new(),
             trades_seen: BTreeSet::new(),
             start_lots,
-            outcome: Outcome {
-                trace: 0xcbf2_9ce4_8422_2325,
-                ..Outcome::default()
-            },
+            outcome: Outcome { trace: 0xcbf2_9ce4_8422_2325, ..Outcome::default() },
         }
     }
 
@@ -154,9 +143,10 @@ impl World {
         self.cuts.push((setup::START + after, false));
     }
 
-    /// Random faults end so long after the start, so that everything can come to rest.
-    pub fn heal_after(mut self, after: Nanos) -> World {
-        self.heal = setup::START + after;
+    /// Depth frames are lost and doubled at random, so many of 1,000 each, until so long after the start: then
+    /// everything can come to rest.
+    pub fn disturb(mut self, lost: u64, doubled: u64, after: Nanos) -> World {
+        self.disturbed = Some((lost, doubled, setup::START + after));
         self
     }
 
@@ -237,12 +227,7 @@ impl World {
     }
 
     fn cut_due(&mut self) {
-        let due: Vec<bool> = self
-            .cuts
-            .iter()
-            .filter(|(at, _)| *at <= self.now)
-            .map(|(_, market)| *market)
-            .collect();
+        let due: Vec<bool> = self.cuts.iter().filter(|(at, _)| *at <= self.now).map(|(_, market)| *market).collect();
         self.cuts.retain(|(at, _)| *at > self.now);
         for market in due {
             let gone: Vec<(Owner, ConnectionId)> = self
@@ -269,15 +254,7 @@ impl World {
         self.owners.insert(connection, owner);
         self.current.insert(owner, connection);
         let at = self.arrival();
-        self.mail.send(
-            2 * connection.0,
-            at,
-            Parcel::Open {
-                owner,
-                connection,
-                target,
-            },
-        );
+        self.mail.send(2 * connection.0, at, Parcel::Open { owner, connection, target });
     }
 
     fn leave(&mut self, owner: Owner) {
@@ -291,8 +268,7 @@ impl World {
         self.trace(&text);
         if let Some(connection) = self.current.get(&owner).copied() {
             let at = self.arrival();
-            self.mail
-                .send(2 * connection.0, at, Parcel::ToExchange { connection, text });
+            self.mail.send(2 * connection.0, at, Parcel::ToExchange { connection, text });
         }
     }
 
@@ -355,15 +331,30 @@ impl World {
         true
     }
 
+    /// How often a frame arrives: once, unless it is disturbed.
+    fn copies(&mut self, text: &[u8]) -> u32 {
+        let Some((lost, doubled, until)) = self.disturbed else { return 1 };
+        if self.now >= until || !text.windows(11).any(|part| part == b"depthUpdate") {
+            return 1;
+        }
+        match self.random_below(1_000) as u64 {
+            draw if draw < lost => 0,
+            draw if draw < lost + doubled => 2,
+            _ => 1,
+        }
+    }
+
     fn pump_exchange(&mut self) -> bool {
         let Some(output) = self.exchange.poll_output() else {
             return false;
         };
         match output {
             ExchangeOutput::Text { connection, text } => {
-                let at = self.arrival();
-                self.mail
-                    .send(2 * connection.0 + 1, at, Parcel::ToClient { connection, text });
+                for _ in 0..self.copies(&text) {
+                    let at = self.arrival();
+                    let text = text.clone();
+                    self.mail.send(2 * connection.0 + 1, at, Parcel::ToClient { connection, text });
+                }
             }
             ExchangeOutput::Ping { connection, .. } => {
                 let at = self.arrival();
@@ -372,8 +363,7 @@ impl World {
             ExchangeOutput::Close { connection, .. } => {
                 if let Some(owner) = self.owners.get(&connection).copied() {
                     let at = self.arrival();
-                    self.mail
-                        .send(2 * connection.0 + 1, at, Parcel::Gone { owner, connection });
+                    self.mail.send(2 * connection.0 + 1, at, Parcel::Gone { owner, connection });
                 }
             }
             ExchangeOutput::Binary { .. } => self.violation("Binance sent a binary message".to_owned()),
@@ -384,11 +374,7 @@ impl World {
     fn deliver(&mut self, parcel: Parcel) {
         let now = self.now;
         match parcel {
-            Parcel::Open {
-                owner,
-                connection,
-                target,
-            } => {
+            Parcel::Open { owner, connection, target } => {
                 let answer = match self.exchange.on_websocket_open(connection, &target, now) {
                     Ok(()) => Parcel::Opened { owner, connection },
                     Err(_) => Parcel::Gone { owner, connection },
@@ -415,11 +401,7 @@ impl World {
             }
             Parcel::ToClient { connection, text } => self.deliver_text(connection, text),
             Parcel::Fetch { instrument, limit } => self.fetch(instrument, limit),
-            Parcel::Fetched {
-                instrument,
-                status,
-                body,
-            } => self.fetched(instrument, status, body),
+            Parcel::Fetched { instrument, status, body } => self.fetched(instrument, status, body),
             Parcel::Intent(intent) => self.gateway.on_intent(&intent, now),
             Parcel::Execution(event) => {
                 self.judge_execution(&event);
@@ -441,8 +423,7 @@ impl World {
                 let length = text.len();
                 text.resize(length + PADDING, 0);
                 let received = Stamp { wall: self.now, tsc: 0 };
-                self.session
-                    .on_frame(path, &mut text, length, received, &mut Sink(&mut self.engine));
+                self.session.on_frame(path, &mut text, length, received, &mut Sink(&mut self.engine));
             }
             Owner::Gateway(link) => self.gateway.on_frame(link.into(), &mut text, self.now),
         }
@@ -454,23 +435,10 @@ impl World {
             Product::BinanceUsdm => "/fapi/v1/depth",
         };
         let target = format!("{path}?symbol={SYMBOL}&limit={limit}");
-        let request = HttpRequest {
-            method: "GET",
-            target: &target,
-            headers: &[],
-            body: b"",
-        };
+        let request = HttpRequest { method: "GET", target: &target, headers: &[], body: b"" };
         let reply = self.exchange.on_http(&request, self.now);
         let at = self.arrival() + Nanos::from_millis(30);
-        self.mail.send(
-            7,
-            at,
-            Parcel::Fetched {
-                instrument,
-                status: reply.status,
-                body: reply.body,
-            },
-        );
+        self.mail.send(7, at, Parcel::Fetched { instrument, status: reply.status, body: reply.body });
     }
 
     fn fetched(&mut self, instrument: InstrumentId, status: u16, mut body: Vec<u8>) {
@@ -480,18 +448,14 @@ impl World {
         let length = body.len();
         body.resize(length + PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        self.session
-            .on_snapshot(instrument, &mut body, length, received, &mut Sink(&mut self.engine));
+        self.session.on_snapshot(instrument, &mut body, length, received, &mut Sink(&mut self.engine));
     }
 
     /// I1, I4, and one request in flight per quote slot.
     fn judge_intent(&mut self, intent: &Intent) {
         self.trace(&intent.order.0.to_le_bytes());
         if let Some(order) = self.in_flight.insert(intent.slot.0, intent.order.0) {
-            self.violation(format!(
-                "slot {} has two requests in flight: {order} and {intent:?}",
-                intent.slot.0
-            ));
+            self.violation(format!("slot {} has two requests in flight: {order} and {intent:?}", intent.slot.0));
         }
         if intent.kind != IntentKind::Place {
             return;
@@ -534,9 +498,7 @@ impl World {
         // Base fees of spot buys leave the position after the check, always towards flat or by less than a fee.
         let slack = max / 100;
         if held + bids > max + slack || held - asks < -max - slack {
-            self.violation(format!(
-                "exposure {held} with {bids} to buy and {asks} to sell exceeds {max}"
-            ));
+            self.violation(format!("exposure {held} with {bids} to buy and {asks} to sell exceeds {max}"));
         }
         let book = self.engine.market(ID).book();
         if self.session.is_live(ID) && book.is_crossed() {
@@ -553,12 +515,7 @@ impl World {
         query.sign(&setup::credentials());
         let target = format!("{path}?{}", query.as_str());
         let headers = [("X-MBX-APIKEY", setup::KEY)];
-        let request = HttpRequest {
-            method: "GET",
-            target: &target,
-            headers: &headers,
-            body: b"",
-        };
+        let request = HttpRequest { method: "GET", target: &target, headers: &headers, body: b"" };
         let reply = self.exchange.on_http(&request, self.now);
         assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
         serde_json::from_slice(&reply.body).unwrap()
@@ -594,17 +551,9 @@ impl World {
             number(&base["free"]) + number(&base["locked"]) - Decimal::from(2)
         } else {
             let risk = self.ask_venue("/fapi/v3/positionRisk", &symbol);
-            risk.as_array()
-                .unwrap()
-                .iter()
-                .map(|entry| number(&entry["positionAmt"]))
-                .sum()
+            risk.as_array().unwrap().iter().map(|entry| number(&entry["positionAmt"])).sum()
         };
-        assert_eq!(
-            stated.normalize(),
-            position.normalize(),
-            "the venue's own trades and position disagree"
-        );
+        assert_eq!(stated.normalize(), position.normalize(), "the venue's own trades and position disagree");
         let held = self.engine.position(ID);
         let lots = held.lots().0 - self.start_lots.0;
         let sign = if lots < 0 { Decimal::NEGATIVE_ONE } else { Decimal::ONE };

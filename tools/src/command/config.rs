@@ -74,12 +74,7 @@ fn print_table(text: &mut String, table: &str, value: &Value) {
 }
 
 fn print_keys(text: &mut String, value: &Value) {
-    for (key, value) in value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !value.is_null())
-    {
+    for (key, value) in value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         text.push_str(&format!("{key} = {value}\n"));
     }
 }

@@ -13,7 +13,6 @@ use crate::error::Failure;
 use crate::exchange_child::{ExchangeChild, Ready};
 use crate::topology::Cores;
 use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
-use crate::trade_report;
 
 /// Runs `spinbook demo`.
 ///
@@ -24,7 +23,8 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let product = Product::from_name(&arguments.venue)
         .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
     let available = threads::cores();
-    let cores = Cores::share(&available, Cores::default_hot(&available));
+    let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
+    let cores = Cores::share(&available, hot_core);
     let mut child = ExchangeChild::start(arguments, cores.rest)?;
     let ready = child.ready.clone();
     tracing::info!("the exchange serves a {} market on {}", ready.market, ready.rest_url);
@@ -56,7 +56,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         true => Ok(()),
         false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
     })?;
-    let done = trade_report::report(&finished);
+    let done = trade::report::report(&finished);
     drop(child);
     done
 }
@@ -68,10 +68,9 @@ fn demo_keys(ready: &Ready, product: Product) -> KeyPair {
             api_key: ready.api_key_ed25519.clone(),
             key: KeyText::Ed25519(Secret::new(ready.private_key.clone())),
         },
-        Product::BinanceUsdm => KeyPair {
-            api_key: ready.api_key.clone(),
-            key: KeyText::Hmac(Secret::new(ready.secret.clone())),
-        },
+        Product::BinanceUsdm => {
+            KeyPair { api_key: ready.api_key.clone(), key: KeyText::Hmac(Secret::new(ready.secret.clone())) }
+        }
     }
 }
 
@@ -84,9 +83,7 @@ impl StateFolder {
     fn make() -> Result<StateFolder, Failure> {
         let path = std::env::temp_dir().join(format!("spinbook-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| {
-            Failure::failed("cannot make a directory for the run")
-                .at(path.display())
-                .because(error)
+            Failure::failed("cannot make a directory for the run").at(path.display()).because(error)
         })?;
         Ok(StateFolder { path })
     }

@@ -19,21 +19,11 @@ struct Finding {
 }
 
 fn ok(check: &'static str, found: impl Into<String>) -> Finding {
-    Finding {
-        check,
-        ok: true,
-        found: found.into(),
-        fix: String::new(),
-    }
+    Finding { check, ok: true, found: found.into(), fix: String::new() }
 }
 
 fn warn(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding {
-        check,
-        ok: false,
-        found: found.into(),
-        fix: fix.into(),
-    }
+    Finding { check, ok: false, found: found.into(), fix: fix.into() }
 }
 
 /// The machine's own words about itself, below a root (`/`, or a folder of a test).
@@ -43,21 +33,16 @@ struct Machine {
 
 impl Machine {
     fn read(&self, path: &str) -> Option<String> {
-        fs::read_to_string(self.root.join(path))
-            .ok()
-            .map(|text| text.trim().to_owned())
+        fs::read_to_string(self.root.join(path)).ok().map(|text| text.trim().to_owned())
     }
 
     fn cmdline(&self, key: &str) -> Option<String> {
         let line = self.read("proc/cmdline")?;
-        line.split_whitespace()
-            .find_map(|word| word.strip_prefix(key)?.strip_prefix('=').map(str::to_owned))
+        line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('=').map(str::to_owned))
     }
 
     fn online_cores(&self) -> usize {
-        let listed = self
-            .read("sys/devices/system/cpu/online")
-            .map_or(0, |list| core_count(&list));
+        let listed = self.read("sys/devices/system/cpu/online").map_or(0, |list| core_count(&list));
         listed.max(1)
     }
 
@@ -66,13 +51,7 @@ impl Machine {
         let entries = fs::read_dir(self.root.join("proc")).ok()?;
         entries
             .flatten()
-            .filter(|entry| {
-                entry
-                    .file_name()
-                    .to_string_lossy()
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit())
-            })
+            .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
             .filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok())
             .map(|name| name.trim().to_owned())
             .find(|name| names.contains(&name.as_str()))
@@ -80,12 +59,8 @@ impl Machine {
 
     fn cpu_flags(&self) -> Vec<String> {
         let text = self.read("proc/cpuinfo").unwrap_or_default();
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("flags") || line.starts_with("Features"));
-        let flags = line
-            .and_then(|line| line.split_once(':'))
-            .map_or("", |(_, flags)| flags);
+        let line = text.lines().find(|line| line.starts_with("flags") || line.starts_with("Features"));
+        let flags = line.and_then(|line| line.split_once(':')).map_or("", |(_, flags)| flags);
         flags.split_whitespace().map(str::to_owned).collect()
     }
 
@@ -113,9 +88,7 @@ fn core_count(list: &str) -> usize {
 /// # Errors
 /// None: a machine that says nothing of itself is reported as such.
 pub fn run() -> Result<Done, Failure> {
-    let machine = Machine {
-        root: PathBuf::from("/"),
-    };
+    let machine = Machine { root: PathBuf::from("/") };
     let findings = examine(&machine);
     let warnings = findings.iter().filter(|finding| !finding.ok).count();
     let mut text = String::new();
@@ -185,17 +158,11 @@ fn isolated(machine: &Machine) -> Finding {
     }
     let last = machine.online_cores() - 1;
     let fix = format!("boot with isolcpus=managed_irq,domain,{last} and set engine.hot_core = {last}");
-    warn(
-        "isolation",
-        "no core is isolated: other work can push the hot thread aside",
-        fix,
-    )
+    warn("isolation", "no core is isolated: other work can push the hot thread aside", fix)
 }
 
 fn tickless(machine: &Machine) -> Finding {
-    let list = machine
-        .read("sys/devices/system/cpu/nohz_full")
-        .filter(|list| !list.is_empty() && list != "(null)");
+    let list = machine.read("sys/devices/system/cpu/nohz_full").filter(|list| !list.is_empty() && list != "(null)");
     match list.or_else(|| machine.cmdline("nohz_full")) {
         Some(list) => ok("timer tick", format!("cores {list} run without the timer tick")),
         None => {
@@ -222,18 +189,14 @@ fn governor(machine: &Machine) -> Finding {
     match found.iter().find(|governor| *governor != "performance") {
         _ if found.is_empty() => ok("governor", "not exposed here: the host decides"),
         None => ok("governor", "performance on every core"),
-        Some(other) => warn(
-            "governor",
-            format!("`{other}`: cores slow down when idle"),
-            "cpupower frequency-set -g performance",
-        ),
+        Some(other) => {
+            warn("governor", format!("`{other}`: cores slow down when idle"), "cpupower frequency-set -g performance")
+        }
     }
 }
 
 fn idle_states(machine: &Machine) -> Finding {
-    let driver = machine
-        .read("sys/devices/system/cpu/cpuidle/current_driver")
-        .unwrap_or_else(|| "none".to_owned());
+    let driver = machine.read("sys/devices/system/cpu/cpuidle/current_driver").unwrap_or_else(|| "none".to_owned());
     let deepest = (0..10)
         .map_while(|state| {
             let base = format!("sys/devices/system/cpu/cpu0/cpuidle/state{state}");
@@ -248,14 +211,8 @@ fn idle_states(machine: &Machine) -> Finding {
             format!("{driver}: waking up may take {latency_us} us"),
             "cpupower idle-set -D 10, or boot with processor.max_cstate=1 intel_idle.max_cstate=1",
         ),
-        Some(latency_us) => ok(
-            "idle states",
-            format!("{driver}: waking up takes at most {latency_us} us"),
-        ),
-        None => ok(
-            "idle states",
-            format!("{driver}: not exposed here; a spinning core never idles"),
-        ),
+        Some(latency_us) => ok("idle states", format!("{driver}: waking up takes at most {latency_us} us")),
+        None => ok("idle states", format!("{driver}: not exposed here; a spinning core never idles")),
     }
 }
 
@@ -273,33 +230,23 @@ fn hyperthreads(machine: &Machine) -> Finding {
 
 fn clock_source(machine: &Machine) -> Finding {
     let path = "sys/devices/system/clocksource/clocksource0";
-    let current = machine
-        .read(&format!("{path}/current_clocksource"))
-        .unwrap_or_else(|| "unknown".to_owned());
+    let current = machine.read(&format!("{path}/current_clocksource")).unwrap_or_else(|| "unknown".to_owned());
     if current == "tsc" || current == "arch_sys_counter" {
         return ok("clock source", current);
     }
-    let available = machine
-        .read(&format!("{path}/available_clocksource"))
-        .unwrap_or_default();
+    let available = machine.read(&format!("{path}/available_clocksource")).unwrap_or_default();
     let fix = if available.split_whitespace().any(|source| source == "tsc") {
         "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource".to_owned()
     } else {
         format!("boot with tsc=reliable if the processor keeps it steady (available here: {available})")
     };
-    warn(
-        "clock source",
-        format!("`{current}`: reading the time is slower or coarser"),
-        fix,
-    )
+    warn("clock source", format!("`{current}`: reading the time is slower or coarser"), fix)
 }
 
 fn cycle_counter(machine: &Machine) -> Finding {
     let flags = machine.cpu_flags();
-    let missing: Vec<&str> = ["constant_tsc", "nonstop_tsc"]
-        .into_iter()
-        .filter(|flag| !flags.iter().any(|have| have == flag))
-        .collect();
+    let missing: Vec<&str> =
+        ["constant_tsc", "nonstop_tsc"].into_iter().filter(|flag| !flags.iter().any(|have| have == flag)).collect();
     if missing.is_empty() {
         return ok("cycle counter", "constant and never stopping");
     }
@@ -316,11 +263,7 @@ fn instructions(machine: &Machine) -> Finding {
             let missing = [(!vector).then_some("AVX2"), (!aes).then_some("AES")];
             let missing: Vec<&str> = missing.into_iter().flatten().collect();
             let found = format!("without {}: slower portable code is used", missing.join(" and "));
-            warn(
-                "instructions",
-                found,
-                "use a processor, or a virtual machine type, that offers them",
-            )
+            warn("instructions", found, "use a processor, or a virtual machine type, that offers them")
         }
     }
 }
@@ -329,10 +272,7 @@ fn locked_memory(machine: &Machine) -> Finding {
     match machine.limit("Max locked memory") {
         Some(bytes) if bytes < 1 << 30 => warn(
             "locked memory",
-            format!(
-                "at most {} KiB may be locked: pages of the hot thread can be taken away",
-                bytes >> 10
-            ),
+            format!("at most {} KiB may be locked: pages of the hot thread can be taken away", bytes >> 10),
             "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit",
         ),
         Some(bytes) => ok("locked memory", format!("{} MiB may be locked", bytes >> 20)),
@@ -342,37 +282,25 @@ fn locked_memory(machine: &Machine) -> Finding {
 
 fn open_files(machine: &Machine) -> Finding {
     match machine.limit("Max open files") {
-        Some(count) if count < 4096 => warn(
-            "open files",
-            format!("at most {count}"),
-            "ulimit -n 65536, or LimitNOFILE=65536 in the unit",
-        ),
+        Some(count) if count < 4096 => {
+            warn("open files", format!("at most {count}"), "ulimit -n 65536, or LimitNOFILE=65536 in the unit")
+        }
         Some(count) => ok("open files", format!("at most {count}")),
         None => ok("open files", "unlimited"),
     }
 }
 
 fn swap(machine: &Machine) -> Finding {
-    let areas = machine
-        .read("proc/swaps")
-        .map_or(0, |text| text.lines().count().saturating_sub(1));
+    let areas = machine.read("proc/swaps").map_or(0, |text| text.lines().count().saturating_sub(1));
     if areas == 0 {
         return ok("swap", "none");
     }
-    let swappiness = machine
-        .read("proc/sys/vm/swappiness")
-        .unwrap_or_else(|| "unknown".to_owned());
-    warn(
-        "swap",
-        format!("{areas} areas, swappiness {swappiness}: memory can be moved to disk"),
-        "swapoff -a",
-    )
+    let swappiness = machine.read("proc/sys/vm/swappiness").unwrap_or_else(|| "unknown".to_owned());
+    warn("swap", format!("{areas} areas, swappiness {swappiness}: memory can be moved to disk"), "swapoff -a")
 }
 
 fn huge_pages(machine: &Machine) -> Finding {
-    let modes = machine
-        .read("sys/kernel/mm/transparent_hugepage/enabled")
-        .unwrap_or_default();
+    let modes = machine.read("sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
     let chosen = modes.split(['[', ']']).nth(1).unwrap_or("not exposed here").to_owned();
     if chosen == "always" {
         return warn(
@@ -396,15 +324,7 @@ fn interrupts(machine: &Machine) -> Finding {
 }
 
 fn time_sync(machine: &Machine) -> Finding {
-    let daemon = machine.runs(&[
-        "chronyd",
-        "ntpd",
-        "systemd-timesyn",
-        "ntpd-rs",
-        "ntp-daemon",
-        "ptp4l",
-        "phc2sys",
-    ]);
+    let daemon = machine.runs(&["chronyd", "ntpd", "systemd-timesyn", "ntpd-rs", "ntp-daemon", "ptp4l", "phc2sys"]);
     match daemon {
         Some(name) => ok("time sync", format!("{name} runs")),
         None => warn(
@@ -427,9 +347,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("below the root")).expect("writable");
             fs::write(path, content).expect("writable");
         }
-        let machine = Machine {
-            root: folder.path().to_owned(),
-        };
+        let machine = Machine { root: folder.path().to_owned() };
         (folder, machine)
     }
 
@@ -439,16 +357,10 @@ mod tests {
         ("sys/devices/system/cpu/nohz_full", "6-7\n"),
         ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n"),
         ("sys/devices/system/cpu/smt/active", "0\n"),
-        (
-            "sys/devices/system/clocksource/clocksource0/current_clocksource",
-            "tsc\n",
-        ),
+        ("sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
         ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
         ("proc/cmdline", "quiet isolcpus=6-7 rcu_nocbs=6-7\n"),
-        (
-            "proc/cpuinfo",
-            "processor : 0\nflags\t\t: fpu constant_tsc nonstop_tsc avx2 aes\n",
-        ),
+        ("proc/cpuinfo", "processor : 0\nflags\t\t: fpu constant_tsc nonstop_tsc avx2 aes\n"),
         ("proc/swaps", "Filename Type Size Used Priority\n"),
         (
             "proc/self/limits",
@@ -464,21 +376,12 @@ mod tests {
         ("sys/devices/system/cpu/cpu0/cpuidle/state0/latency", "0\n"),
         ("sys/devices/system/cpu/cpu0/cpuidle/state1/latency", "133\n"),
         ("sys/devices/system/cpu/smt/active", "1\n"),
-        (
-            "sys/devices/system/clocksource/clocksource0/current_clocksource",
-            "hpet\n",
-        ),
-        (
-            "sys/devices/system/clocksource/clocksource0/available_clocksource",
-            "tsc hpet\n",
-        ),
+        ("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n"),
+        ("sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc hpet\n"),
         ("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n"),
         ("proc/cmdline", "quiet\n"),
         ("proc/cpuinfo", "processor : 0\nflags\t\t: fpu\n"),
-        (
-            "proc/swaps",
-            "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n",
-        ),
+        ("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n"),
         (
             "proc/self/limits",
             "Limit Soft Hard\nMax locked memory         65536                65536                bytes\nMax open files            1024                 1024                 files\n",

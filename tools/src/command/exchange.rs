@@ -43,24 +43,14 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
     };
     let keys = TestKeys::generate()?;
     let clock = Clock::start();
-    let choice = MarketChoice {
-        product,
-        data: arguments.data.clone(),
-        speed: arguments.speed,
-        seed: arguments.seed,
-        faults,
-    };
+    let choice =
+        MarketChoice { product, data: arguments.data.clone(), speed: arguments.speed, seed: arguments.seed, faults };
     let simulated = simulated::make(choice, &keys, clock.now())?;
     let identity = LoopbackIdentity::generate()
         .map_err(|error| Failure::failed("cannot make the exchange's certificate").because(error))?;
     let ca_file = CaFile::write(&identity.ca_pem)?;
 
-    let Simulated {
-        exchange,
-        symbols,
-        seed,
-        market,
-    } = simulated;
+    let Simulated { exchange, symbols, seed, market } = simulated;
     let mut server = Server::bind(ServerSettings::on(arguments.listen), identity.server_config, exchange)
         .map_err(|error| bind_failure(error, arguments))?;
     let address = server.address();

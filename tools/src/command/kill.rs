@@ -40,10 +40,7 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
         "{}: {what}\na running engine cancels every order and halts; none starts until the file is removed\n",
         path.display()
     );
-    Ok(Done::new(
-        text,
-        json!({ "kill_file": path.display().to_string(), "already_there": already }),
-    ))
+    Ok(Done::new(text, json!({ "kill_file": path.display().to_string(), "already_there": already })))
 }
 
 fn failed(path: &std::path::Path, error: std::io::Error) -> Failure {

@@ -47,11 +47,7 @@ impl Done {
     /// A result with exit code 0.
     #[must_use]
     pub fn new(text: impl Into<String>, json: Value) -> Done {
-        Done {
-            exit: Exit::Done,
-            text: text.into(),
-            json,
-        }
+        Done { exit: Exit::Done, text: text.into(), json }
     }
 
     /// The same with another exit code.
@@ -81,12 +77,7 @@ const VENUES: [(&str, bool); 10] = [
 /// # Errors
 /// Wrong usage, with the nearest name, or "reserved" for one that is not built.
 pub fn check_venue(name: &str) -> Result<(), Failure> {
-    let built = VENUES
-        .iter()
-        .filter(|(_, built)| *built)
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let built = VENUES.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     match VENUES.iter().find(|(known, _)| *known == name) {
         Some((_, true)) => Ok(()),
         Some((_, false)) => Err(Failure::usage(format!("venue `{name}` is reserved, not built yet"))
@@ -94,9 +85,7 @@ pub fn check_venue(name: &str) -> Result<(), Failure> {
             .next(format!("use one of {built}"))),
         None => {
             let nearest = crate::config::nearest(name, VENUES.iter().map(|(known, _)| *known));
-            let hint = nearest
-                .map(|near| format!("did you mean `{near}`? "))
-                .unwrap_or_default();
+            let hint = nearest.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
             Err(Failure::usage(format!("unknown venue `{name}`"))
                 .at("--venue")
                 .next(format!("{hint}use one of {built}")))

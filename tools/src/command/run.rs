@@ -13,7 +13,6 @@ use crate::paper_rig::PaperRig;
 use crate::simulated::TestKeys;
 use crate::topology::Cores;
 use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
-use crate::trade_report;
 
 /// Runs `spinbook run`.
 ///
@@ -32,12 +31,7 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     let product = Product::from_name(&market.venue)
         .ok_or_else(|| Failure::usage(format!("venue `{}` is not built", market.venue)).at("market.venue"))?;
     let venue = venue_of(market, product);
-    tracing::info!(
-        "{} trading on {} by {}",
-        arguments.mode.name(),
-        market.venue,
-        venue.stream_url
-    );
+    tracing::info!("{} trading on {} by {}", arguments.mode.name(), market.venue, venue.stream_url);
     let available = threads::cores();
     let cores = Cores::share(&available, config.engine.hot_core);
     match arguments.mode {
@@ -55,31 +49,13 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         }
         Mode::Shadow => {
             let keys = keys_of(market)?;
-            let plan = plan(
-                RunMode::Shadow,
-                &config,
-                product,
-                &venue,
-                &venue,
-                keys,
-                arguments,
-                cores,
-            );
+            let plan = plan(RunMode::Shadow, &config, product, &venue, &venue, keys, arguments, cores);
             finish(plan, context, &mut || Ok(()))
         }
         Mode::Paper => {
             let rig = PaperRig::start(market, product, &venue, cores.rest)?;
             let keys = Keys::Given(paper_keys(&rig.keys, product));
-            let plan = plan(
-                RunMode::Paper,
-                &config,
-                product,
-                &venue,
-                &rig.orders,
-                keys,
-                arguments,
-                cores,
-            );
+            let plan = plan(RunMode::Paper, &config, product, &venue, &rig.orders, keys, arguments, cores);
             finish(plan, context, &mut || match rig.is_running() {
                 true => Ok(()),
                 false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
@@ -94,7 +70,7 @@ fn finish(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Fa
         let _ = threads::pin(core);
     }
     let finished = trade::run(plan, context, alive)?;
-    trade_report::report(&finished)
+    trade::report::report(&finished)
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -144,12 +120,10 @@ fn loopback_only(venue: &Venue) -> Result<(), Failure> {
         let endpoint =
             Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
         if !endpoint.is_loopback() {
-            return Err(
-                Failure::usage("this build sends live orders to exchanges on this machine only")
-                    .at(format!("{key} = {url}"))
-                    .because("recovery of orders with unknown outcome after a restart is not built yet")
-                    .next("use --mode paper or --mode shadow, or point the URLs at `spinbook exchange`"),
-            );
+            return Err(Failure::usage("this build sends live orders to exchanges on this machine only")
+                .at(format!("{key} = {url}"))
+                .because("recovery of orders with unknown outcome after a restart is not built yet")
+                .next("use --mode paper or --mode shadow, or point the URLs at `spinbook exchange`"));
         }
     }
     Ok(())
@@ -173,9 +147,8 @@ pub fn paper_keys(keys: &TestKeys, product: Product) -> KeyPair {
             api_key: keys.api_key_ed25519.clone(),
             key: KeyText::Ed25519(Secret::new(keys.private_key.clone())),
         },
-        Product::BinanceUsdm => KeyPair {
-            api_key: keys.api_key.clone(),
-            key: KeyText::Hmac(Secret::new(keys.secret.clone())),
-        },
+        Product::BinanceUsdm => {
+            KeyPair { api_key: keys.api_key.clone(), key: KeyText::Hmac(Secret::new(keys.secret.clone())) }
+        }
     }
 }

@@ -73,13 +73,7 @@ impl Progress {
     fn new(context: Context) -> Progress {
         let now = Instant::now();
         let overwrites = io::stderr().is_terminal();
-        Progress {
-            started: now,
-            told: now,
-            shown: context.shows_progress(),
-            overwrites,
-            written: false,
-        }
+        Progress { started: now, told: now, shown: context.shows_progress(), overwrites, written: false }
     }
 
     fn at(&mut self, lines: u64) {
@@ -119,15 +113,8 @@ fn conclude(outcome: &VerifyOutcome) -> Result<Done, Failure> {
             return Ok(done.with_exit(Exit::Wrong));
         }
     };
-    let exit = if problem.exit_code() == 1 {
-        Exit::Failed
-    } else {
-        Exit::Usage
-    };
-    Err(Failure::new(exit, "cannot verify")
-        .at(files)
-        .because(problem)
-        .next(next))
+    let exit = if problem.exit_code() == 1 { Exit::Failed } else { Exit::Usage };
+    Err(Failure::new(exit, "cannot verify").at(files).because(problem).next(next))
 }
 
 /// The report in the promised keys; `problem` is added only where something is wrong.
@@ -181,11 +168,7 @@ fn text(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
         }
     }
     for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     match problem {

@@ -14,31 +14,18 @@ const SYMBOL_BYTES_MAX: usize = 32;
 /// Checks one symbol's form, and that no other entry of the same venue names it.
 pub fn symbol(symbol: &str, venue: &str, origin: &Origin, taken: &mut Vec<(String, String)>, problems: &mut Problems) {
     if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX {
-        problems.add(
-            origin,
-            format!("symbol \"{symbol}\": expected 1 to {SYMBOL_BYTES_MAX} bytes"),
-        );
-    } else if symbol
-        .chars()
-        .any(|letter| letter.is_whitespace() || letter.is_control())
-    {
+        problems.add(origin, format!("symbol \"{symbol}\": expected 1 to {SYMBOL_BYTES_MAX} bytes"));
+    } else if symbol.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
         problems.add(origin, format!("symbol \"{symbol}\": holds whitespace"));
     } else if venue.starts_with("binance") && symbol.chars().any(|letter| !letter.is_alphanumeric() && letter != '_') {
-        problems.add(
-            origin,
-            format!("symbol \"{symbol}\": Binance writes symbols without separators, such as BTCUSDT"),
-        );
+        problems
+            .add(origin, format!("symbol \"{symbol}\": Binance writes symbols without separators, such as BTCUSDT"));
     } else if venue.starts_with("binance") && symbol.chars().any(|letter| letter.is_ascii_lowercase()) {
         let upper = symbol.to_ascii_uppercase();
-        problems.add(
-            origin,
-            format!("symbol \"{symbol}\": Binance writes symbols in upper case, did you mean `{upper}`?"),
-        );
+        problems
+            .add(origin, format!("symbol \"{symbol}\": Binance writes symbols in upper case, did you mean `{upper}`?"));
     }
-    if taken
-        .iter()
-        .any(|(other_venue, other)| other_venue == venue && other == symbol)
-    {
+    if taken.iter().any(|(other_venue, other)| other_venue == venue && other == symbol) {
         problems.add(origin, format!("symbol \"{symbol}\" of {venue} is named twice"));
     }
     taken.push((venue.to_owned(), symbol.to_owned()));
@@ -48,9 +35,7 @@ pub fn symbol(symbol: &str, venue: &str, origin: &Origin, taken: &mut Vec<(Strin
 pub fn url(section: &Section<'_>, key: &str, scheme: &str, problems: &mut Problems) -> Option<String> {
     let text = section.text(key, problems)?;
     let why = match text.strip_prefix(scheme) {
-        None => Some(format!(
-            "expected {scheme}HOST[:PORT]; unencrypted connections are never made"
-        )),
+        None => Some(format!("expected {scheme}HOST[:PORT]; unencrypted connections are never made")),
         Some(rest) => {
             let authority = rest.split('/').next().unwrap_or_default();
             let port_is_wrong = authority
@@ -83,10 +68,9 @@ pub fn depth_stream(section: &Section<'_>, problems: &mut Problems) -> Option<St
     let text = section.text("depth_stream", problems)?;
     let interval_ms = match text.strip_prefix("depth") {
         Some("") => Some(0),
-        Some(rest) => rest
-            .strip_prefix('@')
-            .and_then(|rest| rest.strip_suffix("ms"))
-            .and_then(|ms| ms.parse::<u32>().ok()),
+        Some(rest) => {
+            rest.strip_prefix('@').and_then(|rest| rest.strip_suffix("ms")).and_then(|ms| ms.parse::<u32>().ok())
+        }
         None => None,
     };
     if interval_ms.is_some_and(|interval_ms| interval_ms <= 1_000) {
@@ -102,11 +86,8 @@ pub fn cross(top: &Section<'_>, strategy: &StrategyConfig, risk: &RiskConfig, pr
         problems.add(&place(top, table, key), format!("`{table}.{key}` = {value}: {why}"));
     };
     let useless = "every order would be refused";
-    let (size, quantity_max, position_max) = (
-        strategy.order_size_base,
-        risk.order_quantity_max_base,
-        risk.position_max_base,
-    );
+    let (size, quantity_max, position_max) =
+        (strategy.order_size_base, risk.order_quantity_max_base, risk.position_max_base);
     if size > quantity_max {
         let why = format!("is above risk.order_quantity_max_base = {quantity_max}: {useless}");
         refuse("strategy", "order_size_base", &size, why);
@@ -132,12 +113,7 @@ pub fn cross(top: &Section<'_>, strategy: &StrategyConfig, risk: &RiskConfig, pr
     }
     if strategy.refresh_tolerance_bps >= half {
         let why = format!("must be below half of strategy.spread_bps = {spread}: a quote could stay at the mid");
-        refuse(
-            "strategy",
-            "refresh_tolerance_bps",
-            &strategy.refresh_tolerance_bps,
-            why,
-        );
+        refuse("strategy", "refresh_tolerance_bps", &strategy.refresh_tolerance_bps, why);
     }
 }
 
@@ -145,15 +121,10 @@ pub fn cross(top: &Section<'_>, strategy: &StrategyConfig, risk: &RiskConfig, pr
 fn place(top: &Section<'_>, table: &str, key: &str) -> Origin {
     let node = top.node(table);
     let entry = node.and_then(|node| match &node.value {
-        Value::Table(entries) => entries
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, node)| node.origin.clone()),
+        Value::Table(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, node)| node.origin.clone()),
         _ => None,
     });
-    entry
-        .or_else(|| node.map(|node| node.origin.clone()))
-        .unwrap_or(Origin::Line(1))
+    entry.or_else(|| node.map(|node| node.origin.clone())).unwrap_or(Origin::Line(1))
 }
 
 /// What is allowed but worth a word.
@@ -167,9 +138,7 @@ pub fn warn(config: &mut Config) {
         Some(core) => {
             let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
             if core >= cores {
-                warnings.push(format!(
-                    "engine.hot_core = {core}: this machine gives us {cores} cores, counted from 0"
-                ));
+                warnings.push(format!("engine.hot_core = {core}: this machine gives us {cores} cores, counted from 0"));
             }
         }
     }

@@ -64,9 +64,7 @@ pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>)
     let signing = private.or(secret).ok_or_else(|| {
         Failure::usage("the environment holds an API key but nothing to sign with")
             .at(format!("{prefix}_API_KEY"))
-            .next(format!(
-                "set {prefix}_SECRET or {prefix}_PRIVATE_KEY, or better: use a file of mode 0600"
-            ))
+            .next(format!("set {prefix}_SECRET or {prefix}_PRIVATE_KEY, or better: use a file of mode 0600"))
     })?;
     let warning = format!(
         "{prefix}_* comes from the environment, which other processes of this user can read: a file of mode 0600 is safer"
@@ -82,10 +80,7 @@ enum Owner {
 }
 
 fn unsafe_file(path: &Path, why: String, next: String) -> Failure {
-    Failure::usage("the credentials file is not safe to use")
-        .at(path.display())
-        .because(why)
-        .next(next)
+    Failure::usage("the credentials file is not safe to use").at(path.display()).because(why).next(next)
 }
 
 /// Opens a secret file without following a link, and judges what was opened, not what lies at the path.
@@ -101,10 +96,7 @@ fn open(path: &Path, owner: Owner) -> Result<File, Failure> {
         return Err(unsafe_file(path, "it is a symbolic link".to_owned(), next));
     }
     let unreadable = |error: std::io::Error| {
-        Failure::usage("cannot read the credentials")
-            .at(path.display())
-            .because(error)
-            .next("check its owner and mode")
+        Failure::usage("cannot read the credentials").at(path.display()).because(error).next("check its owner and mode")
     };
     let file = OpenOptions::new()
         .read(true)
@@ -113,24 +105,14 @@ fn open(path: &Path, owner: Owner) -> Result<File, Failure> {
         .map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     if !facts.is_file() {
-        return Err(unsafe_file(
-            path,
-            "it is not a regular file".to_owned(),
-            "name a file".to_owned(),
-        ));
+        return Err(unsafe_file(path, "it is not a regular file".to_owned(), "name a file".to_owned()));
     }
     let mode = facts.mode() & 0o7777;
     if mode & 0o177 != 0 {
         let next = format!("chmod 600 {}", path.display());
-        return Err(unsafe_file(
-            path,
-            format!("its mode is {mode:04o}, others may read it or it may run"),
-            next,
-        ));
+        return Err(unsafe_file(path, format!("its mode is {mode:04o}, others may read it or it may run"), next));
     }
-    let me = std::fs::metadata("/proc/self")
-        .map(|facts| facts.uid())
-        .map_err(unreadable)?;
+    let me = std::fs::metadata("/proc/self").map(|facts| facts.uid()).map_err(unreadable)?;
     if facts.uid() != me && !(owner == Owner::MeOrRoot && facts.uid() == 0) {
         let next = format!("chown it to the user that runs spinbook (uid {me})");
         return Err(unsafe_file(path, format!("it belongs to uid {}", facts.uid()), next));
@@ -144,14 +126,9 @@ fn open(path: &Path, owner: Owner) -> Result<File, Failure> {
 
 fn read(path: &Path, owner: Owner) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::with_capacity(8 * 1024));
-    open(path, owner)?
-        .take(FILE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(|_| {
-            Failure::usage("the credentials are not UTF-8 text")
-                .at(path.display())
-                .next("write the file anew")
-        })?;
+    open(path, owner)?.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|_| {
+        Failure::usage("the credentials are not UTF-8 text").at(path.display()).next("write the file anew")
+    })?;
     Ok(text)
 }
 
@@ -166,11 +143,7 @@ fn from_file(path: &Path, owner: Owner) -> Result<FoundCredentials, Failure> {
     // The parser's own message may quote the document, so only the line is passed on.
     let table = toml::de::DeTable::parse(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
-        let line = text.as_bytes()[..start.min(text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+        let line = text.as_bytes()[..start.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
         malformed(format!("line {line} is not TOML"))
     })?;
     let mut values: [Option<Zeroizing<String>>; 4] = [None, None, None, None];
@@ -181,10 +154,7 @@ fn from_file(path: &Path, owner: Owner) -> Result<FoundCredentials, Failure> {
                 nearest(name, KEYS.into_iter()).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
             return Err(malformed(format!("unknown key `{name}`{hint}")));
         };
-        let value = value
-            .get_ref()
-            .as_str()
-            .ok_or_else(|| malformed(format!("`{name}` is not a string")))?;
+        let value = value.get_ref().as_str().ok_or_else(|| malformed(format!("`{name}` is not a string")))?;
         values[index] = Some(Zeroizing::new(value.to_owned()));
     }
     let [api_key, secret, private_key, private_key_file] = values;
@@ -198,9 +168,7 @@ fn from_file(path: &Path, owner: Owner) -> Result<FoundCredentials, Failure> {
         }
         (None, None, None) => return Err(malformed("`secret` or `private_key` is missing".to_owned())),
         _ => {
-            return Err(malformed(
-                "only one of secret, private_key and private_key_file may be set".to_owned(),
-            ));
+            return Err(malformed("only one of secret, private_key and private_key_file may be set".to_owned()));
         }
     };
     judged(&api_key, &signing, path.display().to_string(), Vec::new())
@@ -218,11 +186,7 @@ fn judged(
         SigningText::Ed25519(key) => Credentials::ed25519(api_key, key),
     };
     match credentials {
-        Ok(credentials) => Ok(FoundCredentials {
-            credentials,
-            source,
-            warnings,
-        }),
+        Ok(credentials) => Ok(FoundCredentials { credentials, source, warnings }),
         Err(error) => Err(Failure::usage("the credentials cannot be used")
             .at(source)
             .because(error)
@@ -296,11 +260,9 @@ mod tests {
         let (folder, path) = file(&content, 0o600);
         let link = folder.path().join("link.toml");
         symlink(&path, &link).expect("a link");
-        let failure = load(&market(Some(link)), &|_| None).err().expect("refused");
+        let failure = load(&market(Some(link)), &|_| None).expect_err("refused");
         assert!(failure.to_string().contains("symbolic link"), "{failure}");
-        let failure = load(&market(Some(folder.path().to_owned())), &|_| None)
-            .err()
-            .expect("refused");
+        let failure = load(&market(Some(folder.path().to_owned())), &|_| None).expect_err("refused");
         assert!(
             failure.to_string().contains("not a regular file") || failure.to_string().contains("mode"),
             "{failure}"
@@ -312,27 +274,15 @@ mod tests {
         let cases = [
             (format!("api_key = \"{KEY} \"\nsecret = \"{SECRET}\""), "white space"),
             (format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\\n\""), "white space"),
-            (
-                "api_key = \"your-api-key-goes-here\"\nsecret = \"abcdefghijklmnopqrst\"".to_owned(),
-                "placeholder",
-            ),
-            (
-                format!("api_key = \"{KEY}\"\nsecret = \"xxxxxxxxxxxxxxxxxxxxxxxx\""),
-                "placeholder",
-            ),
+            ("api_key = \"your-api-key-goes-here\"\nsecret = \"abcdefghijklmnopqrst\"".to_owned(), "placeholder"),
+            (format!("api_key = \"{KEY}\"\nsecret = \"xxxxxxxxxxxxxxxxxxxxxxxx\""), "placeholder"),
             (format!("api_key = \"{KEY}\"\nsecret = \"\""), "empty"),
             (format!("api_key = \"{KEY}\""), "missing"),
             (format!("secret = \"{SECRET}\""), "api_key"),
-            (
-                format!("apikey = \"{KEY}\"\nsecret = \"{SECRET}\""),
-                "did you mean `api_key`",
-            ),
+            (format!("apikey = \"{KEY}\"\nsecret = \"{SECRET}\""), "did you mean `api_key`"),
             (format!("api_key = \"{KEY}\"\nsecret = {SECRET}"), "line 2"),
             (format!("api_key = \"{KEY}\"\nprivate_key = \"{SECRET}\""), "Ed25519"),
-            (
-                format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\nprivate_key = \"x\""),
-                "only one of",
-            ),
+            (format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\nprivate_key = \"x\""), "only one of"),
         ];
         for (content, expected) in cases {
             let text = refusal(&content, 0o600);
@@ -346,20 +296,15 @@ mod tests {
         let (folder, path) = file(&content, 0o400);
         let directory = folder.path().display().to_string();
         let elsewhere = market(Some(PathBuf::from("keys/binance.toml")));
-        let found = load(&elsewhere, &|name| {
-            (name == "CREDENTIALS_DIRECTORY").then(|| directory.clone())
-        });
-        assert_eq!(
-            found.unwrap_or_else(|failure| panic!("{failure}")).source,
-            path.display().to_string()
-        );
+        let found = load(&elsewhere, &|name| (name == "CREDENTIALS_DIRECTORY").then(|| directory.clone()));
+        assert_eq!(found.unwrap_or_else(|failure| panic!("{failure}")).source, path.display().to_string());
         let found = load(&market(None), &|name| match name {
             "SPINBOOK_BINANCE_USDM_API_KEY" => Some(KEY.to_owned()),
             "SPINBOOK_BINANCE_USDM_SECRET" => Some(SECRET.to_owned()),
             _ => None,
         });
         assert_eq!(found.unwrap_or_else(|failure| panic!("{failure}")).warnings.len(), 1);
-        let none = load(&market(None), &|_| None).err().expect("nothing is named");
+        let none = load(&market(None), &|_| None).expect_err("nothing is named");
         assert!(none.to_string().contains("credentials"), "{none}");
     }
 }

@@ -203,10 +203,7 @@ fn apply_overrides(root: &mut Node, environment: &[(String, String)], sets: &[St
     }
     for argument in sets {
         let Some((path, value)) = argument.split_once('=') else {
-            problems.add(
-                &Origin::Set(argument.clone()),
-                "expected KEY=VALUE, such as risk.open_orders_max=4",
-            );
+            problems.add(&Origin::Set(argument.clone()), "expected KEY=VALUE, such as risk.open_orders_max=4");
             continue;
         };
         let parts: Vec<&str> = path.trim().split('.').collect();
@@ -220,24 +217,14 @@ fn apply_overrides(root: &mut Node, environment: &[(String, String)], sets: &[St
 fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) -> Option<Config> {
     let top = Section::open("", root, &["engine", "market", "strategy", "risk"], problems);
     let engine = top.node("engine").map_or_else(
-        || {
-            Some(EngineConfig {
-                hot_core: None,
-                state_dir: base.join("state"),
-            })
-        },
+        || Some(EngineConfig { hot_core: None, state_dir: base.join("state") }),
         |node| read_engine(node, base, problems),
     );
     let markets = read_markets(&top, base, problems);
-    let strategy = top
-        .required("strategy", problems, "a [strategy] table")
-        .and_then(|node| read_strategy(node, problems));
+    let strategy =
+        top.required("strategy", problems, "a [strategy] table").and_then(|node| read_strategy(node, problems));
     let risk = top
-        .required(
-            "risk",
-            problems,
-            "a [risk] table with every limit; without limits there is no trading",
-        )
+        .required("risk", problems, "a [risk] table with every limit; without limits there is no trading")
         .and_then(|node| read_risk(node, problems));
     if let (Some(strategy), Some(risk)) = (&strategy, &risk) {
         check::cross(&top, strategy, risk, problems);
@@ -256,9 +243,7 @@ fn read_engine(node: &Node, base: &Path, problems: &mut Problems) -> Option<Engi
     let section = Section::open("engine", node, &["hot_core", "state_dir"], problems);
     let before = problems.count();
     let hot_core = section.whole("hot_core", 0..=4095, problems);
-    let state_dir = section
-        .text("state_dir", problems)
-        .unwrap_or_else(|| "state".to_owned());
+    let state_dir = section.text("state_dir", problems).unwrap_or_else(|| "state".to_owned());
     (problems.count() == before).then(|| EngineConfig {
         hot_core: hot_core.and_then(|core| usize::try_from(core).ok()),
         state_dir: base.join(state_dir),
@@ -268,25 +253,16 @@ fn read_engine(node: &Node, base: &Path, problems: &mut Problems) -> Option<Engi
 fn read_markets(top: &Section<'_>, base: &Path, problems: &mut Problems) -> Option<Vec<MarketConfig>> {
     let node = top.required("market", problems, "at least one [[market]]")?;
     let Value::Array(items) = &node.value else {
-        problems.add(
-            &node.origin,
-            format!("`market` is {}, expected [[market]]", node.value.kind()),
-        );
+        problems.add(&node.origin, format!("`market` is {}, expected [[market]]", node.value.kind()));
         return None;
     };
     if items.is_empty() {
         problems.add(&node.origin, "`market` is empty, expected at least one [[market]]");
     }
     let mut taken: Vec<(String, String)> = Vec::new();
-    let markets: Vec<Option<MarketConfig>> = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| read_market(index, item, base, &mut taken, problems))
-        .collect();
-    markets
-        .into_iter()
-        .collect::<Option<Vec<_>>>()
-        .filter(|markets| !markets.is_empty())
+    let markets: Vec<Option<MarketConfig>> =
+        items.iter().enumerate().map(|(index, item)| read_market(index, item, base, &mut taken, problems)).collect();
+    markets.into_iter().collect::<Option<Vec<_>>>().filter(|markets| !markets.is_empty())
 }
 
 const MARKET_KEYS: &[&str] = &[
@@ -335,9 +311,7 @@ fn read_market(
         ws_api_url: check::url(&section, "ws_api_url", "wss://", problems),
         ca_file: path("ca_file", problems),
         depth_stream: check::depth_stream(&section, problems),
-        snapshot_limit: section
-            .whole("snapshot_limit", 5..=5000, problems)
-            .and_then(|limit| u32::try_from(limit).ok()),
+        snapshot_limit: section.whole("snapshot_limit", 5..=5000, problems).and_then(|limit| u32::try_from(limit).ok()),
         receive_window_ms: section
             .whole("receive_window_ms", 100..=60_000, problems)
             .and_then(|window| u32::try_from(window).ok())
@@ -381,10 +355,7 @@ fn read_strategy(node: &Node, problems: &mut Problems) -> Option<StrategyConfig>
         }
     };
     let count = |key: &str, high: i64, default: usize, problems: &mut Problems| {
-        section
-            .whole(key, 1..=high, problems)
-            .and_then(|value| usize::try_from(value).ok())
-            .unwrap_or(default)
+        section.whole(key, 1..=high, problems).and_then(|value| usize::try_from(value).ok()).unwrap_or(default)
     };
     let spread_bps = section.decimal("spread_bps", Range::PositiveUpTo(2_000), problems);
     let order_size_base = section.decimal("order_size_base", Range::Positive, problems);
@@ -392,26 +363,10 @@ fn read_strategy(node: &Node, problems: &mut Problems) -> Option<StrategyConfig>
         levels: count("levels", levels_max, 1, problems),
         imbalance_levels: count("imbalance_levels", 1_000, 10, problems),
         imbalance_threshold: or(section.decimal("imbalance_threshold", Range::UpTo(1), problems), 3, 1),
-        imbalance_widening: or(
-            section.decimal("imbalance_widening", Range::Between(1, 100), problems),
-            15,
-            1,
-        ),
-        inventory_skew_bps: or(
-            section.decimal("inventory_skew_bps", Range::UpTo(1_000), problems),
-            0,
-            0,
-        ),
-        refresh_tolerance_bps: or(
-            section.decimal("refresh_tolerance_bps", Range::UpTo(1_000), problems),
-            1,
-            0,
-        ),
-        edge_min_bps: or(
-            section.decimal("edge_min_bps", Range::Between(-100, 1_000), problems),
-            0,
-            0,
-        ),
+        imbalance_widening: or(section.decimal("imbalance_widening", Range::Between(1, 100), problems), 15, 1),
+        inventory_skew_bps: or(section.decimal("inventory_skew_bps", Range::UpTo(1_000), problems), 0, 0),
+        refresh_tolerance_bps: or(section.decimal("refresh_tolerance_bps", Range::UpTo(1_000), problems), 1, 0),
+        edge_min_bps: or(section.decimal("edge_min_bps", Range::Between(-100, 1_000), problems), 0, 0),
         time_in_force,
         spread_bps: spread_bps?,
         order_size_base: order_size_base?,
@@ -435,9 +390,7 @@ fn read_risk(node: &Node, problems: &mut Problems) -> Option<RiskConfig> {
         section.required(key, problems, "every risk limit is mandatory and has no default");
     }
     let count = |key: &str, high: i64, problems: &mut Problems| {
-        section
-            .whole(key, 1..=high, problems)
-            .and_then(|value| u32::try_from(value).ok())
+        section.whole(key, 1..=high, problems).and_then(|value| u32::try_from(value).ok())
     };
     let orders_max = i64::try_from(spinbook_engine::limits::WORKING_ORDERS_MAX).unwrap_or(1);
     let order_quantity_max_base = section.decimal("order_quantity_max_base", Range::Positive, problems);

@@ -15,10 +15,7 @@ impl Problems {
     /// None yet, for a document that is called `file` in messages.
     #[must_use]
     pub fn new(file: &str) -> Problems {
-        Problems {
-            file: file.to_owned(),
-            list: Vec::new(),
-        }
+        Problems { file: file.to_owned(), list: Vec::new() }
     }
 
     /// Adds one, with its place.
@@ -56,19 +53,14 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 /// What is said of an unknown key. A value that may be a secret is not repeated.
 fn unknown_key(path: &str, key: &str, value: &Node, known: &[&str]) -> String {
     let lower = key.to_ascii_lowercase();
-    if ["key", "secret", "pass", "token"]
-        .iter()
-        .any(|word| lower.contains(word))
-    {
+    if ["key", "secret", "pass", "token"].iter().any(|word| lower.contains(word)) {
         return format!(
             "unknown key `{path}`: secrets never stand in the configuration; put them into a file of mode 0600 \
              and name it: credentials = \"keys/binance.toml\""
         );
     }
-    let hint = nearest(key, known.iter().copied()).map_or_else(
-        || format!("expected one of {}", known.join(", ")),
-        |near| format!("did you mean `{near}`?"),
-    );
+    let hint = nearest(key, known.iter().copied())
+        .map_or_else(|| format!("expected one of {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
     format!("unknown key `{path}` = {}: {hint}", value.value)
 }
 
@@ -92,36 +84,22 @@ impl<'a> Section<'a> {
             }
         };
         for (key, value) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let path = if name.is_empty() {
-                key.clone()
-            } else {
-                format!("{name}.{key}")
-            };
+            let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
             problems.add(&value.origin, unknown_key(&path, key, value, known));
         }
-        Section {
-            name: name.to_owned(),
-            entries,
-            origin: node.origin.clone(),
-            known,
-        }
+        Section { name: name.to_owned(), entries, origin: node.origin.clone(), known }
     }
 
     /// The key's full path.
     #[must_use]
     pub fn path(&self, key: &str) -> String {
-        if self.name.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.name)
-        }
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
     /// Where the key stands, or else its table.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
-        self.node(key)
-            .map_or_else(|| self.origin.clone(), |node| node.origin.clone())
+        self.node(key).map_or_else(|| self.origin.clone(), |node| node.origin.clone())
     }
 
     /// The raw value of a key.
@@ -133,10 +111,7 @@ impl<'a> Section<'a> {
 
     /// Adds a problem with this key's value.
     pub fn refuse(&self, key: &str, problems: &mut Problems, why: &str) {
-        let value = self
-            .node(key)
-            .map(|node| format!(" = {}", node.value))
-            .unwrap_or_default();
+        let value = self.node(key).map(|node| format!(" = {}", node.value)).unwrap_or_default();
         problems.add(&self.origin(key), format!("`{}`{value}: {why}", self.path(key)));
     }
 
@@ -168,21 +143,15 @@ impl<'a> Section<'a> {
     pub fn texts(&self, key: &str, problems: &mut Problems) -> Option<Vec<(String, Origin)>> {
         let node = self.node(key)?;
         let Value::Array(items) = &node.value else {
-            self.refuse(
-                key,
-                problems,
-                &format!("is {}, expected an array of strings", node.value.kind()),
-            );
+            self.refuse(key, problems, &format!("is {}, expected an array of strings", node.value.kind()));
             return None;
         };
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             match &item.value {
                 Value::Text(text) => texts.push((text.clone(), item.origin.clone())),
-                other => problems.add(
-                    &item.origin,
-                    format!("`{}` holds {}, expected only strings", self.path(key), other.kind()),
-                ),
+                other => problems
+                    .add(&item.origin, format!("`{}` holds {}, expected only strings", self.path(key), other.kind())),
             }
         }
         if items.is_empty() {
@@ -215,20 +184,12 @@ impl<'a> Section<'a> {
         let text = match &node.value {
             Value::Text(text) | Value::Number(text) => text,
             other => {
-                self.refuse(
-                    key,
-                    problems,
-                    &format!("is {}, expected a decimal such as \"0.01\"", other.kind()),
-                );
+                self.refuse(key, problems, &format!("is {}, expected a decimal such as \"0.01\"", other.kind()));
                 return None;
             }
         };
         let Some(value) = exact_decimal(text) else {
-            self.refuse(
-                key,
-                problems,
-                "is not an exact decimal such as \"0.01\" (at most 28 digits)",
-            );
+            self.refuse(key, problems, "is not an exact decimal such as \"0.01\" (at most 28 digits)");
             return None;
         };
         if range.contains(value) {
@@ -293,26 +254,9 @@ mod tests {
 
     #[test]
     fn decimals_are_exact_or_refused() {
-        assert_eq!(
-            exact_decimal("0.10").map(|value| value.to_string()),
-            Some("0.10".to_owned())
-        );
-        assert_eq!(
-            exact_decimal("1e-3").map(|value| value.to_string()),
-            Some("0.001".to_owned())
-        );
-        for bad in [
-            "",
-            " 1",
-            "1 ",
-            "nan",
-            "inf",
-            "1,5",
-            "0x10",
-            "++1",
-            "1_0",
-            "0.00000000000000000000000000001",
-        ] {
+        assert_eq!(exact_decimal("0.10").map(|value| value.to_string()), Some("0.10".to_owned()));
+        assert_eq!(exact_decimal("1e-3").map(|value| value.to_string()), Some("0.001".to_owned()));
+        for bad in ["", " 1", "1 ", "nan", "inf", "1,5", "0x10", "++1", "1_0", "0.00000000000000000000000000001"] {
             assert_eq!(exact_decimal(bad), None, "{bad}");
         }
     }
@@ -320,10 +264,7 @@ mod tests {
     #[test]
     fn the_nearest_key_is_offered_only_when_it_is_near() {
         let known = ["position_max_base", "open_orders_max"];
-        assert_eq!(
-            nearest("positon_max_base", known.into_iter()),
-            Some("position_max_base")
-        );
+        assert_eq!(nearest("positon_max_base", known.into_iter()), Some("position_max_base"));
         assert_eq!(nearest("colour", known.into_iter()), None);
     }
 }

@@ -28,11 +28,7 @@ fn with(line_start: &str, replacement: &str) -> String {
 
 /// The line of the sample, from 1, that starts so.
 fn line_of(line_start: &str) -> usize {
-    sample::CONFIG
-        .lines()
-        .position(|line| line.starts_with(line_start))
-        .expect("stands in the sample")
-        + 1
+    sample::CONFIG.lines().position(|line| line.starts_with(line_start)).expect("stands in the sample") + 1
 }
 
 #[test]
@@ -44,12 +40,7 @@ fn the_sample_is_valid_and_exact() {
     assert_eq!(config.strategy.imbalance_threshold.to_string(), "0.3");
     assert_eq!(config.strategy.time_in_force, TimeInForce::PostOnly);
     assert_eq!(config.engine.state_dir, Path::new("base/state"));
-    assert_eq!(
-        config.warnings.len(),
-        1,
-        "only the missing hot_core: {:?}",
-        config.warnings
-    );
+    assert_eq!(config.warnings.len(), 1, "only the missing hot_core: {:?}", config.warnings);
 }
 
 /// One changed line of the sample, and what the message must hold beside the place of that line.
@@ -58,55 +49,24 @@ const BAD_LINES: &[(&str, &str, &[&str])] = &[
     (
         "position_max_base",
         "positon_max_base = \"0.05\"",
-        &[
-            "unknown key `risk.positon_max_base`",
-            "\"0.05\"",
-            "did you mean `position_max_base`?",
-        ],
+        &["unknown key `risk.positon_max_base`", "\"0.05\"", "did you mean `position_max_base`?"],
     ),
-    (
-        "spread_bps",
-        "spread = 10.0",
-        &["unknown key `strategy.spread`", "10.0"],
-    ),
-    (
-        "state_dir",
-        "statedir = \"x\"",
-        &["unknown key `engine.statedir`", "did you mean `state_dir`?"],
-    ),
-    (
-        "symbols",
-        "symbol = [\"BTCUSDT\"]",
-        &["unknown key `market.0.symbol`", "did you mean `symbols`?"],
-    ),
+    ("spread_bps", "spread = 10.0", &["unknown key `strategy.spread`", "10.0"]),
+    ("state_dir", "statedir = \"x\"", &["unknown key `engine.statedir`", "did you mean `state_dir`?"]),
+    ("symbols", "symbol = [\"BTCUSDT\"]", &["unknown key `market.0.symbol`", "did you mean `symbols`?"]),
     ("[risk]", "[rsik]", &["unknown key `rsik`", "did you mean `risk`?"]),
-    (
-        "levels",
-        "colour = \"red\"",
-        &["unknown key `strategy.colour`", "expected one of"],
-    ),
+    ("levels", "colour = \"red\"", &["unknown key `strategy.colour`", "expected one of"]),
     // Secrets never stand in the configuration, and are not repeated.
     (
         "venue",
         "api_secret = \"NhqPtmdSJYdKjVHjA7PZj4Mge3R5\"\nvenue = \"binance-usdm\"",
-        &[
-            "unknown key `market.0.api_secret`",
-            "secrets never stand in the configuration",
-        ],
+        &["unknown key `market.0.api_secret`", "secrets never stand in the configuration"],
     ),
     // Wrong units, signs and types.
-    (
-        "spread_bps",
-        "spread_bps = 0",
-        &["`strategy.spread_bps` = 0", "more than 0"],
-    ),
+    ("spread_bps", "spread_bps = 0", &["`strategy.spread_bps` = 0", "more than 0"]),
     ("spread_bps", "spread_bps = -10.0", &["-10.0", "more than 0"]),
     ("spread_bps", "spread_bps = 5000", &["at most 2000"]),
-    (
-        "spread_bps",
-        "spread_bps = true",
-        &["is a boolean", "expected a decimal"],
-    ),
+    ("spread_bps", "spread_bps = true", &["is a boolean", "expected a decimal"]),
     ("spread_bps", "spread_bps = nan", &["not an exact decimal"]),
     ("spread_bps", "spread_bps = inf", &["not an exact decimal"]),
     ("spread_bps", "spread_bps = 2026-01-01", &["is a date"]),
@@ -115,79 +75,27 @@ const BAD_LINES: &[(&str, &str, &[&str])] = &[
     ("levels", "levels = 1.5", &["expected a whole number"]),
     ("levels", "levels = [1]", &["expected a whole number"]),
     ("order_size_base", "order_size_base = \"0\"", &["more than 0"]),
-    (
-        "order_size_base",
-        "order_size_base = \"0,001\"",
-        &["not an exact decimal"],
-    ),
-    (
-        "order_size_base",
-        "order_size_base = \" 0.001\"",
-        &["not an exact decimal"],
-    ),
-    (
-        "order_size_base",
-        "order_size_base = \"0.001 BTC\"",
-        &["not an exact decimal"],
-    ),
-    (
-        "order_size_base",
-        "order_size_base = \"0.00000000000000000000000000001\"",
-        &["at most 28 digits"],
-    ),
+    ("order_size_base", "order_size_base = \"0,001\"", &["not an exact decimal"]),
+    ("order_size_base", "order_size_base = \" 0.001\"", &["not an exact decimal"]),
+    ("order_size_base", "order_size_base = \"0.001 BTC\"", &["not an exact decimal"]),
+    ("order_size_base", "order_size_base = \"0.00000000000000000000000000001\"", &["at most 28 digits"]),
     ("imbalance_threshold", "imbalance_threshold = 30", &["0 to 1"]),
     ("imbalance_widening", "imbalance_widening = 0.5", &["1 to 100"]),
     ("imbalance_levels", "imbalance_levels = -1", &["from 1 to 1000"]),
     ("inventory_skew_bps", "inventory_skew_bps = -5", &["0 to 1000"]),
-    (
-        "time_in_force",
-        "time_in_force = \"gtc\"",
-        &["\"gtc\"", "expected \"post-only\" or \"ioc\""],
-    ),
-    (
-        "kind",
-        "kind = \"avellaneda\"",
-        &["unknown strategy", "expected \"spread\""],
-    ),
+    ("time_in_force", "time_in_force = \"gtc\"", &["\"gtc\"", "expected \"post-only\" or \"ioc\""]),
+    ("kind", "kind = \"avellaneda\"", &["unknown strategy", "expected \"spread\""]),
     ("kind", "kind = 1", &["is a number", "expected a string"]),
-    (
-        "order_quantity_max_base",
-        "order_quantity_max_base = \"-0.01\"",
-        &["more than 0"],
-    ),
-    (
-        "order_notional_max_quote",
-        "order_notional_max_quote = \"0\"",
-        &["more than 0"],
-    ),
+    ("order_quantity_max_base", "order_quantity_max_base = \"-0.01\"", &["more than 0"]),
+    ("order_notional_max_quote", "order_notional_max_quote = \"0\"", &["more than 0"]),
     ("price_collar_bps", "price_collar_bps = 100000", &["at most 5000"]),
-    (
-        "open_orders_max",
-        "open_orders_max = \"many\"",
-        &["expected a whole number"],
-    ),
-    (
-        "messages_max_per_second",
-        "messages_max_per_second = 0",
-        &["from 1 to 1000"],
-    ),
-    (
-        "messages_max_per_second",
-        "messages_max_per_second = 99999999999999999999",
-        &["from 1 to 1000"],
-    ),
-    (
-        "loss_max_quote_per_day",
-        "loss_max_quote_per_day = \"unlimited\"",
-        &["not an exact decimal"],
-    ),
+    ("open_orders_max", "open_orders_max = \"many\"", &["expected a whole number"]),
+    ("messages_max_per_second", "messages_max_per_second = 0", &["from 1 to 1000"]),
+    ("messages_max_per_second", "messages_max_per_second = 99999999999999999999", &["from 1 to 1000"]),
+    ("loss_max_quote_per_day", "loss_max_quote_per_day = \"unlimited\"", &["not an exact decimal"]),
     ("book_age_max_ms", "book_age_max_ms = 2000000", &["from 1 to 60000"]),
     // Venues, symbols, addresses.
-    (
-        "venue",
-        "venue = \"binance-usd\"",
-        &["unknown venue `binance-usd`", "did you mean `binance-usdm`?"],
-    ),
+    ("venue", "venue = \"binance-usd\"", &["unknown venue `binance-usd`", "did you mean `binance-usdm`?"]),
     ("venue", "venue = \"okx\"", &["reserved, not built yet"]),
     ("symbols", "symbols = []", &["is empty"]),
     ("symbols", "symbols = \"BTCUSDT\"", &["expected an array of strings"]),
@@ -196,37 +104,17 @@ const BAD_LINES: &[(&str, &str, &[&str])] = &[
     ("symbols", "symbols = [\"BTCUSDT\", \"BTCUSDT\"]", &["is named twice"]),
     ("symbols", "symbols = [\"BTCUSDT \"]", &["holds whitespace"]),
     ("symbols", "symbols = [\"BTCUSDT\", 7]", &["expected only strings"]),
-    (
-        "# rest_url",
-        "rest_url = \"http://127.0.0.1:9443\"",
-        &["expected https://HOST", "unencrypted"],
-    ),
-    (
-        "# rest_url",
-        "rest_url = \"https://user:pass@host\"",
-        &["user name or password"],
-    ),
+    ("# rest_url", "rest_url = \"http://127.0.0.1:9443\"", &["expected https://HOST", "unencrypted"]),
+    ("# rest_url", "rest_url = \"https://user:pass@host\"", &["user name or password"]),
     ("# stream_url", "stream_url = \"wss://\"", &["has no host"]),
     ("# stream_url", "stream_url = \"wss://host:99999\"", &["port"]),
     ("# ws_api_url", "ws_api_url = \"wss://host/?x=1\"", &["no query"]),
-    (
-        "# depth_stream",
-        "depth_stream = \"depth5\"",
-        &["expected depth, depth@100ms"],
-    ),
+    ("# depth_stream", "depth_stream = \"depth5\"", &["expected depth, depth@100ms"]),
     ("# hot_core", "hot_core = -1", &["from 0 to 4095"]),
     // Relations between keys.
-    (
-        "order_size_base",
-        "order_size_base = \"0.02\"",
-        &["above risk.order_quantity_max_base = 0.01"],
-    ),
+    ("order_size_base", "order_size_base = \"0.02\"", &["above risk.order_quantity_max_base = 0.01"]),
     ("levels", "levels = 8", &[]),
-    (
-        "refresh_tolerance_bps",
-        "refresh_tolerance_bps = 5.0",
-        &["below half of strategy.spread_bps"],
-    ),
+    ("refresh_tolerance_bps", "refresh_tolerance_bps = 5.0", &["below half of strategy.spread_bps"]),
     // Not TOML.
     ("levels", "levels = = 1", &["is not TOML"]),
     ("levels", "levels = 1\nlevels = 2", &["is not TOML", "duplicate key"]),
@@ -250,10 +138,7 @@ fn every_bad_line_is_refused_with_its_place_and_advice() {
         let near = (line..line + 2).any(|line| message.contains(&format!("{FILE}:{line}: ")));
         let related = message.contains("risk.open_orders_max") || message.contains("is missing");
         assert!(near || related, "`{replacement}`: not at line {line}\n{message}");
-        assert!(
-            !message.contains("NhqPtmdSJYdKjVHj"),
-            "the secret is repeated\n{message}"
-        );
+        assert!(!message.contains("NhqPtmdSJYdKjVHj"), "the secret is repeated\n{message}");
     }
     assert!(BAD_LINES.len() >= 40);
 }
@@ -295,36 +180,21 @@ fn several_problems_are_told_at_once() {
 
 #[test]
 fn a_symbol_is_traded_by_one_market_only() {
-    let text = format!(
-        "{}\n[[market]]\nvenue = \"binance-usdm\"\nsymbols = [\"BTCUSDT\"]\n",
-        sample::CONFIG
-    );
+    let text = format!("{}\n[[market]]\nvenue = \"binance-usdm\"\nsymbols = [\"BTCUSDT\"]\n", sample::CONFIG);
     assert!(read(&text).expect_err("twice").to_string().contains("is named twice"));
-    let text = format!(
-        "{}\n[[market]]\nvenue = \"binance-spot\"\nsymbols = [\"BTCUSDT\"]\n",
-        sample::CONFIG
-    );
-    assert_eq!(
-        read(&text).unwrap_or_else(|failure| panic!("{failure}")).markets.len(),
-        2
-    );
+    let text = format!("{}\n[[market]]\nvenue = \"binance-spot\"\nsymbols = [\"BTCUSDT\"]\n", sample::CONFIG);
+    assert_eq!(read(&text).unwrap_or_else(|failure| panic!("{failure}")).markets.len(), 2);
 }
 
 #[test]
 fn environment_then_arguments_override_the_file() {
     let environment = [
         ("SPINBOOK_RISK__POSITION_MAX_BASE".to_owned(), "0.5".to_owned()),
-        (
-            "SPINBOOK_MARKET__0__REST_URL".to_owned(),
-            "https://127.0.0.1:1234/".to_owned(),
-        ),
+        ("SPINBOOK_MARKET__0__REST_URL".to_owned(), "https://127.0.0.1:1234/".to_owned()),
         ("SPINBOOK_STRATEGY__TIME_IN_FORCE".to_owned(), "ioc".to_owned()),
         ("SPINBOOK_LOG".to_owned(), "debug".to_owned()),
     ];
-    let sets = [
-        "risk.position_max_base=0.75".to_owned(),
-        "engine.hot_core = 0".to_owned(),
-    ];
+    let sets = ["risk.position_max_base=0.75".to_owned(), "engine.hot_core = 0".to_owned()];
     let config = Config::from_text(sample::CONFIG, FILE, Path::new(""), &environment, &sets)
         .unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(config.risk.position_max_base.to_string(), "0.75");
@@ -338,10 +208,7 @@ fn a_bad_override_names_itself() {
     let environment = [("SPINBOOK_RISK__POSITON_MAX_BASE".to_owned(), "1".to_owned())];
     let failure = Config::from_text(sample::CONFIG, FILE, Path::new(""), &environment, &[]).expect_err("unknown");
     let message = failure.to_string();
-    assert!(
-        message.contains("environment SPINBOOK_RISK__POSITON_MAX_BASE"),
-        "{message}"
-    );
+    assert!(message.contains("environment SPINBOOK_RISK__POSITON_MAX_BASE"), "{message}");
     assert!(message.contains("did you mean `position_max_base`?"), "{message}");
     for (argument, expected) in [
         ("risk.open_orders_max", "expected KEY=VALUE"),
@@ -351,9 +218,6 @@ fn a_bad_override_names_itself() {
     ] {
         let failure = Config::from_text(sample::CONFIG, FILE, Path::new(""), &[], &[argument.to_owned()]);
         let message = failure.expect_err("bad override").to_string();
-        assert!(
-            message.contains("--set") && message.contains(expected),
-            "{argument}: {message}"
-        );
+        assert!(message.contains("--set") && message.contains(expected), "{argument}: {message}");
     }
 }

@@ -92,10 +92,7 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
         line: error.span().map_or(1, |span| lines.line(span.start)),
         message: error.message().to_owned(),
     })?;
-    Ok(Node {
-        value: convert_table(table.get_ref(), &lines),
-        origin: Origin::Line(1),
-    })
+    Ok(Node { value: convert_table(table.get_ref(), &lines), origin: Origin::Line(1) })
 }
 
 /// Turns byte offsets into line numbers.
@@ -105,14 +102,8 @@ struct LineIndex {
 
 impl LineIndex {
     fn new(text: &str) -> LineIndex {
-        let newlines = text
-            .bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b'\n')
-            .map(|(at, _)| at + 1);
-        LineIndex {
-            starts: std::iter::once(0).chain(newlines).collect(),
-        }
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        LineIndex { starts: std::iter::once(0).chain(newlines).collect() }
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -125,10 +116,7 @@ fn convert_table(table: &DeTable<'_>, lines: &LineIndex) -> Value {
         .iter()
         .map(|(key, value)| {
             let start = key.span().start;
-            let node = Node {
-                value: convert(value.get_ref(), lines),
-                origin: Origin::Line(lines.line(start)),
-            };
+            let node = Node { value: convert(value.get_ref(), lines), origin: Origin::Line(lines.line(start)) };
             (start, (key.get_ref().to_string(), node))
         })
         .collect();
@@ -177,10 +165,7 @@ pub fn set(root: &mut Node, path: &[&str], text: &str, origin: &Origin) -> Resul
     let value = read_value(text);
     match &mut node.value {
         Value::Table(entries) => {
-            let new = Node {
-                value,
-                origin: origin.clone(),
-            };
+            let new = Node { value, origin: origin.clone() };
             match entries.iter_mut().find(|(key, _)| key == last) {
                 Some((_, old)) => *old = new,
                 None => entries.push(((*last).to_owned(), new)),
@@ -192,10 +177,7 @@ pub fn set(root: &mut Node, path: &[&str], text: &str, origin: &Origin) -> Resul
             let Some(item) = item else {
                 return Err(format!("there is no element `{last}`: the array counts from 0"));
             };
-            *item = Node {
-                value,
-                origin: origin.clone(),
-            };
+            *item = Node { value, origin: origin.clone() };
             Ok(())
         }
         other => Err(format!("`{}` is {}, not a table", way.join("."), other.kind())),
@@ -210,26 +192,16 @@ fn step<'a>(node: &'a mut Node, part: &str, origin: &Origin) -> Result<&'a mut N
             let index = match found {
                 Some(index) => index,
                 None => {
-                    entries.push((
-                        part.to_owned(),
-                        Node {
-                            value: Value::Table(Vec::new()),
-                            origin: origin.clone(),
-                        },
-                    ));
+                    entries.push((part.to_owned(), Node { value: Value::Table(Vec::new()), origin: origin.clone() }));
                     entries.len() - 1
                 }
             };
             Ok(&mut entries[index].1)
         }
         Value::Array(items) => {
-            let index: usize = part
-                .parse()
-                .map_err(|_| format!("`{part}` is not an index, such as market.0"))?;
+            let index: usize = part.parse().map_err(|_| format!("`{part}` is not an index, such as market.0"))?;
             let count = items.len();
-            items
-                .get_mut(index)
-                .ok_or_else(|| format!("there is no element {index}: the array has {count}"))
+            items.get_mut(index).ok_or_else(|| format!("there is no element {index}: the array has {count}"))
         }
         other => Err(format!("`{part}` lies below {}", other.kind())),
     }
@@ -240,10 +212,11 @@ fn read_value(text: &str) -> Value {
     match DeTable::parse(&document) {
         Ok(table) if table.get_ref().len() == 1 => {
             let lines = LineIndex::new(&document);
-            table.get_ref().values().next().map_or_else(
-                || Value::Text(text.to_owned()),
-                |value| convert(value.get_ref(), &lines),
-            )
+            table
+                .get_ref()
+                .values()
+                .next()
+                .map_or_else(|| Value::Text(text.to_owned()), |value| convert(value.get_ref(), &lines))
         }
         _ => Value::Text(text.to_owned()),
     }
@@ -254,14 +227,8 @@ mod tests {
     use super::*;
 
     fn entry<'a>(node: &'a Node, key: &str) -> &'a Node {
-        let Value::Table(entries) = &node.value else {
-            panic!("{} is no table", node.value.kind())
-        };
-        &entries
-            .iter()
-            .find(|(name, _)| name == key)
-            .expect("the key is there")
-            .1
+        let Value::Table(entries) = &node.value else { panic!("{} is no table", node.value.kind()) };
+        &entries.iter().find(|(name, _)| name == key).expect("the key is there").1
     }
 
     #[test]
@@ -281,9 +248,7 @@ mod tests {
         set(&mut root, &["market", "0", "venue"], "binance-spot", &origin).expect("known");
         set(&mut root, &["engine", "hot_core"], "1", &origin).expect("made");
         assert_eq!(entry(entry(&root, "risk"), "a").value.to_string(), "0.25");
-        let Value::Array(markets) = &entry(&root, "market").value else {
-            panic!("market is an array")
-        };
+        let Value::Array(markets) = &entry(&root, "market").value else { panic!("market is an array") };
         assert_eq!(entry(&markets[0], "venue").value.to_string(), "\"binance-spot\"");
         assert!(set(&mut root, &["market", "3", "venue"], "x", &origin).is_err());
         assert!(set(&mut root, &["risk", "a", "b"], "x", &origin).is_err());

@@ -111,7 +111,11 @@ impl Screen {
     /// Shows the state; call it a few times a second. What cannot be shown is left out: a screen fails no run.
     pub fn draw(&mut self, source: &mut dyn ScreenSource) {
         match self {
-            Screen::Full(screen) => screen.draw(&source.screen()),
+            Screen::Full(screen) => {
+                let mut state = source.screen();
+                state.messages.extend(crate::log::held_lines());
+                screen.draw(&state);
+            }
             Screen::Plain { second } => {
                 let state = source.screen();
                 let now = state.elapsed_seconds as u64;
@@ -123,29 +127,14 @@ impl Screen {
             Screen::Silent => {}
         }
     }
-
-    /// Whether log lines on stderr would tear the screen.
-    #[must_use]
-    pub const fn owns_the_terminal(&self) -> bool {
-        matches!(self, Screen::Full(_))
-    }
 }
 
 /// The state in one line.
 #[must_use]
 pub fn plain_line(state: &ScreenState) -> String {
     let best = |rows: &[LadderRow]| rows.first().map_or("-".to_owned(), |row| row.price.clone());
-    let counter = |name: &str| {
-        state
-            .counters
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map_or(0, |(_, value)| *value)
-    };
-    let latency = state
-        .latency
-        .first()
-        .map_or(String::new(), |(name, value)| format!(", {name} p99 {} ns", value.p99));
+    let counter = |name: &str| state.counters.iter().find(|(key, _)| *key == name).map_or(0, |(_, value)| *value);
+    let latency = state.latency.first().map_or(String::new(), |(name, value)| format!(", {name} p99 {} ns", value.p99));
     format!(
         "{:>5.0} s  {} {}  {} / {}  orders {}, fills {}, position {}, profit {}{latency}",
         state.elapsed_seconds,
@@ -192,13 +181,7 @@ pub(crate) mod tests {
             fees_quote: "0.04".to_owned(),
             latency: vec![(
                 "decode to order",
-                Percentiles {
-                    p50: 420,
-                    p99: 4_000,
-                    p999: 9_000,
-                    max: 20_000,
-                    count: 99,
-                },
+                Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 99 },
             )],
             counters: vec![("frames", 12_345), ("fills", 3)],
             messages: vec!["gateway ready".to_owned()],
@@ -217,15 +200,9 @@ pub(crate) mod tests {
     #[test]
     fn a_plain_line_holds_what_matters() {
         let line = plain_line(&full_state());
-        for part in [
-            "12 s",
-            "BTCUSDT live",
-            "64000.1 / 64000.2",
-            "orders 1",
-            "fills 3",
-            "position 0.003",
-            "p99 4000 ns",
-        ] {
+        for part in
+            ["12 s", "BTCUSDT live", "64000.1 / 64000.2", "orders 1", "fills 3", "position 0.003", "p99 4000 ns"]
+        {
             assert!(line.contains(part), "no `{part}` in: {line}");
         }
     }
@@ -233,18 +210,11 @@ pub(crate) mod tests {
     #[test]
     fn a_silent_screen_does_not_even_ask() {
         let mut source = Fixed(0);
-        Screen::open(Context {
-            json: false,
-            quiet: true,
-        })
-        .draw(&mut source);
+        Screen::open(Context { json: false, quiet: true }).draw(&mut source);
         assert_eq!(source.0, 0);
-        let mut plain = Screen::open(Context {
-            json: true,
-            quiet: false,
-        });
+        let mut plain = Screen::open(Context { json: true, quiet: false });
         plain.draw(&mut source);
         assert_eq!(source.0, 1);
-        assert!(!plain.owns_the_terminal());
+        assert!(matches!(plain, Screen::Plain { second: Some(12) }));
     }
 }

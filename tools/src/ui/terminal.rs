@@ -25,6 +25,7 @@ impl FullScreen {
         execute!(out, EnterAlternateScreen, Hide)?;
         match Terminal::new(CrosstermBackend::new(out)) {
             Ok(terminal) => {
+                crate::log::hold();
                 let before = std::panic::take_hook();
                 std::panic::set_hook(Box::new(move |info| {
                     give_back();
@@ -56,4 +57,5 @@ fn give_back() {
     let mut out = io::stdout();
     let _ = execute!(out, LeaveAlternateScreen, Show);
     let _ = out.flush();
+    crate::log::release();
 }

@@ -35,10 +35,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let line = Line::from(vec![
         Span::styled(" spinbook ", Style::new().add_modifier(Modifier::REVERSED)),
         Span::raw(format!(" {} {} {}  ", state.mode, state.venue, state.symbol)),
-        Span::styled(
-            format!("book {}, trading {}", state.book_state, state.trading_state),
-            Style::new().fg(color),
-        ),
+        Span::styled(format!("book {}, trading {}", state.book_state, state.trading_state), Style::new().fg(color)),
         Span::raw(format!("  {:.0} s  Ctrl-C ends the run", state.elapsed_seconds)),
     ]);
     frame.render_widget(Paragraph::new(line), area);
@@ -46,23 +43,13 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 
 fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let rows_a_side = usize::from(area.height.saturating_sub(3) / 2);
-    let asks = state
-        .asks
-        .iter()
-        .take(rows_a_side)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev();
+    let asks = state.asks.iter().take(rows_a_side).collect::<Vec<_>>().into_iter().rev();
     let bids = state.bids.iter().take(rows_a_side);
     let rows = asks
         .map(|row| ladder_row(row, Color::Red))
         .chain(std::iter::once(Row::new(["", "", ""])))
         .chain(bids.map(|row| ladder_row(row, Color::Green)));
-    let widths = [
-        Constraint::Percentage(40),
-        Constraint::Percentage(35),
-        Constraint::Percentage(25),
-    ];
+    let widths = [Constraint::Percentage(40), Constraint::Percentage(35), Constraint::Percentage(25)];
     let table = Table::new(rows, widths)
         .header(Row::new(["price", "quantity", "ours"]).style(Style::new().add_modifier(Modifier::DIM)))
         .block(Block::bordered().title(" book "));
@@ -70,17 +57,8 @@ fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 }
 
 fn ladder_row(row: &LadderRow, color: Color) -> Row<'static> {
-    let style = if row.own.is_some() {
-        Style::new().fg(color).bold()
-    } else {
-        Style::new().fg(color)
-    };
-    Row::new([
-        row.price.clone(),
-        row.quantity.clone(),
-        row.own.clone().unwrap_or_default(),
-    ])
-    .style(style)
+    let style = if row.own.is_some() { Style::new().fg(color).bold() } else { Style::new().fg(color) };
+    Row::new([row.price.clone(), row.quantity.clone(), row.own.clone().unwrap_or_default()]).style(style)
 }
 
 fn draw_orders(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
@@ -104,10 +82,7 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 }
 
 fn draw_account(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let text = format!(
-        "position {}   profit {}   fees {}",
-        state.position, state.pnl_quote, state.fees_quote
-    );
+    let text = format!("position {}   profit {}   fees {}", state.position, state.pnl_quote, state.fees_quote);
     frame.render_widget(Paragraph::new(text).block(Block::bordered().title(" account ")), area);
 }
 
@@ -122,11 +97,7 @@ fn draw_latency(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 }
 
 fn draw_counters(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let cells: Vec<String> = state
-        .counters
-        .iter()
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect();
+    let cells: Vec<String> = state.counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let rows = cells.chunks(3).map(|chunk| Row::new(chunk.to_vec()));
     let table = Table::new(rows, [Constraint::Fill(1); 3]).block(Block::bordered().title(" counters "));
     frame.render_widget(table, area);
@@ -135,14 +106,8 @@ fn draw_counters(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 fn draw_messages(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let room = usize::from(area.height.saturating_sub(2));
     let from = state.messages.len().saturating_sub(room);
-    let lines: Vec<Line<'_>> = state.messages[from..]
-        .iter()
-        .map(|message| Line::raw(message.as_str()))
-        .collect();
-    frame.render_widget(
-        Paragraph::new(lines).block(Block::bordered().title(" what happened ")),
-        area,
-    );
+    let lines: Vec<Line<'_>> = state.messages[from..].iter().map(|message| Line::raw(message.as_str())).collect();
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" what happened ")), area);
 }
 
 #[cfg(test)]
@@ -157,27 +122,17 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
         terminal.draw(|frame| draw(frame, state)).expect("drawn");
         let buffer = terminal.backend().buffer().clone();
-        let rows: Vec<String> = (0..height)
-            .map(|y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>())
-            .collect();
+        let rows: Vec<String> =
+            (0..height).map(|y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
         rows.join("\n")
     }
 
     #[test]
     fn the_picture_shows_book_orders_account_and_latency() {
         let picture = picture(110, 30, &full_state());
-        for part in [
-            "BTCUSDT",
-            "book live",
-            "64000.2",
-            "1.250",
-            "our orders",
-            "open",
-            "0.003",
-            "-0.12",
-            "4000",
-            "12345",
-        ] {
+        for part in
+            ["BTCUSDT", "book live", "64000.2", "1.250", "our orders", "open", "0.003", "-0.12", "4000", "12345"]
+        {
             assert!(picture.contains(part), "no `{part}` in\n{picture}");
         }
         let ask = picture.find("64000.3").expect("the outer ask is shown");

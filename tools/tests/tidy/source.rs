@@ -24,17 +24,8 @@ impl Source {
             || path.contains("/benches/")
             || path.ends_with("/tests.rs")
             || path.ends_with("_tests.rs");
-        let test = if whole_file_is_test {
-            vec![true; lines.len()]
-        } else {
-            test_lines(&code)
-        };
-        Source {
-            path: path.to_owned(),
-            lines,
-            code,
-            test,
-        }
+        let test = if whole_file_is_test { vec![true; lines.len()] } else { test_lines(&code) };
+        Source { path: path.to_owned(), lines, code, test }
     }
 
     /// Whether line 1 says HOT.
@@ -70,10 +61,7 @@ impl Source {
 
     /// Functions outside tests.
     pub fn functions(&self) -> Vec<Function> {
-        functions(&self.code)
-            .into_iter()
-            .filter(|function| !self.test[function.first - 1])
-            .collect()
+        functions(&self.code).into_iter().filter(|function| !self.test[function.first - 1]).collect()
     }
 }
 
@@ -100,11 +88,7 @@ pub fn blank(text: &str) -> String {
             at += 1;
             continue;
         }
-        out.extend(
-            letters[at..end]
-                .iter()
-                .map(|letter| if *letter == '\n' { '\n' } else { ' ' }),
-        );
+        out.extend(letters[at..end].iter().map(|letter| if *letter == '\n' { '\n' } else { ' ' }));
         at = end;
     }
     out
@@ -135,9 +119,7 @@ fn follows_a_name(letters: &[char], at: usize) -> bool {
 }
 
 fn scan(letters: &[char], from: usize, stop: impl Fn(&[char]) -> bool) -> usize {
-    (from..letters.len())
-        .find(|index| stop(&letters[*index..]))
-        .unwrap_or(letters.len())
+    (from..letters.len()).find(|index| stop(&letters[*index..])).unwrap_or(letters.len())
 }
 
 fn block_comment_end(letters: &[char], at: usize) -> usize {
@@ -233,22 +215,14 @@ fn functions(code: &[String]) -> Vec<Function> {
     for (index, line) in code.iter().enumerate() {
         let Some(name) = function_name(line) else { continue };
         let last = item_end(code, index);
-        found.push(Function {
-            name,
-            first: index + 1,
-            last: last + 1,
-        });
+        found.push(Function { name, first: index + 1, last: last + 1 });
     }
     found
 }
 
 fn function_name(line: &str) -> Option<String> {
     let at = words(line).find(|(_, word)| *word == "fn")?.0;
-    let name: String = line[at + 2..]
-        .trim_start()
-        .chars()
-        .take_while(|l| l.is_alphanumeric() || *l == '_')
-        .collect();
+    let name: String = line[at + 2..].trim_start().chars().take_while(|l| l.is_alphanumeric() || *l == '_').collect();
     (!name.is_empty()).then_some(name)
 }
 
@@ -258,9 +232,7 @@ pub fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + line[at..].find(is_name)?;
-        let end = line[start..]
-            .find(|letter| !is_name(letter))
-            .map_or(line.len(), |length| start + length);
+        let end = line[start..].find(|letter| !is_name(letter)).map_or(line.len(), |length| start + length);
         at = end;
         Some((start, &line[start..end]))
     })
@@ -268,10 +240,7 @@ pub fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// The project's root.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tools lies in the root")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tools lies in the root").to_owned()
 }
 
 /// Every file of the project: what git tracks or would, else what lies there without build output.
@@ -298,11 +267,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<String>) {
         if name == "target" || name == ".git" {
             continue;
         }
-        let path = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}/{name}")
-        };
+        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
         if entry.path().is_dir() {
             walk(&entry.path(), &path, files);
         } else {

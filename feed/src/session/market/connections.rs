@@ -19,11 +19,7 @@ impl MarketSession {
                     self.send_subscriptions(route, which, now);
                 }
                 let due = matches!(state, LinkState::Pausing { until } if until <= now);
-                if due
-                    && self.act(SessionAction::Open {
-                        path: path_of(route, which),
-                    })
-                {
+                if due && self.act(SessionAction::Open { path: path_of(route, which) }) {
                     self.routes[route].links[which].state = LinkState::Opening { since: now };
                 }
             }
@@ -37,10 +33,7 @@ impl MarketSession {
             if !self.routes[route].links[which].budget.take(now, PONG_RESERVE) {
                 return;
             }
-            if !self.act(SessionAction::Send {
-                path,
-                message: index as u16,
-            }) {
+            if !self.act(SessionAction::Send { path, message: index as u16 }) {
                 return;
             }
             self.routes[route].links[which].messages_sent += 1;
@@ -81,23 +74,12 @@ impl MarketSession {
         match self.routes[route].links[second].state {
             LinkState::Idle => self.routes[route].links[second].state = LinkState::Pausing { until: now },
             LinkState::Subscribed { since } => {
-                let overlap = if self.routes[route].shutdown {
-                    Nanos::ZERO
-                } else {
-                    self.settings.overlap
-                };
+                let overlap = if self.routes[route].shutdown { Nanos::ZERO } else { self.settings.overlap };
                 if now - since < overlap {
                     return;
                 }
-                let reason = if self.routes[route].shutdown {
-                    CloseReason::Shutdown
-                } else {
-                    CloseReason::Planned
-                };
-                if self.act(SessionAction::Close {
-                    path: path_of(route, primary),
-                    reason,
-                }) {
+                let reason = if self.routes[route].shutdown { CloseReason::Shutdown } else { CloseReason::Planned };
+                if self.act(SessionAction::Close { path: path_of(route, primary), reason }) {
                     self.routes[route].links[primary].state = LinkState::Idle;
                     self.take_over(route, second);
                 }
@@ -126,10 +108,7 @@ impl MarketSession {
         sink: &mut impl MarketSink,
     ) {
         // If the queue is full the connection stays and is judged again at the next tick.
-        if self.act(SessionAction::Close {
-            path: path_of(route, which),
-            reason,
-        }) {
+        if self.act(SessionAction::Close { path: path_of(route, which), reason }) {
             self.link_is_gone(route, which, received, sink);
         }
     }
@@ -162,8 +141,7 @@ impl MarketSession {
         if self.routes[route].carries_depth {
             for symbol in 0..self.care.len() {
                 if self.flow.state(symbol) == SyncState::Live {
-                    self.flow
-                        .lose(symbol, LostReason::Disconnected, received, path_of(route, which), sink);
+                    self.flow.lose(symbol, LostReason::Disconnected, received, path_of(route, which), sink);
                 }
                 if !matches!(self.care[symbol].fetch, Fetch::InFlight { .. }) {
                     self.care[symbol].fetch = Fetch::Idle;

@@ -57,6 +57,12 @@ struct Care {
     fetch: Fetch,
     backoff: Backoff,
     last_depth: Nanos,
+    /// Since when the book is in step; zero: it is not.
+    live_since: Nanos,
+    /// Snapshots asked for since the book was last in step for long.
+    asked_in_a_row: u32,
+    /// No snapshot is asked for earlier.
+    not_before: Nanos,
 }
 
 /// A bounded queue of actions.
@@ -129,24 +135,12 @@ impl MarketSession {
                 return Err(SessionError::TooManyStreams { streams, allowed });
             }
             let budget = MessageBudget::new(card.messages_per_second, Nanos::from_seconds(1));
-            let mut link = || {
-                Link::new(
-                    budget,
-                    Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
-                )
-            };
+            let mut link =
+                || Link::new(budget, Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()));
             let links = [link(), link()];
             let carries_depth = routes.is_empty();
             let replace_at = Nanos::NEVER;
-            routes.push(Route {
-                route,
-                carries_depth,
-                messages,
-                links,
-                primary: 0,
-                replace_at,
-                shutdown: false,
-            });
+            routes.push(Route { route, carries_depth, messages, links, primary: 0, replace_at, shutdown: false });
         }
         let snapshots = card.weight_per_minute * settings.snapshot_weight_percent / 100 / card.snapshot_weight;
         let slots = 4 * (instruments.len() + texts.len()) + 16;
@@ -162,16 +156,15 @@ impl MarketSession {
                     fetch: Fetch::Idle,
                     backoff: Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
                     last_depth: Nanos::ZERO,
+                    live_since: Nanos::ZERO,
+                    asked_in_a_row: 0,
+                    not_before: Nanos::ZERO,
                 })
                 .collect(),
             fetches: DeadlineTable::new(instruments.len()),
             snapshot_budget: MessageBudget::new(snapshots.max(1), Nanos::from_seconds(60)),
             no_snapshot_before: Nanos::ZERO,
-            actions: Actions {
-                slots: vec![None; slots].into_boxed_slice(),
-                first: 0,
-                count: 0,
-            },
+            actions: Actions { slots: vec![None; slots].into_boxed_slice(), first: 0, count: 0 },
             next_tick: Nanos::NEVER,
             jitter,
             counters: SessionCounters::default(),
@@ -323,7 +316,7 @@ impl MarketSession {
         self.care[symbol].fetch = Fetch::Idle;
         let live = self.flow.state(symbol) == SyncState::Live;
         match result {
-            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].backoff.reset(),
+            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].live_since = received.wall,
             _ => {
                 self.counters.snapshots_failed += 1;
                 self.want_snapshot_later(symbol, Nanos::ZERO, received.wall);
@@ -390,16 +383,13 @@ impl MarketSession {
     /// Whether an instrument's book is in step.
     #[must_use]
     pub fn is_live(&self, instrument: InstrumentId) -> bool {
-        self.index_of(instrument)
-            .is_some_and(|index| self.flow.state(index) == SyncState::Live)
+        self.index_of(instrument).is_some_and(|index| self.flow.state(index) == SyncState::Live)
     }
 
     /// Books in step.
     #[must_use]
     pub fn live_count(&self) -> usize {
-        (0..self.care.len())
-            .filter(|symbol| self.flow.state(*symbol) == SyncState::Live)
-            .count()
+        (0..self.care.len()).filter(|symbol| self.flow.state(*symbol) == SyncState::Live).count()
     }
 
     /// Decoder and sequences.

@@ -7,6 +7,11 @@ use super::{Fetch, MarketSession, TICK, path_of};
 use crate::session::{MarketSink, SessionAction};
 use crate::sync::SyncState;
 
+/// A book that was live this long was a success: the next snapshot is asked for at once.
+const STABLE: Nanos = Nanos::from_seconds(30);
+/// Snapshots in a row that are asked for without a pause: the first, and one after an early gap.
+const ASKED_AT_ONCE: u32 = 2;
+
 impl MarketSession {
     /// Gives up books whose depth stream is silent and subscribes them again; the other symbols stay as they are.
     pub(super) fn judge_symbols(&mut self, received: Stamp, sink: &mut impl MarketSink) {
@@ -25,15 +30,11 @@ impl MarketSession {
             self.care[symbol].last_depth = now;
             self.counters.silent_symbols += 1;
             if self.flow.state(symbol) == SyncState::Live {
-                self.flow
-                    .lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
+                self.flow.lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
             }
             let message = self.routes[route].messages.one_first + symbol;
             if self.routes[route].links[which].budget.take(now, 1) {
-                self.act(SessionAction::Send {
-                    path: path_of(route, which),
-                    message: message as u16,
-                });
+                self.act(SessionAction::Send { path: path_of(route, which), message: message as u16 });
             }
         }
     }
@@ -43,8 +44,17 @@ impl MarketSession {
         if self.care[symbol].fetch != Fetch::Idle || self.flow.state(symbol) != SyncState::AwaitingSnapshot {
             return;
         }
-        self.care[symbol].fetch = Fetch::Wanted { not_before: now };
-        self.fetches.set(symbol, now);
+        let care = &mut self.care[symbol];
+        if care.live_since != Nanos::ZERO && now - care.live_since >= STABLE {
+            care.backoff.reset();
+            care.asked_in_a_row = 0;
+        }
+        care.live_since = Nanos::ZERO;
+        // A book that is lost again and again is not asked for at the pace of its updates.
+        let pause = if care.asked_in_a_row < ASKED_AT_ONCE { Nanos::ZERO } else { care.backoff.next_pause() };
+        let not_before = (now + pause).max(care.not_before);
+        care.fetch = Fetch::Wanted { not_before };
+        self.fetches.set(symbol, not_before);
         self.ask_for_snapshots(now);
     }
 
@@ -53,6 +63,7 @@ impl MarketSession {
             return;
         }
         let not_before = now + self.care[symbol].backoff.next_pause().max(retry_after);
+        self.care[symbol].not_before = not_before;
         self.care[symbol].fetch = Fetch::Wanted { not_before };
         self.fetches.set(symbol, not_before);
     }
@@ -78,6 +89,7 @@ impl MarketSession {
             }
             self.snapshot_budget.note(now);
             self.counters.snapshots_asked += 1;
+            self.care[symbol].asked_in_a_row = self.care[symbol].asked_in_a_row.saturating_add(1);
             self.care[symbol].fetch = Fetch::InFlight { since: now };
         }
     }

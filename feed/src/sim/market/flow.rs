@@ -51,12 +51,8 @@ impl Flow {
         let wrong = |what: &str| format!("{}: {what} cannot be used in a synthetic market", listing.symbol);
         let price = Scale::from_increment(listing.tick_size.as_bytes()).map_err(|_| wrong("the tick size"))?;
         let quantity = Scale::from_increment(listing.lot_size.as_bytes()).map_err(|_| wrong("the quantity unit"))?;
-        let step_lots = quantity
-            .parse(listing.order_step.as_bytes())
-            .map_err(|_| wrong("the order step"))?;
-        let mid = price
-            .parse(settings.price.as_bytes())
-            .map_err(|_| wrong("the start price"))?;
+        let step_lots = quantity.parse(listing.order_step.as_bytes()).map_err(|_| wrong("the order step"))?;
+        let mid = price.parse(settings.price.as_bytes()).map_err(|_| wrong("the start price"))?;
         if step_lots <= 0 || mid < 100_000 {
             return Err(wrong("a price of fewer than 100000 ticks"));
         }
@@ -95,11 +91,7 @@ impl Flow {
             let span = (mid / 400).max(2000);
             let levels = i64::try_from(self.style.book_levels).unwrap_or(1000);
             for level in 0..levels {
-                let table = if level == 0 {
-                    self.style.touch_quantity
-                } else {
-                    self.style.level_quantity
-                };
+                let table = if level == 0 { self.style.touch_quantity } else { self.style.level_quantity };
                 let lots = self.lots(table);
                 self.books[index(side)].insert(tick, lots);
                 tick -= side.sign() * self.random.between(1, (2 * span / levels - 1).max(1));
@@ -177,20 +169,13 @@ impl Flow {
                 self.quiet();
             }
         }
-        frames.push(MarketFrame {
-            at: at + span,
-            bytes: self.depth_frame(first_id, at + span),
-        });
+        frames.push(MarketFrame { at: at + span, bytes: self.depth_frame(first_id, at + span) });
     }
 
     /// A level away from the best changes.
     fn quiet(&mut self) {
         self.advance_id();
-        let side = if self.random.chance(500_000) {
-            Side::Bid
-        } else {
-            Side::Ask
-        };
+        let side = if self.random.chance(500_000) { Side::Bid } else { Side::Ask };
         let distance = self.style.distance.sample(&mut self.random);
         let mid = self.doubled_mid() / 2;
         let offset = i64::try_from(i128::from(mid) * i128::from(distance) / 10_000_000).unwrap_or(0);
@@ -201,12 +186,7 @@ impl Flow {
         };
         let behind_best = self.best(side) - side.sign();
         let tick = (mid - side.sign() * offset) / round * round;
-        let tick = if side == Side::Bid {
-            tick.min(behind_best)
-        } else {
-            tick.max(behind_best)
-        }
-        .max(1);
+        let tick = if side == Side::Bid { tick.min(behind_best) } else { tick.max(behind_best) }.max(1);
         let deletes = self.style.deletes;
         if self.random.chance(deletes) && self.books[index(side)].len() > LEVELS_MIN {
             let book = &self.books[index(side)];
@@ -227,20 +207,12 @@ impl Flow {
     /// The best bid or ask changes.
     fn touch(&mut self, at: Nanos, frames: &mut Vec<MarketFrame>) {
         self.advance_id();
-        let side = if self.random.chance(500_000) {
-            Side::Bid
-        } else {
-            Side::Ask
-        };
+        let side = if self.random.chance(500_000) { Side::Bid } else { Side::Ask };
         let best = self.best(side);
         let spread = self.best(Side::Ask) - self.best(Side::Bid);
         if spread > 1 && self.random.chance(700_000) {
             let lots = self.lots(self.style.touch_quantity);
-            let step = if self.random.chance(700_000) {
-                spread - 1
-            } else {
-                self.random.between(1, spread - 1)
-            };
+            let step = if self.random.chance(700_000) { spread - 1 } else { self.random.between(1, spread - 1) };
             self.set(side, best + side.sign() * step, lots);
         } else if self.random.chance(60_000) && self.books[index(side)].len() > LEVELS_MIN {
             self.set(side, best, 0);
@@ -248,20 +220,13 @@ impl Flow {
             let lots = self.lots(self.style.touch_quantity);
             self.set(side, best, lots);
         }
-        frames.push(MarketFrame {
-            at,
-            bytes: self.touch_frame(at),
-        });
+        frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
     }
 
     /// Someone takes the best level, or part of it.
     fn trade(&mut self, at: Nanos, frames: &mut Vec<MarketFrame>) {
         self.advance_id();
-        let aggressor = if self.random.chance(500_000) {
-            Side::Bid
-        } else {
-            Side::Ask
-        };
+        let aggressor = if self.random.chance(500_000) { Side::Bid } else { Side::Ask };
         let side = aggressor.opposite();
         let best = self.best(side);
         let shown = self.books[index(side)].get(&best).copied().unwrap_or(0);
@@ -269,15 +234,9 @@ impl Flow {
         if lots <= 0 || self.books[index(side)].len() <= LEVELS_MIN {
             return;
         }
-        frames.push(MarketFrame {
-            at,
-            bytes: self.trade_frame(aggressor, best, lots, at),
-        });
+        frames.push(MarketFrame { at, bytes: self.trade_frame(aggressor, best, lots, at) });
         self.set(side, best, shown - lots);
-        frames.push(MarketFrame {
-            at,
-            bytes: self.touch_frame(at),
-        });
+        frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
     }
 
     /// Someone takes everything up to a distance.
@@ -286,25 +245,14 @@ impl Flow {
         // Sweeps lean back towards the start price, so that a long run stays in its neighbourhood.
         let above = i128::from(doubled - self.start_doubled) * 1_000_000 / i128::from(self.start_doubled.max(1)) * 20;
         let sells = 500_000 + i64::try_from(above).unwrap_or(0).clamp(-400_000, 400_000);
-        let aggressor = if self.random.chance(u32::try_from(sells).unwrap_or(500_000)) {
-            Side::Ask
-        } else {
-            Side::Bid
-        };
+        let aggressor = if self.random.chance(u32::try_from(sells).unwrap_or(500_000)) { Side::Ask } else { Side::Bid };
         let side = aggressor.opposite();
         let distance = self.style.sweep_distance.sample(&mut self.random);
         let reach = i64::try_from(i128::from(doubled) * i128::from(distance) / 20_000_000).unwrap_or(0);
         let target = doubled / 2 - side.sign() * reach;
         let eaten: Vec<(i64, i64)> = match side {
-            Side::Bid => self.books[0]
-                .range(target..)
-                .rev()
-                .map(|(tick, lots)| (*tick, *lots))
-                .collect(),
-            Side::Ask => self.books[1]
-                .range(..=target)
-                .map(|(tick, lots)| (*tick, *lots))
-                .collect(),
+            Side::Bid => self.books[0].range(target..).rev().map(|(tick, lots)| (*tick, *lots)).collect(),
+            Side::Ask => self.books[1].range(..=target).map(|(tick, lots)| (*tick, *lots)).collect(),
         };
         if eaten.is_empty() || self.books[index(side)].len() <= eaten.len() + LEVELS_MIN {
             return;
@@ -315,14 +263,8 @@ impl Flow {
             self.set(side, *tick, 0);
             if count % stride == 0 || last {
                 self.advance_id();
-                frames.push(MarketFrame {
-                    at,
-                    bytes: self.trade_frame(aggressor, *tick, *lots, at),
-                });
-                frames.push(MarketFrame {
-                    at,
-                    bytes: self.touch_frame(at),
-                });
+                frames.push(MarketFrame { at, bytes: self.trade_frame(aggressor, *tick, *lots, at) });
+                frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
             }
         }
         let swept = doubled / 2 - self.best(side);
@@ -351,10 +293,7 @@ impl Flow {
                 self.set(side, to, lots);
             }
         }
-        frames.push(MarketFrame {
-            at,
-            bytes: self.touch_frame(at),
-        });
+        frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
     }
 
     fn price_text(&self, tick: i64) -> String {
@@ -374,11 +313,7 @@ impl Flow {
     fn changed_text(&self, side: Side) -> String {
         let book = &self.books[index(side)];
         let level = |tick: &i64| self.level_text(*tick, book.get(tick).copied().unwrap_or(0));
-        self.changed[index(side)]
-            .iter()
-            .map(level)
-            .collect::<Vec<_>>()
-            .join(",")
+        self.changed[index(side)].iter().map(level).collect::<Vec<_>>().join(",")
     }
 
     fn depth_frame(&mut self, first_id: u64, at: Nanos) -> Vec<u8> {

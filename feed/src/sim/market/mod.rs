@@ -40,18 +40,9 @@ impl Synthetic {
     /// Which listing or price cannot be used.
     pub fn new(product: Product, symbols: &[SyntheticSymbol], seed: u64, start: Nanos) -> Result<Synthetic, String> {
         let style = Style::of(product);
-        let flows: Result<Vec<Flow>, String> = symbols
-            .iter()
-            .enumerate()
-            .map(|(index, symbol)| Flow::new(product, symbol, seed, index))
-            .collect();
-        Ok(Synthetic {
-            flows: flows?,
-            queue: VecDeque::new(),
-            at: start,
-            interval: style.interval,
-            started: false,
-        })
+        let flows: Result<Vec<Flow>, String> =
+            symbols.iter().enumerate().map(|(index, symbol)| Flow::new(product, symbol, seed, index)).collect();
+        Ok(Synthetic { flows: flows?, queue: VecDeque::new(), at: start, interval: style.interval, started: false })
     }
 
     /// The usual one: BTCUSDT at 64,000.
@@ -61,15 +52,7 @@ impl Synthetic {
     pub fn bitcoin(product: Product, seed: u64, start: Nanos) -> Result<Synthetic, String> {
         let listing =
             crate::venue::binance::exchange::rules::known_listing(product, "BTCUSDT").ok_or("BTCUSDT is not known")?;
-        Synthetic::new(
-            product,
-            &[SyntheticSymbol {
-                listing,
-                price: "64000".to_owned(),
-            }],
-            seed,
-            start,
-        )
+        Synthetic::new(product, &[SyntheticSymbol { listing, price: "64000".to_owned() }], seed, start)
     }
 
     fn generate(&mut self) {
@@ -82,10 +65,7 @@ impl Synthetic {
             // As in a recording: the stream runs before the snapshot is taken.
             self.started = true;
             for flow in &self.flows {
-                frames.push(MarketFrame {
-                    at: self.at,
-                    bytes: flow.snapshot(self.at),
-                });
+                frames.push(MarketFrame { at: self.at, bytes: flow.snapshot(self.at) });
             }
         }
         frames.sort_by_key(|frame| frame.at);

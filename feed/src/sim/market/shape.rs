@@ -54,9 +54,7 @@ impl Shape {
             match frames::read(channel, &frame.bytes[parts.data.clone()], listing) {
                 Ok(Message::Depth(depth)) => {
                     shape.depths += 1;
-                    shape
-                        .levels
-                        .push(i64::try_from(depth.bids.len() + depth.asks.len()).unwrap_or(0));
+                    shape.levels.push(i64::try_from(depth.bids.len() + depth.asks.len()).unwrap_or(0));
                     for (side, level) in sides(&depth.bids, &depth.asks) {
                         deletes += i64::from(level.lots.is_zero());
                         if let Some(doubled) = doubled_mid {
@@ -117,33 +115,17 @@ fn decimals(value: i64, scale: i64) -> String {
 pub fn side_by_side(shapes: &[(&str, &Shape)]) -> String {
     type Row = (&'static str, fn(&Shape) -> String);
     let rows: [Row; 11] = [
-        ("levels per depth frame p50", |shape| {
-            quantile(&shape.levels, 500).to_string()
-        }),
-        ("levels per depth frame p90", |shape| {
-            quantile(&shape.levels, 900).to_string()
-        }),
-        ("levels per depth frame p99", |shape| {
-            quantile(&shape.levels, 990).to_string()
-        }),
-        ("distance from mid p50, bps", |shape| {
-            decimals(quantile(&shape.distances, 500), 1000)
-        }),
-        ("distance from mid p90, bps", |shape| {
-            decimals(quantile(&shape.distances, 900), 1000)
-        }),
-        ("distance from mid p99, bps", |shape| {
-            decimals(quantile(&shape.distances, 990), 1000)
-        }),
-        ("levels deleted, %", |shape| {
-            decimals(shape.deletes_millionths / 100, 100)
-        }),
+        ("levels per depth frame p50", |shape| quantile(&shape.levels, 500).to_string()),
+        ("levels per depth frame p90", |shape| quantile(&shape.levels, 900).to_string()),
+        ("levels per depth frame p99", |shape| quantile(&shape.levels, 990).to_string()),
+        ("distance from mid p50, bps", |shape| decimals(quantile(&shape.distances, 500), 1000)),
+        ("distance from mid p90, bps", |shape| decimals(quantile(&shape.distances, 900), 1000)),
+        ("distance from mid p99, bps", |shape| decimals(quantile(&shape.distances, 990), 1000)),
+        ("levels deleted, %", |shape| decimals(shape.deletes_millionths / 100, 100)),
         ("depth frames a second", |shape| per_second(shape, shape.depths)),
         ("best bid/ask frames a second", |shape| per_second(shape, shape.touches)),
         ("trade frames a second", |shape| per_second(shape, shape.trades)),
-        ("bytes a second", |shape| {
-            (shape.rate_hundredths(shape.bytes) / 100).to_string()
-        }),
+        ("bytes a second", |shape| (shape.rate_hundredths(shape.bytes) / 100).to_string()),
     ];
     let mut table = format!("{:<32}", "");
     for (name, _) in shapes {

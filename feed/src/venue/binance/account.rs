@@ -28,10 +28,7 @@ pub struct RestRequest {
 
 impl fmt::Debug for RestRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self
-            .target
-            .split_once('?')
-            .map_or(self.target.as_str(), |(path, _)| path);
+        let path = self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path);
         write!(out, "{} {path}", self.method)
     }
 }
@@ -56,11 +53,7 @@ impl<'a> AccountRest<'a> {
     /// For one account on one product line.
     #[must_use]
     pub fn new(product: Product, credentials: &'a Credentials, receive_window_ms: i64) -> AccountRest<'a> {
-        AccountRest {
-            product,
-            credentials,
-            receive_window_ms,
-        }
+        AccountRest { product, credentials, receive_window_ms }
     }
 
     fn path(&self, spot: &'static str, usdm: &'static str) -> &'static str {
@@ -74,11 +67,7 @@ impl<'a> AccountRest<'a> {
         query.push_number("recvWindow", self.receive_window_ms);
         query.push_number("timestamp", venue_now.millis());
         query.sign(self.credentials);
-        RestRequest {
-            method,
-            target: format!("{path}?{}", query.as_str()),
-            headers: self.key_header(),
-        }
+        RestRequest { method, target: format!("{path}?{}", query.as_str()), headers: self.key_header() }
     }
 
     fn key_header(&self) -> Vec<(&'static str, String)> {
@@ -88,21 +77,13 @@ impl<'a> AccountRest<'a> {
     /// The venue's clock; reply: [`parse_time`].
     #[must_use]
     pub fn time(&self) -> RestRequest {
-        RestRequest {
-            method: "GET",
-            target: self.product.card().time_path.to_owned(),
-            headers: Vec::new(),
-        }
+        RestRequest { method: "GET", target: self.product.card().time_path.to_owned(), headers: Vec::new() }
     }
 
     /// Instruments and rate windows; the windows: [`parse_windows`].
     #[must_use]
     pub fn exchange_info(&self) -> RestRequest {
-        RestRequest {
-            method: "GET",
-            target: self.product.card().instruments_path.to_owned(),
-            headers: Vec::new(),
-        }
+        RestRequest { method: "GET", target: self.product.card().instruments_path.to_owned(), headers: Vec::new() }
     }
 
     /// Balances (spot: with the account's number); reply: [`parse_balances`].
@@ -112,12 +93,7 @@ impl<'a> AccountRest<'a> {
         if self.product == Product::BinanceSpot {
             query.push("omitZeroBalances", "true");
         }
-        self.signed(
-            "GET",
-            self.path("/api/v3/account", "/fapi/v3/balance"),
-            query,
-            venue_now,
-        )
+        self.signed("GET", self.path("/api/v3/account", "/fapi/v3/balance"), query, venue_now)
     }
 
     /// Positions, which only futures have; reply: [`parse_positions`].
@@ -137,12 +113,7 @@ impl<'a> AccountRest<'a> {
             TradesSince::Id(trade) => query.push_number("fromId", i64::try_from(trade.0).unwrap_or(i64::MAX)),
         }
         query.push_number("limit", TRADES_PER_REPLY as i64);
-        self.signed(
-            "GET",
-            self.path("/api/v3/myTrades", "/fapi/v1/userTrades"),
-            query,
-            venue_now,
-        )
+        self.signed("GET", self.path("/api/v3/myTrades", "/fapi/v1/userTrades"), query, venue_now)
     }
 
     /// Open orders of an instrument; reply: [`parse_open_orders`].
@@ -150,12 +121,7 @@ impl<'a> AccountRest<'a> {
     pub fn open_orders(&self, instrument: &Instrument, venue_now: Nanos) -> RestRequest {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
-        self.signed(
-            "GET",
-            self.path("/api/v3/openOrders", "/fapi/v1/openOrders"),
-            query,
-            venue_now,
-        )
+        self.signed("GET", self.path("/api/v3/openOrders", "/fapi/v1/openOrders"), query, venue_now)
     }
 
     /// Cancels every open order of an instrument.
@@ -163,12 +129,7 @@ impl<'a> AccountRest<'a> {
     pub fn cancel_all(&self, instrument: &Instrument, venue_now: Nanos) -> RestRequest {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
-        self.signed(
-            "DELETE",
-            self.path("/api/v3/openOrders", "/fapi/v1/allOpenOrders"),
-            query,
-            venue_now,
-        )
+        self.signed("DELETE", self.path("/api/v3/openOrders", "/fapi/v1/allOpenOrders"), query, venue_now)
     }
 
     /// A user data key, which only futures have.
@@ -231,17 +192,9 @@ fn rows<'a>(value: &'a Value, field: &'static str) -> Decoded<&'a Vec<Value>> {
 #[must_use]
 pub fn parse_refusal(status: u16, body: &[u8]) -> Refusal {
     let value = json(body).unwrap_or(Value::Null);
-    let code = value
-        .get("code")
-        .and_then(Value::as_i64)
-        .and_then(|code| i32::try_from(code).ok());
+    let code = value.get("code").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok());
     let message = value.get("msg").and_then(Value::as_str).unwrap_or("").to_owned();
-    Refusal {
-        status,
-        code: code.unwrap_or(0),
-        message,
-        retry_after: None,
-    }
+    Refusal { status, code: code.unwrap_or(0), message, retry_after: None }
 }
 
 /// The venue's clock.
@@ -249,10 +202,7 @@ pub fn parse_refusal(status: u16, body: &[u8]) -> Refusal {
 /// # Errors
 /// The body is not what was asked for.
 pub fn parse_time(body: &[u8]) -> Decoded<Nanos> {
-    json(body)?
-        .get("serverTime")
-        .and_then(millis)
-        .ok_or(OrderDecodeError::Field("serverTime"))
+    json(body)?.get("serverTime").and_then(millis).ok_or(OrderDecodeError::Field("serverTime"))
 }
 
 /// The rate windows of an instrument list.
@@ -272,11 +222,9 @@ pub fn parse_windows(body: &[u8]) -> Decoded<Vec<WindowUsage>> {
 pub fn parse_balances(product: Product, body: &[u8]) -> Decoded<Vec<Balance>> {
     let value = json(body)?;
     let (list, free, locked) = match product {
-        Product::BinanceSpot => (
-            value.get("balances").ok_or(OrderDecodeError::Field("balances"))?,
-            "free",
-            Some("locked"),
-        ),
+        Product::BinanceSpot => {
+            (value.get("balances").ok_or(OrderDecodeError::Field("balances"))?, "free", Some("locked"))
+        }
         Product::BinanceUsdm => (&value, "balance", None),
     };
     let mut balances = Vec::new();
@@ -285,11 +233,7 @@ pub fn parse_balances(product: Product, body: &[u8]) -> Decoded<Vec<Balance>> {
         let money =
             |key: &'static str| parse_money(text(row, key)?).map_err(|error| OrderDecodeError::Number(key, error));
         let asset = Symbol::new(text(row, "asset")?).ok_or(OrderDecodeError::Field("asset"))?;
-        balances.push(Balance {
-            asset,
-            free: money(free)?,
-            locked: locked.map_or(Ok(0), money)?,
-        });
+        balances.push(Balance { asset, free: money(free)?, locked: locked.map_or(Ok(0), money)? });
     }
     Ok(balances)
 }
@@ -313,10 +257,7 @@ pub fn parse_positions(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<(
     let mut positions = Vec::new();
     for row in rows(&value, "positions")? {
         let row = row.as_object().ok_or(OrderDecodeError::Field("positions"))?;
-        let net = row
-            .get("positionSide")
-            .and_then(Value::as_str)
-            .is_none_or(|side| side == "BOTH");
+        let net = row.get("positionSide").and_then(Value::as_str).is_none_or(|side| side == "BOTH");
         if let Some(instrument) = instrument_of(instruments, text(row, "symbol")?).filter(|_| net) {
             let lots = parse_signed(&instrument.quantity, text(row, "positionAmt")?)
                 .map_err(|error| OrderDecodeError::Number("positionAmt", error))?;
@@ -374,18 +315,11 @@ impl AccountPoint {
     /// Free and locked together, in 10^-18 of the asset.
     #[must_use]
     pub fn total(&self, asset: Symbol) -> i128 {
-        self.balances
-            .iter()
-            .filter(|balance| balance.asset == asset)
-            .map(|balance| balance.free + balance.locked)
-            .sum()
+        self.balances.iter().filter(|balance| balance.asset == asset).map(|balance| balance.free + balance.locked).sum()
     }
 
     fn position(&self, instrument: InstrumentId) -> Lots {
-        self.positions
-            .iter()
-            .find(|(id, _)| *id == instrument)
-            .map_or(Lots::ZERO, |(_, lots)| *lots)
+        self.positions.iter().find(|(id, _)| *id == instrument).map_or(Lots::ZERO, |(_, lots)| *lots)
     }
 
     /// What is held of an instrument: a spot account's base asset, a futures account's net position.
@@ -534,18 +468,11 @@ pub fn venue_account(
     let mut cash = 0i128;
     let mut held_doubled = 0i128;
     for (place, instrument) in instruments.iter().enumerate() {
-        let (before, after) = (
-            start.inventory(product, instrument)?,
-            end.inventory(product, instrument)?,
-        );
+        let (before, after) = (start.inventory(product, instrument)?, end.inventory(product, instrument)?);
         let sum = sum_trades(instrument, trades)?;
         let held = after.0.checked_sub(before.0).ok_or(AccountError::Range)?;
         if held != sum.lots {
-            return Err(AccountError::Drift {
-                symbol: instrument.symbol,
-                held,
-                traded: sum.lots,
-            });
+            return Err(AccountError::Drift { symbol: instrument.symbol, held, traded: sum.lots });
         }
         cash += sum.cash;
         account.trades += sum.count;
@@ -555,16 +482,10 @@ pub fn venue_account(
         if before.0 == 0 && after.0 == 0 {
             continue;
         }
-        let mid = mids
-            .get(place)
-            .copied()
-            .flatten()
-            .ok_or(AccountError::NoMid(instrument.symbol))?;
+        let mid = mids.get(place).copied().flatten().ok_or(AccountError::NoMid(instrument.symbol))?;
         let now = i128::from(after.0) * i128::from(mid.last_doubled);
         let then = i128::from(before.0) * i128::from(mid.first_doubled);
-        held_doubled += (now - then)
-            .checked_mul(instrument.atoms_per_tick_lot)
-            .ok_or(AccountError::Range)?;
+        held_doubled += (now - then).checked_mul(instrument.atoms_per_tick_lot).ok_or(AccountError::Range)?;
     }
     if product == Product::BinanceSpot {
         cash = end.total(quote) - start.total(quote);

@@ -139,13 +139,7 @@ fn hint(symbol: &str, listed: &[ListedSymbol]) -> String {
         listed.iter().find(|candidate| {
             let same_length = candidate.symbol.len() == wanted.len();
             same_length
-                && candidate
-                    .symbol
-                    .bytes()
-                    .zip(wanted.bytes())
-                    .filter(|(left, right)| left != right)
-                    .count()
-                    <= 2
+                && candidate.symbol.bytes().zip(wanted.bytes()).filter(|(left, right)| left != right).count() <= 2
         })
     });
     match near {
@@ -155,19 +149,12 @@ fn hint(symbol: &str, listed: &[ListedSymbol]) -> String {
 }
 
 fn instrument(product: Product, listed: &ListedSymbol, index: usize) -> Result<Instrument, InstrumentError> {
-    let fail = |field: &'static str, problem: String| InstrumentError::Field {
-        symbol: listed.symbol.clone(),
-        field,
-        problem,
-    };
+    let fail =
+        |field: &'static str, problem: String| InstrumentError::Field { symbol: listed.symbol.clone(), field, problem };
     let name = |text: &str, field| Symbol::new(text).ok_or_else(|| fail(field, format!("unusable name {text:?}")));
     let rules = Rules::of(listed);
-    let tick_size = rules
-        .tick_size
-        .ok_or_else(|| fail("tickSize", "missing or zero".to_owned()))?;
-    let step_size = rules
-        .step_size
-        .ok_or_else(|| fail("stepSize", "missing or zero".to_owned()))?;
+    let tick_size = rules.tick_size.ok_or_else(|| fail("tickSize", "missing or zero".to_owned()))?;
+    let step_size = rules.step_size.ok_or_else(|| fail("stepSize", "missing or zero".to_owned()))?;
     let price = Scale::from_increment(tick_size.as_bytes()).map_err(|error| fail("tickSize", error.to_string()))?;
     let step = Scale::from_increment(step_size.as_bytes()).map_err(|error| fail("stepSize", error.to_string()))?;
     let quantity = match product {
@@ -176,9 +163,7 @@ fn instrument(product: Product, listed: &ListedSymbol, index: usize) -> Result<I
     }
     .ok_or_else(|| fail("stepSize", format!("unusable increment {step_size}")))?;
     let lots = |text: &Option<String>, field, otherwise| match text {
-        Some(text) => quantity
-            .parse(text.as_bytes())
-            .map_err(|error| fail(field, error.to_string())),
+        Some(text) => quantity.parse(text.as_bytes()).map_err(|error| fail(field, error.to_string())),
         None => Ok(otherwise),
     };
     let bound = |text: &Option<String>| text.as_ref().map_or(Ok(0), |text| rounded_down(&price, text));

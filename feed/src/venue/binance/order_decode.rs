@@ -37,22 +37,13 @@ pub fn decode(instruments: &[Instrument], frame: &[u8]) -> Decoded<OrderMessage>
 fn decode_reply(instruments: &[Instrument], message: &Object, status: u64) -> Decoded<Reply> {
     let id = message.get("id").and_then(Value::as_str).ok_or(OrderDecodeError::Id)?;
     let (kind, id) = parse_request_id(id).ok_or(OrderDecodeError::Id)?;
-    let usage = message
-        .get("rateLimits")
-        .and_then(Value::as_array)
-        .map(|rows| usage(rows))
-        .unwrap_or_default();
+    let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| usage(rows)).unwrap_or_default();
     let status = u16::try_from(status).map_err(|_| OrderDecodeError::Field("status"))?;
     let outcome = match message.get("result") {
         Some(result) if status == 200 => Ok(decode_body(instruments, kind, result)?),
         _ => Err(decode_error(message, status)),
     };
-    Ok(Reply {
-        id,
-        kind,
-        outcome,
-        usage,
-    })
+    Ok(Reply { id, kind, outcome, usage })
 }
 
 fn decode_error(message: &Object, status: u16) -> Refusal {
@@ -92,12 +83,7 @@ pub(crate) fn usage(rows: &[Value]) -> Vec<WindowUsage> {
             let span = Nanos::from_seconds(unit * row.get("intervalNum")?.as_i64().filter(|n| (1..=1000).contains(n))?);
             let limit = u32::try_from(row.get("limit")?.as_u64()?).ok()?;
             let used = row.get("count").and_then(Value::as_u64).unwrap_or(0);
-            Some(WindowUsage {
-                kind,
-                span,
-                limit,
-                used: u32::try_from(used).unwrap_or(u32::MAX),
-            })
+            Some(WindowUsage { kind, span, limit, used: u32::try_from(used).unwrap_or(u32::MAX) })
         })
         .collect()
 }
@@ -105,26 +91,17 @@ pub(crate) fn usage(rows: &[Value]) -> Vec<WindowUsage> {
 fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) -> Decoded<ReplyBody> {
     Ok(match kind {
         RequestKind::ServerTime => ReplyBody::ServerTime(
-            result
-                .get("serverTime")
-                .and_then(millis)
-                .ok_or(OrderDecodeError::Field("serverTime"))?,
+            result.get("serverTime").and_then(millis).ok_or(OrderDecodeError::Field("serverTime"))?,
         ),
         RequestKind::LogOn => ReplyBody::LoggedOn,
         RequestKind::SubscribeUserData => ReplyBody::Subscribed,
         RequestKind::StartUserData => {
-            let key = result
-                .get("listenKey")
-                .and_then(Value::as_str)
-                .filter(|key| is_url_safe(key));
+            let key = result.get("listenKey").and_then(Value::as_str).filter(|key| is_url_safe(key));
             ReplyBody::UserDataKey(key.ok_or(OrderDecodeError::Field("listenKey"))?.to_owned())
         }
-        RequestKind::Place => ReplyBody::Placed(
-            result
-                .get("orderId")
-                .and_then(Value::as_u64)
-                .ok_or(OrderDecodeError::Field("orderId"))?,
-        ),
+        RequestKind::Place => {
+            ReplyBody::Placed(result.get("orderId").and_then(Value::as_u64).ok_or(OrderDecodeError::Field("orderId"))?)
+        }
         RequestKind::Cancel | RequestKind::OrderStatus => {
             ReplyBody::Order(row_of(instruments, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
         }
@@ -146,9 +123,7 @@ fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) ->
 fn is_url_safe(key: &str) -> bool {
     !key.is_empty()
         && key.len() <= 256
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// Orders of a list; rows of other instruments and of order lists are skipped.
@@ -176,9 +151,7 @@ fn row_of(instruments: &[Instrument], row: &Value) -> Decoded<Option<OrderUpdate
         .and_then(Value::as_str)
         .filter(|name| !name.is_empty())
         .or_else(|| row.get("clientOrderId").and_then(Value::as_str));
-    let time = ["updateTime", "transactTime", "time"]
-        .iter()
-        .find_map(|key| row.get(*key).and_then(millis));
+    let time = ["updateTime", "transactTime", "time"].iter().find_map(|key| row.get(*key).and_then(millis));
     Ok(Some(OrderUpdate {
         instrument: instrument.id,
         order: name.and_then(ClientOrderId::parse),
@@ -208,23 +181,14 @@ pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Opti
         trade: TradeId(whole(row, "id")?),
         tick: Tick(number(&instrument.price, row, "price")?),
         lots,
-        fee: fee(
-            instrument,
-            row.get("commissionAsset"),
-            row.get("commission"),
-            "commission",
-        )?,
+        fee: fee(instrument, row.get("commissionAsset"), row.get("commission"), "commission")?,
         maker: flag(["isMaker", "maker"])?,
     };
     Ok(Some(OrderUpdate {
         instrument: instrument.id,
         order: None,
         venue_order: whole(row, "orderId")?,
-        side: if flag(["isBuyer", "buyer"])? {
-            Side::Bid
-        } else {
-            Side::Ask
-        },
+        side: if flag(["isBuyer", "buyer"])? { Side::Bid } else { Side::Ask },
         status: OrderStatus::Live,
         lots_cumulative: lots,
         lots_ordered: Lots::ZERO,
@@ -240,10 +204,7 @@ fn decode_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMess
     match kind {
         "executionReport" => order_event(instruments, event),
         "ORDER_TRADE_UPDATE" => {
-            let order = event
-                .get("o")
-                .and_then(Value::as_object)
-                .ok_or(OrderDecodeError::Field("o"))?;
+            let order = event.get("o").and_then(Value::as_object).ok_or(OrderDecodeError::Field("o"))?;
             order_event(instruments, order)
         }
         "TRADE_LITE" => fill_notice(instruments, event),
@@ -301,11 +262,7 @@ fn fill_of(instrument: &Instrument, event: &Object, execution: Execution) -> Dec
     if execution == Execution::Change {
         return Ok(None);
     }
-    let trade = event
-        .get("t")
-        .and_then(Value::as_i64)
-        .and_then(|id| u64::try_from(id).ok())
-        .filter(|id| *id > 0);
+    let trade = event.get("t").and_then(Value::as_i64).and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0);
     let trade = match (trade, execution) {
         (Some(trade), _) => trade,
         (None, Execution::Unknown) => return Ok(None),
@@ -313,21 +270,14 @@ fn fill_of(instrument: &Instrument, event: &Object, execution: Execution) -> Dec
     };
     let lots = Lots(number(&instrument.quantity, event, "l")?);
     if lots.is_zero() {
-        return if execution == Execution::Trade {
-            Err(OrderDecodeError::Field("l"))
-        } else {
-            Ok(None)
-        };
+        return if execution == Execution::Trade { Err(OrderDecodeError::Field("l")) } else { Ok(None) };
     }
     Ok(Some(Fill {
         trade: TradeId(trade),
         tick: Tick(number(&instrument.price, event, "L")?),
         lots,
         fee: fee(instrument, event.get("N"), event.get("n"), "n")?,
-        maker: event
-            .get("m")
-            .and_then(Value::as_bool)
-            .ok_or(OrderDecodeError::Field("m"))?,
+        maker: event.get("m").and_then(Value::as_bool).ok_or(OrderDecodeError::Field("m"))?,
     }))
 }
 
@@ -346,9 +296,7 @@ pub(crate) fn fee(
     if asset == instrument.quote_asset.as_str() {
         Ok(Fee::Quote(QuoteAtoms(parse_money(amount).map_err(wrong)?)))
     } else if asset == instrument.base_asset.as_str() {
-        Ok(Fee::Base(Lots(
-            parse_signed(&instrument.quantity, amount).map_err(wrong)?,
-        )))
+        Ok(Fee::Base(Lots(parse_signed(&instrument.quantity, amount).map_err(wrong)?)))
     } else {
         let name = Symbol::new(asset).ok_or(OrderDecodeError::Field(field))?;
         Ok(Fee::Other(name, parse_money(amount).map_err(wrong)?))
@@ -368,10 +316,7 @@ fn fill_notice(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessa
 }
 
 fn positions(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
-    let rows = event
-        .get("a")
-        .and_then(|account| account.get("P"))
-        .and_then(Value::as_array);
+    let rows = event.get("a").and_then(|account| account.get("P")).and_then(Value::as_array);
     let mut positions = Vec::new();
     for row in rows.into_iter().flatten() {
         let row = row.as_object().ok_or(OrderDecodeError::Field("P"))?;
@@ -379,17 +324,10 @@ fn positions(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage
         let net = row.get("ps").and_then(Value::as_str).is_none_or(|side| side == "BOTH");
         if let Some(instrument) = instrument_of(instruments, text(row, "s")?).filter(|_| net) {
             let lots = parse_signed(&instrument.quantity, text(row, "pa")?);
-            positions.push((
-                instrument.id,
-                Lots(lots.map_err(|error| OrderDecodeError::Number("pa", error))?),
-            ));
+            positions.push((instrument.id, Lots(lots.map_err(|error| OrderDecodeError::Number("pa", error))?)));
         }
     }
-    if positions.is_empty() {
-        Ok(OrderMessage::Balances)
-    } else {
-        Ok(OrderMessage::Positions(positions))
-    }
+    if positions.is_empty() { Ok(OrderMessage::Balances) } else { Ok(OrderMessage::Positions(positions)) }
 }
 
 /// What a status word means; a word that is not known is [`OrderStatus::Unknown`], never "closed".
@@ -413,35 +351,22 @@ pub(crate) fn side(word: &str) -> Decoded<Side> {
 }
 
 pub(crate) fn instrument_of<'a>(instruments: &'a [Instrument], symbol: &str) -> Option<&'a Instrument> {
-    instruments
-        .iter()
-        .find(|instrument| instrument.symbol.as_str() == symbol)
+    instruments.iter().find(|instrument| instrument.symbol.as_str() == symbol)
 }
 
 pub(crate) fn text<'a>(object: &'a Object, key: &'static str) -> Decoded<&'a str> {
-    object
-        .get(key)
-        .and_then(Value::as_str)
-        .ok_or(OrderDecodeError::Field(key))
+    object.get(key).and_then(Value::as_str).ok_or(OrderDecodeError::Field(key))
 }
 
 pub(crate) fn whole(object: &Object, key: &'static str) -> Decoded<u64> {
-    object
-        .get(key)
-        .and_then(Value::as_u64)
-        .ok_or(OrderDecodeError::Field(key))
+    object.get(key).and_then(Value::as_u64).ok_or(OrderDecodeError::Field(key))
 }
 
 pub(crate) fn number(scale: &Scale, object: &Object, key: &'static str) -> Decoded<i64> {
-    scale
-        .parse(text(object, key)?.as_bytes())
-        .map_err(|error| OrderDecodeError::Number(key, error))
+    scale.parse(text(object, key)?.as_bytes()).map_err(|error| OrderDecodeError::Number(key, error))
 }
 
 /// Milliseconds since 1970 to a point in time.
 pub(crate) fn millis(value: &Value) -> Option<Nanos> {
-    value
-        .as_i64()
-        .and_then(|millis| millis.checked_mul(1_000_000))
-        .map(Nanos)
+    value.as_i64().and_then(|millis| millis.checked_mul(1_000_000)).map(Nanos)
 }

@@ -18,10 +18,7 @@ const BLOCK: usize = 64;
 /// The scanner's scratch; that it exists proves that the processor has AVX2, BMI1 and BMI2.
 pub(super) struct Avx2 {
     /// Offsets of quotes from the frame's start, with room for one block of nothing but quotes.
-    #[cfg_attr(
-        not(target_arch = "x86_64"),
-        expect(dead_code, reason = "never made on other processors")
-    )]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "never made on other processors"))]
     quotes: Box<[u32]>,
 }
 
@@ -58,9 +55,7 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt");
-        able.then(|| Avx2 {
-            quotes: vec![0; QUOTES_MAX + BLOCK].into_boxed_slice(),
-        })
+        able.then(|| Avx2 { quotes: vec![0; QUOTES_MAX + BLOCK].into_boxed_slice() })
     }
 
     /// Reads both sides from `start`, which is behind `"b":[`, up to the bracket that closes `"a":[`; gives
@@ -128,12 +123,7 @@ mod kernel {
             if decimals > LANE - 2 {
                 return None;
             }
-            let mut shape = Shape {
-                dot: [0; LANE],
-                largest: [9; LANE],
-                order: [0; LANE],
-                shortest: 1,
-            };
+            let mut shape = Shape { dot: [0; LANE], largest: [9; LANE], order: [0; LANE], shortest: 1 };
             if decimals == 0 {
                 for (index, slot) in shape.order.iter_mut().enumerate() {
                     *slot = index as u8;
@@ -200,10 +190,7 @@ mod kernel {
             // SAFETY: at < length and 64 bytes lie behind `length`.
             let (low, high) = unsafe {
                 let block = padded.as_ptr().add(at);
-                (
-                    _mm256_loadu_si256(block.cast()),
-                    _mm256_loadu_si256(block.add(32).cast()),
-                )
+                (_mm256_loadu_si256(block.cast()), _mm256_loadu_si256(block.add(32).cast()))
             };
             let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, quote)) as u32;
             let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, quote)) as u32;
@@ -282,11 +269,7 @@ mod kernel {
     /// A number too long for a lane, by the portable way.
     #[cold]
     fn long_number(padded: &[u8], start: usize, scale: &Scale) -> Option<i64> {
-        Cursor {
-            buffer: padded,
-            at: start,
-        }
-        .decimal(scale)
+        Cursor { buffer: padded, at: start }.decimal(scale)
     }
 
     #[inline(always)]
@@ -326,13 +309,7 @@ mod kernel {
         *wrong |= usize::from(price_length < shapes[0].shortest) | usize::from(quantity_length < shapes[1].shortest);
         // SAFETY: the caller's promise, and the lengths were just compared with LANE.
         let (tick, lots) = unsafe {
-            convert(
-                padded,
-                (price_close, price_length),
-                (quantity_close, quantity_length),
-                constants,
-                errors,
-            )
+            convert(padded, (price_close, price_length), (quantity_close, quantity_length), constants, errors)
         };
         Some(Level {
             tick: Tick(scales.price.units_from_mantissa(tick)?),
@@ -361,10 +338,7 @@ mod kernel {
         let mut groups = &quotes[..found];
         let mut errors = _mm256_setzero_si256();
         let mut wrong = 0usize;
-        let mut cursor = Cursor {
-            buffer: padded,
-            at: start,
-        };
+        let mut cursor = Cursor { buffer: padded, at: start };
         for side in Side::BOTH {
             if side == Side::Ask {
                 cursor.literal(b",\"a\":[")?;

@@ -118,11 +118,7 @@ fn message(
     }
     if stream.is_some() {
         // Partial books and other channels nobody subscribes to.
-        return if fields.last_update.is_some() {
-            Ok(Message::Ignored)
-        } else {
-            Err(DecodeError::Shape)
-        };
+        return if fields.last_update.is_some() { Ok(Message::Ignored) } else { Err(DecodeError::Shape) };
     }
     let id = fields.id.and_then(|id| id.unsigned());
     if let Some(code) = fields.code {
@@ -139,10 +135,7 @@ fn message(
 }
 
 fn refused(code: Value<'_, '_>, id: Option<u64>) -> Result<Message, DecodeError> {
-    let code = code
-        .signed()
-        .and_then(|code| i32::try_from(code).ok())
-        .ok_or(DecodeError::WrongType("code"))?;
+    let code = code.signed().and_then(|code| i32::try_from(code).ok()).ok_or(DecodeError::WrongType("code"))?;
     Ok(Message::Refused { id, code })
 }
 
@@ -159,34 +152,14 @@ fn depth(
         Product::BinanceSpot => 0,
         Product::BinanceUsdm => unsigned(fields.previous, "pu")?,
     };
-    let ids = UpdateIds {
-        first: unsigned(fields.first, "U")?,
-        last: unsigned(fields.last, "u")?,
-        previous,
-    };
+    let ids = UpdateIds { first: unsigned(fields.first, "U")?, last: unsigned(fields.last, "u")?, previous };
     if ids.first > ids.last {
         return Err(DecodeError::Sequence);
     }
     let event_time = time(fields.event_time.ok_or(DecodeError::Missing("E"))?, "E")?;
-    side(
-        fields.bid.ok_or(DecodeError::Missing("b"))?,
-        "b",
-        scales,
-        Side::Bid,
-        levels,
-    )?;
-    side(
-        fields.ask.ok_or(DecodeError::Missing("a"))?,
-        "a",
-        scales,
-        Side::Ask,
-        levels,
-    )?;
-    Ok(Message::Depth {
-        symbol,
-        ids,
-        event_time,
-    })
+    side(fields.bid.ok_or(DecodeError::Missing("b"))?, "b", scales, Side::Bid, levels)?;
+    side(fields.ask.ok_or(DecodeError::Missing("a"))?, "a", scales, Side::Ask, levels)?;
+    Ok(Message::Depth { symbol, ids, event_time })
 }
 
 fn touch(
@@ -211,11 +184,7 @@ fn touch(
             return Err(DecodeError::TooManyLevels);
         }
     }
-    Ok(Message::Touch {
-        symbol,
-        sequence,
-        event_time,
-    })
+    Ok(Message::Touch { symbol, sequence, event_time })
 }
 
 fn trade(
@@ -235,17 +204,8 @@ fn trade(
     }
     let level = level(text(fields.price, "p")?, text(fields.quantity, "q")?, scales)?;
     let maker = fields.buyer_is_maker.ok_or(DecodeError::Missing("m"))?;
-    let aggressor = if maker.boolean().ok_or(DecodeError::WrongType("m"))? {
-        Side::Ask
-    } else {
-        Side::Bid
-    };
-    Ok(Message::Trade {
-        symbol,
-        aggressor,
-        level,
-        event_time,
-    })
+    let aggressor = if maker.boolean().ok_or(DecodeError::WrongType("m"))? { Side::Ask } else { Side::Bid };
+    Ok(Message::Trade { symbol, aggressor, level, event_time })
 }
 
 /// A REST depth snapshot.
@@ -260,20 +220,8 @@ pub(super) fn snapshot(
         Some(value) => time(value, "E")?,
         None => Nanos::ZERO,
     };
-    side(
-        fields.bids.ok_or(DecodeError::Missing("bids"))?,
-        "bids",
-        scales,
-        Side::Bid,
-        levels,
-    )?;
-    side(
-        fields.asks.ok_or(DecodeError::Missing("asks"))?,
-        "asks",
-        scales,
-        Side::Ask,
-        levels,
-    )?;
+    side(fields.bids.ok_or(DecodeError::Missing("bids"))?, "bids", scales, Side::Bid, levels)?;
+    side(fields.asks.ok_or(DecodeError::Missing("asks"))?, "asks", scales, Side::Ask, levels)?;
     Ok(Message::Snapshot { last, event_time })
 }
 
@@ -315,27 +263,16 @@ fn side(
 fn level(price: &str, quantity: &str, scales: Scales) -> Result<Level, DecodeError> {
     Ok(Level {
         tick: Tick(scales.price.parse(price.as_bytes()).map_err(DecodeError::Price)?),
-        lots: Lots(
-            scales
-                .quantity
-                .parse(quantity.as_bytes())
-                .map_err(DecodeError::Quantity)?,
-        ),
+        lots: Lots(scales.quantity.parse(quantity.as_bytes()).map_err(DecodeError::Quantity)?),
     })
 }
 
 fn unsigned(value: Option<Value<'_, '_>>, name: &'static str) -> Result<u64, DecodeError> {
-    value
-        .ok_or(DecodeError::Missing(name))?
-        .unsigned()
-        .ok_or(DecodeError::WrongType(name))
+    value.ok_or(DecodeError::Missing(name))?.unsigned().ok_or(DecodeError::WrongType(name))
 }
 
 fn text<'input>(value: Option<Value<'_, 'input>>, name: &'static str) -> Result<&'input str, DecodeError> {
-    value
-        .ok_or(DecodeError::Missing(name))?
-        .string()
-        .ok_or(DecodeError::WrongType(name))
+    value.ok_or(DecodeError::Missing(name))?.string().ok_or(DecodeError::WrongType(name))
 }
 
 fn time(value: Value<'_, '_>, name: &'static str) -> Result<Nanos, DecodeError> {

@@ -76,10 +76,7 @@ impl Decoder {
             product,
             scales: instruments
                 .iter()
-                .map(|instrument| Scales {
-                    price: instrument.price,
-                    quantity: instrument.quantity,
-                })
+                .map(|instrument| Scales { price: instrument.price, quantity: instrument.quantity })
                 .collect(),
             symbols: SymbolTable::new(instruments),
             levels: LevelScratch::new(),
@@ -117,14 +114,9 @@ impl Decoder {
         }
         self.counts.fallback += 1;
         self.levels.clear();
-        let context = general::Context {
-            product: self.product,
-            scales: &self.scales,
-        };
+        let context = general::Context { product: self.product, scales: &self.scales };
         let (symbols, levels) = (&mut self.symbols, &mut self.levels);
-        let result = self
-            .json
-            .parse(buffer, length, |value| general::stream(value, context, symbols, levels));
+        let result = self.json.parse(buffer, length, |value| general::stream(value, context, symbols, levels));
         if result.is_err() {
             self.levels.clear();
         }
@@ -143,9 +135,7 @@ impl Decoder {
         self.counts.fallback += 1;
         let scales = *self.scales.get(symbol).ok_or(DecodeError::WrongSymbol)?;
         let levels = &mut self.levels;
-        let result = self
-            .json
-            .parse(buffer, length, |value| general::snapshot(value, scales, levels));
+        let result = self.json.parse(buffer, length, |value| general::snapshot(value, scales, levels));
         if result.is_err() {
             self.levels.clear();
         }

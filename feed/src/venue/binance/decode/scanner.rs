@@ -67,13 +67,7 @@ impl Scanner {
             None
         };
         cursor.literal(b"{")?;
-        let scan = Scan {
-            product,
-            symbols,
-            scales,
-            stream,
-            length,
-        };
+        let scan = Scan { product, symbols, scales, stream, length };
         if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
             return scan.depth(cursor, levels, self);
         }
@@ -127,11 +121,7 @@ impl Scan<'_> {
             }
         }
         self.end(cursor)?;
-        Some(Message::Depth {
-            symbol,
-            ids: UpdateIds { first, last, previous },
-            event_time,
-        })
+        Some(Message::Depth { symbol, ids: UpdateIds { first, last, previous }, event_time })
     }
 
     #[inline(always)]
@@ -168,23 +158,11 @@ impl Scan<'_> {
         }
         self.end(cursor)?;
         for (side, tick, lots) in [(Side::Bid, bid, bid_lots), (Side::Ask, ask, ask_lots)] {
-            if lots != 0
-                && !levels.append(
-                    side,
-                    Level {
-                        tick: Tick(tick),
-                        lots: Lots(lots),
-                    },
-                )
-            {
+            if lots != 0 && !levels.append(side, Level { tick: Tick(tick), lots: Lots(lots) }) {
                 return None;
             }
         }
-        Some(Message::Touch {
-            symbol,
-            sequence,
-            event_time,
-        })
+        Some(Message::Touch { symbol, sequence, event_time })
     }
 
     #[inline(always)]

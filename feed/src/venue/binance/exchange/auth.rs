@@ -21,9 +21,7 @@ pub fn account_of(world: &dyn ExchangeWorld, api_key: Option<&str>) -> Result<Ac
     let key = api_key.unwrap_or("");
     let well_formed = !key.is_empty()
         && key.len() <= 128
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if !well_formed {
         return Err(ApiError::new(-2014, "API-key format invalid.").status(401));
     }
@@ -43,9 +41,7 @@ pub fn check(
     signed: bool,
     server_time_ms: i64,
 ) -> Result<(), ApiError> {
-    let timestamp = params
-        .integer("timestamp")?
-        .ok_or_else(|| ApiError::missing("timestamp"))?;
+    let timestamp = params.integer("timestamp")?.ok_or_else(|| ApiError::missing("timestamp"))?;
     let window = match params.text("recvWindow") {
         None => RECV_WINDOW_DEFAULT_MS,
         Some(text) => {
@@ -55,26 +51,15 @@ pub fn check(
     if window > RECV_WINDOW_MAX_MS {
         return Err(ApiError::new(-1131, "recvWindow must be less than 60000."));
     }
-    let signature = if signed {
-        Some(params.required("signature")?)
-    } else {
-        None
-    };
+    let signature = if signed { Some(params.required("signature")?) } else { None };
     // Microseconds are told from milliseconds by their size, as the venue does.
-    let timestamp = if timestamp > 10_000_000_000_000 {
-        timestamp / 1000
-    } else {
-        timestamp
-    };
+    let timestamp = if timestamp > 10_000_000_000_000 { timestamp / 1000 } else { timestamp };
     if timestamp >= server_time_ms + AHEAD_MAX_MS {
         let text = "Timestamp for this request was 1000ms ahead of the server's time.";
         return Err(ApiError::new(-1021, text));
     }
     if server_time_ms - timestamp > window {
-        return Err(ApiError::new(
-            -1021,
-            "Timestamp for this request is outside of the recvWindow.",
-        ));
+        return Err(ApiError::new(-1021, "Timestamp for this request is outside of the recvWindow."));
     }
     match signature {
         Some(signature) if !verifies(world.key_of(account), params.payload.as_bytes(), signature) => {
@@ -88,11 +73,7 @@ pub fn check(
 fn whole_millis(text: &str) -> Option<i64> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let digits = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());
-    if digits {
-        whole.parse().ok().filter(|millis| *millis >= 0)
-    } else {
-        None
-    }
+    if digits { whole.parse().ok().filter(|millis| *millis >= 0) } else { None }
 }
 
 fn verifies(key: &AccountKey, payload: &[u8], signature: &str) -> bool {

@@ -41,11 +41,7 @@ impl Subscription {
     pub fn parse(name: &str) -> Subscription {
         let (symbol, rest) = name.split_once('@').unwrap_or((name, ""));
         let channel = rest.split('@').next().unwrap_or("");
-        Subscription {
-            name: name.to_owned(),
-            symbol: symbol.to_owned(),
-            channel: channel.to_owned(),
-        }
+        Subscription { name: name.to_owned(), symbol: symbol.to_owned(), channel: channel.to_owned() }
     }
 }
 
@@ -149,11 +145,7 @@ impl Connection {
 
     /// Counts a message of the client; `false` if that is one too many.
     pub fn count_message(&mut self, limit: usize, now: Nanos) -> bool {
-        while self
-            .arrivals
-            .front()
-            .is_some_and(|at| now - *at >= Nanos::from_seconds(1))
-        {
+        while self.arrivals.front().is_some_and(|at| now - *at >= Nanos::from_seconds(1)) {
             self.arrivals.pop_front();
         }
         self.arrivals.push_back(now);
@@ -219,11 +211,7 @@ impl Outbox {
 
     /// Closes a connection.
     pub fn close(&mut self, connection: ConnectionId, code: u16, reason: &str) {
-        self.queue.push_back(ExchangeOutput::Close {
-            connection,
-            code,
-            reason: reason.to_owned(),
-        });
+        self.queue.push_back(ExchangeOutput::Close { connection, code, reason: reason.to_owned() });
         self.delayed.retain(|(_, other, _)| *other != connection);
     }
 

@@ -22,13 +22,7 @@ pub struct ApiError {
 impl ApiError {
     /// A refusal with status 400.
     pub fn new(code: i64, message: impl Into<String>) -> ApiError {
-        ApiError {
-            status: 400,
-            code,
-            message: message.into(),
-            retry_after_seconds: None,
-            retry_at_ms: None,
-        }
+        ApiError { status: 400, code, message: message.into(), retry_after_seconds: None, retry_at_ms: None }
     }
 
     /// The same with another status.
@@ -40,19 +34,13 @@ impl ApiError {
     /// A mandatory parameter is missing.
     #[must_use]
     pub fn missing(name: &str) -> ApiError {
-        ApiError::new(
-            -1102,
-            format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed."),
-        )
+        ApiError::new(-1102, format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed."))
     }
 
     /// A parameter has characters it may not have.
     #[must_use]
     pub fn illegal(name: &str, range: &str) -> ApiError {
-        ApiError::new(
-            -1100,
-            format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."),
-        )
+        ApiError::new(-1100, format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."))
     }
 
     /// The body of a REST refusal.
@@ -104,15 +92,13 @@ impl ApiError {
             Refusal::TooManyOrders if spot => (-1013, "Filter failure: MAX_NUM_ORDERS"),
             Refusal::TooManyOrders => (-2025, "Reach max open order limit."),
             Refusal::PercentPrice if spot => (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
-            Refusal::PercentPrice => (
-                -4131,
-                "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
-            ),
+            Refusal::PercentPrice => {
+                (-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
+            }
             Refusal::Notional if spot => (-1013, "Filter failure: NOTIONAL"),
-            Refusal::Notional => (
-                -4164,
-                "Order's notional must be no smaller than the minimum (unless you choose reduce only).",
-            ),
+            Refusal::Notional => {
+                (-4164, "Order's notional must be no smaller than the minimum (unless you choose reduce only).")
+            }
             Refusal::NoMarket => {
                 let text = "Server is currently overloaded with other requests. Please try again in a few minutes.";
                 return ApiError::new(-1008, text).status(503);

@@ -56,10 +56,7 @@ pub fn average_price(listing: &Listing, value: QuoteAtoms, lots: Lots, decimals:
 /// Levels as arrays of texts.
 #[must_use]
 pub fn levels(listing: &Listing, levels: &[Level]) -> Value {
-    levels
-        .iter()
-        .map(|level| json!([price(listing, level.tick), quantity(listing, level.lots)]))
-        .collect()
+    levels.iter().map(|level| json!([price(listing, level.tick), quantity(listing, level.lots)])).collect()
 }
 
 /// Buy or sell.
@@ -121,11 +118,7 @@ pub fn self_trade(rule: SelfTrade) -> &'static str {
 /// The limit price of an order; zero for a market order.
 #[must_use]
 pub fn limit_price(listing: &Listing, order: &NewOrder) -> String {
-    let tick = if order.kind == OrderKind::Market {
-        Tick(0)
-    } else {
-        order.tick
-    };
+    let tick = if order.kind == OrderKind::Market { Tick(0) } else { order.tick };
     price(listing, tick)
 }
 

@@ -139,10 +139,7 @@ pub fn split(bytes: &[u8]) -> Option<Parts> {
     let end = text.trim_end().len();
     if !text.starts_with("{\"stream\"") {
         let bare = text.starts_with('{') && text[..end].ends_with('}');
-        return bare.then(|| Parts {
-            stream: String::new(),
-            data: 0..end,
-        });
+        return bare.then(|| Parts { stream: String::new(), data: 0..end });
     }
     let key_end = text.find(':')?;
     let name_start = key_end + 1 + text[key_end + 1..].find('"')? + 1;
@@ -150,10 +147,8 @@ pub fn split(bytes: &[u8]) -> Option<Parts> {
     let data_key = name_end + text[name_end..].find("\"data\"")? + 6;
     let data_start = data_key + text[data_key..].find('{')?;
     let inner = text[..end].strip_suffix('}')?.trim_end();
-    (inner.len() > data_start && inner.ends_with('}')).then(|| Parts {
-        stream: text[name_start..name_end].to_owned(),
-        data: data_start..inner.len(),
-    })
+    (inner.len() > data_start && inner.ends_with('}'))
+        .then(|| Parts { stream: text[name_start..name_end].to_owned(), data: data_start..inner.len() })
 }
 
 /// Whether a bare message is a REST snapshot.
@@ -164,18 +159,10 @@ pub fn is_snapshot(bytes: &[u8]) -> bool {
 
 fn levels(pairs: &[Pair<'_>], listing: &Listing) -> Result<Vec<Level>, String> {
     let level = |(price, quantity): &Pair<'_>| {
-        let tick = listing
-            .price
-            .parse(price.as_bytes())
-            .map_err(|error| format!("price {price}: {error}"))?;
-        let lots = listing
-            .quantity
-            .parse(quantity.as_bytes())
-            .map_err(|error| format!("quantity {quantity}: {error}"))?;
-        Ok(Level {
-            tick: Tick(tick),
-            lots: Lots(lots),
-        })
+        let tick = listing.price.parse(price.as_bytes()).map_err(|error| format!("price {price}: {error}"))?;
+        let lots =
+            listing.quantity.parse(quantity.as_bytes()).map_err(|error| format!("quantity {quantity}: {error}"))?;
+        Ok(Level { tick: Tick(tick), lots: Lots(lots) })
     };
     pairs.iter().map(level).collect()
 }
@@ -202,15 +189,8 @@ pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<Message, St
         }
         "bookTicker" => {
             let raw: RawTouch<'_> = serde_json::from_slice(data).map_err(wrong)?;
-            let both = levels(
-                &[(raw.bid_price, raw.bid_quantity), (raw.ask_price, raw.ask_quantity)],
-                listing,
-            )?;
-            Ok(Message::Touch(Touch {
-                sequence: raw.sequence,
-                bid: some_level(both[0]),
-                ask: some_level(both[1]),
-            }))
+            let both = levels(&[(raw.bid_price, raw.bid_quantity), (raw.ask_price, raw.ask_quantity)], listing)?;
+            Ok(Message::Touch(Touch { sequence: raw.sequence, bid: some_level(both[0]), ask: some_level(both[1]) }))
         }
         "trade" | "aggTrade" => {
             let raw: RawTrade<'_> = serde_json::from_slice(data).map_err(wrong)?;
@@ -237,12 +217,7 @@ pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<Message, St
 /// What is wrong with it.
 pub fn read_snapshot(data: &[u8], listing: &Listing) -> Result<Depth, String> {
     let raw: RawSnapshot<'_> = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-    Ok(Depth {
-        first: raw.last,
-        last: raw.last,
-        bids: levels(&raw.bids, listing)?,
-        asks: levels(&raw.asks, listing)?,
-    })
+    Ok(Depth { first: raw.last, last: raw.last, bids: levels(&raw.bids, listing)?, asks: levels(&raw.asks, listing)? })
 }
 
 /// The id of a REST snapshot.

@@ -41,10 +41,7 @@ impl Call<'_> {
     /// # Errors
     /// -1121.
     pub fn listing_if_named(&self, world: &dyn ExchangeWorld) -> Result<Option<ListingIndex>, ApiError> {
-        self.params
-            .text("symbol")
-            .map(|symbol| find_listing(world, symbol))
-            .transpose()
+        self.params.text("symbol").map(|symbol| find_listing(world, symbol)).transpose()
     }
 }
 
@@ -86,11 +83,7 @@ pub fn handle(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, A
 /// The rate windows, as `exchangeInfo` and the WebSocket API name them: kind, name, interval, number.
 #[must_use]
 pub fn window_names(product: Product) -> [(WindowKind, &'static str, &'static str, u32); 3] {
-    let long = if product == Product::BinanceSpot {
-        "DAY"
-    } else {
-        "MINUTE"
-    };
+    let long = if product == Product::BinanceSpot { "DAY" } else { "MINUTE" };
     [
         (WindowKind::Weight, "REQUEST_WEIGHT", "MINUTE", 1),
         (WindowKind::OrdersShort, "ORDERS", "SECOND", 10),
@@ -300,10 +293,7 @@ fn commission(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiEr
 
 fn leverage(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
     let listing = &world.listings()[call.listing(world)?];
-    let asked = call
-        .params
-        .integer("leverage")?
-        .ok_or_else(|| ApiError::missing("leverage"))?;
+    let asked = call.params.integer("leverage")?.ok_or_else(|| ApiError::missing("leverage"))?;
     if !(1..=125).contains(&asked) {
         return Err(ApiError::new(-4028, format!("Leverage {asked} is not valid")));
     }
@@ -357,11 +347,7 @@ fn position_of(call: &Call<'_>, world: &dyn ExchangeWorld, index: ListingIndex) 
     let listing = &world.listings()[index];
     let position = world.position(call.account, index);
     let lots = position.lots.0;
-    let signed = format!(
-        "{}{}",
-        if lots < 0 { "-" } else { "" },
-        format::units(&listing.quantity, lots.abs())
-    );
+    let signed = format!("{}{}", if lots < 0 { "-" } else { "" }, format::units(&listing.quantity, lots.abs()));
     let cost = QuoteAtoms(position.cost.0.abs());
     let entry = format::average_price(listing, cost, spinbook_engine::types::Lots(lots.abs()), 8);
     let (bid, ask) = world.best(index);
@@ -382,9 +368,7 @@ fn position_of(call: &Call<'_>, world: &dyn ExchangeWorld, index: ListingIndex) 
 fn positions(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
     Ok(match call.listing_if_named(world)? {
         Some(index) => json!([position_of(call, world, index)]),
-        None => (0..world.listings().len())
-            .map(|index| position_of(call, world, index))
-            .collect(),
+        None => (0..world.listings().len()).map(|index| position_of(call, world, index)).collect(),
     })
 }
 
@@ -404,9 +388,7 @@ fn futures_account(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
             })
         })
         .collect();
-    let positions: Vec<Value> = (0..world.listings().len())
-        .map(|index| position_of(call, world, index))
-        .collect();
+    let positions: Vec<Value> = (0..world.listings().len()).map(|index| position_of(call, world, index)).collect();
     json!({
         "canTrade": true, "multiAssetsMargin": false, "feeTier": 0,
         "totalInitialMargin": format::amount(bound.0, 8), "totalMaintMargin": "0.00000000",

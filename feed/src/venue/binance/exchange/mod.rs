@@ -141,12 +141,8 @@ impl BinanceExchange {
     }
 
     fn keep_connections(&mut self, now: Nanos) {
-        let due: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.deadline() <= now)
-            .map(|(id, _)| *id)
-            .collect();
+        let due: Vec<ConnectionId> =
+            self.connections.iter().filter(|(_, connection)| connection.deadline() <= now).map(|(id, _)| *id).collect();
         for id in due {
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
@@ -178,10 +174,7 @@ impl BinanceExchange {
         };
         if path == api_path {
             let rate_limits = !query.split('&').any(|pair| pair == "returnRateLimits=false");
-            return Some(Door::Api(ApiDoor {
-                rate_limits,
-                ..ApiDoor::default()
-            }));
+            return Some(Door::Api(ApiDoor { rate_limits, ..ApiDoor::default() }));
         }
         streams::door_of(self.product, path, query).map(Door::Stream)
     }
@@ -197,23 +190,16 @@ impl ExchangeSide for BinanceExchange {
 
     fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
         if self.killed || self.world.is_killed(now) {
-            return Err(rest::refuse(
-                &ApiError::new(-1016, "This service is no longer available.").status(503),
-            ));
+            return Err(rest::refuse(&ApiError::new(-1016, "This service is no longer available.").status(503)));
         }
         let Some(door) = self.door_for(target) else {
-            return Err(rest::refuse(
-                &ApiError::new(-5000, format!("Path {target} is invalid")).status(404),
-            ));
+            return Err(rest::refuse(&ApiError::new(-5000, format!("Path {target} is invalid")).status(404)));
         };
         let window = self.world.charge(WindowKind::Connections, ADDRESS, 1, now);
         if !window.allowed {
             let error = ApiError::new(-1003, "Too many connection attempts.").status(429);
             let wait = u64::try_from((window.resets_at - now).millis() / 1000 + 1).unwrap_or(1);
-            return Err(rest::refuse(&ApiError {
-                retry_after_seconds: Some(wait),
-                ..error
-            }));
+            return Err(rest::refuse(&ApiError { retry_after_seconds: Some(wait), ..error }));
         }
         if matches!(door, Door::Api(_)) {
             self.charge_weight(2, now).map_err(|error| rest::refuse(&error))?;
@@ -274,24 +260,10 @@ impl ExchangeSide for BinanceExchange {
         if self.killed {
             return Nanos::NEVER;
         }
-        let connections = self
-            .connections
-            .values()
-            .map(Connection::deadline)
-            .min()
-            .unwrap_or(Nanos::NEVER);
-        let keys = self
-            .listen_keys
-            .values()
-            .map(|key| key.expires)
-            .min()
-            .unwrap_or(Nanos::NEVER);
+        let connections = self.connections.values().map(Connection::deadline).min().unwrap_or(Nanos::NEVER);
+        let keys = self.listen_keys.values().map(|key| key.expires).min().unwrap_or(Nanos::NEVER);
         let waits_to_start = self.player.waits_to_start() && self.has_market_client();
-        let market = if waits_to_start {
-            Nanos::ZERO
-        } else {
-            self.player.deadline()
-        };
+        let market = if waits_to_start { Nanos::ZERO } else { self.player.deadline() };
         let fault = self.world.fault_deadline(Nanos::ZERO);
         connections.min(keys).min(self.outbox.deadline()).min(market).min(fault)
     }

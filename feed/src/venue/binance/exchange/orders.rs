@@ -27,22 +27,11 @@ pub fn place(call: &Call<'_>, world: &mut dyn ExchangeWorld, trial: bool) -> Res
     }
     let (account, listing) = (order.account, order.listing);
     let id = world.place(order, call.now).map_err(refuse)?;
-    let placed = world
-        .order(account, listing, OrderKey::Id(id))
-        .ok_or_else(|| ApiError::new(-1000, "Unknown error."))?;
-    let fills = if placed.filled.is_zero() {
-        Vec::new()
-    } else {
-        world.fills(account, listing)
-    };
+    let placed =
+        world.order(account, listing, OrderKey::Id(id)).ok_or_else(|| ApiError::new(-1000, "Unknown error."))?;
+    let fills = if placed.filled.is_zero() { Vec::new() } else { world.fills(account, listing) };
     let fills: Vec<_> = fills.into_iter().filter(|fill| fill.order_id == id).collect();
-    Ok(format::placed(
-        &placed,
-        &fills,
-        &world.listings()[listing],
-        call.product,
-        form,
-    ))
+    Ok(format::placed(&placed, &fills, &world.listings()[listing], call.product, form))
 }
 
 fn response_form<'a>(call: &'a Call<'_>, order: &NewOrder) -> Result<&'a str, ApiError> {
@@ -67,11 +56,7 @@ fn new_order(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<NewOrder, Api
     };
     let (kind, lifetime) = kind_and_lifetime(call)?;
     let lots = quantity(call, listing, kind)?;
-    let tick = if kind == OrderKind::Limit {
-        price(call, listing)?
-    } else {
-        Tick(0)
-    };
+    let tick = if kind == OrderKind::Limit { price(call, listing)? } else { Tick(0) };
     let client_id = match params.text("newClientOrderId") {
         Some(text) => {
             check_client_id(call.product, text)?;
@@ -82,10 +67,7 @@ fn new_order(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<NewOrder, Api
     if let Some(text) = params.text("positionSide")
         && text != "BOTH"
     {
-        return Err(ApiError::new(
-            -4061,
-            "Order's position side does not match user's setting.",
-        ));
+        return Err(ApiError::new(-4061, "Order's position side does not match user's setting."));
     }
     Ok(NewOrder {
         account: call.account,
@@ -114,17 +96,10 @@ fn check_client_id(product: Product, text: &str) -> Result<(), ApiError> {
     let spot = product == Product::BinanceSpot;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || (!spot && b".:/".contains(&byte));
     if text.len() > 36 && !spot {
-        return Err(ApiError::new(
-            -4015,
-            "Client order id length should not be more than 36 chars",
-        ));
+        return Err(ApiError::new(-4015, "Client order id length should not be more than 36 chars"));
     }
     if text.len() > 36 || !text.bytes().all(legal) {
-        let range = if spot {
-            "^[a-zA-Z0-9-_]{1,36}$"
-        } else {
-            "^[\\.A-Z\\:/a-z0-9_-]{1,36}$"
-        };
+        let range = if spot { "^[a-zA-Z0-9-_]{1,36}$" } else { "^[\\.A-Z\\:/a-z0-9_-]{1,36}$" };
         return Err(ApiError::illegal("newClientOrderId", range));
     }
     Ok(())
@@ -165,10 +140,7 @@ fn self_trade(call: &Call<'_>) -> Result<SelfTrade, ApiError> {
         Some("EXPIRE_TAKER") => Ok(SelfTrade::ExpireTaker),
         Some("EXPIRE_BOTH") => Ok(SelfTrade::ExpireBoth),
         Some("NONE") => Ok(SelfTrade::Allow),
-        Some(_) => Err(ApiError::new(
-            -1013,
-            "This symbol does not allow the specified self-trade prevention mode.",
-        )),
+        Some(_) => Err(ApiError::new(-1013, "This symbol does not allow the specified self-trade prevention mode.")),
     }
 }
 
@@ -199,10 +171,7 @@ fn quantity(call: &Call<'_>, listing: &Listing, kind: OrderKind) -> Result<Lots,
         && call.params.text("quantity").is_none()
         && call.params.text("quoteOrderQty").is_some()
     {
-        return Err(ApiError::new(
-            -1013,
-            "Quote order qty market orders are not support for this symbol.",
-        ));
+        return Err(ApiError::new(-1013, "Quote order qty market orders are not support for this symbol."));
     }
     let text = call.params.required("quantity")?;
     let lots = decimal(text, "quantity", &listing.quantity, spot)?;
@@ -211,21 +180,14 @@ fn quantity(call: &Call<'_>, listing: &Listing, kind: OrderKind) -> Result<Lots,
         Some(lots) => lots,
         None if spot => return Err(filter()),
         None => {
-            return Err(ApiError::new(
-                -1111,
-                "Precision is over the maximum defined for this asset.",
-            ));
+            return Err(ApiError::new(-1111, "Precision is over the maximum defined for this asset."));
         }
     };
     if lots == 0 {
         let code = if spot { -1013 } else { -4003 };
         return Err(ApiError::new(
             code,
-            if spot {
-                "Invalid quantity."
-            } else {
-                "Quantity less than or equal to zero."
-            },
+            if spot { "Invalid quantity." } else { "Quantity less than or equal to zero." },
         ));
     }
     let off_step = lots % listing.order_step_lots != 0;
@@ -277,20 +239,11 @@ fn order_key<'a>(call: &'a Call<'_>) -> Result<OrderKey<'a>, ApiError> {
 pub fn cancel(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, ApiError> {
     let index = call.listing(world)?;
     let key = order_key(call)?;
-    let request_id = call
-        .params
-        .text("newClientOrderId")
-        .map_or_else(|| generated_id(call), str::to_owned);
+    let request_id = call.params.text("newClientOrderId").map_or_else(|| generated_id(call), str::to_owned);
     let canceled = world
         .cancel(call.account, index, key, &request_id, call.now)
         .map_err(|refusal| ApiError::from_refusal(refusal, call.product))?;
-    Ok(format::canceled(
-        &canceled,
-        &world.listings()[index],
-        call.product,
-        &request_id,
-        call.now,
-    ))
+    Ok(format::canceled(&canceled, &world.listings()[index], call.product, &request_id, call.now))
 }
 
 /// Cancels every order of a symbol.
@@ -308,13 +261,7 @@ pub fn cancel_all(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Valu
     let mut replies = Vec::new();
     for order in open {
         if let Ok(canceled) = world.cancel(call.account, index, OrderKey::Id(order.id), &request_id, call.now) {
-            replies.push(format::canceled(
-                &canceled,
-                &world.listings()[index],
-                call.product,
-                &request_id,
-                call.now,
-            ));
+            replies.push(format::canceled(&canceled, &world.listings()[index], call.product, &request_id, call.now));
         }
     }
     Ok(match spot {
@@ -369,16 +316,7 @@ pub fn trades(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiEr
     };
     let fills: Vec<_> = world.fills(call.account, index).into_iter().filter(fits).collect();
     let oldest_first = from.is_some() || start.is_some();
-    let skip = if oldest_first {
-        0
-    } else {
-        fills.len().saturating_sub(limit)
-    };
+    let skip = if oldest_first { 0 } else { fills.len().saturating_sub(limit) };
     let listing = &world.listings()[index];
-    Ok(fills
-        .iter()
-        .skip(skip)
-        .take(limit)
-        .map(|fill| format::trade(fill, listing, call.product))
-        .collect())
+    Ok(fills.iter().skip(skip).take(limit).map(|fill| format::trade(fill, listing, call.product)).collect())
 }

@@ -35,17 +35,10 @@ impl Params {
                         .map_err(|_| ApiError::new(-1100, "Illegal characters found in a parameter."))
                 };
                 // A base64 signature may come unencoded: its plus signs are not spaces.
-                let value = if name == "signature" {
-                    value.replace('+', "%2B")
-                } else {
-                    value.to_owned()
-                };
+                let value = if name == "signature" { value.replace('+', "%2B") } else { value.to_owned() };
                 params.values.push((decode(name)?, decode(&value)?));
             }
-            let signed: Vec<&str> = kept
-                .into_iter()
-                .filter(|pair| !pair.starts_with("signature="))
-                .collect();
+            let signed: Vec<&str> = kept.into_iter().filter(|pair| !pair.starts_with("signature=")).collect();
             params.payload.push_str(&signed.join("&"));
         }
         Ok(params)
@@ -100,10 +93,7 @@ impl Params {
     pub fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.text(name) {
             None => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|_| ApiError::illegal(name, "^[0-9]{1,20}$")),
+            Some(text) => text.parse().map(Some).map_err(|_| ApiError::illegal(name, "^[0-9]{1,20}$")),
         }
     }
 }

@@ -219,11 +219,7 @@ impl BinanceExchange {
             self.player.bad_frames += 1;
             return;
         };
-        let listing = self
-            .world
-            .listings()
-            .iter()
-            .position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
+        let listing = self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
         let mut message = Message::Other;
         if let Some(index) = listing {
             match frames::read(&channel, data, &self.world.listings()[index]) {
@@ -302,12 +298,7 @@ impl BinanceExchange {
             self.player.bad_frames += 1;
             return;
         };
-        let distance = |chain: &Chain| {
-            chain
-                .pending
-                .back()
-                .map_or(u64::MAX, |depth| depth.last.abs_diff(sequence))
-        };
+        let distance = |chain: &Chain| chain.pending.back().map_or(u64::MAX, |depth| depth.last.abs_diff(sequence));
         let waiting = self.player.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
         let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
             return;
@@ -315,8 +306,7 @@ impl BinanceExchange {
         match frames::read_snapshot(data, &self.world.listings()[index]) {
             Err(_) => self.player.bad_frames += 1,
             Ok(snapshot) => {
-                self.world
-                    .seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
+                self.world.seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
                 self.player.chains[index].seeded = true;
                 for depth in std::mem::take(&mut self.player.chains[index].pending) {
                     self.apply_depth(index, &depth, now);

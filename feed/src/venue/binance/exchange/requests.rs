@@ -53,10 +53,7 @@ impl BinanceExchange {
         }
         self.ban.refused += 1;
         if self.ban.refused > REFUSED_BEFORE_BAN {
-            self.ban = Ban {
-                refused: 0,
-                until: now + BAN,
-            };
+            self.ban = Ban { refused: 0, until: now + BAN };
             return Err(banned(self.ban.until, now));
         }
         let message = format!(
@@ -75,10 +72,7 @@ impl BinanceExchange {
         for (kind, span) in [WindowKind::OrdersShort, WindowKind::OrdersLong].into_iter().zip(spans) {
             let window = self.world.usage(kind, account, now);
             if !window.allowed {
-                let message = format!(
-                    "Too many new orders; current limit is {} orders per {span}.",
-                    window.limit
-                );
+                let message = format!("Too many new orders; current limit is {} orders per {span}.", window.limit);
                 return Err(too_many(-1015, message, window.resets_at, now));
             }
         }
@@ -96,14 +90,11 @@ impl BinanceExchange {
         session: Option<AccountId>,
         now: Nanos,
     ) -> Outcome {
-        let mut outcome = Outcome {
-            result: Ok(json!({})),
-            account: None,
-            fate: RequestFate::Pass,
-        };
+        let mut outcome = Outcome { result: Ok(json!({})), account: None, fate: RequestFate::Pass };
         let kind = match api {
             Api::Place => RequestKind::Place,
             Api::Cancel | Api::CancelAll => RequestKind::Cancel,
+            Api::Depth => RequestKind::Snapshot,
             _ => RequestKind::Other,
         };
         outcome.fate = self.world.request_fate(kind, now);
@@ -125,20 +116,10 @@ impl BinanceExchange {
     ) -> Result<Value, ApiError> {
         let weight = api.weight(self.product, params);
         self.charge_weight(weight, now)?;
-        if let RequestFate::Refuse {
-            status,
-            code,
-            message,
-            retry_after_seconds,
-        } = fate
-        {
+        if let RequestFate::Refuse { status, code, message, retry_after_seconds } = fate {
             let retry_at_ms = retry_after_seconds.map(|wait| now.millis() + i64::try_from(wait).unwrap_or(0) * 1000);
             let refusal = ApiError::new(*code, message.clone()).status(*status);
-            return Err(ApiError {
-                retry_after_seconds: *retry_after_seconds,
-                retry_at_ms,
-                ..refusal
-            });
+            return Err(ApiError { retry_after_seconds: *retry_after_seconds, retry_at_ms, ..refusal });
         }
         let account = self.admit(api, params, api_key, session, now)?;
         *found = account;
@@ -161,14 +142,7 @@ impl BinanceExchange {
             }
             _ => {}
         }
-        let call = Call {
-            product: self.product,
-            api,
-            params,
-            account,
-            server_time,
-            now,
-        };
+        let call = Call { product: self.product, api, params, account, server_time, now };
         let result = methods::handle(&call, self.world.as_mut());
         if api == Api::Place && result.is_ok() && self.product == Product::BinanceSpot {
             self.world.refund(WindowKind::Weight, ADDRESS, weight, now);
@@ -207,17 +181,11 @@ fn banned(until: Nanos, now: Nanos) -> ApiError {
         "Way too much request weight used; IP banned until {}. Please use WebSocket Streams for live updates to avoid bans.",
         until.millis()
     );
-    ApiError {
-        status: 418,
-        ..too_many(-1003, message, until, now)
-    }
+    ApiError { status: 418, ..too_many(-1003, message, until, now) }
 }
 
 fn too_many(code: i64, message: String, until: Nanos, now: Nanos) -> ApiError {
-    let wait = u64::try_from((until - now).millis().max(0))
-        .unwrap_or(0)
-        .div_ceil(1000)
-        .max(1);
+    let wait = u64::try_from((until - now).millis().max(0)).unwrap_or(0).div_ceil(1000).max(1);
     ApiError {
         retry_after_seconds: Some(wait),
         retry_at_ms: Some(until.millis()),

@@ -15,11 +15,7 @@ use spinbook_engine::types::Nanos;
 #[must_use]
 pub fn reply(status: u16, body: &Value) -> HttpResponse {
     let headers = vec![("Content-Type".to_owned(), "application/json;charset=UTF-8".to_owned())];
-    HttpResponse {
-        status,
-        headers,
-        body: body.to_string().into_bytes(),
-    }
+    HttpResponse { status, headers, body: body.to_string().into_bytes() }
 }
 
 /// A refusal as a reply.
@@ -58,27 +54,17 @@ impl BinanceExchange {
 
     fn add_usage(&self, response: &mut HttpResponse, api: Api, account: Option<AccountId>, now: Nanos) {
         let used = self.world.usage(WindowKind::Weight, ADDRESS, now).used;
-        response
-            .headers
-            .push(("X-MBX-USED-WEIGHT".to_owned(), used.to_string()));
-        response
-            .headers
-            .push(("X-MBX-USED-WEIGHT-1M".to_owned(), used.to_string()));
+        response.headers.push(("X-MBX-USED-WEIGHT".to_owned(), used.to_string()));
+        response.headers.push(("X-MBX-USED-WEIGHT-1M".to_owned(), used.to_string()));
         let Some(account) = account else { return };
         if !matches!(api, Api::Place | Api::Cancel | Api::CancelAll | Api::OrderCounts) {
             return;
         }
-        let long = if self.product == Product::BinanceSpot {
-            "1D"
-        } else {
-            "1M"
-        };
+        let long = if self.product == Product::BinanceSpot { "1D" } else { "1M" };
         let names = ["10S", long];
         for ((kind, ..), name) in methods::window_names(self.product)[1..].iter().zip(names) {
             let used = self.world.usage(*kind, account, now).used;
-            response
-                .headers
-                .push((format!("X-MBX-ORDER-COUNT-{name}"), used.to_string()));
+            response.headers.push((format!("X-MBX-ORDER-COUNT-{name}"), used.to_string()));
         }
     }
 }

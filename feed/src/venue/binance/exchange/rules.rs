@@ -13,18 +13,10 @@ pub fn windows(product: Product) -> [(u64, Nanos); 4] {
     let minute = Nanos::from_seconds(60);
     let connections = (300, Nanos::from_seconds(300));
     match product {
-        Product::BinanceSpot => [
-            (6000, minute),
-            (50, Nanos::from_seconds(10)),
-            (160_000, Nanos::from_seconds(86_400)),
-            connections,
-        ],
-        Product::BinanceUsdm => [
-            (2400, minute),
-            (300, Nanos::from_seconds(10)),
-            (1200, minute),
-            connections,
-        ],
+        Product::BinanceSpot => {
+            [(6000, minute), (50, Nanos::from_seconds(10)), (160_000, Nanos::from_seconds(86_400)), connections]
+        }
+        Product::BinanceUsdm => [(2400, minute), (300, Nanos::from_seconds(10)), (1200, minute), connections],
     }
 }
 
@@ -41,10 +33,8 @@ pub fn fees(product: Product) -> (i64, i64) {
 #[must_use]
 pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
     let quotes = ["USDT", "USDC", "FDUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB"];
-    let quote = quotes
-        .into_iter()
-        .find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote))
-        .unwrap_or("USDT");
+    let quote =
+        quotes.into_iter().find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote)).unwrap_or("USDT");
     let base = symbol.strip_suffix(quote).unwrap_or(symbol);
     let lot_size = match product {
         Product::BinanceSpot => "0.00000001",

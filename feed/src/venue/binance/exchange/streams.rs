@@ -17,34 +17,21 @@ const STREAMS_MAX: usize = 1024;
 pub fn door_of(product: Product, path: &str, query: &str) -> Option<StreamDoor> {
     let (route, rest) = match product {
         Product::BinanceSpot => (Route::All, path),
-        Product::BinanceUsdm => match path
-            .split_once('/')
-            .map(|(_, rest)| rest.split_once('/').unwrap_or((rest, "")))
-        {
-            Some(("public", _)) => (Route::Public, &path["/public".len()..]),
-            Some(("market", _)) => (Route::Market, &path["/market".len()..]),
-            Some(("private", _)) => (Route::Private, &path["/private".len()..]),
-            _ => (Route::Public, path),
-        },
+        Product::BinanceUsdm => {
+            match path.split_once('/').map(|(_, rest)| rest.split_once('/').unwrap_or((rest, ""))) {
+                Some(("public", _)) => (Route::Public, &path["/public".len()..]),
+                Some(("market", _)) => (Route::Market, &path["/market".len()..]),
+                Some(("private", _)) => (Route::Private, &path["/private".len()..]),
+                _ => (Route::Public, path),
+            }
+        }
     };
     let parameter = |name: &str| {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs
-            .filter(|(key, _)| *key == name)
-            .map(|(_, value)| value.to_owned())
-            .next()
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
     };
-    let decoded = |text: &str| {
-        percent_encoding::percent_decode_str(text)
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    let mut door = StreamDoor {
-        combined: false,
-        route,
-        subscriptions: Vec::new(),
-        events: None,
-    };
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let mut door = StreamDoor { combined: false, route, subscriptions: Vec::new(), events: None };
     let names = match rest {
         "/stream" | "/stream/" => {
             door.combined = true;
@@ -105,14 +92,7 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
         return refusal(2, text.to_owned(), Value::Null);
     }
     let Some(method) = message.get("method").and_then(Value::as_str) else {
-        return refusal(
-            2,
-            format!(
-                "Invalid request: missing field `method` at line 1 column {}",
-                text.len()
-            ),
-            id,
-        );
+        return refusal(2, format!("Invalid request: missing field `method` at line 1 column {}", text.len()), id);
     };
     let params = message.get("params").and_then(Value::as_array);
     let names: Option<Vec<&str>> = params.and_then(|list| list.iter().map(Value::as_str).collect());
@@ -128,15 +108,10 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
             Value::Null
         }
         ("UNSUBSCRIBE", Some(names)) => {
-            door.subscriptions
-                .retain(|subscription| !names.contains(&subscription.name.as_str()));
+            door.subscriptions.retain(|subscription| !names.contains(&subscription.name.as_str()));
             Value::Null
         }
-        ("LIST_SUBSCRIPTIONS", _) => door
-            .subscriptions
-            .iter()
-            .map(|subscription| json!(subscription.name))
-            .collect(),
+        ("LIST_SUBSCRIPTIONS", _) => door.subscriptions.iter().map(|subscription| json!(subscription.name)).collect(),
         ("SET_PROPERTY" | "GET_PROPERTY", _) => match property(door, method, params) {
             Ok(result) => result,
             Err((code, message)) => return refusal(code, message.to_owned(), id),
@@ -154,10 +129,7 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
 
 fn property(door: &mut StreamDoor, method: &str, params: Option<&Vec<Value>>) -> Result<Value, (i64, &'static str)> {
     let params = params.ok_or((2, "Invalid request: missing field `params`"))?;
-    let name = params
-        .first()
-        .and_then(Value::as_str)
-        .ok_or((2, "Invalid request: property name must be a string"))?;
+    let name = params.first().and_then(Value::as_str).ok_or((2, "Invalid request: property name must be a string"))?;
     if name != "combined" {
         return Err((0, "Unknown property"));
     }
@@ -193,10 +165,7 @@ impl BinanceExchange {
     /// Whether anyone has asked for a market stream.
     pub(super) fn has_market_client(&self) -> bool {
         let asks = |connection: &Connection| match &connection.door {
-            Door::Stream(door) => door
-                .subscriptions
-                .iter()
-                .any(|subscription| !subscription.channel.is_empty()),
+            Door::Stream(door) => door.subscriptions.iter().any(|subscription| !subscription.channel.is_empty()),
             Door::Api(_) => false,
         };
         self.connections.values().any(asks)
@@ -242,10 +211,7 @@ impl BinanceExchange {
     /// Sends a message made here under a channel's name.
     pub(super) fn publish(&mut self, symbol: &str, channel: &str, message: &Value) {
         let inner = message.to_string().into_bytes();
-        let parts = Parts {
-            stream: String::new(),
-            data: 0..inner.len(),
-        };
+        let parts = Parts { stream: String::new(), data: 0..inner.len() };
         self.relay_once(symbol, channel, &parts, &inner, FrameFate::Relay);
     }
 
@@ -267,10 +233,7 @@ impl BinanceExchange {
                 continue;
             };
             let rules = &self.world.listings()[listing];
-            let (bids, asks) = (
-                super::format::levels(rules, &book.bids),
-                super::format::levels(rules, &book.asks),
-            );
+            let (bids, asks) = (super::format::levels(rules, &book.bids), super::format::levels(rules, &book.asks));
             let at = now.millis();
             let message = match self.product {
                 Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),

@@ -66,10 +66,7 @@ impl BinanceExchange {
                 Door::Stream(door) => {
                     let Some(key) = &key else { continue };
                     let listens = door.subscriptions.iter().any(|subscription| subscription.name == *key);
-                    let wanted = door
-                        .events
-                        .as_ref()
-                        .is_none_or(|events| events.iter().any(|event| event == name));
+                    let wanted = door.events.as_ref().is_none_or(|events| events.iter().any(|event| event == name));
                     if listens && wanted {
                         let text = match door.combined {
                             true => json!({"stream": key, "data": message}).to_string(),
@@ -85,10 +82,10 @@ impl BinanceExchange {
     /// The account's listen key: the living one, prolonged, or a new one.
     pub(super) fn start_listen_key(&mut self, account: AccountId, now: Nanos) -> String {
         let made = self.next_listen_key;
-        let entry = self.listen_keys.entry(account).or_insert_with(|| ListenKey {
-            key: listen_key(account, made),
-            expires: now,
-        });
+        let entry = self
+            .listen_keys
+            .entry(account)
+            .or_insert_with(|| ListenKey { key: listen_key(account, made), expires: now });
         entry.expires = now + LISTEN_KEY_LIFE;
         self.next_listen_key = made + 1;
         entry.key.clone()
@@ -96,18 +93,10 @@ impl BinanceExchange {
 
     /// Ends listen keys that were not kept.
     pub(super) fn expire_listen_keys(&mut self, now: Nanos) {
-        let expired: Vec<AccountId> = self
-            .listen_keys
-            .iter()
-            .filter(|(_, key)| key.expires <= now)
-            .map(|(account, _)| *account)
-            .collect();
+        let expired: Vec<AccountId> =
+            self.listen_keys.iter().filter(|(_, key)| key.expires <= now).map(|(account, _)| *account).collect();
         for account in expired {
-            let key = self
-                .listen_keys
-                .get(&account)
-                .map(|key| key.key.clone())
-                .unwrap_or_default();
+            let key = self.listen_keys.get(&account).map(|key| key.key.clone()).unwrap_or_default();
             let at = (now + self.world.clock_skew(now)).millis();
             self.send_user(account, &json!({"e": "listenKeyExpired", "E": at, "listenKey": key}));
             self.listen_keys.remove(&account);
@@ -121,9 +110,7 @@ fn listen_key(account: AccountId, made: u64) -> String {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut key = String::with_capacity(64);
     for _ in 0..64 {
-        mixed = mixed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        mixed = mixed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let index = usize::try_from(mixed >> 33).unwrap_or(0) % letters.len();
         key.push(char::from(letters[index]));
     }
@@ -150,11 +137,9 @@ fn spot_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
     };
     let zero = || "0.00000000".to_owned();
     let (last, last_price, last_value) = match fill {
-        Some(fill) => (
-            format::quantity(listing, fill.lots),
-            format::price(listing, fill.tick),
-            format::amount(fill.value.0, 8),
-        ),
+        Some(fill) => {
+            (format::quantity(listing, fill.lots), format::price(listing, fill.tick), format::amount(fill.value.0, 8))
+        }
         None => (zero(), zero(), zero()),
     };
     let fee = fill.map_or_else(|| "0".to_owned(), |fill| format::amount(fill.fee, 8));
@@ -240,11 +225,7 @@ fn account_update(event: &WorldEvent, listing: &Listing, at: i64) -> Value {
         .collect();
     let position = event.position;
     let lots = position.lots.0;
-    let signed = format!(
-        "{}{}",
-        if lots < 0 { "-" } else { "" },
-        format::units(&listing.quantity, lots.abs())
-    );
+    let signed = format!("{}{}", if lots < 0 { "-" } else { "" }, format::units(&listing.quantity, lots.abs()));
     let cost = spinbook_engine::types::QuoteAtoms(position.cost.0.abs());
     let entry = format::average_price(listing, cost, Lots(lots.abs()), 5);
     json!({

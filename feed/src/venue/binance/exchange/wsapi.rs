@@ -54,23 +54,12 @@ impl BinanceExchange {
             | Api::Unsubscribe => {
                 let weighed = self.charge_weight(api.weight(self.product, &params), now);
                 let result = weighed.and_then(|()| self.session_request(id, api, &params, now));
-                Outcome {
-                    result,
-                    account: session,
-                    fate: RequestFate::Pass,
-                }
+                Outcome { result, account: session, fate: RequestFate::Pass }
             }
             _ => self.request(api, &params, params.text("apiKey"), session, now),
         };
         let asked = params.text("returnRateLimits").map(|text| text == "true");
-        self.api_reply(
-            id,
-            &request_id,
-            outcome.result,
-            &outcome.fate,
-            Some((outcome.account, asked)),
-            now,
-        );
+        self.api_reply(id, &request_id, outcome.result, &outcome.fate, Some((outcome.account, asked)), now);
     }
 
     fn api_door(&mut self, id: ConnectionId) -> Option<&mut ApiDoor> {
@@ -151,10 +140,7 @@ impl BinanceExchange {
             Api::Subscribe => {
                 let unauthorized =
                     || ApiError::new(-1002, "You are not authorized to execute this request.").status(401);
-                let account = self
-                    .api_door(id)
-                    .and_then(|door| door.session)
-                    .ok_or_else(unauthorized)?;
+                let account = self.api_door(id).and_then(|door| door.session).ok_or_else(unauthorized)?;
                 self.subscribe(id, account)
             }
             Api::SubscribeSigned => {
@@ -164,8 +150,7 @@ impl BinanceExchange {
             Api::Unsubscribe => {
                 let number = params.integer("subscriptionId")?;
                 if let Some(door) = self.api_door(id) {
-                    door.subscriptions
-                        .retain(|(other, _)| number.is_some_and(|number| number != i64::from(*other)));
+                    door.subscriptions.retain(|(other, _)| number.is_some_and(|number| number != i64::from(*other)));
                 }
                 Ok(json!({}))
             }
@@ -175,20 +160,12 @@ impl BinanceExchange {
 
     fn signed_by(&self, params: &Params, now: Nanos) -> Result<AccountId, ApiError> {
         let account = auth::account_of(self.world.as_ref(), Some(params.required("apiKey")?))?;
-        auth::check(
-            self.world.as_ref(),
-            account,
-            params,
-            true,
-            self.server_time(now).millis(),
-        )?;
+        auth::check(self.world.as_ref(), account, params, true, self.server_time(now).millis())?;
         Ok(account)
     }
 
     fn subscribe(&mut self, id: ConnectionId, account: AccountId) -> Result<Value, ApiError> {
-        let door = self
-            .api_door(id)
-            .ok_or_else(|| ApiError::new(-1000, "Unknown error."))?;
+        let door = self.api_door(id).ok_or_else(|| ApiError::new(-1000, "Unknown error."))?;
         if door.subscriptions.iter().any(|(_, owner)| *owner == account) {
             return Err(ApiError::new(-2035, "User Data Stream subscription already active."));
         }
@@ -200,10 +177,7 @@ impl BinanceExchange {
 
     fn session_status(&mut self, id: ConnectionId, now: Nanos) -> Value {
         let at = self.server_time(now).millis();
-        let opened = self
-            .connections
-            .get(&id)
-            .map_or(0, |connection| connection.opened.millis());
+        let opened = self.connections.get(&id).map_or(0, |connection| connection.opened.millis());
         let door = self.api_door(id).map(|door| door.clone()).unwrap_or_default();
         let key = door.session.map(|account| self.world.api_key_of(account));
         json!({

@@ -1,88 +1,30 @@
 //! HOT: one client connection from connect to close, never blocking: TCP, TLS, WebSocket upgrade, frames.
 
+mod error;
+mod held;
+mod opening;
+mod settings;
+
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
-use socket2::{SockRef, TcpKeepalive};
 use spinbook_engine::types::Nanos;
-use tungstenite::client::IntoClientRequest;
 use tungstenite::error::ProtocolError as ProtocolFault;
 use tungstenite::handshake::MidHandshake;
-use tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
-use tungstenite::{ClientHandshake, HandshakeError, Message, WebSocket};
+use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tungstenite::{ClientHandshake, Message, WebSocket};
 
-pub use super::connection_error::{ConnectionError, Operation};
+pub use self::error::{ConnectionError, Operation};
+pub use self::settings::{ConnectionLimits, ConnectionSettings};
+
+use self::held::Held;
 use super::pipe::Pipe;
 
 /// Readable bytes behind every frame that [`Connection::poll_frame`] hands out.
 pub const FRAME_PADDING: usize = 64;
 /// Bytes of an upgrade reply's header that are accepted.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
-
-/// How much and how long a connection puts up with.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// Largest message accepted, in bytes; refused before memory is taken.
-    pub message_bytes_max: usize,
-    /// The WebSocket code's read buffer, in bytes.
-    pub read_buffer_bytes: usize,
-    /// Largest amount of unsent bytes kept.
-    pub backlog_bytes_max: usize,
-    /// Connect, TLS and upgrade together.
-    pub open_within: Nanos,
-    /// The closing handshake.
-    pub close_within: Nanos,
-    /// Ping the peer after this much silence.
-    pub ping_after: Nanos,
-    /// Give up after this much silence.
-    pub silent_max: Nanos,
-    /// Least time between two pongs: only the newest ping is answered.
-    pub pong_spacing: Nanos,
-    /// Pings in one second that end the connection.
-    pub pings_per_second_max: u32,
-}
-
-impl ConnectionLimits {
-    /// For public market data: messages up to 1 MiB.
-    pub const PUBLIC: ConnectionLimits = ConnectionLimits {
-        message_bytes_max: 1 << 20,
-        read_buffer_bytes: 16 * 1024,
-        backlog_bytes_max: 256 * 1024,
-        open_within: Nanos::from_millis(5_000),
-        close_within: Nanos::from_millis(1_000),
-        ping_after: Nanos::from_millis(5_000),
-        silent_max: Nanos::from_millis(15_000),
-        pong_spacing: Nanos::from_millis(1_000),
-        pings_per_second_max: 20,
-    };
-    /// For orders and user data: messages up to 256 KiB.
-    pub const PRIVATE: ConnectionLimits = ConnectionLimits {
-        message_bytes_max: 256 * 1024,
-        read_buffer_bytes: 8 * 1024,
-        ..ConnectionLimits::PUBLIC
-    };
-}
-
-/// Where to connect and as what.
-#[derive(Clone, Debug)]
-pub struct ConnectionSettings {
-    /// Resolved address.
-    pub address: SocketAddr,
-    /// Host name: what the certificate must name, and the `Host` header.
-    pub host: String,
-    /// Path and query to upgrade, starting with `/`.
-    pub target: String,
-    /// Whom to trust.
-    pub tls: Arc<ClientConfig>,
-    /// Caps and deadlines.
-    pub limits: ConnectionLimits,
-}
 
 /// One text or binary message in a buffer that has [`FRAME_PADDING`] further readable bytes.
 #[derive(Debug)]
@@ -140,59 +82,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Starts to connect; returns at once.
-    ///
-    /// # Errors
-    /// A malformed host or target, or the system refuses a socket.
-    pub fn open(settings: &ConnectionSettings, now: Nanos) -> Result<Connection, ConnectionError> {
-        let limits = settings.limits;
-        let bare_host = bare_host(&settings.host);
-        let name =
-            ServerName::try_from(bare_host.to_owned()).map_err(|_| ConnectionError::HostName(settings.host.clone()))?;
-        let mut tls = ClientConnection::new(settings.tls.clone(), name).map_err(ConnectionError::Tls)?;
-        tls.set_buffer_limit(None);
-
-        let mut url = String::with_capacity(settings.host.len() + settings.target.len() + 16);
-        url.push_str("wss://");
-        url.push_str(&settings.host);
-        url.push_str(&settings.target);
-        let request = url
-            .into_client_request()
-            .map_err(|error| ConnectionError::Request(error.to_string()))?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(limits.read_buffer_bytes)
-            .write_buffer_size(0)
-            .max_write_buffer_size(limits.backlog_bytes_max)
-            .max_message_size(Some(limits.message_bytes_max))
-            .max_frame_size(Some(limits.message_bytes_max));
-        let handshake = ClientHandshake::start(Pipe::new(tls, true), request, Some(config))
-            .map_err(ConnectionError::from_websocket)?;
-
-        let tcp = TcpStream::connect(settings.address).map_err(ConnectionError::from_socket)?;
-        configure_socket(&tcp).map_err(ConnectionError::from_socket)?;
-        Ok(Connection {
-            tcp,
-            phase: Phase::Connecting(Box::new(handshake)),
-            limits,
-            current: Held::new(),
-            staged: Held::new(),
-            staged_error: None,
-            closing: false,
-            readable: true,
-            backlog: 0,
-            header_bytes: 0,
-            deadline: now + limits.open_within,
-            received_last: now,
-            pinged_at: Nanos::ZERO,
-            pong_last: Nanos::ZERO,
-            ping_window: now,
-            pings_in_window: 0,
-            pings: 0,
-            bytes_received: 0,
-            bytes_sent: 0,
-        })
-    }
-
     /// Registers the socket with a poll, once.
     ///
     /// # Errors
@@ -243,77 +132,6 @@ impl Connection {
         self.pings
     }
 
-    /// Drives connect, TLS and upgrade; call on any event of the socket. Ok(true) once frames can flow.
-    ///
-    /// # Errors
-    /// Any: the connection has ended.
-    pub fn drive_open(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
-        let outcome = self.drive_open_inner(now);
-        if outcome.is_err() {
-            self.end();
-        }
-        outcome
-    }
-
-    fn drive_open_inner(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
-        if let Phase::Connecting(_) = self.phase {
-            if !self.is_connected()? {
-                return Ok(false);
-            }
-            if let Phase::Connecting(handshake) = std::mem::replace(&mut self.phase, Phase::Ended) {
-                self.phase = Phase::Upgrading(handshake);
-            }
-        }
-        loop {
-            self.flush_tls()?;
-            match self.try_upgrade()? {
-                true => break,
-                false if !self.receive_tls(now)? => return Ok(false),
-                false => {}
-            }
-        }
-        self.received_last = now;
-        self.deadline = Nanos::NEVER;
-        Ok(true)
-    }
-
-    fn is_connected(&self) -> Result<bool, ConnectionError> {
-        if let Some(error) = self.tcp.take_error().map_err(ConnectionError::from_socket)? {
-            return Err(ConnectionError::from_socket(error));
-        }
-        match self.tcp.peer_addr() {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(ConnectionError::from_socket(error)),
-        }
-    }
-
-    fn try_upgrade(&mut self) -> Result<bool, ConnectionError> {
-        let handshake = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Upgrading(handshake) => handshake,
-            open @ Phase::Open(_) => {
-                self.phase = open;
-                return Ok(true);
-            }
-            Phase::Connecting(_) | Phase::Ended => return Err(ConnectionError::Ended),
-        };
-        match handshake.handshake() {
-            Ok((websocket, response)) => {
-                if let Some(extension) = response.headers().get("sec-websocket-extensions") {
-                    let named = String::from_utf8_lossy(extension.as_bytes()).into_owned();
-                    return Err(ConnectionError::Extension(named));
-                }
-                self.phase = Phase::Open(Box::new(websocket));
-                Ok(true)
-            }
-            Err(HandshakeError::Interrupted(handshake)) => {
-                self.phase = Phase::Upgrading(Box::new(handshake));
-                Ok(false)
-            }
-            Err(HandshakeError::Failure(error)) => Err(ConnectionError::from_websocket(error)),
-        }
-    }
-
     fn tls(&mut self) -> Option<&mut rustls::Connection> {
         match &mut self.phase {
             Phase::Connecting(handshake) | Phase::Upgrading(handshake) => Some(&mut handshake.get_mut().get_mut().tls),
@@ -351,9 +169,7 @@ impl Connection {
                 if opening && !tls.is_handshaking() {
                     self.header_bytes += state.plaintext_bytes_to_read();
                     if self.header_bytes > HEADER_BYTES_MAX {
-                        return Err(ConnectionError::HeaderTooLarge {
-                            bytes_max: HEADER_BYTES_MAX,
-                        });
+                        return Err(ConnectionError::HeaderTooLarge { bytes_max: HEADER_BYTES_MAX });
                     }
                 }
                 if received == 0 && tls.is_handshaking() {
@@ -444,14 +260,8 @@ impl Connection {
     /// The current message.
     #[inline]
     pub fn frame(&mut self) -> Frame<'_> {
-        let Held {
-            bytes, length, binary, ..
-        } = &mut self.current;
-        Frame {
-            padded: &mut bytes[..*length + FRAME_PADDING],
-            length: *length,
-            binary: *binary,
-        }
+        let Held { bytes, length, binary, .. } = &mut self.current;
+        Frame { padded: &mut bytes[..*length + FRAME_PADDING], length: *length, binary: *binary }
     }
 
     /// Receives one message into `staged`.
@@ -474,14 +284,7 @@ impl Connection {
                 }
                 Ok(Message::Ping(_)) => self.on_ping(now)?,
                 Ok(Message::Close(close)) => {
-                    // Our answer is queued; one attempt to send it before the connection is given up.
-                    let _ = websocket.flush();
-                    websocket.get_mut().tls.send_close_notify();
-                    let _ = self.flush_tls();
-                    let (code, reason) = close.map_or((1005, String::new()), |frame| {
-                        (frame.code.into(), frame.reason.to_string())
-                    });
-                    return Err(ConnectionError::Closed { code, reason });
+                    return Err(self.closed_by_peer(close));
                 }
                 Ok(Message::Pong(_) | Message::Frame(_)) => {}
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -495,6 +298,18 @@ impl Connection {
         }
     }
 
+    /// Answers the peer's closing handshake as far as the socket takes it.
+    // cold: the connection ends here
+    fn closed_by_peer(&mut self, close: Option<CloseFrame>) -> ConnectionError {
+        if let Phase::Open(websocket) = &mut self.phase {
+            let _ = websocket.flush();
+            websocket.get_mut().tls.send_close_notify();
+            let _ = self.flush_tls();
+        }
+        let (code, reason) = close.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
+        ConnectionError::Closed { code, reason }
+    }
+
     /// Tells the peer why the connection fails (1009, 1002 or 1007) as far as the socket takes it.
     fn refuse(&mut self, error: tungstenite::Error) -> ConnectionError {
         let code = match &error {
@@ -505,10 +320,7 @@ impl Connection {
             _ => None,
         };
         if let (Some(code), Phase::Open(websocket)) = (code, &mut self.phase) {
-            let _ = websocket.close(Some(CloseFrame {
-                code,
-                reason: "".into(),
-            }));
+            let _ = websocket.close(Some(CloseFrame { code, reason: "".into() }));
             websocket.get_mut().tls.send_close_notify();
             let _ = self.flush_tls();
         }
@@ -523,9 +335,7 @@ impl Connection {
         }
         self.pings_in_window += 1;
         if self.pings_in_window > self.limits.pings_per_second_max {
-            return Err(ConnectionError::PingFlood {
-                per_second_max: self.limits.pings_per_second_max,
-            });
+            return Err(ConnectionError::PingFlood { per_second_max: self.limits.pings_per_second_max });
         }
         Ok(())
     }
@@ -561,15 +371,10 @@ impl Connection {
         };
         let bytes = self.backlog + text.len();
         if bytes > self.limits.backlog_bytes_max {
-            return Err(ConnectionError::Backlog {
-                bytes,
-                bytes_max: self.limits.backlog_bytes_max,
-            });
+            return Err(ConnectionError::Backlog { bytes, bytes_max: self.limits.backlog_bytes_max });
         }
         let text = std::str::from_utf8(text).map_err(|error| ConnectionError::Request(error.to_string()))?;
-        websocket
-            .send(Message::text(text))
-            .map_err(ConnectionError::from_websocket)?;
+        websocket.send(Message::text(text)).map_err(ConnectionError::from_websocket)?;
         self.backlog = bytes;
         self.flush_tls()?;
         Ok(())
@@ -598,10 +403,7 @@ impl Connection {
         };
         self.closing = true;
         self.deadline = now + self.limits.close_within;
-        let going = websocket.close(Some(CloseFrame {
-            code: CloseCode::Normal,
-            reason: "".into(),
-        }));
+        let going = websocket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }));
         if going.is_err() || self.flush_tls().is_err() {
             self.end();
         }
@@ -618,15 +420,9 @@ impl Connection {
         } else {
             Nanos::NEVER
         };
-        let pong_due = if websocket.get_ref().holds_pong() {
-            self.pong_last + self.limits.pong_spacing
-        } else {
-            Nanos::NEVER
-        };
-        self.deadline
-            .min(self.received_last + self.limits.silent_max)
-            .min(ping_due)
-            .min(pong_due)
+        let pong_due =
+            if websocket.get_ref().holds_pong() { self.pong_last + self.limits.pong_spacing } else { Nanos::NEVER };
+        self.deadline.min(self.received_last + self.limits.silent_max).min(ping_due).min(pong_due)
     }
 
     /// Checks every deadline, pings a silent peer and answers the newest ping.
@@ -647,24 +443,17 @@ impl Connection {
                 true => (Operation::Close, self.limits.close_within),
                 false => (Operation::Open, self.limits.open_within),
             };
-            return Err(ConnectionError::Deadline {
-                operation,
-                limit_ms: limit.millis(),
-            });
+            return Err(ConnectionError::Deadline { operation, limit_ms: limit.millis() });
         }
         let Phase::Open(websocket) = &mut self.phase else {
             return Ok(());
         };
         let silent = now - self.received_last;
         if silent >= self.limits.silent_max {
-            return Err(ConnectionError::Silent {
-                silent_ms: silent.millis(),
-            });
+            return Err(ConnectionError::Silent { silent_ms: silent.millis() });
         }
         if silent >= self.limits.ping_after && self.pinged_at < self.received_last && !self.closing {
-            websocket
-                .send(Message::Ping(tungstenite::Bytes::new()))
-                .map_err(ConnectionError::from_websocket)?;
+            websocket.send(Message::Ping(tungstenite::Bytes::new())).map_err(ConnectionError::from_websocket)?;
             self.pinged_at = now;
             self.flush_tls()?;
         }
@@ -680,58 +469,4 @@ impl Connection {
         self.readable = false;
         self.deadline = Nanos::NEVER;
     }
-}
-
-/// One message with its padding, in memory that is used again.
-struct Held {
-    bytes: Vec<u8>,
-    length: usize,
-    binary: bool,
-    present: bool,
-}
-
-impl Held {
-    fn new() -> Held {
-        Held {
-            bytes: vec![0; 64 * 1024],
-            length: 0,
-            binary: false,
-            present: false,
-        }
-    }
-
-    /// Copies a message in front of its padding; grows to the largest message seen, within the message cap.
-    #[inline]
-    fn hold(&mut self, message: &[u8], binary: bool) {
-        let needed = message.len() + FRAME_PADDING;
-        if self.bytes.len() < needed {
-            self.bytes.resize(needed.next_power_of_two(), 0);
-        }
-        self.bytes[..message.len()].copy_from_slice(message);
-        self.bytes[message.len()..needed].fill(0);
-        self.length = message.len();
-        self.binary = binary;
-    }
-}
-
-/// The host without port and brackets.
-fn bare_host(host: &str) -> &str {
-    if let Some(rest) = host.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or(rest);
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
-/// No delay for small frames, and the kernel's own means against half-open connections.
-fn configure_socket(tcp: &TcpStream) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    let socket = SockRef::from(tcp);
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(10))
-        .with_interval(Duration::from_secs(5))
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(15)))?;
-    Ok(())
 }

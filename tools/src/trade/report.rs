@@ -29,13 +29,7 @@ pub fn report(finished: &Finished) -> Result<Done, Failure> {
 }
 
 fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
-    let Finished {
-        plan,
-        instruments,
-        ended,
-        elapsed,
-        ..
-    } = finished;
+    let Finished { plan, instruments, ended, elapsed, .. } = finished;
     let (engine, lines) = &ended.hot;
     let (hot, io) = (&ended.hot_shared, &ended.io_shared);
     let counters = engine.counters();
@@ -43,10 +37,7 @@ fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
     let mut report = RunReport {
         mode: plan.mode.name().to_owned(),
         venue: plan.product.name().to_owned(),
-        symbols: instruments
-            .iter()
-            .map(|instrument| instrument.symbol.to_string())
-            .collect(),
+        symbols: instruments.iter().map(|instrument| instrument.symbol.to_string()).collect(),
         seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
         quotes: counters.value(Counter::Quotes),
         fills: counters.value(Counter::Fills),
@@ -72,11 +63,7 @@ fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
         report.books.resyncs += session.resyncs;
         live += line.session().live_count() as u64;
     }
-    report.books = Books {
-        live,
-        stale: (instruments.len() as u64).saturating_sub(live),
-        ..report.books
-    };
+    report.books = Books { live, stale: (instruments.len() as u64).saturating_sub(live), ..report.books };
     let refused_here = gateway.refused_late
         + gateway.refused_throttled
         + gateway.refused_not_connected
@@ -102,10 +89,7 @@ fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
 
 fn positions(instruments: &[Instrument], lots: impl Fn(InstrumentId) -> Lots) -> BTreeMap<String, String> {
     let text = |instrument: &Instrument| {
-        (
-            instrument.symbol.to_string(),
-            instrument.quantity.decimal(lots(instrument.id).0).to_string(),
-        )
+        (instrument.symbol.to_string(), instrument.quantity.decimal(lots(instrument.id).0).to_string())
     };
     instruments.iter().map(text).collect()
 }
@@ -119,28 +103,13 @@ fn venue_figures(finished: &Finished) -> Result<Option<Account>, Failure> {
         .iter()
         .map(|instrument| {
             let position = engine.position(instrument.id);
-            Some(Mids {
-                first_doubled: position.mid_doubled_first()?,
-                last_doubled: position.mid_doubled_last()?,
-            })
+            Some(Mids { first_doubled: position.mid_doubled_first()?, last_doubled: position.mid_doubled_last()? })
         })
         .collect();
-    let figures: VenueAccount = venue_account(
-        finished.plan.product,
-        instruments,
-        &venue.start,
-        &venue.end,
-        &venue.trades,
-        &mids,
-    )
-    .map_err(|error| Failure::wrong("the venue's figures cannot be reconciled").because(error))?;
-    let held = |id| {
-        figures
-            .positions
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map_or(Lots::ZERO, |(_, lots)| *lots)
-    };
+    let figures: VenueAccount =
+        venue_account(finished.plan.product, instruments, &venue.start, &venue.end, &venue.trades, &mids)
+            .map_err(|error| Failure::wrong("the venue's figures cannot be reconciled").because(error))?;
+    let held = |id| figures.positions.iter().find(|(other, _)| *other == id).map_or(Lots::ZERO, |(_, lots)| *lots);
     Ok(Some(Account {
         position: positions(instruments, held),
         pnl_quote: atoms_text(figures.pnl_quote),
@@ -166,40 +135,32 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
             report.orders.open_at_exit
         ));
     }
+    if let Some(failure) = &finished.venue_failure {
+        problems.push(format!("the account could not be compared with the venue's: {failure}"));
+    }
     if report.orders.unknown > 0 {
-        problems.push(format!(
-            "{} orders have an unknown outcome: look at the account",
-            report.orders.unknown
-        ));
+        problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
     }
     if report.books.live == 0 {
         problems.push("no book was live at the end".to_owned());
     }
-    if report
-        .venue_account
-        .as_ref()
-        .is_some_and(|account| *account != report.account)
-    {
+    if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
         problems.push("our account and the venue's differ: nothing was traded to align them; look at both".to_owned());
     }
     problems
 }
 
 fn exit_of(finished: &Finished, report: &RunReport) -> Exit {
-    if report
-        .venue_account
-        .as_ref()
-        .is_some_and(|account| *account != report.account)
-    {
+    if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
         return Exit::Wrong;
     }
     let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
-    if open || report.books.live == 0 || finished.ended.gateway.halt_message().is_some() {
+    if open
+        || report.books.live == 0
+        || finished.venue_failure.is_some()
+        || finished.ended.gateway.halt_message().is_some()
+    {
         return Exit::Failed;
     }
-    if finished.interrupted {
-        Exit::Interrupted
-    } else {
-        Exit::Done
-    }
+    if finished.interrupted { Exit::Interrupted } else { Exit::Done }
 }

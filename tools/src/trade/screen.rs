@@ -16,7 +16,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use crate::assembly::atoms_text;
 use crate::report::Percentiles;
 use crate::topology::Running;
-use crate::trade::{Plan, engine_screens};
+use crate::trade::Plan;
 use crate::ui::{LadderRow, OrderRow, ScreenSource, ScreenState};
 
 const TRADING_STATES: [&str; 4] = ["active", "reduce-only", "cancel-only", "halted"];
@@ -41,7 +41,7 @@ impl Watch {
             mode: plan.mode.name(),
             venue: plan.product.name().to_owned(),
             instruments: instruments.to_vec(),
-            screens: engine_screens(engine, instruments.len()),
+            screens: instruments.iter().map(|instrument| engine.screen(instrument.id).clone()).collect(),
             counters: engine.counters().clone(),
             shared: None,
             begun: Instant::now(),
@@ -58,10 +58,7 @@ impl Watch {
     /// What may still be open, for a run that is left at once.
     #[must_use]
     pub fn open_orders_text(&self) -> String {
-        let open = self
-            .shared
-            .as_ref()
-            .map_or(0, |(_, io)| io.open_orders.load(Ordering::Relaxed));
+        let open = self.shared.as_ref().map_or(0, |(_, io)| io.open_orders.load(Ordering::Relaxed));
         let mut text = format!("{open} orders may still be open on {}", self.venue);
         for (cell, instrument) in self.screens.iter().zip(&self.instruments) {
             let Some(snapshot) = cell.read() else { continue };
@@ -86,10 +83,7 @@ impl Watch {
 }
 
 fn level_text(instrument: &Instrument, level: Level) -> (String, String) {
-    (
-        instrument.price.decimal(level.tick.0).to_string(),
-        instrument.quantity.decimal(level.lots.0).to_string(),
-    )
+    (instrument.price.decimal(level.tick.0).to_string(), instrument.quantity.decimal(level.lots.0).to_string())
 }
 
 /// The best price of a side with our own quotes around it, best first.
@@ -97,27 +91,13 @@ fn ladder(instrument: &Instrument, best: Level, own: &[Level], side: Side) -> Ve
     let mut rows: Vec<(i64, LadderRow)> = Vec::new();
     if best.lots.0 > 0 {
         let (price, quantity) = level_text(instrument, best);
-        rows.push((
-            best.tick.0,
-            LadderRow {
-                price,
-                quantity,
-                own: None,
-            },
-        ));
+        rows.push((best.tick.0, LadderRow { price, quantity, own: None }));
     }
     for level in own.iter().filter(|level| level.lots.0 > 0) {
         let (price, quantity) = level_text(instrument, *level);
         match rows.iter_mut().find(|(tick, _)| *tick == level.tick.0) {
             Some((_, row)) => row.own = Some(quantity),
-            None => rows.push((
-                level.tick.0,
-                LadderRow {
-                    price,
-                    quantity: String::new(),
-                    own: Some(quantity),
-                },
-            )),
+            None => rows.push((level.tick.0, LadderRow { price, quantity: String::new(), own: Some(quantity) })),
         }
     }
     rows.sort_by_key(|(tick, _)| if side == Side::Bid { -*tick } else { *tick });
@@ -130,20 +110,10 @@ impl ScreenSource for Watch {
         let instrument = self.instruments[0];
         let orders = Side::BOTH.iter().flat_map(|side| {
             let name = if *side == Side::Bid { "bid" } else { "ask" };
-            snapshot
-                .quotes(*side)
-                .iter()
-                .filter(|level| level.lots.0 > 0)
-                .map(move |level| {
-                    let (price, quantity) = level_text(&instrument, *level);
-                    OrderRow {
-                        side: name,
-                        price,
-                        quantity,
-                        filled: String::new(),
-                        state: "open",
-                    }
-                })
+            snapshot.quotes(*side).iter().filter(|level| level.lots.0 > 0).map(move |level| {
+                let (price, quantity) = level_text(&instrument, *level);
+                OrderRow { side: name, price, quantity, filled: String::new(), state: "open" }
+            })
         });
         let orders = orders.collect();
         let mut latency = Vec::new();
@@ -166,10 +136,7 @@ impl ScreenSource for Watch {
             latency.push(("decode to order", Percentiles::of(&hot.decode_to_order.to_histogram())));
             latency.push(("wire to wire", Percentiles::of(&io.wire_to_wire.to_histogram())));
             counters.push(("stalls", hot.stalls.load(Ordering::Relaxed)));
-            counters.push((
-                "hot_allocations_decision",
-                hot.allocations_decision.load(Ordering::Relaxed),
-            ));
+            counters.push(("hot_allocations_decision", hot.allocations_decision.load(Ordering::Relaxed)));
         }
         counters.push(("orders", self.counters.value(Counter::PlacesSent)));
         ScreenState {

@@ -128,19 +128,16 @@ impl ConnectionError {
     pub(crate) fn from_websocket(error: tungstenite::Error) -> ConnectionError {
         use tungstenite::Error;
         match error {
-            Error::ConnectionClosed | Error::AlreadyClosed => ConnectionError::Closed {
-                code: 1005,
-                reason: String::new(),
-            },
+            Error::ConnectionClosed | Error::AlreadyClosed => {
+                ConnectionError::Closed { code: 1005, reason: String::new() }
+            }
             Error::Io(error) => ConnectionError::from_socket(error),
-            Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => ConnectionError::TooLarge {
-                bytes: size,
-                bytes_max: max_size,
-            },
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => ConnectionError::Closed {
-                code: 1006,
-                reason: String::new(),
-            },
+            Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+                ConnectionError::TooLarge { bytes: size, bytes_max: max_size }
+            }
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                ConnectionError::Closed { code: 1006, reason: String::new() }
+            }
             Error::Http(response) => {
                 let retry_after_seconds = response
                     .headers()
@@ -149,11 +146,7 @@ impl ConnectionError {
                     .and_then(|text| text.trim().parse().ok());
                 let body = response.body().as_deref().unwrap_or_default();
                 let body = String::from_utf8_lossy(&body[..body.len().min(256)]).into_owned();
-                ConnectionError::Upgrade {
-                    status: response.status().as_u16(),
-                    retry_after_seconds,
-                    body,
-                }
+                ConnectionError::Upgrade { status: response.status().as_u16(), retry_after_seconds, body }
             }
             other => ConnectionError::Protocol(other.to_string()),
         }

@@ -1,0 +1,325 @@
+//! COLD: the real program against a real exchange process, both on loopback, with files in a folder of their own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Nothing here may take longer, whatever the fault: a test that waits longer has found a hang.
+const HANG: Duration = Duration::from_secs(60);
+
+/// The program, without anything of this environment that it would listen to.
+pub fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spinbook"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPINBOOK_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("CREDENTIALS_DIRECTORY");
+    // Files that a killed process leaves lie in the folder and go with it.
+    command.env("TMPDIR", folder).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Sends a signal to one process by its number.
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("a shell");
+    assert!(sent.success(), "kill -{name} {process}");
+}
+
+/// A process whose two outputs are collected while it runs.
+pub struct Running {
+    process: Child,
+    started: Instant,
+    out: Option<JoinHandle<String>>,
+    err: Arc<Mutex<String>>,
+    err_reader: Option<JoinHandle<()>>,
+}
+
+/// A process that has ended.
+pub struct Ended {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(mut command: Command) -> Running {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let (mut out, err) = (process.stdout.take().expect("piped"), process.stderr.take().expect("piped"));
+        let collected = Arc::new(Mutex::new(String::new()));
+        let told = collected.clone();
+        let err_reader = std::thread::spawn(move || {
+            for line in BufReader::new(err).lines() {
+                let Ok(line) = line else { return };
+                let mut text = told.lock().expect("no reader panics");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        let out = std::thread::spawn(move || {
+            let mut text = String::new();
+            out.read_to_string(&mut text).expect("stdout is UTF-8");
+            text
+        });
+        Running { process, started: Instant::now(), out: Some(out), err: collected, err_reader: Some(err_reader) }
+    }
+
+    /// What it said so far on standard error.
+    pub fn err(&self) -> String {
+        self.err.lock().expect("no reader panics").clone()
+    }
+
+    /// Waits until standard error holds `text`.
+    pub fn wait_for(&mut self, text: &str) {
+        let until = Instant::now() + HANG;
+        while !self.err().contains(text) {
+            let ended = self.process.try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "it ended without `{text}`:\n{}", self.err());
+            assert!(Instant::now() < until, "no `{text}` in time:\n{}", self.err());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        signal(self.process.id(), "INT");
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ended {
+        let until = self.started + HANG;
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("a child of ours") {
+                break status;
+            }
+            if Instant::now() > until {
+                let _ = self.process.kill();
+                panic!("it hangs:\n{}", self.err());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let elapsed = self.started.elapsed();
+        let out = self.out.take().expect("taken once").join().expect("the reader ends");
+        self.err_reader.take().expect("taken once").join().expect("the reader ends");
+        let code = status.code().unwrap_or_else(|| panic!("it was killed: {status}\n{}", self.err()));
+        Ended { code, out, err: self.err(), elapsed }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Ended {
+    /// Standard output is exactly one line that is exactly one JSON object.
+    #[track_caller]
+    pub fn object(&self) -> Value {
+        assert_eq!(self.out.lines().count(), 1, "stdout is not one line:\n{}\nstderr:\n{}", self.out, self.err);
+        let value: Value = serde_json::from_str(self.out.trim_end()).expect("the line is JSON");
+        assert!(value.is_object(), "{}", self.out);
+        value
+    }
+
+    /// The exit code and every one of `words` on standard error.
+    #[track_caller]
+    pub fn says(&self, code: i32, words: &[&str]) -> &Ended {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        for word in words {
+            assert!(self.err.contains(word), "no `{word}` in:\n{}\n{}", self.err, self.out);
+        }
+        self
+    }
+
+    /// A failure before anything was traded: exit code, the words, advice, and the same in the JSON object.
+    #[track_caller]
+    pub fn refuses(&self, code: i32, words: &[&str]) {
+        self.says(code, words);
+        let error = &self.object()["error"];
+        assert_eq!(error["exit_code"], code, "{error}");
+        assert!(error["next"].is_string() || error["problems"].is_array(), "no advice: {error}");
+    }
+}
+
+/// A whole number of a report, by its path.
+#[track_caller]
+pub fn number(value: &Value, path: &str) -> u64 {
+    value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {value}"))
+}
+
+/// A simulated exchange of its own process.
+pub struct Exchange {
+    process: Child,
+    /// What it said when it began to serve.
+    pub ready: Value,
+    /// Its folder.
+    pub folder: tempfile::TempDir,
+}
+
+impl Exchange {
+    /// Starts one for futures with these faults (TOML).
+    pub fn start(faults: &str) -> Exchange {
+        Exchange::with("binance-usdm", faults)
+    }
+
+    /// Starts one.
+    pub fn with(venue: &str, faults: &str) -> Exchange {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("faults.toml"), faults).expect("writable");
+        let mut command = program(folder.path());
+        command.args(["exchange", "--listen", "127.0.0.1:0", "--json", "--quiet", "--seed", "7", "--venue", venue]);
+        command.args(["--faults", "faults.toml"]);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("it says when it serves");
+        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        Exchange { process, ready, folder }
+    }
+
+    /// A text of what it said.
+    pub fn text(&self, key: &str) -> &str {
+        self.ready[key].as_str().unwrap_or_else(|| panic!("no {key} in {}", self.ready))
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a child of ours");
+        self.process.wait().expect("a child of ours");
+    }
+
+    /// Stops it where it is: its sockets stay open and nothing answers.
+    pub fn freeze(&self) {
+        signal(self.process.id(), "STOP");
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A configuration and credentials in a folder.
+pub struct Setup {
+    folder: tempfile::TempDir,
+}
+
+impl Setup {
+    /// For trading on an exchange, with its HMAC test key on futures and its Ed25519 one on spot.
+    pub fn on(exchange: &Exchange) -> Setup {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let setup = Setup { folder };
+        let ca_file = exchange.text("ca_file");
+        setup.write("run.toml", &config(exchange, ca_file), 0o644);
+        let keys = match exchange.text("venue") {
+            "binance-spot" => format!(
+                "api_key = \"{}\"\nprivate_key = \"\"\"{}\"\"\"\n",
+                exchange.text("api_key_ed25519"),
+                exchange.text("private_key")
+            ),
+            _ => format!("api_key = \"{}\"\nsecret = \"{}\"\n", exchange.text("api_key"), exchange.text("secret")),
+        };
+        setup.write("keys.toml", &keys, 0o600);
+        setup
+    }
+
+    /// Where a file of it is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.path(name);
+        fs::write(&path, text).expect("writable");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("our own file");
+    }
+
+    /// Replaces a text of a file that must hold it.
+    pub fn replace(self, name: &str, from: &str, to: &str) -> Setup {
+        let text = fs::read_to_string(self.path(name)).expect("written");
+        assert!(text.contains(from), "{name} does not hold `{from}`:\n{text}");
+        fs::write(self.path(name), text.replace(from, to)).expect("writable");
+        self
+    }
+
+    /// Starts the program here.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = program(self.folder.path());
+        command.args(arguments);
+        Running::start(command)
+    }
+
+    /// Runs the program here to its end.
+    pub fn spinbook(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).end()
+    }
+
+    /// Starts to trade for so many seconds.
+    pub fn start_live(&self, seconds: u64) -> Running {
+        let seconds = seconds.to_string();
+        self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--seconds", &seconds, "--json"])
+    }
+
+    /// Trades for so many seconds.
+    pub fn live(&self, seconds: u64) -> Ended {
+        self.start_live(seconds).end()
+    }
+}
+
+/// The manual's small configuration with an exchange's addresses and quotes near the touch.
+fn config(exchange: &Exchange, ca_file: &str) -> String {
+    format!(
+        r#"[engine]
+state_dir = "state"
+[[market]]
+venue = "{}"
+symbols = ["BTCUSDT"]
+rest_url = "{}"
+stream_url = "{}"
+ws_api_url = "{}"
+ca_file = "{ca_file}"
+credentials = "keys.toml"
+[strategy]
+kind = "spread"
+spread_bps = 0.6
+levels = 1
+order_size_base = "0.001"
+imbalance_levels = 10
+imbalance_threshold = 0.3
+imbalance_widening = 1.5
+inventory_skew_bps = 5.0
+refresh_tolerance_bps = 0.2
+edge_min_bps = -20.0
+time_in_force = "post-only"
+[risk]
+order_quantity_max_base = "0.01"
+order_notional_max_quote = "1000"
+position_max_base = "0.05"
+price_collar_bps = 50.0
+open_orders_max = 8
+messages_max_per_second = 20
+loss_max_quote_per_day = "1000"
+book_age_max_ms = 2000
+"#,
+        exchange.text("venue"),
+        exchange.text("rest_url"),
+        exchange.text("stream_url"),
+        exchange.text("ws_api_url"),
+    )
+}
