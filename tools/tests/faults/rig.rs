@@ -173,15 +173,24 @@ pub struct Exchange {
 impl Exchange {
     /// Starts one for futures with these faults (TOML).
     pub fn start(faults: &str) -> Exchange {
-        Exchange::with("binance-usdm", faults)
+        Exchange::with("binance-usdm", "127.0.0.1:0", faults)
     }
 
-    /// Starts one.
-    pub fn with(venue: &str, faults: &str) -> Exchange {
+    /// Starts one for spot with these faults.
+    pub fn spot(faults: &str) -> Exchange {
+        Exchange::with("binance-spot", "127.0.0.1:0", faults)
+    }
+
+    /// Starts one for futures on another address.
+    pub fn listening(address: &str) -> Exchange {
+        Exchange::with("binance-usdm", address, "")
+    }
+
+    fn with(venue: &str, address: &str, faults: &str) -> Exchange {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("faults.toml"), faults).expect("writable");
         let mut command = program(folder.path());
-        command.args(["exchange", "--listen", "127.0.0.1:0", "--json", "--quiet", "--seed", "7", "--venue", venue]);
+        command.args(["exchange", "--listen", address, "--json", "--quiet", "--seed", "7", "--venue", venue]);
         command.args(["--faults", "faults.toml"]);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut line = String::new();
@@ -204,6 +213,11 @@ impl Exchange {
     /// Stops it where it is: its sockets stay open and nothing answers.
     pub fn freeze(&self) {
         signal(self.process.id(), "STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        signal(self.process.id(), "CONT");
     }
 }
 
@@ -270,10 +284,15 @@ impl Setup {
         self.start(arguments).end()
     }
 
-    /// Starts to trade for so many seconds.
+    /// Starts to trade on futures for so many seconds.
     pub fn start_live(&self, seconds: u64) -> Running {
+        self.start_live_as("sim0", seconds)
+    }
+
+    /// Starts to trade an account for so many seconds.
+    pub fn start_live_as(&self, account: &str, seconds: u64) -> Running {
         let seconds = seconds.to_string();
-        self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--seconds", &seconds, "--json"])
+        self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", account, "--seconds", &seconds, "--json"])
     }
 
     /// Trades for so many seconds.
