@@ -84,7 +84,7 @@ impl Machine {
         let native = if cfg!(target_feature = "avx2") { "AVX2 at compile time" } else { "default target features" };
         Machine {
             processor: processor(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: crate::threads::cores().len(),
             system: output("uname", &["-srm"]).unwrap_or_else(|| std::env::consts::OS.to_owned()),
             avx2: has_avx2(),
             governor: governor.map_or_else(|_| "unknown".into(), |text| text.trim().to_owned()),

@@ -275,6 +275,6 @@ pub fn path_allocations(recording: &Recording) -> u64 {
 /// The ring contest with the given kinds.
 #[must_use]
 pub fn ring_table(kinds: &[ring::Kind], effort: Effort) -> RingTable {
-    let outcome = ring::contest(kinds, effort.ring_rounds, 20, 100_000);
+    let outcome = ring::contest(kinds, effort.ring_rounds, 200, 100);
     RingTable { one_way: outcome.one_way, stream: outcome.stream, cores: crate::threads::cores().len() }
 }

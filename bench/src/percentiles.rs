@@ -59,7 +59,7 @@ pub struct Row {
     pub name: String,
     /// ns at each of [`PERCENTILES`]: the median of the rounds.
     pub ns: Vec<f64>,
-    /// The mean in the median round, in ns.
+    /// The mean over the frames of each one's median round, in ns.
     pub mean_ns: f64,
     /// Half the distance of the quartiles of the rounds' medians, as a share.
     pub spread: f64,
@@ -88,32 +88,32 @@ pub fn histogram_of(times: &FrameTimes, frames: &[usize]) -> Histogram<u64> {
 pub fn row(outcome: &Outcome, times: &FrameTimes, class: Class) -> Row {
     let frames = class.frames(outcome);
     let mut by_percentile = vec![Vec::new(); PERCENTILES.len()];
-    let mut means = Vec::new();
     for round in &times.rounds {
         let mut histogram = histogram();
         frames.iter().for_each(|&frame| histogram.saturating_record(round[frame] as u64));
         for (values, percentile) in by_percentile.iter_mut().zip(PERCENTILES) {
             values.push(histogram.value_at_percentile(percentile) as f64);
         }
-        means.push(frames.iter().map(|&frame| f64::from(round[frame])).sum::<f64>() / frames.len().max(1) as f64);
     }
     let spread = median_and_spread(&mut by_percentile[0].clone()).1;
-    let line = (class == Class::Depth).then(|| line(outcome, times, &frames)).flatten();
+    let medians = medians(outcome, times, &frames);
+    let line = (class == Class::Depth).then(|| Line::fit(&medians)).flatten();
     Row {
         name: times.name.clone(),
         ns: by_percentile.iter_mut().map(|values| median_and_spread(values).0).collect(),
-        mean_ns: median_and_spread(&mut means).0,
+        mean_ns: medians.iter().map(|median| median.1).sum::<f64>() / medians.len().max(1) as f64,
         spread,
         line,
     }
 }
 
-fn line(outcome: &Outcome, times: &FrameTimes, frames: &[usize]) -> Option<Line> {
+/// Levels and ns of each frame in its median round.
+fn medians(outcome: &Outcome, times: &FrameTimes, frames: &[usize]) -> Vec<(f64, f64)> {
     let point = |&frame: &usize| {
         let mut values: Vec<f64> = times.rounds.iter().map(|round| f64::from(round[frame])).collect();
         (f64::from(outcome.timed.levels[frame]), median_and_spread(&mut values).0)
     };
-    Line::fit(&frames.iter().map(point).collect::<Vec<_>>())
+    frames.iter().map(point).collect()
 }
 
 /// The usual text form of a histogram's percentiles, which plotters of `.hgrm` files read. Values in ns.

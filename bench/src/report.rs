@@ -118,7 +118,7 @@ impl Report {
             "From a frame in a padded buffer until the engine has decided and its intents lie on the rings: decode, \
              sequence rule, book, strategy, quoter, risk. Two stamps around each frame, their cost included. All \
              pipelines end in the same engine and must decide the same; the plain ones push on our ring, too. \
-             Percentiles are medians of the rounds.\n"
+             Percentiles are medians of the rounds; mean and fit take each frame by its median round.\n"
         )?;
         self.figures.path.iter().try_for_each(|table| write_path(out, table))?;
         for (what, path) in &self.plots {
@@ -255,7 +255,11 @@ fn write_ring(out: &mut String, ring: &RingTable, build: &str) -> fmt::Result {
     for (one_way, stream) in ring.one_way.iter().zip(&ring.stream) {
         writeln!(out, "| {} | {} | {} |", one_way.name, cell(one_way), cell(stream))?;
     }
-    writeln!(out, "\nOne way is half a round trip through two rings; the median of blocks of 500 round trips.")
+    writeln!(
+        out,
+        "\nOne way is half a round trip through two rings; the median of blocks of 50 round trips. Flat out: the \
+         median of blocks of 1,000 messages."
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::book::{Book, BookFault, BookState};
 use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
 use crate::touch::{Touch, TouchHistory};
-use crate::types::{Level, Nanos, Side};
+use crate::types::{Level, Nanos, Side, Tick};
 
 /// What happened on one instrument since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,12 +45,36 @@ pub struct Trade {
     pub event_time: Nanos,
 }
 
+/// Best bid and ask of a market that may be quoted on: both there, bid below ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Best {
+    /// The best bid.
+    pub bid: Tick,
+    /// The best ask.
+    pub ask: Tick,
+    /// The highest bid either source shows: a post-only ask stays above it.
+    pub bid_outer: Tick,
+    /// The lowest ask either source shows: a post-only bid stays below it.
+    pub ask_outer: Tick,
+}
+
+impl Best {
+    /// Bid plus ask: twice the mid, exact.
+    #[inline]
+    #[must_use]
+    pub fn mid_doubled(&self) -> i128 {
+        i128::from(self.bid.0) + i128::from(self.ask.0)
+    }
+}
+
 /// One instrument's market data, all of it.
 #[derive(Debug)]
 pub struct Market {
     book: Book,
     touches: TouchHistory,
     last_trade: Option<Trade>,
+    /// What quotes are decided on, as of the last message; none if nothing may be quoted.
+    best: Option<Best>,
     /// Whether the book's sequence is that of a depth message, not of a snapshot.
     at_depth_message: bool,
     received_last: Nanos,
@@ -67,6 +91,7 @@ impl Market {
             book,
             touches: TouchHistory::new(),
             last_trade: None,
+            best: None,
             at_depth_message: false,
             received_last: Nanos::ZERO,
             depth_received_last: Nanos::ZERO,
@@ -85,13 +110,33 @@ impl Market {
         if event.event_time != Nanos::ZERO {
             self.event_time_last = event.event_time;
         }
-        match event.kind {
+        let answer = match event.kind {
             MarketKind::Delta => self.on_delta(event, bids, asks),
             MarketKind::Touch => self.on_touch(event, bids, asks),
-            MarketKind::Trade => self.on_trade(event, bids, asks),
+            MarketKind::Trade => return self.on_trade(event, bids, asks),
             MarketKind::Snapshot => self.on_snapshot(event, bids, asks),
             MarketKind::Lost => self.on_lost(event.lost),
+        };
+        self.best = self.find_best();
+        answer
+    }
+
+    #[inline]
+    fn find_best(&self) -> Option<Best> {
+        if !self.book.is_live() {
+            return None;
         }
+        let (book_bid, book_ask) = (self.book.best_bid()?.tick, self.book.best_ask()?.tick);
+        let (bid, ask) = match self.touches.newest() {
+            Some(touch) if touch.sequence > self.book.sequence() => (touch.bid?.tick, touch.ask?.tick),
+            _ => (book_bid, book_ask),
+        };
+        (bid < ask && book_bid < book_ask && bid.0 > 0).then_some(Best {
+            bid,
+            ask,
+            bid_outer: bid.max(book_bid),
+            ask_outer: ask.min(book_ask),
+        })
     }
 
     fn on_snapshot(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
@@ -119,16 +164,17 @@ impl Market {
         self.counters.levels += (bids.len() + asks.len()) as u64;
         self.depth_received_last = event.received.wall;
         self.at_depth_message = true;
-        let (bid, ask) = (self.book.best_bid(), self.book.best_ask());
         let mut checked = 0;
         let mut matched = 0;
         for touch in self.touches.with_sequence(event.sequence) {
             checked += 1;
-            matched += u64::from(touch.agrees_with(bid, ask));
+            matched += u64::from(touch.agrees_with(self.book.best_bid(), self.book.best_ask()));
         }
-        let answer = self.judge_touches(checked, matched);
-        if answer != Answer::Ok {
-            return answer;
+        if checked > 0 {
+            let answer = self.judge_touches(checked, matched);
+            if answer != Answer::Ok {
+                return answer;
+            }
         }
         self.judge_crossed()
     }
@@ -216,6 +262,7 @@ impl Market {
     /// thread: the way out of a full far store. The market is not Live until the next snapshot.
     pub fn exchange_book(&mut self, book: Book) -> Book {
         self.at_depth_message = false;
+        self.best = None;
         core::mem::replace(&mut self.book, book)
     }
 
@@ -250,6 +297,14 @@ impl Market {
                 event_time: self.event_time_last,
             }),
         }
+    }
+
+    /// The best bid and ask to decide on: the newer of the book and the venue's own best bid/ask, by update id.
+    /// `None` if the market must not be quoted on: not Live, one-sided, locked, crossed, or the bid is not positive.
+    #[inline]
+    #[must_use]
+    pub fn best(&self) -> Option<Best> {
+        self.best
     }
 
     /// Whether a quote may rest on this market: Live, both sides there, and neither crossed nor locked, in the

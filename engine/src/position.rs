@@ -35,6 +35,9 @@ pub struct Fill {
 ///
 /// `profit = cash + inventory x last mid - start inventory x first mid`: fees in the quote asset have left
 /// the cash, fees in the base asset have left the inventory, so both are included.
+///
+/// Of the neutral inventory the profit holds the drift as well, which no quote caused. What trading did is
+/// `cash + (inventory - neutral) x last mid - (start inventory - neutral) x first mid`: the loss stop judges that.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
     atoms_per_tick_lot: i128,
@@ -118,14 +121,20 @@ impl Position {
     }
 
     /// Notes the best bid and ask of a book that may be quoted on; the first is what the start is counted at.
+    /// Returns whether the mid is another than before.
     #[inline]
-    pub fn on_best(&mut self, bid: Tick, ask: Tick) {
-        if let Some(doubled) = bid.0.checked_add(ask.0) {
-            self.mid_doubled_last = Some(doubled);
-            if self.mid_doubled_first.is_none() {
-                self.mid_doubled_first = Some(doubled);
-            }
+    pub fn on_best(&mut self, bid: Tick, ask: Tick) -> bool {
+        let Some(doubled) = bid.0.checked_add(ask.0) else {
+            return false;
+        };
+        if self.mid_doubled_last == Some(doubled) {
+            return false;
         }
+        self.mid_doubled_last = Some(doubled);
+        if self.mid_doubled_first.is_none() {
+            self.mid_doubled_first = Some(doubled);
+        }
+        true
     }
 
     /// Inventory, start included.
@@ -205,6 +214,31 @@ impl Position {
         now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
     }
 
+    /// Twice what trading earned, exact: the profit without the drift of the neutral inventory's value. `None` while
+    /// inventory beyond the neutral one has no price, or if it does not fit.
+    #[inline]
+    #[must_use]
+    pub fn trading_pnl_doubled(&self) -> Option<i128> {
+        let cash = self.cash.0.checked_mul(2)?;
+        let neutral = i128::from(self.lots_neutral.0);
+        let held = i128::from(self.lots.0) - neutral;
+        let held_start = i128::from(self.lots_start.0) - neutral;
+        if held == 0 && held_start == 0 {
+            return Some(cash);
+        }
+        let (first, last) = (self.mid_doubled_first?, self.mid_doubled_last?);
+        // A difference of two i64 times a third stays below 2^127.
+        let now = held * i128::from(last);
+        let start = held_start * i128::from(first);
+        now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
+    }
+
+    /// [`Position::trading_pnl_doubled`], rounded down to a whole atom.
+    #[must_use]
+    pub fn trading_pnl(&self) -> Option<QuoteAtoms> {
+        self.trading_pnl_doubled().map(|doubled| QuoteAtoms(doubled.div_euclid(2)))
+    }
+
     /// The profit, rounded down to a whole atom (10^-18 of the quote asset).
     #[must_use]
     pub fn pnl(&self) -> Option<QuoteAtoms> {
@@ -253,6 +287,37 @@ mod tests {
         assert_eq!(position.exposure(), Lots(-20));
         assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 10 * 10)));
         assert_eq!(position.set_start(Lots(1), Lots(0)), Err(PositionFault::Started));
+    }
+
+    #[test]
+    fn the_drift_of_the_neutral_inventory_is_no_result_of_trading() {
+        let mut position = Position::new(10);
+        position.set_start(Lots(50), Lots(50)).unwrap();
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(0)));
+        assert!(position.on_best(Tick(99), Tick(101)));
+        assert!(position.on_best(Tick(49), Tick(51)));
+        assert!(!position.on_best(Tick(48), Tick(52)), "the same mid");
+        assert_eq!(position.pnl(), Some(QuoteAtoms(-50 * 50 * 10)));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(0)));
+        // Bought at 51 with the mid at 50 and sold at 52: what trading did, wherever the mid goes meanwhile.
+        position.on_fill(&fill(Side::Bid, 51, 20, 3)).unwrap();
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-20 * 10 - 3)));
+        position.on_best(Tick(39), Tick(41));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-20 * 11 * 10 - 3)));
+        position.on_fill(&fill(Side::Ask, 52, 20, 3)).unwrap();
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(20 * 10 - 6)));
+    }
+
+    #[test]
+    fn a_start_beyond_the_neutral_inventory_is_judged_from_the_first_mid() {
+        let mut position = Position::new(10);
+        position.set_start(Lots(70), Lots(50)).unwrap();
+        assert_eq!(position.trading_pnl(), None, "20 lots without a price");
+        position.on_best(Tick(99), Tick(101));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(0)));
+        position.on_best(Tick(89), Tick(91));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-20 * 10 * 10)));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(-70 * 10 * 10)));
     }
 
     #[test]

@@ -305,3 +305,38 @@ fn the_daily_loss_stops_at_its_limit() {
     assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
 }
+
+#[test]
+fn the_drift_of_the_neutral_inventory_does_not_trip_the_loss_stop() {
+    // A spot account that starts with 1,000 lots and counts as flat with them.
+    let plan = |loss_max: i128| {
+        Plan::new().holding(1_000).with(|plan| {
+            plan.instruments[0].0.lots_neutral = Lots(1_000);
+            plan.loss_max = QuoteAtoms(loss_max);
+        })
+    };
+    let (mut desk, bid, _) = quoting(plan(50 * 100 * 1_000));
+    assert_eq!(desk.best(89_999, 90_001), Answer::Ok);
+    assert_eq!(desk.engine.pnl(), QuoteAtoms(-10_000 * 1_000 * 1_000));
+    assert_eq!(desk.engine.trading_pnl(), QuoteAtoms(0));
+    assert_eq!(desk.engine.trading_state(), TradingState::Active);
+    // What a fill does beyond that counts: 100 bought at 99,950, and the mid is 90,000.
+    desk.fill(&bid, 100, 100);
+    assert_eq!(desk.engine.trading_pnl(), QuoteAtoms(-9_950 * 100 * 1_000));
+    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
+    assert_eq!(desk.count(Counter::LossStops), 1);
+}
+
+#[test]
+fn an_operator_who_loosens_a_stop_that_still_holds_is_stopped_again() {
+    let plan = Plan::new().with(|plan| plan.loss_max = QuoteAtoms(50 * 100 * 1_000));
+    let (mut desk, bid, _) = quoting(plan);
+    desk.fill(&bid, 100, 100);
+    desk.places();
+    assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
+    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
+    assert!(desk.engine.set_trading_state(TradingState::Active));
+    // The very same prices again: nothing is valued anew, and the limit holds all the same.
+    assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
+    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
+}

@@ -3,6 +3,7 @@
 //! The protocol lane is sans-IO: bytes, events and `now` in; events, bytes and the next deadline out. The
 //! storage lane reads and writes files. The net lane holds the only sockets, threads and clocks.
 
+pub mod frame_buffer;
 pub mod json;
 pub mod number;
 pub mod record;

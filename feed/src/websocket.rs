@@ -7,6 +7,8 @@ use crate::record::{PADDING_BYTES, PlaintextBuffer};
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 pub const CLIENT_HEADER_BYTES_MAX: usize = 14;
+/// Texts below this length are looked through without a call.
+const SHORT_TEXT_BYTES: usize = 512;
 /// Fragments one message may come in.
 pub const FRAGMENTS_MAX: u32 = 65_536;
 /// The most payload of a control frame (RFC 6455, 5.5).
@@ -308,7 +310,7 @@ impl MessageReader {
             return Ok(());
         }
         let text = &input.unread()[header.header_bytes + valid..header.header_bytes + header.payload_bytes];
-        if text.is_ascii() || core::str::from_utf8(text).is_ok() { Ok(()) } else { Err(WebSocketError::Utf8) }
+        if is_text(text) { Ok(()) } else { Err(WebSocketError::Utf8) }
     }
 
     /// Fails as soon as the part of a frame that is here cannot become valid text.
@@ -368,6 +370,32 @@ impl MessageReader {
         self.pending_assembly = true;
         Ok(Some(Found::Assembled { text: kind == Opcode::Text }))
     }
+}
+
+/// Whether bytes are UTF-8.
+#[inline]
+fn is_text(bytes: &[u8]) -> bool {
+    if bytes.len() < SHORT_TEXT_BYTES {
+        is_short_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).is_ok()
+    }
+}
+
+/// Whether all of a few bytes are ASCII: no early end, and a last block that overlaps the one before it, so that
+/// there is one branch instead of one a byte.
+#[inline]
+fn is_short_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let block = |block: &[u8; 32]| {
+        let words = block.as_chunks::<8>().0;
+        words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word))
+    };
+    let Some(last) = bytes.last_chunk::<32>() else {
+        return bytes.is_ascii();
+    };
+    let (blocks, _) = bytes.as_chunks::<32>();
+    blocks.iter().fold(block(last), |all, next| all | block(next)) & HIGH == 0
 }
 
 /// How many bytes are whole, valid characters; an error if what follows cannot become one.

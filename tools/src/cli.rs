@@ -117,6 +117,9 @@ pub struct DemoArgs {
     /// Seed of the synthetic market; without it one is drawn and reported
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// Neither pins nor spins: for tests that share the machine
+    #[arg(long, hide = true)]
+    pub unpinned: bool,
 }
 
 /// How orders are treated by `run`.

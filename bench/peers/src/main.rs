@@ -15,13 +15,15 @@ use spinbook_bench::{ring, threads};
 
 fn measure(effort: Effort) -> Result<PeerFigures, String> {
     let more = |instrument: &_| vec![Box::new(sonic::SonicTyped::new(increments(instrument))) as Box<dyn PlainDecoder>];
-    threads::pin(threads::cores().len().saturating_sub(1));
-    let mut decode: Vec<DecodeTable> = decode_synthetic(effort, &more)?;
-    for place in 0..CHAINS.len() {
-        if let Some(recording) = Recording::chain(place)? {
-            decode.extend(decode_recorded(&recording, effort, &more)?);
+    let decode = threads::alone(|| -> Result<Vec<DecodeTable>, String> {
+        let mut tables = decode_synthetic(effort, &more)?;
+        for place in 0..CHAINS.len() {
+            if let Some(recording) = Recording::chain(place)? {
+                tables.extend(decode_recorded(&recording, effort, &more)?);
+            }
         }
-    }
+        Ok(tables)
+    })?;
     let mut kinds = ring::Kind::usual();
     kinds.push(ring::Kind::new("rtrb", rings::rtrb));
     let ring = (threads::cores().len() >= 2).then(|| ring_table(&kinds, effort));
@@ -31,27 +33,12 @@ fn measure(effort: Effort) -> Result<PeerFigures, String> {
 fn print(figures: &PeerFigures) {
     for table in &figures.decode {
         for time in &table.times {
-            println!(
-                "{:36} {:32} {:10.1} ns +-{:.1} %",
-                table.what,
-                time.name,
-                time.ns,
-                time.spread * 100.0
-            );
+            println!("{:36} {:32} {:10.1} ns +-{:.1} %", table.what, time.name, time.ns, time.spread * 100.0);
         }
     }
-    for (what, times) in figures
-        .ring
-        .iter()
-        .flat_map(|ring| [("one way", &ring.one_way), ("flat out", &ring.stream)])
-    {
+    for (what, times) in figures.ring.iter().flat_map(|ring| [("one way", &ring.one_way), ("flat out", &ring.stream)]) {
         for time in times {
-            println!(
-                "ring, {what:30} {:32} {:10.1} ns +-{:.1} %",
-                time.name,
-                time.ns,
-                time.spread * 100.0
-            );
+            println!("ring, {what:30} {:32} {:10.1} ns +-{:.1} %", time.name, time.ns, time.spread * 100.0);
         }
     }
 }

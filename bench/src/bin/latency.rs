@@ -77,9 +77,8 @@ fn write_histograms(folder: &PathBuf, recording: &Recording, outcome: &Outcome) 
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    threads::pin(threads::cores().len().saturating_sub(1));
     let play = |recording: &Recording| {
-        let outcome = path_outcome(recording, effort)?;
+        let outcome = threads::alone(|| path_outcome(recording, effort))?;
         print_table(recording, &outcome);
         arguments.out.as_ref().map_or(Ok(()), |folder| write_histograms(folder, recording, &outcome))
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use spinbook_bench::alloc::CountingAllocator;
-use spinbook_bench::machine::{Machine, NoiseMeter};
+use spinbook_bench::machine::{Machine, Noise, NoiseMeter};
 use spinbook_bench::measure::{
     Effort, Figures, PeerFigures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
 };
@@ -27,6 +27,9 @@ Measures every ratio and prints each beside its target.
   --write   writes the report as Markdown to this file, and its plots to bench/plots beside it
   --quick   few rounds: shows that everything runs, its figures are rough
   --no-peers  leaves out bench/peers, which takes minutes to build the first time";
+
+/// Frame-to-order times by recording.
+type Outcomes = Vec<(String, Outcome)>;
 
 #[derive(Default)]
 struct Arguments {
@@ -78,12 +81,11 @@ fn say(arguments: &Arguments, what: &str) {
     }
 }
 
-fn measure(arguments: &Arguments) -> Result<(Figures, Vec<(String, Outcome)>), String> {
-    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+/// Figures and outcomes of everything that one thread measures.
+fn measure_alone(arguments: &Arguments, effort: Effort) -> Result<(Figures, Outcomes), String> {
     let none = |_: &_| Vec::new();
     let mut figures = Figures::default();
     let mut outcomes = Vec::new();
-    threads::pin(threads::cores().len().saturating_sub(1));
     say(arguments, "decode, synthetic sizes");
     figures.decode = decode_synthetic(effort, &none)?;
     let recordings = recordings(&arguments.files, &mut figures.skipped)?;
@@ -100,6 +102,17 @@ fn measure(arguments: &Arguments) -> Result<(Figures, Vec<(String, Outcome)>), S
         figures.path.push(path_table(recording, &outcome));
         outcomes.push((recording.name.clone(), outcome));
     }
+    Ok((figures, outcomes))
+}
+
+fn measure(arguments: &Arguments) -> Result<(Figures, Outcomes, Noise), String> {
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    let (measured, noise) = threads::alone(|| {
+        let meter = NoiseMeter::start();
+        let measured = measure_alone(arguments, effort);
+        (measured, meter.stop())
+    });
+    let (mut figures, outcomes) = measured?;
     say(arguments, "rings");
     if threads::cores().len() >= 2 {
         figures.ring = Some(ring_table(&ring::Kind::usual(), effort));
@@ -114,7 +127,7 @@ fn measure(arguments: &Arguments) -> Result<(Figures, Vec<(String, Outcome)>), S
             Err(why) => figures.skipped.push(format!("bench/peers: {why}")),
         }
     }
-    Ok((figures, outcomes))
+    Ok((figures, outcomes, noise))
 }
 
 /// What bench/peers measures, built and started in its own folder for its own flags.
@@ -160,9 +173,7 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let meter = NoiseMeter::start();
-    let (figures, outcomes) = measure(arguments)?;
-    let noise = meter.stop();
+    let (figures, outcomes, noise) = measure(arguments)?;
     let plots = match &arguments.write {
         Some(file) => write_plots(file, &outcomes)?,
         None => Vec::new(),

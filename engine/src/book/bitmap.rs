@@ -46,6 +46,12 @@ impl Bitmap {
         (self.words[(slot / 64) % WORDS] >> (slot % 64)) & 1 == 1
     }
 
+    /// The bits of the word that holds `slot`, those below the slot left out.
+    #[inline]
+    pub(crate) fn word_from(&self, slot: usize) -> u64 {
+        self.words[(slot / 64) % WORDS] & (u64::MAX << (slot % 64))
+    }
+
     /// The lowest occupied slot that is `slot` or above.
     #[inline]
     pub(crate) fn first_from(&self, slot: usize) -> Option<usize> {

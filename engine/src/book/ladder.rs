@@ -7,6 +7,8 @@
 //! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
 //! strip that enters comes from it. After [`Ladder::settle`] no far level is better than the window.
 
+use core::cell::Cell;
+
 use super::bitmap::Bitmap;
 use super::far::{Far, Place};
 use crate::limits::WINDOW_TICKS;
@@ -34,6 +36,21 @@ pub(crate) struct Ladder {
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
+    /// The lowest key written since the last settling; `KEY_NONE` if none was.
+    written_key: i64,
+    /// The last answer about the first levels, which holds until one of them is written.
+    top: Cell<Top>,
+}
+
+/// What the first levels of a side hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Top {
+    /// How many levels were asked for; zero: nothing is known.
+    levels: usize,
+    /// Key of the last of them; `KEY_NONE` if the side has fewer.
+    pub(crate) key_last: i64,
+    /// Their quantities' sum.
+    pub(crate) lots: i128,
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
@@ -61,7 +78,15 @@ const fn slot_of(key: i64) -> usize {
 impl Ladder {
     /// Over storage that set-up allocated, all zero.
     pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Bitmap, far: Far) -> Ladder {
-        Ladder { window: Window { lots, occupied }, far, low: 0, best_key: KEY_NONE, best_lots: 0 }
+        Ladder {
+            window: Window { lots, occupied },
+            far,
+            low: 0,
+            best_key: KEY_NONE,
+            best_lots: 0,
+            written_key: KEY_NONE,
+            top: Cell::new(Top::default()),
+        }
     }
 
     /// Forgets every level and places the window for a best level at `key`.
@@ -74,6 +99,8 @@ impl Ladder {
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
+        self.written_key = KEY_NONE;
+        self.top.set(Top::default());
     }
 
     /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
@@ -86,7 +113,9 @@ impl Ladder {
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
         let mut kept = true;
+        let mut lowest = KEY_NONE;
         for (key, lots) in levels {
+            lowest = lowest.min(key);
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
                 lots_at[slot] = lots;
@@ -95,6 +124,11 @@ impl Ladder {
                 kept &= self.far.set(key, lots);
             }
         }
+        self.written_key = self.written_key.min(lowest);
+        let top = self.top.get_mut();
+        if lowest <= top.key_last {
+            top.levels = 0;
+        }
         kept
     }
 
@@ -102,6 +136,15 @@ impl Ladder {
     /// the far store has no room for the strip that leaves the window: then nothing moved.
     #[inline]
     pub(crate) fn settle(&mut self) -> bool {
+        // What was written lies behind the best level, which is thus still the first and where it was.
+        if core::mem::replace(&mut self.written_key, KEY_NONE) > self.best_key {
+            return true;
+        }
+        self.find_best()
+    }
+
+    #[inline]
+    fn find_best(&mut self) -> bool {
         let start = slot_of(self.low);
         let occupied = &mut self.window.occupied;
         let slot = occupied.first_from_tidying(start).or_else(|| occupied.first_from_tidying(0));
@@ -203,6 +246,72 @@ impl Ladder {
         }
     }
 
+    /// The first `levels` levels: found once, and known until one of them is written.
+    #[inline]
+    pub(crate) fn top(&self, levels: usize) -> Top {
+        let known = self.top.get();
+        if known.levels == levels && levels != 0 {
+            return known;
+        }
+        let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
+        self.top.set(top);
+        top
+    }
+
+    /// [`Ladder::top`] level by level, far ones included.
+    #[cold]
+    fn top_of_all(&self, levels: usize) -> Top {
+        let mut top = Top { levels, key_last: KEY_NONE, lots: 0 };
+        for (index, (key, lots)) in self.levels().take(levels).enumerate() {
+            top.lots += i128::from(lots);
+            if index + 1 == levels {
+                top.key_last = key;
+            }
+        }
+        top
+    }
+
+    /// [`Ladder::top`] by whole words of the bitmap; none if the window holds fewer levels.
+    fn top_of_window(&self, levels: usize) -> Option<Top> {
+        if levels == 0 || self.best_key == KEY_NONE || !self.is_placed() {
+            return None;
+        }
+        let (lots_at, occupied) = (&*self.window.lots, &self.window.occupied);
+        let start = slot_of(self.low);
+        let mut slot = slot_of(self.best_key);
+        // Slots run from `start` to the array's end and go on at its beginning up to `start`.
+        let mut wrapped = slot < start;
+        let mut left = levels;
+        let mut lots = 0;
+        loop {
+            let mut word = occupied.word_from(slot);
+            let base = slot - slot % 64;
+            if wrapped && base == start - start % 64 {
+                word &= (1 << (start % 64)) - 1;
+            }
+            while word != 0 {
+                slot = (base + word.trailing_zeros() as usize) % WINDOW_TICKS;
+                lots += i128::from(lots_at[slot]);
+                left -= 1;
+                if left == 0 {
+                    let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
+                    return Some(Top { levels, key_last: self.low + offset as i64, lots });
+                }
+                word &= word - 1;
+            }
+            let next = base + 64;
+            let found = (next < WINDOW_TICKS).then(|| occupied.first_from(next)).flatten();
+            slot = match found {
+                Some(slot) if !wrapped || slot < start => slot,
+                _ if wrapped => return None,
+                _ => {
+                    wrapped = true;
+                    occupied.first_from(0).filter(|&slot| slot < start)?
+                }
+            };
+        }
+    }
+
     /// Every level, best first.
     #[inline]
     pub(crate) fn levels(&self) -> LadderLevels<'_> {
@@ -244,6 +353,13 @@ impl Ladder {
         let first = self.far.place_from(self.low);
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
+        }
+        let top = self.top.get();
+        if top.levels != 0 {
+            let slow = self.top_of_all(top.levels);
+            if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
+                return Some("the sum of the first levels is not theirs");
+            }
         }
         if self.best_key != self.first_key() || self.best_lots != self.levels().next().map_or(0, |(_, lots)| lots) {
             return Some("the best level is not the first");

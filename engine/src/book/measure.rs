@@ -3,7 +3,7 @@
 //! The venue's depth includes our own working orders, a recording's does not. The `_net` forms subtract `own`
 //! (our quantity by price, in any order) from the levels and pass over levels that were ours alone.
 
-use super::{Book, Levels};
+use super::{Book, Levels, key_of};
 use crate::types::{Level, Lots, Side, Tick};
 
 /// An exact fraction of integers; as a price, in ticks. The denominator is positive.
@@ -84,6 +84,30 @@ impl Book {
     #[inline]
     #[must_use]
     pub fn depth_net(&self, side: Side, levels: usize, own: &[Level]) -> i128 {
+        if levels == 0 {
+            return 0;
+        }
+        let top = self.ladder(side).top(levels);
+        let mut lots = top.lots;
+        for (index, order) in own.iter().enumerate() {
+            let is_repeated = own[..index].iter().any(|other| other.tick == order.tick);
+            if is_repeated || key_of(side, order.tick) > top.key_last {
+                continue;
+            }
+            let level = Level { tick: order.tick, lots: self.lots_at(side, order.tick) };
+            let net = net_of(level, own);
+            if net.is_zero() && !level.lots.is_zero() {
+                // A level that is ours alone does not count as one of the first: then these are others.
+                return self.depth_net_slow(side, levels, own);
+            }
+            lots -= i128::from(level.lots.0 - net.0);
+        }
+        lots
+    }
+
+    /// [`Book::depth_net`] level by level: what the short way is held against.
+    #[must_use]
+    pub fn depth_net_slow(&self, side: Side, levels: usize, own: &[Level]) -> i128 {
         self.levels_net(side, own).take(levels).map(|level| i128::from(level.lots.0)).sum()
     }
 

@@ -23,8 +23,10 @@ pub struct Desk {
     pub(super) state: TradingState,
     /// Which budget it draws on.
     pub(super) budget: usize,
-    /// Twice its profit when it was last valued.
-    pub(super) pnl_doubled: i128,
+    /// Twice what trading earned on it when it was last valued.
+    pub(super) trading_pnl_doubled: i128,
+    /// That is its value at the last mid and after the last fill.
+    pub(super) valued: bool,
     /// The last look found nothing to do and nothing waiting: the same targets need no other look.
     pub(super) calm: bool,
     /// It changed and was not decided on.
@@ -115,7 +117,7 @@ impl<S> Engine<S> {
             trace: None,
             counters: parts.counters,
             loss: parts.loss,
-            pnl_doubled: 0,
+            trading_pnl_doubled: 0,
             state: TradingState::Active,
             ready: false,
             pause_until: Nanos::ZERO,

@@ -94,7 +94,10 @@ impl<S: Strategy> Engine<S> {
             self.counters.increment(Counter::FillsLate);
         }
         match self.positions[event.instrument.index()].on_fill(&fill) {
-            Ok(()) => self.mark(event.instrument, now),
+            Ok(()) => {
+                self.value(event.instrument, now);
+                self.check_loss(now);
+            }
             Err(_) => {
                 self.counters.increment(Counter::PositionFaults);
                 self.tighten(TradingState::Halted, now);

@@ -53,7 +53,8 @@ pub struct Engine<S> {
     trace: Option<Producer<TraceRecord>>,
     counters: Arc<Counters>,
     loss: LossStop,
-    pnl_doubled: i128,
+    /// Twice what trading earned on all instruments: what the loss stop judges.
+    trading_pnl_doubled: i128,
     state: TradingState,
     /// The gateway is logged on.
     ready: bool,
@@ -153,8 +154,10 @@ impl<S: Strategy> Engine<S> {
             self.counters.increment(Counter::Resyncs);
         }
         if let Some(best) = best {
-            self.positions[index].on_best(best.bid, best.ask);
-            self.mark(event.instrument, now);
+            if self.positions[index].on_best(best.bid, best.ask) || !self.desks[index].valued {
+                self.value(event.instrument, now);
+            }
+            self.check_loss(now);
         }
         answer
     }
@@ -202,11 +205,13 @@ impl<S: Strategy> Engine<S> {
         self.quotable[index] = usable && !old;
     }
 
-    /// Values the instrument and holds the day's result against the loss limit.
-    fn mark(&mut self, instrument: InstrumentId, now: Nanos) {
+    /// Values the instrument anew: the mid or the position is another.
+    fn value(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
         let position = &self.positions[index];
-        let Some(pnl) = position.pnl_doubled() else {
+        let desk = &mut self.desks[index];
+        let Some(pnl) = position.trading_pnl_doubled() else {
+            desk.valued = false;
             if position.mid_doubled_last().is_some() {
                 // There is a price and still no value: the integers cannot hold it.
                 self.counters.increment(Counter::PositionFaults);
@@ -214,9 +219,17 @@ impl<S: Strategy> Engine<S> {
             }
             return;
         };
-        let before = core::mem::replace(&mut self.desks[index].pnl_doubled, pnl);
-        self.pnl_doubled = self.pnl_doubled.saturating_sub(before).saturating_add(pnl);
-        if self.loss.is_reached(self.pnl_doubled, now) && self.state < TradingState::CancelOnly {
+        desk.valued = true;
+        let before = core::mem::replace(&mut desk.trading_pnl_doubled, pnl);
+        if pnl != before {
+            self.trading_pnl_doubled = self.trading_pnl_doubled.saturating_sub(before).saturating_add(pnl);
+        }
+    }
+
+    /// Holds what trading did today against the loss limit.
+    #[inline]
+    fn check_loss(&mut self, now: Nanos) {
+        if self.loss.is_reached(self.trading_pnl_doubled, now) && self.state < TradingState::CancelOnly {
             self.counters.increment(Counter::LossStops);
             self.tighten(TradingState::CancelOnly, now);
         }
@@ -337,6 +350,7 @@ impl<S> Engine<S> {
         lots_start: crate::types::Lots,
         lots_neutral: crate::types::Lots,
     ) -> Result<(), crate::position::PositionFault> {
+        self.desks[instrument.index()].valued = false;
         self.positions[instrument.index()].set_start(lots_start, lots_neutral)
     }
 
@@ -385,7 +399,18 @@ impl<S> Engine<S> {
     /// engine are meant to share a quote asset.
     #[must_use]
     pub fn pnl(&self) -> QuoteAtoms {
-        QuoteAtoms(self.pnl_doubled.div_euclid(2))
+        QuoteAtoms(self.sum_of(Position::pnl_doubled).div_euclid(2))
+    }
+
+    /// What trading earned on all instruments since the start: [`Engine::pnl`] without the drift of the neutral
+    /// inventories' value. The daily loss limit is held against it.
+    #[must_use]
+    pub fn trading_pnl(&self) -> QuoteAtoms {
+        QuoteAtoms(self.sum_of(Position::trading_pnl_doubled).div_euclid(2))
+    }
+
+    fn sum_of(&self, doubled: impl Fn(&Position) -> Option<i128>) -> i128 {
+        self.positions.iter().filter_map(doubled).fold(0, i128::saturating_add)
     }
 
     /// Fees of all instruments.

@@ -8,8 +8,10 @@ const NANOS_PER_DAY: i64 = 86_400 * 1_000_000_000;
 #[derive(Clone, Copy, Debug)]
 pub struct LossStop {
     loss_max: QuoteAtoms,
-    day: i64,
-    pnl_doubled_at_midnight: i128,
+    /// The next midnight; before everything at first.
+    day_end: Nanos,
+    /// Twice the result at which the limit is reached today.
+    floor_doubled: i128,
     started: bool,
 }
 
@@ -17,21 +19,25 @@ impl LossStop {
     /// Stops at a loss of `loss_max` or more since midnight UTC, or since the start on the first day.
     #[must_use]
     pub const fn new(loss_max: QuoteAtoms) -> LossStop {
-        LossStop { loss_max, day: 0, pnl_doubled_at_midnight: 0, started: false }
+        LossStop { loss_max, day_end: Nanos(i64::MIN), floor_doubled: i128::MIN, started: false }
     }
 
-    /// Whether the limit is reached, given twice the result of all instruments since the start.
+    /// Whether the limit is reached, given twice what trading earned on all instruments since the start.
     #[inline]
     pub fn is_reached(&mut self, pnl_doubled: i128, now: Nanos) -> bool {
-        let day = now.0.div_euclid(NANOS_PER_DAY);
-        if !self.started || day > self.day {
-            // The first day counts from the start of the run, where the result is zero.
-            self.pnl_doubled_at_midnight = if self.started { pnl_doubled } else { 0 };
-            self.started = true;
-            self.day = day;
+        if now >= self.day_end {
+            self.begin_day(pnl_doubled, now);
         }
-        let lost_doubled = self.pnl_doubled_at_midnight.saturating_sub(pnl_doubled);
-        lost_doubled >= self.loss_max.0.saturating_mul(2)
+        pnl_doubled <= self.floor_doubled
+    }
+
+    #[cold]
+    fn begin_day(&mut self, pnl_doubled: i128, now: Nanos) {
+        // The first day counts from the start of the run, where the result is zero.
+        let before = if self.started { pnl_doubled } else { 0 };
+        self.started = true;
+        self.day_end = Nanos((now.0.div_euclid(NANOS_PER_DAY) + 1).saturating_mul(NANOS_PER_DAY));
+        self.floor_doubled = before.saturating_sub(self.loss_max.0.saturating_mul(2));
     }
 }
 

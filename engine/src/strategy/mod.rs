@@ -4,9 +4,10 @@ pub mod spread;
 mod targets;
 mod view;
 
+pub use crate::market::Best;
 pub use spread::{Spread, SpreadSettings};
 pub use targets::{Quote, Quotes, Targets};
-pub use view::{Best, View, best_of};
+pub use view::{View, best_of};
 
 use crate::types::InstrumentId;
 

@@ -29,6 +29,9 @@ use super::{Best, Quote, Quotes, Strategy, Targets, View};
 /// One, in millionths.
 const ONE: i128 = 1_000_000;
 
+/// Quantities up to this, added and times a rate up to [`ONE`], fit 64 bits.
+const SHORT_LOTS_MAX: u128 = (1 << 41) - 1;
+
 /// How one instrument is quoted. Rates are in millionths: 1 bp = 100, a factor of 1.5 = 1,500,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpreadSettings {
@@ -109,7 +112,14 @@ pub fn check(settings: &SpreadSettings) -> Result<(), &'static str> {
 /// The widened full spread, in millionths, rounded up.
 fn width(settings: &SpreadSettings, (bid, ask): (i128, i128)) -> i128 {
     let spread = i128::from(settings.spread_millionths);
-    let beyond = (bid - ask).abs() * ONE > (bid + ask) * i128::from(settings.imbalance_threshold_millionths);
+    let threshold = settings.imbalance_threshold_millionths;
+    let beyond = if (bid | ask) as u128 <= SHORT_LOTS_MAX && threshold.unsigned_abs() <= ONE as u64 {
+        // In 64 bits, where the quantities of nearly every market fit.
+        let (bid, ask) = (bid as i64, ask as i64);
+        (bid - ask).abs() * ONE as i64 > (bid + ask) * threshold
+    } else {
+        (bid - ask).abs() * ONE > (bid + ask) * i128::from(threshold)
+    };
     if settings.imbalance_levels > 0 && beyond {
         (spread * i128::from(settings.imbalance_widening_millionths) + ONE - 1) / ONE
     } else {

@@ -2,50 +2,18 @@
 
 use crate::book::Book;
 use crate::limits::QUOTE_LEVELS_MAX;
-use crate::market::Market;
+use crate::market::{Best, Market};
 use crate::position::Position;
 use crate::touch::Touch;
-use crate::types::{InstrumentId, InstrumentSettings, Level, Lots, Nanos, Side, Tick};
+use crate::types::{InstrumentId, InstrumentSettings, Level, Lots, Nanos, Side};
 use crate::working::Working;
-
-/// Best bid and ask of a market that may be quoted on: both there, bid below ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Best {
-    /// The best bid.
-    pub bid: Tick,
-    /// The best ask.
-    pub ask: Tick,
-    /// The highest bid either source shows: a post-only ask stays above it.
-    pub bid_outer: Tick,
-    /// The lowest ask either source shows: a post-only bid stays below it.
-    pub ask_outer: Tick,
-}
-
-impl Best {
-    /// Bid plus ask: twice the mid, exact.
-    #[inline]
-    #[must_use]
-    pub fn mid_doubled(&self) -> i128 {
-        i128::from(self.bid.0) + i128::from(self.ask.0)
-    }
-}
 
 /// The best bid and ask to decide on: the newer of the book and the venue's own best bid/ask, by update id.
 /// `None` if the market must not be quoted on: not Live, one-sided, locked or crossed.
 #[inline]
 #[must_use]
 pub fn best_of(market: &Market) -> Option<Best> {
-    if !market.is_quotable() {
-        return None;
-    }
-    let book = market.book();
-    let (book_bid, book_ask) = (book.best_bid()?.tick, book.best_ask()?.tick);
-    let reference = market.reference()?;
-    let (bid, ask) = (reference.bid?.tick, reference.ask?.tick);
-    if bid.0 <= 0 {
-        return None;
-    }
-    Some(Best { bid, ask, bid_outer: bid.max(book_bid), ask_outer: ask.min(book_ask) })
+    market.best()
 }
 
 /// Everything a strategy may look at, on one turn.

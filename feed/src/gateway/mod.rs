@@ -196,12 +196,13 @@ impl Gateway {
     /// A gateway that has done nothing yet: call [`Gateway::on_timer`], then carry out what it wants.
     #[must_use]
     pub fn new(settings: GatewaySettings, credentials: Credentials, instruments: Vec<Instrument>) -> Gateway {
-        let side = BinanceOrders::new(
+        let mut side = BinanceOrders::new(
             settings.product,
             credentials,
             settings.receive_window_ms,
             settings.self_trade_prevention,
         );
+        side.prepare(&instruments);
         let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
         Gateway {
             throttle: Throttle::new(&settings.rates, settings.budget_percent, settings.cancel_reserve_percent),

@@ -32,8 +32,8 @@ pub struct HotShared {
     pub allocations_thread: AtomicU64,
     /// Frame in hand to order on the ring.
     pub decode_to_order: LatencyBuckets,
-    /// Times the screen's mailbox was full.
-    pub screens_dropped: AtomicU64,
+    /// Books that were given more room for levels far from the touch.
+    pub books_enlarged: AtomicU64,
 }
 
 /// A counter with a single writer: a load and a store instead of a locked add.

@@ -9,8 +9,9 @@ use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::{Answer, ExecutionEvent, MarketEvent};
 use spinbook_engine::ring::Consumer;
+use spinbook_engine::setup::larger_book;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{Level, Nanos, Stamp};
+use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 
 use super::clock::{Clock, CycleScale, StallDetector, cycles};
 use super::hot_shared::{AllocationProbe, HotShared, add};
@@ -73,6 +74,8 @@ pub struct Reactor<S> {
     stalls: StallDetector,
     housekeeping: Nanos,
     draining: bool,
+    /// How often each book was full, as far as it was answered.
+    times_full: Vec<u64>,
 }
 
 /// Market events go to the engine; all frames of a burst but its newest without a decision.
@@ -110,6 +113,7 @@ impl<S: Strategy> Reactor<S> {
     pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
         let ReactorParts { engine, lines, executions, snapshots, clock, scale, shared } = parts;
         let now = clock.now();
+        let times_full = vec![0; engine.instrument_count()];
         Ok(Reactor {
             engine,
             lines,
@@ -131,6 +135,7 @@ impl<S: Strategy> Reactor<S> {
             stalls: StallDetector::new(now, settings.stall_min),
             housekeeping: now,
             draining: false,
+            times_full,
         })
     }
 
@@ -262,11 +267,34 @@ impl<S: Strategy> Reactor<S> {
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
             line.on_timer(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
         }
+        self.enlarge_books();
         if !self.draining && self.shared.drain.load(Ordering::Acquire) {
             self.draining = true;
             self.engine.begin_shutdown(now);
         }
         self.meter.keep(&self.engine, &self.shared, &self.settings, now);
+    }
+
+    /// A book whose store of far levels was full is not Live; before its snapshot comes it gets a larger one.
+    fn enlarge_books(&mut self) {
+        for index in 0..self.engine.instrument_count() {
+            let instrument = InstrumentId(index as u16);
+            let times_full = self.engine.market(instrument).counters().far_full;
+            if times_full > self.times_full[index] {
+                self.times_full[index] = times_full;
+                self.enlarge_book(instrument);
+            }
+        }
+    }
+
+    // cold: it happens a few times in a book's life, and the book is dark until its snapshot comes anyway
+    #[cold]
+    fn enlarge_book(&mut self, instrument: InstrumentId) {
+        let market = self.engine.market_mut(instrument);
+        if let Some(larger) = larger_book(market.book()) {
+            drop(market.exchange_book(larger));
+            add(&self.shared.books_enlarged, 1);
+        }
     }
 
     #[cold]

@@ -444,6 +444,10 @@ pub trait OrderSide {
     fn can_ask_fills(&self) -> bool;
     /// Tells that the session is (or is no longer) logged on.
     fn set_logged_on(&mut self, logged_on: bool);
+    /// Renders what is constant in the requests for these instruments, once, at set-up.
+    fn prepare(&mut self, instruments: &[Instrument]) {
+        let _ = instruments;
+    }
     /// Appends one request as a text message. `venue_now` is the venue's clock as we know it.
     fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>);
     /// Understands one text message.

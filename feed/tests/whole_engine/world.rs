@@ -76,7 +76,7 @@ pub struct World {
     current: BTreeMap<Owner, ConnectionId>,
     connections: u64,
     cuts: Vec<(Nanos, bool)>,
-    heal: Nanos,
+    disturbed: Option<(u64, u64, Nanos)>,
     in_flight: BTreeMap<u8, u64>,
     ids_used: BTreeSet<u64>,
     trades_seen: BTreeSet<u64>,
@@ -106,7 +106,7 @@ impl World {
         let gateway = Gateway::new(
             GatewaySettings::new(product, GatewayMode::Live, 77, limits),
             setup::credentials(),
-            vec![instrument.clone()],
+            vec![instrument],
         );
         World {
             now: setup::START,
@@ -124,7 +124,7 @@ impl World {
             current: BTreeMap::new(),
             connections: 0,
             cuts: Vec::new(),
-            heal: Nanos::NEVER,
+            disturbed: None,
             in_flight: BTreeMap::new(),
             ids_used: BTreeSet::new(),
             trades_seen: BTreeSet::new(),
@@ -143,9 +143,10 @@ impl World {
         self.cuts.push((setup::START + after, false));
     }
 
-    /// Random faults end so long after the start, so that everything can come to rest.
-    pub fn heal_after(mut self, after: Nanos) -> World {
-        self.heal = setup::START + after;
+    /// Depth frames are lost and doubled at random, so many of 1,000 each, until so long after the start: then
+    /// everything can come to rest.
+    pub fn disturb(mut self, lost: u64, doubled: u64, after: Nanos) -> World {
+        self.disturbed = Some((lost, doubled, setup::START + after));
         self
     }
 
@@ -330,14 +331,30 @@ impl World {
         true
     }
 
+    /// How often a frame arrives: once, unless it is disturbed.
+    fn copies(&mut self, text: &[u8]) -> u32 {
+        let Some((lost, doubled, until)) = self.disturbed else { return 1 };
+        if self.now >= until || !text.windows(11).any(|part| part == b"depthUpdate") {
+            return 1;
+        }
+        match self.random_below(1_000) as u64 {
+            draw if draw < lost => 0,
+            draw if draw < lost + doubled => 2,
+            _ => 1,
+        }
+    }
+
     fn pump_exchange(&mut self) -> bool {
         let Some(output) = self.exchange.poll_output() else {
             return false;
         };
         match output {
             ExchangeOutput::Text { connection, text } => {
-                let at = self.arrival();
-                self.mail.send(2 * connection.0 + 1, at, Parcel::ToClient { connection, text });
+                for _ in 0..self.copies(&text) {
+                    let at = self.arrival();
+                    let text = text.clone();
+                    self.mail.send(2 * connection.0 + 1, at, Parcel::ToClient { connection, text });
+                }
             }
             ExchangeOutput::Ping { connection, .. } => {
                 let at = self.arrival();

@@ -23,7 +23,8 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let product = Product::from_name(&arguments.venue)
         .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
     let available = threads::cores();
-    let cores = Cores::share(&available, Cores::default_hot(&available));
+    let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
+    let cores = Cores::share(&available, hot_core);
     let mut child = ExchangeChild::start(arguments, cores.rest)?;
     let ready = child.ready.clone();
     tracing::info!("the exchange serves a {} market on {}", ready.market, ready.rest_url);

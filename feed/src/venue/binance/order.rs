@@ -7,7 +7,9 @@ use crate::number::TEXT_MAX;
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode;
 use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text};
-use crate::venue::binance::sign::Credentials;
+use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
+use crate::venue::binance::sign::{Credentials, Key, SIGNATURE_BYTES_MAX};
+use crate::venue::binance::template::{MARK, MARK_TEXT, Signer, Template};
 use crate::venue::instrument::Instrument;
 use crate::venue::orders::{
     ClientOrderId, Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request,
@@ -16,6 +18,8 @@ use crate::venue::orders::{
 
 /// Longest receive window that the venue takes.
 pub const RECEIVE_WINDOW_MS_MAX: i64 = 60_000;
+/// A prepared request is no longer than this.
+pub const PREPARED_BYTES_MAX: usize = 1_024;
 
 /// What happens when an order of ours would meet another of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +55,14 @@ pub struct BinanceOrders {
     logged_on: bool,
     parameters: Parameters,
     id_text: String,
+    prepared: Prepared,
+}
+
+/// The values of a new order that change from one to the next, as text.
+struct OrderTexts<'a> {
+    quantity: &'a str,
+    price: &'a str,
+    name: &'a str,
 }
 
 impl BinanceOrders {
@@ -71,7 +83,93 @@ impl BinanceOrders {
             logged_on: false,
             parameters: Parameters::new(),
             id_text: String::with_capacity(24),
+            prepared: Prepared::default(),
         }
+    }
+
+    /// Writes a new order or a cancel of a prepared instrument into `out`, the same bytes that
+    /// [`OrderSide::encode`] appends, and gives their length. Allocates nothing.
+    ///
+    /// `None` for other requests, for instruments that were not prepared, or if `out` is too small.
+    #[inline]
+    pub fn encode_prepared(
+        &self,
+        id: RequestId,
+        request: &Request<'_>,
+        venue_now: Nanos,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let sign = |text: &[u8], out: &mut [u8; SIGNATURE_BYTES_MAX]| self.credentials.sign_into(text, out);
+        let signer = match &self.credentials.key {
+            Key::Hmac(key) => Signer::Hmac(key.states()),
+            Key::Ed25519(_) => Signer::Other(&sign),
+        };
+        self.prepared.write(id, request, venue_now, self.logged_on, &signer, out)
+    }
+
+    /// Appends any request, every parameter rendered anew: what the prepared ones are measured against.
+    pub fn encode_plain(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>) {
+        self.parameters.clear();
+        let (method, proof) = self.fill(request);
+        self.prove(proof, venue_now);
+        self.id_text.clear();
+        self.id_text.push(kind_letter(request.kind()));
+        push_integer(i64::try_from(id.0).unwrap_or(i64::MAX), &mut self.id_text);
+        self.write_request(method, out);
+    }
+
+    fn write_request(&mut self, method: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":");
+        push_json_text(&self.id_text, out);
+        out.extend_from_slice(b",\"method\":");
+        push_json_text(method, out);
+        if !self.parameters.is_empty() {
+            out.extend_from_slice(b",\"params\":");
+            self.parameters.write_json(out);
+        }
+        out.push(b'}');
+    }
+
+    /// The template of a request whose own parameters are in place, with marks for what changes.
+    fn template(&mut self, method: &str, signed: bool) -> Option<Template> {
+        self.parameters.number("recvWindow", self.receive_window_ms);
+        self.parameters.number_to_come("timestamp", MARK_TEXT);
+        if signed {
+            self.parameters.text("apiKey", self.credentials.api_key.as_str());
+            self.parameters.signature_to_come(MARK_TEXT);
+        }
+        self.id_text.clear();
+        self.id_text.push(MARK);
+        let mut request = Vec::new();
+        self.write_request(method, &mut request);
+        let payload = signed.then(|| self.parameters.payload().as_bytes());
+        let states = match &self.credentials.key {
+            Key::Hmac(key) => Some(key.states()),
+            Key::Ed25519(_) => None,
+        };
+        Template::new(&request, payload, states)
+    }
+
+    fn template_set(&mut self, instrument: &Instrument, signed: bool) -> Option<Set> {
+        let mut place = Vec::with_capacity(SIDES.len());
+        for side in SIDES {
+            let mut row = Vec::with_capacity(TIMES_IN_FORCE.len());
+            for time_in_force in TIMES_IN_FORCE {
+                self.parameters.clear();
+                let texts = OrderTexts { quantity: MARK_TEXT, price: MARK_TEXT, name: MARK_TEXT };
+                let method = self.place_texts(instrument, side, time_in_force, &texts);
+                row.push(self.template(method, signed)?);
+            }
+            place.push(row.try_into().ok()?);
+        }
+        self.parameters.clear();
+        self.symbol(instrument);
+        self.parameters.text("origClientOrderId", MARK_TEXT);
+        let cancel_ours = self.template("order.cancel", signed)?;
+        self.parameters.clear();
+        self.symbol(instrument);
+        self.parameters.number_to_come("orderId", MARK_TEXT);
+        Some(Set { place: place.try_into().ok()?, cancel_ours, cancel_venue: self.template("order.cancel", signed)? })
     }
 
     /// The account's credentials.
@@ -81,18 +179,34 @@ impl BinanceOrders {
     }
 
     fn place(&mut self, order: &NewOrder<'_>) -> &'static str {
-        let mut buffer = [0u8; TEXT_MAX];
+        let (mut quantity, mut price) = ([0u8; TEXT_MAX], [0u8; TEXT_MAX]);
         let instrument = order.instrument;
-        self.parameters.text("symbol", instrument.symbol.as_str());
-        self.parameters.text("side", side_name(order.side));
-        let (kind, time_in_force) = order_type(self.product, order.time_in_force);
+        let name = ClientOrderId::new(order.order);
+        let texts = OrderTexts {
+            quantity: instrument.quantity.format(order.lots.0, &mut quantity),
+            price: instrument.price.format(order.tick.0, &mut price),
+            name: name.as_str(),
+        };
+        self.place_texts(instrument, order.side, order.time_in_force, &texts)
+    }
+
+    fn place_texts(
+        &mut self,
+        instrument: &Instrument,
+        side: Side,
+        time_in_force: TimeInForce,
+        texts: &OrderTexts<'_>,
+    ) -> &'static str {
+        self.symbol(instrument);
+        self.parameters.text("side", side_name(side));
+        let (kind, time_in_force) = order_type(self.product, time_in_force);
         self.parameters.text("type", kind);
         if let Some(time_in_force) = time_in_force {
             self.parameters.text("timeInForce", time_in_force);
         }
-        self.parameters.text("quantity", instrument.quantity.format(order.lots.0, &mut buffer));
-        self.parameters.text("price", instrument.price.format(order.tick.0, &mut buffer));
-        self.parameters.text("newClientOrderId", ClientOrderId::new(order.order).as_str());
+        self.parameters.text("quantity", texts.quantity);
+        self.parameters.text("price", texts.price);
+        self.parameters.text("newClientOrderId", texts.name);
         self.parameters.text("newOrderRespType", "ACK");
         self.parameters.text("selfTradePreventionMode", self.self_trade_prevention.name());
         "order.place"
@@ -201,22 +315,27 @@ impl OrderSide for BinanceOrders {
         self.logged_on = logged_on;
     }
 
-    fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>) {
-        self.parameters.clear();
-        let (method, proof) = self.fill(request);
-        self.prove(proof, venue_now);
-        self.id_text.clear();
-        self.id_text.push(kind_letter(request.kind()));
-        push_integer(i64::try_from(id.0).unwrap_or(i64::MAX), &mut self.id_text);
-        out.extend_from_slice(b"{\"id\":");
-        push_json_text(&self.id_text, out);
-        out.extend_from_slice(b",\"method\":");
-        push_json_text(method, out);
-        if !self.parameters.is_empty() {
-            out.extend_from_slice(b",\"params\":");
-            self.parameters.write_json(out);
+    fn prepare(&mut self, instruments: &[Instrument]) {
+        let mut prepared = Vec::with_capacity(instruments.len());
+        for instrument in instruments {
+            let sets = self.template_set(instrument, true).zip(self.template_set(instrument, false));
+            // One that cannot be prepared is written plainly each time.
+            prepared.extend(sets.map(|(signed, session)| PreparedInstrument {
+                id: instrument.id,
+                symbol: instrument.symbol,
+                signed,
+                session,
+            }));
         }
-        out.push(b'}');
+        self.prepared = Prepared(prepared);
+    }
+
+    fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>) {
+        let mut bytes = [0; PREPARED_BYTES_MAX];
+        match self.encode_prepared(id, request, venue_now, &mut bytes) {
+            Some(length) => out.extend_from_slice(&bytes[..length]),
+            None => self.encode_plain(id, request, venue_now, out),
+        }
     }
 
     fn decode(&self, instruments: &[Instrument], frame: &[u8]) -> Result<OrderMessage, OrderDecodeError> {

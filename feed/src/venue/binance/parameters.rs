@@ -109,6 +109,13 @@ impl Parameters {
         self.insert(name, start, ParameterKind::Number);
     }
 
+    /// Adds a whole number that is not known yet: `mark` stands for it.
+    pub(super) fn number_to_come(&mut self, name: &'static str, mark: &str) {
+        let start = self.values.len();
+        self.values.push_str(mark);
+        self.insert(name, start, ParameterKind::Number);
+    }
+
     fn insert(&mut self, name: &'static str, start: usize, kind: ParameterKind) {
         let entry = Parameter { name, start, end: self.values.len(), kind };
         let place = self.list.partition_point(|other| other.name < name);
@@ -117,6 +124,19 @@ impl Parameters {
 
     /// Signs everything added so far: `name=value` sorted by name, joined by `&`, raw UTF-8.
     pub fn sign(&mut self, credentials: &Credentials) {
+        self.gather();
+        self.signature.clear();
+        credentials.sign_onto(self.payload.as_bytes(), &mut self.signature);
+    }
+
+    /// Gathers what will be signed; `mark` stands for the signature.
+    pub(super) fn signature_to_come(&mut self, mark: &str) {
+        self.gather();
+        self.signature.clear();
+        self.signature.push_str(mark);
+    }
+
+    fn gather(&mut self) {
         self.payload.clear();
         for (index, entry) in self.list.iter().enumerate() {
             if index > 0 {
@@ -126,8 +146,6 @@ impl Parameters {
             self.payload.push('=');
             self.payload.push_str(&self.values[entry.start..entry.end]);
         }
-        self.signature.clear();
-        credentials.sign_onto(self.payload.as_bytes(), &mut self.signature);
     }
 
     /// What was signed last.

@@ -8,9 +8,9 @@ use core::fmt;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use super::hmac::{HmacStates, hex};
 
 /// A key id longer than this is a mistake (a whole file pasted, for example); Binance's have 64 characters.
 const KEY_ID_CHARACTERS_MAX: usize = 256;
@@ -18,6 +18,8 @@ const KEY_ID_CHARACTERS_MAX: usize = 256;
 const KEY_ID_CHARACTERS_RANDOM: usize = 48;
 /// Length of an Ed25519 private key in its PKCS#8 form without the public key.
 const PKCS8_BYTES: usize = 48;
+/// The longest signature as text: Ed25519 in base64.
+pub const SIGNATURE_BYTES_MAX: usize = 88;
 /// Length of an Ed25519 seed.
 const SEED_BYTES: usize = 32;
 
@@ -135,7 +137,7 @@ impl fmt::Debug for ApiKey {
 
 /// An HMAC-SHA256 key with its schedule (both padded blocks already hashed) kept.
 pub struct HmacKey {
-    keyed: Hmac<Sha256>,
+    states: HmacStates,
 }
 
 impl HmacKey {
@@ -145,15 +147,12 @@ impl HmacKey {
     /// What is wrong with the secret: empty, placeholder, white space, not ASCII.
     pub fn new(secret: &Secret) -> Result<HmacKey, CredentialError> {
         check_text(secret.expose(), KeyPart::Secret)?;
-        let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose().as_bytes())
-            .expect("HMAC takes a key of any length");
-        Ok(HmacKey { keyed })
+        Ok(HmacKey { states: HmacStates::new(secret.expose().as_bytes()) })
     }
 
-    fn digest(&self, payload: &[u8]) -> [u8; 32] {
-        let mut mac = self.keyed.clone();
-        mac.update(payload);
-        mac.finalize().into_bytes().into()
+    /// What signs without the key schedule being made again.
+    pub(super) fn states(&self) -> &HmacStates {
+        &self.states
     }
 }
 
@@ -252,8 +251,23 @@ impl Credentials {
     /// Appends the signature of `payload`: hex for HMAC, base64 for Ed25519.
     pub fn sign_onto(&self, payload: &[u8], out: &mut String) {
         match &self.key {
-            Key::Hmac(key) => push_hex(&key.digest(payload), out),
+            Key::Hmac(key) => out.extend(hex(&key.states.code(payload)).map(char::from)),
             Key::Ed25519(key) => BASE64.encode_string(key.pair.sign(payload).as_ref(), out),
+        }
+    }
+
+    /// Writes the signature of `payload` and gives its length: the same text as [`Credentials::sign_onto`].
+    #[must_use]
+    pub fn sign_into(&self, payload: &[u8], out: &mut [u8; SIGNATURE_BYTES_MAX]) -> usize {
+        match &self.key {
+            Key::Hmac(key) => {
+                let text = hex(&key.states.code(payload));
+                out[..text.len()].copy_from_slice(&text);
+                text.len()
+            }
+            Key::Ed25519(key) => {
+                BASE64.encode_slice(key.pair.sign(payload).as_ref(), out).expect("64 bytes are 88 characters")
+            }
         }
     }
 }
@@ -262,13 +276,6 @@ pub(super) const fn hex_digit(value: u8) -> u8 {
     match value {
         0..=9 => b'0' + value,
         _ => b'a' + value - 10,
-    }
-}
-
-fn push_hex(bytes: &[u8], out: &mut String) {
-    for &byte in bytes {
-        out.push(char::from(hex_digit(byte >> 4)));
-        out.push(char::from(hex_digit(byte & 15)));
     }
 }
 

@@ -1,0 +1,355 @@
+//! COLD: bytes of the socket to messages in hand: our record layer, the bare cipher, tungstenite on rustls.
+//!
+//! All of it in memory. Every contender copies each read out of the wire's bytes into its own buffer first, as the
+//! kernel would, and has a server of its own, since keys and record numbers belong to a connection.
+
+use std::io::{self, Write};
+
+use aws_lc_rs::aead::Aad;
+use rustls::{ClientConnection, ServerConnection};
+use serde::Serialize;
+use spinbook_feed::net::kernel::KernelSchedule;
+use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
+use spinbook_feed::websocket::{Message, MessageReader};
+use tungstenite::WebSocket;
+use tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::clock::{Clock, start, stop};
+use crate::contest::{Time, median_and_spread};
+use crate::tls::{BareKey, Endpoints, Stream, take};
+
+/// Largest message taken, for every contender.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Read buffer sizes that tungstenite is measured with; its best one counts. The last is its default.
+pub const PEER_BUFFERS: [usize; 5] = [2 * 1024, 4 * 1024, 16 * 1024, 64 * 1024, 128 * 1024];
+
+/// How frames lie in records, and records in reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    /// As printed.
+    pub name: &'static str,
+    /// Payload of a frame, in bytes.
+    pub frame_bytes: usize,
+    /// Frames in a round.
+    pub frames: usize,
+    /// The most plaintext in a record: longer frames span several.
+    pub record_bytes_max: usize,
+    /// Records in a read.
+    pub records_per_read: usize,
+}
+
+/// What is measured. Targets are held to the first three.
+pub const LAYOUTS: [Layout; 6] = [
+    Layout { name: "200 B", frame_bytes: 200, frames: 256, record_bytes_max: 16_384, records_per_read: 1 },
+    Layout { name: "1 KB", frame_bytes: 1_000, frames: 128, record_bytes_max: 16_384, records_per_read: 1 },
+    Layout { name: "8 KB", frame_bytes: 8_000, frames: 32, record_bytes_max: 16_384, records_per_read: 1 },
+    Layout {
+        name: "200 B, 8 records a read",
+        frame_bytes: 200,
+        frames: 256,
+        record_bytes_max: 16_384,
+        records_per_read: 8,
+    },
+    Layout {
+        name: "8 KB over 1400 B records",
+        frame_bytes: 8_000,
+        frames: 32,
+        record_bytes_max: 1_400,
+        records_per_read: 6,
+    },
+    Layout {
+        name: "40 KB over 16 KiB records",
+        frame_bytes: 40_000,
+        frames: 8,
+        record_bytes_max: 16_384,
+        records_per_read: 3,
+    },
+];
+
+/// What arrived, so that nothing is optimised away and everybody can be checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of payload.
+    pub bytes: usize,
+    sum: u64,
+}
+
+impl Tally {
+    #[inline]
+    fn message(&mut self, payload: &[u8]) {
+        self.messages += 1;
+        self.bytes += payload.len();
+        let ends = payload.first().zip(payload.last());
+        self.sum = self.sum.wrapping_add(ends.map_or(0, |(first, last)| u64::from(*first) + u64::from(*last)));
+    }
+}
+
+/// One way to receive.
+pub trait Receiver {
+    /// Takes reads `wire[..ends[0]]`, `wire[ends[0]..ends[1]]` and so on.
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally;
+}
+
+/// The cipher alone: what nobody can be faster than. Looks at no frame.
+pub struct Bare {
+    key: BareKey,
+    buffer: Box<[u8]>,
+}
+
+impl Receiver for Bare {
+    #[inline]
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
+        let (mut tally, mut from) = (Tally::default(), 0);
+        for &end in ends {
+            let length = end - from;
+            self.buffer[..length].copy_from_slice(&wire[from..end]);
+            from = end;
+            let mut rest = &mut self.buffer[..length];
+            while rest.len() > 5 {
+                let bytes = usize::from(u16::from_be_bytes([rest[3], rest[4]]));
+                let (record, behind) = rest.split_at_mut(5 + bytes);
+                let (header, body) = record.split_at_mut(5);
+                let (text, tag) = body.split_at_mut(bytes - 16);
+                let nonce = self.key.nonce();
+                let opened = self.key.key.open_in_place_separate_tag(nonce, Aad::from(&*header), tag, text);
+                tally.message(opened.expect("the server's record"));
+                rest = behind;
+            }
+        }
+        tally
+    }
+}
+
+/// Our record layer and message reader.
+pub struct Ours {
+    layer: RecordLayer<KernelSchedule>,
+    plaintext: PlaintextBuffer,
+    reader: MessageReader,
+}
+
+impl Ours {
+    /// Over a layer whose handshake is complete.
+    #[must_use]
+    pub fn new(layer: RecordLayer<KernelSchedule>) -> Ours {
+        Ours {
+            layer,
+            plaintext: PlaintextBuffer::new(MESSAGE_BYTES_MAX),
+            reader: MessageReader::new(MESSAGE_BYTES_MAX),
+        }
+    }
+}
+
+impl Receiver for Ours {
+    #[inline]
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
+        let (mut tally, mut from) = (Tally::default(), 0);
+        for &end in ends {
+            let read = &wire[from..end];
+            from = end;
+            self.layer.receive_space()[..read.len()].copy_from_slice(read);
+            self.layer.received(read.len());
+            while self.layer.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
+                while let Some(message) = self.reader.next(&mut self.plaintext).expect("a sound frame") {
+                    if let Message::Text { padded, length } = message {
+                        tally.message(&padded[..length]);
+                    }
+                }
+            }
+        }
+        tally
+    }
+}
+
+/// tungstenite over rustls.
+pub struct Peer {
+    websocket: WebSocket<Stream>,
+}
+
+impl Peer {
+    fn new(client: ClientConnection, read_buffer_bytes: usize) -> Peer {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(read_buffer_bytes)
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        Peer { websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)) }
+    }
+}
+
+impl Peer {
+    #[inline]
+    fn take_messages(&mut self, tally: &mut Tally) {
+        loop {
+            match self.websocket.read() {
+                Ok(tungstenite::Message::Text(text)) => tally.message(text.as_bytes()),
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+impl Receiver for Peer {
+    #[inline]
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
+        let (mut tally, mut from) = (Tally::default(), 0);
+        for &end in ends {
+            let mut read = &wire[from..end];
+            from = end;
+            while !read.is_empty() {
+                let tls = &mut self.websocket.get_mut().0;
+                tls.read_tls(&mut read).expect("memory gives all");
+                tls.process_new_packets().expect("the server's record");
+                if !read.is_empty() {
+                    // rustls takes a few records at a time and no more until they were read.
+                    self.take_messages(&mut tally);
+                }
+            }
+            self.take_messages(&mut tally);
+        }
+        tally
+    }
+}
+
+/// A receiver with its server.
+pub struct Line {
+    /// As printed in tables.
+    pub name: String,
+    receiver: Box<dyn Receiver>,
+    server: ServerConnection,
+    wire: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Line {
+    fn new(name: impl Into<String>, receiver: impl Receiver + 'static, server: ServerConnection) -> Line {
+        Line { name: name.into(), receiver: Box::new(receiver), server, wire: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Has the server seal a round's frames; not timed.
+    ///
+    /// # Panics
+    /// If the TLS library refuses to seal.
+    pub fn seal(&mut self, layout: Layout) {
+        self.wire.clear();
+        self.ends.clear();
+        let frame = frame(layout.frame_bytes);
+        let mut records = 0;
+        for _ in 0..layout.frames {
+            for part in frame.chunks(layout.record_bytes_max) {
+                self.server.writer().write_all(part).expect("memory takes all");
+                take(&mut self.server, &mut self.wire);
+                records += 1;
+                if records % layout.records_per_read == 0 {
+                    self.ends.push(self.wire.len());
+                }
+            }
+        }
+        if self.ends.last() != Some(&self.wire.len()) {
+            self.ends.push(self.wire.len());
+        }
+    }
+
+    /// Receives what was sealed; to be timed.
+    #[inline]
+    pub fn receive(&mut self) -> Tally {
+        self.receiver.receive(&self.wire, &self.ends)
+    }
+}
+
+/// A server's text frame: quotes, digits and brackets, as feeds have them.
+fn frame(payload_bytes: usize) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match payload_bytes {
+        0..=125 => frame.push(payload_bytes as u8),
+        126..=65_535 => {
+            frame.push(126);
+            frame.extend((payload_bytes as u16).to_be_bytes());
+        }
+        _ => {
+            frame.push(127);
+            frame.extend((payload_bytes as u64).to_be_bytes());
+        }
+    }
+    let text = br#"["61234.50","0.012"],"#;
+    frame.extend(text.iter().cycle().take(payload_bytes));
+    frame
+}
+
+/// The bare cipher, ours, and tungstenite on rustls with each of its buffer sizes, in this order.
+#[must_use]
+pub fn lines() -> Vec<Line> {
+    let endpoints = Endpoints::new();
+    let (key, _, server) = endpoints.bare();
+    let buffer = vec![0; 1 << 16].into_boxed_slice();
+    let mut lines = vec![Line::new("bare AES-128-GCM", Bare { key, buffer }, server)];
+    let (layer, server) = endpoints.ours();
+    lines.push(Line::new("Spinbook record layer + reader", Ours::new(layer), server));
+    for bytes in PEER_BUFFERS {
+        let (client, server) = endpoints.buffered();
+        let name = format!("tungstenite + rustls, {} KiB", bytes / 1024);
+        lines.push(Line::new(name, Peer::new(client, bytes), server));
+    }
+    lines
+}
+
+/// One layout's contest.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReceiveTable {
+    /// How the bytes lay.
+    pub layout: Layout,
+    /// ns a message: the bare cipher, ours, then the peers.
+    pub times: Vec<Time>,
+    /// Ours over the bare cipher: the median of the ratios of single rounds.
+    pub over_bare: f64,
+    /// The best peer over ours, likewise.
+    pub peer_over_ours: f64,
+}
+
+/// Lets all lines receive `rounds` rounds in turns.
+///
+/// # Panics
+/// If a contender loses a message.
+#[must_use]
+pub fn measure(layout: Layout, rounds: usize) -> ReceiveTable {
+    let mut lines = lines();
+    let clock = Clock::calibrated();
+    let mut spans = vec![Vec::with_capacity(rounds); lines.len()];
+    // The first rounds warm caches, branch predictors and the contenders' buffers.
+    let warm = 3;
+    for round in 0..rounds + warm {
+        for turn in 0..lines.len() {
+            let who = (turn + round) % lines.len();
+            let line = &mut lines[who];
+            line.seal(layout);
+            let begun = start();
+            let tally = line.receive();
+            let ticks = stop() - begun;
+            if who > 0 {
+                assert_eq!(tally.messages, layout.frames, "{}", line.name);
+                assert_eq!(tally.bytes, layout.frames * layout.frame_bytes, "{}", line.name);
+            }
+            core::hint::black_box(tally);
+            if round >= warm {
+                spans[who].push((clock.ns(ticks) - clock.pair_ns) / layout.frames as f64);
+            }
+        }
+    }
+    let median_of = |values: Vec<f64>| median_and_spread(&mut { values }).0;
+    let ratio = |over: usize, under: usize| {
+        median_of(spans[over].iter().zip(&spans[under]).map(|(over, under)| over / under).collect())
+    };
+    let over_bare = ratio(1, 0);
+    let peer_over_ours = (2..lines.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min);
+    let times = lines
+        .iter()
+        .zip(&spans)
+        .map(|(line, values)| {
+            let (ns, spread) = median_and_spread(&mut values.clone());
+            Time { name: line.name.clone(), ns, spread }
+        })
+        .collect();
+    ReceiveTable { layout, times, over_bare, peer_over_ours }
+}

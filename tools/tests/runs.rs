@@ -1,0 +1,294 @@
+//! COLD: the program against its own exchange, process by process: what runs, and what is said when it cannot.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spinbook");
+
+fn spinbook(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(directory).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn last_json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().last().unwrap_or_else(|| panic!("no output; stderr: {}", stderr(output)));
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}; stderr: {}", stderr(output)))
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A simulated exchange in a process of its own, and a directory with a configuration for it.
+struct Exchange {
+    process: Child,
+    ready: Value,
+    directory: TempDir,
+}
+
+impl Exchange {
+    fn start(more: &[&str]) -> Exchange {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut arguments = vec!["exchange", "--json", "-q", "--seed", "11"];
+        arguments.extend_from_slice(more);
+        let mut process = spinbook(directory.path(), &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let ready = serde_json::from_str(&line).expect("the ready line is JSON");
+        let exchange = Exchange { process, ready, directory };
+        exchange.write_key("keys.toml", exchange.text("secret"));
+        fs::write(exchange.file("c.toml"), exchange.configuration()).expect("written");
+        exchange
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.ready[key].as_str().expect("a text")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write_key(&self, name: &str, secret: &str) {
+        let text = format!("api_key = \"{}\"\nsecret = \"{secret}\"\n", self.text("api_key"));
+        fs::write(self.file(name), text).expect("written");
+        fs::set_permissions(self.file(name), fs::Permissions::from_mode(0o600)).expect("mode set");
+    }
+
+    fn configuration(&self) -> String {
+        format!(
+            r#"[engine]
+state_dir = "state"
+[[market]]
+venue = "binance-usdm"
+symbols = ["BTCUSDT"]
+credentials = "keys.toml"
+rest_url = "{rest}"
+stream_url = "{stream}"
+ws_api_url = "{api}"
+ca_file = "{ca}"
+[strategy]
+kind = "spread"
+spread_bps = 0.6
+levels = 1
+order_size_base = "0.001"
+imbalance_levels = 10
+imbalance_threshold = 0.3
+imbalance_widening = 1.5
+inventory_skew_bps = 5.0
+refresh_tolerance_bps = 0.2
+edge_min_bps = -20.0
+time_in_force = "post-only"
+[risk]
+order_quantity_max_base = "0.01"
+order_notional_max_quote = "1000"
+position_max_base = "0.05"
+price_collar_bps = 50.0
+open_orders_max = 8
+messages_max_per_second = 20
+loss_max_quote_per_day = "100"
+book_age_max_ms = 2000
+"#,
+            rest = self.text("rest_url"),
+            stream = self.text("stream_url"),
+            api = self.text("ws_api_url"),
+            ca = self.text("ca_file"),
+        )
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut all = vec!["run", "-c", "c.toml", "--json", "-q"];
+        all.extend_from_slice(arguments);
+        spinbook(self.directory.path(), &all).output().expect("runs")
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What every orderly run against a simulated exchange must show.
+fn assert_orderly(report: &Value) {
+    assert_eq!(report["books"]["live"], 1, "{report}");
+    assert!(report["orders"]["sent"].as_u64() > Some(0), "{report}");
+    assert!(report["orders"]["acked"].as_u64() > Some(0), "{report}");
+    assert_eq!(report["orders"]["unknown"], 0, "{report}");
+    assert_eq!(report["orders"]["open_at_exit"], 0, "{report}");
+    assert_eq!(report["hot_allocations"]["decision"], 0, "{report}");
+    assert_eq!(report["account"], report["venue_account"], "{report}");
+}
+
+#[test]
+fn the_demo_trades_and_its_account_is_the_venues() {
+    for venue in ["binance-usdm", "binance-spot"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let arguments = ["demo", "--seconds", "5", "--json", "-q", "--unpinned", "--seed", "5", "--venue", venue];
+        let output = spinbook(directory.path(), &arguments).output().expect("runs");
+        let report = last_json(&output);
+        assert_eq!(output.status.code(), Some(0), "{report}; {}", stderr(&output));
+        assert_orderly(&report);
+        assert_eq!(report["seed"], 5);
+        assert_eq!(report["venue"], venue);
+    }
+}
+
+#[test]
+fn paper_shadow_and_live_run_against_any_exchange() {
+    let exchange = Exchange::start(&[]);
+    let paper = exchange.run(&["--mode", "paper", "--seconds", "3"]);
+    let report = last_json(&paper);
+    assert_eq!(paper.status.code(), Some(0), "{report}; {}", stderr(&paper));
+    assert_orderly(&report);
+
+    let shadow = exchange.run(&["--mode", "shadow", "--seconds", "2"]);
+    let report = last_json(&shadow);
+    assert_eq!(shadow.status.code(), Some(0), "{report}; {}", stderr(&shadow));
+    assert!(report["venue_account"].is_null() && report["fills"] == 0, "{report}");
+
+    // The account to name is the one that a wrong name is answered with.
+    let wrong = exchange.run(&["--mode", "live", "--account", "nobody", "--seconds", "2"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let answer = last_json(&wrong)["error"]["next"].as_str().expect("a next step").to_owned();
+    assert!(last_json(&wrong)["error"]["why"].as_str().is_some_and(|why| why.contains("accountAlias")), "{answer}");
+    let account = answer.rsplit(' ').next().expect("the account");
+    let live = exchange.run(&["--mode", "live", "--account", account, "--seconds", "3"]);
+    let report = last_json(&live);
+    assert_eq!(live.status.code(), Some(0), "{report}; {}", stderr(&live));
+    assert_orderly(&report);
+}
+
+#[test]
+fn live_orders_leave_this_machine_under_no_circumstances() {
+    let exchange = Exchange::start(&[]);
+    for key in ["rest_url", "ws_api_url", "stream_url"] {
+        let scheme = if key == "rest_url" { "https" } else { "wss" };
+        let set = format!("market.0.{key}={scheme}://example.com");
+        let output = exchange.run(&["--mode", "live", "--account", "sim0", "--set", &set]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let place = last_json(&output)["error"]["where"].clone();
+        assert!(place.as_str().is_some_and(|place| place.contains(key)), "{place}");
+    }
+    let output = exchange.run(&["--mode", "live"]);
+    assert_eq!(output.status.code(), Some(2), "without --account");
+}
+
+#[test]
+fn wrong_secrets_are_named_and_never_shown() {
+    let exchange = Exchange::start(&[]);
+    let wrong = "Zq7wrongSecretThatNobodyMaySee00000000000000000000000000000000";
+    exchange.write_key("keys.toml", wrong);
+    let output = exchange.run(&["--mode", "live", "--account", "sim0", "--seconds", "2"]);
+    assert_eq!(output.status.code(), Some(2));
+    let why = last_json(&output)["error"]["why"].clone();
+    assert!(why.as_str().is_some_and(|why| why.contains("-1022")), "{why}");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(!said.contains(wrong), "the secret was shown");
+}
+
+#[test]
+fn a_clock_that_is_off_stops_the_run_before_it_starts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let faults = directory.path().join("faults.toml");
+    fs::write(&faults, "clock_ahead_ms = 5000\n").expect("written");
+    let exchange = Exchange::start(&["--faults", faults.to_str().expect("UTF-8")]);
+    let output = exchange.run(&["--mode", "live", "--account", "sim0", "--seconds", "2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = last_json(&output)["error"].clone();
+    assert!(error["what"].as_str().is_some_and(|what| what.contains("clock")), "{error}");
+    assert!(error["next"].as_str().is_some_and(|next| next.contains("doctor")), "{error}");
+}
+
+#[test]
+fn a_port_in_use_is_said_with_the_way_out() {
+    let exchange = Exchange::start(&[]);
+    let address = exchange.text("rest_url").trim_start_matches("https://").to_owned();
+    let output = spinbook(exchange.directory.path(), &["exchange", "--json", "--listen", &address]).output();
+    let output = output.expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    let error = last_json(&output)["error"].clone();
+    assert!(error["next"].as_str().is_some_and(|next| next.contains("--listen")), "{error}");
+}
+
+#[test]
+fn an_unknown_symbol_and_an_unknown_authority_are_wrong_configuration() {
+    let exchange = Exchange::start(&[]);
+    let output = exchange.run(&["--mode", "paper", "--set", "market.0.symbols=[\"BTCUSDX\"]"]);
+    assert_eq!(output.status.code(), Some(2));
+    let why = last_json(&output)["error"]["why"].clone();
+    assert!(why.as_str().is_some_and(|why| why.contains("BTCUSDT")), "the nearest one is named: {why}");
+
+    let other = Exchange::start(&[]);
+    let set = format!("market.0.ca_file={}", other.text("ca_file"));
+    let output = exchange.run(&["--mode", "paper", "--set", &set]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let error = last_json(&output)["error"].clone();
+    assert!(error["next"].as_str().is_some_and(|next| next.contains("ca_file")), "{error}");
+}
+
+#[test]
+fn two_engines_never_share_a_state_directory() {
+    let exchange = Exchange::start(&[]);
+    let arguments = ["run", "-c", "c.toml", "--json", "-q", "--mode", "shadow", "--seconds", "6"];
+    let mut first = spinbook(exchange.directory.path(), &arguments).stdout(Stdio::null()).spawn().expect("starts");
+    let lock = exchange.file("state").join("run");
+    let begun = Instant::now();
+    while !fs::read_to_string(&lock).is_ok_and(|text| !text.is_empty()) && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = exchange.run(&["--mode", "shadow", "--seconds", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("another engine"), "{}", stderr(&output));
+    assert!(first.wait().expect("ends").success());
+}
+
+#[test]
+fn the_first_interrupt_ends_in_order_with_its_own_exit_code() {
+    let exchange = Exchange::start(&[]);
+    let arguments = ["run", "-c", "c.toml", "--json", "-q", "--mode", "live", "--account", "sim0"];
+    let process = spinbook(exchange.directory.path(), &arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    std::thread::sleep(Duration::from_secs(4));
+    let interrupted = Command::new("kill").args(["-INT", &process.id().to_string()]).status().expect("kill runs");
+    assert!(interrupted.success());
+    let output = process.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_orderly(&last_json(&output));
+}
+
+#[test]
+fn a_killed_exchange_is_survived_and_what_is_not_known_is_said() {
+    let mut exchange = Exchange::start(&[]);
+    let arguments = ["run", "-c", "c.toml", "--json", "-q", "--mode", "live", "--account", "sim0", "--seconds", "5"];
+    let process = spinbook(exchange.directory.path(), &arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    std::thread::sleep(Duration::from_secs(3));
+    exchange.process.kill().expect("killed");
+    let output = process.wait_with_output().expect("ends");
+    let report = last_json(&output);
+    assert_eq!(output.status.code(), Some(1), "{report}; {}", stderr(&output));
+    assert_eq!(report["books"]["live"], 0, "no book outlives its exchange: {report}");
+    assert!(report["venue_account"].is_null(), "{report}");
+    assert!(stderr(&output).contains("look at the account"), "{}", stderr(&output));
+}
