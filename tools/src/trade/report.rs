@@ -138,7 +138,9 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
     }
     let bad_frames: u64 = finished.ended.hot.1.iter().map(|line| line.session().counters().bad_frames).sum();
     if bad_frames > 0 {
-        problems.push(format!("{bad_frames} market frames could not be read and were dropped; a lost depth frame is a gap"));
+        problems.push(format!(
+            "{bad_frames} market frames could not be read and were dropped; a lost depth frame is a gap"
+        ));
     }
     if !finished.ended.gateway_end.confirmed {
         problems.push(format!(

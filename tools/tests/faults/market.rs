@@ -80,10 +80,22 @@ fn lost_swapped_and_malformed_depth_frames_pull_quotes_until_a_snapshot_has_come
 }
 
 #[test]
+fn a_lost_depth_frame_on_spot_is_one_gap_and_its_own_way_back() {
+    let exchange = Exchange::spot(&frame_fault("drop"));
+    let ended = Setup::on(&exchange).live(6);
+    pulled_and_back(&ended);
+    assert_eq!(gaps_and_resyncs(&whole(&ended)), (1, 1));
+}
+
+#[test]
 fn a_doubled_frame_is_no_gap_and_an_oversized_one_costs_the_connection() {
     let frame = |action: &str| format!("[[frames]]\nnth = 15\naction = \"{action}\"\n");
-    let [doubled, oversized, cut] =
-        together([frame("duplicate"), frame("oversize"), "cut_after_frames = 100".to_owned()], 5);
+    let touch = "[[frames]]\nstream = \"book_ticker\"\nnth = 40\naction = \"malform\"\n".to_owned();
+    let [doubled, oversized, cut, touch] =
+        together([frame("duplicate"), frame("oversize"), "cut_after_frames = 100".to_owned(), touch], 5);
+    // A broken best bid/ask is counted and dropped; the book does not stand on it.
+    touch.says(0, &["1 market frames could not be read"]);
+    assert_eq!(gaps_and_resyncs(&whole(&touch)), (0, 0));
     assert_eq!(gaps_and_resyncs(&whole(&doubled)), (0, 0));
     assert!(shown(&doubled.err).iter().skip(1).all(|line| line.0), "quotes never went: {}", doubled.err);
     oversized.says(0, &["message of 2097152 bytes, more than 1048576 are not accepted"]);

@@ -61,13 +61,18 @@ fn refusals_of_price_and_quantity_rules_are_counted_and_not_repeated() {
 #[test]
 fn too_many_requests_pause_orders_for_as_long_as_the_venue_says() {
     let retry = "retry_after_seconds = 2";
-    let [weight, orders] = together(
+    let [weight, orders, long] = together(
         [
             refuse(3, 1, 429, -1003, "Too many requests.", retry),
             refuse(3, 1, 429, -1015, "Too many new orders.", retry),
+            refuse(3, 1, 429, -1015, "Too many new orders.", "retry_after_seconds = 60"),
         ],
         6,
     );
+    // For a whole minute not one order more, and still every cancel gets through.
+    let report = settled(&long);
+    assert!(number(&report, "/orders/sent") <= 4, "two were open, one was refused, one was on its way: {report}");
+    assert!(number(&report, "/orders/canceled") + number(&report, "/orders/filled") >= 2, "{report}");
     for ended in [&weight, &orders] {
         let report = settled(ended);
         assert_eq!(number(&report, "/orders/rejected"), 1, "{report}");
@@ -98,7 +103,10 @@ fn a_key_that_is_revoked_while_trading_halts_cancels_and_says_so() {
     let revoked = "[[requests]]\non = \"other\"\nnth = 7\ncount = 1000000\naction = \"refuse\"\nstatus = 401\ncode = -2015\nmessage = \"Invalid API-key, IP, or permissions for action.\"\n";
     let [orders, session] = together([refuse(5, 1_000_000, 401, -2015, why, ""), revoked.to_owned()], 20);
     for ended in [&orders, &session] {
-        ended.says(1, &["trading was halted", "code -2015", why, "the API key is unknown, lacks the trading permission"]);
+        ended.says(
+            1,
+            &["trading was halted", "code -2015", why, "the API key is unknown, lacks the trading permission"],
+        );
         assert!(ended.elapsed < Duration::from_secs(15), "a halted run ends: {:?}", ended.elapsed);
         let report = ended.object();
         assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
@@ -139,9 +147,9 @@ fn a_killed_exchange_ends_the_run_in_time_with_what_may_be_open() {
 
 #[test]
 fn the_first_interrupt_cancels_everything_and_reports() {
-    for (exchange, account) in [(Exchange::start(""), "sim0"), (Exchange::spot(""), "1000001")] {
+    for exchange in [Exchange::start(""), Exchange::spot("")] {
         let setup = Setup::on(&exchange);
-        let mut run = setup.start_live_as(account, 60);
+        let mut run = setup.start_live(60);
         run.wait_for("   1 s  BTCUSDT live");
         run.interrupt();
         let ended = run.end();
@@ -170,6 +178,17 @@ fn the_second_interrupt_leaves_at_once_and_prints_what_is_open() {
     ended.says(1, &["left at once", "orders may still be open on binance-usdm", "BTCUSDT bid 0.001 at "]);
     let report = ended.object();
     assert!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit") > 0, "{report}");
+}
+
+#[test]
+fn orders_of_a_killed_engine_are_cancelled_by_the_next_one() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let mut first = setup.start_live(60);
+    first.wait_for("   1 s  BTCUSDT live");
+    first.kill();
+    let report = settled(&setup.live(2));
+    assert!(number(&report, "/orders/acked") > 0, "{report}");
 }
 
 #[test]

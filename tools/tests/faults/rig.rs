@@ -27,7 +27,7 @@ pub fn program(folder: &Path) -> Command {
 }
 
 /// Sends a signal to one process by its number.
-fn signal(process: u32, name: &str) {
+pub fn signal(process: u32, name: &str) {
     let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("a shell");
     assert!(sent.success(), "kill -{name} {process}");
 }
@@ -95,6 +95,19 @@ impl Running {
     /// Ctrl-C.
     pub fn interrupt(&self) {
         signal(self.process.id(), "INT");
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a child of ours");
+        self.process.wait().expect("a child of ours");
+    }
+
+    /// The numbers of its own children.
+    pub fn children(&self) -> Vec<u32> {
+        let id = self.process.id();
+        let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("it runs");
+        text.split_whitespace().map(|number| number.parse().expect("a number")).collect()
     }
 
     /// Waits for its end.
@@ -231,13 +244,15 @@ impl Drop for Exchange {
 /// A configuration and credentials in a folder.
 pub struct Setup {
     folder: tempfile::TempDir,
+    account: &'static str,
 }
 
 impl Setup {
     /// For trading on an exchange, with its HMAC test key on futures and its Ed25519 one on spot.
     pub fn on(exchange: &Exchange) -> Setup {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let setup = Setup { folder };
+        let account = if exchange.text("venue") == "binance-spot" { "1000001" } else { "sim0" };
+        let setup = Setup { folder, account };
         let ca_file = exchange.text("ca_file");
         setup.write("run.toml", &config(exchange, ca_file), 0o644);
         let keys = match exchange.text("venue") {
@@ -284,14 +299,9 @@ impl Setup {
         self.start(arguments).end()
     }
 
-    /// Starts to trade on futures for so many seconds.
+    /// Starts to trade for so many seconds.
     pub fn start_live(&self, seconds: u64) -> Running {
-        self.start_live_as("sim0", seconds)
-    }
-
-    /// Starts to trade an account for so many seconds.
-    pub fn start_live_as(&self, account: &str, seconds: u64) -> Running {
-        let seconds = seconds.to_string();
+        let (account, seconds) = (self.account, seconds.to_string());
         self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", account, "--seconds", &seconds, "--json"])
     }
 
