@@ -206,9 +206,11 @@ impl<S: Strategy> Reactor<S> {
             return;
         };
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut sink = Sink { engine: &mut self.engine, quiet: false };
         if let Some(line) = self.lines.get_mut(result.job.session) {
-            line.on_snapshot(&mut result, stamp, &mut sink);
+            // The buffered updates follow the snapshot in the same call: nothing is decided before the last of them.
+            line.on_snapshot(&mut result, stamp, &mut Sink { engine: &mut self.engine, quiet: true });
+            self.engine.flush(now);
+            let mut sink = Sink { engine: &mut self.engine, quiet: false };
             line.obey(&mut env(&self.poll, &self.snapshots, &self.shared), now, &mut sink);
         }
         self.snapshots.give_back(result.buffer);
