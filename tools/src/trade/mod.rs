@@ -187,10 +187,11 @@ pub struct VenueSide {
 /// # Errors
 /// It could not start, or something it stands on broke.
 pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Failure>) -> Result<Finished, Failure> {
+    // Until here Ctrl-C ends the program at once, however slow the venue is: nothing is ordered yet.
+    let prepared = prepare(&plan)?;
     let mut interrupts =
         Interrupts::install().map_err(|error| Failure::failed("cannot take over Ctrl-C").because(error))?;
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let prepared = prepare(&plan)?;
     let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);

@@ -181,6 +181,17 @@ fn the_second_interrupt_leaves_at_once_and_prints_what_is_open() {
 }
 
 #[test]
+fn an_interrupt_before_anything_is_ordered_ends_at_once() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    exchange.freeze();
+    let mut run = setup.start_live(60);
+    run.wait_for("credentials from");
+    run.interrupt();
+    assert!(run.is_interrupted_within(Duration::from_secs(2)), "{}", run.err());
+}
+
+#[test]
 fn orders_of_a_killed_engine_are_cancelled_by_the_next_one() {
     let exchange = Exchange::start("");
     let setup = Setup::on(&exchange);
