@@ -17,8 +17,15 @@ message = "Too many requests."
 retry_after_seconds = 2
 "#;
 
-fn frame_fault(action: &str) -> String {
-    format!("[[frames]]\nnth = 15\naction = \"{action}\"\n{SNAPSHOT_WAITS}")
+/// One depth frame's fault. They count from the start of the exchange, on futures 19 and on spot 10 a second: late
+/// enough for a slow machine to have quoted before.
+fn frame_fault(nth: u64, action: &str) -> String {
+    format!("[[frames]]\nnth = {nth}\naction = \"{action}\"\n")
+}
+
+/// The same with a resync that has to wait.
+fn slow_frame_fault(nth: u64, action: &str) -> String {
+    frame_fault(nth, action) + SNAPSHOT_WAITS
 }
 
 /// The lines that the run showed, once a second: whether the book was quotable, and how many orders were open.
@@ -66,7 +73,8 @@ fn together<const N: usize>(faults: [String; N], seconds: u64) -> [Ended; N] {
 
 #[test]
 fn lost_swapped_and_malformed_depth_frames_pull_quotes_until_a_snapshot_has_come() {
-    let [lost, swapped, malformed] = together(["drop", "swap", "malform"].map(frame_fault), 6);
+    let [lost, swapped, malformed] =
+        together(["drop", "swap", "malform"].map(|action| slow_frame_fault(45, action)), 7);
     for ended in [&lost, &swapped, &malformed] {
         // The snapshot was refused with 429 and Retry-After, which was kept: nothing was asked for two seconds.
         ended.says(0, &["a snapshot could not be fetched: rate limited (HTTP 429): nothing is asked for 2 s"]);
@@ -81,18 +89,19 @@ fn lost_swapped_and_malformed_depth_frames_pull_quotes_until_a_snapshot_has_come
 
 #[test]
 fn a_lost_depth_frame_on_spot_is_one_gap_and_its_own_way_back() {
-    let exchange = Exchange::spot(&frame_fault("drop"));
-    let ended = Setup::on(&exchange).live(6);
+    let exchange = Exchange::spot(&slow_frame_fault(25, "drop"));
+    let ended = Setup::on(&exchange).live(7);
     pulled_and_back(&ended);
     assert_eq!(gaps_and_resyncs(&whole(&ended)), (1, 1));
 }
 
 #[test]
 fn a_doubled_frame_is_no_gap_and_an_oversized_one_costs_the_connection() {
-    let frame = |action: &str| format!("[[frames]]\nnth = 15\naction = \"{action}\"\n");
-    let touch = "[[frames]]\nstream = \"book_ticker\"\nnth = 40\naction = \"malform\"\n".to_owned();
-    let [doubled, oversized, cut, touch] =
-        together([frame("duplicate"), frame("oversize"), "cut_after_frames = 100".to_owned(), touch], 5);
+    let touch = "[[frames]]\nstream = \"book_ticker\"\nnth = 150\naction = \"malform\"\n".to_owned();
+    let [doubled, oversized, cut, touch] = together(
+        [frame_fault(45, "duplicate"), frame_fault(45, "oversize"), "cut_after_frames = 100".to_owned(), touch],
+        5,
+    );
     // A broken best bid/ask is counted and dropped; the book does not stand on it.
     touch.says(0, &["1 market frames could not be read"]);
     assert_eq!(gaps_and_resyncs(&whole(&touch)), (0, 0));
@@ -108,9 +117,9 @@ fn a_doubled_frame_is_no_gap_and_an_oversized_one_costs_the_connection() {
 
 #[test]
 fn a_silent_stream_ages_the_book_and_quotes_return_with_it() {
-    let silent = |what: &str| format!("[[silences]]\n{what}after_ms = 1500\nfor_ms = 3500\n");
+    let silent = |what: &str| format!("[[silences]]\n{what}after_ms = 2500\nfor_ms = 3500\n");
     // All streams; depth alone, while best bid/ask and trades still come: the age is the book's, not the socket's.
-    let [all, depth] = together([silent(""), silent("stream = \"depth\"\n")], 8);
+    let [all, depth] = together([silent(""), silent("stream = \"depth\"\n")], 9);
     for ended in [&all, &depth] {
         pulled_and_back(ended);
         whole(ended);
