@@ -173,7 +173,10 @@ where
     let reactor = Reactor::new(parts, settings)?;
     let io_loop = GatewayLoop::new(gateway, io_rings, io_settings, clock, scale, shared)?;
     let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
-    let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || io_loop.run())?;
+    let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || {
+        threads::sleep_precisely();
+        io_loop.run()
+    })?;
     let hot = threads::spawn("spinbook-hot", cores.hot, warn_unpinned, move || reactor.run())?;
     Ok(Running { hot, io, fetch, hot_shared, io_shared, fetch_stop })
 }

@@ -71,6 +71,8 @@ pub struct Engine<S> {
     strategy_number: u16,
     screen_interval: Nanos,
     screen_next: Nanos,
+    /// The instrument whose screen is written next.
+    screen_turn: usize,
     deadline: Nanos,
     /// Cycle counter of the frame this turn is about; copied into intents.
     origin_tsc: u64,

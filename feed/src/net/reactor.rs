@@ -22,6 +22,8 @@ use crate::session::MarketSink;
 const EXECUTIONS_PER_TURN_MAX: usize = 256;
 /// How often slow deadlines are looked at.
 const HOUSEKEEPING: Nanos = Nanos::from_millis(1);
+/// How often the sessions' figures are shown to others.
+const FIGURES: Nanos = Nanos::from_millis(200);
 
 /// How the loop works.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +74,7 @@ pub struct Reactor<S> {
     meter: Meter,
     stalls: StallDetector,
     housekeeping: Nanos,
+    figures: Nanos,
     draining: bool,
 }
 
@@ -134,6 +137,7 @@ impl<S: Strategy> Reactor<S> {
             },
             stalls: StallDetector::new(now, settings.stall_min),
             housekeeping: now,
+            figures: now,
             draining: false,
         })
     }
@@ -277,6 +281,24 @@ impl<S: Strategy> Reactor<S> {
             self.engine.begin_shutdown(now);
         }
         self.meter.keep(&self.engine, &self.shared, &self.settings, now);
+        if now >= self.figures {
+            self.figures = now + FIGURES;
+            self.show_figures();
+        }
+    }
+
+    /// What a screen shows of the sessions.
+    fn show_figures(&self) {
+        let (mut frames, mut gaps, mut resyncs) = (0, 0, 0);
+        for line in &self.lines {
+            let counters = line.session().counters();
+            frames += counters.frames;
+            gaps += counters.gaps;
+            resyncs += counters.resyncs;
+        }
+        self.shared.frames.store(frames, Ordering::Relaxed);
+        self.shared.gaps.store(gaps, Ordering::Relaxed);
+        self.shared.resyncs.store(resyncs, Ordering::Relaxed);
     }
 
     #[cold]
