@@ -284,6 +284,7 @@ impl Strategy for Spread {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_macros)]
 mod tests {
     use super::*;
     use crate::types::{QuoteAtoms, VenueId};
