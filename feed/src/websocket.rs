@@ -496,19 +496,25 @@ pub fn is_text(bytes: &[u8]) -> bool {
 #[inline]
 fn is_short_ascii(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let block = |block: &[u8; 32]| {
-        let words = block.as_chunks::<8>().0;
-        words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word))
-    };
-    let Some(last) = bytes.last_chunk::<32>() else {
+    let Some(last) = bytes.last_chunk::<64>() else {
         return bytes.is_ascii();
     };
-    let (blocks, _) = bytes.as_chunks::<32>();
-    blocks.iter().fold(block(last), |all, next| all | block(next)) & HIGH == 0
+    let mut all = [0u64; 8];
+    let mut gather = |block: &[u8; 64]| {
+        for (all, word) in all.iter_mut().zip(block.as_chunks::<8>().0) {
+            *all |= u64::from_ne_bytes(*word);
+        }
+    };
+    gather(last);
+    bytes.as_chunks::<64>().0.iter().for_each(gather);
+    all.iter().fold(0, |all, word| all | word) & HIGH == 0
 }
 
 /// How many bytes are whole, valid characters; an error if what follows cannot become one.
 fn valid_prefix(bytes: &[u8]) -> Result<usize, WebSocketError> {
+    if is_text(bytes) {
+        return Ok(bytes.len());
+    }
     match core::str::from_utf8(bytes) {
         Ok(_) => Ok(bytes.len()),
         Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),

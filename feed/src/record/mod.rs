@@ -205,11 +205,8 @@ impl<K: KeySchedule> RecordLayer<K> {
     /// Why the connection must end; the alert that says so waits in [`RecordLayer::control_output`].
     #[inline]
     pub fn open_next(&mut self, plaintext: &mut PlaintextBuffer) -> Result<Opened, RecordError> {
-        if self.closed {
-            return Ok(Opened::Closed);
-        }
-        if self.ended {
-            return Err(RecordError::Ended);
+        if self.closed | self.ended {
+            return self.opened_at_end();
         }
         let waiting = &self.ciphertext[self.start..self.end];
         let Some(header) = waiting.first_chunk::<HEADER_BYTES>() else {
@@ -253,6 +250,11 @@ impl<K: KeySchedule> RecordLayer<K> {
             return Ok(Opened::Data);
         }
         self.open_unusual(plaintext, inner)
+    }
+
+    #[cold]
+    fn opened_at_end(&self) -> Result<Opened, RecordError> {
+        if self.closed { Ok(Opened::Closed) } else { Err(RecordError::Ended) }
     }
 
     #[cold]
