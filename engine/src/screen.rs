@@ -2,8 +2,35 @@
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
-use crate::limits::QUOTE_LEVELS_MAX;
+use crate::book::BookState;
+use crate::event::LostReason;
+use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
+use crate::risk::TradingState;
 use crate::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+use crate::working::OrderStatus;
+
+/// Levels a side that a screen is told of.
+pub const SCREEN_LEVELS: usize = 10;
+
+/// One of our orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScreenOrder {
+    /// Price and quantity ordered; zero lots if the slot is empty.
+    pub level: Level,
+    /// Filled so far.
+    pub filled: Lots,
+    /// Where it stands.
+    pub status: OrderStatus,
+}
+
+/// A trade of the market, or a fill of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScreenTrade {
+    /// Price and quantity; zero lots if there was none yet.
+    pub level: Level,
+    /// Who took, or which side of ours was filled.
+    pub side: Side,
+}
 
 /// One instrument at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,14 +39,24 @@ pub struct ScreenSnapshot {
     pub now: Nanos,
     /// Update id of the book.
     pub book_sequence: u64,
-    /// Best bid of the book; zero lots if there is none.
-    pub bid: Level,
-    /// Best ask of the book; zero lots if there is none.
-    pub ask: Level,
-    /// Our open bids, in slot order; zero lots where there is none.
-    pub quotes_bid: [Level; QUOTE_LEVELS_MAX],
-    /// Our open asks, in slot order; zero lots where there is none.
-    pub quotes_ask: [Level; QUOTE_LEVELS_MAX],
+    /// When the last depth message was received; zero: never.
+    pub depth_received: Nanos,
+    /// Whether the book can be trusted.
+    pub book_state: BookState,
+    /// Whether the book may be quoted on.
+    pub quotable: bool,
+    /// What may be sent.
+    pub trading_state: TradingState,
+    /// The best bids, best first; zero lots where there is none.
+    pub bids: [Level; SCREEN_LEVELS],
+    /// The best asks, best first; zero lots where there is none.
+    pub asks: [Level; SCREEN_LEVELS],
+    /// Our orders by slot: bids, then asks.
+    pub orders: [ScreenOrder; SLOTS],
+    /// The last public trade.
+    pub trade: ScreenTrade,
+    /// Our last fill.
+    pub fill: ScreenTrade,
     /// Inventory beyond the neutral one.
     pub exposure: Lots,
     /// Profit, fees included.
@@ -30,62 +67,178 @@ pub struct ScreenSnapshot {
     pub fills: u64,
     /// Orders that may be alive.
     pub open_orders: u32,
-    /// The trading state as a number, tightest last.
-    pub trading_state: u8,
-    /// Whether the book may be quoted on.
-    pub quotable: bool,
 }
 
-const LEVELS: usize = 2 + 2 * QUOTE_LEVELS_MAX;
-const WORDS: usize = 2 * LEVELS + 9;
+const WORDS: usize = 13 + 2 * 2 * SCREEN_LEVELS + 4 * SLOTS + 2 * 3;
+
+/// The numbers of the enums, each at its own place.
+const STATUSES: [OrderStatus; 6] = [
+    OrderStatus::Empty,
+    OrderStatus::PendingPlace,
+    OrderStatus::Live,
+    OrderStatus::PendingCancel,
+    OrderStatus::Unknown,
+    OrderStatus::Done,
+];
+const TRADING_STATES: [TradingState; 4] =
+    [TradingState::Active, TradingState::ReduceOnly, TradingState::CancelOnly, TradingState::Halted];
+const LOST_REASONS: [LostReason; 9] = [
+    LostReason::None,
+    LostReason::Gap,
+    LostReason::Disconnected,
+    LostReason::Silent,
+    LostReason::BadFrame,
+    LostReason::Crossed,
+    LostReason::TouchMismatch,
+    LostReason::FarFull,
+    LostReason::Instrument,
+];
+
+/// A book state as a number: empty, live, then the reasons for which it was lost.
+const fn state_number(state: BookState) -> u64 {
+    match state {
+        BookState::Empty => 0,
+        BookState::Live => 1,
+        BookState::Lost(reason) => 2 + reason as u64,
+    }
+}
+
+fn state_of(number: u64) -> BookState {
+    match number {
+        0 => BookState::Empty,
+        1 => BookState::Live,
+        lost => BookState::Lost(LOST_REASONS.get(lost as usize - 2).copied().unwrap_or_default()),
+    }
+}
+
+/// Words written one after the other.
+struct Writer {
+    words: [u64; WORDS],
+    at: usize,
+}
+
+impl Writer {
+    #[inline]
+    fn word(&mut self, word: u64) {
+        self.words[self.at] = word;
+        self.at += 1;
+    }
+
+    #[inline]
+    fn wide(&mut self, value: QuoteAtoms) {
+        self.word(value.0 as u64);
+        self.word((value.0 >> 64) as u64);
+    }
+
+    #[inline]
+    fn level(&mut self, level: Level) {
+        self.word(level.tick.0 as u64);
+        self.word(level.lots.0 as u64);
+    }
+
+    #[inline]
+    fn trade(&mut self, trade: ScreenTrade) {
+        self.level(trade.level);
+        self.word(trade.side as u64);
+    }
+}
+
+/// Words read in the same order.
+struct Reader<'a> {
+    words: &'a [u64; WORDS],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn word(&mut self) -> u64 {
+        self.at += 1;
+        self.words[self.at - 1]
+    }
+
+    fn wide(&mut self) -> QuoteAtoms {
+        let low = self.word();
+        QuoteAtoms((i128::from(self.word() as i64) << 64) | i128::from(low))
+    }
+
+    fn level(&mut self) -> Level {
+        Level { tick: Tick(self.word() as i64), lots: Lots(self.word() as i64) }
+    }
+
+    fn trade(&mut self) -> ScreenTrade {
+        ScreenTrade { level: self.level(), side: if self.word() == 0 { Side::Bid } else { Side::Ask } }
+    }
+}
 
 impl ScreenSnapshot {
-    /// Our open orders of a side.
+    /// The best levels of a side, best first; zero lots where there is none.
     #[must_use]
-    pub fn quotes(&self, side: Side) -> &[Level; QUOTE_LEVELS_MAX] {
+    pub fn levels(&self, side: Side) -> &[Level; SCREEN_LEVELS] {
         match side {
-            Side::Bid => &self.quotes_bid,
-            Side::Ask => &self.quotes_ask,
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        }
+    }
+
+    /// Our orders of a side, in slot order, empty slots included.
+    #[must_use]
+    pub fn orders(&self, side: Side) -> &[ScreenOrder] {
+        match side {
+            Side::Bid => &self.orders[..QUOTE_LEVELS_MAX],
+            Side::Ask => &self.orders[QUOTE_LEVELS_MAX..],
         }
     }
 
     fn to_words(self) -> [u64; WORDS] {
-        let mut words = [0; WORDS];
-        words[0] = self.now.0 as u64;
-        words[1] = self.book_sequence;
-        words[2] = self.exposure.0 as u64;
-        words[3] = self.pnl.0 as u64;
-        words[4] = (self.pnl.0 >> 64) as u64;
-        words[5] = self.fees.0 as u64;
-        words[6] = (self.fees.0 >> 64) as u64;
-        words[7] = self.fills;
-        words[8] = u64::from(self.open_orders) | u64::from(self.trading_state) << 32 | u64::from(self.quotable) << 40;
-        let levels = [self.bid, self.ask].into_iter().chain(self.quotes_bid).chain(self.quotes_ask);
-        for (pair, level) in words[9..].chunks_exact_mut(2).zip(levels) {
-            pair[0] = level.tick.0 as u64;
-            pair[1] = level.lots.0 as u64;
+        let mut words = Writer { words: [0; WORDS], at: 0 };
+        words.word(self.now.0 as u64);
+        words.word(self.book_sequence);
+        words.word(self.depth_received.0 as u64);
+        words.word(state_number(self.book_state));
+        words.word(u64::from(self.quotable));
+        words.word(self.trading_state as u64);
+        for level in self.bids.into_iter().chain(self.asks) {
+            words.level(level);
         }
-        words
+        for order in self.orders {
+            words.level(order.level);
+            words.word(order.filled.0 as u64);
+            words.word(order.status as u64);
+        }
+        words.trade(self.trade);
+        words.trade(self.fill);
+        words.word(self.exposure.0 as u64);
+        words.wide(self.pnl);
+        words.wide(self.fees);
+        words.word(self.fills);
+        words.word(u64::from(self.open_orders));
+        debug_assert_eq!(words.at, WORDS, "every word is written");
+        words.words
     }
 
     fn from_words(words: &[u64; WORDS]) -> ScreenSnapshot {
-        let wide = |low: u64, high: u64| QuoteAtoms((i128::from(high as i64) << 64) | i128::from(low));
-        let level =
-            |index: usize| Level { tick: Tick(words[9 + 2 * index] as i64), lots: Lots(words[10 + 2 * index] as i64) };
+        let mut words = Reader { words, at: 0 };
+        // Fields are read in the order in which they are written here.
         ScreenSnapshot {
-            now: Nanos(words[0] as i64),
-            book_sequence: words[1],
-            bid: level(0),
-            ask: level(1),
-            quotes_bid: core::array::from_fn(|index| level(2 + index)),
-            quotes_ask: core::array::from_fn(|index| level(2 + QUOTE_LEVELS_MAX + index)),
-            exposure: Lots(words[2] as i64),
-            pnl: wide(words[3], words[4]),
-            fees: wide(words[5], words[6]),
-            fills: words[7],
-            open_orders: words[8] as u32,
-            trading_state: (words[8] >> 32) as u8,
-            quotable: (words[8] >> 40) & 1 == 1,
+            now: Nanos(words.word() as i64),
+            book_sequence: words.word(),
+            depth_received: Nanos(words.word() as i64),
+            book_state: state_of(words.word()),
+            quotable: words.word() == 1,
+            trading_state: TRADING_STATES.get(words.word() as usize).copied().unwrap_or(TradingState::Halted),
+            bids: core::array::from_fn(|_| words.level()),
+            asks: core::array::from_fn(|_| words.level()),
+            orders: core::array::from_fn(|_| ScreenOrder {
+                level: words.level(),
+                filled: Lots(words.word() as i64),
+                status: STATUSES.get(words.word() as usize).copied().unwrap_or(OrderStatus::Unknown),
+            }),
+            trade: words.trade(),
+            fill: words.trade(),
+            exposure: Lots(words.word() as i64),
+            pnl: words.wide(),
+            fees: words.wide(),
+            fills: words.word(),
+            open_orders: words.word() as u32,
         }
     }
 }
@@ -138,28 +291,42 @@ mod tests {
 
     fn snapshot(seed: i64) -> ScreenSnapshot {
         let level = Level { tick: Tick(seed), lots: Lots(-seed) };
+        let number = seed as usize;
+        let order = ScreenOrder { level, filled: Lots(seed), status: STATUSES[number % STATUSES.len()] };
+        let side = Side::BOTH[number % 2];
         ScreenSnapshot {
             now: Nanos(seed),
             book_sequence: seed as u64,
-            bid: level,
-            ask: level,
-            quotes_bid: [level; QUOTE_LEVELS_MAX],
-            quotes_ask: [level; QUOTE_LEVELS_MAX],
+            depth_received: Nanos(-seed),
+            book_state: state_of(seed as u64 % 11),
+            quotable: seed % 2 == 1,
+            trading_state: TRADING_STATES[number % TRADING_STATES.len()],
+            bids: [level; SCREEN_LEVELS],
+            asks: [level; SCREEN_LEVELS],
+            orders: [order; SLOTS],
+            trade: ScreenTrade { level, side },
+            fill: ScreenTrade { level, side },
             exposure: Lots(-seed),
             pnl: QuoteAtoms(-i128::from(seed) << 70),
             fees: QuoteAtoms(i128::from(seed) << 3),
             fills: seed as u64,
             open_orders: seed as u32,
-            trading_state: (seed % 4) as u8,
-            quotable: seed % 2 == 1,
         }
+    }
+
+    #[test]
+    fn every_number_means_its_own_variant() {
+        assert!(STATUSES.iter().enumerate().all(|(number, status)| *status as usize == number));
+        assert!(TRADING_STATES.iter().enumerate().all(|(number, state)| *state as usize == number));
+        assert!(LOST_REASONS.iter().enumerate().all(|(number, reason)| *reason as usize == number));
+        assert!((0..11).all(|number| state_number(state_of(number)) == number));
     }
 
     #[test]
     fn what_is_written_is_read() {
         let cell = ScreenCell::default();
         assert_eq!(cell.read(), Some(ScreenSnapshot::default()));
-        for seed in [1, 2, 77, 1_000_001] {
+        for seed in [1, 2, 5, 77, 1_000_001] {
             cell.publish(&snapshot(seed));
             assert_eq!(cell.read(), Some(snapshot(seed)));
         }

@@ -4,14 +4,17 @@
 mod desk;
 
 use desk::{Desk, EPOCH, FIRST, Plan, START, about, level, ms};
+use spinbook_engine::book::BookState;
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, FeeAsset, LostReason, MarketEvent, MarketKind};
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::ring;
 use spinbook_engine::risk::TradingState;
+use spinbook_engine::screen::ScreenOrder;
 use spinbook_engine::setup::{self, EngineSettings, SetupError, WindowSettings};
 use spinbook_engine::strategy::{Quote, Spread, Strategy, Targets, View};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId};
+use spinbook_engine::working::OrderStatus;
 
 /// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
 fn quoting(plan: Plan) -> (Desk<Spread>, Intent, Intent) {
@@ -327,8 +330,14 @@ fn the_screen_shows_what_the_engine_holds() {
     desk.fill(&bid, 30, 30);
     desk.wait(ms(50));
     let screen = desk.engine.screen(FIRST).read().expect("nobody writes");
-    assert_eq!((screen.bid, screen.ask), (level(99_999, 1_000), level(100_001, 1_000)));
-    assert_eq!((screen.quotes_bid[0], screen.quotes_ask[0]), (level(99_950, 70), level(100_050, 100)));
+    assert_eq!((screen.bids[0], screen.asks[0]), (level(99_999, 1_000), level(100_001, 1_000)));
+    assert_eq!(screen.bids[1], level(0, 0), "nothing is invented behind the last level");
+    assert_eq!((screen.book_state, screen.trading_state), (BookState::Live, TradingState::Active));
+    let (bid, ask) = (screen.orders(Side::Bid)[0], screen.orders(Side::Ask)[0]);
+    assert_eq!((bid.level, bid.filled, bid.status), (level(99_950, 100), Lots(30), OrderStatus::Live));
+    assert_eq!((ask.level, ask.filled, ask.status), (level(100_050, 100), Lots(0), OrderStatus::Live));
+    assert_eq!(screen.orders(Side::Bid)[1], ScreenOrder::default());
+    assert_eq!((screen.fill.level, screen.fill.side, screen.fills), (level(99_950, 30), Side::Bid, 1));
     assert_eq!((screen.exposure, screen.open_orders, screen.quotable), (Lots(30), 2, true));
     assert_eq!(screen.pnl, QuoteAtoms(30 * 50 * 1_000));
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DemoArgs;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 
 /// Set in the environment of a child, so that it ends with its parent: when its standard input ends.
 pub const PARENT_VARIABLE: &str = "SPINBOOK_EXCHANGE_PARENT";
@@ -79,12 +79,10 @@ impl ExchangeChild {
             command.spawn().map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
         match read_ready(&mut process) {
             Ok(ready) => Ok(ExchangeChild { process, ready }),
-            Err(why) => {
+            Err(failure) => {
                 let _ = process.kill();
-                let status = process.wait().map(|status| status.to_string()).unwrap_or_default();
-                Err(Failure::failed("the simulated exchange did not start")
-                    .because(format!("{why} ({status})"))
-                    .next("its own message is above; `spinbook exchange` alone shows more"))
+                let _ = process.wait();
+                Err(failure)
             }
         }
     }
@@ -95,14 +93,52 @@ impl ExchangeChild {
     }
 }
 
-fn read_ready(process: &mut Child) -> Result<Ready, String> {
-    let out = process.stdout.take().ok_or("it has no output")?;
+fn read_ready(process: &mut Child) -> Result<Ready, Failure> {
+    let silent = |why: &str| {
+        Failure::failed("the simulated exchange did not start")
+            .because(why)
+            .next("its own message is above; `spinbook exchange` alone shows more")
+    };
+    let out = process.stdout.take().ok_or_else(|| silent("it has no output"))?;
     let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).map_err(|error| error.to_string())?;
+    BufReader::new(out).read_line(&mut line).map_err(|error| silent(&error.to_string()))?;
     if line.trim().is_empty() {
-        return Err("it ended without a word".to_owned());
+        return Err(silent("it ended without a word"));
     }
-    serde_json::from_str(&line).map_err(|_| format!("it said {:?}", line.trim()))
+    match serde_json::from_str::<Answer>(&line) {
+        Ok(Answer::Ready(ready)) => Ok(*ready),
+        // A recording that cannot be played is the same failure with the same exit code here.
+        Ok(Answer::Refused { error }) => Err(error.into_failure()),
+        Err(_) => Err(silent(&format!("it said {:?}", line.trim()))),
+    }
+}
+
+/// The one line a child says: that it serves, or why it cannot.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Ready(Box<Ready>),
+    Refused { error: Refused },
+}
+
+/// A failure as another process of this program printed it.
+#[derive(Deserialize)]
+struct Refused {
+    exit_code: u8,
+    what: String,
+    #[serde(rename = "where")]
+    place: Option<String>,
+    why: Option<String>,
+    next: Option<String>,
+}
+
+impl Refused {
+    fn into_failure(self) -> Failure {
+        let exit = [Exit::Usage, Exit::Wrong].into_iter().find(|exit| exit.code() == self.exit_code);
+        let mut failure = Failure::new(exit.unwrap_or(Exit::Failed), self.what);
+        (failure.place, failure.why, failure.next) = (self.place, self.why, self.next);
+        failure
+    }
 }
 
 impl Drop for ExchangeChild {

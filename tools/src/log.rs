@@ -15,9 +15,11 @@ struct Held {
     holding: bool,
     lines: VecDeque<String>,
     dropped: u64,
+    /// Lines held since the start, dropped ones included.
+    count: u64,
 }
 
-static HELD: Mutex<Held> = Mutex::new(Held { holding: false, lines: VecDeque::new(), dropped: 0 });
+static HELD: Mutex<Held> = Mutex::new(Held { holding: false, lines: VecDeque::new(), dropped: 0, count: 0 });
 
 fn held() -> MutexGuard<'static, Held> {
     // Lines are whole whatever a panicking thread did, so a poisoned lock is used on.
@@ -59,10 +61,12 @@ pub fn release() {
     }
 }
 
-/// What is being kept, oldest first: for the screen.
+/// What was kept after the first `seen` lines, oldest first, and how many there were so far: for the screen.
 #[must_use]
-pub fn held_lines() -> Vec<String> {
-    held().lines.iter().cloned().collect()
+pub fn held_since(seen: u64) -> (Vec<String>, u64) {
+    let held = held();
+    let fresh = usize::try_from(held.count.saturating_sub(seen)).unwrap_or(usize::MAX).min(held.lines.len());
+    (held.lines.iter().skip(held.lines.len() - fresh).cloned().collect(), held.count)
 }
 
 /// Where `tracing` writes.
@@ -92,6 +96,7 @@ impl Write for LineWriter {
                 held.dropped += 1;
             }
             held.lines.push_back(line.to_owned());
+            held.count += 1;
         }
         Ok(bytes.len())
     }
@@ -112,11 +117,13 @@ mod tests {
         for _ in 0..HELD_LINES_MAX {
             LineWriter.write_all(b"more\n").expect("held");
         }
-        let lines = held_lines();
-        assert_eq!(lines.len(), HELD_LINES_MAX);
+        let (lines, count) = held_since(0);
+        assert_eq!((lines.len(), count), (HELD_LINES_MAX, HELD_LINES_MAX as u64 + 2));
+        assert_eq!(held_since(count - 1).0, ["more"]);
+        assert!(held_since(count).0.is_empty());
         assert!(lines.iter().all(|line| line == "more"), "the oldest were dropped");
         assert_eq!(held().dropped, 2);
         release();
-        assert!(held_lines().is_empty());
+        assert!(held_since(0).0.is_empty());
     }
 }

@@ -199,6 +199,18 @@ fn account_text(account: &Account) -> String {
     format!("{}; profit {} quote, fees {} quote", positions.join(", "), account.pnl_quote, account.fees_quote)
 }
 
+/// A latency with the unit that suits it; `us` are microseconds.
+#[must_use]
+pub fn nanos_text(ns: u64) -> String {
+    let tenths = |unit: u64, name: &str| format!("{}.{} {name}", ns / unit, ns % unit / (unit / 10));
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => tenths(1_000, "us"),
+        1_000_000..1_000_000_000 => tenths(1_000_000, "ms"),
+        _ => tenths(1_000_000_000, "s"),
+    }
+}
+
 /// One line of a latency distribution.
 #[must_use]
 pub fn percentiles_text(percentiles: &Percentiles) -> String {

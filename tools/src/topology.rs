@@ -173,7 +173,10 @@ where
     let reactor = Reactor::new(parts, settings)?;
     let io_loop = GatewayLoop::new(gateway, io_rings, io_settings, clock, scale, shared)?;
     let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
-    let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || io_loop.run())?;
+    let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || {
+        threads::sleep_precisely();
+        io_loop.run()
+    })?;
     let hot = threads::spawn("spinbook-hot", cores.hot, warn_unpinned, move || reactor.run())?;
     Ok(Running { hot, io, fetch, hot_shared, io_shared, fetch_stop })
 }
@@ -229,7 +232,10 @@ impl<S> Running<S> {
         self.hot_shared.stop.store(true, Ordering::Release);
         self.fetch_stop.store(true, Ordering::Release);
         let hot = self.hot.join().expect("a panic of the hot thread ends the process")?;
-        self.fetch.join().expect("a panic of the fetching thread ends the process");
+        // A snapshot that is under way is no longer wanted: its thread ends by itself.
+        if self.fetch.is_finished() {
+            self.fetch.join().expect("a panic of the fetching thread ends the process");
+        }
         Ok(Ended { hot, gateway, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
     }
 }

@@ -9,7 +9,7 @@ use crate::position::Position;
 use crate::quoter::{Budget, Plan, Quoter};
 use crate::ring::Producer;
 use crate::risk::{LossStop, RiskSettings, TradingState};
-use crate::screen::ScreenCell;
+use crate::screen::{ScreenCell, ScreenTrade};
 use crate::strategy::{Quotes, Targets};
 use crate::types::{InstrumentSettings, Nanos};
 use crate::working::Working;
@@ -35,6 +35,8 @@ pub struct Desk {
     pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
     pub(super) wake: Nanos,
+    /// Our last fill, for screens.
+    pub(super) last_fill: ScreenTrade,
 }
 
 impl Desk {
@@ -129,6 +131,7 @@ impl<S> Engine<S> {
             strategy_number: parts.strategy_number,
             screen_interval: parts.screen_interval,
             screen_next: Nanos::ZERO,
+            screen_turn: 0,
             deadline: Nanos::ZERO,
             origin_tsc: 0,
         }

@@ -4,9 +4,10 @@ use crate::counters::Counter;
 use crate::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use crate::position::Fill;
 use crate::risk::TradingState;
+use crate::screen::ScreenTrade;
 use crate::strategy::Strategy;
 use crate::trace::{TraceKind, TraceRecord};
-use crate::types::{InstrumentId, Nanos};
+use crate::types::{InstrumentId, Level, Nanos};
 use crate::working::{Effect, Outcome};
 
 use super::Engine;
@@ -86,6 +87,8 @@ impl<S: Strategy> Engine<S> {
             fee_lots: event.fee_lots,
             fee_asset: event.fee_asset,
         };
+        self.desks[event.instrument.index()].last_fill =
+            ScreenTrade { level: Level { tick: fill.tick, lots: fill.lots }, side: fill.side };
         self.counters.increment(Counter::Fills);
         if effect.first_fill {
             self.counters.increment(Counter::OrdersFilled);

@@ -1,11 +1,11 @@
 //! HOT: what time alone changes: old books, silent requests, budgets that refill, the screen, and the end.
 
+use crate::book::Book;
 use crate::counters::Counter;
-use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
-use crate::screen::ScreenSnapshot;
+use crate::limits::SLOTS;
+use crate::screen::{SCREEN_LEVELS, ScreenOrder, ScreenSnapshot, ScreenTrade};
 use crate::strategy::{Strategy, best_of};
 use crate::types::{InstrumentId, Level, Nanos, Side, SlotId};
-use crate::working::WorkingOrder;
 
 use super::Engine;
 
@@ -32,8 +32,7 @@ impl<S: Strategy> Engine<S> {
         }
         self.finish_turn(now);
         if now >= self.screen_next {
-            self.publish_screens(now);
-            self.screen_next = now + self.screen_interval;
+            self.publish_next_screen(now);
         }
         self.deadline = self.deadline.min(self.screen_next);
     }
@@ -83,31 +82,62 @@ impl<S: Strategy> Engine<S> {
     /// Writes what screens show of every instrument.
     pub fn publish_screens(&mut self, now: Nanos) {
         for index in 0..self.screens.len() {
-            let snapshot = self.snapshot(InstrumentId(index as u16), now);
-            self.screens[index].publish(&snapshot);
+            self.publish_screen(index, now);
         }
+    }
+
+    /// One instrument at a time, each once an interval: many instruments must not add up to one long turn.
+    fn publish_next_screen(&mut self, now: Nanos) {
+        let count = self.screens.len().max(1);
+        if self.screen_turn < self.screens.len() {
+            self.publish_screen(self.screen_turn, now);
+        }
+        self.screen_turn = (self.screen_turn + 1) % count;
+        self.screen_next = now + Nanos((self.screen_interval.0 / count as i64).max(1));
+    }
+
+    fn publish_screen(&self, index: usize, now: Nanos) {
+        self.screens[index].publish(&self.snapshot(InstrumentId(index as u16), now));
     }
 
     fn snapshot(&self, instrument: InstrumentId, now: Nanos) -> ScreenSnapshot {
         let index = instrument.index();
         let (market, position, working) = (&self.markets[index], &self.positions[index], &self.working[index]);
-        let level = |order: &WorkingOrder| Level { tick: order.tick, lots: order.lots_open() };
-        let side =
-            |side: Side| -> [Level; QUOTE_LEVELS_MAX] { core::array::from_fn(|slot| level(&working.side(side)[slot])) };
+        let order = |slot: usize| {
+            let order = working.slot(SlotId(slot as u8));
+            let level = Level { tick: order.tick, lots: order.lots };
+            match order.status.is_open() {
+                true => ScreenOrder { level, filled: order.filled, status: order.status },
+                false => ScreenOrder::default(),
+            }
+        };
+        let trade = market.last_trade().map(|trade| ScreenTrade { level: trade.level, side: trade.aggressor });
         ScreenSnapshot {
             now,
             book_sequence: market.book().sequence(),
-            bid: market.book().best_bid().unwrap_or_default(),
-            ask: market.book().best_ask().unwrap_or_default(),
-            quotes_bid: side(Side::Bid),
-            quotes_ask: side(Side::Ask),
+            depth_received: market.depth_received_last(),
+            book_state: market.state(),
+            quotable: self.quotable[index] && best_of(market).is_some(),
+            trading_state: self.instrument_state(instrument),
+            bids: best_levels(market.book(), Side::Bid),
+            asks: best_levels(market.book(), Side::Ask),
+            orders: core::array::from_fn(order),
+            trade: trade.unwrap_or_default(),
+            fill: self.desks[index].last_fill,
             exposure: position.exposure(),
             pnl: position.pnl().unwrap_or_default(),
             fees: position.fees(),
             fills: position.fills(),
             open_orders: working.open_count() as u32,
-            trading_state: self.instrument_state(instrument) as u8,
-            quotable: self.quotable[index] && best_of(market).is_some(),
         }
     }
+}
+
+/// The best levels of a side; zero lots where there is none.
+fn best_levels(book: &Book, side: Side) -> [Level; SCREEN_LEVELS] {
+    let mut levels = [Level::default(); SCREEN_LEVELS];
+    for (place, level) in levels.iter_mut().zip(book.levels(side)) {
+        *place = level;
+    }
+    levels
 }

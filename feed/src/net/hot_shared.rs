@@ -32,8 +32,12 @@ pub struct HotShared {
     pub allocations_thread: AtomicU64,
     /// Frame in hand to order on the ring.
     pub decode_to_order: LatencyBuckets,
-    /// Books that were given more room for levels far from the touch.
-    pub books_enlarged: AtomicU64,
+    /// Frames received, as of the last look.
+    pub frames: AtomicU64,
+    /// Breaks of a venue's sequence, as of the last look.
+    pub gaps: AtomicU64,
+    /// Books that became live again, as of the last look.
+    pub resyncs: AtomicU64,
 }
 
 /// A counter with a single writer: a load and a store instead of a locked add.

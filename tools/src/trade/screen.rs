@@ -2,35 +2,49 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rust_decimal::Decimal;
+use spinbook_engine::book::BookState;
 use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::engine::Engine;
-use spinbook_engine::screen::{ScreenCell, ScreenSnapshot};
+use spinbook_engine::event::LostReason;
+use spinbook_engine::risk::TradingState;
+use spinbook_engine::screen::{ScreenCell, ScreenOrder, ScreenSnapshot};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{Level, Side};
+use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+use spinbook_engine::working::OrderStatus;
 use spinbook_feed::net::gateway_loop::GatewayShared;
 use spinbook_feed::net::hot_shared::HotShared;
+use spinbook_feed::number::Scale;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::assembly::atoms_text;
 use crate::report::Percentiles;
 use crate::topology::Running;
 use crate::trade::Plan;
-use crate::ui::{LadderRow, OrderRow, ScreenSource, ScreenState};
+use crate::ui::{LadderRow, LastTrade, OrderRow, ScreenSource, ScreenState};
 
-const TRADING_STATES: [&str; 4] = ["active", "reduce-only", "cancel-only", "halted"];
+/// Over how long rates are taken.
+const RATE_SPAN: Duration = Duration::from_secs(1);
+/// Decimals of profit and fees on the screen; the report has all of them.
+const MONEY_DECIMALS: u32 = 4;
 
 /// Everything that can be seen of a run from outside.
 pub struct Watch {
     mode: &'static str,
     venue: String,
+    seconds: Option<u64>,
     instruments: Vec<Instrument>,
     screens: Vec<Arc<ScreenCell>>,
     counters: Arc<Counters>,
     shared: Option<(Arc<HotShared>, Arc<GatewayShared>)>,
     begun: Instant,
     last: ScreenSnapshot,
+    /// Fills, book and trading state that were told of last.
+    told: (u64, BookState, TradingState),
+    /// When the frame rate was taken last, the frames then, and the rate.
+    rate: (Instant, u64, u64),
 }
 
 impl Watch {
@@ -40,12 +54,15 @@ impl Watch {
         Watch {
             mode: plan.mode.name(),
             venue: plan.product.name().to_owned(),
+            seconds: plan.seconds,
             instruments: instruments.to_vec(),
             screens: instruments.iter().map(|instrument| engine.screen(instrument.id).clone()).collect(),
             counters: engine.counters().clone(),
             shared: None,
             begun: Instant::now(),
             last: ScreenSnapshot::default(),
+            told: (0, BookState::Empty, TradingState::Active),
+            rate: (Instant::now(), 0, 0),
         }
     }
 
@@ -53,6 +70,7 @@ impl Watch {
     pub fn follow(&mut self, running: &Running<Spread>) {
         self.shared = Some((running.hot_shared.clone(), running.io_shared.clone()));
         self.begun = Instant::now();
+        self.rate = (self.begun, 0, 0);
     }
 
     /// What may still be open, for a run that is left at once.
@@ -63,10 +81,10 @@ impl Watch {
         for (cell, instrument) in self.screens.iter().zip(&self.instruments) {
             let Some(snapshot) = cell.read() else { continue };
             for side in Side::BOTH {
-                for level in snapshot.quotes(side).iter().filter(|level| level.lots.0 > 0) {
-                    let word = if side == Side::Bid { "bid" } else { "ask" };
-                    let (price, quantity) = level_text(instrument, *level);
-                    text.push_str(&format!("; {} {word} {quantity} at {price}", instrument.symbol));
+                for order in snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0) {
+                    let (price, open) = (price_text(instrument, order.level.tick), order.level.lots.0 - order.filled.0);
+                    let quantity = quantity_text(instrument, Lots(open));
+                    text.push_str(&format!("; {} {} {quantity} at {price}", instrument.symbol, side_name(side)));
                 }
             }
         }
@@ -80,28 +98,188 @@ impl Watch {
         }
         self.last
     }
-}
 
-fn level_text(instrument: &Instrument, level: Level) -> (String, String) {
-    (instrument.price.decimal(level.tick.0).to_string(), instrument.quantity.decimal(level.lots.0).to_string())
-}
-
-/// The best price of a side with our own quotes around it, best first.
-fn ladder(instrument: &Instrument, best: Level, own: &[Level], side: Side) -> Vec<LadderRow> {
-    let mut rows: Vec<(i64, LadderRow)> = Vec::new();
-    if best.lots.0 > 0 {
-        let (price, quantity) = level_text(instrument, best);
-        rows.push((best.tick.0, LadderRow { price, quantity, own: None }));
+    /// What happened since the last picture.
+    fn news(&mut self, snapshot: &ScreenSnapshot, instrument: &Instrument) -> Vec<String> {
+        let mut news = Vec::new();
+        let (fills, book_state, trading_state) = self.told;
+        if snapshot.book_state != book_state {
+            let state =
+                if snapshot.book_state == BookState::Live { "live".to_owned() } else { book_state_text(snapshot) };
+            news.push(format!("the book of {} is {state}", instrument.symbol));
+        }
+        if snapshot.trading_state != trading_state {
+            news.push(format!("trading is {}", trading_state_text(snapshot.trading_state)));
+        }
+        if snapshot.fills > fills {
+            let verb = if snapshot.fill.side == Side::Bid { "bought" } else { "sold" };
+            let quantity = quantity_text(instrument, snapshot.fill.level.lots);
+            let price = price_text(instrument, snapshot.fill.level.tick);
+            let more = match snapshot.fills - fills {
+                1 => String::new(),
+                count => format!(", the last of {count} fills"),
+            };
+            news.push(format!("{verb} {quantity} at {price}{more}"));
+        }
+        self.told = (snapshot.fills, snapshot.book_state, snapshot.trading_state);
+        news
     }
-    for level in own.iter().filter(|level| level.lots.0 > 0) {
-        let (price, quantity) = level_text(instrument, *level);
-        match rows.iter_mut().find(|(tick, _)| *tick == level.tick.0) {
-            Some((_, row)) => row.own = Some(quantity),
-            None => rows.push((level.tick.0, LadderRow { price, quantity: String::new(), own: Some(quantity) })),
+
+    fn frames_per_second(&mut self, frames: u64) -> u64 {
+        let (at, before, _) = self.rate;
+        let span = at.elapsed();
+        if span >= RATE_SPAN {
+            let milliseconds = span.as_millis().max(1);
+            let rate = u128::from(frames.saturating_sub(before)) * 1000 / milliseconds;
+            self.rate = (Instant::now(), frames, u64::try_from(rate).unwrap_or(u64::MAX));
+        }
+        self.rate.2
+    }
+
+    fn counters(&mut self) -> Vec<(&'static str, u64)> {
+        let hot = self.shared.as_ref().map(|(hot, _)| hot.clone());
+        let seen = |pick: fn(&HotShared) -> &std::sync::atomic::AtomicU64| {
+            hot.as_ref().map_or(0, |hot| pick(hot).load(Ordering::Relaxed))
+        };
+        let frames = seen(|hot| &hot.frames);
+        let per_second = self.frames_per_second(frames);
+        let count = |counter| self.counters.value(counter);
+        vec![
+            ("frames", frames),
+            ("frames/s", per_second),
+            ("gaps", seen(|hot| &hot.gaps)),
+            ("resyncs", seen(|hot| &hot.resyncs)),
+            ("quotes", count(Counter::Quotes)),
+            ("sent", count(Counter::PlacesSent)),
+            ("acked", count(Counter::OrdersAccepted)),
+            ("filled", count(Counter::OrdersFilled)),
+            ("canceled", count(Counter::OrdersCanceled)),
+            ("rejected", count(Counter::OrdersRejected) + count(Counter::OrdersRejectedLocally)),
+            ("stalls", seen(|hot| &hot.stalls)),
+            ("hot allocs", seen(|hot| &hot.allocations_decision)),
+        ]
+    }
+
+    fn latency(&self) -> Vec<(&'static str, Percentiles)> {
+        let Some((hot, io)) = &self.shared else { return Vec::new() };
+        vec![
+            ("decode to order", Percentiles::of(&hot.decode_to_order.to_histogram())),
+            ("wire to wire", Percentiles::of(&io.wire_to_wire.to_histogram())),
+        ]
+    }
+}
+
+/// As many decimals as the venue's own step has, and more only where a digit would be lost.
+fn units_text(scale: &Scale, units: i64, step: i64) -> String {
+    let decimals = scale.decimal(step.max(1)).normalize().scale();
+    let mut value = scale.decimal(units).normalize();
+    if value.scale() < decimals {
+        value.rescale(decimals);
+    }
+    value.to_string()
+}
+
+fn price_text(instrument: &Instrument, tick: Tick) -> String {
+    units_text(&instrument.price, tick.0, instrument.tick_order_step)
+}
+
+fn quantity_text(instrument: &Instrument, lots: Lots) -> String {
+    units_text(&instrument.quantity, lots.0, instrument.lots_order_step)
+}
+
+fn money_text(atoms: QuoteAtoms) -> String {
+    Decimal::try_from_i128_with_scale(atoms.0, 18)
+        .map_or_else(|_| atoms_text(atoms), |value| value.round_dp(MONEY_DECIMALS).to_string())
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Bid => "bid",
+        Side::Ask => "ask",
+    }
+}
+
+const fn status_text(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Empty | OrderStatus::Done => "gone",
+        OrderStatus::PendingPlace => "placing",
+        OrderStatus::Live => "open",
+        OrderStatus::PendingCancel => "canceling",
+        OrderStatus::Unknown => "unknown",
+    }
+}
+
+const fn trading_state_text(state: TradingState) -> &'static str {
+    match state {
+        TradingState::Active => "active",
+        TradingState::ReduceOnly => "reduce-only",
+        TradingState::CancelOnly => "cancel-only",
+        TradingState::Halted => "halted",
+    }
+}
+
+const fn lost_text(reason: LostReason) -> &'static str {
+    match reason {
+        LostReason::None => "lost",
+        LostReason::Gap => "lost: a gap",
+        LostReason::Disconnected => "lost: disconnected",
+        LostReason::Silent => "lost: silence",
+        LostReason::BadFrame => "lost: a bad frame",
+        LostReason::Crossed => "lost: crossed",
+        LostReason::TouchMismatch => "lost: best bid/ask differ",
+        LostReason::FarFull => "lost: no room",
+        LostReason::Instrument => "lost: not trading",
+    }
+}
+
+fn book_state_text(snapshot: &ScreenSnapshot) -> String {
+    match snapshot.book_state {
+        BookState::Empty => "waiting for its snapshot".to_owned(),
+        BookState::Lost(reason) => lost_text(reason).to_owned(),
+        BookState::Live if snapshot.quotable => "live".to_owned(),
+        BookState::Live => {
+            let age = snapshot.now - snapshot.depth_received;
+            match age > Nanos::from_seconds(1) {
+                true => format!("stale: no update for {} s", age.millis() / 1000),
+                false => "live, not quotable".to_owned(),
+            }
         }
     }
-    rows.sort_by_key(|(tick, _)| if side == Side::Bid { -*tick } else { *tick });
-    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The book's best levels of a side with our own quotes among them, best first.
+fn ladder(instrument: &Instrument, snapshot: &ScreenSnapshot, side: Side) -> Vec<LadderRow> {
+    let largest =
+        Side::BOTH.iter().flat_map(|side| snapshot.levels(*side)).map(|level| level.lots.0).max().unwrap_or(0);
+    let there = |level: &&Level| level.lots.0 > 0;
+    let mut ticks: Vec<Tick> = snapshot.levels(side).iter().filter(there).map(|level| level.tick).collect();
+    let ours = || snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0);
+    ticks.extend(ours().map(|order| order.level.tick));
+    ticks.sort_unstable_by_key(|tick| if side == Side::Bid { -tick.0 } else { tick.0 });
+    ticks.dedup();
+    let row = |tick: Tick| {
+        let book = snapshot.levels(side).iter().filter(there).find(|level| level.tick == tick);
+        let own: i64 =
+            ours().filter(|order| order.level.tick == tick).map(|order| order.level.lots.0 - order.filled.0).sum();
+        let lots = book.map_or(0, |level| level.lots.0);
+        LadderRow {
+            price: price_text(instrument, tick),
+            quantity: book.map(|level| quantity_text(instrument, level.lots)).unwrap_or_default(),
+            share_permille: u16::try_from(i128::from(lots) * 1000 / i128::from(largest.max(1))).unwrap_or(1000),
+            own: (own > 0).then(|| quantity_text(instrument, Lots(own))),
+        }
+    };
+    ticks.into_iter().map(row).collect()
+}
+
+fn order_row(instrument: &Instrument, side: Side, order: &ScreenOrder) -> OrderRow {
+    OrderRow {
+        side: side_name(side),
+        price: price_text(instrument, order.level.tick),
+        quantity: quantity_text(instrument, order.level.lots),
+        filled: quantity_text(instrument, order.filled),
+        state: status_text(order.status),
+    }
 }
 
 impl ScreenSource for Watch {
@@ -109,52 +287,112 @@ impl ScreenSource for Watch {
         let snapshot = self.snapshot();
         let instrument = self.instruments[0];
         let orders = Side::BOTH.iter().flat_map(|side| {
-            let name = if *side == Side::Bid { "bid" } else { "ask" };
-            snapshot.quotes(*side).iter().filter(|level| level.lots.0 > 0).map(move |level| {
-                let (price, quantity) = level_text(&instrument, *level);
-                OrderRow { side: name, price, quantity, filled: String::new(), state: "open" }
-            })
+            let there = snapshot.orders(*side).iter().filter(|order| order.level.lots.0 > 0);
+            there.map(|order| order_row(&instrument, *side, order))
         });
-        let orders = orders.collect();
-        let mut latency = Vec::new();
-        let mut counters: Vec<(&'static str, u64)> = [
-            Counter::MarketEvents,
-            Counter::Quotes,
-            Counter::PlacesSent,
-            Counter::CancelsSent,
-            Counter::OrdersAccepted,
-            Counter::OrdersFilled,
-            Counter::OrdersRejected,
-            Counter::OrdersRejectedLocally,
-            Counter::Fills,
-            Counter::BooksLost,
-            Counter::Resyncs,
-        ]
-        .map(|counter| (counter.name(), self.counters.value(counter)))
-        .to_vec();
-        if let Some((hot, io)) = &self.shared {
-            latency.push(("decode to order", Percentiles::of(&hot.decode_to_order.to_histogram())));
-            latency.push(("wire to wire", Percentiles::of(&io.wire_to_wire.to_histogram())));
-            counters.push(("stalls", hot.stalls.load(Ordering::Relaxed)));
-            counters.push(("hot_allocations_decision", hot.allocations_decision.load(Ordering::Relaxed)));
-        }
-        counters.push(("orders", self.counters.value(Counter::PlacesSent)));
+        let trade = snapshot.trade;
+        let last_trade = (trade.level.lots.0 > 0).then(|| LastTrade {
+            verb: if trade.side == Side::Bid { "buy" } else { "sell" },
+            price: price_text(&instrument, trade.level.tick),
+            quantity: quantity_text(&instrument, trade.level.lots),
+        });
         ScreenState {
             mode: self.mode.to_owned(),
             venue: self.venue.clone(),
             symbol: instrument.symbol.to_string(),
+            more_symbols: self.instruments.len().saturating_sub(1),
+            base_asset: instrument.base_asset.to_string(),
+            quote_asset: instrument.quote_asset.to_string(),
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
-            book_state: if snapshot.quotable { "live" } else { "not quotable" }.to_owned(),
-            trading_state: TRADING_STATES[usize::from(snapshot.trading_state).min(3)].to_owned(),
-            bids: ladder(&instrument, snapshot.bid, &snapshot.quotes_bid, Side::Bid),
-            asks: ladder(&instrument, snapshot.ask, &snapshot.quotes_ask, Side::Ask),
-            orders,
-            position: instrument.quantity.decimal(snapshot.exposure.0).to_string(),
-            pnl_quote: atoms_text(snapshot.pnl),
-            fees_quote: atoms_text(snapshot.fees),
-            latency,
-            counters,
-            messages: Vec::new(),
+            seconds: self.seconds,
+            book_state: book_state_text(&snapshot),
+            trading_state: trading_state_text(snapshot.trading_state).to_owned(),
+            bids: ladder(&instrument, &snapshot, Side::Bid),
+            asks: ladder(&instrument, &snapshot, Side::Ask),
+            last_trade,
+            orders: orders.collect(),
+            position: quantity_text(&instrument, snapshot.exposure),
+            pnl_quote: money_text(snapshot.pnl),
+            fees_quote: money_text(snapshot.fees),
+            fills: snapshot.fills,
+            latency: self.latency(),
+            counters: self.counters(),
+            news: self.news(&snapshot, &instrument),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spinbook_engine::types::InstrumentId;
+    use spinbook_feed::venue::binance::Product;
+    use spinbook_feed::venue::instrument::{InstrumentStatus, Symbol};
+
+    use super::*;
+
+    fn instrument() -> Instrument {
+        let name = |text: &str| Symbol::new(text).expect("a short name");
+        Instrument {
+            id: InstrumentId(0),
+            venue: Product::BinanceSpot.venue_id(),
+            symbol: name("BTCUSDT"),
+            base_asset: name("BTC"),
+            quote_asset: name("USDT"),
+            price: Scale::from_increment(b"0.01").expect("an increment"),
+            quantity: Scale::from_increment(b"0.00000001").expect("an increment"),
+            tick_order_step: 1,
+            lots_order_step: 1_000,
+            lots_order_min: Lots(1_000),
+            lots_order_max: Lots(1_000_000_000),
+            tick_order_min: Tick(0),
+            tick_order_max: Tick(0),
+            notional_min: QuoteAtoms(0),
+            atoms_per_tick_lot: 100_000_000,
+            status: InstrumentStatus::Trading,
+        }
+    }
+
+    fn level(tick: i64, lots: i64) -> Level {
+        Level { tick: Tick(tick), lots: Lots(lots) }
+    }
+
+    #[test]
+    fn numbers_have_the_decimals_of_the_step_and_lose_none() {
+        let instrument = instrument();
+        assert_eq!(quantity_text(&instrument, Lots(100_000_000)), "1.00000");
+        assert_eq!(quantity_text(&instrument, Lots(100_000_001)), "1.00000001");
+        assert_eq!(price_text(&instrument, Tick(6_400_010)), "64000.10");
+        assert_eq!(money_text(QuoteAtoms(-123_456_789_000_000_000)), "-0.1235");
+    }
+
+    #[test]
+    fn our_orders_stand_in_the_ladder_between_its_levels() {
+        let mut snapshot = ScreenSnapshot::default();
+        snapshot.bids[..2].copy_from_slice(&[level(100, 50_000), level(98, 100_000)]);
+        let own =
+            |tick, filled| ScreenOrder { level: level(tick, 3_000), filled: Lots(filled), status: OrderStatus::Live };
+        snapshot.orders[0] = own(99, 1_000);
+        snapshot.orders[1] = own(98, 0);
+        let rows = ladder(&instrument(), &snapshot, Side::Bid);
+        let seen: Vec<_> =
+            rows.iter().map(|row| (row.price.as_str(), row.quantity.as_str(), row.own.as_deref())).collect();
+        assert_eq!(
+            seen,
+            [("1.00", "0.00050", None), ("0.99", "", Some("0.00002")), ("0.98", "0.00100", Some("0.00003"))]
+        );
+        assert_eq!(rows.iter().map(|row| row.share_permille).collect::<Vec<_>>(), [500, 0, 1000]);
+        assert!(ladder(&instrument(), &snapshot, Side::Ask).is_empty());
+    }
+
+    #[test]
+    fn book_states_are_words() {
+        let mut snapshot = ScreenSnapshot { book_state: BookState::Live, quotable: true, ..ScreenSnapshot::default() };
+        assert_eq!(book_state_text(&snapshot), "live");
+        snapshot.quotable = false;
+        assert_eq!(book_state_text(&snapshot), "live, not quotable");
+        snapshot.now = Nanos::from_millis(3_400);
+        assert_eq!(book_state_text(&snapshot), "stale: no update for 3 s");
+        snapshot.book_state = BookState::Lost(LostReason::Gap);
+        assert_eq!(book_state_text(&snapshot), "lost: a gap");
     }
 }

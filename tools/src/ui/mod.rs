@@ -2,15 +2,22 @@
 //!
 //! It reads a [`ScreenState`] and nothing else, so that it can never hold up the threads that trade.
 
+mod plain;
 mod terminal;
 mod view;
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 
 use crate::command::Context;
+use crate::log;
 use crate::report::Percentiles;
 
+pub use self::plain::plain_line;
 use self::terminal::FullScreen;
+
+/// Messages that are kept for the screen; older ones are forgotten.
+const MESSAGES_MAX: usize = 200;
 
 /// Everything that is shown, as text where it is a price or a quantity.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +28,16 @@ pub struct ScreenState {
     pub venue: String,
     /// The symbol whose book is shown.
     pub symbol: String,
+    /// Symbols that are traded and not shown.
+    pub more_symbols: usize,
+    /// What is traded.
+    pub base_asset: String,
+    /// What it is paid with.
+    pub quote_asset: String,
     /// Since the start.
     pub elapsed_seconds: f64,
+    /// How long the run is to take; none: until it is interrupted.
+    pub seconds: Option<u64>,
     /// `live`, or why not.
     pub book_state: String,
     /// `active`, `reduce-only`, `cancel-only` or `halted`.
@@ -31,6 +46,8 @@ pub struct ScreenState {
     pub bids: Vec<LadderRow>,
     /// Asks, best first.
     pub asks: Vec<LadderRow>,
+    /// The market's last trade.
+    pub last_trade: Option<LastTrade>,
     /// Our orders.
     pub orders: Vec<OrderRow>,
     /// Position, base asset.
@@ -39,12 +56,14 @@ pub struct ScreenState {
     pub pnl_quote: String,
     /// Fees, quote asset.
     pub fees_quote: String,
+    /// Executions so far.
+    pub fills: u64,
     /// Latency distributions by name.
     pub latency: Vec<(&'static str, Percentiles)>,
     /// Counters by name, in the order they are to be shown.
     pub counters: Vec<(&'static str, u64)>,
-    /// What happened last, newest last.
-    pub messages: Vec<String>,
+    /// What happened since the state was asked for last, oldest first.
+    pub news: Vec<String>,
 }
 
 /// One price of the book.
@@ -52,10 +71,23 @@ pub struct ScreenState {
 pub struct LadderRow {
     /// Price.
     pub price: String,
-    /// The venue's quantity.
+    /// The venue's quantity; empty if only our order stands there.
     pub quantity: String,
-    /// Our own quote there, if any.
+    /// That quantity as thousandths of the largest shown.
+    pub share_permille: u16,
+    /// What is open of our own orders there, if any.
     pub own: Option<String>,
+}
+
+/// A public trade.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastTrade {
+    /// What the one who took did: `buy` or `sell`.
+    pub verb: &'static str,
+    /// Price.
+    pub price: String,
+    /// Quantity.
+    pub quantity: String,
 }
 
 /// One of our orders.
@@ -69,7 +101,7 @@ pub struct OrderRow {
     pub quantity: String,
     /// Quantity filled.
     pub filled: String,
-    /// `pending`, `open`, `canceling`, `unknown`.
+    /// `placing`, `open`, `canceling`, `unknown`.
     pub state: &'static str,
 }
 
@@ -79,10 +111,42 @@ pub trait ScreenSource {
     fn screen(&mut self) -> ScreenState;
 }
 
+/// What happened, in the order in which it was seen: news of the run and lines of the log.
+#[derive(Debug, Default)]
+pub struct Messages {
+    lines: VecDeque<String>,
+    log_seen: u64,
+}
+
+impl Messages {
+    fn take(&mut self, state: &ScreenState) {
+        let (held, count) = log::held_since(self.log_seen);
+        self.log_seen = count;
+        let logged = held.iter().map(|line| without_time(line).to_owned());
+        let news = state.news.iter().map(|news| format!("{:>6.1} s  {news}", state.elapsed_seconds));
+        self.lines.extend(logged.chain(news));
+        let old = self.lines.len().saturating_sub(MESSAGES_MAX);
+        self.lines.drain(..old);
+    }
+}
+
+/// A log line without its time: what stands on a screen is of now.
+fn without_time(line: &str) -> &str {
+    match line.split_once("Z ") {
+        Some((time, rest)) if time.starts_with(|first: char| first.is_ascii_digit()) => rest.trim_start(),
+        _ => line,
+    }
+}
+
 /// What a run is shown on.
 pub enum Screen {
     /// The whole terminal.
-    Full(Box<FullScreen>),
+    Full {
+        /// The terminal.
+        terminal: Box<FullScreen>,
+        /// What happened.
+        messages: Messages,
+    },
     /// A line a second on stderr.
     Plain {
         /// The second that was printed last.
@@ -99,9 +163,12 @@ impl Screen {
         if context.quiet {
             return Screen::Silent;
         }
-        if !context.json && io::stdout().is_terminal() {
+        let able = std::env::var_os("TERM").is_some_and(|kind| kind != "dumb" && !kind.is_empty());
+        if !context.json && able && io::stdout().is_terminal() {
             match FullScreen::open() {
-                Ok(screen) => return Screen::Full(Box::new(screen)),
+                Ok(screen) => {
+                    return Screen::Full { terminal: Box::new(screen), messages: Messages::default() };
+                }
                 Err(error) => tracing::warn!("no full screen ({error}): plain lines instead"),
             }
         }
@@ -111,10 +178,10 @@ impl Screen {
     /// Shows the state; call it a few times a second. What cannot be shown is left out: a screen fails no run.
     pub fn draw(&mut self, source: &mut dyn ScreenSource) {
         match self {
-            Screen::Full(screen) => {
-                let mut state = source.screen();
-                state.messages.extend(crate::log::held_lines());
-                screen.draw(&state);
+            Screen::Full { terminal, messages } => {
+                let state = source.screen();
+                messages.take(&state);
+                terminal.draw(&state, messages.lines.make_contiguous());
             }
             Screen::Plain { second } => {
                 let state = source.screen();
@@ -129,62 +196,63 @@ impl Screen {
     }
 }
 
-/// The state in one line.
-#[must_use]
-pub fn plain_line(state: &ScreenState) -> String {
-    let best = |rows: &[LadderRow]| rows.first().map_or("-".to_owned(), |row| row.price.clone());
-    let counter = |name: &str| state.counters.iter().find(|(key, _)| *key == name).map_or(0, |(_, value)| *value);
-    let latency = state.latency.first().map_or(String::new(), |(name, value)| format!(", {name} p99 {} ns", value.p99));
-    format!(
-        "{:>5.0} s  {} {}  {} / {}  orders {}, fills {}, position {}, profit {}{latency}",
-        state.elapsed_seconds,
-        state.symbol,
-        state.book_state,
-        best(&state.bids),
-        best(&state.asks),
-        state.orders.len(),
-        counter("fills"),
-        state.position,
-        state.pnl_quote,
-    )
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
     /// A state with everything in it.
     pub(crate) fn full_state() -> ScreenState {
-        let row = |price: &str, quantity: &str, own: Option<&str>| LadderRow {
+        let row = |price: &str, quantity: &str, share_permille, own: Option<&str>| LadderRow {
             price: price.to_owned(),
             quantity: quantity.to_owned(),
+            share_permille,
             own: own.map(str::to_owned),
+        };
+        let order = |side, price: &str, filled: &str, state| OrderRow {
+            side,
+            price: price.to_owned(),
+            quantity: "0.010".to_owned(),
+            filled: filled.to_owned(),
+            state,
         };
         ScreenState {
             mode: "demo".to_owned(),
             venue: "binance-usdm".to_owned(),
             symbol: "BTCUSDT".to_owned(),
+            more_symbols: 0,
+            base_asset: "BTC".to_owned(),
+            quote_asset: "USDT".to_owned(),
             elapsed_seconds: 12.4,
+            seconds: Some(30),
             book_state: "live".to_owned(),
             trading_state: "active".to_owned(),
-            bids: vec![row("64000.1", "1.250", Some("0.001")), row("64000.0", "0.500", None)],
-            asks: vec![row("64000.2", "2.000", None), row("64000.3", "0.750", Some("0.001"))],
-            orders: vec![OrderRow {
-                side: "bid",
-                price: "64000.1".to_owned(),
-                quantity: "0.001".to_owned(),
-                filled: "0".to_owned(),
-                state: "open",
-            }],
+            bids: vec![row("64000.1", "1.250", 625, Some("0.001")), row("64000.0", "0.500", 250, None)],
+            asks: vec![row("64000.2", "2.000", 1000, None), row("64000.3", "0.750", 375, Some("0.010"))],
+            last_trade: Some(LastTrade { verb: "buy", price: "64000.2".to_owned(), quantity: "0.004".to_owned() }),
+            orders: vec![order("bid", "64000.1", "0.009", "open"), order("ask", "64000.3", "0.000", "canceling")],
             position: "0.003".to_owned(),
             pnl_quote: "-0.12".to_owned(),
             fees_quote: "0.04".to_owned(),
-            latency: vec![(
-                "decode to order",
-                Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 99 },
-            )],
-            counters: vec![("frames", 12_345), ("fills", 3)],
-            messages: vec!["gateway ready".to_owned()],
+            fills: 3,
+            latency: vec![
+                ("decode to order", Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 99 }),
+                ("wire to wire", Percentiles { p50: 52_000, p99: 310_000, p999: 2_000_000, max: 3_000_000, count: 99 }),
+            ],
+            counters: vec![
+                ("frames", 12_345),
+                ("frames/s", 1_204),
+                ("gaps", 1),
+                ("resyncs", 2),
+                ("quotes", 88),
+                ("sent", 41),
+                ("acked", 40),
+                ("filled", 7),
+                ("canceled", 30),
+                ("rejected", 1),
+                ("stalls", 0),
+                ("hot allocs", 0),
+            ],
+            news: vec!["bought 0.001 at 64000.1".to_owned()],
         }
     }
 
@@ -198,16 +266,6 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_plain_line_holds_what_matters() {
-        let line = plain_line(&full_state());
-        for part in
-            ["12 s", "BTCUSDT live", "64000.1 / 64000.2", "orders 1", "fills 3", "position 0.003", "p99 4000 ns"]
-        {
-            assert!(line.contains(part), "no `{part}` in: {line}");
-        }
-    }
-
-    #[test]
     fn a_silent_screen_does_not_even_ask() {
         let mut source = Fixed(0);
         Screen::open(Context { json: false, quiet: true }).draw(&mut source);
@@ -216,5 +274,18 @@ pub(crate) mod tests {
         plain.draw(&mut source);
         assert_eq!(source.0, 1);
         assert!(matches!(plain, Screen::Plain { second: Some(12) }));
+    }
+
+    #[test]
+    fn messages_are_kept_in_order_and_bounded() {
+        let mut messages = Messages::default();
+        let state = full_state();
+        for _ in 0..MESSAGES_MAX + 5 {
+            messages.take(&state);
+        }
+        assert_eq!(messages.lines.len(), MESSAGES_MAX);
+        assert_eq!(messages.lines.back().map(String::as_str), Some("  12.4 s  bought 0.001 at 64000.1"));
+        assert_eq!(without_time("2026-01-02T03:04:05.678901Z  WARN a pipe"), "WARN a pipe");
+        assert_eq!(without_time("XYZ is no time"), "XYZ is no time");
     }
 }

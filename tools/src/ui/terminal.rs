@@ -41,9 +41,9 @@ impl FullScreen {
     }
 
     /// Draws one picture.
-    pub fn draw(&mut self, state: &ScreenState) {
+    pub fn draw(&mut self, state: &ScreenState, messages: &[String]) {
         // A terminal that has gone away must not stop a run.
-        let _ = self.terminal.draw(|frame| view::draw(frame, state));
+        let _ = self.terminal.draw(|frame| view::draw(frame, state, messages));
     }
 }
 

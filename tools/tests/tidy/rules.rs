@@ -5,11 +5,11 @@ use crate::source::{Source, words};
 /// Rooms of the engine, left to right: a room imports only from groups before its own, or within it one way.
 pub const ENGINE_ROOMS: &[&[&str]] = &[
     &["types", "limits"],
-    &["event", "intent", "counters", "trace", "latency", "ring", "screen"],
+    &["event", "intent", "counters", "trace", "latency", "ring"],
     &["book", "touch", "position", "working"],
     &["market"],
     &["strategy"],
-    &["quoter", "risk"],
+    &["quoter", "risk", "screen"],
     &["engine"],
     &["setup"],
 ];
@@ -40,7 +40,6 @@ pub const FUNCTION_LINES_MAX: usize = 80;
 pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/ring.rs", "slots shared between two threads"),
     ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
-    ("engine/src/screen.rs", "the seqlock's cell"),
     ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
     ("feed/src/net/clock.rs", "time-stamp counter"),
     ("feed/src/net/threads.rs", "affinity and locked memory"),

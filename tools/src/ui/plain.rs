@@ -1,0 +1,88 @@
+//! COLD: the state of a run in one line, for where there is no terminal.
+
+use crate::report::nanos_text;
+
+use super::{LadderRow, ScreenState};
+
+/// The state in one line: book, our quotes, orders, account, latencies, and what is wrong, if anything is.
+#[must_use]
+pub fn plain_line(state: &ScreenState) -> String {
+    let count = |name: &str| state.counters.iter().find(|(key, _)| *key == name).map_or(0, |(_, value)| *value);
+    let trading = match state.trading_state.as_str() {
+        "active" => String::new(),
+        other => format!(", trading {other}"),
+    };
+    let mut line = format!(
+        "{:>4.0} s  {} {}{trading}  bid {} ask {}  ours {} / {}  sent {} acked {} filled {} canceled {} rejected {}  \
+         fills {}  position {}  profit {}  fees {}  {} frames/s",
+        state.elapsed_seconds,
+        state.symbol,
+        state.book_state,
+        best(&state.bids),
+        best(&state.asks),
+        own(state, "bid"),
+        own(state, "ask"),
+        count("sent"),
+        count("acked"),
+        count("filled"),
+        count("canceled"),
+        count("rejected"),
+        state.fills,
+        state.position,
+        state.pnl_quote,
+        state.fees_quote,
+        count("frames/s"),
+    );
+    for name in ["gaps", "resyncs"] {
+        if count(name) > 0 {
+            line.push_str(&format!("  {name} {}", count(name)));
+        }
+    }
+    for (name, value) in state.latency.iter().filter(|(_, value)| value.count > 0) {
+        let figures = [value.p50, value.p99, value.p999, value.max].map(nanos_text).join("/");
+        line.push_str(&format!("  {name} p50/p99/p99.9/max {figures}"));
+    }
+    line
+}
+
+fn best(rows: &[LadderRow]) -> String {
+    let venues = rows.iter().find(|row| !row.quantity.is_empty());
+    venues.map_or("-".to_owned(), |row| format!("{} x {}", row.price, row.quantity))
+}
+
+/// Our best price of a side.
+fn own<'a>(state: &'a ScreenState, side: &str) -> &'a str {
+    let rows = if side == "bid" { &state.bids } else { &state.asks };
+    rows.iter().find(|row| row.own.is_some()).map_or("-", |row| row.price.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::tests::full_state;
+
+    #[test]
+    fn a_plain_line_holds_what_matters() {
+        let mut state = full_state();
+        let line = plain_line(&state);
+        for part in [
+            "12 s",
+            "BTCUSDT live  bid 64000.1 x 1.250 ask 64000.2 x 2.000",
+            "ours 64000.1 / 64000.3",
+            "sent 41 acked 40 filled 7 canceled 30 rejected 1",
+            "fills 3  position 0.003  profit -0.12  fees 0.04",
+            "1204 frames/s  gaps 1  resyncs 2",
+            "decode to order p50/p99/p99.9/max 420 ns/4.0 us/9.0 us/20.0 us",
+        ] {
+            assert!(line.contains(part), "no `{part}` in: {line}");
+        }
+        assert!(!line.contains("trading"), "{line}");
+        state.trading_state = "halted".to_owned();
+        assert!(plain_line(&state).contains("live, trading halted"));
+    }
+
+    #[test]
+    fn nothing_known_is_a_line_too() {
+        assert!(plain_line(&ScreenState::default()).contains("bid - ask -  ours - / -"));
+    }
+}
