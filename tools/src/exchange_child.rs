@@ -4,9 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use spinbook_feed::net::threads;
 
 use crate::cli::DemoArgs;
 use crate::error::Failure;
@@ -45,11 +47,21 @@ pub struct Ready {
     pub market: String,
 }
 
+/// What a child says on a further line when everything there was to play has been played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarketEnd {
+    /// Always true.
+    pub market_over: bool,
+    /// What was wrong with the recording, if it broke.
+    pub error: Option<String>,
+}
+
 /// A running child.
 pub struct ExchangeChild {
     process: Child,
     /// What it said.
     pub ready: Ready,
+    ends: Receiver<MarketEnd>,
 }
 
 impl ExchangeChild {
@@ -78,7 +90,7 @@ impl ExchangeChild {
         let mut process =
             command.spawn().map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
         match read_ready(&mut process) {
-            Ok(ready) => Ok(ExchangeChild { process, ready }),
+            Ok((ready, ends)) => Ok(ExchangeChild { process, ready, ends }),
             Err(why) => {
                 let _ = process.kill();
                 let status = process.wait().map(|status| status.to_string()).unwrap_or_default();
@@ -93,16 +105,32 @@ impl ExchangeChild {
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
+
+    /// What it said when the market was over, the first time it is asked after that.
+    pub fn market_end(&mut self) -> Option<MarketEnd> {
+        self.ends.try_recv().ok()
+    }
 }
 
-fn read_ready(process: &mut Child) -> Result<Ready, String> {
-    let out = process.stdout.take().ok_or("it has no output")?;
+/// The first line says where it serves; a thread of its own waits for the rest.
+fn read_ready(process: &mut Child) -> Result<(Ready, Receiver<MarketEnd>), String> {
+    let mut out = BufReader::new(process.stdout.take().ok_or("it has no output")?);
     let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).map_err(|error| error.to_string())?;
+    out.read_line(&mut line).map_err(|error| error.to_string())?;
     if line.trim().is_empty() {
         return Err("it ended without a word".to_owned());
     }
-    serde_json::from_str(&line).map_err(|_| format!("it said {:?}", line.trim()))
+    let ready = serde_json::from_str(&line).map_err(|_| format!("it said {:?}", line.trim()))?;
+    let (told, ends) = mpsc::channel();
+    let listen = move || {
+        for line in out.lines().map_while(Result::ok) {
+            if let Ok(end) = serde_json::from_str::<MarketEnd>(&line) {
+                let _ = told.send(end);
+            }
+        }
+    };
+    threads::spawn("spinbook-child", None, |_| {}, listen).map_err(|error| error.to_string())?;
+    Ok((ready, ends))
 }
 
 impl Drop for ExchangeChild {
