@@ -120,6 +120,15 @@ impl<D: PlainDecoder> Plain<D> {
         }
     }
 
+    /// A message is missing: the book is given up until the next snapshot.
+    #[cold]
+    fn lose(&mut self, received: Stamp) {
+        let event = MarketEvent { lost: LostReason::Gap, ..self.event(MarketKind::Lost, 0, 0, received) };
+        let _ = self.trader.on_market(&event, &[], &[], received.wall);
+        self.early = Some(vec![self.message.clone()]);
+        self.bridged = false;
+    }
+
     /// The venue's rule for the next depth message, as most people write it.
     #[inline]
     fn follows(&self) -> bool {
@@ -152,7 +161,10 @@ impl<D: PlainDecoder> Pipeline for Plain<D> {
                 if message.last <= self.last {
                     return;
                 }
-                assert!(self.follows(), "the recordings have no gap");
+                if !self.follows() {
+                    self.lose(received);
+                    return;
+                }
                 self.last = message.last;
                 self.bridged = true;
                 let event = self.event(MarketKind::Delta, message.last, message.event_time_ms, received);

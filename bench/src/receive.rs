@@ -162,6 +162,31 @@ impl Receiver for Ours {
     }
 }
 
+/// Our record layer alone: what the message reader adds is seen beside it. Looks at no frame.
+struct OursRecords {
+    layer: RecordLayer<KernelSchedule>,
+    plaintext: PlaintextBuffer,
+}
+
+impl Receiver for OursRecords {
+    #[inline]
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
+        let (mut tally, mut from) = (Tally::default(), 0);
+        for &end in ends {
+            let read = &wire[from..end];
+            from = end;
+            self.layer.receive_space()[..read.len()].copy_from_slice(read);
+            self.layer.received(read.len());
+            while self.layer.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
+                tally.message(self.plaintext.unread());
+                let unread = self.plaintext.unread().len();
+                self.plaintext.consume(unread);
+            }
+        }
+        tally
+    }
+}
+
 /// tungstenite over rustls.
 pub struct Peer {
     websocket: WebSocket<Stream>,
@@ -235,7 +260,7 @@ impl Line {
     pub fn seal(&mut self, layout: Layout) {
         self.wire.clear();
         self.ends.clear();
-        let frame = frame(layout.frame_bytes);
+        let frame = server_frame(&payload(layout.frame_bytes));
         let mut records = 0;
         for _ in 0..layout.frames {
             for part in frame.chunks(layout.record_bytes_max) {
@@ -259,26 +284,31 @@ impl Line {
     }
 }
 
-/// A server's text frame: quotes, digits and brackets, as feeds have them.
-fn frame(payload_bytes: usize) -> Vec<u8> {
+/// A server's text frame.
+#[must_use]
+pub fn server_frame(payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x81];
-    match payload_bytes {
-        0..=125 => frame.push(payload_bytes as u8),
-        126..=65_535 => {
+    match payload.len() {
+        bytes @ 0..=125 => frame.push(bytes as u8),
+        bytes @ 126..=65_535 => {
             frame.push(126);
-            frame.extend((payload_bytes as u16).to_be_bytes());
+            frame.extend((bytes as u16).to_be_bytes());
         }
-        _ => {
+        bytes => {
             frame.push(127);
-            frame.extend((payload_bytes as u64).to_be_bytes());
+            frame.extend((bytes as u64).to_be_bytes());
         }
     }
-    let text = br#"["61234.50","0.012"],"#;
-    frame.extend(text.iter().cycle().take(payload_bytes));
+    frame.extend(payload);
     frame
 }
 
-/// The bare cipher, ours, and tungstenite on rustls with each of its buffer sizes, in this order.
+/// Text as feeds have it: quotes, digits and brackets.
+fn payload(bytes: usize) -> Vec<u8> {
+    br#"["61234.50","0.012"],"#.iter().copied().cycle().take(bytes).collect()
+}
+
+/// The bare cipher, ours, our record layer alone, and tungstenite on rustls with each of its buffer sizes, in this order.
 #[must_use]
 pub fn lines() -> Vec<Line> {
     let endpoints = Endpoints::new();
@@ -287,6 +317,9 @@ pub fn lines() -> Vec<Line> {
     let mut lines = vec![Line::new("bare AES-128-GCM", Bare { key, buffer }, server)];
     let (layer, server) = endpoints.ours();
     lines.push(Line::new("Spinbook record layer + reader", Ours::new(layer), server));
+    let (layer, server) = endpoints.ours();
+    let plaintext = PlaintextBuffer::new(MESSAGE_BYTES_MAX);
+    lines.push(Line::new("Spinbook record layer alone", OursRecords { layer, plaintext }, server));
     for bytes in PEER_BUFFERS {
         let (client, server) = endpoints.buffered();
         let name = format!("tungstenite + rustls, {} KiB", bytes / 1024);
@@ -300,7 +333,7 @@ pub fn lines() -> Vec<Line> {
 pub struct ReceiveTable {
     /// How the bytes lay.
     pub layout: Layout,
-    /// ns a message: the bare cipher, ours, then the peers.
+    /// ns a message: the bare cipher, ours, our record layer alone, then the peers.
     pub times: Vec<Time>,
     /// Ours over the bare cipher: the median of the ratios of single rounds.
     pub over_bare: f64,
@@ -327,7 +360,7 @@ pub fn measure(layout: Layout, rounds: usize) -> ReceiveTable {
             let begun = start();
             let tally = line.receive();
             let ticks = stop() - begun;
-            if who > 0 {
+            if who != 0 && who != 2 {
                 assert_eq!(tally.messages, layout.frames, "{}", line.name);
                 assert_eq!(tally.bytes, layout.frames * layout.frame_bytes, "{}", line.name);
             }
@@ -342,7 +375,7 @@ pub fn measure(layout: Layout, rounds: usize) -> ReceiveTable {
         median_of(spans[over].iter().zip(&spans[under]).map(|(over, under)| over / under).collect())
     };
     let over_bare = ratio(1, 0);
-    let peer_over_ours = (2..lines.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min);
+    let peer_over_ours = (3..lines.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min);
     let times = lines
         .iter()
         .zip(&spans)

@@ -81,7 +81,7 @@ pub fn order(instrument: &Instrument, number: u32) -> NewOrder<'_> {
     NewOrder {
         instrument,
         order: OrderId::new(7, number),
-        side: if number % 2 == 0 { Side::Bid } else { Side::Ask },
+        side: if number.is_multiple_of(2) { Side::Bid } else { Side::Ask },
         tick: Tick(612_345 + i64::from(number % 100)),
         lots: Lots(1_200 + i64::from(number % 7)),
         time_in_force: TimeInForce::PostOnly,

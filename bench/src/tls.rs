@@ -197,8 +197,8 @@ impl BareKey {
     #[inline]
     pub fn nonce(&mut self) -> Nonce {
         let mut nonce = self.iv;
-        for (byte, add) in nonce[4..].iter_mut().zip(self.sequence.to_be_bytes()) {
-            *byte ^= add;
+        if let Some(last) = nonce.last_chunk_mut::<8>() {
+            *last = (u64::from_be_bytes(*last) ^ self.sequence).to_be_bytes();
         }
         self.sequence += 1;
         Nonce::assume_unique_for_key(nonce)

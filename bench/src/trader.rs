@@ -81,9 +81,11 @@ impl MarketSink for Trader {
     }
 }
 
-/// A hundredth of a unit of the base asset.
+/// A hundredth of a unit of the base asset, or the smallest legal quantity if that is more.
 fn order_lots(instrument: &Instrument) -> Lots {
-    Lots(10i64.pow(u32::from(instrument.quantity.decimals())) / 100)
+    let hundredth = 10i64.pow(u32::from(instrument.quantity.decimals())) / 100;
+    let step = instrument.lots_order_step.max(1);
+    Lots((hundredth.max(instrument.lots_order_min.0) / step).max(1) * step)
 }
 
 fn spread(instrument: &Instrument) -> SpreadSettings {

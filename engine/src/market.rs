@@ -2,6 +2,7 @@
 
 use crate::book::{Book, BookFault, BookState};
 use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
+use crate::limits::FAR_LEVELS_MAX;
 use crate::touch::{Touch, TouchHistory};
 use crate::types::{Level, Nanos, Side, Tick};
 
@@ -75,6 +76,8 @@ pub struct Market {
     last_trade: Option<Trade>,
     /// What quotes are decided on, as of the last message; none if nothing may be quoted.
     best: Option<Best>,
+    /// The far store was full, and the book is still the one that was too small.
+    far_was_full: bool,
     /// Whether the book's sequence is that of a depth message, not of a snapshot.
     at_depth_message: bool,
     received_last: Nanos,
@@ -92,6 +95,7 @@ impl Market {
             touches: TouchHistory::new(),
             last_trade: None,
             best: None,
+            far_was_full: false,
             at_depth_message: false,
             received_last: Nanos::ZERO,
             depth_received_last: Nanos::ZERO,
@@ -246,7 +250,10 @@ impl Market {
     #[cold]
     fn refuse(&mut self, fault: BookFault) -> Answer {
         match fault {
-            BookFault::FarFull => self.counters.far_full += 1,
+            BookFault::FarFull => {
+                self.counters.far_full += 1;
+                self.far_was_full = true;
+            }
             _ => self.counters.bad_levels += 1,
         }
         self.counters.lost += 1;
@@ -263,7 +270,16 @@ impl Market {
     pub fn exchange_book(&mut self, book: Book) -> Book {
         self.at_depth_message = false;
         self.best = None;
+        self.far_was_full = false;
         core::mem::replace(&mut self.book, book)
+    }
+
+    /// How many far levels a side the next book is to have, if this one's store was full and it may be larger: a
+    /// cold thread builds it, and [`Market::exchange_book`] puts it here before the snapshot.
+    #[must_use]
+    pub fn far_levels_wanted(&self) -> Option<usize> {
+        let capacity = self.book.far_level_capacity();
+        (self.far_was_full && capacity < FAR_LEVELS_MAX).then(|| (2 * capacity).min(FAR_LEVELS_MAX))
     }
 
     /// The book. Its state says whether it may be believed.

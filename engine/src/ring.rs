@@ -7,16 +7,70 @@
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
 
-use atomic::{AtomicUsize, Ordering, UnsafeCell, fence};
+use parts::{Arc, AtomicUsize, Ordering, UnsafeCell, fence};
 
-/// What the ring is made of. A model checker's types take the place of these.
-mod atomic {
-    pub(super) use core::cell::UnsafeCell;
+/// What the ring is made of.
+#[cfg(not(loom))]
+mod parts {
     pub(super) use core::sync::atomic::{AtomicUsize, Ordering, fence};
+    pub(super) use std::sync::Arc;
+
+    /// A cell with the model checker's way of reaching into it.
+    pub(super) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(super) const fn new(value: T) -> UnsafeCell<T> {
+            UnsafeCell(core::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(super) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+            read(self.0.get())
+        }
+
+        #[inline(always)]
+        pub(super) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+            write(self.0.get())
+        }
+    }
+}
+
+/// The model checker's own parts: it tries every order of their steps (`tests/ring_model.rs`).
+#[cfg(loom)]
+mod parts {
+    pub(super) use loom::cell::UnsafeCell;
+    pub(super) use loom::sync::Arc;
+    pub(super) use loom::sync::atomic::{Ordering, fence};
+
+    /// The word, and beside it one that every look at it changes without ordering anything. Of the looks at an object
+    /// the checker remembers only the last, so that a second thread's look would hide the first one's from it, and
+    /// with it the order of steps in which that one comes later.
+    pub(super) struct AtomicUsize {
+        word: loom::sync::atomic::AtomicUsize,
+        looks: loom::sync::atomic::AtomicUsize,
+    }
+
+    impl AtomicUsize {
+        pub(super) fn new(value: usize) -> AtomicUsize {
+            AtomicUsize {
+                word: loom::sync::atomic::AtomicUsize::new(value),
+                looks: loom::sync::atomic::AtomicUsize::new(0),
+            }
+        }
+
+        pub(super) fn load(&self, ordering: Ordering) -> usize {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            self.word.load(ordering)
+        }
+
+        pub(super) fn store(&self, value: usize, ordering: Ordering) {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            self.word.store(value, ordering);
+        }
+    }
 }
 
 /// One message's place. Padded, so that neighbouring slots do not share a line between two cores.
@@ -93,7 +147,7 @@ impl<T: Copy + Send> Producer<T> {
         // SAFETY: the sequence word equals `next`, which only the consumer sets and only when it has read the
         // slot (or which it is from the start); until the store below the consumer does not touch the message,
         // and no other producer exists.
-        unsafe { (*slot.message.get()).write(message) };
+        slot.message.with_mut(|place| unsafe { (*place).write(message) });
         // Release: whoever sees this word sees the message.
         slot.sequence.store(self.next.wrapping_add(1), Ordering::Release);
         self.next = self.next.wrapping_add(1);
@@ -134,7 +188,7 @@ impl<T: Copy + Send> Consumer<T> {
         // SAFETY: the sequence word is `next + 1`, which only the producer sets and only after it has written
         // the message; until the store below the producer does not touch it, and no other consumer exists.
         // `T: Copy`, so the copy left behind needs no drop.
-        let message = unsafe { (*slot.message.get()).assume_init_read() };
+        let message = slot.message.with(|place| unsafe { (*place).assume_init_read() });
         // Release: the read above is over before the producer may write again.
         slot.sequence.store(self.next.wrapping_add(self.shared.slots.len()), Ordering::Release);
         self.next = self.next.wrapping_add(1);

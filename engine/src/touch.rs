@@ -150,6 +150,7 @@ const fn place_of(number: u64) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_macros)]
 mod tests {
     use super::*;
 

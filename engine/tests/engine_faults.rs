@@ -3,13 +3,14 @@
 
 mod desk;
 
-use desk::{Desk, EPOCH, FIRST, Plan, about, ms};
+use desk::{Desk, EPOCH, FIRST, Plan, about, level, ms};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, LocalReject, LostReason};
 use spinbook_engine::intent::{Intent, Reason};
 use spinbook_engine::risk::TradingState;
+use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side};
+use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side};
 use spinbook_engine::working::OrderStatus;
 
 /// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
@@ -339,4 +340,27 @@ fn an_operator_who_loosens_a_stop_that_still_holds_is_stopped_again() {
     // The very same prices again: nothing is valued anew, and the limit holds all the same.
     assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
+}
+
+#[test]
+fn a_book_that_was_full_takes_a_larger_one_and_is_quoted_on_again() {
+    let (mut desk, _, _) = quoting(Plan::new().instrument(|instrument| instrument.far_levels = 64));
+    let built = |far_levels| setup::book(&BookSettings { far_levels });
+    assert_eq!(desk.engine.far_levels_wanted(FIRST), None);
+    assert_eq!(desk.engine.exchange_book(FIRST, built(128)).far_level_capacity(), 128, "nobody asked");
+    let far: Vec<Level> = (0..65).map(|n| level(1_000_000 + n, 1)).collect();
+    assert_eq!(desk.delta(&[], &far), Answer::Resync(LostReason::FarFull));
+    assert_eq!(desk.cancelled().len(), 2, "a book that is not Live is not quoted on");
+    assert_eq!(desk.engine.far_levels_wanted(FIRST), Some(128));
+    assert_eq!(desk.engine.far_levels_wanted(InstrumentId(7)), None);
+    // As large as before is not enough, and another instrument's book is not this one's.
+    assert_eq!(desk.engine.exchange_book(FIRST, built(64)).far_level_capacity(), 64);
+    assert_eq!(desk.engine.exchange_book(InstrumentId(7), built(128)).far_level_capacity(), 128);
+    let old = desk.engine.exchange_book(FIRST, built(128));
+    assert_eq!(old.far_level_capacity(), 64);
+    assert_eq!((desk.engine.far_levels_wanted(FIRST), desk.count(Counter::BooksEnlarged)), (None, 1));
+    let asks: Vec<Level> = far.iter().copied().chain([level(100_001, 1_000)]).collect();
+    assert_eq!(desk.snapshot(&[level(99_999, 1_000)], &asks), Answer::Ok);
+    assert!(desk.engine.market(FIRST).book().is_live());
+    assert_eq!(desk.engine.market(FIRST).book().far_level_count(Side::Ask), 65);
 }

@@ -17,6 +17,10 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
+/// First byte of a whole text message.
+const TEXT_WHOLE: u8 = FIN | Opcode::Text as u8;
+/// First byte of a whole binary message.
+const BINARY_WHOLE: u8 = FIN | Opcode::Binary as u8;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +161,10 @@ pub struct MessageReader {
     partial_valid: usize,
     /// What the last call handed out and must now be dropped.
     pending_bytes: usize,
+    /// Bytes of payload at the end of them.
+    pending_payload: usize,
     pending_assembly: bool,
+    pending_binary: bool,
 }
 
 impl MessageReader {
@@ -173,7 +180,9 @@ impl MessageReader {
             assembly_valid: 0,
             partial_valid: 0,
             pending_bytes: 0,
+            pending_payload: 0,
             pending_assembly: false,
+            pending_binary: false,
         }
     }
 
@@ -186,6 +195,60 @@ impl MessageReader {
     #[inline]
     pub fn next<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
         self.release(input);
+        if let Some(header) = self.whole_header(input.unread()) {
+            self.hold_whole(input, header)?;
+            let (padded, length) = (input.padded_mut(header.header_bytes, header.payload_bytes), header.payload_bytes);
+            return Ok(Some(if self.pending_binary {
+                Message::Binary { padded, length }
+            } else {
+                Message::Text { padded, length }
+            }));
+        }
+        if input.unread().is_empty() {
+            return Ok(None);
+        }
+        self.next_unusual(input)
+    }
+
+    /// The header of what nearly every frame is: a whole, unfragmented text or binary message with a short length
+    /// field, all of it here. `None` for anything else, which is told apart without haste.
+    #[inline]
+    fn whole_header(&self, bytes: &[u8]) -> Option<Header> {
+        let [first, short, rest @ ..] = bytes else { return None };
+        let opcode = match *first {
+            TEXT_WHOLE => Opcode::Text,
+            BINARY_WHOLE => Opcode::Binary,
+            _ => return None,
+        };
+        let (header_bytes, payload_bytes) = match *short {
+            0..=125 => (2, usize::from(*short)),
+            126 => (4, usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
+            _ => return None,
+        };
+        let minimal = header_bytes == 2 || payload_bytes >= 126;
+        let here = bytes.len() >= header_bytes + payload_bytes;
+        let fits = payload_bytes <= self.message_bytes_max;
+        (minimal && here && fits && self.fragment_kind.is_none()).then_some(Header {
+            fin: true,
+            opcode,
+            header_bytes,
+            payload_bytes,
+        })
+    }
+
+    /// Checks a whole message and remembers that it is handed out.
+    #[inline]
+    fn hold_whole(&mut self, input: &PlaintextBuffer, header: Header) -> Result<(), WebSocketError> {
+        self.check_whole(input, header)?;
+        self.pending_bytes = header.header_bytes + header.payload_bytes;
+        self.pending_payload = header.payload_bytes;
+        self.pending_binary = header.opcode == Opcode::Binary;
+        Ok(())
+    }
+
+    /// Control frames, fragments, long and incomplete frames, and everything that is refused.
+    #[inline(never)]
+    fn next_unusual<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
         loop {
             let Some(header) = self.header(input.unread())? else {
                 return Ok(None);
@@ -197,8 +260,7 @@ impl MessageReader {
             }
             let ordinary = header.fin && !header.opcode.is_control() && self.fragment_kind.is_none();
             let found = if ordinary {
-                self.check_whole(input, header)?;
-                self.pending_bytes = frame_bytes;
+                self.hold_whole(input, header)?;
                 Found::Frame(header)
             } else if header.opcode.is_control() {
                 self.pending_bytes = frame_bytes;
@@ -213,12 +275,57 @@ impl MessageReader {
         }
     }
 
+    /// What the last call of [`MessageReader::next`] handed out as text or binary message, again: the payload with
+    /// its padding, the payload's length, whether it is binary. Nothing, of length zero, if it was anything else.
+    #[inline]
+    pub fn current<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> (&'a mut [u8], usize, bool) {
+        if self.pending_assembly {
+            let length = self.assembly_bytes;
+            return (&mut self.assembly[..length + PADDING_BYTES], length, self.pending_binary);
+        }
+        let length = self.pending_payload;
+        (input.padded_mut(self.pending_bytes - length, length), length, self.pending_binary)
+    }
+
+    /// Whether a whole, unfragmented data message lies behind what was handed out. `None`: it needs more bytes;
+    /// false: something else lies there, which [`MessageReader::next`] must judge first.
+    #[inline]
+    #[must_use]
+    pub fn is_next_whole(&self, input: &PlaintextBuffer) -> Option<bool> {
+        let behind = input.unread().get(self.pending_bytes..)?;
+        let first = *behind.first()?;
+        if (first != TEXT_WHOLE && first != BINARY_WHOLE) || self.fragment_kind.is_some() {
+            return Some(false);
+        }
+        match self.header(behind) {
+            Ok(Some(header)) if behind.len() >= header.header_bytes + header.payload_bytes => Some(true),
+            Ok(_) => None,
+            Err(_) => Some(false),
+        }
+    }
+
+    /// The length that the next frame's header announces, for the words of a refusal.
+    #[cold]
+    #[must_use]
+    pub fn announced_bytes(&self, input: &PlaintextBuffer) -> usize {
+        let behind = input.unread().get(self.pending_bytes..).unwrap_or_default();
+        match behind {
+            [_, 127, long @ ..] => long
+                .first_chunk::<8>()
+                .map_or(0, |long| usize::try_from(u64::from_be_bytes(*long)).unwrap_or(usize::MAX)),
+            [_, 126, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
+            [_, short, ..] => usize::from(*short),
+            _ => 0,
+        }
+    }
+
     /// Drops what the last call handed out.
     #[inline]
     fn release(&mut self, input: &mut PlaintextBuffer) {
         if self.pending_bytes > 0 {
             input.consume(self.pending_bytes);
             self.pending_bytes = 0;
+            self.pending_payload = 0;
         }
         if self.pending_assembly {
             self.pending_assembly = false;
@@ -368,13 +475,15 @@ impl MessageReader {
         }
         self.fragment_kind = None;
         self.pending_assembly = true;
+        self.pending_binary = kind == Opcode::Binary;
         Ok(Some(Found::Assembled { text: kind == Opcode::Text }))
     }
 }
 
 /// Whether bytes are UTF-8.
 #[inline]
-fn is_text(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_text(bytes: &[u8]) -> bool {
     if bytes.len() < SHORT_TEXT_BYTES {
         is_short_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
     } else {
@@ -387,19 +496,25 @@ fn is_text(bytes: &[u8]) -> bool {
 #[inline]
 fn is_short_ascii(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let block = |block: &[u8; 32]| {
-        let words = block.as_chunks::<8>().0;
-        words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word))
-    };
-    let Some(last) = bytes.last_chunk::<32>() else {
+    let Some(last) = bytes.last_chunk::<64>() else {
         return bytes.is_ascii();
     };
-    let (blocks, _) = bytes.as_chunks::<32>();
-    blocks.iter().fold(block(last), |all, next| all | block(next)) & HIGH == 0
+    let mut all = [0u64; 8];
+    let mut gather = |block: &[u8; 64]| {
+        for (all, word) in all.iter_mut().zip(block.as_chunks::<8>().0) {
+            *all |= u64::from_ne_bytes(*word);
+        }
+    };
+    gather(last);
+    bytes.as_chunks::<64>().0.iter().for_each(gather);
+    all.iter().fold(0, |all, word| all | word) & HIGH == 0
 }
 
 /// How many bytes are whole, valid characters; an error if what follows cannot become one.
 fn valid_prefix(bytes: &[u8]) -> Result<usize, WebSocketError> {
+    if is_text(bytes) {
+        return Ok(bytes.len());
+    }
     match core::str::from_utf8(bytes) {
         Ok(_) => Ok(bytes.len()),
         Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
@@ -477,7 +592,8 @@ pub fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
         word.copy_from_slice(chunk);
         chunk.copy_from_slice(&(u64::from_ne_bytes(word) ^ wide).to_ne_bytes());
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask) {
+    // Up to seven bytes are left: the key goes round.
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(wide.to_ne_bytes()) {
         *byte ^= key;
     }
 }

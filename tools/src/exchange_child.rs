@@ -1,9 +1,9 @@
 //! COLD: the simulated exchange as a child process: nothing but sockets joins it to the engine.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use spinbook_feed::net::threads;
 
 use crate::cli::DemoArgs;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 
 /// Set in the environment of a child, so that it ends with its parent: when its standard input ends.
 pub const PARENT_VARIABLE: &str = "SPINBOOK_EXCHANGE_PARENT";
@@ -91,12 +91,10 @@ impl ExchangeChild {
             command.spawn().map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
         match read_ready(&mut process) {
             Ok((ready, ends)) => Ok(ExchangeChild { process, ready, ends }),
-            Err(why) => {
+            Err(failure) => {
                 let _ = process.kill();
-                let status = process.wait().map(|status| status.to_string()).unwrap_or_default();
-                Err(Failure::failed("the simulated exchange did not start")
-                    .because(format!("{why} ({status})"))
-                    .next("its own message is above; `spinbook exchange` alone shows more"))
+                let _ = process.wait();
+                Err(failure)
             }
         }
     }
@@ -112,15 +110,32 @@ impl ExchangeChild {
     }
 }
 
-/// The first line says where it serves; a thread of its own waits for the rest.
-fn read_ready(process: &mut Child) -> Result<(Ready, Receiver<MarketEnd>), String> {
-    let mut out = BufReader::new(process.stdout.take().ok_or("it has no output")?);
+/// The first line says where it serves, or why it cannot; a thread of its own waits for the rest.
+fn read_ready(process: &mut Child) -> Result<(Ready, Receiver<MarketEnd>), Failure> {
+    let silent = |why: &str| {
+        Failure::failed("the simulated exchange did not start")
+            .because(why)
+            .next("its own message is above; `spinbook exchange` alone shows more")
+    };
+    let mut out = BufReader::new(process.stdout.take().ok_or_else(|| silent("it has no output"))?);
     let mut line = String::new();
-    out.read_line(&mut line).map_err(|error| error.to_string())?;
+    out.read_line(&mut line).map_err(|error| silent(&error.to_string()))?;
     if line.trim().is_empty() {
-        return Err("it ended without a word".to_owned());
+        return Err(silent("it ended without a word"));
     }
-    let ready = serde_json::from_str(&line).map_err(|_| format!("it said {:?}", line.trim()))?;
+    match serde_json::from_str::<Answer>(&line) {
+        Ok(Answer::Ready(ready)) => {
+            let ends = listen(out).map_err(|error| silent(&error.to_string()))?;
+            Ok((*ready, ends))
+        }
+        // A recording that cannot be played is the same failure with the same exit code here.
+        Ok(Answer::Refused { error }) => Err(error.into_failure()),
+        Err(_) => Err(silent(&format!("it said {:?}", line.trim()))),
+    }
+}
+
+/// Hears on a thread of its own when the market is over.
+fn listen(out: BufReader<ChildStdout>) -> io::Result<Receiver<MarketEnd>> {
     let (told, ends) = mpsc::channel();
     let listen = move || {
         for line in out.lines().map_while(Result::ok) {
@@ -129,8 +144,36 @@ fn read_ready(process: &mut Child) -> Result<(Ready, Receiver<MarketEnd>), Strin
             }
         }
     };
-    threads::spawn("spinbook-child", None, |_| {}, listen).map_err(|error| error.to_string())?;
-    Ok((ready, ends))
+    threads::spawn("spinbook-child", None, |_| {}, listen)?;
+    Ok(ends)
+}
+
+/// The first line of a child: that it serves, or why it cannot.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Ready(Box<Ready>),
+    Refused { error: Refused },
+}
+
+/// A failure as another process of this program printed it.
+#[derive(Deserialize)]
+struct Refused {
+    exit_code: u8,
+    what: String,
+    #[serde(rename = "where")]
+    place: Option<String>,
+    why: Option<String>,
+    next: Option<String>,
+}
+
+impl Refused {
+    fn into_failure(self) -> Failure {
+        let exit = [Exit::Usage, Exit::Wrong].into_iter().find(|exit| exit.code() == self.exit_code);
+        let mut failure = Failure::new(exit.unwrap_or(Exit::Failed), self.what);
+        (failure.place, failure.why, failure.next) = (self.place, self.why, self.next);
+        failure
+    }
 }
 
 impl Drop for ExchangeChild {

@@ -232,7 +232,10 @@ impl<S> Running<S> {
         self.hot_shared.stop.store(true, Ordering::Release);
         self.fetch_stop.store(true, Ordering::Release);
         let hot = self.hot.join().expect("a panic of the hot thread ends the process")?;
-        self.fetch.join().expect("a panic of the fetching thread ends the process");
+        // A snapshot that is under way is no longer wanted: its thread ends by itself.
+        if self.fetch.is_finished() {
+            self.fetch.join().expect("a panic of the fetching thread ends the process");
+        }
         Ok(Ended { hot, gateway, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
     }
 }

@@ -13,16 +13,56 @@ pub(crate) const fn leaves_for(levels: usize) -> usize {
     2 * levels / LEAF_LEVELS + 2
 }
 
+/// What stands in a leaf where there is no level: above every key, and so that the difference of any two fits.
+const KEY_FREE: i64 = 1 << 62;
+/// Keys of a leaf that are looked at together: a cache line of them.
+const BLOCK: usize = 8;
+
 /// Up to 32 levels in ascending order of key.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct Leaf {
-    /// Key and quantity of each.
-    levels: [(i64, i64); LEAF_LEVELS],
+    /// The keys, and [`KEY_FREE`] behind the last.
+    keys: [i64; LEAF_LEVELS],
+    /// Their quantities.
+    lots: [i64; LEAF_LEVELS],
 }
 
 impl Leaf {
     /// Nothing in it.
-    pub(crate) const EMPTY: Leaf = Leaf { levels: [(0, 0); LEAF_LEVELS] };
+    pub(crate) const EMPTY: Leaf = Leaf { keys: [KEY_FREE; LEAF_LEVELS], lots: [0; LEAF_LEVELS] };
+
+    /// How many keys are below `key`: first the block, then the place in it, each without a branch to guess wrong
+    /// and without one look waiting for another.
+    #[inline]
+    fn find(&self, key: i64) -> usize {
+        let below = |held: i64| (held.wrapping_sub(key) as u64 >> 63) as usize;
+        let keys = &self.keys;
+        let block = below(keys[BLOCK - 1]) + below(keys[2 * BLOCK - 1]) + below(keys[3 * BLOCK - 1]);
+        let base = block * BLOCK;
+        let within: usize = keys[base..base + BLOCK].iter().map(|&held| below(held)).sum();
+        base + within
+    }
+}
+
+const _: () = assert!(LEAF_LEVELS == 4 * BLOCK);
+
+/// The leaf of the last update: the next one often belongs to it too.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    /// The keys that belong to it: from this one,
+    low: i64,
+    /// up to but not this one.
+    high: i64,
+    /// Its place in the directory.
+    entry: usize,
+    /// Its place in the pool.
+    leaf: usize,
+}
+
+impl Recent {
+    /// No key belongs to it.
+    const NONE: Recent = Recent { low: i64::MAX, high: i64::MIN, entry: 0, leaf: 0 };
 }
 
 /// One leaf's place in the order.
@@ -53,14 +93,13 @@ pub(crate) struct Far {
     used: usize,
     length: usize,
     capacity: usize,
-    /// The directory entry of the last update: the next one is often its neighbour.
-    recent: usize,
+    recent: Recent,
 }
 
 impl Far {
     /// Over storage that set-up allocated: all three slices have `leaves_for(capacity)` elements.
     pub(crate) fn new(leaves: Box<[Leaf]>, directory: Box<[Entry]>, spare: Box<[u32]>, capacity: usize) -> Far {
-        let mut far = Far { leaves, directory, spare, used: 0, length: 0, capacity, recent: 0 };
+        let mut far = Far { leaves, directory, spare, used: 0, length: 0, capacity, recent: Recent::NONE };
         far.clear();
         far
     }
@@ -72,7 +111,7 @@ impl Far {
         }
         self.used = 0;
         self.length = 0;
-        self.recent = 0;
+        self.recent = Recent::NONE;
     }
 
     /// Levels held.
@@ -110,32 +149,36 @@ impl Far {
 
     /// Writes the absolute quantity at a key; zero deletes. False if there is no room for a new level.
     pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
-        if self.used == 0 {
-            return lots == 0 || self.insert_first(key, lots);
+        if key < self.recent.low || key >= self.recent.high {
+            if self.used == 0 {
+                return lots == 0 || self.insert_first(key, lots);
+            }
+            self.turn_to(key);
         }
-        let entry = if self.is_recent(key) { self.recent } else { self.entry_for(key) };
-        self.recent = entry;
-        let place = self.place_in(entry, key);
-        let Entry { leaf, length, .. } = self.directory[entry];
-        let leaf = &mut self.leaves[leaf as usize];
-        if place.slot < length as usize && leaf.levels[place.slot].0 == key {
+        let Recent { entry, leaf, .. } = self.recent;
+        let leaf = &mut self.leaves[leaf];
+        let slot = leaf.find(key);
+        if slot < LEAF_LEVELS && leaf.keys[slot] == key {
             if lots == 0 {
-                self.remove_run(place, 1);
+                self.remove_run(Place { entry, slot }, 1);
             } else {
-                leaf.levels[place.slot].1 = lots;
+                leaf.lots[slot] = lots;
             }
             return true;
         }
-        lots == 0 || self.insert(place, key, lots)
+        lots == 0 || self.insert(Place { entry, slot }, key, lots)
     }
 
-    /// Whether the key belongs to the leaf of the last update. A stale `recent` only costs a search.
-    #[inline]
-    fn is_recent(&self, key: i64) -> bool {
-        let next = self.recent + 1;
-        self.recent < self.used
-            && key >= self.directory[self.recent].first
-            && (next >= self.used || key < self.directory[next].first)
+    /// Makes the leaf that holds a key, or would take it, the recent one.
+    fn turn_to(&mut self, key: i64) {
+        let entry = self.entry_for(key);
+        self.recent = Recent {
+            // The first leaf takes whatever is below it, the last one whatever is above.
+            low: if entry == 0 { i64::MIN } else { self.directory[entry].first },
+            high: self.directory[..self.used].get(entry + 1).map_or(i64::MAX, |next| next.first),
+            entry,
+            leaf: self.directory[entry].leaf as usize,
+        };
     }
 
     /// The entry whose leaf holds the key or would take it.
@@ -146,8 +189,7 @@ impl Far {
     /// The first place in an entry's leaf that is not below the key; one past its end if all are.
     #[inline]
     fn place_in(&self, entry: usize, key: i64) -> Place {
-        let Entry { leaf, length, .. } = self.directory[entry];
-        let slot = self.leaves[leaf as usize].levels[..length as usize].partition_point(|&(held, _)| held < key);
+        let slot = self.leaves[self.directory[entry].leaf as usize].find(key);
         Place { entry, slot }
     }
 
@@ -173,7 +215,8 @@ impl Far {
         if place.slot >= length as usize {
             return None;
         }
-        Some(self.leaves[leaf as usize].levels[place.slot])
+        let leaf = &self.leaves[leaf as usize];
+        Some((leaf.keys[place.slot], leaf.lots[place.slot]))
     }
 
     /// The place after one that holds a level.
@@ -197,8 +240,8 @@ impl Far {
             let Entry { leaf, length, .. } = self.directory[place.entry];
             let leaf = &self.leaves[leaf as usize];
             let mut end = place.slot;
-            while end < length as usize && leaf.levels[end].0 < until {
-                taken(leaf.levels[end].0, leaf.levels[end].1);
+            while end < length as usize && leaf.keys[end] < until {
+                taken(leaf.keys[end], leaf.lots[end]);
                 end += 1;
             }
             if end == place.slot {
@@ -240,11 +283,16 @@ impl Far {
         let entry = &mut self.directory[place.entry];
         let leaf = &mut self.leaves[entry.leaf as usize];
         let length = entry.length as usize;
-        leaf.levels.copy_within(place.slot..length, place.slot + 1);
-        leaf.levels[place.slot] = (key, lots);
-        entry.first = leaf.levels[0].0;
+        leaf.keys.copy_within(place.slot..length, place.slot + 1);
+        leaf.lots.copy_within(place.slot..length, place.slot + 1);
+        leaf.keys[place.slot] = key;
+        leaf.lots[place.slot] = lots;
+        entry.first = leaf.keys[0];
         entry.length += 1;
         self.length += 1;
+        if place.slot == 0 {
+            self.recent = Recent::NONE;
+        }
     }
 
     /// Makes room in a full leaf and says where the place is now. A level past the end of the last leaf opens
@@ -259,10 +307,12 @@ impl Far {
         let full = self.leaves[self.directory[place.entry].leaf as usize];
         let upper_index = self.directory[place.entry + 1].leaf as usize;
         let upper = &mut self.leaves[upper_index];
-        upper.levels[..HALF].copy_from_slice(&full.levels[HALF..]);
+        upper.keys[..HALF].copy_from_slice(&full.keys[HALF..]);
+        upper.lots[..HALF].copy_from_slice(&full.lots[HALF..]);
+        self.leaves[self.directory[place.entry].leaf as usize].keys[HALF..].fill(KEY_FREE);
         self.directory[place.entry].length = HALF as u32;
         self.directory[place.entry + 1].length = HALF as u32;
-        self.directory[place.entry + 1].first = full.levels[HALF].0;
+        self.directory[place.entry + 1].first = full.keys[HALF];
         if place.slot <= HALF { place } else { Place { entry: place.entry + 1, slot: place.slot - HALF } }
     }
 
@@ -273,6 +323,8 @@ impl Far {
             return false;
         }
         let leaf = self.spare[spare - 1];
+        self.leaves[leaf as usize] = Leaf::EMPTY;
+        self.recent = Recent::NONE;
         self.directory.copy_within(entry..self.used, entry + 1);
         self.directory[entry] = Entry { first: 0, leaf, length: 0 };
         self.used += 1;
@@ -281,6 +333,7 @@ impl Far {
 
     fn close_leaf(&mut self, entry: usize) {
         let leaf = self.directory[entry].leaf;
+        self.recent = Recent::NONE;
         self.directory.copy_within(entry + 1..self.used, entry);
         self.used -= 1;
         self.spare[self.leaves.len() - self.used - 1] = leaf;
@@ -290,10 +343,15 @@ impl Far {
         let entry = &mut self.directory[place.entry];
         let leaf = &mut self.leaves[entry.leaf as usize];
         let length = entry.length as usize;
-        leaf.levels.copy_within(place.slot + count..length, place.slot);
+        leaf.keys.copy_within(place.slot + count..length, place.slot);
+        leaf.lots.copy_within(place.slot + count..length, place.slot);
+        leaf.keys[length - count..length].fill(KEY_FREE);
         entry.length -= count as u32;
-        entry.first = leaf.levels[0].0;
+        entry.first = leaf.keys[0];
         self.length -= count;
+        if place.slot == 0 {
+            self.recent = Recent::NONE;
+        }
         if self.directory[place.entry].length == 0 {
             self.close_leaf(place.entry);
         }
@@ -310,7 +368,9 @@ impl Far {
             if joined <= LEAF_LEVELS {
                 let from = self.leaves[leaf as usize];
                 let target = &mut self.leaves[into.leaf as usize];
-                target.levels[into.length as usize..joined].copy_from_slice(&from.levels[..length as usize]);
+                let (begin, length) = (into.length as usize, length as usize);
+                target.keys[begin..joined].copy_from_slice(&from.keys[..length]);
+                target.lots[begin..joined].copy_from_slice(&from.lots[..length]);
                 self.directory[kept].length = joined as u32;
                 // `entry` leaves have been read so far and `kept + 1` of them stay: the others are spare.
                 self.spare[self.leaves.len() - self.used + entry - kept - 1] = leaf;
@@ -320,6 +380,7 @@ impl Far {
             }
         }
         self.used = kept + 1;
+        self.recent = Recent::NONE;
     }
 
     /// Whether the order, the lengths and the spare leaves are what they should be.
@@ -329,10 +390,13 @@ impl Far {
         for entry in &self.directory[..self.used] {
             let leaf = &self.leaves[entry.leaf as usize];
             let length = entry.length as usize;
-            if length == 0 || length > LEAF_LEVELS || entry.first != leaf.levels[0].0 {
+            if length == 0 || length > LEAF_LEVELS || entry.first != leaf.keys[0] {
                 return false;
             }
-            for &(key, lots) in &leaf.levels[..length] {
+            if leaf.keys[length..].iter().any(|&key| key != KEY_FREE) {
+                return false;
+            }
+            for (&key, &lots) in leaf.keys[..length].iter().zip(&leaf.lots) {
                 if key <= previous || lots == 0 {
                     return false;
                 }

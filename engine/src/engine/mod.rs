@@ -13,6 +13,7 @@ pub use desk::{Desk, EngineParts};
 
 use std::sync::Arc;
 
+use crate::book::Book;
 use crate::counters::{Counter, Counters};
 use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
 use crate::intent::Intent;
@@ -374,9 +375,25 @@ impl<S> Engine<S> {
         &self.markets[instrument.index()]
     }
 
-    /// The market, for what set-up does between turns (a larger book after a full far store).
-    pub fn market_mut(&mut self, instrument: InstrumentId) -> &mut Market {
-        &mut self.markets[instrument.index()]
+    /// How many far levels a side an instrument's next book is to have, if the store of this one was full
+    /// ([`LostReason::FarFull`]); `None` if the book is large enough, or there is no such instrument.
+    ///
+    /// A cold thread builds it with `setup::book`, and [`Engine::exchange_book`] takes it before the snapshot.
+    #[must_use]
+    pub fn far_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
+        self.markets.get(instrument.index())?.far_levels_wanted()
+    }
+
+    /// Puts a larger, empty book in the place of one whose far store was full, and gives the book back that is not
+    /// used: the old one, or this one if none was wanted. Moves a few words; whoever gets the book frees it elsewhere.
+    pub fn exchange_book(&mut self, instrument: InstrumentId, book: Book) -> Book {
+        match self.markets.get_mut(instrument.index()) {
+            Some(market) if market.far_levels_wanted().is_some_and(|wanted| book.far_level_capacity() >= wanted) => {
+                self.counters.increment(Counter::BooksEnlarged);
+                market.exchange_book(book)
+            }
+            _ => book,
+        }
     }
 
     /// Inventory, cash, fees and profit.

@@ -113,7 +113,7 @@ impl Quoter {
         let mut room = place_room;
         for side in Side::BOTH {
             let wanted = if pull.is_some() { &[] } else { quotes.side(side) };
-            self.plan_side(side, wanted, working.side(side), pull, now, &mut room, plan);
+            self.plan_side(side, wanted, working, pull, now, &mut room, plan);
         }
     }
 
@@ -122,17 +122,25 @@ impl Quoter {
         &self,
         side: Side,
         wanted: &[Quote],
-        orders: &[WorkingOrder],
+        working: &Working,
         pull: Option<Reason>,
         now: Nanos,
         room: &mut u32,
         plan: &mut Plan,
     ) {
+        let held = working.held_on(side) >> Working::first_slot(side);
+        if held == 0 && wanted.is_empty() {
+            return;
+        }
+        let orders = working.side(side);
         let mut served = [false; QUOTE_LEVELS_MAX];
         let mut serving = [false; QUOTE_LEVELS_MAX];
-        self.match_orders(wanted, orders, &mut served, &mut serving);
+        if held != 0 {
+            self.match_orders(wanted, orders, held, &mut served, &mut serving);
+        }
         let first = Working::first_slot(side);
-        for (index, order) in orders.iter().enumerate() {
+        for index in bits(held) {
+            let order = &orders[index];
             if serving[index] || !self.may_cancel(first + index, order, now, plan) {
                 continue;
             }
@@ -156,6 +164,7 @@ impl Quoter {
         &self,
         wanted: &[Quote],
         orders: &[WorkingOrder],
+        held: u32,
         served: &mut [bool; QUOTE_LEVELS_MAX],
         serving: &mut [bool; QUOTE_LEVELS_MAX],
     ) {
@@ -169,7 +178,7 @@ impl Quoter {
             if served[level] {
                 continue;
             }
-            let other = (0..orders.len()).find(|&index| !serving[index] && self.serves(&orders[index], quote));
+            let other = bits(held).find(|&index| !serving[index] && self.serves(&orders[index], quote));
             if let Some(index) = other {
                 served[level] = true;
                 serving[index] = true;
@@ -299,6 +308,17 @@ impl Quoter {
         }
         false
     }
+}
+
+/// The places of the bits that are set, lowest first.
+#[inline]
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lowest = set.trailing_zeros() as usize;
+        let any = set != 0;
+        set &= set.wrapping_sub(1);
+        any.then_some(lowest)
+    })
 }
 
 /// Whether an order may stay while its replacement waits: no more aggressive and no larger than the target.

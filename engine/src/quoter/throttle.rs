@@ -34,6 +34,8 @@ pub struct BudgetSettings {
 pub struct RateWindow {
     counts: [u32; PARTS + 1],
     part: i64,
+    /// When the part ends; nothing leaves the window before.
+    part_end: Nanos,
     part_span: i64,
     count_max: u32,
     sum: u32,
@@ -45,11 +47,25 @@ impl RateWindow {
     pub fn new(settings: WindowSettings) -> RateWindow {
         // Rounded up, so that the parts cover at least the span.
         let part_span = (settings.span.0.max(1) - 1) / PARTS as i64 + 1;
-        RateWindow { counts: [0; PARTS + 1], part: 0, part_span, count_max: settings.count_max, sum: 0 }
+        RateWindow {
+            counts: [0; PARTS + 1],
+            part: 0,
+            part_end: Nanos(part_span),
+            part_span,
+            count_max: settings.count_max,
+            sum: 0,
+        }
     }
 
     /// Forgets the parts that left the window.
+    #[inline]
     fn advance(&mut self, now: Nanos) {
+        if now >= self.part_end {
+            self.advance_to_part(now);
+        }
+    }
+
+    fn advance_to_part(&mut self, now: Nanos) {
         let part = now.0.div_euclid(self.part_span);
         if part <= self.part {
             // Time never steps back within a run; if it did, the count simply stays.
@@ -66,6 +82,7 @@ impl RateWindow {
             }
         }
         self.part = part;
+        self.part_end = Nanos((part + 1).saturating_mul(self.part_span));
     }
 
     /// How many more fit now.
@@ -95,7 +112,7 @@ impl RateWindow {
     #[inline]
     #[must_use]
     pub fn next_change(&self) -> Nanos {
-        Nanos((self.part + 1).saturating_mul(self.part_span))
+        self.part_end
     }
 }
 

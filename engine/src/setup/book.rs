@@ -3,10 +3,8 @@
 use core::hint::black_box;
 
 use crate::book::{Bitmap, Book, Entry, Far, Ladder, Leaf, WORDS, leaves_for};
+pub use crate::limits::FAR_LEVELS_MAX;
 use crate::limits::{FAR_LEVELS_DEFAULT, WINDOW_TICKS};
-
-/// The most far levels a side that set-up gives a book.
-pub const FAR_LEVELS_MAX: usize = 1 << 22;
 
 /// What a book is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub struct SpreadSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inputs {
     best: Best,
-    width: i128,
+    is_widened: bool,
     exposure: Lots,
     tolerance_millionths: i64,
 }
@@ -109,9 +109,9 @@ pub fn check(settings: &SpreadSettings) -> Result<(), &'static str> {
     checks.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, name)| Err(*name))
 }
 
-/// The widened full spread, in millionths, rounded up.
-fn width(settings: &SpreadSettings, (bid, ask): (i128, i128)) -> i128 {
-    let spread = i128::from(settings.spread_millionths);
+/// Whether the imbalance of the first levels' quantities is beyond the threshold.
+#[inline]
+fn is_widened(settings: &SpreadSettings, (bid, ask): (i128, i128)) -> bool {
     let threshold = settings.imbalance_threshold_millionths;
     let beyond = if (bid | ask) as u128 <= SHORT_LOTS_MAX && threshold.unsigned_abs() <= ONE as u64 {
         // In 64 bits, where the quantities of nearly every market fit.
@@ -120,8 +120,14 @@ fn width(settings: &SpreadSettings, (bid, ask): (i128, i128)) -> i128 {
     } else {
         (bid - ask).abs() * ONE > (bid + ask) * i128::from(threshold)
     };
-    if settings.imbalance_levels > 0 && beyond {
-        (spread * i128::from(settings.imbalance_widening_millionths) + ONE - 1) / ONE
+    settings.imbalance_levels > 0 && beyond
+}
+
+/// The full spread, in millionths, rounded up where it is widened.
+fn width(settings: &SpreadSettings, is_widened: bool) -> i128 {
+    let spread = i128::from(settings.spread_millionths);
+    if is_widened {
+        divide_floor(spread * i128::from(settings.imbalance_widening_millionths) + ONE - 1, ONE)
     } else {
         spread
     }
@@ -143,7 +149,7 @@ fn distance_doubled(
         TimeInForce::ImmediateOrCancel | TimeInForce::GoodTilCancel => instrument.taker_fee_millionths,
     };
     let least_doubled = 2 * (i128::from(settings.edge_min_millionths) + i128::from(fee));
-    let wanted_doubled = inputs.width + skew_doubled * i128::from(side.sign());
+    let wanted_doubled = width(settings, inputs.is_widened) + skew_doubled * i128::from(side.sign());
     let held_off = wanted_doubled < least_doubled;
     let distance_doubled =
         if held_off { least_doubled + 2 * i128::from(inputs.tolerance_millionths) } else { wanted_doubled };
@@ -162,6 +168,32 @@ fn divide_floor(numerator: i128, unit: i128) -> i128 {
 /// The legal price at a doubled distance from the mid, rounded away from it, held within `0..=i64::MAX`: a bid
 /// at zero, or an ask at the end, is no price and will not be quoted.
 fn tick_at(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Tick {
+    tick_at_short(instrument, side, mid_doubled, distance_doubled)
+        .unwrap_or_else(|| tick_at_wide(instrument, side, mid_doubled, distance_doubled))
+}
+
+/// [`tick_at`] where every step of it fits 64 bits, as with real prices it does.
+#[inline]
+fn tick_at_short(
+    instrument: &InstrumentSettings,
+    side: Side,
+    mid_doubled: i128,
+    distance_doubled: i128,
+) -> Option<Tick> {
+    const ONE_SHORT: i64 = ONE as i64;
+    let mid = i64::try_from(mid_doubled).ok()?;
+    let shift = i64::try_from(distance_doubled).ok()?.checked_mul(side.sign())?;
+    let numerator = mid.checked_mul((2 * ONE_SHORT).checked_sub(shift)?)?;
+    let step = instrument.tick_order_step.0;
+    let unit = step.checked_mul(4 * ONE_SHORT)?;
+    let steps = match side {
+        Side::Bid => numerator.div_euclid(unit),
+        Side::Ask => -(-numerator).div_euclid(unit),
+    };
+    Some(Tick(steps.checked_mul(step)?.max(0)))
+}
+
+fn tick_at_wide(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, distance_doubled: i128) -> Tick {
     // price = M/2 x (1 -+ d/2) with d in millionths: everything over 4,000,000.
     let numerator = mid_doubled * (2 * ONE - i128::from(side.sign()) * distance_doubled);
     let step = i128::from(instrument.tick_order_step.0);
@@ -236,7 +268,7 @@ impl Strategy for Spread {
         let sizes = view.imbalance(changed, settings.imbalance_levels, settings.imbalance_net_of_own);
         let inputs = Inputs {
             best,
-            width: width(settings, sizes),
+            is_widened: is_widened(settings, sizes),
             exposure: view.exposure(changed),
             tolerance_millionths: view.refresh_tolerance_millionths(changed),
         };
@@ -249,4 +281,69 @@ impl Strategy for Spread {
             quote_side(settings, view.instrument(changed), side, &inputs, quotes);
         }
     }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_macros)]
+mod tests {
+    use super::*;
+    use crate::types::{QuoteAtoms, VenueId};
+
+    #[test]
+    fn the_short_arithmetic_says_what_the_wide_one_says() {
+        let mut random = 77_u64;
+        println!("seed {random}");
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random >> 1
+        };
+        let mut short_enough = 0;
+        for _ in 0..200_000 {
+            let instrument = InstrumentSettings {
+                venue: VenueId(0),
+                tick_order_step: Tick(1 + (next() >> (next() % 64)) as i64 % 1_000_000),
+                lots_order_step: Lots(1),
+                lots_order_min: Lots(0),
+                lots_order_max: Lots(1),
+                notional_min: QuoteAtoms(0),
+                atoms_per_tick_lot: 1,
+                maker_fee_millionths: 0,
+                taker_fee_millionths: 0,
+                far_levels: 1,
+            };
+            let mid = i128::from(next() >> (next() % 63));
+            let distance = i128::from((next() >> (20 + next() % 44)) as i64) - i128::from(next() % 3_000_000);
+            for side in Side::BOTH {
+                let wide = tick_at_wide(&instrument, side, mid, distance);
+                if let Some(short) = tick_at_short(&instrument, side, mid, distance) {
+                    short_enough += 1;
+                    assert_eq!(short, wide, "{side:?} {mid} {distance} {}", instrument.tick_order_step.0);
+                }
+            }
+            let settings = SpreadSettings {
+                imbalance_levels: 1,
+                imbalance_threshold_millionths: (next() % 1_000_001) as i64,
+                ..ANY
+            };
+            let (bid, ask) = (i128::from(next() >> (next() % 63)), i128::from(next() >> (next() % 63)));
+            let beyond = (bid - ask).abs() * ONE > (bid + ask) * i128::from(settings.imbalance_threshold_millionths);
+            assert_eq!(is_widened(&settings, (bid, ask)), beyond, "{bid} {ask} {settings:?}");
+        }
+        assert!(short_enough > 100_000, "{short_enough}");
+    }
+
+    const ANY: SpreadSettings = SpreadSettings {
+        spread_millionths: 1,
+        levels: 1,
+        level_step_millionths: 0,
+        order_lots: Lots(1),
+        position_lots_max: Lots(1),
+        imbalance_levels: 1,
+        imbalance_threshold_millionths: 0,
+        imbalance_widening_millionths: 1_000_000,
+        imbalance_net_of_own: false,
+        inventory_skew_millionths: 0,
+        edge_min_millionths: 0,
+        time_in_force: TimeInForce::PostOnly,
+    };
 }

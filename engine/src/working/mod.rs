@@ -48,6 +48,8 @@ pub struct Effect {
 #[derive(Clone, Debug)]
 pub struct Working {
     slots: [WorkingOrder; SLOTS],
+    /// A bit for each slot that holds an order, so that nobody has to look at the empty ones.
+    held: u32,
     finished: [WorkingOrder; FINISHED_ORDERS],
     finished_next: usize,
     /// Filled by the venue's word but not told by an execution yet: finished orders, by side.
@@ -61,6 +63,7 @@ impl Default for Working {
     fn default() -> Working {
         Working {
             slots: [WorkingOrder::EMPTY; SLOTS],
+            held: 0,
             finished: [WorkingOrder::EMPTY; FINISHED_ORDERS],
             finished_next: 0,
             owed: [0; 2],
@@ -105,7 +108,30 @@ impl Working {
 
     /// Orders that may be alive on the venue, best known first by slot.
     pub fn open(&self) -> impl Iterator<Item = &WorkingOrder> {
-        self.slots.iter().filter(|order| order.status.is_open())
+        self.held_in(self.held).filter(|order| order.status.is_open())
+    }
+
+    /// Which slots hold an order, a bit each: bids lowest.
+    #[inline]
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.held
+    }
+
+    /// Which slots of a side hold an order, a bit each.
+    #[inline]
+    #[must_use]
+    pub fn held_on(&self, side: Side) -> u32 {
+        self.held & (((1 << QUOTE_LEVELS_MAX) - 1) << Self::first_slot(side))
+    }
+
+    #[inline]
+    fn held_in(&self, mut slots: u32) -> impl Iterator<Item = &WorkingOrder> {
+        core::iter::from_fn(move || {
+            let slot = slots.trailing_zeros() as usize;
+            slots &= slots.wrapping_sub(1);
+            self.slots.get(slot)
+        })
     }
 
     /// How many orders may be alive on the venue.
@@ -125,7 +151,7 @@ impl Working {
     #[must_use]
     pub fn lots_worst(&self, side: Side) -> Lots {
         let owed = self.owed[side as usize].saturating_add(self.owed_forgotten[side as usize]);
-        let open = self.side(side).iter().fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
+        let open = self.held_in(self.held_on(side)).fold(owed, |sum, order| sum.saturating_add(order.lots_open().0));
         Lots(open)
     }
 
@@ -133,7 +159,7 @@ impl Working {
     #[inline]
     #[must_use]
     pub fn tick_best(&self, side: Side) -> Option<Tick> {
-        let ticks = self.side(side).iter().filter(|order| order.status.is_open()).map(|order| order.tick);
+        let ticks = self.held_in(self.held_on(side)).filter(|order| order.status.is_open()).map(|order| order.tick);
         match side {
             Side::Bid => ticks.max(),
             Side::Ask => ticks.min(),
@@ -144,7 +170,7 @@ impl Working {
     /// Only orders the venue has accepted: one still in flight is not in its book.
     pub fn own_levels(&self, side: Side, levels: &mut [Level; QUOTE_LEVELS_MAX]) -> usize {
         let mut count = 0;
-        for order in self.side(side) {
+        for order in self.held_in(self.held_on(side)) {
             if order.accepted && order.status.is_open() && order.lots_open().0 > 0 {
                 levels[count] = Level { tick: order.tick, lots: order.lots_open() };
                 count += 1;
@@ -157,6 +183,7 @@ impl Working {
     pub fn on_placed(&mut self, order: WorkingOrder) {
         let place = &mut self.slots[usize::from(order.slot.0)];
         debug_assert_eq!(place.status, OrderStatus::Empty, "one order a slot");
+        self.held |= 1 << order.slot.0;
         *place = WorkingOrder { status: OrderStatus::PendingPlace, ..order };
     }
 
@@ -324,6 +351,7 @@ impl Working {
     fn finish(&mut self, slot: usize) {
         let order = self.slots[slot];
         self.slots[slot] = WorkingOrder::EMPTY;
+        self.held &= !(1 << slot);
         // Prefer to forget an order that owes nothing.
         let mut index = self.finished_next;
         for step in 0..FINISHED_ORDERS {

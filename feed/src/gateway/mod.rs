@@ -179,6 +179,7 @@ pub struct Gateway {
     shutting_down: bool,
     halted: Option<String>,
     last_refusal: Option<String>,
+    rules_refusal: Option<String>,
     clock_refusals_in_row: u32,
     clock_measured: Nanos,
     user_data_kept: Nanos,
@@ -223,6 +224,7 @@ impl Gateway {
             shutting_down: false,
             halted: None,
             last_refusal: None,
+            rules_refusal: None,
             clock_refusals_in_row: 0,
             clock_measured: Nanos::ZERO,
             user_data_kept: Nanos::ZERO,
@@ -403,6 +405,12 @@ impl Gateway {
     #[must_use]
     pub fn last_refusal(&self) -> Option<&str> {
         self.last_refusal.as_deref()
+    }
+
+    /// The venue's last refusal for its price and quantity rules, in its own words.
+    #[must_use]
+    pub fn rules_refusal(&self) -> Option<&str> {
+        self.rules_refusal.as_deref()
     }
 
     /// What was counted.

@@ -258,7 +258,10 @@ impl Gateway {
                     self.halt_with(refusal.code, message.to_owned(), now);
                 }
             }
-            Reaction::RefreshInstrument => self.counters.instrument_refusals += 1,
+            Reaction::RefreshInstrument => {
+                self.counters.instrument_refusals += 1;
+                self.rules_refusal = Some(refusal.to_string());
+            }
             Reaction::Halt => self.halt_with(refusal.code, key_message(refusal), now),
             Reaction::Configuration => {
                 self.halt_with(refusal.code, format!("the venue refuses these settings: {refusal}"), now);

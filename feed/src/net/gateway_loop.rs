@@ -45,6 +45,8 @@ pub struct GatewayShared {
     pub ended: AtomicBool,
     /// Turns of the loop.
     pub heartbeat: AtomicU64,
+    /// Raised when trading was halted: nothing but cancels leaves any more.
+    pub halted: AtomicBool,
     /// Orders open or unknown, as the gateway believes.
     pub open_orders: AtomicU64,
     /// Connections that opened.
@@ -260,6 +262,7 @@ impl GatewayLoop {
         let shared = &self.wires.shared;
         shared.heartbeat.fetch_add(1, Ordering::Relaxed);
         shared.open_orders.store(self.gateway.open_orders() as u64, Ordering::Relaxed);
+        shared.halted.store(self.gateway.halt_message().is_some(), Ordering::Relaxed);
         Ok(self.ending(now))
     }
 

@@ -38,8 +38,6 @@ pub struct HotShared {
     pub gaps: AtomicU64,
     /// Books that became live again, as of the last look.
     pub resyncs: AtomicU64,
-    /// Books that were given more room for levels far from the touch.
-    pub books_enlarged: AtomicU64,
 }
 
 /// A counter with a single writer: a load and a store instead of a locked add.

@@ -200,7 +200,12 @@ impl MarketLine {
                 }
             }
             SessionAction::FetchSnapshot { instrument, limit } => {
-                let job = SnapshotJob { session: self.index, instrument, levels: limit };
+                let job = SnapshotJob {
+                    session: self.index,
+                    instrument,
+                    levels: limit,
+                    far_levels: sink.far_levels_wanted(instrument),
+                };
                 if !env.snapshots.ask(job) {
                     self.session.on_snapshot_failed(instrument, Nanos::ZERO, now);
                 }

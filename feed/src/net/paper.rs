@@ -175,7 +175,7 @@ pub fn run_tap(
                 queue.put(now, &result.buffer[..length]);
             }
             line.on_snapshot(&mut result, stamp, &mut sink);
-            snapshots.give_back(result.buffer);
+            snapshots.give_back(result);
         }
         line.on_timer(&mut env, now, &mut sink);
     }

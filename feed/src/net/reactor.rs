@@ -9,7 +9,6 @@ use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::{Answer, ExecutionEvent, MarketEvent};
 use spinbook_engine::ring::Consumer;
-use spinbook_engine::setup::larger_book;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 
@@ -77,8 +76,6 @@ pub struct Reactor<S> {
     housekeeping: Nanos,
     figures: Nanos,
     draining: bool,
-    /// How often each book was full, as far as it was answered.
-    times_full: Vec<u64>,
 }
 
 /// Market events go to the engine; all frames of a burst but its newest without a decision.
@@ -95,6 +92,10 @@ impl<S: Strategy> MarketSink for Sink<'_, S> {
         } else {
             self.engine.on_market(event, bids, asks, now)
         }
+    }
+
+    fn far_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
+        self.engine.far_levels_wanted(instrument)
     }
 }
 
@@ -116,7 +117,6 @@ impl<S: Strategy> Reactor<S> {
     pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
         let ReactorParts { engine, lines, executions, snapshots, clock, scale, shared } = parts;
         let now = clock.now();
-        let times_full = vec![0; engine.instrument_count()];
         Ok(Reactor {
             engine,
             lines,
@@ -139,7 +139,6 @@ impl<S: Strategy> Reactor<S> {
             housekeeping: now,
             figures: now,
             draining: false,
-            times_full,
         })
     }
 
@@ -210,12 +209,18 @@ impl<S: Strategy> Reactor<S> {
             return;
         };
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut sink = Sink { engine: &mut self.engine, quiet: false };
+        if let Some(book) = result.book.take() {
+            // The fetching thread built it, and frees what is left over.
+            result.book = Some(self.engine.exchange_book(result.job.instrument, book));
+        }
         if let Some(line) = self.lines.get_mut(result.job.session) {
-            line.on_snapshot(&mut result, stamp, &mut sink);
+            // The buffered updates follow the snapshot in the same call: nothing is decided before the last of them.
+            line.on_snapshot(&mut result, stamp, &mut Sink { engine: &mut self.engine, quiet: true });
+            self.engine.flush(now);
+            let mut sink = Sink { engine: &mut self.engine, quiet: false };
             line.obey(&mut env(&self.poll, &self.snapshots, &self.shared), now, &mut sink);
         }
-        self.snapshots.give_back(result.buffer);
+        self.snapshots.give_back(result);
     }
 
     /// Whether any connection may be read.
@@ -271,7 +276,6 @@ impl<S: Strategy> Reactor<S> {
             let mut environment = env(&self.poll, &self.snapshots, &self.shared);
             line.on_timer(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
         }
-        self.enlarge_books();
         if !self.draining && self.shared.drain.load(Ordering::Acquire) {
             self.draining = true;
             self.engine.begin_shutdown(now);
@@ -295,28 +299,6 @@ impl<S: Strategy> Reactor<S> {
         self.shared.frames.store(frames, Ordering::Relaxed);
         self.shared.gaps.store(gaps, Ordering::Relaxed);
         self.shared.resyncs.store(resyncs, Ordering::Relaxed);
-    }
-
-    /// A book whose store of far levels was full is not Live; before its snapshot comes it gets a larger one.
-    fn enlarge_books(&mut self) {
-        for index in 0..self.engine.instrument_count() {
-            let instrument = InstrumentId(index as u16);
-            let times_full = self.engine.market(instrument).counters().far_full;
-            if times_full > self.times_full[index] {
-                self.times_full[index] = times_full;
-                self.enlarge_book(instrument);
-            }
-        }
-    }
-
-    // cold: it happens a few times in a book's life, and the book is dark until its snapshot comes anyway
-    #[cold]
-    fn enlarge_book(&mut self, instrument: InstrumentId) {
-        let market = self.engine.market_mut(instrument);
-        if let Some(larger) = larger_book(market.book()) {
-            drop(market.exchange_book(larger));
-            add(&self.shared.books_enlarged, 1);
-        }
     }
 
     #[cold]

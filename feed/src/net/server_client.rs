@@ -80,7 +80,7 @@ impl Client {
         session.set_buffer_limit(Some(output_bytes_max));
         Some(Client {
             tcp,
-            phase: Phase::Http { pipe: Box::new(Pipe::new(session, false)), bytes: Vec::new() },
+            phase: Phase::Http { pipe: Box::new(Pipe::new(session)), bytes: Vec::new() },
             requests: 0,
             accepted_at: now,
             active_last: now,

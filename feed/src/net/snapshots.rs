@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
+use spinbook_engine::book::Book;
+use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::InstrumentId;
 
 use super::fetch::{FetchError, Fetcher};
@@ -24,6 +26,8 @@ pub struct SnapshotJob {
     pub instrument: InstrumentId,
     /// Levels a side.
     pub levels: u16,
+    /// The book's store of far levels was full: with the snapshot comes a book that has this many a side.
+    pub far_levels: Option<usize>,
 }
 
 /// Why a snapshot did not come.
@@ -44,6 +48,8 @@ pub struct SnapshotResult {
     pub buffer: Vec<u8>,
     /// Length of the body, or why there is none.
     pub length: Result<usize, SnapshotFailure>,
+    /// The larger book that was asked for; on the way back, the one it took the place of.
+    pub book: Option<Book>,
 }
 
 /// The hot thread's end.
@@ -51,7 +57,7 @@ pub struct SnapshotResult {
 pub struct SnapshotMailbox {
     jobs: Arc<ArrayQueue<SnapshotJob>>,
     results: Arc<ArrayQueue<SnapshotResult>>,
-    spent: Arc<ArrayQueue<Vec<u8>>>,
+    spent: Arc<ArrayQueue<SnapshotResult>>,
 }
 
 impl SnapshotMailbox {
@@ -68,10 +74,10 @@ impl SnapshotMailbox {
         self.results.pop()
     }
 
-    /// Gives a buffer back, to be freed on the fetching thread.
-    pub fn give_back(&self, buffer: Vec<u8>) {
-        // As many buffers as results exist at most, so there is room; otherwise it is freed here.
-        let _ = self.spent.push(buffer); // bounded: a fixed queue
+    /// Gives buffer and book back, to be freed on the fetching thread.
+    pub fn give_back(&self, result: SnapshotResult) {
+        // As many as results exist at most, so there is room; otherwise they are freed here.
+        let _ = self.spent.push(result); // bounded: a fixed queue
     }
 }
 
@@ -133,7 +139,9 @@ impl<U: SnapshotUrls> SnapshotWorker<U> {
             Ok(mut buffer) => {
                 let length = buffer.len();
                 buffer.resize(length + FRAME_PADDING, 0);
-                SnapshotResult { job, buffer, length: Ok(length) }
+                // Where a larger book is wanted it is built here, and the hot thread only has to put it in place.
+                let book = job.far_levels.map(|far_levels| setup::book(&BookSettings { far_levels }));
+                SnapshotResult { job, buffer, length: Ok(length), book }
             }
             Err(error) => {
                 (self.on_failure)(&error);
@@ -146,7 +154,7 @@ impl<U: SnapshotUrls> SnapshotWorker<U> {
                     }
                     _ => SnapshotFailure { status: 0, retry_after_seconds: 0 },
                 };
-                SnapshotResult { job, buffer: Vec::new(), length: Err(failure) }
+                SnapshotResult { job, buffer: Vec::new(), length: Err(failure), book: None }
             }
         }
     }

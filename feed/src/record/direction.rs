@@ -54,9 +54,8 @@ impl Direction {
     #[inline]
     pub(super) fn nonce(&self) -> Nonce {
         let mut nonce = self.iv;
-        let number = self.sequence.to_be_bytes();
-        for (byte, add) in nonce[4..].iter_mut().zip(number) {
-            *byte ^= add;
+        if let Some(last) = nonce.last_chunk_mut::<8>() {
+            *last = (u64::from_be_bytes(*last) ^ self.sequence).to_be_bytes();
         }
         Nonce::assume_unique_for_key(nonce)
     }

@@ -27,6 +27,8 @@ pub const PLAINTEXT_BYTES_MAX: usize = 1 << 14;
 pub const CIPHERTEXT_BYTES_MAX: usize = PLAINTEXT_BYTES_MAX + 256;
 /// Readable bytes behind every payload that is handed out, for scanners that look ahead.
 pub const PADDING_BYTES: usize = 64;
+/// Buffers begin at such an address, so that the cipher's widest loads and stores do not straddle cache lines.
+const ALIGNMENT_BYTES: usize = 64;
 /// Size of the ciphertext buffer.
 pub const CIPHERTEXT_BUFFER_BYTES: usize = 64 * 1024;
 /// A post-handshake message (a session ticket) may be this long; a longer one is refused.
@@ -106,6 +108,8 @@ pub struct RecordLayer<K> {
     send: Direction,
     schedule: K,
     ciphertext: Box<[u8]>,
+    /// Where an empty ciphertext buffer begins: a record's content, behind its header, is aligned then.
+    origin: usize,
     start: usize,
     end: usize,
     handshake: Box<[u8]>,
@@ -131,15 +135,19 @@ impl<K: KeySchedule> RecordLayer<K> {
         schedule: K,
         leftover: &[u8],
     ) -> Result<RecordLayer<K>, RecordError> {
-        let mut ciphertext = vec![0; CIPHERTEXT_BUFFER_BYTES].into_boxed_slice();
-        ciphertext.get_mut(..leftover.len()).ok_or(RecordError::Overflow)?.copy_from_slice(leftover);
+        let mut ciphertext = vec![0; CIPHERTEXT_BUFFER_BYTES + ALIGNMENT_BYTES].into_boxed_slice();
+        let aligned = ciphertext.as_ptr().wrapping_add(HEADER_BYTES).align_offset(ALIGNMENT_BYTES);
+        let origin = aligned.min(ALIGNMENT_BYTES);
+        let end = origin + leftover.len();
+        ciphertext.get_mut(origin..end).ok_or(RecordError::Overflow)?.copy_from_slice(leftover);
         Ok(RecordLayer {
             receive: Direction::new(receive)?,
             send: Direction::new(send)?,
             schedule,
             ciphertext,
-            start: 0,
-            end: leftover.len(),
+            origin,
+            start: origin,
+            end,
             handshake: vec![0; HANDSHAKE_BYTES_MAX].into_boxed_slice(),
             handshake_bytes: 0,
             control: [0; CONTROL_BYTES],
@@ -162,8 +170,8 @@ impl<K: KeySchedule> RecordLayer<K> {
     #[inline]
     pub fn receive_space(&mut self) -> &mut [u8] {
         if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
+            self.start = self.origin;
+            self.end = self.origin;
         } else if self.ciphertext.len() - self.end < HEADER_BYTES + CIPHERTEXT_BYTES_MAX {
             self.move_to_front();
         }
@@ -174,9 +182,9 @@ impl<K: KeySchedule> RecordLayer<K> {
     #[inline(never)]
     fn move_to_front(&mut self) {
         self.counts.moved_bytes += (self.end - self.start) as u64;
-        self.ciphertext.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+        self.ciphertext.copy_within(self.start..self.end, self.origin);
+        self.end -= self.start - self.origin;
+        self.start = self.origin;
     }
 
     /// `bytes` were received into [`RecordLayer::receive_space`].
@@ -197,11 +205,8 @@ impl<K: KeySchedule> RecordLayer<K> {
     /// Why the connection must end; the alert that says so waits in [`RecordLayer::control_output`].
     #[inline]
     pub fn open_next(&mut self, plaintext: &mut PlaintextBuffer) -> Result<Opened, RecordError> {
-        if self.closed {
-            return Ok(Opened::Closed);
-        }
-        if self.ended {
-            return Err(RecordError::Ended);
+        if self.closed | self.ended {
+            return self.opened_at_end();
         }
         let waiting = &self.ciphertext[self.start..self.end];
         let Some(header) = waiting.first_chunk::<HEADER_BYTES>() else {
@@ -245,6 +250,11 @@ impl<K: KeySchedule> RecordLayer<K> {
             return Ok(Opened::Data);
         }
         self.open_unusual(plaintext, inner)
+    }
+
+    #[cold]
+    fn opened_at_end(&self) -> Result<Opened, RecordError> {
+        if self.closed { Ok(Opened::Closed) } else { Err(RecordError::Ended) }
     }
 
     #[cold]

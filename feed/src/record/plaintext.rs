@@ -1,10 +1,12 @@
 //! HOT: the buffer that decrypted bytes wait in, whole frames without a copy.
 
-use super::{CIPHERTEXT_BYTES_MAX, PADDING_BYTES};
+use super::{ALIGNMENT_BYTES, CIPHERTEXT_BYTES_MAX, PADDING_BYTES};
 
 /// Decrypted bytes in order, with [`PADDING_BYTES`] readable bytes behind them.
 pub struct PlaintextBuffer {
     pub(super) bytes: Box<[u8]>,
+    /// Where an empty buffer begins: the cipher's widest stores are aligned there.
+    origin: usize,
     start: usize,
     pub(super) end: usize,
 }
@@ -14,7 +16,9 @@ impl PlaintextBuffer {
     #[must_use]
     pub fn new(message_bytes_max: usize) -> PlaintextBuffer {
         let capacity = message_bytes_max + 2 * (CIPHERTEXT_BYTES_MAX + 16);
-        PlaintextBuffer { bytes: vec![0; capacity + PADDING_BYTES].into_boxed_slice(), start: 0, end: 0 }
+        let bytes = vec![0; capacity + PADDING_BYTES + ALIGNMENT_BYTES].into_boxed_slice();
+        let origin = bytes.as_ptr().align_offset(ALIGNMENT_BYTES).min(ALIGNMENT_BYTES);
+        PlaintextBuffer { bytes, origin, start: origin, end: origin }
     }
 
     /// The bytes not yet consumed.
@@ -37,8 +41,8 @@ impl PlaintextBuffer {
         debug_assert!(self.start + bytes <= self.end);
         self.start += bytes;
         if self.start >= self.end {
-            self.start = 0;
-            self.end = 0;
+            self.start = self.origin;
+            self.end = self.origin;
         }
     }
 
@@ -54,7 +58,7 @@ impl PlaintextBuffer {
 
     /// Makes room for `bytes` more where possible and returns how much room there is.
     #[inline]
-    pub(super) fn reserve(&mut self, bytes: usize) -> usize {
+    pub fn reserve(&mut self, bytes: usize) -> usize {
         let room = self.bytes.len() - PADDING_BYTES - self.end;
         if room >= bytes { room } else { self.compact() }
     }
@@ -62,9 +66,9 @@ impl PlaintextBuffer {
     #[cold]
     #[inline(never)]
     fn compact(&mut self) -> usize {
-        self.bytes.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+        self.bytes.copy_within(self.start..self.end, self.origin);
+        self.end -= self.start - self.origin;
+        self.start = self.origin;
         self.bytes.len() - PADDING_BYTES - self.end
     }
 }

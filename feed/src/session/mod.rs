@@ -27,6 +27,11 @@ use crate::venue::binance::decode::ScannerChoice;
 pub trait MarketSink {
     /// Takes one event with its levels; the answer may ask for a resync of that instrument.
     fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer;
+
+    /// How many far levels a side the instrument's book must have before its next snapshot, if it is too small now.
+    fn far_levels_wanted(&self, _instrument: InstrumentId) -> Option<usize> {
+        None
+    }
 }
 
 /// How a session behaves.

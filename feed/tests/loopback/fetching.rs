@@ -1,9 +1,12 @@
 //! COLD: blocking requests against an exchange that misbehaves.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use spinbook_engine::types::InstrumentId;
 use spinbook_feed::net::fetch::{FetchError, Fetcher, HttpCall};
+use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotUrls};
 use spinbook_feed::net::tls::Trust;
 
 use super::peers::Running;
@@ -100,4 +103,40 @@ fn a_peer_that_speaks_no_tls_is_an_error() {
     let error = Fetcher::new(&Trust::public(), Duration::from_secs(2)).get(&base, 1000).expect_err("no TLS");
     assert!(matches!(error, FetchError::Tls(_) | FetchError::Broken(_)), "{error:?}");
     peer.join().expect("the peer ends");
+}
+
+struct OneUrl(String);
+
+impl SnapshotUrls for OneUrl {
+    fn url(&self, job: SnapshotJob) -> String {
+        format!("{}/depth?limit={}", self.0, job.levels)
+    }
+}
+
+#[test]
+fn a_book_that_was_full_gets_a_larger_one_with_its_snapshot() {
+    let running = Running::plain();
+    let (fetcher, base) = fetcher(&running);
+    let (mailbox, worker) = snapshots::new(4, fetcher, OneUrl(base), |error| panic!("{error}"));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| worker.run(&stop));
+        for far_levels in [None, Some(96)] {
+            let job = SnapshotJob { session: 0, instrument: InstrumentId(3), levels: 1000, far_levels };
+            assert!(mailbox.ask(job));
+            let began = std::time::Instant::now();
+            let result = loop {
+                if let Some(result) = mailbox.take() {
+                    break result;
+                }
+                assert!(began.elapsed() < Duration::from_secs(20), "no result");
+                std::thread::sleep(Duration::from_millis(1));
+            };
+            assert_eq!(result.job, job);
+            assert_eq!(result.length, Ok(b"/depth?limit=1000".len()));
+            assert_eq!(result.book.as_ref().map(spinbook_engine::book::Book::far_level_capacity), far_levels);
+            mailbox.give_back(result);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
 }

@@ -2,6 +2,7 @@
 
 mod fetching;
 mod peers;
+mod records;
 mod serving;
 
 use spinbook_engine::types::Nanos;
@@ -10,39 +11,43 @@ use spinbook_feed::net::connection::{Connection, ConnectionError, ConnectionStat
 use spinbook_feed::net::tls::{LoopbackIdentity, Trust, server_config};
 use std::sync::atomic::Ordering;
 
-use peers::{Client, RawPeer, Running, Script, frame, settings};
+use peers::{Client, RawPeer, Running, Script, frame, on_all, settings};
 
 #[test]
 fn texts_come_back_whole_over_tls() {
-    let running = Running::plain();
-    let mut client = Client::open(&running.settings("/ws/echo")).expect("opens");
-    for length in [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 200_000] {
-        let text: Vec<u8> = (0..length).map(|i| b'a' + (i % 26) as u8).collect();
-        client.connection.send_text(&text).expect("sends");
-        assert!(client.next_text().expect("comes back") == text, "{length} bytes changed on the way");
-    }
-    client.connection.close(client.clock.now());
-    match client.next_text() {
-        Err(ConnectionError::Closed { code: 1000, .. }) => {}
-        other => panic!("an orderly close, not {other:?}"),
-    }
-    assert_eq!(client.connection.state(), ConnectionState::Ended);
+    on_all(|| {
+        let running = Running::plain();
+        let mut client = Client::open(&running.settings("/ws/echo")).expect("opens");
+        for length in [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 200_000] {
+            let text: Vec<u8> = (0..length).map(|i| b'a' + (i % 26) as u8).collect();
+            client.connection.send_text(&text).expect("sends");
+            assert!(client.next_text().expect("comes back") == text, "{length} bytes changed on the way");
+        }
+        client.connection.close(client.clock.now());
+        match client.next_text() {
+            Err(ConnectionError::Closed { code: 1000, .. }) => {}
+            other => panic!("an orderly close, not {other:?}"),
+        }
+        assert_eq!(client.connection.state(), ConnectionState::Ended);
+    });
 }
 
 #[test]
 fn many_texts_at_once_survive_partial_writes() {
-    let running = Running::plain();
-    let mut options = running.settings("/ws/echo");
-    options.limits.backlog_bytes_max = 64 << 20;
-    let mut client = Client::open(&options).expect("opens");
-    // Far more than the socket buffers hold, so writes are cut short and completed later.
-    let text = vec![b'z'; 250_000];
-    for _ in 0..24 {
-        client.connection.send_text(&text).expect("kept and completed");
-    }
-    for _ in 0..24 {
-        assert_eq!(client.next_text().expect("comes back").len(), text.len());
-    }
+    on_all(|| {
+        let running = Running::plain();
+        let mut options = running.settings("/ws/echo");
+        options.limits.backlog_bytes_max = 64 << 20;
+        let mut client = Client::open(&options).expect("opens");
+        // Far more than the socket buffers hold, so writes are cut short and completed later.
+        let text = vec![b'z'; 250_000];
+        for _ in 0..24 {
+            client.connection.send_text(&text).expect("kept and completed");
+        }
+        for _ in 0..24 {
+            assert_eq!(client.next_text().expect("comes back").len(), text.len());
+        }
+    });
 }
 
 fn open_error(settings: &spinbook_feed::net::connection::ConnectionSettings) -> ConnectionError {
@@ -58,51 +63,61 @@ fn tls_words(error: &ConnectionError) -> String {
 
 #[test]
 fn a_certificate_for_another_host_is_refused() {
-    let names = [rcgen::SanType::DnsName("elsewhere.example".try_into().expect("ASCII"))];
-    let identity = LoopbackIdentity::for_names(&names, |_| {}).expect("certificates");
-    let running = Running::start(&identity);
-    assert!(tls_words(&open_error(&running.settings("/ws"))).contains("not valid for name"));
+    on_all(|| {
+        let names = [rcgen::SanType::DnsName("elsewhere.example".try_into().expect("ASCII"))];
+        let identity = LoopbackIdentity::for_names(&names, |_| {}).expect("certificates");
+        let running = Running::start(&identity);
+        assert!(tls_words(&open_error(&running.settings("/ws"))).contains("not valid for name"));
+    });
 }
 
 #[test]
 fn an_expired_certificate_is_refused() {
-    let names = [rcgen::SanType::DnsName("localhost".try_into().expect("ASCII"))];
-    let identity = LoopbackIdentity::for_names(&names, |leaf| {
-        leaf.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        leaf.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    on_all(|| {
+        let names = [rcgen::SanType::DnsName("localhost".try_into().expect("ASCII"))];
+        let identity = LoopbackIdentity::for_names(&names, |leaf| {
+            leaf.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            leaf.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        });
+        let running = Running::start(&identity.expect("certificates"));
+        assert!(tls_words(&open_error(&running.settings("/ws"))).contains("expired"));
     });
-    let running = Running::start(&identity.expect("certificates"));
-    assert!(tls_words(&open_error(&running.settings("/ws"))).contains("expired"));
 }
 
 #[test]
 fn a_certificate_that_is_not_valid_yet_is_refused() {
-    let names = [rcgen::SanType::DnsName("localhost".try_into().expect("ASCII"))];
-    let identity = LoopbackIdentity::for_names(&names, |leaf| leaf.not_before = rcgen::date_time_ymd(2500, 1, 1));
-    let running = Running::start(&identity.expect("certificates"));
-    assert!(tls_words(&open_error(&running.settings("/ws"))).contains("not valid yet"));
+    on_all(|| {
+        let names = [rcgen::SanType::DnsName("localhost".try_into().expect("ASCII"))];
+        let identity = LoopbackIdentity::for_names(&names, |leaf| leaf.not_before = rcgen::date_time_ymd(2500, 1, 1));
+        let running = Running::start(&identity.expect("certificates"));
+        assert!(tls_words(&open_error(&running.settings("/ws"))).contains("not valid yet"));
+    });
 }
 
 #[test]
 fn unknown_authorities_are_refused() {
-    let running = Running::plain();
-    let stranger = LoopbackIdentity::generate().expect("certificates");
-    let trust = Trust::from_pem(stranger.ca_pem.as_bytes()).expect("a certificate");
-    assert!(tls_words(&open_error(&settings(running.address, &trust, "/ws"))).contains("certificate"));
-    // The public roots do not know a loopback authority either.
-    assert!(tls_words(&open_error(&settings(running.address, &Trust::public(), "/ws"))).contains("UnknownIssuer"));
+    on_all(|| {
+        let running = Running::plain();
+        let stranger = LoopbackIdentity::generate().expect("certificates");
+        let trust = Trust::from_pem(stranger.ca_pem.as_bytes()).expect("a certificate");
+        assert!(tls_words(&open_error(&settings(running.address, &trust, "/ws"))).contains("certificate"));
+        // The public roots do not know a loopback authority either.
+        assert!(tls_words(&open_error(&settings(running.address, &Trust::public(), "/ws"))).contains("UnknownIssuer"));
+    });
 }
 
 #[test]
 fn a_self_signed_certificate_is_refused() {
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let certificate = parameters.self_signed(&key).expect("signed");
-    let chain = vec![certificate.der().clone()];
-    let config = server_config(chain, key.serialize_der().into()).expect("a server");
-    let other = LoopbackIdentity::generate().expect("certificates");
-    let running = Running::start(&LoopbackIdentity { server_config: config, ca_pem: other.ca_pem });
-    assert!(tls_words(&open_error(&running.settings("/ws"))).contains("certificate"));
+    on_all(|| {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let certificate = parameters.self_signed(&key).expect("signed");
+        let chain = vec![certificate.der().clone()];
+        let config = server_config(chain, key.serialize_der().into()).expect("a server");
+        let other = LoopbackIdentity::generate().expect("certificates");
+        let running = Running::start(&LoopbackIdentity { server_config: config, ca_pem: other.ca_pem });
+        assert!(tls_words(&open_error(&running.settings("/ws"))).contains("certificate"));
+    });
 }
 
 #[test]
@@ -125,176 +140,206 @@ fn a_peer_that_accepts_and_says_nothing_meets_the_deadline() {
 
 #[test]
 fn a_peer_that_stops_before_the_upgrade_reply_meets_the_same_deadline() {
-    let script = Script { reply_headers: None, then: b"HTTP/1.1 101 Swi".to_vec(), orderly: false, hold: true };
-    let peer = RawPeer::start(script);
-    let mut options = peer.settings();
-    options.limits.open_within = Nanos::from_millis(200);
-    let error = open_error(&options);
-    assert!(matches!(error, ConnectionError::Deadline { operation: Operation::Open, .. }), "{error:?}");
+    on_all(|| {
+        let script =
+            Script { reply_headers: None, then: b"HTTP/1.1 101 Swi".to_vec(), orderly: false, hold: true, act: None };
+        let peer = RawPeer::start(script);
+        let mut options = peer.settings();
+        options.limits.open_within = Nanos::from_millis(200);
+        let error = open_error(&options);
+        assert!(matches!(error, ConnectionError::Deadline { operation: Operation::Open, .. }), "{error:?}");
+    });
 }
 
 #[test]
 fn an_open_connection_that_falls_silent_is_pinged_and_given_up() {
-    let peer = RawPeer::start(Script { hold: true, ..Script::sending(frame(0x81, b"first")) });
-    let mut options = peer.settings();
-    options.limits.ping_after = Nanos::from_millis(30);
-    options.limits.silent_max = Nanos::from_millis(90);
-    let mut client = Client::open(&options).expect("opens");
-    assert_eq!(client.next_text().expect("one text"), b"first");
-    let (_, sent_before) = client.connection.bytes();
-    let error = client.next_text().expect_err("silence");
-    assert!(matches!(error, ConnectionError::Silent { silent_ms: 90.. }), "{error:?}");
-    assert!(client.connection.bytes().1 > sent_before, "it was pinged");
-    assert_eq!(client.connection.state(), ConnectionState::Ended);
-    assert!(matches!(client.connection.send_text(b"x"), Err(ConnectionError::Ended)));
+    on_all(|| {
+        let peer = RawPeer::start(Script { hold: true, ..Script::sending(frame(0x81, b"first")) });
+        let mut options = peer.settings();
+        options.limits.ping_after = Nanos::from_millis(30);
+        options.limits.silent_max = Nanos::from_millis(90);
+        let mut client = Client::open(&options).expect("opens");
+        assert_eq!(client.next_text().expect("one text"), b"first");
+        let (_, sent_before) = client.connection.bytes();
+        let error = client.next_text().expect_err("silence");
+        assert!(matches!(error, ConnectionError::Silent { silent_ms: 90.. }), "{error:?}");
+        assert!(client.connection.bytes().1 > sent_before, "it was pinged");
+        assert_eq!(client.connection.state(), ConnectionState::Ended);
+        assert!(matches!(client.connection.send_text(b"x"), Err(ConnectionError::Ended)));
+    });
 }
 
 #[test]
 fn an_upgrade_refused_for_its_rate_keeps_status_and_retry_after() {
-    let running = Running::plain();
-    match open_error(&running.settings("/busy")) {
-        ConnectionError::Upgrade { status: 429, retry_after_seconds: Some(3), .. } => {}
-        other => panic!("the venue's refusal, not {other:?}"),
-    }
+    on_all(|| {
+        let running = Running::plain();
+        match open_error(&running.settings("/busy")) {
+            ConnectionError::Upgrade { status: 429, retry_after_seconds: Some(3), .. } => {}
+            other => panic!("the venue's refusal, not {other:?}"),
+        }
+    });
 }
 
 #[test]
 fn an_extension_that_was_not_offered_is_refused() {
-    let headers = "Sec-WebSocket-Extensions: permessage-deflate\r\n".to_owned();
-    let peer = RawPeer::start(Script { reply_headers: Some(headers), ..Script::sending(Vec::new()) });
-    let error = open_error(&peer.settings());
-    assert!(matches!(&error, ConnectionError::Extension(name) if name == "permessage-deflate"), "{error:?}");
+    on_all(|| {
+        let headers = "Sec-WebSocket-Extensions: permessage-deflate\r\n".to_owned();
+        let peer = RawPeer::start(Script { reply_headers: Some(headers), ..Script::sending(Vec::new()) });
+        let error = open_error(&peer.settings());
+        assert!(matches!(&error, ConnectionError::Extension(name) if name == "permessage-deflate"), "{error:?}");
+    });
 }
 
 #[test]
 fn a_reply_header_without_end_is_cut_off() {
-    let headers = format!("X-Long: {}\r\n", "a".repeat(60_000));
-    let peer = RawPeer::start(Script { reply_headers: Some(headers), ..Script::sending(Vec::new()) });
-    let error = open_error(&peer.settings());
-    assert!(matches!(error, ConnectionError::HeaderTooLarge { .. }), "{error:?}");
+    on_all(|| {
+        let headers = format!("X-Long: {}\r\n", "a".repeat(60_000));
+        let peer = RawPeer::start(Script { reply_headers: Some(headers), ..Script::sending(Vec::new()) });
+        let error = open_error(&peer.settings());
+        assert!(matches!(error, ConnectionError::HeaderTooLarge { .. }), "{error:?}");
+    });
 }
 
 #[test]
 fn frames_that_break_the_protocol_end_the_connection() {
-    let cases: [(&str, Vec<u8>); 8] = [
-        ("a reserved bit", frame(0xc1, b"x")),
-        ("an unknown opcode", frame(0x83, b"x")),
-        ("a masked frame", [vec![0x81, 0x81, 1, 2, 3, 4], vec![b'x' ^ 1]].concat()),
-        ("a continuation of nothing", frame(0x80, b"x")),
-        ("a fragmented ping", frame(0x09, b"x")),
-        ("a ping of 126 bytes", frame(0x89, &[b'p'; 126])),
-        ("text that is not UTF-8", frame(0x81, &[0xff, 0xfe])),
-        ("a text inside a fragmented one", [frame(0x01, b"a"), frame(0x81, b"b")].concat()),
-    ];
-    for (what, bytes) in cases {
-        let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
-        let mut client = Client::open(&peer.settings()).expect("opens");
-        let error = client.next_text().expect_err(what);
-        assert!(matches!(error, ConnectionError::Protocol(_)), "{what}: {error:?}");
-        assert_eq!(client.connection.state(), ConnectionState::Ended, "{what}");
-    }
+    on_all(|| {
+        let cases: [(&str, Vec<u8>); 8] = [
+            ("a reserved bit", frame(0xc1, b"x")),
+            ("an unknown opcode", frame(0x83, b"x")),
+            ("a masked frame", [vec![0x81, 0x81, 1, 2, 3, 4], vec![b'x' ^ 1]].concat()),
+            ("a continuation of nothing", frame(0x80, b"x")),
+            ("a fragmented ping", frame(0x09, b"x")),
+            ("a ping of 126 bytes", frame(0x89, &[b'p'; 126])),
+            ("text that is not UTF-8", frame(0x81, &[0xff, 0xfe])),
+            ("a text inside a fragmented one", [frame(0x01, b"a"), frame(0x81, b"b")].concat()),
+        ];
+        for (what, bytes) in cases {
+            let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
+            let mut client = Client::open(&peer.settings()).expect("opens");
+            let error = client.next_text().expect_err(what);
+            assert!(matches!(error, ConnectionError::Protocol(_)), "{what}: {error:?}");
+            assert_eq!(client.connection.state(), ConnectionState::Ended, "{what}");
+        }
+    });
 }
 
 #[test]
 fn a_message_over_the_cap_is_refused_before_it_is_received() {
-    // The header announces 2^62 bytes; nothing of them ever comes.
-    let mut bytes = vec![0x81, 127];
-    bytes.extend_from_slice(&(1_u64 << 62).to_be_bytes());
-    let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
-    let mut client = Client::open(&peer.settings()).expect("opens");
-    let error = client.next_text().expect_err("too large");
-    assert!(matches!(error, ConnectionError::TooLarge { bytes_max: 1_048_576, .. }), "{error:?}");
-    drop(client);
+    on_all(|| {
+        // The header announces 2^62 bytes; nothing of them ever comes.
+        let mut bytes = vec![0x81, 127];
+        bytes.extend_from_slice(&(1_u64 << 62).to_be_bytes());
+        let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
+        let mut client = Client::open(&peer.settings()).expect("opens");
+        let error = client.next_text().expect_err("too large");
+        assert!(matches!(error, ConnectionError::TooLarge { bytes_max: 1_048_576, .. }), "{error:?}");
+        drop(client);
 
-    let running = Running::plain();
-    let mut client = Client::open(&running.settings("/ws")).expect("opens");
-    client.connection.send_text(b"large").expect("sent");
-    let error = client.next_text().expect_err("too large");
-    assert!(matches!(error, ConnectionError::TooLarge { bytes: 2_097_152, .. }), "{error:?}");
+        let running = Running::plain();
+        let mut client = Client::open(&running.settings("/ws")).expect("opens");
+        client.connection.send_text(b"large").expect("sent");
+        let error = client.next_text().expect_err("too large");
+        assert!(matches!(error, ConnectionError::TooLarge { bytes: 2_097_152, .. }), "{error:?}");
+    });
 }
 
 #[test]
 fn fragments_are_put_together_and_controls_between_them_answered() {
-    let bytes = [frame(0x01, b"ab"), frame(0x89, b"ping"), frame(0x00, b""), frame(0x80, b"cd")].concat();
-    let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
-    let mut client = Client::open(&peer.settings()).expect("opens");
-    assert_eq!(client.next_text().expect("one text"), b"abcd");
-    assert_eq!(client.connection.pings(), 1);
+    on_all(|| {
+        let bytes = [frame(0x01, b"ab"), frame(0x89, b"ping"), frame(0x00, b""), frame(0x80, b"cd")].concat();
+        let peer = RawPeer::start(Script { hold: true, ..Script::sending(bytes) });
+        let mut client = Client::open(&peer.settings()).expect("opens");
+        assert_eq!(client.next_text().expect("one text"), b"abcd");
+        assert_eq!(client.connection.pings(), 1);
+    });
 }
 
 #[test]
 fn a_stream_cut_at_any_byte_never_yields_a_partial_message() {
-    let whole = [frame(0x81, b"{\"a\":1}"), frame(0x81, &[b'b'; 200])].concat();
-    for cut in 0..whole.len() {
-        let peer = RawPeer::start(Script::sending(&whole[..cut]));
-        let mut client = match Client::open(&peer.settings()) {
-            Ok(client) => client,
-            Err(ConnectionError::Truncated | ConnectionError::Socket(_)) => continue,
-            Err(other) => panic!("cut at {cut}: {other:?}"),
-        };
-        let mut texts = Vec::new();
-        let error = loop {
-            match client.next_text() {
-                Ok(text) => texts.push(text),
-                Err(error) => break error,
-            }
-        };
-        let expected: &[&[u8]] = if cut >= 9 { &[b"{\"a\":1}"] } else { &[] };
-        assert_eq!(texts, expected, "cut at {cut}");
-        assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "cut at {cut}: {error:?}");
-    }
+    on_all(|| {
+        let whole = [frame(0x81, b"{\"a\":1}"), frame(0x81, &[b'b'; 200])].concat();
+        for cut in 0..whole.len() {
+            let peer = RawPeer::start(Script::sending(&whole[..cut]));
+            let mut client = match Client::open(&peer.settings()) {
+                Ok(client) => client,
+                Err(ConnectionError::Truncated | ConnectionError::Socket(_)) => continue,
+                Err(other) => panic!("cut at {cut}: {other:?}"),
+            };
+            let mut texts = Vec::new();
+            let error = loop {
+                match client.next_text() {
+                    Ok(text) => texts.push(text),
+                    Err(error) => break error,
+                }
+            };
+            let expected: &[&[u8]] = if cut >= 9 { &[b"{\"a\":1}"] } else { &[] };
+            assert_eq!(texts, expected, "cut at {cut}");
+            assert!(
+                matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)),
+                "cut at {cut}: {error:?}"
+            );
+        }
+    });
 }
 
 #[test]
 fn an_exchange_that_cuts_or_closes_is_told_apart() {
-    let running = Running::plain();
-    let mut client = Client::open(&running.settings("/ws")).expect("opens");
-    client.connection.send_text(b"cut").expect("sent");
-    let error = client.next_text().expect_err("cut");
-    assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "{error:?}");
+    on_all(|| {
+        let running = Running::plain();
+        let mut client = Client::open(&running.settings("/ws")).expect("opens");
+        client.connection.send_text(b"cut").expect("sent");
+        let error = client.next_text().expect_err("cut");
+        assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "{error:?}");
 
-    let mut client = Client::open(&running.settings("/ws")).expect("opens");
-    client.connection.send_text(b"bye").expect("sent");
-    match client.next_text() {
-        Err(ConnectionError::Closed { code: 1001, reason }) if reason == "bye" => {}
-        other => panic!("closed in order, not {other:?}"),
-    }
+        let mut client = Client::open(&running.settings("/ws")).expect("opens");
+        client.connection.send_text(b"bye").expect("sent");
+        match client.next_text() {
+            Err(ConnectionError::Closed { code: 1001, reason }) if reason == "bye" => {}
+            other => panic!("closed in order, not {other:?}"),
+        }
+    });
 }
 
 #[test]
 fn only_the_newest_of_several_pings_is_answered() {
-    let running = Running::plain();
-    let mut client = Client::open(&running.settings("/ws")).expect("opens");
-    client.connection.send_text(b"pings").expect("sent");
-    client.connection.send_text(b"after").expect("sent");
-    assert_eq!(client.next_text().expect("the echo"), b"after");
-    client.connection.send_text(b"again").expect("sent");
-    assert_eq!(client.next_text().expect("the echo"), b"again");
-    assert_eq!(client.connection.pings(), 5);
-    let pongs = running.pongs.load(Ordering::Relaxed);
-    assert!((1..=2).contains(&pongs), "{pongs} pongs");
+    on_all(|| {
+        let running = Running::plain();
+        let mut client = Client::open(&running.settings("/ws")).expect("opens");
+        client.connection.send_text(b"pings").expect("sent");
+        client.connection.send_text(b"after").expect("sent");
+        assert_eq!(client.next_text().expect("the echo"), b"after");
+        client.connection.send_text(b"again").expect("sent");
+        assert_eq!(client.next_text().expect("the echo"), b"again");
+        assert_eq!(client.connection.pings(), 5);
+        let pongs = running.pongs.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&pongs), "{pongs} pongs");
+    });
 }
 
 #[test]
 fn a_flood_of_pings_ends_the_connection() {
-    let running = Running::plain();
-    let mut client = Client::open(&running.settings("/ws")).expect("opens");
-    client.connection.send_text(b"flood").expect("sent");
-    let error = client.next_text().expect_err("a flood");
-    assert!(matches!(error, ConnectionError::PingFlood { per_second_max: 20 }), "{error:?}");
-    assert!(running.pongs.load(Ordering::Relaxed) <= 2);
+    on_all(|| {
+        let running = Running::plain();
+        let mut client = Client::open(&running.settings("/ws")).expect("opens");
+        client.connection.send_text(b"flood").expect("sent");
+        let error = client.next_text().expect_err("a flood");
+        assert!(matches!(error, ConnectionError::PingFlood { per_second_max: 20 }), "{error:?}");
+        assert!(running.pongs.load(Ordering::Relaxed) <= 2);
+    });
 }
 
 #[test]
 fn what_is_not_taken_is_bounded() {
-    let running = Running::plain();
-    let mut options = running.settings("/ws");
-    options.limits.backlog_bytes_max = 1 << 20;
-    let mut client = Client::open(&options).expect("opens");
-    let text = vec![b'q'; 200_000];
-    // Nobody reads the echoes, so first the exchange's and then our own buffers fill up.
-    let error = (0..2_000).find_map(|_| client.connection.send_text(&text).err()).expect("bounded");
-    assert!(matches!(error, ConnectionError::Backlog { .. } | ConnectionError::Socket(_)), "{error:?}");
+    on_all(|| {
+        let running = Running::plain();
+        let mut options = running.settings("/ws");
+        options.limits.backlog_bytes_max = 1 << 20;
+        let mut client = Client::open(&options).expect("opens");
+        let text = vec![b'q'; 200_000];
+        // Nobody reads the echoes, so first the exchange's and then our own buffers fill up.
+        let error = (0..2_000).find_map(|_| client.connection.send_text(&text).err()).expect("bounded");
+        assert!(matches!(error, ConnectionError::Backlog { .. } | ConnectionError::Socket(_)), "{error:?}");
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -144,12 +145,66 @@ impl Drop for Running {
     }
 }
 
+/// Who opens and seals the client's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Our own record layer: TLS 1.3 with AES-GCM.
+    Direct,
+    /// rustls, because of the cipher.
+    LibraryCipher,
+    /// rustls, because of the version.
+    LibraryVersion,
+}
+
+thread_local! {
+    static TRANSPORT: Cell<Transport> = const { Cell::new(Transport::Direct) };
+}
+
+/// Runs a test with every transport of the client.
+pub fn on_all(test: impl Fn()) {
+    for transport in [Transport::Direct, Transport::LibraryCipher, Transport::LibraryVersion] {
+        println!("{transport:?}");
+        TRANSPORT.set(transport);
+        test();
+    }
+    TRANSPORT.set(Transport::Direct);
+}
+
+pub fn transport() -> Transport {
+    TRANSPORT.get()
+}
+
+fn client_config(trust: &Trust) -> Arc<rustls::ClientConfig> {
+    let config = trust.client_config().expect("roots");
+    let Some(certificates) = trust.private_roots() else { return config };
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let versions: &[&rustls::SupportedProtocolVersion] = match transport() {
+        Transport::Direct => return config,
+        Transport::LibraryCipher => {
+            provider.cipher_suites.retain(|suite| suite.suite() == rustls::CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+            &[&rustls::version::TLS13]
+        }
+        Transport::LibraryVersion => &[&rustls::version::TLS12],
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate.clone()).expect("a root");
+    }
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.enable_secret_extraction = true;
+    Arc::new(config)
+}
+
 pub fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionSettings {
     ConnectionSettings {
         address,
         host: format!("localhost:{}", address.port()),
         target: target.to_owned(),
-        tls: trust.client_config().expect("roots"),
+        tls: client_config(trust),
         limits: ConnectionLimits { open_within: Nanos::from_millis(2_000), ..ConnectionLimits::PUBLIC },
     }
 }
@@ -178,6 +233,7 @@ impl Client {
             client.connection.on_timer(client.clock.now())?;
         }
         assert_eq!(client.connection.state(), ConnectionState::Open);
+        assert_eq!(client.connection.is_direct(), transport() == Transport::Direct);
         Ok(client)
     }
 
@@ -213,11 +269,13 @@ pub struct Script {
     pub orderly: bool,
     /// Keep the socket open until the client is gone.
     pub hold: bool,
+    /// What else to do before the end.
+    pub act: Option<fn(&mut rustls::ServerConnection, &mut std::net::TcpStream) -> std::io::Result<()>>,
 }
 
 impl Script {
     pub fn sending(then: impl Into<Vec<u8>>) -> Script {
-        Script { reply_headers: Some(String::new()), then: then.into(), orderly: false, hold: false }
+        Script { reply_headers: Some(String::new()), then: then.into(), orderly: false, hold: false, act: None }
     }
 }
 
@@ -286,6 +344,9 @@ fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script:
         tls.writer().write_all(reply.as_bytes())?;
     }
     tls.writer().write_all(&script.then)?;
+    if let Some(act) = script.act {
+        act(&mut tls, &mut tcp)?;
+    }
     if script.orderly {
         tls.send_close_notify();
     }
@@ -297,6 +358,39 @@ fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script:
         while matches!(tcp.read(&mut sink), Ok(1..)) {}
     }
     Ok(())
+}
+
+/// Sends what the session has to send.
+pub fn send(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpStream) -> std::io::Result<()> {
+    while tls.wants_write() {
+        tls.write_tls(tcp)?;
+    }
+    Ok(())
+}
+
+/// Reads until a whole client's frame of `payload_bytes` (at most 125) is there; its first byte and its payload.
+pub fn read_frame(
+    tls: &mut rustls::ServerConnection,
+    tcp: &mut std::net::TcpStream,
+    payload_bytes: usize,
+) -> std::io::Result<(u8, Vec<u8>)> {
+    let mut frame = Vec::new();
+    while frame.len() < 6 + payload_bytes {
+        let mut chunk = [0; 512];
+        match tls.reader().read(&mut chunk) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => frame.extend_from_slice(&chunk[..count]),
+            Err(_) => {
+                tls.read_tls(tcp)?;
+                tls.process_new_packets().map_err(std::io::Error::other)?;
+                send(tls, tcp)?;
+            }
+        }
+    }
+    assert_eq!(usize::from(frame[1]), 0x80 | payload_bytes, "masked, and of the length that was waited for");
+    let (mask, masked) = (&frame[2..6], &frame[6..6 + payload_bytes]);
+    let payload = masked.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]).collect();
+    Ok((frame[0], payload))
 }
 
 /// The bytes of one unmasked server frame with this first byte.

@@ -441,3 +441,16 @@ fn a_frame_longer_than_the_cap_is_refused_before_its_payload_comes() {
         assert_eq!(client.sent, [Sent::Close(1002)], "a length that is not minimal");
     }
 }
+
+#[test]
+fn every_byte_is_masked_as_the_rfc_says() {
+    for length in 0..70 {
+        let payload: Vec<u8> = (0..length).map(|at| at as u8 ^ 0x55).collect();
+        let mut out = vec![0; length + 14];
+        let total = write_frame(&mut out, Opcode::Text, &payload, MASK).unwrap();
+        let body = &out[total - length..total];
+        // RFC 6455, 5.3: octet i is xored with octet i modulo 4 of the key.
+        let expected: Vec<u8> = payload.iter().enumerate().map(|(at, byte)| byte ^ MASK[at % 4]).collect();
+        assert_eq!(body, expected, "{length} bytes");
+    }
+}

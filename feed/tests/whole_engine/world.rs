@@ -52,11 +52,12 @@ pub struct Outcome {
     pub trace: u64,
 }
 
-struct Sink<'a>(&'a mut Engine<Spread>);
+/// Whether it decides at once, as the hot loop does, or only after the last of several messages.
+struct Sink<'a>(&'a mut Engine<Spread>, bool);
 
 impl MarketSink for Sink<'_> {
     fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
-        self.0.on_market(event, bids, asks, now)
+        if self.1 { self.0.on_market(event, bids, asks, now) } else { self.0.on_market_quiet(event, bids, asks, now) }
     }
 }
 
@@ -215,7 +216,7 @@ impl World {
                 self.pump();
             }
             self.exchange.on_timer(self.now);
-            self.session.on_timer(self.now, &mut Sink(&mut self.engine));
+            self.session.on_timer(self.now, &mut Sink(&mut self.engine, true));
             if self.engine.next_deadline() <= self.now {
                 self.engine.on_timer(self.now);
             }
@@ -390,7 +391,7 @@ impl World {
                 self.current.remove(&owner);
                 self.outcome.reconnects += 1;
                 match owner {
-                    Owner::Market(path) => self.session.on_close(path, now, &mut Sink(&mut self.engine)),
+                    Owner::Market(path) => self.session.on_close(path, now, &mut Sink(&mut self.engine, true)),
                     Owner::Gateway(link) => self.gateway.on_close(link.into(), now),
                 }
             }
@@ -423,7 +424,7 @@ impl World {
                 let length = text.len();
                 text.resize(length + PADDING, 0);
                 let received = Stamp { wall: self.now, tsc: 0 };
-                self.session.on_frame(path, &mut text, length, received, &mut Sink(&mut self.engine));
+                self.session.on_frame(path, &mut text, length, received, &mut Sink(&mut self.engine, true));
             }
             Owner::Gateway(link) => self.gateway.on_frame(link.into(), &mut text, self.now),
         }
@@ -448,7 +449,8 @@ impl World {
         let length = body.len();
         body.resize(length + PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        self.session.on_snapshot(instrument, &mut body, length, received, &mut Sink(&mut self.engine));
+        self.session.on_snapshot(instrument, &mut body, length, received, &mut Sink(&mut self.engine, false));
+        self.engine.flush(self.now);
     }
 
     /// I1, I4, and one request in flight per quote slot.

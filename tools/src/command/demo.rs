@@ -41,7 +41,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let cores = Cores::share(&available, hot_core);
     let mut child = ExchangeChild::start(arguments, cores.rest)?;
     let ready = child.ready.clone();
-    tracing::info!("the exchange serves a {} market on {}", ready.market, ready.rest_url);
+    tracing::info!("the simulated exchange on {} plays: {}", ready.rest_url, ready.market);
     let state = StateFolder::make()?;
     let traded = choose(&ready, product)?;
     let config = demo_config(&ready, &traded, state.path(), cores.hot)?;

@@ -5,6 +5,7 @@ pub mod screen;
 pub mod setup;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use spinbook_engine::strategy::Spread;
@@ -209,10 +210,11 @@ pub struct VenueSide {
 /// # Errors
 /// It could not start, or something it stands on broke.
 pub fn run(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Finished, Failure> {
+    // Until here Ctrl-C ends the program at once, however slow the venue is: nothing is ordered yet.
+    let prepared = prepare(&plan)?;
     let mut interrupts =
         Interrupts::install().map_err(|error| Failure::failed("cannot take over Ctrl-C").because(error))?;
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let prepared = prepare(&plan)?;
     let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
@@ -221,10 +223,15 @@ pub fn run(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Finished, F
     watch.follow(&running);
     let mut screen = Screen::open(context);
     let stop = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, alive)?;
-    drain(&running, &mut watch, &mut screen, &mut interrupts);
+    let left_at_once = drain(&running, &mut watch, &mut screen, &mut interrupts);
     drop(screen);
     let ended = running.stop().map_err(fail)?;
     let elapsed = begun.elapsed();
+    if !ended.gateway_end.confirmed && !left_at_once {
+        tracing::error!("not confirmed: {}", watch.open_orders_text());
+    }
+    // Who leaves at once does not wait for the venue's answers either.
+    let start = start.filter(|_| !left_at_once);
     let asked = start.map(|start| venue_side(&rest, &instruments, start, started_at)).transpose();
     // The report is worth more than the answer: without it, it says so.
     let (venue, venue_failure) = match asked {
@@ -256,6 +263,11 @@ fn watch_run(
             tracing::error!("a thread ended by itself: stopping");
             return Ok(Stop::Due);
         }
+        if running.io_shared.halted.load(Ordering::Relaxed) {
+            // Only a person can say that it may go on, and a person starts it again.
+            tracing::error!("trading was halted: stopping");
+            return Ok(Stop::Due);
+        }
         match alive() {
             Ok(MarketLife::Goes) => {}
             Ok(MarketLife::Over) => {
@@ -277,8 +289,8 @@ fn watch_run(
     }
 }
 
-/// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once.
-fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) {
+/// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once, which is then true.
+fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) -> bool {
     let already = interrupts.count();
     tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
     running.drain();
@@ -286,7 +298,7 @@ fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, inte
     while !running.is_drained() {
         if interrupts.count() > already.max(1) || (already == 0 && interrupts.count() > 0) {
             tracing::error!("left at once: {}", watch.open_orders_text());
-            return;
+            return true;
         }
         if drawn.elapsed() >= SCREEN_INTERVAL {
             drawn = Instant::now();
@@ -294,6 +306,7 @@ fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, inte
         }
         std::thread::sleep(WATCH_INTERVAL);
     }
+    false
 }
 
 fn venue_side(

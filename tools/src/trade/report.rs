@@ -137,6 +137,19 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
     {
         problems.push(format!("the venue's last refusal: {refusal}"));
     }
+    if let Some(refusal) = gateway.rules_refusal() {
+        problems.push(format!(
+            "the venue refused {} requests for its price and quantity rules ({refusal}): they may have changed since the \
+             start; start again to fetch them anew",
+            gateway.counters().instrument_refusals
+        ));
+    }
+    let bad_frames: u64 = finished.ended.hot.1.iter().map(|line| line.session().counters().bad_frames).sum();
+    if bad_frames > 0 {
+        problems.push(format!(
+            "{bad_frames} market frames could not be read and were dropped; a lost depth frame is a gap"
+        ));
+    }
     if !finished.ended.gateway_end.confirmed {
         problems.push(format!(
             "the venue did not confirm in time that everything is cancelled; {} orders may be open: look at the account",

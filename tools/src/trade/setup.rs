@@ -238,8 +238,12 @@ fn depth_includes_us(plan: &Plan) -> bool {
 /// One is not listed, cannot be traded exactly, or takes no orders now.
 pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
-    let instruments = find_instruments(product, list, &symbols)
-        .map_err(|error| Failure::usage("an instrument cannot be traded").at("market.symbols").because(error))?;
+    let instruments = find_instruments(product, list, &symbols).map_err(|error| {
+        Failure::usage("an instrument cannot be traded")
+            .at("market.symbols")
+            .because(error)
+            .next("name it as the venue's instrument list does")
+    })?;
     match instruments.iter().find(|instrument| instrument.status != InstrumentStatus::Trading) {
         None => Ok(instruments),
         Some(closed) => Err(Failure::failed(format!("{} takes no orders now", closed.symbol))

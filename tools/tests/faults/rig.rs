@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -27,7 +28,7 @@ pub fn program(folder: &Path) -> Command {
 }
 
 /// Sends a signal to one process by its number.
-fn signal(process: u32, name: &str) {
+pub fn signal(process: u32, name: &str) {
     let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("a shell");
     assert!(sent.success(), "kill -{name} {process}");
 }
@@ -95,6 +96,31 @@ impl Running {
     /// Ctrl-C.
     pub fn interrupt(&self) {
         signal(self.process.id(), "INT");
+    }
+
+    /// Whether Ctrl-C ends it so soon, without a word: the system's own way.
+    pub fn is_interrupted_within(&mut self, span: Duration) -> bool {
+        let until = Instant::now() + span;
+        while Instant::now() < until {
+            if let Some(status) = self.process.try_wait().expect("a child of ours") {
+                return status.signal() == Some(2);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a child of ours");
+        self.process.wait().expect("a child of ours");
+    }
+
+    /// The numbers of its own children.
+    pub fn children(&self) -> Vec<u32> {
+        let id = self.process.id();
+        let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("it runs");
+        text.split_whitespace().map(|number| number.parse().expect("a number")).collect()
     }
 
     /// Waits for its end.
@@ -173,15 +199,24 @@ pub struct Exchange {
 impl Exchange {
     /// Starts one for futures with these faults (TOML).
     pub fn start(faults: &str) -> Exchange {
-        Exchange::with("binance-usdm", faults)
+        Exchange::with("binance-usdm", "127.0.0.1:0", faults)
     }
 
-    /// Starts one.
-    pub fn with(venue: &str, faults: &str) -> Exchange {
+    /// Starts one for spot with these faults.
+    pub fn spot(faults: &str) -> Exchange {
+        Exchange::with("binance-spot", "127.0.0.1:0", faults)
+    }
+
+    /// Starts one for futures on another address.
+    pub fn listening(address: &str) -> Exchange {
+        Exchange::with("binance-usdm", address, "")
+    }
+
+    fn with(venue: &str, address: &str, faults: &str) -> Exchange {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("faults.toml"), faults).expect("writable");
         let mut command = program(folder.path());
-        command.args(["exchange", "--listen", "127.0.0.1:0", "--json", "--quiet", "--seed", "7", "--venue", venue]);
+        command.args(["exchange", "--listen", address, "--json", "--quiet", "--seed", "7", "--venue", venue]);
         command.args(["--faults", "faults.toml"]);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut line = String::new();
@@ -205,6 +240,11 @@ impl Exchange {
     pub fn freeze(&self) {
         signal(self.process.id(), "STOP");
     }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        signal(self.process.id(), "CONT");
+    }
 }
 
 impl Drop for Exchange {
@@ -217,13 +257,15 @@ impl Drop for Exchange {
 /// A configuration and credentials in a folder.
 pub struct Setup {
     folder: tempfile::TempDir,
+    account: &'static str,
 }
 
 impl Setup {
     /// For trading on an exchange, with its HMAC test key on futures and its Ed25519 one on spot.
     pub fn on(exchange: &Exchange) -> Setup {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let setup = Setup { folder };
+        let account = if exchange.text("venue") == "binance-spot" { "1000001" } else { "sim0" };
+        let setup = Setup { folder, account };
         let ca_file = exchange.text("ca_file");
         setup.write("run.toml", &config(exchange, ca_file), 0o644);
         let keys = match exchange.text("venue") {
@@ -272,8 +314,8 @@ impl Setup {
 
     /// Starts to trade for so many seconds.
     pub fn start_live(&self, seconds: u64) -> Running {
-        let seconds = seconds.to_string();
-        self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--seconds", &seconds, "--json"])
+        let (account, seconds) = (self.account, seconds.to_string());
+        self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", account, "--seconds", &seconds, "--json"])
     }
 
     /// Trades for so many seconds.

@@ -4,6 +4,8 @@ use std::io;
 
 use tungstenite::error::{CapacityError, ProtocolError};
 
+use crate::record::RecordError;
+
 /// Which whole operation ran out of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -34,6 +36,12 @@ pub enum ConnectionError {
     /// TLS failed: a certificate that is not trusted, for another host or expired, or a broken record.
     #[error("TLS: {0}")]
     Tls(#[source] rustls::Error),
+    /// A record of our own layer's was refused: tampered with, cut, out of place; or the peer sent an alert.
+    #[error("TLS: {0}")]
+    Record(#[source] RecordError),
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
     /// The host name cannot be one that a certificate names.
     #[error("host name {0:?} is not valid")]
     HostName(String),

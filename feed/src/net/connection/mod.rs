@@ -1,30 +1,36 @@
 //! HOT: one client connection from connect to close, never blocking: TCP, TLS, WebSocket upgrade, frames.
 
 mod error;
-mod held;
+mod library;
+mod masks;
 mod opening;
+mod outgoing;
 mod settings;
+mod stream;
+mod upgrade;
 
 use std::io;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use spinbook_engine::types::Nanos;
-use tungstenite::error::ProtocolError as ProtocolFault;
-use tungstenite::handshake::MidHandshake;
-use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
-use tungstenite::{ClientHandshake, Message, WebSocket};
 
 pub use self::error::{ConnectionError, Operation};
 pub use self::settings::{ConnectionLimits, ConnectionSettings};
 
-use self::held::Held;
-use super::pipe::Pipe;
+use self::stream::Stream;
+use self::upgrade::Upgrade;
+use crate::record::{Opened, PADDING_BYTES};
+use crate::websocket::{CONTROL_BYTES_MAX, Message, MessageReader, Opcode, WebSocketError, is_text};
 
 /// Readable bytes behind every frame that [`Connection::poll_frame`] hands out.
-pub const FRAME_PADDING: usize = 64;
-/// Bytes of an upgrade reply's header that are accepted.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
+pub const FRAME_PADDING: usize = PADDING_BYTES;
+/// Close code of an orderly end (RFC 6455, 7.4.1).
+const CLOSE_NORMAL: u16 = 1000;
+/// What stands for a close frame without a code.
+const CLOSE_WITHOUT_CODE: u16 = 1005;
+/// What stands for an end of TLS without a close frame.
+const CLOSE_WITHOUT_FRAME: u16 = 1006;
 
 /// One text or binary message in a buffer that has [`FRAME_PADDING`] further readable bytes.
 #[derive(Debug)]
@@ -50,10 +56,12 @@ pub enum ConnectionState {
     Ended,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Connecting(Box<MidHandshake<ClientHandshake<Pipe>>>),
-    Upgrading(Box<MidHandshake<ClientHandshake<Pipe>>>),
-    Open(Box<WebSocket<Pipe>>),
+    Connecting,
+    Securing,
+    Upgrading,
+    Open,
     Ended,
 }
 
@@ -62,23 +70,24 @@ pub struct Connection {
     tcp: TcpStream,
     phase: Phase,
     limits: ConnectionLimits,
-    current: Held,
-    /// The message behind the current one, if it was asked for and is there.
-    staged: Held,
+    stream: Stream,
+    upgrade: Upgrade,
+    reader: MessageReader,
+    /// Found while looking behind the current message; the next call of [`Connection::advance`] tells.
     staged_error: Option<ConnectionError>,
     closing: bool,
     readable: bool,
-    backlog: usize,
-    header_bytes: usize,
     deadline: Nanos,
     received_last: Nanos,
     pinged_at: Nanos,
     pong_last: Nanos,
+    /// Payload of the newest ping, and its length while it is not answered.
+    pong: [u8; CONTROL_BYTES_MAX],
+    pong_bytes: Option<usize>,
     ping_window: Nanos,
     pings_in_window: u32,
     pings: u64,
     bytes_received: u64,
-    bytes_sent: u64,
 }
 
 impl Connection {
@@ -113,17 +122,23 @@ impl Connection {
     #[must_use]
     pub const fn state(&self) -> ConnectionState {
         match self.phase {
-            Phase::Connecting(_) | Phase::Upgrading(_) => ConnectionState::Opening,
-            Phase::Open(_) if self.closing => ConnectionState::Closing,
-            Phase::Open(_) => ConnectionState::Open,
+            Phase::Connecting | Phase::Securing | Phase::Upgrading => ConnectionState::Opening,
+            Phase::Open if self.closing => ConnectionState::Closing,
+            Phase::Open => ConnectionState::Open,
             Phase::Ended => ConnectionState::Ended,
         }
+    }
+
+    /// Whether our own record layer is at work; otherwise rustls opens and seals the records.
+    #[must_use]
+    pub const fn is_direct(&self) -> bool {
+        self.stream.is_direct()
     }
 
     /// Bytes received and sent so far, as TLS records.
     #[must_use]
     pub const fn bytes(&self) -> (u64, u64) {
-        (self.bytes_received, self.bytes_sent)
+        (self.bytes_received, self.stream.sent())
     }
 
     /// Pings received so far.
@@ -132,52 +147,18 @@ impl Connection {
         self.pings
     }
 
-    fn tls(&mut self) -> Option<&mut rustls::Connection> {
-        match &mut self.phase {
-            Phase::Connecting(handshake) | Phase::Upgrading(handshake) => Some(&mut handshake.get_mut().get_mut().tls),
-            Phase::Open(websocket) => Some(&mut websocket.get_mut().tls),
-            Phase::Ended => None,
-        }
-    }
-
-    /// Reads once from the socket into TLS. False when there is nothing more to read now.
-    fn receive_tls(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
+    /// Reads once from the socket. False when there is nothing more to read now.
+    #[inline]
+    fn receive(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
         if !self.readable {
             return Ok(false);
         }
-        let opening = !matches!(self.phase, Phase::Open(_));
-        // Split borrows: the session lives in the phase, the socket beside it.
-        let tls = match &mut self.phase {
-            Phase::Connecting(handshake) | Phase::Upgrading(handshake) => &mut handshake.get_mut().get_mut().tls,
-            Phase::Open(websocket) => &mut websocket.get_mut().tls,
-            Phase::Ended => return Err(ConnectionError::Ended),
-        };
-        match tls.read_tls(&mut self.tcp) {
+        match self.stream.receive(&mut self.tcp) {
+            // An end without close_notify cuts off whatever was under way.
+            Ok(0) => Err(ConnectionError::Truncated),
             Ok(received) => {
                 self.bytes_received += received as u64;
-                if received > 0 {
-                    self.received_last = now;
-                }
-                let state = match tls.process_new_packets() {
-                    Ok(state) => state,
-                    Err(error) => {
-                        // The alert that says why is worth one attempt to send.
-                        let _ = tls.write_tls(&mut self.tcp);
-                        return Err(ConnectionError::Tls(error));
-                    }
-                };
-                if opening && !tls.is_handshaking() {
-                    self.header_bytes += state.plaintext_bytes_to_read();
-                    if self.header_bytes > HEADER_BYTES_MAX {
-                        return Err(ConnectionError::HeaderTooLarge { bytes_max: HEADER_BYTES_MAX });
-                    }
-                }
-                if received == 0 && tls.is_handshaking() {
-                    return Err(ConnectionError::Truncated);
-                }
-                if received == 0 {
-                    self.readable = false;
-                }
+                self.received_last = now;
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -187,27 +168,6 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(ConnectionError::from_socket(error)),
         }
-    }
-
-    /// Hands as much of what TLS wants to send to the kernel as it takes. True when nothing is left.
-    fn flush_tls(&mut self) -> Result<bool, ConnectionError> {
-        let tls = match &mut self.phase {
-            Phase::Connecting(_) => return Ok(false),
-            Phase::Upgrading(handshake) => &mut handshake.get_mut().get_mut().tls,
-            Phase::Open(websocket) => &mut websocket.get_mut().tls,
-            Phase::Ended => return Err(ConnectionError::Ended),
-        };
-        while tls.wants_write() {
-            match tls.write_tls(&mut self.tcp) {
-                Ok(0) => return Err(ConnectionError::Socket(io::ErrorKind::WriteZero.into())),
-                Ok(sent) => self.bytes_sent += sent as u64,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ConnectionError::from_socket(error)),
-            }
-        }
-        self.backlog = 0;
-        Ok(true)
     }
 
     /// The next message, if one is complete; `None` when the socket has no more now.
@@ -224,72 +184,87 @@ impl Connection {
     /// Any: the connection has ended.
     #[inline]
     pub fn advance(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
-        if self.staged.present {
-            core::mem::swap(&mut self.current, &mut self.staged);
-            self.staged.present = false;
-            return Ok(true);
+        let outcome = match self.staged_error.take() {
+            Some(error) => Err(error),
+            None => self.receive_frame(now),
+        };
+        if outcome.is_err() {
+            self.end();
         }
-        if let Some(error) = self.staged_error.take() {
-            return Err(error);
-        }
-        let outcome = self.receive_frame(now);
-        match outcome {
-            Ok(true) => core::mem::swap(&mut self.current, &mut self.staged),
-            Ok(false) => {}
-            Err(_) => self.end(),
-        }
-        self.staged.present = false;
         outcome
     }
 
-    /// Whether another message is complete behind the current one. An error is kept for [`Connection::advance`].
+    /// Whether another message is complete behind the current one, which stays. False as well when something else
+    /// (a control frame, a fragment) must be handled first. An error is kept for [`Connection::advance`].
     #[inline]
     pub fn has_next(&mut self, now: Nanos) -> bool {
-        if !self.staged.present && self.staged_error.is_none() {
-            match self.receive_frame(now) {
-                Ok(received) => self.staged.present = received,
+        if self.phase != Phase::Open || self.staged_error.is_some() {
+            return false;
+        }
+        loop {
+            if let Some(whole) = self.reader.is_next_whole(&self.stream.plaintext) {
+                return whole;
+            }
+            match self.open_or_receive(now) {
+                Ok(true) => {}
+                Ok(false) => return false,
                 Err(error) => {
-                    self.end();
                     self.staged_error = Some(error);
+                    return false;
                 }
             }
         }
-        self.staged.present
     }
 
     /// The current message.
     #[inline]
     pub fn frame(&mut self) -> Frame<'_> {
-        let Held { bytes, length, binary, .. } = &mut self.current;
-        Frame { padded: &mut bytes[..*length + FRAME_PADDING], length: *length, binary: *binary }
+        let (padded, length, binary) = self.reader.current(&mut self.stream.plaintext);
+        Frame { padded, length, binary }
     }
 
-    /// Receives one message into `staged`.
+    /// Opens the next record, or reads once if there is none. False when there is nothing more to read now.
+    #[inline]
+    fn open_or_receive(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
+        match self.stream.open() {
+            Ok(Opened::NeedMore) => {
+                self.answer_ping(now)?;
+                self.receive(now)
+            }
+            Ok(Opened::Data | Opened::Control) => Ok(true),
+            Ok(Opened::Closed) => {
+                Err(ConnectionError::Closed { code: CLOSE_WITHOUT_FRAME, reason: String::new() }) // cold: the end
+            }
+            Ok(Opened::Full) => Err(ConnectionError::Ended),
+            Err(error) => {
+                // The alert that says why is worth one attempt to send.
+                let _ = self.stream.flush(&mut self.tcp);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the next message the current one.
+    #[inline]
     fn receive_frame(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
+        if self.phase != Phase::Open {
+            return if self.phase == Phase::Ended { Err(ConnectionError::Ended) } else { Ok(false) };
+        }
         loop {
-            let Phase::Open(websocket) = &mut self.phase else {
-                return match self.phase {
-                    Phase::Ended => Err(ConnectionError::Ended),
-                    _ => Ok(false),
-                };
-            };
-            match websocket.read() {
-                Ok(Message::Text(text)) => {
-                    self.staged.hold(text.as_bytes(), false);
-                    return Ok(true);
+            match self.reader.next(&mut self.stream.plaintext) {
+                Ok(Some(Message::Text { .. } | Message::Binary { .. })) => return Ok(true),
+                Ok(Some(Message::Ping(payload))) => {
+                    self.pong[..payload.len()].copy_from_slice(payload);
+                    self.pong_bytes = Some(payload.len());
+                    self.on_ping(now)?;
                 }
-                Ok(Message::Binary(bytes)) => {
-                    self.staged.hold(&bytes, true);
-                    return Ok(true);
+                Ok(Some(Message::Pong(_))) => {}
+                Ok(Some(Message::Close { code, reason })) => {
+                    let reason = String::from_utf8_lossy(reason).into_owned(); // cold: the end
+                    return Err(self.closed_by_peer(code, reason));
                 }
-                Ok(Message::Ping(_)) => self.on_ping(now)?,
-                Ok(Message::Close(close)) => {
-                    return Err(self.closed_by_peer(close));
-                }
-                Ok(Message::Pong(_) | Message::Frame(_)) => {}
-                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.answer_ping(now)?;
-                    if !self.receive_tls(now)? {
+                Ok(None) => {
+                    if !self.open_or_receive(now)? {
                         return Ok(false);
                     }
                 }
@@ -299,32 +274,33 @@ impl Connection {
     }
 
     /// Answers the peer's closing handshake as far as the socket takes it.
-    // cold: the connection ends here
-    fn closed_by_peer(&mut self, close: Option<CloseFrame>) -> ConnectionError {
-        if let Phase::Open(websocket) = &mut self.phase {
-            let _ = websocket.flush();
-            websocket.get_mut().tls.send_close_notify();
-            let _ = self.flush_tls();
+    #[cold]
+    fn closed_by_peer(&mut self, code: Option<u16>, reason: String) -> ConnectionError {
+        if !self.closing {
+            self.say_close(code);
         }
-        let (code, reason) = close.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-        ConnectionError::Closed { code, reason }
+        ConnectionError::Closed { code: code.unwrap_or(CLOSE_WITHOUT_CODE), reason }
     }
 
     /// Tells the peer why the connection fails (1009, 1002 or 1007) as far as the socket takes it.
-    fn refuse(&mut self, error: tungstenite::Error) -> ConnectionError {
-        let code = match &error {
-            tungstenite::Error::Capacity(_) => Some(CloseCode::Size),
-            tungstenite::Error::Utf8(_) => Some(CloseCode::Invalid),
-            tungstenite::Error::Protocol(ProtocolFault::ResetWithoutClosingHandshake) => None,
-            tungstenite::Error::Protocol(_) => Some(CloseCode::Protocol),
-            _ => None,
-        };
-        if let (Some(code), Phase::Open(websocket)) = (code, &mut self.phase) {
-            let _ = websocket.close(Some(CloseFrame { code, reason: "".into() }));
-            websocket.get_mut().tls.send_close_notify();
-            let _ = self.flush_tls();
+    #[cold]
+    fn refuse(&mut self, error: WebSocketError) -> ConnectionError {
+        self.say_close(Some(error.close_code()));
+        match error {
+            WebSocketError::TooBig => ConnectionError::TooLarge {
+                bytes: self.reader.announced_bytes(&self.stream.plaintext),
+                bytes_max: self.limits.message_bytes_max,
+            },
+            other => ConnectionError::Protocol(other.to_string()),
         }
-        ConnectionError::from_websocket(error)
+    }
+
+    #[cold]
+    fn say_close(&mut self, code: Option<u16>) {
+        let code = code.map(u16::to_be_bytes);
+        let payload = code.as_ref().map_or(&[][..], |code| &code[..]);
+        // The connection ends either way.
+        let _ = self.stream.send(Opcode::Close, payload, &mut self.tcp);
     }
 
     fn on_ping(&mut self, now: Nanos) -> Result<(), ConnectionError> {
@@ -341,22 +317,22 @@ impl Connection {
     }
 
     /// Lets the newest pong go if the last one is long enough ago.
+    #[inline]
     fn answer_ping(&mut self, now: Nanos) -> Result<(), ConnectionError> {
-        let Phase::Open(websocket) = &mut self.phase else {
+        let Some(length) = self.pong_bytes else { return Ok(()) };
+        if self.closing || now - self.pong_last < self.limits.pong_spacing {
             return Ok(());
-        };
-        if websocket.get_ref().holds_pong() && now - self.pong_last >= self.limits.pong_spacing {
-            websocket.get_mut().release_pong().map_err(ConnectionError::Socket)?;
-            self.pong_last = now;
-            self.flush_tls()?;
         }
-        Ok(())
+        self.pong_bytes = None;
+        self.pong_last = now;
+        self.stream.send(Opcode::Pong, &self.pong[..length], &mut self.tcp).map(|_| ())
     }
 
     /// Sends one text message; what the kernel does not take now follows on [`Connection::flush`].
     ///
     /// # Errors
     /// Not open, too much unsent, or the socket failed: the connection has ended.
+    #[inline]
     pub fn send_text(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
         let outcome = self.send_inner(text);
         if outcome.is_err() {
@@ -365,19 +341,19 @@ impl Connection {
         outcome
     }
 
+    #[inline]
     fn send_inner(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
-        let Phase::Open(websocket) = &mut self.phase else {
+        if self.phase != Phase::Open || self.closing {
             return Err(ConnectionError::Ended);
-        };
-        let bytes = self.backlog + text.len();
+        }
+        let bytes = self.stream.waiting() + text.len();
         if bytes > self.limits.backlog_bytes_max {
             return Err(ConnectionError::Backlog { bytes, bytes_max: self.limits.backlog_bytes_max });
         }
-        let text = std::str::from_utf8(text).map_err(|error| ConnectionError::Request(error.to_string()))?;
-        websocket.send(Message::text(text)).map_err(ConnectionError::from_websocket)?;
-        self.backlog = bytes;
-        self.flush_tls()?;
-        Ok(())
+        if !is_text(text) {
+            return Err(ConnectionError::Request("the text is not UTF-8".to_owned())); // cold: a bug of the caller
+        }
+        self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ())
     }
 
     /// Sends what is left; call when the poll says writable. True when nothing is left.
@@ -385,10 +361,12 @@ impl Connection {
     /// # Errors
     /// The socket failed: the connection has ended.
     pub fn flush(&mut self) -> Result<bool, ConnectionError> {
-        if matches!(self.phase, Phase::Ended) {
-            return Err(ConnectionError::Ended);
+        match self.phase {
+            Phase::Ended => return Err(ConnectionError::Ended),
+            Phase::Connecting => return Ok(false),
+            _ => {}
         }
-        let outcome = self.flush_tls();
+        let outcome = self.stream.flush(&mut self.tcp);
         if outcome.is_err() {
             self.end();
         }
@@ -397,14 +375,13 @@ impl Connection {
 
     /// Starts the closing handshake; [`Connection::poll_frame`] ends with [`ConnectionError::Closed`].
     pub fn close(&mut self, now: Nanos) {
-        let Phase::Open(websocket) = &mut self.phase else {
+        if self.phase != Phase::Open {
             self.end();
             return;
-        };
+        }
         self.closing = true;
         self.deadline = now + self.limits.close_within;
-        let going = websocket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }));
-        if going.is_err() || self.flush_tls().is_err() {
+        if self.stream.send(Opcode::Close, &CLOSE_NORMAL.to_be_bytes(), &mut self.tcp).is_err() {
             self.end();
         }
     }
@@ -412,16 +389,19 @@ impl Connection {
     /// When [`Connection::on_timer`] wants to be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Nanos {
-        let Phase::Open(websocket) = &self.phase else {
+        if self.phase != Phase::Open {
             return self.deadline;
-        };
+        }
         let ping_due = if self.pinged_at < self.received_last {
             self.received_last + self.limits.ping_after
         } else {
             Nanos::NEVER
         };
-        let pong_due =
-            if websocket.get_ref().holds_pong() { self.pong_last + self.limits.pong_spacing } else { Nanos::NEVER };
+        let pong_due = if self.pong_bytes.is_some() && !self.closing {
+            self.pong_last + self.limits.pong_spacing
+        } else {
+            Nanos::NEVER
+        };
         self.deadline.min(self.received_last + self.limits.silent_max).min(ping_due).min(pong_due)
     }
 
@@ -445,25 +425,23 @@ impl Connection {
             };
             return Err(ConnectionError::Deadline { operation, limit_ms: limit.millis() });
         }
-        let Phase::Open(websocket) = &mut self.phase else {
+        if self.phase != Phase::Open {
             return Ok(());
-        };
+        }
         let silent = now - self.received_last;
         if silent >= self.limits.silent_max {
             return Err(ConnectionError::Silent { silent_ms: silent.millis() });
         }
         if silent >= self.limits.ping_after && self.pinged_at < self.received_last && !self.closing {
-            websocket.send(Message::Ping(tungstenite::Bytes::new())).map_err(ConnectionError::from_websocket)?;
+            self.stream.send(Opcode::Ping, &[], &mut self.tcp)?;
             self.pinged_at = now;
-            self.flush_tls()?;
         }
         self.answer_ping(now)
     }
 
     fn end(&mut self) {
-        if let Some(tls) = self.tls() {
-            tls.send_close_notify();
-            let _ = self.flush_tls();
+        if !matches!(self.phase, Phase::Connecting | Phase::Ended) {
+            self.stream.close(&mut self.tcp);
         }
         self.phase = Phase::Ended;
         self.readable = false;

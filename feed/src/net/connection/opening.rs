@@ -4,16 +4,16 @@ use std::io;
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use spinbook_engine::types::Nanos;
-use tungstenite::client::IntoClientRequest;
-use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{ClientHandshake, HandshakeError};
 
-use super::{Connection, ConnectionError, ConnectionSettings, Held, Phase};
-use crate::net::pipe::Pipe;
+use super::library::Library;
+use super::stream::Stream;
+use super::upgrade::Upgrade;
+use super::{Connection, ConnectionError, ConnectionSettings, Phase};
+use crate::record::Opened;
+use crate::websocket::{CONTROL_BYTES_MAX, MessageReader};
 
 impl Connection {
     /// Starts to connect; returns at once.
@@ -25,36 +25,22 @@ impl Connection {
         let bare_host = bare_host(&settings.host);
         let name =
             ServerName::try_from(bare_host.to_owned()).map_err(|_| ConnectionError::HostName(settings.host.clone()))?;
-        let mut tls = ClientConnection::new(settings.tls.clone(), name).map_err(ConnectionError::Tls)?;
-        tls.set_buffer_limit(None);
-
-        let mut url = String::with_capacity(settings.host.len() + settings.target.len() + 16);
-        url.push_str("wss://");
-        url.push_str(&settings.host);
-        url.push_str(&settings.target);
-        let request = url.into_client_request().map_err(|error| ConnectionError::Request(error.to_string()))?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(limits.read_buffer_bytes)
-            .write_buffer_size(0)
-            .max_write_buffer_size(limits.backlog_bytes_max)
-            .max_message_size(Some(limits.message_bytes_max))
-            .max_frame_size(Some(limits.message_bytes_max));
-        let handshake = ClientHandshake::start(Pipe::new(tls, true), request, Some(config))
-            .map_err(ConnectionError::from_websocket)?;
-
+        let library = Library::new(settings.tls.clone(), name).map_err(ConnectionError::Tls)?;
+        let upgrade = Upgrade::new(&settings.host, &settings.target)?;
         let tcp = TcpStream::connect(settings.address).map_err(ConnectionError::from_socket)?;
         configure_socket(&tcp).map_err(ConnectionError::from_socket)?;
         Ok(Connection {
             tcp,
-            phase: Phase::Connecting(Box::new(handshake)),
+            phase: Phase::Connecting,
             limits,
-            current: Held::new(),
-            staged: Held::new(),
+            stream: Stream::new(library, limits.message_bytes_max)?,
+            upgrade,
+            reader: MessageReader::new(limits.message_bytes_max),
             staged_error: None,
+            pong: [0; CONTROL_BYTES_MAX],
+            pong_bytes: None,
             closing: false,
             readable: true,
-            backlog: 0,
-            header_bytes: 0,
             deadline: now + limits.open_within,
             received_last: now,
             pinged_at: Nanos::ZERO,
@@ -63,7 +49,6 @@ impl Connection {
             pings_in_window: 0,
             pings: 0,
             bytes_received: 0,
-            bytes_sent: 0,
         })
     }
 
@@ -80,22 +65,37 @@ impl Connection {
     }
 
     fn drive_open_inner(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
-        if let Phase::Connecting(_) = self.phase {
+        if self.phase == Phase::Connecting {
             if !self.is_connected()? {
                 return Ok(false);
             }
-            if let Phase::Connecting(handshake) = std::mem::replace(&mut self.phase, Phase::Ended) {
-                self.phase = Phase::Upgrading(handshake);
-            }
+            self.phase = Phase::Securing;
         }
         loop {
-            self.flush_tls()?;
-            match self.try_upgrade()? {
-                true => break,
-                false if !self.receive_tls(now)? => return Ok(false),
-                false => {}
+            let opened = match self.stream.open() {
+                Ok(opened) => opened,
+                Err(error) => {
+                    // The alert that says why is worth one attempt to send.
+                    let _ = self.stream.flush(&mut self.tcp);
+                    return Err(error);
+                }
+            };
+            if self.phase == Phase::Securing && self.stream.is_secured()? {
+                self.phase = Phase::Upgrading;
+                let request = self.upgrade.request()?;
+                self.stream.append_plain(&request)?;
+            }
+            self.stream.flush(&mut self.tcp)?;
+            if self.phase == Phase::Upgrading && self.upgrade.take_reply(&mut self.stream.plaintext)? {
+                break;
+            }
+            match opened {
+                Opened::Closed => return Err(ConnectionError::Truncated),
+                Opened::NeedMore | Opened::Full if !self.receive(now)? => return Ok(false),
+                _ => {}
             }
         }
+        self.phase = Phase::Open;
         self.received_last = now;
         self.deadline = Nanos::NEVER;
         Ok(true)
@@ -109,32 +109,6 @@ impl Connection {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(ConnectionError::from_socket(error)),
-        }
-    }
-
-    fn try_upgrade(&mut self) -> Result<bool, ConnectionError> {
-        let handshake = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Upgrading(handshake) => handshake,
-            open @ Phase::Open(_) => {
-                self.phase = open;
-                return Ok(true);
-            }
-            Phase::Connecting(_) | Phase::Ended => return Err(ConnectionError::Ended),
-        };
-        match handshake.handshake() {
-            Ok((websocket, response)) => {
-                if let Some(extension) = response.headers().get("sec-websocket-extensions") {
-                    let named = String::from_utf8_lossy(extension.as_bytes()).into_owned();
-                    return Err(ConnectionError::Extension(named));
-                }
-                self.phase = Phase::Open(Box::new(websocket));
-                Ok(true)
-            }
-            Err(HandshakeError::Interrupted(handshake)) => {
-                self.phase = Phase::Upgrading(Box::new(handshake));
-                Ok(false)
-            }
-            Err(HandshakeError::Failure(error)) => Err(ConnectionError::from_websocket(error)),
         }
     }
 }

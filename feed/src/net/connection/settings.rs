@@ -11,8 +11,6 @@ use spinbook_engine::types::Nanos;
 pub struct ConnectionLimits {
     /// Largest message accepted, in bytes; refused before memory is taken.
     pub message_bytes_max: usize,
-    /// The WebSocket code's read buffer, in bytes.
-    pub read_buffer_bytes: usize,
     /// Largest amount of unsent bytes kept.
     pub backlog_bytes_max: usize,
     /// Connect, TLS and upgrade together.
@@ -33,7 +31,6 @@ impl ConnectionLimits {
     /// For public market data: messages up to 1 MiB.
     pub const PUBLIC: ConnectionLimits = ConnectionLimits {
         message_bytes_max: 1 << 20,
-        read_buffer_bytes: 16 * 1024,
         backlog_bytes_max: 256 * 1024,
         open_within: Nanos::from_millis(5_000),
         close_within: Nanos::from_millis(1_000),
@@ -44,7 +41,7 @@ impl ConnectionLimits {
     };
     /// For orders and user data: messages up to 256 KiB.
     pub const PRIVATE: ConnectionLimits =
-        ConnectionLimits { message_bytes_max: 256 * 1024, read_buffer_bytes: 8 * 1024, ..ConnectionLimits::PUBLIC };
+        ConnectionLimits { message_bytes_max: 256 * 1024, ..ConnectionLimits::PUBLIC };
 }
 
 /// Where to connect and as what.

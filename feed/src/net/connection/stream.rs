@@ -1,0 +1,207 @@
+//! HOT: plaintext in, frames out: our record layer where TLS 1.3 with AES-GCM was agreed on, rustls otherwise.
+
+use std::io::{self, Read, Write};
+
+use super::ConnectionError;
+use super::library::Library;
+use super::masks::Masks;
+use super::outgoing::Outgoing;
+use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX};
+use crate::net::kernel::KernelSchedule;
+use crate::record::{HEADER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer, TAG_BYTES};
+use crate::websocket::{CLIENT_HEADER_BYTES_MAX, Opcode, write_frame};
+
+/// Who opens and seals records.
+enum Records {
+    /// rustls: the handshake, or a whole connection with another cipher.
+    Library(Box<Library>),
+    /// Ours.
+    Own(Box<RecordLayer<KernelSchedule>>),
+    /// Between the two; never seen from outside.
+    Changing,
+}
+
+/// One connection's bytes between the socket and its messages.
+pub(super) struct Stream {
+    records: Records,
+    /// Decrypted and not yet consumed.
+    pub(super) plaintext: PlaintextBuffer,
+    frame: FrameBuffer,
+    outgoing: Outgoing,
+    masks: Masks,
+}
+
+impl Stream {
+    pub(super) fn new(library: Library, message_bytes_max: usize) -> Result<Stream, ConnectionError> {
+        Ok(Stream {
+            records: Records::Library(Box::new(library)),
+            plaintext: PlaintextBuffer::new(message_bytes_max),
+            frame: FrameBuffer::new(),
+            outgoing: Outgoing::new(),
+            masks: Masks::new()?,
+        })
+    }
+
+    /// Whether our own record layer is at work.
+    pub(super) const fn is_direct(&self) -> bool {
+        matches!(self.records, Records::Own(_))
+    }
+
+    /// Bytes that the socket took.
+    pub(super) const fn sent(&self) -> u64 {
+        self.outgoing.sent()
+    }
+
+    /// Bytes that the socket has not taken yet.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.outgoing.waiting()
+    }
+
+    /// Reads once from the socket.
+    #[inline]
+    pub(super) fn receive(&mut self, socket: &mut impl Read) -> io::Result<usize> {
+        match &mut self.records {
+            Records::Own(layer) => {
+                let received = socket.read(layer.receive_space())?;
+                layer.received(received);
+                Ok(received)
+            }
+            Records::Library(library) => {
+                let received = socket.read(library.receive_space())?;
+                library.received(received);
+                Ok(received)
+            }
+            Records::Changing => Ok(0),
+        }
+    }
+
+    /// Opens what was received until there is data.
+    #[inline]
+    pub(super) fn open(&mut self) -> Result<Opened, ConnectionError> {
+        match &mut self.records {
+            Records::Own(layer) => loop {
+                match layer.open_next(&mut self.plaintext) {
+                    Ok(Opened::Control) => move_control(layer, &mut self.outgoing),
+                    Ok(opened) => return Ok(opened),
+                    Err(error) => {
+                        move_control(layer, &mut self.outgoing);
+                        return Err(ConnectionError::Record(error));
+                    }
+                }
+            },
+            Records::Library(library) => library.process(&mut self.plaintext, &mut self.outgoing),
+            Records::Changing => Err(ConnectionError::Ended),
+        }
+    }
+
+    /// Sends one frame; what the socket does not take now waits.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        socket: &mut impl Write,
+    ) -> Result<bool, ConnectionError> {
+        let mask = self.masks.next()?;
+        if let Records::Own(layer) = &mut self.records
+            && payload.len() <= PAYLOAD_BYTES_MAX
+        {
+            self.frame.payload()[..payload.len()].copy_from_slice(payload);
+            let record = self.frame.seal(layer, opcode, payload.len(), mask).map_err(ConnectionError::Record)?;
+            // Sealed before this record, and to leave before it: a key update, an alert.
+            move_control(layer, &mut self.outgoing);
+            return self.outgoing.send(record, socket).map_err(ConnectionError::from_socket);
+        }
+        self.send_in_parts(opcode, payload, mask, socket)
+    }
+
+    /// A frame that needs several records, or whose records the library seals.
+    #[cold]
+    fn send_in_parts(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        mask: [u8; 4],
+        socket: &mut impl Write,
+    ) -> Result<bool, ConnectionError> {
+        let mut frame = vec![0; CLIENT_HEADER_BYTES_MAX + payload.len()]; // cold: large, or not our record layer
+        let length = write_frame(&mut frame, opcode, payload, mask).unwrap_or(0);
+        self.append_plain(&frame[..length])?;
+        self.flush(socket)
+    }
+
+    /// Seals bytes as they are, to leave with the next flush.
+    // cold: the upgrade request, and large frames
+    pub(super) fn append_plain(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
+        match &mut self.records {
+            Records::Own(layer) => {
+                let mut record = vec![0; HEADER_BYTES + bytes.len().min(PLAINTEXT_BYTES_MAX) + 1 + TAG_BYTES];
+                for part in bytes.chunks(PLAINTEXT_BYTES_MAX) {
+                    record[HEADER_BYTES..HEADER_BYTES + part.len()].copy_from_slice(part);
+                    let total = layer.seal_data(&mut record, part.len()).map_err(ConnectionError::Record)?;
+                    move_control(layer, &mut self.outgoing);
+                    self.outgoing.append(&record[..total]);
+                }
+                Ok(())
+            }
+            Records::Library(library) => library.send(bytes, &mut self.plaintext, &mut self.outgoing),
+            Records::Changing => Err(ConnectionError::Ended),
+        }
+    }
+
+    /// Hands the socket what waits. True when nothing is left.
+    #[inline]
+    pub(super) fn flush(&mut self, socket: &mut impl Write) -> Result<bool, ConnectionError> {
+        if let Records::Own(layer) = &mut self.records {
+            move_control(layer, &mut self.outgoing);
+        }
+        self.outgoing.flush(socket).map_err(ConnectionError::from_socket)
+    }
+
+    /// Says close_notify as far as the socket takes it.
+    #[cold]
+    pub(super) fn close(&mut self, socket: &mut impl Write) {
+        match &mut self.records {
+            Records::Own(layer) => {
+                // Without room for it the connection just ends.
+                let _ = layer.close();
+                move_control(layer, &mut self.outgoing);
+            }
+            Records::Library(library) => library.close(&mut self.plaintext, &mut self.outgoing),
+            Records::Changing => {}
+        }
+        let _ = self.outgoing.flush(socket);
+    }
+
+    /// Whether the handshake is complete; from then on, if the cipher suits it, our record layer is at work.
+    // cold: once a connection
+    pub(super) fn is_secured(&mut self) -> Result<bool, ConnectionError> {
+        match std::mem::replace(&mut self.records, Records::Changing) {
+            Records::Library(library) if !library.is_handshaking() && library.suits_record_layer() => {
+                self.records = Records::Own(Box::new(library.into_record_layer()?));
+                Ok(true)
+            }
+            Records::Library(library) => {
+                let secured = !library.is_handshaking();
+                self.records = Records::Library(library);
+                Ok(secured)
+            }
+            records => {
+                self.records = records;
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Takes the record layer's own messages over, behind what was sealed before them.
+#[inline]
+fn move_control(layer: &mut RecordLayer<KernelSchedule>, outgoing: &mut Outgoing) {
+    let control = layer.control_output();
+    if !control.is_empty() {
+        outgoing.append(control);
+        let taken = control.len();
+        layer.control_taken(taken);
+    }
+}

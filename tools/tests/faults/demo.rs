@@ -1,0 +1,67 @@
+//! COLD: the demo as everybody meets it first: everything on this machine, one object at the end.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::rig::{Running, number, program, signal};
+
+#[test]
+fn the_demo_trades_on_both_products_and_the_accounts_agree() {
+    for venue in ["binance-usdm", "binance-spot"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut command = program(folder.path());
+        command.args(["demo", "--seconds", "6", "--venue", venue, "--seed", "7", "--unpinned", "--json"]);
+        let ended = Running::start(command).end();
+        let report = ended.says(0, &[]).object();
+        for (key, value) in [("mode", "demo"), ("venue", venue)] {
+            assert_eq!(report[key], value, "{report}");
+        }
+        assert!(number(&report, "/books/live") >= 1, "{report}");
+        assert_eq!(number(&report, "/books/gaps"), 0, "{report}");
+        assert!(number(&report, "/orders/sent") > 0 && number(&report, "/orders/acked") > 0, "{report}");
+        for promise in ["/orders/unknown", "/orders/open_at_exit", "/hot_allocations/decision"] {
+            assert_eq!(number(&report, promise), 0, "{promise} in {report}");
+        }
+        assert!(report["account"].is_object(), "{report}");
+        assert_eq!(report["account"], report["venue_account"], "{report}");
+        assert_eq!(report["seed"], 7, "{report}");
+        let left: Vec<_> =
+            std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.path()).collect();
+        assert!(left.is_empty(), "files are left behind: {left:?}");
+    }
+}
+
+fn start(folder: &Path) -> Running {
+    let mut command = program(folder);
+    command.args(["demo", "--seconds", "60", "--seed", "7", "--unpinned", "--json"]);
+    let mut demo = Running::start(command);
+    demo.wait_for("   1 s  BTCUSDT live");
+    demo
+}
+
+#[test]
+fn a_demo_whose_exchange_is_killed_ends_in_time_and_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let demo = start(folder.path());
+    let [exchange] = demo.children()[..] else { panic!("one child: {:?}", demo.children()) };
+    signal(exchange, "KILL");
+    let ended = demo.end();
+    ended.says(1, &["the simulated exchange is gone", "may still be open", "look at the account"]);
+    let report = ended.object();
+    assert!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit") > 0, "{report}");
+    assert!(ended.elapsed < Duration::from_secs(20), "{:?}", ended.elapsed);
+}
+
+#[test]
+fn a_killed_demo_leaves_no_exchange_behind() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut demo = start(folder.path());
+    let [exchange] = demo.children()[..] else { panic!("one child: {:?}", demo.children()) };
+    demo.kill();
+    let until = Instant::now() + Duration::from_secs(5);
+    let runs = || std::fs::read_to_string(format!("/proc/{exchange}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    while runs() {
+        assert!(Instant::now() < until, "the exchange {exchange} outlives its demo");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

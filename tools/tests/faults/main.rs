@@ -1,0 +1,31 @@
+//! COLD: every fault end to end: the built program against a real exchange process, both on loopback.
+//!
+//! | fault | shown here | shown closer to its cause |
+//! |---|---|---|
+//! | key or secret the venue does not know | `start::a_key_that_the_venue_does_not_know…` | feed `gateway_scenarios::a_refused_log_on_halts…` |
+//! | key revoked while trading | `orders::a_key_that_is_revoked…` | feed `gateway_scenarios::a_bad_signature_on_an_order_halts` |
+//! | placeholder, white space, mode of the file | `start::what_cannot_be_a_key…` | `config::credentials`, `cli::keys_are_checked…` |
+//! | clock off by more than the window | `start::a_clock_off…` | feed `gateway_scenarios::a_clock_far_off…`, `a_timestamp_that_is_always_refused…` |
+//! | unknown symbol | `start::an_unknown_symbol…` | feed `instruments` |
+//! | price off tick, quantity off step | `orders::refusals_of_price_and_quantity_rules…` | engine `risk`, feed `exchange_verified` |
+//! | unknown TOML key, missing limit | `start::an_unknown_key…` | `config::tests`, `cli::a_bad_configuration…` |
+//! | port in use | `start::a_port_in_use…` | feed `loopback::serving`, `cli::a_port_in_use…` |
+//! | corrupt or truncated recording | `start::a_recording_that_cannot_be_played…` | `verify`, feed `damaged_recordings` |
+//! | certificate: authority, host, none | `start::certificates_are_always_checked` | feed `loopback` (expired, too early, self-signed) |
+//! | nobody listens | `start::an_address_where_nobody_listens…` | feed `loopback::fetching` |
+//! | 429 with Retry-After, orders and snapshots | `orders::too_many_requests…`, `market::a_first_snapshot…` | feed `gateway_scenarios::the_venues_retry_after_is_kept`, `session::snapshots_keep…` |
+//! | malformed, lost, swapped frame | `market::lost_swapped_and_malformed…`, `market::…on_spot…` | feed `session`, `decode_differential` |
+//! | doubled frame, oversized frame, cut connection | `market::a_doubled_frame…` | feed `session`, `loopback::a_message_over_the_cap…` (close code 1009) |
+//! | silent stream | `market::a_silent_stream…` | feed `session::a_silent_connection…`, `a_silent_symbol…` |
+//! | frozen exchange | `market::an_exchange_that_freezes…` | feed `gateway_scenarios::a_silent_connection_is_replaced` |
+//! | killed exchange | `orders::a_killed_exchange…`, `demo::a_demo_whose_exchange…` | feed `gateway_scenarios::shutting_down_without_a_connection…` |
+//! | unanswered order | `orders::an_order_without_an_answer…` | feed `gateway_scenarios::a_lost_ack…`, `a_lost_request…` |
+//! | killed engine, killed demo | `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |
+//! | Ctrl-C once, twice, kill file | `orders::the_first_interrupt…`, `the_second…`, `the_kill_verb…` | `signals` |
+//! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
+
+mod demo;
+mod market;
+mod orders;
+mod rig;
+mod start;

@@ -1,0 +1,217 @@
+//! COLD: orders that are refused, limited, unanswered or orphaned, and a run that is interrupted or loses its exchange.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::rig::{Ended, Exchange, Running, Setup, number};
+
+fn refuse(nth: u64, count: u64, status: u16, code: i64, message: &str, extra: &str) -> String {
+    format!(
+        "[[requests]]\non = \"place\"\nnth = {nth}\ncount = {count}\naction = \"refuse\"\nstatus = {status}\ncode = {code}\n\
+         message = \"{message}\"\n{extra}\n"
+    )
+}
+
+/// Exit 0, every order's end known, accounts agree.
+#[track_caller]
+fn settled(ended: &Ended) -> Value {
+    let report = ended.says(0, &[]).object();
+    assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
+    assert_eq!(report["account"], report["venue_account"], "{report}");
+    report
+}
+
+fn together<const N: usize>(faults: [String; N], seconds: u64) -> [Ended; N] {
+    let exchanges = faults.map(|faults| Exchange::start(&faults));
+    let setups = exchanges.each_ref().map(Setup::on);
+    setups.each_ref().map(|setup| setup.start_live(seconds)).map(Running::end)
+}
+
+#[test]
+fn refusals_of_price_and_quantity_rules_are_counted_and_not_repeated() {
+    // What the engine sends by itself is never off the rules: without a fault nothing is refused.
+    let [none, tick, precision, always] = together(
+        [
+            String::new(),
+            refuse(1, 1, 400, -4014, "Price not increased by tick size.", ""),
+            refuse(2, 2, 400, -1111, "Precision is over the maximum defined for this asset.", ""),
+            refuse(1, 1_000_000, 400, -1013, "Filter failure: PRICE_FILTER", ""),
+        ],
+        4,
+    );
+    let report = settled(&none);
+    assert!(number(&report, "/orders/acked") > 0, "{report}");
+    assert!(!none.err.contains("price and quantity rules"), "{}", none.err);
+    for (ended, count, code) in [(&tick, 1, "code -4014"), (&precision, 2, "code -1111")] {
+        let report = settled(ended);
+        assert!(number(&report, "/orders/rejected") >= count, "{report}");
+        assert!(number(&report, "/orders/acked") > 0, "{report}");
+        ended.says(0, &[&format!("refused {count} requests for its price and quantity rules"), code, "start again"]);
+    }
+    let report = settled(&always);
+    always.says(0, &["the venue's last refusal: status 400, code -1013: Filter failure: PRICE_FILTER"]);
+    let (sent, rejected) = (number(&report, "/orders/sent"), number(&report, "/orders/rejected"));
+    assert_eq!((number(&report, "/orders/acked"), number(&report, "/fills")), (0, 0), "{report}");
+    assert_eq!(sent, rejected, "{report}");
+    // Two slots, each with growing pauses: not the 80 orders that the message limit would let through.
+    assert!((2..=24).contains(&sent), "{report}");
+}
+
+#[test]
+fn too_many_requests_pause_orders_for_as_long_as_the_venue_says() {
+    let retry = "retry_after_seconds = 2";
+    let [weight, orders, long] = together(
+        [
+            refuse(3, 1, 429, -1003, "Too many requests.", retry),
+            refuse(3, 1, 429, -1015, "Too many new orders.", retry),
+            refuse(3, 1, 429, -1015, "Too many new orders.", "retry_after_seconds = 60"),
+        ],
+        6,
+    );
+    // For a whole minute not one order more, and still every cancel gets through.
+    let report = settled(&long);
+    assert!(number(&report, "/orders/sent") <= 4, "two were open, one was refused, one was on its way: {report}");
+    assert!(number(&report, "/orders/canceled") + number(&report, "/orders/filled") >= 2, "{report}");
+    for ended in [&weight, &orders] {
+        let report = settled(ended);
+        assert_eq!(number(&report, "/orders/rejected"), 1, "{report}");
+        // They went on afterwards, and every cancel got through.
+        assert!(number(&report, "/orders/acked") >= 4, "{report}");
+        let (acked, canceled) = (number(&report, "/orders/acked"), number(&report, "/orders/canceled"));
+        assert!(canceled + number(&report, "/orders/filled") >= acked, "{report}");
+    }
+}
+
+#[test]
+fn an_order_without_an_answer_is_unknown_until_the_venue_is_asked() {
+    let [lost, late] = together(
+        [
+            "[[requests]]\non = \"place\"\nnth = 2\naction = \"lose_reply\"\n".to_owned(),
+            "[[requests]]\non = \"cancel\"\nnth = 1\naction = \"delay_reply\"\ndelay_ms = 1500\n".to_owned(),
+        ],
+        5,
+    );
+    for ended in [&lost, &late] {
+        assert!(number(&settled(ended), "/orders/acked") > 0);
+    }
+}
+
+#[test]
+fn a_key_that_is_revoked_while_trading_halts_cancels_and_says_so() {
+    let why = "Invalid API-key, IP, or permissions for action.";
+    let revoked = "[[requests]]\non = \"other\"\nnth = 7\ncount = 1000000\naction = \"refuse\"\nstatus = 401\ncode = -2015\nmessage = \"Invalid API-key, IP, or permissions for action.\"\n";
+    let [orders, session] = together([refuse(5, 1_000_000, 401, -2015, why, ""), revoked.to_owned()], 20);
+    for ended in [&orders, &session] {
+        ended.says(
+            1,
+            &["trading was halted", "code -2015", why, "the API key is unknown, lacks the trading permission"],
+        );
+        assert!(ended.elapsed < Duration::from_secs(15), "a halted run ends: {:?}", ended.elapsed);
+        let report = ended.object();
+        assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
+    }
+    // Cancels were still accepted, so what was open is not any more.
+    let report = orders.object();
+    assert!(number(&report, "/orders/canceled") > 0, "{report}");
+    assert_eq!(report["account"], report["venue_account"], "{report}");
+    // Without a session nothing was ever sent.
+    assert_eq!(number(&session.object(), "/orders/sent"), 0);
+}
+
+#[test]
+fn a_killed_exchange_ends_the_run_in_time_with_what_may_be_open() {
+    let mut exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let mut run = setup.start_live(3);
+    run.wait_for("   1 s  BTCUSDT live");
+    exchange.kill();
+    let ended = run.end();
+    ended.says(
+        1,
+        &[
+            "connection refused: is the address right and the exchange running?",
+            "the venue did not confirm in time that everything is cancelled",
+            "may still be open on binance-usdm",
+            "the account could not be compared with the venue's",
+            "look at the account",
+        ],
+    );
+    let report = ended.object();
+    let unsettled = number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit");
+    assert!(unsettled > 0, "orders stood when it died: {report}");
+    assert!(report["venue_account"].is_null(), "{report}");
+    assert_eq!(number(&report, "/books/live"), 0, "{report}");
+    assert!(ended.elapsed < Duration::from_secs(20), "{:?}", ended.elapsed);
+}
+
+#[test]
+fn the_first_interrupt_cancels_everything_and_reports() {
+    for exchange in [Exchange::start(""), Exchange::spot("")] {
+        let setup = Setup::on(&exchange);
+        let mut run = setup.start_live(60);
+        run.wait_for("   1 s  BTCUSDT live");
+        run.interrupt();
+        let ended = run.end();
+        ended.says(130, &["cancelling everything and waiting for the venue's confirmation"]);
+        let report = ended.object();
+        assert!(number(&report, "/orders/canceled") > 0, "{report}");
+        assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
+        assert_eq!(report["account"], report["venue_account"], "{report}");
+    }
+}
+
+#[test]
+fn the_second_interrupt_leaves_at_once_and_prints_what_is_open() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let mut run = setup.start_live(60);
+    run.wait_for("   1 s  BTCUSDT live");
+    exchange.freeze();
+    run.interrupt();
+    run.wait_for("cancelling everything");
+    std::thread::sleep(Duration::from_millis(200));
+    let asked = std::time::Instant::now();
+    run.interrupt();
+    let ended = run.end();
+    assert!(asked.elapsed() < Duration::from_secs(2), "it waited {:?}", asked.elapsed());
+    ended.says(1, &["left at once", "orders may still be open on binance-usdm", "BTCUSDT bid 0.001 at "]);
+    let report = ended.object();
+    assert!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit") > 0, "{report}");
+}
+
+#[test]
+fn an_interrupt_before_anything_is_ordered_ends_at_once() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    exchange.freeze();
+    let mut run = setup.start_live(60);
+    run.wait_for("credentials from");
+    run.interrupt();
+    assert!(run.is_interrupted_within(Duration::from_secs(2)), "{}", run.err());
+}
+
+#[test]
+fn orders_of_a_killed_engine_are_cancelled_by_the_next_one() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let mut first = setup.start_live(60);
+    first.wait_for("   1 s  BTCUSDT live");
+    first.kill();
+    let report = settled(&setup.live(2));
+    assert!(number(&report, "/orders/acked") > 0, "{report}");
+}
+
+#[test]
+fn the_kill_verb_ends_a_run_as_an_interrupt_does() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let mut run = setup.start_live(60);
+    run.wait_for("   1 s  BTCUSDT live");
+    setup.spinbook(&["kill", "--state-dir", "state"]).says(0, &[]);
+    let ended = run.end();
+    assert_ne!(ended.code, 0, "{}", ended.err);
+    assert_eq!(number(&ended.object(), "/orders/open_at_exit"), 0);
+    // Only a person may take the file away.
+    setup.live(1).says(2, &["kill"]);
+}

@@ -1,0 +1,202 @@
+//! COLD: what is wrong before anything is traded: keys, clock, symbols, configuration, addresses, certificates, files.
+
+use std::fs;
+use std::io::Write;
+
+use crate::rig::{Exchange, Running, Setup, program};
+
+const NOBODY: &str = "https://127.0.0.1:9";
+
+#[test]
+fn a_key_that_the_venue_does_not_know_is_refused_with_what_to_check() {
+    let exchange = Exchange::start("");
+    let key = exchange.text("api_key").to_owned();
+    let other: String = key.chars().rev().collect();
+    let ended = Setup::on(&exchange).replace("keys.toml", &key, &other).live(5);
+    ended.refuses(2, &["does not accept the credentials", "code -2015", "IP binding", "spinbook keys check"]);
+    assert!(!ended.err.contains(&other), "the key is printed:\n{}", ended.err);
+
+    let secret = exchange.text("secret").to_owned();
+    let other: String = secret.chars().rev().collect();
+    let ended = Setup::on(&exchange).replace("keys.toml", &secret, &other).live(5);
+    ended.refuses(2, &["does not accept the credentials", "code -1022", "spinbook keys check"]);
+    assert!(!ended.err.contains(&other), "the secret is printed:\n{}", ended.err);
+}
+
+#[test]
+fn what_cannot_be_a_key_is_refused_before_anything_connects() {
+    let exchange = Exchange::start("");
+    let (key, secret) = (exchange.text("api_key").to_owned(), exchange.text("secret").to_owned());
+    // Nobody listens there: whoever connected first would fail with another message and exit code.
+    let setup = || Setup::on(&exchange).replace("run.toml", exchange.text("rest_url"), NOBODY);
+    let cases = [
+        (key.clone(), format!("{key} "), "white space"),
+        (key.clone(), format!("{key}\\n"), "white space"),
+        (secret.clone(), format!("\\t{secret}"), "white space"),
+        (secret.clone(), "your-secret-key-goes-here".to_owned(), "placeholder"),
+        (key.clone(), "YOUR_API_KEY".to_owned(), "placeholder"),
+        (key.clone(), String::new(), "empty"),
+    ];
+    for (from, to, words) in cases {
+        let setup = setup().replace("keys.toml", &from, &to);
+        for mode in ["live", "shadow"] {
+            let ended = setup.spinbook(&["run", "-c", "run.toml", "--mode", mode, "--account", "sim0", "--json"]);
+            ended.refuses(2, &[words, "keys.toml"]);
+            assert!(!ended.err.contains(&secret) && !ended.out.contains(&secret), "the secret is printed");
+        }
+    }
+    let readable = setup();
+    let text = fs::read_to_string(readable.path("keys.toml")).expect("written");
+    readable.write("keys.toml", &text, 0o644);
+    readable.live(5).refuses(2, &["mode is 0644", "chmod 600"]);
+}
+
+#[test]
+fn a_clock_off_by_more_than_the_window_refuses_to_start_and_says_by_how_much() {
+    for ahead in [5_000_i64, -5_000] {
+        let exchange = Exchange::start(&format!("clock_ahead_ms = {ahead}"));
+        let ended = Setup::on(&exchange).live(5);
+        ended.refuses(1, &["clock disagrees with the venue's", "500 ms are allowed", "chrony", "spinbook doctor"]);
+        let why = ended.object()["error"]["why"].as_str().expect("a reason").to_owned();
+        let measured: i64 = why.split(' ').find_map(|word| word.parse().ok()).expect("the measured offset");
+        assert!((measured + ahead).abs() < 300, "{why}, but the exchange's clock is {ahead} ms ahead");
+    }
+}
+
+#[test]
+fn an_unknown_symbol_is_refused_with_the_nearest_one() {
+    let exchange = Exchange::start("");
+    let ended = Setup::on(&exchange).replace("run.toml", "\"BTCUSDT\"", "\"BTCUSDC\"").live(5);
+    ended.refuses(2, &["market.symbols", "BTCUSDC", "did you mean BTCUSDT?"]);
+    let ended = Setup::on(&exchange).replace("run.toml", "\"BTCUSDT\"", "\"btcusdt\"").live(5);
+    ended.says(2, &["BTCUSDT"]);
+}
+
+#[test]
+fn an_unknown_key_and_a_missing_limit_are_refused_with_their_line() {
+    let exchange = Exchange::start("");
+    let setup = || Setup::on(&exchange).replace("run.toml", exchange.text("rest_url"), NOBODY);
+    let ended = setup().replace("run.toml", "inventory_skew_bps", "inventory_skw_bps").live(5);
+    ended.refuses(2, &["run.toml:19", "inventory_skw_bps", "5.0", "did you mean `inventory_skew_bps`?"]);
+    for limit in [
+        "order_quantity_max_base = \"0.01\"",
+        "order_notional_max_quote = \"1000\"",
+        "position_max_base = \"0.05\"",
+        "price_collar_bps = 50.0",
+        "open_orders_max = 8",
+        "messages_max_per_second = 20",
+        "loss_max_quote_per_day = \"1000\"",
+        "book_age_max_ms = 2000",
+    ] {
+        let name = limit.split(' ').next().expect("a name");
+        setup().replace("run.toml", limit, "").live(5).refuses(2, &[name, "missing"]);
+    }
+}
+
+#[test]
+fn live_orders_go_to_this_machine_alone() {
+    let exchange = Exchange::start("");
+    for (key, url) in [
+        ("rest_url", "https://fapi.binance.com"),
+        ("stream_url", "wss://fstream.binance.com"),
+        ("ws_api_url", "wss://ws-fapi.binance.com/ws-fapi/v1"),
+    ] {
+        let ours = format!("{key} = \"{}\"", exchange.text(key));
+        let ended = Setup::on(&exchange).replace("run.toml", &ours, &format!("{key} = \"{url}\"")).live(5);
+        ended.refuses(2, &["exchanges on this machine only", key, url, "--mode paper"]);
+    }
+}
+
+#[test]
+fn another_account_than_the_named_one_is_not_traded() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let ended = setup.spinbook(&["run", "-c", "run.toml", "--mode", "live", "--account", "mine", "--json"]);
+    ended.refuses(2, &["--account is not the account", "`accountAlias` says sim0", "--account sim0"]);
+    let ended = setup.spinbook(&["run", "-c", "run.toml", "--mode", "live", "--json"]);
+    ended.refuses(2, &["live trading needs --account"]);
+}
+
+#[test]
+fn certificates_are_always_checked() {
+    let exchange = Exchange::start("");
+    let ca_file = format!("ca_file = \"{}\"", exchange.text("ca_file"));
+    // An authority that did not sign it; the public ones; a host it was not made for; no certificate at all.
+    let other = Exchange::start("");
+    let wrong = format!("ca_file = \"{}\"", other.text("ca_file"));
+    Setup::on(&exchange).replace("run.toml", &ca_file, &wrong).live(5).refuses(1, &["certificate", "market.ca_file"]);
+    Setup::on(&exchange).replace("run.toml", &ca_file, "").live(5).refuses(1, &["certificate", "market.ca_file"]);
+    let elsewhere = Exchange::listening("127.0.0.2:0");
+    assert!(elsewhere.text("rest_url").starts_with("https://127.0.0.2:"));
+    Setup::on(&elsewhere).live(5).refuses(1, &["certificate", "host name"]);
+    let nonsense = Setup::on(&exchange).replace("run.toml", exchange.text("ca_file"), "ca.pem");
+    nonsense.write("ca.pem", "no certificate\n", 0o644);
+    nonsense.live(5).says(2, &["market.ca_file"]);
+    // Only the streams are somebody else's: the book never lives, so nothing is ever ordered.
+    let stream = format!("stream_url = \"{}\"", exchange.text("stream_url"));
+    let ours = format!("stream_url = \"{}\"", elsewhere.text("stream_url"));
+    let ended = Setup::on(&exchange).replace("run.toml", &stream, &ours).live(2);
+    ended.says(1, &["certificate", "no book was live"]);
+    assert_eq!(ended.object()["orders"]["sent"], 0);
+}
+
+#[test]
+fn an_address_where_nobody_listens_is_refused_with_what_to_check() {
+    let exchange = Exchange::start("");
+    let ended = Setup::on(&exchange).replace("run.toml", exchange.text("rest_url"), NOBODY).live(5);
+    ended.refuses(1, &["cannot connect", NOBODY, "that the exchange runs"]);
+}
+
+#[test]
+fn a_port_in_use_names_the_way_out() {
+    let exchange = Exchange::start("");
+    let address = exchange.text("rest_url").trim_start_matches("https://").to_owned();
+    let mut command = program(exchange.folder.path());
+    command.args(["exchange", "--listen", &address, "--json"]);
+    Running::start(command).end().refuses(2, &["in use", &address, "--listen 127.0.0.1:PORT"]);
+}
+
+#[test]
+fn two_engines_never_share_a_state_directory() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let mut first = setup.start_live(2);
+    first.wait_for("BTCUSDT live");
+    setup.live(2).refuses(1, &["another engine runs", "state", "stop it first"]);
+    first.end().says(0, &[]);
+    setup.live(1).says(0, &[]);
+}
+
+#[test]
+fn a_recording_that_cannot_be_played_is_refused_with_where_it_breaks() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let line = concat!(
+        "1721260800000000000 {\"stream\":\"btcusdt@depth@0ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":1721260800000,",
+        "\"T\":1721260800000,\"s\":\"BTCUSDT\",\"U\":10,\"u\":12,\"pu\":9,\"b\":[[\"64000.10\",\"1.000\"]],\"a\":[]}}\n"
+    );
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    for _ in 0..2_000 {
+        packed.write_all(line.as_bytes()).expect("memory");
+    }
+    let whole = packed.finish().expect("memory");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 0xff;
+    let cases: [(&str, &[u8], &str); 5] = [
+        ("cut.gz", &whole[..whole.len() / 2], "cut short after line"),
+        ("flipped.gz", &flipped, "flipped.gz"),
+        ("nothing.gz", b"", "it is empty"),
+        ("letter.gz", b"Dear exchange,\n", "not a recording"),
+        ("nowhere.gz", b"-", "cannot be opened"),
+    ];
+    for (name, bytes, words) in cases {
+        if name != "nowhere.gz" {
+            fs::write(folder.path().join(name), bytes).expect("writable");
+        }
+        for verb in [["exchange", "--listen", "127.0.0.1:0"].as_slice(), &["demo", "--seconds", "2"]] {
+            let mut command = program(folder.path());
+            command.args(verb).args(["--json", "--data", name]);
+            let ended = Running::start(command).end();
+            ended.refuses(3, &["cannot be played", name, words, "spinbook verify"]);
+        }
+    }
+}
