@@ -44,16 +44,16 @@ pub enum Verb {
     /// Play recordings through the production decoders and books, and say whether they are whole
     #[command(after_help = "Example: spinbook verify --venue binance-usdm day1.gz day2.gz --json")]
     Verify(VerifyArgs),
-    /// Read a journal: what was decided, why, what was sent, what came back
-    #[command(after_help = "Example: spinbook journal state/journal.0001")]
+    /// Not built yet: read a journal: what was decided, why, what was sent, what came back
+    #[command(after_help = "Reserved, not built yet. Example: spinbook journal state/journal.0001")]
     Journal(JournalArgs),
     /// Write or check a configuration
     #[command(after_help = "Example: spinbook config init > spinbook.toml && spinbook config check -c spinbook.toml")]
     Config(ConfigArgs),
-    /// Look at the API keys
+    /// Check the API keys of a configuration: form and file, never printed
     #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
     Keys(KeysArgs),
-    /// Look at this machine: cores, isolation, governor, clock source, limits; each finding with its fix
+    /// Check this machine for low latency: cores, isolation, clock, limits; each finding with its fix
     #[command(after_help = "Example: spinbook doctor --json")]
     Doctor,
     /// Stop a running engine: cancel every order and halt
@@ -102,13 +102,13 @@ pub struct ReservedArgs {
 /// `spinbook demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// How long to trade
+    /// How long to trade, in seconds
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
-    /// Recordings to play, in order; without them a seeded synthetic market
+    /// Recordings to play, in order, until they end; without them a seeded synthetic market
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub data: Vec<PathBuf>,
-    /// Whose protocol and market
+    /// Whose protocol and market: binance-usdm (futures) or binance-spot
     #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
     pub venue: String,
     /// How much faster than recorded market frames are played; server time and rate windows stay wall-clock
@@ -159,7 +159,7 @@ pub struct RunArgs {
     /// Override one key of the configuration, for example risk.position_max_base=0.1
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// How long to trade; without it until Ctrl-C
+    /// How long to trade, in seconds; without it until Ctrl-C
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub seconds: Option<u64>,
 }
@@ -170,7 +170,7 @@ pub struct ExchangeArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "A:P", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// Whose protocol
+    /// Whose protocol: binance-usdm (futures) or binance-spot
     #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
     pub venue: String,
     /// Recordings to play, in order; without them a seeded synthetic market
@@ -193,7 +193,7 @@ pub struct ExchangeArgs {
 /// `spinbook verify`.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
-    /// Recordings; files of one symbol in a row are one chain
+    /// Recordings; files of one symbol in a row are played as one
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Whose recordings; without it the venue is told from the content where that is possible

@@ -1,12 +1,14 @@
 //! COLD: the simulated exchange as a child process: nothing but sockets joins it to the engine.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use spinbook_feed::net::threads;
 
 use crate::cli::DemoArgs;
 use crate::error::{Exit, Failure};
@@ -45,11 +47,21 @@ pub struct Ready {
     pub market: String,
 }
 
+/// What a child says on a further line when everything there was to play has been played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarketEnd {
+    /// Always true.
+    pub market_over: bool,
+    /// What was wrong with the recording, if it broke.
+    pub error: Option<String>,
+}
+
 /// A running child.
 pub struct ExchangeChild {
     process: Child,
     /// What it said.
     pub ready: Ready,
+    ends: Receiver<MarketEnd>,
 }
 
 impl ExchangeChild {
@@ -78,7 +90,7 @@ impl ExchangeChild {
         let mut process =
             command.spawn().map_err(|error| Failure::failed("cannot start the simulated exchange").because(error))?;
         match read_ready(&mut process) {
-            Ok(ready) => Ok(ExchangeChild { process, ready }),
+            Ok((ready, ends)) => Ok(ExchangeChild { process, ready, ends }),
             Err(failure) => {
                 let _ = process.kill();
                 let _ = process.wait();
@@ -91,29 +103,52 @@ impl ExchangeChild {
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
+
+    /// What it said when the market was over, the first time it is asked after that.
+    pub fn market_end(&mut self) -> Option<MarketEnd> {
+        self.ends.try_recv().ok()
+    }
 }
 
-fn read_ready(process: &mut Child) -> Result<Ready, Failure> {
+/// The first line says where it serves, or why it cannot; a thread of its own waits for the rest.
+fn read_ready(process: &mut Child) -> Result<(Ready, Receiver<MarketEnd>), Failure> {
     let silent = |why: &str| {
         Failure::failed("the simulated exchange did not start")
             .because(why)
             .next("its own message is above; `spinbook exchange` alone shows more")
     };
-    let out = process.stdout.take().ok_or_else(|| silent("it has no output"))?;
+    let mut out = BufReader::new(process.stdout.take().ok_or_else(|| silent("it has no output"))?);
     let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).map_err(|error| silent(&error.to_string()))?;
+    out.read_line(&mut line).map_err(|error| silent(&error.to_string()))?;
     if line.trim().is_empty() {
         return Err(silent("it ended without a word"));
     }
     match serde_json::from_str::<Answer>(&line) {
-        Ok(Answer::Ready(ready)) => Ok(*ready),
+        Ok(Answer::Ready(ready)) => {
+            let ends = listen(out).map_err(|error| silent(&error.to_string()))?;
+            Ok((*ready, ends))
+        }
         // A recording that cannot be played is the same failure with the same exit code here.
         Ok(Answer::Refused { error }) => Err(error.into_failure()),
         Err(_) => Err(silent(&format!("it said {:?}", line.trim()))),
     }
 }
 
-/// The one line a child says: that it serves, or why it cannot.
+/// Hears on a thread of its own when the market is over.
+fn listen(out: BufReader<ChildStdout>) -> io::Result<Receiver<MarketEnd>> {
+    let (told, ends) = mpsc::channel();
+    let listen = move || {
+        for line in out.lines().map_while(Result::ok) {
+            if let Ok(end) = serde_json::from_str::<MarketEnd>(&line) {
+                let _ = told.send(end);
+            }
+        }
+    };
+    threads::spawn("spinbook-child", None, |_| {}, listen)?;
+    Ok(ends)
+}
+
+/// The first line of a child: that it serves, or why it cannot.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {

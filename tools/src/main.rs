@@ -54,7 +54,10 @@ fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
         (Ok(done), true) => done.json.to_string(),
         (Ok(done), false) => done.text.trim_end().to_owned(),
         (Err(failure), true) => {
-            eprintln!("{failure}");
+            // A parent says it to people, and once is enough.
+            if std::env::var_os(exchange_child::PARENT_VARIABLE).is_none() {
+                eprintln!("{failure}");
+            }
             failure.to_json().to_string()
         }
         (Err(failure), false) => {

@@ -1,7 +1,6 @@
 //! COLD: what `demo` and `run` report at the end, in the exact keys and shapes that users were promised.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -138,65 +137,108 @@ impl RunReport {
         serde_json::to_value(self).expect("a report holds only strings, numbers and maps with string keys")
     }
 
-    /// For people.
+    /// For people: a few small tables. `end` says why the run ended, where that is worth a word.
     #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |label: &str, value: String| {
-            let _ = writeln!(text, "{label:<18}{value}");
-        };
-        line("run", format!("{} on {}, {} for {:.1} s", self.mode, self.venue, self.symbols.join(" "), self.seconds));
-        line(
-            "market",
-            format!(
-                "{} frames ({} scanned, {} fallback), {} events, {} levels",
-                self.frames, self.scanned, self.fallback, self.events, self.levels
-            ),
-        );
-        let books = self.books;
-        line(
-            "books",
-            format!("{} live, {} stale, {} gaps, {} resyncs", books.live, books.stale, books.gaps, books.resyncs),
-        );
-        let orders = self.orders;
-        line(
-            "orders",
-            format!(
-                "{} sent, {} acked, {} filled, {} canceled, {} rejected, {} unknown, {} open at exit",
-                orders.sent,
-                orders.acked,
-                orders.filled,
-                orders.canceled,
-                orders.rejected,
-                orders.unknown,
-                orders.open_at_exit
-            ),
-        );
-        line("quotes, fills", format!("{} target changes, {} executions", self.quotes, self.fills));
-        line("account", account_text(&self.account));
-        line(
-            "venue says",
-            match &self.venue_account {
-                None => "not asked".to_owned(),
-                Some(account) if *account == self.account => "the same, to the last digit".to_owned(),
-                Some(account) => format!("DIFFERENT: {}", account_text(account)),
-            },
-        );
-        line("decode to order", percentiles_text(&self.decode_to_order_ns));
-        line("wire to wire", percentiles_text(&self.wire_to_wire_ns));
-        let hot = self.hot_allocations;
-        line("hot allocations", format!("{} in decisions, {} on the thread", hot.decision, hot.thread));
-        if let Some(seed) = self.seed {
-            line("seed", seed.to_string());
+    pub fn to_text(&self, end: Option<&str>) -> String {
+        let seed = self.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
+        let mut text =
+            format!("{} on {}: {}, {:.1} s{seed}\n", self.mode, self.venue, self.symbols.join(" "), self.seconds);
+        if let Some(end) = end {
+            text.push_str(&format!("{end}\n"));
         }
+        let (books, orders, hot) = (self.books, self.orders, self.hot_allocations);
+        text.push_str(&counts(
+            "market",
+            &[
+                ("frames", self.frames),
+                ("scanned", self.scanned),
+                ("fallback", self.fallback),
+                ("events", self.events),
+                ("levels", self.levels),
+            ],
+        ));
+        text.push_str(&counts(
+            "books",
+            &[("live", books.live), ("stale", books.stale), ("gaps", books.gaps), ("resyncs", books.resyncs)],
+        ));
+        text.push_str(&counts(
+            "orders",
+            &[
+                ("sent", orders.sent),
+                ("acked", orders.acked),
+                ("filled", orders.filled),
+                ("canceled", orders.canceled),
+                ("rejected", orders.rejected),
+                ("unknown", orders.unknown),
+                ("open at end", orders.open_at_exit),
+            ],
+        ));
+        text.push_str(&counts("trading", &[("quotes", self.quotes), ("fills", self.fills)]));
+        text.push_str(&table(&self.account_rows()));
+        let latency = [
+            ["latency", "p50", "p99", "p99.9", "max", "measured"].map(str::to_owned).to_vec(),
+            latency_row("  decode to order", &self.decode_to_order_ns),
+            latency_row("  wire to wire", &self.wire_to_wire_ns),
+        ];
+        text.push_str(&table(&latency));
+        text.push_str(&counts("hot allocations", &[("in decisions", hot.decision), ("on the thread", hot.thread)]));
         text
+    }
+
+    /// Ours and the venue's figures, one below the other; equal ones are said to be so.
+    fn account_rows(&self) -> Vec<Vec<String>> {
+        let row = |name: &str, account: &Account| {
+            let positions: Vec<String> =
+                account.position.iter().map(|(symbol, quantity)| format!("{symbol} {quantity}")).collect();
+            vec![name.to_owned(), positions.join(", "), account.pnl_quote.clone(), account.fees_quote.clone()]
+        };
+        let mut rows = vec![
+            ["account", "position", "profit (quote)", "fees (quote)"].map(str::to_owned).to_vec(),
+            row("  ours", &self.account),
+        ];
+        match &self.venue_account {
+            None => rows.push(vec!["  venue".to_owned(), "not asked".to_owned()]),
+            Some(account) => rows.push(row("  venue", account)),
+        }
+        match &self.venue_account {
+            Some(account) if *account == self.account => rows.push(vec!["  equal to the last digit".to_owned()]),
+            Some(_) => rows.push(vec!["  THEY DIFFER".to_owned()]),
+            None => {}
+        }
+        rows
     }
 }
 
-fn account_text(account: &Account) -> String {
-    let positions: Vec<String> =
-        account.position.iter().map(|(symbol, quantity)| format!("{symbol} {quantity}")).collect();
-    format!("{}; profit {} quote, fees {} quote", positions.join(", "), account.pnl_quote, account.fees_quote)
+/// Names above their counts.
+fn counts(title: &str, counts: &[(&str, u64)]) -> String {
+    let names = std::iter::once(title).chain(counts.iter().map(|(name, _)| *name)).map(str::to_owned);
+    let values = std::iter::once(String::new()).chain(counts.iter().map(|(_, count)| count.to_string()));
+    table(&[names.collect(), values.collect()])
+}
+
+/// An empty line, then the rows: the first column to the left and of one width in all tables, the others to the
+/// right and as wide as their widest cell.
+fn table(rows: &[Vec<String>]) -> String {
+    const FIRST_WIDTH: usize = 17;
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = "\n".to_owned();
+    for row in rows {
+        let mut line = format!("{:<FIRST_WIDTH$}", row.first().map_or("", String::as_str));
+        for (cell, width) in row.iter().zip(&widths).skip(1) {
+            line.push_str(&format!("  {cell:>width$}"));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn latency_row(name: &str, percentiles: &Percentiles) -> Vec<String> {
+    let Percentiles { p50, p99, p999, max, count } = *percentiles;
+    let figures = [p50, p99, p999, max].map(|ns| if count == 0 { "-".to_owned() } else { nanos_text(ns) });
+    std::iter::once(name.to_owned()).chain(figures).chain([count.to_string()]).collect()
 }
 
 /// A latency with the unit that suits it; `us` are microseconds.
@@ -209,16 +251,6 @@ pub fn nanos_text(ns: u64) -> String {
         1_000_000..1_000_000_000 => tenths(1_000_000, "ms"),
         _ => tenths(1_000_000_000, "s"),
     }
-}
-
-/// One line of a latency distribution.
-#[must_use]
-pub fn percentiles_text(percentiles: &Percentiles) -> String {
-    if percentiles.count == 0 {
-        return "nothing measured".to_owned();
-    }
-    let Percentiles { p50, p99, p999, max, count } = *percentiles;
-    format!("p50 {p50} ns, p99 {p99} ns, p99.9 {p999} ns, max {max} ns, {count} measured")
 }
 
 #[cfg(test)]
@@ -257,6 +289,52 @@ mod tests {
         assert_eq!(keys(&json["decode_to_order_ns"]), ["p50", "p99", "p999", "max", "count"]);
         assert_eq!(json["decode_to_order_ns"]["p50"], 500);
         assert_eq!(keys(&json["hot_allocations"]), ["decision", "thread"]);
-        assert!(report.to_text().contains("the same, to the last digit"), "{}", report.to_text());
+    }
+
+    #[test]
+    fn people_get_tables_that_say_what_differs() {
+        let account = |pnl: &str| Account {
+            position: [("BTCUSDT".to_owned(), "0.010".to_owned())].into(),
+            pnl_quote: pnl.to_owned(),
+            fees_quote: "0.03".to_owned(),
+        };
+        let mut report = RunReport {
+            mode: "demo".to_owned(),
+            venue: "binance-usdm".to_owned(),
+            symbols: vec!["BTCUSDT".to_owned()],
+            seconds: 10.02,
+            orders: Orders { sent: 120, acked: 119, ..Orders::default() },
+            account: account("-0.12"),
+            venue_account: Some(account("-0.12")),
+            decode_to_order_ns: Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 },
+            seed: Some(7),
+            ..RunReport::default()
+        };
+        let text = report.to_text(Some("the market was over"));
+        println!("{text}");
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        for line in [
+            "demo on binance-usdm: BTCUSDT, 10.0 s, seed 7",
+            "the market was over",
+            "orders sent acked filled canceled rejected unknown open at end",
+            "120 119 0 0 0 0 0",
+            "ours BTCUSDT 0.010 -0.12 0.03",
+            "equal to the last digit",
+            "decode to order 420 ns 4.0 us 9.0 us 2.0 ms 77",
+            "wire to wire - - - - 0",
+        ] {
+            assert!(text.lines().any(|found| squeezed(found) == line), "no `{line}` in\n{text}");
+        }
+        let place = |word: &str| text.lines().find_map(|line| line.find(word).map(|at| at + word.len()));
+        assert_eq!(place("acked"), place(" 119"), "a figure ends below the end of its name\n{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        report.venue_account = Some(account("-0.13"));
+        assert!(report.to_text(None).contains("THEY DIFFER"));
+    }
+
+    #[test]
+    fn latencies_have_the_unit_that_suits_them() {
+        let texts = [999, 1_000, 52_340, 1_999_999, 3_000_000_000].map(nanos_text);
+        assert_eq!(texts, ["999 ns", "1.0 us", "52.3 us", "1.9 ms", "3.0 s"]);
     }
 }

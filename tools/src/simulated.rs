@@ -197,11 +197,15 @@ fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
 
 /// What a spot test account starts with: enough to sell for a while, little enough that the price of the whole
 /// inventory does not drown what trading brings.
-fn start_base(asset: &str) -> Decimal {
-    match asset {
+fn start_base(listing: &ListingSettings) -> Decimal {
+    match listing.base.as_str() {
         "BTC" => Decimal::new(5, 1),
         "ETH" => Decimal::from(10),
-        _ => Decimal::from(1_000),
+        // What is counted in large steps is cheap.
+        _ => {
+            let step = listing.order_step.parse::<Decimal>().unwrap_or(Decimal::ONE);
+            (step * Decimal::from(100_000)).max(Decimal::from(1_000))
+        }
     }
 }
 
@@ -209,7 +213,7 @@ fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> 
     let mut balances: Vec<(String, Decimal)> = Vec::new();
     for listing in listings {
         if product == Product::BinanceSpot && !balances.iter().any(|(asset, _)| *asset == listing.base) {
-            balances.push((listing.base.clone(), start_base(&listing.base)));
+            balances.push((listing.base.clone(), start_base(listing)));
         }
         if !balances.iter().any(|(asset, _)| *asset == listing.quote) {
             balances.push((listing.quote.clone(), Decimal::from(START_QUOTE)));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rust_decimal::Decimal;
+use serde_json::Value;
 use spinbook_engine::types::{Nanos, TradeId};
 use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::fetch::{FetchError, Fetcher, HttpCall};
@@ -12,7 +14,7 @@ use spinbook_feed::venue::binance::account::{
 };
 use spinbook_feed::venue::binance::sign::Credentials;
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::orders::{OrderDecodeError, OrderUpdate};
+use spinbook_feed::venue::orders::OrderUpdate;
 
 use crate::error::Failure;
 
@@ -78,6 +80,17 @@ impl VenueRest {
         self.get(self.product.card().instruments_path)
     }
 
+    /// Best bid and best ask as the venue prints them; `None` where a side is empty.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses, or its answer is not understood.
+    pub fn best_prices(&self, symbol: &str) -> Result<Option<(Decimal, Decimal)>, Failure> {
+        let body = self.get(&format!("{}?symbol={symbol}&limit=5", self.product.card().depth_path))?;
+        let depth: Value = serde_json::from_slice(&body).map_err(|error| self.not_understood("depth", error))?;
+        let best = |side: &str| depth[side][0][0].as_str().and_then(|price| price.parse::<Decimal>().ok());
+        Ok(best("bids").zip(best("asks")))
+    }
+
     /// Measures the venue's clock and refuses to go on if ours is too far from it.
     ///
     /// # Errors
@@ -124,7 +137,7 @@ impl VenueRest {
         self.clock.now() + self.offset
     }
 
-    fn not_understood(&self, what: &str, error: OrderDecodeError) -> Failure {
+    fn not_understood(&self, what: &str, error: impl std::fmt::Display) -> Failure {
         Failure::failed(format!("the venue's answer about {what} is not understood")).at(&self.base).because(error)
     }
 

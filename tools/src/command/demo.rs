@@ -2,17 +2,31 @@
 
 use std::path::Path;
 
+use rust_decimal::Decimal;
+use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::threads;
 use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::binance::sign::Secret;
+use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::DemoArgs;
 use crate::command::{Context, Done, check_venue};
 use crate::config::Config;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::exchange_child::{ExchangeChild, Ready};
 use crate::topology::Cores;
-use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
+use crate::trade::{self, KeyPair, KeyText, Keys, MarketLife, Plan, RunMode, Venue};
+use crate::venue_rest::VenueRest;
+
+/// Worth of an order in the quote asset.
+const NOTIONAL_WANTED: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
+/// By how much an order exceeds the venue's smallest notional: 1.2, so that the price may fall.
+const NOTIONAL_MARGIN: Decimal = Decimal::from_parts(12, 0, 0, false, 1);
+/// The largest order, in orders.
+const ORDER_MAX_ORDERS: Decimal = Decimal::TEN;
+/// The largest position, in orders.
+const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 
 /// Runs `spinbook demo`.
 ///
@@ -27,9 +41,10 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let cores = Cores::share(&available, hot_core);
     let mut child = ExchangeChild::start(arguments, cores.rest)?;
     let ready = child.ready.clone();
-    tracing::info!("the exchange serves a {} market on {}", ready.market, ready.rest_url);
+    tracing::info!("the simulated exchange on {} plays: {}", ready.rest_url, ready.market);
     let state = StateFolder::make()?;
-    let config = demo_config(&ready, state.path(), cores.hot)?;
+    let traded = choose(&ready, product)?;
+    let config = demo_config(&ready, &traded, state.path(), cores.hot)?;
     if let Some(core) = cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
@@ -52,13 +67,27 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         seconds: Some(arguments.seconds),
         seed: ready.seed,
     };
-    let finished = trade::run(plan, context, &mut || match child.is_running() {
-        true => Ok(()),
-        false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
+    let mut broken = None;
+    let finished = trade::run(plan, context, &mut || {
+        if let Some(end) = child.market_end() {
+            broken = end.error;
+            return Ok(MarketLife::Over);
+        }
+        match child.is_running() {
+            true => Ok(MarketLife::Goes),
+            false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
+        }
     })?;
     let done = trade::report::report(&finished);
     drop(child);
-    done
+    match broken {
+        None => done,
+        // What was played before is reported all the same.
+        Some(why) => done.map(|done| {
+            tracing::error!("the recording could not be played to its end: {why}");
+            done.with_exit(Exit::Wrong)
+        }),
+    }
 }
 
 /// Spot logs on once with Ed25519; futures sign each request with HMAC.
@@ -100,15 +129,62 @@ impl Drop for StateFolder {
     }
 }
 
+/// What is traded, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Traded {
+    symbol: String,
+    sizes: Sizes,
+}
+
+/// Order size and limits in the instrument's own steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sizes {
+    order: Decimal,
+    order_max: Decimal,
+    notional_max: Decimal,
+    position_max: Decimal,
+}
+
+/// Asks the exchange, as any client would, for the first symbol that has a book; Bitcoin where it is listed.
+fn choose(ready: &Ready, product: Product) -> Result<Traded, Failure> {
+    let trust = trade::setup::trust(Some(&ready.ca_file))?;
+    let rest = VenueRest::new(&trust, &ready.rest_url, product, None, 5_000, Clock::start());
+    let list = rest.exchange_info()?;
+    let mut symbols: Vec<&str> = ready.symbols.iter().map(String::as_str).collect();
+    symbols.sort_by_key(|symbol| *symbol != "BTCUSDT");
+    for symbol in symbols {
+        let Ok(found) = find_instruments(product, &list, &[symbol]) else { continue };
+        if let (Some(instrument), Some(best)) = (found.first(), rest.best_prices(symbol)?)
+            && let Some(sizes) = sizes(instrument, best)
+        {
+            return Ok(Traded { symbol: symbol.to_owned(), sizes });
+        }
+    }
+    Err(Failure::wrong("nothing in this market can be traded")
+        .because("no symbol has a book with bids and asks at its start; a recording needs a depth snapshot")
+        .next("`spinbook verify FILE` says what is in a recording"))
+}
+
+/// The smallest round order worth having: some 50 of the quote asset, and well above the venue's smallest notional.
+fn sizes(instrument: &Instrument, (bid, ask): (Decimal, Decimal)) -> Option<Sizes> {
+    let mid = (bid + ask) / Decimal::TWO;
+    let step = instrument.quantity.decimal(instrument.lots_order_step.max(1));
+    let notional_min = Decimal::try_from_i128_with_scale(instrument.notional_min.0, 18).ok()?;
+    let notional = (notional_min * NOTIONAL_MARGIN).max(NOTIONAL_WANTED);
+    let steps = notional.checked_div(mid)?.checked_div(step)?.ceil();
+    let order = (steps * step).max(instrument.quantity.decimal(instrument.lots_order_min.0));
+    Some(Sizes {
+        order: order.normalize(),
+        order_max: (order * ORDER_MAX_ORDERS).normalize(),
+        notional_max: (order * ORDER_MAX_ORDERS * mid * Decimal::TWO).ceil(),
+        position_max: (order * POSITION_MAX_ORDERS).normalize(),
+    })
+}
+
 /// The small configuration of the manual, with the child's addresses.
-fn demo_config(ready: &Ready, state_dir: &Path, hot_core: Option<usize>) -> Result<Config, Failure> {
+fn demo_config(ready: &Ready, traded: &Traded, state_dir: &Path, hot_core: Option<usize>) -> Result<Config, Failure> {
     let hot_core = hot_core.map(|core| format!("hot_core = {core}\n")).unwrap_or_default();
-    let symbol = ready
-        .symbols
-        .iter()
-        .find(|symbol| symbol.as_str() == "BTCUSDT")
-        .or_else(|| ready.symbols.first())
-        .ok_or_else(|| Failure::failed("the simulated exchange lists no symbol"))?;
+    let Traded { symbol, sizes } = traded;
     let text = format!(
         r#"[engine]
 {hot_core}state_dir = {state_dir:?}
@@ -123,7 +199,7 @@ ca_file = {ca_file:?}
 kind = "spread"
 spread_bps = 0.6
 levels = 1
-order_size_base = "0.001"
+order_size_base = "{order}"
 imbalance_levels = 10
 imbalance_threshold = 0.3
 imbalance_widening = 1.5
@@ -132,15 +208,19 @@ refresh_tolerance_bps = 0.2
 edge_min_bps = -20.0
 time_in_force = "post-only"
 [risk]
-order_quantity_max_base = "0.01"
-order_notional_max_quote = "1000"
-position_max_base = "0.05"
+order_quantity_max_base = "{order_max}"
+order_notional_max_quote = "{notional_max}"
+position_max_base = "{position_max}"
 price_collar_bps = 50.0
 open_orders_max = 8
 messages_max_per_second = 20
 loss_max_quote_per_day = "1000"
 book_age_max_ms = 2000
 "#,
+        order = sizes.order,
+        order_max = sizes.order_max,
+        notional_max = sizes.notional_max,
+        position_max = sizes.position_max,
         state_dir = state_dir.display().to_string(),
         venue = ready.venue,
         rest = ready.rest_url,
@@ -149,4 +229,45 @@ book_age_max_ms = 2000
         ca_file = ready.ca_file.display().to_string(),
     );
     Config::from_text(&text, "the demo's configuration", Path::new(""), &[], &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().expect("a decimal")
+    }
+
+    #[test]
+    fn orders_fit_any_instrument_and_price() {
+        let list = |symbol: &str, tick: &str, step: &str, notional: &str| {
+            format!(
+                r#"{{"symbols":[{{"symbol":"{symbol}","status":"TRADING","baseAsset":"X","quoteAsset":"USDT",
+                "pricePrecision":8,"quantityPrecision":8,"filters":[
+                {{"filterType":"PRICE_FILTER","minPrice":"{tick}","maxPrice":"1000000","tickSize":"{tick}"}},
+                {{"filterType":"LOT_SIZE","minQty":"{step}","maxQty":"100000000","stepSize":"{step}"}},
+                {{"filterType":"MIN_NOTIONAL","notional":"{notional}"}}]}}]}}"#
+            )
+        };
+        for (symbol, tick, step, notional, price, order) in [
+            ("BTCUSDT", "0.10", "0.001", "50", "64000.1", "0.001"),
+            ("BTCUSDT", "0.10", "0.001", "50", "27000.1", "0.003"),
+            ("SUSHIUSDT", "0.0010", "1", "5", "7.7910", "7"),
+            ("AKROUSDT", "0.00001", "1", "5", "0.01234", "4052"),
+        ] {
+            let list = list(symbol, tick, step, notional);
+            let found = find_instruments(Product::BinanceUsdm, list.as_bytes(), &[symbol]).expect("a listing");
+            let sizes = sizes(&found[0], (decimal(price), decimal(price))).expect("a size");
+            assert_eq!(sizes.order, decimal(order), "{symbol} at {price}");
+            assert_eq!(sizes.position_max, sizes.order * decimal("50"));
+            assert!(
+                sizes.order * decimal(price) >= decimal(notional)
+                    && sizes.notional_max >= sizes.order_max * decimal(price)
+            );
+        }
+        let list = list("X", "0.1", "0.001", "5");
+        let found = find_instruments(Product::BinanceUsdm, list.as_bytes(), &["X"]).expect("a listing");
+        assert_eq!(sizes(&found[0], (Decimal::ZERO, Decimal::ZERO)), None);
+    }
 }

@@ -17,7 +17,7 @@ use spinbook_feed::venue::binance::exchange::BinanceExchange;
 use crate::cli::ExchangeArgs;
 use crate::command::{Context, Done, check_venue};
 use crate::error::{Exit, Failure};
-use crate::exchange_child::{PARENT_VARIABLE, Ready};
+use crate::exchange_child::{MarketEnd, PARENT_VARIABLE, Ready};
 use crate::signals::Interrupts;
 use crate::simulated::{self, CaFile, MarketChoice, Simulated, TestKeys};
 
@@ -93,30 +93,52 @@ fn bind_failure(error: ServerError, arguments: &ExchangeArgs) -> Failure {
 
 /// Says where it serves and with which keys: one line of JSON, or a few lines for people.
 fn announce(ready: &Ready, context: Context) -> Result<(), Failure> {
-    let text = if context.json {
-        serde_json::to_string(ready).expect("a struct of strings is JSON")
-    } else {
-        format!(
-            "{} serves {}\n  market       {}\n  REST         {}\n  streams      {}/stream?streams=… or {}/ws/…\n  \
-             WebSocket API {}\n  trust        {}\n  HMAC key     {}\n  HMAC secret  {}\n  Ed25519 key  {}\n{}Ctrl-C ends it.",
-            ready.venue,
-            ready.symbols.join(" "),
-            ready.market,
-            ready.rest_url,
-            ready.stream_url,
-            ready.stream_url,
-            ready.ws_api_url,
-            ready.ca_file.display(),
-            ready.api_key,
-            ready.secret,
-            ready.api_key_ed25519,
-            ready.private_key,
-        )
-    };
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::failed("cannot write to standard output").because(error))
+    if context.json {
+        return say(&serde_json::to_string(ready).expect("a struct of strings is JSON"));
+    }
+    say(&announcement(ready))
+}
+
+/// What people need to use it: addresses, whom to trust, keys, and a first request.
+fn announcement(ready: &Ready) -> String {
+    let (time_path, depth_path) = Product::from_name(&ready.venue)
+        .map_or(("", ""), |product| (product.card().time_path, product.card().depth_path));
+    let symbol = ready.symbols.first().map_or("BTCUSDT", String::as_str);
+    let stream = format!("{}@depth@100ms", symbol.to_lowercase());
+    let (rest, ca_file) = (&ready.rest_url, ready.ca_file.display());
+    let mut lines = vec![
+        format!("The simulated exchange {} serves {}", ready.venue, ready.symbols.join(" ")),
+        String::new(),
+        format!("  market         {}", ready.market),
+        format!("  REST           {rest}"),
+        format!("  streams        {0}/stream?streams={stream}   or {0}/ws/{stream}", ready.stream_url),
+        format!("  WebSocket API  {}{}", ready.ws_api_url, ws_api_path(&ready.venue)),
+        format!("  trust (CA)     {ca_file}"),
+        String::new(),
+        "Test keys of this run, worth nothing elsewhere:".to_owned(),
+        format!("  HMAC key       {}", ready.api_key),
+        format!("  HMAC secret    {}", ready.secret),
+        format!("  Ed25519 key    {}", ready.api_key_ed25519),
+    ];
+    lines.extend(ready.private_key.trim_end().lines().map(|line| format!("                 {line}")));
+    lines.extend([
+        String::new(),
+        "Try it:".to_owned(),
+        format!("  curl --cacert {ca_file} {rest}{time_path}"),
+        format!("  curl --cacert {ca_file} '{rest}{depth_path}?symbol={symbol}&limit=5'"),
+        String::new(),
+        "The market starts with the first stream that is opened. Ctrl-C ends the exchange.".to_owned(),
+    ]);
+    lines.join("\n")
+}
+
+/// Where the venue's own WebSocket API is.
+fn ws_api_path(venue: &str) -> &'static str {
+    match Product::from_name(venue) {
+        Some(Product::BinanceSpot) => "/ws-api/v3",
+        Some(Product::BinanceUsdm) => "/ws-fapi/v1",
+        None => "",
+    }
 }
 
 fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Failure> {
@@ -124,6 +146,7 @@ fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Fail
     let mut interrupts = Interrupts::install().map_err(|error| fail(&error))?;
     let orphaned = watch_parent().map_err(|error| fail(&error))?;
     let mut next_check = Nanos::ZERO;
+    let mut market_goes = true;
     loop {
         let now = clock.now();
         if now >= next_check {
@@ -131,11 +154,35 @@ fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Fail
             if interrupts.count() > 0 || orphaned.load(Ordering::Relaxed) {
                 return Ok(());
             }
+            if market_goes && server.exchange().is_market_over() {
+                market_goes = false;
+                say_market_is_over(server.exchange().market_error())?;
+            }
         }
         let deadline = server.next_deadline().min(next_check);
         let wait = Duration::from_nanos((deadline - now).0.max(0).unsigned_abs());
         server.turn(wait, clock).map_err(|error| fail(&error))?;
     }
+}
+
+/// A parent is told on a line of JSON, people in the log.
+fn say_market_is_over(error: Option<&str>) -> Result<(), Failure> {
+    match error {
+        None => tracing::info!("the market is over: everything recorded was played; orders are still taken"),
+        Some(error) => tracing::error!("the market is over: {error}"),
+    }
+    if std::env::var_os(PARENT_VARIABLE).is_none() {
+        return Ok(());
+    }
+    let end = MarketEnd { market_over: true, error: error.map(str::to_owned) };
+    say(&serde_json::to_string(&end).expect("a struct of texts is JSON"))
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::failed("cannot write to standard output").because(error))
 }
 
 /// As a child: a flag that is raised when the parent is gone, however it went.

@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::paper_rig::PaperRig;
 use crate::simulated::TestKeys;
 use crate::topology::Cores;
-use crate::trade::{self, KeyPair, KeyText, Keys, Plan, RunMode, Venue};
+use crate::trade::{self, Alive, KeyPair, KeyText, Keys, MarketLife, Plan, RunMode, Venue};
 
 /// Runs `spinbook run`.
 ///
@@ -45,26 +45,26 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
             }
             let keys = keys_of(market)?;
             let plan = plan(RunMode::Live, &config, product, &venue, &venue, keys, arguments, cores);
-            finish(plan, context, &mut || Ok(()))
+            finish(plan, context, &mut || Ok(MarketLife::Goes))
         }
         Mode::Shadow => {
             let keys = keys_of(market)?;
             let plan = plan(RunMode::Shadow, &config, product, &venue, &venue, keys, arguments, cores);
-            finish(plan, context, &mut || Ok(()))
+            finish(plan, context, &mut || Ok(MarketLife::Goes))
         }
         Mode::Paper => {
             let rig = PaperRig::start(market, product, &venue, cores.rest)?;
             let keys = Keys::Given(paper_keys(&rig.keys, product));
             let plan = plan(RunMode::Paper, &config, product, &venue, &rig.orders, keys, arguments, cores);
             finish(plan, context, &mut || match rig.is_running() {
-                true => Ok(()),
+                true => Ok(MarketLife::Goes),
                 false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
             })
         }
     }
 }
 
-fn finish(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Failure>) -> Result<Done, Failure> {
+fn finish(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Done, Failure> {
     if let Some(core) = plan.cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);

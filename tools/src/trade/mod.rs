@@ -152,6 +152,29 @@ pub struct Plan {
     pub seed: Option<u64>,
 }
 
+/// Whether what a run stands on goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketLife {
+    /// It does.
+    Goes,
+    /// The market has been played to its end: so the run ends, in order.
+    Over,
+}
+
+/// Asked now and then while a run works; its failure ends the run.
+pub type Alive<'a> = &'a mut dyn FnMut() -> Result<MarketLife, Failure>;
+
+/// Why a run stopped trading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Its time was over, or something it stands on broke, which was said.
+    Due,
+    /// Ctrl-C or the kill file.
+    Interrupted,
+    /// The market was over.
+    MarketOver,
+}
+
 /// A run that is over, with everything the report is made from.
 pub struct Finished {
     /// What was planned.
@@ -166,8 +189,8 @@ pub struct Finished {
     pub venue_failure: Option<Failure>,
     /// From the first connection to the last.
     pub elapsed: Duration,
-    /// Whether Ctrl-C ended it.
-    pub interrupted: bool,
+    /// Why it stopped trading.
+    pub stop: Stop,
 }
 
 /// What the venue says about the account.
@@ -182,11 +205,11 @@ pub struct VenueSide {
     pub open_orders: usize,
 }
 
-/// Runs a plan to its end. `alive` is asked now and then and ends the run with its failure.
+/// Runs a plan to its end.
 ///
 /// # Errors
 /// It could not start, or something it stands on broke.
-pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), Failure>) -> Result<Finished, Failure> {
+pub fn run(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Finished, Failure> {
     // Until here Ctrl-C ends the program at once, however slow the venue is: nothing is ordered yet.
     let prepared = prepare(&plan)?;
     let mut interrupts =
@@ -199,7 +222,7 @@ pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), F
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
     let mut screen = Screen::open(context);
-    let interrupted = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, alive)?;
+    let stop = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, alive)?;
     let left_at_once = drain(&running, &mut watch, &mut screen, &mut interrupts);
     drop(screen);
     let ended = running.stop().map_err(fail)?;
@@ -215,40 +238,48 @@ pub fn run(plan: Plan, context: Context, alive: &mut dyn FnMut() -> Result<(), F
         Ok(venue) => (venue, None),
         Err(failure) => (None, Some(failure)),
     };
-    Ok(Finished { plan, instruments, ended, venue, venue_failure, elapsed, interrupted })
+    Ok(Finished { plan, instruments, ended, venue, venue_failure, elapsed, stop })
 }
 
-/// Waits for the end of the run: time, Ctrl-C, or something that broke. True if interrupted.
+/// Waits for the end of the run: time, Ctrl-C, the market's end, or something that broke.
 fn watch_run(
     plan: &Plan,
     running: &Running<Spread>,
     watch: &mut Watch,
     screen: &mut Screen,
     interrupts: &mut Interrupts,
-    alive: &mut dyn FnMut() -> Result<(), Failure>,
-) -> Result<bool, Failure> {
+    alive: Alive<'_>,
+) -> Result<Stop, Failure> {
     let begun = Instant::now();
     let mut drawn = begun;
     loop {
         if interrupts.count() > 0 {
-            return Ok(true);
+            return Ok(Stop::Interrupted);
         }
         if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
-            return Ok(false);
+            return Ok(Stop::Due);
         }
         if running.has_failed() {
             tracing::error!("a thread ended by itself: stopping");
-            return Ok(false);
+            return Ok(Stop::Due);
         }
         if running.io_shared.halted.load(Ordering::Relaxed) {
             // Only a person can say that it may go on, and a person starts it again.
             tracing::error!("trading was halted: stopping");
-            return Ok(false);
+            return Ok(Stop::Due);
         }
-        if let Err(failure) = alive() {
-            // Orders may be open somewhere; the drain says what it cannot confirm.
-            tracing::error!("{failure}");
-            return Ok(false);
+        match alive() {
+            Ok(MarketLife::Goes) => {}
+            Ok(MarketLife::Over) => {
+                let after = begun.elapsed().as_secs();
+                tracing::info!("the market is over after {after} s: everything recorded was played; ending in order");
+                return Ok(Stop::MarketOver);
+            }
+            Err(failure) => {
+                // Orders may be open somewhere; the drain says what it cannot confirm.
+                tracing::error!("{failure}");
+                return Ok(Stop::Due);
+            }
         }
         if drawn.elapsed() >= SCREEN_INTERVAL {
             drawn = Instant::now();
@@ -263,12 +294,16 @@ fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, inte
     let already = interrupts.count();
     tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
     running.drain();
+    let mut drawn = Instant::now();
     while !running.is_drained() {
         if interrupts.count() > already.max(1) || (already == 0 && interrupts.count() > 0) {
             tracing::error!("left at once: {}", watch.open_orders_text());
             return true;
         }
-        screen.draw(watch);
+        if drawn.elapsed() >= SCREEN_INTERVAL {
+            drawn = Instant::now();
+            screen.draw(watch);
+        }
         std::thread::sleep(WATCH_INTERVAL);
     }
     false

@@ -12,7 +12,7 @@ use crate::assembly::atoms_text;
 use crate::command::Done;
 use crate::error::{Exit, Failure};
 use crate::report::{Account, Books, HotAllocations, Orders, Percentiles, RunReport};
-use crate::trade::Finished;
+use crate::trade::{Finished, Stop};
 
 /// Turns a finished run into what is printed, with its exit code.
 ///
@@ -25,7 +25,15 @@ pub fn report(finished: &Finished) -> Result<Done, Failure> {
         tracing::error!("{problem}");
     }
     let exit = exit_of(finished, &report);
-    Ok(Done::new(report.to_text(), report.to_json()).with_exit(exit))
+    let end = match (finished.stop, finished.plan.seconds) {
+        (Stop::Due, _) => None,
+        (Stop::Interrupted, _) => Some("interrupted: everything was cancelled first".to_owned()),
+        (Stop::MarketOver, Some(seconds)) => {
+            Some(format!("the market was over before the {seconds} s that were asked for"))
+        }
+        (Stop::MarketOver, None) => Some("the market was over".to_owned()),
+    };
+    Ok(Done::new(report.to_text(end.as_deref()), report.to_json()).with_exit(exit))
 }
 
 fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
@@ -154,7 +162,7 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
     if report.orders.unknown > 0 {
         problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
     }
-    if report.books.live == 0 {
+    if report.books.live == 0 && !silence_is_due(finished) {
         problems.push("no book was live at the end".to_owned());
     }
     if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
@@ -163,17 +171,23 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
     problems
 }
 
+/// A book that was live goes stale when its market is over: that is no fault of it.
+fn silence_is_due(finished: &Finished) -> bool {
+    let was_live = finished.ended.hot.0.counters().value(Counter::Snapshots) > 0;
+    finished.stop == Stop::MarketOver && was_live
+}
+
 fn exit_of(finished: &Finished, report: &RunReport) -> Exit {
     if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
         return Exit::Wrong;
     }
     let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
     if open
-        || report.books.live == 0
+        || (report.books.live == 0 && !silence_is_due(finished))
         || finished.venue_failure.is_some()
         || finished.ended.gateway.halt_message().is_some()
     {
         return Exit::Failed;
     }
-    if finished.interrupted { Exit::Interrupted } else { Exit::Done }
+    if finished.stop == Stop::Interrupted { Exit::Interrupted } else { Exit::Done }
 }

@@ -91,6 +91,8 @@ fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let bids = visible(&state.bids, bids_room);
     let [ours, price, quantity] = [10, 10, 10];
     let bar_cells = usize::from(area.width.saturating_sub(ours + price + quantity + 3));
+    // The longest bar is that of the largest quantity on the screen.
+    let largest = asks.iter().chain(&bids).map(|row| row.share_permille).max().unwrap_or(0).max(1);
     let blank = (room - bids_room).saturating_sub(asks.len());
     let trade = match &state.last_trade {
         Some(trade) => {
@@ -100,9 +102,9 @@ fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     };
     let between = Row::new(trade).style(dim());
     let rows = std::iter::repeat_n(Row::new([""]), blank)
-        .chain(asks.into_iter().rev().map(|row| ladder_row(row, Color::Red, bar_cells)))
+        .chain(asks.into_iter().rev().map(|row| ladder_row(row, Color::Red, largest, bar_cells)))
         .chain(std::iter::once(between))
-        .chain(bids.into_iter().map(|row| ladder_row(row, Color::Green, bar_cells)));
+        .chain(bids.into_iter().map(|row| ladder_row(row, Color::Green, largest, bar_cells)));
     let widths =
         [Constraint::Length(ours), Constraint::Length(price), Constraint::Length(quantity), Constraint::Fill(1)];
     let head = Row::new([right("ours"), right("price"), right("quantity"), Cell::new("")]).style(dim());
@@ -110,20 +112,20 @@ fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     frame.render_widget(Table::new(rows, widths).header(head).block(section(&title)), area);
 }
 
-fn ladder_row(row: &LadderRow, color: Color, bar_cells: usize) -> Row<'static> {
+fn ladder_row(row: &LadderRow, color: Color, largest: u16, bar_cells: usize) -> Row<'static> {
     let own = row.own.as_ref().map(|own| format!("{own} ►")).unwrap_or_default();
     let style = if row.own.is_some() { Style::new().fg(color).bold() } else { Style::new().fg(color) };
     Row::new([
         right(own).style(Style::new().fg(Color::Cyan).bold()),
         right(row.price.clone()).style(style),
         right(row.quantity.clone()).style(style),
-        Cell::from(bar(row.share_permille, bar_cells)).style(Style::new().fg(color).dim()),
+        Cell::from(bar(row.share_permille, largest, bar_cells)).style(Style::new().fg(color).dim()),
     ])
 }
 
 /// A bar of up to this many cells, to an eighth of a cell.
-fn bar(share_permille: u16, cells: usize) -> String {
-    let eighths = usize::from(share_permille.min(1000)) * cells * 8 / 1000;
+fn bar(share_permille: u16, largest: u16, cells: usize) -> String {
+    let eighths = usize::from(share_permille.min(largest)) * cells * 8 / usize::from(largest);
     // What is there is seen, however little it is.
     let eighths = if share_permille > 0 && cells > 0 { eighths.max(1) } else { eighths };
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
@@ -257,25 +259,26 @@ mod tests {
     fn a_small_terminal_shows_everything_that_was_promised() {
         let picture = picture(80, 24, &full_state());
         println!("{picture}");
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let head = line(&picture, "spinbook");
         assert!(head.contains("demo binance-usdm BTCUSDT  book live  trading active"), "{head}");
         assert!(head.ends_with("12 of 30 s "), "{head}");
         for (text, beside) in [
-            ("64000.3      0.750", "0.010 ►"),
-            ("64000.1      1.250", "0.001 ►"),
-            ("buy    64000.2      0.004", "last"),
-            ("bid ", "0.009 open"),
-            ("ask ", "0.000 canceling"),
+            ("64000.3 0.750", "0.010 ►"),
+            ("64000.1 1.250", "0.001 ►"),
+            ("buy 64000.2 0.004", "last"),
+            ("bid 64000.1", "0.010 0.009 open"),
+            ("ask 64000.3", "0.010 0.000 canceling"),
             ("position 0.003 BTC", "fills 3"),
             ("profit -0.12 USDT", "fees 0.04"),
-            ("decode→order", "420 ns 4.0 us 9.0 us  20 us"),
-            ("wire→wire", "52 us 310 us 2.0 ms 3.0 ms"),
+            ("decode→order 420 ns 4.0 us", "9.0 us 20 us"),
+            ("wire→wire 52 us 310 us", "2.0 ms 3.0 ms"),
             ("frames 12345", "gaps 1"),
-            ("sent 41", "resyncs 2"),
-            ("acked 40", "canceled 30"),
+            ("resyncs 2", "sent 41"),
+            ("acked 40 filled 7", "canceled 30"),
             ("rejected 1", "hot allocs 0"),
         ] {
-            let found = picture.lines().any(|line| line.contains(text) && line.contains(beside));
+            let found = picture.lines().map(squeezed).any(|line| line.contains(text) && line.contains(beside));
             assert!(found, "no line with `{text}` and `{beside}` in\n{picture}");
         }
         line(&picture, "WARN a connection ended");
@@ -291,7 +294,7 @@ mod tests {
         let bars = |text: &str| line(&picture, text).matches('█').count();
         assert!(bars("2.000") > bars("1.250 ") && bars("1.250 ") > bars("0.500"), "{picture}");
         assert_eq!(
-            (bar(1000, 4), bar(500, 4), bar(1, 4), bar(0, 4)),
+            (bar(800, 800, 4), bar(400, 800, 4), bar(1, 800, 4), bar(0, 800, 4)),
             ("████".into(), "██".into(), "▏".into(), "".into())
         );
     }
