@@ -23,6 +23,7 @@ use spinbook_feed::websocket::{Message, MessageReader, Opcode};
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
+// SAFETY: the C library's own entry points, with the types that it documents for those without the prefix.
 unsafe extern "C" {
     fn __libc_malloc(bytes: usize) -> *mut c_void;
     fn __libc_calloc(count: usize, bytes: usize) -> *mut c_void;
@@ -39,6 +40,7 @@ fn called() {
 
 // The linker prefers these to the C library's own, for Rust's allocator and for C code in this program alike.
 
+// SAFETY: of each of them: the name is that of the function whose contract it keeps by handing the call on.
 #[unsafe(no_mangle)]
 extern "C" fn malloc(bytes: usize) -> *mut c_void {
     called();

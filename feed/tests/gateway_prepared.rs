@@ -44,7 +44,7 @@ fn sides() -> Vec<(Product, bool, BinanceOrders)> {
 
 fn request<'a>(random: &mut Random, instrument: &'a Instrument) -> Request<'a> {
     let order = OrderId::new(1 + random.size(31) as u32, random.size(32) as u32);
-    let sign = if random.next() % 50 == 0 { -1 } else { 1 };
+    let sign = if random.next().is_multiple_of(50) { -1 } else { 1 };
     match random.next() % 4 {
         0 => Request::Cancel(OrderName { instrument, order, venue_order: 0 }),
         1 => Request::Cancel(OrderName { instrument, order, venue_order: random.size(64) }),

@@ -113,7 +113,12 @@ impl VenueRest {
         if offset.0.abs() > CLOCK_OFFSET_MAX.0 {
             return Err(Failure::failed("this machine's clock disagrees with the venue's")
                 .at(&self.base)
-                .because(format!("it is {} ms off, {} ms are allowed", -offset.millis(), CLOCK_OFFSET_MAX.millis()))
+                .because(format!(
+                    "it is {} ms {} the venue's, {} ms are allowed",
+                    offset.millis().abs(),
+                    if offset > Nanos::ZERO { "behind" } else { "ahead of" },
+                    CLOCK_OFFSET_MAX.millis()
+                ))
                 .next(
                     "synchronise it (chrony, systemd-timesyncd) and start again; `spinbook doctor` shows its state",
                 ));

@@ -28,12 +28,13 @@ fn slow_frame_fault(nth: u64, action: &str) -> String {
     frame_fault(nth, action) + SNAPSHOT_WAITS
 }
 
-/// The lines that the run showed, once a second: whether the book was quotable, and how many orders were open.
-fn shown(err: &str) -> Vec<(bool, u64)> {
+/// The lines that the run showed, once a second: whether the book was quotable, and how many quotes of ours stood.
+fn shown(err: &str) -> Vec<(bool, usize)> {
     let line = |line: &str| {
         let (_, rest) = line.split_once("BTCUSDT ")?;
-        let (_, orders) = rest.split_once(" orders ")?;
-        Some((rest.starts_with("live "), orders.split(',').next()?.parse().ok()?))
+        let (_, ours) = rest.split_once(" ours ")?;
+        let (quotes, _) = ours.split_once("  ")?;
+        Some((rest.starts_with("live "), quotes.split(" / ").filter(|quote| *quote != "-").count()))
     };
     err.lines().filter(|text| text.contains(" s  BTCUSDT ")).filter_map(line).collect()
 }

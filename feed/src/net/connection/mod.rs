@@ -283,6 +283,7 @@ impl Connection {
     }
 
     /// Tells the peer why the connection fails (1009, 1002 or 1007) as far as the socket takes it.
+    // cold: the connection ends here
     #[cold]
     fn refuse(&mut self, error: WebSocketError) -> ConnectionError {
         self.say_close(Some(error.close_code()));

@@ -1,25 +1,26 @@
-//! HOT: levels of a depth update by AVX2: where all quotes are first, then every level on its own.
+//! HOT: frames by AVX2: the header against its template, where all commas are, then every level on its own.
 //!
-//! Price and quantity of a level are converted together, one in each half of a register. Every byte is
-//! checked: quotes by their distances, what lies between them by comparison, digits and the place of the
-//! dot inside the register.
+//! Price and quantity of a level are converted together, one in each half of a register, two levels at a
+//! time. Every byte is checked: what lies around commas by comparison, what lies between by its length, digits
+//! and the place of the dot inside the register.
 #![allow(unsafe_code)]
 
 use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
 
-use super::Scales;
-use crate::venue::market::LevelScratch;
+use super::shape::Shapes;
+use super::template::Template;
+use crate::venue::market::{LevelScratch, Message};
 
-/// Quotes that one frame may have behind its header: four a level, two sides, and the name of the second.
-const QUOTES_MAX: usize = 8 * LEVELS_PER_MESSAGE_MAX + 64;
-/// Bytes looked at in one step of the search for quotes.
+/// Commas that one frame may have behind its header: two a level, one between the sides.
+const COMMAS_MAX: usize = 4 * LEVELS_PER_MESSAGE_MAX + 8;
+/// Bytes looked at in one step of the search for commas.
 const BLOCK: usize = 64;
 
 /// The scanner's scratch; that it exists proves that the processor has AVX2, BMI1 and BMI2.
 pub(super) struct Avx2 {
-    /// Offsets of quotes from the frame's start, with room for one block of nothing but quotes.
+    /// Offsets of commas from the frame's start, one entry before them, and room for a block of nothing else.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "never made on other processors"))]
-    quotes: Box<[u32]>,
+    commas: Box<[u32]>,
 }
 
 impl core::fmt::Debug for Avx2 {
@@ -34,14 +35,14 @@ impl Avx2 {
         None
     }
 
-    pub(super) fn sides(
+    pub(super) fn scan(
         &mut self,
+        _template: &Template,
+        _shapes: &Shapes,
         _padded: &[u8],
-        _start: usize,
         _length: usize,
-        _scales: Scales,
         _levels: &mut LevelScratch,
-    ) -> Option<usize> {
+    ) -> Option<Message> {
         None
     }
 }
@@ -55,26 +56,32 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt");
-        able.then(|| Avx2 { quotes: vec![0; QUOTES_MAX + BLOCK].into_boxed_slice() })
+        able.then(|| Avx2 { commas: vec![0; 1 + COMMAS_MAX + BLOCK].into_boxed_slice() })
     }
 
-    /// Reads both sides from `start`, which is behind `"b":[`, up to the bracket that closes `"a":[`; gives
-    /// the index behind it. `None`: not of the known shape (levels are then undefined, but not applied).
-    #[inline]
-    pub(super) fn sides(
+    /// The message in `padded[..length]`, if it fits the template and its numbers the shapes. `None`: another way
+    /// must find out (levels are then undefined, but not applied).
+    #[inline(always)]
+    pub(super) fn scan(
         &mut self,
+        template: &Template,
+        shapes: &Shapes,
         padded: &[u8],
-        start: usize,
         length: usize,
-        scales: Scales,
         levels: &mut LevelScratch,
-    ) -> Option<usize> {
-        if start < kernel::LANE || start > length || padded.len() < length + BLOCK {
+    ) -> Option<Message> {
+        let tail_start = length.checked_sub(template.tail.length)?;
+        // The shortest middle is that of a best bid/ask, the shortest header is longer than two lanes.
+        if template.head.length < 2 * super::shape::LANE
+            || template.head.length + 3 > tail_start
+            || padded.len() < length + BLOCK
+            || self.commas.len() < 1 + COMMAS_MAX + BLOCK
+        {
             return None;
         }
-        // SAFETY: `self` exists, so `detect` found the features; the bounds that the kernel names were
-        // just checked.
-        unsafe { kernel::sides(&mut self.quotes, padded, start, length, scales, levels) }
+        // SAFETY: `self` exists, so `detect` found the features; the bounds that the kernel names were just
+        // checked.
+        unsafe { kernel::scan(&mut self.commas, template, shapes, padded, tail_start, levels) }
     }
 }
 
@@ -84,13 +91,10 @@ mod kernel {
 
     use spinbook_engine::types::{Level, Lots, Side, Tick};
 
-    use super::super::cursor::Cursor;
-    use super::{BLOCK, QUOTES_MAX, Scales};
-    use crate::number::Scale;
-    use crate::venue::market::LevelScratch;
-
-    /// Bytes of one half of the register: the longest number that is converted in it.
-    pub(super) const LANE: usize = 16;
+    use super::super::shape::{LANE, Shape, Shapes};
+    use super::super::template::{self, Expected, NUMBERS, Numbers, Template};
+    use super::{BLOCK, COMMAS_MAX};
+    use crate::venue::market::{LevelScratch, Message, UpdateIds};
 
     /// Bytes 16-`n`.. from here mask the last `n` bytes of a lane.
     static LAST_BYTES: [u8; 2 * LANE] = {
@@ -103,274 +107,480 @@ mod kernel {
         bytes
     };
 
-    /// What a number with `decimals` looks like when it ends at a lane's end.
-    #[derive(Clone, Copy)]
-    struct Shape {
-        /// What `'.' - '0'` is where the dot must be, zero elsewhere.
-        dot: [u8; LANE],
-        /// Largest value of a byte after subtracting `'0'` and the dot.
-        largest: [u8; LANE],
-        /// Closes the gap that the dot leaves.
-        order: [u8; LANE],
-        /// Shortest text: one digit, and a dot with decimals if there are any.
-        shortest: usize,
+    /// Two lanes from two places.
+    ///
+    /// # Safety
+    /// The processor has the features; 16 bytes can be read from both.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn both(low: *const u8, high: *const u8) -> __m256i {
+        // SAFETY: the caller's promise; the loads need no alignment.
+        let (low, high) = unsafe { (_mm_loadu_si128(low.cast()), _mm_loadu_si128(high.cast())) };
+        _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
     }
 
-    impl Shape {
-        #[inline]
-        fn new(scale: &Scale) -> Option<Shape> {
-            let decimals = usize::from(scale.decimals());
-            if decimals > LANE - 2 {
-                return None;
-            }
-            let mut shape = Shape { dot: [0; LANE], largest: [9; LANE], order: [0; LANE], shortest: 1 };
-            if decimals == 0 {
-                for (index, slot) in shape.order.iter_mut().enumerate() {
-                    *slot = index as u8;
-                }
-                return Some(shape);
-            }
-            let dot = LANE - 1 - decimals;
-            shape.shortest = decimals + 2;
-            shape.dot[dot] = b'.'.wrapping_sub(b'0');
-            shape.largest[dot] = 0;
-            for (index, slot) in shape.order.iter_mut().enumerate() {
-                *slot = match index {
-                    0 => 0x80,
-                    _ if index <= dot => index as u8 - 1,
-                    _ => index as u8,
-                };
-            }
-            Some(shape)
-        }
-    }
-
-    /// The constants of one frame, in registers.
+    /// The constants of an instrument's two numbers, in registers.
     #[derive(Clone, Copy)]
     struct Constants {
-        dot: __m256i,
-        largest: __m256i,
+        pattern: __m256i,
+        limit: __m256i,
         order: __m256i,
+        /// Masks of the shortest price and quantity: longer ones follow.
+        price_masks: *const u8,
+        quantity_masks: *const u8,
     }
 
     impl Constants {
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
         #[inline]
-        fn new(price: &Shape, quantity: &Shape) -> Constants {
-            Constants {
-                dot: both(&price.dot, &quantity.dot),
-                largest: both(&price.largest, &quantity.largest),
-                order: both(&price.order, &quantity.order),
-            }
-        }
-    }
-
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    #[inline]
-    fn both(price: &[u8; LANE], quantity: &[u8; LANE]) -> __m256i {
-        let mut bytes = [0u8; 2 * LANE];
-        bytes[..LANE].copy_from_slice(price);
-        bytes[LANE..].copy_from_slice(quantity);
-        // SAFETY: the array is 32 bytes long and the load needs no alignment.
-        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-    }
-
-    /// Offsets of all quotes in `padded[start..length]`; `None` if there are more than a message may have.
-    ///
-    /// # Safety
-    /// The processor has the features; `padded` is at least `length + BLOCK` long; `quotes` has room for
-    /// `QUOTES_MAX + BLOCK`.
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    #[inline]
-    unsafe fn find_quotes(quotes: &mut [u32], padded: &[u8], start: usize, length: usize) -> Option<usize> {
-        let quote = _mm256_set1_epi8(b'"' as i8);
-        let mut found = 0usize;
-        let mut at = start;
-        while at < length {
-            // SAFETY: at < length and 64 bytes lie behind `length`.
-            let (low, high) = unsafe {
-                let block = padded.as_ptr().add(at);
-                (_mm256_loadu_si256(block.cast()), _mm256_loadu_si256(block.add(32).cast()))
-            };
-            let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, quote)) as u32;
-            let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, quote)) as u32;
-            let mut mask = u64::from(low) | (u64::from(high) << 32);
-            if length - at < BLOCK {
-                mask = _bzhi_u64(mask, (length - at) as u32);
-            }
-            let count = mask.count_ones() as usize;
-            if found > QUOTES_MAX {
-                return None;
-            }
-            // SAFETY: `found` is at most QUOTES_MAX and a block writes at most BLOCK entries.
-            let target = unsafe { quotes.as_mut_ptr().add(found) };
-            let mut index = 0;
-            // Blocks hold about eight quotes: write eight without asking, more in steps.
-            while index < count {
-                for step in 0..8 {
-                    // SAFETY: index + step < BLOCK, because index < count <= 64 in steps of eight.
-                    unsafe { target.add(index + step).write(at as u32 + _tzcnt_u64(mask) as u32) };
-                    mask = _blsr_u64(mask);
+        fn new(shapes: &Shapes) -> Constants {
+            let (price, quantity) = (&shapes.price, &shapes.quantity);
+            let masks = |shape: &Shape| LAST_BYTES.as_ptr().wrapping_add(shape.shortest as usize);
+            // SAFETY: all arrays are 16 bytes long.
+            unsafe {
+                Constants {
+                    pattern: both(price.pattern.as_ptr(), quantity.pattern.as_ptr()),
+                    limit: both(price.limit.as_ptr(), quantity.limit.as_ptr()),
+                    order: both(price.order.as_ptr(), quantity.order.as_ptr()),
+                    price_masks: masks(price),
+                    quantity_masks: masks(quantity),
                 }
-                index += 8;
             }
-            found += count;
-            at += BLOCK;
         }
-        (found <= QUOTES_MAX).then_some(found)
     }
 
-    /// Price and quantity that end before `price_end` and `quantity_end`, as mantissas; `errors` collects
-    /// every byte that does not belong.
+    /// What did not fit, collected over a frame.
+    struct Wrong {
+        bytes: __m256i,
+        lengths: __m128i,
+        literals: u64,
+    }
+
+    impl Wrong {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        #[inline]
+        fn nothing(&self) -> bool {
+            let lengths = _mm256_castsi128_si256(self.lengths);
+            let vector = _mm256_or_si256(self.bytes, lengths);
+            _mm256_testz_si256(vector, vector) == 1 && self.literals == 0
+        }
+    }
+
+    /// Sixteen digits a lane to four groups of four a lane.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    fn fours(digits: __m256i) -> __m256i {
+        let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
+        _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x0001_0064))
+    }
+
+    /// The numbers of two registers of groups: low lane and high lane of the first, then of the second.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    fn join(first: __m256i, second: __m256i) -> __m256i {
+        let packed = _mm256_packus_epi32(first, second);
+        let eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(0x0001_2710));
+        let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
+        let sums = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights));
+        _mm256_permute4x64_epi64::<0b11_01_10_00>(sums)
+    }
+
+    /// Price and quantity that end before `price_end` and `quantity_end`, in groups of four digits.
     ///
     /// # Safety
-    /// The processor has the features; both ends lie in `padded` and are at least [`LANE`]; both lengths are
-    /// at most [`LANE`].
+    /// The processor has the features; 16 bytes lie before both ends; the masks lie in [`LAST_BYTES`].
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
     unsafe fn convert(
-        padded: &[u8],
-        (price_end, price_length): (usize, usize),
-        (quantity_end, quantity_length): (usize, usize),
-        constants: Constants,
-        errors: &mut __m256i,
-    ) -> (u64, u64) {
-        // SAFETY: the caller's promise: 16 bytes before each end, and a mask offset of 0..=16.
-        let (price, quantity, price_mask, quantity_mask) = unsafe {
-            (
-                _mm_loadu_si128(padded.as_ptr().add(price_end - LANE).cast()),
-                _mm_loadu_si128(padded.as_ptr().add(quantity_end - LANE).cast()),
-                _mm_loadu_si128(LAST_BYTES.as_ptr().add(price_length).cast()),
-                _mm_loadu_si128(LAST_BYTES.as_ptr().add(quantity_length).cast()),
-            )
+        (price_end, quantity_end): (*const u8, *const u8),
+        (price_mask, quantity_mask): (*const u8, *const u8),
+        constants: &Constants,
+        wrong: &mut __m256i,
+    ) -> __m256i {
+        // SAFETY: the caller's promise.
+        let (text, mask) =
+            unsafe { (both(price_end.sub(LANE), quantity_end.sub(LANE)), both(price_mask, quantity_mask)) };
+        let digits = _mm256_and_si256(_mm256_xor_si256(text, constants.pattern), mask);
+        *wrong = _mm256_or_si256(*wrong, _mm256_subs_epu8(digits, constants.limit));
+        fours(_mm256_shuffle_epi8(digits, constants.order))
+    }
+
+    /// What of the bytes at `text` is not as expected.
+    ///
+    /// # Safety
+    /// The processor has the features; whole blocks of the expected length can be read.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn unexpected<const BYTES: usize>(expected: &Expected<BYTES>, text: *const u8) -> __m256i {
+        let mut wrong = _mm256_setzero_si256();
+        let mut at = 0;
+        while at < expected.length {
+            // SAFETY: the arrays have whole blocks, `length` is within them, and the caller's promise.
+            let (text, pattern, limit) = unsafe {
+                (
+                    _mm256_loadu_si256(text.add(at).cast()),
+                    _mm256_loadu_si256(expected.pattern.as_ptr().add(at).cast()),
+                    _mm256_loadu_si256(expected.limit.as_ptr().add(at).cast()),
+                )
+            };
+            wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(_mm256_sub_epi8(text, pattern), limit));
+            at += template::BLOCK;
+        }
+        wrong
+    }
+
+    /// The numbers at a template's places.
+    ///
+    /// # Safety
+    /// The processor has the features; the frame fits the template.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn numbers(template: &Template, head: *const u8, tail: *const u8) -> Numbers {
+        let [time, first, last, previous] = &template.numbers;
+        let read = |place: &template::Place| {
+            let base = if place.in_tail { tail } else { head };
+            base.wrapping_add(place.end).wrapping_sub(LANE)
         };
-        let text = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(price), quantity);
-        let mask = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(price_mask), quantity_mask);
-        let digits = _mm256_and_si256(_mm256_sub_epi8(text, _mm256_set1_epi8(b'0' as i8)), mask);
-        let digits = _mm256_xor_si256(digits, constants.dot);
-        *errors = _mm256_or_si256(*errors, _mm256_subs_epu8(digits, constants.largest));
-        let digits = _mm256_shuffle_epi8(digits, constants.order);
-        // Join neighbours: tens, hundreds, ten thousands; eight digits in each 32-bit place.
-        let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
-        let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x0001_0064));
-        let fours = _mm256_packus_epi32(fours, fours);
-        let eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(0x0001_2710));
-        let price = _mm256_extract_epi64::<0>(eights) as u64;
-        let quantity = _mm256_extract_epi64::<2>(eights) as u64;
-        (join(price), join(quantity))
+        let zero = _mm256_set1_epi8(b'0' as i8);
+        let mut out = [0u64; NUMBERS];
+        // SAFETY: learned places end at least a lane behind the frame's start, and inside the frame.
+        unsafe {
+            let front = _mm256_sub_epi8(both(read(time), read(first)), zero);
+            let front = _mm256_and_si256(front, both(time.mask.as_ptr(), first.mask.as_ptr()));
+            let back = _mm256_sub_epi8(both(read(last), read(previous)), zero);
+            let back = _mm256_and_si256(back, both(last.mask.as_ptr(), previous.mask.as_ptr()));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), join(fours(front), fours(back)));
+        }
+        let [event_time_ms, first, last, previous] = out;
+        Numbers { event_time_ms, ids: UpdateIds { first, last, previous } }
     }
 
-    /// Two groups of eight digits: the first in the low half.
-    #[inline(always)]
-    fn join(eights: u64) -> u64 {
-        (eights & 0xffff_ffff) * 100_000_000 + (eights >> 32)
+    /// The comma masks' block at `block`, and whether there is a colon in it.
+    ///
+    /// # Safety
+    /// The processor has the features; 64 bytes can be read.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn bytes_equal(block: *const u8, byte: u8) -> u64 {
+        let byte = _mm256_set1_epi8(byte as i8);
+        // SAFETY: the caller's promise.
+        let (low, high) = unsafe { (_mm256_loadu_si256(block.cast()), _mm256_loadu_si256(block.add(32).cast())) };
+        let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)) as u32;
+        let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)) as u32;
+        u64::from(low) | (u64::from(high) << 32)
     }
 
-    /// A number too long for a lane, by the portable way.
-    #[cold]
-    fn long_number(padded: &[u8], start: usize, scale: &Scale) -> Option<i64> {
-        Cursor { buffer: padded, at: start }.decimal(scale)
-    }
-
-    #[inline(always)]
-    fn four_bytes(padded: &[u8], at: usize) -> Option<u32> {
-        Some(u32::from_le_bytes(*padded.get(at..)?.first_chunk::<4>()?))
+    /// Offsets of all commas in `start..end` go to `commas`; gives how many there are and the index of the one
+    /// before the only colon. `None` if there are too many of either, or no colon behind a comma.
+    ///
+    /// # Safety
+    /// The processor has the features; 64 bytes can be read behind `end`; `commas` has room for `COMMAS_MAX + BLOCK`.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn find_commas(commas: *mut u32, base: *const u8, start: usize, end: usize) -> Option<(usize, usize)> {
+        let (mut found, mut before_colon, mut colons) = (0usize, 0usize, 0u32);
+        let mut at = start;
+        while at < end {
+            // SAFETY: at < end and 64 bytes lie behind it.
+            let (mut mask, mut colon) = unsafe { (bytes_equal(base.add(at), b','), bytes_equal(base.add(at), b':')) };
+            if end - at < BLOCK {
+                mask = _bzhi_u64(mask, (end - at) as u32);
+                colon = _bzhi_u64(colon, (end - at) as u32);
+            }
+            if colon != 0 {
+                colons += colon.count_ones();
+                before_colon = found + (mask & _blsmsk_u64(colon)).count_ones() as usize;
+            }
+            let count = mask.count_ones() as usize;
+            // SAFETY: `found` is at most COMMAS_MAX and a block writes at most BLOCK entries.
+            let target = unsafe { commas.add(found) };
+            let mut index = 0;
+            // Blocks hold three to seven commas: write eight without asking, more in steps.
+            loop {
+                for step in 0..8 {
+                    // SAFETY: index + step < BLOCK, because index < count <= 64 in steps of eight, or zero.
+                    unsafe { target.add(index + step).write((at as u32).wrapping_add(_tzcnt_u64(mask) as u32)) };
+                    mask = _blsr_u64(mask);
+                }
+                index += 8;
+                if index >= count {
+                    break;
+                }
+            }
+            found += count;
+            if found > COMMAS_MAX {
+                return None;
+            }
+            at += BLOCK;
+        }
+        (colons == 1 && before_colon > 0).then(|| (found, before_colon - 1))
     }
 
     const BETWEEN_NUMBERS: u32 = u32::from_le_bytes(*b"\",\"\0");
-    const BETWEEN_LEVELS: u32 = u32::from_le_bytes(*b"\"],[");
-    const SIDE_END: u32 = u32::from_le_bytes(*b"\"]]\0");
-    const THREE_BYTES: u32 = 0x00ff_ffff;
+    const BETWEEN_LEVELS: u64 = u64::from_le_bytes(*b"\"],[\"\0\0\0");
+    const BEFORE_LEVELS: u64 = u64::from_le_bytes(*b"\":[[\"\0\0\0");
+    const BIDS_END: u32 = u32::from_le_bytes(*b"\"]],");
+    const ASKS_NAME: u64 = u64::from_le_bytes(*b",\"a\":[\0\0");
+    const ASKS_END: u32 = u32::from_le_bytes(*b"\"]]\0");
 
-    /// The level whose four quotes are `group`.
+    /// # Safety
+    /// Eight bytes can be read.
+    #[inline(always)]
+    unsafe fn eight(at: *const u8) -> u64 {
+        // SAFETY: the caller's promise.
+        unsafe { at.cast::<u64>().read_unaligned() }
+    }
+
+    /// # Safety
+    /// Four bytes can be read.
+    #[inline(always)]
+    unsafe fn four(at: *const u8) -> u32 {
+        // SAFETY: the caller's promise.
+        unsafe { at.cast::<u32>().read_unaligned() }
+    }
+
+    /// One level's groups of digits; its two commas and the one before it are `around`.
     ///
     /// # Safety
-    /// The processor has the features; the quotes are ascending, in `padded`, and at least [`LANE`].
+    /// As [`side`]; both lengths are at most the shape's spread.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
     unsafe fn one_level(
-        padded: &[u8],
-        scales: &Scales,
-        shapes: &[Shape; 2],
-        constants: Constants,
-        group: &[u32; 4],
-        errors: &mut __m256i,
-        wrong: &mut usize,
-    ) -> Option<Level> {
-        let [price_open, price_close, quantity_open, quantity_close] = group.map(|at| at as usize);
-        let price_length = price_close - price_open - 1;
-        let quantity_length = quantity_close - quantity_open - 1;
-        if price_length > LANE || quantity_length > LANE {
-            return Some(Level {
-                tick: Tick(long_number(padded, price_open + 1, &scales.price)?),
-                lots: Lots(long_number(padded, quantity_open + 1, &scales.quantity)?),
-            });
+        base: *const u8,
+        around: *const u32,
+        lengths: [u32; 2],
+        before: u64,
+        constants: &Constants,
+        wrong: &mut Wrong,
+    ) -> __m256i {
+        // SAFETY: the caller's promises: commas lie between start - 1 and end, lengths are within the masks.
+        unsafe {
+            let (previous, middle, next) =
+                (base.add(*around as usize), base.add(*around.add(1) as usize), base.add(*around.add(2) as usize));
+            wrong.literals |= (eight(previous.sub(2)) ^ before) << 24;
+            wrong.literals |= u64::from((four(middle.sub(1)) ^ BETWEEN_NUMBERS) << 8);
+            let masks =
+                (constants.price_masks.add(lengths[0] as usize), constants.quantity_masks.add(lengths[1] as usize));
+            convert((middle.sub(1), next.sub(2)), masks, constants, &mut wrong.bytes)
         }
-        *wrong |= usize::from(price_length < shapes[0].shortest) | usize::from(quantity_length < shapes[1].shortest);
-        // SAFETY: the caller's promise, and the lengths were just compared with LANE.
-        let (tick, lots) = unsafe {
-            convert(padded, (price_close, price_length), (quantity_close, quantity_length), constants, errors)
-        };
-        Some(Level {
-            tick: Tick(scales.price.units_from_mantissa(tick)?),
-            lots: Lots(scales.quantity.units_from_mantissa(lots)?),
-        })
     }
 
-    /// See [`super::Avx2::sides`].
+    /// Lengths of the four numbers that end at the four commas at `commas`, less the shortest, at most the spread.
     ///
     /// # Safety
-    /// The processor has the features; `start` is at least [`LANE`] and at most `length`; `padded` is at
-    /// least `length + BLOCK` long; `quotes` has room for `QUOTES_MAX + BLOCK`.
+    /// The processor has the features; one comma before and four from there can be read.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    pub(super) unsafe fn sides(
-        quotes: &mut [u32],
-        padded: &[u8],
-        start: usize,
-        length: usize,
-        scales: Scales,
-        levels: &mut LevelScratch,
-    ) -> Option<usize> {
-        let shapes = [Shape::new(&scales.price)?, Shape::new(&scales.quantity)?];
-        let constants = Constants::new(&shapes[0], &shapes[1]);
-        // SAFETY: the caller's promises are the ones asked for.
-        let found = unsafe { find_quotes(quotes, padded, start, length)? };
-        let mut groups = &quotes[..found];
-        let mut errors = _mm256_setzero_si256();
-        let mut wrong = 0usize;
-        let mut cursor = Cursor { buffer: padded, at: start };
-        for side in Side::BOTH {
-            if side == Side::Ask {
-                cursor.literal(b",\"a\":[")?;
-                groups = groups.get(2..)?;
+    #[inline]
+    unsafe fn lengths(commas: *const u32, shortest: __m128i, spread: __m128i, wrong: &mut __m128i) -> [u32; 4] {
+        // SAFETY: the caller's promise.
+        let (ends, starts) = unsafe { (_mm_loadu_si128(commas.cast()), _mm_loadu_si128(commas.sub(1).cast())) };
+        let lengths = _mm_sub_epi32(_mm_sub_epi32(ends, starts), shortest);
+        let held = _mm_min_epu32(lengths, spread);
+        *wrong = _mm_or_si128(*wrong, _mm_xor_si128(lengths, held));
+        let mut out = [0u32; 4];
+        // SAFETY: the array is 16 bytes long.
+        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), held) };
+        out
+    }
+
+    /// Converts `count` levels, the commas of the first being at `commas`, to `out`.
+    ///
+    /// # Safety
+    /// The processor has the features; the commas and the entry before lie between the header's last byte and the
+    /// end, four more entries can be read; `out` has room for `count`.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn side(
+        base: *const u8,
+        commas: *const u32,
+        count: usize,
+        shapes: &Shapes,
+        constants: &Constants,
+        out: *mut Level,
+        wrong: &mut Wrong,
+    ) {
+        // A number ends four bytes less behind the comma before it than the next comma does.
+        let (price, quantity) = (shapes.price.shortest as i32 + 4, shapes.quantity.shortest as i32 + 4);
+        let shortest = _mm_setr_epi32(price, quantity, price, quantity);
+        let (price, quantity) = (shapes.price.spread() as i32, shapes.quantity.spread() as i32);
+        let spread = _mm_setr_epi32(price, quantity, price, quantity);
+        let mut before = BEFORE_LEVELS;
+        let mut index = 0;
+        // SAFETY: entries up to two a level are commas of the frame, and two levels are written only if there are two.
+        unsafe {
+            while index + 2 <= count {
+                let at = commas.add(2 * index);
+                let held = lengths(at, shortest, spread, &mut wrong.lengths);
+                let first = one_level(base, at.sub(1), [held[0], held[1]], before, constants, wrong);
+                let second = one_level(base, at.add(1), [held[2], held[3]], BETWEEN_LEVELS, constants, wrong);
+                _mm256_storeu_si256(out.add(index).cast(), join(first, second));
+                before = BETWEEN_LEVELS;
+                index += 2;
             }
-            if cursor.optional(b"]") {
-                continue;
+            if index < count {
+                let at = commas.add(2 * index);
+                let mut behind = _mm_setzero_si128();
+                let held = lengths(at, shortest, spread, &mut behind);
+                // The other two lengths are of no level.
+                wrong.lengths = _mm_or_si128(wrong.lengths, _mm_move_epi64(behind));
+                let last = one_level(base, at.sub(1), [held[0], held[1]], before, constants, wrong);
+                _mm_storeu_si128(out.add(index).cast(), _mm256_castsi256_si128(join(last, last)));
             }
-            cursor.literal(b"[")?;
-            let mut expected = cursor.at;
-            let mut count = 0usize;
-            let space = levels.space(side);
-            loop {
-                let (group, rest) = groups.split_first_chunk::<4>()?;
-                groups = rest;
-                let [price_open, price_close, quantity_open, quantity_close] = group.map(|at| at as usize);
-                wrong |= (price_open ^ expected) | (quantity_open ^ (price_close + 2));
-                wrong |= ((four_bytes(padded, price_close)? & THREE_BYTES) ^ BETWEEN_NUMBERS) as usize;
-                // SAFETY: quotes lie behind `start`, which is at least LANE, and before `length`.
-                let level = unsafe { one_level(padded, &scales, &shapes, constants, group, &mut errors, &mut wrong)? };
-                *space.get_mut(count)? = level;
-                count += 1;
-                let behind = four_bytes(padded, quantity_close)?;
-                if behind != BETWEEN_LEVELS {
-                    wrong |= ((behind & THREE_BYTES) ^ SIDE_END) as usize;
-                    cursor.at = quantity_close + 3;
-                    break;
-                }
-                expected = quantity_close + 4;
-            }
-            levels.set_count(side, count);
         }
-        (wrong == 0 && groups.is_empty() && _mm256_testz_si256(errors, errors) == 1).then_some(cursor.at)
+    }
+
+    /// Both sides between `start`, which is behind `"b":[`, and `end`, which is behind the bracket that closes
+    /// `"a":[`. `None`: not of the known shape.
+    ///
+    /// # Safety
+    /// As [`scan`].
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn sides(
+        commas: &mut [u32],
+        shapes: &Shapes,
+        base: *const u8,
+        (start, end): (usize, usize),
+        levels: &mut LevelScratch,
+    ) -> Option<()> {
+        let constants = Constants::new(shapes);
+        let mut wrong = Wrong { bytes: _mm256_setzero_si256(), lengths: _mm_setzero_si128(), literals: 0 };
+        // SAFETY: one entry lies before the first comma; the caller's promises hold for the search.
+        let list = unsafe { commas.as_mut_ptr().add(1) };
+        // SAFETY: as above.
+        let (found, switch) = unsafe { find_commas(list, base, start, end)? };
+        // SAFETY: `switch` is less than `found`; its comma lies between start and end; before both lies a header.
+        unsafe {
+            let between = *list.add(switch) as usize;
+            wrong.literals |= (eight(base.add(between)) ^ ASKS_NAME) << 16;
+            let mut bids = 0;
+            if switch == 0 {
+                // Nothing but the closing bracket may be before the comma.
+                wrong.literals |= (between ^ (start + 1)) as u64 | u64::from(*base.add(start) ^ b']');
+            } else {
+                wrong.literals |= u64::from(four(base.add(between).sub(3)) ^ BIDS_END);
+                bids = switch.div_ceil(2);
+                // The last level's end is where it would be between two levels.
+                *list.sub(1) = start as u32 - 1;
+                *list.add(switch) = between as u32 - 1;
+                let space = levels.space(Side::Bid);
+                if switch % 2 == 0 || bids > space.len() {
+                    return None;
+                }
+                side(base, list, bids, shapes, &constants, space.as_mut_ptr(), &mut wrong);
+            }
+            let left = found - switch - 1;
+            let mut asks = 0;
+            if left == 0 {
+                wrong.literals |= (end ^ (between + 7)) as u64 | u64::from(*base.add(between + 6) ^ b']');
+            } else {
+                wrong.literals |= u64::from((four(base.add(end).sub(3)) ^ ASKS_END) << 8);
+                asks = left.div_ceil(2);
+                *list.add(switch) = between as u32 + 5;
+                *list.add(found) = end as u32 - 1;
+                let space = levels.space(Side::Ask);
+                if left % 2 == 0 || asks > space.len() {
+                    return None;
+                }
+                side(base, list.add(switch + 1), asks, shapes, &constants, space.as_mut_ptr(), &mut wrong);
+            }
+            levels.set_count(Side::Bid, bids);
+            levels.set_count(Side::Ask, asks);
+            if !wrong.nothing() {
+                return None;
+            }
+            shapes.divide(&mut levels.space(Side::Bid)[..bids])?;
+            shapes.divide(&mut levels.space(Side::Ask)[..asks])
+        }
+    }
+
+    const QUANTITY_NAMES: [u64; 3] = [
+        u64::from_le_bytes(*b"\",\"B\":\"\0"),
+        u64::from_le_bytes(*b"\",\"a\":\"\0"),
+        u64::from_le_bytes(*b"\",\"A\":\"\0"),
+    ];
+
+    /// The four numbers of a best bid/ask between `start`, behind the first opening quote, and `end`, behind the
+    /// last closing quote. `None`: not of the known shape.
+    ///
+    /// # Safety
+    /// As [`scan`].
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
+    unsafe fn best(shapes: &Shapes, base: *const u8, (start, end): (usize, usize)) -> Option<[Level; 2]> {
+        let constants = Constants::new(shapes);
+        // SAFETY: start is before the end, behind which lie 64 bytes.
+        let mut mask = unsafe { bytes_equal(base.add(start), b',') };
+        // The shortest four numbers are longer than this, so what is read below lies in the padding at most.
+        if mask.count_ones() < 3 || end < start + 25 {
+            return None;
+        }
+        let (mut literals, mut beyond) = (0u64, 0u32);
+        let mut ends = [0usize; 4];
+        let mut lengths = [0u32; 4];
+        let mut from = start;
+        for index in 0..4 {
+            let shape = if index % 2 == 0 { &shapes.price } else { &shapes.quantity };
+            let close = if index < 3 { start + _tzcnt_u64(mask) as usize - 1 } else { end - 1 };
+            mask = _blsr_u64(mask);
+            if index < 3 {
+                // SAFETY: the comma is less than 64 bytes behind start, which is 25 bytes before the end.
+                literals |= (unsafe { eight(base.add(close)) } ^ QUANTITY_NAMES[index]) << 8;
+            }
+            let length = (close as u32).wrapping_sub(from as u32).wrapping_sub(shape.shortest);
+            lengths[index] = length.min(shape.spread());
+            beyond |= length ^ lengths[index];
+            ends[index] = close;
+            from = close + 7;
+        }
+        let mut wrong = _mm256_setzero_si256();
+        let mut out = [Level { tick: Tick(0), lots: Lots(0) }; 2];
+        // SAFETY: the header before is longer than a lane; lengths are within the spread.
+        unsafe {
+            let end = |index: usize| base.add(ends[index]);
+            let price = |index: usize| constants.price_masks.add(lengths[index] as usize);
+            let quantity = |index: usize| constants.quantity_masks.add(lengths[index] as usize);
+            let bid = convert((end(0), end(1)), (price(0), quantity(1)), &constants, &mut wrong);
+            let ask = convert((end(2), end(3)), (price(2), quantity(3)), &constants, &mut wrong);
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), join(bid, ask));
+            // The last quote is not found by a comma.
+            literals |= u64::from(*end(3) ^ b'"');
+        }
+        (literals == 0 && beyond == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out)
+    }
+
+    /// See [`super::Avx2::scan`].
+    ///
+    /// # Safety
+    /// The processor has the features; the header is at least two lanes long and ends three bytes or more before
+    /// `tail_start`; 64 bytes can be read behind the tail; `commas` has room for `1 + COMMAS_MAX + BLOCK`.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) unsafe fn scan(
+        commas: &mut [u32],
+        template: &Template,
+        shapes: &Shapes,
+        padded: &[u8],
+        tail_start: usize,
+        levels: &mut LevelScratch,
+    ) -> Option<Message> {
+        let base = padded.as_ptr();
+        let middle = (template.head.length, tail_start);
+        // SAFETY: header and tail lie in the frame, and less than a block beyond is read; the rest is the caller's
+        // promise, and what `fits` the template holds its numbers.
+        unsafe {
+            let tail = base.add(tail_start);
+            let wrong = _mm256_or_si256(unexpected(&template.head, base), unexpected(&template.tail, tail));
+            if _mm256_testz_si256(wrong, wrong) == 0 {
+                return None;
+            }
+            let numbers = numbers(template, base, tail);
+            if template.is_touch {
+                let mut both = best(shapes, base, middle)?;
+                shapes.divide(&mut both)?;
+                return template.touch(numbers, both, levels);
+            }
+            sides(commas, shapes, base, middle, levels)?;
+            template.depth(numbers)
+        }
     }
 }

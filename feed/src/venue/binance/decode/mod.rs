@@ -8,6 +8,9 @@ mod avx2;
 mod cursor;
 mod general;
 mod scanner;
+mod shape;
+mod swar;
+mod template;
 
 use spinbook_engine::types::Nanos;
 
@@ -72,15 +75,16 @@ impl Decoder {
     /// A decoder with a given scanner: tests compare them.
     #[must_use]
     pub fn with_scanner(product: Product, instruments: &[Instrument], choice: ScannerChoice) -> Decoder {
+        let scales: Box<[Scales]> = instruments
+            .iter()
+            .map(|instrument| Scales { price: instrument.price, quantity: instrument.quantity })
+            .collect();
         Decoder {
             product,
-            scales: instruments
-                .iter()
-                .map(|instrument| Scales { price: instrument.price, quantity: instrument.quantity })
-                .collect(),
             symbols: SymbolTable::new(instruments),
             levels: LevelScratch::new(),
-            scanner: scanner::Scanner::new(choice),
+            scanner: scanner::Scanner::new(choice, &scales),
+            scales,
             json: JsonScratch::new(FRAME_BYTES_USUAL),
             counts: DecodeCounts::default(),
         }

@@ -7,6 +7,9 @@ use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
 use super::avx2::Avx2;
 use super::cursor::Cursor;
+use super::shape::Shapes;
+use super::swar;
+use super::template::Templates;
 use super::{Product, Scales, ScannerChoice, time_from_millis};
 use crate::venue::instrument::SYMBOL_BYTES_MAX;
 use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};
@@ -17,30 +20,49 @@ const TOUCH_STREAM: &[u8] = b"bookTicker";
 const STREAM_BYTES_MAX: usize = SYMBOL_BYTES_MAX + 16;
 
 /// The scanner that was chosen when the decoder was made.
+///
+/// A frame is first compared with the template of its stream, which is learned from a frame that the cursor
+/// read. What does not fit, the cursor reads byte by byte, and the template is learned anew.
 #[derive(Debug)]
-pub(super) enum Scanner {
-    /// Levels by AVX2.
+pub(super) struct Scanner {
+    kind: Kind,
+    templates: Templates,
+    /// By symbol; none for numbers that may be too long for a lane.
+    shapes: Box<[Option<Shapes>]>,
+    /// Length of the last price: the next one's is probably the same.
+    price_length: usize,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// By AVX2.
     Avx2(Avx2),
-    /// Levels in ordinary registers.
+    /// In ordinary registers.
     Portable,
     /// Nothing is scanned.
     Off,
 }
 
 impl Scanner {
-    pub(super) fn new(choice: ScannerChoice) -> Scanner {
-        match choice {
-            ScannerChoice::Best => Avx2::detect().map_or(Scanner::Portable, Scanner::Avx2),
-            ScannerChoice::Portable => Scanner::Portable,
-            ScannerChoice::Off => Scanner::Off,
+    pub(super) fn new(choice: ScannerChoice, scales: &[Scales]) -> Scanner {
+        let kind = match choice {
+            ScannerChoice::Best => Avx2::detect().map_or(Kind::Portable, Kind::Avx2),
+            ScannerChoice::Portable => Kind::Portable,
+            ScannerChoice::Off => Kind::Off,
+        };
+        Scanner {
+            kind,
+            templates: Templates::new(scales.len()),
+            shapes: scales.iter().map(Shapes::new).collect(),
+            price_length: 1,
         }
     }
 
     pub(super) fn name(&self) -> &'static str {
-        match self {
-            Scanner::Avx2(_) => "avx2",
-            Scanner::Portable => "portable",
-            Scanner::Off => "off",
+        match self.kind {
+            Kind::Avx2(_) => "avx2",
+            Kind::Portable => "portable",
+            Kind::Off => "off",
         }
     }
 
@@ -55,9 +77,36 @@ impl Scanner {
         scales: &[Scales],
         levels: &mut LevelScratch,
     ) -> Option<Message> {
-        if matches!(self, Scanner::Off) {
+        if let Some(template) = self.templates.guess(padded)
+            && let Some(Some(shapes)) = self.shapes.get(template.symbol)
+        {
+            let message = match &mut self.kind {
+                Kind::Avx2(avx2) => avx2.scan(template, shapes, padded, length, levels),
+                Kind::Portable => swar::scan(template, shapes, padded, length, &mut self.price_length, levels),
+                Kind::Off => None,
+            };
+            if message.is_some() {
+                return message;
+            }
+        }
+        if matches!(self.kind, Kind::Off) {
             return None;
         }
+        levels.clear();
+        self.read(product, padded, length, symbols, scales, levels)
+    }
+
+    /// As [`Scanner::scan`], by the cursor; learns the frame's template.
+    #[inline(never)]
+    fn read(
+        &mut self,
+        product: Product,
+        padded: &[u8],
+        length: usize,
+        symbols: &mut SymbolTable,
+        scales: &[Scales],
+        levels: &mut LevelScratch,
+    ) -> Option<Message> {
         let mut cursor = Cursor { buffer: padded, at: 0 };
         let stream = if cursor.optional(b"{\"stream\":\"") {
             let name = cursor.text(STREAM_BYTES_MAX)?;
@@ -68,13 +117,20 @@ impl Scanner {
         };
         cursor.literal(b"{")?;
         let scan = Scan { product, symbols, scales, stream, length };
-        if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
-            return scan.depth(cursor, levels, self);
-        }
-        let named = cursor.optional(b"\"e\":\"bookTicker\",");
-        scan.touch(cursor, levels, named)
+        let (message, symbol, middle) = if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
+            scan.depth(cursor, levels)?
+        } else {
+            let named = cursor.optional(b"\"e\":\"bookTicker\",");
+            scan.touch(cursor, levels, named)?
+        };
+        let is_touch = matches!(message, Message::Touch { .. });
+        self.templates.learn(padded, &padded[..middle.start], &padded[middle.end..length], symbol, is_touch);
+        Some(message)
     }
 }
+
+/// What the cursor read: the message, its symbol, and where the part that does not repeat lies.
+type Read = (Message, usize, core::ops::Range<usize>);
 
 /// One frame's circumstances.
 struct Scan<'a> {
@@ -86,8 +142,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    #[inline(always)]
-    fn depth(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, scanner: &mut Scanner) -> Option<Message> {
+    fn depth(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch) -> Option<Read> {
         let event_time = time_from_millis(cursor.integer()?)?;
         if cursor.optional(b",\"T\":") {
             cursor.integer()?;
@@ -112,20 +167,16 @@ impl Scan<'_> {
         }
         cursor.literal(b",\"b\":[")?;
         let scales = self.scales[symbol];
-        match scanner {
-            Scanner::Avx2(avx2) => cursor.at = avx2.sides(cursor.buffer, cursor.at, self.length, scales, levels)?,
-            Scanner::Portable | Scanner::Off => {
-                side(&mut cursor, scales, levels, Side::Bid)?;
-                cursor.literal(b",\"a\":[")?;
-                side(&mut cursor, scales, levels, Side::Ask)?;
-            }
-        }
+        let start = cursor.at;
+        side(&mut cursor, scales, levels, Side::Bid)?;
+        cursor.literal(b",\"a\":[")?;
+        side(&mut cursor, scales, levels, Side::Ask)?;
+        let middle = start..cursor.at;
         self.end(cursor)?;
-        Some(Message::Depth { symbol, ids: UpdateIds { first, last, previous }, event_time })
+        Some((Message::Depth { symbol, ids: UpdateIds { first, last, previous }, event_time }, symbol, middle))
     }
 
-    #[inline(always)]
-    fn touch(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, named: bool) -> Option<Message> {
+    fn touch(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, named: bool) -> Option<Read> {
         cursor.literal(b"\"u\":")?;
         let sequence = cursor.integer()?;
         let mut event_time = Nanos::ZERO;
@@ -141,6 +192,7 @@ impl Scan<'_> {
         let typed = named && pair_and_type(&mut cursor)?;
         let scales = self.scales[symbol];
         cursor.literal(b",\"b\":\"")?;
+        let start = cursor.at;
         let bid = cursor.decimal(&scales.price)?;
         cursor.literal(b",\"B\":\"")?;
         let bid_lots = cursor.decimal(&scales.quantity)?;
@@ -148,6 +200,7 @@ impl Scan<'_> {
         let ask = cursor.decimal(&scales.price)?;
         cursor.literal(b",\"A\":\"")?;
         let ask_lots = cursor.decimal(&scales.quantity)?;
+        let middle = start..cursor.at;
         if named && !timed && cursor.optional(b",\"T\":") {
             cursor.integer()?;
             cursor.literal(b",\"E\":")?;
@@ -162,7 +215,7 @@ impl Scan<'_> {
                 return None;
             }
         }
-        Some(Message::Touch { symbol, sequence, event_time })
+        Some((Message::Touch { symbol, sequence, event_time }, symbol, middle))
     }
 
     #[inline(always)]

@@ -1,0 +1,121 @@
+//! HOT: what an instrument's numbers look like when they end at the end of sixteen bytes.
+
+use spinbook_engine::types::{Level, Lots, Tick};
+
+use super::Scales;
+use crate::number::Scale;
+
+/// Bytes of one lane: the longest number that is converted in it.
+pub(super) const LANE: usize = 16;
+
+/// A scale as constants of a lane; made once per instrument.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// `'.'` where the dot must be, `'0'` elsewhere.
+    pub(super) pattern: [u8; LANE],
+    /// Largest difference from the pattern: nine for a digit, zero for the dot and for dropped digits.
+    pub(super) limit: [u8; LANE],
+    /// Closes the gap that the dot leaves and drops the digits that are always zero.
+    pub(super) order: [u8; LANE],
+    /// Shortest text: one digit, and a dot with decimals if there are any.
+    pub(super) shortest: u32,
+    /// What is left to divide by after dropping: one, if the step is a power of ten.
+    pub(super) rest: Scale,
+    /// The same for ordinary registers.
+    pub(super) words: Words,
+}
+
+/// A lane in two words, its first byte lowest in the first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    pub(super) pattern: [u64; 2],
+    /// Bytes that must be equal to the pattern: the dot.
+    pub(super) fixed: [u64; 2],
+    /// Bytes behind the dot; all if there is none.
+    pub(super) behind: [u64; 2],
+    /// Bytes before the dot.
+    pub(super) before: [u64; 2],
+    /// The whole scale: nothing was dropped.
+    pub(super) scale: Scale,
+}
+
+impl Words {
+    fn new(scale: &Scale, pattern: &[u8; LANE], dot: usize) -> Words {
+        let word = |select: &dyn Fn(usize) -> u8| {
+            [0, 8].map(|half| (0..8).fold(0u64, |word, byte| word | u64::from(select(half + byte)) << (8 * byte)))
+        };
+        let where_true = |select: &dyn Fn(usize) -> bool| word(&|index| if select(index) { 0xff } else { 0 });
+        Words {
+            pattern: word(&|index| pattern[index]),
+            fixed: where_true(&|index| index == dot),
+            behind: where_true(&|index| dot == LANE || index > dot),
+            before: where_true(&|index| dot != LANE && index < dot),
+            scale: *scale,
+        }
+    }
+}
+
+impl Shape {
+    /// `None` if a number of this scale may not fit a lane.
+    fn new(scale: &Scale) -> Option<Shape> {
+        let decimals = usize::from(scale.decimals());
+        if decimals > LANE - 2 {
+            return None;
+        }
+        let (mut step, mut dropped) = (scale.step(), 0);
+        while step.is_multiple_of(10) {
+            step /= 10;
+            dropped += 1;
+        }
+        let dot = if decimals == 0 { LANE } else { LANE - 1 - decimals };
+        let (mut pattern, mut limit, mut order) = ([b'0'; LANE], [9; LANE], [0x80; LANE]);
+        let (mut target, mut left) = (LANE, dropped);
+        for index in (0..LANE).rev() {
+            if index == dot {
+                (pattern[index], limit[index]) = (b'.', 0);
+            } else if left > 0 {
+                limit[index] = 0;
+                left -= 1;
+            } else {
+                target -= 1;
+                order[target] = index as u8;
+            }
+        }
+        let shortest = if decimals == 0 { 1 } else { decimals as u32 + 2 };
+        let words = Words::new(scale, &pattern, dot);
+        Some(Shape { pattern, limit, order, shortest, rest: Scale::new(0, step)?, words })
+    }
+
+    /// Longest text minus shortest.
+    #[inline(always)]
+    pub(super) fn spread(&self) -> u32 {
+        LANE as u32 - self.shortest
+    }
+}
+
+/// Price and quantity of one instrument.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shapes {
+    pub(super) price: Shape,
+    pub(super) quantity: Shape,
+}
+
+impl Shapes {
+    /// `None` if one of the scales is too fine for a lane: the cursor reads such numbers.
+    pub(super) fn new(scales: &Scales) -> Option<Shapes> {
+        Some(Shapes { price: Shape::new(&scales.price)?, quantity: Shape::new(&scales.quantity)? })
+    }
+
+    /// Divides by what is left of the steps; `None` if a number lies between two units.
+    #[inline(always)]
+    pub(super) fn divide(&self, levels: &mut [Level]) -> Option<()> {
+        if self.price.rest.step() == 1 && self.quantity.rest.step() == 1 {
+            return Some(());
+        }
+        for level in levels {
+            level.tick = Tick(self.price.rest.units_from_mantissa(level.tick.0.unsigned_abs())?);
+            level.lots = Lots(self.quantity.rest.units_from_mantissa(level.lots.0.unsigned_abs())?);
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,210 @@
+//! HOT: frames in ordinary registers: the header against its template, eight characters of a number at once.
+
+use spinbook_engine::types::{Level, Lots, Side, Tick};
+
+use super::shape::{LANE, Shape, Shapes, Words};
+use super::template::{Numbers, Place, Template};
+use crate::venue::market::{FRAME_PADDING, LevelScratch, Message, UpdateIds};
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x80 * ONES;
+
+/// Masks of the last `n` bytes of a lane; lengths are at most [`LANE`], so a masked index is the same.
+const LAST_BYTES: [[u64; 2]; 32] = {
+    let mut masks = [[u64::MAX; 2]; 32];
+    let mut length = 0;
+    while length < LANE {
+        masks[length] = match length {
+            0 => [0, 0],
+            1..=8 => [0, u64::MAX << (64 - 8 * length)],
+            _ => [u64::MAX << (128 - 8 * length), u64::MAX],
+        };
+        length += 1;
+    }
+    masks
+};
+
+/// The bytes around a number: a lane before its first character, and more behind than a number has.
+type Window = [u8; 64];
+
+#[inline(always)]
+fn word(window: &Window, at: usize) -> u64 {
+    let at = at.min(window.len() - 8);
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&window[at..at + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+/// How long the string is that begins a lane behind the window's start; at most [`LANE`].
+#[inline(always)]
+fn string_length(window: &Window) -> Option<usize> {
+    for step in [0, 8] {
+        let others = word(window, LANE + step) ^ (ONES * b'"' as u64);
+        let quotes = others.wrapping_sub(ONES) & !others & TOPS;
+        if quotes != 0 {
+            return Some(step + quotes.trailing_zeros() as usize / 8);
+        }
+    }
+    (window[2 * LANE] == b'"').then_some(LANE)
+}
+
+/// The number that eight digits (values, not characters) make, the first lowest.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(2561) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
+    (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32
+}
+
+/// Bits that are set if a byte is above nine.
+#[inline(always)]
+fn above_nine(bytes: u64) -> u64 {
+    (bytes.wrapping_add(0x76 * ONES) | bytes) & TOPS
+}
+
+/// The number of `length` characters that begins a lane behind the window's start, in units.
+#[inline(always)]
+fn units(window: &Window, length: usize, shape: &Shape) -> Option<i64> {
+    let Words { pattern, fixed, behind, before, scale } = &shape.words;
+    let masks = &LAST_BYTES[length % 32];
+    let back = (word(window, LANE + length - 8) ^ pattern[1]) & masks[1];
+    let mut wrong = above_nine(back) | (back & fixed[1]);
+    let mut low = (back & behind[1]) | ((back & before[1]) << 8);
+    let mut mantissa = 0;
+    if length > 8 {
+        let front = (word(window, length) ^ pattern[0]) & masks[0];
+        wrong |= above_nine(front) | (front & fixed[0]);
+        low |= (front & before[0]) >> 56;
+        let high = (front & behind[0]) | ((front & before[0]) << 8);
+        mantissa = eight_digits(high).wrapping_mul(100_000_000);
+    }
+    if wrong != 0 || length < shape.shortest as usize {
+        return None;
+    }
+    scale.units_from_mantissa(mantissa.wrapping_add(eight_digits(low)))
+}
+
+#[inline(always)]
+fn window(padded: &[u8], start: usize) -> Option<&Window> {
+    padded.get(start.wrapping_sub(LANE)..)?.first_chunk()
+}
+
+/// The number at `start`, in units, and the index of its closing quote; it is probably `guess` characters long.
+#[inline(always)]
+fn guessed(padded: &[u8], start: usize, guess: &mut usize, shape: &Shape) -> Option<(i64, usize)> {
+    let window = window(padded, start)?;
+    if window[LANE + *guess % 32] != b'"' {
+        *guess = string_length(window)?;
+    }
+    // Were there a quote before the one found, it would not be a digit.
+    Some((units(window, *guess, shape)?, start + *guess))
+}
+
+/// The number at `start`, in units, and the index of its closing quote.
+#[inline(always)]
+fn number(padded: &[u8], start: usize, shape: &Shape) -> Option<(i64, usize)> {
+    let window = window(padded, start)?;
+    let length = string_length(window)?;
+    Some((units(window, length, shape)?, start + length))
+}
+
+/// Whether these bytes stand at `at`.
+#[inline(always)]
+fn stands<const LENGTH: usize>(padded: &[u8], at: usize, expected: &[u8; LENGTH]) -> Option<()> {
+    (padded.get(at..)?.first_chunk::<LENGTH>()? == expected).then_some(())
+}
+
+/// One side's levels from `start`, behind the opening bracket; gives the index behind the closing bracket.
+#[inline(always)]
+fn side(
+    padded: &[u8],
+    start: usize,
+    shapes: &Shapes,
+    price_length: &mut usize,
+    side: Side,
+    levels: &mut LevelScratch,
+) -> Option<usize> {
+    if stands(padded, start, b"]").is_some() {
+        levels.set_count(side, 0);
+        return Some(start + 1);
+    }
+    stands(padded, start, b"[\"")?;
+    let mut at = start + 2;
+    for (index, slot) in levels.space(side).iter_mut().enumerate() {
+        let (tick, price_end) = guessed(padded, at, price_length, &shapes.price)?;
+        stands(padded, price_end, b"\",\"")?;
+        let (lots, quantity_end) = number(padded, price_end + 3, &shapes.quantity)?;
+        *slot = Level { tick: Tick(tick), lots: Lots(lots) };
+        if stands(padded, quantity_end, b"\"],[\"").is_none() {
+            stands(padded, quantity_end, b"\"]]")?;
+            levels.set_count(side, index + 1);
+            return Some(quantity_end + 3);
+        }
+        at = quantity_end + 5;
+    }
+    None
+}
+
+/// The four numbers of a best bid/ask from `start`, behind the first opening quote, to `end`, behind the last closing
+/// quote.
+#[inline(always)]
+fn best(padded: &[u8], (start, end): (usize, usize), shapes: &Shapes) -> Option<[Level; 2]> {
+    let (bid, at) = number(padded, start, &shapes.price)?;
+    stands(padded, at, b"\",\"B\":\"")?;
+    let (bid_lots, at) = number(padded, at + 7, &shapes.quantity)?;
+    stands(padded, at, b"\",\"a\":\"")?;
+    let (ask, at) = number(padded, at + 7, &shapes.price)?;
+    stands(padded, at, b"\",\"A\":\"")?;
+    let (ask_lots, at) = number(padded, at + 7, &shapes.quantity)?;
+    let bid = Level { tick: Tick(bid), lots: Lots(bid_lots) };
+    (at + 1 == end).then_some([bid, Level { tick: Tick(ask), lots: Lots(ask_lots) }])
+}
+
+/// The whole number at a place of a frame that fits the template.
+#[inline(always)]
+fn integer(padded: &[u8], place: &Place, tail_start: usize) -> Option<u64> {
+    let end = place.end + if place.in_tail { tail_start } else { 0 };
+    let lane = padded.get(end.wrapping_sub(LANE)..)?.first_chunk::<LANE>()?;
+    let half = |bytes: &[u8; LANE], at: usize| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[at..at + 8]);
+        u64::from_le_bytes(word)
+    };
+    let digits = |at: usize| eight_digits((half(lane, at) ^ (ONES * b'0' as u64)) & half(&place.mask, at));
+    Some(digits(0).wrapping_mul(100_000_000).wrapping_add(digits(8)))
+}
+
+/// The message in `padded[..length]`, if it fits the template and its numbers the shapes. `None`: another way must
+/// find out (levels are then undefined, but not applied).
+pub(super) fn scan(
+    template: &Template,
+    shapes: &Shapes,
+    padded: &[u8],
+    length: usize,
+    price_length: &mut usize,
+    levels: &mut LevelScratch,
+) -> Option<Message> {
+    let tail_start = length.checked_sub(template.tail.length)?;
+    let start = template.head.length;
+    if start > tail_start || padded.len() < length + FRAME_PADDING {
+        return None;
+    }
+    if !template.head.fits(padded, 0) || !template.tail.fits(padded, tail_start) {
+        return None;
+    }
+    let [time, first, last, previous] = &template.numbers;
+    let read = |place| integer(padded, place, tail_start);
+    let ids = UpdateIds { first: read(first)?, last: read(last)?, previous: read(previous)? };
+    let numbers = Numbers { event_time_ms: read(time)?, ids };
+    if template.is_touch {
+        let both = best(padded, (start, tail_start), shapes)?;
+        return template.touch(numbers, both, levels);
+    }
+    let bids_end = side(padded, start, shapes, price_length, Side::Bid, levels)?;
+    stands(padded, bids_end, b",\"a\":[")?;
+    let asks_end = side(padded, bids_end + 6, shapes, price_length, Side::Ask, levels)?;
+    if asks_end != tail_start {
+        return None;
+    }
+    template.depth(numbers)
+}

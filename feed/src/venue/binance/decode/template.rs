@@ -1,0 +1,249 @@
+//! HOT: headers and tails learned from frames that the cursor has verified, to be compared in wide steps.
+//!
+//! All bytes of a header but the digits of its numbers repeat from frame to frame of one stream. A template
+//! holds them, and for each digit what it may be; a frame that fits has the same literals at the same places
+//! and digits, without a leading zero, at the places of the digits. Whatever fits, the cursor would accept.
+
+use spinbook_engine::types::{Level, Side};
+
+use super::shape::LANE;
+use super::time_from_millis;
+use crate::venue::market::{LevelScratch, Message, UpdateIds};
+
+/// Bytes compared in one step.
+pub(super) const BLOCK: usize = 32;
+/// Longest header that is learned.
+const HEAD_MAX: usize = 7 * BLOCK;
+/// Longest tail that is learned.
+const TAIL_MAX: usize = 3 * BLOCK;
+/// Numbers that a message is made of: event time, first, last and previous update.
+pub(super) const NUMBERS: usize = 4;
+
+/// What bytes are expected.
+#[derive(Clone, Debug)]
+pub(super) struct Expected<const BYTES: usize> {
+    /// The literal byte; `'0'`, or `'1'` for a first digit, where a digit stands.
+    pub(super) pattern: [u8; BYTES],
+    /// Largest difference from the pattern; 255 behind the end.
+    pub(super) limit: [u8; BYTES],
+    /// Bytes that count.
+    pub(super) length: usize,
+}
+
+/// Where a number ends, and which bytes of the lane that ends there are its digits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) end: usize,
+    pub(super) in_tail: bool,
+    pub(super) mask: [u8; LANE],
+}
+
+impl Place {
+    /// No number: reads as zero.
+    const NOWHERE: Place = Place { end: LANE, in_tail: false, mask: [0; LANE] };
+}
+
+/// One stream's frames.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    pub(super) head: Expected<HEAD_MAX>,
+    pub(super) tail: Expected<TAIL_MAX>,
+    /// Event time, first, last and previous update id, in this order; a best bid/ask has its id as last.
+    pub(super) numbers: [Place; NUMBERS],
+    pub(super) symbol: usize,
+    pub(super) is_touch: bool,
+}
+
+/// Numbers of a frame as its template found them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) event_time_ms: u64,
+    pub(super) ids: UpdateIds,
+}
+
+impl<const BYTES: usize> Expected<BYTES> {
+    const EMPTY: Expected<BYTES> = Expected { pattern: [0; BYTES], limit: [255; BYTES], length: 0 };
+
+    /// Steps of [`BLOCK`] bytes that cover it.
+    #[inline(always)]
+    pub(super) fn blocks(&self) -> usize {
+        self.length.div_ceil(BLOCK)
+    }
+
+    /// Learns `text` and hands every number to `number`: its name, index and length.
+    fn learn(&mut self, text: &[u8], mut number: impl FnMut(&[u8], usize, usize) -> Option<()>) -> Option<()> {
+        if text.len() > BYTES {
+            return None;
+        }
+        *self = Expected::EMPTY;
+        self.length = text.len();
+        let (mut in_string, mut string_start, mut name) = (false, 0, 0..0);
+        let mut at = 0;
+        while at < text.len() {
+            (self.pattern[at], self.limit[at]) = (text[at], 0);
+            if text[at] == b'"' {
+                if in_string {
+                    name = string_start..at;
+                }
+                string_start = at + 1;
+                in_string = !in_string;
+            }
+            if in_string || !text[at].is_ascii_digit() {
+                at += 1;
+                continue;
+            }
+            let length = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            for index in at..at + length {
+                // A number of several digits does not begin with a zero.
+                let first = index == at && length > 1;
+                (self.pattern[index], self.limit[index]) = if first { (b'1', 8) } else { (b'0', 9) };
+            }
+            number(&text[name.clone()], at, length)?;
+            at += length;
+        }
+        Some(())
+    }
+
+    /// Whether the bytes from `at` on are as expected.
+    #[inline(always)]
+    pub(super) fn fits(&self, padded: &[u8], at: usize) -> bool {
+        let bytes = self.blocks() * BLOCK;
+        let (Some(text), Some(pattern), Some(limit)) =
+            (padded.get(at..at + bytes), self.pattern.get(..bytes), self.limit.get(..bytes))
+        else {
+            return false;
+        };
+        let mut wrong = [0u8; BLOCK];
+        let blocks = text.chunks_exact(BLOCK).zip(pattern.chunks_exact(BLOCK)).zip(limit.chunks_exact(BLOCK));
+        for ((text, pattern), limit) in blocks {
+            for index in 0..BLOCK {
+                wrong[index] |= text[index].wrapping_sub(pattern[index]).saturating_sub(limit[index]);
+            }
+        }
+        wrong == [0; BLOCK]
+    }
+}
+
+impl Template {
+    fn empty() -> Template {
+        Template {
+            head: Expected::EMPTY,
+            tail: Expected::EMPTY,
+            numbers: [Place::NOWHERE; NUMBERS],
+            symbol: 0,
+            is_touch: false,
+        }
+    }
+
+    /// The depth update that these numbers make; its levels are in the scratch already.
+    #[inline(always)]
+    pub(super) fn depth(&self, numbers: Numbers) -> Option<Message> {
+        let event_time = time_from_millis(numbers.event_time_ms)?;
+        let ids = numbers.ids;
+        (ids.first <= ids.last).then_some(Message::Depth { symbol: self.symbol, ids, event_time })
+    }
+
+    /// The best bid/ask that these numbers and levels make; a side without quantity is empty.
+    #[inline(always)]
+    pub(super) fn touch(&self, numbers: Numbers, best: [Level; 2], levels: &mut LevelScratch) -> Option<Message> {
+        let event_time = time_from_millis(numbers.event_time_ms)?;
+        for (side, level) in Side::BOTH.into_iter().zip(best) {
+            *levels.space(side).first_mut()? = level;
+            levels.set_count(side, usize::from(level.lots.0 != 0));
+        }
+        Some(Message::Touch { symbol: self.symbol, sequence: numbers.ids.last, event_time })
+    }
+
+    /// Learns a verified frame's `head` and `tail`; `None`: it is not of a kind that can be learned.
+    fn learn(&mut self, head: &[u8], tail: &[u8]) -> Option<()> {
+        self.numbers = [Place::NOWHERE; NUMBERS];
+        let numbers = &mut self.numbers;
+        for (text, in_tail) in [(head, false), (tail, true)] {
+            let number = |name: &[u8], at: usize, length: usize| {
+                let slot = match name {
+                    b"E" => 0,
+                    b"U" => 1,
+                    b"u" => 2,
+                    b"pu" => 3,
+                    // Verified and skipped: no one uses them.
+                    _ => return Some(()),
+                };
+                let end = at + length;
+                if length > LANE || (!in_tail && end < LANE) {
+                    return None;
+                }
+                let mut mask = [0; LANE];
+                mask[LANE - length..].fill(0xff);
+                numbers[slot] = Place { end, in_tail, mask };
+                Some(())
+            };
+            match in_tail {
+                false => self.head.learn(text, number)?,
+                true => self.tail.learn(text, number)?,
+            }
+        }
+        Some(())
+    }
+}
+
+/// Templates of a connection's streams, found by the first bytes of a frame.
+#[derive(Debug)]
+pub(super) struct Templates {
+    /// Index plus one; zero is empty. More slots than templates, so that few streams share one.
+    slots: Box<[u16]>,
+    /// Two for each symbol: depth, best bid/ask.
+    templates: Box<[Template]>,
+}
+
+impl Templates {
+    /// Space for the streams of `symbols` symbols (set-up).
+    pub(super) fn new(symbols: usize) -> Templates {
+        Templates {
+            slots: vec![0; (symbols * 32).next_power_of_two().max(32)].into_boxed_slice(),
+            templates: vec![Template::empty(); symbols * 2].into_boxed_slice(),
+        }
+    }
+
+    /// The slot for a frame that begins so: of a wrapped one the stream's name decides.
+    #[inline(always)]
+    fn slot(&self, padded: &[u8]) -> Option<usize> {
+        let bytes = padded.first_chunk::<40>()?;
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(word)
+        };
+        const WRAPPED: u64 = u64::from_le_bytes(*b"{\"stream");
+        let mixed = if word(0) == WRAPPED {
+            let front = word(11).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let back = word(19) ^ word(27).rotate_left(17);
+            (front.rotate_left(29) ^ back).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        } else {
+            word(0).wrapping_mul(0x94d0_49bb_1331_11eb)
+        };
+        Some((mixed >> 40) as usize & (self.slots.len() - 1))
+    }
+
+    /// The template that a frame probably fits.
+    #[inline(always)]
+    pub(super) fn guess(&self, padded: &[u8]) -> Option<&Template> {
+        let index = usize::from(*self.slots.get(self.slot(padded)?)?);
+        self.templates.get(index.wrapping_sub(1))
+    }
+
+    /// Learns from a verified frame of which `head` and `tail` repeat.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn learn(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, is_touch: bool) {
+        let Some(slot) = self.slot(padded) else { return };
+        let index = symbol * 2 + usize::from(is_touch);
+        let Some(template) = self.templates.get_mut(index) else { return };
+        (template.symbol, template.is_touch) = (symbol, is_touch);
+        if template.learn(head, tail).is_some() {
+            self.slots[slot] = index as u16 + 1;
+        } else {
+            // Half a template must not be found.
+            self.slots.iter_mut().filter(|slot| usize::from(**slot) == index + 1).for_each(|slot| *slot = 0);
+        }
+    }
+}
