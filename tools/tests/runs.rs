@@ -148,6 +148,36 @@ fn the_demo_trades_and_its_account_is_the_venues() {
     }
 }
 
+/// A recording of half a minute of several small coins; `None`, with a word, where there is no recorded data.
+fn short_recording() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let folder = std::env::var_os("SPINBOOK_DATA").map_or(beside, PathBuf::from);
+    let file = folder.join("binance-usdm/BINANCE_FUTURES.jsonl.zst");
+    if !file.exists() {
+        println!("skipped: no recorded data");
+        return None;
+    }
+    Some(file.canonicalize().expect("it exists"))
+}
+
+#[test]
+fn a_demo_on_any_symbol_ends_in_order_when_its_recording_does() {
+    let Some(file) = short_recording() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = file.to_str().expect("a plain path");
+    let arguments = ["demo", "--seconds", "30", "--unpinned", "--speed", "6", "--data", file];
+    let output = spinbook(directory.path(), &arguments).output().expect("runs");
+    let (text, said) = (String::from_utf8_lossy(&output.stdout).into_owned(), stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{text}{said}");
+    assert!(text.contains("the market was over before the 30 s that were asked for"), "{text}{said}");
+    assert!(text.contains("equal to the last digit"), "{text}{said}");
+    assert!(text.contains("SUSHIUSDT"), "{text}{said}");
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(" s  SUSHIUSDT ")).collect();
+    assert!(lines.len() >= 3, "a line a second where there is no terminal: {said}");
+    assert!(lines.iter().any(|line| line.contains("SUSHIUSDT live  bid 7.")), "{said}");
+    assert!(lines.last().is_some_and(|line| !line.contains("sent 0 ")), "{said}");
+}
+
 #[test]
 fn paper_shadow_and_live_run_against_any_exchange() {
     let exchange = Exchange::start(&[]);
