@@ -95,7 +95,8 @@ impl Scale {
             inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
             round += 1;
         }
-        Some(Scale { decimals, step, inverse, shift, quotient_max: u64::MAX / step })
+        let quotient_max = if step == 1 { i64::MAX as u64 } else { u64::MAX / step };
+        Some(Scale { decimals, step, inverse, shift, quotient_max })
     }
 
     /// The scale whose unit is the increment a venue prints, its decimals included: `"0.10"` is 2 and 10.
@@ -146,7 +147,7 @@ impl Scale {
         // The product with the inverse is the exact quotient if there is one, and above the largest
         // possible quotient if there is not.
         let quotient = mantissa.wrapping_mul(self.inverse).rotate_right(self.shift);
-        if quotient > self.quotient_max || quotient > i64::MAX as u64 {
+        if quotient > self.quotient_max {
             return None;
         }
         Some(quotient as i64)

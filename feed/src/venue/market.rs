@@ -110,6 +110,14 @@ impl LevelScratch {
         true
     }
 
+    /// A best bid and ask; a side without quantity is empty.
+    #[inline]
+    pub(crate) fn set_best(&mut self, [bid, ask]: [Level; 2]) {
+        (self.bids[0], self.asks[0]) = (bid, ask);
+        self.bid_count = usize::from(!bid.lots.is_zero());
+        self.ask_count = usize::from(!ask.lots.is_zero());
+    }
+
     /// Bids in the order of the message.
     #[inline]
     #[must_use]

@@ -8,8 +8,8 @@
 use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
 
 use super::shape::Shapes;
-use super::template::Template;
-use crate::venue::market::{LevelScratch, Message};
+use super::template::{Numbers, Template};
+use crate::venue::market::LevelScratch;
 
 /// Commas that one frame may have behind its header: two a level, one between the sides.
 const COMMAS_MAX: usize = 4 * LEVELS_PER_MESSAGE_MAX + 8;
@@ -41,9 +41,10 @@ impl Avx2 {
         _shapes: &Shapes,
         _padded: &[u8],
         _length: usize,
+        _numbers: &mut Numbers,
         _levels: &mut LevelScratch,
-    ) -> Option<Message> {
-        None
+    ) -> bool {
+        false
     }
 }
 
@@ -59,8 +60,8 @@ impl Avx2 {
         able.then(|| Avx2 { commas: vec![0; 1 + COMMAS_MAX + BLOCK].into_boxed_slice() })
     }
 
-    /// The message in `padded[..length]`, if it fits the template and its numbers the shapes. `None`: another way
-    /// must find out (levels are then undefined, but not applied).
+    /// Reads `padded[..length]`, if it fits the template and its numbers the shapes. False: another way must find
+    /// out (levels and numbers are then undefined, but not applied).
     #[inline(always)]
     pub(super) fn scan(
         &mut self,
@@ -68,20 +69,22 @@ impl Avx2 {
         shapes: &Shapes,
         padded: &[u8],
         length: usize,
+        numbers: &mut Numbers,
         levels: &mut LevelScratch,
-    ) -> Option<Message> {
-        let tail_start = length.checked_sub(template.tail.length)?;
+    ) -> bool {
+        let tail_start = length.wrapping_sub(template.tail.length);
         // The shortest middle is that of a best bid/ask, the shortest header is longer than two lanes.
         if template.head.length < 2 * super::shape::LANE
-            || template.head.length + 3 > tail_start
-            || padded.len() < length + BLOCK
+            || tail_start > length
+            || template.head.length.wrapping_add(3) > tail_start
+            || padded.len() < length.wrapping_add(BLOCK)
             || self.commas.len() < 1 + COMMAS_MAX + BLOCK
         {
-            return None;
+            return false;
         }
         // SAFETY: `self` exists, so `detect` found the features; the bounds that the kernel names were just
         // checked.
-        unsafe { kernel::scan(&mut self.commas, template, shapes, padded, tail_start, levels) }
+        unsafe { kernel::scan(&mut self.commas, template, shapes, padded, tail_start, numbers, levels).is_some() }
     }
 }
 
@@ -92,9 +95,9 @@ mod kernel {
     use spinbook_engine::types::{Level, Lots, Side, Tick};
 
     use super::super::shape::{LANE, Shape, Shapes};
-    use super::super::template::{self, Expected, NUMBERS, Numbers, Template};
+    use super::super::template::{self, Expected, Numbers, Template};
     use super::{BLOCK, COMMAS_MAX};
-    use crate::venue::market::{LevelScratch, Message, UpdateIds};
+    use crate::venue::market::LevelScratch;
 
     /// Bytes 16-`n`.. from here mask the last `n` bytes of a lane.
     static LAST_BYTES: [u8; 2 * LANE] = {
@@ -150,6 +153,7 @@ mod kernel {
     }
 
     /// What did not fit, collected over a frame.
+    #[derive(Clone, Copy)]
     struct Wrong {
         bytes: __m256i,
         lengths: __m128i,
@@ -224,7 +228,7 @@ mod kernel {
                 )
             };
             wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(_mm256_sub_epi8(text, pattern), limit));
-            at += template::BLOCK;
+            at = at.wrapping_add(template::BLOCK);
         }
         wrong
     }
@@ -235,24 +239,22 @@ mod kernel {
     /// The processor has the features; the frame fits the template.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
-    unsafe fn numbers(template: &Template, head: *const u8, tail: *const u8) -> Numbers {
+    unsafe fn numbers(template: &Template, head: *const u8, tail: *const u8, out: &mut Numbers) {
         let [time, first, last, previous] = &template.numbers;
         let read = |place: &template::Place| {
             let base = if place.in_tail { tail } else { head };
             base.wrapping_add(place.end).wrapping_sub(LANE)
         };
         let zero = _mm256_set1_epi8(b'0' as i8);
-        let mut out = [0u64; NUMBERS];
-        // SAFETY: learned places end at least a lane behind the frame's start, and inside the frame.
+        // SAFETY: learned places end at least a lane behind the frame's start, and inside the frame; the numbers are
+        // 32 bytes long.
         unsafe {
             let front = _mm256_sub_epi8(both(read(time), read(first)), zero);
             let front = _mm256_and_si256(front, both(time.mask.as_ptr(), first.mask.as_ptr()));
             let back = _mm256_sub_epi8(both(read(last), read(previous)), zero);
             let back = _mm256_and_si256(back, both(last.mask.as_ptr(), previous.mask.as_ptr()));
-            _mm256_storeu_si256(out.as_mut_ptr().cast(), join(fours(front), fours(back)));
+            _mm256_storeu_si256(core::ptr::from_mut(out).cast(), join(fours(front), fours(back)));
         }
-        let [event_time_ms, first, last, previous] = out;
-        Numbers { event_time_ms, ids: UpdateIds { first, last, previous } }
     }
 
     /// The comma masks' block at `block`, and whether there is a colon in it.
@@ -288,8 +290,8 @@ mod kernel {
                 colon = _bzhi_u64(colon, (end - at) as u32);
             }
             if colon != 0 {
-                colons += colon.count_ones();
-                before_colon = found + (mask & _blsmsk_u64(colon)).count_ones() as usize;
+                colons = colons.wrapping_add(colon.count_ones());
+                before_colon = found.wrapping_add((mask & _blsmsk_u64(colon)).count_ones() as usize);
             }
             let count = mask.count_ones() as usize;
             // SAFETY: `found` is at most COMMAS_MAX and a block writes at most BLOCK entries.
@@ -298,8 +300,10 @@ mod kernel {
             // Blocks hold three to seven commas: write eight without asking, more in steps.
             loop {
                 for step in 0..8 {
+                    let comma = (at as u32).wrapping_add(_tzcnt_u64(mask) as u32);
+                    // Volatile, so that the compiler does not gather eight of them in a vector first.
                     // SAFETY: index + step < BLOCK, because index < count <= 64 in steps of eight, or zero.
-                    unsafe { target.add(index + step).write((at as u32).wrapping_add(_tzcnt_u64(mask) as u32)) };
+                    unsafe { target.add(index | step).write_volatile(comma) };
                     mask = _blsr_u64(mask);
                 }
                 index += 8;
@@ -307,13 +311,16 @@ mod kernel {
                     break;
                 }
             }
-            found += count;
+            found = found.wrapping_add(count);
             if found > COMMAS_MAX {
                 return None;
             }
-            at += BLOCK;
+            at = at.wrapping_add(BLOCK);
         }
-        (colons == 1 && before_colon > 0).then(|| (found, before_colon - 1))
+        if colons != 1 || before_colon == 0 {
+            return None;
+        }
+        Some((found, before_colon.wrapping_sub(1)))
     }
 
     const BETWEEN_NUMBERS: u32 = u32::from_le_bytes(*b"\",\"\0");
@@ -397,36 +404,38 @@ mod kernel {
         shapes: &Shapes,
         constants: &Constants,
         out: *mut Level,
-        wrong: &mut Wrong,
+        collected: &mut Wrong,
     ) {
-        // A number ends four bytes less behind the comma before it than the next comma does.
-        let (price, quantity) = (shapes.price.shortest as i32 + 4, shapes.quantity.shortest as i32 + 4);
-        let shortest = _mm_setr_epi32(price, quantity, price, quantity);
-        let (price, quantity) = (shapes.price.spread() as i32, shapes.quantity.spread() as i32);
-        let spread = _mm_setr_epi32(price, quantity, price, quantity);
+        // Everything in registers while the loop runs.
+        let (constants, mut wrong) = (*constants, *collected);
+        // SAFETY: both arrays are 16 bytes long.
+        let (shortest, spread) = unsafe {
+            (_mm_loadu_si128(shapes.starts.as_ptr().cast()), _mm_loadu_si128(shapes.spreads.as_ptr().cast()))
+        };
         let mut before = BEFORE_LEVELS;
-        let mut index = 0;
+        let mut index = 0usize;
         // SAFETY: entries up to two a level are commas of the frame, and two levels are written only if there are two.
         unsafe {
-            while index + 2 <= count {
-                let at = commas.add(2 * index);
+            while index.wrapping_add(2) <= count {
+                let at = commas.add(index << 1);
                 let held = lengths(at, shortest, spread, &mut wrong.lengths);
-                let first = one_level(base, at.sub(1), [held[0], held[1]], before, constants, wrong);
-                let second = one_level(base, at.add(1), [held[2], held[3]], BETWEEN_LEVELS, constants, wrong);
+                let first = one_level(base, at.sub(1), [held[0], held[1]], before, &constants, &mut wrong);
+                let second = one_level(base, at.add(1), [held[2], held[3]], BETWEEN_LEVELS, &constants, &mut wrong);
                 _mm256_storeu_si256(out.add(index).cast(), join(first, second));
                 before = BETWEEN_LEVELS;
-                index += 2;
+                index = index.wrapping_add(2);
             }
             if index < count {
-                let at = commas.add(2 * index);
+                let at = commas.add(index << 1);
                 let mut behind = _mm_setzero_si128();
                 let held = lengths(at, shortest, spread, &mut behind);
                 // The other two lengths are of no level.
                 wrong.lengths = _mm_or_si128(wrong.lengths, _mm_move_epi64(behind));
-                let last = one_level(base, at.sub(1), [held[0], held[1]], before, constants, wrong);
+                let last = one_level(base, at.sub(1), [held[0], held[1]], before, &constants, &mut wrong);
                 _mm_storeu_si128(out.add(index).cast(), _mm256_castsi256_si128(join(last, last)));
             }
         }
+        *collected = wrong;
     }
 
     /// Both sides between `start`, which is behind `"b":[`, and `end`, which is behind the bracket that closes
@@ -456,41 +465,44 @@ mod kernel {
             let mut bids = 0;
             if switch == 0 {
                 // Nothing but the closing bracket may be before the comma.
-                wrong.literals |= (between ^ (start + 1)) as u64 | u64::from(*base.add(start) ^ b']');
+                wrong.literals |= (between ^ start.wrapping_add(1)) as u64 | u64::from(*base.add(start) ^ b']');
             } else {
                 wrong.literals |= u64::from(four(base.add(between).sub(3)) ^ BIDS_END);
                 bids = switch.div_ceil(2);
                 // The last level's end is where it would be between two levels.
-                *list.sub(1) = start as u32 - 1;
-                *list.add(switch) = between as u32 - 1;
+                *list.sub(1) = (start as u32).wrapping_sub(1);
+                *list.add(switch) = (between as u32).wrapping_sub(1);
                 let space = levels.space(Side::Bid);
                 if switch % 2 == 0 || bids > space.len() {
                     return None;
                 }
                 side(base, list, bids, shapes, &constants, space.as_mut_ptr(), &mut wrong);
             }
-            let left = found - switch - 1;
+            let left = found.wrapping_sub(switch).wrapping_sub(1);
             let mut asks = 0;
             if left == 0 {
-                wrong.literals |= (end ^ (between + 7)) as u64 | u64::from(*base.add(between + 6) ^ b']');
+                wrong.literals |= (end ^ between.wrapping_add(7)) as u64 | u64::from(*base.add(between).add(6) ^ b']');
             } else {
                 wrong.literals |= u64::from((four(base.add(end).sub(3)) ^ ASKS_END) << 8);
                 asks = left.div_ceil(2);
-                *list.add(switch) = between as u32 + 5;
-                *list.add(found) = end as u32 - 1;
+                *list.add(switch) = (between as u32).wrapping_add(5);
+                *list.add(found) = (end as u32).wrapping_sub(1);
                 let space = levels.space(Side::Ask);
                 if left % 2 == 0 || asks > space.len() {
                     return None;
                 }
-                side(base, list.add(switch + 1), asks, shapes, &constants, space.as_mut_ptr(), &mut wrong);
+                side(base, list.add(switch).add(1), asks, shapes, &constants, space.as_mut_ptr(), &mut wrong);
             }
             levels.set_count(Side::Bid, bids);
             levels.set_count(Side::Ask, asks);
             if !wrong.nothing() {
                 return None;
             }
-            shapes.divide(&mut levels.space(Side::Bid)[..bids])?;
-            shapes.divide(&mut levels.space(Side::Ask)[..asks])
+            if shapes.divides {
+                shapes.divide(&mut levels.space(Side::Bid)[..bids])?;
+                shapes.divide(&mut levels.space(Side::Ask)[..asks])?;
+            }
+            Some(())
         }
     }
 
@@ -512,7 +524,7 @@ mod kernel {
         // SAFETY: start is before the end, behind which lie 64 bytes.
         let mut mask = unsafe { bytes_equal(base.add(start), b',') };
         // The shortest four numbers are longer than this, so what is read below lies in the padding at most.
-        if mask.count_ones() < 3 || end < start + 25 {
+        if mask.count_ones() < 3 || end < start.wrapping_add(25) {
             return None;
         }
         let (mut literals, mut beyond) = (0u64, 0u32);
@@ -521,7 +533,11 @@ mod kernel {
         let mut from = start;
         for index in 0..4 {
             let shape = if index % 2 == 0 { &shapes.price } else { &shapes.quantity };
-            let close = if index < 3 { start + _tzcnt_u64(mask) as usize - 1 } else { end - 1 };
+            let close = if index < 3 {
+                start.wrapping_add(_tzcnt_u64(mask) as usize).wrapping_sub(1)
+            } else {
+                end.wrapping_sub(1)
+            };
             mask = _blsr_u64(mask);
             if index < 3 {
                 // SAFETY: the comma is less than 64 bytes behind start, which is 25 bytes before the end.
@@ -531,7 +547,7 @@ mod kernel {
             lengths[index] = length.min(shape.spread());
             beyond |= length ^ lengths[index];
             ends[index] = close;
-            from = close + 7;
+            from = close.wrapping_add(7);
         }
         let mut wrong = _mm256_setzero_si256();
         let mut out = [Level { tick: Tick(0), lots: Lots(0) }; 2];
@@ -561,8 +577,9 @@ mod kernel {
         shapes: &Shapes,
         padded: &[u8],
         tail_start: usize,
+        found: &mut Numbers,
         levels: &mut LevelScratch,
-    ) -> Option<Message> {
+    ) -> Option<()> {
         let base = padded.as_ptr();
         let middle = (template.head.length, tail_start);
         // SAFETY: header and tail lie in the frame, and less than a block beyond is read; the rest is the caller's
@@ -573,14 +590,14 @@ mod kernel {
             if _mm256_testz_si256(wrong, wrong) == 0 {
                 return None;
             }
-            let numbers = numbers(template, base, tail);
+            numbers(template, base, tail, found);
             if template.is_touch {
                 let mut both = best(shapes, base, middle)?;
                 shapes.divide(&mut both)?;
-                return template.touch(numbers, both, levels);
+                levels.set_best(both);
+                return Some(());
             }
-            sides(commas, shapes, base, middle, levels)?;
-            template.depth(numbers)
+            sides(commas, shapes, base, middle, levels)
         }
     }
 }

@@ -9,7 +9,7 @@ use super::avx2::Avx2;
 use super::cursor::Cursor;
 use super::shape::Shapes;
 use super::swar;
-use super::template::Templates;
+use super::template::{Numbers, Templates};
 use super::{Product, Scales, ScannerChoice, time_from_millis};
 use crate::venue::instrument::SYMBOL_BYTES_MAX;
 use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};
@@ -67,7 +67,7 @@ impl Scanner {
     }
 
     /// The message in `padded[..length]`, or `None`: not mine.
-    #[inline]
+    #[inline(always)]
     pub(super) fn scan(
         &mut self,
         product: Product,
@@ -80,13 +80,17 @@ impl Scanner {
         if let Some(template) = self.templates.guess(padded)
             && let Some(Some(shapes)) = self.shapes.get(template.symbol)
         {
-            let message = match &mut self.kind {
-                Kind::Avx2(avx2) => avx2.scan(template, shapes, padded, length, levels),
-                Kind::Portable => swar::scan(template, shapes, padded, length, &mut self.price_length, levels),
-                Kind::Off => None,
+            let mut numbers = Numbers::default();
+            let fits = match &mut self.kind {
+                Kind::Avx2(avx2) => avx2.scan(template, shapes, padded, length, &mut numbers, levels),
+                Kind::Portable => {
+                    let guess = &mut self.price_length;
+                    swar::scan(template, shapes, padded, length, guess, &mut numbers, levels).is_some()
+                }
+                Kind::Off => false,
             };
-            if message.is_some() {
-                return message;
+            if fits && let Some(message) = template.message(&numbers) {
+                return Some(message);
             }
         }
         if matches!(self.kind, Kind::Off) {

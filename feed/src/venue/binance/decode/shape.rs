@@ -89,7 +89,7 @@ impl Shape {
     /// Longest text minus shortest.
     #[inline(always)]
     pub(super) fn spread(&self) -> u32 {
-        LANE as u32 - self.shortest
+        (LANE as u32).wrapping_sub(self.shortest)
     }
 }
 
@@ -98,18 +98,28 @@ impl Shape {
 pub(super) struct Shapes {
     pub(super) price: Shape,
     pub(super) quantity: Shape,
+    /// What the distance of two commas is more than the length beyond the shortest, of price and quantity in turn.
+    pub(super) starts: [u32; 4],
+    /// Longest text minus shortest, of price and quantity in turn.
+    pub(super) spreads: [u32; 4],
+    /// Whether there is something left to divide by.
+    pub(super) divides: bool,
 }
 
 impl Shapes {
     /// `None` if one of the scales is too fine for a lane: the cursor reads such numbers.
     pub(super) fn new(scales: &Scales) -> Option<Shapes> {
-        Some(Shapes { price: Shape::new(&scales.price)?, quantity: Shape::new(&scales.quantity)? })
+        let (price, quantity) = (Shape::new(&scales.price)?, Shape::new(&scales.quantity)?);
+        let in_turn = |of: &dyn Fn(&Shape) -> u32| [of(&price), of(&quantity), of(&price), of(&quantity)];
+        let (starts, spreads) = (in_turn(&|shape| shape.shortest + 4), in_turn(&|shape| shape.spread()));
+        let divides = price.rest.step() != 1 || quantity.rest.step() != 1;
+        Some(Shapes { price, quantity, starts, spreads, divides })
     }
 
     /// Divides by what is left of the steps; `None` if a number lies between two units.
     #[inline(always)]
     pub(super) fn divide(&self, levels: &mut [Level]) -> Option<()> {
-        if self.price.rest.step() == 1 && self.quantity.rest.step() == 1 {
+        if !self.divides {
             return Some(());
         }
         for level in levels {

@@ -4,7 +4,7 @@ use spinbook_engine::types::{Level, Lots, Side, Tick};
 
 use super::shape::{LANE, Shape, Shapes, Words};
 use super::template::{Numbers, Place, Template};
-use crate::venue::market::{FRAME_PADDING, LevelScratch, Message, UpdateIds};
+use crate::venue::market::{FRAME_PADDING, LevelScratch};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x80 * ONES;
@@ -25,11 +25,12 @@ const LAST_BYTES: [[u64; 2]; 32] = {
 };
 
 /// The bytes around a number: a lane before its first character, and more behind than a number has.
-type Window = [u8; 64];
+type Window = [u8; 80];
 
 #[inline(always)]
 fn word(window: &Window, at: usize) -> u64 {
-    let at = at.min(window.len() - 8);
+    // No place is beyond 63; with the mask the compiler knows it.
+    let at = at & 63;
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&window[at..at + 8]);
     u64::from_le_bytes(bytes)
@@ -89,23 +90,36 @@ fn window(padded: &[u8], start: usize) -> Option<&Window> {
     padded.get(start.wrapping_sub(LANE)..)?.first_chunk()
 }
 
-/// The number at `start`, in units, and the index of its closing quote; it is probably `guess` characters long.
+/// What lies at a number's place: its units, the index of its closing quote, and the eight bytes from there on.
+type Read = (i64, usize, u64);
+
+/// The number at `start`; it is probably `guess` characters long.
 #[inline(always)]
-fn guessed(padded: &[u8], start: usize, guess: &mut usize, shape: &Shape) -> Option<(i64, usize)> {
+fn guessed(padded: &[u8], start: usize, guess: &mut usize, shape: &Shape) -> Option<Read> {
     let window = window(padded, start)?;
-    if window[LANE + *guess % 32] != b'"' {
-        *guess = string_length(window)?;
+    let mut length = *guess % 32;
+    if window[LANE + length] != b'"' {
+        length = string_length(window)?;
+        *guess = length;
     }
     // Were there a quote before the one found, it would not be a digit.
-    Some((units(window, *guess, shape)?, start + *guess))
+    Some((units(window, length, shape)?, start.wrapping_add(length), word(window, LANE + length)))
 }
 
-/// The number at `start`, in units, and the index of its closing quote.
+/// The number at `start`.
 #[inline(always)]
-fn number(padded: &[u8], start: usize, shape: &Shape) -> Option<(i64, usize)> {
+fn number(padded: &[u8], start: usize, shape: &Shape) -> Option<Read> {
     let window = window(padded, start)?;
     let length = string_length(window)?;
-    Some((units(window, length, shape)?, start + length))
+    Some((units(window, length, shape)?, start.wrapping_add(length), word(window, LANE + length)))
+}
+
+/// Whether `word` begins with these bytes.
+#[inline(always)]
+fn begins<const LENGTH: usize>(word: u64, expected: &[u8; LENGTH]) -> bool {
+    let mut bytes = [0; 8];
+    bytes[..LENGTH].copy_from_slice(expected);
+    (word ^ u64::from_le_bytes(bytes)) << (64 - 8 * LENGTH) == 0
 }
 
 /// Whether these bytes stand at `at`.
@@ -131,16 +145,20 @@ fn side(
     stands(padded, start, b"[\"")?;
     let mut at = start + 2;
     for (index, slot) in levels.space(side).iter_mut().enumerate() {
-        let (tick, price_end) = guessed(padded, at, price_length, &shapes.price)?;
-        stands(padded, price_end, b"\",\"")?;
-        let (lots, quantity_end) = number(padded, price_end + 3, &shapes.quantity)?;
+        let (tick, price_end, between) = guessed(padded, at, price_length, &shapes.price)?;
+        if !begins(between, b"\",\"") {
+            return None;
+        }
+        let (lots, quantity_end, behind) = number(padded, price_end.wrapping_add(3), &shapes.quantity)?;
         *slot = Level { tick: Tick(tick), lots: Lots(lots) };
-        if stands(padded, quantity_end, b"\"],[\"").is_none() {
-            stands(padded, quantity_end, b"\"]]")?;
+        if !begins(behind, b"\"],[\"") {
+            if !begins(behind, b"\"]]") {
+                return None;
+            }
             levels.set_count(side, index + 1);
             return Some(quantity_end + 3);
         }
-        at = quantity_end + 5;
+        at = quantity_end.wrapping_add(5);
     }
     None
 }
@@ -149,13 +167,19 @@ fn side(
 /// quote.
 #[inline(always)]
 fn best(padded: &[u8], (start, end): (usize, usize), shapes: &Shapes) -> Option<[Level; 2]> {
-    let (bid, at) = number(padded, start, &shapes.price)?;
-    stands(padded, at, b"\",\"B\":\"")?;
-    let (bid_lots, at) = number(padded, at + 7, &shapes.quantity)?;
-    stands(padded, at, b"\",\"a\":\"")?;
-    let (ask, at) = number(padded, at + 7, &shapes.price)?;
-    stands(padded, at, b"\",\"A\":\"")?;
-    let (ask_lots, at) = number(padded, at + 7, &shapes.quantity)?;
+    let (bid, at, name) = number(padded, start, &shapes.price)?;
+    if !begins(name, b"\",\"B\":\"") {
+        return None;
+    }
+    let (bid_lots, at, name) = number(padded, at + 7, &shapes.quantity)?;
+    if !begins(name, b"\",\"a\":\"") {
+        return None;
+    }
+    let (ask, at, name) = number(padded, at + 7, &shapes.price)?;
+    if !begins(name, b"\",\"A\":\"") {
+        return None;
+    }
+    let (ask_lots, at, _) = number(padded, at + 7, &shapes.quantity)?;
     let bid = Level { tick: Tick(bid), lots: Lots(bid_lots) };
     (at + 1 == end).then_some([bid, Level { tick: Tick(ask), lots: Lots(ask_lots) }])
 }
@@ -174,16 +198,17 @@ fn integer(padded: &[u8], place: &Place, tail_start: usize) -> Option<u64> {
     Some(digits(0).wrapping_mul(100_000_000).wrapping_add(digits(8)))
 }
 
-/// The message in `padded[..length]`, if it fits the template and its numbers the shapes. `None`: another way must
-/// find out (levels are then undefined, but not applied).
+/// Reads `padded[..length]`, if it fits the template and its numbers the shapes. `None`: another way must find out
+/// (levels and numbers are then undefined, but not applied).
 pub(super) fn scan(
     template: &Template,
     shapes: &Shapes,
     padded: &[u8],
     length: usize,
     price_length: &mut usize,
+    numbers: &mut Numbers,
     levels: &mut LevelScratch,
-) -> Option<Message> {
+) -> Option<()> {
     let tail_start = length.checked_sub(template.tail.length)?;
     let start = template.head.length;
     if start > tail_start || padded.len() < length + FRAME_PADDING {
@@ -194,17 +219,14 @@ pub(super) fn scan(
     }
     let [time, first, last, previous] = &template.numbers;
     let read = |place| integer(padded, place, tail_start);
-    let ids = UpdateIds { first: read(first)?, last: read(last)?, previous: read(previous)? };
-    let numbers = Numbers { event_time_ms: read(time)?, ids };
+    *numbers =
+        Numbers { event_time_ms: read(time)?, first: read(first)?, last: read(last)?, previous: read(previous)? };
     if template.is_touch {
-        let both = best(padded, (start, tail_start), shapes)?;
-        return template.touch(numbers, both, levels);
+        levels.set_best(best(padded, (start, tail_start), shapes)?);
+        return Some(());
     }
     let bids_end = side(padded, start, shapes, price_length, Side::Bid, levels)?;
     stands(padded, bids_end, b",\"a\":[")?;
     let asks_end = side(padded, bids_end + 6, shapes, price_length, Side::Ask, levels)?;
-    if asks_end != tail_start {
-        return None;
-    }
-    template.depth(numbers)
+    (asks_end == tail_start).then_some(())
 }

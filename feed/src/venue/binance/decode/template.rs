@@ -4,11 +4,9 @@
 //! holds them, and for each digit what it may be; a frame that fits has the same literals at the same places
 //! and digits, without a leading zero, at the places of the digits. Whatever fits, the cursor would accept.
 
-use spinbook_engine::types::{Level, Side};
-
 use super::shape::LANE;
 use super::time_from_millis;
-use crate::venue::market::{LevelScratch, Message, UpdateIds};
+use crate::venue::market::{Message, UpdateIds};
 
 /// Bytes compared in one step.
 pub(super) const BLOCK: usize = 32;
@@ -54,11 +52,14 @@ pub(super) struct Template {
     pub(super) is_touch: bool,
 }
 
-/// Numbers of a frame as its template found them.
-#[derive(Clone, Copy, Debug)]
+/// Numbers of a frame as its template found them, in the order of the places.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub(super) struct Numbers {
     pub(super) event_time_ms: u64,
-    pub(super) ids: UpdateIds,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) previous: u64,
 }
 
 impl<const BYTES: usize> Expected<BYTES> {
@@ -135,23 +136,18 @@ impl Template {
         }
     }
 
-    /// The depth update that these numbers make; its levels are in the scratch already.
+    /// The message that these numbers make; its levels are in the scratch already.
     #[inline(always)]
-    pub(super) fn depth(&self, numbers: Numbers) -> Option<Message> {
+    pub(super) fn message(&self, numbers: &Numbers) -> Option<Message> {
         let event_time = time_from_millis(numbers.event_time_ms)?;
-        let ids = numbers.ids;
-        (ids.first <= ids.last).then_some(Message::Depth { symbol: self.symbol, ids, event_time })
-    }
-
-    /// The best bid/ask that these numbers and levels make; a side without quantity is empty.
-    #[inline(always)]
-    pub(super) fn touch(&self, numbers: Numbers, best: [Level; 2], levels: &mut LevelScratch) -> Option<Message> {
-        let event_time = time_from_millis(numbers.event_time_ms)?;
-        for (side, level) in Side::BOTH.into_iter().zip(best) {
-            *levels.space(side).first_mut()? = level;
-            levels.set_count(side, usize::from(level.lots.0 != 0));
+        if self.is_touch {
+            return Some(Message::Touch { symbol: self.symbol, sequence: numbers.last, event_time });
         }
-        Some(Message::Touch { symbol: self.symbol, sequence: numbers.ids.last, event_time })
+        let ids = UpdateIds { first: numbers.first, last: numbers.last, previous: numbers.previous };
+        if ids.first > ids.last {
+            return None;
+        }
+        Some(Message::Depth { symbol: self.symbol, ids, event_time })
     }
 
     /// Learns a verified frame's `head` and `tail`; `None`: it is not of a kind that can be learned.
