@@ -15,7 +15,9 @@ use crate::instrument::{product, synthetic};
 use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
 use crate::plain::{SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
+use crate::receive::ReceiveTable;
 use crate::ring;
+use crate::send::SendTable;
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::trader::FAR_LEVELS;
 use crate::workload::{LineKind, Recording};
@@ -137,6 +139,10 @@ pub struct Figures {
     pub ring: Option<RingTable>,
     /// The rings in the peers' build, with rtrb.
     pub ring_native: Option<RingTable>,
+    /// Receiving over TLS and WebSocket, one table a layout.
+    pub receive: Vec<ReceiveTable>,
+    /// The steps of sending an order.
+    pub send: Vec<SendTable>,
     /// What was skipped and why.
     pub skipped: Vec<String>,
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::contest::Time;
 use crate::machine::{Machine, Noise};
 use crate::measure::{BookTable, DecodeTable, Figures, PathTable, RingTable};
+use crate::receive::ReceiveTable;
+use crate::send::SendTable;
 use crate::targets::{Limit, Target};
 
 /// Everything that one run has to say.
@@ -130,6 +132,8 @@ impl Report {
         if let Some(ring) = &self.figures.ring_native {
             write_ring(out, ring, ", the peers' own build")?;
         }
+        write_receive(out, &self.figures.receive)?;
+        write_send(out, &self.figures.send)?;
         for skipped in &self.figures.skipped {
             writeln!(out, "\nSkipped: {skipped}.")?;
         }
@@ -260,6 +264,36 @@ fn write_ring(out: &mut String, ring: &RingTable, build: &str) -> fmt::Result {
         "\nOne way is half a round trip through two rings; the median of blocks of 50 round trips. Flat out: the \
          median of blocks of 1,000 messages."
     )
+}
+
+/// Receiving: the bare cipher, ours, our record layer alone, then the peers by buffer size.
+fn write_receive(out: &mut String, tables: &[ReceiveTable]) -> fmt::Result {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Receive: TLS 1.3 and WebSocket, in memory, ns a message\n")?;
+    writeln!(out, "| layout | who | ns | over the bare cipher |\n|---|---|---|---|")?;
+    for table in tables {
+        let bare = table.times.first().map_or(f64::NAN, |time| time.ns);
+        for time in &table.times {
+            writeln!(out, "| {} | {} | {:.0} | {:.2} |", table.layout.name, time.name, time.ns, time.ns / bare)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sending, step by step: the yardstick first.
+fn write_send(out: &mut String, tables: &[SendTable]) -> fmt::Result {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Send: ns a step\n\n| step | who | ns |\n|---|---|---|")?;
+    for table in tables {
+        for time in &table.times {
+            writeln!(out, "| {} | {} | {:.0} |", table.what, time.name, time.ns)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use spinbook_bench::measure::{
 };
 use spinbook_bench::percentiles::{Class, histogram_of};
 use spinbook_bench::pipeline::Outcome;
+use spinbook_bench::receive;
 use spinbook_bench::report::Report;
+use spinbook_bench::send;
 use spinbook_bench::targets::targets;
 use spinbook_bench::workload::{CHAINS, Recording};
 use spinbook_bench::{plot, ring, threads};
@@ -102,6 +104,11 @@ fn measure_alone(arguments: &Arguments, effort: Effort) -> Result<(Figures, Outc
         figures.path.push(path_table(recording, &outcome));
         outcomes.push((recording.name.clone(), outcome));
     }
+    let rounds = if arguments.quick { 9 } else { 101 };
+    say(arguments, "receive");
+    figures.receive = receive::LAYOUTS.into_iter().map(|layout| receive::measure(layout, rounds)).collect();
+    say(arguments, "send");
+    figures.send = send::tables(rounds);
     Ok((figures, outcomes))
 }
 
