@@ -427,10 +427,16 @@ mod kernel {
             }
             if index < count {
                 let at = commas.add(index << 1);
-                let mut behind = _mm_setzero_si128();
-                let held = lengths(at, shortest, spread, &mut behind);
-                // The other two lengths are of no level.
-                wrong.lengths = _mm_or_si128(wrong.lengths, _mm_move_epi64(behind));
+                // One by one: a wide load would wait for the narrow stores of commas that were just found.
+                let mut held = [0u32; 2];
+                let mut around = *at.sub(1);
+                for (index, held) in held.iter_mut().enumerate() {
+                    let next = *at.add(index);
+                    let length = next.wrapping_sub(around).wrapping_sub(shapes.starts[index]);
+                    *held = length.min(shapes.spreads[index]);
+                    wrong.literals |= u64::from(length ^ *held);
+                    around = next;
+                }
                 let last = one_level(base, at.sub(1), [held[0], held[1]], before, &constants, &mut wrong);
                 _mm_storeu_si128(out.add(index).cast(), _mm256_castsi256_si128(join(last, last)));
             }

@@ -115,8 +115,10 @@ impl<const BYTES: usize> Expected<BYTES> {
             return false;
         };
         let mut wrong = [0u8; BLOCK];
-        let blocks = text.chunks_exact(BLOCK).zip(pattern.chunks_exact(BLOCK)).zip(limit.chunks_exact(BLOCK));
-        for ((text, pattern), limit) in blocks {
+        // Whole arrays, so that the compiler knows their length and takes wide steps.
+        let (text, pattern, limit) = (text.as_chunks::<BLOCK>().0, pattern.as_chunks::<BLOCK>().0, limit.as_chunks().0);
+        for ((text, pattern), limit) in text.iter().zip(pattern).zip(limit) {
+            let limit: &[u8; BLOCK] = limit;
             for index in 0..BLOCK {
                 wrong[index] |= text[index].wrapping_sub(pattern[index]).saturating_sub(limit[index]);
             }
