@@ -11,7 +11,7 @@ use super::shape::Shapes;
 use super::template::{Numbers, Template};
 use crate::venue::market::LevelScratch;
 
-/// Commas that one frame may have behind its header: two a level, one between the sides.
+/// Commas behind a header: two a level, one between the sides.
 const COMMAS_MAX: usize = 4 * LEVELS_PER_MESSAGE_MAX + 8;
 /// Bytes looked at in one step of the search for commas.
 const BLOCK: usize = 64;
@@ -164,9 +164,8 @@ mod kernel {
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
         #[inline]
         fn nothing(&self) -> bool {
-            let lengths = _mm256_castsi128_si256(self.lengths);
-            let vector = _mm256_or_si256(self.bytes, lengths);
-            _mm256_testz_si256(vector, vector) == 1 && self.literals == 0
+            let bytes = _mm256_testz_si256(self.bytes, self.bytes) == 1;
+            bytes && _mm_testz_si128(self.lengths, self.lengths) == 1 && self.literals == 0
         }
     }
 
@@ -257,7 +256,7 @@ mod kernel {
         }
     }
 
-    /// The comma masks' block at `block`, and whether there is a colon in it.
+    /// Which of the 64 bytes at `block` are `byte`.
     ///
     /// # Safety
     /// The processor has the features; 64 bytes can be read.
@@ -331,19 +330,11 @@ mod kernel {
     const ASKS_END: u32 = u32::from_le_bytes(*b"\"]]\0");
 
     /// # Safety
-    /// Eight bytes can be read.
+    /// As many bytes as `Word` has can be read.
     #[inline(always)]
-    unsafe fn eight(at: *const u8) -> u64 {
+    unsafe fn word<Word>(at: *const u8) -> Word {
         // SAFETY: the caller's promise.
-        unsafe { at.cast::<u64>().read_unaligned() }
-    }
-
-    /// # Safety
-    /// Four bytes can be read.
-    #[inline(always)]
-    unsafe fn four(at: *const u8) -> u32 {
-        // SAFETY: the caller's promise.
-        unsafe { at.cast::<u32>().read_unaligned() }
+        unsafe { at.cast::<Word>().read_unaligned() }
     }
 
     /// One level's groups of digits; its two commas and the one before it are `around`.
@@ -364,8 +355,8 @@ mod kernel {
         unsafe {
             let (previous, middle, next) =
                 (base.add(*around as usize), base.add(*around.add(1) as usize), base.add(*around.add(2) as usize));
-            wrong.literals |= (eight(previous.sub(2)) ^ before) << 24;
-            wrong.literals |= u64::from((four(middle.sub(1)) ^ BETWEEN_NUMBERS) << 8);
+            wrong.literals |= (word::<u64>(previous.sub(2)) ^ before) << 24;
+            wrong.literals |= u64::from((word::<u32>(middle.sub(1)) ^ BETWEEN_NUMBERS) << 8);
             let masks =
                 (constants.price_masks.add(lengths[0] as usize), constants.quantity_masks.add(lengths[1] as usize));
             convert((middle.sub(1), next.sub(2)), masks, constants, &mut wrong.bytes)
@@ -460,20 +451,20 @@ mod kernel {
     ) -> Option<()> {
         let constants = Constants::new(shapes);
         let mut wrong = Wrong { bytes: _mm256_setzero_si256(), lengths: _mm_setzero_si128(), literals: 0 };
-        // SAFETY: one entry lies before the first comma; the caller's promises hold for the search.
-        let list = unsafe { commas.as_mut_ptr().add(1) };
-        // SAFETY: as above.
+        // One entry lies before the first comma.
+        let list = commas.as_mut_ptr().wrapping_add(1);
+        // SAFETY: the caller's promises hold for the search.
         let (found, switch) = unsafe { find_commas(list, base, start, end)? };
         // SAFETY: `switch` is less than `found`; its comma lies between start and end; before both lies a header.
         unsafe {
             let between = *list.add(switch) as usize;
-            wrong.literals |= (eight(base.add(between)) ^ ASKS_NAME) << 16;
+            wrong.literals |= (word::<u64>(base.add(between)) ^ ASKS_NAME) << 16;
             let mut bids = 0;
             if switch == 0 {
                 // Nothing but the closing bracket may be before the comma.
                 wrong.literals |= (between ^ start.wrapping_add(1)) as u64 | u64::from(*base.add(start) ^ b']');
             } else {
-                wrong.literals |= u64::from(four(base.add(between).sub(3)) ^ BIDS_END);
+                wrong.literals |= u64::from(word::<u32>(base.add(between).sub(3)) ^ BIDS_END);
                 bids = switch.div_ceil(2);
                 // The last level's end is where it would be between two levels.
                 *list.sub(1) = (start as u32).wrapping_sub(1);
@@ -489,7 +480,7 @@ mod kernel {
             if left == 0 {
                 wrong.literals |= (end ^ between.wrapping_add(7)) as u64 | u64::from(*base.add(between).add(6) ^ b']');
             } else {
-                wrong.literals |= u64::from((four(base.add(end).sub(3)) ^ ASKS_END) << 8);
+                wrong.literals |= u64::from((word::<u32>(base.add(end).sub(3)) ^ ASKS_END) << 8);
                 asks = left.div_ceil(2);
                 *list.add(switch) = (between as u32).wrapping_add(5);
                 *list.add(found) = (end as u32).wrapping_sub(1);
@@ -547,7 +538,7 @@ mod kernel {
             mask = _blsr_u64(mask);
             if index < 3 {
                 // SAFETY: the comma is less than 64 bytes behind start, which is 25 bytes before the end.
-                literals |= (unsafe { eight(base.add(close)) } ^ QUANTITY_NAMES[index]) << 8;
+                literals |= (unsafe { word::<u64>(base.add(close)) } ^ QUANTITY_NAMES[index]) << 8;
             }
             let length = (close as u32).wrapping_sub(from as u32).wrapping_sub(shape.shortest);
             lengths[index] = length.min(shape.spread());
@@ -565,7 +556,6 @@ mod kernel {
             let bid = convert((end(0), end(1)), (price(0), quantity(1)), &constants, &mut wrong);
             let ask = convert((end(2), end(3)), (price(2), quantity(3)), &constants, &mut wrong);
             _mm256_storeu_si256(out.as_mut_ptr().cast(), join(bid, ask));
-            // The last quote is not found by a comma.
             literals |= u64::from(*end(3) ^ b'"');
         }
         (literals == 0 && beyond == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out)

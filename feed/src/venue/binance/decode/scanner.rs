@@ -29,8 +29,7 @@ pub(super) struct Scanner {
     templates: Templates,
     /// By symbol; none for numbers that may be too long for a lane.
     shapes: Box<[Option<Shapes>]>,
-    /// Length of the last price: the next one's is probably the same.
-    price_length: usize,
+    guess: swar::Guess,
 }
 
 #[derive(Debug)]
@@ -54,7 +53,7 @@ impl Scanner {
             kind,
             templates: Templates::new(scales.len()),
             shapes: scales.iter().map(Shapes::new).collect(),
-            price_length: 1,
+            guess: swar::Guess::default(),
         }
     }
 
@@ -84,7 +83,7 @@ impl Scanner {
             let fits = match &mut self.kind {
                 Kind::Avx2(avx2) => avx2.scan(template, shapes, padded, length, &mut numbers, levels),
                 Kind::Portable => {
-                    let guess = &mut self.price_length;
+                    let guess = &mut self.guess;
                     swar::scan(template, shapes, padded, length, guess, &mut numbers, levels).is_some()
                 }
                 Kind::Off => false,

@@ -90,27 +90,34 @@ fn window(padded: &[u8], start: usize) -> Option<&Window> {
     padded.get(start.wrapping_sub(LANE)..)?.first_chunk()
 }
 
+/// Lengths of the last numbers: the next ones are probably as long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Guess {
+    price: usize,
+    quantity: usize,
+}
+
 /// What lies at a number's place: its units, the index of its closing quote, and the eight bytes from there on.
 type Read = (i64, usize, u64);
 
 /// The number at `start`; it is probably `guess` characters long.
 #[inline(always)]
-fn guessed(padded: &[u8], start: usize, guess: &mut usize, shape: &Shape) -> Option<Read> {
+fn number(padded: &[u8], start: usize, guess: &mut usize, shape: &Shape) -> Option<Read> {
     let window = window(padded, start)?;
-    let mut length = *guess % 32;
-    if window[LANE + length] != b'"' {
-        length = string_length(window)?;
-        *guess = length;
+    let length = *guess % 32;
+    if window[LANE + length] == b'"'
+        && let Some(units) = units(window, length, shape)
+    {
+        return Some((units, start.wrapping_add(length), word(window, LANE + length)));
     }
-    // Were there a quote before the one found, it would not be a digit.
-    Some((units(window, length, shape)?, start.wrapping_add(length), word(window, LANE + length)))
+    searched(window, start, guess, shape)
 }
 
-/// The number at `start`.
-#[inline(always)]
-fn number(padded: &[u8], start: usize, shape: &Shape) -> Option<Read> {
-    let window = window(padded, start)?;
+/// The number that `window` shows, of whatever length; the next one is then probably as long.
+#[inline(never)]
+fn searched(window: &Window, start: usize, guess: &mut usize, shape: &Shape) -> Option<Read> {
     let length = string_length(window)?;
+    *guess = length;
     Some((units(window, length, shape)?, start.wrapping_add(length), word(window, LANE + length)))
 }
 
@@ -134,7 +141,7 @@ fn side(
     padded: &[u8],
     start: usize,
     shapes: &Shapes,
-    price_length: &mut usize,
+    guess: &mut Guess,
     side: Side,
     levels: &mut LevelScratch,
 ) -> Option<usize> {
@@ -144,18 +151,22 @@ fn side(
     }
     stands(padded, start, b"[\"")?;
     let mut at = start + 2;
+    let last = guess;
+    let mut guess = *last;
     for (index, slot) in levels.space(side).iter_mut().enumerate() {
-        let (tick, price_end, between) = guessed(padded, at, price_length, &shapes.price)?;
+        let (tick, price_end, between) = number(padded, at, &mut guess.price, &shapes.price)?;
         if !begins(between, b"\",\"") {
             return None;
         }
-        let (lots, quantity_end, behind) = number(padded, price_end.wrapping_add(3), &shapes.quantity)?;
+        let (lots, quantity_end, behind) =
+            number(padded, price_end.wrapping_add(3), &mut guess.quantity, &shapes.quantity)?;
         *slot = Level { tick: Tick(tick), lots: Lots(lots) };
         if !begins(behind, b"\"],[\"") {
             if !begins(behind, b"\"]]") {
                 return None;
             }
             levels.set_count(side, index + 1);
+            *last = guess;
             return Some(quantity_end + 3);
         }
         at = quantity_end.wrapping_add(5);
@@ -166,20 +177,20 @@ fn side(
 /// The four numbers of a best bid/ask from `start`, behind the first opening quote, to `end`, behind the last closing
 /// quote.
 #[inline(always)]
-fn best(padded: &[u8], (start, end): (usize, usize), shapes: &Shapes) -> Option<[Level; 2]> {
-    let (bid, at, name) = number(padded, start, &shapes.price)?;
+fn best(padded: &[u8], (start, end): (usize, usize), shapes: &Shapes, guess: &mut Guess) -> Option<[Level; 2]> {
+    let (bid, at, name) = number(padded, start, &mut guess.price, &shapes.price)?;
     if !begins(name, b"\",\"B\":\"") {
         return None;
     }
-    let (bid_lots, at, name) = number(padded, at + 7, &shapes.quantity)?;
+    let (bid_lots, at, name) = number(padded, at + 7, &mut guess.quantity, &shapes.quantity)?;
     if !begins(name, b"\",\"a\":\"") {
         return None;
     }
-    let (ask, at, name) = number(padded, at + 7, &shapes.price)?;
+    let (ask, at, name) = number(padded, at + 7, &mut guess.price, &shapes.price)?;
     if !begins(name, b"\",\"A\":\"") {
         return None;
     }
-    let (ask_lots, at, _) = number(padded, at + 7, &shapes.quantity)?;
+    let (ask_lots, at, _) = number(padded, at + 7, &mut guess.quantity, &shapes.quantity)?;
     let bid = Level { tick: Tick(bid), lots: Lots(bid_lots) };
     (at + 1 == end).then_some([bid, Level { tick: Tick(ask), lots: Lots(ask_lots) }])
 }
@@ -205,7 +216,7 @@ pub(super) fn scan(
     shapes: &Shapes,
     padded: &[u8],
     length: usize,
-    price_length: &mut usize,
+    guess: &mut Guess,
     numbers: &mut Numbers,
     levels: &mut LevelScratch,
 ) -> Option<()> {
@@ -222,11 +233,11 @@ pub(super) fn scan(
     *numbers =
         Numbers { event_time_ms: read(time)?, first: read(first)?, last: read(last)?, previous: read(previous)? };
     if template.is_touch {
-        levels.set_best(best(padded, (start, tail_start), shapes)?);
+        levels.set_best(best(padded, (start, tail_start), shapes, guess)?);
         return Some(());
     }
-    let bids_end = side(padded, start, shapes, price_length, Side::Bid, levels)?;
+    let bids_end = side(padded, start, shapes, guess, Side::Bid, levels)?;
     stands(padded, bids_end, b",\"a\":[")?;
-    let asks_end = side(padded, bids_end + 6, shapes, price_length, Side::Ask, levels)?;
+    let asks_end = side(padded, bids_end + 6, shapes, guess, Side::Ask, levels)?;
     (asks_end == tail_start).then_some(())
 }
