@@ -1,11 +1,10 @@
-//! COLD: the program against its own exchange, process by process: what runs, and what is said when it cannot.
+//! COLD: the program against its own exchange, process by process: what runs. What goes wrong is in `faults`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -134,35 +133,21 @@ fn assert_orderly(report: &Value) {
     assert_eq!(report["account"], report["venue_account"], "{report}");
 }
 
-#[test]
-fn the_demo_trades_and_its_account_is_the_venues() {
-    for venue in ["binance-usdm", "binance-spot"] {
-        let directory = tempfile::tempdir().expect("a directory");
-        let arguments = ["demo", "--seconds", "5", "--json", "-q", "--unpinned", "--seed", "5", "--venue", venue];
-        let output = spinbook(directory.path(), &arguments).output().expect("runs");
-        let report = last_json(&output);
-        assert_eq!(output.status.code(), Some(0), "{report}; {}", stderr(&output));
-        assert_orderly(&report);
-        assert_eq!(report["seed"], 5);
-        assert_eq!(report["venue"], venue);
-    }
-}
-
-/// A recording of half a minute of several small coins; `None`, with a word, where there is no recorded data.
-fn short_recording() -> Option<PathBuf> {
+/// Where recordings are; `None`, with a word, where there are none.
+fn recorded_data() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let folder = std::env::var_os("SPINBOOK_DATA").map_or(beside, PathBuf::from);
-    let file = folder.join("binance-usdm/BINANCE_FUTURES.jsonl.zst");
-    if !file.exists() {
+    if !folder.join("binance-usdm").exists() {
         println!("skipped: no recorded data");
         return None;
     }
-    Some(file.canonicalize().expect("it exists"))
+    Some(folder.canonicalize().expect("it exists"))
 }
 
 #[test]
 fn a_demo_on_any_symbol_ends_in_order_when_its_recording_does() {
-    let Some(file) = short_recording() else { return };
+    // Half a minute of several small coins.
+    let Some(file) = recorded_data().map(|data| data.join("binance-usdm/BINANCE_FUTURES.jsonl.zst")) else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let file = file.to_str().expect("a plain path");
     let arguments = ["demo", "--seconds", "30", "--unpinned", "--speed", "6", "--data", file];
@@ -204,121 +189,33 @@ fn paper_shadow_and_live_run_against_any_exchange() {
 }
 
 #[test]
-fn live_orders_leave_this_machine_under_no_circumstances() {
-    let exchange = Exchange::start(&[]);
-    for key in ["rest_url", "ws_api_url", "stream_url"] {
-        let scheme = if key == "rest_url" { "https" } else { "wss" };
-        let set = format!("market.0.{key}={scheme}://example.com");
-        let output = exchange.run(&["--mode", "live", "--account", "sim0", "--set", &set]);
-        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-        let place = last_json(&output)["error"]["where"].clone();
-        assert!(place.as_str().is_some_and(|place| place.contains(key)), "{place}");
+fn demos_on_recorded_traffic_trade_and_agree_with_the_venue() {
+    let Some(data) = recorded_data() else { return };
+    let chains = [
+        ("binance-usdm", ["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"]),
+        ("binance-spot", ["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"]),
+    ];
+    for (venue, files) in chains {
+        let files = files.map(|file| data.join(file).display().to_string());
+        let arguments = [
+            "demo",
+            "--venue",
+            venue,
+            "--speed",
+            "20",
+            "--seconds",
+            "6",
+            "--json",
+            "--unpinned",
+            "--data",
+            &files[0],
+            &files[1],
+        ];
+        let directory = tempfile::tempdir().expect("a directory");
+        let output = spinbook(directory.path(), &arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{venue}: {}", stderr(&output));
+        let report = last_json(&output);
+        assert_orderly(&report);
+        assert_eq!(report["books"]["gaps"], 0, "{report}");
     }
-    let output = exchange.run(&["--mode", "live"]);
-    assert_eq!(output.status.code(), Some(2), "without --account");
-}
-
-#[test]
-fn wrong_secrets_are_named_and_never_shown() {
-    let exchange = Exchange::start(&[]);
-    let wrong = "Zq7wrongSecretThatNobodyMaySee00000000000000000000000000000000";
-    exchange.write_key("keys.toml", wrong);
-    let output = exchange.run(&["--mode", "live", "--account", "sim0", "--seconds", "2"]);
-    assert_eq!(output.status.code(), Some(2));
-    let why = last_json(&output)["error"]["why"].clone();
-    assert!(why.as_str().is_some_and(|why| why.contains("-1022")), "{why}");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
-    assert!(!said.contains(wrong), "the secret was shown");
-}
-
-#[test]
-fn a_clock_that_is_off_stops_the_run_before_it_starts() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let faults = directory.path().join("faults.toml");
-    fs::write(&faults, "clock_ahead_ms = 5000\n").expect("written");
-    let exchange = Exchange::start(&["--faults", faults.to_str().expect("UTF-8")]);
-    let output = exchange.run(&["--mode", "live", "--account", "sim0", "--seconds", "2"]);
-    assert_eq!(output.status.code(), Some(1));
-    let error = last_json(&output)["error"].clone();
-    assert!(error["what"].as_str().is_some_and(|what| what.contains("clock")), "{error}");
-    assert!(error["next"].as_str().is_some_and(|next| next.contains("doctor")), "{error}");
-}
-
-#[test]
-fn a_port_in_use_is_said_with_the_way_out() {
-    let exchange = Exchange::start(&[]);
-    let address = exchange.text("rest_url").trim_start_matches("https://").to_owned();
-    let output = spinbook(exchange.directory.path(), &["exchange", "--json", "--listen", &address]).output();
-    let output = output.expect("runs");
-    assert_eq!(output.status.code(), Some(2));
-    let error = last_json(&output)["error"].clone();
-    assert!(error["next"].as_str().is_some_and(|next| next.contains("--listen")), "{error}");
-}
-
-#[test]
-fn an_unknown_symbol_and_an_unknown_authority_are_wrong_configuration() {
-    let exchange = Exchange::start(&[]);
-    let output = exchange.run(&["--mode", "paper", "--set", "market.0.symbols=[\"BTCUSDX\"]"]);
-    assert_eq!(output.status.code(), Some(2));
-    let why = last_json(&output)["error"]["why"].clone();
-    assert!(why.as_str().is_some_and(|why| why.contains("BTCUSDT")), "the nearest one is named: {why}");
-
-    let other = Exchange::start(&[]);
-    let set = format!("market.0.ca_file={}", other.text("ca_file"));
-    let output = exchange.run(&["--mode", "paper", "--set", &set]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let error = last_json(&output)["error"].clone();
-    assert!(error["next"].as_str().is_some_and(|next| next.contains("ca_file")), "{error}");
-}
-
-#[test]
-fn two_engines_never_share_a_state_directory() {
-    let exchange = Exchange::start(&[]);
-    let arguments = ["run", "-c", "c.toml", "--json", "-q", "--mode", "shadow", "--seconds", "6"];
-    let mut first = spinbook(exchange.directory.path(), &arguments).stdout(Stdio::null()).spawn().expect("starts");
-    let lock = exchange.file("state").join("run");
-    let begun = Instant::now();
-    while !fs::read_to_string(&lock).is_ok_and(|text| !text.is_empty()) && begun.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let output = exchange.run(&["--mode", "shadow", "--seconds", "1"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("another engine"), "{}", stderr(&output));
-    assert!(first.wait().expect("ends").success());
-}
-
-#[test]
-fn the_first_interrupt_ends_in_order_with_its_own_exit_code() {
-    let exchange = Exchange::start(&[]);
-    let arguments = ["run", "-c", "c.toml", "--json", "-q", "--mode", "live", "--account", "sim0"];
-    let process = spinbook(exchange.directory.path(), &arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    std::thread::sleep(Duration::from_secs(4));
-    let interrupted = Command::new("kill").args(["-INT", &process.id().to_string()]).status().expect("kill runs");
-    assert!(interrupted.success());
-    let output = process.wait_with_output().expect("ends");
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert_orderly(&last_json(&output));
-}
-
-#[test]
-fn a_killed_exchange_is_survived_and_what_is_not_known_is_said() {
-    let mut exchange = Exchange::start(&[]);
-    let arguments = ["run", "-c", "c.toml", "--json", "-q", "--mode", "live", "--account", "sim0", "--seconds", "5"];
-    let process = spinbook(exchange.directory.path(), &arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    std::thread::sleep(Duration::from_secs(3));
-    exchange.process.kill().expect("killed");
-    let output = process.wait_with_output().expect("ends");
-    let report = last_json(&output);
-    assert_eq!(output.status.code(), Some(1), "{report}; {}", stderr(&output));
-    assert_eq!(report["books"]["live"], 0, "no book outlives its exchange: {report}");
-    assert!(report["venue_account"].is_null(), "{report}");
-    assert!(stderr(&output).contains("look at the account"), "{}", stderr(&output));
 }
