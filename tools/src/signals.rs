@@ -7,6 +7,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+/// While nothing is ordered, Ctrl-C ends the program at once with 130, however slow the venue is. Said to the system
+/// explicitly: a program that was started in the background may have inherited that interrupts are ignored.
+#[derive(Debug)]
+pub struct EarlyExit(Arc<AtomicBool>);
+
+impl EarlyExit {
+    /// Takes over SIGINT and SIGTERM until [`EarlyExit::end`].
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn install() -> io::Result<EarlyExit> {
+        let active = Arc::new(AtomicBool::new(true));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, 130, active.clone())?;
+        }
+        Ok(EarlyExit(active))
+    }
+
+    /// From here on an interrupt is somebody else's.
+    pub fn end(self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Counts interrupts; to be asked now and then by the thread that waits.
 #[derive(Debug)]
 pub struct Interrupts {

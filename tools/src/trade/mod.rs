@@ -19,7 +19,7 @@ use crate::command::Context;
 use crate::command::kill::KILL_FILE;
 use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
-use crate::signals::Interrupts;
+use crate::signals::{EarlyExit, Interrupts};
 use crate::topology::{self, Cores, Ended, Running};
 use crate::ui::Screen;
 use crate::venue_rest::VenueRest;
@@ -210,10 +210,11 @@ pub struct VenueSide {
 /// # Errors
 /// It could not start, or something it stands on broke.
 pub fn run(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Finished, Failure> {
-    // Until here Ctrl-C ends the program at once, however slow the venue is: nothing is ordered yet.
+    let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
+    let early = EarlyExit::install().map_err(refused)?;
     let prepared = prepare(&plan)?;
-    let mut interrupts =
-        Interrupts::install().map_err(|error| Failure::failed("cannot take over Ctrl-C").because(error))?;
+    let mut interrupts = Interrupts::install().map_err(refused)?;
+    early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
     let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -98,12 +97,12 @@ impl Running {
         signal(self.process.id(), "INT");
     }
 
-    /// Whether Ctrl-C ends it so soon, without a word: the system's own way.
+    /// Whether Ctrl-C ends it so soon.
     pub fn is_interrupted_within(&mut self, span: Duration) -> bool {
         let until = Instant::now() + span;
         while Instant::now() < until {
             if let Some(status) = self.process.try_wait().expect("a child of ours") {
-                return status.signal() == Some(2);
+                return status.code() == Some(130);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
