@@ -337,14 +337,11 @@ impl Faults {
         Nanos::from_millis(self.plan.clock_ahead_ms)
     }
 
-    /// After how many frames a new connection is cut.
-    pub fn cut(&mut self) -> Option<u64> {
-        let frames = self.plan.cut_after_frames?;
-        if self.cuts_left == 0 {
-            return None;
-        }
-        self.cuts_left -= 1;
-        Some(frames)
+    /// Whether a connection that has sent so many frames is cut now; that uses up one cut.
+    pub fn cut(&mut self, frames: u64) -> bool {
+        let due = self.cuts_left > 0 && self.plan.cut_after_frames.is_some_and(|after| frames >= after);
+        self.cuts_left -= u64::from(due);
+        due
     }
 
     /// Whether the next acknowledgement is lost.

@@ -139,8 +139,8 @@ impl ExchangeWorld for World {
         self.faults.clock_ahead()
     }
 
-    fn cut_after_frames(&mut self, _now: Nanos) -> Option<u64> {
-        self.faults.cut()
+    fn is_cut_after(&mut self, frames: u64) -> bool {
+        self.faults.cut(frames)
     }
 
     fn loses_acknowledgement(&mut self) -> bool {

@@ -509,8 +509,8 @@ pub trait ExchangeWorld: Send {
     fn request_fate(&mut self, kind: RequestKind, now: Nanos) -> RequestFate;
     /// How far the server's clock is ahead.
     fn clock_skew(&self, now: Nanos) -> Nanos;
-    /// After how many frames a connection is cut, if so.
-    fn cut_after_frames(&mut self, now: Nanos) -> Option<u64>;
+    /// Fault: whether a stream connection that was sent so many market frames is cut now.
+    fn is_cut_after(&mut self, frames: u64) -> bool;
     /// Whether a subscription's acknowledgement is lost.
     fn loses_acknowledgement(&mut self) -> bool;
     /// Whether the exchange is dead.

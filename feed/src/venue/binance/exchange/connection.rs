@@ -95,8 +95,6 @@ pub struct Connection {
     pub pong_due: Nanos,
     /// Market frames sent.
     pub frames: u64,
-    /// It is cut after this many.
-    pub cut_after: Option<u64>,
     /// Arrival times of the client's messages in the last second.
     arrivals: VecDeque<Nanos>,
 }
@@ -138,7 +136,6 @@ impl Connection {
             next_ping: now + ping_interval(product),
             pong_due: Nanos::NEVER,
             frames: 0,
-            cut_after: None,
             arrivals: VecDeque::new(),
         }
     }

@@ -204,11 +204,7 @@ impl ExchangeSide for BinanceExchange {
         if matches!(door, Door::Api(_)) {
             self.charge_weight(2, now).map_err(|error| rest::refuse(&error))?;
         }
-        let is_stream = matches!(door, Door::Stream(_));
-        let mut opened = Connection::new(door, self.product, now);
-        if is_stream {
-            opened.cut_after = self.world.cut_after_frames(now);
-        }
+        let opened = Connection::new(door, self.product, now);
         self.connections.insert(connection, opened);
         Ok(())
     }

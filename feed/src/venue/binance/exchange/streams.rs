@@ -199,7 +199,7 @@ impl BinanceExchange {
                 connection.frames += 1;
                 self.counters.frames_relayed += 1;
             }
-            if connection.cut_after.is_some_and(|frames| connection.frames >= frames) {
+            if self.world.is_cut_after(connection.frames) {
                 cut.push(*id);
             }
         }
