@@ -270,8 +270,9 @@ impl<K: KeySchedule> RecordLayer<K> {
             if inner <= 1 || out[inner - 1] != TYPE_APPLICATION_DATA || self.handshake_bytes != 0 {
                 return self.open_unusual(plaintext, inner);
             }
-            self.empty_records = 0;
-            self.key_updates = 0;
+            if self.empty_records | self.key_updates != 0 {
+                self.forgive();
+            }
             opened = Opened::Data;
             if plaintext.filled(inner - 1) >= bytes {
                 return Ok(opened);
@@ -315,8 +316,7 @@ impl<K: KeySchedule> RecordLayer<K> {
         let outcome = match kind {
             TYPE_APPLICATION_DATA if at == 0 => self.count_empty(),
             TYPE_APPLICATION_DATA => {
-                self.empty_records = 0;
-                self.key_updates = 0;
+                self.forgive();
                 plaintext.filled(at);
                 return Ok(Opened::Data);
             }
@@ -330,6 +330,13 @@ impl<K: KeySchedule> RecordLayer<K> {
             Ok(()) => Ok(Opened::Control),
             Err(error) => Err(self.end_with(error)),
         }
+    }
+
+    /// Data came: what was counted against the peer is forgotten.
+    #[cold]
+    fn forgive(&mut self) {
+        self.empty_records = 0;
+        self.key_updates = 0;
     }
 
     fn count_empty(&mut self) -> Result<(), RecordError> {

@@ -3,12 +3,15 @@
 //! Strict: whatever the RFC forbids ends the connection with the close code it names. A whole message is handed out
 //! as the bytes that were decrypted, without a copy; only fragmented messages are put together in a buffer apart.
 
+mod text;
+
 use crate::record::{PADDING_BYTES, PlaintextBuffer};
+use text::valid_prefix;
+
+pub use text::is_text;
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 pub const CLIENT_HEADER_BYTES_MAX: usize = 14;
-/// Texts below this length are looked through without a call.
-const SHORT_TEXT_BYTES: usize = 512;
 /// Fragments one message may come in.
 pub const FRAGMENTS_MAX: u32 = 65_536;
 /// The most payload of a control frame (RFC 6455, 5.5).
@@ -521,48 +524,6 @@ impl MessageReader {
         let binary = kind == Opcode::Binary;
         self.pending_frame = PENDING_ASSEMBLED | if binary { PENDING_BINARY } else { 0 };
         Ok(Some(Found::Assembled { text: kind == Opcode::Text }))
-    }
-}
-
-/// Whether bytes are UTF-8.
-#[inline]
-#[must_use]
-pub fn is_text(bytes: &[u8]) -> bool {
-    if bytes.len() < SHORT_TEXT_BYTES {
-        is_short_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
-    } else {
-        simdutf8::basic::from_utf8(bytes).is_ok()
-    }
-}
-
-/// Whether all of a few bytes are ASCII: no early end, and a last block that overlaps the one before it, so that
-/// there is one branch instead of one a byte.
-#[inline]
-fn is_short_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let Some(last) = bytes.last_chunk::<64>() else {
-        return bytes.is_ascii();
-    };
-    let mut all = [0u64; 8];
-    let mut gather = |block: &[u8; 64]| {
-        for (all, word) in all.iter_mut().zip(block.as_chunks::<8>().0) {
-            *all |= u64::from_ne_bytes(*word);
-        }
-    };
-    gather(last);
-    bytes.as_chunks::<64>().0.iter().for_each(gather);
-    all.iter().fold(0, |all, word| all | word) & HIGH == 0
-}
-
-/// How many bytes are whole, valid characters; an error if what follows cannot become one.
-fn valid_prefix(bytes: &[u8]) -> Result<usize, WebSocketError> {
-    if is_text(bytes) {
-        return Ok(bytes.len());
-    }
-    match core::str::from_utf8(bytes) {
-        Ok(_) => Ok(bytes.len()),
-        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
-        Err(_) => Err(WebSocketError::Utf8),
     }
 }
 
