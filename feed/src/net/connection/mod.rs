@@ -226,7 +226,7 @@ impl Connection {
     /// Opens the next record, or reads once if there is none. False when there is nothing more to read now.
     #[inline]
     fn open_or_receive(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
-        match self.stream.open() {
+        match self.stream.open(self.reader.wanted_bytes()) {
             Ok(Opened::NeedMore) => {
                 self.answer_ping(now)?;
                 self.receive(now)
