@@ -56,7 +56,7 @@ pub struct SendTable {
     pub over_yardstick: f64,
 }
 
-fn credentials() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     let key: String = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("Zz".chars()).collect();
     let secret = Secret::new(key.chars().rev().collect());
     Credentials::hmac(&key, &secret).expect("well-formed")

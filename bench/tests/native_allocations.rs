@@ -6,6 +6,7 @@ use std::ffi::c_void;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use spinbook_bench::order_lane::OrderLane;
 use spinbook_bench::pipeline::{Ours, Pipeline};
 use spinbook_bench::receive::{LAYOUTS, MESSAGE_BYTES_MAX, lines, server_frame};
 use spinbook_bench::send::{encoding, orders, sealing, signing, whole};
@@ -16,6 +17,7 @@ use spinbook_engine::intent::IntentKind;
 use spinbook_engine::types::{OrderId, Stamp};
 use spinbook_feed::frame_buffer::FrameBuffer;
 use spinbook_feed::record::{Opened, PlaintextBuffer};
+use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
 use spinbook_feed::websocket::{Message, MessageReader, Opcode};
@@ -160,9 +162,30 @@ fn socket_to_order(recording: &Recording) -> (u64, u64) {
     (calls, sent)
 }
 
+/// Intents in, sealed records out, through the gateway itself; gives back the calls once it is warm.
+fn intent_to_record(product: Product) -> u64 {
+    let mut lane = OrderLane::new(product);
+    let mut calls = 0;
+    for round in 0..3_000 {
+        let placed = count(|| lane.place());
+        let request = lane.answer();
+        assert_eq!(request["method"], "order.place");
+        let cancelled = count(|| lane.cancel());
+        let request = lane.answer();
+        assert_eq!(request["method"], "order.cancel");
+        if round >= 500 {
+            calls += placed + cancelled;
+        }
+    }
+    calls
+}
+
 /// One test, because the counter sees the whole process.
 #[test]
 fn records_and_orders_call_no_malloc() {
+    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+        assert_eq!(intent_to_record(product), 0, "{product:?}: intent to record");
+    }
     for shape in Shape::ALL {
         let recording = Recording::synthetic(shape, 60, 500, 4);
         let (calls, sent) = socket_to_order(&recording);

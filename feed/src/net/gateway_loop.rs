@@ -16,6 +16,7 @@ use spinbook_engine::types::Nanos;
 use super::clock::{Clock, CycleScale, JumpDetector, cycles};
 use super::connection::{Connection, ConnectionError, ConnectionState};
 use super::link::Route;
+use crate::frame_buffer::PlacedPayload;
 use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
 
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
@@ -144,11 +145,16 @@ impl Wires {
         Ok(())
     }
 
-    fn send(&mut self, connection: GatewayConnection, text: &[u8], origin_tsc: u64) -> Result<(), ConnectionError> {
+    fn send(
+        &mut self,
+        connection: GatewayConnection,
+        text: PlacedPayload<'_>,
+        origin_tsc: u64,
+    ) -> Result<(), ConnectionError> {
         let Some(link) = &mut self.links[slot(connection)] else {
             return Ok(());
         };
-        link.connection.send_text(text)?;
+        link.connection.send_placed(text)?;
         if origin_tsc != 0 {
             self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, cycles()));
         }

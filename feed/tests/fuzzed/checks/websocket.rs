@@ -45,8 +45,10 @@ impl Write for Wire<'_> {
 }
 
 fn theirs(bytes: &[u8]) -> (Vec<Seen>, Option<tungstenite::Error>) {
-    let config =
-        WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX)).read_buffer_size(4096);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_MAX))
+        .max_frame_size(Some(MESSAGE_MAX))
+        .read_buffer_size(4096);
     let mut socket = WebSocket::from_raw_socket(Wire(bytes), Role::Client, Some(config));
     let mut seen = Vec::new();
     loop {
@@ -119,9 +121,7 @@ pub fn check(data: &[u8]) {
         // tungstenite takes lengths that are longer than need be, judges text when its frame is whole, and answers
         // a malformed close frame instead of refusing it.
         Some(WebSocketError::Length) => assert!(their_messages.starts_with(&our_messages)),
-        Some(WebSocketError::Close | WebSocketError::Utf8)
-            if matches!(their_messages.last(), Some(Seen::Close(_))) =>
-        {
+        Some(WebSocketError::Close | WebSocketError::Utf8) if matches!(their_messages.last(), Some(Seen::Close(_))) => {
             assert_eq!(our_messages[..], their_messages[..their_messages.len() - 1]);
         }
         Some(_) => assert_eq!(our_messages, their_messages, "we refuse {our_error:?}, they {their_error:?}"),
