@@ -154,6 +154,7 @@ impl FrameQueue {
     }
 
     #[cold]
+    // cold: a turn that says more than any before it
     fn grow(&mut self, bytes: usize) {
         self.bytes.resize(2 * bytes, 0);
     }

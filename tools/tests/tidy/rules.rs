@@ -41,6 +41,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/ring.rs", "slots shared between two threads"),
     ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
     ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
+    ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
     ("feed/src/net/clock.rs", "time-stamp counter"),
     ("feed/src/net/threads.rs", "affinity and locked memory"),
     ("tools/src/alloc.rs", "counting allocator"),

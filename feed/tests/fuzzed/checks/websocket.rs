@@ -23,7 +23,7 @@ pub enum Seen {
     Close(Option<(u16, Vec<u8>)>),
 }
 
-/// The server's bytes, then nothing more for now.
+/// The server's bytes, and then nothing until more come.
 struct Wire<'a>(&'a [u8]);
 
 impl Read for Wire<'_> {
