@@ -86,7 +86,8 @@ fn agree(
     let number = |key: &str| {
         let value = body.get(key)?;
         // serde_json takes `-0` for a fraction; it is a whole number all the same.
-        value.as_u64().or_else(|| (value.to_string() == "-0.0").then_some(0))
+        let text = value.to_string();
+        value.as_u64().or_else(|| (text == "-0.0").then_some(0))
     };
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("{key}: {body}"));
     let named = |symbol: usize| {
