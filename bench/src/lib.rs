@@ -13,6 +13,7 @@ pub mod gate;
 pub mod instrument;
 pub mod machine;
 pub mod measure;
+pub mod peer_book;
 pub mod percentiles;
 pub mod pipeline;
 pub mod plain;
