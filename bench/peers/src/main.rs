@@ -95,7 +95,7 @@ fn book(arguments: &Arguments, recordings: &[Recording], effort: Effort) -> Resu
         match recording.levels() {
             Ok(stream) => {
                 let peers = books::all(&stream, recording.increments());
-                tables.push(peer_book::contest(&recording.name, &stream, FAR_LEVELS, effort.replays, peers)?);
+                tables.push(peer_book::contest(&recording.name, &stream, FAR_LEVELS, effort.rounds, peers)?);
             }
             Err(why) => eprintln!("{}: the books are skipped: {why}", recording.name),
         }
