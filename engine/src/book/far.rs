@@ -4,6 +4,14 @@
 //! a leaf and at worst a move within that leaf, whatever the number of levels. Being sorted, the store gives its
 //! best level at once, and re-centring takes a whole run of levels out of it.
 
+use core::ops::Range;
+
+/// Where a slice lies in memory.
+pub(crate) fn addresses_of<T>(slice: &[T]) -> Range<usize> {
+    let pointers = slice.as_ptr_range();
+    pointers.start.expose_provenance()..pointers.end.addr()
+}
+
 /// Levels in one leaf.
 pub(crate) const LEAF_LEVELS: usize = 32;
 
@@ -127,6 +135,11 @@ impl Far {
     /// Bytes of its storage.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of_val(&*self.leaves) + size_of_val(&*self.directory) + size_of_val(&*self.spare)
+    }
+
+    /// Where the two parts of it lie that updates search: leaves and directory.
+    pub(crate) fn address_ranges(&self) -> [Range<usize>; 2] {
+        [addresses_of(&self.leaves), addresses_of(&self.directory)]
     }
 
     /// The lowest key; `i64::MAX` if there is none.

@@ -10,7 +10,7 @@
 use core::cell::Cell;
 
 use super::bitmap::Bitmap;
-use super::far::{Far, Place};
+use super::far::{Far, Place, addresses_of};
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
@@ -336,6 +336,12 @@ impl Ladder {
     /// Bytes of storage behind this side.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of_val(&*self.window.lots) + Bitmap::WORDS_BYTES + self.far.memory_bytes()
+    }
+
+    /// Where the storage lies that updates work on: window, far leaves, far directory.
+    pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 3] {
+        let [leaves, directory] = self.far.address_ranges();
+        [addresses_of(&*self.window.lots), leaves, directory]
     }
 
     /// What is wrong with the side, in a few words; none if nothing is.

@@ -230,6 +230,12 @@ impl Book {
         size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
     }
 
+    /// Where the book's storage lies, as addresses, both sides: for whoever chooses its pages. Valid as long as the
+    /// book lives, wherever it is moved.
+    pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        self.bids.address_ranges().into_iter().chain(self.asks.address_ranges())
+    }
+
     #[inline]
     const fn ladder(&self, side: Side) -> &Ladder {
         match side {
