@@ -3,8 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use spinbook_bench::alloc::CountingAllocator;
+use spinbook_bench::threads;
+use spinbook_bench::wire::handover;
 use spinbook_bench::wire::table::{WireEffort, measure};
 use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_feed::venue::binance::Product;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const HELP: &str = "usage: wire [FILES...] [--quick]
 
@@ -36,6 +43,12 @@ fn run() -> Result<(), String> {
         }
     } else {
         recordings.push(Recording::read(&files[0].display().to_string(), &files)?);
+    }
+    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+        let table = threads::alone(|| handover::measure(product, 20_000)).map_err(|error| error.to_string())?;
+        let mut text = format!("**{}**, a decision's way into the kernel, one thread\n\n", product.name());
+        table.write_markdown(&mut text).map_err(|error| error.to_string())?;
+        println!("{text}");
     }
     for recording in &recordings {
         let mut text = String::new();

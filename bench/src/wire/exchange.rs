@@ -126,24 +126,31 @@ impl Exchange {
 /// Answers a request of the gateway. True if it asked for open orders.
 ///
 /// # Errors
-/// A request that has no place here, or the client is gone.
+/// As [`reply`], or the client is gone.
 pub fn answer(product: Product, line: &mut Line, text: &[u8]) -> io::Result<bool> {
+    let (reply, swept) = reply(product, text)?;
+    line.send_text(&reply)?;
+    Ok(swept)
+}
+
+/// The answer to a request of the gateway, and whether that asked for open orders.
+///
+/// # Errors
+/// A request that has no place here.
+pub fn reply(product: Product, text: &[u8]) -> io::Result<(Vec<u8>, bool)> {
     let missing = || io::Error::other(format!("not a request: {}", String::from_utf8_lossy(text)));
     let id = String::from_utf8_lossy(text_behind(text, b"\"id\":\"").ok_or_else(missing)?).into_owned();
     let method = text_behind(text, b"\"method\":\"").ok_or_else(missing)?;
     let result = match method {
-        b"order.place" => {
-            line.send_text(refusal(product, &id).as_bytes())?;
-            return Ok(false);
-        }
+        b"order.place" => return Ok((refusal(product, &id).into_bytes(), false)),
         b"time" => format!("{{\"serverTime\":{}}}", milliseconds()),
         b"userDataStream.start" => "{\"listenKey\":\"wire\"}".to_owned(),
         b"openOrders.status" | b"openOrders.cancelAll" => "[]".to_owned(),
         method if method.starts_with(b"userDataStream.") => "{}".to_owned(),
         _ => return Err(missing()),
     };
-    line.send_text(format!("{{\"id\":\"{id}\",\"status\":200,\"result\":{result}}}").as_bytes())?;
-    Ok(method == b"openOrders.status")
+    let reply = format!("{{\"id\":\"{id}\",\"status\":200,\"result\":{result}}}");
+    Ok((reply.into_bytes(), method == b"openOrders.status"))
 }
 
 /// The venue's refusal of a post-only order whose price the market has overtaken: it ends the order in one message.

@@ -175,4 +175,3 @@ impl Meeting<'_> {
         Ok((hot, FloorIo { wire: Wire::new(self, &target)?, orders: consumer, texts, sent, written }))
     }
 }
-

@@ -13,6 +13,7 @@
 pub mod disturbance;
 pub mod exchange;
 pub mod floor;
+pub mod handover;
 pub mod line;
 pub mod ours;
 pub mod picked;

@@ -121,11 +121,16 @@ impl SnapshotThreads {
         let (mailbox, worker) = snapshots::new(4, fetcher, url, |error| eprintln!("the snapshot: {error}"));
         let stop = Arc::new(AtomicBool::new(false));
         let (told, told_too) = (stop.clone(), stop.clone());
-        let serve = threads::spawn("wire-snapshot", None, |_| {}, move || {
-            if let Err(error) = server.run(&WallClock::start(), &told) {
-                eprintln!("the snapshot server: {error}");
-            }
-        });
+        let serve = threads::spawn(
+            "wire-snapshot",
+            None,
+            |_| {},
+            move || {
+                if let Err(error) = server.run(&WallClock::start(), &told) {
+                    eprintln!("the snapshot server: {error}");
+                }
+            },
+        );
         let fetch = threads::spawn("wire-fetch", None, |_| {}, move || worker.run(&told_too));
         let threads = [serve, fetch].into_iter().collect::<io::Result<Vec<_>>>().map_err(|error| error.to_string())?;
         Ok((SnapshotThreads { stop, threads }, mailbox))
@@ -152,8 +157,7 @@ impl Drop for SnapshotThreads {
 pub fn play(script: &Arc<Script>, side: Side, layout: Layout) -> Result<Round, String> {
     let identity = LoopbackIdentity::generate().map_err(|error| error.to_string())?;
     let trust = Trust::from_pem(identity.ca_pem.as_bytes())?;
-    let exchange =
-        Exchange::bind(script.product, identity.server_config.clone()).map_err(|error| error.to_string())?;
+    let exchange = Exchange::bind(script.product, identity.server_config.clone()).map_err(|error| error.to_string())?;
     let decisions = Arc::new(Decisions::of(script.picks.len()));
     let meeting = Meeting {
         script,
@@ -372,8 +376,7 @@ impl Player {
     /// One picked frame at a time is under way: the next is sent when the order of the last has come, and its
     /// latency counts from when it was due.
     fn may_send(&self) -> bool {
-        self.outstanding.is_none()
-            || self.script.picks.get(self.next_pick).is_none_or(|pick| pick.frame != self.next)
+        self.outstanding.is_none() || self.script.picks.get(self.next_pick).is_none_or(|pick| pick.frame != self.next)
     }
 
     /// Writes all frames that are due, in one piece.

@@ -37,17 +37,16 @@ impl WireEffort {
         },
     };
     /// To see that everything runs.
-    pub const QUICK: WireEffort = WireEffort {
-        rounds: 2,
-        script: ScriptSettings { frames_max: 6_000, ..WireEffort::FULL.script },
-    };
+    pub const QUICK: WireEffort =
+        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 6_000, ..WireEffort::FULL.script } };
 }
 
 /// A part of an order's way.
 type Part = (&'static str, fn(&Sample) -> (u64, u64));
 
-/// The parts of the way. What the schedule owes is in the whole, not in them.
-const PARTS: [Part; 4] = [
+/// The parts of the way.
+const PARTS: [Part; 5] = [
+    ("due until handed to the kernel", |sample| (sample.due, sample.sent)),
     ("frame handed to the kernel to decision", |sample| (sample.sent, sample.decided)),
     ("decision to the write", |sample| (sample.decided, sample.write_begun)),
     ("the write", |sample| (sample.write_begun, sample.write_ended)),
