@@ -16,10 +16,10 @@ const PLACES_MIN: usize = 1 << 9;
 /// Changes of which levels there are, before the order is sorted anew instead of repaired.
 const CHANGES: usize = 64;
 
-/// Slots of a store for `levels` levels: a quarter more than that, so that a full store is not renewed for every
-/// level that takes another's room.
+/// Slots of a store for `levels` levels: one that is never taken, and a quarter more than there are levels, so that a
+/// full store is not renewed for every level that takes another's room.
 pub(crate) const fn slots_for(levels: usize) -> usize {
-    levels + levels / 4 + 1
+    1 + levels + levels / 4 + 1
 }
 
 /// Places in the index of a store for `levels` levels.
@@ -34,7 +34,7 @@ const fn taken_max(places: usize) -> usize {
 }
 
 /// One level, or, without a quantity, what was one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(16))]
 pub(crate) struct Slot {
     key: i64,
@@ -42,6 +42,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Nothing.
+    pub(crate) const EMPTY: Slot = Slot { key: KEY_NONE, lots: 0 };
+
     /// The key of a level; [`KEY_NONE`] if there is none.
     #[inline]
     const fn held(self) -> i64 {
@@ -106,14 +109,17 @@ impl Order {
 /// A bounded map from key to lots.
 #[derive(Debug)]
 pub(crate) struct Far {
+    /// The first is never taken; those behind the taken ones are empty.
     slots: Box<[Slot]>,
-    /// By hash of the key its slot's number, counted from one; zero where there is none. A key stands at its own place
+    /// By hash of the key its slot's number; zero where there is none. A key stands at its own place
     /// or behind it, with no free place between.
     index: Box<[u32]>,
     /// Places of the index in use: a power of two that grows with the number of levels.
     places: usize,
-    /// Slots taken, those without a quantity among them; all others are behind them.
+    /// Slots taken, those without a quantity among them.
     taken: usize,
+    /// How many may be.
+    taken_max: usize,
     /// Levels.
     length: usize,
     capacity: usize,
@@ -123,20 +129,22 @@ pub(crate) struct Far {
 }
 
 impl Far {
-    /// Over storage that set-up allocated, all zero: [`slots_for`] as many slots and keys as it may hold levels and
+    /// Over storage that set-up allocated, all empty or zero: [`slots_for`] as many slots and keys as it may hold levels and
     /// [`places_for`] as many places.
     pub(crate) fn new(slots: Box<[Slot]>, index: Box<[u32]>, keys: Box<[i64]>, capacity: usize) -> Far {
         let order = RefCell::new(Order { keys, length: 0, changes: [0; CHANGES], changed: 0 });
-        Far { slots, index, places: PLACES_MIN, taken: 0, length: 0, capacity, low: KEY_NONE, order }
+        let mut far =
+            Far { slots, index, places: PLACES_MIN, taken: 0, taken_max: 0, length: 0, capacity, low: KEY_NONE, order };
+        far.renew();
+        far
     }
 
     /// Forgets every level.
     pub(crate) fn clear(&mut self) {
-        self.index[..self.places].fill(0);
-        self.places = PLACES_MIN;
-        self.taken = 0;
+        self.slots[..=self.taken].fill(Slot::EMPTY);
         self.length = 0;
         self.low = KEY_NONE;
+        self.renew();
         let order = self.order.get_mut();
         order.length = 0;
         order.changed = 0;
@@ -165,17 +173,15 @@ impl Far {
         mixed as usize & (self.places - 1)
     }
 
-    /// Where the index names a key, and its slot; if it does not, the place where it would.
+    /// Where the index names a key, and its slot's number; if it does not, the place where it would, and zero.
     #[inline]
-    fn find(&self, key: i64) -> (usize, Option<usize>) {
+    fn find(&self, key: i64) -> (usize, usize) {
         let mut place = self.home(key);
         loop {
             let number = self.index[place] as usize;
-            if number == 0 {
-                return (place, None);
-            }
-            if self.slots[number - 1].key == key {
-                return (place, Some(number - 1));
+            // Both at once: which of them ends the search cannot be guessed, that one of them does mostly can.
+            if (number == 0) | (self.slots[number].key == key) {
+                return (place, number);
             }
             place = (place + 1) & (self.places - 1);
         }
@@ -183,47 +189,39 @@ impl Far {
 
     /// The quantity at a key; zero if there is none.
     pub(crate) fn lots_at(&self, key: i64) -> i64 {
-        self.find(key).1.map_or(0, |slot| self.slots[slot].lots)
+        self.slots[self.find(key).1].lots
     }
 
     /// Writes the absolute quantity at a key; zero deletes. False if there is no room for a new level.
+    ///
+    /// Known or not, gone or not, all take the same steps, so that there is nothing to guess: a key without a slot takes
+    /// the next one, which is empty.
     #[inline(never)]
     pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
-        match self.find(key) {
-            (_, Some(slot)) => self.write(slot, key, lots),
-            (_, None) if lots == 0 => true,
-            (place, None) => self.insert(place, key, lots),
+        if self.taken == self.taken_max {
+            self.renew();
         }
+        let (place, number) = self.find(key);
+        let is_new = number == 0;
+        self.taken += usize::from(is_new);
+        let number = if is_new { self.taken } else { number };
+        self.index[place] = number as u32;
+        self.write(number, key, lots)
     }
 
-    /// Writes a quantity into a slot that has the key. False if that is one level too many.
+    /// Writes key and quantity into their slot. False if that is one level too many.
     #[inline]
-    fn write(&mut self, slot: usize, key: i64, lots: i64) -> bool {
-        let was = core::mem::replace(&mut self.slots[slot].lots, lots);
+    fn write(&mut self, number: usize, key: i64, lots: i64) -> bool {
+        let was = core::mem::replace(&mut self.slots[number], Slot { key, lots }).lots;
         self.length = self.length + usize::from(lots != 0) - usize::from(was != 0);
         self.low = self.low.min(Slot { key, lots }.held());
         self.order.get_mut().note(key, (was == 0) != (lots == 0));
         if self.length <= self.capacity {
             return true;
         }
-        self.slots[slot].lots = 0;
+        self.slots[number].lots = 0;
         self.length -= 1;
         false
-    }
-
-    /// Takes a slot for a level whose key has none and would be named at `place`. False if there is no room.
-    fn insert(&mut self, mut place: usize, key: i64, lots: i64) -> bool {
-        if self.length == self.capacity {
-            return false;
-        }
-        if self.taken == self.slots.len().min(taken_max(self.places)) {
-            self.renew();
-            place = self.find(key).0;
-        }
-        self.slots[self.taken] = Slot { key, lots: 0 };
-        self.taken += 1;
-        self.index[place] = self.taken as u32;
-        self.write(self.taken - 1, key, lots)
     }
 
     /// Leaves out the slots without a quantity, and gives the index the size that the levels need.
@@ -231,17 +229,19 @@ impl Far {
     fn renew(&mut self) {
         self.index[..self.places].fill(0);
         let mut kept = 0;
-        for slot in 0..self.taken {
-            if self.slots[slot].lots != 0 {
-                self.slots[kept] = self.slots[slot];
+        for number in 1..=self.taken {
+            let slot = core::mem::replace(&mut self.slots[number], Slot::EMPTY);
+            if slot.lots != 0 {
                 kept += 1;
+                self.slots[kept] = slot;
             }
         }
         self.taken = kept;
-        self.places = (self.length * 4).next_power_of_two().clamp(PLACES_MIN, self.index.len());
-        for slot in 0..kept {
-            let (place, _) = self.find(self.slots[slot].key);
-            self.index[place] = slot as u32 + 1;
+        self.places = (self.length * 8).next_power_of_two().clamp(PLACES_MIN, self.index.len());
+        self.taken_max = taken_max(self.places).min(self.slots.len() - 1);
+        for number in 1..=kept {
+            let (place, _) = self.find(self.slots[number].key);
+            self.index[place] = number as u32;
         }
     }
 
@@ -256,16 +256,16 @@ impl Far {
 
     /// The lowest key; [`KEY_NONE`] if there is none. Looks at all of them.
     pub(crate) fn first_key(&self) -> i64 {
-        self.slots[..self.taken].iter().map(|slot| slot.held()).min().unwrap_or(KEY_NONE)
+        self.slots[..=self.taken].iter().map(|slot| slot.held()).min().unwrap_or(KEY_NONE)
     }
 
     /// Takes out every level whose key is in `from..until` and hands it over, in any order.
     pub(crate) fn take_range(&mut self, from: i64, until: i64, mut taken: impl FnMut(i64, i64)) {
-        for slot in 0..self.taken {
-            let Slot { key, lots } = self.slots[slot];
+        for number in 1..=self.taken {
+            let Slot { key, lots } = self.slots[number];
             if key >= from && key < until && lots != 0 {
                 taken(key, lots);
-                self.write(slot, key, 0);
+                self.write(number, key, 0);
             }
         }
     }
@@ -289,24 +289,27 @@ impl Far {
         let mut order = self.order.borrow_mut();
         match order.changed {
             0 => {}
-            CHANGES => order.sort(&self.slots[..self.taken]),
+            CHANGES => order.sort(&self.slots[..=self.taken]),
             _ => order.repair(|key| self.lots_at(key) != 0),
         }
     }
 
     /// Whether index, slots and order agree.
     pub(crate) fn is_consistent(&self) -> bool {
-        let slots = &self.slots[..self.taken];
+        let slots = &self.slots[..=self.taken];
         let named = self.index[..self.places].iter().filter(|&&number| number != 0).count();
         self.put_in_order();
         let order = self.order.borrow();
         let keys = &order.keys[..order.length];
-        slots.iter().enumerate().all(|(slot, level)| self.find(level.key).1 == Some(slot) && level.lots >= 0)
+        slots.iter().enumerate().skip(1).all(|(number, slot)| self.find(slot.key).1 == number && slot.lots >= 0)
             && slots.iter().filter(|slot| slot.lots != 0).count() == self.length
             && slots.iter().all(|slot| slot.held() >= self.low)
+            && slots[0].lots == 0
+            && self.slots[self.taken + 1..].iter().all(|slot| slot.lots == 0)
             && named == self.taken
             && self.length <= self.capacity
-            && self.taken <= taken_max(self.places)
+            && self.taken <= self.taken_max
+            && self.taken_max < self.slots.len()
             && self.index[self.places..].iter().all(|&number| number == 0)
             && keys.len() == self.length
             && keys.is_sorted_by(|one, next| one < next)

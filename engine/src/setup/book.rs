@@ -36,7 +36,7 @@ pub fn larger_book(full: &Book) -> Option<Book> {
 
 fn ladder(far_levels: usize) -> Ladder {
     let far = Far::new(
-        touched(Slot::default(), slots_for(far_levels)).into_boxed_slice(),
+        touched(Slot::EMPTY, slots_for(far_levels)).into_boxed_slice(),
         touched(0_u32, places_for(far_levels)).into_boxed_slice(),
         touched(0_i64, slots_for(far_levels)).into_boxed_slice(),
         far_levels,
