@@ -26,7 +26,9 @@ pub fn settle<S>(config: &EngineConfig, engine: &Engine<S>) -> Result<(), Failur
         LockMemory::Allowed | LockMemory::Required => memory::lock_all(),
     };
     match (locked, config.lock_memory) {
-        (Ok(bytes), _) => tracing::debug!("{} MiB of memory are locked: no page of ours can be taken away", bytes >> 20),
+        (Ok(bytes), _) => {
+            tracing::debug!("{} MiB of memory are locked: no page of ours can be taken away", bytes >> 20)
+        }
         (Err(refused), LockMemory::Required) => {
             return Err(Failure::failed("memory cannot be locked, and engine.lock_memory = \"required\"")
                 .because(refused_text(&refused))

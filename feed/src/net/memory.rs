@@ -183,10 +183,7 @@ impl LockLimit {
         let soft = limits.lines().find_map(|line| line.strip_prefix("Max locked memory"));
         let soft = soft.and_then(|text| text.split_whitespace().next()).unwrap_or("0");
         let free = effective & CAPABILITY_IPC_LOCK != 0 || soft == "unlimited";
-        LockLimit {
-            limit_bytes: (!free).then(|| soft.parse().unwrap_or(0)),
-            mapped_bytes: mapped.unwrap_or(0) << 10,
-        }
+        LockLimit { limit_bytes: (!free).then(|| soft.parse().unwrap_or(0)), mapped_bytes: mapped.unwrap_or(0) << 10 }
     }
 
     /// Whether everything may be locked, what comes later included.
