@@ -39,7 +39,7 @@ pub(crate) struct Ladder {
     /// The lowest key written since the last settling; `KEY_NONE` if none was.
     written_key: i64,
     /// The last answer about the first levels, which holds until one of them is written.
-    top: Cell<Top>,
+    top: KnownTop,
 }
 
 /// What the first levels of a side hold.
@@ -51,6 +51,29 @@ pub(crate) struct Top {
     pub(crate) key_last: i64,
     /// Their quantities' sum.
     pub(crate) lots: i128,
+}
+
+/// The last [`Top`], field by field: copied as a whole right after a field of it was written, it would have to wait
+/// until that write has left the processor's queue, behind all the writes of the message.
+#[derive(Debug, Default)]
+struct KnownTop {
+    levels: Cell<usize>,
+    key_last: Cell<i64>,
+    lots: Cell<i128>,
+}
+
+impl KnownTop {
+    #[inline]
+    fn known(&self) -> Top {
+        Top { levels: self.levels.get(), key_last: self.key_last.get(), lots: self.lots.get() }
+    }
+
+    #[inline]
+    fn set(&self, top: Top) {
+        self.levels.set(top.levels);
+        self.key_last.set(top.key_last);
+        self.lots.set(top.lots);
+    }
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
@@ -85,7 +108,7 @@ impl Ladder {
             best_key: KEY_NONE,
             best_lots: 0,
             written_key: KEY_NONE,
-            top: Cell::new(Top::default()),
+            top: KnownTop::default(),
         }
     }
 
@@ -127,9 +150,8 @@ impl Ladder {
             }
         }
         self.written_key = self.written_key.min(lowest);
-        let top = self.top.get_mut();
-        if lowest <= top.key_last {
-            top.levels = 0;
+        if lowest <= self.top.key_last.get() {
+            self.top.levels.set(0);
         }
         kept
     }
@@ -262,13 +284,11 @@ impl Ladder {
     /// The first `levels` levels: found once, and known until one of them is written.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
-        let known = self.top.get();
-        if known.levels == levels && levels != 0 {
-            return known;
+        if self.top.levels.get() != levels || levels == 0 {
+            let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
+            self.top.set(top);
         }
-        let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
-        self.top.set(top);
-        top
+        self.top.known()
     }
 
     /// [`Ladder::top`] level by level, far ones included.
@@ -285,6 +305,7 @@ impl Ladder {
     }
 
     /// [`Ladder::top`] by whole words of the bitmap; none if the window holds fewer levels.
+    #[inline]
     fn top_of_window(&self, levels: usize) -> Option<Top> {
         if levels == 0 || self.best_key == KEY_NONE || !self.is_placed() {
             return None;
@@ -370,7 +391,7 @@ impl Ladder {
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
         }
-        let top = self.top.get();
+        let top = self.top.known();
         if top.levels != 0 {
             let slow = self.top_of_all(top.levels);
             if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
