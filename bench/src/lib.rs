@@ -31,4 +31,5 @@ pub mod targets;
 pub mod threads;
 pub mod tls;
 pub mod trader;
+pub mod wire;
 pub mod workload;
