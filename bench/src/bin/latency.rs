@@ -80,14 +80,14 @@ fn print_table(recording: &Recording, outcome: &Outcome) {
         }
         println!("\n{}: {} frames, {} rounds, ns", class.name(), frames.len(), outcome.times[0].rounds.len());
         let heads: Vec<String> =
-            PERCENTILES.iter().map(|percentile| format!("{:>9}", format!("p{percentile}"))).collect();
-        println!("  {:36}{}{:>9}{:>9}  fixed + a level", "", heads.concat(), "max", "mean");
+            PERCENTILES.iter().map(|percentile| format!("{:>10}", format!("p{percentile}"))).collect();
+        println!("  {:36}{}{:>11}{:>9}  fixed + a level", "", heads.concat(), "max", "mean");
         for times in &outcome.times {
             let row = row(outcome, times, class);
-            let cells: Vec<String> = row.ns.iter().map(|ns| format!("{ns:9.0}")).collect();
+            let cells: Vec<String> = row.ns.iter().map(|ns| format!("{ns:10.0}")).collect();
             let line = row.line.map_or(String::new(), |line| format!("  {:.0} + {:.2} n", line.intercept, line.slope));
             let max = histogram_of(times, &frames).max();
-            println!("  {:36}{}{max:9}{:9.0}{line}", row.name, cells.concat(), row.mean_ns);
+            println!("  {:36}{}{max:11}{:9.0}{line}", row.name, cells.concat(), row.mean_ns);
         }
     }
     println!();
