@@ -1,6 +1,7 @@
 //! COLD: the figures of one run as BENCHMARKS.md and as plain text.
 
 use std::fmt::{self, Write};
+use std::io::Write as _;
 
 use serde::Serialize;
 
@@ -28,6 +29,16 @@ pub struct Report {
     pub command: String,
     /// Plots written beside the report: name of the recording and path from the report.
     pub plots: Vec<(String, String)>,
+}
+
+/// Prints to stdout. A reader that has seen enough (`| head`) is no fault.
+pub fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("stdout: {error}");
+    }
 }
 
 /// A figure with as many digits as mean something, thousands apart.

@@ -1,5 +1,6 @@
 //! COLD: frame-to-order latency over any recording: a table of percentiles, `.hgrm` files and a plot.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,8 +9,8 @@ use spinbook_bench::measure::{Effort, path_outcome};
 use spinbook_bench::percentiles::{Class, PERCENTILES, hgrm, histogram_of, row};
 use spinbook_bench::pipeline::Outcome;
 use spinbook_bench::plot::Plot;
-use spinbook_bench::threads;
 use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_bench::{report, threads};
 
 const HELP: &str = "usage: latency [FILES...] [--out FOLDER] [--json] [--quick]
 
@@ -71,26 +72,28 @@ fn head(recording: &Recording) -> String {
     format!("{}: {venue} {}, {} lines{malformed}", recording.name, symbol.as_str(), recording.frames.len())
 }
 
-fn print_table(recording: &Recording, outcome: &Outcome) {
-    println!("{}", head(recording));
+fn table(recording: &Recording, outcome: &Outcome) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "{}", head(recording))?;
     for class in Class::ALL {
         let frames = class.frames(outcome);
         if frames.is_empty() {
             continue;
         }
-        println!("\n{}: {} frames, {} rounds, ns", class.name(), frames.len(), outcome.times[0].rounds.len());
+        writeln!(text, "\n{}: {} frames, {} rounds, ns", class.name(), frames.len(), outcome.times[0].rounds.len())?;
         let heads: Vec<String> =
             PERCENTILES.iter().map(|percentile| format!("{:>10}", format!("p{percentile}"))).collect();
-        println!("  {:36}{}{:>11}{:>9}  fixed + a level", "", heads.concat(), "max", "mean");
+        writeln!(text, "  {:36}{}{:>11}{:>9}  fixed + a level", "", heads.concat(), "max", "mean")?;
         for times in &outcome.times {
             let row = row(outcome, times, class);
             let cells: Vec<String> = row.ns.iter().map(|ns| format!("{ns:10.0}")).collect();
             let line = row.line.map_or(String::new(), |line| format!("  {:.0} + {:.2} n", line.intercept, line.slope));
             let max = histogram_of(times, &frames).max();
-            println!("  {:36}{}{max:11}{:9.0}{line}", row.name, cells.concat(), row.mean_ns);
+            writeln!(text, "  {:36}{}{max:11}{:9.0}{line}", row.name, cells.concat(), row.mean_ns)?;
         }
     }
-    println!();
+    writeln!(text)?;
+    Ok(text)
 }
 
 /// The figures of one recording; percentiles are medians of the rounds, the maximum is that of all.
@@ -164,7 +167,7 @@ fn play(arguments: &Arguments, recording: &Recording) -> Result<Value, Failure> 
     eprintln!("playing {} {} times through five pipelines", recording.name, effort.replays);
     let outcome = threads::alone(|| path_outcome(recording, effort)).map_err(Failure::new(3))?;
     if !arguments.json {
-        print_table(recording, &outcome);
+        report::print(&table(recording, &outcome).expect("a String takes any text"));
     }
     let written = match &arguments.out {
         Some(folder) => write_files(folder, recording, &outcome).map_err(Failure::new(1))?,
@@ -189,7 +192,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     if arguments.json {
-        println!("{}", json!({ "recordings": played }));
+        report::print(&format!("{}\n", json!({ "recordings": played })));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use spinbook_bench::percentiles::{Class, histogram_of};
 use spinbook_bench::pipeline::Outcome;
 use spinbook_bench::plot::Plot;
 use spinbook_bench::receive;
-use spinbook_bench::report::Report;
+use spinbook_bench::report::{self, Report};
 use spinbook_bench::send;
 use spinbook_bench::targets::targets;
 use spinbook_bench::workload::{CHAINS, Recording};
@@ -196,9 +196,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
     if arguments.json {
         let text = serde_json::to_string(&report).map_err(|error| error.to_string())?;
-        println!("{text}");
+        report::print(&format!("{text}\n"));
     } else {
-        print!("{}", report.text());
+        report::print(&report.text());
     }
     Ok(())
 }
