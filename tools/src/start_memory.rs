@@ -19,14 +19,19 @@ const LOCK_FIX: &str = "`ulimit -l unlimited` before the start, or LimitMEMLOCK=
 pub fn settle<S>(config: &EngineConfig, engine: &Engine<S>) -> Result<(), Failure> {
     if config.huge_pages {
         let books: Vec<Range<usize>> = engine.address_ranges().collect();
-        tracing::debug!("{}", huge_text(memory::use_huge_pages(&books)));
+        let text = huge_text(memory::use_huge_pages(&books));
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let seen = memory::huge_bytes_of(&books, &smaps) >> 10;
+        tracing::debug!("{text}; their mappings have {seen} KiB of them");
     }
     let locked = match config.lock_memory {
         LockMemory::Never => return Ok(()),
         LockMemory::Allowed | LockMemory::Required => memory::lock_all(),
     };
     match (locked, config.lock_memory) {
-        (Ok(bytes), _) => tracing::debug!("{} MiB of memory are locked: no page of ours can be taken away", bytes >> 20),
+        (Ok(bytes), _) => {
+            tracing::debug!("{} MiB of memory are locked: no page of ours can be taken away", bytes >> 20)
+        }
         (Err(refused), LockMemory::Required) => {
             return Err(Failure::failed("memory cannot be locked, and engine.lock_memory = \"required\"")
                 .because(refused_text(&refused))
