@@ -28,7 +28,7 @@ pub fn text(answer: &Answer, bars: bool) -> String {
         text.push_str(&wrapped("all kernel arguments: ", &format!("{arguments}"), 4));
     }
     text.push_str(&format!(
-        "\n{} checks, {} warnings, {} unknown; hot core: {}. What each is about: tools/TUNING.md\n",
+        "\n{} checks, {} warnings, {} unknown; hot core: {}; how to set them: tools/TUNING.md\n",
         answer.findings.len(),
         answer.count(Status::Warn),
         answer.count(Status::Unknown),
@@ -198,7 +198,7 @@ mod tests {
             "fix: boot with isolcpus=managed_irq,domain,1",
             "all kernel arguments: isolcpus=managed_irq,domain,1 nohz_full=1",
             "?     governor          no cpufreq here",
-            "4 checks, 2 warnings, 1 unknown; hot core: 1.",
+            "4 checks, 2 warnings, 1 unknown; hot core: 1;",
             "timer 250",
         ] {
             assert!(text.contains(part), "no `{part}` in\n{text}");
