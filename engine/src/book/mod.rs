@@ -4,17 +4,17 @@
 //! `bitmap.rs`) and a sorted store for every level outside it (`far.rs`). No level the venue sent is ever
 //! dropped: when the far store is full the book says so and stops being Live.
 
-mod bitmap;
 mod check;
 mod far;
 mod ladder;
 mod measure;
+mod occupancy;
 mod state;
 
-pub(crate) use bitmap::{Bitmap, WORDS};
-pub(crate) use far::{Entry, Far, Leaf, leaves_for};
+pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
 pub use measure::Ratio;
+pub(crate) use occupancy::{LINES, Line, Occupancy};
 pub use state::{BookFault, BookState, Horizon, TICK_MAX};
 
 use crate::event::LostReason;

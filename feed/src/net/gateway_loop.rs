@@ -108,6 +108,16 @@ struct Wires {
     clock: Clock,
     scale: CycleScale,
     shared: Arc<GatewayShared>,
+    written: Written,
+}
+
+/// Cycle counters around the newest message's way into the kernel: for measurement only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Just before the write.
+    pub begun: u64,
+    /// The kernel has it.
+    pub ended: u64,
 }
 
 /// The I/O thread's work.
@@ -149,8 +159,9 @@ impl Wires {
             return Ok(());
         };
         link.connection.send_text(text)?;
+        self.written = Written { begun: link.connection.written_tsc(), ended: cycles() };
         if origin_tsc != 0 {
-            self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, cycles()));
+            self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, self.written.ended));
         }
         self.shared.sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -212,12 +223,27 @@ impl GatewayLoop {
             gateway,
             rings,
             waiting: VecDeque::new(),
-            wires: Wires { settings, links: [None, None], poll, events, clock, scale, shared },
+            wires: Wires {
+                settings,
+                links: [None, None],
+                poll,
+                events,
+                clock,
+                scale,
+                shared,
+                written: Written::default(),
+            },
             lost: [false; 2],
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
             clock_check: Nanos::ZERO,
             drain_by: None,
         })
+    }
+
+    /// When the newest message went into the kernel.
+    #[must_use]
+    pub const fn written(&self) -> Written {
+        self.wires.written
     }
 
     /// Works until it is told to drain (then cancels all and confirms) or to abandon. Gives the gateway back.
@@ -239,7 +265,11 @@ impl GatewayLoop {
         outcome.map(|end| (self.gateway, end))
     }
 
-    fn turn(&mut self) -> io::Result<Option<GatewayEnd>> {
+    /// One turn of the loop: for a driver that shares its thread. Says how it ended once it has; then it is over.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn turn(&mut self) -> io::Result<Option<GatewayEnd>> {
         let now = self.wires.clock.now();
         let mut busy = self.take_intents(now);
         if now >= self.gateway.next_deadline() {

@@ -141,6 +141,12 @@ impl Connection {
         (self.bytes_received, self.stream.sent())
     }
 
+    /// Cycle counter just before the newest message was offered to the socket: for measurement only.
+    #[must_use]
+    pub const fn written_tsc(&self) -> u64 {
+        self.stream.written_tsc()
+    }
+
     /// Pings received so far.
     #[must_use]
     pub const fn pings(&self) -> u64 {
