@@ -212,6 +212,35 @@ fn the_unit_is_safe_for_a_market_maker_and_its_settings_are_accepted() {
     assert_eq!(value["effective"]["engine"]["lock_memory"], "required");
 }
 
+#[test]
+fn a_crash_leaves_the_kill_file_and_an_orderly_end_does_not() {
+    let unit = read("tools/deploy/spinbook.service");
+    let line = unit_values(&unit, "ExecStopPost")[0];
+    let script = line.strip_prefix("/bin/sh -c '").and_then(|rest| rest.strip_suffix('\'')).expect("a line of shell");
+    let script = script.replace("exec /usr/local/bin/spinbook", "exec echo");
+    // As systemd sets them; a service that never started has no exit code.
+    for (result, code, status, killed) in [
+        ("success", "exited", "0", false),
+        ("success", "exited", "130", false),
+        ("exit-code", "exited", "2", false),
+        ("exit-code", "exited", "1", true),
+        ("exit-code", "exited", "3", true),
+        ("core-dump", "dumped", "ABRT", true),
+        ("signal", "killed", "KILL", true),
+        ("timeout", "killed", "KILL", true),
+        ("exit-code", "", "", false),
+    ] {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script]).env_remove("EXIT_CODE").env_remove("EXIT_STATUS").env("SERVICE_RESULT", result);
+        if !code.is_empty() {
+            shell.env("EXIT_CODE", code).env("EXIT_STATUS", status);
+        }
+        let output = shell.output().expect("a shell");
+        assert!(output.status.success(), "{result} {code} {status}: {}", text(&output));
+        assert_eq!(text(&output).starts_with("kill --state-dir"), killed, "{result} {code} {status}");
+    }
+}
+
 /// Every `a-b,c` list as cores.
 fn cores(list: &str) -> BTreeSet<usize> {
     list.split(',')
