@@ -66,8 +66,8 @@ pub struct SideTable {
     pub service_ns: Vec<f64>,
     /// The slowest order, from when its frame was due.
     pub ns_max: f64,
-    /// Median ns of each part of the way, by the parts' names.
-    pub parts: Vec<(&'static str, f64)>,
+    /// Each part of the way: its name, ns of the fastest tenth, median ns.
+    pub parts: Vec<(&'static str, f64, f64)>,
     /// ns from the decision until the write begins, and until the kernel has the bytes: p50 and p99 of each.
     pub decision_to_write: [f64; 2],
     /// See above.
@@ -127,7 +127,13 @@ fn side_table(name: &'static str, rounds: &[Round]) -> (SideTable, Histogram<u64
         ns: PERCENTILES.map(|percentile| at(&all, percentile)).to_vec(),
         service_ns: PERCENTILES.map(|percentile| at(&service, percentile)).to_vec(),
         ns_max: all.max() as f64,
-        parts: PARTS.iter().map(|(name, part)| (*name, at(&recorded(rounds, part), 50.0))).collect(),
+        parts: PARTS
+            .iter()
+            .map(|(name, part)| {
+                let spans = recorded(rounds, part);
+                (*name, at(&spans, 10.0), at(&spans, 50.0))
+            })
+            .collect(),
         decision_to_write: [at(&to_write, 50.0), at(&to_write, 99.0)],
         decision_to_kernel: [at(&to_kernel, 50.0), at(&to_kernel, 99.0)],
         medians,
@@ -194,10 +200,11 @@ impl WireTable {
             writeln!(out, "| {}, from the actual sending | {} | {service} | - |", side.name, side.orders)?;
         }
         writeln!(out, "\nOurs over the floor at p50: {:.3}.\n", self.ratio_p50)?;
-        writeln!(out, "| part of the way, median ns | Spinbook | floor |\n|---|---|---|")?;
+        writeln!(out, "| part of the way, ns | Spinbook p10 | floor p10 | Spinbook p50 | floor p50 |")?;
+        writeln!(out, "|---|---|---|---|---|")?;
         if let [ours, floor] = &self.sides[..] {
-            for ((name, ours), (_, floor)) in ours.parts.iter().zip(&floor.parts) {
-                writeln!(out, "| {name} | {ours:.0} | {floor:.0} |")?;
+            for ((name, our_p10, our_p50), (_, floor_p10, floor_p50)) in ours.parts.iter().zip(&floor.parts) {
+                writeln!(out, "| {name} | {our_p10:.0} | {floor_p10:.0} | {our_p50:.0} | {floor_p50:.0} |")?;
             }
         }
         writeln!(out)?;

@@ -144,10 +144,10 @@ impl MarketLine {
         }
     }
 
-    /// Whether another frame is complete behind the current one.
+    /// Whether another frame is complete behind the current one, in what has been received.
     #[inline]
-    pub fn has_next(&mut self, path: u8, now: Nanos) -> bool {
-        self.paths[usize::from(path)].connection.as_mut().is_some_and(|connection| connection.has_next(now))
+    pub fn has_next(&mut self, path: u8) -> bool {
+        self.paths[usize::from(path)].connection.as_mut().is_some_and(Connection::has_next)
     }
 
     /// The bytes of a connection's current frame.

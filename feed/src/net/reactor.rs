@@ -20,6 +20,8 @@ use crate::session::MarketSink;
 
 /// Executions taken in one turn, so that a flood of them cannot starve the market.
 const EXECUTIONS_PER_TURN_MAX: usize = 256;
+/// Turns between two looks at the snapshots' mailbox, while the loop spins: they are rare, and can wait microseconds.
+const TURNS_PER_SNAPSHOT_LOOK: u32 = 64;
 /// How often slow deadlines are looked at.
 const HOUSEKEEPING: Nanos = Nanos::from_millis(1);
 /// How often the sessions' figures are shown to others.
@@ -76,6 +78,7 @@ pub struct Reactor<S> {
     housekeeping: Nanos,
     figures: Nanos,
     draining: bool,
+    turns: u32,
 }
 
 /// Market events go to the engine; all frames of a burst but its newest without a decision.
@@ -139,6 +142,7 @@ impl<S: Strategy> Reactor<S> {
             housekeeping: now,
             figures: now,
             draining: false,
+            turns: 0,
         })
     }
 
@@ -178,12 +182,18 @@ impl<S: Strategy> Reactor<S> {
             self.note_stall(gap);
         }
         self.take_executions(now);
-        self.take_snapshot(now);
+        self.turns = self.turns.wrapping_add(1);
+        if !self.settings.spin || self.turns.is_multiple_of(TURNS_PER_SNAPSHOT_LOOK) {
+            self.take_snapshot(now);
+        }
+        let mut now = now;
         let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
         if self.poll_sockets(wait)? {
             self.serve_lines();
+            now = self.clock.now();
+        } else if !self.settings.spin {
+            now = self.clock.now();
         }
-        let now = self.clock.now();
         if now >= self.engine.next_deadline() {
             self.engine.on_timer(now);
         }
@@ -257,7 +267,7 @@ impl<S: Strategy> Reactor<S> {
                     && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })
                 {
                     // The first frame is decided on at once; behind it only the newest of what is there.
-                    let quiet = taken > 0 && line.has_next(path, now);
+                    let quiet = taken > 0 && line.has_next(path);
                     let stamp = Stamp { wall: now, tsc: readable_tsc };
                     self.meter.frame(&mut self.engine, &self.shared, now, |engine| {
                         line.on_frame(path, stamp, &mut Sink { engine, quiet });
