@@ -12,6 +12,7 @@ use crate::contest::Time;
 use crate::decode;
 use crate::frames::Frames;
 use crate::instrument::{product, synthetic};
+use crate::peer_book::PeerBookTable;
 use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
 use crate::plain::{SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
@@ -120,6 +121,8 @@ pub struct RingTable {
 pub struct PeerFigures {
     /// Decode contests with further peers.
     pub decode: Vec<DecodeTable>,
+    /// Book contests with other people's books.
+    pub book: Vec<PeerBookTable>,
     /// The rings with further peers.
     pub ring: Option<RingTable>,
 }
@@ -133,6 +136,8 @@ pub struct Figures {
     pub decode_native: Vec<DecodeTable>,
     /// Book contests.
     pub book: Vec<BookTable>,
+    /// Book contests with other people's books, in the peers' build.
+    pub book_native: Vec<PeerBookTable>,
     /// Frame to order.
     pub path: Vec<PathTable>,
     /// The rings.
@@ -143,6 +148,8 @@ pub struct Figures {
     pub receive: Vec<ReceiveTable>,
     /// The steps of sending an order.
     pub send: Vec<SendTable>,
+    /// Why `bench/peers` was not measured, if it was not.
+    pub peers_missing: Option<String>,
     /// What was skipped and why.
     pub skipped: Vec<String>,
 }

@@ -9,8 +9,8 @@
 
 use core::cell::Cell;
 
-use super::bitmap::Bitmap;
-use super::far::{Far, Place};
+use super::far::{Far, addresses_of};
+use super::occupancy::Occupancy;
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
@@ -39,7 +39,7 @@ pub(crate) struct Ladder {
     /// The lowest key written since the last settling; `KEY_NONE` if none was.
     written_key: i64,
     /// The last answer about the first levels, which holds until one of them is written.
-    top: Cell<Top>,
+    top: KnownTop,
 }
 
 /// What the first levels of a side hold.
@@ -53,11 +53,34 @@ pub(crate) struct Top {
     pub(crate) lots: i128,
 }
 
+/// The last [`Top`], field by field: copied as a whole right after a field of it was written, it would have to wait
+/// until that write has left the processor's queue, behind all the writes of the message.
+#[derive(Debug, Default)]
+struct KnownTop {
+    levels: Cell<usize>,
+    key_last: Cell<i64>,
+    lots: Cell<i128>,
+}
+
+impl KnownTop {
+    #[inline]
+    fn known(&self) -> Top {
+        Top { levels: self.levels.get(), key_last: self.key_last.get(), lots: self.lots.get() }
+    }
+
+    #[inline]
+    fn set(&self, top: Top) {
+        self.levels.set(top.levels);
+        self.key_last.set(top.key_last);
+        self.lots.set(top.lots);
+    }
+}
+
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
 #[derive(Debug)]
 struct Window {
     lots: Box<[i64; WINDOW_TICKS]>,
-    occupied: Bitmap,
+    occupied: Occupancy,
 }
 
 impl Window {
@@ -77,7 +100,7 @@ const fn slot_of(key: i64) -> usize {
 
 impl Ladder {
     /// Over storage that set-up allocated, all zero.
-    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Bitmap, far: Far) -> Ladder {
+    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Occupancy, far: Far) -> Ladder {
         Ladder {
             window: Window { lots, occupied },
             far,
@@ -85,15 +108,17 @@ impl Ladder {
             best_key: KEY_NONE,
             best_lots: 0,
             written_key: KEY_NONE,
-            top: Cell::new(Top::default()),
+            top: KnownTop::default(),
         }
     }
 
     /// Forgets every level and places the window for a best level at `key`.
     pub(crate) fn clear(&mut self, key: i64) {
-        while let Some(slot) = self.window.occupied.first_from_tidying(0) {
-            self.window.lots[slot] = 0;
+        let mut from = 0;
+        while let Some(slot) = self.window.occupied.first_from(from) {
+            self.window.lots[slot % WINDOW_TICKS] = 0;
             self.window.occupied.set(slot, false);
+            from = slot;
         }
         self.far.clear();
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
@@ -125,9 +150,8 @@ impl Ladder {
             }
         }
         self.written_key = self.written_key.min(lowest);
-        let top = self.top.get_mut();
-        if lowest <= top.key_last {
-            top.levels = 0;
+        if lowest <= self.top.key_last.get() {
+            self.top.levels.set(0);
         }
         kept
     }
@@ -136,20 +160,31 @@ impl Ladder {
     /// the far store has no room for the strip that leaves the window: then nothing moved.
     #[inline]
     pub(crate) fn settle(&mut self) -> bool {
+        let written = core::mem::replace(&mut self.written_key, KEY_NONE);
         // What was written lies behind the best level, which is thus still the first and where it was.
-        if core::mem::replace(&mut self.written_key, KEY_NONE) > self.best_key {
-            return true;
-        }
-        self.find_best()
+        written > self.best_key || self.find_best(written)
     }
 
+    /// The best level, given a key that none is below, unless it is a far one in front of the window.
     #[inline]
-    fn find_best(&mut self) -> bool {
-        let start = slot_of(self.low);
-        let occupied = &mut self.window.occupied;
-        let slot = occupied.first_from_tidying(start).or_else(|| occupied.first_from_tidying(0));
-        let window = slot.map_or(KEY_NONE, |slot| self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64);
-        let best = window.min(self.far.first_key());
+    fn find_best(&mut self, written: i64) -> bool {
+        let offset = written.wrapping_sub(self.low) as u64;
+        if offset < WINDOW_TICKS as u64
+            && let Some((key, lots)) = self.window_key_from(offset as usize)
+            && (LEAD_MIN..=LEAD_MAX).contains(&(key - self.low))
+        {
+            self.best_key = key;
+            self.best_lots = lots;
+            return true;
+        }
+        self.find_best_anywhere()
+    }
+
+    /// The best level, wherever it is, in a window that was moved after it.
+    #[inline(never)]
+    fn find_best_anywhere(&mut self) -> bool {
+        let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
+        let best = window.min(self.far.first_key_below(window));
         if best == KEY_NONE {
             self.best_key = KEY_NONE;
             self.best_lots = 0;
@@ -249,13 +284,11 @@ impl Ladder {
     /// The first `levels` levels: found once, and known until one of them is written.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
-        let known = self.top.get();
-        if known.levels == levels && levels != 0 {
-            return known;
+        if self.top.levels.get() != levels || levels == 0 {
+            let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
+            self.top.set(top);
         }
-        let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
-        self.top.set(top);
-        top
+        self.top.known()
     }
 
     /// [`Ladder::top`] level by level, far ones included.
@@ -272,6 +305,7 @@ impl Ladder {
     }
 
     /// [`Ladder::top`] by whole words of the bitmap; none if the window holds fewer levels.
+    #[inline]
     fn top_of_window(&self, levels: usize) -> Option<Top> {
         if levels == 0 || self.best_key == KEY_NONE || !self.is_placed() {
             return None;
@@ -284,22 +318,19 @@ impl Ladder {
         let mut left = levels;
         let mut lots = 0;
         loop {
-            let mut word = occupied.word_from(slot);
-            let base = slot - slot % 64;
-            if wrapped && base == start - start % 64 {
-                word &= (1 << (start % 64)) - 1;
+            let mut group = occupied.group_from(slot);
+            if wrapped {
+                group = group.below(start);
             }
-            while word != 0 {
-                slot = (base + word.trailing_zeros() as usize) % WINDOW_TICKS;
-                lots += i128::from(lots_at[slot]);
+            for slot in group {
+                lots += i128::from(lots_at[slot % WINDOW_TICKS]);
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
                     return Some(Top { levels, key_last: self.low + offset as i64, lots });
                 }
-                word &= word - 1;
             }
-            let next = base + 64;
+            let next = group.end();
             let found = (next < WINDOW_TICKS).then(|| occupied.first_from(next)).flatten();
             slot = match found {
                 Some(slot) if !wrapped || slot < start => slot,
@@ -315,7 +346,7 @@ impl Ladder {
     /// Every level, best first.
     #[inline]
     pub(crate) fn levels(&self) -> LadderLevels<'_> {
-        LadderLevels { ladder: self, offset: 0, place: Place::default() }
+        LadderLevels { ladder: self, offset: 0, rank: (!self.is_placed()).then_some(0) }
     }
 
     /// How many levels the side holds.
@@ -335,7 +366,13 @@ impl Ladder {
 
     /// Bytes of storage behind this side.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.window.lots) + Bitmap::WORDS_BYTES + self.far.memory_bytes()
+        size_of_val(&*self.window.lots) + Occupancy::BYTES + self.far.memory_bytes()
+    }
+
+    /// Where the storage lies that updates work on: window, far slots, far index.
+    pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 3] {
+        let [slots, index] = self.far.address_ranges();
+        [addresses_of(&*self.window.lots), slots, index]
     }
 
     /// What is wrong with the side, in a few words; none if nothing is.
@@ -350,11 +387,11 @@ impl Ladder {
         if !self.far.is_consistent() {
             return Some("the far store is out of order");
         }
-        let first = self.far.place_from(self.low);
+        let first = self.far.rank_of(self.low);
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
         }
-        let top = self.top.get();
+        let top = self.top.known();
         if top.levels != 0 {
             let slow = self.top_of_all(top.levels);
             if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
@@ -379,8 +416,8 @@ pub(crate) struct LadderLevels<'a> {
     ladder: &'a Ladder,
     /// Offset in the window to go on from.
     offset: usize,
-    /// Place in the far store to go on from.
-    place: Place,
+    /// Rank of the far level to go on from; none before the first is needed.
+    rank: Option<usize>,
 }
 
 impl Iterator for LadderLevels<'_> {
@@ -388,19 +425,23 @@ impl Iterator for LadderLevels<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<(i64, i64)> {
-        let far = self.ladder.far.level(self.place);
-        let window = match far {
-            // Only a side that could not be settled has far levels before its window.
-            Some((key, _)) if key < self.ladder.low => None,
-            _ => self.ladder.window_key_from(self.offset),
-        };
-        if let Some((key, _)) = window {
-            self.offset = (key - self.ladder.low) as usize + 1;
-            return window;
+        let Ladder { low, far, .. } = self.ladder;
+        // Only a side that could not be settled has far levels before its window.
+        if let Some(rank) = self.rank
+            && self.offset == 0
+            && let Some(level) = far.level(rank)
+            && level.0 < *low
+        {
+            self.rank = Some(rank + 1);
+            return Some(level);
         }
-        if far.is_some() {
-            self.place = self.ladder.far.next(self.place);
+        if let Some((key, lots)) = self.ladder.window_key_from(self.offset) {
+            self.offset = (key - low) as usize + 1;
+            return Some((key, lots));
         }
-        far
+        self.offset = WINDOW_TICKS;
+        let rank = self.rank.unwrap_or_else(|| far.rank_of(low + TICKS));
+        self.rank = Some(rank + 1);
+        far.level(rank)
     }
 }

@@ -4,17 +4,17 @@
 //! `bitmap.rs`) and a sorted store for every level outside it (`far.rs`). No level the venue sent is ever
 //! dropped: when the far store is full the book says so and stops being Live.
 
-mod bitmap;
 mod check;
 mod far;
 mod ladder;
 mod measure;
+mod occupancy;
 mod state;
 
-pub(crate) use bitmap::{Bitmap, WORDS};
-pub(crate) use far::{Entry, Far, Leaf, leaves_for};
+pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
 pub use measure::Ratio;
+pub(crate) use occupancy::{LINES, Line, Occupancy};
 pub use state::{BookFault, BookState, Horizon, TICK_MAX};
 
 use crate::event::LostReason;
@@ -228,6 +228,12 @@ impl Book {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
+    }
+
+    /// Where the book's storage lies, as addresses, both sides: for whoever chooses its pages. Valid as long as the
+    /// book lives, wherever it is moved.
+    pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        self.bids.address_ranges().into_iter().chain(self.asks.address_ranges())
     }
 
     #[inline]

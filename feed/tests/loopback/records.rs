@@ -70,7 +70,7 @@ fn our_end_says_close_frame_and_close_notice() {
         let peer = RawPeer::start(Script { act: Some(expect_close), ..Script::sending(frame(0x81, b"up")) });
         let mut client = Client::open(&peer.settings()).expect("opens");
         assert_eq!(client.next_text().expect("one text"), b"up");
-        client.connection.close(client.clock.now());
+        client.connection.close(client.now());
         assert_eq!(client.connection.state(), ConnectionState::Closing);
         assert!(matches!(client.connection.send_text(b"late"), Err(ConnectionError::Ended)));
         // Whatever came of it, the peer's thread asserts what it saw before it ends.

@@ -42,7 +42,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
     ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
     ("feed/src/net/clock.rs", "time-stamp counter"),
-    ("feed/src/net/threads.rs", "affinity and locked memory"),
+    ("feed/src/net/memory.rs", "locked memory and huge pages"),
     ("tools/src/alloc.rs", "counting allocator"),
     ("bench/src/alloc.rs", "counting allocator"),
     ("feed/tests/no_allocation.rs", "counting allocator"),
