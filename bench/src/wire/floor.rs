@@ -106,7 +106,10 @@ impl FloorHot {
 pub struct FloorIo {
     wire: Wire,
     orders: Consumer<Intent>,
-    texts: Vec<Vec<u8>>,
+    /// The prepared orders, by quantity.
+    pub(super) texts: Vec<Vec<u8>>,
+    /// How often each order is sent: more than once only to see that it is noticed.
+    pub(super) copies: usize,
     sent: u64,
     written: Written,
 }
@@ -116,7 +119,9 @@ impl Io for FloorIo {
     fn turn(&mut self) -> io::Result<()> {
         if let Some(intent) = self.orders.pop() {
             let text = &self.texts[(intent.order.counter() as usize - 1) % QUANTITIES];
-            self.wire.connection.send_text(text).map_err(refused)?;
+            for _ in 0..self.copies {
+                self.wire.connection.send_text(text).map_err(refused)?;
+            }
             self.written = Written { begun: self.wire.connection.written_tsc(), ended: cycles() };
             self.sent += 1;
             return Ok(());
@@ -172,6 +177,6 @@ impl Meeting<'_> {
             stop: stop.clone(),
         };
         let (sent, written) = (0, Written::default());
-        Ok((hot, FloorIo { wire: Wire::new(self, &target)?, orders: consumer, texts, sent, written }))
+        Ok((hot, FloorIo { wire: Wire::new(self, &target)?, orders: consumer, texts, copies: 1, sent, written }))
     }
 }

@@ -27,18 +27,18 @@ pub struct WireEffort {
 impl WireEffort {
     /// For tables.
     pub const FULL: WireEffort = WireEffort {
-        rounds: 5,
+        rounds: 8,
         script: ScriptSettings {
-            frames_max: 30_000,
+            frames_max: 12_000,
             pause_ns_max: 50_000,
             pick_every: 3,
             pick_apart_ns: 40_000,
-            warm_picks: 500,
+            warm_picks: 200,
         },
     };
     /// To see that everything runs.
     pub const QUICK: WireEffort =
-        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 6_000, ..WireEffort::FULL.script } };
+        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 4_000, ..WireEffort::FULL.script } };
 }
 
 /// A part of an order's way.
