@@ -11,11 +11,13 @@ use spinbook_bench::receive::{LAYOUTS, MESSAGE_BYTES_MAX, lines, server_frame};
 use spinbook_bench::send::{encoding, orders, sealing, signing, whole};
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::tls::{Endpoints, take};
+use spinbook_bench::wire::handover::Handover;
 use spinbook_bench::workload::{CHAINS, LineKind, Recording};
 use spinbook_engine::intent::IntentKind;
 use spinbook_engine::types::{OrderId, Stamp};
 use spinbook_feed::frame_buffer::FrameBuffer;
 use spinbook_feed::record::{Opened, PlaintextBuffer};
+use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
 use spinbook_feed::websocket::{Message, MessageReader, Opcode};
@@ -160,6 +162,19 @@ fn socket_to_order(recording: &Recording) -> (u64, u64) {
     (calls, sent)
 }
 
+/// Calls from decisions to their orders' bytes in the kernel, over a real socket.
+fn decision_to_kernel(product: Product) -> u64 {
+    let mut handover = Handover::open(product).expect("the gateway trades");
+    let mut calls = 0;
+    // The first orders may size buffers; behind them masking keys are drawn several times.
+    for round in 0..1_500 {
+        let called = count(|| handover.send().expect("sent"));
+        calls += if round < 300 { 0 } else { called };
+        handover.settle().expect("refused");
+    }
+    calls
+}
+
 /// One test, because the counter sees the whole process.
 #[test]
 fn records_and_orders_call_no_malloc() {
@@ -201,6 +216,9 @@ fn records_and_orders_call_no_malloc() {
             }
         }
         assert!(peers > 0, "{}: libraries that allocate are seen to", layout.name);
+    }
+    for product in Product::ALL {
+        assert_eq!(decision_to_kernel(product), 0, "{}, from decision to kernel", product.name());
     }
     let ours = [encoding().remove(1), signing().remove(1), sealing().remove(1), whole()];
     for mut step in ours {

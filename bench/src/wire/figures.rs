@@ -10,6 +10,7 @@ use super::handover::{self, HandoverTable};
 use super::table::{WireEffort, WireTable, measure as measure_wire};
 use crate::percentiles::PERCENTILES;
 use crate::plot;
+use crate::report::number;
 use crate::targets::Target;
 use crate::threads;
 use crate::workload::{CHAINS, Recording};
@@ -18,8 +19,6 @@ use crate::workload::{CHAINS, Recording};
 const RATIO_MAX: f64 = 1.15;
 /// Places of the chains that are played.
 const PLAYED: [usize; 2] = [0, 2];
-/// A side whose threads were put aside more often than this, a second, shows the scheduler and not itself.
-const SWITCHES_A_SECOND_MAX: f64 = 10.0;
 
 /// Wire to wire, and a decision's way into the kernel.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -172,27 +171,13 @@ fn wire_target(table: &WireTable) -> Target {
     let mut note = String::new();
     if let [ours, floor] = &table.sides[..] {
         let rows = PERCENTILES.iter().zip(ours.ns.iter().zip(&floor.ns));
-        let cells: Vec<String> =
-            rows.map(|(percentile, (ours, floor))| format!("p{percentile} {ours:.0}, {floor:.0} ns")).collect();
-        note = cells.join("; ");
+        let cell = |(percentile, (ours, floor)): (&f64, (&f64, &f64))| {
+            format!("p{percentile} {}, {} ns", number(*ours), number(*floor))
+        };
+        note = rows.map(cell).collect::<Vec<_>>().join("; ");
         if let Some(why) = table.drowned() {
             write!(note, "; {why}").expect("a String takes any text");
         }
     }
     Target::at_most(what, RATIO_MAX, "x", Some(table.ratio_p50), note)
-}
-
-impl WireTable {
-    /// What the machine did to these figures, if it did too much.
-    #[must_use]
-    pub fn drowned(&self) -> Option<String> {
-        let (mut switches, mut seconds) = (0, 0.0);
-        for side in &self.sides {
-            switches += side.disturbance.switches_hot + side.disturbance.switches_io;
-            seconds += side.disturbance.seconds;
-        }
-        (switches as f64 > SWITCHES_A_SECOND_MAX * seconds).then(|| {
-            format!("the machine was busy with others: the threads were put aside {switches} times in {seconds:.1} s")
-        })
-    }
 }

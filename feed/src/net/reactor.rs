@@ -22,6 +22,11 @@ use crate::session::MarketSink;
 const EXECUTIONS_PER_TURN_MAX: usize = 256;
 /// Turns between two looks at the snapshots' mailbox, while the loop spins: they are rare, and can wait microseconds.
 const TURNS_PER_SNAPSHOT_LOOK: u32 = 64;
+/// Open connections that the loop, while it spins, reads from unasked: a read that finds nothing takes a little longer
+/// than the poll, but where something has come the poll's call is saved.
+const DIRECT_SOCKETS_MAX: usize = 2;
+/// Turns between two polls then: the poll still tells of connections that open or may be written to again.
+const TURNS_PER_POLL: u32 = 64;
 /// How often slow deadlines are looked at.
 const HOUSEKEEPING: Nanos = Nanos::from_millis(1);
 /// How often the sessions' figures are shown to others.
@@ -79,6 +84,7 @@ pub struct Reactor<S> {
     figures: Nanos,
     draining: bool,
     turns: u32,
+    turns_per_poll: u32,
 }
 
 /// Market events go to the engine; all frames of a burst but its newest without a decision.
@@ -143,6 +149,7 @@ impl<S: Strategy> Reactor<S> {
             figures: now,
             draining: false,
             turns: 0,
+            turns_per_poll: 1,
         })
     }
 
@@ -186,12 +193,12 @@ impl<S: Strategy> Reactor<S> {
         if !self.settings.spin || self.turns.is_multiple_of(TURNS_PER_SNAPSHOT_LOOK) {
             self.take_snapshot(now);
         }
-        let mut now = now;
-        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
-        if self.poll_sockets(wait)? {
+        let (mut now, polled) = (now, self.turns.is_multiple_of(self.turns_per_poll));
+        let readable = if polled { self.poll_sockets()? } else { self.look_at_sockets(now) };
+        if readable {
             self.serve_lines();
-            now = self.clock.now();
-        } else if !self.settings.spin {
+        }
+        if readable || !self.settings.spin {
             now = self.clock.now();
         }
         if now >= self.engine.next_deadline() {
@@ -235,7 +242,8 @@ impl<S: Strategy> Reactor<S> {
 
     /// Whether any connection may be read.
     #[inline]
-    fn poll_sockets(&mut self, wait: Duration) -> io::Result<bool> {
+    fn poll_sockets(&mut self) -> io::Result<bool> {
+        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
         let pending = self.lines.iter().any(MarketLine::may_read);
         let wait = if pending { Duration::ZERO } else { wait };
         match self.poll.poll(&mut self.events, Some(wait)) {
@@ -248,6 +256,17 @@ impl<S: Strategy> Reactor<S> {
             }
         }
         Ok(pending || !self.events.is_empty())
+    }
+
+    /// Reads from every open connection; whether anything is to be served.
+    #[inline]
+    fn look_at_sockets(&mut self, now: Nanos) -> bool {
+        let mut any = false;
+        for line in &mut self.lines {
+            // What is left of the last turn is there already.
+            any |= line.may_read() || line.look(now);
+        }
+        any
     }
 
     /// Reads every readable connection, a bounded number of frames each.
@@ -290,6 +309,9 @@ impl<S: Strategy> Reactor<S> {
             self.draining = true;
             self.engine.begin_shutdown(now);
         }
+        let open: usize = self.lines.iter().map(MarketLine::told_open_count).sum();
+        let direct = self.settings.spin && (1..=DIRECT_SOCKETS_MAX).contains(&open);
+        self.turns_per_poll = if direct { TURNS_PER_POLL } else { 1 };
         self.meter.keep(&self.engine, &self.shared, &self.settings, now);
         if now >= self.figures {
             self.figures = now + FIGURES;

@@ -118,6 +118,23 @@ impl Connection {
         self.readable
     }
 
+    /// Reads once from the socket, unasked by the poll; true if bytes came, or if the connection has ended, which
+    /// [`Connection::advance`] tells.
+    #[inline]
+    pub fn look(&mut self, now: Nanos) -> bool {
+        if self.phase != Phase::Open || self.staged_error.is_some() {
+            return false;
+        }
+        self.readable = true;
+        match self.receive(now) {
+            Ok(received) => received,
+            Err(error) => {
+                self.staged_error = Some(error);
+                true
+            }
+        }
+    }
+
     /// What the connection can do now.
     #[must_use]
     pub const fn state(&self) -> ConnectionState {
