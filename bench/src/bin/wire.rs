@@ -9,19 +9,22 @@ use spinbook_bench::wire::figures::measure;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const HELP: &str = "usage: wire [FILES...] [--quick]
+const HELP: &str = "usage: wire [FILES...] [--quick] [--hgrm FOLDER]
 
 Plays recordings over loopback, TLS and WebSocket, times each order from when its frame was due, and measures a
 decision's way into the kernel: what `targets` measures, too, by itself.
 
   FILES    one chain of recordings, instead of the recorded Binance chains
-  --quick  few rounds: shows that everything runs, its figures are rough";
+  --quick  few rounds: shows that everything runs, its figures are rough
+  --hgrm   writes the histograms as .hgrm files into this folder";
 
 fn run() -> Result<(), String> {
-    let (mut quick, mut files) = (false, Vec::new());
-    for argument in std::env::args().skip(1) {
+    let (mut quick, mut files, mut folder) = (false, Vec::new(), None);
+    let mut given = std::env::args().skip(1);
+    while let Some(argument) = given.next() {
         match argument.as_str() {
             "--quick" => quick = true,
+            "--hgrm" => folder = Some(PathBuf::from(given.next().ok_or("--hgrm needs the name of a folder")?)),
             "--help" | "-h" => {
                 println!("{HELP}");
                 return Ok(());
@@ -34,6 +37,9 @@ fn run() -> Result<(), String> {
     let mut text = String::new();
     figures.write_markdown(&mut text, &[]).map_err(|error| error.to_string())?;
     println!("{text}");
+    if let Some(folder) = folder {
+        figures.write_histograms(&folder)?;
+    }
     for target in figures.targets() {
         println!("{}: {} ({})", target.what, target.verdict(), target.note);
     }

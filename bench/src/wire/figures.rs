@@ -8,7 +8,7 @@ use spinbook_feed::venue::binance::Product;
 
 use super::handover::{self, HandoverTable};
 use super::table::{WireEffort, WireTable, measure as measure_wire};
-use crate::percentiles::PERCENTILES;
+use crate::percentiles::{PERCENTILES, hgrm};
 use crate::plot;
 use crate::report::number;
 use crate::targets::Target;
@@ -127,6 +127,21 @@ impl WireFigures {
             script.pick_every,
             script.pick_apart_ns / 1_000,
         )
+    }
+
+    /// Writes each curve into `folder` as a `.hgrm` file, in ns.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write_histograms(&self, folder: &Path) -> Result<(), String> {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for (table, (side, curve)) in self.wire.iter().flat_map(|table| table.curves.iter().map(move |it| (table, it)))
+        {
+            let name = format!("wire {} {side}", table.what).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            let path = folder.join(format!("{name}.hgrm"));
+            std::fs::write(&path, hgrm(curve)).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Draws the curves into `folder`, which is `name` in the report; gives back what each shows and its path.

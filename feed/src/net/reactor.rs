@@ -195,10 +195,12 @@ impl<S: Strategy> Reactor<S> {
         }
         let (mut now, polled) = (now, self.turns.is_multiple_of(self.turns_per_poll));
         let readable = if polled { self.poll_sockets()? } else { self.look_at_sockets(now) };
-        if readable {
-            self.serve_lines();
+        if !self.settings.spin {
+            // The poll may have waited.
+            now = self.clock.now();
         }
-        if readable || !self.settings.spin {
+        if readable {
+            self.serve_lines(now);
             now = self.clock.now();
         }
         if now >= self.engine.next_deadline() {
@@ -270,10 +272,9 @@ impl<S: Strategy> Reactor<S> {
     }
 
     /// Reads every readable connection, a bounded number of frames each.
-    fn serve_lines(&mut self) {
+    fn serve_lines(&mut self, now: Nanos) {
         // One raw stamp for all frames of this wake-up: the moment the sockets were seen readable.
         let readable_tsc = cycles();
-        let now = self.clock.now();
         for line in &mut self.lines {
             if !line.wants_service() {
                 continue;
