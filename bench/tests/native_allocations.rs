@@ -11,8 +11,10 @@ use spinbook_bench::send::{encoding, sealing, signing, whole};
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::tls::{Endpoints, take};
 use spinbook_bench::whole_path::WholePath;
+use spinbook_bench::wire::handover::Handover;
 use spinbook_bench::workload::{CHAINS, LineKind, Recording};
 use spinbook_engine::types::Stamp;
+use spinbook_feed::venue::binance::Product;
 
 // Of this thread alone: the test's runner has a thread that may allocate at any moment. Without a destructor, so that
 // looking at them allocates nothing.
@@ -122,6 +124,19 @@ fn socket_to_order(recording: &Recording) -> (u64, u64) {
     (calls, path.sent())
 }
 
+/// Calls from decisions to their orders' bytes in the kernel, over a real socket.
+fn decision_to_kernel(product: Product) -> u64 {
+    let mut handover = Handover::open(product).expect("the gateway trades");
+    let mut calls = 0;
+    // The first orders may size buffers; behind them masking keys are drawn several times.
+    for round in 0..1_500 {
+        let called = count(|| handover.send().expect("sent"));
+        calls += if round < 300 { 0 } else { called };
+        handover.settle().expect("refused");
+    }
+    calls
+}
+
 #[test]
 fn records_and_orders_call_no_malloc() {
     for shape in Shape::ALL {
@@ -162,6 +177,9 @@ fn records_and_orders_call_no_malloc() {
             }
         }
         assert!(peers > 0, "{}: libraries that allocate are seen to", layout.name);
+    }
+    for product in Product::ALL {
+        assert_eq!(decision_to_kernel(product), 0, "{}, from decision to kernel", product.name());
     }
     let ours = [encoding().remove(1), signing().remove(1), sealing().remove(1), whole()];
     for mut step in ours {
