@@ -10,6 +10,7 @@ mod far;
 mod ladder;
 mod measure;
 mod state;
+mod top;
 
 pub(crate) use bitmap::{Bitmap, WORDS};
 pub(crate) use far::{Entry, Far, Leaf, leaves_for};
