@@ -244,9 +244,58 @@ impl Ladder {
 
     #[inline(never)]
     fn find_top(&self, levels: usize) -> Top {
-        let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
+        let known = self.top.asked().filter(|&(asked, _)| asked == levels);
+        let top = known
+            .and_then(|(_, top)| self.top_from(top, levels))
+            .or_else(|| self.top_of_window(levels))
+            .unwrap_or_else(|| self.top_of_all(levels));
         self.top.set(levels, top);
         top
+    }
+
+    /// The first `levels` levels from a top that holds a few more or less; none if that is the longer way.
+    #[inline]
+    fn top_from(&self, mut top: Top, levels: usize) -> Option<Top> {
+        let is_near = top.held.abs_diff(levels) <= levels / 2;
+        if !is_near || self.best_key < self.low || (top.key_last.wrapping_sub(self.low) as u64) >= WINDOW_TICKS as u64 {
+            return None;
+        }
+        while top.held > levels {
+            let key = self.window_key_until(top.key_last)?;
+            top.lots -= i128::from(self.window.lots[slot_of(key)]);
+            top.held -= 1;
+            top.key_last = key - 1;
+        }
+        while top.held < levels {
+            let (key, lots) = self.window_key_from((top.key_last - self.low) as usize + 1)?;
+            top.lots += i128::from(lots);
+            top.held += 1;
+            top.key_last = key;
+        }
+        Some(top)
+    }
+
+    /// The last occupied key of the window up to `key`; none if it is far away.
+    #[inline]
+    fn window_key_until(&self, key: i64) -> Option<i64> {
+        const STRIP: usize = 8;
+        /// How many strips are looked at.
+        const STRIPS: usize = 64;
+        let slot = slot_of(key);
+        let mut strip = slot - slot % STRIP;
+        let mut end = slot % STRIP + 1;
+        for _ in 0..STRIPS {
+            let lots = &self.window.lots[strip..][..STRIP];
+            if lots.iter().fold(0, |all, lots| all | lots) != 0
+                && let Some(found) = lots[..end].iter().rposition(|&lots| lots != 0)
+            {
+                let key = key - (slot.wrapping_sub(strip + found) % WINDOW_TICKS) as i64;
+                return (key >= self.low).then_some(key);
+            }
+            strip = strip.wrapping_sub(STRIP) % WINDOW_TICKS;
+            end = STRIP;
+        }
+        None
     }
 
     /// [`Ladder::top`] level by level, far ones included.
