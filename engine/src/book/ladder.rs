@@ -7,10 +7,9 @@
 //! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
 //! strip that enters comes from it. After [`Ladder::settle`] no far level is better than the window.
 
-use core::cell::Cell;
-
 use super::far::{Far, addresses_of};
 use super::occupancy::Occupancy;
+use super::top::{KnownTop, Top};
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
@@ -36,44 +35,10 @@ pub(crate) struct Ladder {
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
-    /// The lowest key written since the last settling; `KEY_NONE` if none was.
+    /// The lowest key written since the last settling, if it is not behind the first levels; else `KEY_NONE`.
     written_key: i64,
-    /// The last answer about the first levels, which holds until one of them is written.
+    /// The last answer about the first levels.
     top: KnownTop,
-}
-
-/// What the first levels of a side hold.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Top {
-    /// How many levels were asked for; zero: nothing is known.
-    levels: usize,
-    /// Key of the last of them; `KEY_NONE` if the side has fewer.
-    pub(crate) key_last: i64,
-    /// Their quantities' sum.
-    pub(crate) lots: i128,
-}
-
-/// The last [`Top`], field by field: copied as a whole right after a field of it was written, it would have to wait
-/// until that write has left the processor's queue, behind all the writes of the message.
-#[derive(Debug, Default)]
-struct KnownTop {
-    levels: Cell<usize>,
-    key_last: Cell<i64>,
-    lots: Cell<i128>,
-}
-
-impl KnownTop {
-    #[inline]
-    fn known(&self) -> Top {
-        Top { levels: self.levels.get(), key_last: self.key_last.get(), lots: self.lots.get() }
-    }
-
-    #[inline]
-    fn set(&self, top: Top) {
-        self.levels.set(top.levels);
-        self.key_last.set(top.key_last);
-        self.lots.set(top.lots);
-    }
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
@@ -125,7 +90,7 @@ impl Ladder {
         self.best_key = KEY_NONE;
         self.best_lots = 0;
         self.written_key = KEY_NONE;
-        self.top.set(Top::default());
+        self.top.forget();
     }
 
     /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
@@ -138,21 +103,24 @@ impl Ladder {
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
         let mut kept = true;
-        let mut lowest = KEY_NONE;
+        let mut watch = self.top.watch(self.best_key);
         for (key, lots) in levels {
-            lowest = lowest.min(key);
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
+                if key <= watch.key_last {
+                    watch.on_write(key, lots_at[slot], lots);
+                }
                 lots_at[slot] = lots;
                 occupied.set(slot, lots != 0);
             } else {
+                if key <= watch.key_last {
+                    watch.on_write_blind(key);
+                }
                 kept &= self.far.set(key, lots);
             }
         }
-        self.written_key = self.written_key.min(lowest);
-        if lowest <= self.top.key_last.get() {
-            self.top.levels.set(0);
-        }
+        self.written_key = self.written_key.min(watch.lowest);
+        self.top.keep(watch);
         kept
     }
 
@@ -281,23 +249,76 @@ impl Ladder {
         }
     }
 
-    /// The first `levels` levels: found once, and known until one of them is written.
+    /// The first `levels` levels: found once, and known until one of them comes or goes.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
-        if self.top.levels.get() != levels || levels == 0 {
-            let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
-            self.top.set(top);
+        self.top.of(levels).unwrap_or_else(|| self.find_top(levels))
+    }
+
+    #[inline(never)]
+    fn find_top(&self, levels: usize) -> Top {
+        let known = self.top.asked().filter(|&(asked, _)| asked == levels);
+        let top = known
+            .and_then(|(_, top)| self.top_from(top, levels))
+            .or_else(|| self.top_of_window(levels))
+            .unwrap_or_else(|| self.top_of_all(levels));
+        self.top.set(levels, top);
+        top
+    }
+
+    /// The first `levels` levels from a top that holds a few more or less; none if that is the longer way.
+    #[inline]
+    fn top_from(&self, mut top: Top, levels: usize) -> Option<Top> {
+        let is_near = top.held.abs_diff(levels) <= levels / 2;
+        if !is_near || self.best_key < self.low || (top.key_last.wrapping_sub(self.low) as u64) >= WINDOW_TICKS as u64 {
+            return None;
         }
-        self.top.known()
+        while top.held > levels {
+            let key = self.window_key_until(top.key_last)?;
+            top.lots -= i128::from(self.window.lots[slot_of(key)]);
+            top.held -= 1;
+            top.key_last = key - 1;
+        }
+        while top.held < levels {
+            let (key, lots) = self.window_key_from((top.key_last - self.low) as usize + 1)?;
+            top.lots += i128::from(lots);
+            top.held += 1;
+            top.key_last = key;
+        }
+        Some(top)
+    }
+
+    /// The last occupied key of the window up to `key`; none if it is far away.
+    #[inline]
+    fn window_key_until(&self, key: i64) -> Option<i64> {
+        const STRIP: usize = 8;
+        /// How many strips are looked at.
+        const STRIPS: usize = 64;
+        let slot = slot_of(key);
+        let mut strip = slot - slot % STRIP;
+        let mut end = slot % STRIP + 1;
+        for _ in 0..STRIPS {
+            let lots = &self.window.lots[strip..][..STRIP];
+            if lots.iter().fold(0, |all, lots| all | lots) != 0
+                && let Some(found) = lots[..end].iter().rposition(|&lots| lots != 0)
+            {
+                let key = key - (slot.wrapping_sub(strip + found) % WINDOW_TICKS) as i64;
+                return (key >= self.low).then_some(key);
+            }
+            strip = strip.wrapping_sub(STRIP) % WINDOW_TICKS;
+            end = STRIP;
+        }
+        None
     }
 
     /// [`Ladder::top`] level by level, far ones included.
     #[cold]
     fn top_of_all(&self, levels: usize) -> Top {
-        let mut top = Top { levels, key_last: KEY_NONE, lots: 0 };
-        for (index, (key, lots)) in self.levels().take(levels).enumerate() {
+        let mut top = Top { key_last: KEY_NONE, lots: 0, held: 0 };
+        for (key, lots) in self.levels().take(levels) {
             top.lots += i128::from(lots);
-            if index + 1 == levels {
+            top.held += 1;
+            if top.held == levels {
                 top.key_last = key;
             }
         }
@@ -327,7 +348,7 @@ impl Ladder {
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-                    return Some(Top { levels, key_last: self.low + offset as i64, lots });
+                    return Some(Top { key_last: self.low + offset as i64, lots, held: levels });
                 }
             }
             let next = group.end();
@@ -391,10 +412,10 @@ impl Ladder {
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
         }
-        let top = self.top.known();
-        if top.levels != 0 {
-            let slow = self.top_of_all(top.levels);
-            if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
+        if let Some((_, top)) = self.top.asked() {
+            let first = || self.levels().take_while(|&(key, _)| key <= top.key_last);
+            let lots: i128 = first().map(|(_, lots)| i128::from(lots)).sum();
+            if top.held != first().count() || top.lots != lots {
                 return Some("the sum of the first levels is not theirs");
             }
         }

@@ -10,6 +10,7 @@ mod ladder;
 mod measure;
 mod occupancy;
 mod state;
+mod top;
 
 pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
