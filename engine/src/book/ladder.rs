@@ -5,7 +5,8 @@
 //!
 //! The window holds the keys `low..low + WINDOW_TICKS`, each at the slot `key mod WINDOW_TICKS`. When the window
 //! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
-//! strip that enters comes from it. After [`Ladder::settle`] no far level is better than the window.
+//! strip that enters comes from it. After [`Ladder::write`] no far level is better than the window, unless it says
+//! that there was no room.
 
 use super::far::{Far, addresses_of};
 use super::occupancy::Occupancy;
@@ -31,12 +32,10 @@ pub(crate) struct Ladder {
     far: Far,
     /// The window's lowest key.
     low: i64,
-    /// Key of the best level at the last settling; `KEY_NONE` if the side was empty.
+    /// Key of the best level; `KEY_NONE` if the side is empty.
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
-    /// The lowest key written since the last settling, if it is not behind the first levels; else `KEY_NONE`.
-    written_key: i64,
     /// The last answer about the first levels.
     top: KnownTop,
 }
@@ -72,7 +71,6 @@ impl Ladder {
             low: 0,
             best_key: KEY_NONE,
             best_lots: 0,
-            written_key: KEY_NONE,
             top: KnownTop::default(),
         }
     }
@@ -89,15 +87,15 @@ impl Ladder {
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
-        self.written_key = KEY_NONE;
         self.top.forget();
     }
 
-    /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
+    /// Writes the absolute quantity at each key; zero deletes. Then finds the best level, once for all of them.
     ///
-    /// The best level is not looked for until [`Ladder::settle`].
+    /// False if the far store had no room, either for one of them or for the strip that leaves the window when it
+    /// follows the best level: then it did not move.
     #[inline]
-    pub(crate) fn set_all(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
+    pub(crate) fn write(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
         // Held in registers: the compiler cannot know that writing a quantity leaves the pointers as they are.
         let low = self.low;
         let lots_at = &mut *self.window.lots;
@@ -119,48 +117,43 @@ impl Ladder {
                 kept &= self.far.set(key, lots);
             }
         }
-        self.written_key = self.written_key.min(watch.lowest);
+        let lowest = watch.lowest;
         self.top.keep(watch);
-        kept
+        self.settle(lowest) & kept
     }
 
-    /// Finds the best level, once a message, and moves the window after it when it has gone too far. False if
-    /// the far store has no room for the strip that leaves the window: then nothing moved.
+    /// Finds the best level after levels were written of which none is below `lowest`.
     #[inline]
-    pub(crate) fn settle(&mut self) -> bool {
-        let written = core::mem::replace(&mut self.written_key, KEY_NONE);
-        // What was written lies behind the best level, which is thus still the first and where it was.
-        written > self.best_key || self.find_best(written)
-    }
-
-    /// The best level, given a key that none is below, unless it is a far one in front of the window.
-    #[inline]
-    fn find_best(&mut self, written: i64) -> bool {
-        let offset = written.wrapping_sub(self.low) as u64;
-        if offset < WINDOW_TICKS as u64
-            && let Some((key, lots)) = self.window_key_from(offset as usize)
-            && (LEAD_MIN..=LEAD_MAX).contains(&(key - self.low))
-        {
-            self.best_key = key;
-            self.best_lots = lots;
+    fn settle(&mut self, lowest: i64) -> bool {
+        // No level is below this key. Mostly it is the best one's, old or new: whether the best was written, and
+        // whether it is a better one, cannot be guessed and is not asked.
+        let first = lowest.min(self.best_key);
+        let lead = first.wrapping_sub(self.low);
+        // The quantity tells whether there is a level. The mark would, too, but it was written just now as a byte, and
+        // reading it together with others waits until it has left the processor.
+        let lots = self.window.lots[slot_of(first)];
+        if (LEAD_MIN..=LEAD_MAX).contains(&lead) && lots != 0 {
+            (self.best_key, self.best_lots) = (first, lots);
             return true;
         }
-        self.find_best_anywhere()
+        self.find_best(first)
     }
 
-    /// The best level, wherever it is, in a window that was moved after it.
+    /// The best level, none of which is below `first`, in a window that is moved after it if it went too far.
     #[inline(never)]
-    fn find_best_anywhere(&mut self) -> bool {
-        let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
-        let best = window.min(self.far.first_key_below(window));
-        if best == KEY_NONE {
-            self.best_key = KEY_NONE;
-            self.best_lots = 0;
+    fn find_best(&mut self, first: i64) -> bool {
+        if first == KEY_NONE {
             return true;
         }
-        let lead = best - self.low;
-        let moved = (LEAD_MIN..=LEAD_MAX).contains(&lead) || self.move_window(best - LEAD);
-        self.best_key = best;
+        // In front of the window a far level may be the best.
+        let from = usize::try_from(first - self.low).unwrap_or(0);
+        let (window, lots) = self.window_key_from(from).unwrap_or((KEY_NONE, 0));
+        let best = window.min(self.far.first_key_below(window));
+        (self.best_key, self.best_lots) = (best, lots);
+        if best == KEY_NONE {
+            return true;
+        }
+        let moved = (LEAD_MIN..=LEAD_MAX).contains(&(best - self.low)) || self.move_window(best - LEAD);
         self.best_lots = self.lots_at(best);
         moved
     }
@@ -200,9 +193,7 @@ impl Ladder {
         } else {
             (old.max(low + TICKS)..old + TICKS, low..old.min(low + TICKS))
         };
-        let mut count = 0;
-        self.each_in_window(leaving.clone(), |_, _| count += 1);
-        if count > self.far.capacity() - self.far.len() {
+        if !self.far_has_room_for(&leaving) {
             return false;
         }
         let mut offset = (leaving.start - old) as usize;
@@ -221,19 +212,25 @@ impl Ladder {
         true
     }
 
-    /// Calls `each` for every level of the window whose key is in the range.
-    fn each_in_window(&self, keys: core::ops::Range<i64>, mut each: impl FnMut(i64, i64)) {
+    /// Whether the far store can take the window's levels whose keys are in the range.
+    fn far_has_room_for(&self, keys: &core::ops::Range<i64>) -> bool {
+        let room = self.far.capacity() - self.far.len();
+        if room as i64 >= keys.end - keys.start {
+            return true;
+        }
+        let mut count = 0;
         let mut offset = (keys.start - self.low) as usize;
-        while let Some((key, lots)) = self.window_key_from(offset) {
+        while let Some((key, _)) = self.window_key_from(offset) {
             if key >= keys.end {
-                return;
+                break;
             }
-            each(key, lots);
+            count += 1;
             offset = (key - self.low) as usize + 1;
         }
+        count <= room
     }
 
-    /// Key and quantity of the best level, as of the last settling.
+    /// Key and quantity of the best level.
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, i64)> {
         (self.best_key != KEY_NONE).then_some((self.best_key, self.best_lots))
