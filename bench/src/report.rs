@@ -155,6 +155,7 @@ impl Report {
         }
         write_receive(out, &self.figures.receive)?;
         write_send(out, &self.figures.send)?;
+        self.figures.wire.write_markdown(out, &self.plots)?;
         for skipped in &self.figures.skipped {
             writeln!(out, "\nSkipped: {skipped}.")?;
         }

@@ -15,6 +15,7 @@ use spinbook_bench::receive;
 use spinbook_bench::report::{self, Report};
 use spinbook_bench::send;
 use spinbook_bench::targets::targets;
+use spinbook_bench::wire::{self, figures::WireFigures};
 use spinbook_bench::workload::{CHAINS, Recording};
 use spinbook_bench::{peers, ring, threads};
 
@@ -132,6 +133,7 @@ fn measure(arguments: &Arguments) -> Result<(Figures, Outcomes, Noise), String> 
     } else {
         figures.skipped.push("ring: it takes two cores".into());
     }
+    figures.wire = wire::figures::measure(&arguments.files, arguments.quick, &say);
     let peers = if arguments.no_peers { Err("left out by --no-peers".into()) } else { peers(arguments) };
     match peers {
         Ok(peers) => {
@@ -155,7 +157,11 @@ fn peers(arguments: &Arguments) -> Result<PeerFigures, String> {
 }
 
 /// One plot a recording, in `bench/plots` beside the report.
-fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(String, String)>, String> {
+fn write_plots(
+    report: &Path,
+    outcomes: &[(String, Outcome)],
+    wire: &WireFigures,
+) -> Result<Vec<(String, String)>, String> {
     let folder = report.parent().unwrap_or(Path::new("")).join("bench/plots");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut plots = Vec::new();
@@ -174,13 +180,14 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
         std::fs::write(&path, plot.svg()).map_err(|error| format!("{}: {error}", path.display()))?;
         plots.push((name.clone(), format!("bench/plots/{file}")));
     }
+    plots.extend(wire.write_plots(&folder, "bench/plots")?);
     Ok(plots)
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let (figures, outcomes, noise) = measure(arguments)?;
     let plots = match &arguments.write {
-        Some(file) => write_plots(file, &outcomes)?,
+        Some(file) => write_plots(file, &outcomes, &figures.wire)?,
         None => Vec::new(),
     };
     let report = Report {
