@@ -12,7 +12,7 @@ use crate::plain::TreeBook;
 use crate::workload::LevelStream;
 
 /// How a stream of messages is cut in every contest of books.
-pub const CUT: Cut = Cut { part: 200, parts_a_turn: 25 };
+pub const CUT: Cut = Cut { part: 50, parts_a_turn: 100 };
 
 /// What a strategy asks after every message.
 #[inline]
