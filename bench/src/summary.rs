@@ -70,7 +70,10 @@ impl Family<'_> {
             (0, 2) => "both met".into(),
             (0, count) => format!("all {count} met"),
             (_, 1) => worst_verdict,
-            (missed, count) => format!("{missed} of {count} {worst_verdict} at most"),
+            (missed, count) => {
+                let by = worst_verdict.trim_start_matches("missed ");
+                format!("{missed} of {count} missed, at most {by}")
+            }
         };
         let lacking = self.rows.len() - measured.len();
         let verdict = if lacking == 0 { verdict } else { format!("{verdict}, {lacking} not measured") };
@@ -146,7 +149,7 @@ mod tests {
         let mut text = String::new();
         write_summary(&mut text, &rows).expect("a String takes any text");
         let lines: Vec<&str> = text.lines().skip(2).collect();
-        assert_eq!(lines[0], "| Decode: over the best peer | ≥ 5× | 4.00 to 6.50× | 1 of 2 missed by 20 % at most |");
+        assert_eq!(lines[0], "| Decode: over the best peer | ≥ 5× | 4.00 to 6.50× | 1 of 2 missed, at most by 20 % |");
         assert_eq!(lines[1], "| Book: over a bare store | ≤ 5× | 4.00 to 3.00× | both met |");
         assert_eq!(lines[2], "| Book: over a map | ≥ 5× | - | not measured: no data |");
         assert_eq!(lines[3], "| Send: HMAC of 200 B | ≤ 5× | 1.00× | met |");

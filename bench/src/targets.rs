@@ -145,7 +145,10 @@ fn decode_targets(tables: &[DecodeTable], native: &[DecodeTable]) -> Vec<Target>
 /// Ours beside other people's books on every recording, in the peers' build. Of several set-ups of a peer its fastest
 /// counts.
 fn book_targets(figures: &Figures, all: &mut Vec<Target>) {
-    let why = figures.peers_missing.as_deref().unwrap_or("the recording has no snapshot");
+    let why = match &figures.peers_missing {
+        Some(_) => "bench/peers did not run; why and what to do stands at the end",
+        None => "bench/peers has no figures of this recording",
+    };
     for table in &figures.book {
         let twin = figures.book_native.iter().find(|twin| twin.what == table.what);
         for (peer, target) in BOOK_PEERS {
@@ -154,7 +157,7 @@ fn book_targets(figures: &Figures, all: &mut Vec<Target>) {
             let (ratio, note) = match best {
                 Some((twin, row)) => {
                     let (ours, theirs, about) = (twin.ours.ns, row.time.ns, &row.about);
-                    let note = format!("{ours:.2} ns, {theirs:.2} ns with {}, {}", about.version, about.setup);
+                    let note = format!("{ours:.2} ns, {theirs:.2} ns ({}; {})", about.version, about.setup);
                     (Some(twin.ratio(row)), note)
                 }
                 None => (None, why.to_owned()),
