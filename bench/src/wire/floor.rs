@@ -133,7 +133,10 @@ pub struct FloorIo {
 impl Io for FloorIo {
     #[inline]
     fn turn(&mut self) -> io::Result<()> {
-        if let Some(intent) = self.orders.pop() {
+        // The exchange side may have sent frames before this side has seen that its own connection is open.
+        if self.wire.open
+            && let Some(intent) = self.orders.pop()
+        {
             let text = &self.texts[(intent.order.counter() as usize - 1) % QUANTITIES];
             for _ in 0..self.copies {
                 self.wire.connection.send_text(text).map_err(refused)?;
@@ -144,7 +147,7 @@ impl Io for FloorIo {
         }
         // As the gateway loop does: the poll takes ten times as long as the ring.
         self.wire.turns = self.wire.turns.wrapping_add(1);
-        if self.wire.wait.is_zero() && !self.wire.turns.is_multiple_of(TURNS_PER_IO_POLL) {
+        if self.wire.open && self.wire.wait.is_zero() && !self.wire.turns.is_multiple_of(TURNS_PER_IO_POLL) {
             return Ok(());
         }
         if self.wire.is_readable()? {
