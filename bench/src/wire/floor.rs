@@ -24,7 +24,7 @@ use crate::send::orders_of;
 /// Turns of the hot thread between two polls, as in the real one.
 const TURNS_PER_POLL: u32 = 64;
 /// Turns of the I/O thread between two polls, as in the real one.
-const TURNS_PER_IO_POLL: u32 = 16;
+const TURNS_PER_IO_POLL: u32 = 64;
 
 fn refused(error: ConnectionError) -> io::Error {
     io::Error::other(error.to_string())

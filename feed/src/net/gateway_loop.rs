@@ -28,7 +28,7 @@ const CLOCK_STEP_MIN: Nanos = Nanos::from_millis(250);
 
 /// Turns that only look at the rings between two looks at the sockets, while the loop spins: the poll takes ten times
 /// as long as the rings, and an order that comes meanwhile waits for it.
-const TURNS_WITHOUT_POLL_MAX: u32 = 16;
+const TURNS_WITHOUT_POLL_MAX: u32 = 64;
 
 /// Intents taken in one turn, so that a flood of them cannot starve the sockets.
 const INTENTS_PER_TURN_MAX: usize = 256;
