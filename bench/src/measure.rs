@@ -236,8 +236,9 @@ pub fn book_table(recording: &Recording, effort: Effort) -> Result<BookTable, St
 /// Plays the pipelines over a recording: ours, ours with the portable scanner, and the plain ones.
 ///
 /// # Errors
-/// As [`pipeline::contest`].
+/// As [`Recording::check`] and [`pipeline::contest`].
 pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, String> {
+    recording.check()?;
     let increments = recording.increments();
     let makers: Vec<Make<'_>> = vec![
         Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Best))),

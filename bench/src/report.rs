@@ -93,6 +93,7 @@ impl Report {
         }
         let (met, missed, unmeasured) = tally(&self.targets);
         text.push_str(&format!("\n{met} met, {missed} missed, {unmeasured} not measured\n"));
+        self.figures.skipped.iter().for_each(|skipped| text.push_str(&format!("skipped: {skipped}\n")));
         text
     }
 

@@ -19,7 +19,10 @@ const LOCK_FIX: &str = "`ulimit -l unlimited` before the start, or LimitMEMLOCK=
 pub fn settle<S>(config: &EngineConfig, engine: &Engine<S>) -> Result<(), Failure> {
     if config.huge_pages {
         let books: Vec<Range<usize>> = engine.address_ranges().collect();
-        tracing::debug!("{}", huge_text(memory::use_huge_pages(&books)));
+        let text = huge_text(memory::use_huge_pages(&books));
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let seen = memory::huge_bytes_of(&books, &smaps) >> 10;
+        tracing::debug!("{text}; their mappings have {seen} KiB of them");
     }
     let locked = match config.lock_memory {
         LockMemory::Never => return Ok(()),

@@ -75,8 +75,7 @@ pub struct HugePages {
 #[must_use]
 pub fn use_huge_pages(ranges: &[Range<usize>]) -> HugePages {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let made: Vec<Range<usize>> =
-        huge_blocks(ranges, &mappings(&maps)).into_iter().filter(|block| make_huge(block)).collect();
+    let made: Vec<Range<usize>> = huge_blocks(ranges, &mappings(&maps)).into_iter().filter(make_huge).collect();
     let overlap = |range: &Range<usize>, block: &Range<usize>| {
         range.end.min(block.end).saturating_sub(range.start.max(block.start))
     };
@@ -255,4 +254,89 @@ fn populate_one(_range: &Range<usize>) -> bool {
 pub fn touch_stack() {
     let mut pages = [0_u8; STACK_BYTES];
     black_box(&mut pages).fill(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAPS: &str = "\
+00400000-00800000 r-xp 00000000 fe:00 12 /usr/bin/spinbook
+00800000-00e10000 rw-p 00000000 00:00 0 [heap]
+01000000-01200000 rw-p 00000000 00:00 0
+01200000-01400000 rw-s 00000000 00:05 9 /dev/shm/x y
+01400000-01400000 rw-p 00000000 00:00 0
+nonsense
+7ffd0000-7ffe0000 rw-p 00000000 00:00 0 [stack]
+";
+
+    #[test]
+    fn private_memory_that_may_be_written_is_found() {
+        let found: Vec<(usize, String)> = mappings(MAPS).into_iter().map(|m| (m.range.start, m.name)).collect();
+        let heap = (0x80_0000, "[heap]".to_owned());
+        assert_eq!(found, [heap, (0x100_0000, String::new()), (0x7ffd_0000, "[stack]".to_owned())]);
+        assert!(mappings("").is_empty() && mappings("12-zz rw-p\n").is_empty());
+    }
+
+    #[test]
+    fn blocks_lie_wholly_within_a_mapping() {
+        let of_all = |ranges: &[Range<usize>]| -> Vec<usize> {
+            huge_blocks(ranges, &mappings(MAPS)).into_iter().map(|block| block.start).collect()
+        };
+        let of = |range: Range<usize>| of_all(std::slice::from_ref(&range));
+        assert_eq!(of(0x80_1000..0x80_2000), [0x80_0000]);
+        let both_twice = [0x9f_f000..0xa0_1000, 0x80_0000..0x80_0001, 0x9f_0000..0xa0_0000];
+        assert_eq!(of_all(&both_twice), [0x80_0000, 0xa0_0000]);
+        assert!(of(0xc0_0000..0xe0_0000).contains(&0xc0_0000));
+        assert!(of(0xe0_0000..0xe1_0000).is_empty(), "the heap ends before the block does");
+        assert!(of(0x40_0000..0x40_1000).is_empty(), "code is not ours to move");
+        assert!(of(0x80_0000..0x80_0000).is_empty());
+        assert_eq!(of(0x100_0000..0x120_0000), [0x100_0000]);
+    }
+
+    #[test]
+    fn huge_pages_are_read_off_the_mappings_that_matter() {
+        let smaps = "00800000-00e10000 rw-p 00000000 00:00 0 [heap]\nRss: 12 kB\nAnonHugePages:      4096 kB\n\
+                     01000000-01200000 rw-p 00000000 00:00 0\nAnonHugePages:      2048 kB\nVmFlags: rd wr\n";
+        let of = |range: Range<usize>, smaps: &str| huge_bytes_of(std::slice::from_ref(&range), smaps);
+        assert_eq!(of(0x80_0000..0x80_0001, smaps), 4096 << 10);
+        assert_eq!(huge_bytes_of(&[0x80_0000..0x80_0001, 0x110_0000..0x110_0008], smaps), 6144 << 10);
+        assert_eq!(huge_bytes_of(&[0x70_0000..0x80_0000, 0xe1_0000..0xe2_0000], smaps), 0);
+        assert_eq!(of(0x80_0000..0x80_0001, "AnonHugePages: many\n\n-\n"), 0);
+    }
+
+    #[test]
+    fn a_lock_is_refused_that_a_later_mapping_would_pay_for() {
+        let limits =
+            |soft: &str| format!("Limit Soft Hard Units\nMax locked memory         {soft}  unlimited  bytes\n");
+        let status = |capabilities: &str| format!("Name:\tx\nVmSize:\t  364196 kB\nCapEff:\t{capabilities}\n");
+        let (none, all) = (status("0000000000000000"), status("000001ffffffffff"));
+        let read = |soft: &str, status: &str| LockLimit::read(&limits(soft), status);
+        assert_eq!(read("unlimited", &none).limit_bytes, None);
+        assert_eq!(read("8388608", &all).limit_bytes, None);
+        assert!(read("8388608", &all).check().is_ok());
+        let low = read("8388608", &none);
+        assert_eq!(low, LockLimit { limit_bytes: Some(8 << 20), mapped_bytes: 364_196 << 10 });
+        let mapped = 364_196_u64 << 10;
+        for (limit, allowed) in [(8 << 20, false), (mapped, false), (mapped + (1 << 30), true)] {
+            assert_eq!(read(&limit.to_string(), &none).check().is_ok(), allowed, "{limit}");
+        }
+        assert_eq!(LockLimit::read("", "").limit_bytes, Some(0), "what is not said is not allowed");
+        assert!(LockLimit::read("", "").check().is_err());
+    }
+
+    #[test]
+    fn asking_for_huge_pages_changes_no_byte() {
+        let memory: Vec<u64> = (0..(4 * HUGE_PAGE_BYTES as u64 / 8)).collect();
+        let pointers = memory.as_ptr_range();
+        let range = pointers.start.expose_provenance()..pointers.end.addr();
+        let pages = use_huge_pages(std::slice::from_ref(&range));
+        assert_eq!(pages.wanted_bytes, 4 * HUGE_PAGE_BYTES);
+        assert!(pages.huge_bytes <= pages.wanted_bytes);
+        let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let seen = huge_bytes_of(std::slice::from_ref(&range), &smaps);
+        println!("{pages:?}, the system shows {seen} bytes");
+        assert!(memory.iter().zip(0..).all(|(held, written)| *held == written));
+        assert_eq!(use_huge_pages(&[]), HugePages::default());
+    }
 }

@@ -262,7 +262,7 @@ impl Connection {
     /// Opens the next record of those received.
     #[inline]
     fn open_next(&mut self) -> Result<Opened, ConnectionError> {
-        match self.stream.open() {
+        match self.stream.open(self.reader.wanted_bytes()) {
             Ok(Opened::Closed) => {
                 Err(ConnectionError::Closed { code: CLOSE_WITHOUT_FRAME, reason: String::new() }) // cold: the end
             }
