@@ -137,11 +137,12 @@ impl Io for FloorIo {
         if self.wire.open
             && let Some(intent) = self.orders.pop()
         {
+            let taken = cycles();
             let text = &self.texts[(intent.order.counter() as usize - 1) % QUANTITIES];
             for _ in 0..self.copies {
                 self.wire.connection.send_text(text).map_err(refused)?;
             }
-            self.written = Written { begun: self.wire.connection.written_tsc(), ended: cycles() };
+            self.written = Written { taken, begun: self.wire.connection.written_tsc(), ended: cycles() };
             self.sent += 1;
             return Ok(());
         }
