@@ -199,6 +199,8 @@ pub struct OrderTable {
     closed_order: VecDeque<OrderId>,
     by_venue: IdMap<(InstrumentId, u64), OrderId>,
     trades: Vec<SeenTrades>,
+    /// Room for a list of ids.
+    ids: Vec<OrderId>,
     counters: TableCounters,
 }
 
@@ -212,6 +214,7 @@ impl OrderTable {
             closed_order: VecDeque::with_capacity(CLOSED_ORDERS_KEPT + 1),
             by_venue: id_map(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
             trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
+            ids: Vec::with_capacity(OPEN_ORDERS_MAX),
             counters: TableCounters::default(),
         }
     }
@@ -238,11 +241,18 @@ impl OrderTable {
     }
 
     /// Ids of the orders that are not over and that `due` chooses, oldest first: requests go out in a fixed
-    /// order. Nothing is allocated where none is chosen.
-    pub fn active_ids(&self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
-        let mut ids: Vec<OrderId> = self.active().filter(|order| due(order)).map(|order| order.order).collect();
+    /// order. To be given back with [`OrderTable::keep_ids`], so that nothing is allocated anew.
+    pub(super) fn take_ids(&mut self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
+        let mut ids = core::mem::take(&mut self.ids);
+        ids.clear();
+        ids.extend(self.active.values().filter(|order| due(order)).map(|order| order.order));
         ids.sort_unstable();
         ids
+    }
+
+    /// The list of [`OrderTable::take_ids`] is done with.
+    pub(super) fn keep_ids(&mut self, ids: Vec<OrderId>) {
+        self.ids = ids;
     }
 
     /// Orders that are not over.

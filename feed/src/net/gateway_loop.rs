@@ -17,6 +17,7 @@ use super::clock::{Clock, CycleScale, JumpDetector, cycles};
 use super::connection::{Connection, ConnectionError, ConnectionState};
 use super::hot_shared::add;
 use super::link::Route;
+use crate::frame_buffer::PlacedPayload;
 use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
 
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
@@ -165,11 +166,16 @@ impl Wires {
         Ok(())
     }
 
-    fn send(&mut self, connection: GatewayConnection, text: &[u8], origin_tsc: u64) -> Result<(), ConnectionError> {
+    fn send(
+        &mut self,
+        connection: GatewayConnection,
+        text: PlacedPayload<'_>,
+        origin_tsc: u64,
+    ) -> Result<(), ConnectionError> {
         let Some(link) = &mut self.links[slot(connection)] else {
             return Ok(());
         };
-        link.connection.send_text(text)?;
+        link.connection.send_placed(text)?;
         (self.written.begun, self.written.ended) = (link.connection.written_tsc(), cycles());
         if origin_tsc != 0 {
             self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, self.written.ended));
