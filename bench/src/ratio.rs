@@ -21,6 +21,8 @@ use crate::workload::Recording;
 pub const FLOOR: f64 = 0.5;
 /// Attempts that must all be below the floor.
 pub const ATTEMPTS: usize = 5;
+/// Attempts whose median is accepted.
+pub const ACCEPTED_ATTEMPTS: usize = 5;
 /// Rounds of an attempt.
 const ROUNDS: usize = 7;
 /// How much of a recording is played.
