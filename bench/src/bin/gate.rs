@@ -235,7 +235,11 @@ fn judge(arguments: &Arguments, baseline: &Baseline, counted: &Counted) -> bool 
 /// Measures the ratios and says whether none is a loss.
 fn hold_ratios(baseline: &Baseline, binary: &Path) -> Result<bool, String> {
     let mut open = true;
-    for verdict in ratio::judge(&baseline.ratios, || measure_ratios(binary))? {
+    let verdicts = ratio::judge(&baseline.ratios, || measure_ratios(binary))?;
+    if verdicts.is_empty() {
+        println!("ratio: skipped: no recorded data");
+    }
+    for verdict in verdicts {
         let said = match (verdict.measured, verdict.accepted) {
             (Some(measured), Some(accepted)) => {
                 let floor = accepted * FLOOR;
@@ -243,7 +247,6 @@ fn hold_ratios(baseline: &Baseline, binary: &Path) -> Result<bool, String> {
                 format!("{measured:6.2}x  accepted {accepted:.2}x, at least {floor:.2}x: {held}")
             }
             (Some(measured), None) => format!("{measured:6.2}x  not in the baseline: accept a new one"),
-            (None, _) if verdict.fails() => "in the baseline but not measured any more: accept a new one".into(),
             (None, _) => "skipped: no recorded data".into(),
         };
         println!("{:28} plain over ours {said}", verdict.name);
