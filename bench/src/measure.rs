@@ -21,6 +21,7 @@ use crate::ring;
 use crate::send::SendTable;
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::trader::FAR_LEVELS;
+use crate::wire::figures::WireFigures;
 use crate::workload::{LineKind, Recording};
 
 /// How long to measure.
@@ -148,6 +149,8 @@ pub struct Figures {
     pub receive: Vec<ReceiveTable>,
     /// The steps of sending an order.
     pub send: Vec<SendTable>,
+    /// Wire to wire, and a decision's way into the kernel.
+    pub wire: WireFigures,
     /// Why `bench/peers` was not measured, if it was not.
     pub peers_missing: Option<String>,
     /// What was skipped and why.
@@ -233,8 +236,9 @@ pub fn book_table(recording: &Recording, effort: Effort) -> Result<BookTable, St
 /// Plays the pipelines over a recording: ours, ours with the portable scanner, and the plain ones.
 ///
 /// # Errors
-/// As [`pipeline::contest`].
+/// As [`Recording::check`] and [`pipeline::contest`].
 pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, String> {
+    recording.check()?;
     let increments = recording.increments();
     let makers: Vec<Make<'_>> = vec![
         Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Best))),

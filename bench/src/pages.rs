@@ -9,13 +9,13 @@ use spinbook_engine::types::{Level, Stamp, Tick};
 use spinbook_feed::net::memory::{HUGE_PAGE_BYTES, HugePages, use_huge_pages};
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 
-use crate::contest::{Time, Work, by_chunk};
+use crate::contest::{Cut, Time, Work, by_turns};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline};
 use crate::trader::{FAR_LEVELS, Trader};
 use crate::workload::{LevelStream, Recording};
 
-/// Messages a turn.
-const CHUNK: usize = 200;
+/// Ten parts of twenty messages a turn.
+const CUT: Cut = Cut { part: 20, parts_a_turn: 10 };
 
 /// Keeps what comes next out of the huge pages of what came before.
 fn leave_a_gap() {
@@ -92,7 +92,7 @@ pub fn books(stream: &LevelStream, count: usize, rounds: usize) -> (Vec<Time>, H
     let (small, _) = Books::new(stream, count, false);
     let (huge, pages) = Books::new(stream, count, true);
     let mut works: Vec<Box<dyn Work + '_>> = vec![Box::new(small), Box::new(huge)];
-    let mut times = by_chunk(stream.messages.len() - 1, CHUNK, rounds, &mut works);
+    let mut times = by_turns(stream.messages.len() - 1, CUT, rounds, &mut works);
     let levels = (stream.changed_levels() * count) as f64;
     times.iter_mut().for_each(|time| time.ns /= levels);
     (times, pages)

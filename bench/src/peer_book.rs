@@ -3,14 +3,10 @@
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::{Level, Side};
 
-use crate::book::{Ours, agree};
-use crate::contest::{Time, Work, by_chunk};
+use crate::book::{CUT, Ours, agree};
+use crate::contest::{Time, Work, by_turns};
 use crate::plain::TreeBook;
 use crate::workload::LevelStream;
-
-/// Messages a turn. The peers' books are megabytes, and after each of their turns everyone else finds the caches cold,
-/// which costs the fast ones most: few long turns keep that a small part of every time.
-const CHUNK: usize = 5_000;
 
 /// What is said of a book beside its time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -187,7 +183,7 @@ pub fn contest<'a>(
     let ours: Box<dyn Work + 'a> = Box::new(Ours::new(stream, far_levels));
     let mut works: Vec<Box<dyn Work + 'a>> = vec![ours];
     works.extend(peers.into_iter().map(|peer| -> Box<dyn Work + 'a> { peer }));
-    let mut times = by_chunk(stream.messages.len() - 1, CHUNK, rounds, &mut works);
+    let mut times = by_turns(stream.messages.len() - 1, CUT, rounds, &mut works);
     times.iter_mut().for_each(|time| time.ns /= stream.changed_levels() as f64);
     let ours = times.remove(0);
     let row = |(time, (about, difference, levels_end)): (Time, _)| PeerBookRow { time, about, levels_end, difference };

@@ -93,6 +93,7 @@ impl Report {
         }
         let (met, missed, unmeasured) = tally(&self.targets);
         text.push_str(&format!("\n{met} met, {missed} missed, {unmeasured} not measured\n"));
+        self.figures.skipped.iter().for_each(|skipped| text.push_str(&format!("skipped: {skipped}\n")));
         text
     }
 
@@ -143,6 +144,7 @@ impl Report {
         }
         write_receive(out, &self.figures.receive)?;
         write_send(out, &self.figures.send)?;
+        self.figures.wire.write_markdown(out, &self.plots)?;
         for skipped in &self.figures.skipped {
             writeln!(out, "\nSkipped: {skipped}.")?;
         }

@@ -40,7 +40,8 @@ impl Target {
         Target { what: what.into(), limit: Limit::AtLeast, target, unit: "x", measured, note: note.into() }
     }
 
-    fn at_most(
+    /// A row with an upper limit.
+    pub(crate) fn at_most(
         what: impl Into<String>,
         target: f64,
         unit: &'static str,
@@ -89,9 +90,6 @@ impl Target {
     }
 }
 
-/// What is not built yet, with the target it will be held to.
-const NOT_BUILT: [(&str, &str); 1] = [("wire to wire: p50 <= 1.15x the floor", "wire harness")];
-
 /// Other people's books, as `bench/peers` names them, and how many times faster ours must be.
 const BOOK_PEERS: [(&str, f64); 4] = [
     ("hftbacktest ROIVectorMarketDepth", 1.8),
@@ -113,10 +111,7 @@ pub fn targets(figures: &Figures) -> Vec<Target> {
     figures.path.iter().for_each(|table| path_targets(table, &mut all));
     figures.receive.iter().for_each(|table| receive_targets(table, &mut all));
     figures.send.iter().for_each(|table| send_targets(table, &mut all));
-    let mut not_built = |what: &str, why: &str| {
-        all.push(Target::at_least(what, 0.0, None, format!("not built ({why})")));
-    };
-    NOT_BUILT.iter().for_each(|(what, why)| not_built(what, why));
+    all.extend(figures.wire.targets());
     all
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use spinbook_bench::stages::{counted_by_the_gate, counts_inner, stage};
+use spinbook_bench::stages::{built_for, counted_by_the_gate, stage};
 
 fn main() -> ExitCode {
     let Some(name) = std::env::args().nth(1) else {
@@ -12,13 +12,13 @@ fn main() -> ExitCode {
     match stage(&name) {
         Ok(Some(mut stage)) => {
             // A stage that counts its inner part is counted in both runs, and has twice the units.
-            let (first, second, runs) = if counts_inner(&name) {
+            let (first, second, runs) = if stage.counts_inner {
                 ((stage.run)(), (stage.run)(), 2)
             } else {
                 ((stage.run)(), counted_by_the_gate(&mut stage.run), 1)
             };
             core::hint::black_box((first, second));
-            println!("{} {}", stage.units * runs, stage.unit);
+            println!("{} {} {}", stage.units * runs, stage.unit, built_for());
             ExitCode::SUCCESS
         }
         Ok(None) => {

@@ -10,12 +10,14 @@ use spinbook_bench::measure::{
 };
 use spinbook_bench::percentiles::{Class, histogram_of};
 use spinbook_bench::pipeline::Outcome;
+use spinbook_bench::plot::Plot;
 use spinbook_bench::receive;
 use spinbook_bench::report::Report;
 use spinbook_bench::send;
 use spinbook_bench::targets::targets;
+use spinbook_bench::wire::{self, figures::WireFigures};
 use spinbook_bench::workload::{CHAINS, Recording};
-use spinbook_bench::{peers, plot, ring, threads};
+use spinbook_bench::{peers, ring, threads};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -101,9 +103,13 @@ fn measure_alone(arguments: &Arguments, effort: Effort) -> Result<(Figures, Outc
             Err(why) => figures.skipped.push(format!("book, {}: {why}", recording.name)),
         }
         say(&format!("frame to order, {}", recording.name));
-        let outcome = path_outcome(recording, effort)?;
-        figures.path.push(path_table(recording, &outcome));
-        outcomes.push((recording.name.clone(), outcome));
+        match path_outcome(recording, effort) {
+            Ok(outcome) => {
+                figures.path.push(path_table(recording, &outcome));
+                outcomes.push((recording.name.clone(), outcome));
+            }
+            Err(why) => figures.skipped.push(format!("frame to order, {why}")),
+        }
     }
     let rounds = if arguments.quick { 9 } else { 101 };
     say("receive");
@@ -127,6 +133,7 @@ fn measure(arguments: &Arguments) -> Result<(Figures, Outcomes, Noise), String> 
     } else {
         figures.skipped.push("ring: it takes two cores".into());
     }
+    figures.wire = wire::figures::measure(&arguments.files, arguments.quick, &say);
     let peers = if arguments.no_peers { Err("left out by --no-peers".into()) } else { peers(arguments) };
     match peers {
         Ok(peers) => {
@@ -150,7 +157,11 @@ fn peers(arguments: &Arguments) -> Result<PeerFigures, String> {
 }
 
 /// One plot a recording, in `bench/plots` beside the report.
-fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(String, String)>, String> {
+fn write_plots(
+    report: &Path,
+    outcomes: &[(String, Outcome)],
+    wire: &WireFigures,
+) -> Result<Vec<(String, String)>, String> {
     let folder = report.parent().unwrap_or(Path::new("")).join("bench/plots");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut plots = Vec::new();
@@ -160,17 +171,23 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
         let curves: Vec<_> = outcome.times.iter().map(|times| (times.name.clone(), curve(times))).collect();
         let file = format!("frame_to_order_{}.svg", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
         let path = folder.join(&file);
-        let drawn = plot::svg(&format!("Frame to order, depth frames, {name}"), &curves);
-        std::fs::write(&path, drawn).map_err(|error| format!("{}: {error}", path.display()))?;
+        let plot = Plot {
+            title: &format!("Frame to order: {name}, depth frames"),
+            subtitle: &Plot::samples(frames.len(), outcome.times[0].rounds.len()),
+            curves: &curves,
+            compared: Some((1, 0)),
+        };
+        std::fs::write(&path, plot.svg()).map_err(|error| format!("{}: {error}", path.display()))?;
         plots.push((name.clone(), format!("bench/plots/{file}")));
     }
+    plots.extend(wire.write_plots(&folder, "bench/plots")?);
     Ok(plots)
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let (figures, outcomes, noise) = measure(arguments)?;
     let plots = match &arguments.write {
-        Some(file) => write_plots(file, &outcomes)?,
+        Some(file) => write_plots(file, &outcomes, &figures.wire)?,
         None => Vec::new(),
     };
     let report = Report {

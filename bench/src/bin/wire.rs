@@ -4,27 +4,27 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use spinbook_bench::alloc::CountingAllocator;
-use spinbook_bench::threads;
-use spinbook_bench::wire::handover;
-use spinbook_bench::wire::table::{WireEffort, measure};
-use spinbook_bench::workload::{CHAINS, Recording};
-use spinbook_feed::venue::binance::Product;
+use spinbook_bench::wire::figures::measure;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const HELP: &str = "usage: wire [FILES...] [--quick]
+const HELP: &str = "usage: wire [FILES...] [--quick] [--hgrm FOLDER]
 
-Plays recordings over loopback, TLS and WebSocket, and times each order from when its frame was due.
+Plays recordings over loopback, TLS and WebSocket, times each order from when its frame was due, and measures a
+decision's way into the kernel: what `targets` measures, too, by itself.
 
   FILES    one chain of recordings, instead of the recorded Binance chains
-  --quick  few rounds: shows that everything runs";
+  --quick  few rounds: shows that everything runs, its figures are rough
+  --hgrm   writes the histograms as .hgrm files into this folder";
 
 fn run() -> Result<(), String> {
-    let (mut effort, mut files) = (WireEffort::FULL, Vec::new());
-    for argument in std::env::args().skip(1) {
+    let (mut quick, mut files, mut folder) = (false, Vec::new(), None);
+    let mut given = std::env::args().skip(1);
+    while let Some(argument) = given.next() {
         match argument.as_str() {
-            "--quick" => effort = WireEffort::QUICK,
+            "--quick" => quick = true,
+            "--hgrm" => folder = Some(PathBuf::from(given.next().ok_or("--hgrm needs the name of a folder")?)),
             "--help" | "-h" => {
                 println!("{HELP}");
                 return Ok(());
@@ -33,29 +33,17 @@ fn run() -> Result<(), String> {
             file => files.push(PathBuf::from(file)),
         }
     }
-    let mut recordings = Vec::new();
-    if files.is_empty() {
-        for place in [0, 2] {
-            match Recording::chain(place)? {
-                Some(recording) => recordings.push(recording),
-                None => eprintln!("{}: no recorded data", CHAINS[place].0),
-            }
-        }
-    } else {
-        recordings.push(Recording::read(&files[0].display().to_string(), &files)?);
+    let figures = measure(&files, quick, &|what| eprintln!("measuring {what}"));
+    let mut text = String::new();
+    figures.write_markdown(&mut text, &[]).map_err(|error| error.to_string())?;
+    println!("{text}");
+    if let Some(folder) = folder {
+        figures.write_histograms(&folder)?;
     }
-    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
-        let table = threads::alone(|| handover::measure(product, 20_000)).map_err(|error| error.to_string())?;
-        let mut text = format!("**{}**, a decision's way into the kernel, one thread\n\n", product.name());
-        table.write_markdown(&mut text).map_err(|error| error.to_string())?;
-        println!("{text}");
+    for target in figures.targets() {
+        println!("{}: {} ({})", target.what, target.verdict(), target.note);
     }
-    for recording in &recordings {
-        let mut text = String::new();
-        measure(recording, &effort)?.write_markdown(&mut text).map_err(|error| error.to_string())?;
-        println!("{text}");
-    }
-    Ok(())
+    if figures.wire.is_empty() { Err(figures.skipped.join("\n")) } else { Ok(()) }
 }
 
 fn main() -> ExitCode {

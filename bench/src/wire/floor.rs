@@ -9,7 +9,7 @@ use mio::{Events, Poll, Token};
 use spinbook_engine::intent::{Intent, TimeInForce};
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
-use spinbook_engine::types::{OrderId, Side, Tick};
+use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::net::clock::{Clock, cycles};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
 use spinbook_feed::net::gateway_loop::Written;
@@ -20,6 +20,11 @@ use super::ours::{Meeting, quantities, route};
 use super::picked::{Decisions, QUANTITIES};
 use super::script::Script;
 use crate::send::orders_of;
+
+/// Turns of the hot thread between two polls, as in the real one.
+const TURNS_PER_POLL: u32 = 64;
+/// Turns of the I/O thread between two polls, as in the real one.
+const TURNS_PER_IO_POLL: u32 = 16;
 
 fn refused(error: ConnectionError) -> io::Error {
     io::Error::other(error.to_string())
@@ -33,6 +38,7 @@ struct Wire {
     clock: Clock,
     wait: Duration,
     open: bool,
+    turns: u32,
 }
 
 impl Wire {
@@ -43,10 +49,20 @@ impl Wire {
             .connect(target, poll.registry(), Token(0), clock.now())
             .map_err(|error| error.to_string())?;
         let wait = if meeting.layout.spin { Duration::ZERO } else { Duration::from_micros(20) };
-        Ok(Wire { connection, poll, events: Events::with_capacity(16), clock, wait, open: false })
+        Ok(Wire { connection, poll, events: Events::with_capacity(16), clock, wait, open: false, turns: 0 })
     }
 
-    /// Whether there may be something to read.
+    /// Whether there is something to read: the socket is read unasked, as the hot loop does, and polled now and then.
+    #[inline]
+    fn look(&mut self, now: Nanos) -> io::Result<bool> {
+        self.turns = self.turns.wrapping_add(1);
+        if self.open && self.wait.is_zero() && !self.turns.is_multiple_of(TURNS_PER_POLL) {
+            return Ok(self.connection.may_read() || self.connection.look(now));
+        }
+        self.is_readable()
+    }
+
+    /// Whether there may be something to read, by the poll.
     #[inline]
     fn is_readable(&mut self) -> io::Result<bool> {
         // The poll counts whole milliseconds: where the core is shared, sleep, then poll at once.
@@ -84,10 +100,10 @@ impl FloorHot {
     pub fn run(mut self) -> io::Result<()> {
         let (mut frames, mut next) = (0, 0);
         while !self.stop.load(Ordering::Acquire) {
-            if !self.wire.is_readable()? {
+            let now = self.wire.clock.now();
+            if !self.wire.look(now)? {
                 continue;
             }
-            let now = self.wire.clock.now();
             while self.wire.connection.advance(now).map_err(refused)? {
                 if let Some(pick) = self.script.pick_of(frames, next) {
                     next += 1;
@@ -106,7 +122,10 @@ impl FloorHot {
 pub struct FloorIo {
     wire: Wire,
     orders: Consumer<Intent>,
-    texts: Vec<Vec<u8>>,
+    /// The prepared orders, by quantity.
+    pub(super) texts: Vec<Vec<u8>>,
+    /// How often each order is sent: more than once only to see that it is noticed.
+    pub(super) copies: usize,
     sent: u64,
     written: Written,
 }
@@ -116,9 +135,16 @@ impl Io for FloorIo {
     fn turn(&mut self) -> io::Result<()> {
         if let Some(intent) = self.orders.pop() {
             let text = &self.texts[(intent.order.counter() as usize - 1) % QUANTITIES];
-            self.wire.connection.send_text(text).map_err(refused)?;
+            for _ in 0..self.copies {
+                self.wire.connection.send_text(text).map_err(refused)?;
+            }
             self.written = Written { begun: self.wire.connection.written_tsc(), ended: cycles() };
             self.sent += 1;
+            return Ok(());
+        }
+        // As the gateway loop does: the poll takes ten times as long as the ring.
+        self.wire.turns = self.wire.turns.wrapping_add(1);
+        if self.wire.wait.is_zero() && !self.wire.turns.is_multiple_of(TURNS_PER_IO_POLL) {
             return Ok(());
         }
         if self.wire.is_readable()? {
@@ -172,6 +198,6 @@ impl Meeting<'_> {
             stop: stop.clone(),
         };
         let (sent, written) = (0, Written::default());
-        Ok((hot, FloorIo { wire: Wire::new(self, &target)?, orders: consumer, texts, sent, written }))
+        Ok((hot, FloorIo { wire: Wire::new(self, &target)?, orders: consumer, texts, copies: 1, sent, written }))
     }
 }

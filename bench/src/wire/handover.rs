@@ -46,6 +46,8 @@ pub struct HandoverStep {
 /// The whole way.
 #[derive(Clone, Debug, Serialize)]
 pub struct HandoverTable {
+    /// Which product line.
+    pub what: &'static str,
     /// Orders measured.
     pub orders: usize,
     /// The steps, then the decision until just before the write, then until the kernel has the bytes.
@@ -259,7 +261,12 @@ pub fn measure(product: Product, orders: usize) -> io::Result<HandoverTable> {
         p50: span.value_at_percentile(50.0) as f64,
         p99: span.value_at_percentile(99.0) as f64,
     });
-    Ok(HandoverTable { orders, steps: steps.collect(), allocations: counting.then_some(allocations) })
+    Ok(HandoverTable {
+        what: product.name(),
+        orders,
+        steps: steps.collect(),
+        allocations: counting.then_some(allocations),
+    })
 }
 
 impl HandoverTable {
@@ -269,12 +276,13 @@ impl HandoverTable {
     /// The text takes no more.
     pub fn write_markdown(&self, out: &mut String) -> std::fmt::Result {
         use std::fmt::Write;
-        writeln!(out, "| step, ns | p50 | p99 |\n|---|---|---|")?;
+        writeln!(out, "**{}** ({} orders)\n", self.what, self.orders)?;
+        writeln!(out, "| step | p50 | p99 |\n|---|---|---|")?;
         for step in &self.steps {
             writeln!(out, "| {} | {:.0} | {:.0} |", step.name, step.p50, step.p99)?;
         }
         if let Some(calls) = self.allocations {
-            writeln!(out, "\nCalls to the allocator: {calls} for {} orders.", self.orders)?;
+            writeln!(out, "\nCalls to the allocator on this way, over all orders: {calls}.\n")?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 
 pub mod disturbance;
 pub mod exchange;
+pub mod figures;
 pub mod floor;
 pub mod handover;
 pub mod line;

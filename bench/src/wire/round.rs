@@ -21,6 +21,7 @@ use spinbook_feed::venue::exchange_side::{
 
 use super::disturbance::{Disturbance, Watch, this_thread};
 use super::exchange::{Exchange, answer, text_behind};
+use super::floor::FloorIo;
 use super::ours::{Meeting, quantities};
 use super::picked::{Decisions, Quantities};
 use super::script::Script;
@@ -28,7 +29,7 @@ use super::{Io, Layout, Side};
 use crate::clock::Clock;
 
 /// How long nothing may happen before a round is given up.
-const STUCK: Duration = Duration::from_secs(30);
+const STUCK: Duration = Duration::from_secs(60);
 /// The exchange side waits for a frame that is due sooner than this, in ns, instead of taking another turn.
 const SOON_NS: f64 = 3_000.0;
 
@@ -155,6 +156,16 @@ impl Drop for SnapshotThreads {
 /// # Errors
 /// A connection failed, an order did not come, came twice, or was not the one that was due.
 pub fn play(script: &Arc<Script>, side: Side, layout: Layout) -> Result<Round, String> {
+    play_with(script, side, layout, |_| {})
+}
+
+/// Plays the script, the floor changed by `change` before it starts.
+fn play_with(
+    script: &Arc<Script>,
+    side: Side,
+    layout: Layout,
+    change: impl FnOnce(&mut FloorIo),
+) -> Result<Round, String> {
     let identity = LoopbackIdentity::generate().map_err(|error| error.to_string())?;
     let trust = Trust::from_pem(identity.ca_pem.as_bytes())?;
     let exchange = Exchange::bind(script.product, identity.server_config.clone()).map_err(|error| error.to_string())?;
@@ -203,7 +214,8 @@ pub fn play(script: &Arc<Script>, side: Side, layout: Layout) -> Result<Round, S
         }
         Side::Floor => {
             let stop = Arc::new(AtomicBool::new(false));
-            let (hot, io) = meeting.floor(script, &stop)?;
+            let (hot, mut io) = meeting.floor(script, &stop)?;
+            change(&mut io);
             let hot = move || {
                 let _ = told.send(this_thread());
                 hot.run()
@@ -440,5 +452,41 @@ impl Player {
             self.take_orders(io)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Script, play_with};
+    use crate::synthetic::Shape;
+    use crate::wire::floor::FloorIo;
+    use crate::wire::script::ScriptSettings;
+    use crate::wire::{Layout, Side};
+    use crate::workload::Recording;
+
+    fn failure(change: impl FnOnce(&mut FloorIo)) -> String {
+        let settings = ScriptSettings {
+            frames_max: 60,
+            pause_ns_max: 50_000,
+            pick_every: 3,
+            pick_apart_ns: 40_000,
+            warm_picks: 2,
+        };
+        let script = Script::new(&Recording::synthetic(Shape::Usdm, 20, 60, 3), &settings).expect("enough frames");
+        play_with(&Arc::new(script), Side::Floor, Layout::LOOSE, change).expect_err("an order is wrong")
+    }
+
+    #[test]
+    fn an_order_of_another_frame_is_found() {
+        let found = failure(|io| io.texts.rotate_left(1));
+        assert!(found.contains("pick 0 caused an order of"), "{found}");
+    }
+
+    #[test]
+    fn an_order_that_comes_twice_is_found() {
+        let found = failure(|io| io.copies = 2);
+        assert!(found.contains("that no frame caused"), "{found}");
     }
 }

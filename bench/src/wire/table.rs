@@ -13,7 +13,11 @@ use super::{Layout, Side};
 use crate::clock::Clock;
 use crate::contest::median_and_spread;
 use crate::percentiles::{PERCENTILES, histogram};
+use crate::report::number;
 use crate::workload::Recording;
+
+/// A side whose threads were put aside more often than this, a second, shows the scheduler and not itself.
+const SWITCHES_A_SECOND_MAX: f64 = 10.0;
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -27,18 +31,18 @@ pub struct WireEffort {
 impl WireEffort {
     /// For tables.
     pub const FULL: WireEffort = WireEffort {
-        rounds: 5,
+        rounds: 8,
         script: ScriptSettings {
-            frames_max: 30_000,
+            frames_max: 12_000,
             pause_ns_max: 50_000,
             pick_every: 3,
             pick_apart_ns: 40_000,
-            warm_picks: 500,
+            warm_picks: 200,
         },
     };
     /// To see that everything runs.
     pub const QUICK: WireEffort =
-        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 6_000, ..WireEffort::FULL.script } };
+        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 4_000, ..WireEffort::FULL.script } };
 }
 
 /// A part of an order's way.
@@ -64,10 +68,12 @@ pub struct SideTable {
     pub ns: Vec<f64>,
     /// The same from when the frame was handed to the kernel: what a sender that waits would see.
     pub service_ns: Vec<f64>,
+    /// Orders that took more than twice the median.
+    pub slow: u64,
     /// The slowest order, from when its frame was due.
     pub ns_max: f64,
-    /// Median ns of each part of the way, by the parts' names.
-    pub parts: Vec<(&'static str, f64)>,
+    /// Each part of the way: its name, ns of the fastest tenth, median ns.
+    pub parts: Vec<(&'static str, f64, f64)>,
     /// ns from the decision until the write begins, and until the kernel has the bytes: p50 and p99 of each.
     pub decision_to_write: [f64; 2],
     /// See above.
@@ -89,6 +95,8 @@ pub struct WireTable {
     pub sides: Vec<SideTable>,
     /// Ours over the floor at p50: the median over pairs of rounds.
     pub ratio_p50: f64,
+    /// The same of each side's round with the lowest median.
+    pub ratio_best: f64,
     /// Who ran where.
     pub cores: String,
     /// The curves: name and histogram of ns.
@@ -126,8 +134,15 @@ fn side_table(name: &'static str, rounds: &[Round]) -> (SideTable, Histogram<u64
         orders: all.len() as usize,
         ns: PERCENTILES.map(|percentile| at(&all, percentile)).to_vec(),
         service_ns: PERCENTILES.map(|percentile| at(&service, percentile)).to_vec(),
+        slow: all.len() - all.count_between(0, 2 * all.value_at_percentile(50.0)),
         ns_max: all.max() as f64,
-        parts: PARTS.iter().map(|(name, part)| (*name, at(&recorded(rounds, part), 50.0))).collect(),
+        parts: PARTS
+            .iter()
+            .map(|(name, part)| {
+                let spans = recorded(rounds, part);
+                (*name, at(&spans, 10.0), at(&spans, 50.0))
+            })
+            .collect(),
         decision_to_write: [at(&to_write, 50.0), at(&to_write, 99.0)],
         decision_to_kernel: [at(&to_kernel, 50.0), at(&to_kernel, 99.0)],
         medians,
@@ -162,6 +177,7 @@ pub fn table(script: &Script, layout: Layout, ours: &[Round], floor: &[Round]) -
     WireTable {
         what: script.name.clone(),
         frames: script.frames.len(),
+        ratio_best: lowest(&our_table.medians) / lowest(&floor_table.medians),
         ratio_p50: median_and_spread(&mut ratios).0,
         cores: format!(
             "hot thread spinning on {}; exchange side and gateway loop in turns of one thread on {}",
@@ -173,9 +189,12 @@ pub fn table(script: &Script, layout: Layout, ours: &[Round], floor: &[Round]) -
     }
 }
 
-/// ns with three digits grouped by spaces being left to the reader: whole numbers.
+fn lowest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
 fn cells(values: &[f64]) -> String {
-    values.iter().map(|value| format!("{value:.0}")).collect::<Vec<_>>().join(" | ")
+    values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(" | ")
 }
 
 impl WireTable {
@@ -184,39 +203,77 @@ impl WireTable {
     /// # Errors
     /// The text takes no more.
     pub fn write_markdown(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "**{}** ({} frames a round; {})\n", self.what, self.frames, self.cores)?;
+        writeln!(out, "**{}** ({} frames a round; {})\n", self.what, number(self.frames as f64), self.cores)?;
         writeln!(out, "| side | orders | p50 | p90 | p99 | p99.9 | p99.99 | max |\n|---|---|---|---|---|---|---|---|")?;
         for side in &self.sides {
-            writeln!(out, "| {} | {} | {} | {:.0} |", side.name, side.orders, cells(&side.ns), side.ns_max)?;
+            let (orders, max) = (number(side.orders as f64), number(side.ns_max));
+            writeln!(out, "| {} | {orders} | {} | {max} |", side.name, cells(&side.ns))?;
         }
         for side in &self.sides {
-            let service = cells(&side.service_ns);
-            writeln!(out, "| {}, from the actual sending | {} | {service} | - |", side.name, side.orders)?;
+            let (orders, service) = (number(side.orders as f64), cells(&side.service_ns));
+            writeln!(out, "| {}, from the actual sending | {orders} | {service} | - |", side.name)?;
         }
-        writeln!(out, "\nOurs over the floor at p50: {:.3}.\n", self.ratio_p50)?;
-        writeln!(out, "| part of the way, median ns | Spinbook | floor |\n|---|---|---|")?;
-        if let [ours, floor] = &self.sides[..] {
-            for ((name, ours), (_, floor)) in ours.parts.iter().zip(&floor.parts) {
-                writeln!(out, "| {name} | {ours:.0} | {floor:.0} |")?;
-            }
+        writeln!(
+            out,
+            "\nOurs over the floor at p50: {:.3} (the median of the pairs of rounds; of the least disturbed rounds \
+             {:.3}).\n",
+            self.ratio_p50, self.ratio_best
+        )?;
+        self.write_parts(out)?;
+        self.write_disturbance(out)
+    }
+
+    fn write_parts(&self, out: &mut String) -> fmt::Result {
+        let [ours, floor] = &self.sides[..] else { return Ok(()) };
+        writeln!(out, "| part of the way | Spinbook p10 | floor p10 | Spinbook p50 | floor p50 |")?;
+        writeln!(out, "|---|---|---|---|---|")?;
+        for ((name, our_p10, our_p50), (_, floor_p10, floor_p50)) in ours.parts.iter().zip(&floor.parts) {
+            writeln!(out, "| {name} | {} |", cells(&[*our_p10, *floor_p10, *our_p50, *floor_p50]))?;
         }
-        writeln!(out)?;
+        writeln!(out, "\n| decision until | Spinbook p50 | p99 | floor p50 | p99 |\n|---|---|---|---|---|")?;
+        let row = |name: &str, [our_p50, our_p99]: [f64; 2], [floor_p50, floor_p99]: [f64; 2]| {
+            format!("| {name} | {} |", cells(&[our_p50, our_p99, floor_p50, floor_p99]))
+        };
+        writeln!(out, "{}", row("the write", ours.decision_to_write, floor.decision_to_write))?;
+        writeln!(out, "{}\n", row("the kernel has the bytes", ours.decision_to_kernel, floor.decision_to_kernel))
+    }
+
+    /// What the machine did, beside the tails.
+    fn write_disturbance(&self, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "| side | seconds | orders slower than twice the median | interrupts, hot thread's core | other core | of \
+             both, the timer's | hot thread put aside | other thread | stolen, ms |\n|---|---|---|---|---|---|---|---|---|"
+        )?;
         for side in &self.sides {
             let Disturbance { seconds, interrupts_hot, interrupts_io, timer, switches_hot, switches_io, stolen_ms } =
                 side.disturbance;
             writeln!(
                 out,
-                "{}: in {seconds:.1} s {interrupts_hot} interrupts on the hot thread's core and {interrupts_io} on the \
-                 other, {timer} of them the timer's; the threads were put aside {switches_hot} and {switches_io} \
-                 times; {stolen_ms} ms stolen. Decision to the write: p50 {:.0}, p99 {:.0} ns; to the kernel: p50 \
-                 {:.0}, p99 {:.0} ns.\n",
-                side.name,
-                side.decision_to_write[0],
-                side.decision_to_write[1],
-                side.decision_to_kernel[0],
-                side.decision_to_kernel[1],
+                "| {} | {seconds:.1} | {} | {interrupts_hot} | {interrupts_io} | {timer} | {switches_hot} | \
+                 {switches_io} | {stolen_ms} |",
+                side.name, side.slow,
             )?;
         }
-        Ok(())
+        match self.drowned() {
+            Some(why) => writeln!(out, "\nThe tails are the machine's: {why}.\n"),
+            None => writeln!(
+                out,
+                "\nThe threads kept their cores; an order that is under way when an interrupt comes waits for it.\n"
+            ),
+        }
+    }
+
+    /// What the machine did to these figures, if it did too much.
+    #[must_use]
+    pub fn drowned(&self) -> Option<String> {
+        let (mut switches, mut seconds) = (0, 0.0);
+        for side in &self.sides {
+            switches += side.disturbance.switches_hot + side.disturbance.switches_io;
+            seconds += side.disturbance.seconds;
+        }
+        (switches as f64 > SWITCHES_A_SECOND_MAX * seconds).then(|| {
+            format!("others wanted the cores, and the threads were put aside {switches} times in {seconds:.1} s")
+        })
     }
 }

@@ -20,6 +20,8 @@ pub(crate) fn addresses_of<T>(slice: &[T]) -> Range<usize> {
 
 /// Places of the index while the store holds few levels.
 const PLACES_MIN: usize = 1 << 9;
+/// Slots that are looked at together in search of a range of keys.
+const BLOCK: usize = 8;
 /// Changes of which levels there are, before the order is sorted anew instead of repaired.
 const CHANGES: usize = 64;
 
@@ -273,12 +275,22 @@ impl Far {
 
     /// Takes out every level whose key is in `from..until` and hands it over, in any order.
     pub(crate) fn take_range(&mut self, from: i64, until: i64, mut taken: impl FnMut(i64, i64)) {
-        for number in 1..=self.taken {
-            let Slot { key, lots } = self.slots[number];
-            if key >= from && key < until && lots != 0 {
-                taken(key, lots);
-                self.write(number, key, 0);
+        let width = until.wrapping_sub(from) as u64;
+        let is_within = |slot: &Slot| (slot.key.wrapping_sub(from) as u64) < width;
+        let mut first = 1;
+        while first <= self.taken {
+            // Mostly none of them is: one question for all.
+            let block = &self.slots[first..self.slots.len().min(first + BLOCK)];
+            if block.iter().fold(false, |any, slot| any | is_within(slot)) {
+                for number in first..first + block.len() {
+                    let Slot { key, lots } = self.slots[number];
+                    if is_within(&self.slots[number]) && lots != 0 {
+                        taken(key, lots);
+                        self.write(number, key, 0);
+                    }
+                }
             }
+            first += BLOCK;
         }
     }
 

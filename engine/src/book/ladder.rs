@@ -5,12 +5,12 @@
 //!
 //! The window holds the keys `low..low + WINDOW_TICKS`, each at the slot `key mod WINDOW_TICKS`. When the window
 //! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
-//! strip that enters comes from it. After [`Ladder::settle`] no far level is better than the window.
-
-use core::cell::Cell;
+//! strip that enters comes from it. After [`Ladder::write`] no far level is better than the window, unless it says
+//! that there was no room.
 
 use super::far::{Far, addresses_of};
 use super::occupancy::Occupancy;
+use super::top::{KnownTop, Top};
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
@@ -32,48 +32,12 @@ pub(crate) struct Ladder {
     far: Far,
     /// The window's lowest key.
     low: i64,
-    /// Key of the best level at the last settling; `KEY_NONE` if the side was empty.
+    /// Key of the best level; `KEY_NONE` if the side is empty.
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
-    /// The lowest key written since the last settling; `KEY_NONE` if none was.
-    written_key: i64,
-    /// The last answer about the first levels, which holds until one of them is written.
+    /// The last answer about the first levels.
     top: KnownTop,
-}
-
-/// What the first levels of a side hold.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Top {
-    /// How many levels were asked for; zero: nothing is known.
-    levels: usize,
-    /// Key of the last of them; `KEY_NONE` if the side has fewer.
-    pub(crate) key_last: i64,
-    /// Their quantities' sum.
-    pub(crate) lots: i128,
-}
-
-/// The last [`Top`], field by field: copied as a whole right after a field of it was written, it would have to wait
-/// until that write has left the processor's queue, behind all the writes of the message.
-#[derive(Debug, Default)]
-struct KnownTop {
-    levels: Cell<usize>,
-    key_last: Cell<i64>,
-    lots: Cell<i128>,
-}
-
-impl KnownTop {
-    #[inline]
-    fn known(&self) -> Top {
-        Top { levels: self.levels.get(), key_last: self.key_last.get(), lots: self.lots.get() }
-    }
-
-    #[inline]
-    fn set(&self, top: Top) {
-        self.levels.set(top.levels);
-        self.key_last.set(top.key_last);
-        self.lots.set(top.lots);
-    }
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
@@ -107,7 +71,6 @@ impl Ladder {
             low: 0,
             best_key: KEY_NONE,
             best_lots: 0,
-            written_key: KEY_NONE,
             top: KnownTop::default(),
         }
     }
@@ -124,75 +87,73 @@ impl Ladder {
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
-        self.written_key = KEY_NONE;
-        self.top.set(Top::default());
+        self.top.forget();
     }
 
-    /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
+    /// Writes the absolute quantity at each key; zero deletes. Then finds the best level, once for all of them.
     ///
-    /// The best level is not looked for until [`Ladder::settle`].
+    /// False if the far store had no room, either for one of them or for the strip that leaves the window when it
+    /// follows the best level: then it did not move.
     #[inline]
-    pub(crate) fn set_all(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
+    pub(crate) fn write(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
         // Held in registers: the compiler cannot know that writing a quantity leaves the pointers as they are.
         let low = self.low;
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
         let mut kept = true;
-        let mut lowest = KEY_NONE;
+        let mut watch = self.top.watch(self.best_key);
         for (key, lots) in levels {
-            lowest = lowest.min(key);
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
+                if key <= watch.key_last {
+                    watch.on_write(key, lots_at[slot], lots);
+                }
                 lots_at[slot] = lots;
                 occupied.set(slot, lots != 0);
             } else {
+                if key <= watch.key_last {
+                    watch.on_write_blind(key);
+                }
                 kept &= self.far.set(key, lots);
             }
         }
-        self.written_key = self.written_key.min(lowest);
-        if lowest <= self.top.key_last.get() {
-            self.top.levels.set(0);
-        }
-        kept
+        let lowest = watch.lowest;
+        self.top.keep(watch);
+        self.settle(lowest) & kept
     }
 
-    /// Finds the best level, once a message, and moves the window after it when it has gone too far. False if
-    /// the far store has no room for the strip that leaves the window: then nothing moved.
+    /// Finds the best level after levels were written of which none is below `lowest`.
     #[inline]
-    pub(crate) fn settle(&mut self) -> bool {
-        let written = core::mem::replace(&mut self.written_key, KEY_NONE);
-        // What was written lies behind the best level, which is thus still the first and where it was.
-        written > self.best_key || self.find_best(written)
-    }
-
-    /// The best level, given a key that none is below, unless it is a far one in front of the window.
-    #[inline]
-    fn find_best(&mut self, written: i64) -> bool {
-        let offset = written.wrapping_sub(self.low) as u64;
-        if offset < WINDOW_TICKS as u64
-            && let Some((key, lots)) = self.window_key_from(offset as usize)
-            && (LEAD_MIN..=LEAD_MAX).contains(&(key - self.low))
-        {
-            self.best_key = key;
-            self.best_lots = lots;
+    fn settle(&mut self, lowest: i64) -> bool {
+        // No level is below this key. Mostly it is the best one's, old or new: whether the best was written, and
+        // whether it is a better one, cannot be guessed and is not asked.
+        let first = lowest.min(self.best_key);
+        let lead = first.wrapping_sub(self.low);
+        // The quantity tells whether there is a level. The mark would, too, but it was written just now as a byte, and
+        // reading it together with others waits until it has left the processor.
+        let lots = self.window.lots[slot_of(first)];
+        if (LEAD_MIN..=LEAD_MAX).contains(&lead) && lots != 0 {
+            (self.best_key, self.best_lots) = (first, lots);
             return true;
         }
-        self.find_best_anywhere()
+        self.find_best(first)
     }
 
-    /// The best level, wherever it is, in a window that was moved after it.
+    /// The best level, none of which is below `first`, in a window that is moved after it if it went too far.
     #[inline(never)]
-    fn find_best_anywhere(&mut self) -> bool {
-        let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
-        let best = window.min(self.far.first_key_below(window));
-        if best == KEY_NONE {
-            self.best_key = KEY_NONE;
-            self.best_lots = 0;
+    fn find_best(&mut self, first: i64) -> bool {
+        if first == KEY_NONE {
             return true;
         }
-        let lead = best - self.low;
-        let moved = (LEAD_MIN..=LEAD_MAX).contains(&lead) || self.move_window(best - LEAD);
-        self.best_key = best;
+        // In front of the window a far level may be the best.
+        let from = usize::try_from(first - self.low).unwrap_or(0);
+        let (window, lots) = self.window_key_from(from).unwrap_or((KEY_NONE, 0));
+        let best = window.min(self.far.first_key_below(window));
+        (self.best_key, self.best_lots) = (best, lots);
+        if best == KEY_NONE {
+            return true;
+        }
+        let moved = (LEAD_MIN..=LEAD_MAX).contains(&(best - self.low)) || self.move_window(best - LEAD);
         self.best_lots = self.lots_at(best);
         moved
     }
@@ -232,9 +193,7 @@ impl Ladder {
         } else {
             (old.max(low + TICKS)..old + TICKS, low..old.min(low + TICKS))
         };
-        let mut count = 0;
-        self.each_in_window(leaving.clone(), |_, _| count += 1);
-        if count > self.far.capacity() - self.far.len() {
+        if !self.far_has_room_for(&leaving) {
             return false;
         }
         let mut offset = (leaving.start - old) as usize;
@@ -253,19 +212,25 @@ impl Ladder {
         true
     }
 
-    /// Calls `each` for every level of the window whose key is in the range.
-    fn each_in_window(&self, keys: core::ops::Range<i64>, mut each: impl FnMut(i64, i64)) {
+    /// Whether the far store can take the window's levels whose keys are in the range.
+    fn far_has_room_for(&self, keys: &core::ops::Range<i64>) -> bool {
+        let room = self.far.capacity() - self.far.len();
+        if room as i64 >= keys.end - keys.start {
+            return true;
+        }
+        let mut count = 0;
         let mut offset = (keys.start - self.low) as usize;
-        while let Some((key, lots)) = self.window_key_from(offset) {
+        while let Some((key, _)) = self.window_key_from(offset) {
             if key >= keys.end {
-                return;
+                break;
             }
-            each(key, lots);
+            count += 1;
             offset = (key - self.low) as usize + 1;
         }
+        count <= room
     }
 
-    /// Key and quantity of the best level, as of the last settling.
+    /// Key and quantity of the best level.
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, i64)> {
         (self.best_key != KEY_NONE).then_some((self.best_key, self.best_lots))
@@ -281,23 +246,76 @@ impl Ladder {
         }
     }
 
-    /// The first `levels` levels: found once, and known until one of them is written.
+    /// The first `levels` levels: found once, and known until one of them comes or goes.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
-        if self.top.levels.get() != levels || levels == 0 {
-            let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
-            self.top.set(top);
+        self.top.of(levels).unwrap_or_else(|| self.find_top(levels))
+    }
+
+    #[inline(never)]
+    fn find_top(&self, levels: usize) -> Top {
+        let known = self.top.asked().filter(|&(asked, _)| asked == levels);
+        let top = known
+            .and_then(|(_, top)| self.top_from(top, levels))
+            .or_else(|| self.top_of_window(levels))
+            .unwrap_or_else(|| self.top_of_all(levels));
+        self.top.set(levels, top);
+        top
+    }
+
+    /// The first `levels` levels from a top that holds a few more or less; none if that is the longer way.
+    #[inline]
+    fn top_from(&self, mut top: Top, levels: usize) -> Option<Top> {
+        let is_near = top.held.abs_diff(levels) <= levels / 2;
+        if !is_near || self.best_key < self.low || (top.key_last.wrapping_sub(self.low) as u64) >= WINDOW_TICKS as u64 {
+            return None;
         }
-        self.top.known()
+        while top.held > levels {
+            let key = self.window_key_until(top.key_last)?;
+            top.lots -= i128::from(self.window.lots[slot_of(key)]);
+            top.held -= 1;
+            top.key_last = key - 1;
+        }
+        while top.held < levels {
+            let (key, lots) = self.window_key_from((top.key_last - self.low) as usize + 1)?;
+            top.lots += i128::from(lots);
+            top.held += 1;
+            top.key_last = key;
+        }
+        Some(top)
+    }
+
+    /// The last occupied key of the window up to `key`; none if it is far away.
+    #[inline]
+    fn window_key_until(&self, key: i64) -> Option<i64> {
+        const STRIP: usize = 8;
+        /// How many strips are looked at.
+        const STRIPS: usize = 64;
+        let slot = slot_of(key);
+        let mut strip = slot - slot % STRIP;
+        let mut end = slot % STRIP + 1;
+        for _ in 0..STRIPS {
+            let lots = &self.window.lots[strip..][..STRIP];
+            if lots.iter().fold(0, |all, lots| all | lots) != 0
+                && let Some(found) = lots[..end].iter().rposition(|&lots| lots != 0)
+            {
+                let key = key - (slot.wrapping_sub(strip + found) % WINDOW_TICKS) as i64;
+                return (key >= self.low).then_some(key);
+            }
+            strip = strip.wrapping_sub(STRIP) % WINDOW_TICKS;
+            end = STRIP;
+        }
+        None
     }
 
     /// [`Ladder::top`] level by level, far ones included.
     #[cold]
     fn top_of_all(&self, levels: usize) -> Top {
-        let mut top = Top { levels, key_last: KEY_NONE, lots: 0 };
-        for (index, (key, lots)) in self.levels().take(levels).enumerate() {
+        let mut top = Top { key_last: KEY_NONE, lots: 0, held: 0 };
+        for (key, lots) in self.levels().take(levels) {
             top.lots += i128::from(lots);
-            if index + 1 == levels {
+            top.held += 1;
+            if top.held == levels {
                 top.key_last = key;
             }
         }
@@ -327,7 +345,7 @@ impl Ladder {
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-                    return Some(Top { levels, key_last: self.low + offset as i64, lots });
+                    return Some(Top { key_last: self.low + offset as i64, lots, held: levels });
                 }
             }
             let next = group.end();
@@ -391,10 +409,10 @@ impl Ladder {
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
         }
-        let top = self.top.known();
-        if top.levels != 0 {
-            let slow = self.top_of_all(top.levels);
-            if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
+        if let Some((_, top)) = self.top.asked() {
+            let first = || self.levels().take_while(|&(key, _)| key <= top.key_last);
+            let lots: i128 = first().map(|(_, lots)| i128::from(lots)).sum();
+            if top.held != first().count() || top.lots != lots {
                 return Some("the sum of the first levels is not theirs");
             }
         }

@@ -10,6 +10,7 @@ mod ladder;
 mod measure;
 mod occupancy;
 mod state;
+mod top;
 
 pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
@@ -110,10 +111,8 @@ impl Book {
 
     #[inline]
     fn write(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let mut kept = self.bids.set_all(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
-        kept &= self.asks.set_all(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
-        kept &= self.bids.settle();
-        kept &= self.asks.settle();
+        let mut kept = self.bids.write(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
+        kept &= self.asks.write(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
         self.sequence = sequence;
         if kept {
             return Ok(());

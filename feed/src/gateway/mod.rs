@@ -242,7 +242,8 @@ impl Gateway {
     /// A decision of the engine.
     pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
         match intent.kind {
-            IntentKind::Place => self.on_place(intent, now),
+            // It is encoded and queued at once; whatever else is due is looked at on the next timer or frame.
+            IntentKind::Place => return self.on_place(intent, now),
             IntentKind::Cancel => {
                 self.cancel_origin = (intent.order, intent.origin_tsc);
                 self.on_cancel(intent, now);

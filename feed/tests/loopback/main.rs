@@ -365,3 +365,43 @@ fn impossible_hosts_and_targets_are_refused() {
     options.host = "no host:443".to_owned();
     assert!(matches!(Connection::open(&options, now), Err(ConnectionError::HostName(_))));
 }
+
+#[test]
+fn a_look_finds_what_came_unasked_by_the_poll_and_the_next_message_without_the_socket() {
+    on_all(|| {
+        let bytes = [frame(0x81, b"one"), frame(0x81, b"two"), frame(0x89, b""), frame(0x81, b"three")].concat();
+        let peer = RawPeer::start(Script::sending(bytes));
+        let mut client = Client::open(&peer.settings()).expect("opens");
+        let now = client.now();
+        // What followed the upgrade's reply at once is there already; the rest is found by looking alone.
+        let mut found = |client: &mut Client| {
+            while !client.connection.advance(now).expect("a message") {
+                if !client.connection.look(now) {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+            let frame = client.connection.frame();
+            frame.padded[..frame.length].to_vec()
+        };
+        assert_eq!(found(&mut client), b"one");
+        while !client.connection.has_next() {
+            client.connection.look(now);
+        }
+        assert_eq!(client.connection.frame().length, 3, "the current message stays");
+        assert_eq!(found(&mut client), b"two");
+        assert!(!client.connection.has_next(), "a ping comes first");
+        assert_eq!(found(&mut client), b"three");
+        // The end is found by a look, and told by the next advance.
+        while !client.connection.look(now) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let error = loop {
+            match client.connection.advance(now) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "{error:?}");
+        assert!(!client.connection.look(now), "nothing comes of a connection that has ended");
+    });
+}

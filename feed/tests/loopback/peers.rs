@@ -342,7 +342,7 @@ fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script:
         while tls.wants_write() {
             tls.write_tls(&mut tcp)?;
         }
-        if tls.read_tls(&mut tcp)? == 0 {
+        if receive(&mut tls, &mut tcp)? == 0 {
             return Ok(());
         }
         if tls.process_new_packets().is_err() {
@@ -375,9 +375,25 @@ fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script:
     }
     if script.hold {
         let mut sink = [0; 4096];
-        while matches!(tcp.read(&mut sink), Ok(1..)) {}
+        loop {
+            match tcp.read(&mut sink) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                _ => break,
+            }
+        }
     }
     Ok(())
+}
+
+/// Reads records once; a process that was stopped and continued meanwhile reads again.
+pub fn receive(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpStream) -> std::io::Result<usize> {
+    loop {
+        match tls.read_tls(tcp) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            received => return received,
+        }
+    }
 }
 
 /// Sends what the session has to send.
@@ -413,7 +429,7 @@ pub fn read_frame_behind(
             Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => kept.extend_from_slice(&chunk[..count]),
             Err(_) => {
-                tls.read_tls(tcp)?;
+                receive(tls, tcp)?;
                 tls.process_new_packets().map_err(std::io::Error::other)?;
                 send(tls, tcp)?;
             }

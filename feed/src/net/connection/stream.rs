@@ -81,12 +81,12 @@ impl Stream {
         }
     }
 
-    /// Opens what was received until there is data.
+    /// Opens what was received until there is data; `bytes` of it, where it is known that fewer are of no use.
     #[inline]
-    pub(super) fn open(&mut self) -> Result<Opened, ConnectionError> {
+    pub(super) fn open(&mut self, bytes: usize) -> Result<Opened, ConnectionError> {
         match &mut self.records {
             Records::Own(layer) => loop {
-                match layer.open_next(&mut self.plaintext) {
+                match layer.open_until(&mut self.plaintext, bytes) {
                     Ok(Opened::Control) => move_control(layer, &mut self.outgoing),
                     Ok(opened) => return Ok(opened),
                     Err(error) => {
