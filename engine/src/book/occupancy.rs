@@ -98,7 +98,7 @@ impl Occupancy {
     /// The lowest occupied slot in the words from `index` on.
     fn first_from_word(&self, index: usize) -> Option<usize> {
         let begin = index.div_ceil(LINE_WORDS);
-        if let Some(line) = begin.checked_sub(1).filter(|_| index % LINE_WORDS != 0) {
+        if let Some(line) = begin.checked_sub(1).filter(|_| !index.is_multiple_of(LINE_WORDS)) {
             for index in index..begin * LINE_WORDS {
                 let word = self.lines[line % LINES].word(index);
                 if word != 0 {
