@@ -384,7 +384,7 @@ impl Ladder {
 
     /// Bytes of storage behind this side.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.window.lots) + Occupancy::BYTES + self.far.memory_bytes()
+        size_of_val(&*self.window.lots) + WINDOW_TICKS + self.far.memory_bytes()
     }
 
     /// Where the storage lies that updates work on: window, far slots, far index.
