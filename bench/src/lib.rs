@@ -14,6 +14,7 @@ pub mod gate;
 pub mod instrument;
 pub mod machine;
 pub mod measure;
+pub mod order_lane;
 pub mod pages;
 pub mod peer_book;
 pub mod peers;

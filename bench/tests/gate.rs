@@ -92,6 +92,33 @@ fn a_baseline_lowered_by_two_percent_shuts_the_gate_and_names_the_stage() {
     expect(&baseline, 1, &["not in the baseline"]);
 }
 
+/// The whole way of the ratio check, with the timings that this build has: only what is accepted differs.
+#[test]
+fn a_ratio_far_below_the_accepted_one_is_a_loss() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let baseline = folder.path().join("baseline.json");
+    let ratio = |ratios: Value| {
+        let text = json!({"compiler": "", "processor": "", "reasons": [], "stages": {}, "ratios": ratios});
+        std::fs::write(&baseline, text.to_string()).expect("writable");
+        let output = gate(&baseline, &["ratio"]);
+        (output.status.code(), said(&output))
+    };
+    let (code, new) = ratio(json!({}));
+    if new.contains("skipped: no recorded data") {
+        println!("skipped: no recorded data");
+        return;
+    }
+    assert_eq!(code, Some(1), "{new}");
+    let names: Vec<&str> = new.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.contains(&"perp-p50") && new.contains("not in the baseline: accept a new one"), "{new}");
+    let all = |accepted: f64| Value::Object(names.iter().map(|name| ((*name).to_owned(), json!(accepted))).collect());
+    let (code, held) = ratio(all(0.000_1));
+    assert_eq!(code, Some(0), "{held}");
+    let (code, lost) = ratio(all(1_000_000.0));
+    assert_eq!(code, Some(1), "{lost}");
+    assert!(lost.lines().all(|line| line.contains("LOST: below in every attempt")), "{lost}");
+}
+
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
     for (arguments, words) in [

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::io::Write;
 
+use spinbook_bench::order_lane::OrderLane;
 use spinbook_bench::receive::{LAYOUTS, lines, server_frame};
 use spinbook_bench::send::{encoding, sealing, signing, whole};
 use spinbook_bench::synthetic::Shape;
@@ -137,8 +138,29 @@ fn decision_to_kernel(product: Product) -> u64 {
     calls
 }
 
+/// Intents in, sealed records out, through the gateway itself; gives back the calls once it is warm.
+fn intent_to_record(product: Product) -> u64 {
+    let mut lane = OrderLane::new(product);
+    let mut calls = 0;
+    for round in 0..3_000 {
+        let placed = count(|| lane.place());
+        let request = lane.answer();
+        assert_eq!(request["method"], "order.place");
+        let cancelled = count(|| lane.cancel());
+        let request = lane.answer();
+        assert_eq!(request["method"], "order.cancel");
+        if round >= 500 {
+            calls += placed + cancelled;
+        }
+    }
+    calls
+}
+
 #[test]
 fn records_and_orders_call_no_malloc() {
+    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+        assert_eq!(intent_to_record(product), 0, "{product:?}: intent to record");
+    }
     for shape in Shape::ALL {
         let recording = Recording::synthetic(shape, 60, 500, 4);
         let (calls, sent) = socket_to_order(&recording);

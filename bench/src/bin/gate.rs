@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use spinbook_bench::command::{self, Given};
 use spinbook_bench::gate::{Baseline, Finding, StageCount, compare, instructions_of};
 use spinbook_bench::machine::compiler;
-use spinbook_bench::ratio::{self, ATTEMPTS, FLOOR, Ratios};
+use spinbook_bench::ratio::{self, ACCEPTED_ATTEMPTS, FLOOR, Ratios};
 use spinbook_bench::stages::{STAGES, needs_recording};
 
 const HELP: &str = "usage: gate [--baseline FILE] [--only STAGE]... [--binary FILE]
@@ -20,7 +20,7 @@ the accepted baseline (bench/counts/baseline.json). Exit 0: all within 1 %. Exit
 or compiler or processor are not the baseline's. Exit 3: nothing could be counted.
 
   accept      makes these counts and ratios the new baseline; the reason lands in the file
-  ratio       how many times longer the plain pipeline takes for an order, in this process and on this build:
+  ratio       how many times longer the plain pipeline takes for an order, both in one process of the same build:
               exit 1 if a ratio is below half of the accepted one in every attempt
   --only      this stage alone (may be given several times); ratios are left as they were accepted
   --binary    counts this build of the stages, whatever it was compiled for, instead of making one";
@@ -138,12 +138,21 @@ fn count(binary: &Path, stage: &str) -> Result<Option<(StageCount, String)>, Str
     }
 }
 
+/// One attempt at the ratios, in a process of its own.
+fn measure_ratios(binary: &Path) -> Result<Ratios, String> {
+    let output = Command::new(binary).arg("ratio").current_dir(project()).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{}: {error}", binary.display()))?;
+    if !output.status.success() {
+        return Err(format!("ratio: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("ratio: {error}"))
+}
+
 /// Counts all stages that are asked for.
-fn count_all(arguments: &Arguments) -> Result<Counted, String> {
-    let binary = arguments.binary.clone().map_or_else(build, Ok)?;
+fn count_all(arguments: &Arguments, binary: &Path) -> Result<Counted, String> {
     let mut counted = Counted { stages: BTreeMap::new(), processor: String::new() };
     for stage in STAGES.into_iter().filter(|stage| is_asked_for(arguments, stage)) {
-        match count(&binary, stage)? {
+        match count(binary, stage)? {
             Some((count, processor)) => {
                 if arguments.binary.is_none() && processor != PROCESSOR {
                     return Err(format!("the stages were built for {processor}, not for {PROCESSOR}"));
@@ -171,7 +180,7 @@ fn read_baseline(file: &Path) -> Result<Option<Baseline>, String> {
     }
 }
 
-fn accept(arguments: &Arguments, reason: &str, counted: Counted) -> Result<(), String> {
+fn accept(arguments: &Arguments, reason: &str, counted: Counted, binary: &Path) -> Result<(), String> {
     let file = &arguments.baseline;
     let before = read_baseline(file)?;
     let Counted { mut stages, processor } = counted;
@@ -188,7 +197,7 @@ fn accept(arguments: &Arguments, reason: &str, counted: Counted) -> Result<(), S
         ratios = before.ratios;
     }
     if arguments.only.is_empty() {
-        let attempts = (0..ATTEMPTS).map(|_| ratio::measure()).collect::<Result<Vec<_>, _>>()?;
+        let attempts = (0..ACCEPTED_ATTEMPTS).map(|_| measure_ratios(binary)).collect::<Result<Vec<_>, _>>()?;
         ratios.extend(ratio::to_accept(&attempts));
     }
     reasons.push(format!("{}: {reason}", compiler()));
@@ -224,9 +233,13 @@ fn judge(arguments: &Arguments, baseline: &Baseline, counted: &Counted) -> bool 
 }
 
 /// Measures the ratios and says whether none is a loss.
-fn hold_ratios(baseline: &Baseline) -> Result<bool, String> {
+fn hold_ratios(baseline: &Baseline, binary: &Path) -> Result<bool, String> {
     let mut open = true;
-    for verdict in ratio::judge(&baseline.ratios, ratio::measure)? {
+    let verdicts = ratio::judge(&baseline.ratios, || measure_ratios(binary))?;
+    if verdicts.is_empty() {
+        println!("ratio: skipped: no recorded data");
+    }
+    for verdict in verdicts {
         let said = match (verdict.measured, verdict.accepted) {
             (Some(measured), Some(accepted)) => {
                 let floor = accepted * FLOOR;
@@ -234,7 +247,6 @@ fn hold_ratios(baseline: &Baseline) -> Result<bool, String> {
                 format!("{measured:6.2}x  accepted {accepted:.2}x, at least {floor:.2}x: {held}")
             }
             (Some(measured), None) => format!("{measured:6.2}x  not in the baseline: accept a new one"),
-            (None, _) if verdict.fails() => "in the baseline but not measured any more: accept a new one".into(),
             (None, _) => "skipped: no recorded data".into(),
         };
         println!("{:28} plain over ours {said}", verdict.name);
@@ -248,20 +260,25 @@ fn run(arguments: Arguments) -> Result<bool, String> {
         println!("there is no baseline at {}: gate accept --reason \"first\"", arguments.baseline.display());
         Ok(false)
     };
+    let binary = arguments.binary.clone().map_or_else(build, Ok)?;
     match &arguments.job {
-        Job::Ratio => read_baseline(&arguments.baseline)?.map_or_else(missing, |baseline| hold_ratios(&baseline)),
+        Job::Ratio => {
+            let baseline = read_baseline(&arguments.baseline)?;
+            baseline.map_or_else(missing, |baseline| hold_ratios(&baseline, &binary))
+        }
         Job::Hold => {
-            let counted = count_all(&arguments)?;
+            let counted = count_all(&arguments, &binary)?;
             let baseline = read_baseline(&arguments.baseline)?;
             baseline.map_or_else(missing, |baseline| Ok(judge(&arguments, &baseline, &counted)))
         }
         Job::Accept(reason) => {
-            let counted = count_all(&arguments)?;
+            let counted = count_all(&arguments, &binary)?;
             for (stage, count) in &counted.stages {
                 println!("{stage:28} {:10.1} instructions a unit", count.per_unit());
             }
-            println!("accepted as the baseline for {}, {}", compiler(), counted.processor);
-            accept(&arguments, reason, counted)?;
+            let processor = counted.processor.clone();
+            accept(&arguments, reason, counted, &binary)?;
+            println!("accepted as the baseline for {}, {processor}", compiler());
             Ok(true)
         }
     }

@@ -1,7 +1,7 @@
 //! COLD: what the machine did to a round: interrupts by core, threads put aside, time stolen.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -76,7 +76,7 @@ impl Watch {
         Reading {
             interrupts,
             timer,
-            switches: [0, 1].map(|place| self.threads[place].as_ref().map_or(0, switches)),
+            switches: [0, 1].map(|place| self.threads[place].as_deref().map_or(0, switches)),
             stolen_ticks: stolen_ticks(),
             at: Some(std::time::Instant::now()),
         }
@@ -122,7 +122,7 @@ fn interrupts(table: &str) -> (Vec<u64>, Vec<u64>) {
     (all, timer)
 }
 
-fn switches(thread: &PathBuf) -> u64 {
+fn switches(thread: &Path) -> u64 {
     let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
     line.and_then(|text| text.trim().parse().ok()).unwrap_or(0)

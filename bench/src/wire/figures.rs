@@ -95,7 +95,7 @@ impl WireFigures {
         )?;
         self.handover.iter().try_for_each(|table| table.write_markdown(out))?;
         writeln!(out, "\n## Wire to wire: ns\n")?;
-        writeln!(out, "{}\n", Self::explanation())?;
+        writeln!(out, "{}", Self::explanation())?;
         for table in &self.wire {
             table.write_markdown(out)?;
             let what = plot_name(table);
@@ -109,20 +109,26 @@ impl WireFigures {
     fn explanation() -> String {
         let script = WireEffort::FULL.script;
         format!(
-            "Over loopback with TLS 1.3 and WebSocket, from when a market frame is due to leave the exchange side until \
-             its order's bytes have been read there. The frames are recorded depth and best bid/ask frames, byte \
-             for byte, sealed ahead; bursts keep their recorded rhythm, pauses are cut to {} µs, and what is due \
-             together leaves in one write. The schedule is fixed: a late sender does not shorten what is counted \
-             (no coordinated omission); the rows \"from the actual sending\" show what a sender that waits would \
-             see. Each {}rd frame, if due {} µs or more after the last such one, must cause exactly one order: the \
-             reference strategy works at every frame and its bid is let through for these, with a quantity that \
-             names the frame; the exchange side refuses each order at once, as a venue refuses a post-only order. An \
-             order that is lost, doubled or of another frame ends the measurement. Ours is the real hot loop (poll, \
-             record layer, WebSocket, decoder, sequence, book, strategy, quoter, risk), the ring, and the real \
-             gateway loop. The floor has the same threads, sockets, TLS, WebSocket and ring, but a picked frame is \
-             only decrypted, its frame header read, and a fixed order sent. Rounds alternate. Exchange side and \
-             gateway loop take turns in one thread, because three spinning threads do not fit two cores; the \
-             turns' cost is in both sides.",
+            "From when a market frame is due to leave the exchange side until its order's bytes have been read there, \
+             over loopback with TLS 1.3 and WebSocket.\n\n\
+             - **Frames**: recorded depth and best bid/ask frames, byte for byte, sealed ahead. Bursts keep their \
+             recorded rhythm, pauses are cut to {} µs, and what is due together leaves in one write.\n\
+             - **Schedule**: fixed beforehand. Each latency counts from when its frame was due, however late it left, \
+             so nothing is omitted when a side falls behind; one picked frame at a time is under way, and the next \
+             waits with its clock running. The rows \"from the actual sending\" show what a sender that waits would \
+             see.\n\
+             - **Orders**: each {}rd frame, if due {} µs or more after the last such one, must cause exactly one. The \
+             reference strategy works at every frame, and its bid is let through for these, with a quantity that \
+             names the frame. The exchange side refuses each order at once, as a venue refuses a post-only order. One \
+             that is lost, doubled or of another frame ends the measurement.\n\
+             - **Spinbook**: the real hot loop (socket, record layer, WebSocket, decoder, sequence, book, strategy, \
+             quoter, risk), the ring, and the real gateway loop.\n\
+             - **Floor**: the same threads, sockets, TLS, WebSocket and ring, read and polled alike; a picked frame is \
+             only decrypted and its frame header read, and a fixed order is sent. Rounds alternate.\n\
+             - **Cores**: the hot thread spins on one. On the other the exchange side and the gateway loop take turns \
+             in one thread, spinning: with three spinning threads on two cores the scheduler would be measured. A \
+             program that trades on two cores lets its gateway loop sleep up to 20 µs instead; with three or more it \
+             spins, as here.\n",
             script.pause_ns_max / 1_000,
             script.pick_every,
             script.pick_apart_ns / 1_000,

@@ -24,7 +24,7 @@ use crate::send::orders_of;
 /// Turns of the hot thread between two polls, as in the real one.
 const TURNS_PER_POLL: u32 = 64;
 /// Turns of the I/O thread between two polls, as in the real one.
-const TURNS_PER_IO_POLL: u32 = 16;
+const TURNS_PER_IO_POLL: u32 = 64;
 
 fn refused(error: ConnectionError) -> io::Error {
     io::Error::other(error.to_string())
@@ -133,18 +133,22 @@ pub struct FloorIo {
 impl Io for FloorIo {
     #[inline]
     fn turn(&mut self) -> io::Result<()> {
-        if let Some(intent) = self.orders.pop() {
+        // The exchange side may have sent frames before this side has seen that its own connection is open.
+        if self.wire.open
+            && let Some(intent) = self.orders.pop()
+        {
+            let taken = cycles();
             let text = &self.texts[(intent.order.counter() as usize - 1) % QUANTITIES];
             for _ in 0..self.copies {
                 self.wire.connection.send_text(text).map_err(refused)?;
             }
-            self.written = Written { begun: self.wire.connection.written_tsc(), ended: cycles() };
+            self.written = Written { taken, begun: self.wire.connection.written_tsc(), ended: cycles() };
             self.sent += 1;
             return Ok(());
         }
         // As the gateway loop does: the poll takes ten times as long as the ring.
         self.wire.turns = self.wire.turns.wrapping_add(1);
-        if self.wire.wait.is_zero() && !self.wire.turns.is_multiple_of(TURNS_PER_IO_POLL) {
+        if self.wire.open && self.wire.wait.is_zero() && !self.wire.turns.is_multiple_of(TURNS_PER_IO_POLL) {
             return Ok(());
         }
         if self.wire.is_readable()? {

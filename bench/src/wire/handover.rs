@@ -187,7 +187,7 @@ impl Handover {
         let encoded = cycles();
         while let Some(output) = self.gateway.poll_output() {
             if let GatewayOutput::Send { bytes, .. } = output {
-                self.connection.send_text(bytes).map_err(refused)?;
+                self.connection.send_placed(bytes).map_err(refused)?;
             }
         }
         Ok([decided, popped, encoded, self.connection.written_tsc(), cycles()])

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::clock::{Clock as WallClock, cycles};
 use spinbook_feed::net::fetch::Fetcher;
+use spinbook_feed::net::gateway_loop::Written;
 use spinbook_feed::net::server::{Server, ServerSettings};
 use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
 use spinbook_feed::net::threads;
@@ -42,6 +43,8 @@ pub struct Sample {
     pub sent: u64,
     /// When the order was decided on.
     pub decided: u64,
+    /// When the other thread had taken the intent off the ring.
+    pub taken: u64,
     /// When the order's record was about to be handed to the kernel.
     pub write_begun: u64,
     /// When the kernel had it.
@@ -437,8 +440,8 @@ impl Player {
                 return Err(io::Error::other(format!("pick {pick} caused an order of {lots} lots")));
             }
             let (decided, written) = (self.decisions.stamps[pick].load(Ordering::Relaxed), io.written());
-            let (write_begun, write_ended) = (written.begun, written.ended);
-            self.samples.push(Sample { due, sent, decided, write_begun, write_ended, arrived });
+            let Written { taken, begun: write_begun, ended: write_ended } = written;
+            self.samples.push(Sample { due, sent, decided, taken, write_begun, write_ended, arrived });
             self.moved = Instant::now();
         }
         Ok(())

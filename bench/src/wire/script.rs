@@ -132,3 +132,36 @@ impl Script {
         self.picks.get(from).is_some_and(|pick| pick.frame == frame).then_some(from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Script, ScriptSettings, number_behind};
+    use crate::synthetic::Shape;
+    use crate::workload::{LineKind, Recording};
+
+    const SETTINGS: ScriptSettings =
+        ScriptSettings { frames_max: 90, pause_ns_max: 50_000, pick_every: 3, pick_apart_ns: 120_000, warm_picks: 2 };
+
+    #[test]
+    fn pauses_are_cut_and_picks_stand_apart_behind_the_snapshot() {
+        // A tenth of a second apart, so every pause is cut, and a pick needs three frames of 50 us.
+        let recording = Recording::synthetic(Shape::Usdm, 10, 100, 5);
+        let script = Script::new(&recording, &SETTINGS).expect("a snapshot and frames");
+        assert_eq!((script.frames.len(), script.due_ns.len()), (90, 90));
+        assert!(script.due_ns.windows(2).all(|pair| pair[1] - pair[0] == 50_000));
+        let snapshot_id = number_behind(&script.snapshot, b"\"lastUpdateId\":").expect("an id");
+        assert!(script.picks.iter().all(|pick| pick.sequence > snapshot_id && pick.kind == LineKind::Depth));
+        assert!(script.picks.windows(2).all(|pair| pair[1].frame - pair[0].frame == 3), "{:?}", script.picks);
+        for pick in script.picks.iter() {
+            let id = number_behind(script.frames.frame(pick.frame), b"\"u\":");
+            assert_eq!(id, Some(pick.sequence));
+        }
+    }
+
+    #[test]
+    fn a_recording_without_a_snapshot_is_refused() {
+        let mut recording = Recording::synthetic(Shape::Spot, 10, 100, 5);
+        recording.kinds[0] = LineKind::Other;
+        assert!(Script::new(&recording, &SETTINGS).is_err());
+    }
+}

@@ -49,10 +49,11 @@ impl WireEffort {
 type Part = (&'static str, fn(&Sample) -> (u64, u64));
 
 /// The parts of the way.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("due until handed to the kernel", |sample| (sample.due, sample.sent)),
     ("frame handed to the kernel to decision", |sample| (sample.sent, sample.decided)),
-    ("decision to the write", |sample| (sample.decided, sample.write_begun)),
+    ("decision to the intent off the ring", |sample| (sample.decided, sample.taken)),
+    ("intent to the write", |sample| (sample.taken, sample.write_begun)),
     ("the write", |sample| (sample.write_begun, sample.write_ended)),
     ("kernel has the order until it is read", |sample| (sample.write_ended, sample.arrived)),
 ];

@@ -187,23 +187,36 @@ impl Far {
         mixed as usize & (self.places - 1)
     }
 
-    /// Where the index names a key, and its slot's number; if it does not, the place where it would, and zero.
-    #[inline]
-    fn find(&self, key: i64) -> (usize, usize) {
+    /// The slot's number of a key; zero if it has none.
+    fn number_of(&self, key: i64) -> usize {
         let mut place = self.home(key);
         loop {
             let number = self.index[place] as usize;
-            // Both at once: which of them ends the search cannot be guessed, that one of them does mostly can.
-            if (number == 0) | (self.slots[number].key == key) {
-                return (place, number);
+            if number == 0 || self.slots[number].key == key {
+                return number;
             }
             place = (place + 1) & (self.places - 1);
         }
     }
 
+    /// Where the index names a key, and its slot's number; if it does not, the place where it would, and zero.
+    #[inline]
+    fn find(&mut self, key: i64) -> (usize, usize) {
+        // A search ends at the key or at a free place. Which of them cannot be guessed, but that it ends at the first
+        // place mostly can: so the slot that free places lead to has the key as well.
+        self.slots[0].key = key;
+        let mut place = self.home(key);
+        let mut number = self.index[place] as usize;
+        while self.slots[number].key != key {
+            place = (place + 1) & (self.places - 1);
+            number = self.index[place] as usize;
+        }
+        (place, number)
+    }
+
     /// The quantity at a key; zero if there is none.
     pub(crate) fn lots_at(&self, key: i64) -> i64 {
-        self.slots[self.find(key).1].lots
+        self.slots[self.number_of(key)].lots
     }
 
     /// Writes the absolute quantity at a key; zero deletes. False if there is no room for a new level.
@@ -292,6 +305,9 @@ impl Far {
             }
             first += BLOCK;
         }
+        if self.low >= from {
+            self.low = self.low.max(until);
+        }
     }
 
     /// How many keys are below `key`: the rank of the first that is not.
@@ -325,7 +341,7 @@ impl Far {
         self.put_in_order();
         let order = self.order.borrow();
         let keys = &order.keys[..order.length];
-        slots.iter().enumerate().skip(1).all(|(number, slot)| self.find(slot.key).1 == number && slot.lots >= 0)
+        slots.iter().enumerate().skip(1).all(|(number, slot)| self.number_of(slot.key) == number && slot.lots >= 0)
             && slots.iter().filter(|slot| slot.lots != 0).count() == self.length
             && slots.iter().all(|slot| slot.held() >= self.low)
             && slots[0].lots == 0

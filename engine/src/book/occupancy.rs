@@ -8,62 +8,30 @@ use crate::limits::WINDOW_TICKS;
 
 /// Slots that are looked at together.
 const WORD: usize = 8;
+/// Words of a window.
+const WORDS: usize = WINDOW_TICKS / WORD;
 /// Words of a cache line.
-const LINE_WORDS: usize = 8;
-/// Slots of a cache line.
-const LINE: usize = WORD * LINE_WORDS;
-/// Cache lines of a window.
-pub(crate) const LINES: usize = WINDOW_TICKS / LINE;
+const LINE: usize = 8;
 
-const _: () = assert!(WINDOW_TICKS.is_multiple_of(LINE) && WINDOW_TICKS.is_power_of_two());
-
-/// The marks of 64 slots: one where a slot is occupied, else zero.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-pub(crate) struct Line([[u8; WORD]; LINE_WORDS]);
-
-impl Line {
-    /// No slot occupied.
-    pub(crate) const EMPTY: Line = Line([[0; WORD]; LINE_WORDS]);
-
-    /// The marks of eight slots as a number: bit 8 n is slot n's.
-    #[inline]
-    const fn word(&self, index: usize) -> u64 {
-        u64::from_le_bytes(self.0[index % LINE_WORDS])
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        (0..LINE_WORDS).fold(0, |all, index| all | self.word(index)) == 0
-    }
-
-    /// The first occupied slot of the line; it has one.
-    #[inline]
-    fn first(&self) -> usize {
-        let index = (0..LINE_WORDS).find(|&index| self.word(index) != 0).unwrap_or(0);
-        index * WORD + place_of_first(self.word(index))
-    }
-}
+const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WORDS.is_multiple_of(LINE));
 
 /// Occupancy of `WINDOW_TICKS` slots.
 #[derive(Debug)]
 pub(crate) struct Occupancy {
-    lines: Box<[Line; LINES]>,
+    /// One where a slot is occupied, else zero.
+    marks: Box<[u8; WINDOW_TICKS]>,
 }
 
 impl Occupancy {
-    /// Bytes on the heap.
-    pub(crate) const BYTES: usize = WINDOW_TICKS;
-
-    /// Around marks that are all empty, which set-up allocated.
-    pub(crate) fn new(lines: Box<[Line; LINES]>) -> Occupancy {
-        Occupancy { lines }
+    /// Around marks that are all zero, which set-up allocated.
+    pub(crate) fn new(marks: Box<[u8; WINDOW_TICKS]>) -> Occupancy {
+        Occupancy { marks }
     }
 
     /// For many updates in a row.
     #[inline]
     pub(crate) fn writer(&mut self) -> OccupancyWriter<'_> {
-        OccupancyWriter { lines: &mut self.lines }
+        OccupancyWriter { marks: &mut self.marks }
     }
 
     /// Marks one slot.
@@ -72,17 +40,23 @@ impl Occupancy {
         self.writer().set(slot, occupied);
     }
 
+    /// The marks of eight slots as a number: its bit 8 n is slot n's.
+    #[inline]
+    fn word(&self, index: usize) -> u64 {
+        u64::from_le_bytes(self.marks.as_chunks().0[index % WORDS])
+    }
+
     /// Whether the slot is occupied.
     #[inline]
     pub(crate) fn is_set(&self, slot: usize) -> bool {
-        self.lines[(slot / LINE) % LINES].0[slot / WORD % LINE_WORDS][slot % WORD] != 0
+        self.marks[slot % WINDOW_TICKS] != 0
     }
 
     /// The occupied slots among the eight around `slot`, those below it left out.
     #[inline]
     pub(crate) fn group_from(&self, slot: usize) -> Group {
-        let word = self.lines[(slot / LINE) % LINES].word(slot / WORD);
-        Group { base: slot / WORD * WORD, marks: word & (u64::MAX << (8 * (slot % WORD))) }
+        let marks = self.word(slot / WORD) & (u64::MAX << (8 * (slot % WORD)));
+        Group { base: slot / WORD * WORD, marks }
     }
 
     /// The lowest occupied slot that is `slot` or above.
@@ -97,28 +71,25 @@ impl Occupancy {
 
     /// The lowest occupied slot in the words from `index` on.
     fn first_from_word(&self, index: usize) -> Option<usize> {
-        let begin = index.div_ceil(LINE_WORDS);
-        if let Some(line) = begin.checked_sub(1).filter(|_| index % LINE_WORDS != 0) {
-            for index in index..begin * LINE_WORDS {
-                let word = self.lines[line % LINES].word(index);
-                if word != 0 {
-                    return Some(index * WORD + place_of_first(word));
-                }
-            }
-        }
-        let line = begin + self.lines.get(begin..)?.iter().position(|line| !line.is_empty())?;
-        Some(line * LINE + self.lines[line % LINES].first())
+        let first_in =
+            |words: core::ops::Range<usize>| words.map(|index| (index, self.word(index))).find(|&(_, word)| word != 0);
+        let lines = index.next_multiple_of(LINE);
+        let found = first_in(index..lines.min(WORDS)).or_else(|| {
+            let is_occupied = |&line: &usize| (line..line + LINE).fold(0, |all, word| all | self.word(word)) != 0;
+            let line = (lines..WORDS).step_by(LINE).find(is_occupied)?;
+            first_in(line..line + LINE)
+        });
+        found.map(|(index, word)| index * WORD + place_of_first(word))
     }
 
     /// How many slots are occupied.
     pub(crate) fn count(&self) -> usize {
-        let of_line = |line: &Line| line.0.as_flattened().iter().map(|&mark| usize::from(mark)).sum::<usize>();
-        self.lines.iter().map(of_line).sum()
+        self.marks.iter().map(|&mark| usize::from(mark)).sum()
     }
 
     /// Whether every mark is one or zero.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.lines.iter().all(|line| line.0.as_flattened().iter().all(|&mark| mark <= 1))
+        self.marks.iter().all(|&mark| mark <= 1)
     }
 }
 
@@ -163,14 +134,14 @@ impl Iterator for Group {
 
 /// Marks whose storage is at hand.
 pub(crate) struct OccupancyWriter<'a> {
-    lines: &'a mut [Line; LINES],
+    marks: &'a mut [u8; WINDOW_TICKS],
 }
 
 impl OccupancyWriter<'_> {
     /// Marks one slot.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
-        self.lines[(slot / LINE) % LINES].0[slot / WORD % LINE_WORDS][slot % WORD] = u8::from(occupied);
+        self.marks[slot % WINDOW_TICKS] = u8::from(occupied);
     }
 }
 

@@ -17,6 +17,7 @@ use super::clock::{Clock, CycleScale, JumpDetector, cycles};
 use super::connection::{Connection, ConnectionError, ConnectionState};
 use super::hot_shared::add;
 use super::link::Route;
+use crate::frame_buffer::PlacedPayload;
 use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
 
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
@@ -28,7 +29,7 @@ const CLOCK_STEP_MIN: Nanos = Nanos::from_millis(250);
 
 /// Turns that only look at the rings between two looks at the sockets, while the loop spins: the poll takes ten times
 /// as long as the rings, and an order that comes meanwhile waits for it.
-const TURNS_WITHOUT_POLL_MAX: u32 = 16;
+const TURNS_WITHOUT_POLL_MAX: u32 = 64;
 
 /// Intents taken in one turn, so that a flood of them cannot starve the sockets.
 const INTENTS_PER_TURN_MAX: usize = 256;
@@ -122,6 +123,8 @@ struct Wires {
 /// Cycle counters around the newest message's way into the kernel: for measurement only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
+    /// The newest intent was taken off its ring.
+    pub taken: u64,
     /// Just before the write.
     pub begun: u64,
     /// The kernel has it.
@@ -163,12 +166,17 @@ impl Wires {
         Ok(())
     }
 
-    fn send(&mut self, connection: GatewayConnection, text: &[u8], origin_tsc: u64) -> Result<(), ConnectionError> {
+    fn send(
+        &mut self,
+        connection: GatewayConnection,
+        text: PlacedPayload<'_>,
+        origin_tsc: u64,
+    ) -> Result<(), ConnectionError> {
         let Some(link) = &mut self.links[slot(connection)] else {
             return Ok(());
         };
-        link.connection.send_text(text)?;
-        self.written = Written { begun: link.connection.written_tsc(), ended: cycles() };
+        link.connection.send_placed(text)?;
+        (self.written.begun, self.written.ended) = (link.connection.written_tsc(), cycles());
         if origin_tsc != 0 {
             self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, self.written.ended));
         }
@@ -326,6 +334,7 @@ impl GatewayLoop {
             let Some(intent) = self.rings.cancels.pop().or_else(|| self.rings.orders.pop()) else {
                 break;
             };
+            self.wires.written.taken = cycles();
             let now = self.wires.clock.now();
             self.gateway.on_intent(&intent, now);
             self.carry_output(now);

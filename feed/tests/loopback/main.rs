@@ -374,7 +374,7 @@ fn a_look_finds_what_came_unasked_by_the_poll_and_the_next_message_without_the_s
         let mut client = Client::open(&peer.settings()).expect("opens");
         let now = client.now();
         // What followed the upgrade's reply at once is there already; the rest is found by looking alone.
-        let mut found = |client: &mut Client| {
+        let found = |client: &mut Client| {
             while !client.connection.advance(now).expect("a message") {
                 if !client.connection.look(now) {
                     std::thread::sleep(std::time::Duration::from_millis(1));

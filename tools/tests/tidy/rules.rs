@@ -230,6 +230,36 @@ pub fn hot_calls(source: &Source) -> Vec<String> {
     found
 }
 
+/// HOT files that may read a clock, and why.
+const CLOCK_FILES: &[(&str, &str)] =
+    &[("feed/src/net/clock.rs", "is the clock"), ("feed/src/net/reactor.rs", "is the loop: a test counts its reads")];
+
+/// Ways to read a clock.
+const CLOCK_READS: &[&str] = &[
+    "_rdtsc",
+    "__rdtscp",
+    "clock_gettime",
+    "Instant::now",
+    "SystemTime",
+    ".elapsed(",
+    "Clock::start",
+    "clock.now(",
+    "wall_drift(",
+    "cycles()",
+];
+
+/// HOT code gets the time as an argument: it reads no clock, whatever its name.
+pub fn clock_reads(source: &Source) -> Vec<String> {
+    if !source.is_hot() || CLOCK_FILES.iter().any(|(path, _)| source.path == *path) {
+        return Vec::new();
+    }
+    source
+        .production()
+        .flat_map(|(line, code, _)| CLOCK_READS.iter().filter(|read| calls(code, read)).map(move |read| (line, *read)))
+        .map(|(line, read)| format!("{}:{line}: HOT code reads a clock: `{read}`", source.path))
+        .collect()
+}
+
 fn is_setup(name: &str) -> bool {
     name == "new" || name == "build" || name.starts_with("with_")
 }

@@ -20,6 +20,7 @@ pub use self::settings::{ConnectionLimits, ConnectionSettings};
 
 use self::stream::Stream;
 use self::upgrade::Upgrade;
+use crate::frame_buffer::PlacedPayload;
 use crate::record::{Opened, PADDING_BYTES};
 use crate::websocket::{CONTROL_BYTES_MAX, Message, MessageReader, Opcode, WebSocketError, is_text};
 
@@ -367,7 +368,22 @@ impl Connection {
     /// Not open, too much unsent, or the socket failed: the connection has ended.
     #[inline]
     pub fn send_text(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
-        let outcome = self.send_inner(text);
+        let outcome =
+            self.may_send(text).and_then(|()| self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ()));
+        if outcome.is_err() {
+            self.end();
+        }
+        outcome
+    }
+
+    /// The same for a text that is masked and sealed where it lies.
+    ///
+    /// # Errors
+    /// As [`Connection::send_text`].
+    #[inline]
+    pub fn send_placed(&mut self, text: PlacedPayload<'_>) -> Result<(), ConnectionError> {
+        let outcome =
+            self.may_send(&text).and_then(|()| self.stream.send_placed(Opcode::Text, text, &mut self.tcp).map(|_| ()));
         if outcome.is_err() {
             self.end();
         }
@@ -375,7 +391,7 @@ impl Connection {
     }
 
     #[inline]
-    fn send_inner(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
+    fn may_send(&self, text: &[u8]) -> Result<(), ConnectionError> {
         if self.phase != Phase::Open || self.closing {
             return Err(ConnectionError::Ended);
         }
@@ -386,7 +402,7 @@ impl Connection {
         if !is_text(text) {
             return Err(ConnectionError::Request("the text is not UTF-8".to_owned())); // cold: a bug of the caller
         }
-        self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ())
+        Ok(())
     }
 
     /// Sends what is left; call when the poll says writable. True when nothing is left.

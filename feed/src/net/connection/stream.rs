@@ -6,7 +6,7 @@ use super::ConnectionError;
 use super::library::Library;
 use super::masks::Masks;
 use super::outgoing::Outgoing;
-use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX};
+use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX, PlacedPayload};
 use crate::net::kernel::KernelSchedule;
 use crate::record::{HEADER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer, TAG_BYTES};
 use crate::websocket::{CLIENT_HEADER_BYTES_MAX, Opcode, write_frame};
@@ -119,6 +119,25 @@ impl Stream {
             return self.outgoing.send(record, socket).map_err(ConnectionError::from_socket);
         }
         self.send_in_parts(opcode, payload, mask, socket)
+    }
+
+    /// The same for a payload that is masked and sealed where it lies.
+    #[inline]
+    pub(super) fn send_placed(
+        &mut self,
+        opcode: Opcode,
+        payload: PlacedPayload<'_>,
+        socket: &mut impl Write,
+    ) -> Result<bool, ConnectionError> {
+        let mask = self.masks.next()?;
+        if let Records::Own(layer) = &mut self.records
+            && payload.len() <= PAYLOAD_BYTES_MAX
+        {
+            let record = payload.seal(layer, opcode, mask).map_err(ConnectionError::Record)?;
+            move_control(layer, &mut self.outgoing);
+            return self.outgoing.send(record, socket).map_err(ConnectionError::from_socket);
+        }
+        self.send_in_parts(opcode, &payload, mask, socket)
     }
 
     /// A frame that needs several records, or whose records the library seals.

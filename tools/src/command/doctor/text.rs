@@ -25,7 +25,7 @@ pub fn text(answer: &Answer, bars: bool) -> String {
     }
     if let Some(arguments) = answer.kernel_arguments() {
         text.push('\n');
-        text.push_str(&wrapped("all kernel arguments: ", &format!("{arguments}"), 4));
+        text.push_str(&wrapped("all kernel arguments: ", &arguments, 4));
     }
     text.push_str(&format!(
         "\n{} checks, {} warnings, {} unknown; hot core: {}; how to set them: tools/TUNING.md\n",
