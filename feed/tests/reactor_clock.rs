@@ -128,7 +128,7 @@ fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
         allocations: frame_is_in_hand,
     };
     let mut reactor = Reactor::new(parts, settings).unwrap();
-    let (began, mut seen) = (Instant::now(), 0);
+    let (began, mut seen, mut trades) = (Instant::now(), 0, false);
     while seen < TURNS {
         assert!(began.elapsed() < Duration::from_secs(180), "{seen} frames alone in their turn caused orders");
         IN_HAND.set((0, 0));
@@ -140,6 +140,11 @@ fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
         while let Some(intent) = cancels.pop().or_else(|| orders.pop()) {
             intents += 1;
             told.push(answer(&intent, now)).unwrap();
+        }
+        // Before the first order connections open and subscribe, and each message that is sent is stamped, too.
+        if !trades {
+            trades = intents > 0;
+            continue;
         }
         let (frames, in_hand) = IN_HAND.get();
         // A turn reads at its start and its end; one with readable sockets twice more, for all of their frames.
