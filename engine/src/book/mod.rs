@@ -15,7 +15,7 @@ mod top;
 pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
 pub use measure::Ratio;
-pub(crate) use occupancy::Occupancy;
+pub(crate) use occupancy::{Occupancy, WORDS};
 pub use state::{BookFault, BookState, Horizon, TICK_MAX};
 
 use crate::event::LostReason;
