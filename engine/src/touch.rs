@@ -114,26 +114,26 @@ impl TouchHistory {
     #[inline]
     #[must_use]
     pub fn compare(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
-        let held = self.count.min(TOUCH_HISTORY as u64);
-        let oldest = self.count - held;
-        if self.ordered < held || sequence == 0 {
-            return self.compare_each(oldest, sequence, bid, ask);
+        if self.ordered < self.count.min(TOUCH_HISTORY as u64) || sequence == 0 {
+            return self.compare_each(sequence, bid, ask);
         }
-        let number = self.first_not_below(oldest, held, sequence);
-        let is_it = (number < self.count) & (self.sequences[place_of(number)] == sequence);
-        let is_next = (number + 1 < self.count) & (self.sequences[place_of(number + 1)] == sequence);
+        let number = self.first_not_below(sequence);
+        let is_it = (number != self.count) & (self.sequences[place_of(number)] == sequence);
+        let next = number.wrapping_add(1);
+        let is_next = (next != self.count) & (self.sequences[place_of(next)] == sequence);
         if is_it & is_next {
-            return self.compare_each(number, sequence, bid, ask);
+            return self.compare_each(sequence, bid, ask);
         }
         let agrees = self.touches[place_of(number)].agrees_with(bid, ask);
         Compared { checked: u64::from(is_it), matched: u64::from(is_it & agrees) }
     }
 
-    /// [`TouchHistory::compare`] touch by touch, from a number on.
+    /// [`TouchHistory::compare`] touch by touch.
     #[cold]
-    fn compare_each(&self, from: u64, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
+    fn compare_each(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
         let mut compared = Compared::default();
-        for place in (from..self.count).map(place_of) {
+        let oldest = self.count - self.count.min(TOUCH_HISTORY as u64);
+        for place in (oldest..self.count).map(place_of) {
             if self.sequences[place] == sequence && sequence != 0 {
                 compared.checked += 1;
                 compared.matched += u64::from(self.touches[place].agrees_with(bid, ask));
@@ -143,18 +143,19 @@ impl TouchHistory {
     }
 
     /// The first number whose update id is not below `sequence`, where all that are held ascend; the number behind
-    /// the last if there is none.
+    /// the last if there is none. What is not held yet counts as held with id zero, before all others, so that the
+    /// search always takes the same steps; numbers wrap around there.
     #[inline]
-    fn first_not_below(&self, oldest: u64, held: u64, sequence: u64) -> u64 {
-        let (mut low, mut length) = (oldest, held);
-        while length > 0 {
-            // The next half is chosen without a branch; how often it halves depends on the length alone.
-            let half = length.div_ceil(2);
-            let is_below = self.sequences[place_of(low + half - 1)] < sequence;
-            low += half * u64::from(is_below);
-            length /= 2;
+    fn first_not_below(&self, sequence: u64) -> u64 {
+        let mut low = self.count.wrapping_sub(TOUCH_HISTORY as u64);
+        let mut half = TOUCH_HISTORY as u64 / 2;
+        while half > 0 {
+            let is_below = self.sequences[place_of(low.wrapping_add(half - 1))] < sequence;
+            low = low.wrapping_add(half * u64::from(is_below));
+            half /= 2;
         }
-        low
+        let is_below = self.sequences[place_of(low)] < sequence;
+        low.wrapping_add(u64::from(is_below))
     }
 
     /// The touch with the highest update id so far; where the venue gives none, the last.
@@ -172,6 +173,8 @@ impl TouchHistory {
         self.newest = None;
     }
 }
+
+const _: () = assert!(TOUCH_HISTORY.is_power_of_two());
 
 /// Where the touch of a number is kept.
 #[inline]
