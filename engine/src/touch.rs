@@ -109,53 +109,56 @@ impl TouchHistory {
     /// How many of the remembered touches have this update id, and how many of those agree with a best bid and ask;
     /// id zero is no id.
     ///
-    /// In the usual case, one touch or none and all ids in order, there is no branch on what it finds: which update
-    /// ids a depth message meets is as good as random, and a wrong guess costs more than the whole search.
+    /// A depth message mostly meets one of the last touches or none, and which is as good as random: so the last ones
+    /// are all looked at, side by side and without a branch on what is found.
     #[inline]
     #[must_use]
     pub fn compare(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
-        if self.ordered < self.count.min(TOUCH_HISTORY as u64) || sequence == 0 {
-            return self.compare_each(sequence, bid, ask);
+        let place_before = |back: u64| place_of(self.count.wrapping_sub(back));
+        let found = (1..=LOOKED_AT)
+            .fold(0, |found, back| found | u32::from(self.sequences[place_before(back)] == sequence) << back);
+        // Beyond them there is none if they ascend and begin below the id, as what is not held does with zero.
+        let is_all = self.ordered >= self.count.min(TOUCH_HISTORY as u64)
+            && self.sequences[place_before(LOOKED_AT)] < sequence
+            && found & found.wrapping_sub(1) == 0;
+        if !is_all {
+            return self.compare_all(sequence, bid, ask);
         }
-        let number = self.first_not_below(sequence);
-        let is_it = (number != self.count) & (self.sequences[place_of(number)] == sequence);
-        let next = number.wrapping_add(1);
-        let is_next = (next != self.count) & (self.sequences[place_of(next)] == sequence);
-        if is_it & is_next {
-            return self.compare_each(sequence, bid, ask);
-        }
-        let agrees = self.touches[place_of(number)].agrees_with(bid, ask);
-        Compared { checked: u64::from(is_it), matched: u64::from(is_it & agrees) }
+        let back = u64::from(found.trailing_zeros());
+        let agrees = self.touches[place_before(back)].agrees_with(bid, ask);
+        Compared { checked: u64::from(found != 0), matched: u64::from((found != 0) & agrees) }
     }
 
-    /// [`TouchHistory::compare`] touch by touch.
-    #[cold]
-    fn compare_each(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
+    /// [`TouchHistory::compare`] with every touch that is held.
+    #[inline(never)]
+    fn compare_all(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
         let mut compared = Compared::default();
-        let oldest = self.count - self.count.min(TOUCH_HISTORY as u64);
-        for place in (oldest..self.count).map(place_of) {
-            if self.sequences[place] == sequence && sequence != 0 {
+        if sequence == 0 {
+            return compared;
+        }
+        let held = self.count.min(TOUCH_HISTORY as u64);
+        let mut numbers = self.count - held..self.count;
+        if self.ordered >= held {
+            // They ascend: the search halves.
+            let mut above = numbers.end;
+            while numbers.start < above {
+                let middle = (numbers.start + above) / 2;
+                if self.sequences[place_of(middle)] < sequence {
+                    numbers.start = middle + 1;
+                } else {
+                    above = middle;
+                }
+            }
+        }
+        for place in numbers.map(place_of) {
+            if self.sequences[place] == sequence {
                 compared.checked += 1;
                 compared.matched += u64::from(self.touches[place].agrees_with(bid, ask));
+            } else if self.ordered >= held {
+                break;
             }
         }
         compared
-    }
-
-    /// The first number whose update id is not below `sequence`, where all that are held ascend; the number behind
-    /// the last if there is none. What is not held yet counts as held with id zero, before all others, so that the
-    /// search always takes the same steps; numbers wrap around there.
-    #[inline]
-    fn first_not_below(&self, sequence: u64) -> u64 {
-        let mut low = self.count.wrapping_sub(TOUCH_HISTORY as u64);
-        let mut half = TOUCH_HISTORY as u64 / 2;
-        while half > 0 {
-            let is_below = self.sequences[place_of(low.wrapping_add(half - 1))] < sequence;
-            low = low.wrapping_add(half * u64::from(is_below));
-            half /= 2;
-        }
-        let is_below = self.sequences[place_of(low)] < sequence;
-        low.wrapping_add(u64::from(is_below))
     }
 
     /// The touch with the highest update id so far; where the venue gives none, the last.
@@ -174,7 +177,10 @@ impl TouchHistory {
     }
 }
 
-const _: () = assert!(TOUCH_HISTORY.is_power_of_two());
+/// How many of the last touches [`TouchHistory::compare`] looks at before it looks at all of them.
+const LOOKED_AT: u64 = 8;
+
+const _: () = assert!(TOUCH_HISTORY.is_power_of_two() && LOOKED_AT < 32 && LOOKED_AT as usize <= TOUCH_HISTORY);
 
 /// Where the touch of a number is kept.
 #[inline]
