@@ -19,7 +19,7 @@ pub(crate) fn addresses_of<T>(slice: &[T]) -> Range<usize> {
 }
 
 /// Places of the index while the store holds few levels.
-const PLACES_MIN: usize = 1 << 9;
+const PLACES_MIN: usize = 1 << 12;
 /// Slots that are looked at together in search of a range of keys.
 const BLOCK: usize = 8;
 /// Changes of which levels there are, before the order is sorted anew instead of repaired.
@@ -118,12 +118,12 @@ impl Order {
 /// A bounded map from key to lots.
 #[derive(Debug)]
 pub(crate) struct Far {
-    /// The first is never taken; those behind the taken ones are empty.
+    /// The first is never taken and holds no quantity; those behind the taken ones are empty.
     slots: Box<[Slot]>,
-    /// By hash of the key its slot's number; zero where there is none. A key stands at its own place
-    /// or behind it, with no free place between.
+    /// By hash of the key its slot's number; zero where there is none. A key is named at its own place or behind it, with
+    /// no free place between.
     index: Box<[u32]>,
-    /// Places of the index in use: a power of two that grows with the number of levels.
+    /// Places of the index in use: a power of two that follows the number of levels.
     places: usize,
     /// Slots taken, those without a quantity among them.
     taken: usize,
@@ -138,9 +138,10 @@ pub(crate) struct Far {
 }
 
 impl Far {
-    /// Over storage that set-up allocated, all empty or zero: [`slots_for`] as many slots and keys as it may hold levels and
-    /// [`places_for`] as many places.
-    pub(crate) fn new(slots: Box<[Slot]>, index: Box<[u32]>, keys: Box<[i64]>, capacity: usize) -> Far {
+    /// Over storage that set-up allocated, all empty or zero: as many keys as it may hold levels, [`slots_for`] as many
+    /// slots and [`places_for`] as many places.
+    pub(crate) fn new(slots: Box<[Slot]>, index: Box<[u32]>, keys: Box<[i64]>) -> Far {
+        let capacity = keys.len();
         let order = RefCell::new(Order { keys, length: 0, changes: [0; CHANGES], changed: 0 });
         let mut far =
             Far { slots, index, places: PLACES_MIN, taken: 0, taken_max: 0, length: 0, capacity, low: KEY_NONE, order };
@@ -221,15 +222,15 @@ impl Far {
 
     /// Writes the absolute quantity at a key; zero deletes. False if there is no room for a new level.
     ///
-    /// Known or not, gone or not, all take the same steps, so that there is nothing to guess: a key without a slot takes
-    /// the next one, which is empty.
+    /// Known or not, coming or going, all take the same steps, so that there is nothing to guess. A key without a slot
+    /// takes the next one, which is empty; one that goes without ever having come leaves no trace but in the first slot.
     #[inline(never)]
     pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
         if self.taken == self.taken_max {
             self.renew();
         }
         let (place, number) = self.find(key);
-        let is_new = number == 0;
+        let is_new = (number == 0) & (lots != 0);
         self.taken += usize::from(is_new);
         let number = if is_new { self.taken } else { number };
         self.index[place] = number as u32;
@@ -354,5 +355,137 @@ impl Far {
             && keys.len() == self.length
             && keys.is_sorted_by(|one, next| one < next)
             && keys.iter().all(|&key| self.lots_at(key) != 0)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_macros, clippy::disallowed_methods)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Far, Slot, places_for, slots_for};
+    use crate::book::ladder::KEY_NONE;
+
+    fn store(capacity: usize) -> Far {
+        let slots = vec![Slot::EMPTY; slots_for(capacity)].into_boxed_slice();
+        let index = vec![0; places_for(capacity)].into_boxed_slice();
+        Far::new(slots, index, vec![0; capacity].into_boxed_slice())
+    }
+
+    fn listed(far: &Far) -> Vec<(i64, i64)> {
+        (0..).map_while(|rank| far.level(rank)).collect()
+    }
+
+    /// A generator whose whole state is its seed.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (mixed ^ (mixed >> 31)) % limit
+        }
+
+        /// Keys that repeat, lie side by side, are round, or lie anywhere in the range.
+        fn key(&mut self) -> i64 {
+            match self.below(4) {
+                0 => self.below(40) as i64 - 20,
+                1 => 1_000_000 + self.below(3_000) as i64,
+                2 => -(self.below(2_000) as i64) * 65_536,
+                _ => self.below(1 << 61) as i64 - (1 << 60),
+            }
+        }
+    }
+
+    #[test]
+    fn any_sequence_equals_a_sorted_map() {
+        for (seed, capacity) in [1, 2, 30, 700, 6_000, 40_000].into_iter().enumerate() {
+            let mut random = Random(seed as u64);
+            let mut far = store(capacity);
+            let mut map = BTreeMap::new();
+            let mut refused = 0;
+            for step in 0..60_000 {
+                let context = format!("seed {seed} step {step}");
+                let key = random.key();
+                match random.below(3_000) {
+                    0 => {
+                        far.clear();
+                        map.clear();
+                    }
+                    1..10 => {
+                        let until = key.saturating_add(random.below(1 << 17) as i64);
+                        let mut taken = Vec::new();
+                        far.take_range(key, until, |key, lots| taken.push((key, lots)));
+                        taken.sort_unstable();
+                        let expected: Vec<(i64, i64)> =
+                            map.range(key..until).map(|(&key, &lots)| (key, lots)).collect();
+                        assert_eq!(taken, expected, "{context}");
+                        map.retain(|&held, _| held < key || held >= until);
+                    }
+                    10..30 => {
+                        let expected = map.range(..key).next().map_or(KEY_NONE, |(&key, _)| key);
+                        assert_eq!(far.first_key_below(key), expected, "{context}");
+                        assert_eq!(far.rank_of(key), map.range(..key).count(), "{context}");
+                    }
+                    30..40 => assert!(listed(&far).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots)))),
+                    _ => {
+                        let lots = random.below(3) as i64 * 7;
+                        let fits = lots == 0 || map.contains_key(&key) || map.len() < capacity;
+                        assert_eq!(far.set(key, lots), fits, "{context}");
+                        refused += usize::from(!fits);
+                        if lots == 0 {
+                            map.remove(&key);
+                        } else if fits {
+                            map.insert(key, lots);
+                        }
+                    }
+                }
+                assert_eq!(far.lots_at(key), map.get(&key).copied().unwrap_or(0), "{context}");
+                assert_eq!(far.len(), map.len(), "{context}");
+                if step % 997 == 0 {
+                    assert!(far.is_consistent(), "{context}");
+                    assert!(listed(&far).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots))), "{context}");
+                }
+            }
+            assert!(far.is_consistent(), "seed {seed}");
+            assert_eq!(refused > 0, capacity <= 700, "seed {seed}: {refused} refused");
+        }
+    }
+
+    #[test]
+    fn a_full_store_takes_one_for_each_that_goes_as_often_as_one_likes() {
+        const CAPACITY: usize = 5_000;
+        let mut far = store(CAPACITY);
+        (0..CAPACITY as i64).for_each(|key| assert!(far.set(key * 1_000, 1)));
+        for key in 0..30_000_i64 {
+            let next = (key + CAPACITY as i64) * 1_000;
+            assert!(!far.set(next, 1), "{key}: full");
+            assert!(far.set(key * 1_000, 0) && far.set(next, 1), "{key}: one went");
+        }
+        assert!(far.is_consistent());
+        assert_eq!((far.len(), far.level(0), far.first_key()), (CAPACITY, Some((30_000_000, 1)), 30_000_000));
+    }
+
+    #[test]
+    fn the_order_is_repaired_after_few_changes_and_sorted_after_many() {
+        for changes in [1, 3, 63, 64, 65, 500] {
+            let mut far = store(2_000);
+            (0..1_000).for_each(|key| assert!(far.set(key * 10, 5)));
+            assert_eq!((far.rank_of(5_000), far.level(999)), (500, Some((9_990, 5))));
+            let mut map: BTreeMap<i64, i64> = (0..1_000).map(|key| (key * 10, 5)).collect();
+            for change in 0..changes {
+                // Gone, come, changed, and gone and come again.
+                let key = (change * 7_919) % 10_000;
+                let lots = if map.contains_key(&key) && change % 3 != 0 { 0 } else { change + 1 };
+                assert!(far.set(key, 0) && far.set(key, lots));
+                map.remove(&key);
+                if lots != 0 {
+                    map.insert(key, lots);
+                }
+            }
+            assert!(listed(&far).into_iter().eq(map), "{changes} changes");
+            assert!(far.is_consistent(), "{changes} changes");
+        }
     }
 }

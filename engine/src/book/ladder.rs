@@ -16,11 +16,10 @@ use crate::limits::WINDOW_TICKS;
 const TICKS: i64 = WINDOW_TICKS as i64;
 /// Where the best level stands in a window that was just placed: room for better prices before it, the rest
 /// for the levels behind it.
-const LEAD: i64 = TICKS / 8;
-/// The window is placed anew when its best level is nearer to its start than this,
-const LEAD_MIN: i64 = TICKS / 32;
-/// or farther.
-const LEAD_MAX: i64 = TICKS / 4;
+const LEAD: i64 = TICKS / 4;
+/// The window is placed anew when its best level is farther from its start than this, or no longer in it: so late that
+/// it happens seldom, so early that few of the levels that change lie behind it (recorded: one in twenty).
+const LEAD_MAX: i64 = TICKS / 2;
 
 /// No key: higher than every key.
 pub(crate) const KEY_NONE: i64 = i64::MAX;
@@ -132,7 +131,7 @@ impl Ladder {
         // The quantity tells whether there is a level. The mark would, too, but it was written just now as a byte, and
         // reading it together with others waits until it has left the processor.
         let lots = self.window.lots[slot_of(first)];
-        if (LEAD_MIN..=LEAD_MAX).contains(&lead) && lots != 0 {
+        if (0..=LEAD_MAX).contains(&lead) && lots != 0 {
             (self.best_key, self.best_lots) = (first, lots);
             return true;
         }
@@ -153,7 +152,7 @@ impl Ladder {
         if best == KEY_NONE {
             return true;
         }
-        let moved = (LEAD_MIN..=LEAD_MAX).contains(&(best - self.low)) || self.move_window(best - LEAD);
+        let moved = (0..=LEAD_MAX).contains(&(best - self.low)) || self.move_window(best - LEAD);
         self.best_lots = self.lots_at(best);
         moved
     }

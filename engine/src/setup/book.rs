@@ -38,8 +38,7 @@ fn ladder(far_levels: usize) -> Ladder {
     let far = Far::new(
         touched(Slot::EMPTY, slots_for(far_levels)).into_boxed_slice(),
         touched(0_u32, places_for(far_levels)).into_boxed_slice(),
-        touched(0_i64, slots_for(far_levels)).into_boxed_slice(),
-        far_levels,
+        touched(0_i64, far_levels).into_boxed_slice(),
     );
     let lots: Box<[i64; WINDOW_TICKS]> =
         touched(0, WINDOW_TICKS).into_boxed_slice().try_into().expect("as many slots as the window has");
