@@ -109,52 +109,56 @@ impl TouchHistory {
     /// How many of the remembered touches have this update id, and how many of those agree with a best bid and ask;
     /// id zero is no id.
     ///
-    /// In the usual case, one touch or none and all ids in order, there is no branch on what it finds: which update
-    /// ids a depth message meets is as good as random, and a wrong guess costs more than the whole search.
+    /// A depth message mostly meets one of the last touches or none, and which is as good as random: so the last ones
+    /// are all looked at, side by side and without a branch on what is found.
     #[inline]
     #[must_use]
     pub fn compare(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
-        let held = self.count.min(TOUCH_HISTORY as u64);
-        let oldest = self.count - held;
-        if self.ordered < held || sequence == 0 {
-            return self.compare_each(oldest, sequence, bid, ask);
+        let place_before = |back: u64| place_of(self.count.wrapping_sub(back));
+        let found = (1..=LOOKED_AT)
+            .fold(0, |found, back| found | u32::from(self.sequences[place_before(back)] == sequence) << back);
+        // Beyond them there is none if they ascend and begin below the id, as what is not held does with zero.
+        let is_all = self.ordered >= self.count.min(TOUCH_HISTORY as u64)
+            && self.sequences[place_before(LOOKED_AT)] < sequence
+            && found & found.wrapping_sub(1) == 0;
+        if !is_all {
+            return self.compare_all(sequence, bid, ask);
         }
-        let number = self.first_not_below(oldest, held, sequence);
-        let is_it = (number < self.count) & (self.sequences[place_of(number)] == sequence);
-        let is_next = (number + 1 < self.count) & (self.sequences[place_of(number + 1)] == sequence);
-        if is_it & is_next {
-            return self.compare_each(number, sequence, bid, ask);
-        }
-        let agrees = self.touches[place_of(number)].agrees_with(bid, ask);
-        Compared { checked: u64::from(is_it), matched: u64::from(is_it & agrees) }
+        let back = u64::from(found.trailing_zeros());
+        let agrees = self.touches[place_before(back)].agrees_with(bid, ask);
+        Compared { checked: u64::from(found != 0), matched: u64::from((found != 0) & agrees) }
     }
 
-    /// [`TouchHistory::compare`] touch by touch, from a number on.
-    #[cold]
-    fn compare_each(&self, from: u64, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
+    /// [`TouchHistory::compare`] with every touch that is held.
+    #[inline(never)]
+    fn compare_all(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
         let mut compared = Compared::default();
-        for place in (from..self.count).map(place_of) {
-            if self.sequences[place] == sequence && sequence != 0 {
+        if sequence == 0 {
+            return compared;
+        }
+        let held = self.count.min(TOUCH_HISTORY as u64);
+        let mut numbers = self.count - held..self.count;
+        if self.ordered >= held {
+            // They ascend: the search halves.
+            let mut above = numbers.end;
+            while numbers.start < above {
+                let middle = (numbers.start + above) / 2;
+                if self.sequences[place_of(middle)] < sequence {
+                    numbers.start = middle + 1;
+                } else {
+                    above = middle;
+                }
+            }
+        }
+        for place in numbers.map(place_of) {
+            if self.sequences[place] == sequence {
                 compared.checked += 1;
                 compared.matched += u64::from(self.touches[place].agrees_with(bid, ask));
+            } else if self.ordered >= held {
+                break;
             }
         }
         compared
-    }
-
-    /// The first number whose update id is not below `sequence`, where all that are held ascend; the number behind
-    /// the last if there is none.
-    #[inline]
-    fn first_not_below(&self, oldest: u64, held: u64, sequence: u64) -> u64 {
-        let (mut low, mut length) = (oldest, held);
-        while length > 0 {
-            // The next half is chosen without a branch; how often it halves depends on the length alone.
-            let half = length.div_ceil(2);
-            let is_below = self.sequences[place_of(low + half - 1)] < sequence;
-            low += half * u64::from(is_below);
-            length /= 2;
-        }
-        low
     }
 
     /// The touch with the highest update id so far; where the venue gives none, the last.
@@ -172,6 +176,11 @@ impl TouchHistory {
         self.newest = None;
     }
 }
+
+/// How many of the last touches [`TouchHistory::compare`] looks at before it looks at all of them.
+const LOOKED_AT: u64 = 8;
+
+const _: () = assert!(TOUCH_HISTORY.is_power_of_two() && LOOKED_AT < 32 && LOOKED_AT as usize <= TOUCH_HISTORY);
 
 /// Where the touch of a number is kept.
 #[inline]
