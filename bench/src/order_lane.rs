@@ -116,19 +116,27 @@ impl OrderLane {
         sent
     }
 
-    /// The exchange reads the record that was sealed last and answers. Not to be counted.
+    /// The exchange reads what was sealed last and answers: the order, and whatever the session asks for besides.
+    /// Gives back the order's request. Not to be counted.
     ///
     /// # Panics
     /// If it cannot be read or is refused.
     pub fn answer(&mut self) -> Value {
         give(&mut self.server, &self.wire);
-        let mut frame = Vec::new();
+        let mut frames = Vec::new();
         // What was sent is read; then it would block.
-        let _ = self.server.reader().read_to_end(&mut frame);
-        let request = unmasked(&frame);
-        self.reply(&request);
+        let _ = self.server.reader().read_to_end(&mut frames);
+        let (mut rest, mut order) = (&frames[..], Value::Null);
+        while !rest.is_empty() {
+            let (request, behind) = unmasked(rest);
+            rest = behind;
+            self.reply(&request);
+            if request["method"].as_str().is_some_and(|method| method.starts_with("order.")) {
+                order = request;
+            }
+        }
         self.serve();
-        request
+        order
     }
 
     /// Carries out what the gateway wants besides orders.
@@ -173,16 +181,16 @@ impl OrderLane {
     }
 }
 
-/// The JSON in a client's frame.
-fn unmasked(frame: &[u8]) -> Value {
-    let (mask_at, length) = match frame[1] & 0x7f {
-        126 => (4, usize::from(u16::from_be_bytes([frame[2], frame[3]]))),
+/// The JSON in the first of a client's frames, and the frames behind it.
+fn unmasked(frames: &[u8]) -> (Value, &[u8]) {
+    let (mask_at, length) = match frames[1] & 0x7f {
+        126 => (4, usize::from(u16::from_be_bytes([frames[2], frames[3]]))),
         short => (2, usize::from(short)),
     };
-    let (mask, payload) = frame[mask_at..].split_at(4);
-    assert_eq!(payload.len(), length, "one frame a record");
+    let (mask, payload) = frames[mask_at..].split_at(4);
+    let (payload, behind) = payload.split_at(length);
     let text: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-    serde_json::from_slice(&text).expect("a request is JSON")
+    (serde_json::from_slice(&text).expect("a request is JSON"), behind)
 }
 
 #[cfg(test)]

@@ -102,6 +102,8 @@ pub struct RecordCounts {
     pub key_updates_sent: u64,
     /// Bytes of ciphertext moved to the front of their buffer.
     pub moved_bytes: u64,
+    /// Records or messages of the peer that ended the connection: one at most.
+    pub refused: u64,
 }
 
 /// Both directions of one connection after its handshake.
@@ -437,6 +439,7 @@ impl<K: KeySchedule> RecordLayer<K> {
             // Best effort: without room for it the connection just closes.
             let _ = self.seal_control(TYPE_ALERT, &[2, alert]);
         }
+        self.counts.refused += 1;
         self.ended = true;
         error
     }

@@ -83,7 +83,11 @@ fn agree(
     bids: &[Level],
     asks: &[Level],
 ) {
-    let number = |key: &str| body.get(key).and_then(Value::as_u64);
+    let number = |key: &str| {
+        let value = body.get(key)?;
+        // serde_json takes `-0` for a fraction; it is a whole number all the same.
+        value.as_u64().or_else(|| (value.to_string() == "-0.0").then_some(0))
+    };
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("{key}: {body}"));
     let named = |symbol: usize| {
         assert_eq!(text("s"), instruments[symbol].symbol.as_str());

@@ -113,7 +113,21 @@ pub fn decimal(text: &str) -> Option<Decimal> {
     if !is_number(text) {
         return None;
     }
-    if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) }.ok()
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    // Exact or nothing: the library's own reading of exponents rounds.
+    let mut value = Decimal::from_str_exact(digits).ok()?.normalize();
+    if value.is_zero() {
+        return Some(value);
+    }
+    let exponent: i32 = exponent.parse().ok()?;
+    if exponent < 0 {
+        let scale = value.scale().checked_add(exponent.unsigned_abs()).filter(|scale| *scale <= 28)?;
+        value.set_scale(scale).ok()?;
+    }
+    for _ in 0..exponent {
+        value = value.checked_mul(Decimal::TEN)?;
+    }
+    Some(value)
 }
 
 /// A price or quantity that was understood is what its text says, wherever `rust_decimal` can tell.

@@ -154,11 +154,11 @@ impl Model {
                     if *request > 1 {
                         return Err(RecordError::IllegalParameter);
                     }
-                    self.asked |= *request == 1;
                     self.updates += 1;
                     if self.updates > KEY_UPDATES_MAX {
                         return Err(RecordError::Flood);
                     }
+                    self.asked |= *request == 1;
                 }
                 (24, _) => return Err(RecordError::Decode),
                 (other, _) => return Err(RecordError::Unexpected(*other)),
@@ -262,10 +262,14 @@ pub fn check(data: &[u8]) {
     let mut layer = RecordLayer::new(&Keys::first(true), &Keys::first(false), keys, &[]).unwrap();
     let mut plaintext = PlaintextBuffer::new(40_000);
     let (mut got, mut error) = (Vec::new(), None);
-    for piece in wire.chunks(read_max) {
+    let mut rest = &wire[..];
+    while !rest.is_empty() {
         let space = layer.receive_space();
+        let (piece, behind_it) = rest.split_at(read_max.min(rest.len()).min(space.len()));
+        assert!(!piece.is_empty(), "there is always room for a record");
         space[..piece.len()].copy_from_slice(piece);
         layer.received(piece.len());
+        rest = behind_it;
         loop {
             let wanted = if behind & 1 == 1 { usize::from(behind) * 90 } else { 0 };
             match layer.open_until(&mut plaintext, wanted) {
@@ -278,6 +282,10 @@ pub fn check(data: &[u8]) {
                     break;
                 }
             }
+        }
+        if error.is_some() {
+            // What comes to a dead connection goes nowhere.
+            rest = &[];
         }
     }
     drain(&mut plaintext, &mut got);
