@@ -1,117 +1,163 @@
-//! HOT: the levels outside a side's window, sorted, in a store whose size is fixed at set-up.
+//! HOT: the levels outside a side's window: a table by key, in a store whose size is fixed at set-up.
 //!
-//! Sorted leaves of 32 levels under one sorted directory. An update costs a search in the directory, a search in
-//! a leaf and at worst a move within that leaf, whatever the number of levels. Being sorted, the store gives its
-//! best level at once, and re-centring takes a whole run of levels out of it.
+//! Levels lie in the order they came in; a hash index of their keys finds one in a step or two, wherever it lies and
+//! however many there are. A level that goes keeps its slot, with nothing in it, as it often comes again; when slots
+//! or places of the index become scarce, the store is renewed without those levels.
+//!
+//! The order by key is rarely asked for, as that takes a question that reaches beyond the window: it is worked out
+//! then, and from then on only repaired where levels came or went.
 
-/// Levels in one leaf.
-pub(crate) const LEAF_LEVELS: usize = 32;
+use core::cell::RefCell;
+use core::ops::Range;
 
-/// Leaves that hold `levels` levels whatever order they came in: after [`Far::compact`] any two neighbours
-/// hold more than one leaf's worth.
-pub(crate) const fn leaves_for(levels: usize) -> usize {
-    2 * levels / LEAF_LEVELS + 2
+use super::ladder::KEY_NONE;
+
+/// Where a slice lies in memory.
+pub(crate) fn addresses_of<T>(slice: &[T]) -> Range<usize> {
+    let pointers = slice.as_ptr_range();
+    pointers.start.expose_provenance()..pointers.end.addr()
 }
 
-/// What stands in a leaf where there is no level: above every key, and so that the difference of any two fits.
-const KEY_FREE: i64 = 1 << 62;
-/// Keys of a leaf that are looked at together: a cache line of them.
+/// Places of the index while the store holds few levels.
+const PLACES_MIN: usize = 1 << 12;
+/// Slots that are looked at together in search of a range of keys.
 const BLOCK: usize = 8;
+/// Changes of which levels there are, before the order is sorted anew instead of repaired.
+const CHANGES: usize = 64;
 
-/// Up to 32 levels in ascending order of key.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-pub(crate) struct Leaf {
-    /// The keys, and [`KEY_FREE`] behind the last.
-    keys: [i64; LEAF_LEVELS],
-    /// Their quantities.
-    lots: [i64; LEAF_LEVELS],
+/// Slots of a store for `levels` levels: one that is never taken, and a quarter more than there are levels, so that a
+/// full store is not renewed for every level that takes another's room.
+pub(crate) const fn slots_for(levels: usize) -> usize {
+    1 + levels + levels / 4 + 1
 }
 
-impl Leaf {
-    /// Nothing in it.
-    pub(crate) const EMPTY: Leaf = Leaf { keys: [KEY_FREE; LEAF_LEVELS], lots: [0; LEAF_LEVELS] };
+/// Places in the index of a store for `levels` levels.
+pub(crate) const fn places_for(levels: usize) -> usize {
+    let places = (levels * 2).next_power_of_two();
+    if places > PLACES_MIN { places } else { PLACES_MIN }
+}
 
-    /// How many keys are below `key`: first the block, then the place in it, each without a branch to guess wrong
-    /// and without one look waiting for another.
+/// How many of the index's places may be taken: enough stay free that a search ends soon.
+const fn taken_max(places: usize) -> usize {
+    places / 8 * 5
+}
+
+/// One level, or, without a quantity, what was one.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
+pub(crate) struct Slot {
+    key: i64,
+    lots: i64,
+}
+
+impl Slot {
+    /// Nothing.
+    pub(crate) const EMPTY: Slot = Slot { key: KEY_NONE, lots: 0 };
+
+    /// The key of a level; [`KEY_NONE`] if there is none.
     #[inline]
-    fn find(&self, key: i64) -> usize {
-        let below = |held: i64| (held.wrapping_sub(key) as u64 >> 63) as usize;
-        let keys = &self.keys;
-        let block = below(keys[BLOCK - 1]) + below(keys[2 * BLOCK - 1]) + below(keys[3 * BLOCK - 1]);
-        let base = block * BLOCK;
-        let within: usize = keys[base..base + BLOCK].iter().map(|&held| below(held)).sum();
-        base + within
+    const fn held(self) -> i64 {
+        if self.lots == 0 { KEY_NONE } else { self.key }
     }
 }
 
-const _: () = assert!(LEAF_LEVELS == 4 * BLOCK);
-
-/// The leaf of the last update: the next one often belongs to it too.
-#[derive(Clone, Copy, Debug)]
-struct Recent {
-    /// The keys that belong to it: from this one,
-    low: i64,
-    /// up to but not this one.
-    high: i64,
-    /// Its place in the directory.
-    entry: usize,
-    /// Its place in the pool.
-    leaf: usize,
+/// The keys in ascending order, as of the last time anyone asked, and what has changed since.
+#[derive(Debug)]
+struct Order {
+    keys: Box<[i64]>,
+    length: usize,
+    /// Keys that came or went since, in any order, some maybe more than once.
+    changes: [i64; CHANGES],
+    /// How many of them; with the last place taken there may have been more.
+    changed: usize,
 }
 
-impl Recent {
-    /// No key belongs to it.
-    const NONE: Recent = Recent { low: i64::MAX, high: i64::MIN, entry: 0, leaf: 0 };
+impl Order {
+    /// A level came or went, if `is_change`.
+    #[inline]
+    fn note(&mut self, key: i64, is_change: bool) {
+        // Written in any case, so that there is nothing to guess; the last place takes what is too many.
+        self.changes[self.changed % self.changes.len()] = key;
+        self.changed = (self.changed + usize::from(is_change)).min(CHANGES);
+    }
+
+    /// Takes out the changed keys that `is_held` denies, then puts in those that it affirms: never too many at once.
+    fn repair(&mut self, is_held: impl Fn(i64) -> bool) {
+        for &key in &self.changes[..self.changed] {
+            if let Ok(at) = self.keys[..self.length].binary_search(&key)
+                && !is_held(key)
+            {
+                self.keys.copy_within(at + 1..self.length, at);
+                self.length -= 1;
+            }
+        }
+        for &key in &self.changes[..self.changed] {
+            if let Err(at) = self.keys[..self.length].binary_search(&key)
+                && is_held(key)
+            {
+                self.keys.copy_within(at..self.length, at + 1);
+                self.keys[at] = key;
+                self.length += 1;
+            }
+        }
+        self.changed = 0;
+    }
+
+    fn sort(&mut self, slots: &[Slot]) {
+        self.length = 0;
+        let held = slots.iter().filter(|slot| slot.lots != 0);
+        for (key, slot) in self.keys.iter_mut().zip(held) {
+            *key = slot.key;
+            self.length += 1;
+        }
+        self.keys[..self.length].sort_unstable();
+        self.changed = 0;
+    }
 }
 
-/// One leaf's place in the order.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Entry {
-    /// Its lowest key.
-    first: i64,
-    /// Its place in the pool.
-    leaf: u32,
-    /// How many levels it holds; never zero in the directory.
-    length: u32,
-}
-
-/// Where a level is, or would be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
-    entry: usize,
-    slot: usize,
-}
-
-/// A bounded sorted map from key to lots.
+/// A bounded map from key to lots.
 #[derive(Debug)]
 pub(crate) struct Far {
-    leaves: Box<[Leaf]>,
-    directory: Box<[Entry]>,
-    /// Leaves not in the directory; the first `leaves.len() - used` are meant.
-    spare: Box<[u32]>,
-    used: usize,
+    /// The first is never taken and holds no quantity; those behind the taken ones are empty.
+    slots: Box<[Slot]>,
+    /// By hash of the key its slot's number; zero where there is none. A key is named at its own place or behind it, with
+    /// no free place between.
+    index: Box<[u32]>,
+    /// Places of the index in use: a power of two that follows the number of levels.
+    places: usize,
+    /// Slots taken, those without a quantity among them.
+    taken: usize,
+    /// How many may be.
+    taken_max: usize,
+    /// Levels.
     length: usize,
     capacity: usize,
-    recent: Recent,
+    /// No level is below this key.
+    low: i64,
+    order: RefCell<Order>,
 }
 
 impl Far {
-    /// Over storage that set-up allocated: all three slices have `leaves_for(capacity)` elements.
-    pub(crate) fn new(leaves: Box<[Leaf]>, directory: Box<[Entry]>, spare: Box<[u32]>, capacity: usize) -> Far {
-        let mut far = Far { leaves, directory, spare, used: 0, length: 0, capacity, recent: Recent::NONE };
-        far.clear();
+    /// Over storage that set-up allocated, all empty or zero: as many keys as it may hold levels, [`slots_for`] as many
+    /// slots and [`places_for`] as many places.
+    pub(crate) fn new(slots: Box<[Slot]>, index: Box<[u32]>, keys: Box<[i64]>) -> Far {
+        let capacity = keys.len();
+        let order = RefCell::new(Order { keys, length: 0, changes: [0; CHANGES], changed: 0 });
+        let mut far =
+            Far { slots, index, places: PLACES_MIN, taken: 0, taken_max: 0, length: 0, capacity, low: KEY_NONE, order };
+        far.renew();
         far
     }
 
     /// Forgets every level.
     pub(crate) fn clear(&mut self) {
-        for (index, leaf) in self.spare.iter_mut().enumerate() {
-            *leaf = index as u32;
-        }
-        self.used = 0;
+        self.slots[..=self.taken].fill(Slot::EMPTY);
         self.length = 0;
-        self.recent = Recent::NONE;
+        self.low = KEY_NONE;
+        self.renew();
+        let order = self.order.get_mut();
+        order.length = 0;
+        order.changed = 0;
     }
 
     /// Levels held.
@@ -126,288 +172,320 @@ impl Far {
 
     /// Bytes of its storage.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.leaves) + size_of_val(&*self.directory) + size_of_val(&*self.spare)
+        size_of_val(&*self.slots) + size_of_val(&*self.index) + size_of_val(&*self.order.borrow().keys)
     }
 
-    /// The lowest key; `i64::MAX` if there is none.
+    /// Where the two parts of it lie that updates search: slots and index.
+    pub(crate) fn address_ranges(&self) -> [Range<usize>; 2] {
+        [addresses_of(&self.slots), addresses_of(&self.index)]
+    }
+
+    /// A key's own place in the index.
     #[inline]
-    pub(crate) fn first_key(&self) -> i64 {
-        if self.used == 0 { i64::MAX } else { self.directory[0].first }
+    fn home(&self, key: i64) -> usize {
+        // The highest bits of a product depend on all bits of the key.
+        let mixed = (key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        mixed as usize & (self.places - 1)
+    }
+
+    /// The slot's number of a key; zero if it has none.
+    fn number_of(&self, key: i64) -> usize {
+        let mut place = self.home(key);
+        loop {
+            let number = self.index[place] as usize;
+            if number == 0 || self.slots[number].key == key {
+                return number;
+            }
+            place = (place + 1) & (self.places - 1);
+        }
+    }
+
+    /// Where the index names a key, and its slot's number; if it does not, the place where it would, and zero.
+    #[inline]
+    fn find(&mut self, key: i64) -> (usize, usize) {
+        // A search ends at the key or at a free place. Which of them cannot be guessed, but that it ends at the first
+        // place mostly can: so the slot that free places lead to has the key as well.
+        self.slots[0].key = key;
+        let mut place = self.home(key);
+        let mut number = self.index[place] as usize;
+        while self.slots[number].key != key {
+            place = (place + 1) & (self.places - 1);
+            number = self.index[place] as usize;
+        }
+        (place, number)
     }
 
     /// The quantity at a key; zero if there is none.
     pub(crate) fn lots_at(&self, key: i64) -> i64 {
-        if self.used == 0 {
-            return 0;
-        }
-        let place = self.place_in(self.entry_for(key), key);
-        match self.level(place) {
-            Some((found, lots)) if found == key => lots,
-            _ => 0,
-        }
+        self.slots[self.number_of(key)].lots
     }
 
     /// Writes the absolute quantity at a key; zero deletes. False if there is no room for a new level.
+    ///
+    /// Known or not, coming or going, all take the same steps, so that there is nothing to guess. A key without a slot
+    /// takes the next one, which is empty; one that goes without ever having come leaves no trace but in the first slot.
+    #[inline(never)]
     pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
-        if key < self.recent.low || key >= self.recent.high {
-            if self.used == 0 {
-                return lots == 0 || self.insert_first(key, lots);
-            }
-            self.turn_to(key);
+        if self.taken == self.taken_max {
+            self.renew();
         }
-        let Recent { entry, leaf, .. } = self.recent;
-        let leaf = &mut self.leaves[leaf];
-        let slot = leaf.find(key);
-        if slot < LEAF_LEVELS && leaf.keys[slot] == key {
-            if lots == 0 {
-                self.remove_run(Place { entry, slot }, 1);
-            } else {
-                leaf.lots[slot] = lots;
-            }
+        let (place, number) = self.find(key);
+        let is_new = (number == 0) & (lots != 0);
+        self.taken += usize::from(is_new);
+        let number = if is_new { self.taken } else { number };
+        self.index[place] = number as u32;
+        self.write(number, key, lots)
+    }
+
+    /// Writes key and quantity into their slot. False if that is one level too many.
+    #[inline]
+    fn write(&mut self, number: usize, key: i64, lots: i64) -> bool {
+        let was = core::mem::replace(&mut self.slots[number], Slot { key, lots }).lots;
+        self.length = self.length + usize::from(lots != 0) - usize::from(was != 0);
+        self.low = self.low.min(Slot { key, lots }.held());
+        self.order.get_mut().note(key, (was == 0) != (lots == 0));
+        if self.length <= self.capacity {
             return true;
         }
-        lots == 0 || self.insert(Place { entry, slot }, key, lots)
+        self.slots[number].lots = 0;
+        self.length -= 1;
+        false
     }
 
-    /// Makes the leaf that holds a key, or would take it, the recent one.
-    fn turn_to(&mut self, key: i64) {
-        let entry = self.entry_for(key);
-        self.recent = Recent {
-            // The first leaf takes whatever is below it, the last one whatever is above.
-            low: if entry == 0 { i64::MIN } else { self.directory[entry].first },
-            high: self.directory[..self.used].get(entry + 1).map_or(i64::MAX, |next| next.first),
-            entry,
-            leaf: self.directory[entry].leaf as usize,
-        };
-    }
-
-    /// The entry whose leaf holds the key or would take it.
-    fn entry_for(&self, key: i64) -> usize {
-        self.directory[..self.used].partition_point(|entry| entry.first <= key).saturating_sub(1)
-    }
-
-    /// The first place in an entry's leaf that is not below the key; one past its end if all are.
-    #[inline]
-    fn place_in(&self, entry: usize, key: i64) -> Place {
-        let slot = self.leaves[self.directory[entry].leaf as usize].find(key);
-        Place { entry, slot }
-    }
-
-    /// The first place of the whole store whose key is `key` or above.
-    pub(crate) fn place_from(&self, key: i64) -> Place {
-        if self.used == 0 {
-            return Place::default();
-        }
-        let place = self.place_in(self.entry_for(key), key);
-        if place.slot < self.directory[place.entry].length as usize {
-            return place;
-        }
-        Place { entry: place.entry + 1, slot: 0 }
-    }
-
-    /// The level at a place; none past the end.
-    #[inline]
-    pub(crate) fn level(&self, place: Place) -> Option<(i64, i64)> {
-        if place.entry >= self.used {
-            return None;
-        }
-        let Entry { leaf, length, .. } = self.directory[place.entry];
-        if place.slot >= length as usize {
-            return None;
-        }
-        let leaf = &self.leaves[leaf as usize];
-        Some((leaf.keys[place.slot], leaf.lots[place.slot]))
-    }
-
-    /// The place after one that holds a level.
-    #[inline]
-    pub(crate) fn next(&self, place: Place) -> Place {
-        let slot = place.slot + 1;
-        if slot < self.directory[place.entry].length as usize {
-            Place { entry: place.entry, slot }
-        } else {
-            Place { entry: place.entry + 1, slot: 0 }
-        }
-    }
-
-    /// Takes out every level whose key is in `from..until` and hands it over, in order.
-    pub(crate) fn take_range(&mut self, from: i64, until: i64, mut taken: impl FnMut(i64, i64)) {
-        loop {
-            let place = self.place_from(from);
-            if place.entry >= self.used {
-                return;
-            }
-            let Entry { leaf, length, .. } = self.directory[place.entry];
-            let leaf = &self.leaves[leaf as usize];
-            let mut end = place.slot;
-            while end < length as usize && leaf.keys[end] < until {
-                taken(leaf.keys[end], leaf.lots[end]);
-                end += 1;
-            }
-            if end == place.slot {
-                return;
-            }
-            self.remove_run(place, end - place.slot);
-        }
-    }
-
-    fn insert_first(&mut self, key: i64, lots: i64) -> bool {
-        if self.capacity == 0 || !self.open_leaf(0) {
-            return false;
-        }
-        self.write(Place::default(), key, lots);
-        true
-    }
-
-    /// Puts a new level at its place, splitting the leaf if it is full.
-    fn insert(&mut self, place: Place, key: i64, lots: i64) -> bool {
-        if self.length == self.capacity {
-            return false;
-        }
-        if (self.directory[place.entry].length as usize) < LEAF_LEVELS {
-            self.write(place, key, lots);
-            return true;
-        }
-        if self.used == self.leaves.len() {
-            self.compact();
-            // There are leaves for any `capacity` levels once neighbours are joined: see `leaves_for`.
-            return self.used < self.leaves.len() && self.set(key, lots);
-        }
-        let place = self.split(place);
-        self.write(place, key, lots);
-        true
-    }
-
-    /// Writes into a leaf that has room.
-    fn write(&mut self, place: Place, key: i64, lots: i64) {
-        let entry = &mut self.directory[place.entry];
-        let leaf = &mut self.leaves[entry.leaf as usize];
-        let length = entry.length as usize;
-        leaf.keys.copy_within(place.slot..length, place.slot + 1);
-        leaf.lots.copy_within(place.slot..length, place.slot + 1);
-        leaf.keys[place.slot] = key;
-        leaf.lots[place.slot] = lots;
-        entry.first = leaf.keys[0];
-        entry.length += 1;
-        self.length += 1;
-        if place.slot == 0 {
-            self.recent = Recent::NONE;
-        }
-    }
-
-    /// Makes room in a full leaf and says where the place is now. A level past the end of the last leaf opens
-    /// a new one, so that levels that come in order fill their leaves.
-    fn split(&mut self, place: Place) -> Place {
-        let opened = self.open_leaf(place.entry + 1);
-        debug_assert!(opened, "the caller saw a spare leaf");
-        if place.slot == LEAF_LEVELS && place.entry + 2 == self.used {
-            return Place { entry: place.entry + 1, slot: 0 };
-        }
-        const HALF: usize = LEAF_LEVELS / 2;
-        let full = self.leaves[self.directory[place.entry].leaf as usize];
-        let upper_index = self.directory[place.entry + 1].leaf as usize;
-        let upper = &mut self.leaves[upper_index];
-        upper.keys[..HALF].copy_from_slice(&full.keys[HALF..]);
-        upper.lots[..HALF].copy_from_slice(&full.lots[HALF..]);
-        self.leaves[self.directory[place.entry].leaf as usize].keys[HALF..].fill(KEY_FREE);
-        self.directory[place.entry].length = HALF as u32;
-        self.directory[place.entry + 1].length = HALF as u32;
-        self.directory[place.entry + 1].first = full.keys[HALF];
-        if place.slot <= HALF { place } else { Place { entry: place.entry + 1, slot: place.slot - HALF } }
-    }
-
-    /// Puts a spare leaf, empty, into the directory. False if there is none.
-    fn open_leaf(&mut self, entry: usize) -> bool {
-        let spare = self.leaves.len() - self.used;
-        if spare == 0 {
-            return false;
-        }
-        let leaf = self.spare[spare - 1];
-        self.leaves[leaf as usize] = Leaf::EMPTY;
-        self.recent = Recent::NONE;
-        self.directory.copy_within(entry..self.used, entry + 1);
-        self.directory[entry] = Entry { first: 0, leaf, length: 0 };
-        self.used += 1;
-        true
-    }
-
-    fn close_leaf(&mut self, entry: usize) {
-        let leaf = self.directory[entry].leaf;
-        self.recent = Recent::NONE;
-        self.directory.copy_within(entry + 1..self.used, entry);
-        self.used -= 1;
-        self.spare[self.leaves.len() - self.used - 1] = leaf;
-    }
-
-    fn remove_run(&mut self, place: Place, count: usize) {
-        let entry = &mut self.directory[place.entry];
-        let leaf = &mut self.leaves[entry.leaf as usize];
-        let length = entry.length as usize;
-        leaf.keys.copy_within(place.slot + count..length, place.slot);
-        leaf.lots.copy_within(place.slot + count..length, place.slot);
-        leaf.keys[length - count..length].fill(KEY_FREE);
-        entry.length -= count as u32;
-        entry.first = leaf.keys[0];
-        self.length -= count;
-        if place.slot == 0 {
-            self.recent = Recent::NONE;
-        }
-        if self.directory[place.entry].length == 0 {
-            self.close_leaf(place.entry);
-        }
-    }
-
-    /// Joins neighbours that fit into one leaf, so that scattered deletions cannot use up the leaves.
+    /// Leaves out the slots without a quantity, and gives the index the size that the levels need.
     #[cold]
-    fn compact(&mut self) {
+    fn renew(&mut self) {
+        self.index[..self.places].fill(0);
         let mut kept = 0;
-        for entry in 1..self.used {
-            let Entry { leaf, length, .. } = self.directory[entry];
-            let into = self.directory[kept];
-            let joined = (into.length + length) as usize;
-            if joined <= LEAF_LEVELS {
-                let from = self.leaves[leaf as usize];
-                let target = &mut self.leaves[into.leaf as usize];
-                let (begin, length) = (into.length as usize, length as usize);
-                target.keys[begin..joined].copy_from_slice(&from.keys[..length]);
-                target.lots[begin..joined].copy_from_slice(&from.lots[..length]);
-                self.directory[kept].length = joined as u32;
-                // `entry` leaves have been read so far and `kept + 1` of them stay: the others are spare.
-                self.spare[self.leaves.len() - self.used + entry - kept - 1] = leaf;
-            } else {
+        for number in 1..=self.taken {
+            let slot = core::mem::replace(&mut self.slots[number], Slot::EMPTY);
+            if slot.lots != 0 {
                 kept += 1;
-                self.directory[kept] = self.directory[entry];
+                self.slots[kept] = slot;
             }
         }
-        self.used = kept + 1;
-        self.recent = Recent::NONE;
+        self.taken = kept;
+        self.places = (self.length * 8).next_power_of_two().clamp(PLACES_MIN, self.index.len());
+        self.taken_max = taken_max(self.places).min(self.slots.len() - 1);
+        for number in 1..=kept {
+            let (place, _) = self.find(self.slots[number].key);
+            self.index[place] = number as u32;
+        }
     }
 
-    /// Whether the order, the lengths and the spare leaves are what they should be.
-    pub(crate) fn is_consistent(&self) -> bool {
-        let mut previous = i64::MIN;
-        let mut levels = 0;
-        for entry in &self.directory[..self.used] {
-            let leaf = &self.leaves[entry.leaf as usize];
-            let length = entry.length as usize;
-            if length == 0 || length > LEAF_LEVELS || entry.first != leaf.keys[0] {
-                return false;
-            }
-            if leaf.keys[length..].iter().any(|&key| key != KEY_FREE) {
-                return false;
-            }
-            for (&key, &lots) in leaf.keys[..length].iter().zip(&leaf.lots) {
-                if key <= previous || lots == 0 {
-                    return false;
-                }
-                previous = key;
-            }
-            levels += length;
+    /// The lowest key if it is below `limit`; otherwise [`KEY_NONE`].
+    pub(crate) fn first_key_below(&mut self, limit: i64) -> i64 {
+        if self.low >= limit {
+            return KEY_NONE;
         }
-        let spare = &self.spare[..self.leaves.len() - self.used];
-        let taken = &self.directory[..self.used];
-        let all_leaves = (0..self.leaves.len() as u32)
-            .all(|leaf| spare.contains(&leaf) != taken.iter().any(|entry| entry.leaf == leaf));
-        levels == self.length && levels <= self.capacity && all_leaves
+        self.low = self.first_key();
+        if self.low < limit { self.low } else { KEY_NONE }
+    }
+
+    /// The lowest key; [`KEY_NONE`] if there is none. Looks at all of them.
+    pub(crate) fn first_key(&self) -> i64 {
+        self.slots[..=self.taken].iter().map(|slot| slot.held()).min().unwrap_or(KEY_NONE)
+    }
+
+    /// Takes out every level whose key is in `from..until` and hands it over, in any order.
+    pub(crate) fn take_range(&mut self, from: i64, until: i64, mut taken: impl FnMut(i64, i64)) {
+        let width = until.wrapping_sub(from) as u64;
+        let is_within = |slot: &Slot| (slot.key.wrapping_sub(from) as u64) < width;
+        let mut first = 1;
+        while first <= self.taken {
+            // Mostly none of them is: one question for all.
+            let block = &self.slots[first..self.slots.len().min(first + BLOCK)];
+            if block.iter().fold(false, |any, slot| any | is_within(slot)) {
+                for number in first..first + block.len() {
+                    let Slot { key, lots } = self.slots[number];
+                    if is_within(&self.slots[number]) && lots != 0 {
+                        taken(key, lots);
+                        self.write(number, key, 0);
+                    }
+                }
+            }
+            first += BLOCK;
+        }
+        if self.low >= from {
+            self.low = self.low.max(until);
+        }
+    }
+
+    /// How many keys are below `key`: the rank of the first that is not.
+    pub(crate) fn rank_of(&self, key: i64) -> usize {
+        self.put_in_order();
+        let order = self.order.borrow();
+        order.keys[..order.length].partition_point(|&held| held < key)
+    }
+
+    /// The level that has `rank` levels before it; none past the last.
+    pub(crate) fn level(&self, rank: usize) -> Option<(i64, i64)> {
+        self.put_in_order();
+        let order = self.order.borrow();
+        let key = *order.keys[..order.length].get(rank)?;
+        Some((key, self.lots_at(key)))
+    }
+
+    fn put_in_order(&self) {
+        let mut order = self.order.borrow_mut();
+        match order.changed {
+            0 => {}
+            CHANGES => order.sort(&self.slots[..=self.taken]),
+            _ => order.repair(|key| self.lots_at(key) != 0),
+        }
+    }
+
+    /// Whether index, slots and order agree.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let slots = &self.slots[..=self.taken];
+        let named = self.index[..self.places].iter().filter(|&&number| number != 0).count();
+        self.put_in_order();
+        let order = self.order.borrow();
+        let keys = &order.keys[..order.length];
+        slots.iter().enumerate().skip(1).all(|(number, slot)| self.number_of(slot.key) == number && slot.lots >= 0)
+            && slots.iter().filter(|slot| slot.lots != 0).count() == self.length
+            && slots.iter().all(|slot| slot.held() >= self.low)
+            && slots[0].lots == 0
+            && self.slots[self.taken + 1..].iter().all(|slot| slot.lots == 0)
+            && named == self.taken
+            && self.length <= self.capacity
+            && self.taken <= self.taken_max
+            && self.taken_max < self.slots.len()
+            && self.index[self.places..].iter().all(|&number| number == 0)
+            && keys.len() == self.length
+            && keys.is_sorted_by(|one, next| one < next)
+            && keys.iter().all(|&key| self.lots_at(key) != 0)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_macros, clippy::disallowed_methods)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Far, Slot, places_for, slots_for};
+    use crate::book::ladder::KEY_NONE;
+
+    fn store(capacity: usize) -> Far {
+        let slots = vec![Slot::EMPTY; slots_for(capacity)].into_boxed_slice();
+        let index = vec![0; places_for(capacity)].into_boxed_slice();
+        Far::new(slots, index, vec![0; capacity].into_boxed_slice())
+    }
+
+    fn listed(far: &Far) -> Vec<(i64, i64)> {
+        (0..).map_while(|rank| far.level(rank)).collect()
+    }
+
+    /// A generator whose whole state is its seed.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (mixed ^ (mixed >> 31)) % limit
+        }
+
+        /// Keys that repeat, lie side by side, are round, or lie anywhere in the range.
+        fn key(&mut self) -> i64 {
+            match self.below(4) {
+                0 => self.below(40) as i64 - 20,
+                1 => 1_000_000 + self.below(3_000) as i64,
+                2 => -(self.below(2_000) as i64) * 65_536,
+                _ => self.below(1 << 61) as i64 - (1 << 60),
+            }
+        }
+    }
+
+    #[test]
+    fn any_sequence_equals_a_sorted_map() {
+        for (seed, capacity) in [1, 2, 30, 700, 6_000, 40_000].into_iter().enumerate() {
+            let mut random = Random(seed as u64);
+            let mut far = store(capacity);
+            let mut map = BTreeMap::new();
+            let mut refused = 0;
+            for step in 0..60_000 {
+                let context = format!("seed {seed} step {step}");
+                let key = random.key();
+                match random.below(3_000) {
+                    0 => {
+                        far.clear();
+                        map.clear();
+                    }
+                    1..10 => {
+                        let until = key.saturating_add(random.below(1 << 17) as i64);
+                        let mut taken = Vec::new();
+                        far.take_range(key, until, |key, lots| taken.push((key, lots)));
+                        taken.sort_unstable();
+                        let expected: Vec<(i64, i64)> =
+                            map.range(key..until).map(|(&key, &lots)| (key, lots)).collect();
+                        assert_eq!(taken, expected, "{context}");
+                        map.retain(|&held, _| held < key || held >= until);
+                    }
+                    10..30 => {
+                        let expected = map.range(..key).next().map_or(KEY_NONE, |(&key, _)| key);
+                        assert_eq!(far.first_key_below(key), expected, "{context}");
+                        assert_eq!(far.rank_of(key), map.range(..key).count(), "{context}");
+                    }
+                    30..40 => assert!(listed(&far).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots)))),
+                    _ => {
+                        let lots = random.below(3) as i64 * 7;
+                        let fits = lots == 0 || map.contains_key(&key) || map.len() < capacity;
+                        assert_eq!(far.set(key, lots), fits, "{context}");
+                        refused += usize::from(!fits);
+                        if lots == 0 {
+                            map.remove(&key);
+                        } else if fits {
+                            map.insert(key, lots);
+                        }
+                    }
+                }
+                assert_eq!(far.lots_at(key), map.get(&key).copied().unwrap_or(0), "{context}");
+                assert_eq!(far.len(), map.len(), "{context}");
+                if step % 997 == 0 {
+                    assert!(far.is_consistent(), "{context}");
+                    assert!(listed(&far).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots))), "{context}");
+                }
+            }
+            assert!(far.is_consistent(), "seed {seed}");
+            assert_eq!(refused > 0, capacity <= 700, "seed {seed}: {refused} refused");
+        }
+    }
+
+    #[test]
+    fn a_full_store_takes_one_for_each_that_goes_as_often_as_one_likes() {
+        const CAPACITY: usize = 5_000;
+        let mut far = store(CAPACITY);
+        (0..CAPACITY as i64).for_each(|key| assert!(far.set(key * 1_000, 1)));
+        for key in 0..30_000_i64 {
+            let next = (key + CAPACITY as i64) * 1_000;
+            assert!(!far.set(next, 1), "{key}: full");
+            assert!(far.set(key * 1_000, 0) && far.set(next, 1), "{key}: one went");
+        }
+        assert!(far.is_consistent());
+        assert_eq!((far.len(), far.level(0), far.first_key()), (CAPACITY, Some((30_000_000, 1)), 30_000_000));
+    }
+
+    #[test]
+    fn the_order_is_repaired_after_few_changes_and_sorted_after_many() {
+        for changes in [1, 3, 63, 64, 65, 500] {
+            let mut far = store(2_000);
+            (0..1_000).for_each(|key| assert!(far.set(key * 10, 5)));
+            assert_eq!((far.rank_of(5_000), far.level(999)), (500, Some((9_990, 5))));
+            let mut map: BTreeMap<i64, i64> = (0..1_000).map(|key| (key * 10, 5)).collect();
+            for change in 0..changes {
+                // Gone, come, changed, and gone and come again.
+                let key = (change * 7_919) % 10_000;
+                let lots = if map.contains_key(&key) && change % 3 != 0 { 0 } else { change + 1 };
+                assert!(far.set(key, 0) && far.set(key, lots));
+                map.remove(&key);
+                if lots != 0 {
+                    map.insert(key, lots);
+                }
+            }
+            assert!(listed(&far).into_iter().eq(map), "{changes} changes");
+            assert!(far.is_consistent(), "{changes} changes");
+        }
     }
 }

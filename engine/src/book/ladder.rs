@@ -5,22 +5,21 @@
 //!
 //! The window holds the keys `low..low + WINDOW_TICKS`, each at the slot `key mod WINDOW_TICKS`. When the window
 //! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
-//! strip that enters comes from it. After [`Ladder::settle`] no far level is better than the window.
+//! strip that enters comes from it. After [`Ladder::write`] no far level is better than the window, unless it says
+//! that there was no room.
 
-use core::cell::Cell;
-
-use super::bitmap::Bitmap;
-use super::far::{Far, Place};
+use super::far::{Far, addresses_of};
+use super::occupancy::Occupancy;
+use super::top::{KnownTop, Top};
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
 /// Where the best level stands in a window that was just placed: room for better prices before it, the rest
 /// for the levels behind it.
-const LEAD: i64 = TICKS / 8;
-/// The window is placed anew when its best level is nearer to its start than this,
-const LEAD_MIN: i64 = TICKS / 32;
-/// or farther.
-const LEAD_MAX: i64 = TICKS / 4;
+const LEAD: i64 = TICKS / 4;
+/// The window is placed anew when its best level is farther from its start than this, or no longer in it: so late that
+/// it happens seldom, so early that few of the levels that change lie behind it (recorded: one in twenty).
+const LEAD_MAX: i64 = TICKS / 2;
 
 /// No key: higher than every key.
 pub(crate) const KEY_NONE: i64 = i64::MAX;
@@ -32,32 +31,19 @@ pub(crate) struct Ladder {
     far: Far,
     /// The window's lowest key.
     low: i64,
-    /// Key of the best level at the last settling; `KEY_NONE` if the side was empty.
+    /// Key of the best level; `KEY_NONE` if the side is empty.
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
-    /// The lowest key written since the last settling; `KEY_NONE` if none was.
-    written_key: i64,
-    /// The last answer about the first levels, which holds until one of them is written.
-    top: Cell<Top>,
-}
-
-/// What the first levels of a side hold.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Top {
-    /// How many levels were asked for; zero: nothing is known.
-    levels: usize,
-    /// Key of the last of them; `KEY_NONE` if the side has fewer.
-    pub(crate) key_last: i64,
-    /// Their quantities' sum.
-    pub(crate) lots: i128,
+    /// The last answer about the first levels.
+    top: KnownTop,
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
 #[derive(Debug)]
 struct Window {
     lots: Box<[i64; WINDOW_TICKS]>,
-    occupied: Bitmap,
+    occupied: Occupancy,
 }
 
 impl Window {
@@ -77,87 +63,96 @@ const fn slot_of(key: i64) -> usize {
 
 impl Ladder {
     /// Over storage that set-up allocated, all zero.
-    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Bitmap, far: Far) -> Ladder {
+    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Occupancy, far: Far) -> Ladder {
         Ladder {
             window: Window { lots, occupied },
             far,
             low: 0,
             best_key: KEY_NONE,
             best_lots: 0,
-            written_key: KEY_NONE,
-            top: Cell::new(Top::default()),
+            top: KnownTop::default(),
         }
     }
 
     /// Forgets every level and places the window for a best level at `key`.
     pub(crate) fn clear(&mut self, key: i64) {
-        while let Some(slot) = self.window.occupied.first_from_tidying(0) {
-            self.window.lots[slot] = 0;
+        let mut from = 0;
+        while let Some(slot) = self.window.occupied.first_from(from) {
+            self.window.lots[slot % WINDOW_TICKS] = 0;
             self.window.occupied.set(slot, false);
+            from = slot;
         }
         self.far.clear();
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
-        self.written_key = KEY_NONE;
-        self.top.set(Top::default());
+        self.top.forget();
     }
 
-    /// Writes the absolute quantity at each key; zero deletes. False if the far store had no room for one.
+    /// Writes the absolute quantity at each key; zero deletes. Then finds the best level, once for all of them.
     ///
-    /// The best level is not looked for until [`Ladder::settle`].
+    /// False if the far store had no room, either for one of them or for the strip that leaves the window when it
+    /// follows the best level: then it did not move.
     #[inline]
-    pub(crate) fn set_all(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
+    pub(crate) fn write(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
         // Held in registers: the compiler cannot know that writing a quantity leaves the pointers as they are.
         let low = self.low;
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
         let mut kept = true;
-        let mut lowest = KEY_NONE;
+        let mut watch = self.top.watch(self.best_key);
         for (key, lots) in levels {
-            lowest = lowest.min(key);
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
+                if key <= watch.key_last {
+                    watch.on_write(key, lots_at[slot], lots);
+                }
                 lots_at[slot] = lots;
                 occupied.set(slot, lots != 0);
             } else {
+                if key <= watch.key_last {
+                    watch.on_write_blind(key);
+                }
                 kept &= self.far.set(key, lots);
             }
         }
-        self.written_key = self.written_key.min(lowest);
-        let top = self.top.get_mut();
-        if lowest <= top.key_last {
-            top.levels = 0;
-        }
-        kept
+        let lowest = watch.lowest;
+        self.top.keep(watch);
+        self.settle(lowest) & kept
     }
 
-    /// Finds the best level, once a message, and moves the window after it when it has gone too far. False if
-    /// the far store has no room for the strip that leaves the window: then nothing moved.
+    /// Finds the best level after levels were written of which none is below `lowest`.
     #[inline]
-    pub(crate) fn settle(&mut self) -> bool {
-        // What was written lies behind the best level, which is thus still the first and where it was.
-        if core::mem::replace(&mut self.written_key, KEY_NONE) > self.best_key {
+    fn settle(&mut self, lowest: i64) -> bool {
+        // No level is below this key. Mostly it is the best one's, old or new: whether the best was written, and
+        // whether it is a better one, cannot be guessed and is not asked.
+        let first = lowest.min(self.best_key);
+        let lead = first.wrapping_sub(self.low);
+        // The quantity tells whether there is a level. The mark would, too, but it was written just now as a byte, and
+        // reading it together with others waits until it has left the processor.
+        let lots = self.window.lots[slot_of(first)];
+        if (0..=LEAD_MAX).contains(&lead) && lots != 0 {
+            (self.best_key, self.best_lots) = (first, lots);
             return true;
         }
-        self.find_best()
+        self.find_best(first)
     }
 
-    #[inline]
-    fn find_best(&mut self) -> bool {
-        let start = slot_of(self.low);
-        let occupied = &mut self.window.occupied;
-        let slot = occupied.first_from_tidying(start).or_else(|| occupied.first_from_tidying(0));
-        let window = slot.map_or(KEY_NONE, |slot| self.low + (slot.wrapping_sub(start) % WINDOW_TICKS) as i64);
-        let best = window.min(self.far.first_key());
+    /// The best level, none of which is below `first`, in a window that is moved after it if it went too far.
+    #[inline(never)]
+    fn find_best(&mut self, first: i64) -> bool {
+        if first == KEY_NONE {
+            return true;
+        }
+        // In front of the window a far level may be the best.
+        let from = usize::try_from(first - self.low).unwrap_or(0);
+        let (window, lots) = self.window_key_from(from).unwrap_or((KEY_NONE, 0));
+        let best = window.min(self.far.first_key_below(window));
+        (self.best_key, self.best_lots) = (best, lots);
         if best == KEY_NONE {
-            self.best_key = KEY_NONE;
-            self.best_lots = 0;
             return true;
         }
-        let lead = best - self.low;
-        let moved = (LEAD_MIN..=LEAD_MAX).contains(&lead) || self.move_window(best - LEAD);
-        self.best_key = best;
+        let moved = (0..=LEAD_MAX).contains(&(best - self.low)) || self.move_window(best - LEAD);
         self.best_lots = self.lots_at(best);
         moved
     }
@@ -197,9 +192,7 @@ impl Ladder {
         } else {
             (old.max(low + TICKS)..old + TICKS, low..old.min(low + TICKS))
         };
-        let mut count = 0;
-        self.each_in_window(leaving.clone(), |_, _| count += 1);
-        if count > self.far.capacity() - self.far.len() {
+        if !self.far_has_room_for(&leaving) {
             return false;
         }
         let mut offset = (leaving.start - old) as usize;
@@ -218,19 +211,25 @@ impl Ladder {
         true
     }
 
-    /// Calls `each` for every level of the window whose key is in the range.
-    fn each_in_window(&self, keys: core::ops::Range<i64>, mut each: impl FnMut(i64, i64)) {
+    /// Whether the far store can take the window's levels whose keys are in the range.
+    fn far_has_room_for(&self, keys: &core::ops::Range<i64>) -> bool {
+        let room = self.far.capacity() - self.far.len();
+        if room as i64 >= keys.end - keys.start {
+            return true;
+        }
+        let mut count = 0;
         let mut offset = (keys.start - self.low) as usize;
-        while let Some((key, lots)) = self.window_key_from(offset) {
+        while let Some((key, _)) = self.window_key_from(offset) {
             if key >= keys.end {
-                return;
+                break;
             }
-            each(key, lots);
+            count += 1;
             offset = (key - self.low) as usize + 1;
         }
+        count <= room
     }
 
-    /// Key and quantity of the best level, as of the last settling.
+    /// Key and quantity of the best level.
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, i64)> {
         (self.best_key != KEY_NONE).then_some((self.best_key, self.best_lots))
@@ -246,25 +245,76 @@ impl Ladder {
         }
     }
 
-    /// The first `levels` levels: found once, and known until one of them is written.
+    /// The first `levels` levels: found once, and known until one of them comes or goes.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
-        let known = self.top.get();
-        if known.levels == levels && levels != 0 {
-            return known;
-        }
-        let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
-        self.top.set(top);
+        self.top.of(levels).unwrap_or_else(|| self.find_top(levels))
+    }
+
+    #[inline(never)]
+    fn find_top(&self, levels: usize) -> Top {
+        let known = self.top.asked().filter(|&(asked, _)| asked == levels);
+        let top = known
+            .and_then(|(_, top)| self.top_from(top, levels))
+            .or_else(|| self.top_of_window(levels))
+            .unwrap_or_else(|| self.top_of_all(levels));
+        self.top.set(levels, top);
         top
+    }
+
+    /// The first `levels` levels from a top that holds a few more or less; none if that is the longer way.
+    #[inline]
+    fn top_from(&self, mut top: Top, levels: usize) -> Option<Top> {
+        let is_near = top.held.abs_diff(levels) <= levels / 2;
+        if !is_near || self.best_key < self.low || (top.key_last.wrapping_sub(self.low) as u64) >= WINDOW_TICKS as u64 {
+            return None;
+        }
+        while top.held > levels {
+            let key = self.window_key_until(top.key_last)?;
+            top.lots -= i128::from(self.window.lots[slot_of(key)]);
+            top.held -= 1;
+            top.key_last = key - 1;
+        }
+        while top.held < levels {
+            let (key, lots) = self.window_key_from((top.key_last - self.low) as usize + 1)?;
+            top.lots += i128::from(lots);
+            top.held += 1;
+            top.key_last = key;
+        }
+        Some(top)
+    }
+
+    /// The last occupied key of the window up to `key`; none if it is far away.
+    #[inline]
+    fn window_key_until(&self, key: i64) -> Option<i64> {
+        const STRIP: usize = 8;
+        /// How many strips are looked at.
+        const STRIPS: usize = 64;
+        let slot = slot_of(key);
+        let mut strip = slot - slot % STRIP;
+        let mut end = slot % STRIP + 1;
+        for _ in 0..STRIPS {
+            let lots = &self.window.lots[strip..][..STRIP];
+            if lots.iter().fold(0, |all, lots| all | lots) != 0
+                && let Some(found) = lots[..end].iter().rposition(|&lots| lots != 0)
+            {
+                let key = key - (slot.wrapping_sub(strip + found) % WINDOW_TICKS) as i64;
+                return (key >= self.low).then_some(key);
+            }
+            strip = strip.wrapping_sub(STRIP) % WINDOW_TICKS;
+            end = STRIP;
+        }
+        None
     }
 
     /// [`Ladder::top`] level by level, far ones included.
     #[cold]
     fn top_of_all(&self, levels: usize) -> Top {
-        let mut top = Top { levels, key_last: KEY_NONE, lots: 0 };
-        for (index, (key, lots)) in self.levels().take(levels).enumerate() {
+        let mut top = Top { key_last: KEY_NONE, lots: 0, held: 0 };
+        for (key, lots) in self.levels().take(levels) {
             top.lots += i128::from(lots);
-            if index + 1 == levels {
+            top.held += 1;
+            if top.held == levels {
                 top.key_last = key;
             }
         }
@@ -272,6 +322,7 @@ impl Ladder {
     }
 
     /// [`Ladder::top`] by whole words of the bitmap; none if the window holds fewer levels.
+    #[inline]
     fn top_of_window(&self, levels: usize) -> Option<Top> {
         if levels == 0 || self.best_key == KEY_NONE || !self.is_placed() {
             return None;
@@ -284,22 +335,19 @@ impl Ladder {
         let mut left = levels;
         let mut lots = 0;
         loop {
-            let mut word = occupied.word_from(slot);
-            let base = slot - slot % 64;
-            if wrapped && base == start - start % 64 {
-                word &= (1 << (start % 64)) - 1;
+            let mut group = occupied.group_from(slot);
+            if wrapped {
+                group = group.below(start);
             }
-            while word != 0 {
-                slot = (base + word.trailing_zeros() as usize) % WINDOW_TICKS;
-                lots += i128::from(lots_at[slot]);
+            for slot in group {
+                lots += i128::from(lots_at[slot % WINDOW_TICKS]);
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-                    return Some(Top { levels, key_last: self.low + offset as i64, lots });
+                    return Some(Top { key_last: self.low + offset as i64, lots, held: levels });
                 }
-                word &= word - 1;
             }
-            let next = base + 64;
+            let next = group.end();
             let found = (next < WINDOW_TICKS).then(|| occupied.first_from(next)).flatten();
             slot = match found {
                 Some(slot) if !wrapped || slot < start => slot,
@@ -315,7 +363,7 @@ impl Ladder {
     /// Every level, best first.
     #[inline]
     pub(crate) fn levels(&self) -> LadderLevels<'_> {
-        LadderLevels { ladder: self, offset: 0, place: Place::default() }
+        LadderLevels { ladder: self, offset: 0, rank: (!self.is_placed()).then_some(0) }
     }
 
     /// How many levels the side holds.
@@ -335,29 +383,32 @@ impl Ladder {
 
     /// Bytes of storage behind this side.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.window.lots) + Bitmap::WORDS_BYTES + self.far.memory_bytes()
+        size_of_val(&*self.window.lots) + Occupancy::BYTES + self.far.memory_bytes()
+    }
+
+    /// Where the storage lies that updates work on: window, far slots, far index.
+    pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 3] {
+        let [slots, index] = self.far.address_ranges();
+        [addresses_of(&*self.window.lots), slots, index]
     }
 
     /// What is wrong with the side, in a few words; none if nothing is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let occupied = &self.window.occupied;
-        if !occupied.is_consistent() {
-            return Some("the upper levels of the bitmap disagree with the lower");
-        }
         if (0..WINDOW_TICKS).any(|slot| occupied.is_set(slot) != (self.window.lots[slot] != 0)) {
             return Some("a slot's bit disagrees with its quantity");
         }
         if !self.far.is_consistent() {
             return Some("the far store is out of order");
         }
-        let first = self.far.place_from(self.low);
+        let first = self.far.rank_of(self.low);
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
         }
-        let top = self.top.get();
-        if top.levels != 0 {
-            let slow = self.top_of_all(top.levels);
-            if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
+        if let Some((_, top)) = self.top.asked() {
+            let first = || self.levels().take_while(|&(key, _)| key <= top.key_last);
+            let lots: i128 = first().map(|(_, lots)| i128::from(lots)).sum();
+            if top.held != first().count() || top.lots != lots {
                 return Some("the sum of the first levels is not theirs");
             }
         }
@@ -379,8 +430,8 @@ pub(crate) struct LadderLevels<'a> {
     ladder: &'a Ladder,
     /// Offset in the window to go on from.
     offset: usize,
-    /// Place in the far store to go on from.
-    place: Place,
+    /// Rank of the far level to go on from; none before the first is needed.
+    rank: Option<usize>,
 }
 
 impl Iterator for LadderLevels<'_> {
@@ -388,19 +439,23 @@ impl Iterator for LadderLevels<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<(i64, i64)> {
-        let far = self.ladder.far.level(self.place);
-        let window = match far {
-            // Only a side that could not be settled has far levels before its window.
-            Some((key, _)) if key < self.ladder.low => None,
-            _ => self.ladder.window_key_from(self.offset),
-        };
-        if let Some((key, _)) = window {
-            self.offset = (key - self.ladder.low) as usize + 1;
-            return window;
+        let Ladder { low, far, .. } = self.ladder;
+        // Only a side that could not be settled has far levels before its window.
+        if let Some(rank) = self.rank
+            && self.offset == 0
+            && let Some(level) = far.level(rank)
+            && level.0 < *low
+        {
+            self.rank = Some(rank + 1);
+            return Some(level);
         }
-        if far.is_some() {
-            self.place = self.ladder.far.next(self.place);
+        if let Some((key, lots)) = self.ladder.window_key_from(self.offset) {
+            self.offset = (key - low) as usize + 1;
+            return Some((key, lots));
         }
-        far
+        self.offset = WINDOW_TICKS;
+        let rank = self.rank.unwrap_or_else(|| far.rank_of(low + TICKS));
+        self.rank = Some(rank + 1);
+        far.level(rank)
     }
 }

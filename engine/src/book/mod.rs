@@ -4,17 +4,18 @@
 //! `bitmap.rs`) and a sorted store for every level outside it (`far.rs`). No level the venue sent is ever
 //! dropped: when the far store is full the book says so and stops being Live.
 
-mod bitmap;
 mod check;
 mod far;
 mod ladder;
 mod measure;
+mod occupancy;
 mod state;
+mod top;
 
-pub(crate) use bitmap::{Bitmap, WORDS};
-pub(crate) use far::{Entry, Far, Leaf, leaves_for};
+pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
 pub use measure::Ratio;
+pub(crate) use occupancy::{Occupancy, WORDS};
 pub use state::{BookFault, BookState, Horizon, TICK_MAX};
 
 use crate::event::LostReason;
@@ -93,7 +94,7 @@ impl Book {
     /// Refuses a message with a level that no book can hold, before anything is applied.
     #[inline]
     fn judge(&mut self, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let bits = bits_of(bids).with(bits_of(asks));
+        let bits = Bits::default().with_all(bids).with_all(asks);
         if bits.ticks as u64 <= TICK_MAX.0 as u64 && bits.lots >= 0 {
             return Ok(());
         }
@@ -110,10 +111,8 @@ impl Book {
 
     #[inline]
     fn write(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
-        let mut kept = self.bids.set_all(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
-        kept &= self.asks.set_all(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
-        kept &= self.bids.settle();
-        kept &= self.asks.settle();
+        let mut kept = self.bids.write(bids.iter().map(|level| (key_of(Side::Bid, level.tick), level.lots.0)));
+        kept &= self.asks.write(asks.iter().map(|level| (key_of(Side::Ask, level.tick), level.lots.0)));
         self.sequence = sequence;
         if kept {
             return Ok(());
@@ -230,6 +229,12 @@ impl Book {
         size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
     }
 
+    /// Where the book's storage lies, as addresses, both sides: for whoever chooses its pages. Valid as long as the
+    /// book lives, wherever it is moved.
+    pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        self.bids.address_ranges().into_iter().chain(self.asks.address_ranges())
+    }
+
     #[inline]
     const fn ladder(&self, side: Side) -> &Ladder {
         match side {
@@ -247,16 +252,27 @@ struct Bits {
     lots: i64,
 }
 
+/// Levels whose bits are collected in one step.
+const STEP: usize = 8;
+
 impl Bits {
     #[inline]
-    const fn with(self, other: Bits) -> Bits {
-        Bits { ticks: self.ticks | other.ticks, lots: self.lots | other.lots }
+    const fn with(self, level: Level) -> Bits {
+        Bits { ticks: self.ticks | level.tick.0, lots: self.lots | level.lots.0 }
     }
-}
 
-#[inline]
-fn bits_of(levels: &[Level]) -> Bits {
-    levels.iter().fold(Bits::default(), |bits, level| bits.with(Bits { ticks: level.tick.0, lots: level.lots.0 }))
+    #[inline]
+    fn with_all(self, levels: &[Level]) -> Bits {
+        let (steps, rest) = levels.as_chunks::<STEP>();
+        let mut bits = steps.iter().flatten().fold(self, |bits, &level| bits.with(level));
+        // A whole step of the rest, its last level several times: how many there are cannot be guessed.
+        if let Some(last) = rest.len().checked_sub(1) {
+            for index in 0..STEP {
+                bits = bits.with(rest[index.min(last)]);
+            }
+        }
+        bits
+    }
 }
 
 /// Key of the best level that a list leaves on an empty side, if none is listed twice; `KEY_NONE` if there is none.

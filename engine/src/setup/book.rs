@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use crate::book::{Bitmap, Book, Entry, Far, Ladder, Leaf, WORDS, leaves_for};
+use crate::book::{Book, Far, Ladder, Occupancy, Slot, WORDS, places_for, slots_for};
 pub use crate::limits::FAR_LEVELS_MAX;
 use crate::limits::{FAR_LEVELS_DEFAULT, WINDOW_TICKS};
 
@@ -35,18 +35,16 @@ pub fn larger_book(full: &Book) -> Option<Book> {
 }
 
 fn ladder(far_levels: usize) -> Ladder {
-    let leaves = leaves_for(far_levels);
     let far = Far::new(
-        touched(Leaf::EMPTY, leaves).into_boxed_slice(),
-        touched(Entry::default(), leaves).into_boxed_slice(),
-        touched(0_u32, leaves).into_boxed_slice(),
-        far_levels,
+        touched(Slot::EMPTY, slots_for(far_levels)).into_boxed_slice(),
+        touched(0_u32, places_for(far_levels)).into_boxed_slice(),
+        touched(0_i64, far_levels).into_boxed_slice(),
     );
     let lots: Box<[i64; WINDOW_TICKS]> =
         touched(0, WINDOW_TICKS).into_boxed_slice().try_into().expect("as many slots as the window has");
     let words: Box<[u64; WORDS]> =
-        touched(0, WORDS).into_boxed_slice().try_into().expect("as many words as the bitmap has");
-    Ladder::new(lots, Bitmap::new(words), far)
+        touched(0, WORDS).into_boxed_slice().try_into().expect("as many words as the window has");
+    Ladder::new(lots, Occupancy::new(words), far)
 }
 
 /// A vector whose pages are really there: an allocation of zeros alone would only promise them.

@@ -11,13 +11,14 @@ pub mod orders;
 pub mod settings;
 pub mod throttle;
 
+mod ids;
 mod lifecycle;
 mod link;
 mod reconcile;
 mod replies;
 mod shadow;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
@@ -30,6 +31,7 @@ use crate::venue::instrument::Instrument;
 use crate::venue::orders::{NewOrder, OrderSide, Request, RequestId, RequestKind};
 
 use clock::VenueClock;
+use ids::{IdMap, id_map};
 use lifecycle::Step;
 use link::Link;
 use orders::{CancelState, OrderTable, TableCounters, refused_here};
@@ -175,7 +177,7 @@ pub struct Gateway {
     step_since: Nanos,
     orders_link: Link,
     user_link: Link,
-    pending: HashMap<RequestId, Pending>,
+    pending: IdMap<RequestId, Pending>,
     requests: u64,
     paused_until: Nanos,
     silent_until: Nanos,
@@ -223,7 +225,7 @@ impl Gateway {
             step_since: Nanos::ZERO,
             orders_link: Link::new(settings.seed),
             user_link: Link::new(settings.seed ^ 0x9e37_79b9_7f4a_7c15),
-            pending: HashMap::with_capacity(256),
+            pending: id_map(256),
             requests: 0,
             paused_until: Nanos::ZERO,
             silent_until: Nanos::ZERO,
@@ -250,7 +252,8 @@ impl Gateway {
     /// A decision of the engine.
     pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
         match intent.kind {
-            IntentKind::Place => self.on_place(intent, now),
+            // It is encoded and queued at once; whatever else is due is looked at on the next timer or frame.
+            IntentKind::Place => return self.on_place(intent, now),
             IntentKind::Cancel => {
                 self.cancel_origin = (intent.order, intent.origin_tsc);
                 self.on_cancel(intent, now);

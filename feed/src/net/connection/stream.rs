@@ -52,6 +52,11 @@ impl Stream {
         self.outgoing.sent()
     }
 
+    /// Cycle counter just before the newest record was offered to the socket.
+    pub(super) const fn written_tsc(&self) -> u64 {
+        self.outgoing.written_tsc()
+    }
+
     /// Bytes that the socket has not taken yet.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
