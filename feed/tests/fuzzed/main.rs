@@ -10,7 +10,7 @@ use checks::{CHECKS, Check};
 use spinbook_feed::backoff::Jitter;
 
 /// Damaged inputs a check.
-const ROUNDS: u64 = 3_000;
+const ROUNDS: u64 = 20_000;
 
 /// One change of an input: a bit, a byte, a cut, a copy, something likely.
 fn damage(bytes: &mut Vec<u8>, random: &mut Jitter) {
