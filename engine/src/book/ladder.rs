@@ -36,19 +36,33 @@ pub(crate) struct Ladder {
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
-    /// The last answer about the first levels, which holds until one of them is written.
+    /// The last answer about the first levels, kept up to date while levels are written.
     top: Cell<Top>,
 }
 
 /// What the first levels of a side hold.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Top {
     /// How many levels were asked for; zero: nothing is known.
     levels: usize,
-    /// Key of the last of them; `KEY_NONE` if the side has fewer.
+    /// How many there are up to `key_last`; once asked for, as many as were, unless the side has fewer.
+    count: usize,
+    /// No level behind them is at this key or before it; `KEY_NONE` if the side has fewer.
     pub(crate) key_last: i64,
     /// Their quantities' sum.
     pub(crate) lots: i128,
+}
+
+impl Top {
+    /// Nothing is known, and no key is among the first.
+    const UNKNOWN: Top = Top { levels: 0, count: 0, key_last: i64::MIN, lots: 0 };
+
+    /// One of them changes its quantity, comes or goes.
+    #[inline]
+    fn replace(&mut self, was: i64, lots: i64) {
+        self.count = self.count + usize::from(lots != 0) - usize::from(was != 0);
+        self.lots += i128::from(lots) - i128::from(was);
+    }
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
@@ -82,7 +96,7 @@ impl Ladder {
             low: 0,
             best_key: KEY_NONE,
             best_lots: 0,
-            top: Cell::new(Top::default()),
+            top: Cell::new(Top::UNKNOWN),
         }
     }
 
@@ -98,7 +112,7 @@ impl Ladder {
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
-        self.top.set(Top::default());
+        self.top.set(Top::UNKNOWN);
     }
 
     /// Writes the absolute quantity at each key; zero deletes. Then finds the best level, once for all of them.
@@ -111,21 +125,26 @@ impl Ladder {
         let low = self.low;
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
+        let top = self.top.get_mut();
+        let is_followed = (top.key_last.wrapping_sub(low) as u64) < WINDOW_TICKS as u64;
+        let top_last = if is_followed { top.key_last } else { i64::MIN };
         let mut kept = true;
         let mut lowest = KEY_NONE;
         for (key, lots) in levels {
             lowest = lowest.min(key);
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
+                if key <= top_last {
+                    top.replace(lots_at[slot], lots);
+                }
                 lots_at[slot] = lots;
                 occupied.set(slot, lots != 0);
             } else {
                 kept &= self.far.set(key, lots);
             }
         }
-        let top = self.top.get_mut();
-        if lowest <= top.key_last {
-            top.levels = 0;
+        if lowest <= top.key_last && (!is_followed || lowest < low) {
+            *top = Top::UNKNOWN;
         }
         self.settle(lowest) & kept
     }
@@ -192,6 +211,19 @@ impl Ladder {
         Some((self.low + offset as i64, self.window.lots[slot % WINDOW_TICKS]))
     }
 
+    /// The last occupied key of the window that is `key`, which lies in it, or before it.
+    fn window_key_to(&self, key: i64) -> Option<(i64, i64)> {
+        let (start, from) = (slot_of(self.low), slot_of(key));
+        let occupied = &self.window.occupied;
+        let slot = match occupied.last_to(from) {
+            found if from >= start => found.filter(|&slot| slot >= start)?,
+            Some(slot) => slot,
+            None => occupied.last_to(WINDOW_TICKS - 1).filter(|&slot| slot >= start)?,
+        };
+        let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
+        Some((self.low + offset as i64, self.window.lots[slot % WINDOW_TICKS]))
+    }
+
     /// Moves the window's lowest key to `low`.
     #[inline(never)]
     fn move_window(&mut self, low: i64) -> bool {
@@ -215,6 +247,7 @@ impl Ladder {
             offset = (key - old) as usize + 1;
         }
         self.low = low;
+        self.top.set(Top::UNKNOWN);
         let window = &mut self.window;
         self.far.take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
         true
@@ -254,25 +287,47 @@ impl Ladder {
         }
     }
 
-    /// The first `levels` levels: found once, and known until one of them is written.
+    /// The first `levels` levels: found once, and followed from then on.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
         let known = self.top.get();
-        if known.levels == levels && levels != 0 {
+        if known.levels == levels && levels != 0 && (known.count == levels || known.key_last == KEY_NONE) {
             return known;
         }
-        let top = self.top_of_window(levels).unwrap_or_else(|| self.top_of_all(levels));
+        self.find_top(known, levels)
+    }
+
+    #[inline(never)]
+    fn find_top(&self, known: Top, levels: usize) -> Top {
+        let followed = if known.levels == levels { self.top_after(known) } else { None };
+        let top = followed.or_else(|| self.top_of_window(levels)).unwrap_or_else(|| self.top_of_all(levels));
         self.top.set(top);
         top
+    }
+
+    /// [`Ladder::top`] from what it was before some came or went; none if the window holds fewer levels.
+    fn top_after(&self, mut top: Top) -> Option<Top> {
+        while top.count > top.levels {
+            let (key, lots) = self.window_key_to(top.key_last)?;
+            top.replace(lots, 0);
+            top.key_last = key - 1;
+        }
+        while top.count < top.levels {
+            let offset = usize::try_from(top.key_last - self.low + 1).ok()?;
+            let (key, lots) = self.window_key_from(offset)?;
+            top.replace(0, lots);
+            top.key_last = key;
+        }
+        Some(top)
     }
 
     /// [`Ladder::top`] level by level, far ones included.
     #[cold]
     fn top_of_all(&self, levels: usize) -> Top {
-        let mut top = Top { levels, key_last: KEY_NONE, lots: 0 };
-        for (index, (key, lots)) in self.levels().take(levels).enumerate() {
-            top.lots += i128::from(lots);
-            if index + 1 == levels {
+        let mut top = Top { levels, count: 0, key_last: KEY_NONE, lots: 0 };
+        for (key, lots) in self.levels().take(levels) {
+            top.replace(0, lots);
+            if top.count == levels {
                 top.key_last = key;
             }
         }
@@ -301,7 +356,7 @@ impl Ladder {
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-                    return Some(Top { levels, key_last: self.low + offset as i64, lots });
+                    return Some(Top { levels, count: levels, key_last: self.low + offset as i64, lots });
                 }
             }
             let next = group.end();
@@ -358,8 +413,8 @@ impl Ladder {
         }
         let top = self.top.get();
         if top.levels != 0 {
-            let slow = self.top_of_all(top.levels);
-            if (top.key_last, top.lots) != (slow.key_last, slow.lots) {
+            let first = || self.levels().take_while(|&(key, _)| key <= top.key_last);
+            if (top.count, top.lots) != (first().count(), first().map(|(_, lots)| i128::from(lots)).sum()) {
                 return Some("the sum of the first levels is not theirs");
             }
         }

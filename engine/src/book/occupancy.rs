@@ -67,6 +67,17 @@ impl Occupancy {
         }
     }
 
+    /// The highest occupied slot that is `slot` or below.
+    pub(crate) fn last_to(&self, slot: usize) -> Option<usize> {
+        let mut index = (slot / WORD) % WORDS;
+        let mut bits = self.words[index] & (u64::MAX >> (WORD - 1 - slot % WORD));
+        while bits == 0 {
+            index = index.checked_sub(1)?;
+            bits = self.words[index];
+        }
+        Some(index * WORD + (WORD - 1 - bits.leading_zeros() as usize))
+    }
+
     /// How many slots are occupied.
     pub(crate) fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
