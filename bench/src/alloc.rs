@@ -2,12 +2,14 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::cell::Cell;
 
-static COUNTING: AtomicBool = AtomicBool::new(false);
-static CALLS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    static COUNTING: Cell<bool> = const { Cell::new(false) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
 
-/// The system's allocator, counting allocations, reallocations and frees while [`count`] runs.
+/// The system's allocator, counting allocations, reallocations and frees of the thread in which [`count`] runs.
 ///
 /// A binary or test that wants counts makes it its global allocator; one that does not gets zeros from [`count`],
 /// which [`is_installed`] tells apart.
@@ -15,12 +17,13 @@ pub struct CountingAllocator;
 
 #[inline]
 fn called() {
-    if COUNTING.load(Ordering::Relaxed) {
-        CALLS.fetch_add(1, Ordering::Relaxed);
+    if COUNTING.get() {
+        CALLS.set(CALLS.get() + 1);
     }
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; counting touches two atomics and nothing else.
+// SAFETY: every call goes to the system's allocator unchanged; counting touches two plain cells of
+// the thread, which have no destructor and so allocate nothing themselves.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         called();
@@ -47,13 +50,14 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
-/// Runs `work` and counts the calls to the allocator by all threads meanwhile. Not to be nested.
+/// Runs `work` and counts this thread's calls to the allocator meanwhile: what others do, such as a test's runner, is
+/// none of its business. Not to be nested.
 pub fn count<R>(work: impl FnOnce() -> R) -> (R, u64) {
-    let before = CALLS.load(Ordering::Relaxed);
-    COUNTING.store(true, Ordering::Relaxed);
+    let before = CALLS.get();
+    COUNTING.set(true);
     let result = work();
-    COUNTING.store(false, Ordering::Relaxed);
-    (result, CALLS.load(Ordering::Relaxed) - before)
+    COUNTING.set(false);
+    (result, CALLS.get() - before)
 }
 
 /// Whether this process counts at all.

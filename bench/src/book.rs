@@ -7,12 +7,12 @@ use spinbook_engine::limits::WINDOW_TICKS;
 use spinbook_engine::setup::{BookSettings, book};
 use spinbook_engine::types::{Level, Side};
 
-use crate::contest::{Time, Work, by_chunk};
+use crate::contest::{Cut, Time, Work, by_turns};
 use crate::plain::TreeBook;
 use crate::workload::LevelStream;
 
-/// Messages a turn.
-const CHUNK: usize = 200;
+/// How a stream of messages is cut in every contest of books.
+pub const CUT: Cut = Cut { part: 50, parts_a_turn: 100 };
 
 /// What a strategy asks after every message.
 #[inline]
@@ -155,7 +155,7 @@ pub fn works(stream: &LevelStream, far_levels: usize) -> Vec<Box<dyn Work + '_>>
 pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
     agree(stream, far_levels)?;
     let mut works = works(stream, far_levels);
-    let mut times = by_chunk(stream.messages.len() - 1, CHUNK, rounds, &mut works);
+    let mut times = by_turns(stream.messages.len() - 1, CUT, rounds, &mut works);
     times.iter_mut().for_each(|time| time.ns /= stream.changed_levels() as f64);
     Ok(times)
 }

@@ -120,23 +120,36 @@ pub trait Work {
     fn run(&mut self, range: Range<usize>) -> u64;
 }
 
-/// Lets all works do a stream of `count` items `rounds` times, in turns of `chunk` items, and reports ns a stream.
+/// How a stream is cut for [`by_turns`].
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Items of a part, which is timed alone and counts by its median round: short, so that a part in which the
+    /// thread was put aside is rare.
+    pub part: usize,
+    /// Parts that one work does before the next has its turn: many, because after the others' turns it finds the
+    /// caches cold, which costs the fast ones most.
+    pub parts_a_turn: usize,
+}
+
+/// Lets all works do a stream of `count` items `rounds` times, in turns, and reports ns a stream.
 ///
-/// One round before the first is not counted. The order of turns rotates from chunk to chunk.
-pub fn by_chunk(count: usize, chunk: usize, rounds: usize, works: &mut [Box<dyn Work + '_>]) -> Vec<Time> {
-    let mut spans = Spans::new(works.len(), count.div_ceil(chunk), rounds);
+/// One round before the first is not counted. The order of turns rotates.
+pub fn by_turns(count: usize, cut: Cut, rounds: usize, works: &mut [Box<dyn Work + '_>]) -> Vec<Time> {
+    let mut spans = Spans::new(works.len(), count.div_ceil(cut.part), rounds);
     let mut sink = 0u64;
     for round in 0..=rounds {
         works.iter_mut().for_each(|work| work.reset());
-        for (part, begin) in (0..count).step_by(chunk).enumerate() {
-            let range = begin..(begin + chunk).min(count);
-            for turn in 0..works.len() {
-                let who = (turn + part + round) % works.len();
-                let begun = start();
-                sink ^= works[who].run(range.clone());
-                let ticks = stop() - begun;
-                if round > 0 {
-                    spans.record(who, part, ticks);
+        for (turn, first) in (0..count).step_by(cut.part * cut.parts_a_turn).enumerate() {
+            let end = (first + cut.part * cut.parts_a_turn).min(count);
+            for place in 0..works.len() {
+                let who = (place + turn + round) % works.len();
+                for begin in (first..end).step_by(cut.part) {
+                    let begun = start();
+                    sink ^= works[who].run(begin..(begin + cut.part).min(end));
+                    let ticks = stop() - begun;
+                    if round > 0 {
+                        spans.record(who, begin / cut.part, ticks);
+                    }
                 }
             }
         }
@@ -172,7 +185,9 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{Contender, Line, by_batch, median_and_spread};
+    use core::ops::Range;
+
+    use super::{Contender, Cut, Line, Work, by_batch, by_turns, median_and_spread};
     use crate::frames::Frames;
 
     #[test]
@@ -199,6 +214,41 @@ mod tests {
         let times = by_batch(&frames, 9, &mut contenders);
         let ratio = times[1].ns / times[0].ns;
         assert!((1.4..2.9).contains(&ratio), "{times:?}");
+    }
+
+    /// Notes where it was asked to go on.
+    struct Follower {
+        next: usize,
+        rounds: usize,
+    }
+
+    impl Work for Follower {
+        fn name(&self) -> String {
+            "follower".into()
+        }
+
+        fn reset(&mut self) {
+            assert!(self.rounds == 0 || self.next == 103, "a round ends at the end, not at {}", self.next);
+            (self.next, self.rounds) = (0, self.rounds + 1);
+        }
+
+        fn run(&mut self, range: Range<usize>) -> u64 {
+            assert_eq!(range.start, self.next, "parts follow each other");
+            assert!(range.len() == 10 || range.end == 103);
+            self.next = range.end;
+            range.len() as u64
+        }
+    }
+
+    #[test]
+    fn every_work_does_the_whole_stream_in_order_whatever_the_cut() {
+        for parts_a_turn in [1, 3, 100] {
+            let mut works: Vec<Box<dyn Work>> =
+                vec![Box::new(Follower { next: 0, rounds: 0 }), Box::new(Follower { next: 0, rounds: 0 })];
+            let times = by_turns(103, Cut { part: 10, parts_a_turn }, 4, &mut works);
+            assert!(times.len() == 2 && times.iter().all(|time| time.ns >= 0.0));
+            works.iter_mut().for_each(|work| work.reset());
+        }
     }
 
     #[test]

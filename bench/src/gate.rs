@@ -1,11 +1,18 @@
 //! COLD: the instruction-count gate: what callgrind counts a stage against the accepted baseline.
 //!
 //! Counts repeat on a busy machine where times do not, so a stage that became dearer is found in any CI. The
-//! baseline names the compiler that it was accepted for; another compiler fails until its own is accepted.
+//! baseline names the compiler and the processor level that it was accepted for; another fails until its own is
+//! accepted.
+//!
+//! callgrind is called directly. gungraun wraps the same tool, but it keeps its baselines in the build folder, knows
+//! neither compiler nor reason, and needs a runner program of exactly its library's version installed on every
+//! machine; all that it would spare is reading one `totals:` line.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use crate::ratio::Ratios;
 
 /// The most a stage may grow over its baseline, in thousandths.
 pub const GROWTH_MAX_PER_MILLE: u64 = 10;
@@ -28,14 +35,38 @@ impl StageCount {
 }
 
 /// An accepted set of counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// `rustc --version` of the build that was counted.
     pub compiler: String,
+    /// The processor that the counted program was compiled for, as [`crate::stages::built_for`] names it.
+    #[serde(default)]
+    pub processor: String,
     /// Why each baseline was accepted, oldest first.
     pub reasons: Vec<String>,
     /// The counts by stage.
     pub stages: BTreeMap<String, StageCount>,
+    /// How many times longer the plain pipeline takes, by slice and percentile: what `gate ratio` holds to.
+    #[serde(default)]
+    pub ratios: Ratios,
+}
+
+impl Baseline {
+    /// Why it says nothing about this build; none if it does.
+    #[must_use]
+    pub fn is_of_another(&self, compiler: &str, processor: &str) -> Option<String> {
+        (self.compiler != compiler || self.processor != processor).then(|| {
+            let of = |compiler: &str, processor: &str| {
+                let processor = if processor.is_empty() { "no named processor" } else { processor };
+                format!("{compiler} for {processor}")
+            };
+            format!(
+                "the baseline is of {}, this is {}: accept a new one",
+                of(&self.compiler, &self.processor),
+                of(compiler, processor)
+            )
+        })
+    }
 }
 
 /// What the comparison of one stage says.
@@ -99,7 +130,7 @@ pub fn instructions_of(callgrind_output: &str) -> Option<u64> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Baseline, Finding, StageCount, compare, instructions_of};
+    use super::{Baseline, Finding, Ratios, StageCount, compare, instructions_of};
 
     fn counted() -> BTreeMap<String, StageCount> {
         let count = |instructions| StageCount { units: 10, instructions };
@@ -107,7 +138,21 @@ mod tests {
     }
 
     fn accepted() -> Baseline {
-        Baseline { compiler: "rustc 1".into(), reasons: vec!["first".into()], stages: counted() }
+        Baseline {
+            compiler: "rustc 1".into(),
+            processor: "x86-64-v3".into(),
+            reasons: vec!["first".into()],
+            stages: counted(),
+            ratios: Ratios::new(),
+        }
+    }
+
+    #[test]
+    fn another_compiler_or_processor_is_told_apart() {
+        assert_eq!(accepted().is_of_another("rustc 1", "x86-64-v3"), None);
+        let why = accepted().is_of_another("rustc 2", "x86-64-v3").expect("another compiler");
+        assert!(why.contains("of rustc 1 for x86-64-v3, this is rustc 2 for x86-64-v3"), "{why}");
+        assert!(accepted().is_of_another("rustc 1", "x86_64").is_some());
     }
 
     #[test]

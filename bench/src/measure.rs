@@ -12,6 +12,7 @@ use crate::contest::Time;
 use crate::decode;
 use crate::frames::Frames;
 use crate::instrument::{product, synthetic};
+use crate::peer_book::PeerBookTable;
 use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
 use crate::plain::{SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
@@ -20,6 +21,7 @@ use crate::ring;
 use crate::send::SendTable;
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::trader::FAR_LEVELS;
+use crate::wire::figures::WireFigures;
 use crate::workload::{LineKind, Recording};
 
 /// How long to measure.
@@ -120,6 +122,8 @@ pub struct RingTable {
 pub struct PeerFigures {
     /// Decode contests with further peers.
     pub decode: Vec<DecodeTable>,
+    /// Book contests with other people's books.
+    pub book: Vec<PeerBookTable>,
     /// The rings with further peers.
     pub ring: Option<RingTable>,
 }
@@ -133,6 +137,8 @@ pub struct Figures {
     pub decode_native: Vec<DecodeTable>,
     /// Book contests.
     pub book: Vec<BookTable>,
+    /// Book contests with other people's books, in the peers' build.
+    pub book_native: Vec<PeerBookTable>,
     /// Frame to order.
     pub path: Vec<PathTable>,
     /// The rings.
@@ -143,6 +149,10 @@ pub struct Figures {
     pub receive: Vec<ReceiveTable>,
     /// The steps of sending an order.
     pub send: Vec<SendTable>,
+    /// Wire to wire, and a decision's way into the kernel.
+    pub wire: WireFigures,
+    /// Why `bench/peers` was not measured, if it was not.
+    pub peers_missing: Option<String>,
     /// What was skipped and why.
     pub skipped: Vec<String>,
 }
@@ -226,8 +236,9 @@ pub fn book_table(recording: &Recording, effort: Effort) -> Result<BookTable, St
 /// Plays the pipelines over a recording: ours, ours with the portable scanner, and the plain ones.
 ///
 /// # Errors
-/// As [`pipeline::contest`].
+/// As [`Recording::check`] and [`pipeline::contest`].
 pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, String> {
+    recording.check()?;
     let increments = recording.increments();
     let makers: Vec<Make<'_>> = vec![
         Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Best))),

@@ -237,6 +237,8 @@ struct Run {
     pipeline: Box<dyn Pipeline>,
     ns: Vec<f32>,
     intents: Vec<(usize, Intent)>,
+    /// Whether a snapshot has come: frames before it are only kept, which is not what is measured.
+    has_book: bool,
 }
 
 impl Run {
@@ -253,8 +255,12 @@ impl Run {
             let now = recording.received[line];
             let length = recording.frames.copy_to(line, buffer);
             match recording.kinds[line] {
-                LineKind::Snapshot => self.pipeline.snapshot(buffer, length, Stamp { wall: now, tsc: 0 }),
+                LineKind::Snapshot => {
+                    self.pipeline.snapshot(buffer, length, Stamp { wall: now, tsc: 0 });
+                    self.has_book = true;
+                }
                 LineKind::Other => continue,
+                _ if !self.has_book => self.pipeline.frame(buffer, length, Stamp { wall: now, tsc: 0 }),
                 kind => {
                     let before = self.pipeline.trader().intents_pushed();
                     let begun = start();
@@ -297,7 +303,12 @@ pub fn contest(recording: &Recording, rounds: usize, makers: &[Make<'_>]) -> Res
     for round in 0..rounds {
         let mut runs: Vec<Run> = makers
             .iter()
-            .map(|make| Run { pipeline: make(), ns: Vec::with_capacity(recording.frames.len()), intents: Vec::new() })
+            .map(|make| Run {
+                pipeline: make(),
+                ns: Vec::with_capacity(recording.frames.len()),
+                intents: Vec::new(),
+                has_book: false,
+            })
             .collect();
         for (turn_base, begin) in (0..recording.frames.len()).step_by(CHUNK).enumerate() {
             let range = begin..(begin + CHUNK).min(recording.frames.len());

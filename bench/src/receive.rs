@@ -150,8 +150,11 @@ impl Receiver for Ours {
             from = end;
             self.layer.receive_space()[..read.len()].copy_from_slice(read);
             self.layer.received(read.len());
-            while self.layer.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
-                while let Some(message) = self.reader.next(&mut self.plaintext).expect("a sound frame") {
+            let (layer, plaintext) = (&mut self.layer, &mut self.plaintext);
+            while layer.open_until(plaintext, self.reader.wanted_bytes()).expect("the server's record")
+                != Opened::NeedMore
+            {
+                while let Some(message) = self.reader.next(plaintext).expect("a sound frame") {
                     if let Message::Text { padded, length } = message {
                         tally.message(&padded[..length]);
                     }

@@ -1,14 +1,17 @@
 //! COLD: the figures of one run as BENCHMARKS.md and as plain text.
 
 use std::fmt::{self, Write};
+use std::io::Write as _;
 
 use serde::Serialize;
 
 use crate::contest::Time;
 use crate::machine::{Machine, Noise};
-use crate::measure::{BookTable, DecodeTable, Figures, PathTable, RingTable};
+use crate::measure::{DecodeTable, Figures, PathTable, RingTable};
 use crate::receive::ReceiveTable;
+use crate::report_books::{write_book, write_peer_books};
 use crate::send::SendTable;
+use crate::summary::{item, write_groups, write_summary};
 use crate::targets::{Limit, Target};
 
 /// Everything that one run has to say.
@@ -28,7 +31,19 @@ pub struct Report {
     pub plots: Vec<(String, String)>,
 }
 
-fn number(value: f64) -> String {
+/// Prints to stdout. A reader that has seen enough (`| head`) is no fault.
+pub fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("stdout: {error}");
+    }
+}
+
+/// A figure with as many digits as mean something, thousands apart.
+#[must_use]
+pub fn number(value: f64) -> String {
     match value {
         value if !value.is_finite() => "-".into(),
         value if value.abs() < 20.0 => format!("{value:.2}"),
@@ -48,15 +63,16 @@ fn number(value: f64) -> String {
 }
 
 /// A target as a table row: what, target, measured, verdict, note.
-fn target_row(target: &Target) -> [String; 5] {
+#[must_use]
+pub fn target_row(target: &Target) -> [String; 5] {
     let sign = if target.limit == Limit::AtLeast { "≥" } else { "≤" };
-    let unit = if target.unit == "x" { "×".to_owned() } else { format!(" {}", target.unit) };
+    let unit = target.unit_text();
     let wanted = if target.measured.is_none() && target.target == 0.0 {
         "-".into()
     } else {
-        format!("{sign} {}{}", target.target, unit.trim_end())
+        format!("{sign} {}{}", target.target, unit)
     };
-    let measured = target.measured.map_or("-".into(), |measured| format!("{}{}", number(measured), unit.trim_end()));
+    let measured = target.measured.map_or("-".into(), |measured| format!("{}{}", number(measured), unit));
     let note = if target.measured.is_some() { target.note.clone() } else { String::new() };
     [target.what.clone(), wanted, measured, target.verdict(), note]
 }
@@ -76,13 +92,19 @@ impl Report {
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..4).map(width).collect();
         let mut text = String::new();
+        let mut last = "";
         for row in &rows {
+            if item(&row[0]) != last {
+                last = item(&row[0]);
+                text.push_str(if text.is_empty() { "" } else { "\n" });
+            }
             let cells: Vec<String> = (0..4).map(|column| format!("{:1$}", row[column], widths[column])).collect();
             text.push_str(format!("{}  {}", cells.join("  "), row[4]).trim_end());
             text.push('\n');
         }
         let (met, missed, unmeasured) = tally(&self.targets);
-        text.push_str(&format!("{met} met, {missed} missed, {unmeasured} not measured\n"));
+        text.push_str(&format!("\n{met} met, {missed} missed, {unmeasured} not measured\n"));
+        self.figures.skipped.iter().for_each(|skipped| text.push_str(&format!("skipped: {skipped}\n")));
         text
     }
 
@@ -96,12 +118,8 @@ impl Report {
 
     fn write_markdown(&self, out: &mut String) -> fmt::Result {
         self.write_head(out)?;
-        let (met, missed, unmeasured) = tally(&self.targets);
-        writeln!(out, "## Targets\n\n{met} met, {missed} missed, {unmeasured} not measured.\n")?;
-        writeln!(out, "| what | target | measured | verdict | ours, theirs |\n|---|---|---|---|---|")?;
-        for target in &self.targets {
-            writeln!(out, "| {} |", target_row(target).join(" | "))?;
-        }
+        writeln!(out, "\n## Every target")?;
+        write_groups(out, &self.targets)?;
         writeln!(out, "\n## Decode: ns a frame\n")?;
         write_decode(out, &self.figures.decode)?;
         if !self.figures.decode_native.is_empty() {
@@ -114,6 +132,7 @@ impl Report {
         }
         writeln!(out, "\n## Book: ns a changed level\n")?;
         write_book(out, &self.figures.book)?;
+        write_peer_books(out, &self.figures.book_native)?;
         writeln!(out, "\n## Frame to order: ns\n")?;
         writeln!(
             out,
@@ -122,9 +141,11 @@ impl Report {
              pipelines end in the same engine and must decide the same; the plain ones push on our ring, too. \
              Percentiles are medians of the rounds; mean and fit take each frame by its median round.\n"
         )?;
-        self.figures.path.iter().try_for_each(|table| write_path(out, table))?;
-        for (what, path) in &self.plots {
-            writeln!(out, "![Frame to order, percentiles, {what}]({path})\n")?;
+        for table in &self.figures.path {
+            write_path(out, table)?;
+            for (_, path) in self.plots.iter().filter(|(what, _)| *what == table.what) {
+                writeln!(out, "![Frame to order, percentiles, {}]({path})\n", table.what)?;
+            }
         }
         if let Some(ring) = &self.figures.ring {
             write_ring(out, ring, "")?;
@@ -134,29 +155,44 @@ impl Report {
         }
         write_receive(out, &self.figures.receive)?;
         write_send(out, &self.figures.send)?;
+        self.figures.wire.write_markdown(out, &self.plots)?;
         for skipped in &self.figures.skipped {
             writeln!(out, "\nSkipped: {skipped}.")?;
         }
         Ok(())
     }
 
+    /// What it is, the ratios that matter, and how they were measured.
     fn write_head(&self, out: &mut String) -> fmt::Result {
-        let Machine { processor, cores, system, avx2, governor, clock, commit, compiler, flags, date } = &self.machine;
-        let noise = &self.noise;
+        let (met, missed, unmeasured) = tally(&self.targets);
         writeln!(
             out,
-            "# Benchmarks\n\nGenerated from one run by\n\n```\n{}\n```\n\nDo not edit. Times depend on the machine; \
-             read the ratios. In each contest all contenders do the same work on the same bytes, give the same \
-             results (checked first), and take turns within one process, so that noise meets all alike.\n",
-            self.command
+            "# Benchmarks\n\nGenerated from one run by `{}`; do not edit. Times depend on the machine: read the \
+             ratios. In each contest all contenders do the same work on the same bytes, give the same results \
+             (checked first), and take turns within one process, so that noise meets all alike.\n\n## At a \
+             glance\n\nOf {} targets {met} are met, {missed} missed, {unmeasured} not measured. Each line is one \
+             kind of ratio over all its inputs.\n",
+            self.command,
+            self.targets.len()
         )?;
+        write_summary(out, &self.targets)?;
+        if let Some((what, path)) = self.plots.first() {
+            writeln!(out, "\n![Frame to order, percentiles, {what}]({path})")?;
+        }
+        self.write_machine(out)
+    }
+
+    fn write_machine(&self, out: &mut String) -> fmt::Result {
+        let Machine { processor, cores, system, avx2, governor, clock, commit, compiler, flags, date } = &self.machine;
+        let noise = &self.noise;
         let spread = self.spread_median() * 100.0;
         writeln!(
             out,
-            "| | |\n|---|---|\n| processor | {processor}, {cores} cores, AVX2 {} |\n| system | {system}, governor \
-             {governor} |\n| clock | {clock} |\n| commit | {commit} |\n| compiler | {compiler} |\n| build | {flags} \
-             |\n| date | {date} |\n| noise | rounds of a row differ by ±{spread:.1} % (median of all rows); {} \
-             involuntary switches of the measuring thread in {:.0} s, load {:.1}, {:.1} % stolen |\n",
+            "\n## Machine, build, noise\n\n| | |\n|---|---|\n| processor | {processor}, {cores} cores, AVX2 {} \
+             |\n| system | {system}, governor {governor} |\n| clock | {clock} |\n| commit | {commit} |\n| compiler \
+             | {compiler} |\n| build | {flags} |\n| date | {date} |\n| noise | rounds of a row differ by \
+             ±{spread:.1} % (median of all rows); {} involuntary switches of the measuring thread in {:.0} s, load \
+             {:.1}, {:.1} % stolen |",
             if *avx2 { "yes" } else { "no" },
             noise.switches_involuntary,
             noise.seconds,
@@ -178,7 +214,9 @@ impl Report {
     }
 }
 
-fn cell(time: &Time) -> String {
+/// A time with the spread of its rounds.
+#[must_use]
+pub fn cell(time: &Time) -> String {
     format!("{} ±{:.1} %", number(time.ns), time.spread * 100.0)
 }
 
@@ -204,32 +242,6 @@ fn write_decode(out: &mut String, tables: &[DecodeTable]) -> fmt::Result {
         )?;
     }
     Ok(())
-}
-
-fn write_book(out: &mut String, tables: &[BookTable]) -> fmt::Result {
-    let Some(first) = tables.first() else {
-        return writeln!(out, "Not measured.");
-    };
-    let names: Vec<&str> = first.times.iter().map(|time| time.name.as_str()).collect();
-    writeln!(out, "| recording | messages | levels | {} | our book, KiB |", names.join(" | "))?;
-    writeln!(out, "|---|---|---|{}---|", "---|".repeat(names.len()))?;
-    for table in tables {
-        let cells: Vec<String> = table.times.iter().map(cell).collect();
-        writeln!(
-            out,
-            "| {} | {} | {} | {} | {} |",
-            table.what,
-            number(table.messages as f64),
-            number(table.levels as f64),
-            cells.join(" | "),
-            number((table.memory_bytes / 1024) as f64)
-        )?;
-    }
-    writeln!(
-        out,
-        "\nBoth books read their best bid and ask after each message and hold the same levels at the end; the bare \
-         store only writes each quantity into an array of the window's size."
-    )
 }
 
 fn write_path(out: &mut String, table: &PathTable) -> fmt::Result {

@@ -56,7 +56,8 @@ pub struct SendTable {
     pub over_yardstick: f64,
 }
 
-fn credentials() -> Credentials {
+/// Well-formed credentials that are nobody's.
+pub(crate) fn credentials() -> Credentials {
     let key: String = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("Zz".chars()).collect();
     let secret = Secret::new(key.chars().rev().collect());
     Credentials::hmac(&key, &secret).expect("well-formed")
@@ -70,9 +71,15 @@ pub fn orders(product: Product) -> (BinanceOrders, Instrument) {
         Product::BinanceUsdm => Shape::Usdm,
     };
     let instrument = synthetic(shape);
+    (orders_of(product, &instrument), instrument)
+}
+
+/// An order side with this instrument prepared; credentials sign each request.
+#[must_use]
+pub fn orders_of(product: Product, instrument: &Instrument) -> BinanceOrders {
     let mut orders = BinanceOrders::new(product, credentials(), 1_000, SelfTradePrevention::ExpireMaker);
-    orders.prepare(&[instrument]);
-    (orders, instrument)
+    orders.prepare(&[*instrument]);
+    orders
 }
 
 /// The order with this number: price and quantity move a little.

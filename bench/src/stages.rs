@@ -1,12 +1,17 @@
 //! COLD: the stages that the gate counts, each on a fixed input and warm before it is counted.
 
 use core::hint::black_box;
+use std::io::Write;
 
+use spinbook_engine::event::{MarketEvent, MarketKind};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring;
-use spinbook_engine::types::{Nanos, Stamp};
+use spinbook_engine::types::{Level, Nanos, Stamp, Tick};
+use spinbook_feed::record::{Opened, PlaintextBuffer};
+use spinbook_feed::session::MarketSink;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::websocket::MessageReader;
 
 use crate::book;
 use crate::contest::Work;
@@ -14,9 +19,13 @@ use crate::decode;
 use crate::frames::Frames;
 use crate::instrument::{product, synthetic};
 use crate::pipeline::{Ours, Pipeline};
+use crate::receive::{MESSAGE_BYTES_MAX, server_frame};
+use crate::send::{self, Step};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
-use crate::trader::FAR_LEVELS;
-use crate::workload::{LevelStream, LineKind, Recording};
+use crate::tls::{Endpoints, take};
+use crate::trader::{FAR_LEVELS, Trader};
+use crate::whole_path::WholePath;
+use crate::workload::{LevelStream, LineKind, Recording, snapshot};
 
 /// One stage, ready: its work and how many units one run of it has.
 pub struct Stage {
@@ -24,12 +33,14 @@ pub struct Stage {
     pub units: u64,
     /// What is a unit.
     pub unit: &'static str,
+    /// Whether a run switches counting on by itself, around its inner part: then every run is counted.
+    pub counts_inner: bool,
     /// One run.
     pub run: Box<dyn FnMut() -> u64>,
 }
 
 /// The names of all stages. Those that begin with `recorded` need recorded data.
-pub const STAGES: [&str; 14] = [
+pub const STAGES: [&str; 27] = [
     "decode-perp-2",
     "decode-perp-20",
     "decode-perp-200",
@@ -39,15 +50,47 @@ pub const STAGES: [&str; 14] = [
     "decode-spot-200",
     "decode-spot-touch",
     "decode-portable-20",
+    "decode-portable-spot-20",
+    "decode-portable-touch",
     "book-apply",
+    "engine-turn",
     "frame-to-order",
     "ring",
+    "record-open-200",
+    "record-open-8000",
+    "websocket-read-200",
+    "order-encode-sign",
+    "sign-200",
+    "frame-seal-300",
+    "order-to-record",
     "recorded-book",
     "recorded-frame-to-order",
+    "recorded-frame-to-order-spot",
+    "recorded-minute-perp",
+    "recorded-minute-spot",
 ];
 
 /// How much of a recording the recorded stages take.
 const RECORDED_SPAN: Nanos = Nanos::from_seconds(60);
+
+/// Places of the recorded chains that the gate plays, among [`crate::workload::CHAINS`].
+const PERP: usize = 0;
+const SPOT: usize = 2;
+
+/// The processor that this program was compiled for, as far as the gate must know.
+#[must_use]
+pub fn built_for() -> &'static str {
+    let third_level = cfg!(all(
+        target_arch = "x86_64",
+        target_feature = "avx2",
+        target_feature = "bmi2",
+        target_feature = "fma",
+        target_feature = "lzcnt",
+        target_feature = "movbe",
+        not(target_feature = "avx512f")
+    ));
+    if third_level { "x86-64-v3" } else { std::env::consts::ARCH }
+}
 
 /// Whether a stage is left out where there is no recorded data.
 #[must_use]
@@ -66,29 +109,47 @@ pub fn counted_by_the_gate(run: &mut dyn FnMut() -> u64) -> u64 {
 /// # Errors
 /// There is no such stage, or its recording cannot be read.
 pub fn stage(name: &str) -> Result<Option<Stage>, String> {
-    Ok(Some(match name {
+    let recorded = |place: usize| Recording::chain_until(place, RECORDED_SPAN);
+    let of = |make: fn(Recording) -> Stage, recording: Option<Recording>| recording.map(make);
+    Ok(match name {
+        "recorded-book" => match recorded(PERP)? {
+            Some(recording) => Some(book_stage(recording.levels()?)),
+            None => None,
+        },
+        "recorded-frame-to-order" => of(path_stage, recorded(PERP)?),
+        "recorded-frame-to-order-spot" => of(path_stage, recorded(SPOT)?),
+        "recorded-minute-perp" => of(minute_stage, recorded(PERP)?),
+        "recorded-minute-spot" => of(minute_stage, recorded(SPOT)?),
+        _ => Some(synthetic_stage(name)?),
+    })
+}
+
+fn synthetic_stage(name: &str) -> Result<Stage, String> {
+    Ok(match name {
         "decode-perp-2" => decode_stage(Shape::Usdm, 2, ScannerChoice::Best),
         "decode-perp-20" => decode_stage(Shape::Usdm, 20, ScannerChoice::Best),
         "decode-perp-200" => decode_stage(Shape::Usdm, 200, ScannerChoice::Best),
-        "decode-perp-touch" => touch_stage(Shape::Usdm),
+        "decode-perp-touch" => touch_stage(Shape::Usdm, ScannerChoice::Best),
         "decode-spot-2" => decode_stage(Shape::Spot, 2, ScannerChoice::Best),
         "decode-spot-20" => decode_stage(Shape::Spot, 20, ScannerChoice::Best),
         "decode-spot-200" => decode_stage(Shape::Spot, 200, ScannerChoice::Best),
-        "decode-spot-touch" => touch_stage(Shape::Spot),
+        "decode-spot-touch" => touch_stage(Shape::Spot, ScannerChoice::Best),
         "decode-portable-20" => decode_stage(Shape::Usdm, 20, ScannerChoice::Portable),
+        "decode-portable-spot-20" => decode_stage(Shape::Spot, 20, ScannerChoice::Portable),
+        "decode-portable-touch" => touch_stage(Shape::Usdm, ScannerChoice::Portable),
         "book-apply" => book_stage(Recording::synthetic(Shape::Usdm, 40, 500, 9).levels()?),
+        "engine-turn" => turn_stage(&Recording::synthetic(Shape::Usdm, 2, 1, 9))?,
         "frame-to-order" => path_stage(Recording::synthetic(Shape::Usdm, 40, 500, 9)),
         "ring" => ring_stage(),
-        "recorded-book" => match Recording::chain_until(0, RECORDED_SPAN)? {
-            Some(recording) => book_stage(recording.levels()?),
-            None => return Ok(None),
-        },
-        "recorded-frame-to-order" => match Recording::chain_until(0, RECORDED_SPAN)? {
-            Some(recording) => path_stage(recording),
-            None => return Ok(None),
-        },
+        "record-open-200" => record_stage(200),
+        "record-open-8000" => record_stage(8_000),
+        "websocket-read-200" => websocket_stage(200),
+        "order-encode-sign" => step_stage(send::encoding().swap_remove(1)),
+        "sign-200" => step_stage(send::signing().swap_remove(1)),
+        "frame-seal-300" => step_stage(send::sealing().swap_remove(1)),
+        "order-to-record" => step_stage(send::whole()),
         _ => return Err(format!("there is no stage {name:?}; there are {}", STAGES.join(", "))),
-    }))
+    })
 }
 
 fn decode_frames(mut frames: Frames, shape: Shape, scanner: ScannerChoice, unit: &'static str) -> Stage {
@@ -99,15 +160,15 @@ fn decode_frames(mut frames: Frames, shape: Shape, scanner: ScannerChoice, unit:
             sum.wrapping_add(ours.decode_sum(padded, length))
         })
     };
-    Stage { units: 200, unit, run: Box::new(run) }
+    Stage { units: 200, unit, counts_inner: false, run: Box::new(run) }
 }
 
 fn decode_stage(shape: Shape, levels: usize, scanner: ScannerChoice) -> Stage {
     decode_frames(depth_frames(shape, levels, 200, 5), shape, scanner, "frame")
 }
 
-fn touch_stage(shape: Shape) -> Stage {
-    decode_frames(touch_frames(shape, 200, 5), shape, ScannerChoice::Best, "frame")
+fn touch_stage(shape: Shape, scanner: ScannerChoice) -> Stage {
+    decode_frames(touch_frames(shape, 200, 5), shape, scanner, "frame")
 }
 
 fn book_stage(stream: LevelStream) -> Stage {
@@ -118,12 +179,51 @@ fn book_stage(stream: LevelStream) -> Stage {
         // Building and filling the book is not the stage: what callgrind counts is the inner run.
         counted_by_the_gate(&mut || work.run(0..stream.messages.len() - 1))
     };
-    Stage { units, unit: "level", run: Box::new(run) }
+    Stage { units, unit: "level", counts_inner: true, run: Box::new(run) }
+}
+
+/// Frames of a recording that cause work.
+fn frame_count(recording: &Recording) -> u64 {
+    let counted = |kind: &&LineKind| matches!(kind, LineKind::Depth | LineKind::Touch);
+    recording.kinds.iter().filter(counted).count() as u64
+}
+
+/// Strategy, quoter, risk chain and the push, without decoding or a book's change: the best bid and ask move by a tick
+/// at every turn, so that at every turn both quotes move.
+fn turn_stage(recording: &Recording) -> Result<Stage, String> {
+    const TURNS: u64 = 1_000;
+    let (last, bids, asks) = snapshot(recording.frames.frame(0), recording.increments())?;
+    let (instrument, base) = (recording.instrument, recording.received[0]);
+    let best = |levels: &[Level]| *levels.first().expect("a synthetic snapshot has levels");
+    let (best_bid, best_ask) = (best(&bids), best(&asks));
+    let event = move |kind, number: u64| MarketEvent {
+        received: Stamp { wall: base + Nanos::from_millis(number as i64), tsc: 0 },
+        sequence: last + number,
+        venue: instrument.venue,
+        kind,
+        ..MarketEvent::default()
+    };
+    let run = move || {
+        let mut trader = Trader::new(&instrument);
+        let first = event(MarketKind::Snapshot, 0);
+        let _ = trader.on_market(&first, &bids, &asks, first.received.wall);
+        trader.answer(first.received.wall, |_| {});
+        for turn in 1..=TURNS {
+            let moved = |level: Level| Level { tick: Tick(level.tick.0 - 1 - (turn % 2) as i64), ..level };
+            let event = event(MarketKind::Touch, turn);
+            counted_by_the_gate(&mut || {
+                let _ = trader.on_market(&event, &[moved(best_bid)], &[moved(best_ask)], event.received.wall);
+                0
+            });
+            trader.answer(event.received.wall, |_| {});
+        }
+        trader.intents_pushed()
+    };
+    Ok(Stage { units: TURNS, unit: "turn", counts_inner: true, run: Box::new(run) })
 }
 
 fn path_stage(recording: Recording) -> Stage {
-    let timed = |kind: &LineKind| matches!(kind, LineKind::Depth | LineKind::Touch);
-    let units = recording.kinds.iter().filter(|kind| timed(kind)).count() as u64;
+    let units = frame_count(&recording);
     let mut buffer = recording.frames.buffer();
     let run = move || {
         let mut ours = Ours::new(&recording, ScannerChoice::Best);
@@ -144,7 +244,7 @@ fn path_stage(recording: Recording) -> Stage {
         }
         ours.trader().intents_pushed()
     };
-    Stage { units, unit: "frame", run: Box::new(run) }
+    Stage { units, unit: "frame", counts_inner: true, run: Box::new(run) }
 }
 
 fn ring_stage() -> Stage {
@@ -157,13 +257,101 @@ fn ring_stage() -> Stage {
             sum.wrapping_add(popped).wrapping_add(u64::from(pushed.is_err()))
         })
     };
-    Stage { units: MESSAGES, unit: "message", run: Box::new(run) }
+    Stage { units: MESSAGES, unit: "message", counts_inner: false, run: Box::new(run) }
 }
 
-/// Whether a stage switches counting on by itself, around its inner part.
-#[must_use]
-pub fn counts_inner(name: &str) -> bool {
-    name.contains("book") || name.contains("frame-to-order")
+/// Text of a server's frame, as feeds have it.
+fn text(bytes: usize) -> Vec<u8> {
+    br#"["61234.50","0.012"],"#.iter().copied().cycle().take(bytes).collect()
+}
+
+/// The record layer alone; the handshake and the server's sealing are not counted.
+fn record_stage(bytes: usize) -> Stage {
+    const RECORDS: u64 = 200;
+    let (mut layer, mut server) = Endpoints::new().ours();
+    let (mut plaintext, mut wire) = (PlaintextBuffer::new(MESSAGE_BYTES_MAX), Vec::new());
+    let frame = server_frame(&text(bytes));
+    let run = move || {
+        (0..RECORDS).fold(0u64, |sum, _| {
+            wire.clear();
+            server.writer().write_all(&frame).expect("memory takes all");
+            take(&mut server, &mut wire);
+            let opened = counted_by_the_gate(&mut || {
+                layer.receive_space()[..wire.len()].copy_from_slice(&wire);
+                layer.received(wire.len());
+                while layer.open_next(&mut plaintext).expect("the server's record") != Opened::NeedMore {}
+                let unread = plaintext.unread();
+                let (length, last) = (unread.len(), unread.last().map_or(0, |&byte| u64::from(byte)));
+                plaintext.consume(length);
+                length as u64 + last
+            });
+            sum.wrapping_add(opened)
+        })
+    };
+    Stage { units: RECORDS, unit: "record", counts_inner: true, run: Box::new(run) }
+}
+
+/// The message reader alone, on bytes that lie where the record layer puts them.
+fn websocket_stage(bytes: usize) -> Stage {
+    const MESSAGES: u64 = 200;
+    let (mut plaintext, mut reader) = (PlaintextBuffer::new(MESSAGE_BYTES_MAX), MessageReader::new(MESSAGE_BYTES_MAX));
+    let frame = server_frame(&text(bytes));
+    let run = move || {
+        (0..MESSAGES).fold(0u64, |sum, _| {
+            assert_eq!(plaintext.append(&frame), frame.len(), "there is room for one");
+            let read = counted_by_the_gate(&mut || match reader.next(&mut plaintext) {
+                Ok(Some(spinbook_feed::websocket::Message::Text { padded, length })) => {
+                    length as u64 + u64::from(padded[length - 1])
+                }
+                _ => 0,
+            });
+            // What was handed out is done with when the next message is asked for.
+            let nothing = reader.next(&mut plaintext);
+            assert!(matches!(nothing, Ok(None)), "one message was appended");
+            sum.wrapping_add(read)
+        })
+    };
+    Stage { units: MESSAGES, unit: "message", counts_inner: true, run: Box::new(run) }
+}
+
+/// A step of the send path.
+fn step_stage(mut step: Step) -> Stage {
+    const TIMES: u64 = 200;
+    let run = move || (0..TIMES).fold(0u64, |sum, _| sum.wrapping_add((step.run)()));
+    Stage { units: TIMES, unit: "order", counts_inner: false, run: Box::new(run) }
+}
+
+/// Everything: sealed market frames in, sealed orders out.
+fn minute_stage(recording: Recording) -> Stage {
+    let units = frame_count(&recording);
+    let mut buffer = recording.frames.buffer();
+    let run = move || {
+        let endpoints = Endpoints::new();
+        let ((market, mut server), (orders, _)) = (endpoints.ours(), endpoints.ours());
+        let mut path = WholePath::new(&recording, market, orders);
+        let mut wire = Vec::new();
+        for (line, kind) in recording.kinds.iter().enumerate() {
+            let stamp = Stamp { wall: recording.received[line], tsc: 0 };
+            match kind {
+                LineKind::Snapshot => {
+                    let length = recording.frames.copy_to(line, &mut buffer);
+                    path.snapshot(&mut buffer, length, stamp);
+                }
+                LineKind::Other => {}
+                LineKind::Depth | LineKind::Touch => {
+                    wire.clear();
+                    server.writer().write_all(&server_frame(recording.frames.frame(line))).expect("memory takes all");
+                    take(&mut server, &mut wire);
+                    counted_by_the_gate(&mut || {
+                        path.read(&wire, stamp);
+                        0
+                    });
+                }
+            }
+        }
+        path.sent()
+    };
+    Stage { units, unit: "frame", counts_inner: true, run: Box::new(run) }
 }
 
 #[cfg(test)]
@@ -171,12 +359,17 @@ mod tests {
     use super::{STAGES, needs_recording, stage};
 
     #[test]
-    fn every_stage_runs_twice_with_the_same_result_or_goes_on() {
+    fn every_stage_runs_twice_with_the_same_result_unless_it_goes_on() {
         for name in STAGES {
             match stage(name).unwrap_or_else(|why| panic!("{name}: {why}")) {
                 Some(mut stage) => {
                     assert!(stage.units > 0, "{name}");
-                    assert_eq!((stage.run)(), (stage.run)(), "{name}");
+                    let first = (stage.run)();
+                    assert!(first > 0, "{name}");
+                    let second = (stage.run)();
+                    // Orders are numbered on, and so is the text that is signed.
+                    let goes_on = name.starts_with("order-") || name.starts_with("sign-");
+                    assert!(first == second || goes_on, "{name}: {first}, then {second}");
                 }
                 None => {
                     assert!(needs_recording(name), "{name}");
@@ -188,8 +381,11 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_the_gate_cause_orders() {
-        let mut stage = stage("frame-to-order").expect("a stage").expect("it needs no data");
-        assert!((stage.run)() > 10);
+    fn frames_and_turns_of_the_gate_cause_orders() {
+        for (name, orders_min) in [("frame-to-order", 10), ("engine-turn", 1_000)] {
+            let mut stage = stage(name).expect("a stage").expect("it needs no data");
+            let orders = (stage.run)();
+            assert!(orders >= orders_min, "{name}: {orders}");
+        }
     }
 }

@@ -40,7 +40,8 @@ impl Target {
         Target { what: what.into(), limit: Limit::AtLeast, target, unit: "x", measured, note: note.into() }
     }
 
-    fn at_most(
+    /// A row with an upper limit.
+    pub(crate) fn at_most(
         what: impl Into<String>,
         target: f64,
         unit: &'static str,
@@ -48,6 +49,16 @@ impl Target {
         note: impl Into<String>,
     ) -> Target {
         Target { what: what.into(), limit: Limit::AtMost, target, unit, measured, note: note.into() }
+    }
+
+    /// Its unit as it stands behind a figure.
+    #[must_use]
+    pub fn unit_text(&self) -> String {
+        match self.unit {
+            "x" => "×".into(),
+            "" => String::new(),
+            unit => format!(" {unit}"),
+        }
     }
 
     /// Whether it is met; none if it was not measured.
@@ -79,11 +90,12 @@ impl Target {
     }
 }
 
-/// What is not built yet, with the target it will be held to.
-const NOT_BUILT: [(&str, &str); 3] = [
-    ("wire to wire: p50 <= 1.15x the floor", "wire harness"),
-    ("book: >= 1.8x ROIVectorMarketDepth, >= 7x its HashMap (hftbacktest)", "hftbacktest in bench/peers"),
-    ("book: >= 25x barter-data and nautilus", "barter-data and nautilus in bench/peers"),
+/// Other people's books, as `bench/peers` names them, and how many times faster ours must be.
+const BOOK_PEERS: [(&str, f64); 4] = [
+    ("hftbacktest ROIVectorMarketDepth", 1.8),
+    ("hftbacktest HashMapMarketDepth", 7.0),
+    ("barter-data OrderBook", 25.0),
+    ("nautilus-model OrderBook", 25.0),
 ];
 
 /// All targets with what was measured.
@@ -95,13 +107,11 @@ pub fn targets(figures: &Figures) -> Vec<Target> {
         let what = format!("book, {}: a level over a bare store of its quantity", table.what);
         all.push(Target::at_most(what, 4.0, "x", ratio, ns_note(&table.times, 0, 2)));
     }
+    book_targets(figures, &mut all);
     figures.path.iter().for_each(|table| path_targets(table, &mut all));
     figures.receive.iter().for_each(|table| receive_targets(table, &mut all));
     figures.send.iter().for_each(|table| send_targets(table, &mut all));
-    let mut not_built = |what: &str, why: &str| {
-        all.push(Target::at_least(what, 0.0, None, format!("not built ({why})")));
-    };
-    NOT_BUILT.iter().for_each(|(what, why)| not_built(what, why));
+    all.extend(figures.wire.targets());
     all
 }
 
@@ -130,6 +140,31 @@ fn decode_targets(tables: &[DecodeTable], native: &[DecodeTable]) -> Vec<Target>
         }
     }
     all
+}
+
+/// Ours beside other people's books on every recording, in the peers' build. Of several set-ups of a peer its fastest
+/// counts.
+fn book_targets(figures: &Figures, all: &mut Vec<Target>) {
+    let why = match &figures.peers_missing {
+        Some(_) => "bench/peers did not run; why and what to do stands at the end",
+        None => "bench/peers has no figures of this recording",
+    };
+    for table in &figures.book {
+        let twin = figures.book_native.iter().find(|twin| twin.what == table.what);
+        for (peer, target) in BOOK_PEERS {
+            let what = format!("book, {}: over {peer}", table.what);
+            let best = twin.and_then(|twin| twin.best_of(peer).map(|row| (twin, row)));
+            let (ratio, note) = match best {
+                Some((twin, row)) => {
+                    let (ours, theirs, about) = (twin.ours.ns, row.time.ns, &row.about);
+                    let note = format!("{ours:.2} ns, {theirs:.2} ns ({}; {})", about.version, about.setup);
+                    (Some(twin.ratio(row)), note)
+                }
+                None => (None, why.to_owned()),
+            };
+            all.push(Target::at_least(what, target, ratio, note));
+        }
+    }
 }
 
 fn path_targets(table: &PathTable, all: &mut Vec<Target>) {

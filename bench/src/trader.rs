@@ -82,13 +82,14 @@ impl MarketSink for Trader {
 }
 
 /// A hundredth of a unit of the base asset, or the smallest legal quantity if that is more.
-fn order_lots(instrument: &Instrument) -> Lots {
+pub(crate) fn order_lots(instrument: &Instrument) -> Lots {
     let hundredth = 10i64.pow(u32::from(instrument.quantity.decimals())) / 100;
     let step = instrument.lots_order_step.max(1);
     Lots((hundredth.max(instrument.lots_order_min.0) / step).max(1) * step)
 }
 
-fn spread(instrument: &Instrument) -> SpreadSettings {
+/// The reference strategy's settings.
+pub(crate) fn spread(instrument: &Instrument) -> SpreadSettings {
     SpreadSettings {
         spread_millionths: 400,
         levels: 1,
@@ -105,7 +106,8 @@ fn spread(instrument: &Instrument) -> SpreadSettings {
     }
 }
 
-fn settings(instrument: &Instrument) -> EngineSettings {
+/// The engine's settings.
+pub(crate) fn settings(instrument: &Instrument) -> EngineSettings {
     let units = |count: i128| QuoteAtoms(count * QUOTE_ATOMS_PER_UNIT);
     let lots = order_lots(instrument).0;
     let facts = InstrumentSettings {

@@ -9,7 +9,6 @@ use spinbook_bench::workload::{CHAINS, Recording};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// One test, because the counter sees the whole process.
 #[test]
 fn frame_to_order_allocates_nothing_once_the_book_is_live() {
     assert!(is_installed(), "the counter counts");

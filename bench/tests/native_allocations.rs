@@ -2,26 +2,27 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use spinbook_bench::pipeline::{Ours, Pipeline};
-use spinbook_bench::receive::{LAYOUTS, MESSAGE_BYTES_MAX, lines, server_frame};
-use spinbook_bench::send::{encoding, orders, sealing, signing, whole};
+use spinbook_bench::order_lane::OrderLane;
+use spinbook_bench::receive::{LAYOUTS, lines, server_frame};
+use spinbook_bench::send::{encoding, sealing, signing, whole};
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::tls::{Endpoints, take};
+use spinbook_bench::whole_path::WholePath;
+use spinbook_bench::wire::handover::Handover;
 use spinbook_bench::workload::{CHAINS, LineKind, Recording};
-use spinbook_engine::intent::IntentKind;
-use spinbook_engine::types::{OrderId, Stamp};
-use spinbook_feed::frame_buffer::FrameBuffer;
-use spinbook_feed::record::{Opened, PlaintextBuffer};
-use spinbook_feed::venue::binance::decode::ScannerChoice;
-use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
-use spinbook_feed::websocket::{Message, MessageReader, Opcode};
+use spinbook_engine::types::Stamp;
+use spinbook_feed::venue::binance::Product;
 
-static COUNTING: AtomicBool = AtomicBool::new(false);
-static CALLS: AtomicU64 = AtomicU64::new(0);
+// Of this thread alone: the test's runner has a thread that may allocate at any moment. Without a destructor, so that
+// looking at them allocates nothing.
+thread_local! {
+    static COUNTING: Cell<bool> = const { Cell::new(false) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
 
 // SAFETY: the C library's own entry points, with the types that it documents for those without the prefix.
 unsafe extern "C" {
@@ -33,8 +34,8 @@ unsafe extern "C" {
 }
 
 fn called() {
-    if COUNTING.load(Ordering::Relaxed) {
-        CALLS.fetch_add(1, Ordering::Relaxed);
+    if COUNTING.get() {
+        CALLS.set(CALLS.get() + 1);
     }
 }
 
@@ -87,31 +88,27 @@ unsafe extern "C" fn free(pointer: *mut c_void) {
 }
 
 fn count<R>(work: impl FnOnce() -> R) -> u64 {
-    let before = CALLS.load(Ordering::Relaxed);
-    COUNTING.store(true, Ordering::Relaxed);
+    let before = CALLS.get();
+    COUNTING.set(true);
     core::hint::black_box(work());
-    COUNTING.store(false, Ordering::Relaxed);
-    CALLS.load(Ordering::Relaxed) - before
+    COUNTING.set(false);
+    CALLS.get() - before
 }
 
 /// Sealed frames of a recording in, sealed orders out; gives back the calls once the book is live, and the orders.
 fn socket_to_order(recording: &Recording) -> (u64, u64) {
-    let (mut layer, mut server) = Endpoints::new().ours();
-    let mut plaintext = PlaintextBuffer::new(MESSAGE_BYTES_MAX);
-    let mut reader = MessageReader::new(MESSAGE_BYTES_MAX);
-    let mut ours = Ours::new(recording, ScannerChoice::Best);
-    let (mut side, _) = orders(recording.product);
-    side.prepare(&[recording.instrument]);
-    let (mut frame, mut buffer) = (FrameBuffer::new(), recording.frames.buffer());
-    let (mut calls, mut sent, mut live, mut wire) = (0, 0, false, Vec::new());
+    let endpoints = Endpoints::new();
+    let ((market, mut server), (orders, _)) = (endpoints.ours(), endpoints.ours());
+    let mut path = WholePath::new(recording, market, orders);
+    let mut buffer = recording.frames.buffer();
+    let (mut calls, mut live, mut wire) = (0, false, Vec::new());
     for (line, kind) in recording.kinds.iter().enumerate() {
-        let now = recording.received[line];
-        let stamp = Stamp { wall: now, tsc: 0 };
+        let stamp = Stamp { wall: recording.received[line], tsc: 0 };
         match kind {
             LineKind::Other => continue,
             LineKind::Snapshot => {
                 let length = recording.frames.copy_to(line, &mut buffer);
-                ours.snapshot(&mut buffer, length, stamp);
+                path.snapshot(&mut buffer, length, stamp);
                 live = true;
                 continue;
             }
@@ -120,49 +117,50 @@ fn socket_to_order(recording: &Recording) -> (u64, u64) {
         wire.clear();
         server.writer().write_all(&server_frame(recording.frames.frame(line))).expect("memory takes all");
         take(&mut server, &mut wire);
-        let called = count(|| {
-            layer.receive_space()[..wire.len()].copy_from_slice(&wire);
-            layer.received(wire.len());
-            while layer.open_next(&mut plaintext).expect("the server's record") != Opened::NeedMore {
-                while let Some(message) = reader.next(&mut plaintext).expect("a sound frame") {
-                    if let Message::Text { padded, length } = message {
-                        ours.frame(padded, length, stamp);
-                    }
-                }
-            }
-            ours.trader().answer(now, |intent| {
-                sent += 1;
-                let instrument = &recording.instrument;
-                let request = match intent.kind {
-                    IntentKind::Cancel => {
-                        Request::Cancel(OrderName { instrument, order: intent.order, venue_order: 0 })
-                    }
-                    _ => Request::Place(NewOrder {
-                        instrument,
-                        order: if intent.order == OrderId::NONE { OrderId::new(1, 1) } else { intent.order },
-                        side: intent.side,
-                        tick: intent.tick,
-                        lots: intent.lots,
-                        time_in_force: intent.time_in_force,
-                    }),
-                };
-                let length = side
-                    .encode_prepared(RequestId(sent), &request, now, frame.payload())
-                    .expect("the instrument was prepared");
-                let record = frame.seal(&mut layer, Opcode::Text, length, [1, 2, 3, 4]);
-                core::hint::black_box(record.expect("a small record"));
-            });
-        });
+        let called = count(|| path.read(&wire, stamp));
         if live {
             calls += called;
         }
     }
-    (calls, sent)
+    (calls, path.sent())
 }
 
-/// One test, because the counter sees the whole process.
+/// Calls from decisions to their orders' bytes in the kernel, over a real socket.
+fn decision_to_kernel(product: Product) -> u64 {
+    let mut handover = Handover::open(product).expect("the gateway trades");
+    let mut calls = 0;
+    // The first orders may size buffers; behind them masking keys are drawn several times.
+    for round in 0..1_500 {
+        let called = count(|| handover.send().expect("sent"));
+        calls += if round < 300 { 0 } else { called };
+        handover.settle().expect("refused");
+    }
+    calls
+}
+
+/// Intents in, sealed records out, through the gateway itself; gives back the calls once it is warm.
+fn intent_to_record(product: Product) -> u64 {
+    let mut lane = OrderLane::new(product);
+    let mut calls = 0;
+    for round in 0..3_000 {
+        let placed = count(|| lane.place());
+        let request = lane.answer();
+        assert_eq!(request["method"], "order.place");
+        let cancelled = count(|| lane.cancel());
+        let request = lane.answer();
+        assert_eq!(request["method"], "order.cancel");
+        if round >= 500 {
+            calls += placed + cancelled;
+        }
+    }
+    calls
+}
+
 #[test]
 fn records_and_orders_call_no_malloc() {
+    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+        assert_eq!(intent_to_record(product), 0, "{product:?}: intent to record");
+    }
     for shape in Shape::ALL {
         let recording = Recording::synthetic(shape, 60, 500, 4);
         let (calls, sent) = socket_to_order(&recording);
@@ -201,6 +199,9 @@ fn records_and_orders_call_no_malloc() {
             }
         }
         assert!(peers > 0, "{}: libraries that allocate are seen to", layout.name);
+    }
+    for product in Product::ALL {
+        assert_eq!(decision_to_kernel(product), 0, "{}, from decision to kernel", product.name());
     }
     let ours = [encoding().remove(1), signing().remove(1), sealing().remove(1), whole()];
     for mut step in ours {

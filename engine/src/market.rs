@@ -3,7 +3,7 @@
 use crate::book::{Book, BookFault, BookState};
 use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
 use crate::limits::FAR_LEVELS_MAX;
-use crate::touch::{Touch, TouchHistory};
+use crate::touch::{Compared, Touch, TouchHistory};
 use crate::types::{Level, Nanos, Side, Tick};
 
 /// What happened on one instrument since the start.
@@ -168,17 +168,10 @@ impl Market {
         self.counters.levels += (bids.len() + asks.len()) as u64;
         self.depth_received_last = event.received.wall;
         self.at_depth_message = true;
-        let mut checked = 0;
-        let mut matched = 0;
-        for touch in self.touches.with_sequence(event.sequence) {
-            checked += 1;
-            matched += u64::from(touch.agrees_with(self.book.best_bid(), self.book.best_ask()));
-        }
-        if checked > 0 {
-            let answer = self.judge_touches(checked, matched);
-            if answer != Answer::Ok {
-                return answer;
-            }
+        let compared = self.touches.compare(event.sequence, self.book.best_bid(), self.book.best_ask());
+        let answer = self.judge_touches(compared);
+        if answer != Answer::Ok {
+            return answer;
         }
         self.judge_crossed()
     }
@@ -198,7 +191,7 @@ impl Market {
             return Answer::Ok;
         }
         let matched = touch.agrees_with(self.book.best_bid(), self.book.best_ask());
-        self.judge_touches(1, u64::from(matched))
+        self.judge_touches(Compared { checked: 1, matched: u64::from(matched) })
     }
 
     #[inline]
@@ -227,10 +220,10 @@ impl Market {
 
     /// A best bid/ask with the book's own update id must be the book's.
     #[inline]
-    fn judge_touches(&mut self, checked: u64, matched: u64) -> Answer {
-        self.counters.bbo_checked += checked;
-        self.counters.bbo_matched += matched;
-        if checked == matched {
+    fn judge_touches(&mut self, compared: Compared) -> Answer {
+        self.counters.bbo_checked += compared.checked;
+        self.counters.bbo_matched += compared.matched;
+        if compared.checked == compared.matched {
             return Answer::Ok;
         }
         self.give_up(LostReason::TouchMismatch);

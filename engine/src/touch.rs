@@ -38,8 +38,24 @@ impl Touch {
     #[inline]
     #[must_use]
     pub fn agrees_with(&self, bid: Option<Level>, ask: Option<Level>) -> bool {
-        self.bid == bid && self.ask == ask
+        is_same(self.bid, bid) & is_same(self.ask, ask)
     }
+}
+
+/// Equality without a branch on any of the values.
+#[inline]
+fn is_same(one: Option<Level>, other: Option<Level>) -> bool {
+    let (a, b) = (one.unwrap_or_default(), other.unwrap_or_default());
+    (one.is_some() == other.is_some()) & (a.tick == b.tick) & (a.lots == b.lots)
+}
+
+/// What a comparison with the remembered touches found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Touches with the update id.
+    pub checked: u64,
+    /// Of these, the ones that agree.
+    pub matched: u64,
 }
 
 /// The last [`TOUCH_HISTORY`] touches of one instrument: a touch often comes before the depth message it belongs to.
@@ -90,41 +106,59 @@ impl TouchHistory {
         }
     }
 
-    /// Every remembered touch with this update id, the oldest first; none for id zero, which is no id.
+    /// How many of the remembered touches have this update id, and how many of those agree with a best bid and ask;
+    /// id zero is no id.
+    ///
+    /// A depth message mostly meets one of the last touches or none, and which is as good as random: so the last ones
+    /// are all looked at, side by side and without a branch on what is found.
     #[inline]
-    pub fn with_sequence(&self, sequence: u64) -> impl Iterator<Item = &Touch> {
-        let held = self.count.min(TOUCH_HISTORY as u64);
-        let oldest = self.count - held;
-        let range = match self.newest {
-            Some(newest) if sequence != 0 && sequence <= newest.sequence => {
-                if self.ordered >= held {
-                    self.range_of(oldest, sequence)
-                } else {
-                    oldest..self.count
-                }
-            }
-            _ => 0..0,
-        };
-        range.map(place_of).filter(move |&place| self.sequences[place] == sequence).map(|place| &self.touches[place])
+    #[must_use]
+    pub fn compare(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
+        let place_before = |back: u64| place_of(self.count.wrapping_sub(back));
+        let found = (1..=LOOKED_AT)
+            .fold(0, |found, back| found | u32::from(self.sequences[place_before(back)] == sequence) << back);
+        // Beyond them there is none if they ascend and begin below the id, as what is not held does with zero.
+        let is_all = self.ordered >= self.count.min(TOUCH_HISTORY as u64)
+            && self.sequences[place_before(LOOKED_AT)] < sequence
+            && found & found.wrapping_sub(1) == 0;
+        if !is_all {
+            return self.compare_all(sequence, bid, ask);
+        }
+        let back = u64::from(found.trailing_zeros());
+        let agrees = self.touches[place_before(back)].agrees_with(bid, ask);
+        Compared { checked: u64::from(found != 0), matched: u64::from((found != 0) & agrees) }
     }
 
-    /// The numbers of the touches with an update id, where all that are held ascend.
-    #[inline]
-    fn range_of(&self, oldest: u64, sequence: u64) -> core::ops::Range<u64> {
-        let (mut low, mut high) = (oldest, self.count);
-        while low < high {
-            let middle = (low + high) / 2;
-            if self.sequences[place_of(middle)] < sequence {
-                low = middle + 1;
-            } else {
-                high = middle;
+    /// [`TouchHistory::compare`] with every touch that is held.
+    #[inline(never)]
+    fn compare_all(&self, sequence: u64, bid: Option<Level>, ask: Option<Level>) -> Compared {
+        let mut compared = Compared::default();
+        if sequence == 0 {
+            return compared;
+        }
+        let held = self.count.min(TOUCH_HISTORY as u64);
+        let mut numbers = self.count - held..self.count;
+        if self.ordered >= held {
+            // They ascend: the search halves.
+            let mut above = numbers.end;
+            while numbers.start < above {
+                let middle = (numbers.start + above) / 2;
+                if self.sequences[place_of(middle)] < sequence {
+                    numbers.start = middle + 1;
+                } else {
+                    above = middle;
+                }
             }
         }
-        let mut end = low;
-        while end < self.count && self.sequences[place_of(end)] == sequence {
-            end += 1;
+        for place in numbers.map(place_of) {
+            if self.sequences[place] == sequence {
+                compared.checked += 1;
+                compared.matched += u64::from(self.touches[place].agrees_with(bid, ask));
+            } else if self.ordered >= held {
+                break;
+            }
         }
-        low..end
+        compared
     }
 
     /// The touch with the highest update id so far; where the venue gives none, the last.
@@ -143,6 +177,11 @@ impl TouchHistory {
     }
 }
 
+/// How many of the last touches [`TouchHistory::compare`] looks at before it looks at all of them.
+const LOOKED_AT: u64 = 8;
+
+const _: () = assert!(TOUCH_HISTORY.is_power_of_two() && LOOKED_AT < 32 && LOOKED_AT as usize <= TOUCH_HISTORY);
+
 /// Where the touch of a number is kept.
 #[inline]
 const fn place_of(number: u64) -> usize {
@@ -154,12 +193,13 @@ const fn place_of(number: u64) -> usize {
 mod tests {
     use super::*;
 
-    fn touch(sequence: u64, number: i64) -> Touch {
-        Touch { sequence, event_time: Nanos(number), ..Touch::default() }
+    fn level(number: u64) -> Option<Level> {
+        let level = |tick| Level { tick: crate::types::Tick(tick), lots: crate::types::Lots(1) };
+        [None, Some(level(0)), Some(level(1))][number as usize % 3]
     }
 
     #[test]
-    fn the_search_finds_what_a_look_at_every_touch_finds() {
+    fn the_comparison_finds_what_a_look_at_every_touch_finds() {
         let mut random = 0x9e37_79b9_u64;
         println!("seed {random}");
         let mut next = move |below: u64| {
@@ -168,7 +208,7 @@ mod tests {
         };
         let mut history = TouchHistory::new();
         let mut all = std::collections::VecDeque::new();
-        let (mut sequence, mut found) = (100, 0);
+        let (mut sequence, mut found, mut agreed, mut several) = (100, 0, 0, 0);
         for number in 0..40_000 {
             sequence = match next(400) {
                 0 => sequence - next(30).min(sequence),
@@ -179,17 +219,24 @@ mod tests {
                 history.clear();
                 all.clear();
             }
-            history.remember(touch(sequence, number));
-            all.push_back(touch(sequence, number));
+            let touch = Touch { bid: level(next(3)), ask: level(next(3)), sequence, event_time: Nanos(number) };
+            history.remember(touch);
+            all.push_back(touch);
             if all.len() > TOUCH_HISTORY {
                 all.pop_front();
             }
             let wanted = (sequence + next(4)).saturating_sub(next(80));
-            let slow: Vec<Touch> = all.iter().filter(|held| held.sequence == wanted && wanted != 0).copied().collect();
-            let fast: Vec<Touch> = history.with_sequence(wanted).copied().collect();
-            assert_eq!(fast, slow, "touch {number}, id {wanted}");
-            found += fast.len();
+            let (bid, ask) = (level(next(3)), level(next(3)));
+            let of_id = || all.iter().filter(|held| held.sequence == wanted && wanted != 0);
+            let slow = Compared {
+                checked: of_id().count() as u64,
+                matched: of_id().filter(|held| held.bid == bid && held.ask == ask).count() as u64,
+            };
+            assert_eq!(history.compare(wanted, bid, ask), slow, "touch {number}, id {wanted}");
+            found += slow.checked;
+            agreed += slow.matched;
+            several += u64::from(slow.checked > 1);
         }
-        assert!(found > 1_000, "{found}");
+        assert!(found > 1_000 && agreed > 100 && several > 100, "{found} {agreed} {several}");
     }
 }

@@ -5,10 +5,11 @@ mod exchange_common;
 use exchange_common::{HMAC_KEY, Lab, START, code, credentials, settings};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::faults::{FaultPlan, Faults};
 use spinbook_feed::sim::market::Synthetic;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::exchange_side::{ConnectionId, ExchangeSide};
+use spinbook_feed::venue::exchange_world::{FrameFate, FrameKind, RequestFate, RequestKind};
 
 const SPOT: Product = Product::BinanceSpot;
 const USDM: Product = Product::BinanceUsdm;
@@ -81,6 +82,39 @@ fn a_silence_is_a_span_without_a_stream_while_others_go_on() {
     assert_eq!(depths, 0);
     assert!(touches > 20);
     assert!(count(&mut lab, 1000).0 > 5);
+}
+
+#[test]
+fn faults_may_wait_until_orders_were_requested() {
+    let mut faults = Faults::new(
+        plan(json!({
+            "frames": [{"nth": 2, "action": "drop", "after_orders": 1}],
+            "silences": [{"after_ms": 100, "for_ms": 100, "stream": "trade", "after_orders": 1}],
+            "requests": [{"on": "snapshot", "nth": 1, "action": "lose_reply", "after_orders": 2}],
+            "cut_after_frames": 3,
+            "cut_after_orders": 2,
+        })),
+        Nanos::ZERO,
+    );
+    let at = Nanos::from_millis;
+    let depth = |faults: &mut Faults| faults.frame(FrameKind::Depth, "BTCUSDT", at(5_000));
+    let trade = |faults: &mut Faults, ms| faults.frame(FrameKind::Trade, "BTCUSDT", at(ms));
+    // Before the first order nothing counts and nothing happens.
+    for _ in 0..5 {
+        assert_eq!(depth(&mut faults), FrameFate::Relay);
+    }
+    assert_eq!(trade(&mut faults, 150), FrameFate::Relay);
+    assert!(!faults.cut(50));
+    assert_eq!(faults.request(RequestKind::Place), RequestFate::Pass);
+    assert_eq!([(); 3].map(|()| depth(&mut faults)), [FrameFate::Relay, FrameFate::Drop, FrameFate::Relay]);
+    // The silence counts from the first frame after the order, which was at 5 s.
+    assert_eq!([5_050, 5_150, 5_250].map(|ms| trade(&mut faults, ms) == FrameFate::Drop), [false, true, false]);
+    assert_eq!(faults.request(RequestKind::Snapshot), RequestFate::Pass);
+    assert!(!faults.cut(50));
+    assert_eq!(faults.request(RequestKind::Place), RequestFate::Pass);
+    assert_eq!(faults.request(RequestKind::Snapshot), RequestFate::LoseReply);
+    assert_eq!(faults.request(RequestKind::Snapshot), RequestFate::Pass);
+    assert!(!faults.cut(2) && faults.cut(3));
 }
 
 #[test]

@@ -53,9 +53,9 @@ pub enum Verb {
     /// Check the API keys of a configuration: form and file, never printed
     #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
     Keys(KeysArgs),
-    /// Check this machine for low latency: cores, isolation, clock, limits; each finding with its fix
-    #[command(after_help = "Example: spinbook doctor --json")]
-    Doctor,
+    /// Check this machine for low latency: jitter core by core, and each setting to change with its fix
+    #[command(after_help = "Example: spinbook doctor --seconds 10 --hot-core 3")]
+    Doctor(DoctorArgs),
     /// Stop a running engine: cancel every order and halt
     #[command(after_help = "Example: spinbook kill --state-dir state")]
     Kill(KillArgs),
@@ -264,6 +264,17 @@ pub enum KeysAction {
     /// Load every market's credentials, check their file and form, and print what may be printed
     #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
     Check(ConfigCheckArgs),
+}
+
+/// `spinbook doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// How long each core is measured, in seconds; 0 only looks at settings
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub seconds: u64,
+    /// The core meant for engine.hot_core, to check settings against; without it the quietest one measured
+    #[arg(long, value_name = "CORE")]
+    pub hot_core: Option<usize>,
 }
 
 /// `spinbook kill`.

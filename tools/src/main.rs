@@ -12,6 +12,7 @@ mod paper_rig;
 mod report;
 mod signals;
 mod simulated;
+mod start_memory;
 mod state_dir;
 mod topology;
 mod trade;

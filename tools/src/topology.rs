@@ -20,6 +20,7 @@ use spinbook_feed::net::gateway_loop::{
 };
 use spinbook_feed::net::hot_shared::HotShared;
 use spinbook_feed::net::market_line::MarketLine;
+use spinbook_feed::net::memory;
 use spinbook_feed::net::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
 use spinbook_feed::net::threads;
@@ -51,19 +52,24 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Shares out `available` (ascending): the hot thread gets the wanted one, the I/O thread the next where
-    /// there are at least three, everything else the first that is left.
+    /// Shares out `mask` (ascending), the cores this process has anyway: the hot thread gets the wanted one, the I/O
+    /// thread the wanted one or else the next where there are at least three in all, everything else the first that
+    /// is left. A wanted core may lie outside the mask, as isolated ones do, if `can_pin` says so.
     #[must_use]
-    pub fn share(available: &[usize], hot: Option<usize>) -> Cores {
-        let Some(hot) = hot.filter(|core| available.contains(core)) else {
+    pub fn share(mask: &[usize], hot: Option<usize>, io: Option<usize>, can_pin: impl Fn(usize) -> bool) -> Cores {
+        let usable = |core: &usize| mask.contains(core) || can_pin(*core);
+        let Some(hot) = hot.filter(usable) else {
             return Cores { hot: None, io: None, rest: None, io_spins: false };
         };
-        let others: Vec<usize> = available.iter().copied().filter(|core| *core != hot).collect();
-        match others[..] {
-            [] => Cores { hot: Some(hot), io: None, rest: None, io_spins: false },
-            [only] => Cores { hot: Some(hot), io: Some(only), rest: Some(only), io_spins: false },
-            [first, second, ..] => Cores { hot: Some(hot), io: Some(second), rest: Some(first), io_spins: true },
-        }
+        let others: Vec<usize> = mask.iter().copied().filter(|core| *core != hot).collect();
+        let io = io.filter(|core| *core != hot).filter(usable).or(match others[..] {
+            [] => None,
+            [only] => Some(only),
+            [_, second, ..] => Some(second),
+        });
+        // Where nothing else is left the rest runs beside the I/O thread, which then sleeps between turns.
+        let rest = others.iter().copied().find(|core| Some(*core) != io).or(io);
+        Cores { hot: Some(hot), io, rest, io_spins: io.is_some() && io != rest }
     }
 
     /// The core the hot thread gets when nobody named one: the last, if there are two at least.
@@ -175,9 +181,13 @@ where
     let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
     let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || {
         threads::sleep_precisely();
+        memory::touch_stack();
         io_loop.run()
     })?;
-    let hot = threads::spawn("spinbook-hot", cores.hot, warn_unpinned, move || reactor.run())?;
+    let hot = threads::spawn("spinbook-hot", cores.hot, warn_unpinned, move || {
+        memory::touch_stack();
+        reactor.run()
+    })?;
     Ok(Running { hot, io, fetch, hot_shared, io_shared, fetch_stop })
 }
 
@@ -246,13 +256,21 @@ mod tests {
 
     #[test]
     fn cores_are_shared_out() {
-        let two = Cores::share(&[0, 1], Some(1));
+        let share = |mask: &[usize], hot, io| Cores::share(mask, hot, io, |core| core == 8 || core == 9);
+        let two = share(&[0, 1], Some(1), None);
         assert_eq!(two, Cores { hot: Some(1), io: Some(0), rest: Some(0), io_spins: false });
-        let four = Cores::share(&[0, 1, 2, 3], Some(3));
+        let four = share(&[0, 1, 2, 3], Some(3), None);
         assert_eq!(four, Cores { hot: Some(3), io: Some(1), rest: Some(0), io_spins: true });
-        assert_eq!(Cores::share(&[0], Some(0)).rest, None);
-        assert_eq!(Cores::share(&[0, 1], Some(7)).hot, None);
-        assert_eq!(Cores::share(&[0, 1], None).hot, None);
+        assert_eq!(share(&[0, 1, 2, 3], Some(3), Some(2)), Cores { io: Some(2), ..four });
+        assert_eq!(share(&[0, 1, 2, 3], Some(3), Some(0)), Cores { io: Some(0), rest: Some(1), ..four });
+        assert_eq!(share(&[0, 1, 2, 3], Some(3), Some(3)), four, "the hot core is nobody else's");
+        // Isolated cores are not in the mask.
+        let isolated = Cores { hot: Some(9), io: Some(8), rest: Some(0), io_spins: true };
+        assert_eq!(share(&[0, 1], Some(9), Some(8)), isolated);
+        assert_eq!(share(&[0], Some(9), None), Cores { hot: Some(9), io: Some(0), rest: Some(0), io_spins: false });
+        assert_eq!(share(&[0], Some(0), None).rest, None);
+        assert_eq!(share(&[0, 1], Some(7), None).hot, None);
+        assert_eq!(share(&[0, 1], None, None).hot, None);
         assert_eq!(Cores::default_hot(&[0, 1]), Some(1));
         assert_eq!(Cores::default_hot(&[0]), None);
     }

@@ -255,16 +255,38 @@ fn keys_are_checked_and_never_printed() {
 fn doctor_examines_and_each_warning_has_its_fix() {
     let folder = folder();
     let output = spinbook(folder.path(), &["doctor", "--json"]);
-    assert_eq!(code(&output), 0);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(err(&output).contains("measuring core"), "it takes longer than a second: {}", err(&output));
     let value = object(&output);
     let findings = value["findings"].as_array().expect("an array");
-    assert!(findings.len() >= 12);
+    assert!(findings.len() >= 29);
     for finding in findings {
-        let warns = finding["status"] == "warn";
-        assert!(warns || finding["status"] == "ok", "{finding}");
-        assert_eq!(warns, finding["fix"].is_string(), "{finding}");
+        let status = finding["status"].as_str().expect("a word");
+        assert!(["ok", "warn", "unknown"].contains(&status), "{finding}");
+        assert_eq!(status == "warn", finding["fix"].is_string(), "{finding}");
     }
-    assert!(out(&spinbook(folder.path(), &["doctor"])).contains("checks"));
+    let jitter = &value["jitter"];
+    let cores = jitter["cores"].as_array().expect("an array");
+    let is_measured = |core: &Value| cores.iter().any(|measured| measured["core"] == *core);
+    assert!(is_measured(&jitter["quietest_core"]) && is_measured(&value["hot_core"]), "{jitter}");
+    for core in cores {
+        assert!(core["measured_ns"].as_u64() >= Some(1_000_000_000), "{core}");
+        assert!(core["gap_p50_ns"].as_u64() <= core["gap_worst_ns"].as_u64(), "{core}");
+    }
+}
+
+#[test]
+fn doctor_without_measuring_looks_at_settings_for_the_core_that_is_meant() {
+    let folder = folder();
+    let output = spinbook(folder.path(), &["doctor", "--seconds", "0", "--hot-core", "0", "--json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let value = object(&output);
+    assert_eq!((value["hot_core"].as_u64(), value["jitter"]["cores"].as_array().map(Vec::len)), (Some(0), Some(0)));
+    let text = out(&spinbook(folder.path(), &["doctor", "--seconds", "0"]));
+    assert!(text.contains("checks") && text.lines().count() > 28, "{text}");
+    let output = spinbook(folder.path(), &["doctor", "--hot-core", "1023"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("--hot-core"), "{}", err(&output));
 }
 
 #[test]

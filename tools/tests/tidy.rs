@@ -115,6 +115,31 @@ fn hot_code_makes_no_banned_call() {
 }
 
 #[test]
+fn hot_code_gets_the_time_and_reads_no_clock() {
+    let good = "//! HOT: x.\nfn f(now: Nanos, stall: Cycles) { g(now, stall.cycles_max) } // Instant::now";
+    for read in [
+        "core::arch::x86_64::_rdtsc()",
+        "__rdtscp(&mut core)",
+        "libc::clock_gettime(0, &mut t)",
+        "Instant::now()",
+        "std::time::SystemTime::now()",
+        "self.begun.elapsed()",
+        "Clock::start()",
+        "self.clock.now()",
+        "clock.wall_drift()",
+        "cycles()",
+    ] {
+        let bad = format!("//! HOT: x.\nfn f() {{ let t = {read}; }}");
+        for path in ["engine/src/risk/mod.rs", "feed/src/session/mod.rs", "feed/src/net/market_line.rs"] {
+            bites(clock_reads, path, &bad, good);
+            bites(clock_reads, path, &bad, &bad.replace("HOT", "COLD"));
+        }
+        assert!(clock_reads(&Source::new("feed/src/net/clock.rs", &bad)).is_empty(), "the clock itself");
+    }
+    check(clock_reads);
+}
+
+#[test]
 fn floats_are_no_prices() {
     bites(
         floats,

@@ -1,25 +1,51 @@
-//! COLD: the gate: counts every stage's instructions under callgrind and holds them to the accepted baseline.
+//! COLD: the gate: counts every stage's instructions under callgrind and holds them to the accepted baseline, and the
+//! wall-clock ratio to the plain pipeline beside it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use spinbook_bench::command::{self, Given};
 use spinbook_bench::gate::{Baseline, Finding, StageCount, compare, instructions_of};
 use spinbook_bench::machine::compiler;
+use spinbook_bench::ratio::{self, ACCEPTED_ATTEMPTS, FLOOR, Ratios};
 use spinbook_bench::stages::{STAGES, needs_recording};
 
-const HELP: &str = "usage: gate [accept --reason TEXT] [--baseline FILE]
+const HELP: &str = "usage: gate [--baseline FILE] [--only STAGE]... [--binary FILE]
+       gate accept --reason TEXT [--baseline FILE] [--only STAGE]... [--binary FILE]
+       gate ratio [--baseline FILE]
 
 Builds the stages for x86-64-v3, counts each one's instructions under valgrind's callgrind, and compares them with
 the accepted baseline (bench/counts/baseline.json). Exit 0: all within 1 %. Exit 1: a stage grew, is new or is gone,
-or the compiler is not the baseline's. Exit 3: nothing could be counted.
+or compiler or processor are not the baseline's. Exit 3: nothing could be counted.
 
-  accept      makes these counts the new baseline; the reason lands in the file";
+  accept      makes these counts and ratios the new baseline; the reason lands in the file
+  ratio       how many times longer the plain pipeline takes for an order, both in one process of the same build:
+              exit 1 if a ratio is below half of the accepted one in every attempt
+  --only      this stage alone (may be given several times); ratios are left as they were accepted
+  --binary    counts this build of the stages, whatever it was compiled for, instead of making one";
+
+/// The processor that the stages are compiled for.
+const PROCESSOR: &str = "x86-64-v3";
+
+enum Job {
+    Hold,
+    /// With its reason.
+    Accept(String),
+    Ratio,
+}
 
 struct Arguments {
-    /// The reason, if these counts are to become the baseline.
-    accept: Option<String>,
+    job: Job,
     baseline: PathBuf,
+    only: Vec<String>,
+    binary: Option<PathBuf>,
+}
+
+/// What was counted, and for which processor.
+struct Counted {
+    stages: BTreeMap<String, StageCount>,
+    processor: String,
 }
 
 fn project() -> PathBuf {
@@ -27,23 +53,33 @@ fn project() -> PathBuf {
 }
 
 fn arguments() -> Result<Option<Arguments>, String> {
-    let mut parsed = Arguments { accept: None, baseline: project().join("bench/counts/baseline.json") };
-    let (mut accept, mut reason) = (false, None);
-    let mut given = std::env::args().skip(1);
+    let baseline = project().join("bench/counts/baseline.json");
+    let mut parsed = Arguments { job: Job::Hold, baseline, only: Vec::new(), binary: None };
+    let (mut accept, mut ratio, mut reason) = (false, false, None);
+    let mut given = Given::here();
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "accept" => accept = true,
-            "--reason" => reason = given.next().filter(|reason| !reason.trim().is_empty()),
-            "--baseline" => parsed.baseline = given.next().ok_or("--baseline needs the name of a file")?.into(),
+            "ratio" => ratio = true,
+            "--reason" => reason = Some(given.value("--reason needs a text")?),
+            "--baseline" => parsed.baseline = given.value("--baseline needs the name of a file")?.into(),
+            "--binary" => parsed.binary = Some(given.value("--binary needs the name of a file")?.into()),
+            "--only" => parsed.only.push(given.value("--only needs the name of a stage")?),
             "--help" | "-h" => return Ok(None),
-            other => return Err(format!("unknown argument {other:?}\n\n{HELP}")),
+            other => return Err(format!("unknown argument {other:?}")),
         }
     }
-    match (accept, reason) {
-        (true, None) => return Err("a new baseline needs its reason: gate accept --reason \"why\"".into()),
-        (false, Some(_)) => return Err("--reason belongs to `gate accept`".into()),
-        (_, reason) => parsed.accept = reason,
+    if let Some(unknown) = parsed.only.iter().find(|name| !STAGES.contains(&name.as_str())) {
+        return Err(format!("there is no stage {unknown:?}; there are {}", STAGES.join(", ")));
     }
+    parsed.job = match (accept, ratio, reason) {
+        (true, true, _) => return Err("accept takes the ratios along: give one of the two".into()),
+        (true, false, None) => return Err("a new baseline needs its reason: gate accept --reason \"why\"".into()),
+        (true, false, Some(reason)) => Job::Accept(reason),
+        (false, _, Some(_)) => return Err("--reason belongs to `gate accept`".into()),
+        (false, true, None) => Job::Ratio,
+        (false, false, None) => Job::Hold,
+    };
     Ok(Some(parsed))
 }
 
@@ -55,7 +91,7 @@ fn build() -> Result<PathBuf, String> {
         .args(["build", "--quiet", "--release", "-p", "spinbook-bench", "--bin", "stages", "--target-dir"])
         .arg(&target)
         .current_dir(project())
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=x86-64-v3")
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("-Ctarget-cpu={PROCESSOR}"))
         .env_remove("RUSTFLAGS")
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
@@ -65,11 +101,10 @@ fn build() -> Result<PathBuf, String> {
     Ok(target.join("release/stages"))
 }
 
-/// Counts one stage; none if its recording is missing.
-fn count(binary: &Path, stage: &str) -> Result<Option<StageCount>, String> {
-    let folder = project().join("target/gate/callgrind");
-    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let file = folder.join(format!("{stage}.out"));
+/// Counts one stage and says what the program was compiled for; none if its recording is missing.
+fn count(binary: &Path, stage: &str) -> Result<Option<(StageCount, String)>, String> {
+    // Its own file for each process: several gates may count at once.
+    let file = std::env::temp_dir().join(format!("spinbook-gate-{}-{stage}.out", std::process::id()));
     let mut out_option = std::ffi::OsString::from("--callgrind-out-file=");
     out_option.push(&file);
     let output = Command::new("valgrind")
@@ -83,6 +118,9 @@ fn count(binary: &Path, stage: &str) -> Result<Option<StageCount>, String> {
         .map_err(|error| {
             format!("valgrind cannot be started ({error}); install it, for example `apt install valgrind`")
         })?;
+    let text = std::fs::read_to_string(&file);
+    // A leftover in the temporary folder is no reason to fail.
+    let _ = std::fs::remove_file(&file);
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         return Err(format!("stage {stage}: {}", String::from_utf8_lossy(&output.stderr).trim()));
@@ -90,12 +128,46 @@ fn count(binary: &Path, stage: &str) -> Result<Option<StageCount>, String> {
     if said.starts_with("skipped") {
         return Ok(None);
     }
-    let units = said.split_whitespace().next().and_then(|text| text.parse().ok());
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    match (units, instructions_of(&text)) {
-        (Some(units), Some(instructions)) if instructions > 0 => Ok(Some(StageCount { units, instructions })),
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+    match (words.first().and_then(|word| word.parse().ok()), words.get(2), instructions_of(&text)) {
+        (Some(units), Some(processor), Some(instructions)) if instructions > 0 => {
+            Ok(Some((StageCount { units, instructions }, (*processor).to_owned())))
+        }
         _ => Err(format!("stage {stage}: callgrind counted nothing")),
     }
+}
+
+/// One attempt at the ratios, in a process of its own.
+fn measure_ratios(binary: &Path) -> Result<Ratios, String> {
+    let output = Command::new(binary).arg("ratio").current_dir(project()).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{}: {error}", binary.display()))?;
+    if !output.status.success() {
+        return Err(format!("ratio: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("ratio: {error}"))
+}
+
+/// Counts all stages that are asked for.
+fn count_all(arguments: &Arguments, binary: &Path) -> Result<Counted, String> {
+    let mut counted = Counted { stages: BTreeMap::new(), processor: String::new() };
+    for stage in STAGES.into_iter().filter(|stage| is_asked_for(arguments, stage)) {
+        match count(binary, stage)? {
+            Some((count, processor)) => {
+                if arguments.binary.is_none() && processor != PROCESSOR {
+                    return Err(format!("the stages were built for {processor}, not for {PROCESSOR}"));
+                }
+                counted.stages.insert(stage.to_owned(), count);
+                counted.processor = processor;
+            }
+            None => println!("{stage}: skipped: no recorded data"),
+        }
+    }
+    Ok(counted)
+}
+
+fn is_asked_for(arguments: &Arguments, stage: &str) -> bool {
+    arguments.only.is_empty() || arguments.only.iter().any(|name| name == stage)
 }
 
 fn read_baseline(file: &Path) -> Result<Option<Baseline>, String> {
@@ -108,21 +180,28 @@ fn read_baseline(file: &Path) -> Result<Option<Baseline>, String> {
     }
 }
 
-fn accept(file: &Path, reason: String, counts: BTreeMap<String, StageCount>) -> Result<(), String> {
+fn accept(arguments: &Arguments, reason: &str, counted: Counted, binary: &Path) -> Result<(), String> {
+    let file = &arguments.baseline;
     let before = read_baseline(file)?;
-    let mut stages = counts;
-    let mut reasons = Vec::new();
+    let Counted { mut stages, processor } = counted;
+    let (mut reasons, mut ratios) = (Vec::new(), Ratios::new());
     if let Some(before) = before {
-        // Counts of stages that could not run here stay, if they are of the same compiler.
-        if before.compiler == compiler() {
-            for (stage, count) in before.stages.into_iter().filter(|(stage, _)| needs_recording(stage)) {
+        // Counts of stages that could not run here or were not asked for stay, if they are of the same build.
+        if before.is_of_another(&compiler(), &processor).is_none() {
+            let kept = |stage: &String| needs_recording(stage) || !is_asked_for(arguments, stage);
+            for (stage, count) in before.stages.into_iter().filter(|(stage, _)| kept(stage)) {
                 stages.entry(stage).or_insert(count);
             }
         }
         reasons = before.reasons;
+        ratios = before.ratios;
+    }
+    if arguments.only.is_empty() {
+        let attempts = (0..ACCEPTED_ATTEMPTS).map(|_| measure_ratios(binary)).collect::<Result<Vec<_>, _>>()?;
+        ratios.extend(ratio::to_accept(&attempts));
     }
     reasons.push(format!("{}: {reason}", compiler()));
-    let baseline = Baseline { compiler: compiler(), reasons, stages };
+    let baseline = Baseline { compiler: compiler(), processor, reasons, stages, ratios };
     let mut text = serde_json::to_string_pretty(&baseline).map_err(|error| error.to_string())?;
     text.push('\n');
     if let Some(folder) = file.parent() {
@@ -132,72 +211,79 @@ fn accept(file: &Path, reason: String, counts: BTreeMap<String, StageCount>) -> 
 }
 
 /// Prints the comparison and says whether the gate opens.
-fn judge(baseline: &Baseline, counts: &BTreeMap<String, StageCount>) -> bool {
+fn judge(arguments: &Arguments, baseline: &Baseline, counted: &Counted) -> bool {
     let mut open = true;
-    if baseline.compiler != compiler() {
-        println!("the baseline is of {}, this is {}: accept a new one", baseline.compiler, compiler());
+    if let Some(why) = baseline.is_of_another(&compiler(), &counted.processor) {
+        println!("{why}");
         open = false;
     }
-    for (stage, finding) in compare(baseline, counts, needs_recording) {
-        let per_unit = counts.get(&stage).map_or(f64::NAN, |count| count.per_unit());
+    let optional = |stage: &str| needs_recording(stage) || !is_asked_for(arguments, stage);
+    for (stage, finding) in compare(baseline, &counted.stages, optional) {
+        let per_unit = counted.stages.get(&stage).map_or(f64::NAN, |count| count.per_unit());
         let verdict = match &finding {
             Finding::Held(percent) => format!("{percent:+.2} %"),
             Finding::Grew(percent) => format!("{percent:+.2} %: more than 1 % over the baseline"),
             Finding::New => "not in the baseline, or with another number of units: accept a new one".into(),
             Finding::Gone => "in the baseline but no stage any more: accept a new one".into(),
         };
-        println!("{stage:24} {per_unit:10.1} instructions a unit  {verdict}");
+        println!("{stage:28} {per_unit:10.1} instructions a unit  {verdict}");
         open &= !finding.fails();
     }
     open
 }
 
-fn run(arguments: Arguments) -> Result<bool, String> {
-    let binary = build()?;
-    let mut counts = BTreeMap::new();
-    for stage in STAGES {
-        match count(&binary, stage)? {
-            Some(count) => {
-                counts.insert(stage.to_owned(), count);
+/// Measures the ratios and says whether none is a loss.
+fn hold_ratios(baseline: &Baseline, binary: &Path) -> Result<bool, String> {
+    let mut open = true;
+    let verdicts = ratio::judge(&baseline.ratios, || measure_ratios(binary))?;
+    if verdicts.is_empty() {
+        println!("ratio: skipped: no recorded data");
+    }
+    for verdict in verdicts {
+        let said = match (verdict.measured, verdict.accepted) {
+            (Some(measured), Some(accepted)) => {
+                let floor = accepted * FLOOR;
+                let held = if verdict.fails() { "LOST: below in every attempt" } else { "held" };
+                format!("{measured:6.2}x  accepted {accepted:.2}x, at least {floor:.2}x: {held}")
             }
-            None => println!("{stage}: skipped: no recorded data"),
-        }
+            (Some(measured), None) => format!("{measured:6.2}x  not in the baseline: accept a new one"),
+            (None, _) => "skipped: no recorded data".into(),
+        };
+        println!("{:28} plain over ours {said}", verdict.name);
+        open &= !verdict.fails();
     }
-    if let Some(reason) = arguments.accept {
-        for (stage, count) in &counts {
-            println!("{stage:24} {:10.1} instructions a unit", count.per_unit());
+    Ok(open)
+}
+
+fn run(arguments: Arguments) -> Result<bool, String> {
+    let missing = || {
+        println!("there is no baseline at {}: gate accept --reason \"first\"", arguments.baseline.display());
+        Ok(false)
+    };
+    let binary = arguments.binary.clone().map_or_else(build, Ok)?;
+    match &arguments.job {
+        Job::Ratio => {
+            let baseline = read_baseline(&arguments.baseline)?;
+            baseline.map_or_else(missing, |baseline| hold_ratios(&baseline, &binary))
         }
-        accept(&arguments.baseline, reason, counts)?;
-        println!("accepted as the baseline for {}", compiler());
-        return Ok(true);
-    }
-    match read_baseline(&arguments.baseline)? {
-        Some(baseline) => Ok(judge(&baseline, &counts)),
-        None => {
-            println!("there is no baseline at {}: gate accept --reason \"first\"", arguments.baseline.display());
-            Ok(false)
+        Job::Hold => {
+            let counted = count_all(&arguments, &binary)?;
+            let baseline = read_baseline(&arguments.baseline)?;
+            baseline.map_or_else(missing, |baseline| Ok(judge(&arguments, &baseline, &counted)))
+        }
+        Job::Accept(reason) => {
+            let counted = count_all(&arguments, &binary)?;
+            for (stage, count) in &counted.stages {
+                println!("{stage:28} {:10.1} instructions a unit", count.per_unit());
+            }
+            let processor = counted.processor.clone();
+            accept(&arguments, reason, counted, &binary)?;
+            println!("accepted as the baseline for {}, {processor}", compiler());
+            Ok(true)
         }
     }
 }
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::from(3)
-        }
-    }
+    command::run(HELP, arguments(), run)
 }

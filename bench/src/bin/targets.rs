@@ -1,7 +1,7 @@
 //! COLD: measures every ratio, prints each beside its target, and writes BENCHMARKS.md on request.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use spinbook_bench::alloc::CountingAllocator;
 use spinbook_bench::machine::{Machine, Noise, NoiseMeter};
@@ -10,12 +10,14 @@ use spinbook_bench::measure::{
 };
 use spinbook_bench::percentiles::{Class, histogram_of};
 use spinbook_bench::pipeline::Outcome;
+use spinbook_bench::plot::Plot;
 use spinbook_bench::receive;
-use spinbook_bench::report::Report;
+use spinbook_bench::report::{self, Report};
 use spinbook_bench::send;
 use spinbook_bench::targets::targets;
+use spinbook_bench::wire::{self, figures::WireFigures};
 use spinbook_bench::workload::{CHAINS, Recording};
-use spinbook_bench::{plot, ring, threads};
+use spinbook_bench::{peers, ring, threads};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -24,11 +26,13 @@ const HELP: &str = "usage: targets [FILES...] [--json] [--write BENCHMARKS.md] [
 
 Measures every ratio and prints each beside its target.
 
-  FILES     one chain of recordings to measure on, instead of the recorded Binance chains
+  FILES     one chain of recordings to measure on, instead of the recorded Binance chains; what does not need a
+            recording is measured all the same
   --json    prints the whole report as one JSON object
   --write   writes the report as Markdown to this file, and its plots to bench/plots beside it
   --quick   few rounds: shows that everything runs, its figures are rough
-  --no-peers  leaves out bench/peers, which takes minutes to build the first time";
+  --no-peers  leaves out bench/peers (other people's books, sonic-rs, rtrb), which takes minutes to build
+              the first time and then needs a network";
 
 /// Frame-to-order times by recording.
 type Outcomes = Vec<(String, Outcome)>;
@@ -77,10 +81,9 @@ fn recordings(files: &[PathBuf], skipped: &mut Vec<String>) -> Result<Vec<Record
     Ok(found)
 }
 
-fn say(arguments: &Arguments, what: &str) {
-    if !arguments.json {
-        eprintln!("measuring {what}");
-    }
+/// Progress, on stderr, where it does not meet the report.
+fn say(what: &str) {
+    eprintln!("measuring {what}");
 }
 
 /// Figures and outcomes of everything that one thread measures.
@@ -88,26 +91,30 @@ fn measure_alone(arguments: &Arguments, effort: Effort) -> Result<(Figures, Outc
     let none = |_: &_| Vec::new();
     let mut figures = Figures::default();
     let mut outcomes = Vec::new();
-    say(arguments, "decode, synthetic sizes");
+    say("decode, synthetic sizes");
     figures.decode = decode_synthetic(effort, &none)?;
     let recordings = recordings(&arguments.files, &mut figures.skipped)?;
     for recording in &recordings {
-        say(arguments, &format!("decode, {}", recording.name));
+        say(&format!("decode, {}", recording.name));
         figures.decode.extend(decode_recorded(recording, effort, &none)?);
-        say(arguments, &format!("book, {}", recording.name));
+        say(&format!("book, {}", recording.name));
         match book_table(recording, effort) {
             Ok(table) => figures.book.push(table),
             Err(why) => figures.skipped.push(format!("book, {}: {why}", recording.name)),
         }
-        say(arguments, &format!("frame to order, {}", recording.name));
-        let outcome = path_outcome(recording, effort)?;
-        figures.path.push(path_table(recording, &outcome));
-        outcomes.push((recording.name.clone(), outcome));
+        say(&format!("frame to order, {}", recording.name));
+        match path_outcome(recording, effort) {
+            Ok(outcome) => {
+                figures.path.push(path_table(recording, &outcome));
+                outcomes.push((recording.name.clone(), outcome));
+            }
+            Err(why) => figures.skipped.push(format!("frame to order, {why}")),
+        }
     }
     let rounds = if arguments.quick { 9 } else { 101 };
-    say(arguments, "receive");
+    say("receive");
     figures.receive = receive::LAYOUTS.into_iter().map(|layout| receive::measure(layout, rounds)).collect();
-    say(arguments, "send");
+    say("send");
     figures.send = send::tables(rounds);
     Ok((figures, outcomes))
 }
@@ -120,49 +127,41 @@ fn measure(arguments: &Arguments) -> Result<(Figures, Outcomes, Noise), String> 
         (measured, meter.stop())
     });
     let (mut figures, outcomes) = measured?;
-    say(arguments, "rings");
+    say("rings");
     if threads::cores().len() >= 2 {
         figures.ring = Some(ring_table(&ring::Kind::usual(), effort));
     } else {
         figures.skipped.push("ring: it takes two cores".into());
     }
-    if arguments.no_peers || !arguments.files.is_empty() {
-        figures.skipped.push("bench/peers: not asked for".into());
-    } else {
-        match peers(arguments) {
-            Ok(peers) => (figures.decode_native, figures.ring_native) = (peers.decode, peers.ring),
-            Err(why) => figures.skipped.push(format!("bench/peers: {why}")),
+    figures.wire = wire::figures::measure(&arguments.files, arguments.quick, &say);
+    let peers = if arguments.no_peers { Err("left out by --no-peers".into()) } else { peers(arguments) };
+    match peers {
+        Ok(peers) => {
+            (figures.decode_native, figures.book_native, figures.ring_native) = (peers.decode, peers.book, peers.ring);
+        }
+        Err(why) => {
+            figures.skipped.push(format!("other people's books, sonic-rs among the decoders, rtrb: {why}"));
+            figures.peers_missing = Some(why);
         }
     }
     Ok((figures, outcomes, noise))
 }
 
-/// What bench/peers measures, built and started in its own folder for its own flags.
+/// What bench/peers measures. Its first build takes minutes: what the compiler does is told meanwhile.
 fn peers(arguments: &Arguments) -> Result<PeerFigures, String> {
-    say(arguments, "bench/peers, which is built first");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["run", "--release", "--quiet", "--", "--json"]);
-    if arguments.quick {
-        command.arg("--quick");
-    }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-    let output = command
-        .current_dir(folder)
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("CARGO_TARGET_DIR")
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !output.status.success() {
-        return Err("it does not build or run".into());
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("its output is not understood: {error}"))
+    let folder = peers::folder();
+    say("bench/peers, which is built first: minutes the first time, the last crate alone takes one");
+    peers::build(&folder, &mut |line| eprintln!("  {}", line.trim()))?;
+    say("bench/peers");
+    peers::run(&folder, &arguments.files, arguments.quick)
 }
 
 /// One plot a recording, in `bench/plots` beside the report.
-fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(String, String)>, String> {
+fn write_plots(
+    report: &Path,
+    outcomes: &[(String, Outcome)],
+    wire: &WireFigures,
+) -> Result<Vec<(String, String)>, String> {
     let folder = report.parent().unwrap_or(Path::new("")).join("bench/plots");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut plots = Vec::new();
@@ -172,17 +171,23 @@ fn write_plots(report: &Path, outcomes: &[(String, Outcome)]) -> Result<Vec<(Str
         let curves: Vec<_> = outcome.times.iter().map(|times| (times.name.clone(), curve(times))).collect();
         let file = format!("frame_to_order_{}.svg", name.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
         let path = folder.join(&file);
-        let drawn = plot::svg(&format!("Frame to order, depth frames, {name}"), &curves);
-        std::fs::write(&path, drawn).map_err(|error| format!("{}: {error}", path.display()))?;
+        let plot = Plot {
+            title: &format!("Frame to order: {name}, depth frames"),
+            subtitle: &Plot::samples(frames.len(), outcome.times[0].rounds.len()),
+            curves: &curves,
+            compared: Some((1, 0)),
+        };
+        std::fs::write(&path, plot.svg()).map_err(|error| format!("{}: {error}", path.display()))?;
         plots.push((name.clone(), format!("bench/plots/{file}")));
     }
+    plots.extend(wire.write_plots(&folder, "bench/plots")?);
     Ok(plots)
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let (figures, outcomes, noise) = measure(arguments)?;
     let plots = match &arguments.write {
-        Some(file) => write_plots(file, &outcomes)?,
+        Some(file) => write_plots(file, &outcomes, &figures.wire)?,
         None => Vec::new(),
     };
     let report = Report {
@@ -198,9 +203,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
     if arguments.json {
         let text = serde_json::to_string(&report).map_err(|error| error.to_string())?;
-        println!("{text}");
+        report::print(&format!("{text}\n"));
     } else {
-        print!("{}", report.text());
+        report::print(&report.text());
     }
     Ok(())
 }

@@ -8,8 +8,15 @@
 //! then, and from then on only repaired where levels came or went.
 
 use core::cell::RefCell;
+use core::ops::Range;
 
 use super::ladder::KEY_NONE;
+
+/// Where a slice lies in memory.
+pub(crate) fn addresses_of<T>(slice: &[T]) -> Range<usize> {
+    let pointers = slice.as_ptr_range();
+    pointers.start.expose_provenance()..pointers.end.addr()
+}
 
 /// Places of the index while the store holds few levels.
 const PLACES_MIN: usize = 1 << 12;
@@ -166,6 +173,11 @@ impl Far {
     /// Bytes of its storage.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of_val(&*self.slots) + size_of_val(&*self.index) + size_of_val(&*self.order.borrow().keys)
+    }
+
+    /// Where the two parts of it lie that updates search: slots and index.
+    pub(crate) fn address_ranges(&self) -> [Range<usize>; 2] {
+        [addresses_of(&self.slots), addresses_of(&self.index)]
     }
 
     /// A key's own place in the index.

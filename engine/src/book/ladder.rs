@@ -8,10 +8,9 @@
 //! strip that enters comes from it. After [`Ladder::write`] no far level is better than the window, unless it says
 //! that there was no room.
 
-use core::cell::Cell;
-
-use super::far::Far;
+use super::far::{Far, addresses_of};
 use super::occupancy::Occupancy;
+use super::top::{KnownTop, Top};
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
@@ -36,33 +35,8 @@ pub(crate) struct Ladder {
     best_key: i64,
     /// Its quantity.
     best_lots: i64,
-    /// The last answer about the first levels, kept up to date while levels are written.
-    top: Cell<Top>,
-}
-
-/// What the first levels of a side hold.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Top {
-    /// How many levels were asked for; zero: nothing is known.
-    levels: usize,
-    /// How many there are up to `key_last`; once asked for, as many as were, unless the side has fewer.
-    count: usize,
-    /// No level behind them is at this key or before it; `KEY_NONE` if the side has fewer.
-    pub(crate) key_last: i64,
-    /// Their quantities' sum.
-    pub(crate) lots: i128,
-}
-
-impl Top {
-    /// Nothing is known, and no key is among the first.
-    const UNKNOWN: Top = Top { levels: 0, count: 0, key_last: i64::MIN, lots: 0 };
-
-    /// One of them changes its quantity, comes or goes.
-    #[inline]
-    fn replace(&mut self, was: i64, lots: i64) {
-        self.count = self.count + usize::from(lots != 0) - usize::from(was != 0);
-        self.lots += i128::from(lots) - i128::from(was);
-    }
+    /// The last answer about the first levels.
+    top: KnownTop,
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
@@ -96,7 +70,7 @@ impl Ladder {
             low: 0,
             best_key: KEY_NONE,
             best_lots: 0,
-            top: Cell::new(Top::UNKNOWN),
+            top: KnownTop::default(),
         }
     }
 
@@ -112,7 +86,7 @@ impl Ladder {
         self.low = if key == KEY_NONE { 0 } else { key - LEAD };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
-        self.top.set(Top::UNKNOWN);
+        self.top.forget();
     }
 
     /// Writes the absolute quantity at each key; zero deletes. Then finds the best level, once for all of them.
@@ -125,27 +99,25 @@ impl Ladder {
         let low = self.low;
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
-        let top = self.top.get_mut();
-        let is_followed = (top.key_last.wrapping_sub(low) as u64) < WINDOW_TICKS as u64;
-        let top_last = if is_followed { top.key_last } else { i64::MIN };
         let mut kept = true;
-        let mut lowest = KEY_NONE;
+        let mut watch = self.top.watch(self.best_key);
         for (key, lots) in levels {
-            lowest = lowest.min(key);
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
-                if key <= top_last {
-                    top.replace(lots_at[slot], lots);
+                if key <= watch.key_last {
+                    watch.on_write(key, lots_at[slot], lots);
                 }
                 lots_at[slot] = lots;
                 occupied.set(slot, lots != 0);
             } else {
+                if key <= watch.key_last {
+                    watch.on_write_blind(key);
+                }
                 kept &= self.far.set(key, lots);
             }
         }
-        if lowest <= top.key_last && (!is_followed || lowest < low) {
-            *top = Top::UNKNOWN;
-        }
+        let lowest = watch.lowest;
+        self.top.keep(watch);
         self.settle(lowest) & kept
     }
 
@@ -211,19 +183,6 @@ impl Ladder {
         Some((self.low + offset as i64, self.window.lots[slot % WINDOW_TICKS]))
     }
 
-    /// The last occupied key of the window that is `key`, which lies in it, or before it.
-    fn window_key_to(&self, key: i64) -> Option<(i64, i64)> {
-        let (start, from) = (slot_of(self.low), slot_of(key));
-        let occupied = &self.window.occupied;
-        let slot = match occupied.last_to(from) {
-            found if from >= start => found.filter(|&slot| slot >= start)?,
-            Some(slot) => slot,
-            None => occupied.last_to(WINDOW_TICKS - 1).filter(|&slot| slot >= start)?,
-        };
-        let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-        Some((self.low + offset as i64, self.window.lots[slot % WINDOW_TICKS]))
-    }
-
     /// Moves the window's lowest key to `low`.
     #[inline(never)]
     fn move_window(&mut self, low: i64) -> bool {
@@ -247,7 +206,6 @@ impl Ladder {
             offset = (key - old) as usize + 1;
         }
         self.low = low;
-        self.top.set(Top::UNKNOWN);
         let window = &mut self.window;
         self.far.take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
         true
@@ -287,47 +245,76 @@ impl Ladder {
         }
     }
 
-    /// The first `levels` levels: found once, and followed from then on.
+    /// The first `levels` levels: found once, and known until one of them comes or goes.
     #[inline]
     pub(crate) fn top(&self, levels: usize) -> Top {
-        let known = self.top.get();
-        if known.levels == levels && levels != 0 && (known.count == levels || known.key_last == KEY_NONE) {
-            return known;
-        }
-        self.find_top(known, levels)
+        self.top.of(levels).unwrap_or_else(|| self.find_top(levels))
     }
 
     #[inline(never)]
-    fn find_top(&self, known: Top, levels: usize) -> Top {
-        let followed = if known.levels == levels { self.top_after(known) } else { None };
-        let top = followed.or_else(|| self.top_of_window(levels)).unwrap_or_else(|| self.top_of_all(levels));
-        self.top.set(top);
+    fn find_top(&self, levels: usize) -> Top {
+        let known = self.top.asked().filter(|&(asked, _)| asked == levels);
+        let top = known
+            .and_then(|(_, top)| self.top_from(top, levels))
+            .or_else(|| self.top_of_window(levels))
+            .unwrap_or_else(|| self.top_of_all(levels));
+        self.top.set(levels, top);
         top
     }
 
-    /// [`Ladder::top`] from what it was before some came or went; none if the window holds fewer levels.
-    fn top_after(&self, mut top: Top) -> Option<Top> {
-        while top.count > top.levels {
-            let (key, lots) = self.window_key_to(top.key_last)?;
-            top.replace(lots, 0);
+    /// The first `levels` levels from a top that holds a few more or less; none if that is the longer way.
+    #[inline]
+    fn top_from(&self, mut top: Top, levels: usize) -> Option<Top> {
+        let is_near = top.held.abs_diff(levels) <= levels / 2;
+        if !is_near || self.best_key < self.low || (top.key_last.wrapping_sub(self.low) as u64) >= WINDOW_TICKS as u64 {
+            return None;
+        }
+        while top.held > levels {
+            let key = self.window_key_until(top.key_last)?;
+            top.lots -= i128::from(self.window.lots[slot_of(key)]);
+            top.held -= 1;
             top.key_last = key - 1;
         }
-        while top.count < top.levels {
-            let offset = usize::try_from(top.key_last - self.low + 1).ok()?;
-            let (key, lots) = self.window_key_from(offset)?;
-            top.replace(0, lots);
+        while top.held < levels {
+            let (key, lots) = self.window_key_from((top.key_last - self.low) as usize + 1)?;
+            top.lots += i128::from(lots);
+            top.held += 1;
             top.key_last = key;
         }
         Some(top)
     }
 
+    /// The last occupied key of the window up to `key`; none if it is far away.
+    #[inline]
+    fn window_key_until(&self, key: i64) -> Option<i64> {
+        const STRIP: usize = 8;
+        /// How many strips are looked at.
+        const STRIPS: usize = 64;
+        let slot = slot_of(key);
+        let mut strip = slot - slot % STRIP;
+        let mut end = slot % STRIP + 1;
+        for _ in 0..STRIPS {
+            let lots = &self.window.lots[strip..][..STRIP];
+            if lots.iter().fold(0, |all, lots| all | lots) != 0
+                && let Some(found) = lots[..end].iter().rposition(|&lots| lots != 0)
+            {
+                let key = key - (slot.wrapping_sub(strip + found) % WINDOW_TICKS) as i64;
+                return (key >= self.low).then_some(key);
+            }
+            strip = strip.wrapping_sub(STRIP) % WINDOW_TICKS;
+            end = STRIP;
+        }
+        None
+    }
+
     /// [`Ladder::top`] level by level, far ones included.
     #[cold]
     fn top_of_all(&self, levels: usize) -> Top {
-        let mut top = Top { levels, count: 0, key_last: KEY_NONE, lots: 0 };
+        let mut top = Top { key_last: KEY_NONE, lots: 0, held: 0 };
         for (key, lots) in self.levels().take(levels) {
-            top.replace(0, lots);
-            if top.count == levels {
+            top.lots += i128::from(lots);
+            top.held += 1;
+            if top.held == levels {
                 top.key_last = key;
             }
         }
@@ -335,6 +322,7 @@ impl Ladder {
     }
 
     /// [`Ladder::top`] by whole groups of slots; none if the window holds fewer levels.
+    #[inline]
     fn top_of_window(&self, levels: usize) -> Option<Top> {
         if levels == 0 || self.best_key == KEY_NONE || !self.is_placed() {
             return None;
@@ -356,7 +344,7 @@ impl Ladder {
                 left -= 1;
                 if left == 0 {
                     let offset = slot.wrapping_sub(start) % WINDOW_TICKS;
-                    return Some(Top { levels, count: levels, key_last: self.low + offset as i64, lots });
+                    return Some(Top { key_last: self.low + offset as i64, lots, held: levels });
                 }
             }
             let next = group.end();
@@ -398,6 +386,12 @@ impl Ladder {
         size_of_val(&*self.window.lots) + WINDOW_TICKS + self.far.memory_bytes()
     }
 
+    /// Where the storage lies that updates work on: window, its marks, far slots, far index.
+    pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 4] {
+        let [slots, index] = self.far.address_ranges();
+        [addresses_of(&*self.window.lots), self.window.occupied.addresses(), slots, index]
+    }
+
     /// What is wrong with the side, in a few words; none if nothing is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let occupied = &self.window.occupied;
@@ -414,10 +408,10 @@ impl Ladder {
         if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
             return Some("a level of the window lies in the far store");
         }
-        let top = self.top.get();
-        if top.levels != 0 {
+        if let Some((_, top)) = self.top.asked() {
             let first = || self.levels().take_while(|&(key, _)| key <= top.key_last);
-            if (top.count, top.lots) != (first().count(), first().map(|(_, lots)| i128::from(lots)).sum()) {
+            let lots: i128 = first().map(|(_, lots)| i128::from(lots)).sum();
+            if top.held != first().count() || top.lots != lots {
                 return Some("the sum of the first levels is not theirs");
             }
         }

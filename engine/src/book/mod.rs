@@ -10,6 +10,7 @@ mod ladder;
 mod measure;
 mod occupancy;
 mod state;
+mod top;
 
 pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
@@ -226,6 +227,12 @@ impl Book {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
+    }
+
+    /// Where the book's storage lies, as addresses, both sides: for whoever chooses its pages. Valid as long as the
+    /// book lives, wherever it is moved.
+    pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        self.bids.address_ranges().into_iter().chain(self.asks.address_ranges())
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 //! would for the bits of one word. A search looks at eight slots at a time, and at a cache line where it finds
 //! nothing.
 
+use super::far::addresses_of;
 use crate::limits::WINDOW_TICKS;
 
 /// Slots that are looked at together.
@@ -26,6 +27,11 @@ impl Occupancy {
     /// Around marks that are all zero, which set-up allocated.
     pub(crate) fn new(marks: Box<[u8; WINDOW_TICKS]>) -> Occupancy {
         Occupancy { marks }
+    }
+
+    /// Where the marks lie in memory.
+    pub(crate) fn addresses(&self) -> core::ops::Range<usize> {
+        addresses_of(&*self.marks)
     }
 
     /// For many updates in a row.
@@ -80,17 +86,6 @@ impl Occupancy {
             first_in(line..line + LINE)
         });
         found.map(|(index, word)| index * WORD + place_of_first(word))
-    }
-
-    /// The highest occupied slot that is `slot` or below.
-    pub(crate) fn last_to(&self, slot: usize) -> Option<usize> {
-        let mut index = (slot / WORD) % WORDS;
-        let mut word = self.word(index) & (u64::MAX >> (8 * (WORD - 1 - slot % WORD)));
-        while word == 0 {
-            index = index.checked_sub(1)?;
-            word = self.word(index);
-        }
-        Some(index * WORD + (WORD - 1 - (word.leading_zeros() / 8) as usize))
     }
 
     /// How many slots are occupied.

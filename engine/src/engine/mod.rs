@@ -375,6 +375,11 @@ impl<S> Engine<S> {
         &self.markets[instrument.index()]
     }
 
+    /// Where the storage of all books lies, as addresses: for whoever chooses its pages.
+    pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> + '_ {
+        self.markets.iter().flat_map(|market| market.book().address_ranges())
+    }
+
     /// How many far levels a side an instrument's next book is to have, if the store of this one was full
     /// ([`LostReason::FarFull`]); `None` if the book is large enough, or there is no such instrument.
     ///

@@ -231,13 +231,15 @@ impl Gateway {
             return;
         }
         self.shutting_down = true;
-        for order in self.orders.active_ids(|order| order.is_open() && order.cancel == CancelState::None) {
+        let ids = self.orders.take_ids(|order| order.is_open() && order.cancel == CancelState::None);
+        for order in ids.iter().copied() {
             if let Some(tracked) = self.orders.find_mut(order) {
                 // The sweep below cancels them all in one request; singly only if it does not.
                 tracked.cancel = CancelState::Wanted;
                 tracked.cancel_at = now + SETTLE_QUERY_INTERVAL;
             }
         }
+        self.orders.keep_ids(ids);
         match self.step {
             Step::Ready | Step::Resolve | Step::Query(_) | Step::CancelAll(_) => self.go(Step::CancelAll(0), now),
             // Nothing was ever sent and nothing will be.
@@ -431,7 +433,8 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::Cancel);
-        for order in self.orders.active_ids(|order| order.wants_cancel() && now >= order.cancel_at) {
+        let ids = self.orders.take_ids(|order| order.wants_cancel() && now >= order.cancel_at);
+        for order in ids.iter().copied() {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
@@ -447,6 +450,7 @@ impl Gateway {
             tracked.cancel = CancelState::InFlight;
             tracked.cancel_attempts += 1;
         }
+        self.orders.keep_ids(ids);
     }
 
     pub(super) fn send_about(

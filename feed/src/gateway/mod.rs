@@ -11,24 +11,27 @@ pub mod orders;
 pub mod settings;
 pub mod throttle;
 
+mod ids;
 mod lifecycle;
 mod link;
 mod reconcile;
 mod replies;
 mod shadow;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId};
 
+use crate::frame_buffer::{FrameQueue, PayloadPlace, PlacedPayload};
 use crate::venue::binance::order::BinanceOrders;
 use crate::venue::binance::sign::Credentials;
 use crate::venue::instrument::Instrument;
 use crate::venue::orders::{NewOrder, OrderSide, Request, RequestId, RequestKind};
 
 use clock::VenueClock;
+use ids::{IdMap, id_map};
 use lifecycle::Step;
 use link::Link;
 use orders::{CancelState, OrderTable, TableCounters, refused_here};
@@ -38,6 +41,9 @@ pub use settings::{GatewayMode, GatewaySettings};
 
 /// Requests that may wait for their replies at once; with more, new orders are refused.
 pub const PENDING_REQUESTS_MAX: usize = 4096;
+
+/// Room for a request in the queue of outgoing messages; what no template fits may be longer.
+const REQUEST_BYTES_MAX: usize = 1_024;
 
 /// One of the gateway's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,8 +83,8 @@ pub enum GatewayOutput<'a> {
     Send {
         /// Where.
         connection: GatewayConnection,
-        /// The message, valid until the next call.
-        bytes: &'a [u8],
+        /// The message, valid until the next call; it can be masked and sealed where it lies.
+        bytes: PlacedPayload<'a>,
         /// Cycle counter of the market frame that caused it, zero if none: for measurement only.
         origin_tsc: u64,
     },
@@ -95,7 +101,7 @@ pub enum GatewayOutput<'a> {
 
 enum Queued {
     Connect { connection: GatewayConnection, target: String },
-    Send { connection: GatewayConnection, start: usize, end: usize, origin_tsc: u64 },
+    Send { connection: GatewayConnection, place: PayloadPlace, origin_tsc: u64 },
     Close { connection: GatewayConnection, reason: CloseReason },
 }
 
@@ -171,7 +177,7 @@ pub struct Gateway {
     step_since: Nanos,
     orders_link: Link,
     user_link: Link,
-    pending: HashMap<RequestId, Pending>,
+    pending: IdMap<RequestId, Pending>,
     requests: u64,
     paused_until: Nanos,
     silent_until: Nanos,
@@ -187,7 +193,10 @@ pub struct Gateway {
     venue_positions: Vec<Option<Lots>>,
     events: VecDeque<ExecutionEvent>,
     queue: VecDeque<Queued>,
-    bytes: Vec<u8>,
+    /// Messages that wait to be carried out.
+    outgoing: FrameQueue,
+    /// A request that no template fits is written here first.
+    plain: Vec<u8>,
     /// The cancel of this turn and the cycle counter of the frame that caused it: for measurement only.
     cancel_origin: (OrderId, u64),
 }
@@ -216,7 +225,7 @@ impl Gateway {
             step_since: Nanos::ZERO,
             orders_link: Link::new(settings.seed),
             user_link: Link::new(settings.seed ^ 0x9e37_79b9_7f4a_7c15),
-            pending: HashMap::with_capacity(256),
+            pending: id_map(256),
             requests: 0,
             paused_until: Nanos::ZERO,
             silent_until: Nanos::ZERO,
@@ -232,7 +241,8 @@ impl Gateway {
             venue_positions: vec![None; places],
             events: VecDeque::with_capacity(256),
             queue: VecDeque::with_capacity(256),
-            bytes: Vec::with_capacity(64 * 1024),
+            outgoing: FrameQueue::new(),
+            plain: Vec::with_capacity(2 * REQUEST_BYTES_MAX),
             cancel_origin: (OrderId::NONE, 0),
             settings,
             instruments,
@@ -242,7 +252,8 @@ impl Gateway {
     /// A decision of the engine.
     pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
         match intent.kind {
-            IntentKind::Place => self.on_place(intent, now),
+            // It is encoded and queued at once; whatever else is due is looked at on the next timer or frame.
+            IntentKind::Place => return self.on_place(intent, now),
             IntentKind::Cancel => {
                 self.cancel_origin = (intent.order, intent.origin_tsc);
                 self.on_cancel(intent, now);
@@ -451,8 +462,8 @@ impl Gateway {
         match self.queue.pop_front()? {
             Queued::Connect { connection, target } => Some(GatewayOutput::Connect { connection, target }),
             Queued::Close { connection, reason } => Some(GatewayOutput::Close { connection, reason }),
-            Queued::Send { connection, start, end, origin_tsc } => {
-                Some(GatewayOutput::Send { connection, bytes: &self.bytes[start..end], origin_tsc })
+            Queued::Send { connection, place, origin_tsc } => {
+                Some(GatewayOutput::Send { connection, bytes: self.outgoing.payload(place), origin_tsc })
             }
         }
     }
@@ -467,20 +478,31 @@ impl Gateway {
         let id = RequestId(self.requests);
         let kind = request.kind();
         if self.queue.is_empty() {
-            self.bytes.clear();
+            self.outgoing.clear();
         }
-        let start = self.bytes.len();
-        self.side.encode(id, request, self.clock.venue_time(now), &mut self.bytes);
+        let venue_now = self.clock.venue_time(now);
+        let length = match self.side.encode_at(id, request, venue_now, self.outgoing.space(REQUEST_BYTES_MAX)) {
+            Some(length) => length,
+            None => self.encode_plain(id, request, venue_now),
+        };
         self.throttle.take(self.side.cost(kind), now);
         if self.settings.mode == GatewayMode::Shadow {
             // Built, checked, counted, and never sent.
-            self.bytes.truncate(start);
             return id;
         }
-        let connection = GatewayConnection::Orders;
-        self.queue.push_back(Queued::Send { connection, start, end: self.bytes.len(), origin_tsc });
+        let (connection, place) = (GatewayConnection::Orders, self.outgoing.push(length));
+        self.queue.push_back(Queued::Send { connection, place, origin_tsc });
         let deadline = now + self.settings.request_timeout;
         self.pending.insert(id, Pending { kind, order, sent: now, deadline });
         id
+    }
+
+    /// The same for a request that no template fits: all but orders and cancels.
+    #[cold]
+    fn encode_plain(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos) -> usize {
+        self.plain.clear();
+        self.side.encode(id, request, venue_now, &mut self.plain);
+        self.outgoing.space(self.plain.len()).copy_from_slice(&self.plain);
+        self.plain.len()
     }
 }

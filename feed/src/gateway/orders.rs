@@ -1,11 +1,12 @@
 //! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId};
 
+use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
 use crate::venue::orders::{Fee, Fill, OrderStatus, OrderUpdate};
 
@@ -191,13 +192,15 @@ impl SeenTrades {
 /// Bounded table of our orders.
 pub struct OrderTable {
     /// Orders that are not over.
-    active: HashMap<OrderId, TrackedOrder>,
+    active: IdMap<OrderId, TrackedOrder>,
     /// Orders that are over, for late fills.
-    closed: HashMap<OrderId, TrackedOrder>,
+    closed: IdMap<OrderId, TrackedOrder>,
     /// The same by age.
     closed_order: VecDeque<OrderId>,
-    by_venue: HashMap<(InstrumentId, u64), OrderId>,
+    by_venue: IdMap<(InstrumentId, u64), OrderId>,
     trades: Vec<SeenTrades>,
+    /// Room for a list of ids.
+    ids: Vec<OrderId>,
     counters: TableCounters,
 }
 
@@ -206,11 +209,12 @@ impl OrderTable {
     #[must_use]
     pub fn new(instruments: usize) -> OrderTable {
         OrderTable {
-            active: HashMap::with_capacity(64),
-            closed: HashMap::with_capacity(CLOSED_ORDERS_KEPT + 1),
+            active: id_map(64),
+            closed: id_map(CLOSED_ORDERS_KEPT + 1),
             closed_order: VecDeque::with_capacity(CLOSED_ORDERS_KEPT + 1),
-            by_venue: HashMap::with_capacity(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
+            by_venue: id_map(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
             trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
+            ids: Vec::with_capacity(OPEN_ORDERS_MAX),
             counters: TableCounters::default(),
         }
     }
@@ -237,11 +241,18 @@ impl OrderTable {
     }
 
     /// Ids of the orders that are not over and that `due` chooses, oldest first: requests go out in a fixed
-    /// order. Nothing is allocated where none is chosen.
-    pub fn active_ids(&self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
-        let mut ids: Vec<OrderId> = self.active().filter(|order| due(order)).map(|order| order.order).collect();
+    /// order. To be given back with [`OrderTable::keep_ids`], so that nothing is allocated anew.
+    pub(super) fn take_ids(&mut self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
+        let mut ids = core::mem::take(&mut self.ids);
+        ids.clear();
+        ids.extend(self.active.values().filter(|order| due(order)).map(|order| order.order));
         ids.sort_unstable();
         ids
+    }
+
+    /// The list of [`OrderTable::take_ids`] is done with.
+    pub(super) fn keep_ids(&mut self, ids: Vec<OrderId>) {
+        self.ids = ids;
     }
 
     /// Orders that are not over.

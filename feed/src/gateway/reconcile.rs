@@ -17,11 +17,13 @@ const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
 impl Gateway {
     /// Every order has to be asked for: messages about it may have been lost.
     pub(super) fn doubt_all_orders(&mut self, now: Nanos) {
-        for order in self.orders.active_ids(|_| true) {
+        let ids = self.orders.take_ids(|_| true);
+        for order in ids.iter().copied() {
             if let Some(tracked) = self.orders.find_mut(order) {
                 tracked.query_at = tracked.query_at.min(now);
             }
         }
+        self.orders.keep_ids(ids);
     }
 
     /// Requests in flight on a closed connection: whether they arrived is not known.
@@ -102,7 +104,8 @@ impl Gateway {
             return;
         }
         let cost = self.side.cost(RequestKind::OrderStatus);
-        for order in self.orders.active_ids(|order| !order.query_in_flight && now >= order.query_at) {
+        let ids = self.orders.take_ids(|order| !order.query_in_flight && now >= order.query_at);
+        for order in ids.iter().copied() {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
@@ -119,6 +122,7 @@ impl Gateway {
             tracked.query_in_flight = true;
             tracked.query_at = Nanos::NEVER;
         }
+        self.orders.keep_ids(ids);
     }
 
     /// The venue answered a question about an order: nothing more to ask, unless it said nothing we know.
@@ -183,7 +187,8 @@ impl Gateway {
             let since = order.missing_since;
             since != Nanos::ZERO && now - since >= grace && now >= order.fills_at
         };
-        for order in self.orders.active_ids(missing) {
+        let ids = self.orders.take_ids(missing);
+        for order in ids.iter().copied() {
             let Some(tracked) = self.orders.find_mut(order) else {
                 continue;
             };
@@ -212,5 +217,6 @@ impl Gateway {
                 tracked.fills_at = self.throttle.ready_at(cost, Urgency::Cancel, now).min(give_up);
             }
         }
+        self.orders.keep_ids(ids);
     }
 }

@@ -11,9 +11,11 @@ use crate::venue::orders::{OrderName, OrderStatus, OrderUpdate, Request};
 impl Gateway {
     pub(super) fn pump_shadow(&mut self, now: Nanos) {
         if self.shutting_down {
-            for order in self.orders.active_ids(|_| true) {
+            let ids = self.orders.take_ids(|_| true);
+            for order in ids.iter().copied() {
                 self.shadow_cancel(order, now);
             }
+            self.orders.keep_ids(ids);
             self.step = Step::Quiet;
         } else if !self.ready {
             self.ready = true;

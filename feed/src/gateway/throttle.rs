@@ -33,8 +33,12 @@ struct Window {
     rate: RateWindow,
     bucket_ns: i64,
     counts: [u32; BUCKETS],
+    /// Of all buckets together.
+    used: u32,
     /// Index (time / bucket length) of the newest bucket.
     newest: i64,
+    /// When the next bucket begins.
+    next_begins: i64,
     place_max: u32,
 }
 
@@ -46,27 +50,45 @@ impl Window {
             WindowKind::Weight => share(budget, 100 - reserve_percent.min(100)),
             WindowKind::Orders => budget,
         };
-        Window { rate, bucket_ns: (rate.span.0 / 64).max(1), counts: [0; BUCKETS], newest: 0, place_max }
+        Window {
+            rate,
+            bucket_ns: (rate.span.0 / 64).max(1),
+            counts: [0; BUCKETS],
+            used: 0,
+            newest: 0,
+            next_begins: 0,
+            place_max,
+        }
     }
 
+    #[inline]
     fn advance(&mut self, now: Nanos) {
+        // Most requests fall into the bucket of the last one: no division for them.
+        if now.0 >= self.next_begins {
+            self.advance_to_bucket(now);
+        }
+    }
+
+    fn advance_to_bucket(&mut self, now: Nanos) {
         let index = now.0.div_euclid(self.bucket_ns);
         if index <= self.newest {
             return;
         }
         let steps = (index - self.newest).min(BUCKETS as i64);
         for step in 0..steps {
-            self.counts[Self::slot(index - step)] = 0;
+            let left = core::mem::take(&mut self.counts[Self::slot(index - step)]);
+            self.used = self.used.saturating_sub(left);
         }
         self.newest = index;
+        self.next_begins = index.saturating_add(1).saturating_mul(self.bucket_ns);
     }
 
     fn slot(index: i64) -> usize {
         index.rem_euclid(BUCKETS as i64) as usize
     }
 
-    fn used(&self) -> u32 {
-        self.counts.iter().sum()
+    const fn used(&self) -> u32 {
+        self.used
     }
 
     fn cost(&self, cost: Cost) -> u32 {
@@ -90,7 +112,10 @@ impl Window {
 
     fn add(&mut self, count: u32) {
         let slot = Self::slot(self.newest);
-        self.counts[slot] = self.counts[slot].saturating_add(count);
+        // What would not fit the sum is not counted in the bucket either, so that the two agree.
+        let count = count.min(u32::MAX - self.used);
+        self.counts[slot] += count;
+        self.used += count;
     }
 
     /// When enough old buckets have left for `cost` to fit.
@@ -220,6 +245,39 @@ mod tests {
             }
             assert!(sent.len() > 3 * limit as usize, "the windows did slide");
         }
+    }
+
+    #[test]
+    fn the_sum_kept_is_the_sum_of_the_buckets() {
+        let mut random = 0x5eed_0011_u64;
+        println!("seed {random:#x}");
+        let mut next = move || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        let mut kept = Window::new(window(WindowKind::Orders, 10, 1_000), 100, 30);
+        let mut now = Nanos::from_seconds(1_700_000_000);
+        for step in 0..20_000 {
+            // Mostly within a bucket, sometimes a few on, now and then beyond the whole window, and once backwards.
+            let on = match next() % 100 {
+                0 => 20_000_000_000,
+                1..20 => 400_000_000,
+                _ => 20_000_000,
+            };
+            now = now + Nanos((next() % on) as i64);
+            kept.advance(if step % 50 == 0 { Nanos(now.0 - 300_000_000) } else { now });
+            kept.add((next() % 4) as u32);
+            assert_eq!(kept.used(), kept.counts.iter().sum::<u32>(), "step {step}");
+            assert!(kept.next_begins > kept.newest * kept.bucket_ns, "step {step}");
+        }
+        kept.add(u32::MAX);
+        kept.add(5);
+        assert_eq!(
+            (kept.used(), kept.counts.iter().map(|count| u64::from(*count)).sum()),
+            (u32::MAX, u64::from(u32::MAX))
+        );
     }
 
     #[test]

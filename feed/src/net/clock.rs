@@ -1,9 +1,36 @@
 //! HOT: the run's clock: wall time that never steps back, the raw cycle counter, jumps and stalls.
 #![allow(unsafe_code)]
 
+#[cfg(debug_assertions)]
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use spinbook_engine::types::Nanos;
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static READS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this thread has read a clock, wall time or cycle counter. Counted in debug builds alone, so that tests can
+/// hold the hot loop to its few reads; zero in a release build.
+#[must_use]
+pub fn reads() -> u64 {
+    #[cfg(debug_assertions)]
+    {
+        READS.get()
+    }
+    #[cfg(not(debug_assertions))]
+    {
+        0
+    }
+}
+
+#[inline(always)]
+fn count_read() {
+    #[cfg(debug_assertions)]
+    READS.set(READS.get() + 1);
+}
 
 /// Wall time as it was at the start, advanced by the monotonic clock: it never steps back within a run.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +50,7 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn now(&self) -> Nanos {
+        count_read();
         let elapsed = self.base.elapsed();
         Nanos(self.wall_base.0 + duration_nanos(elapsed))
     }
@@ -41,6 +69,7 @@ fn duration_nanos(span: Duration) -> i64 {
 }
 
 fn system_wall() -> Nanos {
+    count_read();
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Nanos(duration_nanos(since_epoch))
 }
@@ -112,6 +141,7 @@ impl StallDetector {
 #[inline]
 #[must_use]
 pub fn cycles() -> u64 {
+    count_read();
     #[cfg(target_arch = "x86_64")]
     {
         // SAFETY: RDTSC exists on every x86-64 processor, reads a counter and touches no memory.

@@ -15,7 +15,9 @@ use spinbook_engine::types::Nanos;
 
 use super::clock::{Clock, CycleScale, JumpDetector, cycles};
 use super::connection::{Connection, ConnectionError, ConnectionState};
+use super::hot_shared::add;
 use super::link::Route;
+use crate::frame_buffer::PlacedPayload;
 use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
 
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
@@ -24,6 +26,13 @@ const EXECUTIONS_WAITING_MAX: usize = 1 << 16;
 const CLOCK_CHECK: Nanos = Nanos::from_seconds(1);
 /// A step of the wall clock that needs the venue's time measured anew.
 const CLOCK_STEP_MIN: Nanos = Nanos::from_millis(250);
+
+/// Turns that only look at the rings between two looks at the sockets, while the loop spins: the poll takes ten times
+/// as long as the rings, and an order that comes meanwhile waits for it.
+const TURNS_WITHOUT_POLL_MAX: u32 = 64;
+
+/// Intents taken in one turn, so that a flood of them cannot starve the sockets.
+const INTENTS_PER_TURN_MAX: usize = 256;
 
 /// What the loop does when there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +117,18 @@ struct Wires {
     clock: Clock,
     scale: CycleScale,
     shared: Arc<GatewayShared>,
+    written: Written,
+}
+
+/// Cycle counters around the newest message's way into the kernel: for measurement only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The newest intent was taken off its ring.
+    pub taken: u64,
+    /// Just before the write.
+    pub begun: u64,
+    /// The kernel has it.
+    pub ended: u64,
 }
 
 /// The I/O thread's work.
@@ -121,6 +142,7 @@ pub struct GatewayLoop {
     jumps: JumpDetector,
     clock_check: Nanos,
     drain_by: Option<Nanos>,
+    turns_without_poll: u32,
 }
 
 const fn slot(connection: GatewayConnection) -> usize {
@@ -144,22 +166,28 @@ impl Wires {
         Ok(())
     }
 
-    fn send(&mut self, connection: GatewayConnection, text: &[u8], origin_tsc: u64) -> Result<(), ConnectionError> {
+    fn send(
+        &mut self,
+        connection: GatewayConnection,
+        text: PlacedPayload<'_>,
+        origin_tsc: u64,
+    ) -> Result<(), ConnectionError> {
         let Some(link) = &mut self.links[slot(connection)] else {
             return Ok(());
         };
-        link.connection.send_text(text)?;
+        link.connection.send_placed(text)?;
+        (self.written.begun, self.written.ended) = (link.connection.written_tsc(), cycles());
         if origin_tsc != 0 {
-            self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, cycles()));
+            self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, self.written.ended));
         }
-        self.shared.sent.fetch_add(1, Ordering::Relaxed);
+        add(&self.shared.sent, 1);
         Ok(())
     }
 
     /// Ends a connection on our own wish.
     fn close(&mut self, connection: GatewayConnection) {
         if let Some(mut link) = self.links[slot(connection)].take() {
-            self.shared.closed.fetch_add(1, Ordering::Relaxed);
+            add(&self.shared.closed, 1);
             link.connection.deregister(self.poll.registry());
             link.connection.close(self.clock.now());
         }
@@ -168,7 +196,7 @@ impl Wires {
     /// Drops a connection that failed, and says why.
     fn drop_failed(&mut self, connection: GatewayConnection, error: &ConnectionError) {
         if let Some(mut link) = self.links[slot(connection)].take() {
-            self.shared.closed.fetch_add(1, Ordering::Relaxed);
+            add(&self.shared.closed, 1);
             link.connection.deregister(self.poll.registry());
         }
         (self.settings.on_connection_end)(connection, error);
@@ -212,12 +240,28 @@ impl GatewayLoop {
             gateway,
             rings,
             waiting: VecDeque::new(),
-            wires: Wires { settings, links: [None, None], poll, events, clock, scale, shared },
+            wires: Wires {
+                settings,
+                links: [None, None],
+                poll,
+                events,
+                clock,
+                scale,
+                shared,
+                written: Written::default(),
+            },
             lost: [false; 2],
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
             clock_check: Nanos::ZERO,
             drain_by: None,
+            turns_without_poll: 0,
         })
+    }
+
+    /// When the newest message went into the kernel.
+    #[must_use]
+    pub const fn written(&self) -> Written {
+        self.wires.written
     }
 
     /// Works until it is told to drain (then cancels all and confirms) or to abandon. Gives the gateway back.
@@ -239,18 +283,35 @@ impl GatewayLoop {
         outcome.map(|end| (self.gateway, end))
     }
 
-    fn turn(&mut self) -> io::Result<Option<GatewayEnd>> {
+    /// One turn of the loop: for a driver that shares its thread. Says how it ended once it has; then it is over.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn turn(&mut self) -> io::Result<Option<GatewayEnd>> {
+        let busy = self.forward_intents();
+        // What was decided is out. The sockets may wait a little, but neither for a flood of intents nor for long.
+        self.turns_without_poll += 1;
+        let wait_max = if self.wires.settings.idle == Idle::Spin { TURNS_WITHOUT_POLL_MAX } else { 0 };
+        if self.turns_without_poll <= wait_max {
+            return Ok(None);
+        }
+        self.turns_without_poll = 0;
+        if !busy && let Idle::Sleep(span) = self.wires.settings.idle {
+            // The poll counts whole milliseconds, which is too long for an order to wait: sleep, then poll at once.
+            std::thread::sleep(span);
+            self.forward_intents();
+        }
+        self.look_around()
+    }
+
+    /// Sockets, deadlines, and what is shown to others.
+    fn look_around(&mut self) -> io::Result<Option<GatewayEnd>> {
         let now = self.wires.clock.now();
-        let mut busy = self.take_intents(now);
         if now >= self.gateway.next_deadline() {
             self.gateway.on_timer(now);
         }
         self.check_clock(now);
-        busy |= self.carry_output(now);
-        if !busy && let Idle::Sleep(span) = self.wires.settings.idle {
-            // The poll counts whole milliseconds, which is too long for an order to wait: sleep, then poll at once.
-            std::thread::sleep(span);
-        }
+        self.carry_output(now);
         let ready = self.wires.poll(Duration::ZERO)?;
         for connection in CONNECTIONS {
             if ready[slot(connection)] {
@@ -260,21 +321,23 @@ impl GatewayLoop {
         self.on_timers();
         self.hand_over_executions();
         let shared = &self.wires.shared;
-        shared.heartbeat.fetch_add(1, Ordering::Relaxed);
+        add(&shared.heartbeat, 1);
         shared.open_orders.store(self.gateway.open_orders() as u64, Ordering::Relaxed);
         shared.halted.store(self.gateway.halt_message().is_some(), Ordering::Relaxed);
         Ok(self.ending(now))
     }
 
-    /// Cancels first, then orders: a cancel never waits behind a new order.
-    fn take_intents(&mut self, now: Nanos) -> bool {
+    /// Cancels first, then orders: a cancel never waits behind a new order. Each leaves before the next is looked at.
+    fn forward_intents(&mut self) -> bool {
         let mut any = false;
-        while let Some(intent) = self.rings.cancels.pop() {
+        for _ in 0..INTENTS_PER_TURN_MAX {
+            let Some(intent) = self.rings.cancels.pop().or_else(|| self.rings.orders.pop()) else {
+                break;
+            };
+            self.wires.written.taken = cycles();
+            let now = self.wires.clock.now();
             self.gateway.on_intent(&intent, now);
-            any = true;
-        }
-        while let Some(intent) = self.rings.orders.pop() {
-            self.gateway.on_intent(&intent, now);
+            self.carry_output(now);
             any = true;
         }
         any
@@ -290,7 +353,7 @@ impl GatewayLoop {
         if self.jumps.check(&self.wires.clock).is_none() {
             return;
         }
-        self.wires.shared.clock_steps.fetch_add(1, Ordering::Relaxed);
+        add(&self.wires.shared.clock_steps, 1);
         for connection in CONNECTIONS {
             if self.wires.links[slot(connection)].is_some() {
                 self.wires.close(connection);
@@ -300,11 +363,9 @@ impl GatewayLoop {
     }
 
     /// Carries out what the gateway wants until it wants nothing more, and tells it of what failed.
-    fn carry_output(&mut self, now: Nanos) -> bool {
-        let mut any = false;
+    fn carry_output(&mut self, now: Nanos) {
         loop {
             while let Some(output) = self.gateway.poll_output() {
-                any = true;
                 let (connection, outcome) = match output {
                     GatewayOutput::Connect { connection, target } => {
                         (connection, self.wires.connect(connection, &target, now))
@@ -331,7 +392,6 @@ impl GatewayLoop {
             }
         }
         self.hand_over_executions();
-        any
     }
 
     fn tell_lost(&mut self, now: Nanos) -> bool {
@@ -363,7 +423,7 @@ impl GatewayLoop {
         }
         if !link.told_open {
             link.told_open = true;
-            self.wires.shared.opened.fetch_add(1, Ordering::Relaxed);
+            add(&self.wires.shared.opened, 1);
             self.gateway.on_open(connection, now);
             self.carry_output(now);
         }

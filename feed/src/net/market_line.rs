@@ -87,6 +87,23 @@ impl MarketLine {
         }
     }
 
+    /// Connections that are open, as far as the session was told.
+    #[inline]
+    #[must_use]
+    pub fn told_open_count(&self) -> usize {
+        self.paths.iter().filter(|path| path.told_open && path.connection.is_some()).count()
+    }
+
+    /// Reads once from every open connection, unasked by the poll; whether anything came.
+    #[inline]
+    pub fn look(&mut self, now: Nanos) -> bool {
+        let mut any = false;
+        for path in self.paths.iter_mut().filter(|path| path.told_open) {
+            any |= path.connection.as_mut().is_some_and(|connection| connection.look(now));
+        }
+        any
+    }
+
     /// Whether a connection may be read although the poll will say nothing more about it.
     #[inline]
     #[must_use]
@@ -144,10 +161,10 @@ impl MarketLine {
         }
     }
 
-    /// Whether another frame is complete behind the current one.
+    /// Whether another frame is complete behind the current one, in what has been received.
     #[inline]
-    pub fn has_next(&mut self, path: u8, now: Nanos) -> bool {
-        self.paths[usize::from(path)].connection.as_mut().is_some_and(|connection| connection.has_next(now))
+    pub fn has_next(&mut self, path: u8) -> bool {
+        self.paths[usize::from(path)].connection.as_mut().is_some_and(Connection::has_next)
     }
 
     /// The bytes of a connection's current frame.

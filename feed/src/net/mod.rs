@@ -16,6 +16,7 @@ pub mod hot_shared;
 pub mod kernel;
 pub mod link;
 pub mod market_line;
+pub mod memory;
 pub mod paper;
 pub mod reactor;
 pub mod resolve;

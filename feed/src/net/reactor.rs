@@ -20,6 +20,13 @@ use crate::session::MarketSink;
 
 /// Executions taken in one turn, so that a flood of them cannot starve the market.
 const EXECUTIONS_PER_TURN_MAX: usize = 256;
+/// Turns between two looks at the snapshots' mailbox, while the loop spins: they are rare, and can wait microseconds.
+const TURNS_PER_SNAPSHOT_LOOK: u32 = 64;
+/// Open connections that the loop, while it spins, reads from unasked: a read that finds nothing takes a little longer
+/// than the poll, but where something has come the poll's call is saved.
+const DIRECT_SOCKETS_MAX: usize = 2;
+/// Turns between two polls then: the poll still tells of connections that open or may be written to again.
+const TURNS_PER_POLL: u32 = 64;
 /// How often slow deadlines are looked at.
 const HOUSEKEEPING: Nanos = Nanos::from_millis(1);
 /// How often the sessions' figures are shown to others.
@@ -76,6 +83,8 @@ pub struct Reactor<S> {
     housekeeping: Nanos,
     figures: Nanos,
     draining: bool,
+    turns: u32,
+    turns_per_poll: u32,
 }
 
 /// Market events go to the engine; all frames of a burst but its newest without a decision.
@@ -139,6 +148,8 @@ impl<S: Strategy> Reactor<S> {
             housekeeping: now,
             figures: now,
             draining: false,
+            turns: 0,
+            turns_per_poll: 1,
         })
     }
 
@@ -178,12 +189,20 @@ impl<S: Strategy> Reactor<S> {
             self.note_stall(gap);
         }
         self.take_executions(now);
-        self.take_snapshot(now);
-        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
-        if self.poll_sockets(wait)? {
-            self.serve_lines();
+        self.turns = self.turns.wrapping_add(1);
+        if !self.settings.spin || self.turns.is_multiple_of(TURNS_PER_SNAPSHOT_LOOK) {
+            self.take_snapshot(now);
         }
-        let now = self.clock.now();
+        let (mut now, polled) = (now, self.turns.is_multiple_of(self.turns_per_poll));
+        let readable = if polled { self.poll_sockets()? } else { self.look_at_sockets(now) };
+        if !self.settings.spin {
+            // The poll may have waited.
+            now = self.clock.now();
+        }
+        if readable {
+            self.serve_lines(now);
+            now = self.clock.now();
+        }
         if now >= self.engine.next_deadline() {
             self.engine.on_timer(now);
         }
@@ -225,7 +244,8 @@ impl<S: Strategy> Reactor<S> {
 
     /// Whether any connection may be read.
     #[inline]
-    fn poll_sockets(&mut self, wait: Duration) -> io::Result<bool> {
+    fn poll_sockets(&mut self) -> io::Result<bool> {
+        let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
         let pending = self.lines.iter().any(MarketLine::may_read);
         let wait = if pending { Duration::ZERO } else { wait };
         match self.poll.poll(&mut self.events, Some(wait)) {
@@ -240,11 +260,21 @@ impl<S: Strategy> Reactor<S> {
         Ok(pending || !self.events.is_empty())
     }
 
+    /// Reads from every open connection; whether anything is to be served.
+    #[inline]
+    fn look_at_sockets(&mut self, now: Nanos) -> bool {
+        let mut any = false;
+        for line in &mut self.lines {
+            // What is left of the last turn is there already.
+            any |= line.may_read() || line.look(now);
+        }
+        any
+    }
+
     /// Reads every readable connection, a bounded number of frames each.
-    fn serve_lines(&mut self) {
+    fn serve_lines(&mut self, now: Nanos) {
         // One raw stamp for all frames of this wake-up: the moment the sockets were seen readable.
         let readable_tsc = cycles();
-        let now = self.clock.now();
         for line in &mut self.lines {
             if !line.wants_service() {
                 continue;
@@ -257,7 +287,7 @@ impl<S: Strategy> Reactor<S> {
                     && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })
                 {
                     // The first frame is decided on at once; behind it only the newest of what is there.
-                    let quiet = taken > 0 && line.has_next(path, now);
+                    let quiet = taken > 0 && line.has_next(path);
                     let stamp = Stamp { wall: now, tsc: readable_tsc };
                     self.meter.frame(&mut self.engine, &self.shared, now, |engine| {
                         line.on_frame(path, stamp, &mut Sink { engine, quiet });
@@ -280,6 +310,9 @@ impl<S: Strategy> Reactor<S> {
             self.draining = true;
             self.engine.begin_shutdown(now);
         }
+        let open: usize = self.lines.iter().map(MarketLine::told_open_count).sum();
+        let direct = self.settings.spin && (1..=DIRECT_SOCKETS_MAX).contains(&open);
+        self.turns_per_poll = if direct { TURNS_PER_POLL } else { 1 };
         self.meter.keep(&self.engine, &self.shared, &self.settings, now);
         if now >= self.figures {
             self.figures = now + FIGURES;

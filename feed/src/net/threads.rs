@@ -51,11 +51,29 @@ pub fn cores() -> Vec<usize> {
     ids
 }
 
+/// Whether a thread of ours may be pinned to `core`, also where it is not among [`cores`]: cores that the system's
+/// scheduler leaves alone (`isolcpus`) are in nobody's mask and may be asked for. Pins nothing that lasts.
+#[must_use]
+pub fn can_pin(core: usize) -> bool {
+    // Above this the system's own set of cores has no place for it.
+    const CORES_MAX: usize = 1024;
+    core < CORES_MAX
+        && Builder::new().spawn(move || pin(core)).is_ok_and(|thread| thread.join().is_ok_and(|pinned| pinned))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    #[test]
+    fn cores_of_the_mask_can_be_pinned_to_and_others_cannot() {
+        let mask = cores();
+        assert!(mask.iter().all(|core| can_pin(*core)), "{mask:?}");
+        assert!(!can_pin(1023) && !can_pin(1024) && !can_pin(usize::MAX));
+        assert_eq!(cores(), mask, "asking pins nothing");
+    }
 
     #[test]
     fn precise_sleeps_are_short() {

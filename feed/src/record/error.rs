@@ -30,6 +30,9 @@ pub enum RecordError {
     /// The key schedule refused.
     #[error("the TLS key schedule refused an update")]
     KeySchedule,
+    /// The record number would wrap, which would use a nonce twice.
+    #[error("the TLS record number is exhausted")]
+    Exhausted,
     /// The connection was ended before.
     #[error("the TLS connection has ended")]
     Ended,
@@ -48,7 +51,7 @@ impl RecordError {
             RecordError::Plaintext(_) | RecordError::Unexpected(_) | RecordError::Flood => Some(10),
             RecordError::Decode => Some(50),
             RecordError::IllegalParameter => Some(47),
-            RecordError::KeySchedule | RecordError::TooLong => Some(80),
+            RecordError::KeySchedule | RecordError::TooLong | RecordError::Exhausted => Some(80),
             RecordError::Alert(_) | RecordError::Ended => None,
         }
     }

@@ -44,6 +44,8 @@ const TYPE_CHANGE_CIPHER_SPEC: u8 = 20;
 const TYPE_ALERT: u8 = 21;
 const TYPE_HANDSHAKE: u8 = 22;
 const TYPE_APPLICATION_DATA: u8 = 23;
+/// What every protected record begins with, as a number: type and version (RFC 8446, 5.2), and a zero for the rest.
+const ORDINARY_HEADER: u32 = u32::from_be_bytes([TYPE_APPLICATION_DATA, 3, 3, 0]);
 const MESSAGE_NEW_SESSION_TICKET: u8 = 4;
 const MESSAGE_KEY_UPDATE: u8 = 24;
 const ALERT_CLOSE_NOTIFY: u8 = 0;
@@ -100,6 +102,8 @@ pub struct RecordCounts {
     pub key_updates_sent: u64,
     /// Bytes of ciphertext moved to the front of their buffer.
     pub moved_bytes: u64,
+    /// Records or messages of the peer that ended the connection: one at most.
+    pub refused: u64,
 }
 
 /// Both directions of one connection after its handshake.
@@ -120,6 +124,7 @@ pub struct RecordLayer<K> {
     key_updates: u32,
     closed: bool,
     ended: bool,
+    /// Records under earlier keys, and what no key counts.
     counts: RecordCounts,
 }
 
@@ -163,7 +168,11 @@ impl<K: KeySchedule> RecordLayer<K> {
     /// What went through so far.
     #[must_use]
     pub fn counts(&self) -> RecordCounts {
-        self.counts
+        RecordCounts {
+            opened: self.counts.opened + self.receive.records(),
+            sealed: self.counts.sealed + self.send.records(),
+            ..self.counts
+        }
     }
 
     /// Where the next received bytes go; never empty as long as complete records are opened.
@@ -205,51 +214,72 @@ impl<K: KeySchedule> RecordLayer<K> {
     /// Why the connection must end; the alert that says so waits in [`RecordLayer::control_output`].
     #[inline]
     pub fn open_next(&mut self, plaintext: &mut PlaintextBuffer) -> Result<Opened, RecordError> {
+        self.open_until(plaintext, 0)
+    }
+
+    /// The same, and goes on while there are complete records with data and fewer than `bytes` are unread: a frame
+    /// of known length that spans records is opened in one call.
+    ///
+    /// # Errors
+    /// As [`RecordLayer::open_next`].
+    #[inline]
+    pub fn open_until(&mut self, plaintext: &mut PlaintextBuffer, bytes: usize) -> Result<Opened, RecordError> {
         if self.closed | self.ended {
             return self.opened_at_end();
         }
-        let waiting = &self.ciphertext[self.start..self.end];
-        let Some(header) = waiting.first_chunk::<HEADER_BYTES>() else {
+        // What a receive loop asks after each record of its own read: that needs no call.
+        if self.start == self.end {
             return Ok(Opened::NeedMore);
-        };
-        let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-        // One test for all that is ordinary; what fails it is told apart in the cold.
-        if header[0] != TYPE_APPLICATION_DATA || header[1] != 3 || header[2] != 3 || length > CIPHERTEXT_BYTES_MAX {
-            let error = Self::refuse_header(*header, length);
-            return Err(self.end_with(error));
         }
-        if length <= TAG_BYTES {
-            return Err(self.end_with(RecordError::BadRecordMac));
+        self.open_records(plaintext, bytes)
+    }
+
+    #[inline(always)]
+    fn open_records(&mut self, plaintext: &mut PlaintextBuffer, bytes: usize) -> Result<Opened, RecordError> {
+        let mut opened = Opened::NeedMore;
+        loop {
+            let waiting = &self.ciphertext[self.start..self.end];
+            let Some((header, behind)) = waiting.split_first_chunk::<HEADER_BYTES>() else {
+                return Ok(opened);
+            };
+            let [kind, major, minor, high, low] = *header;
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            // Of content, type and padding: a type at least, content and a type at most.
+            let inner = length.wrapping_sub(TAG_BYTES);
+            let ordinary = u32::from_be_bytes([kind, major, minor, 0]) == ORDINARY_HEADER;
+            if !ordinary || inner.wrapping_sub(1) > PLAINTEXT_BYTES_MAX {
+                let error = Self::refuse_header(*header, length);
+                return Err(self.end_with(error));
+            }
+            let Some(body) = behind.get(..inner + TAG_BYTES) else {
+                return Ok(opened);
+            };
+            let (text, tag) = body.split_at(inner);
+            let Some(out) = plaintext.space(inner) else {
+                return Ok(if opened == Opened::Data { opened } else { Opened::Full });
+            };
+            let Some(sequence_next) = self.receive.sequence.checked_add(1) else {
+                return Err(self.end_with(RecordError::Exhausted));
+            };
+            let nonce = self.receive.nonce();
+            if self.receive.key.open_separate_gather(nonce, Aad::from(header), text, tag, out).is_err() {
+                out.fill(0);
+                return Err(self.end_with(RecordError::BadRecordMac));
+            }
+            self.receive.sequence = sequence_next;
+            self.start += HEADER_BYTES + TAG_BYTES + inner;
+            // The content type is the last byte that is not padding (RFC 8446, 5.4); ordinary records carry none.
+            if inner <= 1 || out[inner - 1] != TYPE_APPLICATION_DATA || self.handshake_bytes != 0 {
+                return self.open_unusual(plaintext, inner);
+            }
+            if self.empty_records | self.key_updates != 0 {
+                self.forgive();
+            }
+            opened = Opened::Data;
+            if plaintext.filled(inner - 1) >= bytes {
+                return Ok(opened);
+            }
         }
-        let Some(body) = waiting.get(HEADER_BYTES..HEADER_BYTES + length) else {
-            return Ok(Opened::NeedMore);
-        };
-        let inner = length - TAG_BYTES;
-        if inner > PLAINTEXT_BYTES_MAX + 1 {
-            return Err(self.end_with(RecordError::Overflow));
-        }
-        if plaintext.reserve(inner) < inner {
-            return Ok(Opened::Full);
-        }
-        let (text, tag) = body.split_at(inner);
-        let out = &mut plaintext.bytes[plaintext.end..plaintext.end + inner];
-        let nonce = self.receive.nonce();
-        if self.receive.key.open_separate_gather(nonce, Aad::from(header), text, tag, out).is_err() {
-            out.fill(0);
-            return Err(self.end_with(RecordError::BadRecordMac));
-        }
-        self.receive.sequence += 1;
-        self.start += HEADER_BYTES + length;
-        self.counts.opened += 1;
-        // The content type is the last byte that is not padding (RFC 8446, 5.4); ordinary records carry no padding.
-        let last = out[inner - 1];
-        if last == TYPE_APPLICATION_DATA && inner > 1 && self.handshake_bytes == 0 {
-            self.empty_records = 0;
-            self.key_updates = 0;
-            plaintext.end += inner - 1;
-            return Ok(Opened::Data);
-        }
-        self.open_unusual(plaintext, inner)
     }
 
     #[cold]
@@ -257,12 +287,15 @@ impl<K: KeySchedule> RecordLayer<K> {
         if self.closed { Ok(Opened::Closed) } else { Err(RecordError::Ended) }
     }
 
+    /// Why a header is none that may come after the handshake.
     #[cold]
     fn refuse_header(header: [u8; HEADER_BYTES], length: usize) -> RecordError {
         match header[0] {
             TYPE_CHANGE_CIPHER_SPEC | TYPE_ALERT | TYPE_HANDSHAKE => RecordError::Plaintext(header[0]),
-            TYPE_APPLICATION_DATA if length > CIPHERTEXT_BYTES_MAX => RecordError::Overflow,
-            TYPE_APPLICATION_DATA => RecordError::Decode,
+            TYPE_APPLICATION_DATA if header[1..3] != [3, 3] => RecordError::Decode,
+            // Without room for a type byte and a tag nothing can be authentic (RFC 8446, 5.2).
+            TYPE_APPLICATION_DATA if length <= TAG_BYTES => RecordError::BadRecordMac,
+            TYPE_APPLICATION_DATA => RecordError::Overflow,
             other => RecordError::Unexpected(other),
         }
     }
@@ -271,14 +304,13 @@ impl<K: KeySchedule> RecordLayer<K> {
     #[cold]
     #[inline(never)]
     fn open_unusual(&mut self, plaintext: &mut PlaintextBuffer, inner: usize) -> Result<Opened, RecordError> {
-        let out = &plaintext.bytes[plaintext.end..plaintext.end + inner];
+        let Some(out) = plaintext.space(inner) else {
+            return Err(self.end_with(RecordError::Overflow));
+        };
         let Some(at) = out.iter().rposition(|&byte| byte != 0) else {
             return Err(self.end_with(RecordError::Unexpected(0)));
         };
         let kind = out[at];
-        if at > PLAINTEXT_BYTES_MAX {
-            return Err(self.end_with(RecordError::Overflow));
-        }
         if self.handshake_bytes > 0 && kind != TYPE_HANDSHAKE {
             // A fragmented handshake message may not be interleaved with anything (RFC 8446, 5.1).
             return Err(self.end_with(RecordError::Unexpected(kind)));
@@ -286,9 +318,8 @@ impl<K: KeySchedule> RecordLayer<K> {
         let outcome = match kind {
             TYPE_APPLICATION_DATA if at == 0 => self.count_empty(),
             TYPE_APPLICATION_DATA => {
-                self.empty_records = 0;
-                self.key_updates = 0;
-                plaintext.end += at;
+                self.forgive();
+                plaintext.filled(at);
                 return Ok(Opened::Data);
             }
             TYPE_HANDSHAKE if at == 0 => Err(RecordError::Unexpected(kind)),
@@ -301,6 +332,13 @@ impl<K: KeySchedule> RecordLayer<K> {
             Ok(()) => Ok(Opened::Control),
             Err(error) => Err(self.end_with(error)),
         }
+    }
+
+    /// Data came: what was counted against the peer is forgotten.
+    #[cold]
+    fn forgive(&mut self) {
+        self.empty_records = 0;
+        self.key_updates = 0;
     }
 
     fn count_empty(&mut self) -> Result<(), RecordError> {
@@ -371,7 +409,9 @@ impl<K: KeySchedule> RecordLayer<K> {
             return Err(RecordError::Flood);
         }
         self.counts.key_updates_received += 1;
-        self.receive = Direction::new(&self.schedule.next_receive()?)?;
+        let next = Direction::new(&self.schedule.next_receive()?)?;
+        self.counts.opened += self.receive.records();
+        self.receive = next;
         // Several requests before a reply was carried away are answered by the one that waits already.
         if request == 1 && self.control_bytes == 0 {
             self.update_send_key()?;
@@ -382,7 +422,9 @@ impl<K: KeySchedule> RecordLayer<K> {
     /// Tells the peer, under the old key, that the next record is sealed under a new one.
     fn update_send_key(&mut self) -> Result<(), RecordError> {
         self.seal_control(TYPE_HANDSHAKE, &[MESSAGE_KEY_UPDATE, 0, 0, 1, 0])?;
-        self.send = Direction::new(&self.schedule.next_send()?)?;
+        let next = Direction::new(&self.schedule.next_send()?)?;
+        self.counts.sealed += self.send.records();
+        self.send = next;
         self.counts.key_updates_sent += 1;
         Ok(())
     }
@@ -397,6 +439,7 @@ impl<K: KeySchedule> RecordLayer<K> {
             // Best effort: without room for it the connection just closes.
             let _ = self.seal_control(TYPE_ALERT, &[2, alert]);
         }
+        self.counts.refused += 1;
         self.ended = true;
         error
     }
@@ -419,7 +462,6 @@ impl<K: KeySchedule> RecordLayer<K> {
         let record = self.control.get_mut(from..from + length).ok_or(RecordError::TooLong)?;
         record[HEADER_BYTES..HEADER_BYTES + content.len()].copy_from_slice(content);
         seal(&mut self.send, kind, record, content.len())?;
-        self.counts.sealed += 1;
         self.control_bytes += length;
         Ok(())
     }
@@ -452,8 +494,6 @@ impl<K: KeySchedule> RecordLayer<K> {
         if self.send.sequence >= RECORDS_PER_KEY_MAX {
             self.update_send_key()?;
         }
-        let total = seal(&mut self.send, TYPE_APPLICATION_DATA, record, length)?;
-        self.counts.sealed += 1;
-        Ok(total)
+        seal(&mut self.send, TYPE_APPLICATION_DATA, record, length)
     }
 }

@@ -22,6 +22,8 @@ pub struct FaultPlan {
     pub cut_after_frames: Option<u64>,
     /// How many connections are cut so; default one.
     pub cuts_max: Option<u64>,
+    /// No connection is cut before so many orders were requested; default at once.
+    pub cut_after_orders: u64,
     /// The first so many subscription acknowledgements are lost.
     pub acknowledgements_lost: u32,
     /// The server's clock is ahead by this much (behind if negative).
@@ -86,6 +88,9 @@ pub struct FrameFault {
     /// Size of an oversized frame.
     #[serde(default = "oversize_bytes")]
     pub bytes: usize,
+    /// Frames count only once so many orders were requested; default at once.
+    #[serde(default)]
+    pub after_orders: u64,
 }
 
 fn depth() -> StreamName {
@@ -122,6 +127,9 @@ pub struct Silence {
     pub after_ms: u64,
     /// How long.
     pub for_ms: u64,
+    /// `after_ms` counts from the first frame after so many orders were requested; default from the start.
+    #[serde(default)]
+    pub after_orders: u64,
 }
 
 /// Kinds of request that a fault names.
@@ -178,6 +186,9 @@ pub struct RequestFault {
     /// How late a delayed answer comes.
     #[serde(default)]
     pub delay_ms: i64,
+    /// Requests count only once so many orders were requested; default at once.
+    #[serde(default)]
+    pub after_orders: u64,
 }
 
 fn one() -> u64 {
@@ -230,8 +241,12 @@ pub struct Faults {
     plan: FaultPlan,
     started: Nanos,
     random: Seeded,
+    /// Orders that were requested so far.
+    orders: u64,
     frame_counts: Vec<u64>,
-    request_counts: [u64; 4],
+    request_counts: Vec<u64>,
+    /// From when each silence counts, as soon as that is known.
+    silences_from: Vec<Option<Nanos>>,
     cuts_left: u64,
     acknowledgements_left: u32,
 }
@@ -243,16 +258,14 @@ impl Faults {
         Faults {
             started: now,
             random: Seeded::new(plan.seed),
+            orders: 0,
             frame_counts: vec![0; plan.frames.len()],
-            request_counts: [0; 4],
+            request_counts: vec![0; plan.requests.len()],
+            silences_from: plan.silences.iter().map(|silence| (silence.after_orders == 0).then_some(now)).collect(),
             cuts_left: plan.cuts_max.unwrap_or(1),
             acknowledgements_left: plan.acknowledgements_lost,
             plan,
         }
-    }
-
-    fn age_ms(&self, now: Nanos) -> u64 {
-        u64::try_from((now - self.started).millis()).unwrap_or(0)
     }
 
     /// What becomes of the next frame.
@@ -260,7 +273,7 @@ impl Faults {
         let mut fate = FrameFate::Relay;
         for (fault, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
             let named = fault.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol));
-            if !fault.stream.matches(kind) || !named {
+            if !fault.stream.matches(kind) || !named || self.orders < fault.after_orders {
                 continue;
             }
             *count += 1;
@@ -295,28 +308,42 @@ impl Faults {
         }
     }
 
-    fn is_silent(&self, kind: FrameKind, symbol: &str, now: Nanos) -> bool {
-        let age = self.age_ms(now);
-        self.plan.silences.iter().any(|silence| {
-            age >= silence.after_ms
-                && age - silence.after_ms < silence.for_ms
+    fn is_silent(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> bool {
+        let mut silent = false;
+        for (silence, from) in self.plan.silences.iter().zip(&mut self.silences_from) {
+            if self.orders < silence.after_orders {
+                continue;
+            }
+            let age_ms = u64::try_from((now - *from.get_or_insert(now)).millis()).unwrap_or(0);
+            silent |= age_ms >= silence.after_ms
+                && age_ms - silence.after_ms < silence.for_ms
                 && silence.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol))
-                && silence.stream.is_none_or(|stream| stream.matches(kind))
-        })
+                && silence.stream.is_none_or(|stream| stream.matches(kind));
+        }
+        silent
     }
 
     /// What becomes of the next request.
     pub fn request(&mut self, kind: RequestKind) -> RequestFate {
-        let (index, name) = match kind {
-            RequestKind::Place => (0, RequestName::Place),
-            RequestKind::Cancel => (1, RequestName::Cancel),
-            RequestKind::Snapshot => (2, RequestName::Snapshot),
-            RequestKind::Other => (3, RequestName::Other),
+        let name = match kind {
+            RequestKind::Place => RequestName::Place,
+            RequestKind::Cancel => RequestName::Cancel,
+            RequestKind::Snapshot => RequestName::Snapshot,
+            RequestKind::Other => RequestName::Other,
         };
-        self.request_counts[index] += 1;
-        let number = self.request_counts[index];
-        let hit = |fault: &&RequestFault| fault.on == name && number >= fault.nth && number - fault.nth < fault.count;
-        match self.plan.requests.iter().find(hit) {
+        let orders_before = self.orders;
+        self.orders += u64::from(name == RequestName::Place);
+        let mut hit = None;
+        for (fault, count) in self.plan.requests.iter().zip(&mut self.request_counts) {
+            if fault.on != name || orders_before < fault.after_orders {
+                continue;
+            }
+            *count += 1;
+            if hit.is_none() && *count >= fault.nth && *count - fault.nth < fault.count {
+                hit = Some(fault);
+            }
+        }
+        match hit {
             None => RequestFate::Pass,
             Some(fault) => match fault.action {
                 RequestAction::Refuse => RequestFate::Refuse {
@@ -339,7 +366,9 @@ impl Faults {
 
     /// Whether a connection that has sent so many frames is cut now; that uses up one cut.
     pub fn cut(&mut self, frames: u64) -> bool {
-        let due = self.cuts_left > 0 && self.plan.cut_after_frames.is_some_and(|after| frames >= after);
+        let due = self.cuts_left > 0
+            && self.orders >= self.plan.cut_after_orders
+            && self.plan.cut_after_frames.is_some_and(|after| frames >= after);
         self.cuts_left -= u64::from(due);
         due
     }

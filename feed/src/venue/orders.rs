@@ -450,6 +450,12 @@ pub trait OrderSide {
     }
     /// Appends one request as a text message. `venue_now` is the venue's clock as we know it.
     fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>);
+    /// Writes what [`OrderSide::encode`] would append to the beginning of `out` and gives its length, where the
+    /// request is one that was prepared and fits; allocates nothing.
+    fn encode_at(&self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut [u8]) -> Option<usize> {
+        let _ = (id, request, venue_now, out);
+        None
+    }
     /// Understands one text message.
     ///
     /// # Errors

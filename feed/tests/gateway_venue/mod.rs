@@ -210,7 +210,7 @@ impl Desk {
                 }
                 Some(GatewayOutput::Send { connection, bytes, .. }) => {
                     assert_eq!(connection, GatewayConnection::Orders);
-                    Act::Send(serde_json::from_slice(bytes).expect("requests are JSON"))
+                    Act::Send(serde_json::from_slice(&bytes).expect("requests are JSON"))
                 }
             };
             match act {

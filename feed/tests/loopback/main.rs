@@ -5,13 +5,13 @@ mod peers;
 mod records;
 mod serving;
 
+use std::io::Write;
+
+use peers::{Client, RawPeer, Running, Script, SilentPort, frame, on_all, read_frame_behind, send, settings};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::connection::{Connection, ConnectionError, ConnectionState, Operation};
 use spinbook_feed::net::tls::{LoopbackIdentity, Trust, server_config};
-use std::sync::atomic::Ordering;
-
-use peers::{Client, RawPeer, Running, Script, frame, on_all, settings};
 
 #[test]
 fn texts_come_back_whole_over_tls() {
@@ -23,7 +23,7 @@ fn texts_come_back_whole_over_tls() {
             client.connection.send_text(&text).expect("sends");
             assert!(client.next_text().expect("comes back") == text, "{length} bytes changed on the way");
         }
-        client.connection.close(client.clock.now());
+        client.connection.close(client.now());
         match client.next_text() {
             Err(ConnectionError::Closed { code: 1000, .. }) => {}
             other => panic!("an orderly close, not {other:?}"),
@@ -122,10 +122,8 @@ fn a_self_signed_certificate_is_refused() {
 
 #[test]
 fn an_address_where_nobody_listens_is_refused_at_once() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("bound");
-    drop(free);
-    let error = open_error(&settings(address, &Trust::public(), "/ws"));
+    let silent = SilentPort::take();
+    let error = open_error(&settings(silent.address, &Trust::public(), "/ws"));
     assert!(matches!(error, ConnectionError::Refused), "{error:?}");
 }
 
@@ -156,14 +154,19 @@ fn an_open_connection_that_falls_silent_is_pinged_and_given_up() {
     on_all(|| {
         let peer = RawPeer::start(Script { hold: true, ..Script::sending(frame(0x81, b"first")) });
         let mut options = peer.settings();
-        options.limits.ping_after = Nanos::from_millis(30);
-        options.limits.silent_max = Nanos::from_millis(90);
+        options.limits.ping_after = Nanos::from_seconds(1_000);
+        options.limits.silent_max = Nanos::from_seconds(9_000);
         let mut client = Client::open(&options).expect("opens");
         assert_eq!(client.next_text().expect("one text"), b"first");
         let (_, sent_before) = client.connection.bytes();
-        let error = client.next_text().expect_err("silence");
-        assert!(matches!(error, ConnectionError::Silent { silent_ms: 90.. }), "{error:?}");
+        client.connection.on_timer(client.now()).expect("it spoke just now");
+        assert_eq!(client.connection.bytes().1, sent_before, "there is no reason for a ping");
+        client.ahead = Nanos::from_seconds(5_000);
+        client.connection.on_timer(client.now()).expect("it may still answer");
         assert!(client.connection.bytes().1 > sent_before, "it was pinged");
+        client.ahead = Nanos::from_seconds(9_001);
+        let error = client.next_text().expect_err("silence");
+        assert!(matches!(error, ConnectionError::Silent { silent_ms: 9_000_000.. }), "{error:?}");
         assert_eq!(client.connection.state(), ConnectionState::Ended);
         assert!(matches!(client.connection.send_text(b"x"), Err(ConnectionError::Ended)));
     });
@@ -303,36 +306,37 @@ fn an_exchange_that_cuts_or_closes_is_told_apart() {
 #[test]
 fn only_the_newest_of_several_pings_is_answered() {
     on_all(|| {
-        let running = Running::plain();
-        let mut client = Client::open(&running.settings("/ws")).expect("opens");
-        client.connection.send_text(b"pings").expect("sent");
-        client.connection.send_text(b"after").expect("sent");
-        assert_eq!(client.next_text().expect("the echo"), b"after");
+        // All in one record, so they are read at once however the machine is busy.
+        let pings: Vec<u8> = (b'1'..=b'5').flat_map(|payload| frame(0x89, &[payload])).collect();
+        let script = Script { act: Some(expect_one_pong), ..Script::sending([pings, frame(0x81, b"after")].concat()) };
+        let peer = RawPeer::start(script);
+        let mut client = Client::open(&peer.settings()).expect("opens");
+        assert_eq!(client.next_text().expect("what came behind them"), b"after");
         assert_eq!(client.connection.pings(), 5);
-        // The answer may leave only with what is sent next, and the exchange counts it when it comes to it: echoes go
-        // back and forth until it has, and once more, so that a second answer would have been counted, too.
-        let answered = (0..1_000).find(|_| {
-            client.connection.send_text(b"again").expect("sent");
-            assert_eq!(client.next_text().expect("the echo"), b"again");
-            running.pongs.load(Ordering::Relaxed) > 0
-        });
-        assert!(answered.is_some(), "no pong in a thousand echoes");
-        client.connection.send_text(b"last").expect("sent");
-        assert_eq!(client.next_text().expect("the echo"), b"last");
-        let pongs = running.pongs.load(Ordering::Relaxed);
-        assert!((1..=2).contains(&pongs), "{pongs} pongs");
+        client.connection.on_timer(client.now()).expect("nothing is overdue");
+        client.connection.send_text(b"done").expect("sent");
+        assert_eq!(client.next_text().expect("the peer saw what it waited for"), b"seen");
     });
+}
+
+/// The answer to the newest ping, and then at once what the client sent behind it.
+fn expect_one_pong(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpStream) -> std::io::Result<()> {
+    send(tls, tcp)?;
+    let mut kept = Vec::new();
+    assert_eq!(read_frame_behind(&mut kept, tls, tcp, 1)?, (0x8a, b"5".to_vec()));
+    assert_eq!(read_frame_behind(&mut kept, tls, tcp, 4)?, (0x81, b"done".to_vec()));
+    tls.writer().write_all(&frame(0x81, b"seen"))
 }
 
 #[test]
 fn a_flood_of_pings_ends_the_connection() {
     on_all(|| {
-        let running = Running::plain();
-        let mut client = Client::open(&running.settings("/ws")).expect("opens");
-        client.connection.send_text(b"flood").expect("sent");
+        let flood = frame(0x89, b"p").repeat(1_000);
+        let peer = RawPeer::start(Script { hold: true, ..Script::sending(flood) });
+        let mut client = Client::open(&peer.settings()).expect("opens");
         let error = client.next_text().expect_err("a flood");
         assert!(matches!(error, ConnectionError::PingFlood { per_second_max: 20 }), "{error:?}");
-        assert!(running.pongs.load(Ordering::Relaxed) <= 2);
+        assert_eq!(client.connection.state(), ConnectionState::Ended);
     });
 }
 
@@ -360,4 +364,44 @@ fn impossible_hosts_and_targets_are_refused() {
     options.target = "/ws".to_owned();
     options.host = "no host:443".to_owned();
     assert!(matches!(Connection::open(&options, now), Err(ConnectionError::HostName(_))));
+}
+
+#[test]
+fn a_look_finds_what_came_unasked_by_the_poll_and_the_next_message_without_the_socket() {
+    on_all(|| {
+        let bytes = [frame(0x81, b"one"), frame(0x81, b"two"), frame(0x89, b""), frame(0x81, b"three")].concat();
+        let peer = RawPeer::start(Script::sending(bytes));
+        let mut client = Client::open(&peer.settings()).expect("opens");
+        let now = client.now();
+        // What followed the upgrade's reply at once is there already; the rest is found by looking alone.
+        let found = |client: &mut Client| {
+            while !client.connection.advance(now).expect("a message") {
+                if !client.connection.look(now) {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+            let frame = client.connection.frame();
+            frame.padded[..frame.length].to_vec()
+        };
+        assert_eq!(found(&mut client), b"one");
+        while !client.connection.has_next() {
+            client.connection.look(now);
+        }
+        assert_eq!(client.connection.frame().length, 3, "the current message stays");
+        assert_eq!(found(&mut client), b"two");
+        assert!(!client.connection.has_next(), "a ping comes first");
+        assert_eq!(found(&mut client), b"three");
+        // The end is found by a look, and told by the next advance.
+        while !client.connection.look(now) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let error = loop {
+            match client.connection.advance(now) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "{error:?}");
+        assert!(!client.connection.look(now), "nothing comes of a connection that has ended");
+    });
 }

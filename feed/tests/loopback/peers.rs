@@ -23,11 +23,16 @@ use spinbook_feed::venue::exchange_side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse,
 };
 
+/// Longer than a machine that is busy with something else stands still: whoever waits so long has found a hang.
+pub const PATIENCE: Nanos = Nanos::from_seconds(60);
+
+/// The same for blocking sockets.
+pub const PATIENCE_SPAN: Duration = Duration::from_secs(60);
+
 /// An exchange that answers every text with the same text and obeys a few words.
 #[derive(Default)]
 pub struct Echo {
     outputs: VecDeque<ExchangeOutput>,
-    pongs: Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl ExchangeSide for Echo {
@@ -36,7 +41,7 @@ impl ExchangeSide for Echo {
         match path {
             "/busy" => HttpResponse {
                 status: 429,
-                headers: vec![("Retry-After".to_owned(), "7".to_owned())],
+                headers: vec![("Retry-After".to_owned(), "700".to_owned())],
                 body: b"{\"code\":-1003}".to_vec(),
             },
             "/large" => HttpResponse { status: 200, headers: Vec::new(), body: vec![b'x'; 300_000] },
@@ -68,25 +73,11 @@ impl ExchangeSide for Echo {
             }
             b"large" => self.outputs.push_back(ExchangeOutput::Text { connection, text: vec![b'y'; 2 << 20] }),
             b"invalid" => self.outputs.push_back(ExchangeOutput::Text { connection, text: vec![0xff, 0xfe] }),
-            b"flood" => {
-                for _ in 0..1000 {
-                    self.outputs.push_back(ExchangeOutput::Ping { connection, payload: b"p".to_vec() });
-                }
-            }
-            b"pings" => {
-                for payload in [b"1", b"2", b"3", b"4", b"5"] {
-                    self.outputs.push_back(ExchangeOutput::Ping { connection, payload: payload.to_vec() });
-                }
-            }
             _ => self.outputs.push_back(ExchangeOutput::Text { connection, text: text.to_vec() }),
         }
     }
 
-    fn on_websocket_control(&mut self, _: ConnectionId, control: ClientControl, _now: Nanos) {
-        if control == ClientControl::Pong {
-            self.pongs.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    fn on_websocket_control(&mut self, _: ConnectionId, _: ClientControl, _now: Nanos) {}
 
     fn on_websocket_close(&mut self, _: ConnectionId, _now: Nanos) {}
 
@@ -105,7 +96,6 @@ impl ExchangeSide for Echo {
 pub struct Running {
     pub address: SocketAddr,
     pub trust: Trust,
-    pub pongs: Arc<std::sync::atomic::AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -116,15 +106,13 @@ impl Running {
     }
 
     pub fn with(identity: &LoopbackIdentity, settings: ServerSettings) -> Running {
-        let echo = Echo::default();
-        let pongs = echo.pongs.clone();
-        let mut server = Server::bind(settings, identity.server_config.clone(), echo).expect("a free port");
+        let mut server = Server::bind(settings, identity.server_config.clone(), Echo::default()).expect("a free port");
         let address = server.address();
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::spawn(move || server.run(&Clock::start(), &told).expect("polls"));
         let trust = Trust::from_pem(identity.ca_pem.as_bytes()).expect("own authority");
-        Running { address, trust, pongs, stop, thread: Some(thread) }
+        Running { address, trust, stop, thread: Some(thread) }
     }
 
     pub fn plain() -> Running {
@@ -205,7 +193,13 @@ pub fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionS
         host: format!("localhost:{}", address.port()),
         target: target.to_owned(),
         tls: client_config(trust),
-        limits: ConnectionLimits { open_within: Nanos::from_millis(2_000), ..ConnectionLimits::PUBLIC },
+        limits: ConnectionLimits {
+            open_within: PATIENCE,
+            close_within: PATIENCE,
+            ping_after: PATIENCE,
+            silent_max: PATIENCE,
+            ..ConnectionLimits::PUBLIC
+        },
     }
 }
 
@@ -213,7 +207,9 @@ pub fn settings(address: SocketAddr, trust: &Trust, target: &str) -> ConnectionS
 pub struct Client {
     poll: Poll,
     events: Events,
-    pub clock: Clock,
+    clock: Clock,
+    /// How far the connection's time is ahead of the machine's: a test waits for a deadline by moving it.
+    pub ahead: Nanos,
     pub connection: Connection,
 }
 
@@ -223,14 +219,19 @@ impl Client {
         let poll = Poll::new().expect("poll");
         let mut connection = Connection::open(settings, clock.now())?;
         connection.register(poll.registry(), Token(0)).expect("registers");
-        Ok(Client { poll, events: Events::with_capacity(16), clock, connection })
+        Ok(Client { poll, events: Events::with_capacity(16), clock, ahead: Nanos::ZERO, connection })
+    }
+
+    /// The time that the connection is told.
+    pub fn now(&self) -> Nanos {
+        self.clock.now() + self.ahead
     }
 
     pub fn open(settings: &ConnectionSettings) -> Result<Client, ConnectionError> {
         let mut client = Client::start(settings)?;
-        while !client.connection.drive_open(client.clock.now())? {
+        while !client.connection.drive_open(client.now())? {
             client.wait();
-            client.connection.on_timer(client.clock.now())?;
+            client.connection.on_timer(client.now())?;
         }
         assert_eq!(client.connection.state(), ConnectionState::Open);
         assert_eq!(client.connection.is_direct(), transport() == Transport::Direct);
@@ -238,7 +239,11 @@ impl Client {
     }
 
     pub fn wait(&mut self) {
-        self.poll.poll(&mut self.events, Some(Duration::from_millis(10))).expect("polls");
+        match self.poll.poll(&mut self.events, Some(Duration::from_millis(10))) {
+            // A stopped and continued process is such a case.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return,
+            polled => polled.expect("polls"),
+        }
         if self.events.iter().any(|event| event.is_readable()) {
             self.connection.on_readable();
         }
@@ -246,7 +251,7 @@ impl Client {
 
     pub fn next_text(&mut self) -> Result<Vec<u8>, ConnectionError> {
         loop {
-            let now = self.clock.now();
+            let now = self.now();
             if let Some(frame) = self.connection.poll_frame(now)? {
                 assert_eq!(frame.padded.len(), frame.length + FRAME_PADDING);
                 return Ok(frame.padded[..frame.length].to_vec());
@@ -255,6 +260,21 @@ impl Client {
             self.connection.on_timer(now)?;
             self.wait();
         }
+    }
+}
+
+/// A port that is taken, so that nobody else gets it meanwhile, and on which nobody listens.
+pub struct SilentPort {
+    pub address: SocketAddr,
+    _socket: socket2::Socket,
+}
+
+impl SilentPort {
+    pub fn take() -> SilentPort {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+        let address = socket.local_addr().expect("bound").as_socket().expect("an IP address");
+        SilentPort { address, _socket: socket }
     }
 }
 
@@ -315,14 +335,14 @@ impl Drop for RawPeer {
 }
 
 fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script: &Script) -> std::io::Result<()> {
-    tcp.set_read_timeout(Some(Duration::from_secs(5)))?;
+    tcp.set_read_timeout(Some(PATIENCE_SPAN))?;
     let mut tls = rustls::ServerConnection::new(config).expect("a server session");
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         while tls.wants_write() {
             tls.write_tls(&mut tcp)?;
         }
-        if tls.read_tls(&mut tcp)? == 0 {
+        if receive(&mut tls, &mut tcp)? == 0 {
             return Ok(());
         }
         if tls.process_new_packets().is_err() {
@@ -355,9 +375,25 @@ fn play(mut tcp: std::net::TcpStream, config: Arc<rustls::ServerConfig>, script:
     }
     if script.hold {
         let mut sink = [0; 4096];
-        while matches!(tcp.read(&mut sink), Ok(1..)) {}
+        loop {
+            match tcp.read(&mut sink) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                _ => break,
+            }
+        }
     }
     Ok(())
+}
+
+/// Reads records once; a process that was stopped and continued meanwhile reads again.
+pub fn receive(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpStream) -> std::io::Result<usize> {
+    loop {
+        match tls.read_tls(tcp) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            received => return received,
+        }
+    }
 }
 
 /// Sends what the session has to send.
@@ -374,21 +410,34 @@ pub fn read_frame(
     tcp: &mut std::net::TcpStream,
     payload_bytes: usize,
 ) -> std::io::Result<(u8, Vec<u8>)> {
-    let mut frame = Vec::new();
-    while frame.len() < 6 + payload_bytes {
+    let mut kept = Vec::new();
+    let frame = read_frame_behind(&mut kept, tls, tcp, payload_bytes)?;
+    assert!(kept.is_empty(), "more came than was waited for: {kept:?}");
+    Ok(frame)
+}
+
+/// The same for one of several frames: what came behind it is kept for the next call.
+pub fn read_frame_behind(
+    kept: &mut Vec<u8>,
+    tls: &mut rustls::ServerConnection,
+    tcp: &mut std::net::TcpStream,
+    payload_bytes: usize,
+) -> std::io::Result<(u8, Vec<u8>)> {
+    while kept.len() < 6 + payload_bytes {
         let mut chunk = [0; 512];
         match tls.reader().read(&mut chunk) {
             Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => frame.extend_from_slice(&chunk[..count]),
+            Ok(count) => kept.extend_from_slice(&chunk[..count]),
             Err(_) => {
-                tls.read_tls(tcp)?;
+                receive(tls, tcp)?;
                 tls.process_new_packets().map_err(std::io::Error::other)?;
                 send(tls, tcp)?;
             }
         }
     }
+    let frame: Vec<u8> = kept.drain(..6 + payload_bytes).collect();
     assert_eq!(usize::from(frame[1]), 0x80 | payload_bytes, "masked, and of the length that was waited for");
-    let (mask, masked) = (&frame[2..6], &frame[6..6 + payload_bytes]);
+    let (mask, masked) = (&frame[2..6], &frame[6..]);
     let payload = masked.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]).collect();
     Ok((frame[0], payload))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use spinbook_feed::net::connection::{ConnectionError, ConnectionState};
 use spinbook_feed::record::RecordError;
 
-use crate::peers::{Client, RawPeer, Script, Transport, frame, on_all, read_frame, send, transport};
+use crate::peers::{Client, RawPeer, Script, Transport, frame, on_all, read_frame, receive, send, transport};
 
 #[test]
 fn keys_may_change_in_mid_stream_in_both_directions() {
@@ -70,7 +70,7 @@ fn our_end_says_close_frame_and_close_notice() {
         let peer = RawPeer::start(Script { act: Some(expect_close), ..Script::sending(frame(0x81, b"up")) });
         let mut client = Client::open(&peer.settings()).expect("opens");
         assert_eq!(client.next_text().expect("one text"), b"up");
-        client.connection.close(client.clock.now());
+        client.connection.close(client.now());
         assert_eq!(client.connection.state(), ConnectionState::Closing);
         assert!(matches!(client.connection.send_text(b"late"), Err(ConnectionError::Ended)));
         // Whatever came of it, the peer's thread asserts what it saw before it ends.
@@ -86,7 +86,7 @@ fn expect_close(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpStrea
     tls.writer().write_all(&frame(0x88, &payload))?;
     send(tls, tcp)?;
     let mut state = tls.process_new_packets().map_err(std::io::Error::other)?;
-    while !state.peer_has_closed() && tls.read_tls(tcp)? > 0 {
+    while !state.peer_has_closed() && receive(tls, tcp)? > 0 {
         state = tls.process_new_packets().map_err(std::io::Error::other)?;
     }
     assert!(state.peer_has_closed(), "the client's close notice came");
@@ -124,7 +124,7 @@ fn tamper(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpStream) -> 
     tcp.write_all(&record)?;
     // The alert arrives as an error of the session's.
     let error = loop {
-        if tls.read_tls(tcp)? == 0 {
+        if receive(tls, tcp)? == 0 {
             panic!("no alert came");
         }
         if let Err(error) = tls.process_new_packets() {

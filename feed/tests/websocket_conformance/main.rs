@@ -6,6 +6,8 @@
 
 mod utf8;
 
+use std::collections::BTreeMap;
+
 use spinbook_feed::record::PlaintextBuffer;
 use spinbook_feed::websocket::{Message, MessageReader, Opcode, apply_mask, write_frame};
 
@@ -130,6 +132,8 @@ enum Chop {
 #[derive(Default)]
 struct Table {
     cases: usize,
+    /// Cases by section of the suite.
+    sections: BTreeMap<u32, usize>,
     failures: Vec<String>,
 }
 
@@ -137,6 +141,8 @@ impl Table {
     /// Plays a case and compares all that the client sent.
     fn case(&mut self, name: &str, bytes: &[u8], chop: Chop, expected: &[Sent]) {
         self.cases += 1;
+        let section = name.split('.').next().and_then(|section| section.parse().ok()).unwrap_or_default();
+        *self.sections.entry(section).or_default() += 1;
         let mut client = Client::with_cap(if bytes.len() > 500_000 { MESSAGE_MAX } else { 500_000 });
         match chop {
             Chop::Whole => client.push(bytes),
@@ -394,6 +400,10 @@ fn all_301_base_cases_are_strict() {
     large(&mut table);
     assert!(table.failures.is_empty(), "{} failed:\n{}", table.failures.len(), table.failures.join("\n"));
     assert_eq!(table.cases, 301);
+    // As many of each section as the suite has: framing, pings, reserved bits, opcodes, fragments, UTF-8, closing,
+    // large and many messages, fragments made by the server itself.
+    let of_the_suite = [(1, 16), (2, 11), (3, 7), (4, 10), (5, 20), (6, 145), (7, 37), (9, 54), (10, 1)];
+    assert_eq!(table.sections, BTreeMap::from(of_the_suite));
 }
 
 #[test]

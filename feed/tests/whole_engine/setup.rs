@@ -31,6 +31,11 @@ pub fn credentials() -> Credentials {
 }
 
 pub fn exchange(product: Product, seed: u64, faults: FaultPlan) -> BinanceExchange {
+    exchange_at(product, seed, faults, START)
+}
+
+/// The same from another moment on.
+pub fn exchange_at(product: Product, seed: u64, faults: FaultPlan, start: Nanos) -> BinanceExchange {
     let mut settings = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
     let balances = match product {
         Product::BinanceSpot => vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))],
@@ -39,8 +44,8 @@ pub fn exchange(product: Product, seed: u64, faults: FaultPlan) -> BinanceExchan
     let key = AccountKey::HmacSecret(SECRET.as_bytes().to_vec());
     settings.accounts = vec![AccountSettings { api_key: KEY.to_owned(), key, balances }];
     settings.faults = faults;
-    let market = Synthetic::bitcoin(product, seed, START).unwrap();
-    binance(settings, Box::new(market), START).unwrap()
+    let market = Synthetic::bitcoin(product, seed, start).unwrap();
+    binance(settings, Box::new(market), start).unwrap()
 }
 
 fn milli(instrument: &Instrument, count: i64) -> Lots {

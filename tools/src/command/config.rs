@@ -85,7 +85,13 @@ pub fn effective(config: &Config) -> Value {
     let strategy = &config.strategy;
     let risk = &config.risk;
     json!({
-        "engine": { "hot_core": config.engine.hot_core, "state_dir": config.engine.state_dir.display().to_string() },
+        "engine": {
+            "hot_core": config.engine.hot_core,
+            "io_core": config.engine.io_core,
+            "lock_memory": config.engine.lock_memory.name(),
+            "huge_pages": if config.engine.huge_pages { "allowed" } else { "never" },
+            "state_dir": config.engine.state_dir.display().to_string(),
+        },
         "market": config.markets.iter().map(effective_market).collect::<Vec<_>>(),
         "strategy": {
             "kind": "spread",

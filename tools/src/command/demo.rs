@@ -38,7 +38,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
     let available = threads::cores();
     let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
-    let cores = Cores::share(&available, hot_core);
+    let cores = Cores::share(&available, hot_core, None, threads::can_pin);
     let mut child = ExchangeChild::start(arguments, cores.rest)?;
     let ready = child.ready.clone();
     tracing::info!("the simulated exchange on {} plays: {}", ready.rest_url, ready.market);

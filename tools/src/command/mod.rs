@@ -112,7 +112,7 @@ pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
         Verb::Keys(arguments) => match arguments.action {
             KeysAction::Check(arguments) => keys::check(&arguments),
         },
-        Verb::Doctor => doctor::run(),
+        Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Kill(arguments) => kill::run(&arguments),
         Verb::Record(_) => Err(reserved("record")),
         Verb::Replay(_) => Err(reserved("replay")),

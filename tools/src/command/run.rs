@@ -33,7 +33,7 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     let venue = venue_of(market, product);
     tracing::info!("{} trading on {} by {}", arguments.mode.name(), market.venue, venue.stream_url);
     let available = threads::cores();
-    let cores = Cores::share(&available, config.engine.hot_core);
+    let cores = Cores::share(&available, config.engine.hot_core, config.engine.io_core, threads::can_pin);
     match arguments.mode {
         Mode::Live => {
             loopback_only(&venue)?;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use rust_decimal::Decimal;
+use spinbook_feed::net::threads;
 
 use super::read::{Problems, Section};
 use super::tree::{Origin, Value};
@@ -136,9 +137,13 @@ pub fn warn(config: &mut Config) {
                 .to_owned(),
         ),
         Some(core) => {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            if core >= cores {
-                warnings.push(format!("engine.hot_core = {core}: this machine gives us {cores} cores, counted from 0"));
+            for (key, core) in [("hot_core", Some(core)), ("io_core", config.engine.io_core)] {
+                if let Some(core) = core.filter(|core| !threads::can_pin(*core)) {
+                    warnings.push(format!(
+                        "engine.{key} = {core}: this process may not run there; it has the cores {:?}",
+                        threads::cores()
+                    ));
+                }
             }
         }
     }

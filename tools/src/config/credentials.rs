@@ -83,6 +83,15 @@ fn unsafe_file(path: &Path, why: String, next: String) -> Failure {
     Failure::usage("the credentials file is not safe to use").at(path.display()).because(why).next(next)
 }
 
+/// Whether a file of this mode and owner can be read by its owner alone.
+///
+/// A service manager hands a file of root's to the service's user with an access control list, which shows itself as a
+/// group that may read; the group proper is then root's.
+const fn is_private(mode: u32, uid: u32, gid: u32, owner: Owner) -> bool {
+    let by_access_list = matches!(owner, Owner::MeOrRoot) && uid == 0 && gid == 0;
+    mode & if by_access_list { 0o137 } else { 0o177 } == 0
+}
+
 /// Opens a secret file without following a link, and judges what was opened, not what lies at the path.
 fn open(path: &Path, owner: Owner) -> Result<File, Failure> {
     let link = std::fs::symlink_metadata(path).map_err(|error| {
@@ -108,7 +117,7 @@ fn open(path: &Path, owner: Owner) -> Result<File, Failure> {
         return Err(unsafe_file(path, "it is not a regular file".to_owned(), "name a file".to_owned()));
     }
     let mode = facts.mode() & 0o7777;
-    if mode & 0o177 != 0 {
+    if !is_private(mode, facts.uid(), facts.gid(), owner) {
         let next = format!("chmod 600 {}", path.display());
         return Err(unsafe_file(path, format!("its mode is {mode:04o}, others may read it or it may run"), next));
     }
@@ -197,6 +206,25 @@ fn judged(
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_service_managers_file_may_show_its_access_list() {
+        let me = 1000;
+        for (mode, uid, gid, owner, private) in [
+            (0o600, me, me, Owner::Me, true),
+            (0o400, me, me, Owner::Me, true),
+            (0o640, me, me, Owner::Me, false),
+            (0o700, me, me, Owner::Me, false),
+            (0o440, 0, 0, Owner::Me, false),
+            (0o440, 0, 0, Owner::MeOrRoot, true),
+            (0o440, 0, me, Owner::MeOrRoot, false),
+            (0o440, me, 0, Owner::MeOrRoot, false),
+            (0o444, 0, 0, Owner::MeOrRoot, false),
+            (0o460, 0, 0, Owner::MeOrRoot, false),
+        ] {
+            assert_eq!(is_private(mode, uid, gid, owner), private, "{mode:04o} {uid} {gid}");
+        }
+    }
 
     use super::*;
 

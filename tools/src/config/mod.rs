@@ -38,11 +38,40 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// What is done about pages that the system could take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMemory {
+    /// Locked where the limit allows it; otherwise made present, with a warning.
+    Allowed,
+    /// Locked, or the run does not start.
+    Required,
+    /// Left to the system.
+    Never,
+}
+
+impl LockMemory {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            LockMemory::Allowed => "allowed",
+            LockMemory::Required => "required",
+            LockMemory::Never => "never",
+        }
+    }
+}
+
 /// `[engine]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     /// The core that the hot thread owns; `None`: unpinned, with a warning.
     pub hot_core: Option<usize>,
+    /// The core of the I/O thread; `None`: chosen among those that are left.
+    pub io_core: Option<usize>,
+    /// Whether memory is locked at the start.
+    pub lock_memory: LockMemory,
+    /// Whether huge pages are asked for, where the system allows them.
+    pub huge_pages: bool,
     /// Where a run keeps its lock, epoch and journal.
     pub state_dir: PathBuf,
 }
@@ -217,7 +246,15 @@ fn apply_overrides(root: &mut Node, environment: &[(String, String)], sets: &[St
 fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) -> Option<Config> {
     let top = Section::open("", root, &["engine", "market", "strategy", "risk"], problems);
     let engine = top.node("engine").map_or_else(
-        || Some(EngineConfig { hot_core: None, state_dir: base.join("state") }),
+        || {
+            Some(EngineConfig {
+                hot_core: None,
+                io_core: None,
+                lock_memory: LockMemory::Allowed,
+                huge_pages: true,
+                state_dir: base.join("state"),
+            })
+        },
         |node| read_engine(node, base, problems),
     );
     let markets = read_markets(&top, base, problems);
@@ -240,12 +277,39 @@ fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) ->
 }
 
 fn read_engine(node: &Node, base: &Path, problems: &mut Problems) -> Option<EngineConfig> {
-    let section = Section::open("engine", node, &["hot_core", "state_dir"], problems);
+    const KEYS: &[&str] = &["hot_core", "io_core", "lock_memory", "huge_pages", "state_dir"];
+    let section = Section::open("engine", node, KEYS, problems);
     let before = problems.count();
-    let hot_core = section.whole("hot_core", 0..=4095, problems);
+    let core = |key: &str, problems: &mut Problems| {
+        section.whole(key, 0..=4095, problems).and_then(|core| usize::try_from(core).ok())
+    };
+    let (hot_core, io_core) = (core("hot_core", problems), core("io_core", problems));
+    if hot_core.is_some() && hot_core == io_core {
+        section.refuse("io_core", problems, "is the hot thread's own core");
+    }
+    let lock_memory = match section.text("lock_memory", problems).as_deref() {
+        None | Some("allowed") => LockMemory::Allowed,
+        Some("required") => LockMemory::Required,
+        Some("never") => LockMemory::Never,
+        Some(_) => {
+            section.refuse("lock_memory", problems, "expected \"allowed\", \"required\" or \"never\"");
+            LockMemory::Allowed
+        }
+    };
+    let huge_pages = match section.text("huge_pages", problems).as_deref() {
+        None | Some("allowed") => true,
+        Some("never") => false,
+        Some(_) => {
+            section.refuse("huge_pages", problems, "expected \"allowed\" or \"never\"");
+            true
+        }
+    };
     let state_dir = section.text("state_dir", problems).unwrap_or_else(|| "state".to_owned());
     (problems.count() == before).then(|| EngineConfig {
-        hot_core: hot_core.and_then(|core| usize::try_from(core).ok()),
+        hot_core,
+        io_core,
+        lock_memory,
+        huge_pages,
         state_dir: base.join(state_dir),
     })
 }

@@ -7,6 +7,9 @@ pub const CONFIG: &str = r#"# Spinbook configuration. Check it with: spinbook co
 
 [engine]
 # hot_core = 1                    # the core the hot thread owns; omitted: unpinned, with a warning
+# io_core = 0                     # the core of the order thread; omitted: one of those that are left
+# lock_memory = "allowed"         # "required": do not start without; "never": leave pages to the system
+# huge_pages = "allowed"          # for the books, where the system gives them; or "never"
 state_dir = "state"               # lock, run number, journal
 
 [[market]]

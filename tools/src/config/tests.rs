@@ -40,7 +40,17 @@ fn the_sample_is_valid_and_exact() {
     assert_eq!(config.strategy.imbalance_threshold.to_string(), "0.3");
     assert_eq!(config.strategy.time_in_force, TimeInForce::PostOnly);
     assert_eq!(config.engine.state_dir, Path::new("base/state"));
+    assert_eq!((config.engine.lock_memory, config.engine.huge_pages), (LockMemory::Allowed, true));
     assert_eq!(config.warnings.len(), 1, "only the missing hot_core: {:?}", config.warnings);
+}
+
+#[test]
+fn the_hot_core_is_nobody_elses() {
+    let with_cores = |hot, io| read(&with("state_dir", &format!("hot_core = {hot}\nio_core = {io}")));
+    let failure = with_cores(3, 3).expect_err("one core for two threads that spin");
+    assert!(failure.to_string().contains("`engine.io_core` = 3: is the hot thread's own core"), "{failure}");
+    let config = with_cores(3, 2).unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!((config.engine.hot_core, config.engine.io_core), (Some(3), Some(2)));
 }
 
 /// One changed line of the sample, and what the message must hold beside the place of that line.
@@ -62,6 +72,12 @@ const BAD_LINES: &[(&str, &str, &[&str])] = &[
         "api_secret = \"NhqPtmdSJYdKjVHjA7PZj4Mge3R5\"\nvenue = \"binance-usdm\"",
         &["unknown key `market.0.api_secret`", "secrets never stand in the configuration"],
     ),
+    // The machine.
+    ("state_dir", "hot_core = -1", &["`engine.hot_core` = -1", "from 0 to 4095"]),
+    ("state_dir", "io_core = 5000", &["`engine.io_core` = 5000", "from 0 to 4095"]),
+    ("state_dir", "lock_memory = \"yes\"", &["`engine.lock_memory` = \"yes\"", "\"required\""]),
+    ("state_dir", "lock_memory = true", &["`engine.lock_memory`", "expected a string"]),
+    ("state_dir", "huge_pages = \"always\"", &["`engine.huge_pages` = \"always\"", "\"never\""]),
     // Wrong units, signs and types.
     ("spread_bps", "spread_bps = 0", &["`strategy.spread_bps` = 0", "more than 0"]),
     ("spread_bps", "spread_bps = -10.0", &["-10.0", "more than 0"]),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::Nanos;
+use spinbook_feed::net::memory;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::account::{self, AccountPoint};
 use spinbook_feed::venue::binance::sign::{Credentials, Secret};
@@ -20,6 +21,7 @@ use crate::command::kill::KILL_FILE;
 use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
 use crate::signals::{EarlyExit, Interrupts};
+use crate::start_memory;
 use crate::topology::{self, Cores, Ended, Running};
 use crate::ui::Screen;
 use crate::venue_rest::VenueRest;
@@ -212,6 +214,7 @@ pub struct VenueSide {
 pub fn run(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Finished, Failure> {
     let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
     let early = EarlyExit::install().map_err(refused)?;
+    let _ = memory::keep_freed();
     let prepared = prepare(&plan)?;
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
@@ -219,6 +222,7 @@ pub fn run(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Finished, F
     let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
+    start_memory::settle(&plan.config.engine, &agents.engine)?;
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);

@@ -1,5 +1,8 @@
 //! COLD: every fault end to end: the built program against a real exchange process, both on loopback.
 //!
+//! No test asserts how soon something happens: each waits for what it wants to see and then ends the run itself, so a
+//! machine that is busy with something else only makes it slower. `runs` is what happens without a fault.
+//!
 //! | fault | shown here | shown closer to its cause |
 //! |---|---|---|
 //! | key or secret the venue does not know | `start::a_key_that_the_venue_does_not_know…` | feed `gateway_scenarios::a_refused_log_on_halts…` |
@@ -28,4 +31,5 @@ mod demo;
 mod market;
 mod orders;
 mod rig;
+mod runs;
 mod start;

@@ -2,137 +2,131 @@
 
 use serde_json::Value;
 
-use crate::rig::{Ended, Exchange, Running, Setup, number};
+use crate::rig::{Exchange, Running, Setup, Shown, number, settled, shown, together, whole};
 
-/// The second snapshot, with which a lost book is resynced, must wait: long enough for the screen to show what
-/// stands in the market meanwhile.
+/// A snapshot must wait: long enough for the screen to show what stands in the market meanwhile.
 const SNAPSHOT_WAITS: &str = r#"
 [[requests]]
 on = "snapshot"
-nth = 2
+nth = 1
 action = "refuse"
 status = 429
 code = -1003
 message = "Too many requests."
-retry_after_seconds = 2
+retry_after_seconds = 3
 "#;
 
-/// One depth frame's fault. They count from the start of the exchange, on futures 19 and on spot 10 a second: late
-/// enough for a slow machine to have quoted before.
+/// One frame's fault, counted from when our first two quotes were ordered: 45 depth frames take 2.4 s on futures and
+/// 25 take 2.5 s on spot, in which the quotes are shown.
 fn frame_fault(nth: u64, action: &str) -> String {
-    format!("[[frames]]\nnth = {nth}\naction = \"{action}\"\n")
+    format!("[[frames]]\nnth = {nth}\naction = \"{action}\"\nafter_orders = 2\n")
 }
 
 /// The same with a resync that has to wait.
 fn slow_frame_fault(nth: u64, action: &str) -> String {
-    frame_fault(nth, action) + SNAPSHOT_WAITS
+    frame_fault(nth, action) + SNAPSHOT_WAITS + "after_orders = 2\n"
 }
 
-/// The lines that the run showed, once a second: whether the book was quotable, and how many quotes of ours stood.
-fn shown(err: &str) -> Vec<(bool, usize)> {
-    let line = |line: &str| {
-        let (_, rest) = line.split_once("BTCUSDT ")?;
-        let (_, ours) = rest.split_once(" ours ")?;
-        let (quotes, _) = ours.split_once("  ")?;
-        Some((rest.starts_with("live "), quotes.split(" / ").filter(|quote| *quote != "-").count()))
-    };
-    err.lines().filter(|text| text.contains(" s  BTCUSDT ")).filter_map(line).collect()
+/// Whether quotes stood in a live book, none stood while it was not, and then they stood again.
+fn is_pulled_and_back(shown: &[Shown]) -> bool {
+    let quoting = |from: usize| shown[from..].iter().position(|line| line.live && line.quotes > 0).map(|at| from + at);
+    let dark = |from: usize| shown[from..].iter().position(|line| !line.live && line.quotes == 0).map(|at| from + at);
+    quoting(0).and_then(dark).and_then(quoting).is_some()
 }
 
-/// Quotes stood in a live book, none stood while it was not, and then they stood again.
-#[track_caller]
-fn pulled_and_back(ended: &Ended) {
-    let shown = shown(&ended.err);
-    let quoting = |from: usize| shown[from..].iter().position(|line| line.0 && line.1 > 0).map(|at| from + at);
-    let dark = |from: usize| shown[from..].iter().position(|line| *line == (false, 0)).map(|at| from + at);
-    let back = quoting(0).and_then(dark).and_then(quoting);
-    assert!(back.is_some(), "quotes were not pulled and put back: {shown:?}\n{}", ended.err);
+fn pulled_and_back(run: &mut Running) {
+    run.until("quotes pulled and put back", is_pulled_and_back);
 }
 
-/// A run that ended well in spite of everything: book live, nothing open, nothing unknown, accounts agree.
-#[track_caller]
-fn whole(ended: &Ended) -> Value {
-    let report = ended.says(0, &[]).object();
-    assert_eq!(number(&report, "/books/live"), 1, "{report}");
-    assert!(number(&report, "/orders/acked") > 0, "{report}");
-    assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
-    assert_eq!(report["account"], report["venue_account"], "{report}");
-    assert_eq!(number(&report, "/hot_allocations/decision"), 0, "{report}");
-    report
+fn resynced(run: &mut Running) {
+    run.until("quotes pulled and put back on a new book", |lines| {
+        is_pulled_and_back(lines) && lines.last().is_some_and(|line| line.live && line.resyncs > 0)
+    });
+}
+
+/// The book was replaced and is quoted on; whether the screen's second hits the pause is chance.
+fn reopened(run: &mut Running) {
+    run.until("quotes on a new book", |lines| {
+        lines.last().is_some_and(|line| line.live && line.resyncs > 0 && line.quotes == 2)
+    });
+}
+
+/// So many seconds since the first quotes stood, and they stand.
+fn quoted_for(run: &mut Running, seconds: usize) {
+    run.until("quotes for a while", |lines| {
+        let first = lines.iter().position(|line| line.quotes == 2).unwrap_or(lines.len());
+        lines.len() >= first + seconds && lines.last().is_some_and(|line| line.live)
+    });
 }
 
 fn gaps_and_resyncs(report: &Value) -> (u64, u64) {
     (number(report, "/books/gaps"), number(report, "/books/resyncs"))
 }
 
-/// Runs several at once: they mostly wait.
-fn together<const N: usize>(faults: [String; N], seconds: u64) -> [Ended; N] {
-    let exchanges = faults.map(|faults| Exchange::start(&faults));
-    let setups = exchanges.each_ref().map(Setup::on);
-    setups.each_ref().map(|setup| setup.start_live(seconds)).map(Running::end)
-}
-
 #[test]
 fn lost_swapped_and_malformed_depth_frames_pull_quotes_until_a_snapshot_has_come() {
-    let [lost, swapped, malformed] =
-        together(["drop", "swap", "malform"].map(|action| slow_frame_fault(45, action)), 7);
+    let faults = ["drop", "swap", "malform"].map(|action| slow_frame_fault(45, action));
+    let [lost, swapped, malformed] = together(faults, [&resynced; 3]);
     for ended in [&lost, &swapped, &malformed] {
-        // The snapshot was refused with 429 and Retry-After, which was kept: nothing was asked for two seconds.
-        ended.says(0, &["a snapshot could not be fetched: rate limited (HTTP 429): nothing is asked for 2 s"]);
+        // The snapshot was refused with 429 and Retry-After, which was kept: nothing was asked meanwhile.
+        ended.says(130, &["a snapshot could not be fetched: rate limited (HTTP 429): nothing is asked for 3 s"]);
         assert_eq!(ended.err.matches("could not be fetched").count(), 1, "{}", ended.err);
-        pulled_and_back(ended);
     }
     assert_eq!(gaps_and_resyncs(&whole(&lost)), (1, 1));
     assert_eq!(gaps_and_resyncs(&whole(&swapped)), (1, 1));
     assert_eq!(number(&whole(&malformed), "/books/resyncs"), 1);
-    malformed.says(0, &["1 market frames could not be read"]);
+    malformed.says(130, &["1 market frames could not be read"]);
 }
 
 #[test]
 fn a_lost_depth_frame_on_spot_is_one_gap_and_its_own_way_back() {
     let exchange = Exchange::spot(&slow_frame_fault(25, "drop"));
-    let ended = Setup::on(&exchange).live(7);
-    pulled_and_back(&ended);
-    assert_eq!(gaps_and_resyncs(&whole(&ended)), (1, 1));
+    let setup = Setup::on(&exchange);
+    let mut run = setup.start_live();
+    resynced(&mut run);
+    assert_eq!(gaps_and_resyncs(&whole(&run.interrupted())), (1, 1));
 }
 
 #[test]
 fn a_doubled_frame_is_no_gap_and_an_oversized_one_costs_the_connection() {
-    let touch = "[[frames]]\nstream = \"book_ticker\"\nnth = 150\naction = \"malform\"\n".to_owned();
-    let [doubled, oversized, cut, touch] = together(
-        [frame_fault(45, "duplicate"), frame_fault(45, "oversize"), "cut_after_frames = 100".to_owned(), touch],
-        5,
-    );
+    let faults = [
+        frame_fault(45, "duplicate"),
+        frame_fault(150, "malform") + "stream = \"book_ticker\"\n",
+        frame_fault(45, "oversize"),
+        "cut_after_frames = 100\ncut_after_orders = 2".to_owned(),
+    ];
+    let past = |run: &mut Running| quoted_for(run, 6);
+    let [doubled, touch, oversized, cut] = together(faults, [&past, &past, &reopened, &reopened]);
     // A broken best bid/ask is counted and dropped; the book does not stand on it.
-    touch.says(0, &["1 market frames could not be read"]);
+    touch.says(130, &["1 market frames could not be read"]);
     assert_eq!(gaps_and_resyncs(&whole(&touch)), (0, 0));
     assert_eq!(gaps_and_resyncs(&whole(&doubled)), (0, 0));
-    assert!(shown(&doubled.err).iter().skip(1).all(|line| line.0), "quotes never went: {}", doubled.err);
-    oversized.says(0, &["message of 2097152 bytes, more than 1048576 are not accepted"]);
-    cut.says(0, &["market connection", "ended"]);
+    let lines = shown(&doubled.err);
+    let first = lines.iter().position(|line| line.live).expect("it was live");
+    assert!(lines[first..].iter().all(|line| line.whole), "the book was never given up: {}", doubled.err);
+    oversized.says(130, &["message of 2097152 bytes, more than 1048576 are not accepted"]);
+    cut.says(130, &["market connection", "ended"]);
     for ended in [&oversized, &cut] {
-        // It is opened again and the book replaced; whether the screen's second hits the pause is chance.
         assert_eq!(gaps_and_resyncs(&whole(ended)), (0, 1));
     }
 }
 
 #[test]
 fn a_silent_stream_ages_the_book_and_quotes_return_with_it() {
-    let silent = |what: &str| format!("[[silences]]\n{what}after_ms = 2500\nfor_ms = 3500\n");
+    let silent = |what: &str| format!("[[silences]]\n{what}after_orders = 2\nafter_ms = 2000\nfor_ms = 5000\n");
     // All streams; depth alone, while best bid/ask and trades still come: the age is the book's, not the socket's.
-    let [all, depth] = together([silent(""), silent("stream = \"depth\"\n")], 9);
-    for ended in [&all, &depth] {
-        pulled_and_back(ended);
-        whole(ended);
+    let silences = [silent(""), silent("stream = \"depth\"\n")];
+    for ended in together(silences, [&pulled_and_back; 2]) {
+        whole(&ended);
     }
 }
 
 #[test]
 fn a_first_snapshot_that_is_refused_is_asked_again_when_the_venue_said() {
-    let refused = SNAPSHOT_WAITS.replace("nth = 2", "nth = 1").replace("= 2", "= 1");
-    let [ended] = together([refused], 4);
-    ended.says(0, &["rate limited (HTTP 429): nothing is asked for 1 s"]);
-    assert_eq!(shown(&ended.err).first(), Some(&(false, 0)), "{}", ended.err);
+    let [ended] = together([SNAPSHOT_WAITS.to_owned()], [&Running::until_quotes]);
+    ended.says(130, &["rate limited (HTTP 429): nothing is asked for 3 s"]);
+    let first = shown(&ended.err)[0];
+    assert!(!first.live && first.quotes == 0, "{}", ended.err);
     assert_eq!(gaps_and_resyncs(&whole(&ended)), (0, 0));
 }
 
@@ -140,15 +134,12 @@ fn a_first_snapshot_that_is_refused_is_asked_again_when_the_venue_said() {
 fn an_exchange_that_freezes_and_thaws_is_waited_out() {
     let exchange = Exchange::start("");
     let setup = Setup::on(&exchange);
-    let mut run = setup.start_live(9);
-    run.wait_for("   1 s  BTCUSDT live");
+    let mut run = setup.start_live();
+    run.until_quotes();
     exchange.freeze();
-    std::thread::sleep(std::time::Duration::from_millis(3_500));
-    exchange.thaw();
-    let ended = run.end();
     // While nothing answers no cancel is confirmed: the orders count as open, but the book is not traded on.
-    let shown = shown(&ended.err);
-    let dark = shown.iter().position(|line| !line.0);
-    assert!(dark.is_some_and(|at| shown[at..].iter().any(|line| line.0)), "{shown:?}\n{}", ended.err);
-    whole(&ended);
+    run.until("the book's age", |lines| lines.last().is_some_and(|line| !line.live));
+    exchange.thaw();
+    run.until_quotes();
+    settled(&run.interrupted());
 }

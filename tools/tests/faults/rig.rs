@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Nothing here may take longer, whatever the fault: a test that waits longer has found a hang.
-const HANG: Duration = Duration::from_secs(60);
+/// Nothing that is waited for here may take longer, whatever the fault and however busy the machine: a test that
+/// waits longer has found a hang.
+const HANG: Duration = Duration::from_secs(180);
+
+/// Seconds of a run that the test ends itself, as soon as it has seen what it waits for.
+const OPEN_END: &str = "600";
 
 /// The program, without anything of this environment that it would listen to.
 pub fn program(folder: &Path) -> Command {
@@ -35,7 +39,6 @@ pub fn signal(process: u32, name: &str) {
 /// A process whose two outputs are collected while it runs.
 pub struct Running {
     process: Child,
-    started: Instant,
     out: Option<JoinHandle<String>>,
     err: Arc<Mutex<String>>,
     err_reader: Option<JoinHandle<()>>,
@@ -49,8 +52,50 @@ pub struct Ended {
     pub out: String,
     /// Standard error.
     pub err: String,
-    /// How long it ran.
-    pub elapsed: Duration,
+}
+
+/// A line of the state, as it is shown once a second where there is no terminal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown {
+    /// Whether the book was live.
+    pub live: bool,
+    /// Whether the book was live or merely too old.
+    pub whole: bool,
+    /// On how many sides a quote of ours stood.
+    pub quotes: usize,
+    /// Orders that the venue accepted so far.
+    pub acked: u64,
+    /// Orders that were cancelled so far.
+    pub canceled: u64,
+    /// Orders that were refused so far.
+    pub rejected: u64,
+    /// Books that were replaced so far.
+    pub resyncs: u64,
+}
+
+/// The lines about BTCUSDT in what a run said.
+pub fn shown(err: &str) -> Vec<Shown> {
+    let line = |text: &str| {
+        let (_, rest) = text.split_once(" s  BTCUSDT ")?;
+        let (_, ours) = rest.split_once(" ours ")?;
+        let (quotes, _) = ours.split_once("  ")?;
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let count = |name: &str| {
+            let at = words.iter().position(|word| *word == name)?;
+            words.get(at + 1)?.parse().ok()
+        };
+        let live = rest.starts_with("live ");
+        Some(Shown {
+            live,
+            whole: live || rest.starts_with("stale: "),
+            quotes: quotes.split(" / ").filter(|quote| *quote != "-").count(),
+            acked: count("acked")?,
+            canceled: count("canceled")?,
+            rejected: count("rejected")?,
+            resyncs: count("resyncs").unwrap_or(0),
+        })
+    };
+    err.lines().filter_map(line).collect()
 }
 
 impl Running {
@@ -73,7 +118,7 @@ impl Running {
             out.read_to_string(&mut text).expect("stdout is UTF-8");
             text
         });
-        Running { process, started: Instant::now(), out: Some(out), err: collected, err_reader: Some(err_reader) }
+        Running { process, out: Some(out), err: collected, err_reader: Some(err_reader) }
     }
 
     /// What it said so far on standard error.
@@ -81,32 +126,45 @@ impl Running {
         self.err.lock().expect("no reader panics").clone()
     }
 
-    /// Waits until standard error holds `text`.
-    pub fn wait_for(&mut self, text: &str) {
+    /// Waits until standard error is as it should be.
+    #[track_caller]
+    fn wait(&mut self, what: &str, met: impl Fn(&str) -> bool) {
         let until = Instant::now() + HANG;
-        while !self.err().contains(text) {
+        while !met(&self.err()) {
             let ended = self.process.try_wait().expect("a child of ours");
-            assert!(ended.is_none(), "it ended without `{text}`:\n{}", self.err());
-            assert!(Instant::now() < until, "no `{text}` in time:\n{}", self.err());
+            assert!(ended.is_none(), "it ended without {what}:\n{}", self.err());
+            assert!(Instant::now() < until, "no {what} in time:\n{}", self.err());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until standard error holds `text`.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        self.wait(&format!("`{text}`"), |err| err.contains(text));
+    }
+
+    /// Waits until the lines that it shows of BTCUSDT, once a second, are as they should be.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, met: impl Fn(&[Shown]) -> bool) {
+        self.wait(what, |err| met(&shown(err)));
+    }
+
+    /// Waits until it shows a live book with a quote of ours on both sides.
+    #[track_caller]
+    pub fn until_quotes(&mut self) {
+        self.until("quotes on both sides", |lines| lines.last().is_some_and(|line| line.live && line.quotes == 2));
+    }
+
+    /// Ctrl-C, and waits for its end.
+    pub fn interrupted(self) -> Ended {
+        self.interrupt();
+        self.end()
     }
 
     /// Ctrl-C.
     pub fn interrupt(&self) {
         signal(self.process.id(), "INT");
-    }
-
-    /// Whether Ctrl-C ends it so soon.
-    pub fn is_interrupted_within(&mut self, span: Duration) -> bool {
-        let until = Instant::now() + span;
-        while Instant::now() < until {
-            if let Some(status) = self.process.try_wait().expect("a child of ours") {
-                return status.code() == Some(130);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        false
     }
 
     /// `kill -9`.
@@ -124,7 +182,7 @@ impl Running {
 
     /// Waits for its end.
     pub fn end(mut self) -> Ended {
-        let until = self.started + HANG;
+        let until = Instant::now() + HANG;
         let status = loop {
             if let Some(status) = self.process.try_wait().expect("a child of ours") {
                 break status;
@@ -135,11 +193,10 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(10));
         };
-        let elapsed = self.started.elapsed();
         let out = self.out.take().expect("taken once").join().expect("the reader ends");
         self.err_reader.take().expect("taken once").join().expect("the reader ends");
         let code = status.code().unwrap_or_else(|| panic!("it was killed: {status}\n{}", self.err()));
-        Ended { code, out, err: self.err(), elapsed }
+        Ended { code, out, err: self.err() }
     }
 }
 
@@ -178,6 +235,38 @@ impl Ended {
         assert_eq!(error["exit_code"], code, "{error}");
         assert!(error["next"].is_string() || error["problems"].is_array(), "no advice: {error}");
     }
+}
+
+/// Trades on an exchange for each of these plans of faults, all at once since they mostly wait, each until `done` has
+/// seen what it waits for, and interrupts them.
+pub fn together<const N: usize>(faults: [String; N], done: [&dyn Fn(&mut Running); N]) -> [Ended; N] {
+    let exchanges = faults.map(|faults| Exchange::start(&faults));
+    let setups = exchanges.each_ref().map(Setup::on);
+    let mut runs = setups.each_ref().map(Setup::start_live);
+    for (run, done) in runs.iter_mut().zip(done) {
+        done(run);
+    }
+    runs.map(Running::interrupted)
+}
+
+/// A run that a test interrupted and that ended well in spite of everything: nothing open, nothing unknown, accounts
+/// agree.
+#[track_caller]
+pub fn settled(ended: &Ended) -> Value {
+    let report = ended.says(130, &[]).object();
+    assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
+    assert_eq!(report["account"], report["venue_account"], "{report}");
+    report
+}
+
+/// The same with a live book, on which orders were placed without an allocation.
+#[track_caller]
+pub fn whole(ended: &Ended) -> Value {
+    let report = settled(ended);
+    assert_eq!(number(&report, "/books/live"), 1, "{report}");
+    assert!(number(&report, "/orders/sent") > 0 && number(&report, "/orders/acked") > 0, "{report}");
+    assert_eq!(number(&report, "/hot_allocations/decision"), 0, "{report}");
+    report
 }
 
 /// A whole number of a report, by its path.
@@ -311,15 +400,23 @@ impl Setup {
         self.start(arguments).end()
     }
 
-    /// Starts to trade for so many seconds.
-    pub fn start_live(&self, seconds: u64) -> Running {
-        let (account, seconds) = (self.account, seconds.to_string());
-        self.start(&["run", "-c", "run.toml", "--mode", "live", "--account", account, "--seconds", &seconds, "--json"])
+    /// Starts a run in this mode, which the test ends.
+    pub fn start_run(&self, mode: &str) -> Running {
+        let mut arguments = vec!["run", "-c", "run.toml", "--mode", mode, "--seconds", OPEN_END, "--json"];
+        if mode == "live" {
+            arguments.extend(["--account", self.account]);
+        }
+        self.start(&arguments)
     }
 
-    /// Trades for so many seconds.
-    pub fn live(&self, seconds: u64) -> Ended {
-        self.start_live(seconds).end()
+    /// Starts to trade; the test ends it.
+    pub fn start_live(&self) -> Running {
+        self.start_run("live")
+    }
+
+    /// Trades, or is refused before.
+    pub fn live(&self) -> Ended {
+        self.start_live().end()
     }
 }
 

@@ -42,7 +42,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
     ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
     ("feed/src/net/clock.rs", "time-stamp counter"),
-    ("feed/src/net/threads.rs", "affinity and locked memory"),
+    ("feed/src/net/memory.rs", "locked memory and huge pages"),
     ("tools/src/alloc.rs", "counting allocator"),
     ("bench/src/alloc.rs", "counting allocator"),
     ("feed/tests/no_allocation.rs", "counting allocator"),
@@ -228,6 +228,39 @@ pub fn hot_calls(source: &Source) -> Vec<String> {
         }
     }
     found
+}
+
+/// HOT files that may read a clock, and why.
+const CLOCK_FILES: &[(&str, &str)] = &[
+    ("feed/src/net/clock.rs", "is the clock"),
+    ("feed/src/net/reactor.rs", "is the loop: a test counts its reads"),
+    ("feed/src/net/connection/outgoing.rs", "stamps the moment at which bytes go into the kernel"),
+];
+
+/// Ways to read a clock.
+const CLOCK_READS: &[&str] = &[
+    "_rdtsc",
+    "__rdtscp",
+    "clock_gettime",
+    "Instant::now",
+    "SystemTime",
+    ".elapsed(",
+    "Clock::start",
+    "clock.now(",
+    "wall_drift(",
+    "cycles()",
+];
+
+/// HOT code gets the time as an argument: it reads no clock, whatever its name.
+pub fn clock_reads(source: &Source) -> Vec<String> {
+    if !source.is_hot() || CLOCK_FILES.iter().any(|(path, _)| source.path == *path) {
+        return Vec::new();
+    }
+    source
+        .production()
+        .flat_map(|(line, code, _)| CLOCK_READS.iter().filter(|read| calls(code, read)).map(move |read| (line, *read)))
+        .map(|(line, read)| format!("{}:{line}: HOT code reads a clock: `{read}`", source.path))
+        .collect()
 }
 
 fn is_setup(name: &str) -> bool {

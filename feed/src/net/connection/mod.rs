@@ -20,6 +20,7 @@ pub use self::settings::{ConnectionLimits, ConnectionSettings};
 
 use self::stream::Stream;
 use self::upgrade::Upgrade;
+use crate::frame_buffer::PlacedPayload;
 use crate::record::{Opened, PADDING_BYTES};
 use crate::websocket::{CONTROL_BYTES_MAX, Message, MessageReader, Opcode, WebSocketError, is_text};
 
@@ -118,6 +119,23 @@ impl Connection {
         self.readable
     }
 
+    /// Reads once from the socket, unasked by the poll; true if bytes came, or if the connection has ended, which
+    /// [`Connection::advance`] tells.
+    #[inline]
+    pub fn look(&mut self, now: Nanos) -> bool {
+        if self.phase != Phase::Open || self.staged_error.is_some() {
+            return false;
+        }
+        self.readable = true;
+        match self.receive(now) {
+            Ok(received) => received,
+            Err(error) => {
+                self.staged_error = Some(error);
+                true
+            }
+        }
+    }
+
     /// What the connection can do now.
     #[must_use]
     pub const fn state(&self) -> ConnectionState {
@@ -139,6 +157,12 @@ impl Connection {
     #[must_use]
     pub const fn bytes(&self) -> (u64, u64) {
         (self.bytes_received, self.stream.sent())
+    }
+
+    /// Cycle counter just before the newest message was offered to the socket: for measurement only.
+    #[must_use]
+    pub const fn written_tsc(&self) -> u64 {
+        self.stream.written_tsc()
     }
 
     /// Pings received so far.
@@ -194,10 +218,11 @@ impl Connection {
         outcome
     }
 
-    /// Whether another message is complete behind the current one, which stays. False as well when something else
-    /// (a control frame, a fragment) must be handled first. An error is kept for [`Connection::advance`].
+    /// Whether another message is complete behind the current one, which stays, in what has been received: the socket
+    /// is not asked. False as well when something else (a control frame, a fragment) must be handled first. An error
+    /// is kept for [`Connection::advance`].
     #[inline]
-    pub fn has_next(&mut self, now: Nanos) -> bool {
+    pub fn has_next(&mut self) -> bool {
         if self.phase != Phase::Open || self.staged_error.is_some() {
             return false;
         }
@@ -205,9 +230,9 @@ impl Connection {
             if let Some(whole) = self.reader.is_next_whole(&self.stream.plaintext) {
                 return whole;
             }
-            match self.open_or_receive(now) {
-                Ok(true) => {}
-                Ok(false) => return false,
+            match self.open_next() {
+                Ok(Opened::NeedMore) => return false,
+                Ok(_) => {}
                 Err(error) => {
                     self.staged_error = Some(error);
                     return false;
@@ -226,16 +251,24 @@ impl Connection {
     /// Opens the next record, or reads once if there is none. False when there is nothing more to read now.
     #[inline]
     fn open_or_receive(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
-        match self.stream.open() {
-            Ok(Opened::NeedMore) => {
+        match self.open_next()? {
+            Opened::NeedMore => {
                 self.answer_ping(now)?;
                 self.receive(now)
             }
-            Ok(Opened::Data | Opened::Control) => Ok(true),
+            _ => Ok(true),
+        }
+    }
+
+    /// Opens the next record of those received.
+    #[inline]
+    fn open_next(&mut self) -> Result<Opened, ConnectionError> {
+        match self.stream.open(self.reader.wanted_bytes()) {
             Ok(Opened::Closed) => {
                 Err(ConnectionError::Closed { code: CLOSE_WITHOUT_FRAME, reason: String::new() }) // cold: the end
             }
             Ok(Opened::Full) => Err(ConnectionError::Ended),
+            Ok(opened) => Ok(opened),
             Err(error) => {
                 // The alert that says why is worth one attempt to send.
                 let _ = self.stream.flush(&mut self.tcp);
@@ -335,7 +368,22 @@ impl Connection {
     /// Not open, too much unsent, or the socket failed: the connection has ended.
     #[inline]
     pub fn send_text(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
-        let outcome = self.send_inner(text);
+        let outcome =
+            self.may_send(text).and_then(|()| self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ()));
+        if outcome.is_err() {
+            self.end();
+        }
+        outcome
+    }
+
+    /// The same for a text that is masked and sealed where it lies.
+    ///
+    /// # Errors
+    /// As [`Connection::send_text`].
+    #[inline]
+    pub fn send_placed(&mut self, text: PlacedPayload<'_>) -> Result<(), ConnectionError> {
+        let outcome =
+            self.may_send(&text).and_then(|()| self.stream.send_placed(Opcode::Text, text, &mut self.tcp).map(|_| ()));
         if outcome.is_err() {
             self.end();
         }
@@ -343,7 +391,7 @@ impl Connection {
     }
 
     #[inline]
-    fn send_inner(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
+    fn may_send(&self, text: &[u8]) -> Result<(), ConnectionError> {
         if self.phase != Phase::Open || self.closing {
             return Err(ConnectionError::Ended);
         }
@@ -354,7 +402,7 @@ impl Connection {
         if !is_text(text) {
             return Err(ConnectionError::Request("the text is not UTF-8".to_owned())); // cold: a bug of the caller
         }
-        self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ())
+        Ok(())
     }
 
     /// Sends what is left; call when the poll says writable. True when nothing is left.

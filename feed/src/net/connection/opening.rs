@@ -72,7 +72,7 @@ impl Connection {
             self.phase = Phase::Securing;
         }
         loop {
-            let opened = match self.stream.open() {
+            let opened = match self.stream.open(0) {
                 Ok(opened) => opened,
                 Err(error) => {
                     // The alert that says why is worth one attempt to send.

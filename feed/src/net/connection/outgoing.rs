@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::net::clock::cycles;
+
 /// Room that is there from the start: what an undisturbed connection ever needs.
 const BYTES: usize = 32 * 1024;
 
@@ -10,11 +12,13 @@ pub(super) struct Outgoing {
     bytes: Vec<u8>,
     start: usize,
     sent: u64,
+    /// Cycle counter just before the newest record was offered to the socket.
+    written_tsc: u64,
 }
 
 impl Outgoing {
     pub(super) fn new() -> Outgoing {
-        Outgoing { bytes: Vec::with_capacity(BYTES), start: 0, sent: 0 }
+        Outgoing { bytes: Vec::with_capacity(BYTES), start: 0, sent: 0, written_tsc: 0 }
     }
 
     /// Bytes that wait.
@@ -27,6 +31,11 @@ impl Outgoing {
     #[inline]
     pub(super) const fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Cycle counter just before the newest record was offered to the socket: for measurement only.
+    pub(super) const fn written_tsc(&self) -> u64 {
+        self.written_tsc
     }
 
     /// Puts bytes behind those that wait.
@@ -56,6 +65,7 @@ impl Outgoing {
             self.append(record);
             return self.flush(socket);
         }
+        self.written_tsc = cycles();
         let taken = write_some(record, socket)?;
         self.sent += taken as u64;
         if taken < record.len() {

@@ -6,7 +6,7 @@ use super::ConnectionError;
 use super::library::Library;
 use super::masks::Masks;
 use super::outgoing::Outgoing;
-use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX};
+use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX, PlacedPayload};
 use crate::net::kernel::KernelSchedule;
 use crate::record::{HEADER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer, TAG_BYTES};
 use crate::websocket::{CLIENT_HEADER_BYTES_MAX, Opcode, write_frame};
@@ -52,6 +52,11 @@ impl Stream {
         self.outgoing.sent()
     }
 
+    /// Cycle counter just before the newest record was offered to the socket.
+    pub(super) const fn written_tsc(&self) -> u64 {
+        self.outgoing.written_tsc()
+    }
+
     /// Bytes that the socket has not taken yet.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
@@ -76,12 +81,12 @@ impl Stream {
         }
     }
 
-    /// Opens what was received until there is data.
+    /// Opens what was received until there is data; `bytes` of it, where it is known that fewer are of no use.
     #[inline]
-    pub(super) fn open(&mut self) -> Result<Opened, ConnectionError> {
+    pub(super) fn open(&mut self, bytes: usize) -> Result<Opened, ConnectionError> {
         match &mut self.records {
             Records::Own(layer) => loop {
-                match layer.open_next(&mut self.plaintext) {
+                match layer.open_until(&mut self.plaintext, bytes) {
                     Ok(Opened::Control) => move_control(layer, &mut self.outgoing),
                     Ok(opened) => return Ok(opened),
                     Err(error) => {
@@ -114,6 +119,25 @@ impl Stream {
             return self.outgoing.send(record, socket).map_err(ConnectionError::from_socket);
         }
         self.send_in_parts(opcode, payload, mask, socket)
+    }
+
+    /// The same for a payload that is masked and sealed where it lies.
+    #[inline]
+    pub(super) fn send_placed(
+        &mut self,
+        opcode: Opcode,
+        payload: PlacedPayload<'_>,
+        socket: &mut impl Write,
+    ) -> Result<bool, ConnectionError> {
+        let mask = self.masks.next()?;
+        if let Records::Own(layer) = &mut self.records
+            && payload.len() <= PAYLOAD_BYTES_MAX
+        {
+            let record = payload.seal(layer, opcode, mask).map_err(ConnectionError::Record)?;
+            move_control(layer, &mut self.outgoing);
+            return self.outgoing.send(record, socket).map_err(ConnectionError::from_socket);
+        }
+        self.send_in_parts(opcode, &payload, mask, socket)
     }
 
     /// A frame that needs several records, or whose records the library seals.

@@ -338,6 +338,11 @@ impl OrderSide for BinanceOrders {
         }
     }
 
+    #[inline]
+    fn encode_at(&self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut [u8]) -> Option<usize> {
+        self.encode_prepared(id, request, venue_now, out)
+    }
+
     fn decode(&self, instruments: &[Instrument], frame: &[u8]) -> Result<OrderMessage, OrderDecodeError> {
         order_decode::decode(instruments, frame)
     }

@@ -2,6 +2,8 @@
 #![cfg(feature = "net")]
 #![allow(clippy::unwrap_used)]
 
+mod refused;
+
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -11,9 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 use spinbook_feed::net::kernel::{KernelSchedule, record_layer};
-use spinbook_feed::record::{
-    HEADER_BYTES, KeySchedule, Opened, PlaintextBuffer, RecordError, RecordLayer, TrafficSecret,
-};
+use spinbook_feed::record::{HEADER_BYTES, Opened, PlaintextBuffer, RecordError, RecordLayer};
 
 const MESSAGE_MAX: usize = 1 << 20;
 
@@ -244,162 +244,4 @@ fn every_flipped_bit_of_a_record_is_refused() {
         checked += 1;
     }
     assert_eq!(checked, 62);
-}
-
-/// A layer under fixed keys, to receive what rustls never would send.
-struct Victim {
-    layer: RecordLayer<FixedKeys>,
-}
-
-struct FixedKeys;
-
-impl KeySchedule for FixedKeys {
-    fn next_receive(&mut self) -> Result<TrafficSecret, RecordError> {
-        TrafficSecret::new(&[9; 16], &[9; 12], 0).ok_or(RecordError::KeySchedule)
-    }
-    fn next_send(&mut self) -> Result<TrafficSecret, RecordError> {
-        TrafficSecret::new(&[9; 16], &[9; 12], 0).ok_or(RecordError::KeySchedule)
-    }
-    fn on_ticket(&mut self, body: &[u8]) -> Result<(), RecordError> {
-        if body.is_empty() { Err(RecordError::Decode) } else { Ok(()) }
-    }
-}
-
-/// Seals `content` with an arbitrary inner type and padding, as record number `sequence` of the key.
-fn forge(sequence: u64, content: &[u8], kind: u8, padding: usize) -> Vec<u8> {
-    use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[1; 16]).unwrap());
-    let mut nonce = [2u8; 12];
-    for (byte, add) in nonce[4..].iter_mut().zip(sequence.to_be_bytes()) {
-        *byte ^= add;
-    }
-    let mut inner = content.to_vec();
-    inner.push(kind);
-    inner.resize(inner.len() + padding, 0);
-    let length = (inner.len() + 16) as u16;
-    let mut record = vec![23, 3, 3, (length >> 8) as u8, length as u8];
-    let tag = key
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&record[..]), &mut inner)
-        .unwrap();
-    record.extend(inner);
-    record.extend(tag.as_ref());
-    record
-}
-
-impl Victim {
-    fn new() -> Victim {
-        let receive = TrafficSecret::new(&[1; 16], &[2; 12], 0).unwrap();
-        let send = TrafficSecret::new(&[3; 16], &[4; 12], 0).unwrap();
-        Victim { layer: RecordLayer::new(&receive, &send, FixedKeys, &[]).unwrap() }
-    }
-
-    fn push(&mut self, wire: &[u8]) -> Result<Vec<u8>, RecordError> {
-        let mut plaintext = PlaintextBuffer::new(MESSAGE_MAX);
-        let mut out = Vec::new();
-        for piece in wire.chunks(20_000) {
-            let space = self.layer.receive_space();
-            space[..piece.len()].copy_from_slice(piece);
-            self.layer.received(piece.len());
-            while !matches!(self.layer.open_next(&mut plaintext)?, Opened::NeedMore | Opened::Closed) {}
-            drain(&mut plaintext, &mut out);
-        }
-        Ok(out)
-    }
-}
-
-#[test]
-fn what_a_peer_may_not_send_is_refused_with_its_reason() {
-    let cases: Vec<(&str, Vec<u8>, RecordError)> = vec![
-        ("plaintext alert", vec![21, 3, 3, 0, 2, 1, 0], RecordError::Plaintext(21)),
-        ("plaintext change cipher spec", vec![20, 3, 3, 0, 1, 1], RecordError::Plaintext(20)),
-        ("plaintext handshake", vec![22, 3, 3, 0, 4, 24, 0, 0, 0], RecordError::Plaintext(22)),
-        ("unknown outer type", vec![99, 3, 3, 0, 4, 24, 0, 0, 0], RecordError::Unexpected(99)),
-        ("wrong version", vec![23, 3, 1, 0, 20], RecordError::Decode),
-        ("record too long", vec![23, 3, 3, 0x41, 0x01], RecordError::Overflow),
-        ("record without type", vec![23, 3, 3, 0, 16], RecordError::BadRecordMac),
-        ("inner plaintext too long", forge(0, &vec![7; 16_385], 23, 0), RecordError::Overflow),
-        ("padding beyond the limit", forge(0, &vec![7; 16_300], 23, 200), RecordError::Overflow),
-        ("only padding", forge(0, &[], 0, 20), RecordError::Unexpected(0)),
-        ("inner change cipher spec", forge(0, &[1], 20, 0), RecordError::Unexpected(20)),
-        ("unknown inner type", forge(0, &[1], 77, 3), RecordError::Unexpected(77)),
-        ("empty handshake", forge(0, &[], 22, 0), RecordError::Unexpected(22)),
-        ("fatal alert", forge(0, &[2, 40], 21, 0), RecordError::Alert(40)),
-        ("short alert", forge(0, &[2], 21, 0), RecordError::Decode),
-        ("certificate request", forge(0, &[13, 0, 0, 0], 22, 0), RecordError::Unexpected(13)),
-        ("key update not last", forge(0, &[24, 0, 0, 1, 0, 4], 22, 0), RecordError::Unexpected(24)),
-        ("key update with a bad value", forge(0, &[24, 0, 0, 1, 2], 22, 0), RecordError::IllegalParameter),
-        ("key update too long", forge(0, &[24, 0, 0, 2, 0, 0], 22, 0), RecordError::Decode),
-        ("huge handshake message", forge(0, &[4, 1, 0, 0], 22, 0), RecordError::Decode),
-        ("empty ticket", forge(0, &[4, 0, 0, 0], 22, 0), RecordError::Decode),
-        (
-            "data within a fragmented message",
-            [forge(0, &[4, 0, 0, 9, 1], 22, 0), forge(1, b"x", 23, 0)].concat(),
-            RecordError::Unexpected(23),
-        ),
-        ("replayed record", [forge(0, b"x", 23, 0), forge(0, b"x", 23, 0)].concat(), RecordError::BadRecordMac),
-        ("skipped record", forge(1, b"x", 23, 0), RecordError::BadRecordMac),
-        ("flood of empty records", (0..64).flat_map(|number| forge(number, &[], 23, 0)).collect(), RecordError::Flood),
-    ];
-    for (name, wire, expected) in cases {
-        assert_eq!(Victim::new().push(&wire).unwrap_err(), expected, "{name}");
-    }
-}
-
-#[test]
-fn unusual_but_allowed_records_are_taken() {
-    let wire = [
-        forge(0, b"padded", 23, 300),
-        forge(1, &[], 23, 0),
-        forge(2, &[4, 0, 0, 3, 1], 22, 5),
-        forge(3, &[2, 3], 22, 0),
-        forge(4, &[1, 90], 21, 0),
-        forge(5, b" and more", 23, 0),
-        forge(6, &[1, 0], 21, 0),
-        forge(7, b"after close_notify", 23, 0),
-    ]
-    .concat();
-    let mut victim = Victim::new();
-    assert_eq!(victim.push(&wire).unwrap(), b"padded and more");
-    assert!(victim.layer.is_closed());
-    assert_eq!(victim.layer.counts().tickets, 1);
-}
-
-#[test]
-fn a_requested_key_update_is_answered_once_under_the_old_key() {
-    let mut victim = Victim::new();
-    victim.push(&forge(0, &[24, 0, 0, 1, 1], 22, 0)).unwrap();
-    assert_eq!(victim.layer.counts().key_updates_sent, 1);
-    assert_eq!(victim.layer.control_output().len(), HEADER_BYTES + 5 + 1 + 16);
-    let reply = victim.layer.control_output().to_vec();
-    let send = TrafficSecret::new(&[3; 16], &[4; 12], 0).unwrap();
-    let mut peer = RecordLayer::new(&send, &send, FixedKeys, &reply).unwrap();
-    assert_eq!(peer.open_next(&mut PlaintextBuffer::new(64)), Ok(Opened::Control));
-    assert_eq!(peer.counts().key_updates_received, 1);
-}
-
-#[test]
-fn a_full_plaintext_buffer_waits_and_loses_nothing() {
-    let mut victim = Victim::new();
-    let mut plaintext = PlaintextBuffer::new(100);
-    let mut got = Vec::new();
-    let mut full = 0;
-    for number in 0..40u64 {
-        let wire = forge(number, &[5; 9_000], 23, 0);
-        let space = victim.layer.receive_space();
-        space[..wire.len()].copy_from_slice(&wire);
-        victim.layer.received(wire.len());
-        loop {
-            match victim.layer.open_next(&mut plaintext).unwrap() {
-                Opened::NeedMore => break,
-                Opened::Full => {
-                    full += 1;
-                    drain(&mut plaintext, &mut got);
-                }
-                _ => {}
-            }
-        }
-    }
-    drain(&mut plaintext, &mut got);
-    assert!(full > 0);
-    assert_eq!(got.len(), 40 * 9_000);
 }

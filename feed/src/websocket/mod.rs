@@ -3,12 +3,15 @@
 //! Strict: whatever the RFC forbids ends the connection with the close code it names. A whole message is handed out
 //! as the bytes that were decrypted, without a copy; only fragmented messages are put together in a buffer apart.
 
+mod text;
+
 use crate::record::{PADDING_BYTES, PlaintextBuffer};
+use text::valid_prefix;
+
+pub use text::is_text;
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 pub const CLIENT_HEADER_BYTES_MAX: usize = 14;
-/// Texts below this length are looked through without a call.
-const SHORT_TEXT_BYTES: usize = 512;
 /// Fragments one message may come in.
 pub const FRAGMENTS_MAX: u32 = 65_536;
 /// The most payload of a control frame (RFC 6455, 5.5).
@@ -21,6 +24,17 @@ const MASKED: u8 = 0x80;
 const TEXT_WHOLE: u8 = FIN | Opcode::Text as u8;
 /// First byte of a whole binary message.
 const BINARY_WHOLE: u8 = FIN | Opcode::Binary as u8;
+
+/// [`MessageReader::current`] knows what was handed out: the length of its header,
+const PENDING_HEADER: u8 = 0x0f;
+/// nothing,
+const PENDING_NOTHING: u8 = 0;
+/// a control frame,
+const PENDING_CONTROL: u8 = 0x20;
+/// put together from fragments,
+const PENDING_ASSEMBLED: u8 = 0x40;
+/// binary.
+const PENDING_BINARY: u8 = 0x80;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,12 +173,16 @@ pub struct MessageReader {
     assembly_valid: usize,
     /// Bytes of an unfinished frame's payload that were already found to be valid.
     partial_valid: usize,
-    /// What the last call handed out and must now be dropped.
+    /// Length of an unfinished frame with its header; zero when there is none, or its header is unfinished.
+    wanted_bytes: usize,
+    /// A whole frame whose payload is shorter is handed out without further questions: zero while something of its
+    /// message was seen before (fragments, or the beginning of a frame).
+    whole_bytes_below: usize,
+    /// Bytes of the input that the last call handed out and the next one drops; of no meaning when that was put
+    /// together from fragments.
     pending_bytes: usize,
-    /// Bytes of payload at the end of them.
-    pending_payload: usize,
-    pending_assembly: bool,
-    pending_binary: bool,
+    /// What they are: the length of the frame's header, and the flags below.
+    pending_frame: u8,
 }
 
 impl MessageReader {
@@ -179,10 +197,10 @@ impl MessageReader {
             fragment_kind: None,
             assembly_valid: 0,
             partial_valid: 0,
+            wanted_bytes: 0,
+            whole_bytes_below: message_bytes_max + 1,
             pending_bytes: 0,
-            pending_payload: 0,
-            pending_assembly: false,
-            pending_binary: false,
+            pending_frame: PENDING_NOTHING,
         }
     }
 
@@ -194,84 +212,96 @@ impl MessageReader {
     /// What the RFC forbids; the connection must be failed with [`WebSocketError::close_code`].
     #[inline]
     pub fn next<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
-        self.release(input);
-        if let Some(header) = self.whole_header(input.unread()) {
-            self.hold_whole(input, header)?;
-            let (padded, length) = (input.padded_mut(header.header_bytes, header.payload_bytes), header.payload_bytes);
-            return Ok(Some(if self.pending_binary {
-                Message::Binary { padded, length }
-            } else {
-                Message::Text { padded, length }
-            }));
+        if self.pending_frame != PENDING_NOTHING {
+            self.release(input);
         }
-        if input.unread().is_empty() {
+        if input.unread_bytes() == 0 {
             return Ok(None);
         }
-        self.next_unusual(input)
+        let Some((header_bytes, length, binary)) = self.whole_message(input.unread())? else {
+            return self.next_unusual(input);
+        };
+        self.pending_bytes = header_bytes + length;
+        self.pending_frame = header_bytes as u8 | if binary { PENDING_BINARY } else { 0 };
+        let padded = input.padded_mut(header_bytes, length);
+        Ok(Some(if binary { Message::Binary { padded, length } } else { Message::Text { padded, length } }))
     }
 
-    /// The header of what nearly every frame is: a whole, unfragmented text or binary message with a short length
-    /// field, all of it here. `None` for anything else, which is told apart without haste.
+    /// How many bytes must be unread before [`MessageReader::next`] can say more about a frame that is not whole;
+    /// zero when that is not known. What is opened up to there need not be shown to it piece by piece.
     #[inline]
-    fn whole_header(&self, bytes: &[u8]) -> Option<Header> {
-        let [first, short, rest @ ..] = bytes else { return None };
-        let opcode = match *first {
-            TEXT_WHOLE => Opcode::Text,
-            BINARY_WHOLE => Opcode::Binary,
-            _ => return None,
-        };
-        let (header_bytes, payload_bytes) = match *short {
-            0..=125 => (2, usize::from(*short)),
-            126 => (4, usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
-            _ => return None,
-        };
-        let minimal = header_bytes == 2 || payload_bytes >= 126;
-        let here = bytes.len() >= header_bytes + payload_bytes;
-        let fits = payload_bytes <= self.message_bytes_max;
-        (minimal && here && fits && self.fragment_kind.is_none()).then_some(Header {
-            fin: true,
-            opcode,
-            header_bytes,
-            payload_bytes,
-        })
+    #[must_use]
+    pub const fn wanted_bytes(&self) -> usize {
+        self.wanted_bytes
     }
 
-    /// Checks a whole message and remembers that it is handed out.
+    /// Header and payload of what nearly every frame is, and whether it is binary: a whole, unfragmented, valid text
+    /// or binary message with a short length field, nothing of which was seen before. `None` for anything else,
+    /// which is told apart without haste.
     #[inline]
-    fn hold_whole(&mut self, input: &PlaintextBuffer, header: Header) -> Result<(), WebSocketError> {
-        self.check_whole(input, header)?;
-        self.pending_bytes = header.header_bytes + header.payload_bytes;
-        self.pending_payload = header.payload_bytes;
-        self.pending_binary = header.opcode == Opcode::Binary;
-        Ok(())
+    fn whole_message(&self, bytes: &[u8]) -> Result<Option<(usize, usize, bool)>, WebSocketError> {
+        let Some(&[first, short, high, low]) = bytes.first_chunk() else {
+            return Ok(None);
+        };
+        let binary = match first {
+            TEXT_WHOLE => false,
+            BINARY_WHOLE => true,
+            _ => return Ok(None),
+        };
+        let (mut header_bytes, mut length) = (2, usize::from(short));
+        if short > 125 {
+            (header_bytes, length) = (4, usize::from(u16::from_be_bytes([high, low])));
+            if short > 126 || length < 126 {
+                return Ok(None);
+            }
+        }
+        if length >= self.whole_bytes_below {
+            return Ok(None);
+        }
+        match bytes[header_bytes..].get(..length) {
+            None => Ok(None),
+            Some(text) if !binary && !is_text(text) => Err(WebSocketError::Utf8),
+            Some(_) => Ok(Some((header_bytes, length, binary))),
+        }
     }
 
     /// Control frames, fragments, long and incomplete frames, and everything that is refused.
     #[inline(never)]
     fn next_unusual<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
+        let found = self.find_unusual(input)?;
+        let midway = self.fragment_kind.is_some() || self.wanted_bytes > 0;
+        self.whole_bytes_below = if midway { 0 } else { self.message_bytes_max + 1 };
+        found.map(|found| self.hand_out(input, found)).transpose()
+    }
+
+    fn find_unusual(&mut self, input: &mut PlaintextBuffer) -> Result<Option<Found>, WebSocketError> {
         loop {
+            self.wanted_bytes = 0;
             let Some(header) = self.header(input.unread())? else {
                 return Ok(None);
             };
             let frame_bytes = header.header_bytes + header.payload_bytes;
             if input.unread().len() < frame_bytes {
                 self.check_partial(input, header)?;
+                self.wanted_bytes = frame_bytes;
                 return Ok(None);
             }
             let ordinary = header.fin && !header.opcode.is_control() && self.fragment_kind.is_none();
-            let found = if ordinary {
-                self.hold_whole(input, header)?;
-                Found::Frame(header)
-            } else if header.opcode.is_control() {
+            if ordinary {
+                self.check_whole(input, header)?;
+                let binary = header.opcode == Opcode::Binary;
                 self.pending_bytes = frame_bytes;
-                Found::Frame(header)
-            } else {
-                match self.add_fragment(input, header)? {
-                    Some(found) => found,
-                    None => continue,
-                }
-            };
-            return self.hand_out(input, found).map(Some);
+                self.pending_frame = header.header_bytes as u8 | if binary { PENDING_BINARY } else { 0 };
+                return Ok(Some(Found::Frame(header)));
+            }
+            if header.opcode.is_control() {
+                self.pending_bytes = frame_bytes;
+                self.pending_frame = PENDING_CONTROL;
+                return Ok(Some(Found::Frame(header)));
+            }
+            if let Some(found) = self.add_fragment(input, header)? {
+                return Ok(Some(found));
+            }
         }
     }
 
@@ -279,12 +309,27 @@ impl MessageReader {
     /// its padding, the payload's length, whether it is binary. Nothing, of length zero, if it was anything else.
     #[inline]
     pub fn current<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> (&'a mut [u8], usize, bool) {
-        if self.pending_assembly {
+        let binary = self.pending_frame & PENDING_BINARY != 0;
+        if self.pending_frame & PENDING_ASSEMBLED != 0 {
             let length = self.assembly_bytes;
-            return (&mut self.assembly[..length + PADDING_BYTES], length, self.pending_binary);
+            return (&mut self.assembly[..length + PADDING_BYTES], length, binary);
         }
-        let length = self.pending_payload;
-        (input.padded_mut(self.pending_bytes - length, length), length, self.pending_binary)
+        let header_bytes = usize::from(self.pending_frame & PENDING_HEADER);
+        if header_bytes == 0 {
+            return (input.padded_mut(0, 0), 0, false);
+        }
+        let length = self.pending_bytes - header_bytes;
+        (input.padded_mut(header_bytes, length), length, binary)
+    }
+
+    /// Bytes of the input that the next call drops.
+    #[inline]
+    const fn held_bytes(&self) -> usize {
+        if matches!(self.pending_frame & !PENDING_BINARY, PENDING_NOTHING | PENDING_ASSEMBLED) {
+            0
+        } else {
+            self.pending_bytes
+        }
     }
 
     /// Whether a whole, unfragmented data message lies behind what was handed out. `None`: it needs more bytes;
@@ -292,7 +337,7 @@ impl MessageReader {
     #[inline]
     #[must_use]
     pub fn is_next_whole(&self, input: &PlaintextBuffer) -> Option<bool> {
-        let behind = input.unread().get(self.pending_bytes..)?;
+        let behind = input.unread().get(self.held_bytes()..)?;
         let first = *behind.first()?;
         if (first != TEXT_WHOLE && first != BINARY_WHOLE) || self.fragment_kind.is_some() {
             return Some(false);
@@ -308,7 +353,7 @@ impl MessageReader {
     #[cold]
     #[must_use]
     pub fn announced_bytes(&self, input: &PlaintextBuffer) -> usize {
-        let behind = input.unread().get(self.pending_bytes..).unwrap_or_default();
+        let behind = input.unread().get(self.held_bytes()..).unwrap_or_default();
         match behind {
             [_, 127, long @ ..] => long
                 .first_chunk::<8>()
@@ -322,17 +367,19 @@ impl MessageReader {
     /// Drops what the last call handed out.
     #[inline]
     fn release(&mut self, input: &mut PlaintextBuffer) {
-        if self.pending_bytes > 0 {
+        if self.pending_frame & PENDING_ASSEMBLED != 0 {
+            self.release_assembly();
+        } else {
             input.consume(self.pending_bytes);
-            self.pending_bytes = 0;
-            self.pending_payload = 0;
         }
-        if self.pending_assembly {
-            self.pending_assembly = false;
-            self.assembly_bytes = 0;
-            self.assembly_valid = 0;
-            self.fragments = 0;
-        }
+        self.pending_frame = PENDING_NOTHING;
+    }
+
+    #[cold]
+    fn release_assembly(&mut self) {
+        self.assembly_bytes = 0;
+        self.assembly_valid = 0;
+        self.fragments = 0;
     }
 
     #[inline]
@@ -474,51 +521,9 @@ impl MessageReader {
             return Ok(None);
         }
         self.fragment_kind = None;
-        self.pending_assembly = true;
-        self.pending_binary = kind == Opcode::Binary;
+        let binary = kind == Opcode::Binary;
+        self.pending_frame = PENDING_ASSEMBLED | if binary { PENDING_BINARY } else { 0 };
         Ok(Some(Found::Assembled { text: kind == Opcode::Text }))
-    }
-}
-
-/// Whether bytes are UTF-8.
-#[inline]
-#[must_use]
-pub fn is_text(bytes: &[u8]) -> bool {
-    if bytes.len() < SHORT_TEXT_BYTES {
-        is_short_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
-    } else {
-        simdutf8::basic::from_utf8(bytes).is_ok()
-    }
-}
-
-/// Whether all of a few bytes are ASCII: no early end, and a last block that overlaps the one before it, so that
-/// there is one branch instead of one a byte.
-#[inline]
-fn is_short_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let Some(last) = bytes.last_chunk::<64>() else {
-        return bytes.is_ascii();
-    };
-    let mut all = [0u64; 8];
-    let mut gather = |block: &[u8; 64]| {
-        for (all, word) in all.iter_mut().zip(block.as_chunks::<8>().0) {
-            *all |= u64::from_ne_bytes(*word);
-        }
-    };
-    gather(last);
-    bytes.as_chunks::<64>().0.iter().for_each(gather);
-    all.iter().fold(0, |all, word| all | word) & HIGH == 0
-}
-
-/// How many bytes are whole, valid characters; an error if what follows cannot become one.
-fn valid_prefix(bytes: &[u8]) -> Result<usize, WebSocketError> {
-    if is_text(bytes) {
-        return Ok(bytes.len());
-    }
-    match core::str::from_utf8(bytes) {
-        Ok(_) => Ok(bytes.len()),
-        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
-        Err(_) => Err(WebSocketError::Utf8),
     }
 }
 

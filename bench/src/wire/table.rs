@@ -1,0 +1,280 @@
+//! COLD: rounds become figures: percentiles of both sides, their ratio, the parts of the way, the disturbances.
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::disturbance::Disturbance;
+use super::round::{Round, Sample, play};
+use super::script::{Script, ScriptSettings};
+use super::{Layout, Side};
+use crate::clock::Clock;
+use crate::contest::median_and_spread;
+use crate::percentiles::{PERCENTILES, histogram};
+use crate::report::number;
+use crate::workload::Recording;
+
+/// A side whose threads were put aside more often than this, a second, shows the scheduler and not itself.
+const SWITCHES_A_SECOND_MAX: f64 = 10.0;
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct WireEffort {
+    /// Rounds of each side.
+    pub rounds: usize,
+    /// How the recording is played.
+    pub script: ScriptSettings,
+}
+
+impl WireEffort {
+    /// For tables.
+    pub const FULL: WireEffort = WireEffort {
+        rounds: 8,
+        script: ScriptSettings {
+            frames_max: 12_000,
+            pause_ns_max: 50_000,
+            pick_every: 3,
+            pick_apart_ns: 40_000,
+            warm_picks: 200,
+        },
+    };
+    /// To see that everything runs.
+    pub const QUICK: WireEffort =
+        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 4_000, ..WireEffort::FULL.script } };
+}
+
+/// A part of an order's way.
+type Part = (&'static str, fn(&Sample) -> (u64, u64));
+
+/// The parts of the way.
+const PARTS: [Part; 6] = [
+    ("due until handed to the kernel", |sample| (sample.due, sample.sent)),
+    ("frame handed to the kernel to decision", |sample| (sample.sent, sample.decided)),
+    ("decision to the intent off the ring", |sample| (sample.decided, sample.taken)),
+    ("intent to the write", |sample| (sample.taken, sample.write_begun)),
+    ("the write", |sample| (sample.write_begun, sample.write_ended)),
+    ("kernel has the order until it is read", |sample| (sample.write_ended, sample.arrived)),
+];
+
+/// One side's figures over all rounds.
+#[derive(Clone, Debug, Serialize)]
+pub struct SideTable {
+    /// As printed in tables.
+    pub name: &'static str,
+    /// Orders measured.
+    pub orders: usize,
+    /// ns at each of [`PERCENTILES`], from when the frame was due.
+    pub ns: Vec<f64>,
+    /// The same from when the frame was handed to the kernel: what a sender that waits would see.
+    pub service_ns: Vec<f64>,
+    /// Orders that took more than twice the median.
+    pub slow: u64,
+    /// The slowest order, from when its frame was due.
+    pub ns_max: f64,
+    /// Each part of the way: its name, ns of the fastest tenth, median ns.
+    pub parts: Vec<(&'static str, f64, f64)>,
+    /// ns from the decision until the write begins, and until the kernel has the bytes: p50 and p99 of each.
+    pub decision_to_write: [f64; 2],
+    /// See above.
+    pub decision_to_kernel: [f64; 2],
+    /// The rounds' medians.
+    pub medians: Vec<f64>,
+    /// What the machine did.
+    pub disturbance: Disturbance,
+}
+
+/// Both sides over one recording.
+#[derive(Clone, Debug, Serialize)]
+pub struct WireTable {
+    /// Which recording.
+    pub what: String,
+    /// Frames a round.
+    pub frames: usize,
+    /// Ours, then the floor.
+    pub sides: Vec<SideTable>,
+    /// Ours over the floor at p50: the median over pairs of rounds.
+    pub ratio_p50: f64,
+    /// The same of each side's round with the lowest median.
+    pub ratio_best: f64,
+    /// Who ran where.
+    pub cores: String,
+    /// The curves: name and histogram of ns.
+    #[serde(skip)]
+    pub curves: Vec<(String, Histogram<u64>)>,
+}
+
+fn recorded(rounds: &[Round], span: impl Fn(&Sample) -> (u64, u64)) -> Histogram<u64> {
+    let (mut all, clock) = (histogram(), Clock::calibrated());
+    for sample in rounds.iter().flat_map(|round| &round.samples) {
+        let (begin, end) = span(sample);
+        all.saturating_record(clock.ns(end.saturating_sub(begin)) as u64);
+    }
+    all
+}
+
+fn whole(sample: &Sample) -> (u64, u64) {
+    (sample.due, sample.arrived)
+}
+
+fn at(histogram: &Histogram<u64>, percentile: f64) -> f64 {
+    histogram.value_at_percentile(percentile) as f64
+}
+
+fn side_table(name: &'static str, rounds: &[Round]) -> (SideTable, Histogram<u64>) {
+    let all = recorded(rounds, whole);
+    let service = recorded(rounds, |sample| (sample.sent, sample.arrived));
+    let to_write = recorded(rounds, |sample| (sample.decided, sample.write_begun));
+    let to_kernel = recorded(rounds, |sample| (sample.decided, sample.write_ended));
+    let mut disturbance = Disturbance::default();
+    rounds.iter().for_each(|round| disturbance.add(&round.disturbance));
+    let medians = rounds.iter().map(|round| at(&recorded(core::slice::from_ref(round), whole), 50.0)).collect();
+    let table = SideTable {
+        name,
+        orders: all.len() as usize,
+        ns: PERCENTILES.map(|percentile| at(&all, percentile)).to_vec(),
+        service_ns: PERCENTILES.map(|percentile| at(&service, percentile)).to_vec(),
+        slow: all.len() - all.count_between(0, 2 * all.value_at_percentile(50.0)),
+        ns_max: all.max() as f64,
+        parts: PARTS
+            .iter()
+            .map(|(name, part)| {
+                let spans = recorded(rounds, part);
+                (*name, at(&spans, 10.0), at(&spans, 50.0))
+            })
+            .collect(),
+        decision_to_write: [at(&to_write, 50.0), at(&to_write, 99.0)],
+        decision_to_kernel: [at(&to_kernel, 50.0), at(&to_kernel, 99.0)],
+        medians,
+        disturbance,
+    };
+    (table, all)
+}
+
+/// Plays a recording in alternating rounds against both sides.
+///
+/// # Errors
+/// As [`Script::new`] and [`play`], or there are not two cores.
+pub fn measure(recording: &Recording, effort: &WireEffort) -> Result<WireTable, String> {
+    let layout = Layout::of_two_cores().ok_or("it takes two cores")?;
+    let script = Arc::new(Script::new(recording, &effort.script)?);
+    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        ours.push(play(&script, Side::Ours, layout)?);
+        floor.push(play(&script, Side::Floor, layout)?);
+    }
+    Ok(table(&script, layout, &ours, &floor))
+}
+
+/// The figures of rounds, which were played in pairs.
+#[must_use]
+pub fn table(script: &Script, layout: Layout, ours: &[Round], floor: &[Round]) -> WireTable {
+    let (our_table, our_curve) = side_table("Spinbook", ours);
+    let (floor_table, floor_curve) = side_table("floor", floor);
+    let pairs = our_table.medians.iter().zip(&floor_table.medians);
+    let mut ratios: Vec<f64> = pairs.map(|(ours, floor)| ours / floor).collect();
+    let core = |core: Option<usize>| core.map_or("any core".to_owned(), |core| format!("core {core}"));
+    WireTable {
+        what: script.name.clone(),
+        frames: script.frames.len(),
+        ratio_best: lowest(&our_table.medians) / lowest(&floor_table.medians),
+        ratio_p50: median_and_spread(&mut ratios).0,
+        cores: format!(
+            "hot thread spinning on {}; exchange side and gateway loop in turns of one thread on {}",
+            core(layout.hot),
+            core(layout.io)
+        ),
+        curves: vec![(our_table.name.to_owned(), our_curve), (floor_table.name.to_owned(), floor_curve)],
+        sides: vec![our_table, floor_table],
+    }
+}
+
+fn lowest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn cells(values: &[f64]) -> String {
+    values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(" | ")
+}
+
+impl WireTable {
+    /// The section of a report.
+    ///
+    /// # Errors
+    /// The text takes no more.
+    pub fn write_markdown(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "**{}** ({} frames a round; {})\n", self.what, number(self.frames as f64), self.cores)?;
+        writeln!(out, "| side | orders | p50 | p90 | p99 | p99.9 | p99.99 | max |\n|---|---|---|---|---|---|---|---|")?;
+        for side in &self.sides {
+            let (orders, max) = (number(side.orders as f64), number(side.ns_max));
+            writeln!(out, "| {} | {orders} | {} | {max} |", side.name, cells(&side.ns))?;
+        }
+        for side in &self.sides {
+            let (orders, service) = (number(side.orders as f64), cells(&side.service_ns));
+            writeln!(out, "| {}, from the actual sending | {orders} | {service} | - |", side.name)?;
+        }
+        writeln!(
+            out,
+            "\nOurs over the floor at p50: {:.3} (the median of the pairs of rounds; of the least disturbed rounds \
+             {:.3}).\n",
+            self.ratio_p50, self.ratio_best
+        )?;
+        self.write_parts(out)?;
+        self.write_disturbance(out)
+    }
+
+    fn write_parts(&self, out: &mut String) -> fmt::Result {
+        let [ours, floor] = &self.sides[..] else { return Ok(()) };
+        writeln!(out, "| part of the way | Spinbook p10 | floor p10 | Spinbook p50 | floor p50 |")?;
+        writeln!(out, "|---|---|---|---|---|")?;
+        for ((name, our_p10, our_p50), (_, floor_p10, floor_p50)) in ours.parts.iter().zip(&floor.parts) {
+            writeln!(out, "| {name} | {} |", cells(&[*our_p10, *floor_p10, *our_p50, *floor_p50]))?;
+        }
+        writeln!(out, "\n| decision until | Spinbook p50 | p99 | floor p50 | p99 |\n|---|---|---|---|---|")?;
+        let row = |name: &str, [our_p50, our_p99]: [f64; 2], [floor_p50, floor_p99]: [f64; 2]| {
+            format!("| {name} | {} |", cells(&[our_p50, our_p99, floor_p50, floor_p99]))
+        };
+        writeln!(out, "{}", row("the write", ours.decision_to_write, floor.decision_to_write))?;
+        writeln!(out, "{}\n", row("the kernel has the bytes", ours.decision_to_kernel, floor.decision_to_kernel))
+    }
+
+    /// What the machine did, beside the tails.
+    fn write_disturbance(&self, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "| side | seconds | orders slower than twice the median | interrupts, hot thread's core | other core | of \
+             both, the timer's | hot thread put aside | other thread | stolen, ms |\n|---|---|---|---|---|---|---|---|---|"
+        )?;
+        for side in &self.sides {
+            let Disturbance { seconds, interrupts_hot, interrupts_io, timer, switches_hot, switches_io, stolen_ms } =
+                side.disturbance;
+            writeln!(
+                out,
+                "| {} | {seconds:.1} | {} | {interrupts_hot} | {interrupts_io} | {timer} | {switches_hot} | \
+                 {switches_io} | {stolen_ms} |",
+                side.name, side.slow,
+            )?;
+        }
+        match self.drowned() {
+            Some(why) => writeln!(out, "\nThe tails are the machine's: {why}.\n"),
+            None => writeln!(
+                out,
+                "\nThe threads kept their cores; an order that is under way when an interrupt comes waits for it.\n"
+            ),
+        }
+    }
+
+    /// What the machine did to these figures, if it did too much.
+    #[must_use]
+    pub fn drowned(&self) -> Option<String> {
+        let (mut switches, mut seconds) = (0, 0.0);
+        for side in &self.sides {
+            switches += side.disturbance.switches_hot + side.disturbance.switches_io;
+            seconds += side.disturbance.seconds;
+        }
+        (switches as f64 > SWITCHES_A_SECOND_MAX * seconds).then(|| {
+            format!("others wanted the cores, and the threads were put aside {switches} times in {seconds:.1} s")
+        })
+    }
+}
