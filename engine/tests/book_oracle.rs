@@ -83,6 +83,14 @@ fn assert_same_best(book: &Book, oracle: &Oracle, context: &str) {
     assert_eq!(book.best_ask(), ask, "{context}: best ask");
 }
 
+/// The same question after every message, so that the answer is followed from one to the next.
+fn assert_same_depth(book: &Book, oracle: &Oracle, shape: &Shape, context: &str) {
+    let sum = |lots: &mut dyn Iterator<Item = &i64>| lots.map(|&lots| i128::from(lots)).sum::<i128>();
+    let bids = sum(&mut oracle.bids.values().rev().take(shape.depth_levels));
+    let asks = sum(&mut oracle.asks.values().take(shape.depth_levels));
+    assert_eq!(book.imbalance(shape.depth_levels), (bids, asks), "{context}: depth");
+}
+
 fn assert_same_measures(book: &Book, oracle: &Oracle, random: &mut Random, context: &str) {
     let own: Vec<Vec<Level>> = Side::BOTH.map(|side| random.own_orders(&oracle.levels(side))).into();
     for own in [&own[..], &[vec![], vec![]][..]] {
@@ -122,6 +130,7 @@ struct Shape {
     jump_chance: u64,
     levels_max: u64,
     delete_percent: u64,
+    depth_levels: usize,
 }
 
 const SHAPES: [Shape; 5] = [
@@ -133,6 +142,7 @@ const SHAPES: [Shape; 5] = [
         jump_chance: 0,
         levels_max: 40,
         delete_percent: 40,
+        depth_levels: 20,
     },
     Shape {
         name: "walk",
@@ -142,6 +152,7 @@ const SHAPES: [Shape; 5] = [
         jump_chance: 0,
         levels_max: 60,
         delete_percent: 50,
+        depth_levels: 10,
     },
     Shape {
         name: "jumps",
@@ -151,6 +162,7 @@ const SHAPES: [Shape; 5] = [
         jump_chance: 60,
         levels_max: 30,
         delete_percent: 60,
+        depth_levels: 3,
     },
     Shape {
         name: "sparse",
@@ -160,6 +172,7 @@ const SHAPES: [Shape; 5] = [
         jump_chance: 200,
         levels_max: 60,
         delete_percent: 45,
+        depth_levels: 40,
     },
     Shape {
         name: "penny",
@@ -169,6 +182,7 @@ const SHAPES: [Shape; 5] = [
         jump_chance: 100,
         levels_max: 10,
         delete_percent: 70,
+        depth_levels: 1,
     },
 ];
 
@@ -248,6 +262,7 @@ fn play(shape: &Shape, seed: u64, messages: u64) -> (usize, usize) {
         }
         assert_eq!(book.sequence(), message);
         assert_same_best(&book, &oracle, &context);
+        assert_same_depth(&book, &oracle, shape, &context);
         far_max = far_max.max(book.far_level_count(Side::Bid)).max(book.far_level_count(Side::Ask));
         empty_sides += usize::from(oracle.bids.is_empty()) + usize::from(oracle.asks.is_empty());
         if message % 97 == 0 {

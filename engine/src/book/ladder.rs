@@ -321,7 +321,7 @@ impl Ladder {
         top
     }
 
-    /// [`Ladder::top`] by whole words of the bitmap; none if the window holds fewer levels.
+    /// [`Ladder::top`] by whole groups of slots; none if the window holds fewer levels.
     #[inline]
     fn top_of_window(&self, levels: usize) -> Option<Top> {
         if levels == 0 || self.best_key == KEY_NONE || !self.is_placed() {
@@ -383,20 +383,23 @@ impl Ladder {
 
     /// Bytes of storage behind this side.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.window.lots) + Occupancy::BYTES + self.far.memory_bytes()
+        size_of_val(&*self.window.lots) + WINDOW_TICKS + self.far.memory_bytes()
     }
 
-    /// Where the storage lies that updates work on: window, far slots, far index.
-    pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 3] {
+    /// Where the storage lies that updates work on: window, its marks, far slots, far index.
+    pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 4] {
         let [slots, index] = self.far.address_ranges();
-        [addresses_of(&*self.window.lots), slots, index]
+        [addresses_of(&*self.window.lots), self.window.occupied.addresses(), slots, index]
     }
 
     /// What is wrong with the side, in a few words; none if nothing is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let occupied = &self.window.occupied;
+        if !occupied.is_consistent() {
+            return Some("a mark is neither one nor zero");
+        }
         if (0..WINDOW_TICKS).any(|slot| occupied.is_set(slot) != (self.window.lots[slot] != 0)) {
-            return Some("a slot's bit disagrees with its quantity");
+            return Some("a slot's mark disagrees with its quantity");
         }
         if !self.far.is_consistent() {
             return Some("the far store is out of order");

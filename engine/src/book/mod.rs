@@ -1,7 +1,7 @@
 //! HOT: the exact order book of one instrument, in integer ticks and lots.
 //!
-//! Each side is a window of ticks around its best level as a plain array with an occupancy bitmap (`ladder.rs`,
-//! `bitmap.rs`) and a sorted store for every level outside it (`far.rs`). No level the venue sent is ever
+//! Each side is a window of ticks around its best level as a plain array with marks of what is occupied (`ladder.rs`,
+//! `occupancy.rs`) and a table for every level outside it (`far.rs`). No level the venue sent is ever
 //! dropped: when the far store is full the book says so and stops being Live.
 
 mod check;
@@ -15,7 +15,7 @@ mod top;
 pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
 pub use measure::Ratio;
-pub(crate) use occupancy::{Occupancy, WORDS};
+pub(crate) use occupancy::Occupancy;
 pub use state::{BookFault, BookState, Horizon, TICK_MAX};
 
 use crate::event::LostReason;

@@ -1,36 +1,43 @@
-//! HOT: which slots of a window are occupied: a bit for each slot.
+//! HOT: which slots of a window are occupied: a byte for each slot.
+//!
+//! A byte is written without being read, so that levels that lie side by side do not wait for each other, as they
+//! would for the bits of one word. A search looks at eight slots at a time, and at a cache line where it finds
+//! nothing.
 
+use super::far::addresses_of;
 use crate::limits::WINDOW_TICKS;
 
-/// Slots of a word.
-const WORD: usize = u64::BITS as usize;
+/// Slots that are looked at together.
+const WORD: usize = 8;
 /// Words of a window.
-pub(crate) const WORDS: usize = WINDOW_TICKS / WORD;
+const WORDS: usize = WINDOW_TICKS / WORD;
+/// Words of a cache line.
+const LINE: usize = 8;
 
-const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WORDS >= 1);
+const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WORDS.is_multiple_of(LINE));
 
 /// Occupancy of `WINDOW_TICKS` slots.
-///
-/// One level of words and nothing above it: what summed them up would be written by every level, each waiting for the
-/// one before, while a search, which starts at the best level, seldom has more than a few words to pass.
 #[derive(Debug)]
 pub(crate) struct Occupancy {
-    words: Box<[u64; WORDS]>,
+    /// One where a slot is occupied, else zero.
+    marks: Box<[u8; WINDOW_TICKS]>,
 }
 
 impl Occupancy {
-    /// Bytes on the heap.
-    pub(crate) const BYTES: usize = size_of::<[u64; WORDS]>();
+    /// Around marks that are all zero, which set-up allocated.
+    pub(crate) fn new(marks: Box<[u8; WINDOW_TICKS]>) -> Occupancy {
+        Occupancy { marks }
+    }
 
-    /// Around words that are all zero, which set-up allocated.
-    pub(crate) fn new(words: Box<[u64; WORDS]>) -> Occupancy {
-        Occupancy { words }
+    /// Where the marks lie in memory.
+    pub(crate) fn addresses(&self) -> core::ops::Range<usize> {
+        addresses_of(&*self.marks)
     }
 
     /// For many updates in a row.
     #[inline]
     pub(crate) fn writer(&mut self) -> OccupancyWriter<'_> {
-        OccupancyWriter { words: &mut self.words }
+        OccupancyWriter { marks: &mut self.marks }
     }
 
     /// Marks one slot.
@@ -39,47 +46,66 @@ impl Occupancy {
         self.writer().set(slot, occupied);
     }
 
+    /// The marks of eight slots as a number: its bit 8 n is slot n's.
+    #[inline]
+    fn word(&self, index: usize) -> u64 {
+        u64::from_le_bytes(self.marks.as_chunks().0[index % WORDS])
+    }
+
     /// Whether the slot is occupied.
     #[inline]
     pub(crate) fn is_set(&self, slot: usize) -> bool {
-        (self.words[(slot / WORD) % WORDS] >> (slot % WORD)) & 1 == 1
+        self.marks[slot % WINDOW_TICKS] != 0
     }
 
-    /// The occupied slots of the word that holds `slot`, those below it left out.
+    /// The occupied slots among the eight around `slot`, those below it left out.
     #[inline]
     pub(crate) fn group_from(&self, slot: usize) -> Group {
-        let bits = self.words[(slot / WORD) % WORDS] & (u64::MAX << (slot % WORD));
-        Group { base: slot / WORD * WORD, bits }
+        let marks = self.word(slot / WORD) & (u64::MAX << (8 * (slot % WORD)));
+        Group { base: slot / WORD * WORD, marks }
     }
 
     /// The lowest occupied slot that is `slot` or above.
     #[inline]
     pub(crate) fn first_from(&self, slot: usize) -> Option<usize> {
-        let mut group = self.group_from(slot);
-        loop {
-            if group.bits != 0 {
-                return group.next();
-            }
-            if group.end() >= WINDOW_TICKS {
-                return None;
-            }
-            group = self.group_from(group.end());
+        let Group { base, marks } = self.group_from(slot);
+        if marks != 0 {
+            return Some(base + place_of_first(marks));
         }
+        self.first_from_word(base / WORD + 1)
+    }
+
+    /// The lowest occupied slot in the words from `index` on.
+    fn first_from_word(&self, index: usize) -> Option<usize> {
+        let first_in =
+            |words: core::ops::Range<usize>| words.map(|index| (index, self.word(index))).find(|&(_, word)| word != 0);
+        let lines = index.next_multiple_of(LINE);
+        let found = first_in(index..lines.min(WORDS)).or_else(|| {
+            let is_occupied = |&line: &usize| (line..line + LINE).fold(0, |all, word| all | self.word(word)) != 0;
+            let line = (lines..WORDS).step_by(LINE).find(is_occupied)?;
+            first_in(line..line + LINE)
+        });
+        found.map(|(index, word)| index * WORD + place_of_first(word))
     }
 
     /// How many slots are occupied.
     pub(crate) fn count(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.marks.iter().map(|&mark| usize::from(mark)).sum()
+    }
+
+    /// Whether every mark is one or zero.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.marks.iter().all(|&mark| mark <= 1)
     }
 }
 
-/// Occupied slots of one word.
+/// Occupied slots among eight that lie side by side.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
-    /// The word's first slot.
+    /// The first of the eight slots.
     base: usize,
-    /// Its bits.
-    bits: u64,
+    /// Bit 8 n is set if slot n of them is occupied.
+    marks: u64,
 }
 
 impl Group {
@@ -87,11 +113,11 @@ impl Group {
     #[inline]
     pub(crate) const fn below(self, slot: usize) -> Group {
         let kept = slot.saturating_sub(self.base);
-        let bits = if kept < WORD { self.bits & !(u64::MAX << kept) } else { self.bits };
-        Group { base: self.base, bits }
+        let marks = if kept < WORD { self.marks & !(u64::MAX << (8 * kept)) } else { self.marks };
+        Group { base: self.base, marks }
     }
 
-    /// The first slot behind the word.
+    /// The first slot behind the eight.
     #[inline]
     pub(crate) const fn end(self) -> usize {
         self.base + WORD
@@ -103,26 +129,30 @@ impl Iterator for Group {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.bits == 0 {
+        if self.marks == 0 {
             return None;
         }
-        let slot = self.base + self.bits.trailing_zeros() as usize;
-        self.bits &= self.bits - 1;
+        let slot = self.base + place_of_first(self.marks);
+        self.marks &= self.marks - 1;
         Some(slot)
     }
 }
 
-/// Words whose storage is at hand.
+/// Marks whose storage is at hand.
 pub(crate) struct OccupancyWriter<'a> {
-    words: &'a mut [u64; WORDS],
+    marks: &'a mut [u8; WINDOW_TICKS],
 }
 
 impl OccupancyWriter<'_> {
     /// Marks one slot.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
-        let word = &mut self.words[(slot / WORD) % WORDS];
-        let shift = slot % WORD;
-        *word = (*word & !(1 << shift)) | (u64::from(occupied) << shift);
+        self.marks[slot % WINDOW_TICKS] = u8::from(occupied);
     }
+}
+
+/// Which of eight slots the lowest mark is of.
+#[inline]
+const fn place_of_first(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
 }

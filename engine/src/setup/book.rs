@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use crate::book::{Book, Far, Ladder, Occupancy, Slot, WORDS, places_for, slots_for};
+use crate::book::{Book, Far, Ladder, Occupancy, Slot, places_for, slots_for};
 pub use crate::limits::FAR_LEVELS_MAX;
 use crate::limits::{FAR_LEVELS_DEFAULT, WINDOW_TICKS};
 
@@ -42,9 +42,9 @@ fn ladder(far_levels: usize) -> Ladder {
     );
     let lots: Box<[i64; WINDOW_TICKS]> =
         touched(0, WINDOW_TICKS).into_boxed_slice().try_into().expect("as many slots as the window has");
-    let words: Box<[u64; WORDS]> =
-        touched(0, WORDS).into_boxed_slice().try_into().expect("as many words as the window has");
-    Ladder::new(lots, Occupancy::new(words), far)
+    let marks: Box<[u8; WINDOW_TICKS]> =
+        touched(0, WINDOW_TICKS).into_boxed_slice().try_into().expect("as many slots as the window has");
+    Ladder::new(lots, Occupancy::new(marks), far)
 }
 
 /// A vector whose pages are really there: an allocation of zeros alone would only promise them.
