@@ -10,7 +10,7 @@ use crate::quoter::{Budget, Plan, Quoter};
 use crate::ring::Producer;
 use crate::risk::{LossStop, RiskSettings, TradingState};
 use crate::screen::{ScreenCell, ScreenTrade};
-use crate::strategy::{Quotes, Targets};
+use crate::strategy::{Quotes, Sight, Targets};
 use crate::types::{InstrumentSettings, Nanos};
 use crate::working::Working;
 
@@ -100,15 +100,17 @@ impl<S> Engine<S> {
     pub fn new(parts: EngineParts<S>) -> Engine<S> {
         Engine {
             strategy: parts.strategy,
-            instruments: parts.instruments,
-            markets: parts.markets,
-            positions: parts.positions,
-            working: parts.working,
+            sight: Sight {
+                instruments: parts.instruments,
+                markets: parts.markets,
+                positions: parts.positions,
+                working: parts.working,
+                quotable: parts.quotable,
+                tolerances_millionths: parts.tolerances_millionths,
+            },
             quoters: parts.quoters,
             risks: parts.risks,
-            tolerances_millionths: parts.tolerances_millionths,
             desks: parts.desks,
-            quotable: parts.quotable,
             previous: parts.previous,
             targets: parts.targets,
             budgets: parts.budgets,

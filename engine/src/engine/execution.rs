@@ -50,7 +50,7 @@ impl<S: Strategy> Engine<S> {
 
     fn on_order_event(&mut self, event: &ExecutionEvent, now: Nanos) {
         let instrument = event.instrument;
-        let Some(working) = self.working.get_mut(instrument.index()) else {
+        let Some(working) = self.sight.working.get_mut(instrument.index()) else {
             self.counters.increment(Counter::EventsUnknownInstrument);
             self.tighten(TradingState::CancelOnly, now);
             return;
@@ -96,7 +96,7 @@ impl<S: Strategy> Engine<S> {
         if effect.finished_order {
             self.counters.increment(Counter::FillsLate);
         }
-        match self.positions[event.instrument.index()].on_fill(&fill) {
+        match self.sight.positions[event.instrument.index()].on_fill(&fill) {
             Ok(()) => {
                 self.value(event.instrument, now);
                 self.check_loss(now);
@@ -180,7 +180,7 @@ impl<S: Strategy> Engine<S> {
     fn trace_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
         self.record(TraceRecord {
             now,
-            book_sequence: self.markets[event.instrument.index()].book().sequence(),
+            book_sequence: self.sight.markets[event.instrument.index()].book().sequence(),
             order: event.order,
             tick: event.tick,
             lots: event.lots,

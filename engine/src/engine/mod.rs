@@ -23,7 +23,7 @@ use crate::quoter::{Budget, Plan, Quoter};
 use crate::ring::Producer;
 use crate::risk::{LossStop, RiskSettings, TradingState};
 use crate::screen::ScreenCell;
-use crate::strategy::{Quotes, Strategy, Targets, View, best_of};
+use crate::strategy::{Quotes, Sight, Strategy, Targets, View, best_of};
 use crate::trace::{TraceKind, TraceRecord};
 use crate::types::{InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms};
 use crate::working::Working;
@@ -32,17 +32,11 @@ use crate::working::Working;
 #[derive(Debug)]
 pub struct Engine<S> {
     strategy: S,
-    instruments: Box<[InstrumentSettings]>,
-    markets: Box<[Market]>,
-    positions: Box<[Position]>,
-    working: Box<[Working]>,
+    /// What strategies see. Whose book is quotable is kept there, as of its last look.
+    sight: Sight,
     quoters: Box<[Quoter]>,
     risks: Box<[RiskSettings]>,
-    /// The quoters' refresh tolerances, for the view.
-    tolerances_millionths: Box<[i64]>,
     desks: Box<[Desk]>,
-    /// Whose book is Live, two-sided, uncrossed and fresh, as of its last look.
-    quotable: Box<[bool]>,
     /// Targets of the last decision, to count changes.
     previous: Box<[Quotes]>,
     targets: Targets,
@@ -84,7 +78,7 @@ impl<S: Strategy> Engine<S> {
     /// A book that stops being quotable has its quotes pulled in this very call.
     pub fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
         let answer = self.apply_market(event, bids, asks, now);
-        if event.instrument.index() < self.markets.len() && event.kind != MarketKind::Trade {
+        if event.instrument.index() < self.sight.markets.len() && event.kind != MarketKind::Trade {
             self.origin_tsc = event.received.tsc;
             self.decide(event.instrument, now);
             self.finish_turn(now);
@@ -98,8 +92,8 @@ impl<S: Strategy> Engine<S> {
     pub fn on_market_quiet(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
         let answer = self.apply_market(event, bids, asks, now);
         let index = event.instrument.index();
-        if index < self.markets.len() && event.kind != MarketKind::Trade {
-            if best_of(&self.markets[index]).is_none() && self.quotable[index] {
+        if index < self.sight.markets.len() && event.kind != MarketKind::Trade {
+            if best_of(&self.sight.markets[index]).is_none() && self.sight.quotable[index] {
                 self.origin_tsc = event.received.tsc;
                 self.decide(event.instrument, now);
                 self.finish_turn(now);
@@ -134,7 +128,7 @@ impl<S: Strategy> Engine<S> {
     fn apply_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
         self.counters.increment(Counter::MarketEvents);
         let index = event.instrument.index();
-        let Some(market) = self.markets.get_mut(index) else {
+        let Some(market) = self.sight.markets.get_mut(index) else {
             self.counters.increment(Counter::EventsUnknownInstrument);
             return Answer::Ok;
         };
@@ -157,7 +151,7 @@ impl<S: Strategy> Engine<S> {
             self.counters.increment(Counter::Resyncs);
         }
         if let Some(best) = best {
-            if self.positions[index].on_best(best.bid, best.ask) || !self.desks[index].valued {
+            if self.sight.positions[index].on_best(best.bid, best.ask) || !self.desks[index].valued {
                 self.value(event.instrument, now);
             }
             self.check_loss(now);
@@ -169,15 +163,7 @@ impl<S: Strategy> Engine<S> {
     fn decide(&mut self, changed: InstrumentId, now: Nanos) {
         self.desks[changed.index()].dirty = false;
         self.refresh_quotable(changed, now);
-        let view = View::new(
-            &self.instruments,
-            &self.markets,
-            &self.positions,
-            &self.working,
-            &self.quotable,
-            &self.tolerances_millionths,
-            now,
-        );
+        let view = View::new(&self.sight, now);
         self.strategy.on_change(&view, changed, &mut self.targets);
         self.counters.increment(Counter::Decisions);
         // Unless it is calm, the instrument is settled even if the strategy had nothing new to say about it.
@@ -198,20 +184,20 @@ impl<S: Strategy> Engine<S> {
     /// Whether the book may be quoted on now: Live, two-sided, neither locked nor crossed, and fresh.
     fn refresh_quotable(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
-        let market = &self.markets[index];
+        let market = &self.sight.markets[index];
         let usable = best_of(market).is_some();
         let old = usable && market.depth_age(now) > self.risks[index].book_age_max;
-        if old && self.quotable[index] {
+        if old && self.sight.quotable[index] {
             self.counters.increment(Counter::BooksStale);
             self.trace_book(instrument, LostReason::Silent, now);
         }
-        self.quotable[index] = usable && !old;
+        self.sight.quotable[index] = usable && !old;
     }
 
     /// Values the instrument anew: the mid or the position is another.
     fn value(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
-        let position = &self.positions[index];
+        let position = &self.sight.positions[index];
         let desk = &mut self.desks[index];
         let Some(pnl) = position.trading_pnl_doubled() else {
             desk.valued = false;
@@ -260,7 +246,7 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn trace_book(&mut self, instrument: InstrumentId, reason: LostReason, now: Nanos) {
-        let book_sequence = self.markets[instrument.index()].book().sequence();
+        let book_sequence = self.sight.markets[instrument.index()].book().sequence();
         self.record(TraceRecord {
             now,
             book_sequence,
@@ -354,30 +340,30 @@ impl<S> Engine<S> {
         lots_neutral: crate::types::Lots,
     ) -> Result<(), crate::position::PositionFault> {
         self.desks[instrument.index()].valued = false;
-        self.positions[instrument.index()].set_start(lots_start, lots_neutral)
+        self.sight.positions[instrument.index()].set_start(lots_start, lots_neutral)
     }
 
     /// How many instruments there are: ids are `0..count`.
     #[must_use]
     pub fn instrument_count(&self) -> usize {
-        self.instruments.len()
+        self.sight.instruments.len()
     }
 
     /// Steps, minimums and fees.
     #[must_use]
     pub fn instrument(&self, instrument: InstrumentId) -> &InstrumentSettings {
-        &self.instruments[instrument.index()]
+        &self.sight.instruments[instrument.index()]
     }
 
     /// Book, touch and last trade.
     #[must_use]
     pub fn market(&self, instrument: InstrumentId) -> &Market {
-        &self.markets[instrument.index()]
+        &self.sight.markets[instrument.index()]
     }
 
     /// Where the storage of all books lies, as addresses: for whoever chooses its pages.
     pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> + '_ {
-        self.markets.iter().flat_map(|market| market.book().address_ranges())
+        self.sight.markets.iter().flat_map(|market| market.book().address_ranges())
     }
 
     /// How many far levels a side an instrument's next book is to have, if the store of this one was full
@@ -386,13 +372,13 @@ impl<S> Engine<S> {
     /// A cold thread builds it with `setup::book`, and [`Engine::exchange_book`] takes it before the snapshot.
     #[must_use]
     pub fn far_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
-        self.markets.get(instrument.index())?.far_levels_wanted()
+        self.sight.markets.get(instrument.index())?.far_levels_wanted()
     }
 
     /// Puts a larger, empty book in the place of one whose far store was full, and gives the book back that is not
     /// used: the old one, or this one if none was wanted. Moves a few words; whoever gets the book frees it elsewhere.
     pub fn exchange_book(&mut self, instrument: InstrumentId, book: Book) -> Book {
-        match self.markets.get_mut(instrument.index()) {
+        match self.sight.markets.get_mut(instrument.index()) {
             Some(market) if market.far_levels_wanted().is_some_and(|wanted| book.far_level_capacity() >= wanted) => {
                 self.counters.increment(Counter::BooksEnlarged);
                 market.exchange_book(book)
@@ -404,13 +390,13 @@ impl<S> Engine<S> {
     /// Inventory, cash, fees and profit.
     #[must_use]
     pub fn position(&self, instrument: InstrumentId) -> &Position {
-        &self.positions[instrument.index()]
+        &self.sight.positions[instrument.index()]
     }
 
     /// Our orders as the engine believes them.
     #[must_use]
     pub fn working(&self, instrument: InstrumentId) -> &Working {
-        &self.working[instrument.index()]
+        &self.sight.working[instrument.index()]
     }
 
     /// What the strategy wanted last.
@@ -434,25 +420,25 @@ impl<S> Engine<S> {
     }
 
     fn sum_of(&self, doubled: impl Fn(&Position) -> Option<i128>) -> i128 {
-        self.positions.iter().filter_map(doubled).fold(0, i128::saturating_add)
+        self.sight.positions.iter().filter_map(doubled).fold(0, i128::saturating_add)
     }
 
     /// Fees of all instruments.
     #[must_use]
     pub fn fees(&self) -> QuoteAtoms {
-        QuoteAtoms(self.positions.iter().fold(0, |sum: i128, position| sum.saturating_add(position.fees().0)))
+        QuoteAtoms(self.sight.positions.iter().fold(0, |sum: i128, position| sum.saturating_add(position.fees().0)))
     }
 
     /// Orders that may be alive on the venue.
     #[must_use]
     pub fn open_orders(&self) -> usize {
-        self.working.iter().map(Working::open_count).sum()
+        self.sight.working.iter().map(Working::open_count).sum()
     }
 
     /// Whether no order is alive, in flight, unknown or owed fills: after [`Engine::begin_shutdown`], the end.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.working.iter().all(Working::is_quiet)
+        self.sight.working.iter().all(Working::is_quiet)
     }
 
     /// Whether the gateway said it is ready.

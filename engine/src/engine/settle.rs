@@ -27,7 +27,7 @@ impl<S: Strategy> Engine<S> {
             Some(Reason::Shutdown)
         } else if !self.ready || !self.instrument_state(instrument).may_place() {
             Some(Reason::TradingState)
-        } else if !self.quotable[instrument.index()] {
+        } else if !self.sight.quotable[instrument.index()] {
             Some(Reason::BookNotLive)
         } else {
             None
@@ -45,10 +45,10 @@ impl<S: Strategy> Engine<S> {
         let quotes = self.targets.quotes(instrument);
         if self.instrument_state(instrument) == TradingState::ReduceOnly {
             let mut reducing = *quotes;
-            reducing.reduce(self.positions[index].exposure(), &self.instruments[index]);
-            self.quoters[index].plan(&reducing, &self.working[index], room, pull, now, &mut self.plan);
+            reducing.reduce(self.sight.positions[index].exposure(), &self.sight.instruments[index]);
+            self.quoters[index].plan(&reducing, &self.sight.working[index], room, pull, now, &mut self.plan);
         } else {
-            self.quoters[index].plan(quotes, &self.working[index], room, pull, now, &mut self.plan);
+            self.quoters[index].plan(quotes, &self.sight.working[index], room, pull, now, &mut self.plan);
         }
         let plan = &self.plan;
         let idle = plan.cancels().is_empty() && plan.places().is_empty() && plan.waiting == 0;
@@ -91,7 +91,7 @@ impl<S: Strategy> Engine<S> {
 
     fn send_cancel(&mut self, instrument: InstrumentId, step: &CancelStep, now: Nanos) {
         let index = instrument.index();
-        let order = *self.working[index].slot(step.slot);
+        let order = *self.sight.working[index].slot(step.slot);
         let intent = Intent {
             order: order.order,
             tick: order.tick,
@@ -111,7 +111,7 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         self.counters.increment(Counter::CancelsSent);
-        self.working[index].on_cancel_sent(step.slot, now);
+        self.sight.working[index].on_cancel_sent(step.slot, now);
         self.quoters[index].on_cancel_sent(step.slot, step.reason, now);
         self.budgets[self.desks[index].budget].on_cancel(now);
         self.trace_intent(&intent);
@@ -176,7 +176,7 @@ impl<S: Strategy> Engine<S> {
         }
         self.order_counter = counter;
         self.counters.increment(Counter::PlacesSent);
-        self.working[index].on_placed(WorkingOrder {
+        self.sight.working[index].on_placed(WorkingOrder {
             order: intent.order,
             tick: intent.tick,
             lots: intent.lots,
@@ -194,11 +194,11 @@ impl<S: Strategy> Engine<S> {
     /// The risk chain, the last gate.
     fn check(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
         let index = instrument.index();
-        let market = &self.markets[index];
+        let market = &self.sight.markets[index];
         let view = RiskView {
-            instrument: &self.instruments[index],
-            working: &self.working[index],
-            exposure: self.positions[index].exposure(),
+            instrument: &self.sight.instruments[index],
+            working: &self.sight.working[index],
+            exposure: self.sight.positions[index].exposure(),
             state: self.instrument_state(instrument),
             open_for_orders: self.ready && !self.shutdown && now >= self.pause_until,
             book_live: market.book().is_live() && !market.book().is_crossed(),
@@ -214,7 +214,7 @@ impl<S: Strategy> Engine<S> {
         self.counters.increment(denied.counter());
         self.record(TraceRecord {
             now,
-            book_sequence: self.markets[index].book().sequence(),
+            book_sequence: self.sight.markets[index].book().sequence(),
             order: OrderId::NONE,
             tick: step.quote.tick,
             lots: step.quote.lots,
@@ -233,7 +233,7 @@ impl<S: Strategy> Engine<S> {
     /// What all intents of this turn have in common.
     fn intent(&self, instrument: InstrumentId, now: Nanos) -> Intent {
         Intent {
-            book_sequence: self.markets[instrument.index()].book().sequence(),
+            book_sequence: self.sight.markets[instrument.index()].book().sequence(),
             decided: now,
             origin_tsc: self.origin_tsc,
             instrument,

@@ -20,10 +20,10 @@ impl<S: Strategy> Engine<S> {
         for index in 0..self.desks.len() {
             let instrument = InstrumentId(index as u16);
             let timed_out = self.time_out_requests(instrument, now);
-            let was_quotable = self.quotable[index];
+            let was_quotable = self.sight.quotable[index];
             let due = timed_out
                 || now >= self.desks[index].wake
-                || (was_quotable && self.markets[index].depth_age(now) > self.risks[index].book_age_max);
+                || (was_quotable && self.sight.markets[index].depth_age(now) > self.risks[index].book_age_max);
             if due {
                 self.decide(instrument, now);
             } else {
@@ -50,9 +50,9 @@ impl<S: Strategy> Engine<S> {
         let timeout = self.quoters[index].settings().request_timeout;
         let mut any = false;
         for slot in 0..SLOTS as u8 {
-            let order = self.working[index].slot(SlotId(slot));
+            let order = self.sight.working[index].slot(SlotId(slot));
             let late = order.status.is_pending() && now - order.requested >= timeout;
-            if late && self.working[index].on_request_timeout(SlotId(slot)) {
+            if late && self.sight.working[index].on_request_timeout(SlotId(slot)) {
                 self.counters.increment(Counter::RequestsTimedOut);
                 self.counters.increment(Counter::OrdersUnknown);
                 self.desks[index].calm = false;
@@ -66,12 +66,12 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn note_deadline(&mut self, instrument: InstrumentId) {
         let index = instrument.index();
         let mut deadline = self.desks[index].wake;
-        if self.quotable[index] {
-            let updated = self.markets[index].depth_received_last();
+        if self.sight.quotable[index] {
+            let updated = self.sight.markets[index].depth_received_last();
             deadline = deadline.min(updated + self.risks[index].book_age_max + Nanos(1));
         }
         let timeout = self.quoters[index].settings().request_timeout;
-        for order in self.working[index].open() {
+        for order in self.sight.working[index].open() {
             if order.status.is_pending() {
                 deadline = deadline.min(order.requested + timeout);
             }
@@ -102,7 +102,8 @@ impl<S: Strategy> Engine<S> {
 
     fn snapshot(&self, instrument: InstrumentId, now: Nanos) -> ScreenSnapshot {
         let index = instrument.index();
-        let (market, position, working) = (&self.markets[index], &self.positions[index], &self.working[index]);
+        let (market, position, working) =
+            (&self.sight.markets[index], &self.sight.positions[index], &self.sight.working[index]);
         let order = |slot: usize| {
             let order = working.slot(SlotId(slot as u8));
             let level = Level { tick: order.tick, lots: order.lots };
@@ -117,7 +118,7 @@ impl<S: Strategy> Engine<S> {
             book_sequence: market.book().sequence(),
             depth_received: market.depth_received_last(),
             book_state: market.state(),
-            quotable: self.quotable[index] && best_of(market).is_some(),
+            quotable: self.sight.quotable[index] && best_of(market).is_some(),
             trading_state: self.instrument_state(instrument),
             bids: best_levels(market.book(), Side::Bid),
             asks: best_levels(market.book(), Side::Ask),

@@ -16,33 +16,36 @@ pub fn best_of(market: &Market) -> Option<Best> {
     market.best()
 }
 
-/// Everything a strategy may look at, on one turn.
+/// Everything a strategy may look at: arrays by instrument id, which the engine keeps.
+#[derive(Debug)]
+pub struct Sight {
+    /// Steps, minimums, fees.
+    pub instruments: Box<[InstrumentSettings]>,
+    /// Books and touches.
+    pub markets: Box<[Market]>,
+    /// Positions.
+    pub positions: Box<[Position]>,
+    /// Our orders.
+    pub working: Box<[Working]>,
+    /// Whose book is Live, two-sided, uncrossed and fresh.
+    pub quotable: Box<[bool]>,
+    /// How far the quoters let an order stray from its target.
+    pub tolerances_millionths: Box<[i64]>,
+}
+
+/// What a strategy sees on one turn.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    instruments: &'a [InstrumentSettings],
-    markets: &'a [Market],
-    positions: &'a [Position],
-    working: &'a [Working],
-    quotable: &'a [bool],
-    tolerances_millionths: &'a [i64],
+    sight: &'a Sight,
     now: Nanos,
 }
 
 impl<'a> View<'a> {
-    /// A view over parallel arrays by instrument id; `quotable` says whose book is Live and fresh, `tolerances` how
-    /// far the quoter lets an order stray from its target.
+    /// A view at a time.
     #[inline]
     #[must_use]
-    pub fn new(
-        instruments: &'a [InstrumentSettings],
-        markets: &'a [Market],
-        positions: &'a [Position],
-        working: &'a [Working],
-        quotable: &'a [bool],
-        tolerances_millionths: &'a [i64],
-        now: Nanos,
-    ) -> View<'a> {
-        View { instruments, markets, positions, working, quotable, tolerances_millionths, now }
+    pub fn new(sight: &'a Sight, now: Nanos) -> View<'a> {
+        View { sight, now }
     }
 
     /// The time of this turn.
@@ -56,35 +59,35 @@ impl<'a> View<'a> {
     #[inline]
     #[must_use]
     pub fn instrument_count(&self) -> usize {
-        self.instruments.len()
+        self.sight.instruments.len()
     }
 
     /// Steps, minimums and fees.
     #[inline]
     #[must_use]
     pub fn instrument(&self, id: InstrumentId) -> &'a InstrumentSettings {
-        &self.instruments[id.index()]
+        &self.sight.instruments[id.index()]
     }
 
     /// The book, whatever its state.
     #[inline]
     #[must_use]
     pub fn book(&self, id: InstrumentId) -> &'a Book {
-        self.markets[id.index()].book()
+        self.sight.markets[id.index()].book()
     }
 
     /// The venue's own newest best bid and ask.
     #[inline]
     #[must_use]
     pub fn touch(&self, id: InstrumentId) -> Option<&'a Touch> {
-        self.markets[id.index()].touch()
+        self.sight.markets[id.index()].touch()
     }
 
     /// Whether the book is Live and not too old.
     #[inline]
     #[must_use]
     pub fn is_quotable(&self, id: InstrumentId) -> bool {
-        self.quotable[id.index()]
+        self.sight.quotable[id.index()]
     }
 
     /// Best bid and ask to decide on; `None` if the market must not be quoted on (see [`best_of`]) or is too old.
@@ -94,21 +97,21 @@ impl<'a> View<'a> {
         if !self.is_quotable(id) {
             return None;
         }
-        best_of(&self.markets[id.index()])
+        best_of(&self.sight.markets[id.index()])
     }
 
     /// Position, cash, fees and profit.
     #[inline]
     #[must_use]
     pub fn position(&self, id: InstrumentId) -> &'a Position {
-        &self.positions[id.index()]
+        &self.sight.positions[id.index()]
     }
 
     /// Our orders as the engine believes them.
     #[inline]
     #[must_use]
     pub fn working(&self, id: InstrumentId) -> &'a Working {
-        &self.working[id.index()]
+        &self.sight.working[id.index()]
     }
 
     /// Quantity of the best `levels` levels a side, bid then ask; net of our own resting orders if asked for (a live
@@ -131,7 +134,7 @@ impl<'a> View<'a> {
     #[inline]
     #[must_use]
     pub fn refresh_tolerance_millionths(&self, id: InstrumentId) -> i64 {
-        self.tolerances_millionths[id.index()]
+        self.sight.tolerances_millionths[id.index()]
     }
 
     /// Exposure, signed: what skews quotes.
