@@ -66,6 +66,28 @@ fn a_level_that_no_book_can_hold_refuses_the_whole_message() {
 }
 
 #[test]
+fn a_bad_level_is_found_wherever_it_stands_and_good_ones_pass() {
+    let mut book = book_of(&[level(100, 3)], &[level(200, 4)]);
+    let mut sequence = 1;
+    for length in 1..=40 {
+        let good: Vec<Level> = (0..length).map(|index| level(100 - index, 1 + index)).collect();
+        sequence += 1;
+        assert_eq!(book.apply(sequence, &good, &[]), Ok(()), "{length} good bids");
+        assert_eq!(book.apply(sequence, &[], &good), Ok(()), "{length} good asks");
+        for place in 0..good.len() {
+            for (bad, fault) in [(level(-1, 1), BookFault::Price), (level(50, -1), BookFault::Quantity)] {
+                let mut message = good.clone();
+                message[place] = bad;
+                assert_eq!(book.apply(sequence, &message, &good), Err(fault), "bid {place} of {length}");
+                assert_eq!(book.replace(sequence, &[], &good), Ok(()));
+                assert_eq!(book.apply(sequence, &good, &message), Err(fault), "ask {place} of {length}");
+                assert_eq!(book.replace(sequence, &good, &[]), Ok(()));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_level_far_on_the_better_side_becomes_the_best() {
     let mut book = book_of(&[level(1_000_000, 3), level(999_000, 5)], &[level(1_000_001, 4), level(1_000_500, 2)]);
     book.apply(2, &[level(10_000_000, 7)], &[level(10_000_001, 1), level(1_000_001, 0), level(1_000_500, 0)])
