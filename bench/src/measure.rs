@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
+use spinbook_feed::net::memory::use_huge_pages;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
@@ -233,6 +234,13 @@ pub fn book_table(recording: &Recording, effort: Effort) -> Result<BookTable, St
     })
 }
 
+/// A pipeline whose books lie on huge pages where the system allows it, as the program's do: all alike.
+fn on_huge_pages(mut pipeline: impl Pipeline + 'static) -> Box<dyn Pipeline> {
+    let ranges: Vec<_> = pipeline.trader().engine().address_ranges().collect();
+    let _ = use_huge_pages(&ranges);
+    Box::new(pipeline)
+}
+
 /// Plays the pipelines over a recording: ours, ours with the portable scanner, and the plain ones.
 ///
 /// # Errors
@@ -241,11 +249,11 @@ pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, St
     recording.check()?;
     let increments = recording.increments();
     let makers: Vec<Make<'_>> = vec![
-        Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Best))),
-        Box::new(|| Box::new(Plain::new(recording, SimdJsonTyped::new(increments)))),
-        Box::new(|| Box::new(Plain::new(recording, SimdJsonTape::new(increments)))),
-        Box::new(|| Box::new(Plain::new(recording, SerdeJsonTyped::new(increments)))),
-        Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Portable))),
+        Box::new(|| on_huge_pages(Ours::new(recording, ScannerChoice::Best))),
+        Box::new(|| on_huge_pages(Plain::new(recording, SimdJsonTyped::new(increments)))),
+        Box::new(|| on_huge_pages(Plain::new(recording, SimdJsonTape::new(increments)))),
+        Box::new(|| on_huge_pages(Plain::new(recording, SerdeJsonTyped::new(increments)))),
+        Box::new(|| on_huge_pages(Ours::new(recording, ScannerChoice::Portable))),
     ];
     pipeline::contest(recording, effort.replays, &makers)
 }

@@ -18,8 +18,9 @@ use crate::plain::{Message, MessageKind, PlainDecoder};
 use crate::trader::Trader;
 use crate::workload::{LineKind, Recording, snapshot};
 
-/// Lines a turn.
-const CHUNK: usize = 1_000;
+/// Lines a turn: many, as a trading thread has its core's caches to itself, and after the others' turns a pipeline finds
+/// them cold. A turn still takes a few milliseconds only, so that noise meets all alike.
+const CHUNK: usize = 20_000;
 
 /// Everything from a frame in a padded buffer to intents on a ring.
 pub trait Pipeline {
@@ -291,7 +292,7 @@ fn level_count(frame: &[u8], kind: LineKind) -> u32 {
     }
 }
 
-/// Plays the recording `rounds` times through all pipelines, in turns of a thousand lines, each round afresh.
+/// Plays the recording `rounds` times through all pipelines, in turns of many lines, each round afresh.
 ///
 /// # Errors
 /// Two pipelines decided differently: which, and on which line.

@@ -47,18 +47,26 @@ pub fn write_header(out: &mut [u8], opcode: Opcode, payload_bytes: usize, mask: 
     Some(header_bytes)
 }
 
+/// Bytes that are masked together: enough of them that the compiler takes the widest registers.
+const BLOCK: usize = 64;
+
 /// Masks (or unmasks) in place (RFC 6455, 5.3).
 #[inline]
 pub fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
-    let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
-    let mut chunks = bytes.chunks_exact_mut(8);
-    for chunk in &mut chunks {
-        let mut word = [0u8; 8];
-        word.copy_from_slice(chunk);
-        chunk.copy_from_slice(&(u64::from_ne_bytes(word) ^ wide).to_ne_bytes());
+    let mut wide = [0u8; BLOCK];
+    wide.as_chunks_mut().0.fill(mask);
+    let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
+    for block in blocks {
+        for (byte, key) in block.iter_mut().zip(wide) {
+            *byte ^= key;
+        }
     }
-    // Up to seven bytes are left: the key goes round.
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(wide.to_ne_bytes()) {
+    // Fewer are left: the key goes round.
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(mask)).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(mask) {
         *byte ^= key;
     }
 }
