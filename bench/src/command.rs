@@ -35,30 +35,40 @@ impl Iterator for Given {
     }
 }
 
+/// The arguments, or the exit code where there is nothing to do with them: 0 after the help that was asked for, 2 after
+/// what could not be understood.
+///
+/// # Errors
+/// That exit code; the help or the reason has been printed.
+pub fn understood<A>(help: &str, arguments: Result<Option<A>, String>) -> Result<A, ExitCode> {
+    match arguments {
+        Ok(Some(arguments)) => Ok(arguments),
+        Ok(None) => {
+            println!("{help}");
+            Err(ExitCode::SUCCESS)
+        }
+        Err(why) => {
+            eprintln!("{why}\n\n{help}");
+            Err(ExitCode::from(2))
+        }
+    }
+}
+
 /// Does the work if the arguments can be understood: exit 0 for true, 1 for false, 2 for wrong arguments, 3 if the
-/// work could not be done. Arguments that are none ask for the help.
+/// work could not be done.
 pub fn run<A>(
     help: &str,
     arguments: Result<Option<A>, String>,
     work: impl FnOnce(A) -> Result<bool, String>,
 ) -> ExitCode {
-    let code = match arguments {
-        Ok(Some(arguments)) => match work(arguments) {
-            Ok(true) => 0,
-            Ok(false) => 1,
-            Err(why) => {
-                eprintln!("{why}");
-                3
-            }
-        },
-        Ok(None) => {
-            println!("{help}");
-            0
+    let code = match understood(help, arguments).map(work) {
+        Ok(Ok(true)) => 0,
+        Ok(Ok(false)) => 1,
+        Ok(Err(why)) => {
+            eprintln!("{why}");
+            3
         }
-        Err(why) => {
-            eprintln!("{why}\n\n{help}");
-            2
-        }
+        Err(code) => return code,
     };
     ExitCode::from(code)
 }

@@ -7,6 +7,7 @@ mod sonic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use spinbook_bench::command;
 use spinbook_bench::instrument::increments;
 use spinbook_bench::measure::{DecodeTable, Effort, PeerFigures, decode_recorded, decode_synthetic, ring_table};
 use spinbook_bench::peer_book::{self, PeerBookTable};
@@ -51,7 +52,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
                 _ => return Err("--only needs decode, book or ring".into()),
             },
             "--help" | "-h" => return Ok(None),
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}\n\n{HELP}")),
+            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
             file => parsed.files.push(PathBuf::from(file)),
         }
     }
@@ -166,16 +167,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::from(2);
-        }
+    let arguments = match command::understood(HELP, arguments()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
     };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use spinbook_bench::command;
 use spinbook_bench::measure::{Effort, path_outcome};
 use spinbook_bench::percentiles::{Class, PERCENTILES, hgrm, histogram_of, row};
 use spinbook_bench::pipeline::Outcome;
@@ -55,7 +56,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
             "--json" => parsed.json = true,
             "--out" => parsed.out = Some(given.next().ok_or("--out needs the name of a folder")?.into()),
             "--help" | "-h" => return Ok(None),
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}\n\n{HELP}")),
+            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
             file => parsed.files.push(PathBuf::from(file)),
         }
     }
@@ -198,16 +199,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::from(2);
-        }
+    let arguments = match command::understood(HELP, arguments()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
     };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use spinbook_bench::alloc::CountingAllocator;
+use spinbook_bench::command;
 use spinbook_bench::machine::{Machine, Noise, NoiseMeter};
 use spinbook_bench::measure::{
     Effort, Figures, PeerFigures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
@@ -59,7 +60,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
                 parsed.write = Some(PathBuf::from(file));
             }
             "--help" | "-h" => return Ok(None),
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}\n\n{HELP}")),
+            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
             file => parsed.files.push(PathBuf::from(file)),
         }
     }
@@ -211,16 +212,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::from(2);
-        }
+    let arguments = match command::understood(HELP, arguments()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
     };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
