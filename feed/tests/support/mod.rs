@@ -1,15 +1,15 @@
 //! COLD: what the feed's tests share: where recordings lie, frames of them, and random damage.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test program uses its own part, and may fail")]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, reason = "each test program uses its own part, and may fail")]
+
+mod instrument;
 
 use std::path::PathBuf;
 
-use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 use spinbook_feed::backoff::Jitter;
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::{RecordKind, Source};
-use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+
+pub use instrument::instrument;
 
 pub const USDM_2024: [&str; 2] = ["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"];
 pub const USDM_2023: [&str; 2] = ["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"];
@@ -59,30 +59,6 @@ pub fn lines(files: &[PathBuf], most: usize) -> Vec<Vec<u8>> {
         }
     }
     lines
-}
-
-/// An instrument as tests need it: tick and lot by their printed increments.
-pub fn instrument(product: Product, id: u16, symbol: &str, tick: &str, lot: &str) -> Instrument {
-    let price = Scale::from_increment(tick.as_bytes()).unwrap();
-    let quantity = Scale::from_increment(lot.as_bytes()).unwrap();
-    Instrument {
-        id: InstrumentId(id),
-        venue: product.venue_id(),
-        symbol: Symbol::new(symbol).unwrap(),
-        base_asset: Symbol::new("BASE").unwrap(),
-        quote_asset: Symbol::new("QUOTE").unwrap(),
-        price,
-        quantity,
-        tick_order_step: 1,
-        lots_order_step: 1,
-        lots_order_min: Lots(1),
-        lots_order_max: Lots(1_000_000_000),
-        tick_order_min: Tick(0),
-        tick_order_max: Tick(0),
-        notional_min: QuoteAtoms::ZERO,
-        atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity).unwrap(),
-        status: InstrumentStatus::Trading,
-    }
 }
 
 /// One random damage of a frame or line.

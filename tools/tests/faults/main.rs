@@ -5,10 +5,10 @@
 //!
 //! | fault | shown here | shown closer to its cause |
 //! |---|---|---|
-//! | key or secret the venue does not know | `start::a_key_that_the_venue_does_not_know…` | feed `gateway_scenarios::a_refused_log_on_halts…` |
+//! | key or secret the venue does not know | `start::a_key_that_the_venue_does_not_know…` | feed `gateway_sessions::a_refused_log_on_halts…` |
 //! | key revoked while trading | `orders::a_key_that_is_revoked…` | feed `gateway_scenarios::a_bad_signature_on_an_order_halts` |
 //! | placeholder, white space, mode of the file | `start::what_cannot_be_a_key…` | `config::credentials`, `cli::keys_are_checked…` |
-//! | clock off by more than the window | `start::a_clock_off…` | feed `gateway_scenarios::a_clock_far_off…`, `a_timestamp_that_is_always_refused…` |
+//! | clock off by more than the window | `start::a_clock_off…` | feed `gateway_sessions::a_clock_far_off…`, `a_timestamp_that_is_always_refused…` |
 //! | unknown symbol | `start::an_unknown_symbol…` | feed `instruments` |
 //! | price off tick, quantity off step | `orders::refusals_of_price_and_quantity_rules…` | engine `risk`, feed `exchange_verified` |
 //! | unknown TOML key, missing limit | `start::an_unknown_key…` | `config::tests`, `cli::a_bad_configuration…` |
@@ -20,7 +20,7 @@
 //! | malformed, lost, swapped frame | `market::lost_swapped_and_malformed…`, `market::…on_spot…` | feed `session`, `decode_differential` |
 //! | doubled frame, oversized frame, cut connection | `market::a_doubled_frame…` | feed `session`, `loopback::a_message_over_the_cap…` (close code 1009) |
 //! | silent stream | `market::a_silent_stream…` | feed `session::a_silent_connection…`, `a_silent_symbol…` |
-//! | frozen exchange | `market::an_exchange_that_freezes…` | feed `gateway_scenarios::a_silent_connection_is_replaced` |
+//! | frozen exchange | `market::an_exchange_that_freezes…` | feed `gateway_sessions::a_silent_connection_is_replaced` |
 //! | killed exchange | `orders::a_killed_exchange…`, `demo::a_demo_whose_exchange…` | feed `gateway_scenarios::shutting_down_without_a_connection…` |
 //! | unanswered order | `orders::an_order_without_an_answer…` | feed `gateway_scenarios::a_lost_ack…`, `a_lost_request…` |
 //! | killed engine, killed demo | `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |

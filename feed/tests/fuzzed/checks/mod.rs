@@ -9,11 +9,14 @@ pub mod rest;
 pub mod seeds;
 pub mod websocket;
 
+#[path = "../../support/instrument.rs"]
+mod instrument;
+
+use instrument::instrument;
 use rust_decimal::Decimal;
-use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use spinbook_feed::venue::instrument::Instrument;
 
 /// One check of one input; it panics if something does not hold.
 pub type Check = fn(&[u8]);
@@ -69,29 +72,8 @@ pub fn instruments(product: Product) -> Vec<Instrument> {
         Product::BinanceSpot => [("BTCUSDT", "0.01000000", "0.00001000"), ("ETHUSDT", "0.01000000", "0.00010000")],
         Product::BinanceUsdm => [("BTCUSDT", "0.10", "0.001"), ("ETHUSDT", "0.01", "0.001")],
     };
-    let one = |(id, (symbol, tick, lot)): (usize, (&str, &str, &str))| {
-        let price = Scale::from_increment(tick.as_bytes()).unwrap();
-        let quantity = Scale::from_increment(lot.as_bytes()).unwrap();
-        Instrument {
-            id: InstrumentId(id as u16),
-            venue: product.venue_id(),
-            symbol: Symbol::new(symbol).unwrap(),
-            base_asset: Symbol::new(&symbol[..3]).unwrap(),
-            quote_asset: Symbol::new(&symbol[3..]).unwrap(),
-            price,
-            quantity,
-            tick_order_step: 1,
-            lots_order_step: 1,
-            lots_order_min: Lots(1),
-            lots_order_max: Lots(1_000_000_000),
-            tick_order_min: Tick(0),
-            tick_order_max: Tick(0),
-            notional_min: QuoteAtoms::ZERO,
-            atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity).unwrap(),
-            status: InstrumentStatus::Trading,
-        }
-    };
-    rows.into_iter().enumerate().map(one).collect()
+    let one = |(id, (symbol, tick, lot))| instrument(product, id, symbol, tick, lot);
+    (0..).zip(rows).map(one).collect()
 }
 
 /// Whether text is `digits[.digits][e[sign]digits]` and nothing else: what a venue may call a number.
