@@ -13,6 +13,8 @@ pub mod websocket;
 pub mod backoff;
 pub mod error;
 
+pub mod crypto;
+
 pub mod sync;
 
 pub mod venue;

@@ -7,9 +7,9 @@ use gateway_venue::{KEY_ID, START, ed25519, hmac, instrument, some_lots, some_ti
 use serde_json::{Value, json};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId};
+use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention, reaction};
-use spinbook_feed::venue::binance::sign::Credentials;
 use spinbook_feed::venue::orders::{
     Fee, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, OrderStatus, Reaction, Refusal, ReplyBody,
     Request, RequestId, RequestKind, WindowKind,

@@ -12,6 +12,7 @@ use spinbook_engine::event::ExecutionKind as Kind;
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::position::{Fill, Position};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
+use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayOutput};
 use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
@@ -20,7 +21,6 @@ use spinbook_feed::venue::binance::account::{
     parse_positions, parse_trades, venue_account,
 };
 use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
-use spinbook_feed::venue::binance::sign::{Credentials, Key, Secret};
 use spinbook_feed::venue::exchange_side::{
     ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource,
 };

@@ -3,8 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use spinbook_feed::crypto::credentials::{CredentialError, Credentials, Key, KeyPart, Secret};
 use spinbook_feed::venue::binance::parameters::{Parameters, Query};
-use spinbook_feed::venue::binance::sign::{CredentialError, Credentials, Key, KeyPart, Secret};
 
 const KEY_ID: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use spinbook_engine::types::{Nanos, TradeId};
+use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::fetch::{FetchError, Fetcher, HttpCall};
 use spinbook_feed::net::tls::Trust;
@@ -12,7 +13,6 @@ use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::account::{
     self, AccountPoint, AccountRest, RestRequest, TRADES_PER_REPLY, TradeRecord, TradesSince,
 };
-use spinbook_feed::venue::binance::sign::Credentials;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::orders::OrderUpdate;
 

@@ -24,9 +24,9 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId};
 
+use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::{FrameQueue, PayloadPlace, PlacedPayload};
 use crate::venue::binance::order::BinanceOrders;
-use crate::venue::binance::sign::Credentials;
 use crate::venue::instrument::Instrument;
 use crate::venue::orders::{NewOrder, OrderSide, Request, RequestId, RequestKind};
 

@@ -8,5 +8,6 @@ pub mod exchange_world;
 pub mod instrument;
 pub mod market;
 pub mod orders;
+pub(crate) mod request_template;
 
 pub mod binance;

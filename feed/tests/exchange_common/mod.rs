@@ -4,13 +4,13 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::market::Synthetic;
 use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::parameters::Query;
-use spinbook_feed::venue::binance::sign::{Credentials, Secret};
 use spinbook_feed::venue::exchange_side::{
     ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::sign::{Credentials, Secret};
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 use spinbook_feed::venue::orders::ClientOrderId;
 

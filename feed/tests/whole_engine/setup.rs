@@ -9,13 +9,13 @@ use spinbook_engine::risk::RiskSettings;
 use spinbook_engine::setup::{EngineSettings, InstrumentSetup};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
 use spinbook_engine::types::{InstrumentSettings, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::market::Synthetic;
 use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
-use spinbook_feed::venue::binance::sign::{Credentials, Secret};
 use spinbook_feed::venue::exchange_world::AccountKey;
 use spinbook_feed::venue::instrument::Instrument;
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use rust_decimal::Decimal;
+use spinbook_feed::crypto::credentials::Secret;
 use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::threads;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::instruments::find_instruments;
-use spinbook_feed::venue::binance::sign::Secret;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::DemoArgs;

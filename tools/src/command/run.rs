@@ -1,9 +1,9 @@
 //! COLD: `spinbook run`: paper, shadow or live, with a configuration.
 
+use spinbook_feed::crypto::credentials::Secret;
 use spinbook_feed::net::resolve::Endpoint;
 use spinbook_feed::net::threads;
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::sign::Secret;
 
 use crate::cli::{Mode, RunArgs};
 use crate::command::{Context, Done};

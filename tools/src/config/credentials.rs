@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
-use spinbook_feed::venue::binance::sign::{Credentials, Secret};
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
 
 use super::MarketConfig;
 use super::read::nearest;

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::Nanos;
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::net::memory;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::account::{self, AccountPoint};
-use spinbook_feed::venue::binance::sign::{Credentials, Secret};
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::command::Context;

@@ -17,7 +17,7 @@ pub const ENGINE_ROOMS: &[&[&str]] = &[
 /// Rooms of the feed, left to right.
 pub const FEED_ROOMS: &[&[&str]] = &[
     &["number", "json", "timer", "backoff", "error", "record", "websocket", "frame_buffer", "http1"],
-    &["sync"],
+    &["sync", "crypto"],
     &["venue"],
     &["session"],
     &["gateway"],

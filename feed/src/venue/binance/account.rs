@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
 
+use crate::crypto::credentials::Credentials;
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, usage};
 use crate::venue::binance::parameters::Query;
-use crate::venue::binance::sign::Credentials;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage, parse_money, parse_signed};
 

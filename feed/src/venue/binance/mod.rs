@@ -3,15 +3,12 @@
 pub mod account;
 pub mod decode;
 pub mod exchange;
-pub mod hmac;
 pub mod instruments;
 pub mod order;
 pub mod order_decode;
 pub mod parameters;
 mod prepared;
 pub mod sequence;
-pub mod sign;
-mod template;
 
 use spinbook_engine::types::{Nanos, VenueId};
 

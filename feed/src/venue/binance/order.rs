@@ -3,18 +3,18 @@
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Nanos, OrderId, Side};
 
+use crate::crypto::credentials::{Credentials, Key, SIGNATURE_BYTES_MAX};
 use crate::number::TEXT_MAX;
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode;
 use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text};
 use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
-use crate::venue::binance::sign::{Credentials, Key, SIGNATURE_BYTES_MAX};
-use crate::venue::binance::template::{MARK, MARK_TEXT, Signer, Template};
 use crate::venue::instrument::Instrument;
 use crate::venue::orders::{
     ClientOrderId, Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request,
     RequestId, RequestKind, Target,
 };
+use crate::venue::request_template::{MARK, MARK_TEXT, Signer, Template};
 
 /// Longest receive window that the venue takes.
 pub const RECEIVE_WINDOW_MS_MAX: i64 = 60_000;

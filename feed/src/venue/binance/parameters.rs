@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::sign::{Credentials, hex_digit};
+use crate::crypto::credentials::{Credentials, hex_digit};
 
 /// The characters that go into a query unchanged besides letters and digits (RFC 3986's unreserved ones).
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -3,10 +3,10 @@
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Nanos, Side};
 
-use super::template::{Decimal, Signer, Template};
 use crate::number::TEXT_MAX;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::orders::{ClientOrderId, NewOrder, OrderName, Request, RequestId};
+use crate::venue::request_template::{Decimal, Signer, Template};
 
 /// Orders' times in force, each with its template.
 pub(super) const TIMES_IN_FORCE: [TimeInForce; 3] =

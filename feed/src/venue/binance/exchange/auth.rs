@@ -2,7 +2,7 @@
 
 use super::errors::ApiError;
 use super::params::Params;
-use crate::venue::binance::sign::{Credentials, Secret};
+use crate::crypto::credentials::{Credentials, Secret};
 use crate::venue::exchange_world::{AccountId, AccountKey, ExchangeWorld};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;

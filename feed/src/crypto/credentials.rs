@@ -1,4 +1,4 @@
-//! COLD: Binance keys and signatures: HMAC-SHA256 and Ed25519, for REST queries and WebSocket parameters.
+//! COLD: an account's keys as they are read, and signatures made with them: HMAC-SHA256 and Ed25519.
 //!
 //! A key's content never leaves this file: the secret is wiped after the key schedule is made, and what can be
 //! printed of a key id is its first 8 and last 4 characters.
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::hmac::{HmacStates, hex};
 
-/// A key id longer than this is a mistake (a whole file pasted, for example); Binance's have 64 characters.
+/// A key id longer than this is a mistake (a whole file pasted, for example).
 const KEY_ID_CHARACTERS_MAX: usize = 256;
 /// A key id of at least this length is taken as real without looking for words in it.
 const KEY_ID_CHARACTERS_RANDOM: usize = 48;
@@ -151,7 +151,7 @@ impl HmacKey {
     }
 
     /// What signs without the key schedule being made again.
-    pub(super) fn states(&self) -> &HmacStates {
+    pub(crate) fn states(&self) -> &HmacStates {
         &self.states
     }
 }
@@ -272,7 +272,7 @@ impl Credentials {
     }
 }
 
-pub(super) const fn hex_digit(value: u8) -> u8 {
+pub(crate) const fn hex_digit(value: u8) -> u8 {
     match value {
         0..=9 => b'0' + value,
         _ => b'a' + value - 10,

@@ -4,13 +4,13 @@
 //! differ in anything but the values. Request and signed text have the same gaps in the same order: both sort their
 //! parameters by name.
 
-use super::hmac::{HmacPrefix, HmacStates, hex};
-use super::sign::SIGNATURE_BYTES_MAX;
+use crate::crypto::credentials::SIGNATURE_BYTES_MAX;
+use crate::crypto::hmac::{HmacPrefix, HmacStates, hex};
 
 /// Stands for a value that changes. No symbol, key id or constant contains this control character.
-pub(super) const MARK: char = '\u{7f}';
+pub(crate) const MARK: char = '\u{7f}';
 /// The same as text.
-pub(super) const MARK_TEXT: &str = "\u{7f}";
+pub(crate) const MARK_TEXT: &str = "\u{7f}";
 /// Most gaps of a template: request id, four values, signature.
 const GAPS_MAX: usize = 6;
 /// The longest text that is signed.
@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// How a request proves who asks.
-pub(super) enum Signer<'a> {
+pub(crate) enum Signer<'a> {
     /// The session is logged on.
     Session,
     /// HMAC-SHA256 from kept states.
@@ -99,7 +99,7 @@ pub(super) enum Signer<'a> {
 }
 
 /// One request, prepared.
-pub(super) struct Template {
+pub(crate) struct Template {
     request: Gapped,
     /// The text that is signed, if each request is; and the HMAC state behind its constant beginning.
     signed: Option<(Gapped, Option<HmacPrefix>)>,
@@ -107,7 +107,7 @@ pub(super) struct Template {
 
 impl Template {
     /// From the marked request and, if it is signed, the marked text that is.
-    pub(super) fn new(request: &[u8], signed: Option<&[u8]>, states: Option<&HmacStates>) -> Option<Template> {
+    pub(crate) fn new(request: &[u8], signed: Option<&[u8]>, states: Option<&HmacStates>) -> Option<Template> {
         let signed = match signed {
             None => None,
             Some(text) => {
@@ -124,7 +124,7 @@ impl Template {
 
     /// Writes the request with these values into `out` and gives its length; `None` if it does not fit.
     #[inline]
-    pub(super) fn write(&self, id: &[u8], values: &[&[u8]], signer: &Signer<'_>, out: &mut [u8]) -> Option<usize> {
+    pub(crate) fn write(&self, id: &[u8], values: &[&[u8]], signer: &Signer<'_>, out: &mut [u8]) -> Option<usize> {
         let mut cursor = Cursor::new(out);
         self.request.fill(&mut cursor, 0, &[id]);
         self.request.fill(&mut cursor, 1, values);
@@ -152,14 +152,14 @@ impl Template {
 }
 
 /// A whole number as decimal text.
-pub(super) struct Decimal {
+pub(crate) struct Decimal {
     digits: [u8; 20],
     start: usize,
 }
 
 impl Decimal {
     #[inline]
-    pub(super) fn new(mut value: u64) -> Decimal {
+    pub(crate) fn new(mut value: u64) -> Decimal {
         let (mut digits, mut start) = ([0; 20], 20);
         loop {
             start -= 1;
@@ -173,7 +173,7 @@ impl Decimal {
 
     /// A letter and a whole number: a request's id.
     #[inline]
-    pub(super) fn with_letter(letter: u8, value: u64) -> Decimal {
+    pub(crate) fn with_letter(letter: u8, value: u64) -> Decimal {
         let mut decimal = Decimal::new(value);
         // An i64 has at most 19 digits, which leaves the first place.
         decimal.start = decimal.start.saturating_sub(1);
@@ -182,7 +182,7 @@ impl Decimal {
     }
 
     #[inline]
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.digits[self.start..]
     }
 }
