@@ -1,38 +1,11 @@
-//! COLD: how a verb ends: exit codes, and failures that say what, where, why and what next.
+//! COLD: failures that say what, where, why and what next.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use serde_json::{Map, Value, json};
 
-/// The exit codes of every verb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// 0: done.
-    Done,
-    /// 1: failed; the message says what, where, why and what next.
-    Failed,
-    /// 2: wrong usage or configuration.
-    Usage,
-    /// 3: data or a book was found wrong.
-    Wrong,
-    /// 130: interrupted.
-    Interrupted,
-}
-
-impl Exit {
-    /// The process exit code.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Wrong => 3,
-            Exit::Interrupted => 130,
-        }
-    }
-}
+use crate::outcome::Exit;
 
 /// Why a verb could not do its work: a pointer's size, so that results stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]

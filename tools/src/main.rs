@@ -1,23 +1,15 @@
 //! COLD: the program `spinbook`: reads the command line, runs one verb, prints its result once.
 
 mod alloc;
-mod assembly;
 mod cli;
 mod command;
 mod config;
 mod error;
-mod exchange_child;
+mod exchange;
 mod log;
-mod paper_rig;
-mod report;
-mod signals;
-mod simulated;
-mod start_memory;
-mod state_dir;
-mod topology;
-mod trade;
+mod outcome;
+mod run;
 mod ui;
-mod venue_rest;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,8 +19,9 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
-use crate::command::{Context, Done};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
+use crate::outcome::Exit;
+use crate::outcome::{Context, Done};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -56,7 +49,7 @@ fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
         (Ok(done), false) => done.text.trim_end().to_owned(),
         (Err(failure), true) => {
             // A parent says it to people, and once is enough.
-            if std::env::var_os(exchange_child::PARENT_VARIABLE).is_none() {
+            if std::env::var_os(exchange::child::PARENT_VARIABLE).is_none() {
                 eprintln!("{failure}");
             }
             failure.to_json().to_string()

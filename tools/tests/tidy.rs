@@ -205,7 +205,7 @@ fn venues_do_not_import_each_other() {
 
 #[test]
 fn one_file_spawns_threads() {
-    bites(threads, "tools/src/topology.rs", "std::thread::spawn(f);", "threads::start(f);");
+    bites(threads, "tools/src/run/topology.rs", "std::thread::spawn(f);", "threads::start(f);");
     check(threads);
 }
 

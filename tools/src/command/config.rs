@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use spinbook_engine::intent::TimeInForce;
 
 use crate::cli::{ConfigCheckArgs, ConfigInitArgs};
-use crate::command::Done;
 use crate::config::{Config, MarketConfig, sample};
 use crate::error::Failure;
+use crate::outcome::Done;
 
 /// Writes the commented sample.
 ///

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rust_decimal::Decimal;
-use spinbook_feed::crypto::credentials::Secret;
 use spinbook_feed::net::clock::Clock;
 use spinbook_feed::net::threads;
 use spinbook_feed::venue::binance::Product;
@@ -11,13 +10,17 @@ use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::DemoArgs;
-use crate::command::{Context, Done, check_venue};
 use crate::config::Config;
-use crate::error::{Exit, Failure};
-use crate::exchange_child::{ExchangeChild, Ready};
-use crate::topology::Cores;
-use crate::trade::{self, KeyPair, KeyText, Keys, MarketLife, Plan, RunMode, Venue};
-use crate::venue_rest::VenueRest;
+use crate::config::venues::check_venue;
+use crate::error::Failure;
+use crate::exchange::child::{ExchangeChild, Ready};
+use crate::outcome::Exit;
+use crate::outcome::{Context, Done};
+use crate::run;
+use crate::run::keys::KeySource;
+use crate::run::plan::{MarketLife, Plan, RunMode, Venue};
+use crate::run::topology::Cores;
+use crate::run::venue_rest::VenueRest;
 
 /// Worth of an order in the quote asset.
 const NOTIONAL_WANTED: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
@@ -61,24 +64,24 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         product,
         market: venue.clone(),
         orders: venue,
-        keys: Keys::Given(demo_keys(&ready, product)),
+        keys: KeySource::Test(ready.keys.clone()),
         account: None,
         cores,
         seconds: Some(arguments.seconds),
         seed: ready.seed,
     };
     let mut broken = None;
-    let finished = trade::run(plan, context, &mut || {
+    let finished = run::run(plan, context, &mut || {
         if let Some(end) = child.market_end() {
             broken = end.error;
-            return Ok(MarketLife::Over);
+            return Ok(MarketLife::Ended);
         }
         match child.is_running() {
-            true => Ok(MarketLife::Goes),
+            true => Ok(MarketLife::Running),
             false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
         }
     })?;
-    let done = trade::report::report(&finished);
+    let done = run::report::report(&finished);
     drop(child);
     match broken {
         None => done,
@@ -87,19 +90,6 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
             tracing::error!("the recording could not be played to its end: {why}");
             done.with_exit(Exit::Wrong)
         }),
-    }
-}
-
-/// Spot logs on once with Ed25519; futures sign each request with HMAC.
-fn demo_keys(ready: &Ready, product: Product) -> KeyPair {
-    match product {
-        Product::BinanceSpot => KeyPair {
-            api_key: ready.api_key_ed25519.clone(),
-            key: KeyText::Ed25519(Secret::new(ready.private_key.clone())),
-        },
-        Product::BinanceUsdm => {
-            KeyPair { api_key: ready.api_key.clone(), key: KeyText::Hmac(Secret::new(ready.secret.clone())) }
-        }
     }
 }
 
@@ -147,7 +137,7 @@ struct Sizes {
 
 /// Asks the exchange, as any client would, for the first symbol that has a book; Bitcoin where it is listed.
 fn choose(ready: &Ready, product: Product) -> Result<Traded, Failure> {
-    let trust = trade::setup::trust(Some(&ready.ca_file))?;
+    let trust = run::setup::trust(Some(&ready.ca_file))?;
     let rest = VenueRest::new(&trust, &ready.rest_url, product, None, 5_000, Clock::start());
     let list = rest.exchange_info()?;
     let mut symbols: Vec<&str> = ready.symbols.iter().map(String::as_str).collect();

@@ -15,11 +15,13 @@ use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::exchange::BinanceExchange;
 
 use crate::cli::ExchangeArgs;
-use crate::command::{Context, Done, check_venue};
-use crate::error::{Exit, Failure};
-use crate::exchange_child::{MarketEnd, PARENT_VARIABLE, Ready};
-use crate::signals::Interrupts;
-use crate::simulated::{self, CaFile, MarketChoice, Simulated, TestKeys};
+use crate::config::venues::check_venue;
+use crate::error::Failure;
+use crate::exchange::child::{MarketEnd, PARENT_VARIABLE, Ready};
+use crate::exchange::settings::{self, CaFile, MarketChoice, Simulated};
+use crate::outcome::Exit;
+use crate::outcome::{Context, Done};
+use crate::run::signals::Interrupts;
 
 /// How often signals are looked at.
 const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
@@ -38,14 +40,14 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         tracing::warn!(core, "the system refused to pin the exchange to this core");
     }
     let faults = match &arguments.faults {
-        Some(path) => simulated::read_faults(path)?,
+        Some(path) => settings::read_faults(path)?,
         None => Default::default(),
     };
-    let keys = TestKeys::generate()?;
+    let accounts = settings::test_accounts()?;
     let clock = Clock::start();
     let choice =
         MarketChoice { product, data: arguments.data.clone(), speed: arguments.speed, seed: arguments.seed, faults };
-    let simulated = simulated::make(choice, &keys, clock.now())?;
+    let simulated = settings::make(choice, &accounts, clock.now())?;
     let identity = LoopbackIdentity::generate()
         .map_err(|error| Failure::failed("cannot make the exchange's certificate").because(error))?;
     let ca_file = CaFile::write(&identity.ca_pem)?;
@@ -61,10 +63,7 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         stream_url: format!("wss://{address}"),
         ws_api_url: format!("wss://{address}"),
         ca_file: ca_file.path.clone(),
-        api_key: keys.api_key,
-        secret: keys.secret,
-        api_key_ed25519: keys.api_key_ed25519,
-        private_key: keys.private_key,
+        keys: accounts.keys,
         seed,
         market,
     };
@@ -116,11 +115,11 @@ fn announcement(ready: &Ready) -> String {
         format!("  trust (CA)     {ca_file}"),
         String::new(),
         "Test keys of this run, worth nothing elsewhere:".to_owned(),
-        format!("  HMAC key       {}", ready.api_key),
-        format!("  HMAC secret    {}", ready.secret),
-        format!("  Ed25519 key    {}", ready.api_key_ed25519),
+        format!("  HMAC key       {}", ready.keys.api_key),
+        format!("  HMAC secret    {}", ready.keys.secret),
+        format!("  Ed25519 key    {}", ready.keys.api_key_ed25519),
     ];
-    lines.extend(ready.private_key.trim_end().lines().map(|line| format!("                 {line}")));
+    lines.extend(ready.keys.private_key.trim_end().lines().map(|line| format!("                 {line}")));
     lines.extend([
         String::new(),
         "Try it:".to_owned(),

@@ -1,8 +1,8 @@
 //! COLD: `spinbook journal`: reads a journal back.
 
 use crate::cli::JournalArgs;
-use crate::command::Done;
 use crate::error::Failure;
+use crate::outcome::Done;
 
 /// Answers that journals come with the orders work.
 ///

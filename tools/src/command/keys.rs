@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::cli::ConfigCheckArgs;
-use crate::command::Done;
 use crate::config::Config;
 use crate::config::credentials;
 use crate::error::Failure;
+use crate::outcome::Done;
 
 /// Checks the file, owner, mode and form of every key; asks no venue.
 ///

@@ -6,11 +6,8 @@ use std::io::{ErrorKind, Write};
 use serde_json::json;
 
 use crate::cli::KillArgs;
-use crate::command::Done;
 use crate::error::Failure;
-
-/// The file whose presence halts an engine; it stays until a human removes it.
-pub const KILL_FILE: &str = "kill";
+use crate::outcome::{Done, KILL_FILE};
 
 /// Leaves the kill file. A running engine sees it, cancels every order and halts; none starts while it is there.
 ///

@@ -10,88 +10,10 @@ pub mod kill;
 pub mod run;
 pub mod verify;
 
-use serde_json::Value;
-
 use crate::cli::{Cli, ConfigAction, KeysAction, Verb};
-use crate::error::{Exit, Failure};
-
-/// What every verb is told beside its own arguments.
-#[derive(Clone, Copy, Debug)]
-pub struct Context {
-    /// stdout carries one JSON object and nothing else.
-    pub json: bool,
-    /// No screen and no progress.
-    pub quiet: bool,
-}
-
-impl Context {
-    /// Whether progress may be shown (on stderr).
-    #[must_use]
-    pub fn shows_progress(&self) -> bool {
-        !self.quiet
-    }
-}
-
-/// A verb's result, printed once by `main`.
-#[derive(Clone, Debug)]
-pub struct Done {
-    /// With which code to leave.
-    pub exit: Exit,
-    /// For people.
-    pub text: String,
-    /// For programs.
-    pub json: Value,
-}
-
-impl Done {
-    /// A result with exit code 0.
-    #[must_use]
-    pub fn new(text: impl Into<String>, json: Value) -> Done {
-        Done { exit: Exit::Done, text: text.into(), json }
-    }
-
-    /// The same with another exit code.
-    #[must_use]
-    pub fn with_exit(mut self, exit: Exit) -> Done {
-        self.exit = exit;
-        self
-    }
-}
-
-/// The venues that users may name, and whether they are built.
-const VENUES: [(&str, bool); 10] = [
-    ("binance-spot", true),
-    ("binance-usdm", true),
-    ("okx", false),
-    ("bybit-spot", false),
-    ("bybit-linear", false),
-    ("htx", false),
-    ("htx-swap", false),
-    ("htx-coin-swap", false),
-    ("relay", false),
-    ("all", false),
-];
-
-/// Checks that `name` is a venue that is built.
-///
-/// # Errors
-/// Wrong usage, with the nearest name, or "reserved" for one that is not built.
-pub fn check_venue(name: &str) -> Result<(), Failure> {
-    let built = VENUES.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    match VENUES.iter().find(|(known, _)| *known == name) {
-        Some((_, true)) => Ok(()),
-        Some((_, false)) => Err(Failure::usage(format!("venue `{name}` is reserved, not built yet"))
-            .at("--venue")
-            .next(format!("use one of {built}"))),
-        None => {
-            let nearest = crate::config::nearest(name, VENUES.iter().map(|(known, _)| *known));
-            let hint = nearest.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            Err(Failure::usage(format!("unknown venue `{name}`"))
-                .at("--venue")
-                .next(format!("{hint}use one of {built}")))
-        }
-    }
-}
+use crate::config::venues::check_venue;
+use crate::error::Failure;
+use crate::outcome::{Context, Done};
 
 /// Runs one verb.
 ///
@@ -133,19 +55,4 @@ pub fn reserved(verb: &str) -> Failure {
     Failure::usage(format!("`{verb}` is reserved, not built yet"))
         .at(format!("spinbook {verb}"))
         .next("see `spinbook --help` for the verbs that work")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn venues_are_checked_by_name() {
-        assert!(check_venue("binance-spot").is_ok());
-        let unknown = check_venue("binance-sopt").expect_err("no such venue");
-        assert_eq!(unknown.exit, Exit::Usage);
-        assert!(unknown.to_string().contains("binance-spot"), "{unknown}");
-        let known = check_venue("okx").expect_err("not built");
-        assert!(known.to_string().contains("reserved, not built yet"), "{known}");
-    }
 }

@@ -1,18 +1,18 @@
 //! COLD: `spinbook run`: paper, shadow or live, with a configuration.
 
-use spinbook_feed::crypto::credentials::Secret;
 use spinbook_feed::net::resolve::Endpoint;
 use spinbook_feed::net::threads;
 use spinbook_feed::venue::binance::Product;
 
 use crate::cli::{Mode, RunArgs};
-use crate::command::{Context, Done};
 use crate::config::{Config, MarketConfig, credentials};
 use crate::error::Failure;
-use crate::paper_rig::PaperRig;
-use crate::simulated::TestKeys;
-use crate::topology::Cores;
-use crate::trade::{self, Alive, KeyPair, KeyText, Keys, MarketLife, Plan, RunMode, Venue};
+use crate::exchange::paper::PaperVenue;
+use crate::outcome::{Context, Done};
+use crate::run;
+use crate::run::keys::KeySource;
+use crate::run::plan::{MarketCheck, MarketLife, Plan, RunMode, Venue};
+use crate::run::topology::Cores;
 
 /// Runs `spinbook run`.
 ///
@@ -45,32 +45,32 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
             }
             let keys = keys_of(market)?;
             let plan = plan(RunMode::Live, &config, product, &venue, &venue, keys, arguments, cores);
-            finish(plan, context, &mut || Ok(MarketLife::Goes))
+            finish(plan, context, &mut || Ok(MarketLife::Running))
         }
         Mode::Shadow => {
             let keys = keys_of(market)?;
             let plan = plan(RunMode::Shadow, &config, product, &venue, &venue, keys, arguments, cores);
-            finish(plan, context, &mut || Ok(MarketLife::Goes))
+            finish(plan, context, &mut || Ok(MarketLife::Running))
         }
         Mode::Paper => {
-            let rig = PaperRig::start(market, product, &venue, cores.rest)?;
-            let keys = Keys::Given(paper_keys(&rig.keys, product));
+            let rig = PaperVenue::start(market, product, &venue, cores.rest)?;
+            let keys = KeySource::Test(rig.keys.clone());
             let plan = plan(RunMode::Paper, &config, product, &venue, &rig.orders, keys, arguments, cores);
             finish(plan, context, &mut || match rig.is_running() {
-                true => Ok(MarketLife::Goes),
+                true => Ok(MarketLife::Running),
                 false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
             })
         }
     }
 }
 
-fn finish(plan: Plan, context: Context, alive: Alive<'_>) -> Result<Done, Failure> {
+fn finish(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Done, Failure> {
     if let Some(core) = plan.cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
     }
-    let finished = trade::run(plan, context, alive)?;
-    trade::report::report(&finished)
+    let finished = run::run(plan, context, market)?;
+    run::report::report(&finished)
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -80,7 +80,7 @@ fn plan(
     product: Product,
     market: &Venue,
     orders: &Venue,
-    keys: Keys,
+    keys: KeySource,
     arguments: &RunArgs,
     cores: Cores,
 ) -> Plan {
@@ -130,25 +130,11 @@ fn loopback_only(venue: &Venue) -> Result<(), Failure> {
 }
 
 /// Looks at the credentials once before anything starts, and says what is worth a word.
-fn keys_of(market: &MarketConfig) -> Result<Keys, Failure> {
+fn keys_of(market: &MarketConfig) -> Result<KeySource, Failure> {
     let found = credentials::load(market, &|name| std::env::var(name).ok())?;
     for warning in &found.warnings {
         tracing::warn!("{warning}");
     }
     tracing::info!("credentials from {}", found.source);
-    Ok(Keys::Configured)
-}
-
-/// Spot logs on once with Ed25519; futures sign each request with HMAC.
-#[must_use]
-pub fn paper_keys(keys: &TestKeys, product: Product) -> KeyPair {
-    match product {
-        Product::BinanceSpot => KeyPair {
-            api_key: keys.api_key_ed25519.clone(),
-            key: KeyText::Ed25519(Secret::new(keys.private_key.clone())),
-        },
-        Product::BinanceUsdm => {
-            KeyPair { api_key: keys.api_key.clone(), key: KeyText::Hmac(Secret::new(keys.secret.clone())) }
-        }
-    }
+    Ok(KeySource::Configured)
 }

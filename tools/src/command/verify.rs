@@ -11,8 +11,10 @@ use spinbook_feed::history::{VerifyOutcome, VerifyProblem, VerifyReport, verify}
 use spinbook_feed::venue::binance::Product;
 
 use crate::cli::VerifyArgs;
-use crate::command::{Context, Done, check_venue};
-use crate::error::{Exit, Failure};
+use crate::config::venues::check_venue;
+use crate::error::Failure;
+use crate::outcome::Exit;
+use crate::outcome::{Context, Done};
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);

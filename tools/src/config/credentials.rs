@@ -262,7 +262,7 @@ mod tests {
         match load_file(content, mode) {
             Ok(_) => panic!("accepted: {content}"),
             Err(failure) => {
-                assert_eq!(failure.exit, crate::error::Exit::Usage);
+                assert_eq!(failure.exit, crate::outcome::Exit::Usage);
                 let text = format!("{failure} {}", failure.to_json());
                 assert!(!text.contains(SECRET), "the message holds the secret");
                 text

@@ -8,6 +8,7 @@ pub mod credentials;
 mod read;
 pub mod sample;
 mod tree;
+pub mod venues;
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,6 @@ use rust_decimal::Decimal;
 use spinbook_engine::intent::TimeInForce;
 
 use crate::error::Failure;
-
-pub use self::read::nearest;
 
 use self::read::{Problems, Range, Section};
 use self::tree::{Node, Origin, Value};
@@ -356,7 +355,7 @@ fn read_market(
     section.required("venue", problems, "such as venue = \"binance-usdm\"");
     section.required("symbols", problems, "such as symbols = [\"BTCUSDT\"]");
     let venue = section.text("venue", problems);
-    if let Some(Err(failure)) = venue.as_deref().map(crate::command::check_venue) {
+    if let Some(Err(failure)) = venue.as_deref().map(venues::check_venue) {
         let next = failure.next.clone().unwrap_or_default();
         section.refuse("venue", problems, &format!("{}: {next}", failure.what));
     }

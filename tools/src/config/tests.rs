@@ -145,7 +145,7 @@ fn every_bad_line_is_refused_with_its_place_and_advice() {
             Ok(_) => panic!("accepted: {replacement}"),
             Err(failure) => failure,
         };
-        assert_eq!(failure.exit, crate::error::Exit::Usage);
+        assert_eq!(failure.exit, crate::outcome::Exit::Usage);
         let message = failure.to_string();
         for part in *expected {
             assert!(message.contains(part), "`{replacement}`: no `{part}` in\n{message}");

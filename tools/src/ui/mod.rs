@@ -3,15 +3,16 @@
 //! It reads a [`ScreenState`] and nothing else, so that it can never hold up the threads that trade.
 
 mod plain;
+pub mod report;
 mod terminal;
 mod view;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 
-use crate::command::Context;
 use crate::log;
-use crate::report::Percentiles;
+use crate::outcome::Context;
+use crate::ui::report::Percentiles;
 
 pub use self::plain::plain_line;
 use self::terminal::FullScreen;

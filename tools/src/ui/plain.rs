@@ -1,6 +1,6 @@
 //! COLD: the state of a run in one line, for where there is no terminal.
 
-use crate::report::nanos_text;
+use crate::ui::report::nanos_text;
 
 use super::{LadderRow, ScreenState};
 

@@ -60,10 +60,9 @@ pub const FLOAT_FILES: &[(&str, &str)] = &[
     ("feed/src/history/recorded.rs", "times that recordings write as fractions of a second"),
     ("feed/src/sim/market", "shapes of random distributions"),
     ("tools/src/cli.rs", "a speed factor"),
-    ("tools/src/report.rs", "seconds"),
+    ("tools/src/run/", "seconds"),
     ("tools/src/ui/", "seconds and ratios on the screen"),
     ("tools/src/command/", "seconds and speed factors"),
-    ("tools/src/topology.rs", "a speed factor"),
     ("bench/", "statistics"),
 ];
 

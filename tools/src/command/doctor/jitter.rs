@@ -223,7 +223,7 @@ pub fn finding(measured: &[CoreJitter], hot: usize) -> Finding {
     let mut found = format!(
         "core {hot}: {} per mille stolen, worst gap {}",
         core.stolen_permille,
-        crate::report::nanos_text(core.gap_worst_ns)
+        crate::ui::report::nanos_text(core.gap_worst_ns)
     );
     let put_aside_hz = core.switches_involuntary.saturating_mul(1_000_000_000) / core.measured_ns.max(1);
     if put_aside_hz >= SWITCHES_HZ_MIN {
@@ -237,7 +237,7 @@ pub fn finding(measured: &[CoreJitter], hot: usize) -> Finding {
         format!(
             "follow the warnings, stop other programs, measure again; good is below {STOLEN_PERMILLE_MAX} per mille \
              and {}",
-            crate::report::nanos_text(WORST_NS_MAX)
+            crate::ui::report::nanos_text(WORST_NS_MAX)
         ),
     )
 }

@@ -20,8 +20,9 @@ use spinbook_feed::net::threads;
 use self::jitter::CoreJitter;
 use self::machine::{Finding, Machine, Status};
 use crate::cli::DoctorArgs;
-use crate::command::{Context, Done};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
+use crate::outcome::Exit;
+use crate::outcome::{Context, Done};
 
 /// Every check, in the order in which it is reported. Each is a function of the texts of files below a root.
 const CHECKS: [fn(&Machine) -> Finding; 28] = [

@@ -3,7 +3,7 @@
 use super::Answer;
 use super::jitter::{self, CoreJitter, GAP_NS_MIN};
 use super::machine::{Finding, Status};
-use crate::report::nanos_text;
+use crate::ui::report::nanos_text;
 
 /// Columns of a line.
 const WIDTH: usize = 80;

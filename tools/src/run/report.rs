@@ -8,11 +8,12 @@ use spinbook_engine::types::{InstrumentId, Lots};
 use spinbook_feed::venue::binance::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::assembly::atoms_text;
-use crate::command::Done;
-use crate::error::{Exit, Failure};
-use crate::report::{Account, Books, HotAllocations, Orders, Percentiles, RunReport};
-use crate::trade::{Finished, Stop};
+use crate::error::Failure;
+use crate::outcome::Done;
+use crate::outcome::Exit;
+use crate::run::engine_settings::atoms_text;
+use crate::run::plan::{Finished, Stop};
+use crate::ui::report::{Account, Books, HotAllocations, Orders, Percentiles, RunReport};
 
 /// Turns a finished run into what is printed, with its exit code.
 ///

@@ -19,40 +19,33 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::Speed;
 use crate::error::Failure;
+use crate::run::keys::TestKeys;
 
 /// Quote asset that a test account starts with.
 const START_QUOTE: i64 = 1_000_000;
 
-/// Keys of two test accounts, one for each way to sign.
-#[derive(Clone, Debug)]
-pub struct TestKeys {
-    /// Key id of the account that signs with HMAC-SHA256.
-    pub api_key: String,
-    /// Its secret.
-    pub secret: String,
-    /// Key id of the account that signs with Ed25519.
-    pub api_key_ed25519: String,
-    /// Its private key, PKCS#8 PEM.
-    pub private_key: String,
-    public_key: [u8; 32],
+/// Fresh keys of the two test accounts of an exchange.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn test_accounts() -> Result<TestAccounts, Failure> {
+    let no_random = |error| Failure::failed("cannot make test keys").because(error);
+    let pair = ed25519_pair().map_err(no_random)?;
+    let keys = TestKeys {
+        api_key: random_key().map_err(no_random)?,
+        secret: random_key().map_err(no_random)?,
+        api_key_ed25519: random_key().map_err(no_random)?,
+        private_key: pair.private_key_pem,
+    };
+    Ok(TestAccounts { keys, public_key: pair.public_key })
 }
 
-impl TestKeys {
-    /// Fresh ones.
-    ///
-    /// # Errors
-    /// The system gives no random numbers.
-    pub fn generate() -> Result<TestKeys, Failure> {
-        let no_random = |error| Failure::failed("cannot make test keys").because(error);
-        let pair = ed25519_pair().map_err(no_random)?;
-        Ok(TestKeys {
-            api_key: random_key().map_err(no_random)?,
-            secret: random_key().map_err(no_random)?,
-            api_key_ed25519: random_key().map_err(no_random)?,
-            private_key: pair.private_key_pem,
-            public_key: pair.public_key,
-        })
-    }
+/// The test accounts of an exchange: what their owner signs with, and what the exchange checks with.
+#[derive(Clone, Debug)]
+pub struct TestAccounts {
+    /// What their owner signs with.
+    pub keys: TestKeys,
+    public_key: [u8; 32],
 }
 
 /// What market to play.
@@ -98,13 +91,13 @@ pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
 ///
 /// # Errors
 /// A recording that cannot be read or is another venue's, or a setting that cannot be used.
-pub fn make(choice: MarketChoice, keys: &TestKeys, now: Nanos) -> Result<Simulated, Failure> {
+pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Simulated, Failure> {
     let product = choice.product;
     let (listings, source, seed, market) =
         if choice.data.is_empty() { synthetic(product, choice.seed, now)? } else { recorded(product, &choice.data)? };
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
     let mut settings = SimSettings::new(product, listings);
-    settings.accounts = accounts(keys, &settings.listings, product);
+    settings.accounts = accounts(test, &settings.listings, product);
     settings.faults = choice.faults;
     settings.speed = match choice.speed {
         Speed::Max => PlaySpeed::Max,
@@ -159,12 +152,12 @@ pub fn make_paper(
     product: Product,
     instruments: &[Instrument],
     (maker_millionths, taker_millionths): (i64, i64),
-    keys: &TestKeys,
+    test: &TestAccounts,
     now: Nanos,
 ) -> Result<BinanceExchange, Failure> {
     let listings = instruments.iter().map(listing_as_traded).collect();
     let mut settings = SimSettings::new(product, listings);
-    settings.accounts = accounts(keys, &settings.listings, product);
+    settings.accounts = accounts(test, &settings.listings, product);
     settings.fees = FeeRates { maker_millionths, taker_millionths };
     binance(settings, Box::new(NoMarket), now)
         .map_err(|why| Failure::failed("cannot make the paper exchange").because(why))
@@ -209,7 +202,7 @@ fn start_base(listing: &ListingSettings) -> Decimal {
     }
 }
 
-fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> Vec<AccountSettings> {
+fn accounts(test: &TestAccounts, listings: &[ListingSettings], product: Product) -> Vec<AccountSettings> {
     let mut balances: Vec<(String, Decimal)> = Vec::new();
     for listing in listings {
         if product == Product::BinanceSpot && !balances.iter().any(|(asset, _)| *asset == listing.base) {
@@ -221,8 +214,8 @@ fn accounts(keys: &TestKeys, listings: &[ListingSettings], product: Product) -> 
     }
     let account = |api_key: &str, key| AccountSettings { api_key: api_key.to_owned(), key, balances: balances.clone() };
     vec![
-        account(&keys.api_key, AccountKey::HmacSecret(keys.secret.as_bytes().to_vec())),
-        account(&keys.api_key_ed25519, AccountKey::Ed25519Public(keys.public_key)),
+        account(&test.keys.api_key, AccountKey::HmacSecret(test.keys.secret.as_bytes().to_vec())),
+        account(&test.keys.api_key_ed25519, AccountKey::Ed25519Public(test.public_key)),
     ]
 }
 

@@ -19,10 +19,10 @@ use spinbook_feed::net::hot_shared::HotShared;
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::assembly::atoms_text;
-use crate::report::Percentiles;
-use crate::topology::Running;
-use crate::trade::Plan;
+use crate::run::engine_settings::atoms_text;
+use crate::run::plan::Plan;
+use crate::run::topology::Running;
+use crate::ui::report::Percentiles;
 use crate::ui::{LadderRow, LastTrade, OrderRow, ScreenSource, ScreenState};
 
 /// Over how long rates are taken.

@@ -19,16 +19,17 @@ use spinbook_feed::session::MarketSession;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::assembly;
 use crate::config::MarketConfig;
 use crate::error::Failure;
-use crate::simulated::{CaFile, TestKeys, make_paper};
-use crate::trade::Venue;
-use crate::trade::setup::{Urls, instruments, route, session_settings, trust};
-use crate::venue_rest::VenueRest;
+use crate::exchange::settings::{CaFile, TestAccounts, make_paper, test_accounts};
+use crate::run::engine_settings;
+use crate::run::keys::TestKeys;
+use crate::run::plan::Venue;
+use crate::run::setup::{Urls, instruments, route, session_settings, trust};
+use crate::run::venue_rest::VenueRest;
 
 /// The running exchange and tap.
-pub struct PaperRig {
+pub struct PaperVenue {
     /// Where orders go.
     pub orders: Venue,
     /// Keys of its test accounts.
@@ -38,7 +39,7 @@ pub struct PaperRig {
     _ca_file: CaFile,
 }
 
-impl PaperRig {
+impl PaperVenue {
     /// Fetches the venue's instruments, starts the exchange over them, and taps the market.
     ///
     /// # Errors
@@ -48,14 +49,14 @@ impl PaperRig {
         product: Product,
         venue: &Venue,
         core: Option<usize>,
-    ) -> Result<PaperRig, Failure> {
+    ) -> Result<PaperVenue, Failure> {
         let fail = |error: &dyn std::fmt::Display| Failure::failed("the paper exchange cannot start").because(error);
         let clock = Clock::start();
         let market_trust = trust(venue.ca_file.as_ref())?;
         let rest = VenueRest::new(&market_trust, &venue.rest_url, product, None, 1_000, clock);
         let instruments = instruments(&rest.exchange_info()?, market, product)?;
-        let fees = assembly::fees(market, product)?;
-        let keys = TestKeys::generate()?;
+        let fees = engine_settings::fees(market, product)?;
+        let accounts = test_accounts()?;
         let identity = LoopbackIdentity::generate().map_err(|error| fail(&error))?;
         let ca_file = CaFile::write(&identity.ca_pem)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -86,7 +87,7 @@ impl PaperRig {
             }
         };
         running.push(threads::spawn("paper-tap", core, |_| {}, tap).map_err(|error| fail(&error))?);
-        let serving = Serving { product, instruments, fees, keys: keys.clone(), queue, identity, clock };
+        let serving = Serving { product, instruments, fees, accounts: accounts.clone(), queue, identity, clock };
         let (address, thread) = serving.start(core, stop.clone())?;
         running.push(thread);
         let orders = Venue {
@@ -95,7 +96,7 @@ impl PaperRig {
             ws_api_url: format!("wss://{address}"),
             ca_file: Some(ca_file.path.clone()),
         };
-        Ok(PaperRig { orders, keys, stop, threads: running, _ca_file: ca_file })
+        Ok(PaperVenue { orders, keys: accounts.keys, stop, threads: running, _ca_file: ca_file })
     }
 
     /// Whether every thread of it still runs.
@@ -105,7 +106,7 @@ impl PaperRig {
     }
 }
 
-impl Drop for PaperRig {
+impl Drop for PaperVenue {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -120,7 +121,7 @@ struct Serving {
     product: Product,
     instruments: Vec<Instrument>,
     fees: (i64, i64),
-    keys: TestKeys,
+    accounts: TestAccounts,
     queue: FrameQueue,
     identity: LoopbackIdentity,
     clock: Clock,
@@ -151,7 +152,7 @@ impl Serving {
     }
 
     fn make(self) -> Result<Server<PaperExchange>, Failure> {
-        let exchange = make_paper(self.product, &self.instruments, self.fees, &self.keys, self.clock.now())?;
+        let exchange = make_paper(self.product, &self.instruments, self.fees, &self.accounts, self.clock.now())?;
         let settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
         Server::bind(settings, self.identity.server_config, PaperExchange::new(exchange, self.queue))
             .map_err(|error| Failure::failed("the paper exchange cannot listen").because(error))

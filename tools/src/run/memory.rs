@@ -11,12 +11,12 @@ use crate::error::Failure;
 /// What to do about a refused lock.
 const LOCK_FIX: &str = "`ulimit -l unlimited` before the start, or LimitMEMLOCK=infinity in the systemd unit";
 
-/// Settles the memory of everything that has been made: called once, after set-up and before the threads start.
+/// Prepares the memory of everything that has been made: called once, after set-up and before the threads start.
 /// What the system refuses is said once.
 ///
 /// # Errors
 /// Memory must be locked, by `engine.lock_memory`, and cannot be.
-pub fn settle<S>(config: &EngineConfig, engine: &Engine<S>) -> Result<(), Failure> {
+pub fn prepare<S>(config: &EngineConfig, engine: &Engine<S>) -> Result<(), Failure> {
     if config.huge_pages {
         let books: Vec<Range<usize>> = engine.address_ranges().collect();
         let text = huge_text(memory::use_huge_pages(&books));

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use spinbook_feed::net::threads;
 
 use crate::cli::DemoArgs;
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
+use crate::outcome::Exit;
+use crate::run::keys::TestKeys;
 
 /// Set in the environment of a child, so that it ends with its parent: when its standard input ends.
 pub const PARENT_VARIABLE: &str = "SPINBOOK_EXCHANGE_PARENT";
@@ -33,14 +35,9 @@ pub struct Ready {
     pub ws_api_url: String,
     /// The certificate authority to trust, PEM.
     pub ca_file: PathBuf,
-    /// Test key that signs with HMAC-SHA256.
-    pub api_key: String,
-    /// Its secret.
-    pub secret: String,
-    /// Test key of the same account that signs with Ed25519.
-    pub api_key_ed25519: String,
-    /// Its private key, PKCS#8 PEM.
-    pub private_key: String,
+    /// Keys of its test accounts.
+    #[serde(flatten)]
+    pub keys: TestKeys,
     /// Seed of the synthetic market; none for recordings.
     pub seed: Option<u64>,
     /// What the market looks like, in words.

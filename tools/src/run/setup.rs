@@ -27,13 +27,13 @@ use spinbook_feed::venue::binance::account::{self, AccountPoint};
 use spinbook_feed::venue::binance::instruments::{find_instruments, parse_rate_limits};
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
-use super::{Plan, RunMode};
-use crate::assembly;
+use super::plan::{Plan, RunMode};
 use crate::config::MarketConfig;
 use crate::error::Failure;
-use crate::state_dir::StateDir;
-use crate::topology::{Agents, Rings};
-use crate::venue_rest::VenueRest;
+use crate::run::engine_settings;
+use crate::run::state_dir::StateDir;
+use crate::run::topology::{Agents, Rings};
+use crate::run::venue_rest::VenueRest;
 
 /// How long the venue may take to confirm that everything is cancelled.
 const DRAIN_WITHIN: Nanos = Nanos::from_seconds(10);
@@ -157,7 +157,7 @@ fn ask_venue(
 ) -> Result<Asked, Failure> {
     let window = i64::from(market.receive_window_ms);
     let market_rest = VenueRest::new(market_trust, &plan.market.rest_url, plan.product, None, window, clock);
-    let credentials = plan.keys.credentials(market)?;
+    let credentials = plan.keys.credentials(market, plan.product)?;
     let mut rest = VenueRest::new(order_trust, &plan.orders.rest_url, plan.product, Some(credentials), window, clock);
     let list = market_rest.exchange_info()?;
     let instruments = instruments(&list, market, plan.product)?;
@@ -184,13 +184,14 @@ fn engine(
     let rate_limits = parse_rate_limits(list)
         .map_err(|error| Failure::failed("the venue's rate limits cannot be read").because(error))?;
     let mut settings =
-        assembly::engine_settings(config, &config.markets[0], product, instruments, &rate_limits, epoch)?;
+        engine_settings::engine_settings(config, &config.markets[0], product, instruments, &rate_limits, epoch)?;
     if let Some(start) = start {
         set_inventory(&mut settings.instruments, product, instruments, start)?;
     }
     let limits = order_limits(&settings.instruments);
-    let strategy = setup::spread_strategy(assembly::spread_settings(config, instruments, depth_includes_us(plan))?)
-        .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))?;
+    let strategy =
+        setup::spread_strategy(engine_settings::spread_settings(config, instruments, depth_includes_us(plan))?)
+            .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))?;
     let engine = setup::engine(settings, strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
     Ok((engine, limits))
@@ -312,7 +313,7 @@ fn gateway(
             .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
             .collect();
     }
-    Ok(Gateway::new(settings, plan.keys.credentials(market)?, instruments.to_vec()))
+    Ok(Gateway::new(settings, plan.keys.credentials(market, plan.product)?, instruments.to_vec()))
 }
 
 /// How the market session behaves, as configured.

@@ -5,8 +5,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::command::kill::KILL_FILE;
 use crate::error::Failure;
+use crate::outcome::KILL_FILE;
 
 /// The directory, locked as long as this lives.
 pub struct StateDir {

@@ -1,0 +1,159 @@
+//! COLD: a run from its first request to its report: prepares, starts the threads, watches, ends in order.
+
+pub mod engine_settings;
+pub mod keys;
+pub mod memory;
+pub mod plan;
+pub mod report;
+pub mod setup;
+pub mod signals;
+pub mod state_dir;
+pub mod topology;
+pub mod venue_rest;
+pub mod watch;
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use spinbook_engine::strategy::Spread;
+use spinbook_engine::types::Nanos;
+use spinbook_feed::venue::binance::account::AccountPoint;
+use spinbook_feed::venue::instrument::Instrument;
+
+use self::plan::{Finished, MarketCheck, MarketLife, Plan, Stop, VenueSide};
+use self::setup::{Prepared, prepare};
+use self::signals::{EarlyExit, Interrupts};
+use self::topology::Running;
+use self::venue_rest::VenueRest;
+use self::watch::Watch;
+use crate::error::Failure;
+use crate::outcome::{Context, KILL_FILE};
+use crate::ui::Screen;
+
+/// How often the main thread looks at signals, time and threads.
+const WATCH_INTERVAL: Duration = Duration::from_millis(20);
+/// How often the screen is drawn.
+const SCREEN_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Runs a plan to its end.
+///
+/// # Errors
+/// It could not start, or something it stands on broke.
+pub fn run(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Finished, Failure> {
+    let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
+    let early = EarlyExit::install().map_err(refused)?;
+    let _ = spinbook_feed::net::memory::keep_freed();
+    let prepared = prepare(&plan)?;
+    let mut interrupts = Interrupts::install().map_err(refused)?;
+    early.end();
+    interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
+    let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
+    let mut watch = Watch::new(&plan, &instruments, &agents.engine);
+    let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
+    memory::prepare(&plan.config.engine, &agents.engine)?;
+    let begun = Instant::now();
+    let running = topology::start(agents, plan.cores).map_err(fail)?;
+    watch.follow(&running);
+    let mut screen = Screen::open(context);
+    let stop = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, market)?;
+    let left_at_once = drain(&running, &mut watch, &mut screen, &mut interrupts);
+    drop(screen);
+    let ended = running.stop().map_err(fail)?;
+    let elapsed = begun.elapsed();
+    if !ended.gateway_end.confirmed && !left_at_once {
+        tracing::error!("not confirmed: {}", watch.open_orders_text());
+    }
+    // Who leaves at once does not wait for the venue's answers either.
+    let start = start.filter(|_| !left_at_once);
+    let asked = start.map(|start| venue_side(&rest, &instruments, start, started_at)).transpose();
+    // The report is worth more than the answer: without it, it says so.
+    let (venue, venue_failure) = match asked {
+        Ok(venue) => (venue, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    Ok(Finished { plan, instruments, ended, venue, venue_failure, elapsed, stop })
+}
+
+/// Waits for the end of the run: time, Ctrl-C, the market's end, or something that broke.
+fn watch_run(
+    plan: &Plan,
+    running: &Running<Spread>,
+    watch: &mut Watch,
+    screen: &mut Screen,
+    interrupts: &mut Interrupts,
+    market: MarketCheck<'_>,
+) -> Result<Stop, Failure> {
+    let begun = Instant::now();
+    let mut drawn = begun;
+    loop {
+        if interrupts.count() > 0 {
+            return Ok(Stop::Interrupted);
+        }
+        if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
+            return Ok(Stop::Due);
+        }
+        if running.has_failed() {
+            tracing::error!("a thread ended by itself: stopping");
+            return Ok(Stop::Due);
+        }
+        if running.io_shared.halted.load(Ordering::Relaxed) {
+            // Only a person can say that it may go on, and a person starts it again.
+            tracing::error!("trading was halted: stopping");
+            return Ok(Stop::Due);
+        }
+        match market() {
+            Ok(MarketLife::Running) => {}
+            Ok(MarketLife::Ended) => {
+                let after = begun.elapsed().as_secs();
+                tracing::info!("the market is over after {after} s: everything recorded was played; ending in order");
+                return Ok(Stop::MarketOver);
+            }
+            Err(failure) => {
+                // Orders may be open somewhere; the drain says what it cannot confirm.
+                tracing::error!("{failure}");
+                return Ok(Stop::Due);
+            }
+        }
+        if drawn.elapsed() >= SCREEN_INTERVAL {
+            drawn = Instant::now();
+            screen.draw(watch);
+        }
+        std::thread::sleep(WATCH_INTERVAL);
+    }
+}
+
+/// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once, which is then true.
+fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) -> bool {
+    let already = interrupts.count();
+    tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
+    running.drain();
+    let mut drawn = Instant::now();
+    while !running.is_drained() {
+        if interrupts.count() > already.max(1) || (already == 0 && interrupts.count() > 0) {
+            tracing::error!("left at once: {}", watch.open_orders_text());
+            return true;
+        }
+        if drawn.elapsed() >= SCREEN_INTERVAL {
+            drawn = Instant::now();
+            screen.draw(watch);
+        }
+        std::thread::sleep(WATCH_INTERVAL);
+    }
+    false
+}
+
+fn venue_side(
+    rest: &VenueRest,
+    instruments: &[Instrument],
+    start: AccountPoint,
+    started_at: Nanos,
+) -> Result<VenueSide, Failure> {
+    let (end, _) = rest.point(instruments)?;
+    let mut trades = Vec::new();
+    let mut open_orders = 0;
+    for instrument in instruments {
+        trades.extend(rest.trades_since(instrument, started_at)?);
+        open_orders += rest.open_orders(instrument)?.len();
+    }
+    Ok(VenueSide { start, end, trades, open_orders })
+}

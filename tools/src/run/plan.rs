@@ -1,0 +1,130 @@
+//! COLD: what a run is told, and what it leaves: the plan before it and the result after it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use spinbook_engine::strategy::Spread;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::account::{AccountPoint, TradeRecord};
+use spinbook_feed::venue::instrument::Instrument;
+
+use super::keys::KeySource;
+use super::topology::{Cores, Ended};
+use crate::config::Config;
+use crate::error::Failure;
+
+/// How orders are treated, as reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunMode {
+    /// Sent to the simulated exchange, market included.
+    Demo,
+    /// Live market, orders to the simulated exchange.
+    Paper,
+    /// Built and never sent.
+    Shadow,
+    /// Sent.
+    Live,
+}
+
+impl RunMode {
+    /// As reported.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            RunMode::Demo => "demo",
+            RunMode::Paper => "paper",
+            RunMode::Shadow => "shadow",
+            RunMode::Live => "live",
+        }
+    }
+}
+
+/// Where a venue is.
+#[derive(Clone, Debug)]
+pub struct Venue {
+    /// Base URL of REST.
+    pub rest_url: String,
+    /// Base URL of streams.
+    pub stream_url: String,
+    /// Base URL of the WebSocket API.
+    pub ws_api_url: String,
+    /// A private exchange's authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What is to be run.
+pub struct Plan {
+    /// How orders are treated.
+    pub mode: RunMode,
+    /// The configuration.
+    pub config: Config,
+    /// The product line.
+    pub product: Product,
+    /// Where the market comes from.
+    pub market: Venue,
+    /// Where orders go.
+    pub orders: Venue,
+    /// Whose orders.
+    pub keys: KeySource,
+    /// For live: must be what the venue answers.
+    pub account: Option<String>,
+    /// Who runs on which core.
+    pub cores: Cores,
+    /// How long; without it until interrupted.
+    pub seconds: Option<u64>,
+    /// Seed of a synthetic market, for the report.
+    pub seed: Option<u64>,
+}
+
+/// Whether the market that a run trades on is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketLife {
+    /// It is.
+    Running,
+    /// It has been played to its end: so the run ends, in order.
+    Ended,
+}
+
+/// Asked every few milliseconds while a run works, by the thread that waits for its end; a failure ends the run.
+pub type MarketCheck<'a> = &'a mut dyn FnMut() -> Result<MarketLife, Failure>;
+
+/// Why a run stopped trading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Its time was over, or the market, a thread or the venue broke, which was said.
+    Due,
+    /// Ctrl-C or the kill file.
+    Interrupted,
+    /// The market was over.
+    MarketOver,
+}
+
+/// A run that is over, with everything the report is made from.
+pub struct Finished {
+    /// What was planned.
+    pub plan: Plan,
+    /// What was traded.
+    pub instruments: Vec<Instrument>,
+    /// What the threads left.
+    pub ended: Ended<Spread>,
+    /// Account at the start and at the end, and every execution between; none where the venue is not asked.
+    pub venue: Option<VenueSide>,
+    /// Why the venue, which was to be asked in the end, did not answer.
+    pub venue_failure: Option<Failure>,
+    /// From the first connection to the last.
+    pub elapsed: Duration,
+    /// Why it stopped trading.
+    pub stop: Stop,
+}
+
+/// What the venue says about the account.
+pub struct VenueSide {
+    /// Before the first order.
+    pub start: AccountPoint,
+    /// After the last.
+    pub end: AccountPoint,
+    /// Executions between.
+    pub trades: Vec<TradeRecord>,
+    /// Orders still open.
+    pub open_orders: usize,
+}
