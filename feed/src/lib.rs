@@ -17,13 +17,13 @@ pub mod crypto;
 
 pub mod sync;
 
+pub mod sim;
+
 pub mod venue;
 
 pub mod session;
 
 pub mod gateway;
-
-pub mod sim;
 
 #[cfg(feature = "storage")]
 pub mod history;

@@ -5,11 +5,11 @@ mod exchange_common;
 use exchange_common::{HMAC_KEY, Lab, START, code, credentials, settings};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
+use spinbook_feed::sim::api::{FrameFate, FrameKind, RequestFate, RequestKind};
 use spinbook_feed::sim::faults::{FaultPlan, Faults};
-use spinbook_feed::sim::market::Synthetic;
+use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::exchange_side::{ConnectionId, ExchangeSide};
-use spinbook_feed::venue::exchange_world::{FrameFate, FrameKind, RequestFate, RequestKind};
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
 
 const SPOT: Product = Product::BinanceSpot;
 const USDM: Product = Product::BinanceUsdm;
@@ -259,8 +259,8 @@ fn plans_refuse_what_they_do_not_know() {
 
 #[test]
 fn several_symbols_share_a_connection_and_fall_silent_alone() {
-    use spinbook_feed::sim::market::SyntheticSymbol;
-    use spinbook_feed::venue::binance::exchange::rules;
+    use spinbook_feed::venue::binance::simulator::market::SyntheticSymbol;
+    use spinbook_feed::venue::binance::simulator::rules;
     for product in Product::ALL {
         let listings: Vec<_> =
             ["BTCUSDT", "ETHUSDT"].iter().map(|symbol| rules::known_listing(product, symbol).expect("known")).collect();

@@ -9,9 +9,9 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Sid
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::sim::faults::{FaultPlan, Seeded};
+use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::instruments::parse_instruments;
-use spinbook_feed::venue::exchange_side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::instrument::Instrument;
 use std::collections::{BTreeMap, HashMap};
 

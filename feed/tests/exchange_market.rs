@@ -6,11 +6,11 @@ use exchange_common::{Frames, Lab, SPOT_FILES, START, USDM_FILES, bitcoin, recor
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::faults::FaultPlan;
-use spinbook_feed::sim::market::Synthetic;
-use spinbook_feed::sim::market::shape::{Shape, quantile, side_by_side};
-use spinbook_feed::sim::settings::listing_of;
+use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::exchange_side::{ExchangeSide, MarketSource};
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::binance::simulator::market::shape::{Shape, quantile, side_by_side};
+use spinbook_feed::venue::binance::simulator::settings::listing_of;
 use std::collections::BTreeMap;
 
 /// A client's book kept the slow way, with texts as numbers only to sort by.
@@ -239,7 +239,7 @@ fn frames_keep_their_rhythm_times_speed() {
     let product = Product::BinanceUsdm;
     for (speed, expected_ms) in [(1000, 1060), (20_000, 53), (500, 2120)] {
         let mut settings = settings(product);
-        settings.speed = spinbook_feed::venue::binance::exchange::Speed::Thousandths(speed);
+        settings.speed = spinbook_feed::venue::binance::simulator::Speed::Thousandths(speed);
         let market = Synthetic::bitcoin(product, 5, START).expect("a market");
         let mut lab = Lab::new(settings, Box::new(market));
         let id = lab.open("/public/ws/btcusdt@depth@100ms");

@@ -5,11 +5,11 @@ mod exchange_common;
 use exchange_common::{Lab, code, settings, still_market};
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
+use spinbook_feed::sim::api::{AccountId, SelfTrade};
 use spinbook_feed::sim::faults::{FaultPlan, Seeded};
 use spinbook_feed::sim::matching::{Incoming, Matching, Step};
+use spinbook_feed::sim::side::{ExchangeSide, MarketFrame};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::exchange_side::{ExchangeSide, MarketFrame};
-use spinbook_feed::venue::exchange_world::{AccountId, SelfTrade};
 
 const SPOT: Product = Product::BinanceSpot;
 const USDM: Product = Product::BinanceUsdm;

@@ -5,8 +5,8 @@ mod exchange_common;
 use exchange_common::{ED_KEY, HMAC_KEY, Lab, START, code, credentials, ed_credentials, settings, still_market};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
+use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::exchange_side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest};
 
 const SPOT: Product = Product::BinanceSpot;
 const USDM: Product = Product::BinanceUsdm;

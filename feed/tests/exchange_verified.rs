@@ -6,11 +6,11 @@ use exchange_common::{SPOT_FILES, START, USDM_FILES};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments};
 use spinbook_feed::history::verify::verify;
-use spinbook_feed::sim::market::Synthetic;
-use spinbook_feed::sim::{SimSettings, binance};
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::exchange::Speed;
-use spinbook_feed::venue::exchange_side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
+use spinbook_feed::venue::binance::simulator::Speed;
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::binance::simulator::{SimSettings, binance};
 use std::path::PathBuf;
 
 /// A synthetic market written down as a recording.

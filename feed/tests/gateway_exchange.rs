@@ -14,17 +14,15 @@ use spinbook_engine::position::{Fill, Position};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayOutput};
-use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
+use spinbook_feed::sim::api::AccountKey;
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::account::{
     AccountPoint, AccountRest, Mids, RestRequest, TradesSince, VenueAccount, parse_balances, parse_open_orders,
     parse_positions, parse_trades, venue_account,
 };
-use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
-use spinbook_feed::venue::exchange_side::{
-    ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource,
-};
-use spinbook_feed::venue::exchange_world::AccountKey;
+use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
+use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 
 const START: Nanos = Nanos::from_seconds(1_795_132_800);
 const ONE_WAY: Nanos = Nanos::from_millis(3);

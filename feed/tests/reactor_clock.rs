@@ -28,9 +28,9 @@ use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotMailbox, Snapshot
 use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::instruments::find_instruments;
-use spinbook_feed::venue::exchange_side::{ExchangeSide, HttpRequest};
 use spinbook_feed::venue::instrument::Instrument;
 
 const PRODUCT: Product = Product::BinanceUsdm;

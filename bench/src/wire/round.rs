@@ -16,9 +16,7 @@ use spinbook_feed::net::server::{Server, ServerSettings};
 use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
 use spinbook_feed::net::threads;
 use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
-use spinbook_feed::venue::exchange_side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse,
-};
+use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse};
 
 use super::disturbance::{Disturbance, Watch, this_thread};
 use super::exchange::{Exchange, answer, text_behind};

@@ -7,8 +7,8 @@ use spinbook_engine::types::Nanos;
 use super::infer::Inference;
 use super::recorded::Recording;
 use super::{RecordKind, Source};
+use crate::sim::side::{MarketFrame, MarketSource};
 use crate::venue::binance::Product;
-use crate::venue::exchange_side::{MarketFrame, MarketSource};
 use crate::venue::instrument::Instrument;
 
 /// Recorded files as a [`MarketSource`].

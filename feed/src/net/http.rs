@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use spinbook_engine::types::Nanos;
 
-use crate::venue::exchange_side::{HttpRequest, HttpResponse};
+use crate::sim::side::{HttpRequest, HttpResponse};
 
 /// Bytes of a request's header that are accepted.
 pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;

@@ -17,10 +17,10 @@ use super::hot_shared::HotShared;
 use super::market_line::{LineEnv, MarketLine};
 use super::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
-use crate::venue::binance::exchange::BinanceExchange;
-use crate::venue::exchange_side::{
+use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
+use crate::venue::binance::simulator::BinanceExchange;
 
 /// Frames on their way; when it is full the newest is dropped and the book falls behind until a snapshot.
 const QUEUE_FRAMES: usize = 1 << 14;

@@ -14,7 +14,7 @@ use spinbook_engine::types::Nanos;
 
 use super::clock::Clock;
 use super::server_client::{Client, Incoming};
-use crate::venue::exchange_side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide};
+use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide};
 
 const LISTENER: Token = Token(0);
 /// How often clients that make no progress are looked for.

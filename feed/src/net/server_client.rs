@@ -14,7 +14,7 @@ use tungstenite::{Message, Utf8Bytes, WebSocket};
 
 use super::http::{self, HEADERS_MAX, Parsed};
 use super::pipe::Pipe;
-use crate::venue::exchange_side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpResponse};
+use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpResponse};
 
 /// Bytes of one message from a client that are accepted.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;

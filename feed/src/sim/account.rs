@@ -1,7 +1,7 @@
 //! COLD: an account's assets and positions, exact to the last unit.
 
 use super::fees::BOOKED_UNIT_ATOMS;
-use crate::venue::exchange_world::{AccountKey, Balance, Position};
+use crate::sim::api::{AccountKey, Balance, Position};
 use spinbook_engine::types::{Lots, QuoteAtoms};
 use std::collections::BTreeMap;
 

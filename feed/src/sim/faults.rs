@@ -1,6 +1,6 @@
 //! COLD: seeded faults: what goes wrong with frames, replies, connections and the clock, and when.
 
-use crate::venue::exchange_world::{FrameFate, FrameKind, RequestFate, RequestKind};
+use crate::sim::api::{FrameFate, FrameKind, RequestFate, RequestKind};
 use serde::Deserialize;
 use spinbook_engine::types::Nanos;
 

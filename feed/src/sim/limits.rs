@@ -1,6 +1,6 @@
 //! COLD: fixed rate windows, aligned to the wall clock as the venues align theirs.
 
-use crate::venue::exchange_world::{AccountId, WindowKind, WindowUse};
+use crate::sim::api::{AccountId, WindowKind, WindowUse};
 use spinbook_engine::types::Nanos;
 use std::collections::BTreeMap;
 

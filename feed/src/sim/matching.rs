@@ -5,7 +5,7 @@
 //! displayed book that crosses it, and from other accounts' takers; all are bounded by what was there.
 
 use super::queue::{Displayed, DisplayedTouch, is_better};
-use crate::venue::exchange_world::{AccountId, SelfTrade};
+use crate::sim::api::{AccountId, SelfTrade};
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
 /// One of our accounts' orders on the book.

@@ -1,16 +1,15 @@
-//! COLD: what all simulated exchanges share: accounts, matching, fees, rate windows, faults, a synthetic market.
+//! COLD: what all simulated exchanges share: accounts, matching, fees, rate windows, faults.
 //!
-//! A venue's `exchange` room speaks the protocol and knows the venue's rules; this room knows neither.
+//! A venue's `simulator` room speaks the protocol and knows the venue's rules; this room knows neither. `api` is
+//! what the two speak of, `side` what a simulated exchange offers to the driver that carries its bytes.
 
 pub mod account;
+pub mod api;
 pub mod faults;
 pub mod fees;
 pub mod limits;
-pub mod market;
 pub mod matching;
 pub mod queue;
 pub mod serve;
-pub mod settings;
+pub mod side;
 pub mod world;
-
-pub use settings::{AccountSettings, SimSettings, binance};

@@ -3,7 +3,7 @@
 use super::matching::Step;
 use super::queue::DisplayedTouch;
 use super::world::World;
-use crate::venue::exchange_world::{
+use crate::sim::api::{
     AccountId, AccountKey, Balance, BookSnapshot, ExchangeWorld, Fill, FrameFate, FrameKind, Listing, ListingIndex,
     NewOrder, Order, OrderKey, Position, Refusal, RequestFate, RequestKind, WindowKind, WindowUse, WorldEvent,
 };

@@ -5,7 +5,7 @@ use super::faults::Faults;
 use super::fees::FeeRates;
 use super::limits::Windows;
 use super::matching::{Incoming, Matching, Step};
-use crate::venue::exchange_world::{
+use crate::sim::api::{
     AccountId, Balance, Fill, Lifetime, Listing, ListingIndex, NewOrder, Order, OrderChange, OrderKey, OrderKind,
     OrderStatus, Position, Refusal, WorldEvent,
 };

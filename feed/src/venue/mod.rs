@@ -1,10 +1,8 @@
 //! COLD: what a venue is to the rest of Spinbook; the only file that names every venue.
 //!
-//! `market` holds what every market-data side provides, `orders` what every order side provides, and
-//! `exchange_side` the traits of the venue's other side, for the simulated exchange.
+//! `market` holds what every market-data side provides, `orders` what every order side provides; the traits of the
+//! venue's other side, for the simulated exchange, are in `sim`.
 
-pub mod exchange_side;
-pub mod exchange_world;
 pub mod instrument;
 pub mod market;
 pub mod orders;

@@ -5,16 +5,16 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
+use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
-use spinbook_feed::sim::market::Synthetic;
-use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
-use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
-use spinbook_feed::venue::binance::parameters::Query;
-use spinbook_feed::venue::exchange_side::{
+use spinbook_feed::sim::side::{
     ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
-use spinbook_feed::venue::exchange_world::AccountKey;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::parameters::Query;
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
+use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub fn recording(files: &[&str]) -> Option<Vec<MarketFrame>> {
 pub const USDM_FILES: [&str; 2] = ["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"];
 pub const SPOT_FILES: [&str; 2] = ["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"];
 
-pub fn bitcoin(product: Product) -> spinbook_feed::venue::exchange_world::ListingSettings {
+pub fn bitcoin(product: Product) -> spinbook_feed::sim::api::ListingSettings {
     rules::known_listing(product, "BTCUSDT").expect("BTCUSDT is known")
 }
 
@@ -166,7 +166,7 @@ impl Lab {
                 ExchangeOutput::Ping { connection, payload } => {
                     self.pings.push((connection, payload));
                     if self.answers_pings {
-                        let pong = spinbook_feed::venue::exchange_side::ClientControl::Pong;
+                        let pong = spinbook_feed::sim::side::ClientControl::Pong;
                         self.exchange.on_websocket_control(connection, pong, self.now);
                     }
                 }

@@ -19,9 +19,7 @@ use spinbook_feed::net::connection::{
 };
 use spinbook_feed::net::server::{Server, ServerSettings};
 use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
-use spinbook_feed::venue::exchange_side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse,
-};
+use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse};
 
 /// Longer than a machine that is busy with something else stands still: whoever waits so long has found a hang.
 pub const PATIENCE: Nanos = Nanos::from_seconds(60);

@@ -7,7 +7,7 @@ use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Nanos};
 use spinbook_feed::gateway::GatewayConnection;
-use spinbook_feed::venue::exchange_side::ConnectionId;
+use spinbook_feed::sim::side::ConnectionId;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

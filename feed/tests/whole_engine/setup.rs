@@ -11,12 +11,12 @@ use spinbook_engine::strategy::{Spread, SpreadSettings};
 use spinbook_engine::types::{InstrumentSettings, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
-use spinbook_feed::sim::market::Synthetic;
-use spinbook_feed::sim::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::exchange::{BinanceExchange, rules};
-use spinbook_feed::venue::exchange_world::AccountKey;
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
+use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::instrument::Instrument;
 
 pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";

@@ -14,11 +14,11 @@ use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::gateway::{Gateway, GatewayOutput};
 use spinbook_feed::session::{MarketSession, MarketSink, SessionAction, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::exchange::BinanceExchange;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::binance::parameters::Query;
-use spinbook_feed::venue::exchange_side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
+use spinbook_feed::venue::binance::simulator::BinanceExchange;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::mail::{GatewayLink, Mail, Owner, Parcel};

@@ -12,7 +12,7 @@ use spinbook_feed::net::server::{Server, ServerError, ServerSettings};
 use spinbook_feed::net::threads;
 use spinbook_feed::net::tls::LoopbackIdentity;
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::exchange::BinanceExchange;
+use spinbook_feed::venue::binance::simulator::BinanceExchange;
 
 use crate::cli::ExchangeArgs;
 use crate::config::venues::check_venue;

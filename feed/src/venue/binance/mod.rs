@@ -2,13 +2,13 @@
 
 pub mod account;
 pub mod decode;
-pub mod exchange;
 pub mod instruments;
 pub mod order;
 pub mod order_decode;
 pub mod parameters;
 mod prepared;
 pub mod sequence;
+pub mod simulator;
 
 use spinbook_engine::types::{Nanos, VenueId};
 

@@ -2,8 +2,8 @@
 
 use super::BinanceExchange;
 use super::frames::{self, Depth, Message, Parts};
-use crate::venue::exchange_side::{MarketFrame, MarketSource};
-use crate::venue::exchange_world::{FrameFate, FrameKind, ListingIndex};
+use crate::sim::api::{FrameFate, FrameKind, ListingIndex};
+use crate::sim::side::{MarketFrame, MarketSource};
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
 

@@ -5,8 +5,8 @@ use super::errors::ApiError;
 use super::methods::{self, Call};
 use super::params::Params;
 use super::{BinanceExchange, auth};
+use crate::sim::api::{AccountId, RequestFate, RequestKind, WindowKind};
 use crate::venue::binance::Product;
-use crate::venue::exchange_world::{AccountId, RequestFate, RequestKind, WindowKind};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
 

@@ -1,15 +1,15 @@
 //! COLD: what a simulated exchange is made of, and making it.
 
-use super::account::Account;
-use super::faults::{FaultPlan, Faults};
-use super::fees::FeeRates;
-use super::limits::{RateLimits, WindowLimit, Windows};
-use super::world::{Settlement, World};
 use crate::number::Scale;
+use crate::sim::account::Account;
+use crate::sim::api::{AccountKey, Listing, ListingSettings};
+use crate::sim::faults::{FaultPlan, Faults};
+use crate::sim::fees::FeeRates;
+use crate::sim::limits::{RateLimits, WindowLimit, Windows};
+use crate::sim::side::MarketSource;
+use crate::sim::world::{Settlement, World};
 use crate::venue::binance::Product;
-use crate::venue::binance::exchange::{BinanceExchange, Speed, rules};
-use crate::venue::exchange_side::MarketSource;
-use crate::venue::exchange_world::{AccountKey, Listing, ListingSettings};
+use crate::venue::binance::simulator::{BinanceExchange, Speed, rules};
 use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod errors;
 pub mod format;
 pub mod frames;
+pub mod market;
 mod methods;
 mod orders;
 pub mod params;
@@ -17,17 +18,19 @@ mod play;
 mod requests;
 mod rest;
 pub mod rules;
+pub mod settings;
 mod streams;
 mod user;
 mod wsapi;
 
 pub use play::Speed;
+pub use settings::{AccountSettings, SimSettings, binance};
 
-use crate::venue::binance::Product;
-use crate::venue::exchange_side::{
+use crate::sim::api::{AccountId, ExchangeWorld, WindowKind};
+use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketSource,
 };
-use crate::venue::exchange_world::{AccountId, ExchangeWorld, WindowKind};
+use crate::venue::binance::Product;
 use connection::{ApiDoor, Connection, Door, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout};
 use errors::ApiError;
 use play::Player;

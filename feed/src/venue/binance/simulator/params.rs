@@ -1,7 +1,7 @@
 //! COLD: parameters of a request, and the exact bytes that were signed.
 
 use super::errors::ApiError;
-use crate::venue::exchange_side::HttpRequest;
+use crate::sim::side::HttpRequest;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! COLD: one client connection as the simulated Binance sees it, and everything on its way out.
 
+use crate::sim::api::AccountId;
+use crate::sim::side::{ConnectionId, ExchangeOutput};
 use crate::venue::binance::Product;
-use crate::venue::exchange_side::{ConnectionId, ExchangeOutput};
-use crate::venue::exchange_world::AccountId;
 use spinbook_engine::types::Nanos;
 use std::collections::{BTreeMap, VecDeque};
 

@@ -5,9 +5,9 @@ use super::errors::ApiError;
 use super::params::Params;
 use super::requests::{ADDRESS, Outcome};
 use super::{BinanceExchange, methods};
+use crate::sim::api::{AccountId, RequestFate, WindowKind};
+use crate::sim::side::{HttpRequest, HttpResponse};
 use crate::venue::binance::Product;
-use crate::venue::exchange_side::{HttpRequest, HttpResponse};
-use crate::venue::exchange_world::{AccountId, RequestFate, WindowKind};
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
 

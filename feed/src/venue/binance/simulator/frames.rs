@@ -1,6 +1,6 @@
 //! COLD: what recorded or synthetic market frames say, for the exchange's own book; relayed bytes are never touched.
 
-use crate::venue::exchange_world::Listing;
+use crate::sim::api::Listing;
 use serde::Deserialize;
 use spinbook_engine::types::{Level, Lots, Side, Tick};
 use std::ops::Range;

@@ -3,7 +3,7 @@
 use super::errors::ApiError;
 use super::params::Params;
 use crate::crypto::credentials::{Credentials, Secret};
-use crate::venue::exchange_world::{AccountId, AccountKey, ExchangeWorld};
+use crate::sim::api::{AccountId, AccountKey, ExchangeWorld};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

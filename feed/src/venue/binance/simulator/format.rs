@@ -1,8 +1,8 @@
 //! COLD: numbers, orders, fills and listings as Binance prints them.
 
 use crate::number::{Scale, TEXT_MAX};
+use crate::sim::api::{Fill, Lifetime, Listing, NewOrder, Order, OrderKind, OrderStatus, SelfTrade};
 use crate::venue::binance::Product;
-use crate::venue::exchange_world::{Fill, Lifetime, Listing, NewOrder, Order, OrderKind, OrderStatus, SelfTrade};
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 

@@ -4,8 +4,8 @@ use super::SyntheticSymbol;
 use super::style::{Quantiles, Style};
 use crate::number::{Scale, TEXT_MAX};
 use crate::sim::faults::Seeded;
+use crate::sim::side::MarketFrame;
 use crate::venue::binance::Product;
-use crate::venue::exchange_side::MarketFrame;
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet};
 

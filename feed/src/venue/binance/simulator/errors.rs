@@ -1,7 +1,7 @@
 //! COLD: the refusals of the simulated Binance, with the codes and texts the real one answers.
 
+use crate::sim::api::Refusal;
 use crate::venue::binance::Product;
-use crate::venue::exchange_world::Refusal;
 use serde_json::{Value, json};
 
 /// A refusal.

@@ -7,9 +7,9 @@ mod flow;
 pub mod shape;
 pub mod style;
 
+use crate::sim::api::ListingSettings;
+use crate::sim::side::{MarketFrame, MarketSource};
 use crate::venue::binance::Product;
-use crate::venue::exchange_side::{MarketFrame, MarketSource};
-use crate::venue::exchange_world::ListingSettings;
 use flow::Flow;
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ impl Synthetic {
     /// None in practice; the listing is known here.
     pub fn bitcoin(product: Product, seed: u64, start: Nanos) -> Result<Synthetic, String> {
         let listing =
-            crate::venue::binance::exchange::rules::known_listing(product, "BTCUSDT").ok_or("BTCUSDT is not known")?;
+            crate::venue::binance::simulator::rules::known_listing(product, "BTCUSDT").ok_or("BTCUSDT is not known")?;
         Synthetic::new(product, &[SyntheticSymbol { listing, price: "64000".to_owned() }], seed, start)
     }
 

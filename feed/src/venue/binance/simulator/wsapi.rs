@@ -6,8 +6,8 @@ use super::errors::ApiError;
 use super::params::Params;
 use super::requests::{ADDRESS, Outcome};
 use super::{BinanceExchange, auth, methods};
-use crate::venue::exchange_side::ConnectionId;
-use crate::venue::exchange_world::{AccountId, AccountKey, RequestFate};
+use crate::sim::api::{AccountId, AccountKey, RequestFate};
+use crate::sim::side::ConnectionId;
 use serde_json::{Map, Value, json};
 use spinbook_engine::types::Nanos;
 

@@ -1,8 +1,8 @@
 //! COLD: the shape of a market's traffic: frame sizes, level distances, rates; to set two side by side.
 
-use crate::venue::binance::exchange::frames::{self, Message};
-use crate::venue::exchange_side::MarketSource;
-use crate::venue::exchange_world::Listing;
+use crate::sim::api::Listing;
+use crate::sim::side::MarketSource;
+use crate::venue::binance::simulator::frames::{self, Message};
 use spinbook_engine::types::{Level, Nanos, Side};
 
 /// What was measured.

@@ -3,8 +3,8 @@
 use super::BinanceExchange;
 use super::connection::Door;
 use super::format;
+use crate::sim::api::{AccountId, Fill, Listing, OrderChange, OrderStatus, WorldEvent};
 use crate::venue::binance::Product;
-use crate::venue::exchange_world::{AccountId, Fill, Listing, OrderChange, OrderStatus, WorldEvent};
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Nanos, Tick};
 
@@ -42,7 +42,7 @@ impl BinanceExchange {
     }
 
     fn refund_filled(&mut self, account: AccountId, now: Nanos) {
-        use crate::venue::exchange_world::WindowKind;
+        use crate::sim::api::WindowKind;
         if self.product == Product::BinanceSpot {
             self.world.refund(WindowKind::OrdersShort, account, 1, now);
             self.world.refund(WindowKind::OrdersLong, account, 1, now);

@@ -4,10 +4,10 @@ use super::errors::ApiError;
 use super::format;
 use super::methods::Call;
 use crate::number::{NumberError, Scale};
-use crate::venue::binance::Product;
-use crate::venue::exchange_world::{
+use crate::sim::api::{
     ExchangeWorld, Lifetime, Listing, ListingIndex, NewOrder, Order, OrderKey, OrderKind, SelfTrade,
 };
+use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Side, Tick};
 
@@ -308,7 +308,7 @@ pub fn trades(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiEr
     if from.is_some() && (start.is_some() || end.is_some()) {
         return Err(ApiError::new(-1128, "Combination of optional parameters invalid."));
     }
-    let fits = |fill: &crate::venue::exchange_world::Fill| {
+    let fits = |fill: &crate::sim::api::Fill| {
         order.is_none_or(|id| fill.order_id == id)
             && from.is_none_or(|id| fill.trade_id >= id)
             && start.is_none_or(|at| fill.at.millis() >= at)

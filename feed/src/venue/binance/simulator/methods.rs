@@ -5,8 +5,8 @@ use super::errors::ApiError;
 use super::format;
 use super::orders;
 use super::params::Params;
+use crate::sim::api::{AccountId, ExchangeWorld, Listing, ListingIndex, WindowKind};
 use crate::venue::binance::Product;
-use crate::venue::exchange_world::{AccountId, ExchangeWorld, Listing, ListingIndex, WindowKind};
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Nanos, QuoteAtoms};
 
@@ -231,7 +231,7 @@ fn depth(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> 
     let limit = usize::try_from(limit).unwrap_or(0);
     let book = world
         .book(index, limit)
-        .ok_or_else(|| ApiError::from_refusal(crate::venue::exchange_world::Refusal::NoMarket, call.product))?;
+        .ok_or_else(|| ApiError::from_refusal(crate::sim::api::Refusal::NoMarket, call.product))?;
     let (bids, asks) = (format::levels(listing, &book.bids), format::levels(listing, &book.asks));
     Ok(match call.product {
         Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),

@@ -1,8 +1,8 @@
 //! COLD: Binance's figures for the simulated exchange: windows, fees, well-known listings.
 
 use crate::number::{Scale, TEXT_MAX};
+use crate::sim::api::ListingSettings;
 use crate::venue::binance::Product;
-use crate::venue::exchange_world::ListingSettings;
 use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;

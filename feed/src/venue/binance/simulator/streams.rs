@@ -3,9 +3,9 @@
 use super::BinanceExchange;
 use super::connection::{Connection, Door, Route, StreamDoor, Subscription, messages_per_second};
 use super::frames::{Parts, Trade};
+use crate::sim::api::FrameFate;
+use crate::sim::side::ConnectionId;
 use crate::venue::binance::Product;
-use crate::venue::exchange_side::ConnectionId;
-use crate::venue::exchange_world::FrameFate;
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
 
