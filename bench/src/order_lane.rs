@@ -11,8 +11,9 @@ use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOut
 use spinbook_feed::net::kernel::KernelSchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::orders::{ClientOrderId, WindowKind, WindowUsage};
+use spinbook_feed::venue::orders::{WindowKind, WindowUsage};
 use spinbook_feed::websocket::Opcode;
 
 use crate::instrument::synthetic;
@@ -160,7 +161,7 @@ impl OrderLane {
 
     fn reply(&mut self, request: &Value) {
         let method = request["method"].as_str().expect("every request has a method");
-        let name = ClientOrderId::new(OrderId::new(EPOCH, self.number));
+        let name = CLIENT_IDS.write(OrderId::new(EPOCH, self.number));
         let order = json!({
             "symbol": self.instrument.symbol.as_str(), "orderId": self.number, "orderListId": -1,
             "clientOrderId": name.as_str(), "origClientOrderId": name.as_str(), "status": "CANCELED",

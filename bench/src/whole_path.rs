@@ -8,6 +8,7 @@ use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::binance::order::BinanceOrders;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
 use spinbook_feed::websocket::{Message, MessageReader, Opcode};
 
@@ -40,7 +41,9 @@ impl Sender {
         self.sent += 1;
         let instrument = &self.instrument;
         let request = match intent.kind {
-            IntentKind::Cancel => Request::Cancel(OrderName { instrument, order: intent.order, venue_order: 0 }),
+            IntentKind::Cancel => {
+                Request::Cancel(OrderName { instrument, order: intent.order, venue_order: VenueOrderId::NONE })
+            }
             _ => Request::Place(NewOrder {
                 instrument,
                 order: if intent.order == OrderId::NONE { OrderId::new(1, 1) } else { intent.order },

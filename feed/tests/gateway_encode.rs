@@ -10,6 +10,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Sid
 use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention, reaction};
+use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::orders::{
     Fee, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, OrderStatus, Reaction, Refusal, ReplyBody,
     Request, RequestId, RequestKind, WindowKind,
@@ -93,12 +94,12 @@ fn names_of_orders_and_the_sessions_own_requests() {
     let spot = instrument(Product::BinanceSpot);
     let mut orders = side(Product::BinanceSpot, ed25519());
     orders.set_logged_on(true);
-    let mine = OrderName { instrument: &spot, order: OrderId::new(36, 42), venue_order: 0 };
+    let mine = OrderName { instrument: &spot, order: OrderId::new(36, 42), venue_order: VenueOrderId::NONE };
     assert_eq!(
         encoded(&mut orders, &Request::Cancel(mine)),
         r#"{"id":"c7","method":"order.cancel","params":{"origClientOrderId":"sb10-42","recvWindow":1000,"symbol":"BTCUSDT","timestamp":1760000000000}}"#
     );
-    let known = OrderName { venue_order: 12_569_099_453, ..mine };
+    let known = OrderName { venue_order: VenueOrderId::from_number(12_569_099_453), ..mine };
     assert_eq!(
         encoded(&mut orders, &Request::OrderStatus(known)),
         r#"{"id":"q7","method":"order.status","params":{"orderId":12569099453,"recvWindow":1000,"symbol":"BTCUSDT","timestamp":1760000000000}}"#
@@ -137,7 +138,7 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         {"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":300000,"count":1}]}"#;
     let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceSpot, text) else { panic!("a reply") };
     assert_eq!((reply.id, reply.kind), (RequestId(12), RequestKind::Place));
-    assert_eq!(reply.outcome, Ok(ReplyBody::Placed(12_569_099_453)));
+    assert_eq!(reply.outcome, Ok(ReplyBody::Placed(VenueOrderId::from_number(12_569_099_453))));
     assert_eq!(reply.usage.len(), 2);
     assert_eq!(
         (reply.usage[0].kind, reply.usage[0].span, reply.usage[0].used),
@@ -168,7 +169,7 @@ fn a_spot_cancel_event_names_the_order_in_its_capital_c() {
         "C":"sb10-42","i":4293153,"l":"0.00000000","z":"0.25000000","L":"0.00000000","n":"0","N":null,
         "T":1499405658657,"t":-1,"m":false}}"#;
     let Ok(OrderMessage::Update(update)) = decode(Product::BinanceSpot, text) else { panic!("an update") };
-    assert_eq!((update.order, update.venue_order), (Some(OrderId::new(36, 42)), 4_293_153));
+    assert_eq!((update.order, update.venue_order), (Some(OrderId::new(36, 42)), VenueOrderId::from_number(4_293_153)));
     assert_eq!((update.status, update.lots_cumulative), (OrderStatus::Canceled, Lots(25_000_000)));
     assert_eq!((update.fill, update.time), (None, Nanos::from_millis(1_499_405_658_657)));
 }

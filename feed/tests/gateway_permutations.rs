@@ -50,7 +50,7 @@ fn mute_desk(product: Product) -> (Desk, OrderId, String, String) {
 fn facts(desk: &mut Desk, order: OrderId, place: &str, cancel: &str, fills: usize, whole: bool) -> Vec<Fact> {
     let product = desk.product;
     let lots = some_lots(product);
-    let client = spinbook_feed::venue::orders::ClientOrderId::new(order);
+    let client = spinbook_feed::venue::binance::order::CLIENT_IDS.write(order);
     let id = desk.add(client.as_str(), "BUY", "50000.00", &gateway_venue::quantity(product, lots));
     let user = match product {
         Product::BinanceSpot => GatewayConnection::Orders,

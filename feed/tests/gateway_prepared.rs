@@ -8,6 +8,7 @@ use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
+use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
 
 struct Random(u64);
@@ -46,8 +47,8 @@ fn request<'a>(random: &mut Random, instrument: &'a Instrument) -> Request<'a> {
     let order = OrderId::new(1 + random.size(31) as u32, random.size(32) as u32);
     let sign = if random.next().is_multiple_of(50) { -1 } else { 1 };
     match random.next() % 4 {
-        0 => Request::Cancel(OrderName { instrument, order, venue_order: 0 }),
-        1 => Request::Cancel(OrderName { instrument, order, venue_order: random.size(64) }),
+        0 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::NONE }),
+        1 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::from_number(random.size(64)) }),
         _ => Request::Place(NewOrder {
             instrument,
             order,

@@ -8,7 +8,7 @@ use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side};
 use spinbook_feed::gateway::{GatewayConnection, GatewayMode};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::orders::ClientOrderId;
+use spinbook_feed::venue::binance::order::CLIENT_IDS;
 
 use ExecutionKind as Kind;
 
@@ -220,7 +220,7 @@ fn a_cancel_overtaking_its_order_is_repeated_once_the_order_is_there() {
 fn strays_of_earlier_runs_are_cancelled_before_trading() {
     for product in PRODUCTS {
         let mut desk = Desk::new(product, hmac(), settings(product));
-        let stray = ClientOrderId::new(OrderId::new(EPOCH - 1, 5));
+        let stray = CLIENT_IDS.write(OrderId::new(EPOCH - 1, 5));
         let quantity = gateway_venue::quantity(product, some_lots(product));
         desk.add(stray.as_str(), "BUY", "50000.00", &quantity);
         desk.add("web_abc", "SELL", "60000.00", &quantity);
@@ -457,7 +457,7 @@ fn fast_fill_notices_count_nothing_and_ask_when_the_full_event_stays_away() {
     let mut desk = Desk::ready(product);
     let order = desk.place_order(1, Side::Bid);
     let id = desk.id_of(order);
-    let client = ClientOrderId::new(order);
+    let client = CLIENT_IDS.write(order);
     let notice = serde_json::json!({"e": "TRADE_LITE", "E": 1, "T": 1, "s": "BTCUSDT", "q": "0.010", "p": "50000.00",
         "m": true, "c": client.as_str(), "S": "BUY", "L": "50000.00", "l": "0.010", "t": 12, "i": id});
     desk.user_frame(&notice);
@@ -506,7 +506,7 @@ fn nonsense_never_panics_and_is_counted() {
 fn a_later_run_on_the_same_account_stops_this_one() {
     for product in PRODUCTS {
         let mut desk = Desk::new(product, hmac(), settings(product));
-        let later = ClientOrderId::new(OrderId::new(EPOCH + 1, 5));
+        let later = CLIENT_IDS.write(OrderId::new(EPOCH + 1, 5));
         let quantity = gateway_venue::quantity(product, some_lots(product));
         desk.add(later.as_str(), "BUY", "50000.00", &quantity);
         desk.start();

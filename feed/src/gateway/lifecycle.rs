@@ -10,6 +10,7 @@ use super::link::LinkState;
 use super::orders::CancelState;
 use super::throttle::Urgency;
 use super::{CloseReason, Gateway, GatewayConnection, GatewayMode, Queued};
+use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{OrderName, Request, RequestKind};
 
 /// Attempts at one step before the connection is given up.
@@ -457,7 +458,7 @@ impl Gateway {
         &mut self,
         order: OrderId,
         instrument: InstrumentId,
-        venue_order: u64,
+        venue_order: VenueOrderId,
         kind: RequestKind,
         now: Nanos,
     ) {

@@ -8,6 +8,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Sid
 
 use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
+use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{Fee, Fill, OrderStatus, OrderUpdate};
 
 /// Orders that may be open (or of unknown outcome) at once, over all instruments.
@@ -75,8 +76,8 @@ pub struct TrackedOrder {
     pub lots_filled: Lots,
     /// Filled in all, as the venue stated it at most.
     pub lots_stated: Lots,
-    /// The venue's id, zero until known.
-    pub venue_order: u64,
+    /// The venue's id, [`VenueOrderId::NONE`] until known.
+    pub venue_order: VenueOrderId,
     /// What is proved.
     pub phase: Phase,
     /// The venue had it at some time.
@@ -197,7 +198,7 @@ pub struct OrderTable {
     closed: IdMap<OrderId, TrackedOrder>,
     /// The same by age.
     closed_order: VecDeque<OrderId>,
-    by_venue: IdMap<(InstrumentId, u64), OrderId>,
+    by_venue: IdMap<(InstrumentId, VenueOrderId), OrderId>,
     trades: Vec<SeenTrades>,
     /// Room for a list of ids.
     ids: Vec<OrderId>,
@@ -291,7 +292,7 @@ impl OrderTable {
             lots: intent.lots,
             lots_filled: Lots::ZERO,
             lots_stated: Lots::ZERO,
-            venue_order: 0,
+            venue_order: VenueOrderId::NONE,
             phase: Phase::Sent,
             accepted: false,
             cancel: CancelState::None,
@@ -308,11 +309,17 @@ impl OrderTable {
     }
 
     /// The venue took the order (reply to the request).
-    pub fn on_placed(&mut self, order: OrderId, venue_order: u64, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+    pub fn on_placed(
+        &mut self,
+        order: OrderId,
+        venue_order: VenueOrderId,
+        time: Nanos,
+        events: &mut VecDeque<ExecutionEvent>,
+    ) {
         let Some(tracked) = self.active.get_mut(&order) else {
             return;
         };
-        if venue_order != 0 {
+        if !venue_order.is_none() {
             tracked.venue_order = venue_order;
             self.by_venue.insert((tracked.instrument, venue_order), order);
         }

@@ -5,7 +5,7 @@ use spinbook_engine::types::{Nanos, OrderId};
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::throttle::Urgency;
 use super::{CloseReason, Gateway, GatewayConnection};
-use crate::venue::orders::{ClientOrderId, RequestKind};
+use crate::venue::orders::RequestKind;
 
 /// Pause before an order is asked for again, doubled each time up to 64 times.
 const QUERY_RETRY: Nanos = Nanos::from_millis(100);
@@ -164,7 +164,7 @@ impl Gateway {
         tracked.query_attempts += 1;
         tracked.query_at = if tracked.accepted { now + pause } else { tracked.valid_until.max(now + QUERY_RETRY) };
         let message = (tracked.accepted && tracked.query_attempts > NOT_FOUND_MAX).then(|| {
-            let name = ClientOrderId::new(order);
+            let name = self.side.client_id(order);
             format!(
                 "the venue no longer knows order {}, which it had accepted: compare position and fills by hand",
                 name.as_str()
@@ -199,13 +199,13 @@ impl Gateway {
                 let message = format!(
                     "the venue filled more of order {} than its executions that reached us: compare position and \
                      trades by hand",
-                    ClientOrderId::new(order).as_str()
+                    self.side.client_id(order).as_str()
                 );
                 self.halt_with(0, message, now);
                 continue;
             }
             let give_up = tracked.missing_since + MISSING_FILLS_MAX;
-            if !self.side.can_ask_fills() || venue_order == 0 {
+            if !self.side.can_ask_fills() || venue_order.is_none() {
                 tracked.fills_at = give_up;
                 continue;
             }

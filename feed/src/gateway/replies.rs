@@ -8,7 +8,7 @@ use super::order_id::Origin;
 use super::orders::{Applied, CancelState, Phase};
 use super::{CloseReason, Gateway, GatewayConnection, Pending};
 use crate::venue::orders::{
-    ClientOrderId, FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
+    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
 };
 
 /// Messages of one connection that may be beyond understanding before it is replaced.
@@ -110,7 +110,7 @@ impl Gateway {
                 let message = format!(
                     "order {} comes from a later run than this one: another copy of this program trades on this \
                      account, or this machine's clock went back; stop the other one",
-                    ClientOrderId::new(order).as_str()
+                    self.side.client_id(order).as_str()
                 );
                 self.halt_with(0, message, now);
             }

@@ -6,6 +6,7 @@ use spinbook_engine::types::{Lots, Nanos, OrderId};
 use super::Gateway;
 use super::lifecycle::Step;
 use super::orders::CancelState;
+use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{OrderName, OrderStatus, OrderUpdate, Request};
 
 impl Gateway {
@@ -26,7 +27,7 @@ impl Gateway {
 
     /// The order rests, as far as the engine is told; it is never filled.
     pub(super) fn shadow_accept(&mut self, order: OrderId, now: Nanos) {
-        self.orders.on_placed(order, u64::from(order.counter()), now, &mut self.events);
+        self.orders.on_placed(order, VenueOrderId::from_number(u64::from(order.counter())), now, &mut self.events);
         self.counters.orders_accepted += 1;
     }
 

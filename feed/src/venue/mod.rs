@@ -5,6 +5,7 @@
 
 pub mod instrument;
 pub mod market;
+pub mod order_ids;
 pub mod orders;
 pub(crate) mod request_template;
 

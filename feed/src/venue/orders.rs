@@ -3,90 +3,12 @@
 //! The gateway speaks these types; a venue's room turns them into its bytes and back. Two requests have their
 //! places here for the orders work and no encoder yet: replacing and amending an order.
 
-use core::fmt;
-
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId};
 
 use crate::number::{NumberError, Scale};
 use crate::venue::instrument::{Instrument, Symbol};
-
-/// Longest client order id that every venue takes.
-pub const CLIENT_ORDER_ID_MAX: usize = 36;
-/// What every client order id of ours starts with.
-pub const CLIENT_ORDER_ID_PREFIX: &str = "sb";
-
-/// An order's name as the venue sees it: `sb`, the run's epoch in base 36, `-`, the counter in decimal.
-///
-/// It matches every venue's rule (Binance spot `^[a-zA-Z0-9-_]{1,36}$`, futures `^[\.A-Z\:/a-z0-9_-]{1,36}$`)
-/// and names exactly one [`OrderId`]; any other text is not ours.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ClientOrderId {
-    length: u8,
-    bytes: [u8; CLIENT_ORDER_ID_MAX],
-}
-
-impl ClientOrderId {
-    /// The name of an order.
-    #[must_use]
-    pub fn new(order: OrderId) -> ClientOrderId {
-        let mut reversed = [0u8; CLIENT_ORDER_ID_MAX];
-        let mut count = 0;
-        let mut push = |byte: u8| {
-            reversed[count] = byte;
-            count += 1;
-        };
-        push_digits(order.counter(), 10, &mut push);
-        push(b'-');
-        push_digits(order.epoch(), 36, &mut push);
-        for &byte in CLIENT_ORDER_ID_PREFIX.as_bytes().iter().rev() {
-            push(byte);
-        }
-        let mut bytes = [0u8; CLIENT_ORDER_ID_MAX];
-        for index in 0..count {
-            bytes[index] = reversed[count - 1 - index];
-        }
-        ClientOrderId { length: count as u8, bytes }
-    }
-
-    /// As text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("only ASCII was written")
-    }
-
-    /// Which order a name belongs to; `None` if it is not one of ours.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<OrderId> {
-        let rest = text.strip_prefix(CLIENT_ORDER_ID_PREFIX)?;
-        let (epoch, counter) = rest.split_once('-')?;
-        let order = OrderId::new(read_digits(epoch, 36)?, read_digits(counter, 10)?);
-        // Exactly one spelling is ours: no leading zeros, no capitals, no zero id.
-        (order != OrderId::NONE && ClientOrderId::new(order).as_str() == text).then_some(order)
-    }
-}
-
-impl fmt::Debug for ClientOrderId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
-fn push_digits(value: u32, radix: u32, push: &mut impl FnMut(u8)) {
-    let mut rest = value;
-    loop {
-        let digit = char::from_digit(rest % radix, radix).expect("a remainder is a digit");
-        push(digit as u8);
-        rest /= radix;
-        if rest == 0 {
-            return;
-        }
-    }
-}
-
-fn read_digits(text: &str, radix: u32) -> Option<u32> {
-    text.chars().try_fold(0u32, |value, character| value.checked_mul(radix)?.checked_add(character.to_digit(radix)?))
-}
+use crate::venue::order_ids::{ClientOrderId, VenueOrderId};
 
 /// A new order, complete.
 #[derive(Clone, Copy, Debug)]
@@ -112,8 +34,8 @@ pub struct OrderName<'a> {
     pub instrument: &'a Instrument,
     /// Our id; [`OrderId::NONE`] for an order that is not ours.
     pub order: OrderId,
-    /// The venue's id, zero if not known.
-    pub venue_order: u64,
+    /// The venue's id, [`VenueOrderId::NONE`] if not known.
+    pub venue_order: VenueOrderId,
 }
 
 /// What the gateway can ask of a venue.
@@ -251,7 +173,7 @@ pub struct OrderUpdate {
     /// Our id, if the client order id is one of ours.
     pub order: Option<OrderId>,
     /// The venue's id.
-    pub venue_order: u64,
+    pub venue_order: VenueOrderId,
     /// Buy or sell.
     pub side: Side,
     /// What it is now.
@@ -274,7 +196,7 @@ pub struct FillNotice {
     /// Our id, if it is ours.
     pub order: Option<OrderId>,
     /// The venue's id of the order.
-    pub venue_order: u64,
+    pub venue_order: VenueOrderId,
     /// The venue's id of the execution.
     pub trade: TradeId,
 }
@@ -305,7 +227,7 @@ pub enum ReplyBody {
     /// The key of a user data connection.
     UserDataKey(String),
     /// The order was taken; the venue's id of it.
-    Placed(u64),
+    Placed(VenueOrderId),
     /// The order as it is now (cancel and query).
     Order(OrderUpdate),
     /// Orders as they are now (open orders, or those just cancelled).
@@ -432,6 +354,10 @@ pub struct Target(pub String);
 
 /// A venue's order side: encodes requests, decodes what comes back, and explains refusals. Sans-IO.
 pub trait OrderSide {
+    /// The name that an order of ours carries at this venue.
+    fn client_id(&self, order: OrderId) -> ClientOrderId;
+    /// Which order of ours carries this name; `None` for any other name.
+    fn order_of(&self, client_id: &str) -> Option<OrderId>;
     /// Path and query of the connection that takes requests.
     fn orders_target(&self) -> Target;
     /// Path and query of the connection for user data, where that is a connection of its own.
@@ -515,48 +441,6 @@ fn split_sign(text: &str) -> (i128, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn client_order_ids_are_read_back() {
-        let orders = [(1, 1), (0, 1), (1, 0), (u32::MAX, u32::MAX), (36, 10), (1_763_619_000, 42)];
-        for (epoch, counter) in orders {
-            let order = OrderId::new(epoch, counter);
-            let name = ClientOrderId::new(order);
-            assert_eq!(ClientOrderId::parse(name.as_str()), Some(order));
-            assert!(name.as_str().len() <= CLIENT_ORDER_ID_MAX);
-            assert!(name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
-        }
-        assert_eq!(ClientOrderId::new(OrderId::new(u32::MAX, u32::MAX)).as_str(), "sb1z141z3-4294967295");
-        assert_eq!(ClientOrderId::new(OrderId::new(36, 7)).as_str(), "sb10-7");
-    }
-
-    #[test]
-    fn other_peoples_ids_are_not_ours() {
-        for text in [
-            "",
-            "sb",
-            "sb-",
-            "sb1",
-            "sb1-",
-            "sb-1",
-            "sb0-0",
-            "sb01-1",
-            "sb1-01",
-            "sB1-1",
-            "sbA-1",
-            "sb1-1 ",
-            "sb1-1-1",
-            "sb1z141z4-1",
-            "sb1-4294967296",
-            "web_1234",
-            "autoclose-17",
-            "adl_autoclose",
-            "x-sb1-1",
-            "sb1-１",
-        ] {
-            assert_eq!(ClientOrderId::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn money_is_exact() {

@@ -12,8 +12,8 @@ use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
-use spinbook_feed::venue::orders::ClientOrderId;
 
 pub const EPOCH: u32 = 77;
 pub const START: Nanos = Nanos::from_seconds(1_760_000_000);
@@ -320,7 +320,7 @@ impl Desk {
     }
 
     pub fn id_of(&self, order: OrderId) -> u64 {
-        self.by_client(ClientOrderId::new(order).as_str()).expect("the venue has it")
+        self.by_client(CLIENT_IDS.write(order).as_str()).expect("the venue has it")
     }
 
     fn place(&mut self, params: &Value) -> Result<Value, (i32, &'static str)> {

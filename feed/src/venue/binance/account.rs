@@ -11,6 +11,7 @@ use crate::venue::binance::Product;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, usage};
 use crate::venue::binance::parameters::Query;
 use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage, parse_money, parse_signed};
 
 /// Most rows the venue gives of a trade list at once; with as many, ask again from the last id on.
@@ -163,7 +164,7 @@ pub struct TradeRecord {
     /// The venue's id.
     pub trade: TradeId,
     /// The venue's id of the order.
-    pub venue_order: u64,
+    pub venue_order: VenueOrderId,
     /// Which side we were on.
     pub side: Side,
     /// Price.

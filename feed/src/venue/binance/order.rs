@@ -10,12 +10,15 @@ use crate::venue::binance::order_decode;
 use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text};
 use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
 use crate::venue::instrument::Instrument;
+use crate::venue::order_ids::{ClientIdFormat, ClientOrderId};
 use crate::venue::orders::{
-    ClientOrderId, Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request,
-    RequestId, RequestKind, Target,
+    Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request, RequestId,
+    RequestKind, Target,
 };
 use crate::venue::request_template::{MARK, MARK_TEXT, Signer, Template};
 
+/// How our ids are spelled here: spot wants `^[a-zA-Z0-9-_]{1,36}$`, futures `^[\.A-Z\:/a-z0-9_-]{1,36}$`.
+pub const CLIENT_IDS: ClientIdFormat = ClientIdFormat::Dashed;
 /// Longest receive window that the venue takes.
 pub const RECEIVE_WINDOW_MS_MAX: i64 = 60_000;
 /// A prepared request is no longer than this.
@@ -133,7 +136,7 @@ impl BinanceOrders {
     /// The template of a request whose own parameters are in place, with marks for what changes.
     fn template(&mut self, method: &str, signed: bool) -> Option<Template> {
         self.parameters.number("recvWindow", self.receive_window_ms);
-        self.parameters.number_to_come("timestamp", MARK_TEXT);
+        self.parameters.number_text("timestamp", MARK_TEXT);
         if signed {
             self.parameters.text("apiKey", self.credentials.api_key.as_str());
             self.parameters.signature_to_come(MARK_TEXT);
@@ -168,7 +171,7 @@ impl BinanceOrders {
         let cancel_ours = self.template("order.cancel", signed)?;
         self.parameters.clear();
         self.symbol(instrument);
-        self.parameters.number_to_come("orderId", MARK_TEXT);
+        self.parameters.number_text("orderId", MARK_TEXT);
         Some(Set { place: place.try_into().ok()?, cancel_ours, cancel_venue: self.template("order.cancel", signed)? })
     }
 
@@ -181,7 +184,7 @@ impl BinanceOrders {
     fn place(&mut self, order: &NewOrder<'_>) -> &'static str {
         let (mut quantity, mut price) = ([0u8; TEXT_MAX], [0u8; TEXT_MAX]);
         let instrument = order.instrument;
-        let name = ClientOrderId::new(order.order);
+        let name = CLIENT_IDS.write(order.order);
         let texts = OrderTexts {
             quantity: instrument.quantity.format(order.lots.0, &mut quantity),
             price: instrument.price.format(order.tick.0, &mut price),
@@ -214,12 +217,12 @@ impl BinanceOrders {
 
     fn name(&mut self, name: &OrderName<'_>, method: &'static str) -> &'static str {
         self.symbol(name.instrument);
-        if name.venue_order != 0 {
-            self.parameters.number("orderId", i64::try_from(name.venue_order).unwrap_or(i64::MAX));
+        if name.venue_order.is_none() {
+            self.parameters.text("origClientOrderId", CLIENT_IDS.write(name.order).as_str());
         } else {
-            self.parameters.text("origClientOrderId", ClientOrderId::new(name.order).as_str());
+            self.parameters.number_text("orderId", name.venue_order.as_str());
         }
-        debug_assert!(name.venue_order != 0 || name.order != OrderId::NONE, "an order needs a name");
+        debug_assert!(!name.venue_order.is_none() || name.order != OrderId::NONE, "an order needs a name");
         method
     }
 
@@ -286,6 +289,15 @@ enum Proof {
 }
 
 impl OrderSide for BinanceOrders {
+    #[inline]
+    fn client_id(&self, order: OrderId) -> ClientOrderId {
+        CLIENT_IDS.write(order)
+    }
+
+    fn order_of(&self, client_id: &str) -> Option<OrderId> {
+        CLIENT_IDS.read(client_id)
+    }
+
     fn orders_target(&self) -> Target {
         Target(match self.product {
             Product::BinanceSpot => "/ws-api/v3".to_owned(),

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
 
 use crate::number::{NumberError, Scale};
-use crate::venue::binance::order::parse_request_id;
+use crate::venue::binance::order::{CLIENT_IDS, parse_request_id};
 use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{
-    ClientOrderId, Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply,
-    ReplyBody, RequestKind, WindowKind, WindowUsage, parse_money, parse_signed,
+    Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody,
+    RequestKind, WindowKind, WindowUsage, parse_money, parse_signed,
 };
 
 type Object = Map<String, Value>;
@@ -100,7 +101,8 @@ fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) ->
             ReplyBody::UserDataKey(key.ok_or(OrderDecodeError::Field("listenKey"))?.to_owned())
         }
         RequestKind::Place => {
-            ReplyBody::Placed(result.get("orderId").and_then(Value::as_u64).ok_or(OrderDecodeError::Field("orderId"))?)
+            let reply = result.as_object().ok_or(OrderDecodeError::Field("result"))?;
+            ReplyBody::Placed(venue_order(reply, "orderId")?)
         }
         RequestKind::Cancel | RequestKind::OrderStatus => {
             ReplyBody::Order(row_of(instruments, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
@@ -154,8 +156,8 @@ fn row_of(instruments: &[Instrument], row: &Value) -> Decoded<Option<OrderUpdate
     let time = ["updateTime", "transactTime", "time"].iter().find_map(|key| row.get(*key).and_then(millis));
     Ok(Some(OrderUpdate {
         instrument: instrument.id,
-        order: name.and_then(ClientOrderId::parse),
-        venue_order: whole(row, "orderId")?,
+        order: name.and_then(|name| CLIENT_IDS.read(name)),
+        venue_order: venue_order(row, "orderId")?,
         side: side(text(row, "side")?)?,
         status: status_of(text(row, "status")?),
         lots_cumulative: Lots(number(&instrument.quantity, row, "executedQty")?),
@@ -187,7 +189,7 @@ pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Opti
     Ok(Some(OrderUpdate {
         instrument: instrument.id,
         order: None,
-        venue_order: whole(row, "orderId")?,
+        venue_order: venue_order(row, "orderId")?,
         side: if flag(["isBuyer", "buyer"])? { Side::Bid } else { Side::Ask },
         status: OrderStatus::Live,
         lots_cumulative: lots,
@@ -247,8 +249,8 @@ fn order_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessa
     };
     Ok(OrderMessage::Update(OrderUpdate {
         instrument: instrument.id,
-        order: ClientOrderId::parse(name),
-        venue_order: whole(event, "i")?,
+        order: CLIENT_IDS.read(name),
+        venue_order: venue_order(event, "i")?,
         side: side(text(event, "S")?)?,
         status,
         lots_cumulative: Lots(number(&instrument.quantity, event, "z")?),
@@ -309,8 +311,8 @@ fn fill_notice(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessa
     };
     Ok(OrderMessage::FillNotice(FillNotice {
         instrument: instrument.id,
-        order: ClientOrderId::parse(text(event, "c")?),
-        venue_order: whole(event, "i")?,
+        order: CLIENT_IDS.read(text(event, "c")?),
+        venue_order: venue_order(event, "i")?,
         trade: TradeId(whole(event, "t")?),
     }))
 }
@@ -360,6 +362,10 @@ pub(crate) fn text<'a>(object: &'a Object, key: &'static str) -> Decoded<&'a str
 
 pub(crate) fn whole(object: &Object, key: &'static str) -> Decoded<u64> {
     object.get(key).and_then(Value::as_u64).ok_or(OrderDecodeError::Field(key))
+}
+
+fn venue_order(object: &Object, key: &'static str) -> Decoded<VenueOrderId> {
+    whole(object, key).map(VenueOrderId::from_number)
 }
 
 pub(crate) fn number(scale: &Scale, object: &Object, key: &'static str) -> Decoded<i64> {

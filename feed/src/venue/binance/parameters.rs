@@ -109,10 +109,10 @@ impl Parameters {
         self.insert(name, start, ParameterKind::Number);
     }
 
-    /// Adds a whole number that is not known yet: `mark` stands for it.
-    pub(super) fn number_to_come(&mut self, name: &'static str, mark: &str) {
+    /// Adds a whole number as text: its digits, or a mark that stands for them.
+    pub(super) fn number_text(&mut self, name: &'static str, digits: &str) {
         let start = self.values.len();
-        self.values.push_str(mark);
+        self.values.push_str(digits);
         self.insert(name, start, ParameterKind::Number);
     }
 

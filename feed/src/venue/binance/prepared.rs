@@ -4,8 +4,9 @@ use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Nanos, Side};
 
 use crate::number::TEXT_MAX;
+use crate::venue::binance::order::CLIENT_IDS;
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::orders::{ClientOrderId, NewOrder, OrderName, Request, RequestId};
+use crate::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use crate::venue::request_template::{Decimal, Signer, Template};
 
 /// Orders' times in force, each with its template.
@@ -61,9 +62,9 @@ impl Prepared {
             Request::Place(order) => {
                 let template = self.set(order.instrument, logged_on)?.placing(order)?;
                 let (mut price, mut quantity) = ([0; TEXT_MAX], [0; TEXT_MAX]);
-                let name = ClientOrderId::new(order.order);
+                let name = CLIENT_IDS.write(order.order);
                 let values = [
-                    name.as_str().as_bytes(),
+                    name.as_bytes(),
                     order.instrument.price.format(order.tick.0, &mut price).as_bytes(),
                     order.instrument.quantity.format(order.lots.0, &mut quantity).as_bytes(),
                     time.as_bytes(),
@@ -97,12 +98,11 @@ impl Set {
         signer: &Signer<'_>,
         out: &mut [u8],
     ) -> Option<usize> {
-        if name.venue_order != 0 {
-            let order = Decimal::new(name.venue_order.min(i64::MAX.unsigned_abs()));
-            self.cancel_venue.write(id, &[order.as_bytes(), time.as_bytes()], signer, out)
+        if name.venue_order.is_none() {
+            let order = CLIENT_IDS.write(name.order);
+            self.cancel_ours.write(id, &[order.as_bytes(), time.as_bytes()], signer, out)
         } else {
-            let order = ClientOrderId::new(name.order);
-            self.cancel_ours.write(id, &[order.as_str().as_bytes(), time.as_bytes()], signer, out)
+            self.cancel_venue.write(id, &[name.venue_order.as_bytes(), time.as_bytes()], signer, out)
         }
     }
 }
