@@ -12,7 +12,9 @@ use spinbook_engine::ring;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::{Level, Lots, Side, TradeId};
 
+#[path = "engine/common.rs"]
 mod common;
+#[path = "engine/desk.rs"]
 mod desk;
 use common::{Random, level, seed_from};
 

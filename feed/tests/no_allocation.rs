@@ -1,6 +1,7 @@
 //! COLD: frames, sequences and the session allocate nothing once warm: a counting allocator says so.
 #![allow(unsafe_code, clippy::unwrap_used, reason = "the counting allocator; a test may fail")]
 
+#[path = "protocol/support/mod.rs"]
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,7 +1,7 @@
 //! COLD: fuzz target: `record::check` on whatever the fuzzer finds.
 #![no_main]
 
-#[path = "../../tests/fuzzed/checks/mod.rs"]
+#[path = "../../tests/protocol/fuzzed/checks/mod.rs"]
 mod checks;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::record::check(data));

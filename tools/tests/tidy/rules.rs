@@ -49,7 +49,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("feed/tests/no_allocation.rs", "counting allocator"),
     ("engine/tests/book_allocations.rs", "counting allocator"),
     ("bench/src/clock.rs", "time-stamp counter"),
-    ("bench/tests/native_allocations.rs", "counts the C library's allocator"),
+    ("bench/tests/allocations/native.rs", "counts the C library's allocator"),
 ];
 
 /// Where floats may stand outside the strategy, each with its reason: none of them is a price or a quantity.

@@ -1,0 +1,4 @@
+//! COLD: the measuring programs, run as a user runs them.
+
+mod gate;
+mod wire;

@@ -1,0 +1,16 @@
+//! COLD: the engine from outside: book, ring, risk, strategy, working orders, and its turns as a whole.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a test may allocate")]
+
+mod book_edges;
+mod book_market;
+mod book_oracle;
+mod book_top;
+mod common;
+mod desk;
+mod engine_faults;
+mod engine_invariants;
+mod engine_turns;
+mod ring_queue;
+mod risk_controls;
+mod spread_strategy;
+mod working_orders;

@@ -1,0 +1,12 @@
+//! COLD: the order gateway: what it writes, what it believes, and what it does when a venue says nothing.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod account;
+mod encode;
+mod exchange;
+mod permutations;
+mod prepared;
+mod scenarios;
+mod scripted_venue;
+mod sessions;
+mod sign;

@@ -1,0 +1,122 @@
+//! COLD: prepared requests against the plain encoder: random orders and cancels, every key and session, byte for byte.
+
+use crate::scripted_venue::{START, ed25519, hmac, instrument};
+use spinbook_engine::intent::TimeInForce;
+use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};
+use spinbook_feed::venue::instrument::{Instrument, Symbol};
+use spinbook_feed::venue::order_ids::VenueOrderId;
+use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed ^ (mixed >> 29)
+    }
+
+    /// Of any size, small ones as often as large ones.
+    fn size(&mut self, bits_max: u32) -> u64 {
+        let bits = 1 + self.next() % u64::from(bits_max);
+        self.next() >> (64 - bits)
+    }
+}
+
+fn sides() -> Vec<(Product, bool, BinanceOrders)> {
+    let mut all = Vec::new();
+    for product in [Product::BinanceSpot, Product::BinanceUsdm] {
+        for logged_on in [false, true] {
+            for credentials in [hmac(), ed25519()] {
+                let prevention = SelfTradePrevention::ExpireMaker;
+                let mut side = BinanceOrders::new(product, credentials, 1_000, prevention);
+                side.prepare(&[instrument(product)]);
+                side.set_logged_on(logged_on);
+                all.push((product, logged_on, side));
+            }
+        }
+    }
+    all
+}
+
+fn request<'a>(random: &mut Random, instrument: &'a Instrument) -> Request<'a> {
+    let order = OrderId::new(1 + random.size(31) as u32, random.size(32) as u32);
+    let sign = if random.next().is_multiple_of(50) { -1 } else { 1 };
+    match random.next() % 4 {
+        0 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::NONE }),
+        1 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::from_number(random.size(64)) }),
+        _ => Request::Place(NewOrder {
+            instrument,
+            order,
+            side: [Side::Bid, Side::Ask][random.next() as usize % 2],
+            tick: Tick(sign * random.size(62) as i64),
+            lots: Lots(sign * random.size(62) as i64),
+            time_in_force: [TimeInForce::PostOnly, TimeInForce::ImmediateOrCancel, TimeInForce::GoodTilCancel]
+                [random.next() as usize % 3],
+        }),
+    }
+}
+
+#[test]
+fn prepared_requests_are_the_plain_ones_byte_for_byte() {
+    let seed = 0x7e3a_11c5;
+    println!("seed {seed:#x}");
+    let mut random = Random(seed);
+    for (product, logged_on, mut side) in sides() {
+        let instrument = instrument(product);
+        for _ in 0..2_000 {
+            let id = RequestId(random.size(64));
+            let now = Nanos(START.0 + random.size(60) as i64 / 4);
+            let request = request(&mut random, &instrument);
+            let (mut plain, mut bytes, mut chosen) = (Vec::new(), [0u8; 1_024], Vec::new());
+            side.encode_plain(id, &request, now, &mut plain);
+            let length = side.encode_prepared(id, &request, now, &mut bytes).expect("it was prepared");
+            assert_eq!(
+                std::str::from_utf8(&bytes[..length]).unwrap(),
+                std::str::from_utf8(&plain).unwrap(),
+                "{product:?} logged on {logged_on}"
+            );
+            side.encode(id, &request, now, &mut chosen);
+            assert_eq!(chosen, plain);
+            let refused = side.encode_prepared(id, &request, now, &mut bytes[..plain.len() - 1]);
+            assert_eq!(refused, None, "a buffer that is too small is left");
+            assert!(side.encode_prepared(id, &request, now, &mut bytes[..plain.len()]).is_some());
+        }
+    }
+}
+
+#[test]
+fn what_was_not_prepared_is_written_plainly() {
+    let (product, _, mut side) = sides().remove(0);
+    let known = instrument(product);
+    let renamed = Instrument { symbol: Symbol::new("币安BTC").unwrap(), ..known };
+    let order = |instrument| {
+        Request::Place(NewOrder {
+            instrument,
+            order: OrderId::new(1, 1),
+            side: Side::Bid,
+            tick: Tick(5),
+            lots: Lots(5),
+            time_in_force: TimeInForce::PostOnly,
+        })
+    };
+    let mut bytes = [0; 1_024];
+    for request in [order(&renamed), Request::ServerTime, Request::CancelAll(&known)] {
+        assert_eq!(side.encode_prepared(RequestId(1), &request, START, &mut bytes), None);
+        let (mut plain, mut chosen) = (Vec::new(), Vec::new());
+        side.encode_plain(RequestId(1), &request, START, &mut plain);
+        side.encode(RequestId(1), &request, START, &mut chosen);
+        assert_eq!(chosen, plain);
+    }
+    // Once prepared, the new name is written as raw UTF-8, in the request and in what is signed.
+    side.prepare(&[renamed]);
+    let request = order(&renamed);
+    let mut plain = Vec::new();
+    side.encode_plain(RequestId(1), &request, START, &mut plain);
+    let length = side.encode_prepared(RequestId(1), &request, START, &mut bytes).unwrap();
+    assert_eq!(&bytes[..length], &plain[..]);
+    let before_the_epoch = Nanos(-5_000_000);
+    assert_eq!(side.encode_prepared(RequestId(1), &request, before_the_epoch, &mut bytes), None);
+}

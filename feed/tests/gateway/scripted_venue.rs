@@ -1,0 +1,494 @@
+//! COLD: a tiny scripted venue and a gateway before it, in virtual time.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
+use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
+use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::number::Scale;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::order::CLIENT_IDS;
+use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+
+pub const EPOCH: u32 = 77;
+pub const START: Nanos = Nanos::from_seconds(1_760_000_000);
+pub const KEY_ID: &str = "Kq3vT9wLx2Zb7RfYh5Nd8CmJp4Gs6Wu1";
+const SEED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub fn instrument(product: Product) -> Instrument {
+    let (price, quantity, step, minimum) = match product {
+        Product::BinanceSpot => (Scale::new(2, 1), Scale::new(8, 1), 1_000, 5),
+        Product::BinanceUsdm => (Scale::new(2, 10), Scale::new(3, 1), 1, 5),
+    };
+    let (price, quantity) = (price.unwrap(), quantity.unwrap());
+    Instrument {
+        id: InstrumentId(0),
+        venue: product.venue_id(),
+        symbol: Symbol::new("BTCUSDT").unwrap(),
+        base_asset: Symbol::new("BTC").unwrap(),
+        quote_asset: Symbol::new("USDT").unwrap(),
+        price,
+        quantity,
+        tick_order_step: 1,
+        lots_order_step: step,
+        lots_order_min: Lots(step),
+        lots_order_max: Lots(step * 1_000_000),
+        tick_order_min: Tick(1),
+        tick_order_max: Tick(0),
+        notional_min: QuoteAtoms(minimum * 10i128.pow(18)),
+        atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity).unwrap(),
+        status: InstrumentStatus::Trading,
+    }
+}
+
+/// Lots of one order used throughout: 0.01 BTC.
+pub fn some_lots(product: Product) -> i64 {
+    match product {
+        Product::BinanceSpot => 1_000_000,
+        Product::BinanceUsdm => 10,
+    }
+}
+
+/// Ticks of 50000.00.
+pub fn some_tick(product: Product) -> i64 {
+    match product {
+        Product::BinanceSpot => 5_000_000,
+        Product::BinanceUsdm => 500_000,
+    }
+}
+
+pub fn settings(product: Product) -> GatewaySettings {
+    let limits = OrderLimits {
+        lots_max: Lots(some_lots(product) * 100),
+        notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
+        open_orders_max: 200,
+    };
+    GatewaySettings::new(product, GatewayMode::Live, EPOCH, vec![limits])
+}
+
+pub fn hmac() -> Credentials {
+    Credentials::hmac(KEY_ID, &Secret::new("r8Kd0pW3sQz6Lm1Xy9".to_owned())).unwrap()
+}
+
+pub fn ed25519() -> Credentials {
+    Credentials::ed25519(KEY_ID, &Secret::new(SEED.to_owned())).unwrap()
+}
+
+/// What becomes of one request.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Carried out and answered.
+    Answer,
+    /// Carried out; the answer is lost (events still come).
+    LoseReply,
+    /// Never arrived.
+    LoseRequest,
+    /// Refused.
+    Refuse { status: u16, code: i32, message: &'static str, retry_after_ms: Option<i64> },
+}
+
+pub fn refuse(status: u16, code: i32) -> Verdict {
+    Verdict::Refuse { status, code, message: "no", retry_after_ms: None }
+}
+
+#[derive(Clone, Debug)]
+pub struct VenueOrder {
+    pub id: u64,
+    pub client: String,
+    pub side: String,
+    pub price: String,
+    pub quantity: String,
+    pub lots: i64,
+    pub filled: i64,
+    pub status: &'static str,
+}
+
+type Rule = Box<dyn FnMut(&str, &Value) -> Verdict>;
+
+pub struct Desk {
+    pub product: Product,
+    pub gateway: Gateway,
+    pub now: Nanos,
+    pub events: Vec<ExecutionEvent>,
+    /// Every request that left the gateway.
+    pub requests: Vec<(Nanos, String, Value)>,
+    pub connects: Vec<(Nanos, GatewayConnection, String)>,
+    pub closes: usize,
+    pub rule: Rule,
+    pub orders: BTreeMap<u64, VenueOrder>,
+    pub trades: Vec<Value>,
+    /// The venue's clock minus ours.
+    pub offset_ms: i64,
+    /// Whether user data events reach the gateway.
+    pub user_data: bool,
+    /// Whether connections open at all.
+    pub reachable: bool,
+    pub next_order: u64,
+}
+
+impl Desk {
+    pub fn new(product: Product, credentials: Credentials, settings: GatewaySettings) -> Desk {
+        Desk {
+            product,
+            gateway: Gateway::new(settings, credentials, vec![instrument(product)]),
+            now: START,
+            events: Vec::new(),
+            requests: Vec::new(),
+            connects: Vec::new(),
+            closes: 0,
+            rule: Box::new(|_, _| Verdict::Answer),
+            orders: BTreeMap::new(),
+            trades: Vec::new(),
+            offset_ms: 0,
+            user_data: true,
+            reachable: true,
+            next_order: 1_000,
+        }
+    }
+
+    /// Logged on and ready.
+    pub fn ready(product: Product) -> Desk {
+        let mut desk = Desk::new(product, hmac(), settings(product));
+        desk.start();
+        assert!(desk.gateway.is_ready(), "{:?}", desk.gateway.halt_message());
+        desk.events.clear();
+        desk.requests.clear();
+        desk
+    }
+
+    pub fn start(&mut self) {
+        self.gateway.on_timer(self.now);
+        self.carry();
+    }
+
+    /// Lets time pass, with a timer whenever the gateway asked for one.
+    pub fn pass(&mut self, span: Nanos) {
+        let end = self.now + span;
+        let mut turns = 0;
+        loop {
+            let next = self.gateway.next_deadline().max(self.now + Nanos(1));
+            if next >= end {
+                break;
+            }
+            self.now = next;
+            self.gateway.on_timer(self.now);
+            self.carry();
+            turns += 1;
+            assert!(turns < 200_000, "the gateway asks for timers without end");
+        }
+        self.now = end;
+        self.gateway.on_timer(self.now);
+        self.carry();
+    }
+
+    /// Carries out what the gateway wants until it wants nothing more.
+    pub fn carry(&mut self) {
+        enum Act {
+            Connect(GatewayConnection),
+            Send(Value),
+            None,
+        }
+        loop {
+            let act = match self.gateway.poll_output() {
+                None => return,
+                Some(GatewayOutput::Execution(event)) => {
+                    self.events.push(event);
+                    Act::None
+                }
+                Some(GatewayOutput::Connect { connection, target }) => {
+                    self.connects.push((self.now, connection, target));
+                    Act::Connect(connection)
+                }
+                Some(GatewayOutput::Close { .. }) => {
+                    self.closes += 1;
+                    Act::None
+                }
+                Some(GatewayOutput::Send { connection, bytes, .. }) => {
+                    assert_eq!(connection, GatewayConnection::Orders);
+                    Act::Send(serde_json::from_slice(&bytes).expect("requests are JSON"))
+                }
+            };
+            match act {
+                Act::None => {}
+                Act::Connect(connection) if self.reachable => self.gateway.on_open(connection, self.now),
+                Act::Connect(connection) => self.gateway.on_close(connection, self.now),
+                Act::Send(request) => self.serve(&request),
+            }
+        }
+    }
+
+    fn serve(&mut self, request: &Value) {
+        let method = request["method"].as_str().unwrap().to_owned();
+        let id = request["id"].as_str().unwrap().to_owned();
+        self.requests.push((self.now, method.clone(), request.clone()));
+        match (self.rule)(&method, request) {
+            Verdict::LoseRequest => {}
+            Verdict::Refuse { status, code, message, retry_after_ms } => {
+                let mut error = json!({"code": code, "msg": message});
+                if let Some(at) = retry_after_ms {
+                    error["data"] = json!({"serverTime": 0, "retryAfter": at});
+                }
+                self.frame(&json!({"id": id, "status": status, "error": error}));
+            }
+            Verdict::Answer => {
+                let reply = self.execute(&method, &request["params"]);
+                self.reply(&id, reply);
+            }
+            Verdict::LoseReply => {
+                let _ = self.execute(&method, &request["params"]);
+            }
+        }
+    }
+
+    fn reply(&mut self, id: &str, reply: Result<Value, (i32, &'static str)>) {
+        let message = match reply {
+            Ok(result) => json!({"id": id, "status": 200, "result": result}),
+            Err((code, text)) => json!({"id": id, "status": 400, "error": {"code": code, "msg": text}}),
+        };
+        self.frame(&message);
+    }
+
+    /// A message on the orders connection.
+    pub fn frame(&mut self, message: &Value) {
+        let mut bytes = serde_json::to_vec(message).unwrap();
+        self.gateway.on_frame(GatewayConnection::Orders, &mut bytes, self.now);
+    }
+
+    fn venue_ms(&self) -> i64 {
+        self.now.millis() + self.offset_ms
+    }
+
+    fn execute(&mut self, method: &str, params: &Value) -> Result<Value, (i32, &'static str)> {
+        match method {
+            "time" => Ok(json!({"serverTime": self.venue_ms()})),
+            "session.logon" => Ok(json!({"apiKey": params["apiKey"], "serverTime": self.venue_ms()})),
+            "userDataStream.subscribe" | "userDataStream.subscribe.signature" => Ok(json!({"subscriptionId": 0})),
+            "userDataStream.start" => Ok(json!({"listenKey": "pqia91ma19a5s61cv6a81va65sdf19v8a65a1"})),
+            "userDataStream.ping" => Ok(json!({})),
+            "order.place" => self.place(params),
+            "order.cancel" => {
+                let id = self
+                    .find(params)
+                    .filter(|id| is_live(self.orders[id].status))
+                    .ok_or((-2011, "Unknown order sent."))?;
+                self.end(id, "CANCELED");
+                Ok(self.row(id, true))
+            }
+            "order.status" => {
+                let id = self.find(params).ok_or((-2013, "Order does not exist."))?;
+                Ok(self.row(id, false))
+            }
+            "openOrders.status" => Ok(self.live().into_iter().map(|id| self.row(id, false)).collect()),
+            "openOrders.cancelAll" => {
+                let live = self.live();
+                if live.is_empty() {
+                    return Err((-2011, "Unknown order sent."));
+                }
+                live.iter().for_each(|id| self.end(*id, "CANCELED"));
+                Ok(live.into_iter().map(|id| self.row(id, true)).collect())
+            }
+            "myTrades" => {
+                let wanted = &params["orderId"];
+                Ok(self.trades.iter().filter(|trade| trade["orderId"] == *wanted).cloned().collect())
+            }
+            _ => Err((-1020, "This operation is not supported.")),
+        }
+    }
+
+    fn live(&self) -> Vec<u64> {
+        self.orders.values().filter(|order| is_live(order.status)).map(|order| order.id).collect()
+    }
+
+    pub fn open_at_venue(&self) -> usize {
+        self.live().len()
+    }
+
+    fn find(&self, params: &Value) -> Option<u64> {
+        match params["orderId"].as_u64() {
+            Some(id) => self.orders.contains_key(&id).then_some(id),
+            None => self.by_client(params["origClientOrderId"].as_str()?),
+        }
+    }
+
+    pub fn by_client(&self, client: &str) -> Option<u64> {
+        self.orders.values().rev().find(|order| order.client == client).map(|order| order.id)
+    }
+
+    pub fn id_of(&self, order: OrderId) -> u64 {
+        self.by_client(CLIENT_IDS.write(order).as_str()).expect("the venue has it")
+    }
+
+    fn place(&mut self, params: &Value) -> Result<Value, (i32, &'static str)> {
+        let word = |key: &str| params[key].as_str().unwrap().to_owned();
+        let id = self.add(&word("newClientOrderId"), &word("side"), &word("price"), &word("quantity"));
+        self.event(id, "NEW", None);
+        Ok(json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": word("newClientOrderId"),
+                  "transactTime": self.venue_ms()}))
+    }
+
+    /// An order that is suddenly there.
+    pub fn add(&mut self, client: &str, side: &str, price: &str, quantity: &str) -> u64 {
+        self.next_order += 1;
+        let id = self.next_order;
+        let lots = instrument(self.product).quantity.parse(quantity.as_bytes()).unwrap();
+        let order = VenueOrder {
+            id,
+            client: client.to_owned(),
+            side: side.to_owned(),
+            price: price.to_owned(),
+            quantity: quantity.to_owned(),
+            lots,
+            filled: 0,
+            status: "NEW",
+        };
+        self.orders.insert(id, order);
+        id
+    }
+
+    fn end(&mut self, id: u64, status: &'static str) {
+        self.orders.get_mut(&id).unwrap().status = status;
+        self.event(id, status, None);
+    }
+
+    /// Fills some of an order at its price; the fee as the venue prints it.
+    pub fn fill(&mut self, id: u64, lots: i64, trade: u64, fee: (&str, &str)) {
+        let order = self.orders.get_mut(&id).unwrap();
+        order.filled += lots;
+        order.status = if order.filled == order.lots { "FILLED" } else { "PARTIALLY_FILLED" };
+        let order = order.clone();
+        self.trades.push(json!({
+            "symbol": "BTCUSDT", "id": trade, "orderId": id, "price": order.price, "qty": quantity(self.product, lots),
+            "commission": fee.0, "commissionAsset": fee.1, "time": self.venue_ms(),
+            "isBuyer": order.side == "BUY", "isMaker": true, "buyer": order.side == "BUY", "maker": true,
+        }));
+        self.event(id, order.status, Some((lots, trade, fee)));
+        self.carry();
+    }
+
+    fn event(&mut self, id: u64, status: &str, fill: Option<(i64, u64, (&str, &str))>) {
+        let message = self.event_message(id, status, fill);
+        if self.user_data {
+            self.user_frame(&message);
+        }
+    }
+
+    /// A user data message on the connection where this product has it.
+    pub fn user_frame(&mut self, message: &Value) {
+        let mut bytes = serde_json::to_vec(message).unwrap();
+        let connection = match self.product {
+            Product::BinanceSpot => GatewayConnection::Orders,
+            Product::BinanceUsdm => GatewayConnection::UserData,
+        };
+        self.gateway.on_frame(connection, &mut bytes, self.now);
+    }
+
+    pub fn event_message(&self, id: u64, status: &str, fill: Option<(i64, u64, (&str, &str))>) -> Value {
+        let order = &self.orders[&id];
+        let (lots, trade, fee) = fill.unwrap_or((0, 0, ("0", "")));
+        let execution = match status {
+            "FILLED" | "PARTIALLY_FILLED" => "TRADE",
+            other => other,
+        };
+        let none = Value::Null;
+        let body = json!({
+            "s": "BTCUSDT", "c": order.client, "C": "", "S": order.side, "o": "LIMIT", "f": "GTC", "q": order.quantity,
+            "p": order.price, "x": execution, "X": status, "i": id, "l": quantity(self.product, lots),
+            "z": quantity(self.product, order.filled), "L": order.price,
+            "n": fee.0, "N": if fee.1.is_empty() { none } else { json!(fee.1) },
+            "T": self.venue_ms(), "t": if trade == 0 { -1 } else { trade as i64 }, "m": true,
+        });
+        wrap(self.product, body, self.venue_ms())
+    }
+
+    fn row(&self, id: u64, cancel: bool) -> Value {
+        let order = &self.orders[&id];
+        let mut row = json!({
+            "symbol": "BTCUSDT", "orderId": id, "clientOrderId": order.client, "price": order.price,
+            "origQty": order.quantity, "executedQty": quantity(self.product, order.filled), "status": order.status,
+            "side": order.side, "type": "LIMIT", "timeInForce": "GTC", "updateTime": self.venue_ms(),
+        });
+        if cancel && self.product == Product::BinanceSpot {
+            row["origClientOrderId"] = json!(order.client);
+            row["clientOrderId"] = json!("someCancelRequest");
+        }
+        row
+    }
+
+    pub fn place_order(&mut self, counter: u32, side: Side) -> OrderId {
+        let order = OrderId::new(EPOCH, counter);
+        let mut intent = place(self.product, order, side);
+        intent.decided = self.now;
+        intent.deadline = self.now + Nanos::from_millis(50);
+        self.gateway.on_intent(&intent, self.now);
+        self.carry();
+        order
+    }
+
+    pub fn cancel_order(&mut self, order: OrderId) {
+        let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
+        self.gateway.on_intent(&intent, self.now);
+        self.carry();
+    }
+
+    pub fn drop_connection(&mut self, connection: GatewayConnection) {
+        self.gateway.on_close(connection, self.now);
+        self.carry();
+    }
+
+    /// Kinds of the events about one order, in order.
+    pub fn kinds(&self, order: OrderId) -> Vec<ExecutionKind> {
+        self.events.iter().filter(|event| event.order == order).map(|event| event.kind).collect()
+    }
+
+    pub fn has(&self, kind: ExecutionKind) -> bool {
+        self.events.iter().any(|event| event.kind == kind)
+    }
+
+    pub fn methods(&self) -> Vec<&str> {
+        self.requests.iter().map(|(_, method, _)| method.as_str()).collect()
+    }
+
+    pub fn count(&self, method: &str) -> usize {
+        self.requests.iter().filter(|(_, name, _)| name == method).count()
+    }
+}
+
+fn is_live(status: &str) -> bool {
+    matches!(status, "NEW" | "PARTIALLY_FILLED")
+}
+
+pub fn quantity(product: Product, lots: i64) -> String {
+    let mut buffer = [0u8; spinbook_feed::number::TEXT_MAX];
+    instrument(product).quantity.format(lots, &mut buffer).to_owned()
+}
+
+pub fn wrap(product: Product, mut body: Value, venue_ms: i64) -> Value {
+    match product {
+        Product::BinanceSpot => {
+            body["e"] = json!("executionReport");
+            body["E"] = json!(venue_ms);
+            json!({"subscriptionId": 0, "event": body})
+        }
+        Product::BinanceUsdm => json!({"e": "ORDER_TRADE_UPDATE", "E": venue_ms, "T": venue_ms, "o": body}),
+    }
+}
+
+pub fn place(product: Product, order: OrderId, side: Side) -> Intent {
+    Intent {
+        order,
+        tick: Tick(some_tick(product)),
+        lots: Lots(some_lots(product)),
+        instrument: InstrumentId(0),
+        slot: SlotId(3),
+        kind: IntentKind::Place,
+        side,
+        time_in_force: TimeInForce::PostOnly,
+        ..Intent::default()
+    }
+}
+
+pub const PRODUCTS: [Product; 2] = [Product::BinanceSpot, Product::BinanceUsdm];

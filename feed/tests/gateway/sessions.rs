@@ -1,0 +1,168 @@
+//! COLD: the gateway's connections against a scripted venue, in virtual time: how they come up, fail, and come back.
+
+use crate::scripted_venue::{Desk, PRODUCTS, Verdict, ed25519, hmac, refuse, settings};
+use spinbook_engine::event::ExecutionKind;
+use spinbook_engine::types::{Nanos, Side};
+use spinbook_feed::gateway::GatewayConnection;
+use spinbook_feed::venue::binance::Product;
+
+use ExecutionKind as Kind;
+
+fn seconds(count: i64) -> Nanos {
+    Nanos::from_seconds(count)
+}
+
+#[test]
+fn an_hmac_session_on_spot_comes_up_step_by_step() {
+    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    desk.start();
+    assert_eq!(desk.connects.len(), 1);
+    assert_eq!(desk.connects[0].2, "/ws-api/v3");
+    assert_eq!(desk.methods(), ["time", "time", "time", "userDataStream.subscribe.signature", "openOrders.status"]);
+    assert!(desk.requests[4].2["params"]["signature"].is_string());
+    assert_eq!(desk.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::GatewayReady]);
+}
+
+#[test]
+fn an_ed25519_session_on_spot_logs_on_once_and_signs_nothing_more() {
+    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    desk.start();
+    assert_eq!(
+        desk.methods(),
+        ["time", "time", "time", "session.logon", "userDataStream.subscribe", "openOrders.status"]
+    );
+    desk.place_order(1, Side::Bid);
+    let (_, _, order) = desk.requests.last().unwrap();
+    assert!(order["params"].get("signature").is_none() && order["params"].get("apiKey").is_none());
+    assert!(order["params"]["timestamp"].is_i64());
+}
+
+#[test]
+fn a_futures_session_opens_user_data_with_its_key() {
+    for credentials in [hmac(), ed25519()] {
+        let mut desk = Desk::new(Product::BinanceUsdm, credentials, settings(Product::BinanceUsdm));
+        desk.start();
+        assert_eq!(desk.methods(), ["time", "time", "time", "userDataStream.start", "openOrders.status"]);
+        let targets: Vec<_> = desk.connects.iter().map(|(_, _, target)| target.as_str()).collect();
+        assert_eq!(targets, ["/ws-fapi/v1", "/private/ws/pqia91ma19a5s61cv6a81va65sdf19v8a65a1"]);
+        assert!(desk.gateway.is_ready());
+    }
+}
+
+#[test]
+fn a_refused_log_on_halts_with_advice_and_is_not_repeated() {
+    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    desk.rule = Box::new(|method, _| match method {
+        "session.logon" => Verdict::Refuse {
+            status: 401,
+            code: -2015,
+            message: "Invalid API-key, IP, or permissions for action.",
+            retry_after_ms: None,
+        },
+        _ => Verdict::Answer,
+    });
+    desk.start();
+    desk.pass(seconds(600));
+    assert_eq!(desk.count("session.logon"), 1);
+    assert_eq!(desk.connects.len(), 1);
+    let message = desk.gateway.halt_message().unwrap();
+    assert!(message.contains("-2015") && message.contains("permission"), "{message}");
+    assert_eq!(desk.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::Halt]);
+    desk.gateway.cancel_all(desk.now);
+    assert!(desk.gateway.is_quiet());
+}
+
+#[test]
+fn a_clock_far_off_refuses_to_start() {
+    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    desk.offset_ms = -7_000;
+    desk.start();
+    desk.pass(seconds(60));
+    let message = desk.gateway.halt_message().unwrap();
+    assert!(message.contains("7000 ms ahead of") && message.contains("NTP"), "{message}");
+    assert!(!desk.gateway.is_ready());
+}
+
+#[test]
+fn a_silent_connection_is_replaced() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        desk.rule = Box::new(|_, _| Verdict::LoseRequest);
+        desk.pass(seconds(15));
+        assert!(desk.has(Kind::GatewayDown));
+        assert!(desk.closes >= 1);
+        desk.rule = Box::new(|_, _| Verdict::Answer);
+        desk.pass(seconds(60));
+        assert!(desk.gateway.is_ready());
+    }
+}
+
+#[test]
+fn reconnects_back_off_and_stay_within_the_venues_connection_budget() {
+    let mut desk = Desk::ready(Product::BinanceSpot);
+    desk.reachable = false;
+    desk.drop_connection(GatewayConnection::Orders);
+    desk.pass(seconds(300));
+    assert!((8..60).contains(&desk.connects.len()), "{} attempts in 5 minutes", desk.connects.len());
+}
+
+#[test]
+fn a_lost_user_data_connection_pulls_readiness_and_comes_back() {
+    let mut desk = Desk::ready(Product::BinanceUsdm);
+    let order = desk.place_order(1, Side::Bid);
+    desk.drop_connection(GatewayConnection::UserData);
+    assert!(desk.has(Kind::GatewayDown) && !desk.gateway.is_ready());
+    desk.pass(seconds(3));
+    assert!(desk.gateway.is_ready());
+    assert_eq!(*desk.kinds(order).last().unwrap(), Kind::Canceled, "swept before quoting resumes");
+    desk.user_frame(&serde_json::json!({"e": "listenKeyExpired", "E": 1, "listenKey": "x"}));
+    desk.carry();
+    assert!(!desk.gateway.is_ready());
+    desk.pass(seconds(3));
+    assert!(desk.gateway.is_ready());
+}
+
+#[test]
+fn a_refused_key_of_user_data_is_replaced() {
+    let mut choices = settings(Product::BinanceUsdm);
+    choices.user_data_keep_interval = seconds(30);
+    let mut desk = Desk::new(Product::BinanceUsdm, hmac(), choices);
+    desk.start();
+    desk.pass(seconds(45));
+    assert_eq!(desk.count("userDataStream.ping"), 1);
+    assert_eq!(desk.count("userDataStream.start"), 1);
+    desk.rule = Box::new(|method, _| match method {
+        "userDataStream.ping" => refuse(400, -1125),
+        _ => Verdict::Answer,
+    });
+    desk.pass(seconds(30));
+    assert_eq!(desk.count("userDataStream.start"), 2);
+    assert!(desk.has(Kind::GatewayDown) && desk.gateway.is_ready());
+}
+
+#[test]
+fn a_timestamp_refused_at_log_on_only_repeats_the_step() {
+    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    let mut first = true;
+    desk.rule = Box::new(move |method, _| match method {
+        "session.logon" if std::mem::take(&mut first) => refuse(400, -1021),
+        _ => Verdict::Answer,
+    });
+    desk.start();
+    desk.pass(seconds(2));
+    assert_eq!((desk.count("session.logon"), desk.count("time")), (2, 6));
+    assert!(desk.gateway.is_ready());
+}
+
+#[test]
+fn a_timestamp_that_is_always_refused_needs_a_human() {
+    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    desk.rule = Box::new(|method, _| match method {
+        "userDataStream.subscribe.signature" => refuse(400, -1021),
+        _ => Verdict::Answer,
+    });
+    desk.start();
+    desk.pass(seconds(60));
+    assert!(desk.gateway.halt_message().unwrap().contains("timestamps"));
+    assert!(desk.count("userDataStream.subscribe.signature") < 50, "and the venue is not flooded");
+}

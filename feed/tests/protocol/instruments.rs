@@ -1,0 +1,81 @@
+//! COLD: Binance's instrument lists, as documented and as broken.
+
+use spinbook_engine::types::{Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_feed::error::InstrumentError;
+use spinbook_feed::number::Scale;
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::instruments::{find_instruments, parse_instruments, parse_rate_limits};
+use spinbook_feed::venue::instrument::InstrumentStatus;
+
+const SPOT: &[u8] = include_bytes!("../fixtures/binance/exchange_info_spot.json");
+const USDM: &[u8] = include_bytes!("../fixtures/binance/exchange_info_usdm.json");
+
+#[test]
+fn spot_counts_in_balance_units_and_orders_in_steps() {
+    let [btc, pepe] = find_instruments(Product::BinanceSpot, SPOT, &["BTCUSDT", "PEPEUSDT"]).unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!((btc.id.0, pepe.id.0), (0, 1));
+    assert_eq!(btc.price, Scale::new(8, 1_000_000).unwrap());
+    assert_eq!(btc.quantity, Scale::new(8, 1).unwrap());
+    assert_eq!((btc.tick_order_step, btc.lots_order_step), (1, 1_000));
+    assert_eq!((btc.lots_order_min, btc.lots_order_max), (Lots(1_000), Lots(900_000_000_000)));
+    assert_eq!((btc.tick_order_min, btc.tick_order_max), (Tick(1), Tick(100_000_000)));
+    assert_eq!(btc.notional_min, QuoteAtoms(5 * QUOTE_ATOMS_PER_UNIT));
+    // 0.01 x 0.00000001 = 10^-10 of the quote asset.
+    assert_eq!(btc.atoms_per_tick_lot, 100_000_000);
+    assert_eq!((btc.base_asset.as_str(), btc.quote_asset.as_str()), ("BTC", "USDT"));
+    assert_eq!(btc.status, InstrumentStatus::Trading);
+    // MIN_NOTIONAL instead of NOTIONAL, zero minimum price (off), large notional, cancel-only.
+    assert_eq!(pepe.price, Scale::new(8, 1).unwrap());
+    assert_eq!(pepe.lots_order_step, 100_000_000);
+    assert_eq!(pepe.tick_order_min, Tick(0));
+    assert_eq!(pepe.notional_min, QuoteAtoms(10 * QUOTE_ATOMS_PER_UNIT + QUOTE_ATOMS_PER_UNIT / 2));
+    assert_eq!(pepe.status, InstrumentStatus::CancelOnly);
+}
+
+#[test]
+fn usdm_takes_its_increments_from_the_filters() {
+    let btc = find_instruments(Product::BinanceUsdm, USDM, &["BTCUSDT"]).unwrap()[0];
+    assert_eq!(btc.price, Scale::new(2, 10).unwrap(), "0.10 a tick, two decimals printed");
+    assert_eq!(btc.quantity, Scale::new(3, 1).unwrap());
+    assert_eq!(btc.lots_order_step, 1);
+    assert_eq!(btc.notional_min, QuoteAtoms(100 * QUOTE_ATOMS_PER_UNIT));
+    assert_eq!(btc.price.parse(b"63947.40"), Ok(639_474));
+    // Bounds that lie between two ticks are narrowed to whole ones.
+    assert_eq!(btc.tick_order_min, Tick(5_568));
+}
+
+#[test]
+fn rate_limits_are_read() {
+    let limits = parse_rate_limits(USDM).unwrap();
+    let shown: Vec<(&str, u64, u64)> =
+        limits.iter().map(|limit| (limit.kind.as_str(), limit.window_seconds, limit.limit)).collect();
+    assert_eq!(shown, [("REQUEST_WEIGHT", 60, 2400), ("ORDERS", 60, 1200), ("ORDERS", 10, 300)]);
+}
+
+#[test]
+fn unusable_rules_are_named() {
+    let unknown = find_instruments(Product::BinanceSpot, SPOT, &["BTCUSDX"]).unwrap_err();
+    assert_eq!(unknown.to_string(), "symbol BTCUSDX is not listed; did you mean BTCUSDT?");
+    let lower = find_instruments(Product::BinanceSpot, SPOT, &["btcusdt"]).unwrap_err();
+    assert_eq!(lower.to_string(), "symbol btcusdt is not listed; did you mean BTCUSDT?");
+    let error = find_instruments(Product::BinanceUsdm, USDM, &["NOTICKUSDT"]).unwrap_err();
+    assert!(matches!(error, InstrumentError::Field { field: "tickSize", .. }), "{error}");
+    let error = find_instruments(Product::BinanceUsdm, USDM, &["BADSTEPUSDT"]).unwrap_err();
+    assert!(matches!(error, InstrumentError::Field { field: "stepSize", .. }), "{error}");
+    assert!(matches!(find_instruments(Product::BinanceSpot, b"<html>", &["X"]), Err(InstrumentError::List(_))));
+    // The rest of the list is usable all the same.
+    assert_eq!(parse_instruments(Product::BinanceUsdm, USDM).unwrap().len(), 1);
+}
+
+#[test]
+fn a_finer_price_than_the_increment_refines_the_instrument() {
+    let btc = find_instruments(Product::BinanceUsdm, USDM, &["BTCUSDT"]).unwrap()[0];
+    let finer = btc.refined(-3, -4).unwrap();
+    assert_eq!((finer.price, finer.quantity), (Scale::new(3, 1).unwrap(), Scale::new(4, 1).unwrap()));
+    assert_eq!((finer.tick_order_step, finer.lots_order_step), (100, 10));
+    assert_eq!(finer.price.decimal(finer.tick_order_step), btc.price.decimal(btc.tick_order_step));
+    assert_eq!(finer.lots_order_min, Lots(10 * btc.lots_order_min.0));
+    assert_eq!(btc.refined(0, 0), Some(btc), "coarser numbers change nothing");
+}

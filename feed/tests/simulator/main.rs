@@ -1,0 +1,10 @@
+//! COLD: the simulated exchange: its market, its matching, its protocol and its faults, through the venue's own messages.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod faults;
+mod gateway;
+mod lab;
+mod market;
+mod matching;
+mod protocol;
+mod verified;

@@ -1,0 +1,95 @@
+//! COLD: the exchange's markets through the production decoders and books.
+
+use crate::lab::{SPOT_FILES, START, USDM_FILES};
+use spinbook_engine::types::Nanos;
+use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments};
+use spinbook_feed::history::verify::verify;
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::simulator::Speed;
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::binance::simulator::{SimSettings, binance};
+use std::path::PathBuf;
+
+/// A synthetic market written down as a recording.
+fn written(product: Product, seed: u64, seconds: i64) -> Vec<u8> {
+    let mut market = Synthetic::bitcoin(product, seed, START).expect("a market");
+    let mut text = Vec::new();
+    loop {
+        let frame = market.next_frame().expect("no end").expect("a frame");
+        if frame.at - START > Nanos::from_seconds(seconds) {
+            return text;
+        }
+        text.extend_from_slice(format!("{} ", frame.at.0).as_bytes());
+        text.extend_from_slice(&frame.bytes);
+        text.push(b'\n');
+    }
+}
+
+#[test]
+fn a_synthetic_market_verifies_as_a_recording_does() {
+    for product in Product::ALL {
+        for seed in 1..=4u64 {
+            let text = written(product, seed, 120);
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("synthetic");
+            std::fs::write(&file, &text).expect("a file");
+            let outcome = verify(&[file], Some(product), &mut |_| {});
+            let report = &outcome.report;
+            let symbol = &report.symbols["BTCUSDT"];
+            println!(
+                "{} seed {seed}: {} lines, {} depth, {} levels, bbo {}/{}, fallback {}",
+                product.name(),
+                report.lines,
+                symbol.depth,
+                symbol.levels,
+                symbol.bbo_matched,
+                symbol.bbo_checked,
+                report.fallback
+            );
+            assert_eq!(outcome.problem, None, "seed {seed}");
+            assert_eq!(
+                (symbol.state, symbol.gaps, symbol.crossed, report.bad_frames),
+                ("live", 0, 0, 0),
+                "seed {seed}"
+            );
+            assert!(symbol.bbo_checked > 30, "seed {seed}: {}", symbol.bbo_checked);
+            assert_eq!(symbol.bbo_checked, symbol.bbo_matched, "seed {seed}");
+            assert!(report.scanned >= symbol.depth, "seed {seed}: the schema scanner knows every depth frame");
+        }
+    }
+}
+
+#[test]
+fn whole_recordings_play_through_the_exchange() {
+    let root = std::env::var("SPINBOOK_DATA")
+        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
+        let files: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
+        if !files.iter().all(|file| file.exists()) {
+            println!("skipped: no recorded data");
+            return;
+        }
+        let (found, instruments) = recorded_instruments(&files, None).expect("a product line");
+        assert_eq!(found, product);
+        let mut settings = SimSettings::for_instruments(product, &instruments);
+        settings.speed = Speed::Max;
+        let mut exchange = binance(settings, Box::new(RecordedMarket::new(&files)), START).expect("an exchange");
+        let id = ConnectionId(1);
+        exchange.on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START).expect("accepted");
+        let (mut bytes, mut turns) = (0, 0);
+        while !exchange.is_market_over() {
+            turns += 1;
+            exchange.on_timer(START + Nanos(turns));
+            while let Some(output) = exchange.poll_output() {
+                if let ExchangeOutput::Text { text, .. } = output {
+                    bytes += text.len();
+                }
+            }
+        }
+        let counters = exchange.counters();
+        println!("{}: {} frames played, {bytes} bytes relayed", product.name(), counters.frames_played);
+        assert_eq!((exchange.bad_frames(), exchange.market_error()), (0, None));
+        assert!(counters.frames_played > 70_000);
+    }
+}

@@ -1,0 +1,190 @@
+//! COLD: the hot loop itself, on real sockets: between a frame in hand and its order on the ring it reads a clock twice.
+
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
+use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::ring;
+use spinbook_engine::types::{Lots, Nanos};
+use spinbook_feed::net::clock::{self, Clock, CycleScale};
+use spinbook_feed::net::connection::ConnectionLimits;
+use spinbook_feed::net::fetch::Fetcher;
+use spinbook_feed::net::hot_shared::HotShared;
+use spinbook_feed::net::link::Route;
+use spinbook_feed::net::market_line::MarketLine;
+use spinbook_feed::net::reactor::{Reactor, ReactorParts, ReactorSettings};
+use spinbook_feed::net::resolve::Endpoint;
+use spinbook_feed::net::server::{Server, ServerSettings};
+use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
+use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
+use spinbook_feed::session::{MarketSession, SessionSettings};
+use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
+use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance::instruments::find_instruments;
+use spinbook_feed::venue::instrument::Instrument;
+
+use crate::setup;
+
+const PRODUCT: Product = Product::BinanceUsdm;
+/// Nothing here is given up because the machine is busy with something else.
+const PATIENCE: Nanos = Nanos::from_seconds(120);
+/// Turns with one frame that caused orders.
+const TURNS: usize = 8;
+
+thread_local! {
+    /// Frames of this turn, and the clock reads of this thread when the last of them was in hand.
+    static IN_HAND: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// The loop asks for its allocations right before a frame is in hand.
+fn frame_is_in_hand() -> u64 {
+    IN_HAND.set((IN_HAND.get().0 + 1, clock::reads()));
+    0
+}
+
+struct Urls(String);
+
+impl SnapshotUrls for Urls {
+    fn url(&self, job: SnapshotJob) -> String {
+        format!("{}/fapi/v1/depth?symbol=BTCUSDT&limit={}", self.0, job.levels)
+    }
+}
+
+fn instrument(now: Nanos) -> Instrument {
+    let request = HttpRequest { method: "GET", target: "/fapi/v1/exchangeInfo", headers: &[], body: b"" };
+    let reply = setup::exchange_at(PRODUCT, 7, FaultPlan::default(), now).on_http(&request, now);
+    find_instruments(PRODUCT, &reply.body, &["BTCUSDT"]).unwrap().remove(0)
+}
+
+fn market_line(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos) -> MarketLine {
+    let endpoint = Endpoint { host: "localhost".to_owned(), port: address.port(), prefix: String::new() };
+    let limits = ConnectionLimits {
+        open_within: PATIENCE,
+        ping_after: PATIENCE,
+        silent_max: PATIENCE,
+        ..ConnectionLimits::PUBLIC
+    };
+    let route = Route { endpoint, address, tls: trust.client_config().unwrap(), limits };
+    let settings = SessionSettings {
+        symbol_silence_max: PATIENCE,
+        connection_silence_max: PATIENCE,
+        answer_wait_max: PATIENCE,
+        ..SessionSettings::of(PRODUCT)
+    };
+    let session = MarketSession::new(PRODUCT, &[instrument], settings).unwrap();
+    let mut line = MarketLine::new(session, route, 0, |_, error| panic!("{error}"));
+    line.start(now);
+    line
+}
+
+/// The venue's answer to an intent, at once.
+fn answer(intent: &Intent, now: Nanos) -> ExecutionEvent {
+    ExecutionEvent {
+        order: intent.order,
+        time: now,
+        tick: intent.tick,
+        instrument: intent.instrument,
+        slot: intent.slot,
+        side: intent.side,
+        kind: match intent.kind {
+            IntentKind::Cancel => ExecutionKind::Canceled,
+            _ => ExecutionKind::Accepted,
+        },
+        ..ExecutionEvent::default()
+    }
+}
+
+fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
+    let clock = Clock::start();
+    let instrument = instrument(clock.now());
+    let (engine, mut orders, mut cancels) = setup::engine(PRODUCT, &instrument, Lots::ZERO);
+    let (mut told, executions) = ring::channel::<ExecutionEvent>(1024);
+    let ready = ExecutionEvent { kind: ExecutionKind::GatewayReady, ..ExecutionEvent::default() };
+    told.push(ready).unwrap();
+    let parts = ReactorParts {
+        engine,
+        lines: vec![market_line(address, trust, instrument, clock.now())],
+        executions,
+        snapshots: mailbox,
+        clock,
+        scale: CycleScale::from_span(1, 1),
+        shared: Arc::new(HotShared::default()),
+    };
+    let settings = ReactorSettings {
+        spin: false,
+        frames_per_turn_max: 64,
+        stall_min: PATIENCE,
+        // Never warm: the probe is called once a frame and nowhere else.
+        warm_frames: u64::MAX,
+        warm_after: Nanos::ZERO,
+        allocations: frame_is_in_hand,
+    };
+    let mut reactor = Reactor::new(parts, settings).unwrap();
+    let (began, mut seen, mut trades) = (Instant::now(), 0, false);
+    while seen < TURNS {
+        assert!(began.elapsed() < Duration::from_secs(180), "{seen} frames alone in their turn caused orders");
+        IN_HAND.set((0, 0));
+        let before = clock::reads();
+        reactor.turn().unwrap();
+        let after = clock::reads();
+        let now = clock.now();
+        let mut intents = 0;
+        while let Some(intent) = cancels.pop().or_else(|| orders.pop()) {
+            intents += 1;
+            told.push(answer(&intent, now)).unwrap();
+        }
+        // Before the first order connections open and subscribe, and each message that is sent is stamped, too.
+        if !trades {
+            trades = intents > 0;
+            continue;
+        }
+        let (frames, in_hand) = IN_HAND.get();
+        // A turn reads at its start and its end; one with readable sockets twice more, for all of their frames.
+        assert!(after - before <= 4 + 2 * frames, "{} reads for {frames} frames", after - before);
+        if frames == 1 {
+            // Frame in hand, order on the ring, and the turn's end.
+            let behind = after - in_hand;
+            assert!(behind <= 3, "{behind} reads behind the frame");
+            seen += usize::from(intents > 0);
+        }
+    }
+    println!("{seen} turns in which one frame caused orders, each with at most two reads between them");
+}
+
+#[test]
+fn from_a_frame_in_hand_to_its_order_a_clock_is_read_twice() {
+    if clock::reads() == 0 {
+        let _ = clock::cycles();
+        assert_eq!(clock::reads(), 1, "reads are counted in this build");
+    }
+    let identity = LoopbackIdentity::generate().unwrap();
+    let trust = Trust::from_pem(identity.ca_pem.as_bytes()).unwrap();
+    let (stop, (tell, told)) = (AtomicBool::new(false), mpsc::channel());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let clock = Clock::start();
+            let exchange = setup::exchange_at(PRODUCT, 7, FaultPlan::default(), clock.now());
+            let settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
+            let mut server = Server::bind(settings, identity.server_config.clone(), exchange).unwrap();
+            tell.send(server.address()).unwrap();
+            server.run(&clock, &stop).unwrap();
+        });
+        let address = told.recv().unwrap();
+        let fetcher = Fetcher::new(&trust, Duration::from_secs(120));
+        let urls = Urls(format!("https://localhost:{}", address.port()));
+        let (mailbox, worker) = snapshots::new(4, fetcher, urls, |error| panic!("{error}"));
+        let stop = &stop;
+        scope.spawn(move || worker.run(stop));
+        // A failure must end the other threads, or the scope would wait for them for ever.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drive(address, &trust, mailbox)));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = outcome {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}

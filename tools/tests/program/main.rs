@@ -1,0 +1,5 @@
+//! COLD: the built program, command by command: what it prints, how it ends, what it leaves behind.
+
+mod cli;
+mod tuning;
+mod verify;
