@@ -1,6 +1,8 @@
 //! HOT: what enters the engine: market events and execution events, fixed-size records.
 
-use crate::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueId};
+use crate::types::{
+    InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueCode, VenueId,
+};
 
 /// What a market event tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,10 +162,12 @@ pub struct ExecutionEvent {
     pub lots_cumulative: Lots,
     /// Fee taken in the base asset.
     pub fee_lots: Lots,
-    /// The venue's own error code, zero if none.
-    pub venue_code: i32,
+    /// The venue's own error code; empty if there is none.
+    pub venue_code: VenueCode,
     /// Whose order.
     pub instrument: InstrumentId,
+    /// The venue it came from, which an event of the gateway itself is about.
+    pub venue: VenueId,
     /// Which slot it was for, as the intent said.
     pub slot: SlotId,
     /// What happened.
@@ -181,4 +185,4 @@ pub struct ExecutionEvent {
     pub overtaken: bool,
 }
 
-const _: () = assert!(size_of::<ExecutionEvent>() == 96);
+const _: () = assert!(size_of::<ExecutionEvent>() == 144);

@@ -52,10 +52,12 @@ impl OrderId {
     }
 }
 
-/// The venue's name for one execution; each changes the position once.
+/// The venue's name for one execution; each changes the position once. Zero is "no execution".
+///
+/// 128 bits hold a number as well as a UUID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
-pub struct TradeId(pub u64);
+pub struct TradeId(pub u128);
 
 /// A quote slot of an instrument: bids are `0..QUOTE_LEVELS_MAX`, asks follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

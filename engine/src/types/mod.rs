@@ -6,6 +6,7 @@ mod level;
 mod money;
 mod number;
 mod time;
+mod venue_code;
 
 pub use identity::{InstrumentId, OrderId, Side, SlotId, TradeId, VenueId};
 pub use instrument::InstrumentSettings;
@@ -13,3 +14,4 @@ pub use level::Level;
 pub use money::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 pub use number::{Lots, Tick};
 pub use time::{Nanos, Stamp};
+pub use venue_code::{VENUE_CODE_BYTES_MAX, VenueCode};

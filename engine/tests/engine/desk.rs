@@ -12,7 +12,7 @@ use spinbook_engine::setup::{
 };
 use spinbook_engine::strategy::{Quote, Spread, Strategy};
 use spinbook_engine::types::{
-    InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueId,
+    InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueCode, VenueId,
 };
 
 pub const VENUE: VenueId = VenueId(3);
@@ -159,7 +159,7 @@ pub struct Desk<S> {
     pub cancels: Consumer<Intent>,
     pub now: Nanos,
     pub sequence: u64,
-    pub trade: u64,
+    pub trade: u128,
 }
 
 impl<S: Strategy> Desk<S> {
@@ -262,7 +262,10 @@ impl<S: Strategy> Desk<S> {
     }
 
     pub fn reject(&mut self, intent: &Intent) {
-        self.tell(&ExecutionEvent { venue_code: -2010, ..about(intent, ExecutionKind::Rejected) });
+        self.tell(&ExecutionEvent {
+            venue_code: VenueCode::from_number(-2010),
+            ..about(intent, ExecutionKind::Rejected)
+        });
     }
 
     pub fn reject_locally(&mut self, intent: &Intent, local: LocalReject) {

@@ -7,7 +7,7 @@ use spinbook_engine::intent::{Intent, Reason};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side};
+use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_engine::working::OrderStatus;
 
 /// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
@@ -90,7 +90,10 @@ fn a_post_only_cross_is_an_ordinary_end_and_waits_a_little() {
     for _ in 0..40 {
         let places = desk.places();
         for place in &places {
-            desk.tell(&ExecutionEvent { venue_code: -5022, ..about(place, ExecutionKind::Expired) });
+            desk.tell(&ExecutionEvent {
+                venue_code: VenueCode::from_number(-5022),
+                ..about(place, ExecutionKind::Expired)
+            });
         }
         assert!(desk.places().is_empty());
         desk.now = desk.now + ms(99);
@@ -110,7 +113,7 @@ fn a_reject_because_the_market_overtook_the_price_is_no_storm() {
     for _ in 0..10 {
         for place in desk.places() {
             let event = about(&place, ExecutionKind::Rejected);
-            desk.tell(&ExecutionEvent { venue_code: -2010, overtaken: true, ..event });
+            desk.tell(&ExecutionEvent { venue_code: VenueCode::from_number(-2010), overtaken: true, ..event });
         }
         desk.wait(ms(100));
     }

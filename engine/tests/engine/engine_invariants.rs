@@ -47,7 +47,7 @@ struct World {
     in_flight: [Option<Nanos>; SLOTS],
     sent: Vec<Nanos>,
     mid: i64,
-    trade: u64,
+    trade: u128,
     position: i64,
     cash: i128,
     ready: bool,
@@ -375,7 +375,7 @@ impl World {
         let position = self.desk.engine.position(FIRST);
         assert_eq!((position.lots().0, position.cash().0), (self.position, self.cash), "I6");
         assert!(self.orders.iter().all(|truth| !truth.alive));
-        assert_eq!(self.desk.count(Counter::Fills), self.trade, "I3: every execution once");
+        assert_eq!(u128::from(self.desk.count(Counter::Fills)), self.trade, "I3: every execution once");
     }
 
     /// As a gateway does after asking the venue: the end of the order, whatever it was.

@@ -18,7 +18,7 @@ fn order(order: OrderId, side: Side, slot: u8) -> WorkingOrder {
     WorkingOrder { order, side, slot: SlotId(slot), tick: Tick(100), lots: Lots(LOTS), ..WorkingOrder::EMPTY }
 }
 
-fn event(kind: ExecutionKind, trade: u64, lots: i64, cumulative: i64) -> ExecutionEvent {
+fn event(kind: ExecutionKind, trade: u128, lots: i64, cumulative: i64) -> ExecutionEvent {
     ExecutionEvent {
         order: ORDER,
         trade: TradeId(trade),
@@ -29,7 +29,7 @@ fn event(kind: ExecutionKind, trade: u64, lots: i64, cumulative: i64) -> Executi
     }
 }
 
-fn fill(trade: u64, lots: i64, cumulative: i64) -> ExecutionEvent {
+fn fill(trade: u128, lots: i64, cumulative: i64) -> ExecutionEvent {
     event(ExecutionKind::Filled, trade, lots, cumulative)
 }
 

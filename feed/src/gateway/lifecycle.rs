@@ -4,7 +4,7 @@
 //! or a closed window only delays a step.
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
-use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
+use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
 use super::link::LinkState;
 use super::orders::CancelState;
@@ -194,7 +194,12 @@ impl Gateway {
 
     /// An event of the gateway itself.
     pub(super) fn tell(&mut self, kind: ExecutionKind, venue_code: i32, time: Nanos) {
-        self.events.push_back(ExecutionEvent { kind, venue_code, time, ..ExecutionEvent::default() });
+        self.events.push_back(ExecutionEvent {
+            kind,
+            venue_code: VenueCode::from_number(venue_code.into()),
+            time,
+            ..ExecutionEvent::default()
+        });
     }
 
     pub(super) fn halt_with(&mut self, venue_code: i32, message: String, now: Nanos) {

@@ -457,7 +457,9 @@ impl Gateway {
     /// The next thing to carry out; call until `None` after every other call.
     pub fn poll_output(&mut self) -> Option<GatewayOutput<'_>> {
         if let Some(event) = self.events.pop_front() {
-            return Some(GatewayOutput::Execution(event));
+            // A gateway serves one venue: each of its events leaves with the venue's name.
+            let venue = self.settings.product.venue_id();
+            return Some(GatewayOutput::Execution(ExecutionEvent { venue, ..event }));
         }
         match self.queue.pop_front()? {
             Queued::Connect { connection, target } => Some(GatewayOutput::Connect { connection, target }),

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::Intent;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueCode};
 
 use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
@@ -170,17 +170,17 @@ pub struct TableCounters {
 
 #[derive(Default)]
 struct SeenTrades {
-    known: HashSet<u64>,
-    order: VecDeque<u64>,
+    known: HashSet<TradeId>,
+    order: VecDeque<TradeId>,
 }
 
 impl SeenTrades {
     /// True the first time.
     fn insert(&mut self, trade: TradeId) -> bool {
-        if !self.known.insert(trade.0) {
+        if !self.known.insert(trade) {
             return false;
         }
-        self.order.push_back(trade.0);
+        self.order.push_back(trade);
         if self.order.len() > TRADES_KEPT
             && let Some(oldest) = self.order.pop_front()
         {
@@ -343,7 +343,10 @@ impl OrderTable {
         }
         tracked.phase = Phase::Done(End::Rejected);
         tracked.cancel = CancelState::None;
-        events.push_back(ExecutionEvent { venue_code: code, ..tracked.event(ExecutionKind::Rejected, time) });
+        events.push_back(ExecutionEvent {
+            venue_code: VenueCode::from_number(code.into()),
+            ..tracked.event(ExecutionKind::Rejected, time)
+        });
         self.retire(order);
     }
 

@@ -1,7 +1,7 @@
 //! COLD: what comes back: replies by request, order events, and the reactions to refusals.
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
-use spinbook_engine::types::{Nanos, OrderId};
+use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
 use super::lifecycle::Step;
 use super::order_id::Origin;
@@ -317,7 +317,7 @@ impl Gateway {
                         tick: tracked.tick,
                         lots: tracked.lots,
                         lots_cumulative: tracked.lots_filled,
-                        venue_code: refusal.code,
+                        venue_code: VenueCode::from_number(refusal.code.into()),
                         time: now,
                         ..ExecutionEvent::default()
                     };

@@ -2,7 +2,7 @@
 
 use crate::scripted_venue::{self, Desk, EPOCH, PRODUCTS, Verdict, hmac, place, refuse, settings, some_lots};
 use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
-use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side};
+use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_feed::gateway::{GatewayConnection, GatewayMode};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
@@ -271,7 +271,7 @@ fn a_refused_timestamp_measures_the_clock_again() {
         });
         let order = desk.place_order(1, Side::Bid);
         assert_eq!(desk.kinds(order), [Kind::Rejected]);
-        assert_eq!(desk.events.last().unwrap().venue_code, -1021);
+        assert_eq!(desk.events.last().unwrap().venue_code, VenueCode::from_number(-1021));
         desk.pass(seconds(1));
         assert_eq!(desk.gateway.clock_offset().0.millis(), 3_000);
         desk.place_order(2, Side::Bid);

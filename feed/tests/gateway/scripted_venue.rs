@@ -196,6 +196,7 @@ impl Desk {
             let act = match self.gateway.poll_output() {
                 None => return,
                 Some(GatewayOutput::Execution(event)) => {
+                    assert_eq!(event.venue, self.product.venue_id(), "every event names its venue");
                     self.events.push(event);
                     Act::None
                 }

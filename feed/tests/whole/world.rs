@@ -80,7 +80,7 @@ pub struct World {
     disturbed: Option<(u64, u64, Nanos)>,
     in_flight: BTreeMap<u8, u64>,
     ids_used: BTreeSet<u64>,
-    trades_seen: BTreeSet<u64>,
+    trades_seen: BTreeSet<u128>,
     start_lots: Lots,
     outcome: Outcome,
 }

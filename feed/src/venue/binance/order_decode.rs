@@ -180,7 +180,7 @@ pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Opti
     };
     let lots = Lots(number(&instrument.quantity, row, "qty")?);
     let fill = Fill {
-        trade: TradeId(whole(row, "id")?),
+        trade: TradeId(whole(row, "id")?.into()),
         tick: Tick(number(&instrument.price, row, "price")?),
         lots,
         fee: fee(instrument, row.get("commissionAsset"), row.get("commission"), "commission")?,
@@ -275,7 +275,7 @@ fn fill_of(instrument: &Instrument, event: &Object, execution: Execution) -> Dec
         return if execution == Execution::Trade { Err(OrderDecodeError::Field("l")) } else { Ok(None) };
     }
     Ok(Some(Fill {
-        trade: TradeId(trade),
+        trade: TradeId(trade.into()),
         tick: Tick(number(&instrument.price, event, "L")?),
         lots,
         fee: fee(instrument, event.get("N"), event.get("n"), "n")?,
@@ -313,7 +313,7 @@ fn fill_notice(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessa
         instrument: instrument.id,
         order: CLIENT_IDS.read(text(event, "c")?),
         venue_order: venue_order(event, "i")?,
-        trade: TradeId(whole(event, "t")?),
+        trade: TradeId(whole(event, "t")?.into()),
     }))
 }
 
