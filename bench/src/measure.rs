@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
-use spinbook_feed::net::memory::use_huge_pages;
+use spinbook_feed::net::host::memory::use_huge_pages;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;

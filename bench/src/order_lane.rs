@@ -8,7 +8,7 @@ use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
-use spinbook_feed::net::kernel::KernelSchedule;
+use spinbook_feed::net::connection::handover::KernelSchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;

@@ -6,7 +6,7 @@ use core::ops::Range;
 use spinbook_engine::book::Book;
 use spinbook_engine::setup::{BookSettings, book};
 use spinbook_engine::types::{Level, Stamp, Tick};
-use spinbook_feed::net::memory::{HUGE_PAGE_BYTES, HugePages, use_huge_pages};
+use spinbook_feed::net::host::memory::{HUGE_PAGE_BYTES, HugePages, use_huge_pages};
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 
 use crate::contest::{Cut, Time, Work, by_turns};

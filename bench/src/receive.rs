@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use aws_lc_rs::aead::Aad;
 use rustls::{ClientConnection, ServerConnection};
 use serde::Serialize;
-use spinbook_feed::net::kernel::KernelSchedule;
+use spinbook_feed::net::connection::handover::KernelSchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::websocket::{Message, MessageReader};
 use tungstenite::WebSocket;

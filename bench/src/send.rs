@@ -8,7 +8,7 @@ use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::crypto::hmac::{HmacStates, hex};
 use spinbook_feed::frame_buffer::FrameBuffer;
-use spinbook_feed::net::kernel::KernelSchedule;
+use spinbook_feed::net::connection::handover::KernelSchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};

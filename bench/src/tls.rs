@@ -12,7 +12,7 @@ use rustls::{
     CipherSuite, ClientConfig, ClientConnection, ConnectionTrafficSecrets, RootCertStore, ServerConfig,
     ServerConnection,
 };
-use spinbook_feed::net::kernel::{KernelSchedule, record_layer};
+use spinbook_feed::net::connection::handover::{KernelSchedule, record_layer};
 use spinbook_feed::record::RecordLayer;
 
 /// Both ends' configurations: TLS 1.3, AES-128-GCM, a certificate made for the occasion.

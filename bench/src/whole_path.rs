@@ -3,7 +3,7 @@
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{Nanos, OrderId, Stamp};
 use spinbook_feed::frame_buffer::FrameBuffer;
-use spinbook_feed::net::kernel::KernelSchedule;
+use spinbook_feed::net::connection::handover::KernelSchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::binance::order::BinanceOrders;

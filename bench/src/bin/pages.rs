@@ -7,7 +7,7 @@ use spinbook_bench::pages::{books, path};
 use spinbook_bench::percentiles::{Class, row};
 use spinbook_bench::threads;
 use spinbook_bench::workload::{CHAINS, Recording};
-use spinbook_feed::net::memory;
+use spinbook_feed::net::host::memory;
 
 /// Rounds of each contest.
 const ROUNDS: usize = 7;

@@ -10,9 +10,9 @@ use spinbook_engine::intent::{Intent, TimeInForce};
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
-use spinbook_feed::net::clock::{Clock, cycles};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
-use spinbook_feed::net::gateway_loop::Written;
+use spinbook_feed::net::host::clock::{Clock, cycles};
+use spinbook_feed::net::io::gateway_loop::Written;
 use spinbook_feed::venue::orders::{NewOrder, OrderSide, Request, RequestId};
 
 use super::Io;

@@ -12,9 +12,9 @@ use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAt
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
-use spinbook_feed::net::clock::{Clock as WallClock, cycles};
+use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
-use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
+use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
 use spinbook_feed::venue::binance::Product;
 
 use super::exchange::{Exchange, reply};

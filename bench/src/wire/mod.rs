@@ -24,7 +24,7 @@ pub mod table;
 
 use std::io;
 
-use spinbook_feed::net::gateway_loop::Written;
+use spinbook_feed::net::io::gateway_loop::Written;
 
 /// Who runs where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,15 +13,17 @@ use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
-use spinbook_feed::net::clock::{Clock, CycleScale};
 use spinbook_feed::net::connection::ConnectionLimits;
-use spinbook_feed::net::gateway_loop::{GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle, Written};
-use spinbook_feed::net::hot_shared::HotShared;
-use spinbook_feed::net::link::Route;
-use spinbook_feed::net::market_line::MarketLine;
-use spinbook_feed::net::reactor::{Reactor, ReactorParts, ReactorSettings};
-use spinbook_feed::net::resolve::Endpoint;
-use spinbook_feed::net::snapshots::SnapshotMailbox;
+use spinbook_feed::net::connection::connector::Route;
+use spinbook_feed::net::connection::resolve::Endpoint;
+use spinbook_feed::net::host::clock::{Clock, CycleScale};
+use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
+use spinbook_feed::net::hot::snapshots::SnapshotMailbox;
+use spinbook_feed::net::io::gateway_loop::{
+    GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle, Written,
+};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 
 use super::picked::{Decisions, Picked, QUANTITIES, Quantities};

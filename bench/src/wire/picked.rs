@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::strategy::{Quote, Quotes, Spread, Strategy, Targets, View};
 use spinbook_engine::types::{InstrumentId, Lots, Side};
-use spinbook_feed::net::clock::cycles;
+use spinbook_feed::net::host::clock::cycles;
 
 use super::script::Pick;
 use crate::workload::LineKind;

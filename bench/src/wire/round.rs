@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use spinbook_engine::types::Nanos;
-use spinbook_feed::net::clock::{Clock as WallClock, cycles};
-use spinbook_feed::net::fetch::Fetcher;
-use spinbook_feed::net::gateway_loop::Written;
-use spinbook_feed::net::server::{Server, ServerSettings};
-use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
-use spinbook_feed::net::threads;
-use spinbook_feed::net::tls::{LoopbackIdentity, Trust};
+use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
+use spinbook_feed::net::exchange::server::{Server, ServerSettings};
+use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
+use spinbook_feed::net::host::threads;
+use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
+use spinbook_feed::net::io::fetch::Fetcher;
+use spinbook_feed::net::io::gateway_loop::Written;
 use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse};
 
 use super::disturbance::{Disturbance, Watch, this_thread};

@@ -1,6 +1,6 @@
 //! COLD: the venue's other side: what a simulated exchange offers to whatever carries its bytes.
 //!
-//! Sans-IO: a driver (sockets in `net/server`, or a test in virtual time) brings requests and time, and
+//! Sans-IO: a driver (sockets in `net/exchange/server`, or a test in virtual time) brings requests and time, and
 //! carries away what [`ExchangeSide::poll_output`] gives.
 
 use spinbook_engine::types::Nanos;

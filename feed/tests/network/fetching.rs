@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use spinbook_engine::types::InstrumentId;
-use spinbook_feed::net::fetch::{FetchError, Fetcher, HttpCall};
-use spinbook_feed::net::snapshots::{self, SnapshotJob, SnapshotUrls};
-use spinbook_feed::net::tls::Trust;
+use spinbook_feed::net::connection::tls::Trust;
+use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotUrls};
+use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
 
 use super::peers::{PATIENCE_SPAN, Running, SilentPort};
 

@@ -10,9 +10,9 @@ use std::io::Write;
 
 use peers::{Client, RawPeer, Running, Script, SilentPort, frame, on_all, read_frame_behind, send, settings};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::net::clock::Clock;
+use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust, server_config};
 use spinbook_feed::net::connection::{Connection, ConnectionError, ConnectionState, Operation};
-use spinbook_feed::net::tls::{LoopbackIdentity, Trust, server_config};
+use spinbook_feed::net::host::clock::Clock;
 
 #[test]
 fn texts_come_back_whole_over_tls() {

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use spinbook_engine::types::Nanos;
-use spinbook_feed::net::server::{Server, ServerError, ServerSettings};
-use spinbook_feed::net::tls::LoopbackIdentity;
+use spinbook_feed::net::connection::tls::LoopbackIdentity;
+use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
 
 use super::peers::{Client, Echo, PATIENCE_SPAN, Running};
 

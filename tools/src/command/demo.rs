@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use rust_decimal::Decimal;
-use spinbook_feed::net::clock::Clock;
-use spinbook_feed::net::threads;
+use spinbook_feed::net::host::clock::Clock;
+use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
-use spinbook_feed::net::clock::Clock;
-use spinbook_feed::net::server::{Server, ServerError, ServerSettings};
-use spinbook_feed::net::threads;
-use spinbook_feed::net::tls::LoopbackIdentity;
+use spinbook_feed::net::connection::tls::LoopbackIdentity;
+use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
+use spinbook_feed::net::host::clock::Clock;
+use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::BinanceExchange;
 

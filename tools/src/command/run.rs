@@ -1,7 +1,7 @@
 //! COLD: `spinbook run`: paper, shadow or live, with a configuration.
 
-use spinbook_feed::net::resolve::Endpoint;
-use spinbook_feed::net::threads;
+use spinbook_feed::net::connection::resolve::Endpoint;
+use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::binance::Product;
 
 use crate::cli::{Mode, RunArgs};

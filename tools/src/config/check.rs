@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use rust_decimal::Decimal;
-use spinbook_feed::net::threads;
+use spinbook_feed::net::host::threads;
 
 use super::read::{Problems, Section};
 use super::tree::{Origin, Value};

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use spinbook_feed::net::threads;
+use spinbook_feed::net::host::threads;
 
 use crate::cli::DemoArgs;
 use crate::error::Failure;

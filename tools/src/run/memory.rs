@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use spinbook_engine::engine::Engine;
-use spinbook_feed::net::memory::{self, HugePages, LockRefused};
+use spinbook_feed::net::host::memory::{self, HugePages, LockRefused};
 
 use crate::config::{EngineConfig, LockMemory};
 use crate::error::Failure;

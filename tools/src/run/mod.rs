@@ -42,7 +42,7 @@ const SCREEN_INTERVAL: Duration = Duration::from_millis(250);
 pub fn run(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Finished, Failure> {
     let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
     let early = EarlyExit::install().map_err(refused)?;
-    let _ = spinbook_feed::net::memory::keep_freed();
+    let _ = spinbook_feed::net::host::memory::keep_freed();
     let prepared = prepare(&plan)?;
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();

@@ -14,16 +14,16 @@ use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::gateway::Gateway;
-use spinbook_feed::net::clock::{Clock, CycleScale};
-use spinbook_feed::net::gateway_loop::{
+use spinbook_feed::net::host::clock::{Clock, CycleScale};
+use spinbook_feed::net::host::memory;
+use spinbook_feed::net::host::threads;
+use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
+use spinbook_feed::net::hot::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
+use spinbook_feed::net::io::gateway_loop::{
     GatewayEnd, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
 };
-use spinbook_feed::net::hot_shared::HotShared;
-use spinbook_feed::net::market_line::MarketLine;
-use spinbook_feed::net::memory;
-use spinbook_feed::net::reactor::{Reactor, ReactorParts, ReactorSettings};
-use spinbook_feed::net::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
-use spinbook_feed::net::threads;
 
 use crate::alloc::thread_allocations;
 

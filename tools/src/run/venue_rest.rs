@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use spinbook_engine::types::{Nanos, TradeId};
 use spinbook_feed::crypto::credentials::Credentials;
-use spinbook_feed::net::clock::Clock;
-use spinbook_feed::net::fetch::{FetchError, Fetcher, HttpCall};
-use spinbook_feed::net::tls::Trust;
+use spinbook_feed::net::connection::tls::Trust;
+use spinbook_feed::net::host::clock::Clock;
+use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::account::{
     self, AccountPoint, AccountRest, RestRequest, TRADES_PER_REPLY, TradeRecord, TradesSince,

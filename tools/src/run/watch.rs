@@ -14,8 +14,8 @@ use spinbook_engine::screen::{ScreenCell, ScreenOrder, ScreenSnapshot};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 use spinbook_engine::working::OrderStatus;
-use spinbook_feed::net::gateway_loop::GatewayShared;
-use spinbook_feed::net::hot_shared::HotShared;
+use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::io::gateway_loop::GatewayShared;
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::instrument::Instrument;
 

@@ -128,11 +128,11 @@ fn hot_code_gets_the_time_and_reads_no_clock() {
         "cycles()",
     ] {
         let bad = format!("//! HOT: x.\nfn f() {{ let t = {read}; }}");
-        for path in ["engine/src/risk/mod.rs", "feed/src/session/mod.rs", "feed/src/net/market_line.rs"] {
+        for path in ["engine/src/risk/mod.rs", "feed/src/session/mod.rs", "feed/src/net/hot/market_connections.rs"] {
             bites(clock_reads, path, &bad, good);
             bites(clock_reads, path, &bad, &bad.replace("HOT", "COLD"));
         }
-        assert!(clock_reads(&Source::new("feed/src/net/clock.rs", &bad)).is_empty(), "the clock itself");
+        assert!(clock_reads(&Source::new("feed/src/net/host/clock.rs", &bad)).is_empty(), "the clock itself");
     }
     check(clock_reads);
 }

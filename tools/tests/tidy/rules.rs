@@ -42,8 +42,8 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
     ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
     ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
-    ("feed/src/net/clock.rs", "time-stamp counter"),
-    ("feed/src/net/memory.rs", "locked memory and huge pages"),
+    ("feed/src/net/host/clock.rs", "time-stamp counter"),
+    ("feed/src/net/host/memory.rs", "locked memory and huge pages"),
     ("tools/src/alloc.rs", "counting allocator"),
     ("bench/src/alloc.rs", "counting allocator"),
     ("feed/tests/no_allocation.rs", "counting allocator"),
@@ -201,7 +201,7 @@ const HOT_BANS: &[(&str, &str)] = &[
 /// exempt if a comment on its first line or right above says `cold: reason`, or its documentation `(set-up)` or
 /// `Cold: reason`; a
 /// single line if it ends with `// cold: reason` or `// bounded: reason`. In the net room a line that makes an
-/// error is cold: it ends the connection. `net/clock.rs` is the clock.
+/// error is cold: it ends the connection. `net/host/clock.rs` is the clock.
 pub fn hot_calls(source: &Source) -> Vec<String> {
     if source.package() != "feed" || !source.is_hot() {
         return Vec::new();
@@ -219,7 +219,7 @@ pub fn hot_calls(source: &Source) -> Vec<String> {
         if exempt || reasoned(raw, "cold: ") || reasoned(raw, "bounded: ") || code.trim_start().starts_with("use ") {
             continue;
         }
-        let is_clock = source.path == "feed/src/net/clock.rs";
+        let is_clock = source.path == "feed/src/net/host/clock.rs";
         let banned = HOT_BANS
             .iter()
             .filter(|(call, why)| calls(code, call) && !(is_clock && ["reads a clock", "blocks"].contains(why)));
@@ -232,8 +232,8 @@ pub fn hot_calls(source: &Source) -> Vec<String> {
 
 /// HOT files that may read a clock, and why.
 const CLOCK_FILES: &[(&str, &str)] = &[
-    ("feed/src/net/clock.rs", "is the clock"),
-    ("feed/src/net/reactor.rs", "is the loop: a test counts its reads"),
+    ("feed/src/net/host/clock.rs", "is the clock"),
+    ("feed/src/net/hot/reactor.rs", "is the loop: a test counts its reads"),
     ("feed/src/net/connection/outgoing.rs", "stamps the moment at which bytes go into the kernel"),
 ];
 
@@ -435,14 +435,14 @@ pub fn venues_apart(source: &Source, venues: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Only `net/threads.rs` spawns threads in the feed and the tools.
+/// Only `net/host/threads.rs` spawns threads in the feed and the tools.
 pub fn threads(source: &Source) -> Vec<String> {
-    if !["engine", "feed", "tools"].contains(&source.package()) || source.path == "feed/src/net/threads.rs" {
+    if !["engine", "feed", "tools"].contains(&source.package()) || source.path == "feed/src/net/host/threads.rs" {
         return Vec::new();
     }
     source
         .production()
         .filter(|(_, code, _)| calls(code, "thread::spawn(") || calls(code, "thread::Builder"))
-        .map(|(line, _, _)| format!("{}:{line}: spawns a thread; only feed/src/net/threads.rs does", source.path))
+        .map(|(line, _, _)| format!("{}:{line}: spawns a thread; only feed/src/net/host/threads.rs does", source.path))
         .collect()
 }

@@ -1,12 +1,16 @@
 //! HOT: one client connection from connect to close, never blocking: TCP, TLS, WebSocket upgrade, frames.
 
+pub mod connector;
 mod error;
-mod library;
+pub mod handover;
 mod masks;
 mod opening;
 mod outgoing;
+pub mod resolve;
+mod rustls_session;
 mod settings;
 mod stream;
+pub mod tls;
 mod upgrade;
 
 use std::io;

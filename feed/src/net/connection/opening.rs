@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use spinbook_engine::types::Nanos;
 
-use super::library::Library;
+use super::rustls_session::Library;
 use super::stream::Stream;
 use super::upgrade::Upgrade;
 use super::{Connection, ConnectionError, ConnectionSettings, Phase};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::net::clock::cycles;
+use crate::net::host::clock::cycles;
 
 /// Room that is there from the start: what an undisturbed connection ever needs.
 const BYTES: usize = 32 * 1024;

@@ -3,11 +3,11 @@
 use std::io::{self, Read, Write};
 
 use super::ConnectionError;
-use super::library::Library;
 use super::masks::Masks;
 use super::outgoing::Outgoing;
+use super::rustls_session::Library;
 use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX, PlacedPayload};
-use crate::net::kernel::KernelSchedule;
+use crate::net::connection::handover::KernelSchedule;
 use crate::record::{HEADER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer, TAG_BYTES};
 use crate::websocket::{CLIENT_HEADER_BYTES_MAX, Opcode, write_frame};
 

@@ -10,7 +10,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, ServerConnection};
-use spinbook_feed::net::kernel::{KernelSchedule, record_layer};
+use spinbook_feed::net::connection::handover::{KernelSchedule, record_layer};
 use spinbook_feed::record::{HEADER_BYTES, Opened, PlaintextBuffer, RecordError, RecordLayer};
 
 const MESSAGE_MAX: usize = 1 << 20;

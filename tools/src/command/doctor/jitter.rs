@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use spinbook_feed::net::clock::{CycleScale, cycles};
-use spinbook_feed::net::threads;
+use spinbook_feed::net::host::clock::{CycleScale, cycles};
+use spinbook_feed::net::host::threads;
 
 use super::machine::{About, Finding};
 use super::sources;

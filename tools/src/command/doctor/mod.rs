@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use spinbook_feed::net::threads;
+use spinbook_feed::net::host::threads;
 
 use self::jitter::CoreJitter;
 use self::machine::{Finding, Machine, Status};

@@ -9,7 +9,7 @@ use spinbook_engine::book::Book;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::InstrumentId;
 
-use super::fetch::{FetchError, Fetcher};
+use crate::net::io::fetch::{FetchError, Fetcher};
 use crate::venue::market::FRAME_PADDING;
 
 /// Largest snapshot body accepted, in bytes: 5,000 levels a side take about 400 KiB.

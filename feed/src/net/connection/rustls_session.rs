@@ -9,7 +9,7 @@ use rustls::{CipherSuite, ClientConfig, ProtocolVersion};
 
 use super::ConnectionError;
 use super::outgoing::Outgoing;
-use crate::net::kernel::{KernelSchedule, record_layer};
+use crate::net::connection::handover::{KernelSchedule, record_layer};
 use crate::record::{CIPHERTEXT_BUFFER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer};
 
 /// More than any one handshake message of a client, sealed.

@@ -12,8 +12,8 @@ use mio::{Events, Interest, Poll, Token};
 use rustls::ServerConfig;
 use spinbook_engine::types::Nanos;
 
-use super::clock::Clock;
-use super::server_client::{Client, Incoming};
+use crate::net::exchange::server_client::{Client, Incoming};
+use crate::net::host::clock::Clock;
 use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide};
 
 const LISTENER: Token = Token(0);

@@ -12,8 +12,8 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes, WebSocket};
 
-use super::http::{self, HEADERS_MAX, Parsed};
-use super::pipe::Pipe;
+use crate::net::exchange::http::{self, HEADERS_MAX, Parsed};
+use crate::net::exchange::tls_stream::Pipe;
 use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpResponse};
 
 /// Bytes of one message from a client that are accepted.

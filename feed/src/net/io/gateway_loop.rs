@@ -13,12 +13,12 @@ use spinbook_engine::latency::LatencyBuckets;
 use spinbook_engine::ring::{Consumer, Producer};
 use spinbook_engine::types::Nanos;
 
-use super::clock::{Clock, CycleScale, JumpDetector, cycles};
-use super::connection::{Connection, ConnectionError, ConnectionState};
-use super::hot_shared::add;
-use super::link::Route;
 use crate::frame_buffer::PlacedPayload;
 use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
+use crate::net::connection::connector::Route;
+use crate::net::connection::{Connection, ConnectionError, ConnectionState};
+use crate::net::host::clock::{Clock, CycleScale, JumpDetector, cycles};
+use crate::net::hot::hot_shared::add;
 
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
 const EXECUTIONS_WAITING_MAX: usize = 1 << 16;

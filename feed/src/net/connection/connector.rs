@@ -7,8 +7,8 @@ use mio::{Registry, Token};
 use rustls::ClientConfig;
 use spinbook_engine::types::Nanos;
 
-use super::connection::{Connection, ConnectionError, ConnectionLimits, ConnectionSettings};
-use super::resolve::{Endpoint, ResolveError};
+use crate::net::connection::resolve::{Endpoint, ResolveError};
+use crate::net::connection::{Connection, ConnectionError, ConnectionLimits, ConnectionSettings};
 
 /// An endpoint with everything that a connection to it needs.
 #[derive(Clone, Debug)]

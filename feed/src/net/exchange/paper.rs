@@ -12,10 +12,10 @@ use mio::{Events, Poll};
 use spinbook_engine::event::{Answer, MarketEvent};
 use spinbook_engine::types::{Level, Nanos, Stamp};
 
-use super::clock::Clock;
-use super::hot_shared::HotShared;
-use super::market_line::{LineEnv, MarketLine};
-use super::snapshots::SnapshotMailbox;
+use crate::net::host::clock::Clock;
+use crate::net::hot::hot_shared::HotShared;
+use crate::net::hot::market_connections::{LineEnv, MarketLine};
+use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,

@@ -3,10 +3,10 @@
 use mio::{Registry, Token};
 use spinbook_engine::types::{Nanos, Stamp};
 
-use super::connection::{Connection, ConnectionError, ConnectionState};
-use super::hot_shared::{HotShared, add};
-use super::link::Route;
-use super::snapshots::{SnapshotJob, SnapshotMailbox, SnapshotResult};
+use crate::net::connection::connector::Route;
+use crate::net::connection::{Connection, ConnectionError, ConnectionState};
+use crate::net::hot::hot_shared::{HotShared, add};
+use crate::net::hot::snapshots::{SnapshotJob, SnapshotMailbox, SnapshotResult};
 use crate::session::{MarketSession, MarketSink, SessionAction};
 
 /// Connections a session may have: two routes, two connections each.

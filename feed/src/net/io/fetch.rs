@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use super::tls::{Trust, provider};
+use crate::net::connection::tls::{Trust, provider};
 
 /// Bytes of an error's body that are kept.
 const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;

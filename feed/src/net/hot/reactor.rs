@@ -12,10 +12,10 @@ use spinbook_engine::ring::Consumer;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 
-use super::clock::{Clock, CycleScale, StallDetector, cycles};
-use super::hot_shared::{AllocationProbe, HotShared, add};
-use super::market_line::{LineEnv, MarketLine};
-use super::snapshots::SnapshotMailbox;
+use crate::net::host::clock::{Clock, CycleScale, StallDetector, cycles};
+use crate::net::hot::hot_shared::{AllocationProbe, HotShared, add};
+use crate::net::hot::market_connections::{LineEnv, MarketLine};
+use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 
 /// Executions taken in one turn, so that a flood of them cannot starve the market.

@@ -1,0 +1,4 @@
+//! COLD: what may wait: the I/O thread with the order connections, and HTTP requests that block.
+
+pub mod fetch;
+pub mod gateway_loop;
