@@ -8,7 +8,7 @@ use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
-use spinbook_feed::net::connection::handover::KernelSchedule;
+use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
@@ -30,7 +30,7 @@ const LOTS: i64 = 1_200;
 /// A gateway whose session is up, the record layer its requests leave through, and the exchange's end of it.
 pub struct OrderLane {
     gateway: Gateway,
-    layer: RecordLayer<KernelSchedule>,
+    layer: RecordLayer<RustlsKeySchedule>,
     server: ServerConnection,
     instrument: Instrument,
     now: Nanos,

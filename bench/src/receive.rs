@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use aws_lc_rs::aead::Aad;
 use rustls::{ClientConnection, ServerConnection};
 use serde::Serialize;
-use spinbook_feed::net::connection::handover::KernelSchedule;
+use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::websocket::{Message, MessageReader};
 use tungstenite::WebSocket;
@@ -124,7 +124,7 @@ impl Receiver for Bare {
 
 /// Our record layer and message reader.
 pub struct Ours {
-    layer: RecordLayer<KernelSchedule>,
+    layer: RecordLayer<RustlsKeySchedule>,
     plaintext: PlaintextBuffer,
     reader: MessageReader,
 }
@@ -132,7 +132,7 @@ pub struct Ours {
 impl Ours {
     /// Over a layer whose handshake is complete.
     #[must_use]
-    pub fn new(layer: RecordLayer<KernelSchedule>) -> Ours {
+    pub fn new(layer: RecordLayer<RustlsKeySchedule>) -> Ours {
         Ours {
             layer,
             plaintext: PlaintextBuffer::new(MESSAGE_BYTES_MAX),
@@ -167,7 +167,7 @@ impl Receiver for Ours {
 
 /// Our record layer alone: what the message reader adds is seen beside it. Looks at no frame.
 struct OursRecords {
-    layer: RecordLayer<KernelSchedule>,
+    layer: RecordLayer<RustlsKeySchedule>,
     plaintext: PlaintextBuffer,
 }
 

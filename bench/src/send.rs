@@ -8,7 +8,7 @@ use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::crypto::hmac::{HmacStates, hex};
 use spinbook_feed::frame_buffer::FrameBuffer;
-use spinbook_feed::net::connection::handover::KernelSchedule;
+use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};
@@ -148,7 +148,7 @@ pub fn signing() -> Vec<Step> {
 
 /// Payload and sealed record, the payload copied in as an encoder would write it.
 struct OurSender {
-    layer: RecordLayer<KernelSchedule>,
+    layer: RecordLayer<RustlsKeySchedule>,
     buffer: FrameBuffer,
 }
 

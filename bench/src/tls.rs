@@ -12,7 +12,7 @@ use rustls::{
     CipherSuite, ClientConfig, ClientConnection, ConnectionTrafficSecrets, RootCertStore, ServerConfig,
     ServerConnection,
 };
-use spinbook_feed::net::connection::handover::{KernelSchedule, record_layer};
+use spinbook_feed::net::connection::handover::{RustlsKeySchedule, record_layer};
 use spinbook_feed::record::RecordLayer;
 
 /// Both ends' configurations: TLS 1.3, AES-128-GCM, a certificate made for the occasion.
@@ -122,7 +122,7 @@ impl Endpoints {
     /// # Panics
     /// If the handshake fails.
     #[must_use]
-    pub fn ours(&self) -> (RecordLayer<KernelSchedule>, ServerConnection) {
+    pub fn ours(&self) -> (RecordLayer<RustlsKeySchedule>, ServerConnection) {
         let (client, server) = self.unbuffered();
         (record_layer(client, &[]).expect("TLS 1.3 with AES-GCM"), server)
     }

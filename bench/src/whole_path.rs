@@ -3,7 +3,7 @@
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{Nanos, OrderId, Stamp};
 use spinbook_feed::frame_buffer::FrameBuffer;
-use spinbook_feed::net::connection::handover::KernelSchedule;
+use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::binance::order::BinanceOrders;
@@ -19,7 +19,7 @@ use crate::workload::Recording;
 
 /// Record layer, message reader, decoder, book, strategy, quoter, risk, ring, encoder, signature, frame and seal.
 pub struct WholePath {
-    market: RecordLayer<KernelSchedule>,
+    market: RecordLayer<RustlsKeySchedule>,
     plaintext: PlaintextBuffer,
     reader: MessageReader,
     ours: Ours,
@@ -30,7 +30,7 @@ pub struct WholePath {
 struct Sender {
     side: BinanceOrders,
     instrument: Instrument,
-    layer: RecordLayer<KernelSchedule>,
+    layer: RecordLayer<RustlsKeySchedule>,
     frame: FrameBuffer,
     sent: u64,
 }
@@ -67,8 +67,8 @@ impl WholePath {
     #[must_use]
     pub fn new(
         recording: &Recording,
-        market: RecordLayer<KernelSchedule>,
-        layer: RecordLayer<KernelSchedule>,
+        market: RecordLayer<RustlsKeySchedule>,
+        layer: RecordLayer<RustlsKeySchedule>,
     ) -> WholePath {
         let (mut side, _) = orders(recording.product);
         side.prepare(&[recording.instrument]);

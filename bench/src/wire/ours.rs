@@ -14,11 +14,11 @@ use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::ConnectionLimits;
-use spinbook_feed::net::connection::connector::Route;
+use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::hot::hot_shared::HotShared;
-use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::SnapshotMailbox;
 use spinbook_feed::net::io::gateway_loop::{
@@ -46,9 +46,9 @@ pub const PATIENT: ConnectionLimits = ConnectionLimits {
 
 /// Where connections lead.
 #[must_use]
-pub fn route(address: SocketAddr, tls: &Arc<ClientConfig>) -> Route {
+pub fn route(address: SocketAddr, tls: &Arc<ClientConfig>) -> Connector {
     let endpoint = Endpoint { host: address.ip().to_string(), port: address.port(), prefix: String::new() };
-    Route { endpoint, address, tls: tls.clone(), limits: PATIENT }
+    Connector { endpoint, address, tls: tls.clone(), limits: PATIENT }
 }
 
 /// The quantities of a script's orders.
@@ -168,7 +168,7 @@ impl Meeting<'_> {
         Ok(Ours { reactor, hot, gateway: self.gateway(limits, rings, clock, scale)? })
     }
 
-    fn market_line(&self) -> Result<MarketLine, String> {
+    fn market_line(&self) -> Result<MarketConnections, String> {
         let script = self.script;
         let mut chosen = SessionSettings::of(script.product);
         chosen.channels.trade = None;
@@ -177,7 +177,7 @@ impl Meeting<'_> {
         chosen.answer_wait_max = LONG;
         let session = MarketSession::new(script.product, &[script.instrument], chosen);
         let session = session.map_err(|error| error.to_string())?;
-        Ok(MarketLine::new(session, route(self.address, &self.tls), 0, |_, error| {
+        Ok(MarketConnections::new(session, route(self.address, &self.tls), 0, |_, error| {
             eprintln!("the market connection ended: {error}");
         }))
     }

@@ -11,13 +11,13 @@ use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::ring;
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::net::connection::ConnectionLimits;
-use spinbook_feed::net::connection::connector::Route;
+use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::exchange::server::{Server, ServerSettings};
 use spinbook_feed::net::host::clock::{self, Clock, CycleScale};
 use spinbook_feed::net::hot::hot_shared::HotShared;
-use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
 use spinbook_feed::net::io::fetch::Fetcher;
@@ -61,7 +61,7 @@ fn instrument(now: Nanos) -> Instrument {
     find_instruments(PRODUCT, &reply.body, &["BTCUSDT"]).unwrap().remove(0)
 }
 
-fn market_line(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos) -> MarketLine {
+fn market_line(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos) -> MarketConnections {
     let endpoint = Endpoint { host: "localhost".to_owned(), port: address.port(), prefix: String::new() };
     let limits = ConnectionLimits {
         open_within: PATIENCE,
@@ -69,7 +69,7 @@ fn market_line(address: SocketAddr, trust: &Trust, instrument: Instrument, now: 
         silent_max: PATIENCE,
         ..ConnectionLimits::PUBLIC
     };
-    let route = Route { endpoint, address, tls: trust.client_config().unwrap(), limits };
+    let route = Connector { endpoint, address, tls: trust.client_config().unwrap(), limits };
     let settings = SessionSettings {
         symbol_silence_max: PATIENCE,
         connection_silence_max: PATIENCE,
@@ -77,7 +77,7 @@ fn market_line(address: SocketAddr, trust: &Trust, instrument: Instrument, now: 
         ..SessionSettings::of(PRODUCT)
     };
     let session = MarketSession::new(PRODUCT, &[instrument], settings).unwrap();
-    let mut line = MarketLine::new(session, route, 0, |_, error| panic!("{error}"));
+    let mut line = MarketConnections::new(session, route, 0, |_, error| panic!("{error}"));
     line.start(now);
     line
 }

@@ -8,11 +8,11 @@ use std::thread::JoinHandle;
 
 use spinbook_feed::net::connection::tls::LoopbackIdentity;
 use spinbook_feed::net::connection::{ConnectionError, ConnectionLimits};
-use spinbook_feed::net::exchange::paper::{FrameQueue, PaperExchange, run_tap};
+use spinbook_feed::net::exchange::paper::{PaperExchange, TappedFrames, run_tap};
 use spinbook_feed::net::exchange::server::{Server, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
-use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::snapshots;
 use spinbook_feed::net::io::fetch::FetchError;
 use spinbook_feed::session::MarketSession;
@@ -60,7 +60,7 @@ impl PaperVenue {
         let identity = LoopbackIdentity::generate().map_err(|error| fail(&error))?;
         let ca_file = CaFile::write(&identity.ca_pem)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let queue = FrameQueue::new();
+        let queue = TappedFrames::new();
 
         let (mailbox, worker) = snapshots::new(
             instruments.len().max(4),
@@ -71,7 +71,7 @@ impl PaperVenue {
         let session = MarketSession::new(product, &instruments, session_settings(market, product, 1))
             .map_err(|error| fail(&error))?;
         let streams = route(&venue.stream_url, "", &market_trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
-        let line = MarketLine::new(session, streams, 0, |path, error: &ConnectionError| {
+        let line = MarketConnections::new(session, streams, 0, |path, error: &ConnectionError| {
             tracing::warn!("paper market connection {path} ended: {error}");
         });
 
@@ -122,7 +122,7 @@ struct Serving {
     instruments: Vec<Instrument>,
     fees: (i64, i64),
     accounts: TestAccounts,
-    queue: FrameQueue,
+    queue: TappedFrames,
     identity: LoopbackIdentity,
     clock: Clock,
 }

@@ -12,12 +12,12 @@ use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewaySettings};
-use spinbook_feed::net::connection::connector::Route;
+use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::connection::{ConnectionError, ConnectionLimits};
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
-use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotUrls};
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher};
 use spinbook_feed::net::io::gateway_loop::{GatewayLoopSettings, GatewayRings, Idle};
@@ -88,7 +88,13 @@ pub fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
 ///
 /// # Errors
 /// The URL cannot be used, or its host is not found.
-pub fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, key: &str) -> Result<Route, Failure> {
+pub fn route(
+    url: &str,
+    target: &str,
+    trust: &Trust,
+    limits: ConnectionLimits,
+    key: &str,
+) -> Result<Connector, Failure> {
     let mut endpoint =
         Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
     // The venue's documents name the WebSocket API with its path; the gateway adds the path itself.
@@ -96,7 +102,7 @@ pub fn route(url: &str, target: &str, trust: &Trust, limits: ConnectionLimits, k
         endpoint.prefix.clear();
     }
     let tls = trust.client_config().map_err(|error| Failure::failed("TLS cannot be set up").because(error))?;
-    Route::new(endpoint, tls, limits)
+    Connector::new(endpoint, tls, limits)
         .map_err(|error| Failure::failed("the venue's address is not found").at(url).because(error))
 }
 
@@ -203,11 +209,11 @@ fn market_line(
     instruments: &[Instrument],
     trust: &Trust,
     epoch: u32,
-) -> Result<MarketLine, Failure> {
+) -> Result<MarketConnections, Failure> {
     let session = MarketSession::new(plan.product, instruments, session_settings(market, plan.product, epoch))
         .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
     let streams = route(&plan.market.stream_url, "", trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
-    Ok(MarketLine::new(session, streams, 0, |path, error: &ConnectionError| {
+    Ok(MarketConnections::new(session, streams, 0, |path, error: &ConnectionError| {
         tracing::warn!("market connection {path} ended: {error}");
     }))
 }

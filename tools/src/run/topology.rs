@@ -18,7 +18,7 @@ use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::host::memory;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
-use spinbook_feed::net::hot::market_connections::MarketLine;
+use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
 use spinbook_feed::net::io::gateway_loop::{
@@ -106,7 +106,7 @@ pub struct Agents<S, U> {
     /// Decides.
     pub engine: Engine<S>,
     /// Market connections.
-    pub lines: Vec<MarketLine>,
+    pub lines: Vec<MarketConnections>,
     /// The hot thread's ends.
     pub hot_executions: Consumer<ExecutionEvent>,
     /// Snapshots for the hot thread.
@@ -126,7 +126,7 @@ pub struct Agents<S, U> {
 }
 
 /// What the hot thread gives back.
-pub type HotEnd<S> = (Engine<S>, Vec<MarketLine>);
+pub type HotEnd<S> = (Engine<S>, Vec<MarketConnections>);
 
 /// The running threads and what they share.
 pub struct Running<S> {

@@ -12,7 +12,7 @@ use crate::net::connection::{Connection, ConnectionError, ConnectionLimits, Conn
 
 /// An endpoint with everything that a connection to it needs.
 #[derive(Clone, Debug)]
-pub struct Route {
+pub struct Connector {
     /// Host, port and path prefix.
     pub endpoint: Endpoint,
     /// The last good address.
@@ -23,14 +23,18 @@ pub struct Route {
     pub limits: ConnectionLimits,
 }
 
-impl Route {
+impl Connector {
     /// Looks the host up (may block) and keeps its address.
     ///
     /// # Errors
     /// The host is not known.
-    pub fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, limits: ConnectionLimits) -> Result<Route, ResolveError> {
+    pub fn new(
+        endpoint: Endpoint,
+        tls: Arc<ClientConfig>,
+        limits: ConnectionLimits,
+    ) -> Result<Connector, ResolveError> {
         let address = endpoint.resolve()?;
-        Ok(Route { endpoint, address, tls, limits })
+        Ok(Connector { endpoint, address, tls, limits })
     }
 
     /// Starts a connection to `target` below this endpoint and registers it.

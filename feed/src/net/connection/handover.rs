@@ -7,7 +7,7 @@ use rustls::kernel::KernelConnection;
 use crate::record::{KeySchedule, RecordError, RecordLayer, TrafficSecret};
 
 /// rustls' key schedule after the handshake.
-pub struct KernelSchedule(KernelConnection<ClientConnectionData>);
+pub struct RustlsKeySchedule(KernelConnection<ClientConnectionData>);
 
 /// Takes a connection whose handshake is complete apart; `leftover` is what was received beyond the handshake.
 ///
@@ -16,14 +16,14 @@ pub struct KernelSchedule(KernelConnection<ClientConnectionData>);
 pub fn record_layer(
     connection: UnbufferedClientConnection,
     leftover: &[u8],
-) -> Result<RecordLayer<KernelSchedule>, RecordError> {
+) -> Result<RecordLayer<RustlsKeySchedule>, RecordError> {
     if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
         return Err(RecordError::KeySchedule);
     }
     let (secrets, kernel) = connection.dangerous_into_kernel_connection().map_err(|_| RecordError::KeySchedule)?;
     let receive = traffic_secret(secrets.rx.0, &secrets.rx.1)?;
     let send = traffic_secret(secrets.tx.0, &secrets.tx.1)?;
-    RecordLayer::new(&receive, &send, KernelSchedule(kernel), leftover)
+    RecordLayer::new(&receive, &send, RustlsKeySchedule(kernel), leftover)
 }
 
 fn traffic_secret(sequence: u64, secrets: &ConnectionTrafficSecrets) -> Result<TrafficSecret, RecordError> {
@@ -35,7 +35,7 @@ fn traffic_secret(sequence: u64, secrets: &ConnectionTrafficSecrets) -> Result<T
     }
 }
 
-impl KeySchedule for KernelSchedule {
+impl KeySchedule for RustlsKeySchedule {
     fn next_receive(&mut self) -> Result<TrafficSecret, RecordError> {
         let (sequence, secrets) = self.0.update_rx_secret().map_err(|_| RecordError::KeySchedule)?;
         traffic_secret(sequence, &secrets)

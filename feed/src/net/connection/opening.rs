@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use spinbook_engine::types::Nanos;
 
-use super::rustls_session::Library;
+use super::rustls_session::RustlsSession;
 use super::stream::Stream;
 use super::upgrade::Upgrade;
 use super::{Connection, ConnectionError, ConnectionSettings, Phase};
@@ -25,7 +25,7 @@ impl Connection {
         let bare_host = bare_host(&settings.host);
         let name =
             ServerName::try_from(bare_host.to_owned()).map_err(|_| ConnectionError::HostName(settings.host.clone()))?;
-        let library = Library::new(settings.tls.clone(), name).map_err(ConnectionError::Tls)?;
+        let session = RustlsSession::new(settings.tls.clone(), name).map_err(ConnectionError::Tls)?;
         let upgrade = Upgrade::new(&settings.host, &settings.target)?;
         let tcp = TcpStream::connect(settings.address).map_err(ConnectionError::from_socket)?;
         configure_socket(&tcp).map_err(ConnectionError::from_socket)?;
@@ -33,7 +33,7 @@ impl Connection {
             tcp,
             phase: Phase::Connecting,
             limits,
-            stream: Stream::new(library, limits.message_bytes_max)?,
+            stream: Stream::new(session, limits.message_bytes_max)?,
             upgrade,
             reader: MessageReader::new(limits.message_bytes_max),
             staged_error: None,

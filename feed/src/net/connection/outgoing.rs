@@ -45,7 +45,7 @@ impl Outgoing {
     }
 
     /// Lets `write` put up to `bytes_max` bytes behind those that wait; it gives back how many it wrote.
-    // cold: handshakes, and connections that the library runs
+    // cold: handshakes, and connections whose records rustls seals
     pub(super) fn write_with<E>(
         &mut self,
         bytes_max: usize,

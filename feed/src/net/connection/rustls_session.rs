@@ -9,7 +9,7 @@ use rustls::{CipherSuite, ClientConfig, ProtocolVersion};
 
 use super::ConnectionError;
 use super::outgoing::Outgoing;
-use crate::net::connection::handover::{KernelSchedule, record_layer};
+use crate::net::connection::handover::{RustlsKeySchedule, record_layer};
 use crate::record::{CIPHERTEXT_BUFFER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer};
 
 /// More than any one handshake message of a client, sealed.
@@ -18,7 +18,7 @@ const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// rustls and the ciphertext it has not consumed.
-pub(super) struct Library {
+pub(super) struct RustlsSession {
     connection: UnbufferedClientConnection,
     incoming: Box<[u8]>,
     end: usize,
@@ -35,9 +35,9 @@ enum Wish<'a> {
     Close,
 }
 
-impl Library {
-    pub(super) fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Library, rustls::Error> {
-        Ok(Library {
+impl RustlsSession {
+    pub(super) fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<RustlsSession, rustls::Error> {
+        Ok(RustlsSession {
             connection: UnbufferedClientConnection::new(config, name)?,
             incoming: vec![0; CIPHERTEXT_BUFFER_BYTES].into_boxed_slice(),
             end: 0,
@@ -69,7 +69,7 @@ impl Library {
     }
 
     /// Hands the connection, and what was received beyond the handshake, to our record layer.
-    pub(super) fn into_record_layer(self) -> Result<RecordLayer<KernelSchedule>, ConnectionError> {
+    pub(super) fn into_record_layer(self) -> Result<RecordLayer<RustlsKeySchedule>, ConnectionError> {
         record_layer(self.connection, &self.incoming[..self.end]).map_err(ConnectionError::Record)
     }
 

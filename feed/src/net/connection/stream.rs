@@ -5,25 +5,25 @@ use std::io::{self, Read, Write};
 use super::ConnectionError;
 use super::masks::Masks;
 use super::outgoing::Outgoing;
-use super::rustls_session::Library;
+use super::rustls_session::RustlsSession;
 use crate::frame_buffer::{FrameBuffer, PAYLOAD_BYTES_MAX, PlacedPayload};
-use crate::net::connection::handover::KernelSchedule;
+use crate::net::connection::handover::RustlsKeySchedule;
 use crate::record::{HEADER_BYTES, Opened, PLAINTEXT_BYTES_MAX, PlaintextBuffer, RecordLayer, TAG_BYTES};
 use crate::websocket::{CLIENT_HEADER_BYTES_MAX, Opcode, write_frame};
 
 /// Who opens and seals records.
-enum Records {
+enum TlsPath {
     /// rustls: the handshake, or a whole connection with another cipher.
-    Library(Box<Library>),
+    Rustls(Box<RustlsSession>),
     /// Ours.
-    Own(Box<RecordLayer<KernelSchedule>>),
+    Direct(Box<RecordLayer<RustlsKeySchedule>>),
     /// Between the two; never seen from outside.
-    Changing,
+    Switching,
 }
 
 /// One connection's bytes between the socket and its messages.
 pub(super) struct Stream {
-    records: Records,
+    path: TlsPath,
     /// Decrypted and not yet consumed.
     pub(super) plaintext: PlaintextBuffer,
     frame: FrameBuffer,
@@ -32,9 +32,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(library: Library, message_bytes_max: usize) -> Result<Stream, ConnectionError> {
+    pub(super) fn new(session: RustlsSession, message_bytes_max: usize) -> Result<Stream, ConnectionError> {
         Ok(Stream {
-            records: Records::Library(Box::new(library)),
+            path: TlsPath::Rustls(Box::new(session)),
             plaintext: PlaintextBuffer::new(message_bytes_max),
             frame: FrameBuffer::new(),
             outgoing: Outgoing::new(),
@@ -44,7 +44,7 @@ impl Stream {
 
     /// Whether our own record layer is at work.
     pub(super) const fn is_direct(&self) -> bool {
-        matches!(self.records, Records::Own(_))
+        matches!(self.path, TlsPath::Direct(_))
     }
 
     /// Bytes that the socket took.
@@ -66,26 +66,26 @@ impl Stream {
     /// Reads once from the socket.
     #[inline]
     pub(super) fn receive(&mut self, socket: &mut impl Read) -> io::Result<usize> {
-        match &mut self.records {
-            Records::Own(layer) => {
+        match &mut self.path {
+            TlsPath::Direct(layer) => {
                 let received = socket.read(layer.receive_space())?;
                 layer.received(received);
                 Ok(received)
             }
-            Records::Library(library) => {
-                let received = socket.read(library.receive_space())?;
-                library.received(received);
+            TlsPath::Rustls(session) => {
+                let received = socket.read(session.receive_space())?;
+                session.received(received);
                 Ok(received)
             }
-            Records::Changing => Ok(0),
+            TlsPath::Switching => Ok(0),
         }
     }
 
     /// Opens what was received until there is data; `bytes` of it, where it is known that fewer are of no use.
     #[inline]
     pub(super) fn open(&mut self, bytes: usize) -> Result<Opened, ConnectionError> {
-        match &mut self.records {
-            Records::Own(layer) => loop {
+        match &mut self.path {
+            TlsPath::Direct(layer) => loop {
                 match layer.open_until(&mut self.plaintext, bytes) {
                     Ok(Opened::Control) => move_control(layer, &mut self.outgoing),
                     Ok(opened) => return Ok(opened),
@@ -95,8 +95,8 @@ impl Stream {
                     }
                 }
             },
-            Records::Library(library) => library.process(&mut self.plaintext, &mut self.outgoing),
-            Records::Changing => Err(ConnectionError::Ended),
+            TlsPath::Rustls(session) => session.process(&mut self.plaintext, &mut self.outgoing),
+            TlsPath::Switching => Err(ConnectionError::Ended),
         }
     }
 
@@ -109,7 +109,7 @@ impl Stream {
         socket: &mut impl Write,
     ) -> Result<bool, ConnectionError> {
         let mask = self.masks.next()?;
-        if let Records::Own(layer) = &mut self.records
+        if let TlsPath::Direct(layer) = &mut self.path
             && payload.len() <= PAYLOAD_BYTES_MAX
         {
             self.frame.payload()[..payload.len()].copy_from_slice(payload);
@@ -130,7 +130,7 @@ impl Stream {
         socket: &mut impl Write,
     ) -> Result<bool, ConnectionError> {
         let mask = self.masks.next()?;
-        if let Records::Own(layer) = &mut self.records
+        if let TlsPath::Direct(layer) = &mut self.path
             && payload.len() <= PAYLOAD_BYTES_MAX
         {
             let record = payload.seal(layer, opcode, mask).map_err(ConnectionError::Record)?;
@@ -140,7 +140,7 @@ impl Stream {
         self.send_in_parts(opcode, &payload, mask, socket)
     }
 
-    /// A frame that needs several records, or whose records the library seals.
+    /// A frame that needs several records, or whose records rustls seals.
     #[cold]
     fn send_in_parts(
         &mut self,
@@ -158,8 +158,8 @@ impl Stream {
     /// Seals bytes as they are, to leave with the next flush.
     // cold: the upgrade request, and large frames
     pub(super) fn append_plain(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
-        match &mut self.records {
-            Records::Own(layer) => {
+        match &mut self.path {
+            TlsPath::Direct(layer) => {
                 let mut record = vec![0; HEADER_BYTES + bytes.len().min(PLAINTEXT_BYTES_MAX) + 1 + TAG_BYTES];
                 for part in bytes.chunks(PLAINTEXT_BYTES_MAX) {
                     record[HEADER_BYTES..HEADER_BYTES + part.len()].copy_from_slice(part);
@@ -169,15 +169,15 @@ impl Stream {
                 }
                 Ok(())
             }
-            Records::Library(library) => library.send(bytes, &mut self.plaintext, &mut self.outgoing),
-            Records::Changing => Err(ConnectionError::Ended),
+            TlsPath::Rustls(session) => session.send(bytes, &mut self.plaintext, &mut self.outgoing),
+            TlsPath::Switching => Err(ConnectionError::Ended),
         }
     }
 
     /// Hands the socket what waits. True when nothing is left.
     #[inline]
     pub(super) fn flush(&mut self, socket: &mut impl Write) -> Result<bool, ConnectionError> {
-        if let Records::Own(layer) = &mut self.records {
+        if let TlsPath::Direct(layer) = &mut self.path {
             move_control(layer, &mut self.outgoing);
         }
         self.outgoing.flush(socket).map_err(ConnectionError::from_socket)
@@ -186,14 +186,14 @@ impl Stream {
     /// Says close_notify as far as the socket takes it.
     #[cold]
     pub(super) fn close(&mut self, socket: &mut impl Write) {
-        match &mut self.records {
-            Records::Own(layer) => {
+        match &mut self.path {
+            TlsPath::Direct(layer) => {
                 // Without room for it the connection just ends.
                 let _ = layer.close();
                 move_control(layer, &mut self.outgoing);
             }
-            Records::Library(library) => library.close(&mut self.plaintext, &mut self.outgoing),
-            Records::Changing => {}
+            TlsPath::Rustls(session) => session.close(&mut self.plaintext, &mut self.outgoing),
+            TlsPath::Switching => {}
         }
         let _ = self.outgoing.flush(socket);
     }
@@ -201,18 +201,18 @@ impl Stream {
     /// Whether the handshake is complete; from then on, if the cipher suits it, our record layer is at work.
     // cold: once a connection
     pub(super) fn is_secured(&mut self) -> Result<bool, ConnectionError> {
-        match std::mem::replace(&mut self.records, Records::Changing) {
-            Records::Library(library) if !library.is_handshaking() && library.suits_record_layer() => {
-                self.records = Records::Own(Box::new(library.into_record_layer()?));
+        match std::mem::replace(&mut self.path, TlsPath::Switching) {
+            TlsPath::Rustls(session) if !session.is_handshaking() && session.suits_record_layer() => {
+                self.path = TlsPath::Direct(Box::new(session.into_record_layer()?));
                 Ok(true)
             }
-            Records::Library(library) => {
-                let secured = !library.is_handshaking();
-                self.records = Records::Library(library);
+            TlsPath::Rustls(session) => {
+                let secured = !session.is_handshaking();
+                self.path = TlsPath::Rustls(session);
                 Ok(secured)
             }
-            records => {
-                self.records = records;
+            path => {
+                self.path = path;
                 Ok(true)
             }
         }
@@ -221,7 +221,7 @@ impl Stream {
 
 /// Takes the record layer's own messages over, behind what was sealed before them.
 #[inline]
-fn move_control(layer: &mut RecordLayer<KernelSchedule>, outgoing: &mut Outgoing) {
+fn move_control(layer: &mut RecordLayer<RustlsKeySchedule>, outgoing: &mut Outgoing) {
     let control = layer.control_output();
     if !control.is_empty() {
         outgoing.append(control);

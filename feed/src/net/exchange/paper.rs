@@ -14,7 +14,7 @@ use spinbook_engine::types::{Level, Nanos, Stamp};
 
 use crate::net::host::clock::Clock;
 use crate::net::hot::hot_shared::HotShared;
-use crate::net::hot::market_connections::{LineEnv, MarketLine};
+use crate::net::hot::market_connections::{IoContext, MarketConnections};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 use crate::sim::side::{
@@ -29,16 +29,16 @@ const LOOK_INTERVAL: Nanos = Nanos::from_millis(1);
 
 /// The way from the tap to the exchange.
 #[derive(Clone, Debug)]
-pub struct FrameQueue {
+pub struct TappedFrames {
     frames: Arc<ArrayQueue<MarketFrame>>,
     dropped: Arc<AtomicU64>,
 }
 
-impl FrameQueue {
+impl TappedFrames {
     /// An empty one.
     #[must_use]
-    pub fn new() -> FrameQueue {
-        FrameQueue { frames: Arc::new(ArrayQueue::new(QUEUE_FRAMES)), dropped: Arc::new(AtomicU64::new(0)) }
+    pub fn new() -> TappedFrames {
+        TappedFrames { frames: Arc::new(ArrayQueue::new(QUEUE_FRAMES)), dropped: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Frames that found it full.
@@ -54,9 +54,9 @@ impl FrameQueue {
     }
 }
 
-impl Default for FrameQueue {
+impl Default for TappedFrames {
     fn default() -> Self {
-        FrameQueue::new()
+        TappedFrames::new()
     }
 }
 
@@ -73,14 +73,14 @@ impl MarketSource for NoMarket {
 /// A simulated exchange whose market is a live one.
 pub struct PaperExchange {
     exchange: BinanceExchange,
-    queue: FrameQueue,
+    queue: TappedFrames,
     look_next: Nanos,
 }
 
 impl PaperExchange {
     /// Puts an exchange (made over [`NoMarket`]) behind a queue.
     #[must_use]
-    pub const fn new(exchange: BinanceExchange, queue: FrameQueue) -> PaperExchange {
+    pub const fn new(exchange: BinanceExchange, queue: TappedFrames) -> PaperExchange {
         PaperExchange { exchange, queue, look_next: Nanos::ZERO }
     }
 }
@@ -139,9 +139,9 @@ impl MarketSink for Deaf {
 /// # Errors
 /// The system refuses a poll.
 pub fn run_tap(
-    mut line: MarketLine,
+    mut line: MarketConnections,
     snapshots: &SnapshotMailbox,
-    queue: &FrameQueue,
+    queue: &TappedFrames,
     clock: &Clock,
     stop: &AtomicBool,
 ) -> io::Result<()> {
@@ -160,7 +160,7 @@ pub fn run_tap(
         }
         let now = clock.now();
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut env = LineEnv { registry: poll.registry(), snapshots, shared: &shared };
+        let mut env = IoContext { registry: poll.registry(), snapshots, shared: &shared };
         line.drive(&mut env, now, &mut sink);
         for path in 0..line.path_count() {
             while line.advance(path, &mut env, now, &mut sink) {

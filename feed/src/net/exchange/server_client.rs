@@ -13,7 +13,7 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes, WebSocket};
 
 use crate::net::exchange::http::{self, HEADERS_MAX, Parsed};
-use crate::net::exchange::tls_stream::Pipe;
+use crate::net::exchange::tls_stream::TlsStream;
 use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpResponse};
 
 /// Bytes of one message from a client that are accepted.
@@ -50,8 +50,8 @@ impl Ended {
 }
 
 enum Phase {
-    Http { pipe: Box<Pipe>, bytes: Vec<u8> },
-    WebSocket(Box<WebSocket<Pipe>>),
+    Http { pipe: Box<TlsStream>, bytes: Vec<u8> },
+    WebSocket(Box<WebSocket<TlsStream>>),
     Gone,
 }
 
@@ -80,7 +80,7 @@ impl Client {
         session.set_buffer_limit(Some(output_bytes_max));
         Some(Client {
             tcp,
-            phase: Phase::Http { pipe: Box::new(Pipe::new(session)), bytes: Vec::new() },
+            phase: Phase::Http { pipe: Box::new(TlsStream::new(session)), bytes: Vec::new() },
             requests: 0,
             accepted_at: now,
             active_last: now,
@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    fn pipe(&mut self) -> Option<&mut Pipe> {
+    fn pipe(&mut self) -> Option<&mut TlsStream> {
         match &mut self.phase {
             Phase::Http { pipe, .. } => Some(pipe),
             Phase::WebSocket(websocket) => Some(websocket.get_mut()),
@@ -298,7 +298,7 @@ impl Drop for Client {
     }
 }
 
-fn read_plaintext(pipe: &mut Pipe, bytes: &mut Vec<u8>) -> Result<(), Ended> {
+fn read_plaintext(pipe: &mut TlsStream, bytes: &mut Vec<u8>) -> Result<(), Ended> {
     let mut chunk = [0_u8; 4096];
     loop {
         if bytes.len() > http::HEADER_BYTES_MAX + http::BODY_BYTES_MAX {
@@ -314,7 +314,7 @@ fn read_plaintext(pipe: &mut Pipe, bytes: &mut Vec<u8>) -> Result<(), Ended> {
 }
 
 /// One message from the WebSocket, `None` if more bytes are needed.
-fn receive_message(websocket: &mut WebSocket<Pipe>) -> Result<Option<Incoming>, Ended> {
+fn receive_message(websocket: &mut WebSocket<TlsStream>) -> Result<Option<Incoming>, Ended> {
     match websocket.read() {
         Ok(Message::Text(text)) => Ok(Some(Incoming::Text(text))),
         Ok(Message::Ping(_)) => Ok(Some(Incoming::Ping)),

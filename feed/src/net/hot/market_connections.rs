@@ -3,7 +3,7 @@
 use mio::{Registry, Token};
 use spinbook_engine::types::{Nanos, Stamp};
 
-use crate::net::connection::connector::Route;
+use crate::net::connection::connector::Connector;
 use crate::net::connection::{Connection, ConnectionError, ConnectionState};
 use crate::net::hot::hot_shared::{HotShared, add};
 use crate::net::hot::snapshots::{SnapshotJob, SnapshotMailbox, SnapshotResult};
@@ -13,7 +13,7 @@ use crate::session::{MarketSession, MarketSink, SessionAction};
 const PATHS_MAX: usize = 4;
 
 /// What a line reaches beyond itself.
-pub struct LineEnv<'a> {
+pub struct IoContext<'a> {
     /// The poll's registry.
     pub registry: &'a Registry,
     /// Where snapshots are asked for.
@@ -32,24 +32,24 @@ struct Path {
 }
 
 /// A market session with its connections.
-pub struct MarketLine {
+pub struct MarketConnections {
     session: MarketSession,
-    route: Route,
+    route: Connector,
     index: usize,
     paths: [Path; PATHS_MAX],
     on_connection_end: fn(u8, &ConnectionError),
 }
 
-impl MarketLine {
+impl MarketConnections {
     /// The session at `index` of the hot loop's lines, all of whose connections lead to `route`.
     #[must_use]
     pub fn new(
         session: MarketSession,
-        route: Route,
+        route: Connector,
         index: usize,
         on_connection_end: fn(u8, &ConnectionError),
-    ) -> MarketLine {
-        MarketLine { session, route, index, paths: Default::default(), on_connection_end }
+    ) -> MarketConnections {
+        MarketConnections { session, route, index, paths: Default::default(), on_connection_end }
     }
 
     /// The session.
@@ -120,7 +120,7 @@ impl MarketLine {
 
     /// Drives connections that are still opening, and sends what the sockets did not take before.
     #[inline]
-    pub fn drive(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    pub fn drive(&mut self, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
         for path in 0..PATHS_MAX {
             if !core::mem::take(&mut self.paths[path].ready) {
                 continue;
@@ -147,7 +147,7 @@ impl MarketLine {
 
     /// Makes the next frame of a connection the current one; false when there is none.
     #[inline]
-    pub fn advance(&mut self, path: u8, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) -> bool {
+    pub fn advance(&mut self, path: u8, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) -> bool {
         let at = usize::from(path);
         let Some(connection) = &mut self.paths[at].connection else {
             return false;
@@ -197,14 +197,14 @@ impl MarketLine {
 
     /// Carries out what the session wants until it wants nothing more.
     #[inline]
-    pub fn obey(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    pub fn obey(&mut self, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
         while let Some(action) = self.session.poll_action() {
             self.carry_out(action, env, now, sink);
         }
     }
 
     #[cold]
-    fn carry_out(&mut self, action: SessionAction, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    fn carry_out(&mut self, action: SessionAction, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
         match action {
             SessionAction::Open { path } => self.open(usize::from(path), env, now, sink),
             SessionAction::Send { path, message } => {
@@ -237,7 +237,7 @@ impl MarketLine {
         }
     }
 
-    fn open(&mut self, path: usize, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    fn open(&mut self, path: usize, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
         let token = Token(self.index * PATHS_MAX + path);
         if let Some(mut old) = self.paths[path].connection.take() {
             old.deregister(env.registry);
@@ -258,7 +258,7 @@ impl MarketLine {
         &mut self,
         path: usize,
         error: &ConnectionError,
-        env: &mut LineEnv<'_>,
+        env: &mut IoContext<'_>,
         now: Nanos,
         sink: &mut impl MarketSink,
     ) {
@@ -271,7 +271,7 @@ impl MarketLine {
     }
 
     /// Deadlines of session and connections.
-    pub fn on_timer(&mut self, env: &mut LineEnv<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    pub fn on_timer(&mut self, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
         for path in 0..PATHS_MAX {
             let Some(connection) = &mut self.paths[path].connection else {
                 continue;

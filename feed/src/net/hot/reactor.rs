@@ -14,7 +14,7 @@ use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 
 use crate::net::host::clock::{Clock, CycleScale, StallDetector, cycles};
 use crate::net::hot::hot_shared::{AllocationProbe, HotShared, add};
-use crate::net::hot::market_connections::{LineEnv, MarketLine};
+use crate::net::hot::market_connections::{IoContext, MarketConnections};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 
@@ -54,7 +54,7 @@ pub struct ReactorParts<S> {
     /// The engine.
     pub engine: Engine<S>,
     /// The market connections.
-    pub lines: Vec<MarketLine>,
+    pub lines: Vec<MarketConnections>,
     /// Executions from the I/O thread.
     pub executions: Consumer<ExecutionEvent>,
     /// Snapshots from the fetching thread.
@@ -70,7 +70,7 @@ pub struct ReactorParts<S> {
 /// The hot loop.
 pub struct Reactor<S> {
     engine: Engine<S>,
-    lines: Vec<MarketLine>,
+    lines: Vec<MarketConnections>,
     executions: Consumer<ExecutionEvent>,
     snapshots: SnapshotMailbox,
     clock: Clock,
@@ -157,7 +157,7 @@ impl<S: Strategy> Reactor<S> {
     ///
     /// # Errors
     /// The poll failed.
-    pub fn run(mut self) -> io::Result<(Engine<S>, Vec<MarketLine>)> {
+    pub fn run(mut self) -> io::Result<(Engine<S>, Vec<MarketConnections>)> {
         let now = self.clock.now();
         self.stalls = StallDetector::new(now, self.settings.stall_min);
         for line in &mut self.lines {
@@ -246,14 +246,14 @@ impl<S: Strategy> Reactor<S> {
     #[inline]
     fn poll_sockets(&mut self) -> io::Result<bool> {
         let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
-        let pending = self.lines.iter().any(MarketLine::may_read);
+        let pending = self.lines.iter().any(MarketConnections::may_read);
         let wait = if pending { Duration::ZERO } else { wait };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in &self.events {
-            if let Some(line) = self.lines.get_mut(MarketLine::line_of(event.token())) {
+            if let Some(line) = self.lines.get_mut(MarketConnections::line_of(event.token())) {
                 line.on_event(event.token());
             }
         }
@@ -310,7 +310,7 @@ impl<S: Strategy> Reactor<S> {
             self.draining = true;
             self.engine.begin_shutdown(now);
         }
-        let open: usize = self.lines.iter().map(MarketLine::told_open_count).sum();
+        let open: usize = self.lines.iter().map(MarketConnections::told_open_count).sum();
         let direct = self.settings.spin && (1..=DIRECT_SOCKETS_MAX).contains(&open);
         self.turns_per_poll = if direct { TURNS_PER_POLL } else { 1 };
         self.meter.keep(&self.engine, &self.shared, &self.settings, now);
@@ -342,8 +342,8 @@ impl<S: Strategy> Reactor<S> {
     }
 }
 
-fn env<'a>(poll: &'a Poll, snapshots: &'a SnapshotMailbox, shared: &'a HotShared) -> LineEnv<'a> {
-    LineEnv { registry: poll.registry(), snapshots, shared }
+fn env<'a>(poll: &'a Poll, snapshots: &'a SnapshotMailbox, shared: &'a HotShared) -> IoContext<'a> {
+    IoContext { registry: poll.registry(), snapshots, shared }
 }
 
 impl Meter {

@@ -15,7 +15,7 @@ use spinbook_engine::types::Nanos;
 
 use crate::frame_buffer::PlacedPayload;
 use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
-use crate::net::connection::connector::Route;
+use crate::net::connection::connector::Connector;
 use crate::net::connection::{Connection, ConnectionError, ConnectionState};
 use crate::net::host::clock::{Clock, CycleScale, JumpDetector, cycles};
 use crate::net::hot::hot_shared::add;
@@ -73,9 +73,9 @@ pub struct GatewayShared {
 /// What the I/O thread needs.
 pub struct GatewayLoopSettings {
     /// Where requests go.
-    pub orders: Route,
+    pub orders: Connector,
     /// Where user data comes from, if over a connection of its own.
-    pub user_data: Route,
+    pub user_data: Connector,
     /// When there is nothing to do.
     pub idle: Idle,
     /// How long the end may take: cancel all, confirm.

@@ -10,7 +10,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, ServerConnection};
-use spinbook_feed::net::connection::handover::{KernelSchedule, record_layer};
+use spinbook_feed::net::connection::handover::{RustlsKeySchedule, record_layer};
 use spinbook_feed::record::{HEADER_BYTES, Opened, PlaintextBuffer, RecordError, RecordLayer};
 
 const MESSAGE_MAX: usize = 1 << 20;
@@ -76,7 +76,7 @@ fn give(server: &mut ServerConnection, mut bytes: &[u8]) {
 }
 
 /// A handshake in memory, and what the server sent beyond it.
-fn pair(suite: CipherSuite, tickets: usize) -> (RecordLayer<KernelSchedule>, ServerConnection) {
+fn pair(suite: CipherSuite, tickets: usize) -> (RecordLayer<RustlsKeySchedule>, ServerConnection) {
     let (client_config, server_config) = configs(suite, tickets);
     let mut server = ServerConnection::new(server_config).unwrap();
     server.set_buffer_limit(None);
@@ -112,7 +112,7 @@ fn pair(suite: CipherSuite, tickets: usize) -> (RecordLayer<KernelSchedule>, Ser
 
 /// Feeds `bytes` in reads of random size and returns the plaintext, in order.
 fn receive(
-    layer: &mut RecordLayer<KernelSchedule>,
+    layer: &mut RecordLayer<RustlsKeySchedule>,
     plaintext: &mut PlaintextBuffer,
     mut bytes: &[u8],
     read_max: usize,
@@ -150,13 +150,13 @@ fn drain(plaintext: &mut PlaintextBuffer, out: &mut Vec<u8>) {
     plaintext.consume(unread);
 }
 
-fn deliver_control(layer: &mut RecordLayer<KernelSchedule>, server: &mut ServerConnection) {
+fn deliver_control(layer: &mut RecordLayer<RustlsKeySchedule>, server: &mut ServerConnection) {
     let control = layer.control_output().to_vec();
     layer.control_taken(control.len());
     give(server, &control);
 }
 
-fn echo(layer: &mut RecordLayer<KernelSchedule>, server: &mut ServerConnection, random: &mut Random) {
+fn echo(layer: &mut RecordLayer<RustlsKeySchedule>, server: &mut ServerConnection, random: &mut Random) {
     let sent: Vec<u8> = (0..random.below(600)).map(|_| random.next() as u8).collect();
     let mut record = vec![0u8; sent.len() + 64];
     record[HEADER_BYTES..HEADER_BYTES + sent.len()].copy_from_slice(&sent);
