@@ -7,7 +7,7 @@ use crate::number::Scale;
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 
-/// Place of a listing in [`ExchangeWorld::listings`].
+/// Place of a listing in the world's list.
 pub type ListingIndex = usize;
 
 /// Place of an account in the world.
@@ -431,90 +431,4 @@ pub enum RequestFate {
     LoseReply,
     /// Handled, the reply held back this long.
     DelayReply(Nanos),
-}
-
-/// The world behind a venue's protocol.
-pub trait ExchangeWorld: Send {
-    /// Everything listed.
-    fn listings(&self) -> &[Listing];
-    /// The account of an API key.
-    fn account_of(&self, api_key: &str) -> Option<AccountId>;
-    /// The API key of an account.
-    fn api_key_of(&self, account: AccountId) -> &str;
-    /// How an account proves who it is.
-    fn key_of(&self, account: AccountId) -> &AccountKey;
-    /// All assets of an account.
-    fn balances(&self, account: AccountId) -> Vec<Balance>;
-    /// An account's position.
-    fn position(&self, account: AccountId, listing: ListingIndex) -> Position;
-    /// Margin bound by positions and open orders, and profit not yet realised at the mid.
-    fn margin(&self, account: AccountId) -> (QuoteAtoms, QuoteAtoms);
-    /// Fee rates in millionths: maker, taker.
-    fn fee_rates(&self) -> (i64, i64);
-
-    /// Replaces the displayed book.
-    fn seed(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos);
-    /// Absolute quantities that changed on the displayed book; may fill resting orders.
-    fn depth(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos);
-    /// The venue's best bid and ask; may fill resting orders.
-    fn touch(&mut self, listing: ListingIndex, sequence: u64, bid: Option<Level>, ask: Option<Level>, now: Nanos);
-    /// A trade of others; may fill resting orders, never more than its quantity.
-    fn trade(&mut self, listing: ListingIndex, aggressor: Side, tick: Tick, lots: Lots, now: Nanos);
-    /// The displayed book, `limit` levels a side; `None` before it is known.
-    fn book(&self, listing: ListingIndex, limit: usize) -> Option<BookSnapshot>;
-    /// The newest best bid and ask.
-    fn best(&self, listing: ListingIndex) -> (Option<Level>, Option<Level>);
-
-    /// Places an order; it may fill at once.
-    ///
-    /// # Errors
-    /// Why it was refused; nothing has changed then.
-    fn place(&mut self, order: NewOrder, now: Nanos) -> Result<u64, Refusal>;
-    /// Whether `order` would be accepted now.
-    ///
-    /// # Errors
-    /// Why it would be refused.
-    fn check(&self, order: &NewOrder) -> Result<(), Refusal>;
-    /// Cancels an open order.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownOrder`] if it is not open.
-    fn cancel(
-        &mut self,
-        account: AccountId,
-        listing: ListingIndex,
-        key: OrderKey<'_>,
-        request_client_id: &str,
-        now: Nanos,
-    ) -> Result<Order, Refusal>;
-    /// An order, open or closed; of several with one client id, the newest.
-    fn order(&self, account: AccountId, listing: ListingIndex, key: OrderKey<'_>) -> Option<Order>;
-    /// Open orders, oldest first.
-    fn open_orders(&self, account: AccountId, listing: Option<ListingIndex>) -> Vec<Order>;
-    /// Executions of an account on a listing, oldest first.
-    fn fills(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill>;
-    /// The next event for user streams.
-    fn poll_event(&mut self) -> Option<WorldEvent>;
-
-    /// Counts `amount` against a window; a count that does not fit is not counted.
-    fn charge(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) -> WindowUse;
-    /// What a window says, nothing counted.
-    fn usage(&self, kind: WindowKind, account: AccountId, now: Nanos) -> WindowUse;
-    /// Gives back a count.
-    fn refund(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos);
-
-    /// What becomes of the next market message of this kind.
-    fn frame_fate(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate;
-    /// What becomes of the next request of this kind.
-    fn request_fate(&mut self, kind: RequestKind, now: Nanos) -> RequestFate;
-    /// How far the server's clock is ahead.
-    fn clock_skew(&self, now: Nanos) -> Nanos;
-    /// Fault: whether a stream connection that was sent so many market frames is cut now.
-    fn is_cut_after(&mut self, frames: u64) -> bool;
-    /// Whether a subscription's acknowledgement is lost.
-    fn loses_acknowledgement(&mut self) -> bool;
-    /// Whether the exchange is dead.
-    fn is_killed(&self, now: Nanos) -> bool;
-    /// When a fault next changes something by itself.
-    fn fault_deadline(&self, now: Nanos) -> Nanos;
 }

@@ -388,4 +388,17 @@ impl Faults {
             Some(ms) => self.started + Nanos::from_millis(i64::try_from(ms).unwrap_or(i64::MAX / 1_000_000)),
         }
     }
+
+    /// Whether the exchange is dead.
+    #[must_use]
+    pub fn is_killed(&self, now: Nanos) -> bool {
+        now >= self.kill_at()
+    }
+
+    /// When a fault next changes something by itself; `NEVER` if none does.
+    #[must_use]
+    pub fn next_deadline(&self, now: Nanos) -> Nanos {
+        let kill = self.kill_at();
+        if kill > now { kill } else { Nanos::NEVER }
+    }
 }

@@ -10,6 +10,5 @@ pub mod fees;
 pub mod limits;
 pub mod matching;
 pub mod queue;
-pub mod serve;
 pub mod side;
 pub mod world;

@@ -3,7 +3,8 @@
 use super::errors::ApiError;
 use super::params::Params;
 use crate::crypto::credentials::{Credentials, Secret};
-use crate::sim::api::{AccountId, AccountKey, ExchangeWorld};
+use crate::sim::api::{AccountId, AccountKey};
+use crate::sim::world::World;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,7 +18,7 @@ const AHEAD_MAX_MS: i64 = 1_000;
 ///
 /// # Errors
 /// -2014 for a key that cannot be one, -2015 for one nobody has.
-pub fn account_of(world: &dyn ExchangeWorld, api_key: Option<&str>) -> Result<AccountId, ApiError> {
+pub fn account_of(world: &World, api_key: Option<&str>) -> Result<AccountId, ApiError> {
     let key = api_key.unwrap_or("");
     let well_formed = !key.is_empty()
         && key.len() <= 128
@@ -35,7 +36,7 @@ pub fn account_of(world: &dyn ExchangeWorld, api_key: Option<&str>) -> Result<Ac
 /// # Errors
 /// -1102 for what is missing, -1021 for the time, -1022 for the signature.
 pub fn check(
-    world: &dyn ExchangeWorld,
+    world: &World,
     account: AccountId,
     params: &Params,
     signed: bool,

@@ -5,7 +5,8 @@ use super::errors::ApiError;
 use super::format;
 use super::orders;
 use super::params::Params;
-use crate::sim::api::{AccountId, ExchangeWorld, Listing, ListingIndex, WindowKind};
+use crate::sim::api::{AccountId, Listing, ListingIndex, WindowKind};
+use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Nanos, QuoteAtoms};
@@ -31,7 +32,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// -1102 if none is named, -1121 if there is no such.
-    pub fn listing(&self, world: &dyn ExchangeWorld) -> Result<ListingIndex, ApiError> {
+    pub fn listing(&self, world: &World) -> Result<ListingIndex, ApiError> {
         let symbol = self.params.required("symbol")?;
         find_listing(world, symbol)
     }
@@ -40,12 +41,12 @@ impl Call<'_> {
     ///
     /// # Errors
     /// -1121.
-    pub fn listing_if_named(&self, world: &dyn ExchangeWorld) -> Result<Option<ListingIndex>, ApiError> {
+    pub fn listing_if_named(&self, world: &World) -> Result<Option<ListingIndex>, ApiError> {
         self.params.text("symbol").map(|symbol| find_listing(world, symbol)).transpose()
     }
 }
 
-fn find_listing(world: &dyn ExchangeWorld, symbol: &str) -> Result<ListingIndex, ApiError> {
+fn find_listing(world: &World, symbol: &str) -> Result<ListingIndex, ApiError> {
     let found = world.listings().iter().position(|listing| listing.symbol == symbol);
     found.ok_or_else(ApiError::bad_symbol)
 }
@@ -54,7 +55,7 @@ fn find_listing(world: &dyn ExchangeWorld, symbol: &str) -> Result<ListingIndex,
 ///
 /// # Errors
 /// The venue's refusal.
-pub fn handle(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, ApiError> {
+pub fn handle(call: &Call<'_>, world: &mut World) -> Result<Value, ApiError> {
     match call.api {
         Api::Time => Ok(json!({"serverTime": call.server_time.millis()})),
         Api::ExchangeInfo => exchange_info(call, world),
@@ -91,19 +92,19 @@ pub fn window_names(product: Product) -> [(WindowKind, &'static str, &'static st
     ]
 }
 
-fn rate_limits(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
+fn rate_limits(call: &Call<'_>, world: &World) -> Value {
     let mut limits = Vec::new();
     for (kind, name, interval, number) in window_names(call.product) {
-        let limit = world.usage(kind, call.account, call.now).limit;
+        let limit = world.windows.usage(kind, call.account, call.now).limit;
         limits.push(json!({"rateLimitType": name, "interval": interval, "intervalNum": number, "limit": limit}));
     }
     Value::Array(limits)
 }
 
-fn order_counts(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
+fn order_counts(call: &Call<'_>, world: &World) -> Value {
     let mut counts = Vec::new();
     for (kind, name, interval, number) in &window_names(call.product)[1..] {
-        let window = world.usage(*kind, call.account, call.now);
+        let window = world.windows.usage(*kind, call.account, call.now);
         counts.push(json!({
             "rateLimitType": name, "interval": interval, "intervalNum": number,
             "limit": window.limit, "count": window.used,
@@ -112,7 +113,7 @@ fn order_counts(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
     Value::Array(counts)
 }
 
-fn exchange_info(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn exchange_info(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let mut wanted: Option<Vec<String>> = call.params.text("symbol").map(|symbol| vec![symbol.to_owned()]);
     if let Some(text) = call.params.text("symbols") {
         let list = serde_json::from_str(text).map_err(|_| ApiError::illegal("symbols", "a JSON array of symbols"))?;
@@ -217,7 +218,7 @@ fn futures_listing(listing: &Listing) -> Value {
     })
 }
 
-fn depth(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn depth(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let index = call.listing(world)?;
     let limit = match (call.product, call.params.integer("limit")?) {
         (Product::BinanceSpot, limit) => limit.unwrap_or(100).clamp(1, 5000),
@@ -242,7 +243,7 @@ fn depth(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> 
     })
 }
 
-fn book_ticker(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn book_ticker(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let one = |index: ListingIndex| {
         let listing = &world.listings()[index];
         let (bid, ask) = world.best(index);
@@ -259,7 +260,7 @@ fn book_ticker(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiE
     })
 }
 
-fn ticker_price(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn ticker_price(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let one = |index: ListingIndex| {
         let listing = &world.listings()[index];
         let (bid, ask) = world.best(index);
@@ -272,9 +273,10 @@ fn ticker_price(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, Api
     })
 }
 
-fn commission(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn commission(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let listing = &world.listings()[call.listing(world)?];
-    let (maker, taker) = world.fee_rates();
+    let rates = world.fee_rates();
+    let (maker, taker) = (rates.maker_millionths, rates.taker_millionths);
     Ok(match call.product {
         Product::BinanceSpot => {
             let none = json!({"maker": rate(0), "taker": rate(0), "buyer": rate(0), "seller": rate(0)});
@@ -291,7 +293,7 @@ fn commission(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiEr
     })
 }
 
-fn leverage(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn leverage(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let listing = &world.listings()[call.listing(world)?];
     let asked = call.params.integer("leverage")?.ok_or_else(|| ApiError::missing("leverage"))?;
     if !(1..=125).contains(&asked) {
@@ -304,7 +306,7 @@ fn rate(millionths: i64) -> String {
     format::amount(i128::from(millionths) * 1_000_000_000_000, 8)
 }
 
-fn spot_account(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
+fn spot_account(call: &Call<'_>, world: &World) -> Value {
     let omit = call.params.text("omitZeroBalances") == Some("true");
     let balances: Vec<Value> = world
         .balances(call.account)
@@ -314,7 +316,8 @@ fn spot_account(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
             json!({"asset": balance.asset, "free": format::amount(balance.free, 8), "locked": format::amount(balance.locked, 8)})
         })
         .collect();
-    let (maker, taker) = world.fee_rates();
+    let rates = world.fee_rates();
+    let (maker, taker) = (rates.maker_millionths, rates.taker_millionths);
     json!({
         "makerCommission": maker / 100, "takerCommission": taker / 100, "buyerCommission": 0, "sellerCommission": 0,
         "commissionRates": {"maker": rate(maker), "taker": rate(taker), "buyer": "0.00000000", "seller": "0.00000000"},
@@ -325,7 +328,7 @@ fn spot_account(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
     })
 }
 
-fn futures_balances(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
+fn futures_balances(call: &Call<'_>, world: &World) -> Value {
     let (bound, unrealised) = world.margin(call.account);
     world
         .balances(call.account)
@@ -343,7 +346,7 @@ fn futures_balances(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
         .collect()
 }
 
-fn position_of(call: &Call<'_>, world: &dyn ExchangeWorld, index: ListingIndex) -> Value {
+fn position_of(call: &Call<'_>, world: &World, index: ListingIndex) -> Value {
     let listing = &world.listings()[index];
     let position = world.position(call.account, index);
     let lots = position.lots.0;
@@ -365,14 +368,14 @@ fn position_of(call: &Call<'_>, world: &dyn ExchangeWorld, index: ListingIndex) 
     })
 }
 
-fn positions(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+fn positions(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     Ok(match call.listing_if_named(world)? {
         Some(index) => json!([position_of(call, world, index)]),
         None => (0..world.listings().len()).map(|index| position_of(call, world, index)).collect(),
     })
 }
 
-fn futures_account(call: &Call<'_>, world: &dyn ExchangeWorld) -> Value {
+fn futures_account(call: &Call<'_>, world: &World) -> Value {
     let balances = world.balances(call.account);
     let wallet: i128 = balances.iter().map(|balance| balance.free).sum();
     let (bound, unrealised) = world.margin(call.account);

@@ -26,10 +26,11 @@ mod wsapi;
 pub use play::Speed;
 pub use settings::{AccountSettings, SimSettings, binance};
 
-use crate::sim::api::{AccountId, ExchangeWorld, WindowKind};
+use crate::sim::api::{AccountId, WindowKind};
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketSource,
 };
+use crate::sim::world::World;
 use crate::venue::binance::Product;
 use connection::{ApiDoor, Connection, Door, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout};
 use errors::ApiError;
@@ -57,7 +58,7 @@ pub struct ExchangeCounters {
 /// A simulated Binance: one product line.
 pub struct BinanceExchange {
     product: Product,
-    world: Box<dyn ExchangeWorld>,
+    world: World,
     player: Player,
     connections: BTreeMap<ConnectionId, Connection>,
     outbox: Outbox,
@@ -74,7 +75,7 @@ impl BinanceExchange {
     #[must_use]
     pub fn new(
         product: Product,
-        world: Box<dyn ExchangeWorld>,
+        world: World,
         source: Box<dyn MarketSource>,
         speed: Speed,
         now: Nanos,
@@ -104,8 +105,8 @@ impl BinanceExchange {
 
     /// The world behind it.
     #[must_use]
-    pub fn world(&self) -> &dyn ExchangeWorld {
-        self.world.as_ref()
+    pub fn world(&self) -> &World {
+        &self.world
     }
 
     /// Whether the market has been played to its end.
@@ -192,13 +193,13 @@ impl ExchangeSide for BinanceExchange {
     }
 
     fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
-        if self.killed || self.world.is_killed(now) {
+        if self.killed || self.world.faults.is_killed(now) {
             return Err(rest::refuse(&ApiError::new(-1016, "This service is no longer available.").status(503)));
         }
         let Some(door) = self.door_for(target) else {
             return Err(rest::refuse(&ApiError::new(-5000, format!("Path {target} is invalid")).status(404)));
         };
-        let window = self.world.charge(WindowKind::Connections, ADDRESS, 1, now);
+        let window = self.world.windows.charge(WindowKind::Connections, ADDRESS, 1, now);
         if !window.allowed {
             let error = ApiError::new(-1003, "Too many connection attempts.").status(429);
             let wait = u64::try_from((window.resets_at - now).millis() / 1000 + 1).unwrap_or(1);
@@ -244,7 +245,7 @@ impl ExchangeSide for BinanceExchange {
         if self.killed {
             return;
         }
-        if self.world.is_killed(now) {
+        if self.world.faults.is_killed(now) {
             self.kill();
             return;
         }
@@ -263,7 +264,7 @@ impl ExchangeSide for BinanceExchange {
         let keys = self.listen_keys.values().map(|key| key.expires).min().unwrap_or(Nanos::NEVER);
         let waits_to_start = self.player.waits_to_start() && self.has_market_client();
         let market = if waits_to_start { Nanos::ZERO } else { self.player.deadline() };
-        let fault = self.world.fault_deadline(Nanos::ZERO);
+        let fault = self.world.faults.next_deadline(Nanos::ZERO);
         connections.min(keys).min(self.outbox.deadline()).min(market).min(fault)
     }
 

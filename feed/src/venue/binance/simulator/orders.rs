@@ -4,9 +4,8 @@ use super::errors::ApiError;
 use super::format;
 use super::methods::Call;
 use crate::number::{NumberError, Scale};
-use crate::sim::api::{
-    ExchangeWorld, Lifetime, Listing, ListingIndex, NewOrder, Order, OrderKey, OrderKind, SelfTrade,
-};
+use crate::sim::api::{Lifetime, Listing, ListingIndex, NewOrder, Order, OrderKey, OrderKind, SelfTrade};
+use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Side, Tick};
@@ -17,12 +16,12 @@ const DECIMAL_RANGE: &str = "^([0-9]{1,20})(\\.[0-9]{1,20})?$";
 ///
 /// # Errors
 /// The venue's refusal.
-pub fn place(call: &Call<'_>, world: &mut dyn ExchangeWorld, trial: bool) -> Result<Value, ApiError> {
+pub fn place(call: &Call<'_>, world: &mut World, trial: bool) -> Result<Value, ApiError> {
     let order = new_order(call, world)?;
     let form = response_form(call, &order)?;
     let refuse = |refusal| ApiError::from_refusal(refusal, call.product);
     if trial {
-        world.check(&order).map_err(refuse)?;
+        world.check_order(&order).map_err(refuse)?;
         return Ok(json!({}));
     }
     let (account, listing) = (order.account, order.listing);
@@ -45,7 +44,7 @@ fn response_form<'a>(call: &'a Call<'_>, order: &NewOrder) -> Result<&'a str, Ap
     }
 }
 
-fn new_order(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<NewOrder, ApiError> {
+fn new_order(call: &Call<'_>, world: &World) -> Result<NewOrder, ApiError> {
     let params = call.params;
     let index = call.listing(world)?;
     let listing = &world.listings()[index];
@@ -236,7 +235,7 @@ fn order_key<'a>(call: &'a Call<'_>) -> Result<OrderKey<'a>, ApiError> {
 ///
 /// # Errors
 /// -2011 if it is not open.
-pub fn cancel(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, ApiError> {
+pub fn cancel(call: &Call<'_>, world: &mut World) -> Result<Value, ApiError> {
     let index = call.listing(world)?;
     let key = order_key(call)?;
     let request_id = call.params.text("newClientOrderId").map_or_else(|| generated_id(call), str::to_owned);
@@ -250,7 +249,7 @@ pub fn cancel(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, A
 ///
 /// # Errors
 /// Spot answers -2011 where there is none.
-pub fn cancel_all(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Value, ApiError> {
+pub fn cancel_all(call: &Call<'_>, world: &mut World) -> Result<Value, ApiError> {
     let index = call.listing(world)?;
     let open = world.open_orders(call.account, Some(index));
     let spot = call.product == Product::BinanceSpot;
@@ -274,7 +273,7 @@ pub fn cancel_all(call: &Call<'_>, world: &mut dyn ExchangeWorld) -> Result<Valu
 ///
 /// # Errors
 /// -2013 if there is none.
-pub fn query(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+pub fn query(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let index = call.listing(world)?;
     let found = world.order(call.account, index, order_key(call)?);
     let order = found.ok_or_else(|| ApiError::new(-2013, "Order does not exist."))?;
@@ -285,7 +284,7 @@ pub fn query(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiErr
 ///
 /// # Errors
 /// -1121.
-pub fn open_orders(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+pub fn open_orders(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let listing: Option<ListingIndex> = call.listing_if_named(world)?;
     let orders: Vec<Order> = world.open_orders(call.account, listing);
     Ok(orders
@@ -298,7 +297,7 @@ pub fn open_orders(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, 
 ///
 /// # Errors
 /// -1121, -1102, -1128.
-pub fn trades(call: &Call<'_>, world: &dyn ExchangeWorld) -> Result<Value, ApiError> {
+pub fn trades(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let index = call.listing(world)?;
     let params = call.params;
     let limit = usize::try_from(params.integer("limit")?.unwrap_or(500).clamp(1, 1000)).unwrap_or(500);

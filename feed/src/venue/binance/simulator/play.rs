@@ -244,7 +244,7 @@ impl BinanceExchange {
 
     fn relay_with_faults(&mut self, symbol: &str, channel: &str, parts: Parts, bytes: &[u8], now: Nanos) {
         let kind = kind_of(channel);
-        let fate = self.world.frame_fate(kind, symbol, now);
+        let fate = self.world.faults.frame(kind, symbol, now);
         self.relay(symbol, channel, &parts, bytes, fate);
         let follows = |held: &Held| held.kind == kind && held.symbol == symbol;
         if self.player.held.as_ref().is_some_and(follows)

@@ -38,7 +38,7 @@ pub struct Outcome {
 impl BinanceExchange {
     /// The server's clock.
     pub(super) fn server_time(&self, now: Nanos) -> Nanos {
-        now + self.world.clock_skew(now)
+        now + self.world.faults.clock_ahead()
     }
 
     /// Counts weight; refuses what is too much.
@@ -46,7 +46,7 @@ impl BinanceExchange {
         if now < self.ban.until {
             return Err(banned(self.ban.until, now));
         }
-        let window = self.world.charge(WindowKind::Weight, ADDRESS, weight, now);
+        let window = self.world.windows.charge(WindowKind::Weight, ADDRESS, weight, now);
         if window.allowed {
             self.ban.refused = 0;
             return Ok(());
@@ -70,14 +70,14 @@ impl BinanceExchange {
             Product::BinanceUsdm => ["10 SECOND", "1 MINUTE"],
         };
         for (kind, span) in [WindowKind::OrdersShort, WindowKind::OrdersLong].into_iter().zip(spans) {
-            let window = self.world.usage(kind, account, now);
+            let window = self.world.windows.usage(kind, account, now);
             if !window.allowed {
                 let message = format!("Too many new orders; current limit is {} orders per {span}.", window.limit);
                 return Err(too_many(-1015, message, window.resets_at, now));
             }
         }
-        self.world.charge(WindowKind::OrdersShort, account, 1, now);
-        self.world.charge(WindowKind::OrdersLong, account, 1, now);
+        self.world.windows.charge(WindowKind::OrdersShort, account, 1, now);
+        self.world.windows.charge(WindowKind::OrdersLong, account, 1, now);
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl BinanceExchange {
             Api::Depth => RequestKind::Snapshot,
             _ => RequestKind::Other,
         };
-        outcome.fate = self.world.request_fate(kind, now);
+        outcome.fate = self.world.faults.request(kind);
         outcome.result = self.guarded(api, params, api_key, session, &mut outcome.account, &outcome.fate, now);
         self.flush_events(now);
         outcome
@@ -143,9 +143,9 @@ impl BinanceExchange {
             _ => {}
         }
         let call = Call { product: self.product, api, params, account, server_time, now };
-        let result = methods::handle(&call, self.world.as_mut());
+        let result = methods::handle(&call, &mut self.world);
         if api == Api::Place && result.is_ok() && self.product == Product::BinanceSpot {
-            self.world.refund(WindowKind::Weight, ADDRESS, weight, now);
+            self.world.windows.refund(WindowKind::Weight, ADDRESS, weight, now);
         }
         result
     }
@@ -166,11 +166,11 @@ impl BinanceExchange {
         let by_session = session.is_some() && api_key.is_none();
         let account = match session {
             Some(account) if by_session => account,
-            _ => auth::account_of(self.world.as_ref(), api_key)?,
+            _ => auth::account_of(&self.world, api_key)?,
         };
         if security == Security::Signed {
             let at = self.server_time(now).millis();
-            auth::check(self.world.as_ref(), account, params, !by_session, at)?;
+            auth::check(&self.world, account, params, !by_session, at)?;
         }
         Ok(Some(account))
     }

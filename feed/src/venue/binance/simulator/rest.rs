@@ -31,7 +31,7 @@ pub fn refuse(error: &ApiError) -> HttpResponse {
 impl BinanceExchange {
     /// Answers one HTTP request.
     pub(super) fn rest(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
-        if self.world.is_killed(now) {
+        if self.world.faults.is_killed(now) {
             return refuse(&ApiError::new(-1016, "This service is no longer available.").status(503));
         }
         let (path, _) = request.path_and_query();
@@ -53,7 +53,7 @@ impl BinanceExchange {
     }
 
     fn add_usage(&self, response: &mut HttpResponse, api: Api, account: Option<AccountId>, now: Nanos) {
-        let used = self.world.usage(WindowKind::Weight, ADDRESS, now).used;
+        let used = self.world.windows.usage(WindowKind::Weight, ADDRESS, now).used;
         response.headers.push(("X-MBX-USED-WEIGHT".to_owned(), used.to_string()));
         response.headers.push(("X-MBX-USED-WEIGHT-1M".to_owned(), used.to_string()));
         let Some(account) = account else { return };
@@ -63,7 +63,7 @@ impl BinanceExchange {
         let long = if self.product == Product::BinanceSpot { "1D" } else { "1M" };
         let names = ["10S", long];
         for ((kind, ..), name) in methods::window_names(self.product)[1..].iter().zip(names) {
-            let used = self.world.usage(*kind, account, now).used;
+            let used = self.world.windows.usage(*kind, account, now).used;
             response.headers.push((format!("X-MBX-ORDER-COUNT-{name}"), used.to_string()));
         }
     }

@@ -99,7 +99,7 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
     let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
-    Ok(BinanceExchange::new(product, Box::new(world), source, settings.speed, now))
+    Ok(BinanceExchange::new(product, world, source, settings.speed, now))
 }
 
 fn account_of(settings: AccountSettings) -> Result<Account, String> {

@@ -157,7 +157,7 @@ impl BinanceExchange {
         };
         let reply = control(door, text);
         let acknowledges = reply.get("result").is_some_and(Value::is_null);
-        if !(acknowledges && self.world.loses_acknowledgement()) {
+        if !(acknowledges && self.world.faults.loses_acknowledgement()) {
             self.outbox.text(id, reply.to_string().into_bytes());
         }
     }
@@ -199,7 +199,7 @@ impl BinanceExchange {
                 connection.frames += 1;
                 self.counters.frames_relayed += 1;
             }
-            if self.world.is_cut_after(connection.frames) {
+            if self.world.faults.cut(connection.frames) {
                 cut.push(*id);
             }
         }

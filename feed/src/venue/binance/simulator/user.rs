@@ -29,7 +29,7 @@ impl BinanceExchange {
             {
                 self.refund_filled(event.order.request.account, now);
             }
-            let at = (event.at + self.world.clock_skew(now)).millis();
+            let at = (event.at + self.world.faults.clock_ahead()).millis();
             let listing = &self.world.listings()[event.order.request.listing];
             let messages = match self.product {
                 Product::BinanceSpot => spot_messages(&event, listing, at),
@@ -44,8 +44,8 @@ impl BinanceExchange {
     fn refund_filled(&mut self, account: AccountId, now: Nanos) {
         use crate::sim::api::WindowKind;
         if self.product == Product::BinanceSpot {
-            self.world.refund(WindowKind::OrdersShort, account, 1, now);
-            self.world.refund(WindowKind::OrdersLong, account, 1, now);
+            self.world.windows.refund(WindowKind::OrdersShort, account, 1, now);
+            self.world.windows.refund(WindowKind::OrdersLong, account, 1, now);
         }
     }
 
@@ -97,7 +97,7 @@ impl BinanceExchange {
             self.listen_keys.iter().filter(|(_, key)| key.expires <= now).map(|(account, _)| *account).collect();
         for account in expired {
             let key = self.listen_keys.get(&account).map(|key| key.key.clone()).unwrap_or_default();
-            let at = (now + self.world.clock_skew(now)).millis();
+            let at = (now + self.world.faults.clock_ahead()).millis();
             self.send_user(account, &json!({"e": "listenKeyExpired", "E": at, "listenKey": key}));
             self.listen_keys.remove(&account);
         }

@@ -106,7 +106,7 @@ impl BinanceExchange {
         for (index, (kind, name, interval, number)) in methods::window_names(self.product).into_iter().enumerate() {
             let owner = if index == 0 { Some(ADDRESS) } else { account };
             let Some(owner) = owner else { continue };
-            let window = self.world.usage(kind, owner, now);
+            let window = self.world.windows.usage(kind, owner, now);
             counts.push(json!({
                 "rateLimitType": name, "interval": interval, "intervalNum": number,
                 "limit": window.limit, "count": window.used,
@@ -159,8 +159,8 @@ impl BinanceExchange {
     }
 
     fn signed_by(&self, params: &Params, now: Nanos) -> Result<AccountId, ApiError> {
-        let account = auth::account_of(self.world.as_ref(), Some(params.required("apiKey")?))?;
-        auth::check(self.world.as_ref(), account, params, true, self.server_time(now).millis())?;
+        let account = auth::account_of(&self.world, Some(params.required("apiKey")?))?;
+        auth::check(&self.world, account, params, true, self.server_time(now).millis())?;
         Ok(account)
     }
 

@@ -1,108 +1,13 @@
-//! COLD: the simulated world: accounts and matching joined, with every fill booked to the last unit.
+//! COLD: orders of the simulated world: checked, placed, filled, cancelled, each booked to the last unit.
 
-use super::account::Account;
-use super::faults::Faults;
-use super::fees::FeeRates;
-use super::limits::Windows;
-use super::matching::{Incoming, Matching, Step};
+use super::{CLOSED_ORDERS_MAX, FILLS_MAX, Settlement, World};
 use crate::sim::api::{
-    AccountId, Balance, Fill, Lifetime, Listing, ListingIndex, NewOrder, Order, OrderChange, OrderKey, OrderKind,
-    OrderStatus, Position, Refusal, WorldEvent,
+    AccountId, Fill, Lifetime, ListingIndex, NewOrder, Order, OrderChange, OrderKey, OrderKind, OrderStatus, Refusal,
 };
+use crate::sim::matching::{Incoming, Step};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
-use std::collections::{BTreeMap, HashMap, VecDeque};
-
-/// How many closed orders are kept for queries.
-pub const CLOSED_ORDERS_MAX: usize = 200_000;
-/// How many fills are kept for queries.
-pub const FILLS_MAX: usize = 500_000;
-/// Events that may wait for the user streams; a driver that never polls loses the oldest.
-pub const EVENTS_MAX: usize = 100_000;
-
-/// How balances and positions work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// Assets change hands.
-    Spot,
-    /// Positions in a margin account.
-    Perpetual {
-        /// Notional a unit of margin carries.
-        leverage: i64,
-    },
-}
-
-/// Accounts, matching, windows and faults.
-pub struct World {
-    pub(super) listings: Vec<Listing>,
-    pub(super) markets: Vec<Matching>,
-    pub(super) accounts: Vec<Account>,
-    pub(super) windows: Windows,
-    pub(super) faults: Faults,
-    pub(super) fees: FeeRates,
-    settlement: Settlement,
-    orders: BTreeMap<u64, Order>,
-    closed: VecDeque<u64>,
-    by_client_id: HashMap<(AccountId, ListingIndex, String), u64>,
-    fills: VecDeque<Fill>,
-    events: VecDeque<WorldEvent>,
-    next_order: u64,
-    next_trade: u64,
-    pub(super) events_lost: u64,
-}
 
 impl World {
-    /// A world without orders.
-    #[must_use]
-    pub fn new(
-        listings: Vec<Listing>,
-        accounts: Vec<Account>,
-        settlement: Settlement,
-        fees: FeeRates,
-        windows: Windows,
-        faults: Faults,
-    ) -> World {
-        World {
-            markets: listings.iter().map(|_| Matching::default()).collect(),
-            listings,
-            accounts,
-            windows,
-            faults,
-            fees,
-            settlement,
-            orders: BTreeMap::new(),
-            closed: VecDeque::new(),
-            by_client_id: HashMap::new(),
-            fills: VecDeque::new(),
-            events: VecDeque::new(),
-            next_order: 8_000_000_001,
-            next_trade: 1_000_000_000_001,
-            events_lost: 0,
-        }
-    }
-
-    /// The next event for user streams.
-    pub fn next_event(&mut self) -> Option<WorldEvent> {
-        self.events.pop_front()
-    }
-
-    fn emit(&mut self, order: u64, change: OrderChange, now: Nanos) {
-        let Some(order) = self.orders.get(&order).cloned() else {
-            return;
-        };
-        let listing = &self.listings[order.request.listing];
-        let account = &self.accounts[order.request.account.0];
-        let balances = match self.settlement {
-            Settlement::Spot => vec![account.balance(&listing.base), account.balance(&listing.quote)],
-            Settlement::Perpetual { .. } => vec![account.balance(&listing.quote)],
-        };
-        let position = account.position(order.request.listing);
-        if self.events.len() >= EVENTS_MAX {
-            self.events.pop_front();
-            self.events_lost += 1;
-        }
-        self.events.push_back(WorldEvent { at: now, change, order, balances, position });
-    }
-
     /// All checks of a new order, in the order in which venues make them.
     ///
     /// # Errors
@@ -146,25 +51,6 @@ impl World {
         Ok(())
     }
 
-    /// Twice the mid, or twice the only side there is.
-    fn reference_tick(&self, listing: ListingIndex) -> Option<i64> {
-        let displayed = &self.markets[listing].displayed;
-        if !displayed.is_live() {
-            return None;
-        }
-        match (displayed.best(Side::Bid), displayed.best(Side::Ask)) {
-            (Some(bid), Some(ask)) => Some(bid.tick.0 + ask.tick.0),
-            (Some(only), None) | (None, Some(only)) => Some(2 * only.tick.0),
-            (None, None) => None,
-        }
-    }
-
-    /// The mid times a position, as a value; the mid is kept doubled.
-    fn mark_value(&self, listing: ListingIndex, lots: i64) -> QuoteAtoms {
-        let doubled = self.reference_tick(listing).unwrap_or(0);
-        QuoteAtoms(i128::from(doubled) * i128::from(lots) * self.listings[listing].atoms_per_tick_lot / 2)
-    }
-
     fn open_count(&self, account: AccountId, listing: ListingIndex) -> usize {
         let market = &self.markets[listing];
         Side::BOTH.iter().flat_map(|side| market.resting(*side)).filter(|resting| resting.account == account).count()
@@ -186,7 +72,7 @@ impl World {
                 if reduces {
                     return Ok(());
                 }
-                let (bound, unrealised) = self.margin_of(order.account);
+                let (bound, unrealised) = self.margin(order.account);
                 let value = listing.value(self.lock_tick(order), order.lots);
                 let wallet = account.balance(&listing.quote).free;
                 if wallet + unrealised.0 - bound.0 < value.0 / i128::from(leverage) {
@@ -195,29 +81,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// Margin bound by positions and open orders, and profit not yet realised.
-    #[must_use]
-    pub fn margin_of(&self, account: AccountId) -> (QuoteAtoms, QuoteAtoms) {
-        let Settlement::Perpetual { leverage } = self.settlement else {
-            return (QuoteAtoms::ZERO, QuoteAtoms::ZERO);
-        };
-        let mut notional = 0i128;
-        let mut unrealised = QuoteAtoms::ZERO;
-        for (listing, position) in self.accounts[account.0].positions() {
-            let mark = self.mark_value(listing, position.lots.0);
-            notional += mark.0.abs();
-            unrealised += mark - position.cost;
-        }
-        for (listing, market) in self.listings.iter().zip(&self.markets) {
-            for resting in Side::BOTH.iter().flat_map(|side| market.resting(*side)) {
-                if resting.account == account {
-                    notional += listing.value(resting.tick, resting.remaining).0;
-                }
-            }
-        }
-        (QuoteAtoms(notional / i128::from(leverage)), unrealised)
     }
 
     /// The price at which an order's funds are counted: its limit, or the worst one a market order meets.
@@ -245,7 +108,7 @@ impl World {
     ///
     /// # Errors
     /// As [`World::check_order`].
-    pub fn place_order(&mut self, mut order: NewOrder, now: Nanos) -> Result<u64, Refusal> {
+    pub fn place(&mut self, mut order: NewOrder, now: Nanos) -> Result<u64, Refusal> {
         self.check_order(&order)?;
         if order.reduce_only {
             let held = self.accounts[order.account.0].position(order.listing).lots.0;
@@ -417,7 +280,7 @@ impl World {
     ///
     /// # Errors
     /// [`Refusal::UnknownOrder`] if it is not open.
-    pub fn cancel_order(
+    pub fn cancel(
         &mut self,
         account: AccountId,
         listing: ListingIndex,
@@ -425,7 +288,7 @@ impl World {
         request_client_id: &str,
         now: Nanos,
     ) -> Result<Order, Refusal> {
-        let order = self.find_order(account, listing, key).ok_or(Refusal::UnknownOrder)?;
+        let order = self.order(account, listing, key).ok_or(Refusal::UnknownOrder)?;
         if !order.status.is_open() {
             return Err(Refusal::UnknownOrder);
         }
@@ -433,49 +296,6 @@ impl World {
         let id = order.id;
         self.close(id, OrderStatus::Canceled, change, now);
         self.orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
-    }
-
-    /// An order of an account.
-    #[must_use]
-    pub fn find_order(&self, account: AccountId, listing: ListingIndex, key: OrderKey<'_>) -> Option<Order> {
-        let id = match key {
-            OrderKey::Id(id) => id,
-            OrderKey::ClientId(text) => *self.by_client_id.get(&(account, listing, text.to_owned()))?,
-        };
-        let found = self.orders.get(&id)?;
-        (found.request.account == account && found.request.listing == listing).then(|| found.clone())
-    }
-
-    /// Open orders, oldest first.
-    #[must_use]
-    pub fn open_orders_of(&self, account: AccountId, listing: Option<ListingIndex>) -> Vec<Order> {
-        let mut ids: Vec<u64> = Vec::new();
-        for (index, market) in self.markets.iter().enumerate() {
-            if listing.is_none_or(|wanted| wanted == index) {
-                let resting = Side::BOTH.iter().flat_map(|side| market.resting(*side));
-                ids.extend(resting.filter(|resting| resting.account == account).map(|resting| resting.order));
-            }
-        }
-        ids.sort_unstable();
-        ids.iter().filter_map(|id| self.orders.get(id).cloned()).collect()
-    }
-
-    /// Executions of an account, oldest first.
-    #[must_use]
-    pub fn fills_of(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill> {
-        self.fills.iter().filter(|fill| fill.account == account && fill.listing == listing).cloned().collect()
-    }
-
-    /// All assets of an account.
-    #[must_use]
-    pub fn balances_of(&self, account: AccountId) -> Vec<Balance> {
-        self.accounts[account.0].balances()
-    }
-
-    /// A position.
-    #[must_use]
-    pub fn position_of(&self, account: AccountId, listing: ListingIndex) -> Position {
-        self.accounts[account.0].position(listing)
     }
 }
 

@@ -1,0 +1,74 @@
+//! COLD: the simulated world's public market: what others display and trade, and what of ours that fills.
+
+use super::World;
+use crate::sim::api::{BookSnapshot, ListingIndex};
+use crate::sim::matching::Step;
+use crate::sim::queue::DisplayedTouch;
+use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+
+impl World {
+    /// Replaces the displayed book.
+    pub fn seed(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos) {
+        let mut steps: Vec<Step> = Vec::new();
+        self.markets[listing].seed(sequence, bids, asks, now, &mut steps);
+        self.book_steps(listing, None, &steps, now);
+    }
+
+    /// Writes the absolute quantities that changed on the displayed book; may fill resting orders.
+    pub fn depth(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos) {
+        let mut steps: Vec<Step> = Vec::new();
+        self.markets[listing].depth(sequence, bids, asks, &mut steps);
+        self.book_steps(listing, None, &steps, now);
+    }
+
+    /// Keeps the venue's best bid and ask; may fill resting orders.
+    pub fn touch(&mut self, listing: ListingIndex, sequence: u64, bid: Option<Level>, ask: Option<Level>, now: Nanos) {
+        let mut steps: Vec<Step> = Vec::new();
+        self.markets[listing].touch(DisplayedTouch { sequence, bid, ask }, &mut steps);
+        self.book_steps(listing, None, &steps, now);
+    }
+
+    /// A trade of others; may fill resting orders, never more than its quantity.
+    pub fn trade(&mut self, listing: ListingIndex, aggressor: Side, tick: Tick, lots: Lots, now: Nanos) {
+        let mut steps: Vec<Step> = Vec::new();
+        self.markets[listing].trade(aggressor, tick, lots, &mut steps);
+        self.book_steps(listing, None, &steps, now);
+    }
+
+    /// The displayed book, `limit` levels a side; `None` before its first snapshot.
+    #[must_use]
+    pub fn book(&self, listing: ListingIndex, limit: usize) -> Option<BookSnapshot> {
+        let displayed = &self.markets[listing].displayed;
+        displayed.is_live().then(|| BookSnapshot {
+            sequence: displayed.sequence(),
+            bids: displayed.book_levels(Side::Bid).take(limit).collect(),
+            asks: displayed.book_levels(Side::Ask).take(limit).collect(),
+        })
+    }
+
+    /// The newest best bid and ask.
+    #[must_use]
+    pub fn best(&self, listing: ListingIndex) -> (Option<Level>, Option<Level>) {
+        let displayed = &self.markets[listing].displayed;
+        (displayed.best(Side::Bid), displayed.best(Side::Ask))
+    }
+
+    /// Twice the mid, or twice the only side there is.
+    pub(super) fn reference_tick(&self, listing: ListingIndex) -> Option<i64> {
+        let displayed = &self.markets[listing].displayed;
+        if !displayed.is_live() {
+            return None;
+        }
+        match (displayed.best(Side::Bid), displayed.best(Side::Ask)) {
+            (Some(bid), Some(ask)) => Some(bid.tick.0 + ask.tick.0),
+            (Some(only), None) | (None, Some(only)) => Some(2 * only.tick.0),
+            (None, None) => None,
+        }
+    }
+
+    /// The mid times a position, as a value; the mid is kept doubled.
+    pub(super) fn mark_value(&self, listing: ListingIndex, lots: i64) -> QuoteAtoms {
+        let doubled = self.reference_tick(listing).unwrap_or(0);
+        QuoteAtoms(i128::from(doubled) * i128::from(lots) * self.listings[listing].atoms_per_tick_lot / 2)
+    }
+}

@@ -1,0 +1,207 @@
+//! COLD: the simulated world: accounts and matching joined, with every fill booked to the last unit.
+//!
+//! `orders` checks, places and cancels; `market` takes what others displayed and traded.
+
+mod market;
+mod orders;
+
+use crate::sim::account::Account;
+use crate::sim::api::{
+    AccountId, AccountKey, Balance, Fill, Listing, ListingIndex, Order, OrderChange, OrderKey, Position, WorldEvent,
+};
+use crate::sim::faults::Faults;
+use crate::sim::fees::FeeRates;
+use crate::sim::limits::Windows;
+use crate::sim::matching::Matching;
+use spinbook_engine::types::{Nanos, QuoteAtoms, Side};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// How many closed orders are kept for queries.
+pub const CLOSED_ORDERS_MAX: usize = 200_000;
+/// How many fills are kept for queries.
+pub const FILLS_MAX: usize = 500_000;
+/// Events that may wait for the user streams; a driver that never polls loses the oldest.
+pub const EVENTS_MAX: usize = 100_000;
+
+/// How balances and positions work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Assets change hands.
+    Spot,
+    /// Positions in a margin account.
+    Perpetual {
+        /// Notional a unit of margin carries.
+        leverage: i64,
+    },
+}
+
+/// Accounts, matching, windows and faults.
+pub struct World {
+    /// Rate windows by address and account.
+    pub windows: Windows,
+    /// What goes wrong, and when.
+    pub faults: Faults,
+    listings: Vec<Listing>,
+    markets: Vec<Matching>,
+    accounts: Vec<Account>,
+    fees: FeeRates,
+    settlement: Settlement,
+    orders: BTreeMap<u64, Order>,
+    closed: VecDeque<u64>,
+    by_client_id: HashMap<(AccountId, ListingIndex, String), u64>,
+    fills: VecDeque<Fill>,
+    events: VecDeque<WorldEvent>,
+    next_order: u64,
+    next_trade: u64,
+    events_lost: u64,
+}
+
+impl World {
+    /// A world without orders.
+    #[must_use]
+    pub fn new(
+        listings: Vec<Listing>,
+        accounts: Vec<Account>,
+        settlement: Settlement,
+        fees: FeeRates,
+        windows: Windows,
+        faults: Faults,
+    ) -> World {
+        World {
+            markets: listings.iter().map(|_| Matching::default()).collect(),
+            listings,
+            accounts,
+            windows,
+            faults,
+            fees,
+            settlement,
+            orders: BTreeMap::new(),
+            closed: VecDeque::new(),
+            by_client_id: HashMap::new(),
+            fills: VecDeque::new(),
+            events: VecDeque::new(),
+            next_order: 8_000_000_001,
+            next_trade: 1_000_000_000_001,
+            events_lost: 0,
+        }
+    }
+
+    /// Everything listed.
+    #[must_use]
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+
+    /// The account of an API key.
+    #[must_use]
+    pub fn account_of(&self, api_key: &str) -> Option<AccountId> {
+        self.accounts.iter().position(|account| account.api_key == api_key).map(AccountId)
+    }
+
+    /// The API key of an account.
+    #[must_use]
+    pub fn api_key_of(&self, account: AccountId) -> &str {
+        &self.accounts[account.0].api_key
+    }
+
+    /// How an account proves who it is.
+    #[must_use]
+    pub fn key_of(&self, account: AccountId) -> &AccountKey {
+        &self.accounts[account.0].key
+    }
+
+    /// Fee rates in millionths.
+    #[must_use]
+    pub fn fee_rates(&self) -> FeeRates {
+        self.fees
+    }
+
+    /// The next event for user streams.
+    pub fn poll_event(&mut self) -> Option<WorldEvent> {
+        self.events.pop_front()
+    }
+
+    fn emit(&mut self, order: u64, change: OrderChange, now: Nanos) {
+        let Some(order) = self.orders.get(&order).cloned() else {
+            return;
+        };
+        let listing = &self.listings[order.request.listing];
+        let account = &self.accounts[order.request.account.0];
+        let balances = match self.settlement {
+            Settlement::Spot => vec![account.balance(&listing.base), account.balance(&listing.quote)],
+            Settlement::Perpetual { .. } => vec![account.balance(&listing.quote)],
+        };
+        let position = account.position(order.request.listing);
+        if self.events.len() >= EVENTS_MAX {
+            self.events.pop_front();
+            self.events_lost += 1;
+        }
+        self.events.push_back(WorldEvent { at: now, change, order, balances, position });
+    }
+
+    /// An order of an account.
+    #[must_use]
+    pub fn order(&self, account: AccountId, listing: ListingIndex, key: OrderKey<'_>) -> Option<Order> {
+        let id = match key {
+            OrderKey::Id(id) => id,
+            OrderKey::ClientId(text) => *self.by_client_id.get(&(account, listing, text.to_owned()))?,
+        };
+        let found = self.orders.get(&id)?;
+        (found.request.account == account && found.request.listing == listing).then(|| found.clone())
+    }
+
+    /// Open orders, oldest first.
+    #[must_use]
+    pub fn open_orders(&self, account: AccountId, listing: Option<ListingIndex>) -> Vec<Order> {
+        let mut ids: Vec<u64> = Vec::new();
+        for (index, market) in self.markets.iter().enumerate() {
+            if listing.is_none_or(|wanted| wanted == index) {
+                let resting = Side::BOTH.iter().flat_map(|side| market.resting(*side));
+                ids.extend(resting.filter(|resting| resting.account == account).map(|resting| resting.order));
+            }
+        }
+        ids.sort_unstable();
+        ids.iter().filter_map(|id| self.orders.get(id).cloned()).collect()
+    }
+
+    /// Executions of an account, oldest first.
+    #[must_use]
+    pub fn fills(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill> {
+        self.fills.iter().filter(|fill| fill.account == account && fill.listing == listing).cloned().collect()
+    }
+
+    /// All assets of an account.
+    #[must_use]
+    pub fn balances(&self, account: AccountId) -> Vec<Balance> {
+        self.accounts[account.0].balances()
+    }
+
+    /// A position.
+    #[must_use]
+    pub fn position(&self, account: AccountId, listing: ListingIndex) -> Position {
+        self.accounts[account.0].position(listing)
+    }
+
+    /// Margin bound by positions and open orders, and profit not yet realised.
+    #[must_use]
+    pub fn margin(&self, account: AccountId) -> (QuoteAtoms, QuoteAtoms) {
+        let Settlement::Perpetual { leverage } = self.settlement else {
+            return (QuoteAtoms::ZERO, QuoteAtoms::ZERO);
+        };
+        let mut notional = 0i128;
+        let mut unrealised = QuoteAtoms::ZERO;
+        for (listing, position) in self.accounts[account.0].positions() {
+            let mark = self.mark_value(listing, position.lots.0);
+            notional += mark.0.abs();
+            unrealised += mark - position.cost;
+        }
+        for (listing, market) in self.listings.iter().zip(&self.markets) {
+            for resting in Side::BOTH.iter().flat_map(|side| market.resting(*side)) {
+                if resting.account == account {
+                    notional += listing.value(resting.tick, resting.remaining).0;
+                }
+            }
+        }
+        (QuoteAtoms(notional / i128::from(leverage)), unrealised)
+    }
+}
