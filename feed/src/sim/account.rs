@@ -1,13 +1,13 @@
 //! COLD: an account's assets and positions, exact to the last unit.
 
 use super::fees::BOOKED_UNIT_ATOMS;
-use crate::sim::api::{AccountKey, Balance, Position};
+use crate::sim::api::{AccountKey, SimBalance, SimPosition};
 use spinbook_engine::types::{Lots, QuoteAtoms};
 use std::collections::BTreeMap;
 
 /// One account.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct SimAccount {
     /// API key.
     pub api_key: String,
     /// How it proves who it is.
@@ -15,14 +15,14 @@ pub struct Account {
     /// Free and locked atoms by asset.
     assets: BTreeMap<String, (i128, i128)>,
     /// Positions by listing.
-    positions: BTreeMap<usize, Position>,
+    positions: BTreeMap<usize, SimPosition>,
 }
 
-impl Account {
+impl SimAccount {
     /// An account with nothing.
     #[must_use]
-    pub fn new(api_key: String, key: AccountKey) -> Account {
-        Account { api_key, key, assets: BTreeMap::new(), positions: BTreeMap::new() }
+    pub fn new(api_key: String, key: AccountKey) -> SimAccount {
+        SimAccount { api_key, key, assets: BTreeMap::new(), positions: BTreeMap::new() }
     }
 
     /// Adds to what is free; negative takes.
@@ -49,25 +49,25 @@ impl Account {
 
     /// One asset.
     #[must_use]
-    pub fn balance(&self, asset: &str) -> Balance {
+    pub fn balance(&self, asset: &str) -> SimBalance {
         let (free, locked) = self.assets.get(asset).copied().unwrap_or((0, 0));
-        Balance { asset: asset.to_owned(), free, locked }
+        SimBalance { asset: asset.to_owned(), free, locked }
     }
 
     /// All assets.
     #[must_use]
-    pub fn balances(&self) -> Vec<Balance> {
+    pub fn balances(&self) -> Vec<SimBalance> {
         self.assets.keys().map(|asset| self.balance(asset)).collect()
     }
 
     /// The position on a listing.
     #[must_use]
-    pub fn position(&self, listing: usize) -> Position {
+    pub fn position(&self, listing: usize) -> SimPosition {
         self.positions.get(&listing).copied().unwrap_or_default()
     }
 
     /// All positions.
-    pub fn positions(&self) -> impl Iterator<Item = (usize, Position)> + '_ {
+    pub fn positions(&self) -> impl Iterator<Item = (usize, SimPosition)> + '_ {
         self.positions.iter().map(|(listing, position)| (*listing, *position))
     }
 

@@ -136,7 +136,7 @@ pub enum SelfTrade {
 
 /// An order to place.
 #[derive(Clone, Debug)]
-pub struct NewOrder {
+pub struct SimOrderRequest {
     /// Whose.
     pub account: AccountId,
     /// On what.
@@ -161,7 +161,7 @@ pub struct NewOrder {
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderStatus {
+pub enum SimOrderStatus {
     /// Resting, nothing filled.
     New,
     /// Resting, partly filled.
@@ -176,34 +176,34 @@ pub enum OrderStatus {
     ExpiredInMatch,
 }
 
-impl OrderStatus {
+impl SimOrderStatus {
     /// Whether it may still trade.
     #[must_use]
     pub fn is_open(self) -> bool {
-        matches!(self, OrderStatus::New | OrderStatus::PartiallyFilled)
+        matches!(self, SimOrderStatus::New | SimOrderStatus::PartiallyFilled)
     }
 }
 
 /// An order as the exchange keeps it.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct SimOrder {
     /// The exchange's number.
     pub id: u64,
     /// What was asked for.
-    pub request: NewOrder,
+    pub request: SimOrderRequest,
     /// Quantity filled so far.
     pub filled: Lots,
     /// Quote value filled so far.
     pub filled_value: QuoteAtoms,
     /// Where it stands.
-    pub status: OrderStatus,
+    pub status: SimOrderStatus,
     /// When it came.
     pub created: Nanos,
     /// When it last changed.
     pub updated: Nanos,
 }
 
-impl Order {
+impl SimOrder {
     /// Quantity not filled yet.
     #[must_use]
     pub fn remaining(&self) -> Lots {
@@ -213,7 +213,7 @@ impl Order {
 
 /// One execution of one of our accounts' orders.
 #[derive(Clone, Debug)]
-pub struct Fill {
+pub struct SimFill {
     /// Trade number, growing.
     pub trade_id: u64,
     /// The order.
@@ -244,7 +244,7 @@ pub struct Fill {
 
 /// One asset of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Balance {
+pub struct SimBalance {
     /// Asset.
     pub asset: String,
     /// Usable, in atoms.
@@ -255,7 +255,7 @@ pub struct Balance {
 
 /// A perpetual position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
+pub struct SimPosition {
     /// Signed quantity.
     pub lots: Lots,
     /// What the position cost, signed as the quantity is.
@@ -266,7 +266,7 @@ pub struct Position {
 
 /// Why the world refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SimRefusal {
     /// Not enough of the asset.
     InsufficientBalance,
     /// Not enough margin.
@@ -306,7 +306,7 @@ pub enum OrderChange {
     /// Accepted.
     New,
     /// Filled, wholly or partly.
-    Trade(Fill),
+    Trade(SimFill),
     /// Cancelled; the request's own client id, empty if it had none.
     Canceled {
         /// Client id of the cancel request.
@@ -324,11 +324,11 @@ pub struct WorldEvent {
     /// What happened.
     pub change: OrderChange,
     /// The order after it.
-    pub order: Order,
+    pub order: SimOrder,
     /// Assets whose balance changed, after it.
-    pub balances: Vec<Balance>,
+    pub balances: Vec<SimBalance>,
     /// The position after it.
-    pub position: Position,
+    pub position: SimPosition,
 }
 
 /// The displayed book, best level first.
@@ -344,7 +344,7 @@ pub struct BookSnapshot {
 
 /// A rate window of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum WindowKind {
+pub enum SimWindowKind {
     /// Request weight a minute, by address.
     Weight,
     /// Orders in the short window, by account.
@@ -383,9 +383,9 @@ pub enum FrameKind {
 
 /// What becomes of a market message on its way to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameFate {
-    /// Relayed.
-    Relay,
+pub enum FrameFault {
+    /// No fault: relayed.
+    None,
     /// Lost.
     Drop,
     /// Sent twice.
@@ -400,7 +400,7 @@ pub enum FrameFate {
 
 /// Kinds of request, for faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestKind {
+pub enum SimRequestKind {
     /// A new order.
     Place,
     /// A cancel of one or many.
@@ -413,9 +413,9 @@ pub enum RequestKind {
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RequestFate {
-    /// Handled.
-    Pass,
+pub enum RequestFault {
+    /// No fault: handled.
+    None,
     /// Refused without being handled.
     Refuse {
         /// HTTP status.

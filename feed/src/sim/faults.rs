@@ -1,6 +1,6 @@
 //! COLD: seeded faults: what goes wrong with frames, replies, connections and the clock, and when.
 
-use crate::sim::api::{FrameFate, FrameKind, RequestFate, RequestKind};
+use crate::sim::api::{FrameFault, FrameKind, RequestFault, SimRequestKind};
 use serde::Deserialize;
 use spinbook_engine::types::Nanos;
 
@@ -11,13 +11,13 @@ pub struct FaultPlan {
     /// Seed of the random faults.
     pub seed: u64,
     /// Faults of single market frames, by count.
-    pub frames: Vec<FrameFault>,
+    pub frames: Vec<FrameFaultPlan>,
     /// Random faults of market frames.
     pub random_frames: Option<RandomFrames>,
     /// Spans without market frames.
     pub silences: Vec<Silence>,
     /// Faults of single requests, by count.
-    pub requests: Vec<RequestFault>,
+    pub requests: Vec<RequestFaultPlan>,
     /// Each stream connection is cut after this many market frames; `cuts_max` times in all.
     pub cut_after_frames: Option<u64>,
     /// How many connections are cut so; default one.
@@ -74,7 +74,7 @@ pub enum FrameAction {
 /// A fault of the `nth` frame (from 1) of a stream.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub struct FrameFault {
+pub struct FrameFaultPlan {
     /// Which frame of its kind, from 1.
     pub nth: u64,
     /// What happens to it.
@@ -161,7 +161,7 @@ pub enum RequestAction {
 /// A fault of the `nth` request (from 1) of its kind, and of `count` in a row.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub struct RequestFault {
+pub struct RequestFaultPlan {
     /// Kind of request.
     pub on: RequestName,
     /// Which, from 1.
@@ -269,42 +269,42 @@ impl Faults {
     }
 
     /// What becomes of the next frame.
-    pub fn frame(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFate {
-        let mut fate = FrameFate::Relay;
-        for (fault, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
-            let named = fault.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol));
-            if !fault.stream.matches(kind) || !named || self.orders < fault.after_orders {
+    pub fn frame(&mut self, kind: FrameKind, symbol: &str, now: Nanos) -> FrameFault {
+        let mut fault = FrameFault::None;
+        for (planned, count) in self.plan.frames.iter().zip(&mut self.frame_counts) {
+            let named = planned.symbol.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(symbol));
+            if !planned.stream.matches(kind) || !named || self.orders < planned.after_orders {
                 continue;
             }
             *count += 1;
-            if *count == fault.nth {
-                fate = match fault.action {
-                    FrameAction::Drop => FrameFate::Drop,
-                    FrameAction::Duplicate => FrameFate::Twice,
-                    FrameAction::Swap => FrameFate::Swap,
-                    FrameAction::Malform => FrameFate::Malform,
-                    FrameAction::Oversize => FrameFate::Oversize(fault.bytes),
+            if *count == planned.nth {
+                fault = match planned.action {
+                    FrameAction::Drop => FrameFault::Drop,
+                    FrameAction::Duplicate => FrameFault::Twice,
+                    FrameAction::Swap => FrameFault::Swap,
+                    FrameAction::Malform => FrameFault::Malform,
+                    FrameAction::Oversize => FrameFault::Oversize(planned.bytes),
                 };
             }
         }
         if self.is_silent(kind, symbol, now) {
-            return FrameFate::Drop;
+            return FrameFault::Drop;
         }
         match self.plan.random_frames {
-            Some(random) if fate == FrameFate::Relay && kind == FrameKind::Depth => self.random_fate(random),
-            _ => fate,
+            Some(random) if fault == FrameFault::None && kind == FrameKind::Depth => self.random_fault(random),
+            _ => fault,
         }
     }
 
-    fn random_fate(&mut self, random: RandomFrames) -> FrameFate {
+    fn random_fault(&mut self, random: RandomFrames) -> FrameFault {
         if self.random.chance(random.drop_millionths) {
-            FrameFate::Drop
+            FrameFault::Drop
         } else if self.random.chance(random.duplicate_millionths) {
-            FrameFate::Twice
+            FrameFault::Twice
         } else if self.random.chance(random.swap_millionths) {
-            FrameFate::Swap
+            FrameFault::Swap
         } else {
-            FrameFate::Relay
+            FrameFault::None
         }
     }
 
@@ -324,12 +324,12 @@ impl Faults {
     }
 
     /// What becomes of the next request.
-    pub fn request(&mut self, kind: RequestKind) -> RequestFate {
+    pub fn request(&mut self, kind: SimRequestKind) -> RequestFault {
         let name = match kind {
-            RequestKind::Place => RequestName::Place,
-            RequestKind::Cancel => RequestName::Cancel,
-            RequestKind::Snapshot => RequestName::Snapshot,
-            RequestKind::Other => RequestName::Other,
+            SimRequestKind::Place => RequestName::Place,
+            SimRequestKind::Cancel => RequestName::Cancel,
+            SimRequestKind::Snapshot => RequestName::Snapshot,
+            SimRequestKind::Other => RequestName::Other,
         };
         let orders_before = self.orders;
         self.orders += u64::from(name == RequestName::Place);
@@ -344,16 +344,16 @@ impl Faults {
             }
         }
         match hit {
-            None => RequestFate::Pass,
+            None => RequestFault::None,
             Some(fault) => match fault.action {
-                RequestAction::Refuse => RequestFate::Refuse {
+                RequestAction::Refuse => RequestFault::Refuse {
                     status: fault.status,
                     code: fault.code,
                     message: fault.message.clone(),
                     retry_after_seconds: fault.retry_after_seconds,
                 },
-                RequestAction::LoseReply => RequestFate::LoseReply,
-                RequestAction::DelayReply => RequestFate::DelayReply(Nanos::from_millis(fault.delay_ms)),
+                RequestAction::LoseReply => RequestFault::LoseReply,
+                RequestAction::DelayReply => RequestFault::DelayReply(Nanos::from_millis(fault.delay_ms)),
             },
         }
     }

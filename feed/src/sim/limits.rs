@@ -1,6 +1,6 @@
 //! COLD: fixed rate windows, aligned to the wall clock as the venues align theirs.
 
-use crate::sim::api::{AccountId, WindowKind, WindowUse};
+use crate::sim::api::{AccountId, SimWindowKind, WindowUse};
 use spinbook_engine::types::Nanos;
 use std::collections::BTreeMap;
 
@@ -29,12 +29,12 @@ pub struct RateLimits {
 impl RateLimits {
     /// The size of one window.
     #[must_use]
-    pub fn of(&self, kind: WindowKind) -> WindowLimit {
+    pub fn of(&self, kind: SimWindowKind) -> WindowLimit {
         match kind {
-            WindowKind::Weight => self.weight,
-            WindowKind::OrdersShort => self.orders_short,
-            WindowKind::OrdersLong => self.orders_long,
-            WindowKind::Connections => self.connections,
+            SimWindowKind::Weight => self.weight,
+            SimWindowKind::OrdersShort => self.orders_short,
+            SimWindowKind::OrdersLong => self.orders_long,
+            SimWindowKind::Connections => self.connections,
         }
     }
 }
@@ -43,7 +43,7 @@ impl RateLimits {
 #[derive(Clone, Debug)]
 pub struct Windows {
     limits: RateLimits,
-    counts: BTreeMap<(WindowKind, AccountId), (i64, u64)>,
+    counts: BTreeMap<(SimWindowKind, AccountId), (i64, u64)>,
 }
 
 impl Windows {
@@ -53,7 +53,7 @@ impl Windows {
         Windows { limits, counts: BTreeMap::new() }
     }
 
-    fn current(&self, kind: WindowKind, account: AccountId, now: Nanos) -> (WindowLimit, i64, u64) {
+    fn current(&self, kind: SimWindowKind, account: AccountId, now: Nanos) -> (WindowLimit, i64, u64) {
         let limit = self.limits.of(kind);
         let window = now.0.div_euclid(limit.span.0);
         match self.counts.get(&(kind, account)) {
@@ -64,14 +64,14 @@ impl Windows {
 
     /// What a window says.
     #[must_use]
-    pub fn usage(&self, kind: WindowKind, account: AccountId, now: Nanos) -> WindowUse {
+    pub fn usage(&self, kind: SimWindowKind, account: AccountId, now: Nanos) -> WindowUse {
         let (limit, window, used) = self.current(kind, account, now);
         let resets_at = Nanos((window + 1).saturating_mul(limit.span.0));
         WindowUse { used, limit: limit.limit, allowed: used < limit.limit, resets_at }
     }
 
     /// Counts `amount` if it fits.
-    pub fn charge(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) -> WindowUse {
+    pub fn charge(&mut self, kind: SimWindowKind, account: AccountId, amount: u64, now: Nanos) -> WindowUse {
         let (limit, window, used) = self.current(kind, account, now);
         let allowed = used + amount <= limit.limit;
         if allowed {
@@ -81,7 +81,7 @@ impl Windows {
     }
 
     /// Gives back what was counted in this window.
-    pub fn refund(&mut self, kind: WindowKind, account: AccountId, amount: u64, now: Nanos) {
+    pub fn refund(&mut self, kind: SimWindowKind, account: AccountId, amount: u64, now: Nanos) {
         let (_, window, used) = self.current(kind, account, now);
         self.counts.insert((kind, account), (window, used.saturating_sub(amount)));
     }

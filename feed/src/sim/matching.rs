@@ -4,7 +4,7 @@
 //! whenever less is displayed than it counts. Fills come from trades at or through the price, from a
 //! displayed book that crosses it, and from other accounts' takers; all are bounded by what was there.
 
-use super::queue::{Displayed, DisplayedTouch, is_better};
+use super::queue::{PublicBook, PublicTouch, is_better};
 use crate::sim::api::{AccountId, SelfTrade};
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
@@ -25,7 +25,7 @@ pub struct Resting {
 
 /// One thing that matching decided, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum MatchStep {
     /// A resting order filled at its own price.
     Maker {
         /// The order.
@@ -77,7 +77,7 @@ impl Incoming {
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
     /// What others display.
-    pub displayed: Displayed,
+    pub public: PublicBook,
     /// Ours, best price first, then oldest first.
     resting: [Vec<Resting>; 2],
 }
@@ -93,9 +93,9 @@ impl Matching {
     #[must_use]
     pub fn best_opposite(&self, side: Side) -> Option<Tick> {
         let opposite = side.opposite();
-        let displayed = self.displayed.best(opposite).map(|level| level.tick);
+        let public = self.public.best(opposite).map(|level| level.tick);
         let ours = self.resting[opposite as usize].first().map(|resting| resting.tick);
-        match (displayed, ours) {
+        match (public, ours) {
             (Some(a), Some(b)) => Some(if is_better(opposite, a, b) { a } else { b }),
             (a, b) => a.or(b),
         }
@@ -112,11 +112,11 @@ impl Matching {
     pub fn fillable(&self, incoming: &Incoming) -> Lots {
         let opposite = incoming.side.opposite();
         let mut sum = 0i64;
-        for level in self.displayed.levels(opposite) {
+        for level in self.public.levels(opposite) {
             if !incoming.accepts(level.tick) || sum >= incoming.lots.0 {
                 break;
             }
-            sum += self.displayed.available(opposite, level).0;
+            sum += self.public.available(opposite, level).0;
         }
         for resting in &self.resting[opposite as usize] {
             if incoming.accepts(resting.tick) && resting.account != incoming.account {
@@ -128,7 +128,7 @@ impl Matching {
 
     /// Puts an order on the book, behind what is displayed at its price.
     pub fn rest(&mut self, order: u64, account: AccountId, side: Side, tick: Tick, remaining: Lots) {
-        let ahead = self.displayed.lots_at(side, tick);
+        let ahead = self.public.lots_at(side, tick);
         let book = &mut self.resting[side as usize];
         let place = book.partition_point(|other| !is_better(side, tick, other.tick));
         book.insert(place, Resting { order, account, tick, remaining, ahead });
@@ -140,28 +140,28 @@ impl Matching {
     }
 
     /// Replaces the displayed book; queues are counted anew, never longer than before.
-    pub fn seed(&mut self, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos, steps: &mut Vec<Step>) {
-        self.displayed.seed(sequence, bids, asks, now);
+    pub fn seed(&mut self, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos, steps: &mut Vec<MatchStep>) {
+        self.public.seed(sequence, bids, asks, now);
         self.after_display(steps);
     }
 
     /// Applies a depth message.
-    pub fn depth(&mut self, sequence: u64, bids: &[Level], asks: &[Level], steps: &mut Vec<Step>) {
-        self.displayed.apply(sequence, bids, asks);
+    pub fn depth(&mut self, sequence: u64, bids: &[Level], asks: &[Level], steps: &mut Vec<MatchStep>) {
+        self.public.apply(sequence, bids, asks);
         self.after_display(steps);
     }
 
     /// Applies a best bid/ask message.
-    pub fn touch(&mut self, touch: DisplayedTouch, steps: &mut Vec<Step>) {
-        self.displayed.set_touch(touch);
+    pub fn touch(&mut self, touch: PublicTouch, steps: &mut Vec<MatchStep>) {
+        self.public.set_touch(touch);
         self.after_display(steps);
     }
 
-    fn after_display(&mut self, steps: &mut Vec<Step>) {
+    fn after_display(&mut self, steps: &mut Vec<MatchStep>) {
         for side in Side::BOTH {
             for index in 0..self.resting[side as usize].len() {
                 let tick = self.resting[side as usize][index].tick;
-                let shown = self.displayed.lots_at(side, tick);
+                let shown = self.public.lots_at(side, tick);
                 let resting = &mut self.resting[side as usize][index];
                 resting.ahead = Lots(resting.ahead.0.min(shown.0));
             }
@@ -170,29 +170,29 @@ impl Matching {
     }
 
     /// A displayed opposite level at or through our price would have traded with us.
-    fn fill_crossed(&mut self, side: Side, steps: &mut Vec<Step>) {
+    fn fill_crossed(&mut self, side: Side, steps: &mut Vec<MatchStep>) {
         let opposite = side.opposite();
         while let Some(first) = self.resting[side as usize].first().cloned() {
             let reachable = |level: &Level| !is_better(side, level.tick, first.tick);
             let found = self
-                .displayed
+                .public
                 .levels(opposite)
                 .take_while(reachable)
-                .map(|level| (level.tick, self.displayed.available(opposite, level)))
+                .map(|level| (level.tick, self.public.available(opposite, level)))
                 .find(|(_, lots)| lots.0 > 0);
             let Some((tick, available)) = found else { break };
             let lots = Lots(available.0.min(first.remaining.0));
-            self.displayed.take(opposite, tick, lots);
+            self.public.take(opposite, tick, lots);
             self.fill_resting(side, 0, lots, steps);
         }
     }
 
-    fn fill_resting(&mut self, side: Side, index: usize, lots: Lots, steps: &mut Vec<Step>) {
+    fn fill_resting(&mut self, side: Side, index: usize, lots: Lots, steps: &mut Vec<MatchStep>) {
         let resting = &mut self.resting[side as usize][index];
         debug_assert!(lots.0 > 0 && lots <= resting.remaining);
         resting.remaining.0 -= lots.0;
         resting.ahead = Lots::ZERO;
-        steps.push(Step::Maker { order: resting.order, lots });
+        steps.push(MatchStep::Maker { order: resting.order, lots });
         if resting.remaining.is_zero() {
             self.resting[side as usize].remove(index);
         }
@@ -200,7 +200,7 @@ impl Matching {
 
     /// A trade of others: it eats the queue before our orders at its price, then them, and never more than it
     /// has. Orders of ours at a better price stood before anything that traded.
-    pub fn trade(&mut self, aggressor: Side, tick: Tick, lots: Lots, steps: &mut Vec<Step>) {
+    pub fn trade(&mut self, aggressor: Side, tick: Tick, lots: Lots, steps: &mut Vec<MatchStep>) {
         let side = aggressor.opposite();
         let mut budget = lots.0;
         let mut passed = 0i64;
@@ -237,15 +237,15 @@ impl Matching {
     }
 
     /// Lets an incoming order take what it may; gives back what is left of it.
-    pub fn take(&mut self, incoming: &Incoming, steps: &mut Vec<Step>) -> Lots {
+    pub fn take(&mut self, incoming: &Incoming, steps: &mut Vec<MatchStep>) -> Lots {
         let opposite = incoming.side.opposite();
         let mut left = incoming.lots;
         for tick in self.prices_for(incoming) {
             if left.is_zero() {
                 break;
             }
-            let level = Level { tick, lots: self.displayed.lots_at(opposite, tick) };
-            let mut shown = self.displayed.available(opposite, level);
+            let level = Level { tick, lots: self.public.lots_at(opposite, tick) };
+            let mut shown = self.public.available(opposite, level);
             let mut passed = 0i64;
             let index = self.resting[opposite as usize].partition_point(|other| is_better(opposite, other.tick, tick));
             while !left.is_zero() {
@@ -255,8 +255,8 @@ impl Matching {
                 };
                 let first = (resting.ahead.0 - passed).clamp(0, shown.0).min(left.0);
                 if first > 0 {
-                    steps.push(Step::Taker { tick, lots: Lots(first) });
-                    self.displayed.take(opposite, tick, Lots(first));
+                    steps.push(MatchStep::Taker { tick, lots: Lots(first) });
+                    self.public.take(opposite, tick, Lots(first));
                     (passed, shown.0, left.0) = (passed + first, shown.0 - first, left.0 - first);
                     continue;
                 }
@@ -265,24 +265,24 @@ impl Matching {
                     let order = resting.order;
                     if matches!(incoming.self_trade, SelfTrade::ExpireMaker | SelfTrade::ExpireBoth) {
                         self.resting[opposite as usize].remove(index);
-                        steps.push(Step::ExpireMaker { order });
+                        steps.push(MatchStep::ExpireMaker { order });
                     }
                     if incoming.self_trade != SelfTrade::ExpireMaker {
                         self.pass_queue(opposite, tick, passed);
-                        steps.push(Step::ExpireTaker);
+                        steps.push(MatchStep::ExpireTaker);
                         return left;
                     }
                     continue;
                 }
                 let lots = Lots(resting.remaining.0.min(left.0));
-                steps.push(Step::Taker { tick, lots });
+                steps.push(MatchStep::Taker { tick, lots });
                 left.0 -= lots.0;
                 self.fill_resting(opposite, index, lots, steps);
             }
             let rest = shown.0.min(left.0);
             if rest > 0 {
-                steps.push(Step::Taker { tick, lots: Lots(rest) });
-                self.displayed.take(opposite, tick, Lots(rest));
+                steps.push(MatchStep::Taker { tick, lots: Lots(rest) });
+                self.public.take(opposite, tick, Lots(rest));
                 left.0 -= rest;
             }
             self.pass_queue(opposite, tick, passed);
@@ -295,11 +295,11 @@ impl Matching {
         let opposite = incoming.side.opposite();
         let mut prices = Vec::new();
         let mut sum = 0i64;
-        for level in self.displayed.levels(opposite) {
+        for level in self.public.levels(opposite) {
             if sum >= incoming.lots.0 || !incoming.accepts(level.tick) {
                 break;
             }
-            sum += self.displayed.available(opposite, level).0;
+            sum += self.public.available(opposite, level).0;
             prices.push(level.tick);
         }
         let ours = self.resting[opposite as usize].iter().map(|resting| resting.tick);

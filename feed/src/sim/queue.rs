@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// The venue's own best bid and ask with its update id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DisplayedTouch {
+pub struct PublicTouch {
     /// Update id.
     pub sequence: u64,
     /// Best bid.
@@ -16,16 +16,16 @@ pub struct DisplayedTouch {
 
 /// What others display. A recording does not know of our orders, so what they took is remembered beside it.
 #[derive(Clone, Debug, Default)]
-pub struct Displayed {
+pub struct PublicBook {
     sides: [BTreeMap<i64, i64>; 2],
     taken: [BTreeMap<i64, i64>; 2],
-    touch: Option<DisplayedTouch>,
+    touch: Option<PublicTouch>,
     sequence: u64,
     live: bool,
     seeded_at: Nanos,
 }
 
-impl Displayed {
+impl PublicBook {
     /// Whether a snapshot has been seen.
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -73,7 +73,7 @@ impl Displayed {
     }
 
     /// Keeps the venue's own best bid and ask.
-    pub fn set_touch(&mut self, touch: DisplayedTouch) {
+    pub fn set_touch(&mut self, touch: PublicTouch) {
         self.touch = Some(touch);
     }
 

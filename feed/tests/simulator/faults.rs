@@ -3,7 +3,7 @@
 use crate::lab::{self, HMAC_KEY, Lab, START, code, credentials, settings};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::sim::api::{FrameFate, FrameKind, RequestFate, RequestKind};
+use spinbook_feed::sim::api::{FrameFault, FrameKind, RequestFault, SimRequestKind};
 use spinbook_feed::sim::faults::{FaultPlan, Faults};
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance::Product;
@@ -99,19 +99,19 @@ fn faults_may_wait_until_orders_were_requested() {
     let trade = |faults: &mut Faults, ms| faults.frame(FrameKind::Trade, "BTCUSDT", at(ms));
     // Before the first order nothing counts and nothing happens.
     for _ in 0..5 {
-        assert_eq!(depth(&mut faults), FrameFate::Relay);
+        assert_eq!(depth(&mut faults), FrameFault::None);
     }
-    assert_eq!(trade(&mut faults, 150), FrameFate::Relay);
+    assert_eq!(trade(&mut faults, 150), FrameFault::None);
     assert!(!faults.cut(50));
-    assert_eq!(faults.request(RequestKind::Place), RequestFate::Pass);
-    assert_eq!([(); 3].map(|()| depth(&mut faults)), [FrameFate::Relay, FrameFate::Drop, FrameFate::Relay]);
+    assert_eq!(faults.request(SimRequestKind::Place), RequestFault::None);
+    assert_eq!([(); 3].map(|()| depth(&mut faults)), [FrameFault::None, FrameFault::Drop, FrameFault::None]);
     // The silence counts from the first frame after the order, which was at 5 s.
-    assert_eq!([5_050, 5_150, 5_250].map(|ms| trade(&mut faults, ms) == FrameFate::Drop), [false, true, false]);
-    assert_eq!(faults.request(RequestKind::Snapshot), RequestFate::Pass);
+    assert_eq!([5_050, 5_150, 5_250].map(|ms| trade(&mut faults, ms) == FrameFault::Drop), [false, true, false]);
+    assert_eq!(faults.request(SimRequestKind::Snapshot), RequestFault::None);
     assert!(!faults.cut(50));
-    assert_eq!(faults.request(RequestKind::Place), RequestFate::Pass);
-    assert_eq!(faults.request(RequestKind::Snapshot), RequestFate::LoseReply);
-    assert_eq!(faults.request(RequestKind::Snapshot), RequestFate::Pass);
+    assert_eq!(faults.request(SimRequestKind::Place), RequestFault::None);
+    assert_eq!(faults.request(SimRequestKind::Snapshot), RequestFault::LoseReply);
+    assert_eq!(faults.request(SimRequestKind::Snapshot), RequestFault::None);
     assert!(!faults.cut(2) && faults.cut(3));
 }
 

@@ -170,7 +170,7 @@ impl Lab {
                     }
                 }
                 ExchangeOutput::Close { connection, code, reason } => self.closes.push((connection, code, reason)),
-                ExchangeOutput::Binary { .. } => panic!("Binance's JSON doors send no binary message"),
+                ExchangeOutput::Binary { .. } => panic!("Binance's JSON endpoints send no binary message"),
             }
         }
     }

@@ -7,7 +7,7 @@ use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
-use spinbook_feed::venue::binance::simulator::market::shape::{Shape, quantile, side_by_side};
+use spinbook_feed::venue::binance::simulator::market::measure::{MeasuredStatistics, quantile, side_by_side};
 use spinbook_feed::venue::binance::simulator::settings::listing_of;
 use std::collections::BTreeMap;
 
@@ -151,9 +151,9 @@ fn a_synthetic_market_resembles_the_recordings() {
         let Some(frames) = recording(&files) else { return };
         let listing = listing_of(&bitcoin(product), product).expect("a listing");
         let span = Nanos::from_seconds(470);
-        let recorded = Shape::measure(&mut Frames(frames.into_iter()), &listing, span).expect("a shape");
+        let recorded = MeasuredStatistics::measure(&mut Frames(frames.into_iter()), &listing, span).expect("a shape");
         let mut market = Synthetic::bitcoin(product, 1, START).expect("a market");
-        let synthetic = Shape::measure(&mut market, &listing, span).expect("a shape");
+        let synthetic = MeasuredStatistics::measure(&mut market, &listing, span).expect("a shape");
         println!("{}\n{}", product.name(), side_by_side(&[("recorded", &recorded), ("synthetic", &synthetic)]));
         let near = |what: &str, ours: i64, theirs: i64| {
             let (ours, theirs) = (ours.max(1), theirs.max(1));
@@ -163,7 +163,8 @@ fn a_synthetic_market_resembles_the_recordings() {
             near("levels", quantile(&synthetic.levels, thousandths), quantile(&recorded.levels, thousandths));
             near("distance", quantile(&synthetic.distances, thousandths), quantile(&recorded.distances, thousandths));
         }
-        let rate = |shape: &Shape, count: u64| i64::try_from(shape.rate_hundredths(count)).expect("a rate");
+        let rate =
+            |shape: &MeasuredStatistics, count: u64| i64::try_from(shape.rate_hundredths(count)).expect("a rate");
         near("depth rate", rate(&synthetic, synthetic.depths), rate(&recorded, recorded.depths));
         near("touch rate", rate(&synthetic, synthetic.touches), rate(&recorded, recorded.touches));
         near("trade rate", rate(&synthetic, synthetic.trades), rate(&recorded, recorded.trades));
@@ -237,7 +238,7 @@ fn frames_keep_their_rhythm_times_speed() {
     let product = Product::BinanceUsdm;
     for (speed, expected_ms) in [(1000, 1060), (20_000, 53), (500, 2120)] {
         let mut settings = settings(product);
-        settings.speed = spinbook_feed::venue::binance::simulator::Speed::Thousandths(speed);
+        settings.speed = spinbook_feed::venue::binance::simulator::PlaySpeed::Thousandths(speed);
         let market = Synthetic::bitcoin(product, 5, START).expect("a market");
         let mut lab = Lab::new(settings, Box::new(market));
         let id = lab.open("/public/ws/btcusdt@depth@100ms");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use spinbook_feed::sim::api::{AccountId, SelfTrade};
 use spinbook_feed::sim::faults::{FaultPlan, Seeded};
-use spinbook_feed::sim::matching::{Incoming, Matching, Step};
+use spinbook_feed::sim::matching::{Incoming, MatchStep, Matching};
 use spinbook_feed::sim::side::{ExchangeSide, MarketFrame};
 use spinbook_feed::venue::binance::Product;
 
@@ -31,10 +31,14 @@ fn incoming(side: Side, limit: i64, lots: i64, self_trade: SelfTrade) -> Incomin
     Incoming { account: OURS, side, limit: Some(Tick(limit)), lots: Lots(lots), self_trade }
 }
 
-fn maker_lots(steps: &[Step], order: u64) -> i64 {
+fn maker_lots(steps: &[MatchStep], order: u64) -> i64 {
     steps
         .iter()
-        .map(|step| if let Step::Maker { order: id, lots } = step { if *id == order { lots.0 } else { 0 } } else { 0 })
+        .map(
+            |step| {
+                if let MatchStep::Maker { order: id, lots } = step { if *id == order { lots.0 } else { 0 } } else { 0 }
+            },
+        )
         .sum()
 }
 
@@ -47,7 +51,7 @@ fn an_order_waits_behind_what_is_displayed() {
     assert!(steps.is_empty(), "six of the ten before it traded");
     assert_eq!(market.resting(Side::Bid)[0].ahead, Lots(4));
     market.trade(Side::Ask, Tick(100), Lots(7), &mut steps);
-    assert_eq!(steps, [Step::Maker { order: 1, lots: Lots(3) }], "four before it, three for it");
+    assert_eq!(steps, [MatchStep::Maker { order: 1, lots: Lots(3) }], "four before it, three for it");
     market.trade(Side::Ask, Tick(100), Lots(100), &mut steps);
     assert_eq!(maker_lots(&steps, 1), 5);
     assert!(market.resting(Side::Bid).is_empty());
@@ -76,7 +80,7 @@ fn trades_on_the_other_side_or_short_of_the_price_do_nothing() {
     market.trade(Side::Ask, Tick(98), Lots(2), &mut steps);
     assert_eq!(
         steps,
-        [Step::Maker { order: 1, lots: Lots(2) }],
+        [MatchStep::Maker { order: 1, lots: Lots(2) }],
         "a trade through the price fills first, as far as it goes"
     );
 }
@@ -100,7 +104,8 @@ fn a_taker_eats_levels_and_cannot_eat_them_twice() {
     let mut steps = Vec::new();
     let left = market.take(&incoming(Side::Bid, 102, 25, SelfTrade::ExpireMaker), &mut steps);
     assert_eq!(left, Lots(5));
-    let expected = [Step::Taker { tick: Tick(101), lots: Lots(10) }, Step::Taker { tick: Tick(102), lots: Lots(10) }];
+    let expected =
+        [MatchStep::Taker { tick: Tick(101), lots: Lots(10) }, MatchStep::Taker { tick: Tick(102), lots: Lots(10) }];
     assert_eq!(steps, expected);
     steps.clear();
     assert_eq!(market.take(&incoming(Side::Bid, 102, 5, SelfTrade::ExpireMaker), &mut steps), Lots(5));
@@ -116,9 +121,9 @@ fn accounts_meet_each_other_behind_the_displayed_queue() {
     let left = market.take(&incoming(Side::Bid, 101, 12, SelfTrade::ExpireMaker), &mut steps);
     assert_eq!(left, Lots(0));
     let expected = [
-        Step::Taker { tick: Tick(101), lots: Lots(10) },
-        Step::Taker { tick: Tick(101), lots: Lots(2) },
-        Step::Maker { order: 9, lots: Lots(2) },
+        MatchStep::Taker { tick: Tick(101), lots: Lots(10) },
+        MatchStep::Taker { tick: Tick(101), lots: Lots(2) },
+        MatchStep::Maker { order: 9, lots: Lots(2) },
     ];
     assert_eq!(steps, expected);
 }
@@ -126,17 +131,20 @@ fn accounts_meet_each_other_behind_the_displayed_queue() {
 #[test]
 fn self_trades_are_prevented_as_the_taker_says() {
     for (rule, maker_left, taker_left, expires) in [
-        (SelfTrade::ExpireMaker, 0, 2, vec![Step::ExpireMaker { order: 9 }]),
-        (SelfTrade::ExpireTaker, 1, 2, vec![Step::ExpireTaker]),
-        (SelfTrade::ExpireBoth, 0, 2, vec![Step::ExpireMaker { order: 9 }, Step::ExpireTaker]),
+        (SelfTrade::ExpireMaker, 0, 2, vec![MatchStep::ExpireMaker { order: 9 }]),
+        (SelfTrade::ExpireTaker, 1, 2, vec![MatchStep::ExpireTaker]),
+        (SelfTrade::ExpireBoth, 0, 2, vec![MatchStep::ExpireMaker { order: 9 }, MatchStep::ExpireTaker]),
         (SelfTrade::Allow, 1, 0, vec![]),
     ] {
         let mut market = market();
         market.rest(9, OURS, Side::Ask, Tick(101), Lots(5));
         let mut steps = Vec::new();
         let left = market.take(&incoming(Side::Bid, 101, 12, rule), &mut steps);
-        let expired: Vec<Step> =
-            steps.iter().copied().filter(|step| matches!(step, Step::ExpireMaker { .. } | Step::ExpireTaker)).collect();
+        let expired: Vec<MatchStep> = steps
+            .iter()
+            .copied()
+            .filter(|step| matches!(step, MatchStep::ExpireMaker { .. } | MatchStep::ExpireTaker))
+            .collect();
         assert_eq!((expired, left.0, market.resting(Side::Ask).len()), (expires, taker_left, maker_left), "{rule:?}");
     }
 }
@@ -162,8 +170,10 @@ fn nothing_fills_more_than_was_traded_or_displayed() {
                     let order = Incoming { account, ..incoming(side, tick, lots, SelfTrade::ExpireMaker) };
                     let could = market.fillable(&order);
                     let left = market.take(&order, &mut steps);
-                    let took: i64 =
-                        steps.iter().map(|step| if let Step::Taker { lots, .. } = step { lots.0 } else { 0 }).sum();
+                    let took: i64 = steps
+                        .iter()
+                        .map(|step| if let MatchStep::Taker { lots, .. } = step { lots.0 } else { 0 })
+                        .sum();
                     assert_eq!(took + left.0, lots, "seed {seed} turn {turn}");
                     assert!(took <= could.0, "seed {seed} turn {turn}: took {took} of {could:?}");
                     if left.0 > 0 {
@@ -191,10 +201,11 @@ fn nothing_fills_more_than_was_traded_or_displayed() {
                     }
                 }
             }
-            let made: i64 = steps.iter().map(|step| if let Step::Maker { lots, .. } = step { lots.0 } else { 0 }).sum();
+            let made: i64 =
+                steps.iter().map(|step| if let MatchStep::Maker { lots, .. } = step { lots.0 } else { 0 }).sum();
             assert!(made <= bound, "seed {seed} turn {turn}: {made} of a trade of {bound}");
             for step in &steps {
-                if let Step::Maker { order, lots } = step {
+                if let MatchStep::Maker { order, lots } = step {
                     *filled.entry(*order).or_insert(0) += lots.0;
                 }
             }

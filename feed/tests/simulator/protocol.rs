@@ -1,4 +1,4 @@
-//! COLD: the exchange's protocol: every request of both doors, its errors, limits, signatures and streams.
+//! COLD: the exchange's protocol: every request of both endpoints, its errors, limits, signatures and streams.
 
 use crate::lab::{self, ED_KEY, HMAC_KEY, Lab, START, code, credentials, ed_credentials, settings, still_market};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments
 use spinbook_feed::history::verify::verify;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
 use spinbook_feed::venue::binance::Product;
-use spinbook_feed::venue::binance::simulator::Speed;
+use spinbook_feed::venue::binance::simulator::PlaySpeed;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{SimSettings, binance};
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ fn whole_recordings_play_through_the_exchange() {
         let (found, instruments) = recorded_instruments(&files, None).expect("a product line");
         assert_eq!(found, product);
         let mut settings = SimSettings::for_instruments(product, &instruments);
-        settings.speed = Speed::Max;
+        settings.speed = PlaySpeed::Max;
         let mut exchange = binance(settings, Box::new(RecordedMarket::new(&files)), START).expect("an exchange");
         let id = ConnectionId(1);
         exchange.on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START).expect("accepted");

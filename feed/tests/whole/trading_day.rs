@@ -4,7 +4,7 @@
 //! simulated exchange, over links that delay and cut. One seed gives one run, bit for bit.
 
 use spinbook_engine::types::Nanos;
-use spinbook_feed::sim::faults::{FaultPlan, FrameAction, FrameFault};
+use spinbook_feed::sim::faults::{FaultPlan, FrameAction, FrameFaultPlan};
 use spinbook_feed::venue::binance::Product;
 
 use crate::world::{Outcome, World};
@@ -52,7 +52,7 @@ fn lost_doubled_and_swapped_frames_are_gaps_or_nothing_and_never_a_wrong_book() 
     for product in PRODUCTS {
         let mut gaps = 0;
         for (seed, action) in [(21, FrameAction::Drop), (22, FrameAction::Duplicate), (23, FrameAction::Swap)] {
-            let frames = [40, 90, 140].map(|nth| FrameFault { nth, action, ..frame_fault() });
+            let frames = [40, 90, 140].map(|nth| FrameFaultPlan { nth, action, ..frame_fault() });
             let plan = FaultPlan { frames: frames.to_vec(), ..FaultPlan::default() };
             let outcome = World::new(product, seed, plan).run(Nanos::from_seconds(24));
             println!("{} {action:?}: {outcome:?}", product.name());
@@ -98,6 +98,6 @@ fn cut_connections_pull_quotes_and_come_back() {
     }
 }
 
-fn frame_fault() -> FrameFault {
+fn frame_fault() -> FrameFaultPlan {
     serde_json::from_str(r#"{"nth":1,"action":"drop"}"#).unwrap()
 }

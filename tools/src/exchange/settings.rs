@@ -14,7 +14,7 @@ use spinbook_feed::sim::side::MarketSource;
 use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::settings::{AccountSettings, SimSettings, binance};
-use spinbook_feed::venue::binance::simulator::{BinanceExchange, Speed as PlaySpeed, rules};
+use spinbook_feed::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::Speed;

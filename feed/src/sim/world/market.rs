@@ -2,35 +2,35 @@
 
 use super::World;
 use crate::sim::api::{BookSnapshot, ListingIndex};
-use crate::sim::matching::Step;
-use crate::sim::queue::DisplayedTouch;
+use crate::sim::matching::MatchStep;
+use crate::sim::queue::PublicTouch;
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 
 impl World {
     /// Replaces the displayed book.
     pub fn seed(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos) {
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<MatchStep> = Vec::new();
         self.markets[listing].seed(sequence, bids, asks, now, &mut steps);
         self.book_steps(listing, None, &steps, now);
     }
 
     /// Writes the absolute quantities that changed on the displayed book; may fill resting orders.
     pub fn depth(&mut self, listing: ListingIndex, sequence: u64, bids: &[Level], asks: &[Level], now: Nanos) {
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<MatchStep> = Vec::new();
         self.markets[listing].depth(sequence, bids, asks, &mut steps);
         self.book_steps(listing, None, &steps, now);
     }
 
     /// Keeps the venue's best bid and ask; may fill resting orders.
     pub fn touch(&mut self, listing: ListingIndex, sequence: u64, bid: Option<Level>, ask: Option<Level>, now: Nanos) {
-        let mut steps: Vec<Step> = Vec::new();
-        self.markets[listing].touch(DisplayedTouch { sequence, bid, ask }, &mut steps);
+        let mut steps: Vec<MatchStep> = Vec::new();
+        self.markets[listing].touch(PublicTouch { sequence, bid, ask }, &mut steps);
         self.book_steps(listing, None, &steps, now);
     }
 
     /// A trade of others; may fill resting orders, never more than its quantity.
     pub fn trade(&mut self, listing: ListingIndex, aggressor: Side, tick: Tick, lots: Lots, now: Nanos) {
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<MatchStep> = Vec::new();
         self.markets[listing].trade(aggressor, tick, lots, &mut steps);
         self.book_steps(listing, None, &steps, now);
     }
@@ -38,28 +38,28 @@ impl World {
     /// The displayed book, `limit` levels a side; `None` before its first snapshot.
     #[must_use]
     pub fn book(&self, listing: ListingIndex, limit: usize) -> Option<BookSnapshot> {
-        let displayed = &self.markets[listing].displayed;
-        displayed.is_live().then(|| BookSnapshot {
-            sequence: displayed.sequence(),
-            bids: displayed.book_levels(Side::Bid).take(limit).collect(),
-            asks: displayed.book_levels(Side::Ask).take(limit).collect(),
+        let public = &self.markets[listing].public;
+        public.is_live().then(|| BookSnapshot {
+            sequence: public.sequence(),
+            bids: public.book_levels(Side::Bid).take(limit).collect(),
+            asks: public.book_levels(Side::Ask).take(limit).collect(),
         })
     }
 
     /// The newest best bid and ask.
     #[must_use]
     pub fn best(&self, listing: ListingIndex) -> (Option<Level>, Option<Level>) {
-        let displayed = &self.markets[listing].displayed;
-        (displayed.best(Side::Bid), displayed.best(Side::Ask))
+        let public = &self.markets[listing].public;
+        (public.best(Side::Bid), public.best(Side::Ask))
     }
 
     /// Twice the mid, or twice the only side there is.
     pub(super) fn reference_tick(&self, listing: ListingIndex) -> Option<i64> {
-        let displayed = &self.markets[listing].displayed;
-        if !displayed.is_live() {
+        let public = &self.markets[listing].public;
+        if !public.is_live() {
             return None;
         }
-        match (displayed.best(Side::Bid), displayed.best(Side::Ask)) {
+        match (public.best(Side::Bid), public.best(Side::Ask)) {
             (Some(bid), Some(ask)) => Some(bid.tick.0 + ask.tick.0),
             (Some(only), None) | (None, Some(only)) => Some(2 * only.tick.0),
             (None, None) => None,

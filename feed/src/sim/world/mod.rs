@@ -5,9 +5,10 @@
 mod market;
 mod orders;
 
-use crate::sim::account::Account;
+use crate::sim::account::SimAccount;
 use crate::sim::api::{
-    AccountId, AccountKey, Balance, Fill, Listing, ListingIndex, Order, OrderChange, OrderKey, Position, WorldEvent,
+    AccountId, AccountKey, Listing, ListingIndex, OrderChange, OrderKey, SimBalance, SimFill, SimOrder, SimPosition,
+    WorldEvent,
 };
 use crate::sim::faults::Faults;
 use crate::sim::fees::FeeRates;
@@ -43,13 +44,13 @@ pub struct World {
     pub faults: Faults,
     listings: Vec<Listing>,
     markets: Vec<Matching>,
-    accounts: Vec<Account>,
+    accounts: Vec<SimAccount>,
     fees: FeeRates,
     settlement: Settlement,
-    orders: BTreeMap<u64, Order>,
+    orders: BTreeMap<u64, SimOrder>,
     closed: VecDeque<u64>,
     by_client_id: HashMap<(AccountId, ListingIndex, String), u64>,
-    fills: VecDeque<Fill>,
+    fills: VecDeque<SimFill>,
     events: VecDeque<WorldEvent>,
     next_order: u64,
     next_trade: u64,
@@ -61,7 +62,7 @@ impl World {
     #[must_use]
     pub fn new(
         listings: Vec<Listing>,
-        accounts: Vec<Account>,
+        accounts: Vec<SimAccount>,
         settlement: Settlement,
         fees: FeeRates,
         windows: Windows,
@@ -141,7 +142,7 @@ impl World {
 
     /// An order of an account.
     #[must_use]
-    pub fn order(&self, account: AccountId, listing: ListingIndex, key: OrderKey<'_>) -> Option<Order> {
+    pub fn order(&self, account: AccountId, listing: ListingIndex, key: OrderKey<'_>) -> Option<SimOrder> {
         let id = match key {
             OrderKey::Id(id) => id,
             OrderKey::ClientId(text) => *self.by_client_id.get(&(account, listing, text.to_owned()))?,
@@ -152,7 +153,7 @@ impl World {
 
     /// Open orders, oldest first.
     #[must_use]
-    pub fn open_orders(&self, account: AccountId, listing: Option<ListingIndex>) -> Vec<Order> {
+    pub fn open_orders(&self, account: AccountId, listing: Option<ListingIndex>) -> Vec<SimOrder> {
         let mut ids: Vec<u64> = Vec::new();
         for (index, market) in self.markets.iter().enumerate() {
             if listing.is_none_or(|wanted| wanted == index) {
@@ -166,19 +167,19 @@ impl World {
 
     /// Executions of an account, oldest first.
     #[must_use]
-    pub fn fills(&self, account: AccountId, listing: ListingIndex) -> Vec<Fill> {
+    pub fn fills(&self, account: AccountId, listing: ListingIndex) -> Vec<SimFill> {
         self.fills.iter().filter(|fill| fill.account == account && fill.listing == listing).cloned().collect()
     }
 
     /// All assets of an account.
     #[must_use]
-    pub fn balances(&self, account: AccountId) -> Vec<Balance> {
+    pub fn balances(&self, account: AccountId) -> Vec<SimBalance> {
         self.accounts[account.0].balances()
     }
 
     /// A position.
     #[must_use]
-    pub fn position(&self, account: AccountId, listing: ListingIndex) -> Position {
+    pub fn position(&self, account: AccountId, listing: ListingIndex) -> SimPosition {
         self.accounts[account.0].position(listing)
     }
 

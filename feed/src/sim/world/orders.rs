@@ -2,9 +2,10 @@
 
 use super::{CLOSED_ORDERS_MAX, FILLS_MAX, Settlement, World};
 use crate::sim::api::{
-    AccountId, Fill, Lifetime, ListingIndex, NewOrder, Order, OrderChange, OrderKey, OrderKind, OrderStatus, Refusal,
+    AccountId, Lifetime, ListingIndex, OrderChange, OrderKey, OrderKind, SimFill, SimOrder, SimOrderRequest,
+    SimOrderStatus, SimRefusal,
 };
-use crate::sim::matching::{Incoming, Step};
+use crate::sim::matching::{Incoming, MatchStep};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
 
 impl World {
@@ -12,41 +13,41 @@ impl World {
     ///
     /// # Errors
     /// The first that fails.
-    pub fn check_order(&self, order: &NewOrder) -> Result<(), Refusal> {
+    pub fn check_order(&self, order: &SimOrderRequest) -> Result<(), SimRefusal> {
         let listing = &self.listings[order.listing];
         let market = &self.markets[order.listing];
-        let reference = self.reference_tick(order.listing).ok_or(Refusal::NoMarket)?;
+        let reference = self.reference_tick(order.listing).ok_or(SimRefusal::NoMarket)?;
         if order.kind == OrderKind::Limit {
             let tick = i128::from(order.tick.0) * 2000;
             let up = i128::from(reference) * i128::from(listing.percent_up_thousandths);
             let down = i128::from(reference) * i128::from(listing.percent_down_thousandths);
             if (order.side == Side::Bid && tick > up) || (order.side == Side::Ask && tick < down) {
-                return Err(Refusal::PercentPrice);
+                return Err(SimRefusal::PercentPrice);
             }
         }
         let tick = if order.kind == OrderKind::Market { Tick(reference / 2) } else { order.tick };
         if listing.value(tick, order.lots) < listing.notional_min && !order.reduce_only {
-            return Err(Refusal::Notional);
+            return Err(SimRefusal::Notional);
         }
         let key = (order.account, order.listing, order.client_id.clone());
         if self.by_client_id.get(&key).and_then(|id| self.orders.get(id)).is_some_and(|other| other.status.is_open()) {
-            return Err(Refusal::DuplicateClientId);
+            return Err(SimRefusal::DuplicateClientId);
         }
         if self.open_count(order.account, order.listing) >= listing.open_orders_max {
-            return Err(Refusal::TooManyOrders);
+            return Err(SimRefusal::TooManyOrders);
         }
         let held = self.accounts[order.account.0].position(order.listing).lots.0;
         if order.reduce_only && (held == 0 || (held > 0) == (order.side == Side::Bid)) {
-            return Err(Refusal::ReduceOnly);
+            return Err(SimRefusal::ReduceOnly);
         }
         self.check_funds(order)?;
         let crosses = market.crosses(order.side, order.tick);
         if order.lifetime == Lifetime::PostOnly && crosses {
-            return Err(Refusal::WouldMatch);
+            return Err(SimRefusal::WouldMatch);
         }
         let perpetual = self.settlement != Settlement::Spot;
         if perpetual && order.lifetime == Lifetime::FillOrKill && market.fillable(&incoming(order)) < order.lots {
-            return Err(Refusal::NotFillable);
+            return Err(SimRefusal::NotFillable);
         }
         Ok(())
     }
@@ -56,14 +57,14 @@ impl World {
         Side::BOTH.iter().flat_map(|side| market.resting(*side)).filter(|resting| resting.account == account).count()
     }
 
-    fn check_funds(&self, order: &NewOrder) -> Result<(), Refusal> {
+    fn check_funds(&self, order: &SimOrderRequest) -> Result<(), SimRefusal> {
         let listing = &self.listings[order.listing];
         let account = &self.accounts[order.account.0];
         match self.settlement {
             Settlement::Spot => {
                 let (asset, need) = self.lock_for(order);
                 if account.balance(asset).free < need {
-                    return Err(Refusal::InsufficientBalance);
+                    return Err(SimRefusal::InsufficientBalance);
                 }
             }
             Settlement::Perpetual { leverage } => {
@@ -76,7 +77,7 @@ impl World {
                 let value = listing.value(self.lock_tick(order), order.lots);
                 let wallet = account.balance(&listing.quote).free;
                 if wallet + unrealised.0 - bound.0 < value.0 / i128::from(leverage) {
-                    return Err(Refusal::InsufficientMargin);
+                    return Err(SimRefusal::InsufficientMargin);
                 }
             }
         }
@@ -84,7 +85,7 @@ impl World {
     }
 
     /// The price at which an order's funds are counted: its limit, or the worst one a market order meets.
-    fn lock_tick(&self, order: &NewOrder) -> Tick {
+    fn lock_tick(&self, order: &SimOrderRequest) -> Tick {
         if order.kind == OrderKind::Limit {
             return order.tick;
         }
@@ -92,11 +93,11 @@ impl World {
         let mut trial = self.markets[order.listing].clone();
         trial.take(&incoming(order), &mut steps);
         let prices =
-            steps.iter().filter_map(|step| if let Step::Taker { tick, .. } = step { Some(*tick) } else { None });
+            steps.iter().filter_map(|step| if let MatchStep::Taker { tick, .. } = step { Some(*tick) } else { None });
         prices.max().unwrap_or(Tick(0))
     }
 
-    fn lock_for(&self, order: &NewOrder) -> (&str, i128) {
+    fn lock_for(&self, order: &SimOrderRequest) -> (&str, i128) {
         let listing = &self.listings[order.listing];
         match order.side {
             Side::Bid => (&listing.quote, listing.value(self.lock_tick(order), order.lots).0),
@@ -108,7 +109,7 @@ impl World {
     ///
     /// # Errors
     /// As [`World::check_order`].
-    pub fn place(&mut self, mut order: NewOrder, now: Nanos) -> Result<u64, Refusal> {
+    pub fn place(&mut self, mut order: SimOrderRequest, now: Nanos) -> Result<u64, SimRefusal> {
         self.check_order(&order)?;
         if order.reduce_only {
             let held = self.accounts[order.account.0].position(order.listing).lots.0;
@@ -128,12 +129,12 @@ impl World {
             matches!(order.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly) && order.kind == OrderKind::Limit;
         let fills_whole = order.lifetime == Lifetime::FillOrKill;
         self.by_client_id.insert((account, listing, order.client_id.clone()), id);
-        let record = Order {
+        let record = SimOrder {
             id,
             request: order,
             filled: Lots::ZERO,
             filled_value: QuoteAtoms::ZERO,
-            status: OrderStatus::New,
+            status: SimOrderStatus::New,
             created: now,
             updated: now,
         };
@@ -149,31 +150,31 @@ impl World {
             if rests {
                 self.markets[listing].rest(id, account, side, tick, left);
             } else {
-                self.close(id, OrderStatus::Expired, OrderChange::Expired, now);
+                self.close(id, SimOrderStatus::Expired, OrderChange::Expired, now);
             }
         }
         Ok(id)
     }
 
     /// Books what matching decided.
-    pub(super) fn book_steps(&mut self, listing: ListingIndex, taker: Option<u64>, steps: &[Step], now: Nanos) {
+    pub(super) fn book_steps(&mut self, listing: ListingIndex, taker: Option<u64>, steps: &[MatchStep], now: Nanos) {
         for step in steps {
             match *step {
-                Step::Maker { order, lots } => {
+                MatchStep::Maker { order, lots } => {
                     let tick = self.orders.get(&order).map_or(Tick(0), |order| order.request.tick);
                     self.book_fill(order, listing, tick, lots, true, now);
                 }
-                Step::Taker { tick, lots } => {
+                MatchStep::Taker { tick, lots } => {
                     if let Some(order) = taker {
                         self.book_fill(order, listing, tick, lots, false, now);
                     }
                 }
-                Step::ExpireMaker { order } => {
-                    self.close(order, OrderStatus::ExpiredInMatch, OrderChange::Expired, now)
+                MatchStep::ExpireMaker { order } => {
+                    self.close(order, SimOrderStatus::ExpiredInMatch, OrderChange::Expired, now)
                 }
-                Step::ExpireTaker => {
+                MatchStep::ExpireTaker => {
                     if let Some(order) = taker {
-                        self.close(order, OrderStatus::ExpiredInMatch, OrderChange::Expired, now);
+                        self.close(order, SimOrderStatus::ExpiredInMatch, OrderChange::Expired, now);
                     }
                 }
             }
@@ -189,7 +190,7 @@ impl World {
         order.updated = now;
         assert!(order.filled <= order.request.lots, "an order fills no more than it asked for");
         let whole = order.filled == order.request.lots;
-        order.status = if whole { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
+        order.status = if whole { SimOrderStatus::Filled } else { SimOrderStatus::PartiallyFilled };
         let side = order.request.side;
         let account_id = order.request.account;
         let account = &mut self.accounts[account_id.0];
@@ -217,7 +218,7 @@ impl World {
                 (fee, &listing.quote)
             }
         };
-        let fill = Fill {
+        let fill = SimFill {
             trade_id: self.next_trade,
             order_id: id,
             account: account_id,
@@ -244,7 +245,7 @@ impl World {
     }
 
     /// Ends an open order and frees what it locked.
-    fn close(&mut self, id: u64, status: OrderStatus, change: OrderChange, now: Nanos) {
+    fn close(&mut self, id: u64, status: SimOrderStatus, change: OrderChange, now: Nanos) {
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.status = status;
         order.updated = now;
@@ -279,7 +280,7 @@ impl World {
     /// Cancels an open order.
     ///
     /// # Errors
-    /// [`Refusal::UnknownOrder`] if it is not open.
+    /// [`SimRefusal::UnknownOrder`] if it is not open.
     pub fn cancel(
         &mut self,
         account: AccountId,
@@ -287,19 +288,19 @@ impl World {
         key: OrderKey<'_>,
         request_client_id: &str,
         now: Nanos,
-    ) -> Result<Order, Refusal> {
-        let order = self.order(account, listing, key).ok_or(Refusal::UnknownOrder)?;
+    ) -> Result<SimOrder, SimRefusal> {
+        let order = self.order(account, listing, key).ok_or(SimRefusal::UnknownOrder)?;
         if !order.status.is_open() {
-            return Err(Refusal::UnknownOrder);
+            return Err(SimRefusal::UnknownOrder);
         }
         let change = OrderChange::Canceled { request_client_id: request_client_id.to_owned() };
         let id = order.id;
-        self.close(id, OrderStatus::Canceled, change, now);
-        self.orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
+        self.close(id, SimOrderStatus::Canceled, change, now);
+        self.orders.get(&id).cloned().ok_or(SimRefusal::UnknownOrder)
     }
 }
 
-fn incoming(order: &NewOrder) -> Incoming {
+fn incoming(order: &SimOrderRequest) -> Incoming {
     Incoming {
         account: order.account,
         side: order.side,

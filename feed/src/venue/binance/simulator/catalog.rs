@@ -1,9 +1,9 @@
-//! COLD: every request the simulated Binance knows: its names on both doors, its weight, who may send it.
+//! COLD: every request the simulated Binance knows: its names on both endpoints, its weight, who may send it.
 
 use super::params::Params;
 use crate::venue::binance::Product;
 
-/// A request, whichever door it came through.
+/// A request, by REST or by WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
     /// Nothing.

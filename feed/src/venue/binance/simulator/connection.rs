@@ -13,7 +13,7 @@ pub const LIFE: Nanos = Nanos::from_seconds(24 * 3600);
 
 /// Which streams a connection may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub enum StreamClass {
     /// Spot: all.
     All,
     /// USD-M depth and best bid/ask; also what the old un-routed path still delivers.
@@ -47,11 +47,11 @@ impl Subscription {
 
 /// A stream connection.
 #[derive(Clone, Debug)]
-pub struct StreamDoor {
+pub struct StreamEndpoint {
     /// Whether messages are wrapped with their stream's name.
     pub combined: bool,
     /// What it may carry.
-    pub route: Route,
+    pub route: StreamClass,
     /// What it carries.
     pub subscriptions: Vec<Subscription>,
     /// User data events wanted, if not all.
@@ -60,7 +60,7 @@ pub struct StreamDoor {
 
 /// A WebSocket API connection.
 #[derive(Clone, Debug, Default)]
-pub struct ApiDoor {
+pub struct ApiEndpoint {
     /// Who logged on.
     pub session: Option<AccountId>,
     /// Since when.
@@ -75,18 +75,18 @@ pub struct ApiDoor {
 
 /// What a connection is for.
 #[derive(Clone, Debug)]
-pub enum Door {
+pub enum Endpoint {
     /// Streams.
-    Stream(StreamDoor),
+    Stream(StreamEndpoint),
     /// Requests.
-    Api(ApiDoor),
+    Api(ApiEndpoint),
 }
 
 /// One connection.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct ClientConnection {
     /// What it is for.
-    pub door: Door,
+    pub endpoint: Endpoint,
     /// Since when.
     pub opened: Nanos,
     /// When it gets the next ping.
@@ -126,12 +126,12 @@ pub fn messages_per_second(product: Product) -> usize {
     }
 }
 
-impl Connection {
+impl ClientConnection {
     /// A new connection.
     #[must_use]
-    pub fn new(door: Door, product: Product, now: Nanos) -> Connection {
-        Connection {
-            door,
+    pub fn new(endpoint: Endpoint, product: Product, now: Nanos) -> ClientConnection {
+        ClientConnection {
+            endpoint,
             opened: now,
             next_ping: now + ping_interval(product),
             pong_due: Nanos::NEVER,

@@ -1,6 +1,6 @@
 //! COLD: the refusals of the simulated Binance, with the codes and texts the real one answers.
 
-use crate::sim::api::Refusal;
+use crate::sim::api::SimRefusal;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 
@@ -69,37 +69,37 @@ impl ApiError {
 
     /// What a refusal of the world is on this product.
     #[must_use]
-    pub fn from_refusal(refusal: Refusal, product: Product) -> ApiError {
+    pub fn from_refusal(refusal: SimRefusal, product: Product) -> ApiError {
         let spot = product == Product::BinanceSpot;
         let (code, message) = match refusal {
-            Refusal::InsufficientBalance => (-2010, "Account has insufficient balance for requested action."),
-            Refusal::InsufficientMargin => (-2019, "Margin is insufficient."),
-            Refusal::WouldMatch if spot => (-2010, "Order would immediately match and take."),
-            Refusal::WouldMatch => (
+            SimRefusal::InsufficientBalance => (-2010, "Account has insufficient balance for requested action."),
+            SimRefusal::InsufficientMargin => (-2019, "Margin is insufficient."),
+            SimRefusal::WouldMatch if spot => (-2010, "Order would immediately match and take."),
+            SimRefusal::WouldMatch => (
                 -5022,
                 "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will \
                  not be recorded in the order history",
             ),
-            Refusal::NotFillable => (
+            SimRefusal::NotFillable => (
                 -5021,
                 "Due to the order could not be filled immediately, the FOK order has been rejected. The order will not \
                  be recorded in the order history",
             ),
-            Refusal::DuplicateClientId if spot => (-2010, "Duplicate order sent."),
-            Refusal::DuplicateClientId => (-4116, "ClientOrderId is duplicated."),
-            Refusal::UnknownOrder => (-2011, "Unknown order sent."),
-            Refusal::ReduceOnly => (-2022, "ReduceOnly Order is rejected."),
-            Refusal::TooManyOrders if spot => (-1013, "Filter failure: MAX_NUM_ORDERS"),
-            Refusal::TooManyOrders => (-2025, "Reach max open order limit."),
-            Refusal::PercentPrice if spot => (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
-            Refusal::PercentPrice => {
+            SimRefusal::DuplicateClientId if spot => (-2010, "Duplicate order sent."),
+            SimRefusal::DuplicateClientId => (-4116, "ClientOrderId is duplicated."),
+            SimRefusal::UnknownOrder => (-2011, "Unknown order sent."),
+            SimRefusal::ReduceOnly => (-2022, "ReduceOnly Order is rejected."),
+            SimRefusal::TooManyOrders if spot => (-1013, "Filter failure: MAX_NUM_ORDERS"),
+            SimRefusal::TooManyOrders => (-2025, "Reach max open order limit."),
+            SimRefusal::PercentPrice if spot => (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+            SimRefusal::PercentPrice => {
                 (-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
             }
-            Refusal::Notional if spot => (-1013, "Filter failure: NOTIONAL"),
-            Refusal::Notional => {
+            SimRefusal::Notional if spot => (-1013, "Filter failure: NOTIONAL"),
+            SimRefusal::Notional => {
                 (-4164, "Order's notional must be no smaller than the minimum (unless you choose reduce only).")
             }
-            Refusal::NoMarket => {
+            SimRefusal::NoMarket => {
                 let text = "Server is currently overloaded with other requests. Please try again in a few minutes.";
                 return ApiError::new(-1008, text).status(503);
             }

@@ -1,7 +1,7 @@
 //! COLD: numbers, orders, fills and listings as Binance prints them.
 
 use crate::number::{Scale, TEXT_MAX};
-use crate::sim::api::{Fill, Lifetime, Listing, NewOrder, Order, OrderKind, OrderStatus, SelfTrade};
+use crate::sim::api::{Lifetime, Listing, OrderKind, SelfTrade, SimFill, SimOrder, SimOrderRequest, SimOrderStatus};
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
@@ -70,20 +70,20 @@ pub fn side(side: Side) -> &'static str {
 
 /// Order status.
 #[must_use]
-pub fn status(status: OrderStatus) -> &'static str {
+pub fn status(status: SimOrderStatus) -> &'static str {
     match status {
-        OrderStatus::New => "NEW",
-        OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
-        OrderStatus::Filled => "FILLED",
-        OrderStatus::Canceled => "CANCELED",
-        OrderStatus::Expired => "EXPIRED",
-        OrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
+        SimOrderStatus::New => "NEW",
+        SimOrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
+        SimOrderStatus::Filled => "FILLED",
+        SimOrderStatus::Canceled => "CANCELED",
+        SimOrderStatus::Expired => "EXPIRED",
+        SimOrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
     }
 }
 
 /// Order type.
 #[must_use]
-pub fn order_type(order: &NewOrder, product: Product) -> &'static str {
+pub fn order_type(order: &SimOrderRequest, product: Product) -> &'static str {
     match (order.kind, order.lifetime) {
         (OrderKind::Market, _) => "MARKET",
         (_, Lifetime::PostOnly) if product == Product::BinanceSpot => "LIMIT_MAKER",
@@ -93,7 +93,7 @@ pub fn order_type(order: &NewOrder, product: Product) -> &'static str {
 
 /// Time in force.
 #[must_use]
-pub fn time_in_force(order: &NewOrder, product: Product) -> &'static str {
+pub fn time_in_force(order: &SimOrderRequest, product: Product) -> &'static str {
     match order.lifetime {
         _ if order.kind == OrderKind::Market => "GTC",
         Lifetime::GoodTillCancel => "GTC",
@@ -117,14 +117,14 @@ pub fn self_trade(rule: SelfTrade) -> &'static str {
 
 /// The limit price of an order; zero for a market order.
 #[must_use]
-pub fn limit_price(listing: &Listing, order: &NewOrder) -> String {
+pub fn limit_price(listing: &Listing, order: &SimOrderRequest) -> String {
     let tick = if order.kind == OrderKind::Market { Tick(0) } else { order.tick };
     price(listing, tick)
 }
 
 /// An order as queries print it.
 #[must_use]
-pub fn order(order: &Order, listing: &Listing, product: Product) -> Value {
+pub fn order(order: &SimOrder, listing: &Listing, product: Product) -> Value {
     let request = &order.request;
     let common = json!({
         "symbol": listing.symbol,
@@ -182,7 +182,7 @@ pub fn merged(mut first: Value, second: Value) -> Value {
 
 /// A reply to a new order in the form asked for.
 #[must_use]
-pub fn placed(record: &Order, fills: &[Fill], listing: &Listing, product: Product, form: &str) -> Value {
+pub fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, product: Product, form: &str) -> Value {
     if product == Product::BinanceUsdm {
         let mut reply = order(record, listing, product);
         if let Value::Object(fields) = &mut reply {
@@ -245,7 +245,7 @@ pub fn placed(record: &Order, fills: &[Fill], listing: &Listing, product: Produc
 
 /// A reply to a cancel.
 #[must_use]
-pub fn canceled(record: &Order, listing: &Listing, product: Product, request_client_id: &str, at: Nanos) -> Value {
+pub fn canceled(record: &SimOrder, listing: &Listing, product: Product, request_client_id: &str, at: Nanos) -> Value {
     if product == Product::BinanceUsdm {
         let mut reply = order(record, listing, product);
         if let Value::Object(fields) = &mut reply {
@@ -279,7 +279,7 @@ pub fn canceled(record: &Order, listing: &Listing, product: Product, request_cli
 
 /// An execution as the trade queries print it.
 #[must_use]
-pub fn trade(fill: &Fill, listing: &Listing, product: Product) -> Value {
+pub fn trade(fill: &SimFill, listing: &Listing, product: Product) -> Value {
     match product {
         Product::BinanceSpot => json!({
             "symbol": listing.symbol,

@@ -16,22 +16,22 @@ pub struct Parts {
 
 /// What a message is.
 #[derive(Clone, Debug)]
-pub enum Message {
+pub enum PlayedMessage {
     /// A depth update.
-    Depth(Depth),
+    Depth(PlayedDepth),
     /// A best bid/ask.
-    Touch(Touch),
+    Touch(PlayedTouch),
     /// A trade, or an aggregated one.
-    Trade(Trade),
+    Trade(PlayedTrade),
     /// A REST snapshot.
-    Snapshot(Depth),
+    Snapshot(PlayedDepth),
     /// Anything else.
     Other,
 }
 
 /// Levels with their update ids.
 #[derive(Clone, Debug)]
-pub struct Depth {
+pub struct PlayedDepth {
     /// Id of the first update in it.
     pub first: u64,
     /// Id of the last.
@@ -44,7 +44,7 @@ pub struct Depth {
 
 /// A best bid and ask.
 #[derive(Clone, Debug)]
-pub struct Touch {
+pub struct PlayedTouch {
     /// Update id.
     pub sequence: u64,
     /// Best bid.
@@ -55,7 +55,7 @@ pub struct Touch {
 
 /// A trade.
 #[derive(Clone, Debug)]
-pub struct Trade {
+pub struct PlayedTrade {
     /// Trade number.
     pub id: u64,
     /// Event time as printed.
@@ -175,12 +175,12 @@ fn some_level(level: Level) -> Option<Level> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<Message, String> {
+pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<PlayedMessage, String> {
     let wrong = |error: serde_json::Error| error.to_string();
     match channel {
         "depth" => {
             let raw: RawDepth<'_> = serde_json::from_slice(data).map_err(wrong)?;
-            Ok(Message::Depth(Depth {
+            Ok(PlayedMessage::Depth(PlayedDepth {
                 first: raw.first,
                 last: raw.last,
                 bids: levels(&raw.bids, listing)?,
@@ -190,12 +190,16 @@ pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<Message, St
         "bookTicker" => {
             let raw: RawTouch<'_> = serde_json::from_slice(data).map_err(wrong)?;
             let both = levels(&[(raw.bid_price, raw.bid_quantity), (raw.ask_price, raw.ask_quantity)], listing)?;
-            Ok(Message::Touch(Touch { sequence: raw.sequence, bid: some_level(both[0]), ask: some_level(both[1]) }))
+            Ok(PlayedMessage::Touch(PlayedTouch {
+                sequence: raw.sequence,
+                bid: some_level(both[0]),
+                ask: some_level(both[1]),
+            }))
         }
         "trade" | "aggTrade" => {
             let raw: RawTrade<'_> = serde_json::from_slice(data).map_err(wrong)?;
             let level = levels(&[(raw.price, raw.quantity)], listing)?;
-            Ok(Message::Trade(Trade {
+            Ok(PlayedMessage::Trade(PlayedTrade {
                 id: raw.t,
                 event_time: raw.event_time,
                 trade_time: raw.trade_time,
@@ -207,7 +211,7 @@ pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<Message, St
                 ordinary: raw.kind.is_none_or(|kind| kind == "MARKET"),
             }))
         }
-        _ => Ok(Message::Other),
+        _ => Ok(PlayedMessage::Other),
     }
 }
 
@@ -215,9 +219,14 @@ pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<Message, St
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_snapshot(data: &[u8], listing: &Listing) -> Result<Depth, String> {
+pub fn read_snapshot(data: &[u8], listing: &Listing) -> Result<PlayedDepth, String> {
     let raw: RawSnapshot<'_> = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-    Ok(Depth { first: raw.last, last: raw.last, bids: levels(&raw.bids, listing)?, asks: levels(&raw.asks, listing)? })
+    Ok(PlayedDepth {
+        first: raw.last,
+        last: raw.last,
+        bids: levels(&raw.bids, listing)?,
+        asks: levels(&raw.asks, listing)?,
+    })
 }
 
 /// The id of a REST snapshot.

@@ -1,11 +1,11 @@
-//! COLD: what requests do, whichever door they came through: rules, market data, queries.
+//! COLD: what requests do, by REST or by WebSocket: rules, market data, queries.
 
 use super::catalog::Api;
 use super::errors::ApiError;
 use super::format;
 use super::orders;
 use super::params::Params;
-use crate::sim::api::{AccountId, Listing, ListingIndex, WindowKind};
+use crate::sim::api::{AccountId, Listing, ListingIndex, SimWindowKind};
 use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -83,12 +83,12 @@ pub fn handle(call: &Call<'_>, world: &mut World) -> Result<Value, ApiError> {
 
 /// The rate windows, as `exchangeInfo` and the WebSocket API name them: kind, name, interval, number.
 #[must_use]
-pub fn window_names(product: Product) -> [(WindowKind, &'static str, &'static str, u32); 3] {
+pub fn window_names(product: Product) -> [(SimWindowKind, &'static str, &'static str, u32); 3] {
     let long = if product == Product::BinanceSpot { "DAY" } else { "MINUTE" };
     [
-        (WindowKind::Weight, "REQUEST_WEIGHT", "MINUTE", 1),
-        (WindowKind::OrdersShort, "ORDERS", "SECOND", 10),
-        (WindowKind::OrdersLong, "ORDERS", long, 1),
+        (SimWindowKind::Weight, "REQUEST_WEIGHT", "MINUTE", 1),
+        (SimWindowKind::OrdersShort, "ORDERS", "SECOND", 10),
+        (SimWindowKind::OrdersLong, "ORDERS", long, 1),
     ]
 }
 
@@ -232,7 +232,7 @@ fn depth(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let limit = usize::try_from(limit).unwrap_or(0);
     let book = world
         .book(index, limit)
-        .ok_or_else(|| ApiError::from_refusal(crate::sim::api::Refusal::NoMarket, call.product))?;
+        .ok_or_else(|| ApiError::from_refusal(crate::sim::api::SimRefusal::NoMarket, call.product))?;
     let (bids, asks) = (format::levels(listing, &book.bids), format::levels(listing, &book.asks));
     Ok(match call.product {
         Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),

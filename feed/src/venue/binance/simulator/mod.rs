@@ -1,7 +1,7 @@
 //! COLD: Binance's other side: the protocol of spot and USD-M futures over a simulated world.
 //!
-//! Sans-IO. REST (`rest`), the WebSocket API (`wsapi`) and streams (`streams`) are three doors to the same
-//! requests (`catalog`, `requests`, `methods`, `orders`); the market is played by `play`; what happens to orders
+//! Sans-IO. REST (`rest`), the WebSocket API (`wsapi`) and streams (`streams`) are three endpoints of the same
+//! requests (`catalog`, `requests`, `methods`, `orders`); the market is played by `market_feed`; what happens to orders
 //! goes out through `user`.
 
 mod auth;
@@ -11,10 +11,10 @@ pub mod errors;
 pub mod format;
 pub mod frames;
 pub mod market;
+mod market_feed;
 mod methods;
 mod orders;
 pub mod params;
-mod play;
 mod requests;
 mod rest;
 pub mod rules;
@@ -23,18 +23,20 @@ mod streams;
 mod user;
 mod wsapi;
 
-pub use play::Speed;
+pub use market_feed::PlaySpeed;
 pub use settings::{AccountSettings, SimSettings, binance};
 
-use crate::sim::api::{AccountId, WindowKind};
+use crate::sim::api::{AccountId, SimWindowKind};
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketSource,
 };
 use crate::sim::world::World;
 use crate::venue::binance::Product;
-use connection::{ApiDoor, Connection, Door, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout};
+use connection::{
+    ApiEndpoint, ClientConnection, Endpoint, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout,
+};
 use errors::ApiError;
-use play::Player;
+use market_feed::MarketFeed;
 use requests::{ADDRESS, Ban};
 use spinbook_engine::types::Nanos;
 use std::collections::BTreeMap;
@@ -59,8 +61,8 @@ pub struct ExchangeCounters {
 pub struct BinanceExchange {
     product: Product,
     world: World,
-    player: Player,
-    connections: BTreeMap<ConnectionId, Connection>,
+    feed: MarketFeed,
+    connections: BTreeMap<ConnectionId, ClientConnection>,
     outbox: Outbox,
     listen_keys: BTreeMap<AccountId, ListenKey>,
     next_listen_key: u64,
@@ -77,14 +79,14 @@ impl BinanceExchange {
         product: Product,
         world: World,
         source: Box<dyn MarketSource>,
-        speed: Speed,
+        speed: PlaySpeed,
         now: Nanos,
     ) -> BinanceExchange {
         let listings = world.listings().len();
         let mut exchange = BinanceExchange {
             product,
             world,
-            player: Player::new(source, speed, listings),
+            feed: MarketFeed::new(source, speed, listings),
             connections: BTreeMap::new(),
             outbox: Outbox::default(),
             listen_keys: BTreeMap::new(),
@@ -112,19 +114,19 @@ impl BinanceExchange {
     /// Whether the market has been played to its end.
     #[must_use]
     pub fn is_market_over(&self) -> bool {
-        self.player.is_over()
+        self.feed.is_over()
     }
 
     /// What was wrong with the market source, if it broke.
     #[must_use]
     pub fn market_error(&self) -> Option<&str> {
-        self.player.error.as_deref()
+        self.feed.error.as_deref()
     }
 
     /// Market frames that could not be read; they were relayed all the same.
     #[must_use]
     pub fn bad_frames(&self) -> u64 {
-        self.player.bad_frames
+        self.feed.bad_frames
     }
 
     /// Closes a connection; code zero cuts it.
@@ -170,7 +172,7 @@ impl BinanceExchange {
         }
     }
 
-    fn door_for(&self, target: &str) -> Option<Door> {
+    fn endpoint_for(&self, target: &str) -> Option<Endpoint> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let api_path = match self.product {
             Product::BinanceSpot => "/ws-api/v3",
@@ -178,9 +180,9 @@ impl BinanceExchange {
         };
         if path == api_path {
             let rate_limits = !query.split('&').any(|pair| pair == "returnRateLimits=false");
-            return Some(Door::Api(ApiDoor { rate_limits, ..ApiDoor::default() }));
+            return Some(Endpoint::Api(ApiEndpoint { rate_limits, ..ApiEndpoint::default() }));
         }
-        streams::door_of(self.product, path, query).map(Door::Stream)
+        streams::endpoint_of(self.product, path, query).map(Endpoint::Stream)
     }
 }
 
@@ -196,28 +198,28 @@ impl ExchangeSide for BinanceExchange {
         if self.killed || self.world.faults.is_killed(now) {
             return Err(rest::refuse(&ApiError::new(-1016, "This service is no longer available.").status(503)));
         }
-        let Some(door) = self.door_for(target) else {
+        let Some(endpoint) = self.endpoint_for(target) else {
             return Err(rest::refuse(&ApiError::new(-5000, format!("Path {target} is invalid")).status(404)));
         };
-        let window = self.world.windows.charge(WindowKind::Connections, ADDRESS, 1, now);
+        let window = self.world.windows.charge(SimWindowKind::Connections, ADDRESS, 1, now);
         if !window.allowed {
             let error = ApiError::new(-1003, "Too many connection attempts.").status(429);
             let wait = u64::try_from((window.resets_at - now).millis() / 1000 + 1).unwrap_or(1);
             return Err(rest::refuse(&ApiError { retry_after_seconds: Some(wait), ..error }));
         }
-        if matches!(door, Door::Api(_)) {
+        if matches!(endpoint, Endpoint::Api(_)) {
             self.charge_weight(2, now).map_err(|error| rest::refuse(&error))?;
         }
-        let opened = Connection::new(door, self.product, now);
+        let opened = ClientConnection::new(endpoint, self.product, now);
         self.connections.insert(connection, opened);
         Ok(())
     }
 
     fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
         self.counters.messages += 1;
-        match self.connections.get(&connection).map(|found| &found.door) {
-            Some(Door::Stream(_)) => self.stream_text(connection, text, now),
-            Some(Door::Api(_)) => self.api_text(connection, text, now),
+        match self.connections.get(&connection).map(|found| &found.endpoint) {
+            Some(Endpoint::Stream(_)) => self.stream_text(connection, text, now),
+            Some(Endpoint::Api(_)) => self.api_text(connection, text, now),
             None => {}
         }
         self.cut_slow();
@@ -260,10 +262,10 @@ impl ExchangeSide for BinanceExchange {
         if self.killed {
             return Nanos::NEVER;
         }
-        let connections = self.connections.values().map(Connection::deadline).min().unwrap_or(Nanos::NEVER);
+        let connections = self.connections.values().map(ClientConnection::deadline).min().unwrap_or(Nanos::NEVER);
         let keys = self.listen_keys.values().map(|key| key.expires).min().unwrap_or(Nanos::NEVER);
-        let waits_to_start = self.player.waits_to_start() && self.has_market_client();
-        let market = if waits_to_start { Nanos::ZERO } else { self.player.deadline() };
+        let waits_to_start = self.feed.waits_to_start() && self.has_market_client();
+        let market = if waits_to_start { Nanos::ZERO } else { self.feed.deadline() };
         let fault = self.world.faults.next_deadline(Nanos::ZERO);
         connections.min(keys).min(self.outbox.deadline()).min(market).min(fault)
     }

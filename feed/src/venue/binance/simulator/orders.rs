@@ -4,7 +4,7 @@ use super::errors::ApiError;
 use super::format;
 use super::methods::Call;
 use crate::number::{NumberError, Scale};
-use crate::sim::api::{Lifetime, Listing, ListingIndex, NewOrder, Order, OrderKey, OrderKind, SelfTrade};
+use crate::sim::api::{Lifetime, Listing, ListingIndex, OrderKey, OrderKind, SelfTrade, SimOrder, SimOrderRequest};
 use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub fn place(call: &Call<'_>, world: &mut World, trial: bool) -> Result<Value, A
     Ok(format::placed(&placed, &fills, &world.listings()[listing], call.product, form))
 }
 
-fn response_form<'a>(call: &'a Call<'_>, order: &NewOrder) -> Result<&'a str, ApiError> {
+fn response_form<'a>(call: &'a Call<'_>, order: &SimOrderRequest) -> Result<&'a str, ApiError> {
     let spot = call.product == Product::BinanceSpot;
     match call.params.text("newOrderRespType") {
         None if !spot || order.lifetime == Lifetime::PostOnly => Ok("ACK"),
@@ -44,7 +44,7 @@ fn response_form<'a>(call: &'a Call<'_>, order: &NewOrder) -> Result<&'a str, Ap
     }
 }
 
-fn new_order(call: &Call<'_>, world: &World) -> Result<NewOrder, ApiError> {
+fn new_order(call: &Call<'_>, world: &World) -> Result<SimOrderRequest, ApiError> {
     let params = call.params;
     let index = call.listing(world)?;
     let listing = &world.listings()[index];
@@ -68,7 +68,7 @@ fn new_order(call: &Call<'_>, world: &World) -> Result<NewOrder, ApiError> {
     {
         return Err(ApiError::new(-4061, "Order's position side does not match user's setting."));
     }
-    Ok(NewOrder {
+    Ok(SimOrderRequest {
         account: call.account,
         listing: index,
         side,
@@ -286,7 +286,7 @@ pub fn query(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
 /// -1121.
 pub fn open_orders(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let listing: Option<ListingIndex> = call.listing_if_named(world)?;
-    let orders: Vec<Order> = world.open_orders(call.account, listing);
+    let orders: Vec<SimOrder> = world.open_orders(call.account, listing);
     Ok(orders
         .iter()
         .map(|order| format::order(order, &world.listings()[order.request.listing], call.product))
@@ -307,7 +307,7 @@ pub fn trades(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     if from.is_some() && (start.is_some() || end.is_some()) {
         return Err(ApiError::new(-1128, "Combination of optional parameters invalid."));
     }
-    let fits = |fill: &crate::sim::api::Fill| {
+    let fits = |fill: &crate::sim::api::SimFill| {
         order.is_none_or(|id| fill.order_id == id)
             && from.is_none_or(|id| fill.trade_id >= id)
             && start.is_none_or(|at| fill.at.millis() >= at)

@@ -1,11 +1,11 @@
-//! COLD: the way of a request through both doors: bans, weight, key and signature, faults, order counts, handling.
+//! COLD: the way of a request through both endpoints: bans, weight, key and signature, faults, order counts, handling.
 
 use super::catalog::{Api, Security};
 use super::errors::ApiError;
 use super::methods::{self, Call};
 use super::params::Params;
 use super::{BinanceExchange, auth};
-use crate::sim::api::{AccountId, RequestFate, RequestKind, WindowKind};
+use crate::sim::api::{AccountId, RequestFault, SimRequestKind, SimWindowKind};
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
@@ -26,13 +26,13 @@ pub struct Ban {
 
 /// What became of a request.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RequestOutcome {
     /// Result or refusal.
     pub result: Result<Value, ApiError>,
     /// Whose request it was, if that was found out.
     pub account: Option<AccountId>,
     /// What happens to the reply.
-    pub fate: RequestFate,
+    pub fault: RequestFault,
 }
 
 impl BinanceExchange {
@@ -46,7 +46,7 @@ impl BinanceExchange {
         if now < self.ban.until {
             return Err(banned(self.ban.until, now));
         }
-        let window = self.world.windows.charge(WindowKind::Weight, ADDRESS, weight, now);
+        let window = self.world.windows.charge(SimWindowKind::Weight, ADDRESS, weight, now);
         if window.allowed {
             self.ban.refused = 0;
             return Ok(());
@@ -69,15 +69,15 @@ impl BinanceExchange {
             Product::BinanceSpot => ["10 SECOND", "1 DAY"],
             Product::BinanceUsdm => ["10 SECOND", "1 MINUTE"],
         };
-        for (kind, span) in [WindowKind::OrdersShort, WindowKind::OrdersLong].into_iter().zip(spans) {
+        for (kind, span) in [SimWindowKind::OrdersShort, SimWindowKind::OrdersLong].into_iter().zip(spans) {
             let window = self.world.windows.usage(kind, account, now);
             if !window.allowed {
                 let message = format!("Too many new orders; current limit is {} orders per {span}.", window.limit);
                 return Err(too_many(-1015, message, window.resets_at, now));
             }
         }
-        self.world.windows.charge(WindowKind::OrdersShort, account, 1, now);
-        self.world.windows.charge(WindowKind::OrdersLong, account, 1, now);
+        self.world.windows.charge(SimWindowKind::OrdersShort, account, 1, now);
+        self.world.windows.charge(SimWindowKind::OrdersLong, account, 1, now);
         Ok(())
     }
 
@@ -89,16 +89,16 @@ impl BinanceExchange {
         api_key: Option<&str>,
         session: Option<AccountId>,
         now: Nanos,
-    ) -> Outcome {
-        let mut outcome = Outcome { result: Ok(json!({})), account: None, fate: RequestFate::Pass };
+    ) -> RequestOutcome {
+        let mut outcome = RequestOutcome { result: Ok(json!({})), account: None, fault: RequestFault::None };
         let kind = match api {
-            Api::Place => RequestKind::Place,
-            Api::Cancel | Api::CancelAll => RequestKind::Cancel,
-            Api::Depth => RequestKind::Snapshot,
-            _ => RequestKind::Other,
+            Api::Place => SimRequestKind::Place,
+            Api::Cancel | Api::CancelAll => SimRequestKind::Cancel,
+            Api::Depth => SimRequestKind::Snapshot,
+            _ => SimRequestKind::Other,
         };
-        outcome.fate = self.world.faults.request(kind);
-        outcome.result = self.guarded(api, params, api_key, session, &mut outcome.account, &outcome.fate, now);
+        outcome.fault = self.world.faults.request(kind);
+        outcome.result = self.guarded(api, params, api_key, session, &mut outcome.account, &outcome.fault, now);
         self.flush_events(now);
         outcome
     }
@@ -111,12 +111,12 @@ impl BinanceExchange {
         api_key: Option<&str>,
         session: Option<AccountId>,
         found: &mut Option<AccountId>,
-        fate: &RequestFate,
+        fault: &RequestFault,
         now: Nanos,
     ) -> Result<Value, ApiError> {
         let weight = api.weight(self.product, params);
         self.charge_weight(weight, now)?;
-        if let RequestFate::Refuse { status, code, message, retry_after_seconds } = fate {
+        if let RequestFault::Refuse { status, code, message, retry_after_seconds } = fault {
             let retry_at_ms = retry_after_seconds.map(|wait| now.millis() + i64::try_from(wait).unwrap_or(0) * 1000);
             let refusal = ApiError::new(*code, message.clone()).status(*status);
             return Err(ApiError { retry_after_seconds: *retry_after_seconds, retry_at_ms, ..refusal });
@@ -145,7 +145,7 @@ impl BinanceExchange {
         let call = Call { product: self.product, api, params, account, server_time, now };
         let result = methods::handle(&call, &mut self.world);
         if api == Api::Place && result.is_ok() && self.product == Product::BinanceSpot {
-            self.world.windows.refund(WindowKind::Weight, ADDRESS, weight, now);
+            self.world.windows.refund(SimWindowKind::Weight, ADDRESS, weight, now);
         }
         result
     }

@@ -1,11 +1,11 @@
-//! COLD: the REST door.
+//! COLD: the REST endpoint.
 
 use super::catalog::{self, Api};
 use super::errors::ApiError;
 use super::params::Params;
-use super::requests::{ADDRESS, Outcome};
+use super::requests::{ADDRESS, RequestOutcome};
 use super::{BinanceExchange, methods};
-use crate::sim::api::{AccountId, RequestFate, WindowKind};
+use crate::sim::api::{AccountId, RequestFault, SimWindowKind};
 use crate::sim::side::{HttpRequest, HttpResponse};
 use crate::venue::binance::Product;
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl BinanceExchange {
     }
 
     fn add_usage(&self, response: &mut HttpResponse, api: Api, account: Option<AccountId>, now: Nanos) {
-        let used = self.world.windows.usage(WindowKind::Weight, ADDRESS, now).used;
+        let used = self.world.windows.usage(SimWindowKind::Weight, ADDRESS, now).used;
         response.headers.push(("X-MBX-USED-WEIGHT".to_owned(), used.to_string()));
         response.headers.push(("X-MBX-USED-WEIGHT-1M".to_owned(), used.to_string()));
         let Some(account) = account else { return };
@@ -69,8 +69,8 @@ impl BinanceExchange {
     }
 }
 
-fn answer(outcome: &Outcome) -> HttpResponse {
-    if outcome.fate == RequestFate::LoseReply {
+fn answer(outcome: &RequestOutcome) -> HttpResponse {
+    if outcome.fault == RequestFault::LoseReply {
         let text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
         return refuse(&ApiError::new(-1007, text).status(504));
     }

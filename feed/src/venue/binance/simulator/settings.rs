@@ -1,7 +1,7 @@
 //! COLD: what a simulated exchange is made of, and making it.
 
 use crate::number::Scale;
-use crate::sim::account::Account;
+use crate::sim::account::SimAccount;
 use crate::sim::api::{AccountKey, Listing, ListingSettings};
 use crate::sim::faults::{FaultPlan, Faults};
 use crate::sim::fees::FeeRates;
@@ -9,7 +9,7 @@ use crate::sim::limits::{RateLimits, WindowLimit, Windows};
 use crate::sim::side::MarketSource;
 use crate::sim::world::{Settlement, World};
 use crate::venue::binance::Product;
-use crate::venue::binance::simulator::{BinanceExchange, Speed, rules};
+use crate::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
 use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
@@ -39,7 +39,7 @@ pub struct SimSettings {
     /// Rate windows.
     pub limits: RateLimits,
     /// How fast the market is played.
-    pub speed: Speed,
+    pub speed: PlaySpeed,
     /// Notional a unit of margin carries, for futures.
     pub leverage: i64,
     /// What goes wrong.
@@ -73,7 +73,7 @@ impl SimSettings {
             accounts: Vec::new(),
             fees: FeeRates { maker_millionths, taker_millionths },
             limits: RateLimits { weight, orders_short, orders_long, connections },
-            speed: Speed::Thousandths(1000),
+            speed: PlaySpeed::Thousandths(1000),
             leverage: 20,
             faults: FaultPlan::default(),
         }
@@ -91,7 +91,7 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     if listings.is_empty() {
         return Err("no symbol is listed".to_owned());
     }
-    let accounts: Vec<Account> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
+    let accounts: Vec<SimAccount> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
     let settlement = match product {
         Product::BinanceSpot => Settlement::Spot,
         Product::BinanceUsdm => Settlement::Perpetual { leverage: settings.leverage.max(1) },
@@ -102,8 +102,8 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     Ok(BinanceExchange::new(product, world, source, settings.speed, now))
 }
 
-fn account_of(settings: AccountSettings) -> Result<Account, String> {
-    let mut account = Account::new(settings.api_key, settings.key);
+fn account_of(settings: AccountSettings) -> Result<SimAccount, String> {
+    let mut account = SimAccount::new(settings.api_key, settings.key);
     for (asset, amount) in settings.balances {
         let atoms = decimal_atoms(amount).filter(|atoms| *atoms >= 0);
         account

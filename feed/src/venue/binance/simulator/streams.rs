@@ -1,9 +1,9 @@
 //! COLD: stream connections: paths, subscription messages, and relaying market frames.
 
 use super::BinanceExchange;
-use super::connection::{Connection, Door, Route, StreamDoor, Subscription, messages_per_second};
-use super::frames::{Parts, Trade};
-use crate::sim::api::FrameFate;
+use super::connection::{ClientConnection, Endpoint, StreamClass, StreamEndpoint, Subscription, messages_per_second};
+use super::frames::{Parts, PlayedTrade};
+use crate::sim::api::FrameFault;
 use crate::sim::side::ConnectionId;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -14,15 +14,15 @@ const STREAMS_MAX: usize = 1024;
 
 /// What a path of the stream host opens; `None` if it is no such path.
 #[must_use]
-pub fn door_of(product: Product, path: &str, query: &str) -> Option<StreamDoor> {
+pub fn endpoint_of(product: Product, path: &str, query: &str) -> Option<StreamEndpoint> {
     let (route, rest) = match product {
-        Product::BinanceSpot => (Route::All, path),
+        Product::BinanceSpot => (StreamClass::All, path),
         Product::BinanceUsdm => {
             match path.split_once('/').map(|(_, rest)| rest.split_once('/').unwrap_or((rest, ""))) {
-                Some(("public", _)) => (Route::Public, &path["/public".len()..]),
-                Some(("market", _)) => (Route::Market, &path["/market".len()..]),
-                Some(("private", _)) => (Route::Private, &path["/private".len()..]),
-                _ => (Route::Public, path),
+                Some(("public", _)) => (StreamClass::Public, &path["/public".len()..]),
+                Some(("market", _)) => (StreamClass::Market, &path["/market".len()..]),
+                Some(("private", _)) => (StreamClass::Private, &path["/private".len()..]),
+                _ => (StreamClass::Public, path),
             }
         }
     };
@@ -31,10 +31,10 @@ pub fn door_of(product: Product, path: &str, query: &str) -> Option<StreamDoor> 
         pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
     };
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut door = StreamDoor { combined: false, route, subscriptions: Vec::new(), events: None };
+    let mut endpoint = StreamEndpoint { combined: false, route, subscriptions: Vec::new(), events: None };
     let names = match rest {
         "/stream" | "/stream/" => {
-            door.combined = true;
+            endpoint.combined = true;
             parameter("streams").unwrap_or_default()
         }
         "/ws" | "/ws/" => String::new(),
@@ -42,10 +42,10 @@ pub fn door_of(product: Product, path: &str, query: &str) -> Option<StreamDoor> 
     };
     let keys = parameter("listenKey").unwrap_or_default();
     for name in names.split('/').chain(keys.split('/')).filter(|name| !name.is_empty()) {
-        add_subscription(&mut door.subscriptions, &decoded(name));
+        add_subscription(&mut endpoint.subscriptions, &decoded(name));
     }
-    door.events = parameter("events").map(|events| decoded(&events).split('/').map(str::to_owned).collect());
-    Some(door)
+    endpoint.events = parameter("events").map(|events| decoded(&events).split('/').map(str::to_owned).collect());
+    Some(endpoint)
 }
 
 fn add_subscription(subscriptions: &mut Vec<Subscription>, name: &str) -> bool {
@@ -60,13 +60,13 @@ fn add_subscription(subscriptions: &mut Vec<Subscription>, name: &str) -> bool {
 }
 
 /// Whether a route delivers a channel. A stream asked for on the wrong route is acknowledged and stays silent.
-fn delivers(route: Route, channel: &str) -> bool {
+fn delivers(route: StreamClass, channel: &str) -> bool {
     let public = channel.starts_with("depth") || channel == "bookTicker" || channel == "rpiDepth";
     match route {
-        Route::All => true,
-        Route::Public => public || channel == "trade",
-        Route::Market => !public,
-        Route::Private => false,
+        StreamClass::All => true,
+        StreamClass::Public => public || channel == "trade",
+        StreamClass::Market => !public,
+        StreamClass::Private => false,
     }
 }
 
@@ -75,7 +75,7 @@ fn refusal(code: i64, message: String, id: Value) -> Value {
 }
 
 /// Answers a control message of a stream client.
-fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
+fn control(endpoint: &mut StreamEndpoint, text: &[u8]) -> Value {
     let message: Value = match serde_json::from_slice(text) {
         Ok(message) => message,
         Err(error) => return json!({"code": 3, "msg": format!("Invalid JSON: {error}")}),
@@ -101,18 +101,20 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
         ("SUBSCRIBE" | "UNSUBSCRIBE", None) => return refusal(2, wrong_params(), id),
         ("SUBSCRIBE", Some(names)) => {
             for name in names {
-                if name.is_empty() || !add_subscription(&mut door.subscriptions, name) {
+                if name.is_empty() || !add_subscription(&mut endpoint.subscriptions, name) {
                     return refusal(2, "Invalid request: too many parameters".to_owned(), id);
                 }
             }
             Value::Null
         }
         ("UNSUBSCRIBE", Some(names)) => {
-            door.subscriptions.retain(|subscription| !names.contains(&subscription.name.as_str()));
+            endpoint.subscriptions.retain(|subscription| !names.contains(&subscription.name.as_str()));
             Value::Null
         }
-        ("LIST_SUBSCRIPTIONS", _) => door.subscriptions.iter().map(|subscription| json!(subscription.name)).collect(),
-        ("SET_PROPERTY" | "GET_PROPERTY", _) => match property(door, method, params) {
+        ("LIST_SUBSCRIPTIONS", _) => {
+            endpoint.subscriptions.iter().map(|subscription| json!(subscription.name)).collect()
+        }
+        ("SET_PROPERTY" | "GET_PROPERTY", _) => match property(endpoint, method, params) {
             Ok(result) => result,
             Err((code, message)) => return refusal(code, message.to_owned(), id),
         },
@@ -127,7 +129,11 @@ fn control(door: &mut StreamDoor, text: &[u8]) -> Value {
     json!({"result": result, "id": id})
 }
 
-fn property(door: &mut StreamDoor, method: &str, params: Option<&Vec<Value>>) -> Result<Value, (i64, &'static str)> {
+fn property(
+    endpoint: &mut StreamEndpoint,
+    method: &str,
+    params: Option<&Vec<Value>>,
+) -> Result<Value, (i64, &'static str)> {
     let params = params.ok_or((2, "Invalid request: missing field `params`"))?;
     let name = params.first().and_then(Value::as_str).ok_or((2, "Invalid request: property name must be a string"))?;
     if name != "combined" {
@@ -135,10 +141,10 @@ fn property(door: &mut StreamDoor, method: &str, params: Option<&Vec<Value>>) ->
     }
     if method == "SET_PROPERTY" {
         let value = params.get(1).and_then(Value::as_bool);
-        door.combined = value.ok_or((1, "Invalid value type: expected Boolean"))?;
+        endpoint.combined = value.ok_or((1, "Invalid value type: expected Boolean"))?;
         return Ok(Value::Null);
     }
-    Ok(Value::Bool(door.combined))
+    Ok(Value::Bool(endpoint.combined))
 }
 
 impl BinanceExchange {
@@ -152,10 +158,10 @@ impl BinanceExchange {
             self.cut(id, 1008, "Too many requests");
             return;
         }
-        let Door::Stream(door) = &mut connection.door else {
+        let Endpoint::Stream(endpoint) = &mut connection.endpoint else {
             return;
         };
-        let reply = control(door, text);
+        let reply = control(endpoint, text);
         let acknowledges = reply.get("result").is_some_and(Value::is_null);
         if !(acknowledges && self.world.faults.loses_acknowledgement()) {
             self.outbox.text(id, reply.to_string().into_bytes());
@@ -164,38 +170,40 @@ impl BinanceExchange {
 
     /// Whether anyone has asked for a market stream.
     pub(super) fn has_market_client(&self) -> bool {
-        let asks = |connection: &Connection| match &connection.door {
-            Door::Stream(door) => door.subscriptions.iter().any(|subscription| !subscription.channel.is_empty()),
-            Door::Api(_) => false,
+        let asks = |connection: &ClientConnection| match &connection.endpoint {
+            Endpoint::Stream(endpoint) => {
+                endpoint.subscriptions.iter().any(|subscription| !subscription.channel.is_empty())
+            }
+            Endpoint::Api(_) => false,
         };
         self.connections.values().any(asks)
     }
 
     /// Sends a message of a stream to everyone who asked for it. `whole` is the frame as recorded.
-    pub(super) fn relay(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fate: FrameFate) {
-        let times = match fate {
-            FrameFate::Twice => 2,
-            FrameFate::Drop | FrameFate::Swap => 0,
+    pub(super) fn relay(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fault: FrameFault) {
+        let times = match fault {
+            FrameFault::Twice => 2,
+            FrameFault::Drop | FrameFault::Swap => 0,
             _ => 1,
         };
         for _ in 0..times {
-            self.relay_once(symbol, channel, parts, whole, fate);
+            self.relay_once(symbol, channel, parts, whole, fault);
         }
     }
 
-    fn relay_once(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fate: FrameFate) {
+    fn relay_once(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fault: FrameFault) {
         let mut cut = Vec::new();
         for (id, connection) in &mut self.connections {
-            let Door::Stream(door) = &connection.door else { continue };
-            if !delivers(door.route, channel) {
+            let Endpoint::Stream(endpoint) = &connection.endpoint else { continue };
+            if !delivers(endpoint.route, channel) {
                 continue;
             }
-            for subscription in &door.subscriptions {
+            for subscription in &endpoint.subscriptions {
                 if subscription.channel != channel || !subscription.symbol.eq_ignore_ascii_case(symbol) {
                     continue;
                 }
-                let text = wrap(door.combined, &subscription.name, parts, whole);
-                self.outbox.text(*id, damage(text, fate));
+                let text = wrap(endpoint.combined, &subscription.name, parts, whole);
+                self.outbox.text(*id, damage(text, fault));
                 connection.frames += 1;
                 self.counters.frames_relayed += 1;
             }
@@ -212,22 +220,22 @@ impl BinanceExchange {
     pub(super) fn publish(&mut self, symbol: &str, channel: &str, message: &Value) {
         let inner = message.to_string().into_bytes();
         let parts = Parts { stream: String::new(), data: 0..inner.len() };
-        self.relay_once(symbol, channel, &parts, &inner, FrameFate::Relay);
+        self.relay_once(symbol, channel, &parts, &inner, FrameFault::None);
     }
 
     /// Makes the aggregated form of a trade for those who asked for it, where the market has none of its own.
-    pub(super) fn publish_aggregated(&mut self, symbol: &str, trade: &Trade) {
+    pub(super) fn publish_aggregated(&mut self, symbol: &str, trade: &PlayedTrade) {
         self.publish(symbol, "aggTrade", &aggregated(self.product, symbol, trade));
     }
 
     /// Makes the partial books of a symbol for those who asked for them.
     pub(super) fn publish_partial(&mut self, symbol: &str, listing: usize, now: Nanos) {
         for (channel, limit) in [("depth5", 5), ("depth10", 10), ("depth20", 20)] {
-            let wanted = self.connections.values().any(|connection| match &connection.door {
-                Door::Stream(door) => door.subscriptions.iter().any(|subscription| {
+            let wanted = self.connections.values().any(|connection| match &connection.endpoint {
+                Endpoint::Stream(endpoint) => endpoint.subscriptions.iter().any(|subscription| {
                     subscription.channel == channel && subscription.symbol.eq_ignore_ascii_case(symbol)
                 }),
-                Door::Api(_) => false,
+                Endpoint::Api(_) => false,
             });
             let Some(book) = wanted.then(|| self.world.book(listing, limit)).flatten() else {
                 continue;
@@ -247,7 +255,7 @@ impl BinanceExchange {
     }
 }
 
-fn aggregated(product: Product, symbol: &str, trade: &Trade) -> Value {
+fn aggregated(product: Product, symbol: &str, trade: &PlayedTrade) -> Value {
     let mut message = json!({
         "e": "aggTrade", "E": trade.event_time, "s": symbol.to_uppercase(), "a": trade.id, "p": trade.price,
         "q": trade.quantity, "f": trade.id, "l": trade.id, "T": trade.trade_time,
@@ -277,10 +285,10 @@ fn wrap(combined: bool, name: &str, parts: &Parts, whole: &[u8]) -> Vec<u8> {
     text
 }
 
-fn damage(mut text: Vec<u8>, fate: FrameFate) -> Vec<u8> {
-    match fate {
-        FrameFate::Malform => text.truncate(text.len() * 2 / 3),
-        FrameFate::Oversize(bytes) if text.len() < bytes => {
+fn damage(mut text: Vec<u8>, fault: FrameFault) -> Vec<u8> {
+    match fault {
+        FrameFault::Malform => text.truncate(text.len() * 2 / 3),
+        FrameFault::Oversize(bytes) if text.len() < bytes => {
             // White space before the closing brace: still JSON, only far too long.
             let missing = bytes - text.len();
             let end = text.len() - 1;

@@ -1,9 +1,9 @@
 //! COLD: user data: what accounts hear of their orders, balances and positions.
 
 use super::BinanceExchange;
-use super::connection::Door;
+use super::connection::Endpoint;
 use super::format;
-use crate::sim::api::{AccountId, Fill, Listing, OrderChange, OrderStatus, WorldEvent};
+use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Nanos, Tick};
@@ -42,10 +42,10 @@ impl BinanceExchange {
     }
 
     fn refund_filled(&mut self, account: AccountId, now: Nanos) {
-        use crate::sim::api::WindowKind;
+        use crate::sim::api::SimWindowKind;
         if self.product == Product::BinanceSpot {
-            self.world.windows.refund(WindowKind::OrdersShort, account, 1, now);
-            self.world.windows.refund(WindowKind::OrdersLong, account, 1, now);
+            self.world.windows.refund(SimWindowKind::OrdersShort, account, 1, now);
+            self.world.windows.refund(SimWindowKind::OrdersLong, account, 1, now);
         }
     }
 
@@ -54,21 +54,21 @@ impl BinanceExchange {
         let key = self.listen_keys.get(&account).map(|key| key.key.clone());
         let name = message.get("e").and_then(Value::as_str).unwrap_or("");
         for (id, connection) in &self.connections {
-            match &connection.door {
-                Door::Api(door) => {
-                    for (number, owner) in &door.subscriptions {
+            match &connection.endpoint {
+                Endpoint::Api(endpoint) => {
+                    for (number, owner) in &endpoint.subscriptions {
                         if *owner == account {
                             let text = json!({"subscriptionId": number, "event": message}).to_string();
                             self.outbox.text(*id, text.into_bytes());
                         }
                     }
                 }
-                Door::Stream(door) => {
+                Endpoint::Stream(endpoint) => {
                     let Some(key) = &key else { continue };
-                    let listens = door.subscriptions.iter().any(|subscription| subscription.name == *key);
-                    let wanted = door.events.as_ref().is_none_or(|events| events.iter().any(|event| event == name));
+                    let listens = endpoint.subscriptions.iter().any(|subscription| subscription.name == *key);
+                    let wanted = endpoint.events.as_ref().is_none_or(|events| events.iter().any(|event| event == name));
                     if listens && wanted {
-                        let text = match door.combined {
+                        let text = match endpoint.combined {
                             true => json!({"stream": key, "data": message}).to_string(),
                             false => message.to_string(),
                         };
@@ -118,7 +118,7 @@ fn listen_key(account: AccountId, made: u64) -> String {
 }
 
 /// What kind of event it is, with the fill if there is one.
-fn execution(event: &WorldEvent) -> (&'static str, Option<&Fill>) {
+fn execution(event: &WorldEvent) -> (&'static str, Option<&SimFill>) {
     match &event.change {
         OrderChange::New => ("NEW", None),
         OrderChange::Trade(fill) => ("TRADE", Some(fill)),
@@ -184,7 +184,7 @@ fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value
         messages.push(account_update(event, listing, at));
     }
     let status = match order.status {
-        OrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
+        SimOrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
         other => format::status(other),
     };
     let mut inner = json!({

@@ -1,12 +1,12 @@
-//! COLD: the WebSocket API door: requests, sessions and user data subscriptions.
+//! COLD: the WebSocket API endpoint: requests, sessions and user data subscriptions.
 
 use super::catalog::{self, Api};
-use super::connection::{ApiDoor, Door};
+use super::connection::{ApiEndpoint, Endpoint};
 use super::errors::ApiError;
 use super::params::Params;
-use super::requests::{ADDRESS, Outcome};
+use super::requests::{ADDRESS, RequestOutcome};
 use super::{BinanceExchange, auth, methods};
-use crate::sim::api::{AccountId, AccountKey, RequestFate};
+use crate::sim::api::{AccountId, AccountKey, RequestFault};
 use crate::sim::side::ConnectionId;
 use serde_json::{Map, Value, json};
 use spinbook_engine::types::Nanos;
@@ -18,7 +18,7 @@ impl BinanceExchange {
             Ok(request @ Value::Object(_)) => request,
             _ => {
                 let error = ApiError::new(-1135, "Invalid JSON Request");
-                return self.api_reply(id, &Value::Null, Err(error), &RequestFate::Pass, None, now);
+                return self.api_reply(id, &Value::Null, Err(error), &RequestFault::None, None, now);
             }
         };
         let request_id = request.get("id").cloned().unwrap_or(Value::Null);
@@ -33,18 +33,18 @@ impl BinanceExchange {
             (Ok(params), Value::String(_) | Value::Number(_) | Value::Null) => params,
             (Ok(_), _) => {
                 let error = ApiError::illegal("id", "int64, string of at most 36 characters, or null");
-                return self.api_reply(id, &Value::Null, Err(error), &RequestFate::Pass, None, now);
+                return self.api_reply(id, &Value::Null, Err(error), &RequestFault::None, None, now);
             }
-            (Err(error), _) => return self.api_reply(id, &request_id, Err(error), &RequestFate::Pass, None, now),
+            (Err(error), _) => return self.api_reply(id, &request_id, Err(error), &RequestFault::None, None, now),
         };
         let Some(api) = catalog::method(self.product, name) else {
             let error = match name {
                 "" => ApiError::missing("method"),
                 _ => ApiError::new(-1131, format!("Unknown method '{name}'.")),
             };
-            return self.api_reply(id, &request_id, Err(error), &RequestFate::Pass, None, now);
+            return self.api_reply(id, &request_id, Err(error), &RequestFault::None, None, now);
         };
-        let session = self.api_door(id).and_then(|door| door.session);
+        let session = self.api_endpoint(id).and_then(|endpoint| endpoint.session);
         let outcome = match api {
             Api::Logon
             | Api::SessionStatus
@@ -54,18 +54,18 @@ impl BinanceExchange {
             | Api::Unsubscribe => {
                 let weighed = self.charge_weight(api.weight(self.product, &params), now);
                 let result = weighed.and_then(|()| self.session_request(id, api, &params, now));
-                Outcome { result, account: session, fate: RequestFate::Pass }
+                RequestOutcome { result, account: session, fault: RequestFault::None }
             }
             _ => self.request(api, &params, params.text("apiKey"), session, now),
         };
         let asked = params.text("returnRateLimits").map(|text| text == "true");
-        self.api_reply(id, &request_id, outcome.result, &outcome.fate, Some((outcome.account, asked)), now);
+        self.api_reply(id, &request_id, outcome.result, &outcome.fault, Some((outcome.account, asked)), now);
     }
 
-    fn api_door(&mut self, id: ConnectionId) -> Option<&mut ApiDoor> {
-        match &mut self.connections.get_mut(&id)?.door {
-            Door::Api(door) => Some(door),
-            Door::Stream(_) => None,
+    fn api_endpoint(&mut self, id: ConnectionId) -> Option<&mut ApiEndpoint> {
+        match &mut self.connections.get_mut(&id)?.endpoint {
+            Endpoint::Api(endpoint) => Some(endpoint),
+            Endpoint::Stream(_) => None,
         }
     }
 
@@ -74,7 +74,7 @@ impl BinanceExchange {
         id: ConnectionId,
         request_id: &Value,
         result: Result<Value, ApiError>,
-        fate: &RequestFate,
+        fault: &RequestFault,
         limits: Option<(Option<AccountId>, Option<bool>)>,
         now: Nanos,
     ) {
@@ -90,13 +90,13 @@ impl BinanceExchange {
             }
         }
         let (account, asked) = limits.unwrap_or((None, None));
-        if asked.unwrap_or_else(|| self.api_door(id).is_some_and(|door| door.rate_limits)) {
+        if asked.unwrap_or_else(|| self.api_endpoint(id).is_some_and(|endpoint| endpoint.rate_limits)) {
             reply["rateLimits"] = self.window_counts(account, now);
         }
         let text = reply.to_string().into_bytes();
-        match fate {
-            RequestFate::LoseReply => {}
-            RequestFate::DelayReply(wait) => self.outbox.text_at(now + *wait, id, text),
+        match fault {
+            RequestFault::LoseReply => {}
+            RequestFault::DelayReply(wait) => self.outbox.text_at(now + *wait, id, text),
             _ => self.outbox.text(id, text),
         }
     }
@@ -124,23 +124,23 @@ impl BinanceExchange {
                     return Err(ApiError::new(-4056, text));
                 }
                 let at = self.server_time(now);
-                if let Some(door) = self.api_door(id) {
-                    door.session = Some(account);
-                    door.authorized_since = at;
+                if let Some(endpoint) = self.api_endpoint(id) {
+                    endpoint.session = Some(account);
+                    endpoint.authorized_since = at;
                 }
                 Ok(self.session_status(id, now))
             }
             Api::Logout => {
-                if let Some(door) = self.api_door(id) {
-                    door.session = None;
-                    door.subscriptions.clear();
+                if let Some(endpoint) = self.api_endpoint(id) {
+                    endpoint.session = None;
+                    endpoint.subscriptions.clear();
                 }
                 Ok(self.session_status(id, now))
             }
             Api::Subscribe => {
                 let unauthorized =
                     || ApiError::new(-1002, "You are not authorized to execute this request.").status(401);
-                let account = self.api_door(id).and_then(|door| door.session).ok_or_else(unauthorized)?;
+                let account = self.api_endpoint(id).and_then(|endpoint| endpoint.session).ok_or_else(unauthorized)?;
                 self.subscribe(id, account)
             }
             Api::SubscribeSigned => {
@@ -149,8 +149,10 @@ impl BinanceExchange {
             }
             Api::Unsubscribe => {
                 let number = params.integer("subscriptionId")?;
-                if let Some(door) = self.api_door(id) {
-                    door.subscriptions.retain(|(other, _)| number.is_some_and(|number| number != i64::from(*other)));
+                if let Some(endpoint) = self.api_endpoint(id) {
+                    endpoint
+                        .subscriptions
+                        .retain(|(other, _)| number.is_some_and(|number| number != i64::from(*other)));
                 }
                 Ok(json!({}))
             }
@@ -165,28 +167,28 @@ impl BinanceExchange {
     }
 
     fn subscribe(&mut self, id: ConnectionId, account: AccountId) -> Result<Value, ApiError> {
-        let door = self.api_door(id).ok_or_else(|| ApiError::new(-1000, "Unknown error."))?;
-        if door.subscriptions.iter().any(|(_, owner)| *owner == account) {
+        let endpoint = self.api_endpoint(id).ok_or_else(|| ApiError::new(-1000, "Unknown error."))?;
+        if endpoint.subscriptions.iter().any(|(_, owner)| *owner == account) {
             return Err(ApiError::new(-2035, "User Data Stream subscription already active."));
         }
-        let number = door.next_subscription;
-        door.next_subscription += 1;
-        door.subscriptions.push((number, account));
+        let number = endpoint.next_subscription;
+        endpoint.next_subscription += 1;
+        endpoint.subscriptions.push((number, account));
         Ok(json!({"subscriptionId": number}))
     }
 
     fn session_status(&mut self, id: ConnectionId, now: Nanos) -> Value {
         let at = self.server_time(now).millis();
         let opened = self.connections.get(&id).map_or(0, |connection| connection.opened.millis());
-        let door = self.api_door(id).map(|door| door.clone()).unwrap_or_default();
-        let key = door.session.map(|account| self.world.api_key_of(account));
+        let endpoint = self.api_endpoint(id).map(|endpoint| endpoint.clone()).unwrap_or_default();
+        let key = endpoint.session.map(|account| self.world.api_key_of(account));
         json!({
             "apiKey": key,
-            "authorizedSince": door.session.map(|_| door.authorized_since.millis()),
+            "authorizedSince": endpoint.session.map(|_| endpoint.authorized_since.millis()),
             "connectedSince": opened,
-            "returnRateLimits": door.rate_limits,
+            "returnRateLimits": endpoint.rate_limits,
             "serverTime": at,
-            "userDataStream": !door.subscriptions.is_empty(),
+            "userDataStream": !endpoint.subscriptions.is_empty(),
         })
     }
 }

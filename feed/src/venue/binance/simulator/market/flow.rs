@@ -1,7 +1,7 @@
 //! COLD: one symbol's synthetic order flow: a book that lives, and the messages that tell of it.
 
 use super::SyntheticSymbol;
-use super::style::{Quantiles, Style};
+use super::statistics::{Quantiles, RecordedStatistics};
 use crate::number::{Scale, TEXT_MAX};
 use crate::sim::faults::Seeded;
 use crate::sim::side::MarketFrame;
@@ -22,7 +22,7 @@ const QUANTITY_UNITS: i128 = 100_000;
 /// One symbol.
 pub struct Flow {
     product: Product,
-    style: Style,
+    statistics: RecordedStatistics,
     symbol: String,
     stream: String,
     price: Scale,
@@ -64,7 +64,7 @@ impl Flow {
         let id = base_id + place * 1_000_000_000_000;
         let mut flow = Flow {
             product,
-            style: Style::of(product),
+            statistics: RecordedStatistics::of(product),
             symbol: listing.symbol.clone(),
             stream: listing.symbol.to_lowercase(),
             price,
@@ -89,9 +89,9 @@ impl Flow {
             let mut tick = if side == Side::Bid { mid } else { mid + 1 };
             // The recorded snapshots hold 1000 levels within some 20 to 35 basis points.
             let span = (mid / 400).max(2000);
-            let levels = i64::try_from(self.style.book_levels).unwrap_or(1000);
+            let levels = i64::try_from(self.statistics.book_levels).unwrap_or(1000);
             for level in 0..levels {
-                let table = if level == 0 { self.style.touch_quantity } else { self.style.level_quantity };
+                let table = if level == 0 { self.statistics.touch_quantity } else { self.statistics.level_quantity };
                 let lots = self.lots(table);
                 self.books[index(side)].insert(tick, lots);
                 tick -= side.sign() * self.random.between(1, (2 * span / levels - 1).max(1));
@@ -132,26 +132,26 @@ impl Flow {
     }
 
     fn advance_id(&mut self) {
-        let step = self.style.id_step.sample(&mut self.random).max(1);
+        let step = self.statistics.id_step.sample(&mut self.random).max(1);
         self.id += step.unsigned_abs();
     }
 
     /// Everything between two depth messages, and the message that closes it.
     pub fn interval(&mut self, at: Nanos, span: Nanos, frames: &mut Vec<MarketFrame>) {
-        let gap = self.style.id_gap.sample(&mut self.random).max(1);
+        let gap = self.statistics.id_gap.sample(&mut self.random).max(1);
         self.id += gap.unsigned_abs();
         let first_id = self.id;
         if self.next_sweep == Nanos::ZERO {
-            self.next_sweep = at + Nanos::from_millis(self.style.sweep_ms.sample(&mut self.random));
+            self.next_sweep = at + Nanos::from_millis(self.statistics.sweep_ms.sample(&mut self.random));
         }
-        let quiet = self.style.levels.sample(&mut self.random);
-        let touches = self.style.touches.sample(&mut self.random);
-        let trades = self.style.trades.sample(&mut self.random);
+        let quiet = self.statistics.levels.sample(&mut self.random);
+        let touches = self.statistics.touches.sample(&mut self.random);
+        let trades = self.statistics.trades.sample(&mut self.random);
         if let Some(target) = self.heal_to.take() {
             self.heal(target, at, frames);
         }
         if at >= self.next_sweep {
-            self.next_sweep = at + Nanos::from_millis(self.style.sweep_ms.sample(&mut self.random));
+            self.next_sweep = at + Nanos::from_millis(self.statistics.sweep_ms.sample(&mut self.random));
             self.sweep(at, frames);
         }
         let total = quiet + touches + trades;
@@ -176,7 +176,7 @@ impl Flow {
     fn quiet(&mut self) {
         self.advance_id();
         let side = if self.random.chance(500_000) { Side::Bid } else { Side::Ask };
-        let distance = self.style.distance.sample(&mut self.random);
+        let distance = self.statistics.distance.sample(&mut self.random);
         let mid = self.doubled_mid() / 2;
         let offset = i64::try_from(i128::from(mid) * i128::from(distance) / 10_000_000).unwrap_or(0);
         let round = match distance {
@@ -187,7 +187,7 @@ impl Flow {
         let behind_best = self.best(side) - side.sign();
         let tick = (mid - side.sign() * offset) / round * round;
         let tick = if side == Side::Bid { tick.min(behind_best) } else { tick.max(behind_best) }.max(1);
-        let deletes = self.style.deletes;
+        let deletes = self.statistics.deletes;
         if self.random.chance(deletes) && self.books[index(side)].len() > LEVELS_MIN {
             let book = &self.books[index(side)];
             let best = self.best(side);
@@ -200,7 +200,7 @@ impl Flow {
                 return;
             }
         }
-        let lots = self.lots(self.style.level_quantity);
+        let lots = self.lots(self.statistics.level_quantity);
         self.set(side, tick, lots);
     }
 
@@ -211,13 +211,13 @@ impl Flow {
         let best = self.best(side);
         let spread = self.best(Side::Ask) - self.best(Side::Bid);
         if spread > 1 && self.random.chance(700_000) {
-            let lots = self.lots(self.style.touch_quantity);
+            let lots = self.lots(self.statistics.touch_quantity);
             let step = if self.random.chance(700_000) { spread - 1 } else { self.random.between(1, spread - 1) };
             self.set(side, best + side.sign() * step, lots);
         } else if self.random.chance(60_000) && self.books[index(side)].len() > LEVELS_MIN {
             self.set(side, best, 0);
         } else {
-            let lots = self.lots(self.style.touch_quantity);
+            let lots = self.lots(self.statistics.touch_quantity);
             self.set(side, best, lots);
         }
         frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
@@ -230,7 +230,7 @@ impl Flow {
         let side = aggressor.opposite();
         let best = self.best(side);
         let shown = self.books[index(side)].get(&best).copied().unwrap_or(0);
-        let lots = self.lots(self.style.trade_quantity).min(shown);
+        let lots = self.lots(self.statistics.trade_quantity).min(shown);
         if lots <= 0 || self.books[index(side)].len() <= LEVELS_MIN {
             return;
         }
@@ -247,7 +247,7 @@ impl Flow {
         let sells = 500_000 + i64::try_from(above).unwrap_or(0).clamp(-400_000, 400_000);
         let aggressor = if self.random.chance(u32::try_from(sells).unwrap_or(500_000)) { Side::Ask } else { Side::Bid };
         let side = aggressor.opposite();
-        let distance = self.style.sweep_distance.sample(&mut self.random);
+        let distance = self.statistics.sweep_distance.sample(&mut self.random);
         let reach = i64::try_from(i128::from(doubled) * i128::from(distance) / 20_000_000).unwrap_or(0);
         let target = doubled / 2 - side.sign() * reach;
         let eaten: Vec<(i64, i64)> = match side {
@@ -268,7 +268,7 @@ impl Flow {
             }
         }
         let swept = doubled / 2 - self.best(side);
-        let returns = self.style.sweep_returns.sample(&mut self.random);
+        let returns = self.statistics.sweep_returns.sample(&mut self.random);
         let back = i64::try_from(i128::from(swept) * i128::from(returns) / 1_000_000).unwrap_or(0);
         self.heal_to = Some(self.best(side) + back);
     }
@@ -285,11 +285,11 @@ impl Flow {
             let width = (to - from).abs();
             for _ in 0..(width / 4).min(60) {
                 let tick = from + side.sign() * self.random.between(1, width);
-                let lots = self.lots(self.style.level_quantity);
+                let lots = self.lots(self.statistics.level_quantity);
                 self.set(side, tick, lots);
             }
             if width > 0 {
-                let lots = self.lots(self.style.touch_quantity);
+                let lots = self.lots(self.statistics.touch_quantity);
                 self.set(side, to, lots);
             }
         }
@@ -385,7 +385,7 @@ impl Flow {
 
     /// The whole book as a REST snapshot.
     pub fn snapshot(&self, at: Nanos) -> Vec<u8> {
-        let limit = self.style.book_levels;
+        let limit = self.statistics.book_levels;
         let level = |(tick, lots): (&i64, &i64)| self.level_text(*tick, *lots);
         let bids: Vec<String> = self.books[0].iter().rev().take(limit).map(level).collect();
         let asks: Vec<String> = self.books[1].iter().take(limit).map(level).collect();

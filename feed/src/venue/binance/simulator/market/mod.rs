@@ -1,19 +1,19 @@
 //! COLD: a seeded synthetic market: depth, best bid/ask, trades and a snapshot, in the form of a recording.
 //!
 //! Frame sizes, level distances and rates are drawn from quantiles measured on recorded BTCUSDT traffic
-//! (`style`); `shape` measures any market so that both can be printed side by side.
+//! (`statistics`); `measure` measures any market so that both can be printed side by side.
 
 mod flow;
-pub mod shape;
-pub mod style;
+pub mod measure;
+pub mod statistics;
 
 use crate::sim::api::ListingSettings;
 use crate::sim::side::{MarketFrame, MarketSource};
 use crate::venue::binance::Product;
 use flow::Flow;
 use spinbook_engine::types::Nanos;
+use statistics::RecordedStatistics;
 use std::collections::VecDeque;
-use style::Style;
 
 /// One symbol of a synthetic market.
 #[derive(Clone, Debug)]
@@ -39,10 +39,16 @@ impl Synthetic {
     /// # Errors
     /// Which listing or price cannot be used.
     pub fn new(product: Product, symbols: &[SyntheticSymbol], seed: u64, start: Nanos) -> Result<Synthetic, String> {
-        let style = Style::of(product);
+        let statistics = RecordedStatistics::of(product);
         let flows: Result<Vec<Flow>, String> =
             symbols.iter().enumerate().map(|(index, symbol)| Flow::new(product, symbol, seed, index)).collect();
-        Ok(Synthetic { flows: flows?, queue: VecDeque::new(), at: start, interval: style.interval, started: false })
+        Ok(Synthetic {
+            flows: flows?,
+            queue: VecDeque::new(),
+            at: start,
+            interval: statistics.interval,
+            started: false,
+        })
     }
 
     /// The usual one: BTCUSDT at 64,000.

@@ -2,12 +2,12 @@
 
 use crate::sim::api::Listing;
 use crate::sim::side::MarketSource;
-use crate::venue::binance::simulator::frames::{self, Message};
+use crate::venue::binance::simulator::frames::{self, PlayedMessage};
 use spinbook_engine::types::{Level, Nanos, Side};
 
 /// What was measured.
 #[derive(Clone, Debug, Default)]
-pub struct Shape {
+pub struct MeasuredStatistics {
     /// Levels of each depth message, sorted.
     pub levels: Vec<i64>,
     /// Distance of each level from the mid, in thousandths of a basis point, sorted.
@@ -26,18 +26,22 @@ pub struct Shape {
     pub span: Nanos,
 }
 
-impl Shape {
+impl MeasuredStatistics {
     /// Measures one listing's frames of a source, up to a span of the source's own time.
     ///
     /// # Errors
     /// What the source says is wrong with it.
-    pub fn measure(source: &mut dyn MarketSource, listing: &Listing, span_max: Nanos) -> Result<Shape, String> {
-        let mut shape = Shape::default();
+    pub fn measure(
+        source: &mut dyn MarketSource,
+        listing: &Listing,
+        span_max: Nanos,
+    ) -> Result<MeasuredStatistics, String> {
+        let mut measure = MeasuredStatistics::default();
         let (mut first, mut deletes, mut doubled_mid) = (None, 0i64, None);
         while let Some(frame) = source.next_frame()? {
             let start = *first.get_or_insert(frame.at);
-            shape.span = frame.at - start;
-            if shape.span > span_max {
+            measure.span = frame.at - start;
+            if measure.span > span_max {
                 break;
             }
             let Some(parts) = frames::split(&frame.bytes) else {
@@ -49,34 +53,34 @@ impl Shape {
             if !symbol.eq_ignore_ascii_case(&listing.symbol) {
                 continue;
             }
-            shape.bytes += u64::try_from(frame.bytes.len()).unwrap_or(0);
+            measure.bytes += u64::try_from(frame.bytes.len()).unwrap_or(0);
             let channel = rest.split('@').next().unwrap_or("");
             match frames::read(channel, &frame.bytes[parts.data.clone()], listing) {
-                Ok(Message::Depth(depth)) => {
-                    shape.depths += 1;
-                    shape.levels.push(i64::try_from(depth.bids.len() + depth.asks.len()).unwrap_or(0));
+                Ok(PlayedMessage::Depth(depth)) => {
+                    measure.depths += 1;
+                    measure.levels.push(i64::try_from(depth.bids.len() + depth.asks.len()).unwrap_or(0));
                     for (side, level) in sides(&depth.bids, &depth.asks) {
                         deletes += i64::from(level.lots.is_zero());
                         if let Some(doubled) = doubled_mid {
-                            shape.distances.push(distance(side, level, doubled));
+                            measure.distances.push(distance(side, level, doubled));
                         }
                     }
                 }
-                Ok(Message::Touch(touch)) => {
-                    shape.touches += 1;
+                Ok(PlayedMessage::Touch(touch)) => {
+                    measure.touches += 1;
                     if let (Some(bid), Some(ask)) = (touch.bid, touch.ask) {
                         doubled_mid = Some(bid.tick.0 + ask.tick.0);
                     }
                 }
-                Ok(Message::Trade(_)) => shape.trades += 1,
+                Ok(PlayedMessage::Trade(_)) => measure.trades += 1,
                 _ => {}
             }
         }
-        let all = shape.levels.iter().sum::<i64>().max(1);
-        shape.deletes_millionths = deletes * 1_000_000 / all;
-        shape.levels.sort_unstable();
-        shape.distances.sort_unstable();
-        Ok(shape)
+        let all = measure.levels.iter().sum::<i64>().max(1);
+        measure.deletes_millionths = deletes * 1_000_000 / all;
+        measure.levels.sort_unstable();
+        measure.distances.sort_unstable();
+        Ok(measure)
     }
 
     /// Messages a second, in hundredths.
@@ -112,20 +116,20 @@ fn decimals(value: i64, scale: i64) -> String {
 
 /// A table of several shapes, one column each.
 #[must_use]
-pub fn side_by_side(shapes: &[(&str, &Shape)]) -> String {
-    type Row = (&'static str, fn(&Shape) -> String);
+pub fn side_by_side(shapes: &[(&str, &MeasuredStatistics)]) -> String {
+    type Row = (&'static str, fn(&MeasuredStatistics) -> String);
     let rows: [Row; 11] = [
-        ("levels per depth frame p50", |shape| quantile(&shape.levels, 500).to_string()),
-        ("levels per depth frame p90", |shape| quantile(&shape.levels, 900).to_string()),
-        ("levels per depth frame p99", |shape| quantile(&shape.levels, 990).to_string()),
-        ("distance from mid p50, bps", |shape| decimals(quantile(&shape.distances, 500), 1000)),
-        ("distance from mid p90, bps", |shape| decimals(quantile(&shape.distances, 900), 1000)),
-        ("distance from mid p99, bps", |shape| decimals(quantile(&shape.distances, 990), 1000)),
-        ("levels deleted, %", |shape| decimals(shape.deletes_millionths / 100, 100)),
-        ("depth frames a second", |shape| per_second(shape, shape.depths)),
-        ("best bid/ask frames a second", |shape| per_second(shape, shape.touches)),
-        ("trade frames a second", |shape| per_second(shape, shape.trades)),
-        ("bytes a second", |shape| (shape.rate_hundredths(shape.bytes) / 100).to_string()),
+        ("levels per depth frame p50", |measure| quantile(&measure.levels, 500).to_string()),
+        ("levels per depth frame p90", |measure| quantile(&measure.levels, 900).to_string()),
+        ("levels per depth frame p99", |measure| quantile(&measure.levels, 990).to_string()),
+        ("distance from mid p50, bps", |measure| decimals(quantile(&measure.distances, 500), 1000)),
+        ("distance from mid p90, bps", |measure| decimals(quantile(&measure.distances, 900), 1000)),
+        ("distance from mid p99, bps", |measure| decimals(quantile(&measure.distances, 990), 1000)),
+        ("levels deleted, %", |measure| decimals(measure.deletes_millionths / 100, 100)),
+        ("depth frames a second", |measure| per_second(measure, measure.depths)),
+        ("best bid/ask frames a second", |measure| per_second(measure, measure.touches)),
+        ("trade frames a second", |measure| per_second(measure, measure.trades)),
+        ("bytes a second", |measure| (measure.rate_hundredths(measure.bytes) / 100).to_string()),
     ];
     let mut table = format!("{:<32}", "");
     for (name, _) in shapes {
@@ -133,14 +137,14 @@ pub fn side_by_side(shapes: &[(&str, &Shape)]) -> String {
     }
     for (name, cell) in rows {
         table.push_str(&format!("\n{name:<32}"));
-        for (_, shape) in shapes {
-            table.push_str(&format!("{:>16}", cell(shape)));
+        for (_, measure) in shapes {
+            table.push_str(&format!("{:>16}", cell(measure)));
         }
     }
     table.push('\n');
     table
 }
 
-fn per_second(shape: &Shape, count: u64) -> String {
-    decimals(i64::try_from(shape.rate_hundredths(count)).unwrap_or(0), 100)
+fn per_second(measure: &MeasuredStatistics, count: u64) -> String {
+    decimals(i64::try_from(measure.rate_hundredths(count)).unwrap_or(0), 100)
 }

@@ -1,8 +1,8 @@
 //! COLD: plays the market: when each frame is due, what it does to the exchange's own book, who gets it.
 
 use super::BinanceExchange;
-use super::frames::{self, Depth, Message, Parts};
-use crate::sim::api::{FrameFate, FrameKind, ListingIndex};
+use super::frames::{self, Parts, PlayedDepth, PlayedMessage};
+use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
 use crate::sim::side::{MarketFrame, MarketSource};
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ const FRAMES_PER_TURN: usize = 256;
 
 /// How fast a market is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speed {
+pub enum PlaySpeed {
     /// Its own rhythm times this many thousandths.
     Thousandths(u64),
     /// As fast as clients take it.
@@ -27,7 +27,7 @@ pub enum Speed {
 #[derive(Debug, Default)]
 struct Chain {
     seeded: bool,
-    pending: VecDeque<Depth>,
+    pending: VecDeque<PlayedDepth>,
 }
 
 /// A frame held back by a fault, to follow the next of its stream.
@@ -41,10 +41,10 @@ struct Held {
 }
 
 /// The market being played.
-pub struct Player {
+pub struct MarketFeed {
     source: Box<dyn MarketSource>,
     ahead: VecDeque<MarketFrame>,
-    speed: Speed,
+    speed: PlaySpeed,
     /// Our time and the market's time at the start.
     started: Option<(Nanos, Nanos)>,
     over: bool,
@@ -58,11 +58,11 @@ pub struct Player {
     pub bad_frames: u64,
 }
 
-impl Player {
+impl MarketFeed {
     /// Nothing played yet.
     #[must_use]
-    pub fn new(source: Box<dyn MarketSource>, speed: Speed, listings: usize) -> Player {
-        Player {
+    pub fn new(source: Box<dyn MarketSource>, speed: PlaySpeed, listings: usize) -> MarketFeed {
+        MarketFeed {
             source,
             ahead: VecDeque::new(),
             speed,
@@ -120,8 +120,8 @@ impl Player {
             return Nanos::NEVER;
         };
         match self.speed {
-            Speed::Max => at,
-            Speed::Thousandths(speed) => {
+            PlaySpeed::Max => at,
+            PlaySpeed::Thousandths(speed) => {
                 let span = i128::from((frame.at - first).0.max(0)) * 1000 / i128::from(speed.max(1));
                 at + Nanos(i64::try_from(span).unwrap_or(i64::MAX))
             }
@@ -157,25 +157,25 @@ impl BinanceExchange {
         let is_snapshot =
             |frame: &MarketFrame| !frame.bytes.starts_with(b"{\"stream\"") && frames::is_snapshot(&frame.bytes);
         let mut found = None;
-        while found.is_none() && !self.player.over && self.player.ahead.len() < PRIME_FRAMES_MAX {
-            self.player.read_ahead();
-            let last = self.player.ahead.len().wrapping_sub(1);
-            if self.player.ahead.back().is_some_and(is_snapshot) {
+        while found.is_none() && !self.feed.over && self.feed.ahead.len() < PRIME_FRAMES_MAX {
+            self.feed.read_ahead();
+            let last = self.feed.ahead.len().wrapping_sub(1);
+            if self.feed.ahead.back().is_some_and(is_snapshot) {
                 found = Some(last);
             }
         }
         if let Some(mut last) = found {
             // Snapshots of several symbols stand in a row.
             loop {
-                self.player.read_ahead();
-                if self.player.ahead.len() == last + 2 && self.player.ahead.back().is_some_and(is_snapshot) {
+                self.feed.read_ahead();
+                if self.feed.ahead.len() == last + 2 && self.feed.ahead.back().is_some_and(is_snapshot) {
                     last += 1;
                 } else {
                     break;
                 }
             }
             for _ in 0..=last {
-                if let Some(frame) = self.player.ahead.pop_front() {
+                if let Some(frame) = self.feed.ahead.pop_front() {
                     self.play(&frame, now, false);
                 }
             }
@@ -185,11 +185,11 @@ impl BinanceExchange {
 
     /// Plays what is due.
     pub(super) fn play_due(&mut self, now: Nanos) {
-        if self.player.started.is_none() && self.has_market_client() {
-            self.player.start(now);
+        if self.feed.started.is_none() && self.has_market_client() {
+            self.feed.start(now);
         }
         for _ in 0..FRAMES_PER_TURN {
-            let Some(frame) = self.player.next_due(now) else { break };
+            let Some(frame) = self.feed.next_due(now) else { break };
             self.play(&frame, now, true);
             self.flush_events(now);
         }
@@ -203,7 +203,7 @@ impl BinanceExchange {
 
     fn play(&mut self, frame: &MarketFrame, now: Nanos, relayed: bool) {
         let Some(parts) = frames::split(&frame.bytes) else {
-            self.player.bad_frames += 1;
+            self.feed.bad_frames += 1;
             return;
         };
         let data = &frame.bytes[parts.data.clone()];
@@ -216,15 +216,15 @@ impl BinanceExchange {
             None => frames::bare_stream(data).map(|(symbol, channel)| (symbol, channel.to_owned())),
         };
         let Some((symbol, channel)) = named else {
-            self.player.bad_frames += 1;
+            self.feed.bad_frames += 1;
             return;
         };
         let listing = self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
-        let mut message = Message::Other;
+        let mut message = PlayedMessage::Other;
         if let Some(index) = listing {
             match frames::read(&channel, data, &self.world.listings()[index]) {
                 Ok(read) => message = read,
-                Err(_) => self.player.bad_frames += 1,
+                Err(_) => self.feed.bad_frames += 1,
             }
             self.apply(index, &channel, &message, now);
         }
@@ -234,26 +234,26 @@ impl BinanceExchange {
         self.counters.frames_played += 1;
         self.relay_with_faults(&symbol, &channel, parts, &frame.bytes, now);
         match (&message, listing) {
-            (Message::Trade(trade), _) if channel == "trade" && !self.player.sees_aggregated && trade.ordinary => {
+            (PlayedMessage::Trade(trade), _) if channel == "trade" && !self.feed.sees_aggregated && trade.ordinary => {
                 self.publish_aggregated(&symbol, trade);
             }
-            (Message::Depth(_), Some(index)) => self.publish_partial(&symbol, index, now),
+            (PlayedMessage::Depth(_), Some(index)) => self.publish_partial(&symbol, index, now),
             _ => {}
         }
     }
 
     fn relay_with_faults(&mut self, symbol: &str, channel: &str, parts: Parts, bytes: &[u8], now: Nanos) {
         let kind = kind_of(channel);
-        let fate = self.world.faults.frame(kind, symbol, now);
-        self.relay(symbol, channel, &parts, bytes, fate);
+        let fault = self.world.faults.frame(kind, symbol, now);
+        self.relay(symbol, channel, &parts, bytes, fault);
         let follows = |held: &Held| held.kind == kind && held.symbol == symbol;
-        if self.player.held.as_ref().is_some_and(follows)
-            && let Some(held) = self.player.held.take()
+        if self.feed.held.as_ref().is_some_and(follows)
+            && let Some(held) = self.feed.held.take()
         {
-            self.relay(&held.symbol, &held.channel, &held.parts, &held.bytes, FrameFate::Relay);
+            self.relay(&held.symbol, &held.channel, &held.parts, &held.bytes, FrameFault::None);
         }
-        if fate == FrameFate::Swap {
-            self.player.held = Some(Held {
+        if fault == FrameFault::Swap {
+            self.feed.held = Some(Held {
                 kind,
                 symbol: symbol.to_owned(),
                 channel: channel.to_owned(),
@@ -263,29 +263,29 @@ impl BinanceExchange {
         }
     }
 
-    fn apply(&mut self, index: ListingIndex, channel: &str, message: &Message, now: Nanos) {
+    fn apply(&mut self, index: ListingIndex, channel: &str, message: &PlayedMessage, now: Nanos) {
         match message {
-            Message::Depth(depth) => {
-                let chain = &mut self.player.chains[index];
+            PlayedMessage::Depth(depth) => {
+                let chain = &mut self.feed.chains[index];
                 if chain.seeded {
                     self.apply_depth(index, depth, now);
                 } else if chain.pending.len() < PENDING_MAX {
                     chain.pending.push_back(depth.clone());
                 }
             }
-            Message::Touch(touch) => self.world.touch(index, touch.sequence, touch.bid, touch.ask, now),
-            Message::Trade(trade) => {
-                self.player.sees_trades |= channel == "trade";
-                self.player.sees_aggregated |= channel == "aggTrade";
-                if trade.ordinary && (channel == "trade" || !self.player.sees_trades) {
+            PlayedMessage::Touch(touch) => self.world.touch(index, touch.sequence, touch.bid, touch.ask, now),
+            PlayedMessage::Trade(trade) => {
+                self.feed.sees_trades |= channel == "trade";
+                self.feed.sees_aggregated |= channel == "aggTrade";
+                if trade.ordinary && (channel == "trade" || !self.feed.sees_trades) {
                     self.world.trade(index, trade.aggressor, trade.tick, trade.lots, now);
                 }
             }
-            Message::Snapshot(_) | Message::Other => {}
+            PlayedMessage::Snapshot(_) | PlayedMessage::Other => {}
         }
     }
 
-    fn apply_depth(&mut self, index: ListingIndex, depth: &Depth, now: Nanos) {
+    fn apply_depth(&mut self, index: ListingIndex, depth: &PlayedDepth, now: Nanos) {
         let known = self.world.book(index, 0).map_or(0, |book| book.sequence);
         if depth.last > known {
             self.world.depth(index, depth.last, &depth.bids, &depth.asks, now);
@@ -295,20 +295,20 @@ impl BinanceExchange {
     /// A recorded REST snapshot seeds the book whose chain it lies in.
     fn seed(&mut self, data: &[u8], now: Nanos) {
         let Some(sequence) = frames::snapshot_sequence(data) else {
-            self.player.bad_frames += 1;
+            self.feed.bad_frames += 1;
             return;
         };
         let distance = |chain: &Chain| chain.pending.back().map_or(u64::MAX, |depth| depth.last.abs_diff(sequence));
-        let waiting = self.player.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
+        let waiting = self.feed.chains.iter().enumerate().filter(|(_, chain)| !chain.seeded);
         let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
             return;
         };
         match frames::read_snapshot(data, &self.world.listings()[index]) {
-            Err(_) => self.player.bad_frames += 1,
+            Err(_) => self.feed.bad_frames += 1,
             Ok(snapshot) => {
                 self.world.seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);
-                self.player.chains[index].seeded = true;
-                for depth in std::mem::take(&mut self.player.chains[index].pending) {
+                self.feed.chains[index].seeded = true;
+                for depth in std::mem::take(&mut self.feed.chains[index].pending) {
                     self.apply_depth(index, &depth, now);
                 }
             }

@@ -27,7 +27,7 @@ impl Quantiles {
 
 /// How a product's market behaves.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub struct RecordedStatistics {
     /// Time between depth messages.
     pub interval: Nanos,
     /// Levels that change quietly between two of them.
@@ -60,10 +60,10 @@ pub struct Style {
     pub book_levels: usize,
 }
 
-impl Style {
+impl RecordedStatistics {
     /// The style of a product's BTCUSDT.
     #[must_use]
-    pub fn of(product: Product) -> Style {
+    pub fn of(product: Product) -> RecordedStatistics {
         match product {
             Product::BinanceSpot => SPOT,
             Product::BinanceUsdm => USDM,
@@ -75,7 +75,7 @@ const SWEEP_MS: Quantiles = Quantiles(&[(0, 1500), (500_000, 3000), (1_000_000, 
 const SWEEP_DISTANCE: Quantiles = Quantiles(&[(0, 6000), (500_000, 8500), (1_000_000, 12_500)]);
 const SWEEP_RETURNS: Quantiles = Quantiles(&[(0, 500_000), (500_000, 800_000), (1_000_000, 1_000_000)]);
 
-const SPOT: Style = Style {
+const SPOT: RecordedStatistics = RecordedStatistics {
     interval: Nanos::from_millis(100),
     levels: Quantiles(&[
         (0, 1),
@@ -160,7 +160,7 @@ const SPOT: Style = Style {
     book_levels: 1000,
 };
 
-const USDM: Style = Style {
+const USDM: RecordedStatistics = RecordedStatistics {
     interval: Nanos::from_millis(53),
     levels: Quantiles(&[
         (0, 2),
