@@ -1,6 +1,6 @@
 //! COLD: the decode contest: every decoder on the same frames, checked for equal results first, then timed in turns.
 
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::Message as Judged;
@@ -19,7 +19,7 @@ pub struct Ours {
 impl Ours {
     /// For one instrument; the general decoder alone for [`ScannerChoice::Off`].
     #[must_use]
-    pub fn new(product: Product, instrument: &Instrument, scanner: ScannerChoice) -> Ours {
+    pub fn new(product: ProductLine, instrument: &Instrument, scanner: ScannerChoice) -> Ours {
         let decoder = Decoder::with_scanner(product, &[*instrument], scanner);
         let name = match decoder.scanner_name() {
             "avx2" => "Spinbook scanner, AVX2",
@@ -145,7 +145,7 @@ pub fn our_contender<'a>(mut ours: Ours) -> Contender<'a> {
 /// As [`agree`], or our scanner left a frame to the general decoder.
 pub fn contest(
     frames: &Frames,
-    product: Product,
+    product: ProductLine,
     instrument: &Instrument,
     rounds: usize,
     more: impl Fn() -> Vec<Box<dyn PlainDecoder>>,

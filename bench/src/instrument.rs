@@ -2,18 +2,18 @@
 
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::plain::{Increment, Increments};
 use crate::synthetic::Shape;
 
 /// The product line whose frames a shape imitates.
 #[must_use]
-pub fn product(shape: Shape) -> Product {
+pub fn product(shape: Shape) -> ProductLine {
     match shape {
-        Shape::Usdm => Product::BinanceUsdm,
-        Shape::Spot => Product::BinanceSpot,
+        Shape::Usdm => binance::USDM,
+        Shape::Spot => binance::SPOT,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
 use spinbook_feed::net::host::memory::use_huge_pages;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -165,7 +165,7 @@ pub struct Figures {
 pub fn decode_table(
     what: String,
     frames: &Frames,
-    of: (Product, &Instrument),
+    of: (ProductLine, &Instrument),
     rounds: usize,
     more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
 ) -> Result<DecodeTable, String> {

@@ -10,10 +10,10 @@ use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::RecordLayer;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::orders::{WindowKind, WindowUsage};
+use spinbook_feed::venue::{ProductLine, binance};
 use spinbook_feed::websocket::Opcode;
 
 use crate::instrument::synthetic;
@@ -44,11 +44,8 @@ impl OrderLane {
     /// # Panics
     /// If the gateway does not become ready.
     #[must_use]
-    pub fn new(product: Product) -> OrderLane {
-        let shape = match product {
-            Product::BinanceSpot => Shape::Spot,
-            Product::BinanceUsdm => Shape::Usdm,
-        };
+    pub fn new(product: ProductLine) -> OrderLane {
+        let shape = if product == binance::SPOT { Shape::Spot } else { Shape::Usdm };
         let instrument = synthetic(shape);
         let limits = OrderLimits {
             lots_max: instrument.lots_order_max,
@@ -197,11 +194,11 @@ fn unmasked(frames: &[u8]) -> (Value, &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::OrderLane;
-    use spinbook_feed::venue::binance::Product;
+    use spinbook_feed::venue::binance;
 
     #[test]
     fn what_arrives_is_the_order_and_then_its_cancel() {
-        for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+        for product in [binance::USDM, binance::SPOT] {
             let mut lane = OrderLane::new(product);
             for number in 1..40 {
                 assert!(lane.place() > 300, "a whole order");

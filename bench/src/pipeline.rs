@@ -10,8 +10,8 @@ use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 use spinbook_feed::session::MarketSink;
 use spinbook_feed::session::flow::MarketFlow;
 use spinbook_feed::sync::SyncSettings;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::clock::{Clock, start, stop};
 use crate::plain::{Message, MessageKind, PlainDecoder};
@@ -79,7 +79,7 @@ impl Pipeline for Ours {
 pub struct Plain<D> {
     decoder: D,
     message: Message,
-    product: Product,
+    product: ProductLine,
     recording: Recording,
     /// Depth messages before the snapshot; none once the book is live.
     early: Option<Vec<Message>>,
@@ -136,9 +136,10 @@ impl<D: PlainDecoder> Plain<D> {
         if !self.bridged {
             return self.message.first <= self.last + 1;
         }
-        match self.product {
-            Product::BinanceUsdm => self.message.previous == self.last,
-            Product::BinanceSpot => self.message.first == self.last + 1,
+        if self.product == binance::SPOT {
+            self.message.first == self.last + 1
+        } else {
+            self.message.previous == self.last
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, Tick};
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::{Record, RecordKind, Source, SourceError, recorded};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use crate::frames::Frames;
@@ -48,7 +48,7 @@ pub struct Recording {
     /// As printed in tables.
     pub name: String,
     /// The product line it was recorded from.
-    pub product: Product,
+    pub product: ProductLine,
     /// Its only instrument, inferred from all prices and quantities where the recording has no list.
     pub instrument: Instrument,
     /// All lines in order.
@@ -395,7 +395,7 @@ pub fn snapshot(body: &[u8], increments: Increments) -> Result<(u64, Vec<Level>,
 mod tests {
     use spinbook_engine::types::{Nanos, Tick};
     use spinbook_feed::history::recorded;
-    use spinbook_feed::venue::binance::Product;
+    use spinbook_feed::venue::binance;
 
     use super::{LineKind, Recording};
 
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn raw_frames_are_wrapped_and_the_snapshots_increments_count() {
         let recording = read(RAW, Nanos::NEVER).expect("it is a recording");
-        assert_eq!((recording.product, recording.malformed), (Product::BinanceSpot, 1));
+        assert_eq!((recording.product, recording.malformed), (binance::SPOT, 1));
         use LineKind::{Depth, Other, Snapshot, Touch};
         assert_eq!(recording.kinds, [Other, Snapshot, Depth, Touch, Depth]);
         assert!(recording.frames.frame(2).starts_with(b"{\"stream\":\"btcusdt@depth\",\"data\":{\"e\""));

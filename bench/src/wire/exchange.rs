@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::{ProductLine, binance};
 
 use super::line::Line;
 
 /// Every connection by what it is for.
 pub struct Exchange {
-    product: Product,
+    product: ProductLine,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     opening: Vec<Line>,
@@ -43,7 +43,7 @@ impl Exchange {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn bind(product: Product, tls: Arc<ServerConfig>) -> io::Result<Exchange> {
+    pub fn bind(product: ProductLine, tls: Arc<ServerConfig>) -> io::Result<Exchange> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         Ok(Exchange {
@@ -127,7 +127,7 @@ impl Exchange {
 ///
 /// # Errors
 /// As [`reply`], or the client is gone.
-pub fn answer(product: Product, line: &mut Line, text: &[u8]) -> io::Result<bool> {
+pub fn answer(product: ProductLine, line: &mut Line, text: &[u8]) -> io::Result<bool> {
     let (reply, swept) = reply(product, text)?;
     line.send_text(&reply)?;
     Ok(swept)
@@ -137,7 +137,7 @@ pub fn answer(product: Product, line: &mut Line, text: &[u8]) -> io::Result<bool
 ///
 /// # Errors
 /// A request that has no place here.
-pub fn reply(product: Product, text: &[u8]) -> io::Result<(Vec<u8>, bool)> {
+pub fn reply(product: ProductLine, text: &[u8]) -> io::Result<(Vec<u8>, bool)> {
     let missing = || io::Error::other(format!("not a request: {}", String::from_utf8_lossy(text)));
     let id = String::from_utf8_lossy(text_behind(text, b"\"id\":\"").ok_or_else(missing)?).into_owned();
     let method = text_behind(text, b"\"method\":\"").ok_or_else(missing)?;
@@ -154,12 +154,11 @@ pub fn reply(product: Product, text: &[u8]) -> io::Result<(Vec<u8>, bool)> {
 }
 
 /// The venue's refusal of a post-only order whose price the market has overtaken: it ends the order in one message.
-fn refusal(product: Product, id: &str) -> String {
-    let (code, message) = match product {
-        Product::BinanceSpot => (-2010, "Order would immediately match and take."),
-        Product::BinanceUsdm => {
-            (-5022, "Due to the order could not be executed as maker, the Post Only order will be rejected.")
-        }
+fn refusal(product: ProductLine, id: &str) -> String {
+    let (code, message) = if product == binance::SPOT {
+        (-2010, "Order would immediately match and take.")
+    } else {
+        (-5022, "Due to the order could not be executed as maker, the Post Only order will be rejected.")
     };
     format!("{{\"id\":\"{id}\",\"status\":400,\"error\":{{\"code\":{code},\"msg\":\"{message}\"}}}}")
 }

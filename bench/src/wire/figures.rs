@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 
 use super::handover::{self, HandoverTable};
 use super::table::{WireEffort, WireTable, measure as measure_wire};
@@ -36,7 +36,7 @@ pub struct WireFigures {
 pub fn measure(files: &[PathBuf], quick: bool, say: &dyn Fn(&str)) -> WireFigures {
     let mut figures = WireFigures::default();
     let (effort, orders) = if quick { (WireEffort::QUICK, 2_000) } else { (WireEffort::FULL, 20_000) };
-    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+    for product in [binance::USDM, binance::SPOT] {
         say(&format!("decision to kernel, {}", product.name()));
         match threads::alone(|| handover::measure(product, orders)) {
             Ok(table) => figures.handover.push(table),

@@ -10,12 +10,12 @@ use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
 use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::card::RateWindow;
+use spinbook_feed::venue::{ProductLine, binance};
 
 use super::exchange::{Exchange, reply};
 use super::ours::route;
@@ -66,7 +66,7 @@ pub struct Handover {
     clock: WallClock,
     orders: (Producer<Intent>, Consumer<Intent>),
     instrument: spinbook_feed::venue::instrument::Instrument,
-    product: Product,
+    product: ProductLine,
     number: u32,
 }
 
@@ -79,16 +79,13 @@ impl Handover {
     ///
     /// # Errors
     /// The sockets or the gateway refuse.
-    pub fn open(product: Product) -> io::Result<Handover> {
+    pub fn open(product: ProductLine) -> io::Result<Handover> {
         let text = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
         let identity = LoopbackIdentity::generate().map_err(|error| text(&error))?;
         let trust = Trust::from_pem(identity.ca_pem.as_bytes()).map_err(|error| text(&error))?;
         let tls = trust.client_config().map_err(|error| text(&error))?;
         let exchange = Exchange::bind(product, identity.server_config)?;
-        let instrument = synthetic(match product {
-            Product::BinanceSpot => Shape::Spot,
-            Product::BinanceUsdm => Shape::Usdm,
-        });
+        let instrument = synthetic(if product == binance::SPOT { Shape::Spot } else { Shape::Usdm });
         let limits = OrderLimits {
             lots_max: Lots(i64::MAX / 4),
             notional_max: QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT),
@@ -101,7 +98,7 @@ impl Handover {
         settings.request_timeout = Nanos::from_seconds(600);
         let clock = WallClock::start();
         let poll = Poll::new()?;
-        let target = if product == Product::BinanceSpot { "/ws-api/v3" } else { "/ws-fapi/v1" };
+        let target = product.order_path();
         let connection = route(exchange.address()?, &tls)
             .connect(target, poll.registry(), Token(0), clock.now())
             .map_err(refused)?;
@@ -233,7 +230,7 @@ impl Handover {
 ///
 /// # Errors
 /// As [`Handover::open`], [`Handover::send`] and [`Handover::settle`].
-pub fn measure(product: Product, orders: usize) -> io::Result<HandoverTable> {
+pub fn measure(product: ProductLine, orders: usize) -> io::Result<HandoverTable> {
     let mut handover = Handover::open(product)?;
     let clock = Clock::calibrated();
     let counting = alloc::is_installed();

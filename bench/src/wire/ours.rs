@@ -11,7 +11,6 @@ use spinbook_engine::ring;
 use spinbook_engine::setup::{engine, spread_strategy};
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::ConnectionLimits;
 use spinbook_feed::net::connection::connector::Connector;
@@ -25,6 +24,7 @@ use spinbook_feed::net::io::gateway_loop::{
     GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle, Written,
 };
 use spinbook_feed::session::{MarketSession, SessionSettings};
+use spinbook_feed::venue::card::RateWindow;
 
 use super::picked::{Decisions, Picked, QUANTITIES, Quantities};
 use super::script::Script;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::frames::Frames;
@@ -41,7 +41,7 @@ pub struct Script {
     /// As printed in tables.
     pub name: String,
     /// The product line.
-    pub product: Product,
+    pub product: ProductLine,
     /// What is traded.
     pub instrument: Instrument,
     /// Depth and best bid/ask frames, in order, byte for byte as recorded.

@@ -15,7 +15,7 @@ use spinbook_bench::whole_path::WholePath;
 use spinbook_bench::wire::handover::Handover;
 use spinbook_bench::workload::{CHAINS, LineKind, Recording};
 use spinbook_engine::types::Stamp;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::{ProductLine, binance};
 
 // Of this thread alone: the test's runner has a thread that may allocate at any moment. Without a destructor, so that
 // looking at them allocates nothing.
@@ -126,7 +126,7 @@ fn socket_to_order(recording: &Recording) -> (u64, u64) {
 }
 
 /// Calls from decisions to their orders' bytes in the kernel, over a real socket.
-fn decision_to_kernel(product: Product) -> u64 {
+fn decision_to_kernel(product: ProductLine) -> u64 {
     let mut handover = Handover::open(product).expect("the gateway trades");
     let mut calls = 0;
     // The first orders may size buffers; behind them masking keys are drawn several times.
@@ -139,7 +139,7 @@ fn decision_to_kernel(product: Product) -> u64 {
 }
 
 /// Intents in, sealed records out, through the gateway itself; gives back the calls once it is warm.
-fn intent_to_record(product: Product) -> u64 {
+fn intent_to_record(product: ProductLine) -> u64 {
     let mut lane = OrderLane::new(product);
     let mut calls = 0;
     for round in 0..3_000 {
@@ -158,7 +158,7 @@ fn intent_to_record(product: Product) -> u64 {
 
 #[test]
 fn records_and_orders_call_no_malloc() {
-    for product in [Product::BinanceUsdm, Product::BinanceSpot] {
+    for product in [binance::USDM, binance::SPOT] {
         assert_eq!(intent_to_record(product), 0, "{product:?}: intent to record");
     }
     for shape in Shape::ALL {
@@ -200,7 +200,7 @@ fn records_and_orders_call_no_malloc() {
         }
         assert!(peers > 0, "{}: libraries that allocate are seen to", layout.name);
     }
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         assert_eq!(decision_to_kernel(product), 0, "{}, from decision to kernel", product.name());
     }
     let ours = [encoding().remove(1), signing().remove(1), sealing().remove(1), whole()];

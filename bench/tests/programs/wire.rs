@@ -10,7 +10,7 @@ use spinbook_bench::wire::table::table;
 use spinbook_bench::wire::{Layout, Side};
 use spinbook_bench::workload::{CHAINS, Recording};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 
 const SETTINGS: ScriptSettings =
     ScriptSettings { frames_max: 400, pause_ns_max: 50_000, pick_every: 3, pick_apart_ns: 40_000, warm_picks: 10 };
@@ -57,7 +57,7 @@ fn each_picked_frame_of_a_recording_brings_its_order() {
 
 #[test]
 fn each_decision_goes_into_the_kernel_once() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let table = handover::measure(product, 100).expect("the gateway trades");
         assert_eq!(table.orders, 100);
         assert!(table.steps.iter().all(|step| step.p50 > 0.0 && step.p99 >= step.p50), "{:?}", table.steps);

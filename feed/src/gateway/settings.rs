@@ -3,10 +3,10 @@
 use spinbook_engine::types::Nanos;
 
 use crate::gateway::limits::OrderLimits;
-use crate::gateway::throttle::RateWindow;
-use crate::venue::binance::Product;
+use crate::venue::ProductLine;
 use crate::venue::binance::order::SelfTradePrevention;
-use crate::venue::orders::{WindowKind, WindowUsage};
+use crate::venue::card::RateWindow;
+use crate::venue::orders::WindowUsage;
 
 /// Whether orders leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum GatewayMode {
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
     /// The product line.
-    pub product: Product,
+    pub product: ProductLine,
     /// Whether orders leave.
     pub mode: GatewayMode,
     /// The run's epoch: greater than that of every earlier run on this account.
@@ -64,13 +64,13 @@ pub struct GatewaySettings {
 impl GatewaySettings {
     /// The venue's documented limits and this program's defaults.
     #[must_use]
-    pub fn new(product: Product, mode: GatewayMode, epoch: u32, limits: Vec<OrderLimits>) -> GatewaySettings {
+    pub fn new(product: ProductLine, mode: GatewayMode, epoch: u32, limits: Vec<OrderLimits>) -> GatewaySettings {
         GatewaySettings {
             product,
             mode,
             epoch,
             limits,
-            rates: default_rates(product),
+            rates: product.card().orders.map_or(Vec::new(), |orders| orders.rates.to_vec()),
             budget_percent: 90,
             cancel_reserve_percent: 30,
             receive_window_ms: 1_000,
@@ -96,21 +96,6 @@ impl GatewaySettings {
         if !stated.is_empty() {
             let window = |row: &WindowUsage| RateWindow { kind: row.kind, span: row.span, limit: row.limit };
             self.rates = stated.iter().map(window).collect();
-        }
-    }
-}
-
-/// The windows a product line documents; the live ones come with `exchangeInfo`.
-#[must_use]
-pub fn default_rates(product: Product) -> Vec<RateWindow> {
-    let window = |kind, seconds, limit| RateWindow { kind, span: Nanos::from_seconds(seconds), limit };
-    let weight = window(WindowKind::Weight, 60, product.card().weight_per_minute);
-    match product {
-        Product::BinanceSpot => {
-            vec![weight, window(WindowKind::Orders, 10, 50), window(WindowKind::Orders, 86_400, 160_000)]
-        }
-        Product::BinanceUsdm => {
-            vec![weight, window(WindowKind::Orders, 10, 300), window(WindowKind::Orders, 60, 1_200)]
         }
     }
 }

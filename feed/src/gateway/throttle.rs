@@ -5,20 +5,10 @@
 
 use spinbook_engine::types::Nanos;
 
+use crate::venue::card::RateWindow;
 use crate::venue::orders::{Cost, WindowKind, WindowUsage};
 
 const BUCKETS: usize = 65;
-
-/// One of the venue's limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateWindow {
-    /// What is counted.
-    pub kind: WindowKind,
-    /// Length.
-    pub span: Nanos,
-    /// Allowed per window.
-    pub limit: u32,
-}
 
 /// Who asks for budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

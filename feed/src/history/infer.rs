@@ -7,9 +7,9 @@ use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::{DECIMALS_MAX, Scale, last_digit_exponent, printed_decimals};
-use crate::venue::binance::Product;
 use crate::venue::binance::instruments::parse_instruments;
 use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use crate::venue::{ProductLine, binance};
 
 /// Records looked at before playing; finer increments that come later are noticed and start the chain over.
 pub const PREFIX_RECORDS: usize = 2_000;
@@ -55,7 +55,7 @@ impl Seen {
 /// What a recording's numbers say about its instruments.
 #[derive(Clone, Debug, Default)]
 pub struct Inference {
-    product: Option<Product>,
+    product: Option<ProductLine>,
     fixed_product: bool,
     seen: BTreeMap<Symbol, Seen>,
     order: Vec<Symbol>,
@@ -66,7 +66,7 @@ pub struct Inference {
 impl Inference {
     /// Nothing seen yet; `product` if it is known.
     #[must_use]
-    pub fn new(product: Option<Product>) -> Inference {
+    pub fn new(product: Option<ProductLine>) -> Inference {
         Inference { product, fixed_product: product.is_some(), ..Inference::default() }
     }
 
@@ -95,7 +95,7 @@ impl Inference {
 
     fn look_at_record(&mut self, record: &Record<'_>) {
         if !self.fixed_product
-            && let Some(product) = record.venue.and_then(Product::from_venue_id)
+            && let Some(product) = record.venue.and_then(ProductLine::from_venue_id)
         {
             self.product = Some(product);
         }
@@ -130,8 +130,8 @@ impl Inference {
         let event = body.get("e").and_then(Value::as_str);
         if !self.fixed_product && self.product.is_none() {
             self.product = match event {
-                Some("depthUpdate") if body.get("pu").is_some() => Some(Product::BinanceUsdm),
-                Some("depthUpdate") => Some(Product::BinanceSpot),
+                Some("depthUpdate") if body.get("pu").is_some() => Some(binance::USDM),
+                Some("depthUpdate") => Some(binance::SPOT),
                 _ => None,
             };
         }
@@ -190,7 +190,7 @@ impl Inference {
 
     /// The product line, if it is known or could be told.
     #[must_use]
-    pub fn product(&self) -> Option<Product> {
+    pub fn product(&self) -> Option<ProductLine> {
         self.product
     }
 
@@ -228,12 +228,13 @@ fn levels(side: Option<&Value>, seen: &mut Seen) {
 }
 
 /// An instrument whose increments are the finest powers of ten that were seen.
-fn inferred(product: Product, symbol: Symbol, id: InstrumentId, seen: Seen) -> Option<Instrument> {
+fn inferred(product: ProductLine, symbol: Symbol, id: InstrumentId, seen: Seen) -> Option<Instrument> {
     let power = |decimals: u8, exponent: i32| 10u64.checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?);
     let price = Scale::new(seen.price_decimals, power(seen.price_decimals, seen.price_exponent)?)?;
-    let quantity_decimals = match product {
-        Product::BinanceSpot => seen.quantity_decimals.max(SPOT_BALANCE_DECIMALS),
-        Product::BinanceUsdm => seen.quantity_decimals,
+    let quantity_decimals = if product == binance::SPOT {
+        seen.quantity_decimals.max(SPOT_BALANCE_DECIMALS)
+    } else {
+        seen.quantity_decimals
     };
     let quantity = Scale::new(quantity_decimals, 1)?;
     let lots_order_step = i64::try_from(power(quantity_decimals, seen.quantity_exponent)?).ok()?;

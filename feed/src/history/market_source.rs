@@ -8,7 +8,7 @@ use super::infer::Inference;
 use super::recorded::Recording;
 use super::{RecordKind, Source};
 use crate::sim::side::{MarketFrame, MarketSource};
-use crate::venue::binance::Product;
+use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
 
 /// Recorded files as a [`MarketSource`].
@@ -56,12 +56,15 @@ impl MarketSource for RecordedMarket {
     }
 }
 
-/// Product line and instruments of recordings, from their list if they have one, else inferred from all their
+/// ProductLine line and instruments of recordings, from their list if they have one, else inferred from all their
 /// numbers.
 ///
 /// # Errors
 /// What is wrong with the files, or that no product line can be told from them.
-pub fn recorded_instruments(files: &[PathBuf], product: Option<Product>) -> Result<(Product, Vec<Instrument>), String> {
+pub fn recorded_instruments(
+    files: &[PathBuf],
+    product: Option<ProductLine>,
+) -> Result<(ProductLine, Vec<Instrument>), String> {
     let mut inference = Inference::new(product);
     inference.look_at_all(&mut Recording::new(files)).map_err(|error| error.to_string())?;
     let product = inference.product().ok_or("no venue can be told from the recording; name it with --venue")?;

@@ -11,7 +11,7 @@ use crate::error::DecodeError;
 use crate::session::MarketSink;
 use crate::session::flow::{FrameOutcome, MarketFlow};
 use crate::sync::SyncSettings;
-use crate::venue::binance::Product;
+use crate::venue::ProductLine;
 use crate::venue::binance::decode::ScannerChoice;
 use crate::venue::instrument::Instrument;
 use crate::venue::market::Message;
@@ -74,7 +74,7 @@ pub struct Player<S> {
 impl<S: MarketSink> Player<S> {
     /// A player for these instruments.
     #[must_use]
-    pub fn new(product: Product, instruments: &[Instrument], scanner: ScannerChoice, sink: S) -> Player<S> {
+    pub fn new(product: ProductLine, instruments: &[Instrument], scanner: ScannerChoice, sink: S) -> Player<S> {
         Player { flow: MarketFlow::new(product, instruments, SyncSettings::default(), scanner), sink, bad_records: 0 }
     }
 

@@ -11,9 +11,9 @@ use spinbook_engine::types::{Nanos, Stamp, VenueId};
 
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::{Scale, parse_integer};
-use crate::venue::binance::Product;
 use crate::venue::instrument::Symbol;
 use crate::venue::market::FRAME_PADDING;
+use crate::venue::{ProductLine, binance};
 
 const READ_BYTES: usize = 1 << 18;
 /// Longest line: the longest instrument list is a few MiB.
@@ -352,18 +352,18 @@ fn reply_kind(url: &str) -> RecordKind {
     RecordKind::Other
 }
 
-fn product_of(url: Option<&str>, exchange: Option<&str>) -> Option<Product> {
+fn product_of(url: Option<&str>, exchange: Option<&str>) -> Option<ProductLine> {
     if let Some(url) = url {
         if url.contains("fapi.binance.com") || url.contains("fstream.binance.com") {
-            return Some(Product::BinanceUsdm);
+            return Some(binance::USDM);
         }
         if url.contains("api.binance.com") || url.contains("stream.binance.com") {
-            return Some(Product::BinanceSpot);
+            return Some(binance::SPOT);
         }
     }
     match exchange? {
-        "BINANCE_FUTURES" => Some(Product::BinanceUsdm),
-        "BINANCE" => Some(Product::BinanceSpot),
+        "BINANCE_FUTURES" => Some(binance::USDM),
+        "BINANCE" => Some(binance::SPOT),
         _ => None,
     }
 }

@@ -14,9 +14,9 @@ use super::player::{Markets, Played, Player};
 use super::recorded::Recording;
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::TEXT_MAX;
-use crate::venue::binance::Product;
 use crate::venue::binance::decode::ScannerChoice;
 use crate::venue::instrument::Instrument;
+use crate::venue::{ProductLine, binance};
 
 /// How often the progress callback is called, in lines.
 const PROGRESS_LINES: u64 = 1 << 14;
@@ -148,7 +148,7 @@ pub struct VerifyOutcome {
 /// Plays recordings through the production decoders and books. Files in a row are one chain.
 ///
 /// `progress` is called with the lines read so far now and then.
-pub fn verify(files: &[PathBuf], product: Option<Product>, progress: &mut dyn FnMut(u64)) -> VerifyOutcome {
+pub fn verify(files: &[PathBuf], product: Option<ProductLine>, progress: &mut dyn FnMut(u64)) -> VerifyOutcome {
     let started = Instant::now();
     let names = files.iter().map(|file| file.display().to_string()).collect();
     let mut inference = Inference::new(product);
@@ -182,7 +182,7 @@ pub fn verify_sources(
         };
         let instruments = inference.instruments();
         let mut player = Player::new(
-            inference.product().unwrap_or(Product::BinanceSpot),
+            inference.product().unwrap_or(binance::SPOT),
             &instruments,
             ScannerChoice::Best,
             Markets::new(&instruments),
@@ -201,10 +201,10 @@ pub fn verify_sources(
     failed(names, product, run.problem.unwrap_or(VerifyProblem::UnknownVenue))
 }
 
-fn failed(files: Vec<String>, product: Option<Product>, problem: VerifyProblem) -> VerifyOutcome {
+fn failed(files: Vec<String>, product: Option<ProductLine>, problem: VerifyProblem) -> VerifyOutcome {
     let report = VerifyReport {
         files,
-        venue: product.map_or("", Product::name).to_owned(),
+        venue: product.map_or("", ProductLine::name).to_owned(),
         lines: 0,
         frames: 0,
         bad_frames: 0,
@@ -265,7 +265,7 @@ impl Run {
     fn outcome(
         self,
         files: Vec<String>,
-        product: Option<Product>,
+        product: Option<ProductLine>,
         instruments: &[Instrument],
         player: &Player<Markets>,
         lines: u64,
@@ -277,7 +277,7 @@ impl Run {
         }
         let report = VerifyReport {
             files,
-            venue: product.map_or("", Product::name).to_owned(),
+            venue: product.map_or("", ProductLine::name).to_owned(),
             lines,
             frames: flow.counters().frames,
             bad_frames: player.bad_frames(),

@@ -6,7 +6,7 @@ use spinbook_engine::types::{InstrumentId, Level, Nanos, Side, Stamp, VenueId};
 use super::MarketSink;
 use crate::error::DecodeError;
 use crate::sync::{BookSync, SnapshotStep, SyncCounts, SyncSettings, SyncState, UpdateIds, UpdateStep};
-use crate::venue::binance::Product;
+use crate::venue::ProductLine;
 use crate::venue::binance::decode::{DecodeCounts, Decoder, ScannerChoice};
 use crate::venue::binance::sequence::BinanceSequence;
 use crate::venue::instrument::{Instrument, Symbol};
@@ -83,7 +83,12 @@ pub struct MarketFlow {
 impl MarketFlow {
     /// For these instruments, in this order (set-up; allocates everything).
     #[must_use]
-    pub fn new(product: Product, instruments: &[Instrument], settings: SyncSettings, scanner: ScannerChoice) -> Self {
+    pub fn new(
+        product: ProductLine,
+        instruments: &[Instrument],
+        settings: SyncSettings,
+        scanner: ScannerChoice,
+    ) -> Self {
         let rule = BinanceSequence::of(product);
         MarketFlow {
             venue: product.venue_id(),

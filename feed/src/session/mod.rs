@@ -20,7 +20,7 @@ pub use market::MarketSession;
 pub use subscription::Channels;
 
 use crate::sync::SyncSettings;
-use crate::venue::binance::Product;
+use crate::venue::ProductLine;
 use crate::venue::binance::decode::ScannerChoice;
 
 /// Whoever takes judged market events: the engine, a verifying player, a benchmark.
@@ -68,7 +68,7 @@ pub struct SessionSettings {
 impl SessionSettings {
     /// The usual settings of a product line.
     #[must_use]
-    pub fn of(product: Product) -> SessionSettings {
+    pub fn of(product: ProductLine) -> SessionSettings {
         SessionSettings {
             channels: Channels::of(product),
             snapshot_levels: product.card().snapshot_levels,

@@ -1,6 +1,7 @@
 //! COLD: the subscription messages of a session, written once at set-up.
 
-use crate::venue::binance::{Product, StreamRoute};
+use crate::venue::ProductLine;
+use crate::venue::binance::StreamRoute;
 use crate::venue::instrument::Instrument;
 
 /// Streams named in one message, so that frames stay small.
@@ -20,7 +21,7 @@ pub struct Channels {
 impl Channels {
     /// The product line's documented ones.
     #[must_use]
-    pub fn of(product: Product) -> Channels {
+    pub fn of(product: ProductLine) -> Channels {
         let card = product.card();
         Channels {
             depth: card.depth_channel.to_owned(),
@@ -35,10 +36,10 @@ impl Channels {
 
     /// The routes they need, the one with depth first.
     #[must_use]
-    pub fn routes(&self, product: Product) -> Vec<StreamRoute> {
+    pub fn routes(&self, product: ProductLine) -> Vec<StreamRoute> {
         let mut routes = Vec::new();
         for channel in self.all() {
-            let route = product.route(channel);
+            let route = StreamRoute::of(product, channel);
             if !routes.contains(&route) {
                 routes.push(route);
             }
@@ -70,13 +71,13 @@ impl RouteMessages {
 
 /// Writes the messages of one route behind those already in `texts`. A message's id is its index plus one.
 pub(super) fn write_messages(
-    product: Product,
+    product: ProductLine,
     route: StreamRoute,
     channels: &Channels,
     instruments: &[Instrument],
     texts: &mut Vec<String>,
 ) -> RouteMessages {
-    let suffixes: Vec<&str> = channels.all().filter(|channel| product.route(channel) == route).collect();
+    let suffixes: Vec<&str> = channels.all().filter(|channel| StreamRoute::of(product, channel) == route).collect();
     let of_one = |instrument: &Instrument| -> Vec<String> {
         let symbol = instrument.symbol.to_lowercase();
         suffixes.iter().map(|suffix| format!("\"{symbol}@{suffix}\"")).collect()

@@ -2,7 +2,7 @@
 
 use crate::scripted_venue::{KEY_ID, START, hmac, instrument};
 use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, Tick, TradeId};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::account::{
     AccountError, AccountPoint, AccountRest, Mids, TradesSince, parse_account_id, parse_balances, parse_open_orders,
     parse_positions, parse_refusal, parse_time, parse_trades, parse_windows, venue_account,
@@ -14,8 +14,8 @@ const UNIT: i128 = QUOTE_ATOMS_PER_UNIT;
 #[test]
 fn requests_are_signed_over_exactly_what_is_sent() {
     let credentials = hmac();
-    let rest = AccountRest::new(Product::BinanceSpot, &credentials, 5_000);
-    let instrument = instrument(Product::BinanceSpot);
+    let rest = AccountRest::new(binance::SPOT, &credentials, 5_000);
+    let instrument = instrument(binance::SPOT);
     let request = rest.trades(&instrument, TradesSince::Id(TradeId(77)), START);
     let (target, signature) = request.target.rsplit_once("&signature=").unwrap();
     assert_eq!(target, "/api/v3/myTrades?symbol=BTCUSDT&fromId=77&limit=1000&recvWindow=5000&timestamp=1760000000000");
@@ -28,7 +28,7 @@ fn requests_are_signed_over_exactly_what_is_sent() {
     assert!(rest.balances(START).target.starts_with("/api/v3/account?omitZeroBalances=true&recvWindow=5000&"));
     assert!(rest.positions(START).is_none() && rest.start_user_data().is_none());
     assert_eq!(rest.time().target, "/api/v3/time");
-    let futures = AccountRest::new(Product::BinanceUsdm, &credentials, 5_000);
+    let futures = AccountRest::new(binance::USDM, &credentials, 5_000);
     assert!(futures.positions(START).unwrap().target.starts_with("/fapi/v3/positionRisk?recvWindow=5000&timestamp="));
     assert!(futures.balances(START).target.starts_with("/fapi/v3/balance?"));
     let since = futures.trades(&instrument, TradesSince::Time(START), START);
@@ -42,21 +42,21 @@ fn requests_are_signed_over_exactly_what_is_sent() {
 
 #[test]
 fn replies_are_read_exactly() {
-    let spot = [instrument(Product::BinanceSpot)];
+    let spot = [instrument(binance::SPOT)];
     assert_eq!(parse_time(br#"{"serverTime":1499827319559}"#).unwrap().millis(), 1_499_827_319_559);
     assert!(parse_time(b"{}").is_err() && parse_time(b"<html>").is_err());
     let body = br#"{"uid":354937868,"balances":[{"asset":"BTC","free":"4723846.89208129","locked":"0.10000000"},
         {"asset":"USDT","free":"-1.5","locked":"0"}]}"#;
-    let balances = parse_balances(Product::BinanceSpot, body).unwrap();
+    let balances = parse_balances(binance::SPOT, body).unwrap();
     assert_eq!(balances[0].free, 472_384_689_208_129 * 10i128.pow(10));
     assert_eq!((balances[0].locked, balances[1].free), (UNIT / 10, -3 * UNIT / 2));
-    assert_eq!(parse_account_id(Product::BinanceSpot, body).as_deref(), Some("354937868"));
+    assert_eq!(parse_account_id(binance::SPOT, body).as_deref(), Some("354937868"));
     let body = br#"[{"accountAlias":"SgsR","asset":"USDT","balance":"122607.35137903"}]"#;
-    assert_eq!(parse_balances(Product::BinanceUsdm, body).unwrap()[0].free, 12_260_735_137_903 * 10i128.pow(10));
-    assert_eq!(parse_account_id(Product::BinanceUsdm, body).as_deref(), Some("SgsR"));
+    assert_eq!(parse_balances(binance::USDM, body).unwrap()[0].free, 12_260_735_137_903 * 10i128.pow(10));
+    assert_eq!(parse_account_id(binance::USDM, body).as_deref(), Some("SgsR"));
     let body = br#"[{"symbol":"BTCUSDT","positionSide":"BOTH","positionAmt":"-0.025"},
         {"symbol":"ETHUSDT","positionSide":"BOTH","positionAmt":"7"}]"#;
-    let positions = parse_positions(&[instrument(Product::BinanceUsdm)], body).unwrap();
+    let positions = parse_positions(&[instrument(binance::USDM)], body).unwrap();
     assert_eq!(positions, [(InstrumentId(0), Lots(-25))]);
     let body = br#"[{"symbol":"BTCUSDT","id":28457,"orderId":100234,"price":"4.00","qty":"12.00000000",
         "commission":"10.10000000","commissionAsset":"BNB","time":1499865549590,"isBuyer":true,"isMaker":false}]"#;
@@ -77,7 +77,7 @@ fn point(btc: &str, usdt: &str) -> AccountPoint {
     let body = format!(
         r#"{{"balances":[{{"asset":"BTC","free":"{btc}","locked":"0"}},{{"asset":"USDT","free":"{usdt}","locked":"0"}}]}}"#
     );
-    AccountPoint { balances: parse_balances(Product::BinanceSpot, body.as_bytes()).unwrap(), positions: Vec::new() }
+    AccountPoint { balances: parse_balances(binance::SPOT, body.as_bytes()).unwrap(), positions: Vec::new() }
 }
 
 fn spot_trades() -> Vec<spinbook_feed::venue::binance::account::TradeRecord> {
@@ -88,16 +88,16 @@ fn spot_trades() -> Vec<spinbook_feed::venue::binance::account::TradeRecord> {
          "commissionAsset":"USDT","time":2,"isBuyer":false,"isMaker":false},
         {"symbol":"BTCUSDT","id":2,"orderId":11,"price":"110.00","qty":"1.00000000","commission":"0.11000000",
          "commissionAsset":"USDT","time":2,"isBuyer":false,"isMaker":false}]"#;
-    parse_trades(&[instrument(Product::BinanceSpot)], body).unwrap()
+    parse_trades(&[instrument(binance::SPOT)], body).unwrap()
 }
 
 #[test]
 fn a_spot_result_counts_the_start_at_the_first_mid() {
-    let instruments = [instrument(Product::BinanceSpot)];
+    let instruments = [instrument(binance::SPOT)];
     // Bought 2 at 100 (fee 0.002 BTC), sold 1 at 110 (fee 0.11 USDT), with 5 BTC and 1000 USDT at the start.
     let (start, end) = (point("5.00000000", "1000"), point("5.99800000", "909.89"));
     let mids = [Some(Mids { first_doubled: 20_001, last_doubled: 22_000 })];
-    let result = venue_account(Product::BinanceSpot, &instruments, &start, &end, &spot_trades(), &mids).unwrap();
+    let result = venue_account(binance::SPOT, &instruments, &start, &end, &spot_trades(), &mids).unwrap();
     assert_eq!(result.positions, [(InstrumentId(0), Lots(599_800_000))]);
     assert_eq!(result.fees_quote, QuoteAtoms(UNIT / 5 + 11 * UNIT / 100), "0.002 BTC at 100 and 0.11");
     // -90.11 cash, 5.998 x 110.00 now, 5 x 100.005 at the start.
@@ -108,10 +108,10 @@ fn a_spot_result_counts_the_start_at_the_first_mid() {
 
 #[test]
 fn a_result_that_does_not_add_up_is_an_error() {
-    let instruments = [instrument(Product::BinanceSpot)];
+    let instruments = [instrument(binance::SPOT)];
     let mids = [Some(Mids { first_doubled: 20_000, last_doubled: 22_000 })];
     let run = |start: &AccountPoint, end: &AccountPoint, mids: &[Option<Mids>]| {
-        venue_account(Product::BinanceSpot, &instruments, start, end, &spot_trades(), mids)
+        venue_account(binance::SPOT, &instruments, start, end, &spot_trades(), mids)
     };
     let start = point("5.00000000", "1000");
     let moved = run(&start, &point("6.99800000", "909.89"), &mids);
@@ -124,7 +124,7 @@ fn a_result_that_does_not_add_up_is_an_error() {
 
 #[test]
 fn a_futures_result_is_cash_and_position_at_the_last_mid() {
-    let instruments = [instrument(Product::BinanceUsdm)];
+    let instruments = [instrument(binance::USDM)];
     let body = br#"[
         {"symbol":"BTCUSDT","id":1,"orderId":10,"price":"50000.00","qty":"0.010","commission":"0.10000000",
          "commissionAsset":"USDT","time":1,"buyer":false,"maker":true},
@@ -133,8 +133,7 @@ fn a_futures_result_is_cash_and_position_at_the_last_mid() {
     let trades = parse_trades(&instruments, body).unwrap();
     let end = AccountPoint { balances: Vec::new(), positions: vec![(InstrumentId(0), Lots(-6))] };
     let mids = [Some(Mids { first_doubled: 1_000_000, last_doubled: 970_001 })];
-    let result =
-        venue_account(Product::BinanceUsdm, &instruments, &AccountPoint::default(), &end, &trades, &mids).unwrap();
+    let result = venue_account(binance::USDM, &instruments, &AccountPoint::default(), &end, &trades, &mids).unwrap();
     assert_eq!(result.fees_quote, QuoteAtoms(8 * UNIT / 100));
     // 500 - 196 in cash, 0.08 fees, short 0.006 at 48500.05.
     let expected = 304 * UNIT - 8 * UNIT / 100 - 2_910_003 * UNIT / 10_000;

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId};
 use spinbook_feed::crypto::credentials::Credentials;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention, reaction};
 use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::orders::{
     Fee, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, OrderStatus, Reaction, Refusal, ReplyBody,
     Request, RequestId, RequestKind, WindowKind,
 };
+use spinbook_feed::venue::{ProductLine, binance};
 
-fn side(product: Product, credentials: Credentials) -> BinanceOrders {
+fn side(product: ProductLine, credentials: Credentials) -> BinanceOrders {
     BinanceOrders::new(product, credentials, 1_000, SelfTradePrevention::ExpireMaker)
 }
 
@@ -24,7 +24,7 @@ fn encoded(orders: &mut BinanceOrders, request: &Request<'_>) -> String {
 }
 
 fn new_order(
-    product: Product,
+    product: ProductLine,
     time_in_force: TimeInForce,
 ) -> (spinbook_feed::venue::instrument::Instrument, NewOrderPlan) {
     let plan = NewOrderPlan { tick: Tick(some_tick(product)), lots: Lots(some_lots(product)), time_in_force };
@@ -37,7 +37,7 @@ struct NewOrderPlan {
     time_in_force: TimeInForce,
 }
 
-fn place(product: Product, orders: &mut BinanceOrders, time_in_force: TimeInForce) -> String {
+fn place(product: ProductLine, orders: &mut BinanceOrders, time_in_force: TimeInForce) -> String {
     let (instrument, plan) = new_order(product, time_in_force);
     let order = NewOrder {
         instrument: &instrument,
@@ -52,22 +52,22 @@ fn place(product: Product, orders: &mut BinanceOrders, time_in_force: TimeInForc
 
 #[test]
 fn a_logged_on_spot_order_in_exact_bytes() {
-    let mut orders = side(Product::BinanceSpot, ed25519());
+    let mut orders = side(binance::SPOT, ed25519());
     orders.set_logged_on(true);
     assert_eq!(
-        place(Product::BinanceSpot, &mut orders, TimeInForce::PostOnly),
+        place(binance::SPOT, &mut orders, TimeInForce::PostOnly),
         r#"{"id":"p7","method":"order.place","params":{"newClientOrderId":"sb10-42","newOrderRespType":"ACK","price":"50000.00","quantity":"0.01000000","recvWindow":1000,"selfTradePreventionMode":"EXPIRE_MAKER","side":"SELL","symbol":"BTCUSDT","timestamp":1760000000000,"type":"LIMIT_MAKER"}}"#
     );
-    let ioc = place(Product::BinanceSpot, &mut orders, TimeInForce::ImmediateOrCancel);
+    let ioc = place(binance::SPOT, &mut orders, TimeInForce::ImmediateOrCancel);
     assert!(ioc.contains(r#""timeInForce":"IOC""#) && ioc.contains(r#""type":"LIMIT""#));
-    let gtc = place(Product::BinanceSpot, &mut orders, TimeInForce::GoodTilCancel);
+    let gtc = place(binance::SPOT, &mut orders, TimeInForce::GoodTilCancel);
     assert!(gtc.contains(r#""timeInForce":"GTC""#) && gtc.contains(r#""type":"LIMIT""#));
 }
 
 #[test]
 fn a_signed_futures_order_in_exact_bytes() {
-    let mut orders = side(Product::BinanceUsdm, hmac());
-    let text = place(Product::BinanceUsdm, &mut orders, TimeInForce::PostOnly);
+    let mut orders = side(binance::USDM, hmac());
+    let text = place(binance::USDM, &mut orders, TimeInForce::PostOnly);
     let start = format!(
         r#"{{"id":"p7","method":"order.place","params":{{"apiKey":"{KEY_ID}","newClientOrderId":"sb10-42","newOrderRespType":"ACK","price":"50000.00","quantity":"0.010","recvWindow":1000,"selfTradePreventionMode":"EXPIRE_MAKER","side":"SELL","symbol":"BTCUSDT","timeInForce":"GTX","timestamp":1760000000000,"type":"LIMIT","signature":""#
     );
@@ -88,8 +88,8 @@ fn a_signed_futures_order_in_exact_bytes() {
 
 #[test]
 fn names_of_orders_and_the_sessions_own_requests() {
-    let spot = instrument(Product::BinanceSpot);
-    let mut orders = side(Product::BinanceSpot, ed25519());
+    let spot = instrument(binance::SPOT);
+    let mut orders = side(binance::SPOT, ed25519());
     orders.set_logged_on(true);
     let mine = OrderName { instrument: &spot, order: OrderId::new(36, 42), venue_order: VenueOrderId::NONE };
     assert_eq!(
@@ -111,7 +111,7 @@ fn names_of_orders_and_the_sessions_own_requests() {
     );
     assert_eq!(encoded(&mut orders, &Request::ServerTime), r#"{"id":"t7","method":"time"}"#);
     assert_eq!(encoded(&mut orders, &Request::SubscribeUserData), r#"{"id":"u7","method":"userDataStream.subscribe"}"#);
-    let mut futures = side(Product::BinanceUsdm, hmac());
+    let mut futures = side(binance::USDM, hmac());
     assert_eq!(
         encoded(&mut futures, &Request::StartUserData),
         format!(r#"{{"id":"s7","method":"userDataStream.start","params":{{"apiKey":"{KEY_ID}"}}}}"#)
@@ -122,7 +122,7 @@ fn names_of_orders_and_the_sessions_own_requests() {
     );
 }
 
-fn decode(product: Product, text: &str) -> Result<OrderMessage, OrderDecodeError> {
+fn decode(product: ProductLine, text: &str) -> Result<OrderMessage, OrderDecodeError> {
     side(product, hmac()).decode(&[instrument(product)], text.as_bytes())
 }
 
@@ -133,7 +133,7 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         "rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":12},
         {"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":70},
         {"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":300000,"count":1}]}"#;
-    let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceSpot, text) else { panic!("a reply") };
+    let Ok(OrderMessage::Reply(reply)) = decode(binance::SPOT, text) else { panic!("a reply") };
     assert_eq!((reply.id, reply.kind), (RequestId(12), RequestKind::Place));
     assert_eq!(reply.outcome, Ok(ReplyBody::Placed(VenueOrderId::from_number(12_569_099_453))));
     assert_eq!(reply.usage.len(), 2);
@@ -142,7 +142,7 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         (WindowKind::Orders, Nanos::from_seconds(10), 12)
     );
     let text = r#"{"id":"p12","status":429,"error":{"code":-1003,"msg":"Too much.","data":{"serverTime":1,"retryAfter":1660801715639}}}"#;
-    let Ok(OrderMessage::Reply(reply)) = decode(Product::BinanceUsdm, text) else { panic!("a reply") };
+    let Ok(OrderMessage::Reply(reply)) = decode(binance::USDM, text) else { panic!("a reply") };
     let refusal = reply.outcome.unwrap_err();
     assert_eq!((refusal.status, refusal.code, refusal.message.as_str()), (429, -1003, "Too much."));
     assert_eq!(refusal.retry_after, Some(Nanos::from_millis(1_660_801_715_639)));
@@ -153,9 +153,9 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
         r#"{"id":"p-1","status":200}"#,
         r#"{"id":"p","status":200}"#,
     ] {
-        assert_eq!(decode(Product::BinanceSpot, foreign), Err(OrderDecodeError::Id), "{foreign}");
+        assert_eq!(decode(binance::SPOT, foreign), Err(OrderDecodeError::Id), "{foreign}");
     }
-    let half = decode(Product::BinanceSpot, r#"{"id":"p1","status":200,"result":{}}"#);
+    let half = decode(binance::SPOT, r#"{"id":"p1","status":200,"result":{}}"#);
     assert_eq!(half, Err(OrderDecodeError::Field("orderId")), "a success that says nothing is no success");
 }
 
@@ -165,7 +165,7 @@ fn a_spot_cancel_event_names_the_order_in_its_capital_c() {
         "S":"BUY","o":"LIMIT_MAKER","f":"GTC","q":"1.00000000","p":"0.10","x":"CANCELED","X":"CANCELED","r":"NONE",
         "C":"sb10-42","i":4293153,"l":"0.00000000","z":"0.25000000","L":"0.00000000","n":"0","N":null,
         "T":1499405658657,"t":-1,"m":false}}"#;
-    let Ok(OrderMessage::Update(update)) = decode(Product::BinanceSpot, text) else { panic!("an update") };
+    let Ok(OrderMessage::Update(update)) = decode(binance::SPOT, text) else { panic!("an update") };
     assert_eq!((update.order, update.venue_order), (Some(OrderId::new(36, 42)), VenueOrderId::from_number(4_293_153)));
     assert_eq!((update.status, update.lots_cumulative), (OrderStatus::Canceled, Lots(25_000_000)));
     assert_eq!((update.fill, update.time), (None, Nanos::from_millis(1_499_405_658_657)));
@@ -177,7 +177,7 @@ fn a_futures_fill_is_exact() {
         "S":"SELL","o":"LIMIT","f":"GTX","q":"0.002","p":"7100.50","ap":"7100.50","sp":"0","x":"TRADE",
         "X":"PARTIALLY_FILLED","i":8886774,"l":"0.001","z":"0.001","L":"7100.50","N":"USDT","n":"-0.00142010",
         "T":1568879465650,"t":12345678,"b":"0","a":"0","m":true,"R":false,"ps":"BOTH","rp":"0"}}"#;
-    let Ok(OrderMessage::Update(update)) = decode(Product::BinanceUsdm, text) else { panic!("an update") };
+    let Ok(OrderMessage::Update(update)) = decode(binance::USDM, text) else { panic!("an update") };
     let fill = update.fill.unwrap();
     assert_eq!((fill.trade, fill.tick, fill.lots), (TradeId(12_345_678), Tick(71_005), Lots(1)));
     assert_eq!(fill.fee, Fee::Quote(QuoteAtoms(-1_420_100_000_000_000)), "a rebate is negative");
@@ -188,10 +188,10 @@ fn a_futures_fill_is_exact() {
         ("\"l\":\"0.001\"", "\"l\":\"-0.001\"", "l"),
         ("\"z\":\"0.001\"", "\"z\":\"NaN\"", "z"),
     ] {
-        let broken = decode(Product::BinanceUsdm, &text.replace(find, put));
+        let broken = decode(binance::USDM, &text.replace(find, put));
         assert!(matches!(broken, Err(OrderDecodeError::Number(name, _)) if name == field), "{put}: {broken:?}");
     }
-    let broken = decode(Product::BinanceUsdm, &text.replace("\"t\":12345678,", ""));
+    let broken = decode(binance::USDM, &text.replace("\"t\":12345678,", ""));
     assert_eq!(broken, Err(OrderDecodeError::Field("t")));
 }
 
@@ -200,8 +200,8 @@ fn unknown_words_are_unknown_and_other_events_are_known() {
     let event = |execution: &str, status: &str| {
         let body = json!({"s": "BTCUSDT", "c": "sb10-1", "S": "BUY", "q": "1.000", "p": "5.00", "x": execution,
             "X": status, "i": 5, "l": "0", "z": "0", "L": "0", "T": 1, "t": 0, "m": false});
-        let message = scripted_venue::wrap(Product::BinanceUsdm, body, 1);
-        match decode(Product::BinanceUsdm, &message.to_string()) {
+        let message = scripted_venue::wrap(binance::USDM, body, 1);
+        match decode(binance::USDM, &message.to_string()) {
             Ok(OrderMessage::Update(update)) => update.status,
             other => panic!("{other:?}"),
         }
@@ -211,7 +211,7 @@ fn unknown_words_are_unknown_and_other_events_are_known() {
     assert_eq!(event("EXPIRED", "EXPIRED_IN_MATCH"), OrderStatus::Expired);
     assert_eq!(event("NEW", "HELD"), OrderStatus::Unknown);
     assert_eq!(event("VANISHED", "CANCELED"), OrderStatus::Unknown);
-    let message = |text: &str| decode(Product::BinanceUsdm, text).unwrap();
+    let message = |text: &str| decode(binance::USDM, text).unwrap();
     assert_eq!(message(r#"{"e":"listenKeyExpired","E":1,"listenKey":"x"}"#), OrderMessage::UserDataEnded);
     assert_eq!(
         message(r#"{"event":{"e":"eventStreamTerminated","E":1},"subscriptionId":0}"#),
@@ -227,13 +227,13 @@ fn unknown_words_are_unknown_and_other_events_are_known() {
     let other = r#"{"e":"ORDER_TRADE_UPDATE","o":{"s":"ETHUSDT","x":"NEW","X":"NEW"}}"#;
     assert_eq!(message(other), OrderMessage::OtherInstrument);
     for text in ["", "[]", "nonsense", "{", "\u{feff}{}"] {
-        assert!(decode(Product::BinanceSpot, text).is_err(), "{text:?}");
+        assert!(decode(binance::SPOT, text).is_err(), "{text:?}");
     }
 }
 
 #[test]
 fn what_refusals_mean_on_each_product() {
-    let (spot, usdm) = (Product::BinanceSpot, Product::BinanceUsdm);
+    let (spot, usdm) = (binance::SPOT, binance::USDM);
     let place = RequestKind::Place;
     let means = |product, kind, status, code, message: &str| {
         let refusal = Refusal { status, code, message: message.to_owned(), retry_after: None };

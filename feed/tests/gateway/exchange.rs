@@ -13,13 +13,13 @@ use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayOutput};
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::account::{
     AccountPoint, AccountRest, Mids, RestRequest, TradesSince, VenueAccount, parse_balances, parse_open_orders,
     parse_positions, parse_trades, venue_account,
 };
 use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
+use spinbook_feed::venue::{ProductLine, binance};
 
 const START: Nanos = Nanos::from_seconds(1_795_132_800);
 const ONE_WAY: Nanos = Nanos::from_millis(3);
@@ -28,7 +28,7 @@ const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d
 
 /// A still book with trades around its touch, from a seed.
 struct Market {
-    product: Product,
+    product: ProductLine,
     random: u64,
     at: Nanos,
     trade: u64,
@@ -45,7 +45,7 @@ impl Market {
 
 impl MarketSource for Market {
     fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
-        let zeros = if self.product == Product::BinanceSpot { "0000000" } else { "0" };
+        let zeros = if self.product == binance::SPOT { "0000000" } else { "0" };
         let price = |tenths: u64| format!("{}.{}{zeros}", tenths / 10, tenths % 10);
         if self.at == Nanos::ZERO {
             self.at = Nanos(1);
@@ -76,7 +76,7 @@ enum Travelling {
 }
 
 struct World {
-    product: Product,
+    product: ProductLine,
     exchange: BinanceExchange,
     gateway: Gateway,
     now: Nanos,
@@ -103,17 +103,17 @@ fn account_key(credentials: &Credentials) -> AccountKey {
 }
 
 impl World {
-    fn new(product: Product, credentials: Credentials, seed: u64) -> World {
+    fn new(product: ProductLine, credentials: Credentials, seed: u64) -> World {
         let mut sim = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
         let mut balances = vec![("USDT".to_owned(), Decimal::from(1_000_000))];
-        if product == Product::BinanceSpot {
+        if product == binance::SPOT {
             balances.push(("BTC".to_owned(), Decimal::from(10)));
         }
         let api_key = credentials.api_key.as_str().to_owned();
         sim.accounts = vec![AccountSettings { api_key, key: account_key(&credentials), balances }];
         let market = Market { product, random: seed, at: Nanos::ZERO, trade: 0 };
         let mut exchange = binance(sim, Box::new(market), START).unwrap();
-        let watcher = if product == Product::BinanceSpot { "/ws/btcusdt@trade" } else { "/market/ws/btcusdt@aggTrade" };
+        let watcher = if product == binance::SPOT { "/ws/btcusdt@trade" } else { "/market/ws/btcusdt@aggTrade" };
         exchange.on_websocket_open(ConnectionId(1), watcher, START).unwrap();
         World {
             product,
@@ -256,7 +256,7 @@ impl World {
             let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
             self.gateway.on_intent(&intent, self.now);
         }
-        let tenths = if self.product == Product::BinanceSpot { 10 } else { 1 };
+        let tenths = if self.product == binance::SPOT { 10 } else { 1 };
         self.intend(Side::Bid, Tick(639_999 * tenths));
         self.intend(Side::Ask, Tick(640_000 * tenths));
         self.carry();
@@ -309,13 +309,13 @@ fn credentials(log_on: bool) -> Credentials {
     }
 }
 
-fn trade(product: Product, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
+fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
     let mut world = World::new(product, credentials(log_on), seed);
     let keys = credentials(log_on);
     let start = world.point(&keys);
     let lots_start = start.inventory(product, &instrument(product)).unwrap();
     world.position.set_start(lots_start, lots_start).unwrap();
-    let mid = if product == Product::BinanceSpot { 6_399_990 + 6_400_000 } else { 639_999 + 640_000 };
+    let mid = if product == binance::SPOT { 6_399_990 + 6_400_000 } else { 639_999 + 640_000 };
     world.position.on_best(Tick(mid / 2), Tick(mid - mid / 2));
     world.gateway.on_timer(START);
     world.run(Nanos::from_millis(500));

@@ -6,7 +6,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind as Kind};
 use spinbook_engine::types::{Lots, OrderId, Side};
 use spinbook_feed::gateway::GatewayConnection;
 use spinbook_feed::gateway::orders::{End, Phase};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::{ProductLine, binance};
 
 /// A message and the connection it comes on.
 type Fact = (GatewayConnection, Vec<u8>);
@@ -30,7 +30,7 @@ fn permutations(count: usize, mut each: impl FnMut(&[usize])) {
 }
 
 /// A desk whose venue answers nothing about orders: the facts are given by the test.
-fn mute_desk(product: Product) -> (Desk, OrderId, String, String) {
+fn mute_desk(product: ProductLine) -> (Desk, OrderId, String, String) {
     let mut desk = Desk::ready(product);
     desk.rule = Box::new(|method, _| if method.starts_with("order.") { Verdict::LoseRequest } else { Verdict::Answer });
     let order = desk.place_order(1, Side::Bid);
@@ -49,10 +49,7 @@ fn facts(desk: &mut Desk, order: OrderId, place: &str, cancel: &str, fills: usiz
     let lots = some_lots(product);
     let client = spinbook_feed::venue::binance::order::CLIENT_IDS.write(order);
     let id = desk.add(client.as_str(), "BUY", "50000.00", &scripted_venue::quantity(product, lots));
-    let user = match product {
-        Product::BinanceSpot => GatewayConnection::Orders,
-        Product::BinanceUsdm => GatewayConnection::UserData,
-    };
+    let user = if product == binance::SPOT { GatewayConnection::Orders } else { GatewayConnection::UserData };
     let bytes = |value: &Value| serde_json::to_vec(value).unwrap();
     let reply = json!({"id": place, "status": 200, "result": {"orderId": id, "symbol": "BTCUSDT"}});
     let mut facts =
@@ -104,7 +101,7 @@ fn check_story(events: &[ExecutionEvent], whole: bool, filled: i64, context: &st
     assert_eq!(ended, !whole, "{context}");
 }
 
-fn run(product: Product, fills: usize, whole: bool, doubled: bool) -> usize {
+fn run(product: ProductLine, fills: usize, whole: bool, doubled: bool) -> usize {
     let mut tried = 0;
     let (mut desk, order, place, cancel) = mute_desk(product);
     let mut list = facts(&mut desk, order, &place, &cancel, fills, whole);

@@ -3,11 +3,11 @@
 use crate::scripted_venue::{START, ed25519, hmac, instrument};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
+use spinbook_feed::venue::{ProductLine, binance};
 
 struct Random(u64);
 
@@ -25,9 +25,9 @@ impl Random {
     }
 }
 
-fn sides() -> Vec<(Product, bool, BinanceOrders)> {
+fn sides() -> Vec<(ProductLine, bool, BinanceOrders)> {
     let mut all = Vec::new();
-    for product in [Product::BinanceSpot, Product::BinanceUsdm] {
+    for product in [binance::SPOT, binance::USDM] {
         for logged_on in [false, true] {
             for credentials in [hmac(), ed25519()] {
                 let prevention = SelfTradePrevention::ExpireMaker;

@@ -4,7 +4,7 @@ use crate::scripted_venue::{self, Desk, EPOCH, PRODUCTS, Verdict, hmac, place, r
 use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_feed::gateway::{GatewayConnection, GatewayMode};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
 
 use ExecutionKind as Kind;
@@ -35,7 +35,7 @@ fn an_order_is_placed_filled_and_cancelled() {
 
 #[test]
 fn fees_in_the_base_asset_are_lots_and_worth_the_fill_price() {
-    let product = Product::BinanceSpot;
+    let product = binance::SPOT;
     let mut desk = Desk::ready(product);
     let order = desk.place_order(1, Side::Bid);
     desk.fill(desk.id_of(order), some_lots(product), 1, ("0.00001000", "BTC"));
@@ -87,7 +87,7 @@ fn a_lost_request_is_rejected_only_after_it_can_no_longer_be_accepted() {
 
 #[test]
 fn a_late_ack_is_believed() {
-    let product = Product::BinanceSpot;
+    let product = binance::SPOT;
     let mut desk = Desk::ready(product);
     desk.rule = Box::new(|method, _| match method {
         "order.place" | "order.status" => Verdict::LoseRequest,
@@ -130,7 +130,7 @@ fn a_disconnect_makes_orders_in_flight_unknown_and_a_login_resolves_them() {
 
 #[test]
 fn fills_that_were_missed_while_disconnected_are_fetched_on_spot() {
-    let product = Product::BinanceSpot;
+    let product = binance::SPOT;
     let mut desk = Desk::ready(product);
     let order = desk.place_order(1, Side::Bid);
     desk.user_data = false;
@@ -145,7 +145,7 @@ fn fills_that_were_missed_while_disconnected_are_fetched_on_spot() {
 
 #[test]
 fn fills_that_cannot_be_fetched_stop_trading() {
-    let product = Product::BinanceUsdm;
+    let product = binance::USDM;
     let mut desk = Desk::ready(product);
     let order = desk.place_order(1, Side::Bid);
     desk.user_data = false;
@@ -176,7 +176,7 @@ fn a_duplicate_fill_counts_once() {
 
 #[test]
 fn a_cancel_that_finds_nothing_asks_and_learns_of_the_fill() {
-    let product = Product::BinanceSpot;
+    let product = binance::SPOT;
     let mut desk = Desk::ready(product);
     let order = desk.place_order(1, Side::Bid);
     let id = desk.id_of(order);
@@ -193,7 +193,7 @@ fn a_cancel_that_finds_nothing_asks_and_learns_of_the_fill() {
 
 #[test]
 fn a_cancel_overtaking_its_order_is_repeated_once_the_order_is_there() {
-    let product = Product::BinanceSpot;
+    let product = binance::SPOT;
     let mut desk = Desk::ready(product);
     desk.user_data = false;
     desk.rule = Box::new(|method, _| if method == "order.place" { Verdict::LoseRequest } else { Verdict::Answer });
@@ -343,7 +343,7 @@ fn orders_past_their_deadline_and_against_limits_are_refused_here() {
 
 #[test]
 fn the_order_window_is_never_exceeded_and_cancels_still_leave() {
-    for (product, limit) in [(Product::BinanceSpot, 50), (Product::BinanceUsdm, 300)] {
+    for (product, limit) in [(binance::SPOT, 50), (binance::USDM, 300)] {
         let mut desk = Desk::ready(product);
         desk.gateway.on_timer(desk.now);
         let mut placed = Vec::new();
@@ -450,7 +450,7 @@ fn an_unknown_order_status_is_never_taken_as_closed() {
 
 #[test]
 fn fast_fill_notices_count_nothing_and_ask_when_the_full_event_stays_away() {
-    let product = Product::BinanceUsdm;
+    let product = binance::USDM;
     let mut desk = Desk::ready(product);
     let order = desk.place_order(1, Side::Bid);
     let id = desk.id_of(order);

@@ -10,19 +10,20 @@ use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use spinbook_feed::venue::{ProductLine, binance};
 
 pub const EPOCH: u32 = 77;
 pub const START: Nanos = Nanos::from_seconds(1_760_000_000);
 pub const KEY_ID: &str = "Kq3vT9wLx2Zb7RfYh5Nd8CmJp4Gs6Wu1";
 const SEED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-pub fn instrument(product: Product) -> Instrument {
-    let (price, quantity, step, minimum) = match product {
-        Product::BinanceSpot => (Scale::new(2, 1), Scale::new(8, 1), 1_000, 5),
-        Product::BinanceUsdm => (Scale::new(2, 10), Scale::new(3, 1), 1, 5),
+pub fn instrument(product: ProductLine) -> Instrument {
+    let (price, quantity, step, minimum) = if product == binance::SPOT {
+        (Scale::new(2, 1), Scale::new(8, 1), 1_000, 5)
+    } else {
+        (Scale::new(2, 10), Scale::new(3, 1), 1, 5)
     };
     let (price, quantity) = (price.unwrap(), quantity.unwrap());
     Instrument {
@@ -46,22 +47,16 @@ pub fn instrument(product: Product) -> Instrument {
 }
 
 /// Lots of one order used throughout: 0.01 BTC.
-pub fn some_lots(product: Product) -> i64 {
-    match product {
-        Product::BinanceSpot => 1_000_000,
-        Product::BinanceUsdm => 10,
-    }
+pub fn some_lots(product: ProductLine) -> i64 {
+    if product == binance::SPOT { 1_000_000 } else { 10 }
 }
 
 /// Ticks of 50000.00.
-pub fn some_tick(product: Product) -> i64 {
-    match product {
-        Product::BinanceSpot => 5_000_000,
-        Product::BinanceUsdm => 500_000,
-    }
+pub fn some_tick(product: ProductLine) -> i64 {
+    if product == binance::SPOT { 5_000_000 } else { 500_000 }
 }
 
-pub fn settings(product: Product) -> GatewaySettings {
+pub fn settings(product: ProductLine) -> GatewaySettings {
     let limits = OrderLimits {
         lots_max: Lots(some_lots(product) * 100),
         notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
@@ -110,7 +105,7 @@ pub struct VenueOrder {
 type Rule = Box<dyn FnMut(&str, &Value) -> Verdict>;
 
 pub struct Desk {
-    pub product: Product,
+    pub product: ProductLine,
     pub gateway: Gateway,
     pub now: Nanos,
     pub events: Vec<ExecutionEvent>,
@@ -131,7 +126,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(product: Product, credentials: Credentials, settings: GatewaySettings) -> Desk {
+    pub fn new(product: ProductLine, credentials: Credentials, settings: GatewaySettings) -> Desk {
         Desk {
             product,
             gateway: Gateway::new(settings, credentials, vec![instrument(product)]),
@@ -151,7 +146,7 @@ impl Desk {
     }
 
     /// Logged on and ready.
-    pub fn ready(product: Product) -> Desk {
+    pub fn ready(product: ProductLine) -> Desk {
         let mut desk = Desk::new(product, hmac(), settings(product));
         desk.start();
         assert!(desk.gateway.is_ready(), "{:?}", desk.gateway.halt_message());
@@ -380,10 +375,8 @@ impl Desk {
     /// A user data message on the connection where this product has it.
     pub fn user_frame(&mut self, message: &Value) {
         let mut bytes = serde_json::to_vec(message).unwrap();
-        let connection = match self.product {
-            Product::BinanceSpot => GatewayConnection::Orders,
-            Product::BinanceUsdm => GatewayConnection::UserData,
-        };
+        let connection =
+            if self.product == binance::SPOT { GatewayConnection::Orders } else { GatewayConnection::UserData };
         self.gateway.on_frame(connection, &mut bytes, self.now);
     }
 
@@ -412,7 +405,7 @@ impl Desk {
             "origQty": order.quantity, "executedQty": quantity(self.product, order.filled), "status": order.status,
             "side": order.side, "type": "LIMIT", "timeInForce": "GTC", "updateTime": self.venue_ms(),
         });
-        if cancel && self.product == Product::BinanceSpot {
+        if cancel && self.product == binance::SPOT {
             row["origClientOrderId"] = json!(order.client);
             row["clientOrderId"] = json!("someCancelRequest");
         }
@@ -462,23 +455,22 @@ fn is_live(status: &str) -> bool {
     matches!(status, "NEW" | "PARTIALLY_FILLED")
 }
 
-pub fn quantity(product: Product, lots: i64) -> String {
+pub fn quantity(product: ProductLine, lots: i64) -> String {
     let mut buffer = [0u8; spinbook_feed::number::TEXT_MAX];
     instrument(product).quantity.format(lots, &mut buffer).to_owned()
 }
 
-pub fn wrap(product: Product, mut body: Value, venue_ms: i64) -> Value {
-    match product {
-        Product::BinanceSpot => {
-            body["e"] = json!("executionReport");
-            body["E"] = json!(venue_ms);
-            json!({"subscriptionId": 0, "event": body})
-        }
-        Product::BinanceUsdm => json!({"e": "ORDER_TRADE_UPDATE", "E": venue_ms, "T": venue_ms, "o": body}),
+pub fn wrap(product: ProductLine, mut body: Value, venue_ms: i64) -> Value {
+    if product == binance::SPOT {
+        body["e"] = json!("executionReport");
+        body["E"] = json!(venue_ms);
+        json!({"subscriptionId": 0, "event": body})
+    } else {
+        json!({"e": "ORDER_TRADE_UPDATE", "E": venue_ms, "T": venue_ms, "o": body})
     }
 }
 
-pub fn place(product: Product, order: OrderId, side: Side) -> Intent {
+pub fn place(product: ProductLine, order: OrderId, side: Side) -> Intent {
     Intent {
         order,
         tick: Tick(some_tick(product)),
@@ -492,4 +484,4 @@ pub fn place(product: Product, order: OrderId, side: Side) -> Intent {
     }
 }
 
-pub const PRODUCTS: [Product; 2] = [Product::BinanceSpot, Product::BinanceUsdm];
+pub const PRODUCTS: [ProductLine; 2] = [binance::SPOT, binance::USDM];

@@ -4,7 +4,7 @@ use crate::scripted_venue::{Desk, PRODUCTS, Verdict, ed25519, hmac, refuse, sett
 use spinbook_engine::event::ExecutionKind;
 use spinbook_engine::types::{Nanos, Side};
 use spinbook_feed::gateway::GatewayConnection;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 
 use ExecutionKind as Kind;
 
@@ -14,7 +14,7 @@ fn seconds(count: i64) -> Nanos {
 
 #[test]
 fn an_hmac_session_on_spot_comes_up_step_by_step() {
-    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    let mut desk = Desk::new(binance::SPOT, hmac(), settings(binance::SPOT));
     desk.start();
     assert_eq!(desk.connects.len(), 1);
     assert_eq!(desk.connects[0].2, "/ws-api/v3");
@@ -25,7 +25,7 @@ fn an_hmac_session_on_spot_comes_up_step_by_step() {
 
 #[test]
 fn an_ed25519_session_on_spot_logs_on_once_and_signs_nothing_more() {
-    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    let mut desk = Desk::new(binance::SPOT, ed25519(), settings(binance::SPOT));
     desk.start();
     assert_eq!(
         desk.methods(),
@@ -40,7 +40,7 @@ fn an_ed25519_session_on_spot_logs_on_once_and_signs_nothing_more() {
 #[test]
 fn a_futures_session_opens_user_data_with_its_key() {
     for credentials in [hmac(), ed25519()] {
-        let mut desk = Desk::new(Product::BinanceUsdm, credentials, settings(Product::BinanceUsdm));
+        let mut desk = Desk::new(binance::USDM, credentials, settings(binance::USDM));
         desk.start();
         assert_eq!(desk.methods(), ["time", "time", "time", "userDataStream.start", "openOrders.status"]);
         let targets: Vec<_> = desk.connects.iter().map(|(_, _, target)| target.as_str()).collect();
@@ -51,7 +51,7 @@ fn a_futures_session_opens_user_data_with_its_key() {
 
 #[test]
 fn a_refused_log_on_halts_with_advice_and_is_not_repeated() {
-    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    let mut desk = Desk::new(binance::SPOT, ed25519(), settings(binance::SPOT));
     desk.rule = Box::new(|method, _| match method {
         "session.logon" => Verdict::Refuse {
             status: 401,
@@ -74,7 +74,7 @@ fn a_refused_log_on_halts_with_advice_and_is_not_repeated() {
 
 #[test]
 fn a_clock_far_off_refuses_to_start() {
-    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    let mut desk = Desk::new(binance::SPOT, hmac(), settings(binance::SPOT));
     desk.offset_ms = -7_000;
     desk.start();
     desk.pass(seconds(60));
@@ -99,7 +99,7 @@ fn a_silent_connection_is_replaced() {
 
 #[test]
 fn reconnects_back_off_and_stay_within_the_venues_connection_budget() {
-    let mut desk = Desk::ready(Product::BinanceSpot);
+    let mut desk = Desk::ready(binance::SPOT);
     desk.reachable = false;
     desk.drop_connection(GatewayConnection::Orders);
     desk.pass(seconds(300));
@@ -108,7 +108,7 @@ fn reconnects_back_off_and_stay_within_the_venues_connection_budget() {
 
 #[test]
 fn a_lost_user_data_connection_pulls_readiness_and_comes_back() {
-    let mut desk = Desk::ready(Product::BinanceUsdm);
+    let mut desk = Desk::ready(binance::USDM);
     let order = desk.place_order(1, Side::Bid);
     desk.drop_connection(GatewayConnection::UserData);
     assert!(desk.has(Kind::GatewayDown) && !desk.gateway.is_ready());
@@ -124,9 +124,9 @@ fn a_lost_user_data_connection_pulls_readiness_and_comes_back() {
 
 #[test]
 fn a_refused_key_of_user_data_is_replaced() {
-    let mut choices = settings(Product::BinanceUsdm);
+    let mut choices = settings(binance::USDM);
     choices.user_data_keep_interval = seconds(30);
-    let mut desk = Desk::new(Product::BinanceUsdm, hmac(), choices);
+    let mut desk = Desk::new(binance::USDM, hmac(), choices);
     desk.start();
     desk.pass(seconds(45));
     assert_eq!(desk.count("userDataStream.ping"), 1);
@@ -142,7 +142,7 @@ fn a_refused_key_of_user_data_is_replaced() {
 
 #[test]
 fn a_timestamp_refused_at_log_on_only_repeats_the_step() {
-    let mut desk = Desk::new(Product::BinanceSpot, ed25519(), settings(Product::BinanceSpot));
+    let mut desk = Desk::new(binance::SPOT, ed25519(), settings(binance::SPOT));
     let mut first = true;
     desk.rule = Box::new(move |method, _| match method {
         "session.logon" if std::mem::take(&mut first) => refuse(400, -1021),
@@ -156,7 +156,7 @@ fn a_timestamp_refused_at_log_on_only_repeats_the_step() {
 
 #[test]
 fn a_timestamp_that_is_always_refused_needs_a_human() {
-    let mut desk = Desk::new(Product::BinanceSpot, hmac(), settings(Product::BinanceSpot));
+    let mut desk = Desk::new(binance::SPOT, hmac(), settings(binance::SPOT));
     desk.rule = Box::new(|method, _| match method {
         "userDataStream.subscribe.signature" => refuse(400, -1021),
         _ => Verdict::Answer,

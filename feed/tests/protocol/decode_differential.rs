@@ -10,16 +10,16 @@ use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use spinbook_feed::backoff::Jitter;
 use spinbook_feed::error::DecodeError;
 use spinbook_feed::history::recorded_instruments;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::{FRAME_PADDING, Message, UpdateIds};
+use spinbook_feed::venue::{ProductLine, binance};
 
 type Decoded = (Message, Vec<Level>, Vec<Level>);
 
 /// All decoders of one market, side by side.
 struct Bench {
-    product: Product,
+    product: ProductLine,
     instruments: Vec<Instrument>,
     best: Decoder,
     portable: Decoder,
@@ -30,7 +30,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(product: Product, instruments: Vec<Instrument>) -> Bench {
+    fn new(product: ProductLine, instruments: Vec<Instrument>) -> Bench {
         let make = |choice| Decoder::with_scanner(product, &instruments, choice);
         Bench {
             product,
@@ -76,7 +76,7 @@ fn run(decoder: &mut Decoder, buffer: &mut Vec<u8>, frame: &[u8], behind: &[u8])
 
 /// The slow truth: serde_json for the shape, rust_decimal for the numbers. `None`: refused or nothing of the
 /// market.
-fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<Decoded> {
+fn plain(product: ProductLine, instruments: &[Instrument], frame: &[u8]) -> Option<Decoded> {
     let value: Value = serde_json::from_slice(frame).ok()?;
     if duplicate_keys(frame) {
         return None;
@@ -119,10 +119,7 @@ fn plain(product: Product, instruments: &[Instrument], frame: &[u8]) -> Option<D
                     })
                     .collect()
             };
-            let previous = match product {
-                Product::BinanceSpot => 0,
-                Product::BinanceUsdm => body.get("pu")?.as_u64()?,
-            };
+            let previous = if product == binance::SPOT { 0 } else { body.get("pu")?.as_u64()? };
             let ids = UpdateIds { first: body.get("U")?.as_u64()?, last: body.get("u")?.as_u64()?, previous };
             let message = Message::Depth { symbol: index, ids, event_time: time("E")? };
             (ids.first <= ids.last).then_some((message, side("b")?, side("a")?))
@@ -332,15 +329,15 @@ fn usdm_alts() {
 /// Frames by hand: every layout that is documented, and the edges of what a scanner may take.
 #[test]
 fn fixtures() {
-    let usdm = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
+    let usdm = vec![support::instrument(binance::USDM, 0, "SUSHIUSDT", "0.0010", "1")];
     let spot = vec![
-        support::instrument(Product::BinanceSpot, 0, "BNBBTC", "0.00010000", "0.00000001"),
-        support::instrument(Product::BinanceSpot, 1, "１２３４５６", "0.01000000", "0.00000001"),
+        support::instrument(binance::SPOT, 0, "BNBBTC", "0.00010000", "0.00000001"),
+        support::instrument(binance::SPOT, 1, "１２３４５６", "0.01000000", "0.00000001"),
     ];
     let mut scanned = 0;
     for (product, instruments, text) in [
-        (Product::BinanceUsdm, usdm, include_str!("../fixtures/binance/usdm.txt")),
-        (Product::BinanceSpot, spot, include_str!("../fixtures/binance/spot.txt")),
+        (binance::USDM, usdm, include_str!("../fixtures/binance/usdm.txt")),
+        (binance::SPOT, spot, include_str!("../fixtures/binance/spot.txt")),
     ] {
         let mut bench = Bench::new(product, instruments);
         let mut random = Jitter::new(1);
@@ -372,8 +369,8 @@ fn fixtures() {
 /// JSON as nobody sends it: refused, without recursion and without a panic.
 #[test]
 fn monstrous_json_is_refused() {
-    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
-    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let instruments = vec![support::instrument(binance::USDM, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(binance::USDM, instruments);
     let depth = |body: &str| {
         format!("{{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"SUSHIUSDT\",\"U\":1,\"u\":2,\"pu\":0,\"b\":{body},\"a\":[]}}")
     };
@@ -415,8 +412,8 @@ fn monstrous_json_is_refused() {
 /// Every cut of every hand-made frame, with its own continuation behind it in memory.
 #[test]
 fn a_frame_cut_at_any_byte_is_refused() {
-    let instruments = vec![support::instrument(Product::BinanceUsdm, 0, "SUSHIUSDT", "0.0010", "1")];
-    let mut bench = Bench::new(Product::BinanceUsdm, instruments);
+    let instruments = vec![support::instrument(binance::USDM, 0, "SUSHIUSDT", "0.0010", "1")];
+    let mut bench = Bench::new(binance::USDM, instruments);
     let mut cuts = 0;
     for line in include_str!("../fixtures/binance/usdm.txt").lines() {
         let Some(("scanned" | "general", frame)) = line.split_once(' ') else {

@@ -3,7 +3,7 @@
 use spinbook_engine::types::{Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::error::InstrumentError;
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::instruments::{find_instruments, parse_instruments, parse_rate_limits};
 use spinbook_feed::venue::instrument::InstrumentStatus;
 
@@ -12,9 +12,7 @@ const USDM: &[u8] = include_bytes!("../fixtures/binance/exchange_info_usdm.json"
 
 #[test]
 fn spot_counts_in_balance_units_and_orders_in_steps() {
-    let [btc, pepe] = find_instruments(Product::BinanceSpot, SPOT, &["BTCUSDT", "PEPEUSDT"]).unwrap()[..] else {
-        panic!()
-    };
+    let [btc, pepe] = find_instruments(binance::SPOT, SPOT, &["BTCUSDT", "PEPEUSDT"]).unwrap()[..] else { panic!() };
     assert_eq!((btc.id.0, pepe.id.0), (0, 1));
     assert_eq!(btc.price, Scale::new(8, 1_000_000).unwrap());
     assert_eq!(btc.quantity, Scale::new(8, 1).unwrap());
@@ -36,7 +34,7 @@ fn spot_counts_in_balance_units_and_orders_in_steps() {
 
 #[test]
 fn usdm_takes_its_increments_from_the_filters() {
-    let btc = find_instruments(Product::BinanceUsdm, USDM, &["BTCUSDT"]).unwrap()[0];
+    let btc = find_instruments(binance::USDM, USDM, &["BTCUSDT"]).unwrap()[0];
     assert_eq!(btc.price, Scale::new(2, 10).unwrap(), "0.10 a tick, two decimals printed");
     assert_eq!(btc.quantity, Scale::new(3, 1).unwrap());
     assert_eq!(btc.lots_order_step, 1);
@@ -56,22 +54,22 @@ fn rate_limits_are_read() {
 
 #[test]
 fn unusable_rules_are_named() {
-    let unknown = find_instruments(Product::BinanceSpot, SPOT, &["BTCUSDX"]).unwrap_err();
+    let unknown = find_instruments(binance::SPOT, SPOT, &["BTCUSDX"]).unwrap_err();
     assert_eq!(unknown.to_string(), "symbol BTCUSDX is not listed; did you mean BTCUSDT?");
-    let lower = find_instruments(Product::BinanceSpot, SPOT, &["btcusdt"]).unwrap_err();
+    let lower = find_instruments(binance::SPOT, SPOT, &["btcusdt"]).unwrap_err();
     assert_eq!(lower.to_string(), "symbol btcusdt is not listed; did you mean BTCUSDT?");
-    let error = find_instruments(Product::BinanceUsdm, USDM, &["NOTICKUSDT"]).unwrap_err();
+    let error = find_instruments(binance::USDM, USDM, &["NOTICKUSDT"]).unwrap_err();
     assert!(matches!(error, InstrumentError::Field { field: "tickSize", .. }), "{error}");
-    let error = find_instruments(Product::BinanceUsdm, USDM, &["BADSTEPUSDT"]).unwrap_err();
+    let error = find_instruments(binance::USDM, USDM, &["BADSTEPUSDT"]).unwrap_err();
     assert!(matches!(error, InstrumentError::Field { field: "stepSize", .. }), "{error}");
-    assert!(matches!(find_instruments(Product::BinanceSpot, b"<html>", &["X"]), Err(InstrumentError::List(_))));
+    assert!(matches!(find_instruments(binance::SPOT, b"<html>", &["X"]), Err(InstrumentError::List(_))));
     // The rest of the list is usable all the same.
-    assert_eq!(parse_instruments(Product::BinanceUsdm, USDM).unwrap().len(), 1);
+    assert_eq!(parse_instruments(binance::USDM, USDM).unwrap().len(), 1);
 }
 
 #[test]
 fn a_finer_price_than_the_increment_refines_the_instrument() {
-    let btc = find_instruments(Product::BinanceUsdm, USDM, &["BTCUSDT"]).unwrap()[0];
+    let btc = find_instruments(binance::USDM, USDM, &["BTCUSDT"]).unwrap()[0];
     let finer = btc.refined(-3, -4).unwrap();
     assert_eq!((finer.price, finer.quantity), (Scale::new(3, 1).unwrap(), Scale::new(4, 1).unwrap()));
     assert_eq!((finer.tick_order_step, finer.lots_order_step), (100, 10));

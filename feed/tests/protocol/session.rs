@@ -6,9 +6,9 @@ use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 use spinbook_feed::session::{
     CloseReason, FrameOutcome, MarketSession, MarketSink, SessionAction, SessionError, SessionSettings,
 };
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::FRAME_BYTES_MAX;
 use spinbook_feed::venue::market::FRAME_PADDING;
+use spinbook_feed::venue::{ProductLine, binance};
 
 /// What the session told its books.
 #[derive(Default)]
@@ -29,11 +29,11 @@ struct Rig {
     session: MarketSession,
     told: Told,
     now: Nanos,
-    product: Product,
+    product: ProductLine,
 }
 
 impl Rig {
-    fn new(product: Product, change: impl FnOnce(&mut SessionSettings)) -> Rig {
+    fn new(product: ProductLine, change: impl FnOnce(&mut SessionSettings)) -> Rig {
         let mut settings = SessionSettings::of(product);
         change(&mut settings);
         let instruments = [
@@ -45,7 +45,7 @@ impl Rig {
     }
 
     /// A session whose first connections are open and subscribed.
-    fn subscribed(product: Product, change: impl FnOnce(&mut SessionSettings)) -> Rig {
+    fn subscribed(product: ProductLine, change: impl FnOnce(&mut SessionSettings)) -> Rig {
         let mut rig = Rig::new(product, change);
         rig.session.start(rig.now);
         let opens = rig.actions();
@@ -80,10 +80,7 @@ impl Rig {
     }
 
     fn depth(&mut self, path: u8, symbol: &str, first: u64, last: u64) -> FrameOutcome {
-        let previous = match self.product {
-            Product::BinanceSpot => String::new(),
-            Product::BinanceUsdm => format!("\"pu\":{},", first - 1),
-        };
+        let previous = if self.product == binance::SPOT { String::new() } else { format!("\"pu\":{},", first - 1) };
         let stream = symbol.to_lowercase();
         self.frame(
             path,
@@ -117,7 +114,7 @@ impl Rig {
     }
 
     /// Both books live at update 105.
-    fn live(product: Product, change: impl FnOnce(&mut SessionSettings)) -> Rig {
+    fn live(product: ProductLine, change: impl FnOnce(&mut SessionSettings)) -> Rig {
         let mut rig = Rig::subscribed(product, change);
         for (symbol, instrument) in [("BTCUSDT", 4), ("ETHUSDT", 7)] {
             rig.depth(0, symbol, 101, 105);
@@ -141,11 +138,11 @@ impl Rig {
     }
 }
 
-const BOTH: [Product; 2] = Product::ALL;
+const BOTH: [ProductLine; 2] = binance::PRODUCT_LINES;
 
 #[test]
 fn routes_and_subscriptions() {
-    let mut spot = Rig::new(Product::BinanceSpot, |_| {});
+    let mut spot = Rig::new(binance::SPOT, |_| {});
     spot.session.start(spot.now);
     assert_eq!(spot.actions(), [SessionAction::Open { path: 0 }]);
     assert_eq!((spot.session.path_count(), spot.session.target(0)), (2, "/stream"));
@@ -156,7 +153,7 @@ fn routes_and_subscriptions() {
         "{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@depth@100ms\",\"btcusdt@bookTicker\",\"btcusdt@trade\",\
          \"ethusdt@depth@100ms\",\"ethusdt@bookTicker\",\"ethusdt@trade\"],\"id\":1}"
     );
-    let mut usdm = Rig::new(Product::BinanceUsdm, |_| {});
+    let mut usdm = Rig::new(binance::USDM, |_| {});
     usdm.session.start(usdm.now);
     assert_eq!(usdm.actions(), [SessionAction::Open { path: 0 }, SessionAction::Open { path: 2 }]);
     assert_eq!((usdm.session.target(0), usdm.session.target(2)), ("/public/stream", "/market/stream"));
@@ -224,7 +221,7 @@ fn duplicates_are_dropped_and_wrong_symbols_counted() {
 
 #[test]
 fn a_bad_depth_frame_darkens_its_book_at_once() {
-    let mut rig = Rig::live(Product::BinanceUsdm, |_| {});
+    let mut rig = Rig::live(binance::USDM, |_| {});
     let bad = "{\"stream\":\"btcusdt@depth@100ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"BTCUSDT\",\"U\":106,\
                \"u\":106,\"pu\":105,\"b\":[[\"-7.60\",\"1\"]],\"a\":[]}}";
     assert!(matches!(rig.frame(0, bad), FrameOutcome::Bad { .. }));
@@ -237,7 +234,7 @@ fn a_bad_depth_frame_darkens_its_book_at_once() {
 
 #[test]
 fn oversized_messages_are_refused_whole() {
-    let mut rig = Rig::live(Product::BinanceUsdm, |_| {});
+    let mut rig = Rig::live(binance::USDM, |_| {});
     let levels = vec!["[\"7.60\",\"1.000\"]"; 5_001].join(",");
     let large = format!(
         "{{\"stream\":\"btcusdt@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"BTCUSDT\",\"U\":106,\"u\":106,\
@@ -251,7 +248,7 @@ fn oversized_messages_are_refused_whole() {
 
 #[test]
 fn a_silent_symbol_is_given_up_and_subscribed_again_alone() {
-    let mut rig = Rig::live(Product::BinanceUsdm, |_| {});
+    let mut rig = Rig::live(binance::USDM, |_| {});
     let mut sent = Vec::new();
     for step in 0..400 {
         rig.depth(0, "ETHUSDT", 106 + step, 106 + step);
@@ -298,7 +295,7 @@ fn a_silent_connection_is_given_up_and_opened_again() {
 #[test]
 fn reconnects_back_off_and_repeat_by_seed() {
     let run = |seed| {
-        let mut rig = Rig::new(Product::BinanceSpot, |settings| settings.seed = seed);
+        let mut rig = Rig::new(binance::SPOT, |settings| settings.seed = seed);
         rig.session.start(rig.now);
         assert_eq!(rig.actions(), [SessionAction::Open { path: 0 }]);
         let mut pauses = Vec::new();
@@ -341,7 +338,7 @@ fn a_refused_subscription_is_not_silence() {
 
 #[test]
 fn an_unanswered_subscription_or_connect_is_given_up() {
-    let mut rig = Rig::new(Product::BinanceSpot, |_| {});
+    let mut rig = Rig::new(binance::SPOT, |_| {});
     rig.session.start(rig.now);
     rig.actions();
     let wanted = rig.pass(Nanos::from_seconds(11));
@@ -355,7 +352,7 @@ fn an_unanswered_subscription_or_connect_is_given_up() {
 
 #[test]
 fn many_bad_frames_end_the_connection() {
-    let mut rig = Rig::live(Product::BinanceSpot, |_| {});
+    let mut rig = Rig::live(binance::SPOT, |_| {});
     for _ in 0..16 {
         rig.frame(0, "<html>maintenance</html>");
     }
@@ -411,7 +408,7 @@ fn a_planned_reconnect_overlaps_and_loses_nothing() {
 
 #[test]
 fn an_announced_shutdown_reconnects_at_once() {
-    let mut rig = Rig::live(Product::BinanceSpot, |_| {});
+    let mut rig = Rig::live(binance::SPOT, |_| {});
     rig.frame(0, "{\"stream\":\"!serverShutdown\",\"data\":{\"e\":\"serverShutdown\",\"E\":1770123456789}}");
     assert_eq!(rig.actions(), [SessionAction::Open { path: 1 }], "the second connection, while the first still works");
     rig.connect(1);
@@ -425,7 +422,7 @@ fn an_announced_shutdown_reconnects_at_once() {
 
 #[test]
 fn the_old_connection_may_die_before_the_new_one_works() {
-    let mut rig = Rig::live(Product::BinanceSpot, |_| {});
+    let mut rig = Rig::live(binance::SPOT, |_| {});
     rig.frame(0, "{\"e\":\"serverShutdown\",\"E\":1770123456789}");
     assert_eq!(rig.actions(), [SessionAction::Open { path: 1 }]);
     rig.session.on_close(0, rig.now, &mut rig.told);
@@ -439,7 +436,7 @@ fn the_old_connection_may_die_before_the_new_one_works() {
 
 #[test]
 fn the_engine_may_ask_for_a_resync() {
-    let mut rig = Rig::live(Product::BinanceUsdm, |_| {});
+    let mut rig = Rig::live(binance::USDM, |_| {});
     rig.told.answer = Some(Answer::Resync(LostReason::Crossed));
     rig.depth(0, "BTCUSDT", 106, 107);
     assert!(!rig.session.is_live(InstrumentId(4)) && rig.session.is_live(InstrumentId(7)));
@@ -451,7 +448,7 @@ fn the_engine_may_ask_for_a_resync() {
 
 #[test]
 fn a_book_that_is_lost_with_every_snapshot_is_asked_for_ever_more_rarely() {
-    let mut rig = Rig::subscribed(Product::BinanceUsdm, |_| {});
+    let mut rig = Rig::subscribed(binance::USDM, |_| {});
     let (mut asked, mut id) = (0, 100);
     for _ in 0..600 {
         id += 1;
@@ -477,7 +474,7 @@ fn a_book_that_is_lost_with_every_snapshot_is_asked_for_ever_more_rarely() {
 
 #[test]
 fn snapshots_keep_within_the_weight_and_the_venue_may_ask_to_wait() {
-    let mut rig = Rig::live(Product::BinanceSpot, |_| {});
+    let mut rig = Rig::live(binance::SPOT, |_| {});
     // A book that never joins: every snapshot is stale.
     rig.depth(0, "BTCUSDT", 200, 201);
     let mut asked = rig.actions().len();
@@ -492,7 +489,7 @@ fn snapshots_keep_within_the_weight_and_the_venue_may_ask_to_wait() {
     }
     println!("{asked} snapshots in 60 s");
     assert!((3..=12).contains(&asked), "{asked}");
-    let mut rig = Rig::live(Product::BinanceSpot, |_| {});
+    let mut rig = Rig::live(binance::SPOT, |_| {});
     rig.depth(0, "BTCUSDT", 200, 201);
     rig.actions();
     rig.session.on_snapshot_failed(InstrumentId(4), Nanos::from_seconds(8), rig.now);
@@ -517,10 +514,10 @@ fn a_ping_flood_is_answered_only_within_the_budget() {
 
 #[test]
 fn settings_that_no_session_can_be_made_of() {
-    let settings = || SessionSettings::of(Product::BinanceUsdm);
-    assert_eq!(MarketSession::new(Product::BinanceUsdm, &[], settings()).unwrap_err(), SessionError::NoInstrument);
+    let settings = || SessionSettings::of(binance::USDM);
+    assert_eq!(MarketSession::new(binance::USDM, &[], settings()).unwrap_err(), SessionError::NoInstrument);
     let many: Vec<_> =
-        (0..101).map(|id| support::instrument(Product::BinanceUsdm, id, &format!("A{id}USDT"), "0.10", "1")).collect();
-    let error = MarketSession::new(Product::BinanceUsdm, &many, settings()).unwrap_err();
+        (0..101).map(|id| support::instrument(binance::USDM, id, &format!("A{id}USDT"), "0.10", "1")).collect();
+    let error = MarketSession::new(binance::USDM, &many, settings()).unwrap_err();
     assert_eq!(error, SessionError::TooManyStreams { streams: 202, allowed: 200 });
 }

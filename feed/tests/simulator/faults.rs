@@ -6,18 +6,18 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::api::{FrameFault, FrameKind, RequestFault, SimRequestKind};
 use spinbook_feed::sim::faults::{FaultPlan, Faults};
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::{ProductLine, binance};
 
-const SPOT: Product = Product::BinanceSpot;
-const USDM: Product = Product::BinanceUsdm;
+const SPOT: ProductLine = binance::SPOT;
+const USDM: ProductLine = binance::USDM;
 
 fn plan(text: Value) -> FaultPlan {
     serde_json::from_value(text).expect("a plan")
 }
 
 /// The texts of one stream with a plan, and without.
-fn texts(product: Product, plan: FaultPlan, ms: i64) -> Vec<String> {
+fn texts(product: ProductLine, plan: FaultPlan, ms: i64) -> Vec<String> {
     let mut lab = Lab::synthetic(product, 21, plan);
     let route = if product == SPOT { "" } else { "/public" };
     let id = lab.open(&format!("{route}/stream?streams=btcusdt@depth@100ms"));
@@ -27,7 +27,7 @@ fn texts(product: Product, plan: FaultPlan, ms: i64) -> Vec<String> {
 
 #[test]
 fn the_kth_depth_frame_is_dropped_doubled_swapped_malformed_or_blown_up() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let good = texts(product, FaultPlan::default(), 2000);
         let with = |action: &str| {
             texts(product, plan(json!({"frames": [{"nth": 5, "action": action, "bytes": 3_000_000}]})), 2000)
@@ -259,7 +259,7 @@ fn plans_refuse_what_they_do_not_know() {
 fn several_symbols_share_a_connection_and_fall_silent_alone() {
     use spinbook_feed::venue::binance::simulator::market::SyntheticSymbol;
     use spinbook_feed::venue::binance::simulator::rules;
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let listings: Vec<_> =
             ["BTCUSDT", "ETHUSDT"].iter().map(|symbol| rules::known_listing(product, symbol).expect("known")).collect();
         let symbols: Vec<SyntheticSymbol> = listings

@@ -8,7 +8,7 @@ use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::sim::faults::{FaultPlan, Seeded};
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::instruments::parse_instruments;
 use spinbook_feed::venue::instrument::Instrument;
 use std::collections::{BTreeMap, HashMap};
@@ -120,12 +120,11 @@ impl Trader {
 
 #[test]
 fn the_gateway_trades_on_the_exchange() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         for ed25519 in [false, true] {
             for seed in 1..=3u64 {
                 let mut lab = Lab::synthetic(product, seed, FaultPlan::default());
-                let stream =
-                    if product == Product::BinanceSpot { "/ws/btcusdt@trade" } else { "/public/ws/btcusdt@trade" };
+                let stream = if product == binance::SPOT { "/ws/btcusdt@trade" } else { "/public/ws/btcusdt@trade" };
                 let market = lab.open(stream);
                 let mut trader = Trader::new(&mut lab, ed25519);
                 trader.run(&mut lab, Nanos::from_seconds(2));
@@ -139,8 +138,7 @@ fn the_gateway_trades_on_the_exchange() {
                     let kind = if counter % 6 == 0 { TimeInForce::ImmediateOrCancel } else { TimeInForce::PostOnly };
                     let tick =
                         if kind == TimeInForce::ImmediateOrCancel { doubled / 2 + side.sign() * 1000 } else { tick };
-                    let lots =
-                        3 * trader.instrument.lots_order_step * if product == Product::BinanceSpot { 100 } else { 1 };
+                    let lots = 3 * trader.instrument.lots_order_step * if product == binance::SPOT { 100 } else { 1 };
                     trader.place(&lab, counter, side, tick, lots, kind);
                     trader.run(&mut lab, Nanos::from_millis(400));
                     if counter > 3 {

@@ -9,11 +9,11 @@ use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{
     ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
+use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -69,18 +69,17 @@ pub fn recording(files: &[&str]) -> Option<Vec<MarketFrame>> {
 pub const USDM_FILES: [&str; 2] = ["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"];
 pub const SPOT_FILES: [&str; 2] = ["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"];
 
-pub fn bitcoin(product: Product) -> spinbook_feed::sim::api::ListingSettings {
+pub fn bitcoin(product: ProductLine) -> spinbook_feed::sim::api::ListingSettings {
     rules::known_listing(product, "BTCUSDT").expect("BTCUSDT is known")
 }
 
 /// Two accounts: one with an HMAC key, one with an Ed25519 key.
-pub fn settings(product: Product) -> SimSettings {
+pub fn settings(product: ProductLine) -> SimSettings {
     let mut settings = SimSettings::new(product, vec![bitcoin(product)]);
-    let balances = match product {
-        Product::BinanceSpot => {
-            vec![("BTC".to_owned(), Decimal::from(10)), ("USDT".to_owned(), Decimal::from(1_000_000))]
-        }
-        Product::BinanceUsdm => vec![("USDT".to_owned(), Decimal::from(100_000))],
+    let balances = if product == binance::SPOT {
+        vec![("BTC".to_owned(), Decimal::from(10)), ("USDT".to_owned(), Decimal::from(1_000_000))]
+    } else {
+        vec![("USDT".to_owned(), Decimal::from(100_000))]
     };
     settings.accounts = vec![
         AccountSettings {
@@ -102,11 +101,14 @@ pub fn ed_credentials() -> Credentials {
 }
 
 /// A still market: best bid 63999.90/64000.00, ten levels a side, and nothing after it but what a test adds.
-pub fn still_market(product: Product, more: Vec<MarketFrame>) -> Box<dyn MarketSource> {
-    let quantity = if product == Product::BinanceSpot { "1.00000000" } else { "1.000" };
-    let price = |tenths: i64| match product {
-        Product::BinanceSpot => format!("{}.{}0000000", tenths / 10, tenths % 10),
-        Product::BinanceUsdm => format!("{}.{}0", tenths / 10, tenths % 10),
+pub fn still_market(product: ProductLine, more: Vec<MarketFrame>) -> Box<dyn MarketSource> {
+    let quantity = if product == binance::SPOT { "1.00000000" } else { "1.000" };
+    let price = |tenths: i64| {
+        if product == binance::SPOT {
+            format!("{}.{}0000000", tenths / 10, tenths % 10)
+        } else {
+            format!("{}.{}0", tenths / 10, tenths % 10)
+        }
     };
     let bids: Vec<Value> = (0..10).map(|level| json!([price(639_999 - level), quantity])).collect();
     let asks: Vec<Value> = (0..10).map(|level| json!([price(640_000 + level), quantity])).collect();
@@ -119,7 +121,7 @@ pub fn still_market(product: Product, more: Vec<MarketFrame>) -> Box<dyn MarketS
 /// A test's view of an exchange: virtual time and everything it sent.
 pub struct Lab {
     pub exchange: BinanceExchange,
-    pub product: Product,
+    pub product: ProductLine,
     pub now: Nanos,
     pub received: BTreeMap<ConnectionId, Vec<String>>,
     pub pings: Vec<(ConnectionId, Vec<u8>)>,
@@ -144,11 +146,11 @@ impl Lab {
         }
     }
 
-    pub fn still(product: Product) -> Lab {
+    pub fn still(product: ProductLine) -> Lab {
         Lab::new(settings(product), still_market(product, Vec::new()))
     }
 
-    pub fn synthetic(product: Product, seed: u64, faults: FaultPlan) -> Lab {
+    pub fn synthetic(product: ProductLine, seed: u64, faults: FaultPlan) -> Lab {
         let mut settings = settings(product);
         settings.faults = faults;
         let market = Synthetic::bitcoin(product, seed, START).expect("a market");
@@ -261,10 +263,7 @@ impl Lab {
     }
 
     pub fn path(&self, name: &str) -> String {
-        match self.product {
-            Product::BinanceSpot => format!("/api/v3/{name}"),
-            Product::BinanceUsdm => format!("/fapi/v1/{name}"),
-        }
+        if self.product == binance::SPOT { format!("/api/v3/{name}") } else { format!("/fapi/v1/{name}") }
     }
 
     /// Places a limit order by REST.

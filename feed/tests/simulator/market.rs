@@ -5,10 +5,10 @@ use serde_json::Value;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::market::measure::{MeasuredStatistics, quantile, side_by_side};
 use spinbook_feed::venue::binance::simulator::settings::listing_of;
+use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 
 /// A client's book kept the slow way, with texts as numbers only to sort by.
@@ -41,7 +41,7 @@ impl SlowBook {
         }
     }
 
-    fn depth(&mut self, product: Product, message: &Value) {
+    fn depth(&mut self, product: ProductLine, message: &Value) {
         if !self.live {
             self.buffered.push(message.clone());
             return;
@@ -50,9 +50,10 @@ impl SlowBook {
         if last <= self.last {
             return;
         }
-        let follows = match product {
-            Product::BinanceSpot => first <= self.last + 1,
-            Product::BinanceUsdm => message["pu"].as_u64() == Some(self.last) || first <= self.last,
+        let follows = if product == binance::SPOT {
+            first <= self.last + 1
+        } else {
+            message["pu"].as_u64() == Some(self.last) || first <= self.last
         };
         self.gaps += u64::from(!follows);
         self.last = last;
@@ -60,7 +61,7 @@ impl SlowBook {
         self.write(&bids, &asks);
     }
 
-    fn snapshot(&mut self, product: Product, body: &Value) {
+    fn snapshot(&mut self, product: ProductLine, body: &Value) {
         let first = self.buffered.first().and_then(|message| message["U"].as_u64());
         self.last = body["lastUpdateId"].as_u64().expect("an id");
         assert!(first.is_none_or(|first| self.last + 1 >= first), "the snapshot is not older than the stream");
@@ -80,9 +81,10 @@ impl SlowBook {
 /// Follows a stream connection and checks every best bid/ask against the depth with the same id.
 fn follow(lab: &mut Lab, seconds: i64, snapshot_after_ms: i64) -> (SlowBook, u64, u64) {
     let product = lab.product;
-    let target = match product {
-        Product::BinanceSpot => "/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker",
-        Product::BinanceUsdm => "/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker",
+    let target = if product == binance::SPOT {
+        "/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker"
+    } else {
+        "/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker"
     };
     let id = lab.open(target);
     let mut book = SlowBook::default();
@@ -119,7 +121,7 @@ fn follow(lab: &mut Lab, seconds: i64, snapshot_after_ms: i64) -> (SlowBook, u64
 
 #[test]
 fn a_synthetic_market_is_whole() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         for seed in [1u64, 2, 3] {
             let mut lab = Lab::synthetic(product, seed, FaultPlan::default());
             let (book, checked, matched) = follow(&mut lab, 30, 900);
@@ -135,7 +137,7 @@ fn a_synthetic_market_is_whole() {
 
 #[test]
 fn the_same_seed_is_the_same_market() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let take = |seed: u64| {
             let mut market = Synthetic::bitcoin(product, seed, START).expect("a market");
             (0..2000).map(|_| market.next_frame().expect("a frame")).collect::<Vec<_>>()
@@ -147,7 +149,7 @@ fn the_same_seed_is_the_same_market() {
 
 #[test]
 fn a_synthetic_market_resembles_the_recordings() {
-    for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
+    for (product, files) in [(binance::SPOT, SPOT_FILES), (binance::USDM, USDM_FILES)] {
         let Some(frames) = recording(&files) else { return };
         let listing = listing_of(&bitcoin(product), product).expect("a listing");
         let span = Nanos::from_seconds(470);
@@ -173,16 +175,16 @@ fn a_synthetic_market_resembles_the_recordings() {
 
 #[test]
 fn recorded_playback_is_verbatim_and_whole() {
-    for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
+    for (product, files) in [(binance::SPOT, SPOT_FILES), (binance::USDM, USDM_FILES)] {
         let Some(frames) = recording(&files[..1]) else { return };
-        let name = if product == Product::BinanceSpot { "btcusdt@depth@100ms" } else { "btcusdt@depth@0ms" };
+        let name = if product == binance::SPOT { "btcusdt@depth@100ms" } else { "btcusdt@depth@0ms" };
         let depths: Vec<String> = frames
             .iter()
             .map(|frame| String::from_utf8(frame.bytes.clone()).expect("UTF-8"))
             .filter(|text| text.starts_with(&format!("{{\"stream\":\"{name}\"")))
             .collect();
         let mut lab = Lab::new(settings(product), Frames::boxed(frames));
-        let route = if product == Product::BinanceSpot { "" } else { "/public" };
+        let route = if product == binance::SPOT { "" } else { "/public" };
         let id = lab.open(&format!("{route}/stream?streams={name}"));
         let raw = lab.open(&format!("{route}/ws/{name}"));
         lab.run(Nanos::from_seconds(20));
@@ -199,7 +201,7 @@ fn recorded_playback_is_verbatim_and_whole() {
 
 #[test]
 fn a_recorded_book_joins_and_agrees_with_every_best() {
-    for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
+    for (product, files) in [(binance::SPOT, SPOT_FILES), (binance::USDM, USDM_FILES)] {
         for snapshot_after_ms in [0, 333, 2_000] {
             let Some(frames) = recording(&files[..1]) else { return };
             let mut lab = Lab::new(settings(product), Frames::boxed(frames));
@@ -214,7 +216,7 @@ fn a_recorded_book_joins_and_agrees_with_every_best() {
 
 #[test]
 fn a_snapshot_equals_the_book_of_a_client_at_the_same_id() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let mut lab = Lab::synthetic(product, 11, FaultPlan::default());
         let (book, _, _) = follow(&mut lab, 20, 0);
         let path = lab.path("depth?symbol=BTCUSDT&limit=1000");
@@ -235,7 +237,7 @@ fn a_snapshot_equals_the_book_of_a_client_at_the_same_id() {
 
 #[test]
 fn frames_keep_their_rhythm_times_speed() {
-    let product = Product::BinanceUsdm;
+    let product = binance::USDM;
     for (speed, expected_ms) in [(1000, 1060), (20_000, 53), (500, 2120)] {
         let mut settings = settings(product);
         settings.speed = spinbook_feed::venue::binance::simulator::PlaySpeed::Thousandths(speed);

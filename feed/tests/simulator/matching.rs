@@ -7,10 +7,10 @@ use spinbook_feed::sim::api::{AccountId, SelfTrade};
 use spinbook_feed::sim::faults::{FaultPlan, Seeded};
 use spinbook_feed::sim::matching::{Incoming, MatchStep, Matching};
 use spinbook_feed::sim::side::{ExchangeSide, MarketFrame};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::{ProductLine, binance};
 
-const SPOT: Product = Product::BinanceSpot;
-const USDM: Product = Product::BinanceUsdm;
+const SPOT: ProductLine = binance::SPOT;
+const USDM: ProductLine = binance::USDM;
 const OURS: AccountId = AccountId(0);
 const OTHER: AccountId = AccountId(1);
 
@@ -344,7 +344,7 @@ fn trade_at_random(lab: &mut Lab, seed: u64, turns: u64) {
 
 #[test]
 fn a_maker_five_basis_points_away_fills_within_seconds() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let mut filled = 0;
         for seed in 1..=10u64 {
             let mut lab = Lab::synthetic(product, seed, FaultPlan::default());

@@ -4,14 +4,14 @@ use crate::lab::{self, ED_KEY, HMAC_KEY, Lab, START, code, credentials, ed_crede
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::{ProductLine, binance};
 
-const SPOT: Product = Product::BinanceSpot;
-const USDM: Product = Product::BinanceUsdm;
+const SPOT: ProductLine = binance::SPOT;
+const USDM: ProductLine = binance::USDM;
 
 #[test]
 fn open_requests_answer() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let mut lab = Lab::still(product);
         let path = lab.path("ping");
         assert_eq!(lab.get(&path), (200, json!({})));
@@ -71,8 +71,8 @@ fn unknown_paths_and_methods() {
 
 #[test]
 fn every_order_error_has_the_venues_code() {
-    // Product, parameters over a good order, status and code.
-    type Row<'a> = (Product, &'a [(&'a str, &'a str)], i64);
+    // ProductLine, parameters over a good order, status and code.
+    type Row<'a> = (ProductLine, &'a [(&'a str, &'a str)], i64);
     let table: &[Row<'_>] = &[
         (SPOT, &[("symbol", "NOSUCH")], -1121),
         (USDM, &[("symbol", "NOSUCH")], -1121),
@@ -179,7 +179,7 @@ fn fill_or_kill_expires_on_spot_and_is_refused_on_futures() {
 
 #[test]
 fn cancels_and_queries() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let mut lab = Lab::still(product);
         let path = lab.path("order");
         let named = [("symbol", "BTCUSDT"), ("origClientOrderId", "x1")];
@@ -207,7 +207,7 @@ fn cancels_and_queries() {
 
 #[test]
 fn signatures_times_and_keys() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         let mut lab = Lab::still(product);
         let path = lab.path("openOrders");
         let sign = |timestamp: i64, more: &str| {

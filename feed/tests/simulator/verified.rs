@@ -5,14 +5,14 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments};
 use spinbook_feed::history::verify::verify;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::PlaySpeed;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{SimSettings, binance};
+use spinbook_feed::venue::{ProductLine, binance};
 use std::path::PathBuf;
 
 /// A synthetic market written down as a recording.
-fn written(product: Product, seed: u64, seconds: i64) -> Vec<u8> {
+fn written(product: ProductLine, seed: u64, seconds: i64) -> Vec<u8> {
     let mut market = Synthetic::bitcoin(product, seed, START).expect("a market");
     let mut text = Vec::new();
     loop {
@@ -28,7 +28,7 @@ fn written(product: Product, seed: u64, seconds: i64) -> Vec<u8> {
 
 #[test]
 fn a_synthetic_market_verifies_as_a_recording_does() {
-    for product in Product::ALL {
+    for product in binance::PRODUCT_LINES {
         for seed in 1..=4u64 {
             let text = written(product, seed, 120);
             let folder = tempfile::tempdir().expect("a folder");
@@ -64,7 +64,7 @@ fn a_synthetic_market_verifies_as_a_recording_does() {
 fn whole_recordings_play_through_the_exchange() {
     let root = std::env::var("SPINBOOK_DATA")
         .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    for (product, files) in [(Product::BinanceSpot, SPOT_FILES), (Product::BinanceUsdm, USDM_FILES)] {
+    for (product, files) in [(binance::SPOT, SPOT_FILES), (binance::USDM, USDM_FILES)] {
         let files: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
         if !files.iter().all(|file| file.exists()) {
             println!("skipped: no recorded data");

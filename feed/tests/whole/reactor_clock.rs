@@ -24,13 +24,13 @@ use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::setup;
 
-const PRODUCT: Product = Product::BinanceUsdm;
+const PRODUCT: ProductLine = binance::USDM;
 /// Nothing here is given up because the machine is busy with something else.
 const PATIENCE: Nanos = Nanos::from_seconds(120);
 /// Turns with one frame that caused orders.

@@ -13,11 +13,11 @@ use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::{ProductLine, binance};
 
 pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
@@ -30,16 +30,17 @@ pub fn credentials() -> Credentials {
     Credentials::hmac(KEY, &Secret::new(SECRET.to_owned())).unwrap()
 }
 
-pub fn exchange(product: Product, seed: u64, faults: FaultPlan) -> BinanceExchange {
+pub fn exchange(product: ProductLine, seed: u64, faults: FaultPlan) -> BinanceExchange {
     exchange_at(product, seed, faults, START)
 }
 
 /// The same from another moment on.
-pub fn exchange_at(product: Product, seed: u64, faults: FaultPlan, start: Nanos) -> BinanceExchange {
+pub fn exchange_at(product: ProductLine, seed: u64, faults: FaultPlan, start: Nanos) -> BinanceExchange {
     let mut settings = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
-    let balances = match product {
-        Product::BinanceSpot => vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))],
-        Product::BinanceUsdm => vec![("USDT".to_owned(), Decimal::from(100_000))],
+    let balances = if product == binance::SPOT {
+        vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))]
+    } else {
+        vec![("USDT".to_owned(), Decimal::from(100_000))]
     };
     let key = AccountKey::HmacSecret(SECRET.as_bytes().to_vec());
     settings.accounts = vec![AccountSettings { api_key: KEY.to_owned(), key, balances }];
@@ -66,7 +67,7 @@ pub fn position_max(instrument: &Instrument) -> Lots {
 
 /// The engine and the far ends of its rings: places and cancels.
 pub fn engine(
-    product: Product,
+    product: ProductLine,
     instrument: &Instrument,
     start: Lots,
 ) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
@@ -96,10 +97,7 @@ pub fn engine(
         lots_start: start,
         lots_neutral: start,
     };
-    let windows = match product {
-        Product::BinanceSpot => [(50, 10), (160_000, 86_400)],
-        Product::BinanceUsdm => [(300, 10), (1_200, 60)],
-    };
+    let windows = if product == binance::SPOT { [(50, 10), (160_000, 86_400)] } else { [(300, 10), (1_200, 60)] };
     let mut order_windows = [WindowSettings::default(); ORDER_WINDOWS_MAX];
     for (window, (count_max, seconds)) in order_windows.iter_mut().zip(windows) {
         *window = WindowSettings { span: Nanos::from_seconds(seconds), count_max };
@@ -111,7 +109,7 @@ pub fn engine(
         cancel_share_millionths: 300_000,
     };
     let strategy = SpreadSettings {
-        spread_millionths: if product == Product::BinanceSpot { 2_000 } else { 600 },
+        spread_millionths: if product == binance::SPOT { 2_000 } else { 600 },
         levels: 2,
         level_step_millionths: 100,
         order_lots: milli(instrument, 4),

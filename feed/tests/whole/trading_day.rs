@@ -5,11 +5,11 @@
 
 use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::faults::{FaultPlan, FrameAction, FrameFaultPlan};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::world::{Outcome, World};
 
-const PRODUCTS: [Product; 2] = [Product::BinanceSpot, Product::BinanceUsdm];
+const PRODUCTS: [ProductLine; 2] = [binance::SPOT, binance::USDM];
 
 /// What must hold at the end of every run, whatever happened in it.
 fn check(name: &str, seed: u64, outcome: &Outcome) {
@@ -42,7 +42,7 @@ fn ten_seeds_of_both_products_trade_and_agree_with_the_venue() {
 
 #[test]
 fn the_same_seed_is_the_same_run_and_another_is_not() {
-    let run = |seed| World::new(Product::BinanceUsdm, seed, FaultPlan::default()).run(Nanos::from_seconds(4)).trace;
+    let run = |seed| World::new(binance::USDM, seed, FaultPlan::default()).run(Nanos::from_seconds(4)).trace;
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
 }

@@ -15,11 +15,11 @@ use spinbook_feed::gateway::{Gateway, GatewayOutput};
 use spinbook_feed::session::{MarketSession, MarketSink, SessionAction, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::binance::simulator::BinanceExchange;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::mail::{GatewayLink, Mail, Owner, Parcel};
 use crate::setup;
@@ -71,7 +71,7 @@ pub struct World {
     orders: Consumer<Intent>,
     cancels: Consumer<Intent>,
     instrument: Instrument,
-    product: Product,
+    product: ProductLine,
     mail: Mail,
     owners: BTreeMap<ConnectionId, Owner>,
     current: BTreeMap<Owner, ConnectionId>,
@@ -86,19 +86,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(product: Product, seed: u64, faults: FaultPlan) -> World {
+    pub fn new(product: ProductLine, seed: u64, faults: FaultPlan) -> World {
         let mut exchange = setup::exchange(product, seed, faults);
-        let list = match product {
-            Product::BinanceSpot => "/api/v3/exchangeInfo",
-            Product::BinanceUsdm => "/fapi/v1/exchangeInfo",
-        };
+        let list = if product == binance::SPOT { "/api/v3/exchangeInfo" } else { "/fapi/v1/exchangeInfo" };
         let request = HttpRequest { method: "GET", target: list, headers: &[], body: b"" };
         let reply = exchange.on_http(&request, setup::START);
         let instrument = find_instruments(product, &reply.body, &[SYMBOL]).unwrap().remove(0);
-        let start_lots = match product {
-            Product::BinanceSpot => Lots(instrument.quantity.parse(b"2").unwrap()),
-            Product::BinanceUsdm => Lots::ZERO,
-        };
+        let start_lots =
+            if product == binance::SPOT { Lots(instrument.quantity.parse(b"2").unwrap()) } else { Lots::ZERO };
         let (engine, orders, cancels) = setup::engine(product, &instrument, start_lots);
         let settings =
             SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(product) };
@@ -431,10 +426,7 @@ impl World {
     }
 
     fn fetch(&mut self, instrument: InstrumentId, limit: u16) {
-        let path = match self.product {
-            Product::BinanceSpot => "/api/v3/depth",
-            Product::BinanceUsdm => "/fapi/v1/depth",
-        };
+        let path = if self.product == binance::SPOT { "/api/v3/depth" } else { "/fapi/v1/depth" };
         let target = format!("{path}?symbol={SYMBOL}&limit={limit}");
         let request = HttpRequest { method: "GET", target: &target, headers: &[], body: b"" };
         let reply = self.exchange.on_http(&request, self.now);
@@ -525,7 +517,7 @@ impl World {
 
     /// I6: compares what the engine believes with what the venue says.
     fn settle(mut self) -> Outcome {
-        let spot = self.product == Product::BinanceSpot;
+        let spot = self.product == binance::SPOT;
         let prefix = if spot { "/api/v3" } else { "/fapi/v1" };
         let symbol = [("symbol", SYMBOL)];
         let open = self.ask_venue(&format!("{prefix}/openOrders"), &symbol);

@@ -5,7 +5,7 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -37,7 +37,7 @@ const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// The exchange does not start, or the run fails.
 pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     check_venue(&arguments.venue)?;
-    let product = Product::from_name(&arguments.venue)
+    let product = ProductLine::from_name(&arguments.venue)
         .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
     let available = threads::cores();
     let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
@@ -136,7 +136,7 @@ struct Sizes {
 }
 
 /// Asks the exchange, as any client would, for the first symbol that has a book; Bitcoin where it is listed.
-fn choose(ready: &Ready, product: Product) -> Result<Traded, Failure> {
+fn choose(ready: &Ready, product: ProductLine) -> Result<Traded, Failure> {
     let trust = run::setup::trust(Some(&ready.ca_file))?;
     let rest = VenueRest::new(&trust, &ready.rest_url, product, None, 5_000, Clock::start());
     let list = rest.exchange_info()?;
@@ -223,6 +223,8 @@ book_age_max_ms = 2000
 
 #[cfg(test)]
 mod tests {
+    use spinbook_feed::venue::binance;
+
     use super::*;
 
     fn decimal(text: &str) -> Decimal {
@@ -247,7 +249,7 @@ mod tests {
             ("AKROUSDT", "0.00001", "1", "5", "0.01234", "4052"),
         ] {
             let list = list(symbol, tick, step, notional);
-            let found = find_instruments(Product::BinanceUsdm, list.as_bytes(), &[symbol]).expect("a listing");
+            let found = find_instruments(binance::USDM, list.as_bytes(), &[symbol]).expect("a listing");
             let sizes = sizes(&found[0], (decimal(price), decimal(price))).expect("a size");
             assert_eq!(sizes.order, decimal(order), "{symbol} at {price}");
             assert_eq!(sizes.position_max, sizes.order * decimal("50"));
@@ -257,7 +259,7 @@ mod tests {
             );
         }
         let list = list("X", "0.1", "0.001", "5");
-        let found = find_instruments(Product::BinanceUsdm, list.as_bytes(), &["X"]).expect("a listing");
+        let found = find_instruments(binance::USDM, list.as_bytes(), &["X"]).expect("a listing");
         assert_eq!(sizes(&found[0], (Decimal::ZERO, Decimal::ZERO)), None);
     }
 }

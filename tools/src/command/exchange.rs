@@ -11,7 +11,7 @@ use spinbook_feed::net::connection::tls::LoopbackIdentity;
 use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::simulator::BinanceExchange;
 
 use crate::cli::ExchangeArgs;
@@ -32,7 +32,7 @@ const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
 /// The address is in use, a recording cannot be read, or a setting cannot be used.
 pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> {
     check_venue(&arguments.venue)?;
-    let product = Product::from_name(&arguments.venue)
+    let product = ProductLine::from_name(&arguments.venue)
         .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
     if let Some(core) = arguments.core
         && !threads::pin(core)
@@ -100,8 +100,8 @@ fn announce(ready: &Ready, context: Context) -> Result<(), Failure> {
 
 /// What people need to use it: addresses, whom to trust, keys, and a first request.
 fn announcement(ready: &Ready) -> String {
-    let (time_path, depth_path) = Product::from_name(&ready.venue)
-        .map_or(("", ""), |product| (product.card().time_path, product.card().depth_path));
+    let (time_path, depth_path, order_path) = ProductLine::from_name(&ready.venue)
+        .map_or(("", "", ""), |product| (product.card().time_path, product.card().depth_path, product.order_path()));
     let symbol = ready.symbols.first().map_or("BTCUSDT", String::as_str);
     let stream = format!("{}@depth@100ms", symbol.to_lowercase());
     let (rest, ca_file) = (&ready.rest_url, ready.ca_file.display());
@@ -111,7 +111,7 @@ fn announcement(ready: &Ready) -> String {
         format!("  market         {}", ready.market),
         format!("  REST           {rest}"),
         format!("  streams        {0}/stream?streams={stream}   or {0}/ws/{stream}", ready.stream_url),
-        format!("  WebSocket API  {}{}", ready.ws_api_url, ws_api_path(&ready.venue)),
+        format!("  WebSocket API  {}{}", ready.ws_api_url, order_path),
         format!("  trust (CA)     {ca_file}"),
         String::new(),
         "Test keys of this run, worth nothing elsewhere:".to_owned(),
@@ -129,15 +129,6 @@ fn announcement(ready: &Ready) -> String {
         "The market starts with the first stream that is opened. Ctrl-C ends the exchange.".to_owned(),
     ]);
     lines.join("\n")
-}
-
-/// Where the venue's own WebSocket API is.
-fn ws_api_path(venue: &str) -> &'static str {
-    match Product::from_name(venue) {
-        Some(Product::BinanceSpot) => "/ws-api/v3",
-        Some(Product::BinanceUsdm) => "/ws-fapi/v1",
-        None => "",
-    }
 }
 
 fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::threads;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 
 use crate::cli::{Mode, RunArgs};
 use crate::config::{Config, MarketConfig, credentials};
@@ -28,7 +28,7 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
             .at(&config.file)
             .next("keep one [[market]]; it may name several symbols"));
     };
-    let product = Product::from_name(&market.venue)
+    let product = ProductLine::from_name(&market.venue)
         .ok_or_else(|| Failure::usage(format!("venue `{}` is not built", market.venue)).at("market.venue"))?;
     let venue = venue_of(market, product);
     tracing::info!("{} trading on {} by {}", arguments.mode.name(), market.venue, venue.stream_url);
@@ -77,7 +77,7 @@ fn finish(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Done,
 fn plan(
     mode: RunMode,
     config: &Config,
-    product: Product,
+    product: ProductLine,
     market: &Venue,
     orders: &Venue,
     keys: KeySource,
@@ -99,13 +99,13 @@ fn plan(
 }
 
 /// The configured addresses, else the venue's own.
-fn venue_of(market: &MarketConfig, product: Product) -> Venue {
+fn venue_of(market: &MarketConfig, product: ProductLine) -> Venue {
     let card = product.card();
     let or = |configured: &Option<String>, own: &str| configured.clone().unwrap_or_else(|| own.to_owned());
     Venue {
         rest_url: or(&market.rest_url, card.rest_url),
         stream_url: or(&market.stream_url, card.stream_url),
-        ws_api_url: or(&market.ws_api_url, card.order_url),
+        ws_api_url: or(&market.ws_api_url, card.orders.map_or("", |orders| orders.url)),
         ca_file: market.ca_file.clone(),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use spinbook_feed::history::{VerifyOutcome, VerifyProblem, VerifyReport, verify};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 
 use crate::cli::VerifyArgs;
 use crate::config::venues::check_venue;
@@ -28,7 +28,7 @@ pub fn run(arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
     let product = match &arguments.venue {
         Some(name) => {
             check_venue(name)?;
-            Product::from_name(name)
+            ProductLine::from_name(name)
         }
         None => None,
     };

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use rust_decimal::Decimal;
 use spinbook_feed::net::host::threads;
+use spinbook_feed::venue::ProductLine;
 
 use super::read::{Problems, Section};
 use super::tree::{Origin, Value};
@@ -18,18 +19,32 @@ pub fn symbol(symbol: &str, venue: &str, origin: &Origin, taken: &mut Vec<(Strin
         problems.add(origin, format!("symbol \"{symbol}\": expected 1 to {SYMBOL_BYTES_MAX} bytes"));
     } else if symbol.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
         problems.add(origin, format!("symbol \"{symbol}\": holds whitespace"));
-    } else if venue.starts_with("binance") && symbol.chars().any(|letter| !letter.is_alphanumeric() && letter != '_') {
-        problems
-            .add(origin, format!("symbol \"{symbol}\": Binance writes symbols without separators, such as BTCUSDT"));
-    } else if venue.starts_with("binance") && symbol.chars().any(|letter| letter.is_ascii_lowercase()) {
-        let upper = symbol.to_ascii_uppercase();
-        problems
-            .add(origin, format!("symbol \"{symbol}\": Binance writes symbols in upper case, did you mean `{upper}`?"));
+    } else if let Some(line) = ProductLine::from_name(venue) {
+        form(symbol, line, origin, problems);
     }
     if taken.iter().any(|(other_venue, other)| other_venue == venue && other == symbol) {
         problems.add(origin, format!("symbol \"{symbol}\" of {venue} is named twice"));
     }
     taken.push((venue.to_owned(), symbol.to_owned()));
+}
+
+/// Checks that a symbol is written as its venue writes them.
+fn form(symbol: &str, line: ProductLine, origin: &Origin, problems: &mut Problems) {
+    let (title, form) = (line.card().title, line.card().symbols);
+    let separated = |letter: char| !letter.is_alphanumeric() && !form.separators.contains(&letter);
+    if symbol.chars().any(separated) {
+        let others: String = form.separators.iter().map(|separator| format!(" other than `{separator}`")).collect();
+        let example = form.example;
+        let text = format!("symbol \"{symbol}\": {title} writes symbols without separators{others}, such as {example}");
+        problems.add(origin, text);
+        return;
+    }
+    let (case, mended) =
+        if form.upper_case { ("upper", symbol.to_ascii_uppercase()) } else { ("lower", symbol.to_ascii_lowercase()) };
+    if mended != symbol {
+        let text = format!("symbol \"{symbol}\": {title} writes symbols in {case} case, did you mean `{mended}`?");
+        problems.add(origin, text);
+    }
 }
 
 /// A base URL: the scheme given (always encrypted), a host, perhaps a port and a path; nothing else.

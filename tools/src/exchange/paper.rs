@@ -16,7 +16,7 @@ use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::snapshots;
 use spinbook_feed::net::io::fetch::FetchError;
 use spinbook_feed::session::MarketSession;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::config::MarketConfig;
@@ -46,7 +46,7 @@ impl PaperVenue {
     /// The venue cannot be reached, or a thread cannot be started.
     pub fn start(
         market: &MarketConfig,
-        product: Product,
+        product: ProductLine,
         venue: &Venue,
         core: Option<usize>,
     ) -> Result<PaperVenue, Failure> {
@@ -118,7 +118,7 @@ impl Drop for PaperVenue {
 
 /// What the exchange's thread is made of; the exchange itself is made on the thread it lives on.
 struct Serving {
-    product: Product,
+    product: ProductLine,
     instruments: Vec<Instrument>,
     fees: (i64, i64),
     accounts: TestAccounts,

@@ -11,7 +11,7 @@ use spinbook_feed::sim::api::{AccountKey, ListingSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::side::MarketSource;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::settings::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
@@ -52,7 +52,7 @@ pub struct TestAccounts {
 #[derive(Clone, Debug)]
 pub struct MarketChoice {
     /// The product line.
-    pub product: Product,
+    pub product: ProductLine,
     /// Recordings; none: a synthetic market.
     pub data: Vec<PathBuf>,
     /// How fast.
@@ -113,7 +113,7 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
 
 type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
 
-fn synthetic(product: Product, seed: Option<u64>, now: Nanos) -> Result<Market, Failure> {
+fn synthetic(product: ProductLine, seed: Option<u64>, now: Nanos) -> Result<Market, Failure> {
     let seed = match seed {
         Some(seed) => seed,
         None => random_seed().map_err(|error| Failure::failed("cannot draw a seed").because(error))?,
@@ -126,7 +126,7 @@ fn synthetic(product: Product, seed: Option<u64>, now: Nanos) -> Result<Market, 
     Ok((vec![listing], Box::new(market), Some(seed), words))
 }
 
-fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
+fn recorded(product: ProductLine, files: &[PathBuf]) -> Result<Market, Failure> {
     let refuse = |why: String| {
         Failure::wrong("the recording cannot be played").because(why).next("`spinbook verify FILE` says more about it")
     };
@@ -149,7 +149,7 @@ fn recorded(product: Product, files: &[PathBuf]) -> Result<Market, Failure> {
 /// # Errors
 /// An instrument that cannot be listed.
 pub fn make_paper(
-    product: Product,
+    product: ProductLine,
     instruments: &[Instrument],
     (maker_millionths, taker_millionths): (i64, i64),
     test: &TestAccounts,
@@ -179,7 +179,7 @@ fn listing_as_traded(instrument: &Instrument) -> ListingSettings {
 }
 
 /// The venue's own increments where they are known, else what the recording's numbers need.
-fn listing_of(product: Product, instrument: &Instrument) -> ListingSettings {
+fn listing_of(product: ProductLine, instrument: &Instrument) -> ListingSettings {
     let symbol = instrument.symbol.as_str();
     rules::known_listing(product, symbol).unwrap_or_else(|| {
         let tick = instrument.price.decimal(instrument.tick_order_step.max(1)).to_string();
@@ -202,10 +202,10 @@ fn start_base(listing: &ListingSettings) -> Decimal {
     }
 }
 
-fn accounts(test: &TestAccounts, listings: &[ListingSettings], product: Product) -> Vec<AccountSettings> {
+fn accounts(test: &TestAccounts, listings: &[ListingSettings], product: ProductLine) -> Vec<AccountSettings> {
     let mut balances: Vec<(String, Decimal)> = Vec::new();
     for listing in listings {
-        if product == Product::BinanceSpot && !balances.iter().any(|(asset, _)| *asset == listing.base) {
+        if product.holds_inventory() && !balances.iter().any(|(asset, _)| *asset == listing.base) {
             balances.push((listing.base.clone(), start_base(listing)));
         }
         if !balances.iter().any(|(asset, _)| *asset == listing.quote) {

@@ -9,7 +9,7 @@ use spinbook_engine::setup::{
 };
 use spinbook_engine::types::{Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::instruments::RateLimit;
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -74,15 +74,12 @@ fn ratio_millionths(ratio: Decimal, key: &str) -> Result<i64, Failure> {
 ///
 /// # Errors
 /// A fee finer than the unit.
-pub fn fees(market: &MarketConfig, product: Product) -> Result<(i64, i64), Failure> {
-    let (maker, taker) = match product {
-        Product::BinanceSpot => (1_000, 1_000),
-        Product::BinanceUsdm => (200, 500),
-    };
+pub fn fees(market: &MarketConfig, product: ProductLine) -> Result<(i64, i64), Failure> {
+    let standard = product.card().fees;
     let fee = |configured: Option<Decimal>, standard, key| configured.map_or(Ok(standard), |bps| millionths(bps, key));
     Ok((
-        fee(market.maker_fee_bps, maker, "market.maker_fee_bps")?,
-        fee(market.taker_fee_bps, taker, "market.taker_fee_bps")?,
+        fee(market.maker_fee_bps, standard.maker_millionths, "market.maker_fee_bps")?,
+        fee(market.taker_fee_bps, standard.taker_millionths, "market.taker_fee_bps")?,
     ))
 }
 
@@ -93,7 +90,7 @@ pub fn fees(market: &MarketConfig, product: Product) -> Result<(i64, i64), Failu
 pub fn engine_settings(
     config: &Config,
     market: &MarketConfig,
-    product: Product,
+    product: ProductLine,
     instruments: &[Instrument],
     rate_limits: &[RateLimit],
     epoch: u32,

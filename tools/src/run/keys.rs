@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::card::KeyKind;
 
 use crate::config::{MarketConfig, credentials};
 use crate::error::Failure;
@@ -21,15 +22,15 @@ pub struct TestKeys {
 }
 
 impl TestKeys {
-    /// The credentials to trade a product line with: spot logs on once with Ed25519, futures sign each request with
-    /// HMAC, so that both ways are used.
+    /// The credentials to trade a product line with, of the kind with which its orders have the shortest way.
     ///
     /// # Errors
     /// A key that cannot be one: empty, a placeholder, with white space.
-    pub fn credentials(&self, product: Product) -> Result<Credentials, Failure> {
-        let made = match product {
-            Product::BinanceSpot => Credentials::ed25519(&self.api_key_ed25519, &Secret::new(self.private_key.clone())),
-            Product::BinanceUsdm => Credentials::hmac(&self.api_key, &Secret::new(self.secret.clone())),
+    pub fn credentials(&self, product: ProductLine) -> Result<Credentials, Failure> {
+        let made = if product.signs_with(KeyKind::Ed25519) {
+            Credentials::ed25519(&self.api_key_ed25519, &Secret::new(self.private_key.clone()))
+        } else {
+            Credentials::hmac(&self.api_key, &Secret::new(self.secret.clone()))
         };
         made.map_err(|error| Failure::failed("the exchange's test keys cannot be used").because(error))
     }
@@ -49,7 +50,7 @@ impl KeySource {
     ///
     /// # Errors
     /// None are found, or they cannot be used.
-    pub fn credentials(&self, market: &MarketConfig, product: Product) -> Result<Credentials, Failure> {
+    pub fn credentials(&self, market: &MarketConfig, product: ProductLine) -> Result<Credentials, Failure> {
         match self {
             KeySource::Test(keys) => keys.credentials(product),
             KeySource::Configured => {

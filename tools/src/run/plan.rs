@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use spinbook_engine::strategy::Spread;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -59,7 +59,7 @@ pub struct Plan {
     /// The configuration.
     pub config: Config,
     /// The product line.
-    pub product: Product,
+    pub product: ProductLine,
     /// Where the market comes from.
     pub market: Venue,
     /// Where orders go.

@@ -10,7 +10,6 @@ use spinbook_engine::setup;
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::throttle::RateWindow;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
@@ -22,9 +21,10 @@ use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotUrls};
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher};
 use spinbook_feed::net::io::gateway_loop::{GatewayLoopSettings, GatewayRings, Idle};
 use spinbook_feed::session::{MarketSession, SessionSettings};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::account::{self, AccountPoint};
 use spinbook_feed::venue::binance::instruments::{find_instruments, parse_rate_limits};
+use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
 use super::plan::{Plan, RunMode};
@@ -57,7 +57,7 @@ pub struct Urls {
 impl Urls {
     /// Of these instruments, below a REST base URL.
     #[must_use]
-    pub fn new(rest_url: &str, product: Product, instruments: &[Instrument]) -> Urls {
+    pub fn new(rest_url: &str, product: ProductLine, instruments: &[Instrument]) -> Urls {
         Urls {
             base: format!("{}{}", rest_url.trim_end_matches('/'), product.card().depth_path),
             symbols: instruments.iter().map(|instrument| percent_encoded(instrument.symbol.as_str())).collect(),
@@ -219,10 +219,7 @@ fn market_line(
 }
 
 fn io_settings(plan: &Plan, trust: &Trust) -> Result<GatewayLoopSettings, Failure> {
-    let target = match plan.product {
-        Product::BinanceSpot => "/ws-api/v3",
-        Product::BinanceUsdm => "/ws-fapi/v1",
-    };
+    let target = plan.product.order_path();
     Ok(GatewayLoopSettings {
         orders: route(&plan.orders.ws_api_url, target, trust, ConnectionLimits::PRIVATE, "market.ws_api_url")?,
         user_data: route(&plan.orders.stream_url, "", trust, ConnectionLimits::PRIVATE, "market.stream_url")?,
@@ -243,7 +240,7 @@ fn depth_includes_us(plan: &Plan) -> bool {
 ///
 /// # Errors
 /// One is not listed, cannot be traded exactly, or takes no orders now.
-pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Result<Vec<Instrument>, Failure> {
+pub fn instruments(list: &[u8], market: &MarketConfig, product: ProductLine) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
     let instruments = find_instruments(product, list, &symbols).map_err(|error| {
         Failure::usage("an instrument cannot be traded")
@@ -263,7 +260,7 @@ pub fn instruments(list: &[u8], market: &MarketConfig, product: Product) -> Resu
 fn account_at_start(plan: &Plan, rest: &VenueRest, instruments: &[Instrument]) -> Result<AccountPoint, Failure> {
     let (point, id) = rest.point(instruments)?;
     if plan.mode == RunMode::Live {
-        let field = if plan.product == Product::BinanceSpot { "uid" } else { "accountAlias" };
+        let field = plan.product.card().orders.map_or("account", |orders| orders.account_field);
         let answered = id.ok_or_else(|| Failure::failed(format!("the venue's answer has no `{field}`")))?;
         if plan.account.as_deref() != Some(answered.as_str()) {
             return Err(Failure::usage("--account is not the account of these credentials")
@@ -277,7 +274,7 @@ fn account_at_start(plan: &Plan, rest: &VenueRest, instruments: &[Instrument]) -
 
 fn set_inventory(
     setups: &mut [setup::InstrumentSetup],
-    product: Product,
+    product: ProductLine,
     instruments: &[Instrument],
     start: &AccountPoint,
 ) -> Result<(), Failure> {
@@ -286,7 +283,7 @@ fn set_inventory(
             .inventory(product, instrument)
             .map_err(|error| Failure::failed("the account's holdings cannot be taken over").because(error))?;
         entry.lots_start = held;
-        entry.lots_neutral = if product == Product::BinanceSpot { held } else { Lots::ZERO };
+        entry.lots_neutral = if product.holds_inventory() { held } else { Lots::ZERO };
     }
     Ok(())
 }
@@ -324,7 +321,7 @@ fn gateway(
 
 /// How the market session behaves, as configured.
 #[must_use]
-pub fn session_settings(market: &MarketConfig, product: Product, epoch: u32) -> SessionSettings {
+pub fn session_settings(market: &MarketConfig, product: ProductLine, epoch: u32) -> SessionSettings {
     let mut settings = SessionSettings::of(product);
     if let Some(depth) = &market.depth_stream {
         settings.channels.depth.clone_from(depth);

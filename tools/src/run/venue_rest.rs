@@ -9,7 +9,7 @@ use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::account::{
     self, AccountPoint, AccountRest, RestRequest, TRADES_PER_REPLY, TradeRecord, TradesSince,
 };
@@ -32,7 +32,7 @@ pub struct VenueRest {
     /// Sends the requests; clones of it keep quiet together.
     pub fetcher: Fetcher,
     base: String,
-    product: Product,
+    product: ProductLine,
     credentials: Option<Credentials>,
     receive_window_ms: i64,
     clock: Clock,
@@ -45,7 +45,7 @@ impl VenueRest {
     pub fn new(
         trust: &Trust,
         base: &str,
-        product: Product,
+        product: ProductLine,
         credentials: Option<Credentials>,
         receive_window_ms: i64,
         clock: Clock,

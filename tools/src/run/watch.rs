@@ -325,7 +325,7 @@ impl ScreenSource for Watch {
 #[cfg(test)]
 mod tests {
     use spinbook_engine::types::InstrumentId;
-    use spinbook_feed::venue::binance::Product;
+    use spinbook_feed::venue::binance;
     use spinbook_feed::venue::instrument::{InstrumentStatus, Symbol};
 
     use super::*;
@@ -334,7 +334,7 @@ mod tests {
         let name = |text: &str| Symbol::new(text).expect("a short name");
         Instrument {
             id: InstrumentId(0),
-            venue: Product::BinanceSpot.venue_id(),
+            venue: binance::SPOT.venue_id(),
             symbol: name("BTCUSDT"),
             base_asset: name("BTC"),
             quote_asset: name("USDT"),

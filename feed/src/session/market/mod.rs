@@ -17,7 +17,8 @@ use crate::session::subscription::{RouteMessages, write_messages};
 use crate::session::{CloseReason, MarketSink, SessionAction, SessionCounters, SessionError, SessionSettings};
 use crate::sync::{SnapshotStep, SyncState};
 use crate::timer::DeadlineTable;
-use crate::venue::binance::{Product, StreamRoute};
+use crate::venue::ProductLine;
+use crate::venue::binance::StreamRoute;
 use crate::venue::instrument::{Instrument, Symbol};
 
 /// How often everything is looked after when nothing happens.
@@ -95,7 +96,7 @@ impl Actions {
 /// The connections of one product line's market data.
 #[derive(Debug)]
 pub struct MarketSession {
-    product: Product,
+    product: ProductLine,
     settings: SessionSettings,
     flow: MarketFlow,
     routes: Box<[Route]>,
@@ -117,7 +118,7 @@ impl MarketSession {
     /// # Errors
     /// [`SessionError`]: nothing to subscribe, or more than a connection may carry.
     pub fn new(
-        product: Product,
+        product: ProductLine,
         instruments: &[Instrument],
         settings: SessionSettings,
     ) -> Result<MarketSession, SessionError> {
@@ -370,7 +371,7 @@ impl MarketSession {
 
     /// The product line.
     #[must_use]
-    pub fn product(&self) -> Product {
+    pub fn product(&self) -> ProductLine {
         self.product
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
 
 use crate::crypto::credentials::Credentials;
+use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, usage};
 use crate::venue::binance::parameters::Query;
@@ -53,7 +54,8 @@ pub struct AccountRest<'a> {
 impl<'a> AccountRest<'a> {
     /// For one account on one product line.
     #[must_use]
-    pub fn new(product: Product, credentials: &'a Credentials, receive_window_ms: i64) -> AccountRest<'a> {
+    pub fn new(product: ProductLine, credentials: &'a Credentials, receive_window_ms: i64) -> AccountRest<'a> {
+        let product = Product::of(product);
         AccountRest { product, credentials, receive_window_ms }
     }
 
@@ -220,7 +222,8 @@ pub fn parse_windows(body: &[u8]) -> Decoded<Vec<WindowUsage>> {
 ///
 /// # Errors
 /// The body is not what was asked for, or a number is not exact.
-pub fn parse_balances(product: Product, body: &[u8]) -> Decoded<Vec<Balance>> {
+pub fn parse_balances(product: ProductLine, body: &[u8]) -> Decoded<Vec<Balance>> {
+    let product = Product::of(product);
     let value = json(body)?;
     let (list, free, locked) = match product {
         Product::BinanceSpot => {
@@ -241,7 +244,8 @@ pub fn parse_balances(product: Product, body: &[u8]) -> Decoded<Vec<Balance>> {
 
 /// What the venue calls the account: spot `uid`, futures `accountAlias`. `None` if it does not say.
 #[must_use]
-pub fn parse_account_id(product: Product, body: &[u8]) -> Option<String> {
+pub fn parse_account_id(product: ProductLine, body: &[u8]) -> Option<String> {
+    let product = Product::of(product);
     let value = json(body).ok()?;
     match product {
         Product::BinanceSpot => value.get("uid")?.as_u64().map(|uid| uid.to_string()),
@@ -327,7 +331,8 @@ impl AccountPoint {
     ///
     /// # Errors
     /// The balance is no whole number of lots.
-    pub fn inventory(&self, product: Product, instrument: &Instrument) -> Result<Lots, AccountError> {
+    pub fn inventory(&self, product: ProductLine, instrument: &Instrument) -> Result<Lots, AccountError> {
+        let product = Product::of(product);
         match product {
             Product::BinanceUsdm => Ok(self.position(instrument.id)),
             Product::BinanceSpot => {
@@ -445,7 +450,7 @@ fn sum_trades(instrument: &Instrument, trades: &[TradeRecord]) -> Result<Sum, Ac
 /// # Errors
 /// Why it cannot be stated: see [`AccountError`].
 pub fn venue_account(
-    product: Product,
+    product: ProductLine,
     instruments: &[Instrument],
     start: &AccountPoint,
     end: &AccountPoint,
@@ -488,7 +493,7 @@ pub fn venue_account(
         let then = i128::from(before.0) * i128::from(mid.first_doubled);
         held_doubled += (now - then).checked_mul(instrument.atoms_per_tick_lot).ok_or(AccountError::Range)?;
     }
-    if product == Product::BinanceSpot {
+    if product.holds_inventory() {
         cash = end.total(quote) - start.total(quote);
     }
     account.pnl_quote = QuoteAtoms((2 * cash + held_doubled).div_euclid(2));

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 
 use super::Product;
+use crate::venue::ProductLine;
 use crate::error::InstrumentError;
 use crate::number::Scale;
 use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
@@ -96,7 +97,8 @@ pub fn parse_rate_limits(list: &[u8]) -> Result<Vec<RateLimit>, InstrumentError>
 /// # Errors
 /// [`InstrumentError::List`] if it is not the venue's JSON. A symbol with unusable rules is left out here
 /// and named by [`find_instruments`] if somebody wants it.
-pub fn parse_instruments(product: Product, list: &[u8]) -> Result<Vec<Instrument>, InstrumentError> {
+pub fn parse_instruments(product: ProductLine, list: &[u8]) -> Result<Vec<Instrument>, InstrumentError> {
+    let product = Product::of(product);
     let list = read(list)?;
     let mut instruments = Vec::with_capacity(list.symbols.len());
     for listed in &list.symbols {
@@ -111,7 +113,8 @@ pub fn parse_instruments(product: Product, list: &[u8]) -> Result<Vec<Instrument
 ///
 /// # Errors
 /// [`InstrumentError`]: the list is unreadable, a symbol is not listed, or one of its rules is unusable.
-pub fn find_instruments(product: Product, list: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, InstrumentError> {
+pub fn find_instruments(product: ProductLine, list: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, InstrumentError> {
+    let product = Product::of(product);
     let list = read(list)?;
     symbols
         .iter()
@@ -179,7 +182,7 @@ fn instrument(product: Product, listed: &ListedSymbol, index: usize) -> Result<I
     };
     Ok(Instrument {
         id: InstrumentId(u16::try_from(index).map_err(|_| fail("symbol", "too many instruments".to_owned()))?),
-        venue: product.venue_id(),
+        venue: product.line().venue_id(),
         symbol: name(&listed.symbol, "symbol")?,
         base_asset: name(&listed.base_asset, "baseAsset")?,
         quote_asset: name(&listed.quote_asset, "quoteAsset")?,

@@ -5,6 +5,7 @@ use spinbook_engine::types::{Nanos, OrderId, Side};
 
 use crate::crypto::credentials::{Credentials, Key, SIGNATURE_BYTES_MAX};
 use crate::number::TEXT_MAX;
+use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use crate::venue::binance::order_decode;
 use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text};
@@ -73,11 +74,12 @@ impl BinanceOrders {
     /// outcome decidable soon.
     #[must_use]
     pub fn new(
-        product: Product,
+        product: ProductLine,
         credentials: Credentials,
         receive_window_ms: i64,
         self_trade_prevention: SelfTradePrevention,
     ) -> BinanceOrders {
+        let product = Product::of(product);
         BinanceOrders {
             product,
             credentials,
@@ -360,7 +362,7 @@ impl OrderSide for BinanceOrders {
     }
 
     fn reaction(&self, kind: RequestKind, error: &Refusal) -> Reaction {
-        reaction(self.product, kind, error)
+        reaction(self.product.line(), kind, error)
     }
 
     fn validity(&self) -> Nanos {
@@ -451,7 +453,8 @@ const fn cost(product: Product, kind: RequestKind) -> Cost {
 
 /// What a refusal means, by product: the same number means different things on spot and on futures.
 #[must_use]
-pub fn reaction(product: Product, kind: RequestKind, error: &Refusal) -> Reaction {
+pub fn reaction(product: ProductLine, kind: RequestKind, error: &Refusal) -> Reaction {
+    let product = Product::of(product);
     let spot = product == Product::BinanceSpot;
     let creates = matches!(kind, RequestKind::Place | RequestKind::Replace | RequestKind::Amend);
     match error.code {

@@ -1,6 +1,7 @@
 //! HOT: how Binance numbers depth updates; spot and USD-M differ.
 
 use super::Product;
+use crate::venue::ProductLine;
 use crate::sync::{SequenceRule, UpdateIds, Verdict};
 
 /// The sequence rule of a product line.
@@ -15,7 +16,8 @@ pub enum BinanceSequence {
 impl BinanceSequence {
     /// The rule of a product line.
     #[must_use]
-    pub const fn of(product: Product) -> BinanceSequence {
+    pub fn of(product: ProductLine) -> BinanceSequence {
+        let product = Product::of(product);
         match product {
             Product::BinanceSpot => BinanceSequence::Spot,
             Product::BinanceUsdm => BinanceSequence::Usdm,

@@ -3,11 +3,11 @@
 
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 
 /// Tick and lot by their printed increments; every multiple of them is legal.
-pub fn instrument(product: Product, id: u16, symbol: &str, tick: &str, lot: &str) -> Instrument {
+pub fn instrument(product: ProductLine, id: u16, symbol: &str, tick: &str, lot: &str) -> Instrument {
     let price = Scale::from_increment(tick.as_bytes()).unwrap();
     let quantity = Scale::from_increment(lot.as_bytes()).unwrap();
     let (base, quote) = symbol.split_at(symbol.len().min(3));

@@ -15,6 +15,7 @@ mod template;
 use spinbook_engine::types::Nanos;
 
 use super::Product;
+use crate::venue::ProductLine;
 use crate::error::DecodeError;
 use crate::json::JsonScratch;
 use crate::number::Scale;
@@ -68,13 +69,14 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for these instruments (set-up; allocates everything it will need).
     #[must_use]
-    pub fn new(product: Product, instruments: &[Instrument]) -> Decoder {
+    pub fn new(product: ProductLine, instruments: &[Instrument]) -> Decoder {
         Decoder::with_scanner(product, instruments, ScannerChoice::Best)
     }
 
     /// A decoder with a given scanner: tests compare them.
     #[must_use]
-    pub fn with_scanner(product: Product, instruments: &[Instrument], choice: ScannerChoice) -> Decoder {
+    pub fn with_scanner(product: ProductLine, instruments: &[Instrument], choice: ScannerChoice) -> Decoder {
+        let product = Product::of(product);
         let scales: Box<[Scales]> = instruments
             .iter()
             .map(|instrument| Scales { price: instrument.price, quantity: instrument.quantity })

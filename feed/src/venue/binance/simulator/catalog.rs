@@ -92,7 +92,7 @@ impl Api {
 
     /// Request weight.
     #[must_use]
-    pub fn weight(self, product: Product, params: &Params) -> u64 {
+    pub(crate) fn weight(self, product: Product, params: &Params) -> u64 {
         let spot = product == Product::BinanceSpot;
         let one_symbol = params.text("symbol").is_some();
         match self {
@@ -163,7 +163,7 @@ fn depth_weight(product: Product, params: &Params) -> u64 {
 ///
 /// # Errors
 /// Whether the path is known at all.
-pub fn rest(product: Product, method: &str, path: &str) -> Result<Api, bool> {
+pub(crate) fn rest(product: Product, method: &str, path: &str) -> Result<Api, bool> {
     let table: &[(&str, &str, Api)] = match product {
         Product::BinanceSpot => SPOT_REST,
         Product::BinanceUsdm => USDM_REST,
@@ -225,7 +225,7 @@ const USDM_REST: &[(&str, &str, Api)] = &[
 
 /// WebSocket API: what a method name asks for.
 #[must_use]
-pub fn method(product: Product, name: &str) -> Option<Api> {
+pub(crate) fn method(product: Product, name: &str) -> Option<Api> {
     let spot = product == Product::BinanceSpot;
     Some(match name {
         "ping" => Api::Ping,

@@ -101,7 +101,7 @@ pub struct ClientConnection {
 
 /// How often the server pings.
 #[must_use]
-pub fn ping_interval(product: Product) -> Nanos {
+pub(crate) fn ping_interval(product: Product) -> Nanos {
     match product {
         Product::BinanceSpot => Nanos::from_seconds(20),
         Product::BinanceUsdm => Nanos::from_seconds(180),
@@ -110,7 +110,7 @@ pub fn ping_interval(product: Product) -> Nanos {
 
 /// How long a pong may take.
 #[must_use]
-pub fn pong_timeout(product: Product) -> Nanos {
+pub(crate) fn pong_timeout(product: Product) -> Nanos {
     match product {
         Product::BinanceSpot => Nanos::from_seconds(60),
         Product::BinanceUsdm => Nanos::from_seconds(600),
@@ -119,7 +119,7 @@ pub fn pong_timeout(product: Product) -> Nanos {
 
 /// Messages a second that a client may send, control frames included.
 #[must_use]
-pub fn messages_per_second(product: Product) -> usize {
+pub(crate) fn messages_per_second(product: Product) -> usize {
     match product {
         Product::BinanceSpot => 5,
         Product::BinanceUsdm => 10,
@@ -129,7 +129,7 @@ pub fn messages_per_second(product: Product) -> usize {
 impl ClientConnection {
     /// A new connection.
     #[must_use]
-    pub fn new(endpoint: Endpoint, product: Product, now: Nanos) -> ClientConnection {
+    pub(crate) fn new(endpoint: Endpoint, product: Product, now: Nanos) -> ClientConnection {
         ClientConnection {
             endpoint,
             opened: now,

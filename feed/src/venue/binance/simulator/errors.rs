@@ -69,7 +69,7 @@ impl ApiError {
 
     /// What a refusal of the world is on this product.
     #[must_use]
-    pub fn from_refusal(refusal: SimRefusal, product: Product) -> ApiError {
+    pub(crate) fn from_refusal(refusal: SimRefusal, product: Product) -> ApiError {
         let spot = product == Product::BinanceSpot;
         let (code, message) = match refusal {
             SimRefusal::InsufficientBalance => (-2010, "Account has insufficient balance for requested action."),

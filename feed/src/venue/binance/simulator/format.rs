@@ -83,7 +83,7 @@ pub fn status(status: SimOrderStatus) -> &'static str {
 
 /// Order type.
 #[must_use]
-pub fn order_type(order: &SimOrderRequest, product: Product) -> &'static str {
+pub(crate) fn order_type(order: &SimOrderRequest, product: Product) -> &'static str {
     match (order.kind, order.lifetime) {
         (OrderKind::Market, _) => "MARKET",
         (_, Lifetime::PostOnly) if product == Product::BinanceSpot => "LIMIT_MAKER",
@@ -93,7 +93,7 @@ pub fn order_type(order: &SimOrderRequest, product: Product) -> &'static str {
 
 /// Time in force.
 #[must_use]
-pub fn time_in_force(order: &SimOrderRequest, product: Product) -> &'static str {
+pub(crate) fn time_in_force(order: &SimOrderRequest, product: Product) -> &'static str {
     match order.lifetime {
         _ if order.kind == OrderKind::Market => "GTC",
         Lifetime::GoodTillCancel => "GTC",
@@ -124,7 +124,7 @@ pub fn limit_price(listing: &Listing, order: &SimOrderRequest) -> String {
 
 /// An order as queries print it.
 #[must_use]
-pub fn order(order: &SimOrder, listing: &Listing, product: Product) -> Value {
+pub(crate) fn order(order: &SimOrder, listing: &Listing, product: Product) -> Value {
     let request = &order.request;
     let common = json!({
         "symbol": listing.symbol,
@@ -182,7 +182,7 @@ pub fn merged(mut first: Value, second: Value) -> Value {
 
 /// A reply to a new order in the form asked for.
 #[must_use]
-pub fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, product: Product, form: &str) -> Value {
+pub(crate) fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, product: Product, form: &str) -> Value {
     if product == Product::BinanceUsdm {
         let mut reply = order(record, listing, product);
         if let Value::Object(fields) = &mut reply {
@@ -245,7 +245,7 @@ pub fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, product: 
 
 /// A reply to a cancel.
 #[must_use]
-pub fn canceled(record: &SimOrder, listing: &Listing, product: Product, request_client_id: &str, at: Nanos) -> Value {
+pub(crate) fn canceled(record: &SimOrder, listing: &Listing, product: Product, request_client_id: &str, at: Nanos) -> Value {
     if product == Product::BinanceUsdm {
         let mut reply = order(record, listing, product);
         if let Value::Object(fields) = &mut reply {
@@ -279,7 +279,7 @@ pub fn canceled(record: &SimOrder, listing: &Listing, product: Product, request_
 
 /// An execution as the trade queries print it.
 #[must_use]
-pub fn trade(fill: &SimFill, listing: &Listing, product: Product) -> Value {
+pub(crate) fn trade(fill: &SimFill, listing: &Listing, product: Product) -> Value {
     match product {
         Product::BinanceSpot => json!({
             "symbol": listing.symbol,

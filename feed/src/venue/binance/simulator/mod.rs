@@ -31,6 +31,7 @@ use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketSource,
 };
 use crate::sim::world::World;
+use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use connection::{
     ApiEndpoint, ClientConnection, Endpoint, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout,
@@ -76,7 +77,7 @@ impl BinanceExchange {
     /// from there as soon as a client asks for a stream.
     #[must_use]
     pub fn new(
-        product: Product,
+        product: ProductLine,
         world: World,
         source: Box<dyn MarketSource>,
         speed: PlaySpeed,
@@ -84,7 +85,7 @@ impl BinanceExchange {
     ) -> BinanceExchange {
         let listings = world.listings().len();
         let mut exchange = BinanceExchange {
-            product,
+            product: Product::of(product),
             world,
             feed: MarketFeed::new(source, speed, listings),
             connections: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use crate::number::{Scale, TEXT_MAX};
 use crate::sim::api::ListingSettings;
+use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
@@ -9,7 +10,8 @@ use spinbook_engine::types::Nanos;
 
 /// Counts and spans of the rate windows: weight, short orders, long orders, connections.
 #[must_use]
-pub fn windows(product: Product) -> [(u64, Nanos); 4] {
+pub fn windows(product: ProductLine) -> [(u64, Nanos); 4] {
+    let product = Product::of(product);
     let minute = Nanos::from_seconds(60);
     let connections = (300, Nanos::from_seconds(300));
     match product {
@@ -22,21 +24,20 @@ pub fn windows(product: Product) -> [(u64, Nanos); 4] {
 
 /// Maker and taker fee of an ordinary account, in millionths.
 #[must_use]
-pub fn fees(product: Product) -> (i64, i64) {
-    match product {
-        Product::BinanceSpot => (1000, 1000),
-        Product::BinanceUsdm => (200, 500),
-    }
+pub fn fees(product: ProductLine) -> (i64, i64) {
+    let fees = product.card().fees;
+    (fees.maker_millionths, fees.taker_millionths)
 }
 
 /// A listing for a symbol whose increments are known; `tick_size` and `order_step` as the venue prints them.
 #[must_use]
-pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
+pub fn listing(product: ProductLine, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
+    let of = Product::of(product);
     let quotes = ["USDT", "USDC", "FDUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB"];
     let quote =
         quotes.into_iter().find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote)).unwrap_or("USDT");
     let base = symbol.strip_suffix(quote).unwrap_or(symbol);
-    let lot_size = match product {
+    let lot_size = match of {
         Product::BinanceSpot => "0.00000001",
         Product::BinanceUsdm => order_step,
     };
@@ -48,7 +49,7 @@ pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str
         tick_unit: tick_size.to_owned(),
         lot_size: lot_size.to_owned(),
         order_step: order_step.to_owned(),
-        notional_min: match (product, base) {
+        notional_min: match (of, base) {
             (Product::BinanceSpot, _) => Decimal::from(5),
             (Product::BinanceUsdm, "BTC") => Decimal::from(50),
             (Product::BinanceUsdm, "ETH") => Decimal::from(20),
@@ -59,7 +60,7 @@ pub fn listing(product: Product, symbol: &str, tick_size: &str, order_step: &str
 
 /// A listing for an instrument, as a recording's inference or an instrument list gives it.
 #[must_use]
-pub fn listing_for(product: Product, instrument: &Instrument) -> ListingSettings {
+pub fn listing_for(product: ProductLine, instrument: &Instrument) -> ListingSettings {
     let text = |scale: &Scale, units: i64| {
         let mut buffer = [0u8; TEXT_MAX];
         scale.format(units, &mut buffer).to_owned()
@@ -74,8 +75,8 @@ pub fn listing_for(product: Product, instrument: &Instrument) -> ListingSettings
 
 /// A listing whose increments are known here; others are inferred from their market.
 #[must_use]
-pub fn known_listing(product: Product, symbol: &str) -> Option<ListingSettings> {
-    let (tick_size, order_step) = match (product, symbol) {
+pub fn known_listing(product: ProductLine, symbol: &str) -> Option<ListingSettings> {
+    let (tick_size, order_step) = match (Product::of(product), symbol) {
         (Product::BinanceSpot, "BTCUSDT") => ("0.01000000", "0.00001000"),
         (Product::BinanceSpot, "ETHUSDT") => ("0.01000000", "0.00010000"),
         (Product::BinanceUsdm, "BTCUSDT") => ("0.10", "0.001"),

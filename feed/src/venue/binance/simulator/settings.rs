@@ -1,5 +1,6 @@
 //! COLD: what a simulated exchange is made of, and making it.
 
+use crate::venue::{ProductLine, binance};
 use crate::number::Scale;
 use crate::sim::account::SimAccount;
 use crate::sim::api::{AccountKey, Listing, ListingSettings};
@@ -8,7 +9,6 @@ use crate::sim::fees::FeeRates;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};
 use crate::sim::side::MarketSource;
 use crate::sim::world::{Settlement, World};
-use crate::venue::binance::Product;
 use crate::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
 use crate::venue::instrument::Instrument;
 use rust_decimal::Decimal;
@@ -28,8 +28,8 @@ pub struct AccountSettings {
 /// What a simulated exchange is made of.
 #[derive(Clone, Debug)]
 pub struct SimSettings {
-    /// Product line.
-    pub product: Product,
+    /// ProductLine line.
+    pub product: ProductLine,
     /// What is listed.
     pub listings: Vec<ListingSettings>,
     /// Who trades.
@@ -50,7 +50,7 @@ impl SimSettings {
     /// As [`SimSettings::new`], listing what a recording or an instrument list names. Where the increments of a
     /// symbol are known here, orders keep those; the recording's own may be finer.
     #[must_use]
-    pub fn for_instruments(product: Product, instruments: &[Instrument]) -> SimSettings {
+    pub fn for_instruments(product: ProductLine, instruments: &[Instrument]) -> SimSettings {
         let listing = |instrument: &Instrument| {
             let inferred = rules::listing_for(product, instrument);
             match rules::known_listing(product, instrument.symbol.as_str()) {
@@ -63,7 +63,7 @@ impl SimSettings {
 
     /// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
     #[must_use]
-    pub fn new(product: Product, listings: Vec<ListingSettings>) -> SimSettings {
+    pub fn new(product: ProductLine, listings: Vec<ListingSettings>) -> SimSettings {
         let (maker_millionths, taker_millionths) = rules::fees(product);
         let [weight, orders_short, orders_long, connections] =
             rules::windows(product).map(|(limit, span)| WindowLimit { limit, span });
@@ -92,10 +92,7 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
         return Err("no symbol is listed".to_owned());
     }
     let accounts: Vec<SimAccount> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
-    let settlement = match product {
-        Product::BinanceSpot => Settlement::Spot,
-        Product::BinanceUsdm => Settlement::Perpetual { leverage: settings.leverage.max(1) },
-    };
+    let settlement = if product == binance::SPOT { Settlement::Spot } else { Settlement::Perpetual { leverage: settings.leverage.max(1) } };
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
     let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
@@ -123,7 +120,7 @@ fn decimal_atoms(value: Decimal) -> Option<i128> {
 ///
 /// # Errors
 /// Which setting cannot be used.
-pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listing, String> {
+pub fn listing_of(settings: &ListingSettings, product: ProductLine) -> Result<Listing, String> {
     let symbol = &settings.symbol;
     let wrong = |what: &str, text: &str| format!("{symbol}: the {what} {text:?} cannot be used");
     let scale = |what: &str, text: &str| {
@@ -150,10 +147,7 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
     let notional_min = decimal_atoms(settings.notional_min)
         .ok_or_else(|| wrong("smallest value", &settings.notional_min.to_string()))?;
     let whole_lots = i64::try_from(one / lot_atoms.max(1)).unwrap_or(i64::MAX);
-    let lots_max = whole_lots.saturating_mul(match product {
-        Product::BinanceSpot => 9000,
-        Product::BinanceUsdm => 1000,
-    });
+    let lots_max = whole_lots.saturating_mul(if product == binance::SPOT { 9000 } else { 1000 });
     Ok(Listing {
         symbol: symbol.clone(),
         base: settings.base.clone(),
@@ -170,8 +164,8 @@ pub fn listing_of(settings: &ListingSettings, product: Product) -> Result<Listin
         notional_min: QuoteAtoms(notional_min),
         atoms_per_lot: atoms(lot_atoms)?,
         atoms_per_tick_lot: atoms(product_atoms / one)?,
-        percent_up_thousandths: if product == Product::BinanceSpot { 5000 } else { 1050 },
-        percent_down_thousandths: if product == Product::BinanceSpot { 200 } else { 950 },
+        percent_up_thousandths: if product == binance::SPOT { 5000 } else { 1050 },
+        percent_down_thousandths: if product == binance::SPOT { 200 } else { 950 },
         open_orders_max: 200,
     })
 }

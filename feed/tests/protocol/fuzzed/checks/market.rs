@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use serde_json::Value;
 use spinbook_engine::types::{Level, Side};
 use spinbook_feed::error::DecodeError;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::{FRAME_PADDING, Message};
+use spinbook_feed::venue::{ProductLine, binance};
 
 use super::{assert_units, instruments, product};
 
@@ -24,7 +24,7 @@ pub struct Decoders {
 }
 
 impl Decoders {
-    pub fn new(product: Product) -> Decoders {
+    pub fn new(product: ProductLine) -> Decoders {
         let instruments = instruments(product);
         let make = |choice| Decoder::with_scanner(product, &instruments, choice);
         Decoders {
@@ -39,17 +39,17 @@ impl Decoders {
 
 thread_local! {
     static ALL: RefCell<[Decoders; 2]> =
-        RefCell::new([Decoders::new(Product::BinanceUsdm), Decoders::new(Product::BinanceSpot)]);
+        RefCell::new([Decoders::new(binance::USDM), Decoders::new(binance::SPOT)]);
 }
 
 /// The first byte chooses the product, the rest is the frame.
 pub fn check(data: &[u8]) {
     let (product, frame) = product(data);
-    let place = usize::from(product == Product::BinanceSpot);
+    let place = usize::from(product == binance::SPOT);
     ALL.with_borrow_mut(|all| compare(product, &mut all[place], frame));
 }
 
-fn compare(product: Product, decoders: &mut Decoders, frame: &[u8]) {
+fn compare(product: ProductLine, decoders: &mut Decoders, frame: &[u8]) {
     let general = run(&mut decoders.general, &mut decoders.buffer, frame);
     let best = run(&mut decoders.best, &mut decoders.buffer, frame);
     let portable = run(&mut decoders.portable, &mut decoders.buffer, frame);
@@ -76,7 +76,7 @@ fn run(decoder: &mut Decoder, buffer: &mut Vec<u8>, frame: &[u8]) -> Decoded {
 
 /// What was understood is what serde_json reads.
 fn agree(
-    product: Product,
+    product: ProductLine,
     instruments: &[Instrument],
     body: &Value,
     message: &Message,
@@ -98,7 +98,7 @@ fn agree(
         Message::Depth { symbol, ids, .. } => {
             let instrument = named(symbol);
             assert_eq!((number("U"), number("u")), (Some(ids.first), Some(ids.last)), "{body}");
-            if product == Product::BinanceUsdm {
+            if product == binance::USDM {
                 assert_eq!(number("pu"), Some(ids.previous), "{body}");
             }
             levels(instrument, &body["b"], bids);

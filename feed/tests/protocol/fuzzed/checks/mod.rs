@@ -16,8 +16,8 @@ mod instrument;
 use instrument::instrument;
 use rust_decimal::Decimal;
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::Product;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::{ProductLine, binance};
 
 /// One check of one input; it panics if something does not hold.
 pub type Check = fn(&[u8]);
@@ -59,19 +59,20 @@ impl<'a> Script<'a> {
 }
 
 /// The product that an input's first byte names, and the rest of the input.
-pub fn product(data: &[u8]) -> (Product, &[u8]) {
+pub fn product(data: &[u8]) -> (ProductLine, &[u8]) {
     match data.split_first() {
-        Some((first, rest)) if first & 1 == 1 => (Product::BinanceSpot, rest),
-        Some((_, rest)) => (Product::BinanceUsdm, rest),
-        None => (Product::BinanceUsdm, data),
+        Some((first, rest)) if first & 1 == 1 => (binance::SPOT, rest),
+        Some((_, rest)) => (binance::USDM, rest),
+        None => (binance::USDM, data),
     }
 }
 
 /// Two instruments of a product.
-pub fn instruments(product: Product) -> Vec<Instrument> {
-    let rows = match product {
-        Product::BinanceSpot => [("BTCUSDT", "0.01000000", "0.00001000"), ("ETHUSDT", "0.01000000", "0.00010000")],
-        Product::BinanceUsdm => [("BTCUSDT", "0.10", "0.001"), ("ETHUSDT", "0.01", "0.001")],
+pub fn instruments(product: ProductLine) -> Vec<Instrument> {
+    let rows = if product == binance::SPOT {
+        [("BTCUSDT", "0.01000000", "0.00001000"), ("ETHUSDT", "0.01000000", "0.00010000")]
+    } else {
+        [("BTCUSDT", "0.10", "0.001"), ("ETHUSDT", "0.01", "0.001")]
     };
     let one = |(id, (symbol, tick, lot))| instrument(product, id, symbol, tick, lot);
     (0..).zip(rows).map(one).collect()

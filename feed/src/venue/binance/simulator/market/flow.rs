@@ -1,11 +1,11 @@
 //! COLD: one symbol's synthetic order flow: a book that lives, and the messages that tell of it.
 
+use crate::venue::{ProductLine, binance};
 use super::SyntheticSymbol;
 use super::statistics::{Quantiles, RecordedStatistics};
 use crate::number::{Scale, TEXT_MAX};
 use crate::sim::faults::Seeded;
 use crate::sim::side::MarketFrame;
-use crate::venue::binance::Product;
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ const QUANTITY_UNITS: i128 = 100_000;
 
 /// One symbol.
 pub struct Flow {
-    product: Product,
+    product: ProductLine,
     statistics: RecordedStatistics,
     symbol: String,
     stream: String,
@@ -46,7 +46,7 @@ fn index(side: Side) -> usize {
 
 impl Flow {
     /// A symbol with its first book.
-    pub fn new(product: Product, settings: &SyntheticSymbol, seed: u64, place: usize) -> Result<Flow, String> {
+    pub fn new(product: ProductLine, settings: &SyntheticSymbol, seed: u64, place: usize) -> Result<Flow, String> {
         let listing = &settings.listing;
         let wrong = |what: &str| format!("{}: {what} cannot be used in a synthetic market", listing.symbol);
         let price = Scale::from_increment(listing.tick_size.as_bytes()).map_err(|_| wrong("the tick size"))?;
@@ -57,10 +57,7 @@ impl Flow {
             return Err(wrong("a price of fewer than 100000 ticks"));
         }
         let place = u64::try_from(place).unwrap_or(0);
-        let base_id = match product {
-            Product::BinanceSpot => 50_093_000_000,
-            Product::BinanceUsdm => 4_984_000_000_000,
-        };
+        let base_id = if product == binance::SPOT { 50_093_000_000 } else { 4_984_000_000_000 };
         let id = base_id + place * 1_000_000_000_000;
         let mut flow = Flow {
             product,
@@ -322,15 +319,16 @@ impl Flow {
         let (bids, asks) = (self.changed_text(Side::Bid), self.changed_text(Side::Ask));
         self.changed = [BTreeSet::new(), BTreeSet::new()];
         let (stream, symbol, previous) = (&self.stream, &self.symbol, self.last_depth);
-        let text = match self.product {
-            Product::BinanceSpot => format!(
+        let text = if self.product == binance::SPOT {
+            format!(
                 "{{\"stream\":\"{stream}@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{ms},\"s\":\"{symbol}\",\
                  \"U\":{first_id},\"u\":{last},\"b\":[{bids}],\"a\":[{asks}]}}}}"
-            ),
-            Product::BinanceUsdm => format!(
+            )
+        } else {
+            format!(
                 "{{\"stream\":\"{stream}@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{ms},\"T\":{ms},\
                  \"s\":\"{symbol}\",\"U\":{first_id},\"u\":{last},\"pu\":{previous},\"b\":[{bids}],\"a\":[{asks}]}}}}"
-            ),
+            )
         };
         self.last_depth = last;
         text.into_bytes()
@@ -356,11 +354,12 @@ impl Flow {
             lots(Side::Ask, ask),
         );
         let (stream, id, ms) = (&self.stream, self.id, at.millis());
-        let text = match self.product {
-            Product::BinanceSpot => format!("{{\"stream\":\"{stream}@bookTicker\",\"data\":{{\"u\":{id},{best}}}}}"),
-            Product::BinanceUsdm => format!(
+        let text = if self.product == binance::SPOT {
+            format!("{{\"stream\":\"{stream}@bookTicker\",\"data\":{{\"u\":{id},{best}}}}}")
+        } else {
+            format!(
                 "{{\"stream\":\"{stream}@bookTicker\",\"data\":{{\"e\":\"bookTicker\",\"u\":{id},{best},\"T\":{ms},\"E\":{ms}}}}}"
-            ),
+            )
         };
         text.into_bytes()
     }
@@ -370,15 +369,16 @@ impl Flow {
         let (price, quantity) = (self.price_text(tick), self.quantity_text(lots));
         let (stream, symbol, id, ms) = (&self.stream, &self.symbol, self.trade_id, at.millis());
         let buyer_is_maker = aggressor == Side::Ask;
-        let text = match self.product {
-            Product::BinanceSpot => format!(
+        let text = if self.product == binance::SPOT {
+            format!(
                 "{{\"stream\":\"{stream}@trade\",\"data\":{{\"e\":\"trade\",\"E\":{ms},\"s\":\"{symbol}\",\"t\":{id},\
                  \"p\":\"{price}\",\"q\":\"{quantity}\",\"T\":{ms},\"m\":{buyer_is_maker},\"M\":true}}}}"
-            ),
-            Product::BinanceUsdm => format!(
+            )
+        } else {
+            format!(
                 "{{\"stream\":\"{stream}@trade\",\"data\":{{\"e\":\"trade\",\"E\":{ms},\"T\":{ms},\"s\":\"{symbol}\",\
                  \"t\":{id},\"p\":\"{price}\",\"q\":\"{quantity}\",\"X\":\"MARKET\",\"m\":{buyer_is_maker}}}}}"
-            ),
+            )
         };
         text.into_bytes()
     }
@@ -389,10 +389,8 @@ impl Flow {
         let level = |(tick, lots): (&i64, &i64)| self.level_text(*tick, *lots);
         let bids: Vec<String> = self.books[0].iter().rev().take(limit).map(level).collect();
         let asks: Vec<String> = self.books[1].iter().take(limit).map(level).collect();
-        let times = match self.product {
-            Product::BinanceSpot => String::new(),
-            Product::BinanceUsdm => format!("\"E\":{0},\"T\":{0},", at.millis()),
-        };
+        let times =
+            if self.product == binance::SPOT { String::new() } else { format!("\"E\":{0},\"T\":{0},", at.millis()) };
         let text = format!(
             "{{\"lastUpdateId\":{},{times}\"bids\":[{}],\"asks\":[{}]}}",
             self.last_depth,

@@ -7,9 +7,9 @@ mod flow;
 pub mod measure;
 pub mod statistics;
 
+use crate::venue::ProductLine;
 use crate::sim::api::ListingSettings;
 use crate::sim::side::{MarketFrame, MarketSource};
-use crate::venue::binance::Product;
 use flow::Flow;
 use spinbook_engine::types::Nanos;
 use statistics::RecordedStatistics;
@@ -38,7 +38,7 @@ impl Synthetic {
     ///
     /// # Errors
     /// Which listing or price cannot be used.
-    pub fn new(product: Product, symbols: &[SyntheticSymbol], seed: u64, start: Nanos) -> Result<Synthetic, String> {
+    pub fn new(product: ProductLine, symbols: &[SyntheticSymbol], seed: u64, start: Nanos) -> Result<Synthetic, String> {
         let statistics = RecordedStatistics::of(product);
         let flows: Result<Vec<Flow>, String> =
             symbols.iter().enumerate().map(|(index, symbol)| Flow::new(product, symbol, seed, index)).collect();
@@ -55,7 +55,7 @@ impl Synthetic {
     ///
     /// # Errors
     /// None in practice; the listing is known here.
-    pub fn bitcoin(product: Product, seed: u64, start: Nanos) -> Result<Synthetic, String> {
+    pub fn bitcoin(product: ProductLine, seed: u64, start: Nanos) -> Result<Synthetic, String> {
         let listing =
             crate::venue::binance::simulator::rules::known_listing(product, "BTCUSDT").ok_or("BTCUSDT is not known")?;
         Synthetic::new(product, &[SyntheticSymbol { listing, price: "64000".to_owned() }], seed, start)

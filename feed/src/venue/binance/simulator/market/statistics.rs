@@ -1,7 +1,7 @@
 //! COLD: how a market behaves, as quantiles measured on recorded BTCUSDT traffic.
 
+use crate::venue::{ProductLine, binance};
 use crate::sim::faults::Seeded;
-use crate::venue::binance::Product;
 use spinbook_engine::types::Nanos;
 
 /// A distribution by its quantiles: millionths and value, linear in between.
@@ -63,11 +63,8 @@ pub struct RecordedStatistics {
 impl RecordedStatistics {
     /// The style of a product's BTCUSDT.
     #[must_use]
-    pub fn of(product: Product) -> RecordedStatistics {
-        match product {
-            Product::BinanceSpot => SPOT,
-            Product::BinanceUsdm => USDM,
-        }
+    pub fn of(product: ProductLine) -> RecordedStatistics {
+        if product == binance::SPOT { SPOT } else { USDM }
     }
 }
 
