@@ -57,7 +57,7 @@ impl Wire {
     fn look(&mut self, now: Nanos) -> io::Result<bool> {
         self.turns = self.turns.wrapping_add(1);
         if self.open && self.wait.is_zero() && !self.turns.is_multiple_of(TURNS_PER_POLL) {
-            return Ok(self.connection.may_read() || self.connection.look(now));
+            return Ok(self.connection.may_read() || self.connection.poll_read(now));
         }
         self.is_readable()
     }
@@ -104,7 +104,7 @@ impl FloorHot {
             if !self.wire.look(now)? {
                 continue;
             }
-            while self.wire.connection.advance(now).map_err(refused)? {
+            while self.wire.connection.process_next(now).map_err(refused)? {
                 if let Some(pick) = self.script.pick_of(frames, next) {
                     next += 1;
                     let intent = Intent { order: OrderId::new(1, pick as u32 + 1), ..Intent::default() };
@@ -153,7 +153,7 @@ impl Io for FloorIo {
         }
         if self.wire.is_readable()? {
             let now = self.wire.clock.now();
-            while self.wire.connection.advance(now).map_err(refused)? {}
+            while self.wire.connection.process_next(now).map_err(refused)? {}
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ impl Meeting<'_> {
         let hot = Arc::new(HotShared::default());
         let parts = ReactorParts {
             engine,
-            lines: vec![self.market_line()?],
+            markets: vec![self.market_line()?],
             executions,
             snapshots: mailbox,
             clock,

@@ -376,8 +376,8 @@ fn a_look_finds_what_came_unasked_by_the_poll_and_the_next_message_without_the_s
         let now = client.now();
         // What followed the upgrade's reply at once is there already; the rest is found by looking alone.
         let found = |client: &mut Client| {
-            while !client.connection.advance(now).expect("a message") {
-                if !client.connection.look(now) {
+            while !client.connection.process_next(now).expect("a message") {
+                if !client.connection.poll_read(now) {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
             }
@@ -386,23 +386,23 @@ fn a_look_finds_what_came_unasked_by_the_poll_and_the_next_message_without_the_s
         };
         assert_eq!(found(&mut client), b"one");
         while !client.connection.has_next() {
-            client.connection.look(now);
+            client.connection.poll_read(now);
         }
         assert_eq!(client.connection.frame().length, 3, "the current message stays");
         assert_eq!(found(&mut client), b"two");
         assert!(!client.connection.has_next(), "a ping comes first");
         assert_eq!(found(&mut client), b"three");
         // The end is found by a look, and told by the next advance.
-        while !client.connection.look(now) {
+        while !client.connection.poll_read(now) {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         let error = loop {
-            match client.connection.advance(now) {
+            match client.connection.process_next(now) {
                 Ok(_) => {}
                 Err(error) => break error,
             }
         };
         assert!(matches!(error, ConnectionError::Truncated | ConnectionError::Socket(_)), "{error:?}");
-        assert!(!client.connection.look(now), "nothing comes of a connection that has ended");
+        assert!(!client.connection.poll_read(now), "nothing comes of a connection that has ended");
     });
 }

@@ -61,7 +61,7 @@ fn instrument(now: Nanos) -> Instrument {
     find_instruments(PRODUCT, &reply.body, &["BTCUSDT"]).unwrap().remove(0)
 }
 
-fn market_line(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos) -> MarketConnections {
+fn market(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos) -> MarketConnections {
     let endpoint = Endpoint { host: "localhost".to_owned(), port: address.port(), prefix: String::new() };
     let limits = ConnectionLimits {
         open_within: PATIENCE,
@@ -108,7 +108,7 @@ fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
     told.push(ready).unwrap();
     let parts = ReactorParts {
         engine,
-        lines: vec![market_line(address, trust, instrument, clock.now())],
+        markets: vec![market(address, trust, instrument, clock.now())],
         executions,
         snapshots: mailbox,
         clock,

@@ -163,7 +163,7 @@ where
     };
     let parts = ReactorParts {
         engine: agents.engine,
-        lines: agents.lines,
+        markets: agents.lines,
         executions: agents.hot_executions,
         snapshots: agents.mailbox,
         clock: agents.clock,

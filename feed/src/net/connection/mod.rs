@@ -78,7 +78,7 @@ pub struct Connection {
     stream: Stream,
     upgrade: Upgrade,
     reader: MessageReader,
-    /// Found while looking behind the current message; the next call of [`Connection::advance`] tells.
+    /// Found while looking behind the current message; the next call of [`Connection::process_next`] tells.
     staged_error: Option<ConnectionError>,
     closing: bool,
     readable: bool,
@@ -124,9 +124,9 @@ impl Connection {
     }
 
     /// Reads once from the socket, unasked by the poll; true if bytes came, or if the connection has ended, which
-    /// [`Connection::advance`] tells.
+    /// [`Connection::process_next`] tells.
     #[inline]
-    pub fn look(&mut self, now: Nanos) -> bool {
+    pub fn poll_read(&mut self, now: Nanos) -> bool {
         if self.phase != Phase::Open || self.staged_error.is_some() {
             return false;
         }
@@ -203,7 +203,7 @@ impl Connection {
     /// # Errors
     /// Any: the connection has ended.
     pub fn poll_frame(&mut self, now: Nanos) -> Result<Option<Frame<'_>>, ConnectionError> {
-        Ok(if self.advance(now)? { Some(self.frame()) } else { None })
+        Ok(if self.process_next(now)? { Some(self.frame()) } else { None })
     }
 
     /// Makes the next message the current one; false when none is complete and the socket has no more now.
@@ -211,7 +211,7 @@ impl Connection {
     /// # Errors
     /// Any: the connection has ended.
     #[inline]
-    pub fn advance(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
+    pub fn process_next(&mut self, now: Nanos) -> Result<bool, ConnectionError> {
         let outcome = match self.staged_error.take() {
             Some(error) => Err(error),
             None => self.receive_frame(now),
@@ -224,7 +224,7 @@ impl Connection {
 
     /// Whether another message is complete behind the current one, which stays, in what has been received: the socket
     /// is not asked. False as well when something else (a control frame, a fragment) must be handled first. An error
-    /// is kept for [`Connection::advance`].
+    /// is kept for [`Connection::process_next`].
     #[inline]
     pub fn has_next(&mut self) -> bool {
         if self.phase != Phase::Open || self.staged_error.is_some() {

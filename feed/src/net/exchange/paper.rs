@@ -14,7 +14,7 @@ use spinbook_engine::types::{Level, Nanos, Stamp};
 
 use crate::net::host::clock::Clock;
 use crate::net::hot::hot_shared::HotShared;
-use crate::net::hot::market_connections::{IoContext, MarketConnections};
+use crate::net::hot::market_connections::{IoContext, MarketConnections, Turn};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 use crate::sim::side::{
@@ -126,9 +126,9 @@ impl ExchangeSide for PaperExchange {
 }
 
 /// Judges nothing: the session only has to keep the stream and its snapshots coming.
-struct Deaf;
+struct NullSink;
 
-impl MarketSink for Deaf {
+impl MarketSink for NullSink {
     fn on_market(&mut self, _: &MarketEvent, _: &[Level], _: &[Level], _: Nanos) -> Answer {
         Answer::Ok
     }
@@ -139,7 +139,7 @@ impl MarketSink for Deaf {
 /// # Errors
 /// The system refuses a poll.
 pub fn run_tap(
-    mut line: MarketConnections,
+    mut market: MarketConnections,
     snapshots: &SnapshotMailbox,
     queue: &TappedFrames,
     clock: &Clock,
@@ -148,37 +148,37 @@ pub fn run_tap(
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
     let shared = HotShared::default();
-    let mut sink = Deaf;
-    line.start(clock.now());
+    market.start(clock.now());
     while !stop.load(Ordering::Relaxed) {
         match poll.poll(&mut events, Some(Duration::from_millis(5))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in &events {
-            line.on_event(event.token());
+            market.on_event(event.token());
         }
         let now = clock.now();
         let stamp = Stamp { wall: now, tsc: 0 };
-        let mut env = IoContext { registry: poll.registry(), snapshots, shared: &shared };
-        line.drive(&mut env, now, &mut sink);
-        for path in 0..line.path_count() {
-            while line.advance(path, &mut env, now, &mut sink) {
-                if let Some(bytes) = line.frame(path) {
+        let context = IoContext { registry: poll.registry(), snapshots, shared: &shared };
+        let mut turn = Turn { context, now, sink: NullSink };
+        market.process_ready(&mut turn);
+        for path in 0..market.path_count() {
+            while market.process_next(path, &mut turn) {
+                if let Some(bytes) = market.frame(path) {
                     queue.put(now, bytes);
                 }
-                line.on_frame(path, stamp, &mut sink);
+                market.on_frame(path, stamp, &mut turn.sink);
             }
         }
         while let Some(mut result) = snapshots.take() {
             if let Ok(length) = result.length {
                 queue.put(now, &result.buffer[..length]);
             }
-            line.on_snapshot(&mut result, stamp, &mut sink);
+            market.on_snapshot(&mut result, stamp, &mut turn.sink);
             snapshots.give_back(result);
         }
-        line.on_timer(&mut env, now, &mut sink);
+        market.on_timer(&mut turn);
     }
-    line.close(poll.registry(), clock.now());
+    market.close(poll.registry(), clock.now());
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::session::{MarketSession, MarketSink, SessionAction};
 /// Connections a session may have: two routes, two connections each.
 const PATHS_MAX: usize = 4;
 
-/// What a line reaches beyond itself.
+/// What the connections of a thread reach beyond themselves.
 pub struct IoContext<'a> {
     /// The poll's registry.
     pub registry: &'a Registry,
@@ -22,34 +22,46 @@ pub struct IoContext<'a> {
     pub shared: &'a HotShared,
 }
 
+/// One turn of a thread over its connections, made once and handed to each of them.
+pub struct Turn<'a, S> {
+    /// What the connections reach beyond themselves.
+    pub context: IoContext<'a>,
+    /// When the turn began.
+    pub now: Nanos,
+    /// Who gets the market's events.
+    pub sink: S,
+}
+
 #[derive(Default)]
 struct Path {
     connection: Option<Connection>,
     /// The poll had something to say since the connection was last served.
     ready: bool,
-    told_open: bool,
+    /// The session has been told that this connection is open.
+    open_reported: bool,
+    /// Pings received when the session was last told of one.
     pings: u64,
 }
 
 /// A market session with its connections.
 pub struct MarketConnections {
     session: MarketSession,
-    route: Connector,
+    connector: Connector,
     index: usize,
     paths: [Path; PATHS_MAX],
     on_connection_end: fn(u8, &ConnectionError),
 }
 
 impl MarketConnections {
-    /// The session at `index` of the hot loop's lines, all of whose connections lead to `route`.
+    /// The session at `index` of the hot loop's sessions, all of whose connections are made by `connector`.
     #[must_use]
     pub fn new(
         session: MarketSession,
-        route: Connector,
+        connector: Connector,
         index: usize,
         on_connection_end: fn(u8, &ConnectionError),
     ) -> MarketConnections {
-        MarketConnections { session, route, index, paths: Default::default(), on_connection_end }
+        MarketConnections { session, connector, index, paths: Default::default(), on_connection_end }
     }
 
     /// The session.
@@ -63,10 +75,10 @@ impl MarketConnections {
         self.session.start(now);
     }
 
-    /// The line that a token belongs to.
+    /// Index of the session that a token belongs to.
     #[inline]
     #[must_use]
-    pub const fn line_of(token: Token) -> usize {
+    pub const fn index_of(token: Token) -> usize {
         token.0 / PATHS_MAX
     }
 
@@ -90,16 +102,16 @@ impl MarketConnections {
     /// Connections that are open, as far as the session was told.
     #[inline]
     #[must_use]
-    pub fn told_open_count(&self) -> usize {
-        self.paths.iter().filter(|path| path.told_open && path.connection.is_some()).count()
+    pub fn reported_open_count(&self) -> usize {
+        self.paths.iter().filter(|path| path.open_reported && path.connection.is_some()).count()
     }
 
     /// Reads once from every open connection, unasked by the poll; whether anything came.
     #[inline]
-    pub fn look(&mut self, now: Nanos) -> bool {
+    pub fn poll_read(&mut self, now: Nanos) -> bool {
         let mut any = false;
-        for path in self.paths.iter_mut().filter(|path| path.told_open) {
-            any |= path.connection.as_mut().is_some_and(|connection| connection.look(now));
+        for path in self.paths.iter_mut().filter(|path| path.open_reported) {
+            any |= path.connection.as_mut().is_some_and(|connection| connection.poll_read(now));
         }
         any
     }
@@ -118,9 +130,9 @@ impl MarketConnections {
         self.may_read()
     }
 
-    /// Drives connections that are still opening, and sends what the sockets did not take before.
+    /// Serves the connections that the poll named: opens those still opening, sends what the sockets did not take before.
     #[inline]
-    pub fn drive(&mut self, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    pub fn process_ready(&mut self, turn: &mut Turn<'_, impl MarketSink>) {
         for path in 0..PATHS_MAX {
             if !core::mem::take(&mut self.paths[path].ready) {
                 continue;
@@ -129,33 +141,33 @@ impl MarketConnections {
                 continue;
             };
             let outcome = match connection.state() {
-                ConnectionState::Opening => connection.drive_open(now),
+                ConnectionState::Opening => connection.drive_open(turn.now),
                 _ => connection.flush().map(|_| true),
             };
             match outcome {
-                Ok(true) if !self.paths[path].told_open => {
-                    self.paths[path].told_open = true;
-                    add(&env.shared.opened, 1);
-                    self.session.on_open(path as u8, now);
-                    self.obey(env, now, sink);
+                Ok(true) if !self.paths[path].open_reported => {
+                    self.paths[path].open_reported = true;
+                    add(&turn.context.shared.opened, 1);
+                    self.session.on_open(path as u8, turn.now);
+                    self.apply_actions(turn);
                 }
                 Ok(_) => {}
-                Err(error) => self.lose(path, &error, env, now, sink),
+                Err(error) => self.end_connection(path, &error, turn),
             }
         }
     }
 
     /// Makes the next frame of a connection the current one; false when there is none.
     #[inline]
-    pub fn advance(&mut self, path: u8, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) -> bool {
+    pub fn process_next(&mut self, path: u8, turn: &mut Turn<'_, impl MarketSink>) -> bool {
         let at = usize::from(path);
         let Some(connection) = &mut self.paths[at].connection else {
             return false;
         };
-        match connection.advance(now) {
+        match connection.process_next(turn.now) {
             Ok(there_is_one) => there_is_one,
             Err(error) => {
-                self.lose(at, &error, env, now, sink);
+                self.end_connection(at, &error, turn);
                 false
             }
         }
@@ -197,23 +209,23 @@ impl MarketConnections {
 
     /// Carries out what the session wants until it wants nothing more.
     #[inline]
-    pub fn obey(&mut self, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    pub fn apply_actions(&mut self, turn: &mut Turn<'_, impl MarketSink>) {
         while let Some(action) = self.session.poll_action() {
-            self.carry_out(action, env, now, sink);
+            self.apply_action(action, turn);
         }
     }
 
     #[cold]
-    fn carry_out(&mut self, action: SessionAction, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    fn apply_action(&mut self, action: SessionAction, turn: &mut Turn<'_, impl MarketSink>) {
         match action {
-            SessionAction::Open { path } => self.open(usize::from(path), env, now, sink),
+            SessionAction::Open { path } => self.open(usize::from(path), turn),
             SessionAction::Send { path, message } => {
                 let at = usize::from(path);
                 let Some(connection) = &mut self.paths[at].connection else {
                     return;
                 };
                 if let Err(error) = connection.send_text(self.session.message(message).as_bytes()) {
-                    self.lose(at, &error, env, now, sink);
+                    self.end_connection(at, &error, turn);
                 }
             }
             SessionAction::FetchSnapshot { instrument, limit } => {
@@ -221,57 +233,52 @@ impl MarketConnections {
                     session: self.index,
                     instrument,
                     levels: limit,
-                    far_levels: sink.far_levels_wanted(instrument),
+                    far_levels: turn.sink.far_levels_wanted(instrument),
                 };
-                if !env.snapshots.ask(job) {
-                    self.session.on_snapshot_failed(instrument, Nanos::ZERO, now);
+                if !turn.context.snapshots.ask(job) {
+                    self.session.on_snapshot_failed(instrument, Nanos::ZERO, turn.now);
                 }
             }
             SessionAction::Close { path, .. } => {
                 if let Some(mut connection) = self.paths[usize::from(path)].connection.take() {
-                    add(&env.shared.closed, 1);
-                    connection.deregister(env.registry);
-                    connection.close(now);
+                    add(&turn.context.shared.closed, 1);
+                    connection.deregister(turn.context.registry);
+                    connection.close(turn.now);
                 }
             }
         }
     }
 
-    fn open(&mut self, path: usize, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    fn open(&mut self, path: usize, turn: &mut Turn<'_, impl MarketSink>) {
         let token = Token(self.index * PATHS_MAX + path);
         if let Some(mut old) = self.paths[path].connection.take() {
-            old.deregister(env.registry);
+            old.deregister(turn.context.registry);
         }
-        match self.route.connect(self.session.target(path as u8), env.registry, token, now) {
+        match self.connector.connect(self.session.target(path as u8), turn.context.registry, token, turn.now) {
             Ok(connection) => {
                 self.paths[path] = Path { connection: Some(connection), ..Path::default() };
             }
             Err(error) => {
                 (self.on_connection_end)(path as u8, &error);
-                self.session.on_close(path as u8, now, sink);
+                self.session.on_close(path as u8, turn.now, &mut turn.sink);
             }
         }
     }
 
+    /// A connection has failed: the session learns of it and decides when to open another.
     #[cold]
-    fn lose(
-        &mut self,
-        path: usize,
-        error: &ConnectionError,
-        env: &mut IoContext<'_>,
-        now: Nanos,
-        sink: &mut impl MarketSink,
-    ) {
+    fn end_connection(&mut self, path: usize, error: &ConnectionError, turn: &mut Turn<'_, impl MarketSink>) {
         if let Some(mut connection) = self.paths[path].connection.take() {
-            add(&env.shared.closed, 1);
-            connection.deregister(env.registry);
+            add(&turn.context.shared.closed, 1);
+            connection.deregister(turn.context.registry);
         }
         (self.on_connection_end)(path as u8, error);
-        self.session.on_close(path as u8, now, sink);
+        self.session.on_close(path as u8, turn.now, &mut turn.sink);
     }
 
     /// Deadlines of session and connections.
-    pub fn on_timer(&mut self, env: &mut IoContext<'_>, now: Nanos, sink: &mut impl MarketSink) {
+    pub fn on_timer(&mut self, turn: &mut Turn<'_, impl MarketSink>) {
+        let now = turn.now;
         for path in 0..PATHS_MAX {
             let Some(connection) = &mut self.paths[path].connection else {
                 continue;
@@ -285,13 +292,13 @@ impl MarketConnections {
                 let _ = self.session.on_ping(path as u8, now);
             }
             if let Err(error) = outcome {
-                self.lose(path, &error, env, now, sink);
+                self.end_connection(path, &error, turn);
             }
         }
         if now >= self.session.next_deadline() {
-            self.session.on_timer(now, sink);
+            self.session.on_timer(now, &mut turn.sink);
         }
-        self.obey(env, now, sink);
+        self.apply_actions(turn);
     }
 
     /// Ends every connection; the run is over.

@@ -14,7 +14,7 @@ use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 
 use crate::net::host::clock::{Clock, CycleScale, StallDetector, cycles};
 use crate::net::hot::hot_shared::{AllocationProbe, HotShared, add};
-use crate::net::hot::market_connections::{IoContext, MarketConnections};
+use crate::net::hot::market_connections::{IoContext, MarketConnections, Turn};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 
@@ -53,8 +53,8 @@ pub struct ReactorSettings {
 pub struct ReactorParts<S> {
     /// The engine.
     pub engine: Engine<S>,
-    /// The market connections.
-    pub lines: Vec<MarketConnections>,
+    /// The market sessions with their connections, of one venue or of several.
+    pub markets: Vec<MarketConnections>,
     /// Executions from the I/O thread.
     pub executions: Consumer<ExecutionEvent>,
     /// Snapshots from the fetching thread.
@@ -70,7 +70,7 @@ pub struct ReactorParts<S> {
 /// The hot loop.
 pub struct Reactor<S> {
     engine: Engine<S>,
-    lines: Vec<MarketConnections>,
+    markets: Vec<MarketConnections>,
     executions: Consumer<ExecutionEvent>,
     snapshots: SnapshotMailbox,
     clock: Clock,
@@ -124,11 +124,11 @@ impl<S: Strategy> Reactor<S> {
     /// # Errors
     /// The system refuses a poll.
     pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
-        let ReactorParts { engine, lines, executions, snapshots, clock, scale, shared } = parts;
+        let ReactorParts { engine, markets, executions, snapshots, clock, scale, shared } = parts;
         let now = clock.now();
         Ok(Reactor {
             engine,
-            lines,
+            markets,
             executions,
             snapshots,
             clock,
@@ -160,8 +160,8 @@ impl<S: Strategy> Reactor<S> {
     pub fn run(mut self) -> io::Result<(Engine<S>, Vec<MarketConnections>)> {
         let now = self.clock.now();
         self.stalls = StallDetector::new(now, self.settings.stall_min);
-        for line in &mut self.lines {
-            line.start(now);
+        for market in &mut self.markets {
+            market.start(now);
         }
         while !self.shared.stop.load(Ordering::Acquire) {
             self.turn()?;
@@ -172,10 +172,10 @@ impl<S: Strategy> Reactor<S> {
             self.engine.on_execution(&event, now);
         }
         self.engine.publish_screens(now);
-        for line in &mut self.lines {
-            line.close(self.poll.registry(), now);
+        for market in &mut self.markets {
+            market.close(self.poll.registry(), now);
         }
-        Ok((self.engine, self.lines))
+        Ok((self.engine, self.markets))
     }
 
     /// One turn of the loop.
@@ -194,13 +194,13 @@ impl<S: Strategy> Reactor<S> {
             self.take_snapshot(now);
         }
         let (mut now, polled) = (now, self.turns.is_multiple_of(self.turns_per_poll));
-        let readable = if polled { self.poll_sockets()? } else { self.look_at_sockets(now) };
+        let readable = if polled { self.poll_sockets()? } else { self.read_sockets(now) };
         if !self.settings.spin {
             // The poll may have waited.
             now = self.clock.now();
         }
         if readable {
-            self.serve_lines(now);
+            self.serve_markets(now);
             now = self.clock.now();
         }
         if now >= self.engine.next_deadline() {
@@ -227,17 +227,18 @@ impl<S: Strategy> Reactor<S> {
         let Some(mut result) = self.snapshots.take() else {
             return;
         };
-        let stamp = Stamp { wall: now, tsc: 0 };
         if let Some(book) = result.book.take() {
             // The fetching thread built it, and frees what is left over.
             result.book = Some(self.engine.exchange_book(result.job.instrument, book));
         }
-        if let Some(line) = self.lines.get_mut(result.job.session) {
+        let (markets, _, mut turn) = self.split(now);
+        if let Some(market) = markets.get_mut(result.job.session) {
             // The buffered updates follow the snapshot in the same call: nothing is decided before the last of them.
-            line.on_snapshot(&mut result, stamp, &mut Sink { engine: &mut self.engine, quiet: true });
-            self.engine.flush(now);
-            let mut sink = Sink { engine: &mut self.engine, quiet: false };
-            line.obey(&mut env(&self.poll, &self.snapshots, &self.shared), now, &mut sink);
+            turn.sink.quiet = true;
+            market.on_snapshot(&mut result, Stamp { wall: now, tsc: 0 }, &mut turn.sink);
+            turn.sink.quiet = false;
+            turn.sink.engine.flush(now);
+            market.apply_actions(&mut turn);
         }
         self.snapshots.give_back(result);
     }
@@ -246,15 +247,15 @@ impl<S: Strategy> Reactor<S> {
     #[inline]
     fn poll_sockets(&mut self) -> io::Result<bool> {
         let wait = if self.settings.spin { Duration::ZERO } else { Duration::from_millis(1) };
-        let pending = self.lines.iter().any(MarketConnections::may_read);
+        let pending = self.markets.iter().any(MarketConnections::may_read);
         let wait = if pending { Duration::ZERO } else { wait };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in &self.events {
-            if let Some(line) = self.lines.get_mut(MarketConnections::line_of(event.token())) {
-                line.on_event(event.token());
+            if let Some(market) = self.markets.get_mut(MarketConnections::index_of(event.token())) {
+                market.on_event(event.token());
             }
         }
         Ok(pending || !self.events.is_empty())
@@ -262,58 +263,63 @@ impl<S: Strategy> Reactor<S> {
 
     /// Reads from every open connection; whether anything is to be served.
     #[inline]
-    fn look_at_sockets(&mut self, now: Nanos) -> bool {
+    fn read_sockets(&mut self, now: Nanos) -> bool {
         let mut any = false;
-        for line in &mut self.lines {
+        for market in &mut self.markets {
             // What is left of the last turn is there already.
-            any |= line.may_read() || line.look(now);
+            any |= market.may_read() || market.poll_read(now);
         }
         any
     }
 
     /// Reads every readable connection, a bounded number of frames each.
-    fn serve_lines(&mut self, now: Nanos) {
+    fn serve_markets(&mut self, now: Nanos) {
         // One raw stamp for all frames of this wake-up: the moment the sockets were seen readable.
-        let readable_tsc = cycles();
-        for line in &mut self.lines {
-            if !line.wants_service() {
+        let received = Stamp { wall: now, tsc: cycles() };
+        let frames_max = self.settings.frames_per_turn_max;
+        let (markets, meter, mut turn) = self.split(now);
+        for market in markets {
+            if !market.wants_service() {
                 continue;
             }
-            let mut environment = env(&self.poll, &self.snapshots, &self.shared);
-            line.drive(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
-            for path in 0..line.path_count() {
+            market.process_ready(&mut turn);
+            for path in 0..market.path_count() {
                 let mut taken = 0;
-                while taken < self.settings.frames_per_turn_max
-                    && line.advance(path, &mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false })
-                {
+                while taken < frames_max && market.process_next(path, &mut turn) {
                     // The first frame is decided on at once; behind it only the newest of what is there.
-                    let quiet = taken > 0 && line.has_next(path);
-                    let stamp = Stamp { wall: now, tsc: readable_tsc };
-                    self.meter.frame(&mut self.engine, &self.shared, now, |engine| {
-                        line.on_frame(path, stamp, &mut Sink { engine, quiet });
-                    });
+                    turn.sink.quiet = taken > 0 && market.has_next(path);
+                    meter.frame(&mut turn, |sink| market.on_frame(path, received, sink));
+                    turn.sink.quiet = false;
                     taken += 1;
                 }
             }
-            self.engine.flush(now);
-            line.obey(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+            turn.sink.engine.flush(now);
+            market.apply_actions(&mut turn);
         }
+    }
+
+    /// The markets, the meter, and one turn over them at `now`.
+    #[inline]
+    fn split(&mut self, now: Nanos) -> (&mut [MarketConnections], &mut Meter, Turn<'_, Sink<'_, S>>) {
+        let context = IoContext { registry: self.poll.registry(), snapshots: &self.snapshots, shared: &self.shared };
+        let sink = Sink { engine: &mut self.engine, quiet: false };
+        (&mut self.markets, &mut self.meter, Turn { context, now, sink })
     }
 
     /// Slow deadlines, flags from outside, and what is shared with it.
     fn keep_house(&mut self, now: Nanos) {
-        for line in &mut self.lines {
-            let mut environment = env(&self.poll, &self.snapshots, &self.shared);
-            line.on_timer(&mut environment, now, &mut Sink { engine: &mut self.engine, quiet: false });
+        let (markets, _, mut turn) = self.split(now);
+        for market in markets {
+            market.on_timer(&mut turn);
         }
         if !self.draining && self.shared.drain.load(Ordering::Acquire) {
             self.draining = true;
             self.engine.begin_shutdown(now);
         }
-        let open: usize = self.lines.iter().map(MarketConnections::told_open_count).sum();
+        let open: usize = self.markets.iter().map(MarketConnections::reported_open_count).sum();
         let direct = self.settings.spin && (1..=DIRECT_SOCKETS_MAX).contains(&open);
         self.turns_per_poll = if direct { TURNS_PER_POLL } else { 1 };
-        self.meter.keep(&self.engine, &self.shared, &self.settings, now);
+        self.meter.keep(&self.shared, &self.settings, now);
         if now >= self.figures {
             self.figures = now + FIGURES;
             self.show_figures();
@@ -323,8 +329,8 @@ impl<S: Strategy> Reactor<S> {
     /// What a screen shows of the sessions.
     fn show_figures(&self) {
         let (mut frames, mut gaps, mut resyncs) = (0, 0, 0);
-        for line in &self.lines {
-            let counters = line.session().counters();
+        for market in &self.markets {
+            let counters = market.session().counters();
             frames += counters.frames;
             gaps += counters.gaps;
             resyncs += counters.resyncs;
@@ -342,38 +348,29 @@ impl<S: Strategy> Reactor<S> {
     }
 }
 
-fn env<'a>(poll: &'a Poll, snapshots: &'a SnapshotMailbox, shared: &'a HotShared) -> IoContext<'a> {
-    IoContext { registry: poll.registry(), snapshots, shared }
-}
-
 impl Meter {
     /// Measures one frame's way to the ring; the second stamp is read only if an order was pushed.
     #[inline]
-    fn frame<S: Strategy>(
-        &mut self,
-        engine: &mut Engine<S>,
-        shared: &HotShared,
-        now: Nanos,
-        handle: impl FnOnce(&mut Engine<S>),
-    ) {
+    fn frame<S: Strategy>(&mut self, turn: &mut Turn<'_, Sink<'_, S>>, handle: impl FnOnce(&mut Sink<'_, S>)) {
         self.frames += 1;
-        let pushed_before = engine.intents_pushed();
+        let pushed_before = turn.sink.engine.intents_pushed();
         let allocations_before = (self.allocations)();
         let in_hand = cycles();
-        handle(engine);
-        if engine.intents_pushed() != pushed_before {
+        handle(&mut turn.sink);
+        if turn.sink.engine.intents_pushed() != pushed_before {
             let on_ring = cycles();
-            self.first_order.get_or_insert(now);
+            self.first_order.get_or_insert(turn.now);
             if self.warm {
-                shared.decode_to_order.record(self.scale.nanos(in_hand, on_ring));
+                turn.context.shared.decode_to_order.record(self.scale.nanos(in_hand, on_ring));
             }
         }
         if self.warm {
-            add(&shared.allocations_decision, (self.allocations)() - allocations_before);
+            add(&turn.context.shared.allocations_decision, (self.allocations)() - allocations_before);
         }
     }
 
-    fn keep<S: Strategy>(&mut self, _engine: &Engine<S>, shared: &HotShared, settings: &ReactorSettings, now: Nanos) {
+    /// Notes when the loop has become warm, and from then on what the whole thread allocates.
+    fn keep(&mut self, shared: &HotShared, settings: &ReactorSettings, now: Nanos) {
         if self.warm {
             let count = (self.allocations)() - self.allocations_at_warm;
             shared.allocations_thread.store(count, Ordering::Relaxed);
