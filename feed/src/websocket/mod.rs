@@ -25,15 +25,18 @@ const TEXT_WHOLE: u8 = FIN | Opcode::Text as u8;
 /// First byte of a whole binary message.
 const BINARY_WHOLE: u8 = FIN | Opcode::Binary as u8;
 
-/// [`MessageReader::current`] knows what was handed out: the length of its header,
+// What `MessageReader::pending` holds about the message that was handed out last: one of three kinds, or the length of
+// the header in front of a message that lies whole in the buffer; and whether the message is binary.
+
+/// The bits that hold the length of the header.
 const PENDING_HEADER: u8 = 0x0f;
-/// nothing,
+/// No message was handed out.
 const PENDING_NOTHING: u8 = 0;
-/// a control frame,
+/// A control frame was handed out.
 const PENDING_CONTROL: u8 = 0x20;
-/// put together from fragments,
+/// A message that was put together from fragments was handed out.
 const PENDING_ASSEMBLED: u8 = 0x40;
-/// binary.
+/// Set if the message is binary.
 const PENDING_BINARY: u8 = 0x80;
 
 /// What a frame is.
