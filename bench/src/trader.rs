@@ -8,9 +8,11 @@ use spinbook_engine::limits::{CANCEL_RING_SLOTS, ORDER_RING_SLOTS};
 use spinbook_engine::quoter::{BudgetSettings, QuoterSettings};
 use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
-use spinbook_engine::setup::{EngineSettings, InstrumentSetup, engine, spread_strategy};
+use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup, engine, spread_strategy};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
-use spinbook_engine::types::{InstrumentSettings, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_engine::types::{
+    AssetGroupId, InstrumentSettings, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick,
+};
 use spinbook_feed::session::MarketSink;
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -33,7 +35,8 @@ impl Trader {
         let strategy = spread_strategy(vec![spread(instrument)]).expect("the settings are in range");
         let built = engine(settings(instrument), strategy, order_producer, cancel_producer);
         let mut engine = built.expect("the settings are in range");
-        let ready = ExecutionEvent { kind: ExecutionKind::GatewayReady, ..ExecutionEvent::default() };
+        let ready =
+            ExecutionEvent { kind: ExecutionKind::GatewayReady, venue: instrument.venue, ..ExecutionEvent::default() };
         engine.on_execution(&ready, Nanos::ZERO);
         Trader { engine, orders, cancels }
     }
@@ -64,6 +67,7 @@ impl Trader {
                 time: now,
                 tick: intent.tick,
                 instrument: intent.instrument,
+                venue: self.engine.instrument(intent.instrument).venue,
                 slot: intent.slot,
                 side: intent.side,
                 kind,
@@ -138,6 +142,7 @@ pub(crate) fn settings(instrument: &Instrument) -> EngineSettings {
             instrument: facts,
             risk,
             quoter,
+            asset_group: AssetGroupId(0),
             lots_start: Lots::ZERO,
             lots_neutral: Lots::ZERO,
         }],
@@ -147,7 +152,7 @@ pub(crate) fn settings(instrument: &Instrument) -> EngineSettings {
             messages_max_per_second: 1_000_000,
             cancel_share_millionths: 200_000,
         }],
-        loss_max_per_day: units(1_000_000),
+        asset_groups: vec![AssetGroupSettings { loss_max_per_day: units(1_000_000) }],
         screen_interval: Nanos::from_seconds(1),
     }
 }

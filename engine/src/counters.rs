@@ -40,6 +40,7 @@ catalogue! {
     BooksStale, "books_stale", "Times a Live book became too old to quote on.";
     Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";
     EventsUnknownInstrument, "events_unknown_instrument", "Events for an instrument that set-up does not know: dropped.";
+    EventsUnknownVenue, "events_unknown_venue", "Executions of a venue that set-up does not know, or not for their instrument: dropped, no new orders.";
     Decisions, "decisions", "Times the strategy was asked for its quotes.";
     Quotes, "quotes", "Target quotes that were decided anew or changed.";
     PlacesSent, "places_sent", "Place intents handed to the order ring.";
@@ -65,7 +66,7 @@ catalogue! {
     CancelRingFull, "cancel_ring_full", "Cancels that must be tried again because their ring was full.";
     TraceDropped, "trace_dropped", "Trace records dropped because their ring was full.";
     RejectStorms, "reject_storms", "Times too many rejects in a window stopped an instrument.";
-    LossStops, "loss_stops", "Times the daily loss limit stopped trading.";
+    LossStops, "loss_stops", "Times the daily loss limit of an asset stopped its instruments.";
     PositionFaults, "position_faults", "Fills or prices that the position's integers cannot hold: trading halts.";
     GatewayReady, "gateway_ready", "Times the gateway became ready.";
     GatewayDown, "gateway_down", "Times the gateway lost a session.";

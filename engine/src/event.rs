@@ -100,13 +100,13 @@ pub enum ExecutionKind {
     Expired = 5,
     /// The outcome is not known: counts as live at the worst case until proved.
     Unknown = 6,
-    /// The gateway is logged on, its user data stream runs and open orders are known: quoting may begin.
+    /// The venue's gateway is logged on, its user data stream runs and open orders are known: quoting there may begin.
     GatewayReady = 7,
-    /// The gateway lost a session: no new orders until it is ready again.
+    /// The venue's gateway lost a session: no new orders there until it is ready again. Other venues go on.
     GatewayDown = 8,
-    /// No new orders until `time` (rate limit, ban); cancels still leave.
+    /// No new orders to the venue until `time` (rate limit, ban); cancels still leave. Other venues go on.
     Pause = 9,
-    /// Trading stops for good (bad key, bad signature, drift): cancel everything, a human re-arms.
+    /// Trading stops for good on all venues (bad key, bad signature, drift): cancel everything, a human re-arms.
     Halt = 10,
 }
 

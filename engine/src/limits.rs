@@ -2,6 +2,10 @@
 
 /// Instruments one engine can hold; memory is only taken for those that set-up names.
 pub const INSTRUMENTS_MAX: usize = 1024;
+/// Venues (product lines) one engine can trade on at once.
+pub const VENUES_MAX: usize = 8;
+/// Quote assets one engine can trade in at once.
+pub const ASSET_GROUPS_MAX: usize = 16;
 /// Quote levels a side that a strategy may ask for.
 pub const QUOTE_LEVELS_MAX: usize = 8;
 /// Quote slots of an instrument: both sides.
@@ -30,3 +34,5 @@ const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WINDOW_TICKS >= 4096);
 const _: () = assert!(ORDER_RING_SLOTS.is_power_of_two() && CANCEL_RING_SLOTS.is_power_of_two());
 const _: () = assert!(EXECUTION_RING_SLOTS.is_power_of_two());
 const _: () = assert!(INSTRUMENTS_MAX <= u16::MAX as usize);
+const _: () = assert!(VENUES_MAX <= u8::MAX as usize);
+const _: () = assert!(ASSET_GROUPS_MAX <= u8::MAX as usize);

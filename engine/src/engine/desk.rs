@@ -6,23 +6,27 @@ use crate::counters::Counters;
 use crate::intent::Intent;
 use crate::market::Market;
 use crate::position::Position;
-use crate::quoter::{Budget, Plan, Quoter};
+use crate::quoter::{Plan, Quoter};
 use crate::ring::Producer;
-use crate::risk::{LossStop, RiskSettings, TradingState};
+use crate::risk::{RiskSettings, TradingState};
 use crate::screen::{ScreenCell, ScreenTrade};
 use crate::strategy::{Quotes, Sight, Targets};
 use crate::types::{InstrumentSettings, Nanos};
 use crate::working::Working;
 
-use super::Engine;
+use super::{AssetGroup, Engine, VenueState};
 
 /// The small things of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Desk {
     /// Its own trading state (a reject storm tightens it).
     pub(super) state: TradingState,
-    /// Which budget it draws on.
-    pub(super) budget: usize,
+    /// The state of its asset group: cancel-only once the group's loss limit was reached.
+    pub(super) group_state: TradingState,
+    /// The slot of its venue.
+    pub(super) venue: usize,
+    /// The slot of its asset group.
+    pub(super) group: usize,
     /// Twice what trading earned on it when it was last valued.
     pub(super) trading_pnl_doubled: i128,
     /// That is its value at the last mid and after the last fill.
@@ -40,10 +44,10 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk that draws on the budget of this number.
+    /// An instrument of the venue in slot `venue` and of the asset group in slot `group`.
     #[must_use]
-    pub fn new(budget: usize) -> Desk {
-        Desk { budget, wake: Nanos::NEVER, ..Desk::default() }
+    pub fn new(venue: usize, group: usize) -> Desk {
+        Desk { venue, group, wake: Nanos::NEVER, ..Desk::default() }
     }
 }
 
@@ -74,8 +78,10 @@ pub struct EngineParts<S> {
     pub previous: Box<[Quotes]>,
     /// Targets.
     pub targets: Targets,
-    /// Budgets, by venue.
-    pub budgets: Box<[Budget]>,
+    /// Venues, by slot.
+    pub venues: Box<[VenueState]>,
+    /// Asset groups, by slot.
+    pub groups: Box<[AssetGroup]>,
     /// Screen cells.
     pub screens: Box<[Arc<ScreenCell>]>,
     /// Ring of new orders.
@@ -84,8 +90,6 @@ pub struct EngineParts<S> {
     pub cancels: Producer<Intent>,
     /// Counters.
     pub counters: Arc<Counters>,
-    /// The daily loss stop.
-    pub loss: LossStop,
     /// Epoch of the order ids of this run.
     pub epoch: u32,
     /// Number of the strategy, for intents.
@@ -113,18 +117,15 @@ impl<S> Engine<S> {
             desks: parts.desks,
             previous: parts.previous,
             targets: parts.targets,
-            budgets: parts.budgets,
+            venues: parts.venues,
+            groups: parts.groups,
             screens: parts.screens,
             plan: Plan::default(),
             orders: parts.orders,
             cancels: parts.cancels,
             trace: None,
             counters: parts.counters,
-            loss: parts.loss,
-            trading_pnl_doubled: 0,
             state: TradingState::Active,
-            ready: false,
-            pause_until: Nanos::ZERO,
             shutdown: false,
             tightened: false,
             dirty: false,

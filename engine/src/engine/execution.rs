@@ -16,19 +16,8 @@ impl<S: Strategy> Engine<S> {
     /// Takes one execution event and decides on its instrument anew.
     pub fn on_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
         match event.kind {
-            ExecutionKind::GatewayReady => {
-                self.counters.increment(Counter::GatewayReady);
-                self.ready = true;
-                self.decide_all(now);
-            }
-            ExecutionKind::GatewayDown => {
-                self.counters.increment(Counter::GatewayDown);
-                self.ready = false;
-                self.settle_all(now);
-            }
-            ExecutionKind::Pause => {
-                self.counters.increment(Counter::Pauses);
-                self.pause_until = self.pause_until.max(event.time);
+            ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause => {
+                self.on_gateway_event(event, now);
             }
             ExecutionKind::Halt => self.tighten(TradingState::Halted, now),
             ExecutionKind::Accepted
@@ -42,10 +31,46 @@ impl<S: Strategy> Engine<S> {
         self.finish_turn(now);
     }
 
-    pub(super) fn decide_all(&mut self, now: Nanos) {
-        for index in 0..self.desks.len() {
-            self.decide(InstrumentId(index as u16), now);
+    /// An event of one venue's gateway: the other venues' quotes stay as they are.
+    fn on_gateway_event(&mut self, event: &ExecutionEvent, now: Nanos) {
+        let Some(slot) = self.venues.iter().position(|state| state.venue == event.venue) else {
+            self.on_unknown_venue(now);
+            return;
+        };
+        match event.kind {
+            ExecutionKind::GatewayReady => {
+                self.counters.increment(Counter::GatewayReady);
+                self.venues[slot].ready = true;
+                self.each_of_venue(slot, |engine, instrument| engine.decide(instrument, now));
+            }
+            ExecutionKind::GatewayDown => {
+                self.counters.increment(Counter::GatewayDown);
+                self.venues[slot].ready = false;
+                self.each_of_venue(slot, |engine, instrument| {
+                    engine.refresh_quotable(instrument, now);
+                    engine.settle(instrument, now);
+                });
+            }
+            _ => {
+                self.counters.increment(Counter::Pauses);
+                let pause_until = &mut self.venues[slot].pause_until;
+                *pause_until = (*pause_until).max(event.time);
+            }
         }
+    }
+
+    fn each_of_venue(&mut self, slot: usize, mut act: impl FnMut(&mut Self, InstrumentId)) {
+        for index in 0..self.desks.len() {
+            if self.desks[index].venue == slot {
+                act(self, InstrumentId(index as u16));
+            }
+        }
+    }
+
+    /// Facts from a venue that set-up does not know, or about an instrument of another: what is open is not known.
+    fn on_unknown_venue(&mut self, now: Nanos) {
+        self.counters.increment(Counter::EventsUnknownVenue);
+        self.tighten(TradingState::CancelOnly, now);
     }
 
     fn on_order_event(&mut self, event: &ExecutionEvent, now: Nanos) {
@@ -55,6 +80,10 @@ impl<S: Strategy> Engine<S> {
             self.tighten(TradingState::CancelOnly, now);
             return;
         };
+        if self.sight.instruments[instrument.index()].venue != event.venue {
+            self.on_unknown_venue(now);
+            return;
+        }
         let effect = working.on_event(event);
         self.desks[instrument.index()].calm = false;
         self.trace_execution(event, now);
@@ -99,7 +128,7 @@ impl<S: Strategy> Engine<S> {
         match self.sight.positions[event.instrument.index()].on_fill(&fill) {
             Ok(()) => {
                 self.value(event.instrument, now);
-                self.check_loss(now);
+                self.check_loss(event.instrument, now);
             }
             Err(_) => {
                 self.counters.increment(Counter::PositionFaults);
@@ -167,7 +196,7 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    fn trace_state(&mut self, instrument: InstrumentId, state: TradingState, now: Nanos) {
+    pub(super) fn trace_state(&mut self, instrument: InstrumentId, state: TradingState, now: Nanos) {
         self.record(TraceRecord {
             now,
             instrument,

@@ -6,10 +6,14 @@
 
 mod desk;
 mod execution;
+mod group;
 mod settle;
 mod timer;
+mod venue;
 
 pub use desk::{Desk, EngineParts};
+pub use group::AssetGroup;
+pub use venue::VenueState;
 
 use std::sync::Arc;
 
@@ -19,13 +23,13 @@ use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
 use crate::intent::Intent;
 use crate::market::Market;
 use crate::position::Position;
-use crate::quoter::{Budget, Plan, Quoter};
+use crate::quoter::{Plan, Quoter};
 use crate::ring::Producer;
-use crate::risk::{LossStop, RiskSettings, TradingState};
+use crate::risk::{RiskSettings, TradingState};
 use crate::screen::ScreenCell;
 use crate::strategy::{Quotes, Sight, Strategy, Targets, View, best_of};
 use crate::trace::{TraceKind, TraceRecord};
-use crate::types::{InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms};
+use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms, VenueId};
 use crate::working::Working;
 
 /// A market maker over any number of instruments, with one strategy.
@@ -40,21 +44,15 @@ pub struct Engine<S> {
     /// Targets of the last decision, to count changes.
     previous: Box<[Quotes]>,
     targets: Targets,
-    budgets: Box<[Budget]>,
+    venues: Box<[VenueState]>,
+    groups: Box<[AssetGroup]>,
     screens: Box<[Arc<ScreenCell>]>,
     plan: Plan,
     orders: Producer<Intent>,
     cancels: Producer<Intent>,
     trace: Option<Producer<TraceRecord>>,
     counters: Arc<Counters>,
-    loss: LossStop,
-    /// Twice what trading earned on all instruments: what the loss stop judges.
-    trading_pnl_doubled: i128,
     state: TradingState,
-    /// The gateway is logged on.
-    ready: bool,
-    /// No new orders before this.
-    pause_until: Nanos,
     shutdown: bool,
     /// Something tightened during this turn: every instrument is to be looked at before it ends.
     tightened: bool,
@@ -154,7 +152,7 @@ impl<S: Strategy> Engine<S> {
             if self.sight.positions[index].on_best(best.bid, best.ask) || !self.desks[index].valued {
                 self.value(event.instrument, now);
             }
-            self.check_loss(now);
+            self.check_loss(event.instrument, now);
         }
         answer
     }
@@ -211,15 +209,35 @@ impl<S: Strategy> Engine<S> {
         desk.valued = true;
         let before = core::mem::replace(&mut desk.trading_pnl_doubled, pnl);
         if pnl != before {
-            self.trading_pnl_doubled = self.trading_pnl_doubled.saturating_sub(before).saturating_add(pnl);
+            let sum = &mut self.groups[desk.group].trading_pnl_doubled;
+            *sum = sum.saturating_sub(before).saturating_add(pnl);
         }
     }
 
-    /// Holds what trading did today against the loss limit.
+    /// Holds what trading did today in the instrument's quote asset against the limit of that asset.
     #[inline]
-    fn check_loss(&mut self, now: Nanos) {
-        if self.loss.is_reached(self.trading_pnl_doubled, now) && self.state < TradingState::CancelOnly {
-            self.counters.increment(Counter::LossStops);
+    fn check_loss(&mut self, instrument: InstrumentId, now: Nanos) {
+        let slot = self.desks[instrument.index()].group;
+        let group = &mut self.groups[slot];
+        if group.loss.is_reached(group.trading_pnl_doubled, now) && !group.stopped {
+            self.stop_group(slot, now);
+        }
+    }
+
+    /// The group's instruments become cancel-only, and with the last group the engine as a whole.
+    #[cold]
+    fn stop_group(&mut self, slot: usize, now: Nanos) {
+        self.counters.increment(Counter::LossStops);
+        self.groups[slot].stopped = true;
+        self.tightened = true;
+        for index in 0..self.desks.len() {
+            let desk = &mut self.desks[index];
+            if desk.group == slot {
+                desk.group_state = TradingState::CancelOnly;
+                self.trace_state(InstrumentId(index as u16), TradingState::CancelOnly, now);
+            }
+        }
+        if self.groups.iter().all(|group| group.stopped) {
             self.tighten(TradingState::CancelOnly, now);
         }
     }
@@ -270,10 +288,14 @@ impl<S: Strategy> Engine<S> {
 /// What others may ask and tell.
 impl<S> Engine<S> {
     /// Sets the trading state on an operator's word, tighter or looser; a halt is only ended by [`Engine::rearm`].
+    /// Loosening also takes back the loss stops of asset groups; one whose limit is still reached stops again.
     /// Returns whether it was set. Quotes that it forbids are pulled on the next turn.
     pub fn set_trading_state(&mut self, state: TradingState) -> bool {
         if self.state == TradingState::Halted && state != TradingState::Halted {
             return false;
+        }
+        if state < self.state {
+            self.release_groups();
         }
         self.state = state;
         self.look_at_everything();
@@ -294,10 +316,21 @@ impl<S> Engine<S> {
         for desk in &mut self.desks {
             desk.state = TradingState::Active;
         }
+        self.release_groups();
         for quoter in &mut self.quoters {
             quoter.rearm();
         }
         self.look_at_everything();
+    }
+
+    /// Takes every loss stop back: a limit that is still reached stops its group again with the next price.
+    fn release_groups(&mut self) {
+        for group in &mut self.groups {
+            group.stopped = false;
+        }
+        for desk in &mut self.desks {
+            desk.group_state = TradingState::Active;
+        }
     }
 
     fn look_at_everything(&mut self) {
@@ -315,13 +348,14 @@ impl<S> Engine<S> {
         self.state
     }
 
-    /// The tightest state that applies to an instrument.
+    /// The tightest state that applies to an instrument: the engine's, its asset group's, or its own.
     ///
     /// # Panics
     /// If there is no such instrument; likewise below.
     #[must_use]
     pub fn instrument_state(&self, instrument: InstrumentId) -> TradingState {
-        self.state.tightened(self.desks[instrument.index()].state)
+        let desk = &self.desks[instrument.index()];
+        self.state.tightened(desk.state).tightened(desk.group_state)
     }
 
     /// Where trace records go; without it none are written.
@@ -405,28 +439,49 @@ impl<S> Engine<S> {
         self.targets.quotes(instrument)
     }
 
-    /// Profit of all instruments since the start, fees included, rounded down to an atom. All instruments of one
-    /// engine are meant to share a quote asset.
+    /// How many quote assets there are: groups are `0..count`. Amounts of two groups are in different assets.
     #[must_use]
-    pub fn pnl(&self) -> QuoteAtoms {
-        QuoteAtoms(self.sum_of(Position::pnl_doubled).div_euclid(2))
+    pub fn asset_group_count(&self) -> usize {
+        self.groups.len()
     }
 
-    /// What trading earned on all instruments since the start: [`Engine::pnl`] without the drift of the neutral
-    /// inventories' value. The daily loss limit is held against it.
+    /// The quote asset of an instrument.
     #[must_use]
-    pub fn trading_pnl(&self) -> QuoteAtoms {
-        QuoteAtoms(self.sum_of(Position::trading_pnl_doubled).div_euclid(2))
+    pub fn asset_group(&self, instrument: InstrumentId) -> AssetGroupId {
+        AssetGroupId(self.desks[instrument.index()].group as u8)
     }
 
-    fn sum_of(&self, doubled: impl Fn(&Position) -> Option<i128>) -> i128 {
-        self.sight.positions.iter().filter_map(doubled).fold(0, i128::saturating_add)
+    /// Profit of the group's instruments since the start, fees included, in atoms of its quote asset, rounded down.
+    #[must_use]
+    pub fn pnl(&self, group: AssetGroupId) -> QuoteAtoms {
+        QuoteAtoms(self.sum_of(group, Position::pnl_doubled).div_euclid(2))
     }
 
-    /// Fees of all instruments.
+    /// What trading earned on the group's instruments since the start: [`Engine::pnl`] without the drift of the
+    /// neutral inventories' value. The group's daily loss limit is held against it.
     #[must_use]
-    pub fn fees(&self) -> QuoteAtoms {
-        QuoteAtoms(self.sight.positions.iter().fold(0, |sum: i128, position| sum.saturating_add(position.fees().0)))
+    pub fn trading_pnl(&self, group: AssetGroupId) -> QuoteAtoms {
+        QuoteAtoms(self.sum_of(group, Position::trading_pnl_doubled).div_euclid(2))
+    }
+
+    /// Fees of the group's instruments, in atoms of its quote asset.
+    #[must_use]
+    pub fn fees(&self, group: AssetGroupId) -> QuoteAtoms {
+        QuoteAtoms(self.sum_of(group, |position| Some(position.fees().0)))
+    }
+
+    fn sum_of(&self, group: AssetGroupId, amount: impl Fn(&Position) -> Option<i128>) -> i128 {
+        let members = self.desks.iter().zip(&self.sight.positions).filter(|(desk, _)| desk.group == group.index());
+        members.filter_map(|(_, position)| amount(position)).fold(0, i128::saturating_add)
+    }
+
+    /// Whether the group's loss limit has stopped its instruments.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    #[must_use]
+    pub fn is_group_stopped(&self, group: AssetGroupId) -> bool {
+        self.groups[group.index()].stopped
     }
 
     /// Orders that may be alive on the venue.
@@ -441,10 +496,10 @@ impl<S> Engine<S> {
         self.sight.working.iter().all(Working::is_quiet)
     }
 
-    /// Whether the gateway said it is ready.
+    /// Whether the venue's gateway is ready; no for a venue that set-up does not know.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.ready
+    pub fn is_ready(&self, venue: VenueId) -> bool {
+        self.venues.iter().any(|state| state.venue == venue && state.ready)
     }
 
     /// The counters, to be read from any thread.

@@ -25,7 +25,9 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
         if self.shutdown {
             Some(Reason::Shutdown)
-        } else if !self.ready || !self.instrument_state(instrument).may_place() {
+        } else if !self.venues[self.desks[instrument.index()].venue].ready
+            || !self.instrument_state(instrument).may_place()
+        {
             Some(Reason::TradingState)
         } else if !self.sight.quotable[instrument.index()] {
             Some(Reason::BookNotLive)
@@ -39,9 +41,9 @@ impl<S: Strategy> Engine<S> {
         let index = instrument.index();
         let pull = self.pull_reason(instrument);
         self.count_changes(instrument);
-        let paused = now < self.pause_until;
-        let budget = self.desks[index].budget;
-        let room = if paused || pull.is_some() { 0 } else { self.budgets[budget].place_room(now) };
+        let venue = &mut self.venues[self.desks[index].venue];
+        let paused = now < venue.pause_until;
+        let room = if paused || pull.is_some() { 0 } else { venue.budget.place_room(now) };
         let quotes = self.targets.quotes(instrument);
         if self.instrument_state(instrument) == TradingState::ReduceOnly {
             let mut reducing = *quotes;
@@ -56,7 +58,8 @@ impl<S: Strategy> Engine<S> {
         self.desks[index].wake = plan.wake;
         self.counters.add(Counter::TargetsWaiting, u64::from(self.plan.waiting));
         if self.plan.out_of_budget {
-            let more = if paused { self.pause_until } else { self.budgets[budget].next_change() };
+            let venue = &self.venues[self.desks[index].venue];
+            let more = if paused { venue.pause_until } else { venue.budget.next_change() };
             self.wake_at(instrument, more);
         }
         for step in 0..self.plan.cancels().len() {
@@ -113,7 +116,7 @@ impl<S: Strategy> Engine<S> {
         self.counters.increment(Counter::CancelsSent);
         self.sight.working[index].on_cancel_sent(step.slot, now);
         self.quoters[index].on_cancel_sent(step.slot, step.reason, now);
-        self.budgets[self.desks[index].budget].on_cancel(now);
+        self.venues[self.desks[index].venue].budget.on_cancel(now);
         self.trace_intent(&intent);
     }
 
@@ -136,7 +139,7 @@ impl<S: Strategy> Engine<S> {
         match self.cancels.push(intent) {
             Ok(()) => {
                 self.counters.increment(Counter::CancelsSent);
-                self.budgets[self.desks[instrument.index()].budget].on_cancel(now);
+                self.venues[self.desks[instrument.index()].venue].budget.on_cancel(now);
                 self.trace_intent(&intent);
             }
             Err(_) => self.counters.increment(Counter::CancelRingFull),
@@ -187,7 +190,7 @@ impl<S: Strategy> Engine<S> {
             ..WorkingOrder::EMPTY
         });
         self.quoters[index].on_place_sent(step.slot);
-        self.budgets[self.desks[index].budget].on_place(now);
+        self.venues[self.desks[index].venue].budget.on_place(now);
         self.trace_intent(&intent);
     }
 
@@ -195,16 +198,19 @@ impl<S: Strategy> Engine<S> {
     fn check(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
         let index = instrument.index();
         let market = &self.sight.markets[index];
+        let venue = &mut self.venues[self.desks[index].venue];
+        let place_room = venue.budget.place_room(now);
+        let open_for_orders = venue.ready && !self.shutdown && now >= venue.pause_until;
         let view = RiskView {
             instrument: &self.sight.instruments[index],
             working: &self.sight.working[index],
             exposure: self.sight.positions[index].exposure(),
             state: self.instrument_state(instrument),
-            open_for_orders: self.ready && !self.shutdown && now >= self.pause_until,
+            open_for_orders,
             book_live: market.book().is_live() && !market.book().is_crossed(),
             best: best_of(market).map(|best| (best.bid, best.ask)),
             book_age: market.depth_age(now),
-            place_room: self.budgets[self.desks[index].budget].place_room(now),
+            place_room,
         };
         self.risks[index].check(draft, &view)
     }

@@ -5,17 +5,17 @@
 use std::sync::Arc;
 
 use crate::counters::Counters;
-use crate::engine::{Desk, Engine, EngineParts};
+use crate::engine::{AssetGroup, Desk, Engine, EngineParts, VenueState};
 use crate::intent::Intent;
-use crate::limits::INSTRUMENTS_MAX;
+use crate::limits::{ASSET_GROUPS_MAX, INSTRUMENTS_MAX, VENUES_MAX};
 use crate::market::Market;
 use crate::position::Position;
-use crate::quoter::{Budget, BudgetSettings, Quoter, QuoterSettings};
+use crate::quoter::{BudgetSettings, Quoter, QuoterSettings};
 use crate::ring::Producer;
-use crate::risk::{LossStop, RiskSettings};
+use crate::risk::RiskSettings;
 use crate::screen::ScreenCell;
 use crate::strategy::{Quotes, Spread, SpreadSettings, Strategy, Targets, spread};
-use crate::types::{InstrumentId, InstrumentSettings, Lots, Nanos, QuoteAtoms, VenueId};
+use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Lots, Nanos, QuoteAtoms, VenueId};
 use crate::working::Working;
 
 use super::{BookSettings, book};
@@ -29,11 +29,21 @@ pub struct InstrumentSetup {
     pub risk: RiskSettings,
     /// How targets become orders.
     pub quoter: QuoterSettings,
+    /// Which of [`EngineSettings::asset_groups`] its quote asset is: instruments of one quote asset name the same.
+    pub asset_group: AssetGroupId,
     /// Inventory at the start, counted in the profit at the first mid. May also be set later, before the first
     /// fill, with [`Engine::set_start`].
     pub lots_start: Lots,
     /// Inventory that counts as flat: the start for a spot account, zero for a derivative.
     pub lots_neutral: Lots,
+}
+
+/// What all instruments of one quote asset share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssetGroupSettings {
+    /// loss of the group's instruments since midnight UTC, in atoms of their quote asset, at which they become
+    /// cancel-only; above zero.
+    pub loss_max_per_day: QuoteAtoms,
 }
 
 /// What an engine is built from.
@@ -45,10 +55,10 @@ pub struct EngineSettings {
     pub strategy_number: u16,
     /// The instruments, in the order of their ids.
     pub instruments: Vec<InstrumentSetup>,
-    /// What each venue lets us send: one entry for every venue that an instrument names.
+    /// What each venue lets us send: one entry for every venue that an instrument names, [`VENUES_MAX`] at most.
     pub budgets: Vec<BudgetSettings>,
-    /// loss of all instruments since midnight UTC that stops trading; above zero. They share a quote asset.
-    pub loss_max_per_day: QuoteAtoms,
+    /// One entry for every quote asset, by [`AssetGroupId`], [`ASSET_GROUPS_MAX`] at most; each has an instrument.
+    pub asset_groups: Vec<AssetGroupSettings>,
     /// How often the screen cells are written; above zero.
     pub screen_interval: Nanos,
 }
@@ -92,6 +102,14 @@ pub enum SetupError {
         /// How many budgets name it.
         count: usize,
     },
+    /// An instrument names an asset group that is not there, or a group has no instrument.
+    #[error(
+        "asset group {group}: it needs an entry and at least one instrument, and there are at most {ASSET_GROUPS_MAX}"
+    )]
+    AssetGroup {
+        /// Which, by id.
+        group: usize,
+    },
     /// The strategy's settings are out of their range.
     #[error("strategy, instrument {instrument}: {setting} is out of range")]
     Strategy {
@@ -127,7 +145,9 @@ pub fn engine<S: Strategy>(
     check(&settings)?;
     let entries = &settings.instruments;
     let count = entries.len();
-    let desks = entries.iter().map(|entry| Ok(Desk::new(budget_of(&settings.budgets, entry.instrument.venue)?)));
+    let desks = entries
+        .iter()
+        .map(|entry| Ok(Desk::new(budget_of(&settings.budgets, entry.instrument.venue)?, entry.asset_group.index())));
     let desks = desks.collect::<Result<Box<[Desk]>, SetupError>>()?;
     let mut positions = Vec::with_capacity(count);
     for (instrument, entry) in entries.iter().enumerate() {
@@ -157,12 +177,12 @@ pub fn engine<S: Strategy>(
             vec![false; count].into_boxed_slice(),
             vec![InstrumentId(0); count].into_boxed_slice(),
         ),
-        budgets: settings.budgets.iter().map(Budget::new).collect(),
+        venues: settings.budgets.iter().map(VenueState::new).collect(),
+        groups: settings.asset_groups.iter().map(|group| AssetGroup::new(group.loss_max_per_day)).collect(),
         screens: (0..count).map(|_| Arc::new(ScreenCell::default())).collect(),
         orders,
         cancels,
         counters: Arc::new(Counters::default()),
-        loss: LossStop::new(settings.loss_max_per_day),
         epoch: settings.epoch,
         strategy_number: settings.strategy_number,
         screen_interval: settings.screen_interval,
@@ -184,7 +204,8 @@ fn check(settings: &EngineSettings) -> Result<(), SetupError> {
     }
     let whole = [
         (settings.epoch > 0, "epoch"),
-        (settings.loss_max_per_day.0 > 0, "loss_max_per_day"),
+        (settings.asset_groups.iter().all(|group| group.loss_max_per_day.0 > 0), "loss_max_per_day"),
+        (settings.budgets.len() <= VENUES_MAX, "budgets"),
         (settings.screen_interval.0 > 0, "screen_interval"),
         (settings.budgets.iter().all(|budget| budget.messages_max_per_second > 0), "messages_max_per_second"),
         (settings.budgets.iter().all(|budget| budget.cancel_share_millionths < 1_000_000), "cancel_share"),
@@ -200,10 +221,19 @@ fn check(settings: &EngineSettings) -> Result<(), SetupError> {
     if let Some((_, setting)) = whole.iter().find(|(holds, _)| !holds) {
         return Err(SetupError::Engine { setting });
     }
+    check_groups(settings)?;
     for (instrument, entry) in settings.instruments.iter().enumerate() {
         check_instrument(instrument, entry)?;
     }
     Ok(())
+}
+
+fn check_groups(settings: &EngineSettings) -> Result<(), SetupError> {
+    let count = settings.asset_groups.len();
+    let named = |group: usize| settings.instruments.iter().any(|entry| entry.asset_group.index() == group);
+    let missing = settings.instruments.iter().map(|entry| entry.asset_group.index()).find(|group| *group >= count);
+    let empty = (0..count).find(|group| *group >= ASSET_GROUPS_MAX || !named(*group));
+    missing.or(empty).map_or(Ok(()), |group| Err(SetupError::AssetGroup { group }))
 }
 
 fn check_instrument(instrument: usize, entry: &InstrumentSetup) -> Result<(), SetupError> {

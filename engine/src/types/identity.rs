@@ -5,6 +5,22 @@
 #[repr(transparent)]
 pub struct VenueId(pub u8);
 
+/// The quote asset of an instrument as a small number, given at set-up: `0..asset_group_count`.
+///
+/// Results of one group add up and share a loss limit; results of two groups are in different assets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct AssetGroupId(pub u8);
+
+impl AssetGroupId {
+    /// As an array index.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// An instrument's place in every array of the engine, given at set-up: `0..instrument_count`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]

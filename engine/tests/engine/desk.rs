@@ -7,12 +7,13 @@ use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, LocalReject,
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::setup::{
-    self, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX, QuoterSettings,
-    RiskSettings, SpreadSettings, WindowSettings,
+    self, AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX,
+    QuoterSettings, RiskSettings, SpreadSettings, WindowSettings,
 };
 use spinbook_engine::strategy::{Quote, Spread, Strategy};
 use spinbook_engine::types::{
-    InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueCode, VenueId,
+    AssetGroupId, InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Stamp, Tick, TradeId, VenueCode,
+    VenueId,
 };
 
 pub const VENUE: VenueId = VenueId(3);
@@ -34,8 +35,10 @@ pub fn ms(count: i64) -> Nanos {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub instruments: Vec<(InstrumentSetup, SpreadSettings)>,
-    pub budget: BudgetSettings,
-    pub loss_max: QuoteAtoms,
+    /// By venue.
+    pub budgets: Vec<BudgetSettings>,
+    /// By asset group.
+    pub loss_max: Vec<QuoteAtoms>,
     pub ring_slots: usize,
 }
 
@@ -82,24 +85,35 @@ pub fn spread() -> SpreadSettings {
     }
 }
 
+/// A budget that no test uses up.
+pub fn budget(venue: VenueId) -> BudgetSettings {
+    BudgetSettings {
+        venue,
+        order_windows: [WindowSettings::default(); ORDER_WINDOWS_MAX],
+        messages_max_per_second: 1_000_000,
+        cancel_share_millionths: 300_000,
+    }
+}
+
+/// Asset groups with these loss limits.
+pub fn groups(loss_max: &[QuoteAtoms]) -> Vec<AssetGroupSettings> {
+    loss_max.iter().map(|&loss_max_per_day| AssetGroupSettings { loss_max_per_day }).collect()
+}
+
 impl Plan {
     pub fn new() -> Plan {
         let setup = InstrumentSetup {
             instrument: instrument(),
             risk: risk(),
             quoter: QuoterSettings::default(),
+            asset_group: AssetGroupId(0),
             lots_start: Lots(0),
             lots_neutral: Lots(0),
         };
         Plan {
             instruments: vec![(setup, spread())],
-            budget: BudgetSettings {
-                venue: VENUE,
-                order_windows: [WindowSettings::default(); ORDER_WINDOWS_MAX],
-                messages_max_per_second: 1_000_000,
-                cancel_share_millionths: 300_000,
-            },
-            loss_max: QuoteAtoms(i128::MAX / 4),
+            budgets: vec![budget(VENUE)],
+            loss_max: vec![QuoteAtoms(i128::MAX / 4)],
             ring_slots: 256,
         }
     }
@@ -143,8 +157,8 @@ impl Plan {
             epoch: EPOCH,
             strategy_number: 1,
             instruments: self.instruments.iter().map(|(setup, _)| *setup).collect(),
-            budgets: vec![self.budget],
-            loss_max_per_day: self.loss_max,
+            budgets: self.budgets,
+            asset_groups: groups(&self.loss_max),
             screen_interval: ms(50),
         };
         let engine = setup::engine(settings, strategy, orders, cancels).expect("settings of a test");
@@ -170,7 +184,11 @@ impl<S: Strategy> Desk<S> {
     }
 
     pub fn gateway(&mut self, kind: ExecutionKind) {
-        let event = ExecutionEvent { kind, ..ExecutionEvent::default() };
+        self.gateway_of(VENUE, kind);
+    }
+
+    pub fn gateway_of(&mut self, venue: VenueId, kind: ExecutionKind) {
+        let event = ExecutionEvent { kind, venue, ..ExecutionEvent::default() };
         self.engine.on_execution(&event, self.now);
     }
 
@@ -241,8 +259,11 @@ impl<S: Strategy> Desk<S> {
         self.engine.counters().value(counter)
     }
 
+    /// Hands an event about an order over as the gateway of the instrument's venue does.
     pub fn tell(&mut self, event: &ExecutionEvent) {
-        self.engine.on_execution(event, self.now);
+        let known = event.instrument.index() < self.engine.instrument_count();
+        let venue = if known { self.engine.instrument(event.instrument).venue } else { VENUE };
+        self.engine.on_execution(&ExecutionEvent { venue, ..*event }, self.now);
     }
 
     pub fn accept(&mut self, intent: &Intent) {
@@ -292,6 +313,7 @@ pub fn about(intent: &Intent, kind: ExecutionKind) -> ExecutionEvent {
     ExecutionEvent {
         order: intent.order,
         instrument: intent.instrument,
+        venue: VENUE,
         slot: intent.slot,
         side: intent.side,
         kind,

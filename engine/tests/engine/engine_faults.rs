@@ -1,14 +1,16 @@
 //! COLD: what goes wrong: rejects, silence, a lost gateway, foreign orders, full rings, losses, and what an operator may do.
 
-use crate::desk::{Desk, EPOCH, FIRST, Plan, about, level, ms};
+use crate::desk::{Desk, EPOCH, FIRST, Plan, VENUE, about, level, ms};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, LocalReject, LostReason};
 use spinbook_engine::intent::{Intent, Reason};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
+use spinbook_engine::types::{AssetGroupId, InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_engine::working::OrderStatus;
+
+const GROUP: AssetGroupId = AssetGroupId(0);
 
 /// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
 fn quoting(plan: Plan) -> (Desk<Spread>, Intent, Intent) {
@@ -191,7 +193,7 @@ fn the_gateway_going_down_pulls_and_coming_back_quotes() {
 fn a_pause_places_nothing_and_keeps_what_stands() {
     let (mut desk, bid, _) = quoting(Plan::new());
     let until = desk.now + ms(500);
-    desk.tell(&ExecutionEvent { kind: ExecutionKind::Pause, time: until, ..ExecutionEvent::default() });
+    desk.tell(&ExecutionEvent { kind: ExecutionKind::Pause, venue: VENUE, time: until, ..ExecutionEvent::default() });
     assert!(desk.cancelled().is_empty());
     desk.fill(&bid, 100, 100);
     assert!(desk.places().is_empty());
@@ -285,7 +287,7 @@ fn an_overfill_moves_the_position_and_stops_quoting() {
 fn the_daily_loss_stops_at_its_limit() {
     // Bought 100 at 99,950; each tick is worth 1,000 atoms a lot.
     let lossy = |loss_max: i128| {
-        let plan = Plan::new().with(|plan| plan.loss_max = QuoteAtoms(loss_max));
+        let plan = Plan::new().with(|plan| plan.loss_max[0] = QuoteAtoms(loss_max));
         let (mut desk, bid, _) = quoting(plan);
         desk.fill(&bid, 100, 100);
         desk.places();
@@ -294,7 +296,7 @@ fn the_daily_loss_stops_at_its_limit() {
     };
     let loss = 50 * 100 * 1_000;
     let desk = lossy(loss + 1);
-    assert_eq!(desk.engine.pnl(), QuoteAtoms(-loss));
+    assert_eq!(desk.engine.pnl(GROUP), QuoteAtoms(-loss));
     assert_eq!(desk.engine.trading_state(), TradingState::Active);
     let mut desk = lossy(loss);
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
@@ -313,24 +315,24 @@ fn the_drift_of_the_neutral_inventory_does_not_trip_the_loss_stop() {
     let plan = |loss_max: i128| {
         Plan::new().holding(1_000).with(|plan| {
             plan.instruments[0].0.lots_neutral = Lots(1_000);
-            plan.loss_max = QuoteAtoms(loss_max);
+            plan.loss_max[0] = QuoteAtoms(loss_max);
         })
     };
     let (mut desk, bid, _) = quoting(plan(50 * 100 * 1_000));
     assert_eq!(desk.best(89_999, 90_001), Answer::Ok);
-    assert_eq!(desk.engine.pnl(), QuoteAtoms(-10_000 * 1_000 * 1_000));
-    assert_eq!(desk.engine.trading_pnl(), QuoteAtoms(0));
+    assert_eq!(desk.engine.pnl(GROUP), QuoteAtoms(-10_000 * 1_000 * 1_000));
+    assert_eq!(desk.engine.trading_pnl(GROUP), QuoteAtoms(0));
     assert_eq!(desk.engine.trading_state(), TradingState::Active);
     // What a fill does beyond that counts: 100 bought at 99,950, and the mid is 90,000.
     desk.fill(&bid, 100, 100);
-    assert_eq!(desk.engine.trading_pnl(), QuoteAtoms(-9_950 * 100 * 1_000));
+    assert_eq!(desk.engine.trading_pnl(GROUP), QuoteAtoms(-9_950 * 100 * 1_000));
     assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
     assert_eq!(desk.count(Counter::LossStops), 1);
 }
 
 #[test]
 fn an_operator_who_loosens_a_stop_that_still_holds_is_stopped_again() {
-    let plan = Plan::new().with(|plan| plan.loss_max = QuoteAtoms(50 * 100 * 1_000));
+    let plan = Plan::new().with(|plan| plan.loss_max[0] = QuoteAtoms(50 * 100 * 1_000));
     let (mut desk, bid, _) = quoting(plan);
     desk.fill(&bid, 100, 100);
     desk.places();

@@ -81,7 +81,7 @@ impl World {
                 quoter.rejects_max = 40;
             })
             .with(|plan| {
-                plan.budget.order_windows[0] =
+                plan.budgets[0].order_windows[0] =
                     WindowSettings { count_max: ORDERS_PER_SECOND as u32, span: Nanos::from_seconds(1) };
             });
         World {

@@ -10,7 +10,9 @@ use spinbook_engine::risk::TradingState;
 use spinbook_engine::screen::ScreenOrder;
 use spinbook_engine::setup::{self, EngineSettings, SetupError, WindowSettings};
 use spinbook_engine::strategy::{Quote, Spread, Strategy, Targets, View};
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId};
+use spinbook_engine::types::{
+    AssetGroupId, InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId,
+};
 use spinbook_engine::working::OrderStatus;
 
 /// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
@@ -215,7 +217,7 @@ fn events_of_unknown_instruments_are_dropped_and_counted() {
 #[test]
 fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
     let plan = Plan::new().with(|plan| {
-        plan.budget.order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
+        plan.budgets[0].order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
     });
     let (mut desk, ..) = quoting(plan);
     // Both requote: the bid's replacement takes the last place of the window.
@@ -254,7 +256,7 @@ fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
 #[test]
 fn without_budget_a_quote_that_is_only_too_far_away_stays() {
     let plan = Plan::new().with(|plan| {
-        plan.budget.order_windows[0] = WindowSettings { count_max: 2, span: Nanos::from_seconds(10) };
+        plan.budgets[0].order_windows[0] = WindowSettings { count_max: 2, span: Nanos::from_seconds(10) };
     });
     let (mut desk, _, ask) = quoting(plan);
     assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
@@ -266,8 +268,8 @@ fn without_budget_a_quote_that_is_only_too_far_away_stays() {
 #[test]
 fn cancels_leave_whatever_the_budget_says() {
     let plan = Plan::new().with(|plan| {
-        plan.budget.messages_max_per_second = 3;
-        plan.budget.cancel_share_millionths = 300_000;
+        plan.budgets[0].messages_max_per_second = 3;
+        plan.budgets[0].cancel_share_millionths = 300_000;
     });
     let (mut desk, ..) = quoting(plan);
     assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
@@ -317,7 +319,7 @@ fn fees_of_both_kinds_reach_the_account() {
     let position = desk.engine.position(FIRST);
     assert_eq!((position.lots(), position.fees()), (Lots(-2), QuoteAtoms(2_500)));
     let mid = 100_000;
-    assert_eq!(desk.engine.pnl(), QuoteAtoms((100_050 - 99_950) * 100 * 1_000 - 500 - 2 * mid * 1_000));
+    assert_eq!(desk.engine.pnl(AssetGroupId(0)), QuoteAtoms((100_050 - 99_950) * 100 * 1_000 - 500 - 2 * mid * 1_000));
     assert_eq!(desk.count(Counter::OrdersFilled), 2);
 }
 
@@ -382,8 +384,8 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
             epoch: 1,
             strategy_number: 0,
             instruments: vec![plan.instruments[0].0],
-            budgets: vec![plan.budget],
-            loss_max_per_day: QuoteAtoms(1),
+            budgets: plan.budgets,
+            asset_groups: desk::groups(&[QuoteAtoms(1)]),
             screen_interval: ms(50),
         };
         change(&mut settings);
@@ -395,13 +397,19 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
     assert_eq!(build(|settings| settings.instruments.clear()), Err(SetupError::InstrumentCount { count: 0 }));
     assert_eq!(build(|settings| settings.epoch = 0), Err(SetupError::Engine { setting: "epoch" }));
     assert_eq!(
-        build(|settings| settings.loss_max_per_day = QuoteAtoms(0)),
+        build(|settings| settings.asset_groups = desk::groups(&[QuoteAtoms(0)])),
         Err(SetupError::Engine { setting: "loss_max_per_day" })
     );
     assert_eq!(build(|settings| settings.instruments[0].risk.order_lots_max = Lots(0)), limit("order_lots_max"));
     assert_eq!(build(|settings| settings.instruments[0].risk.position_lots_max = Lots(0)), limit("position_lots_max"));
     assert_eq!(build(|settings| settings.instruments[0].risk.open_orders_max = 0), limit("open_orders_max"));
     assert_eq!(build(|settings| settings.instruments[0].risk.book_age_max = Nanos(0)), limit("book_age_max"));
+    let missing = build(|settings| settings.instruments[0].asset_group = AssetGroupId(1));
+    assert_eq!(missing, Err(SetupError::AssetGroup { group: 1 }));
+    let without_instrument = build(|settings| settings.asset_groups = desk::groups(&[QuoteAtoms(1); 2]));
+    assert_eq!(without_instrument, Err(SetupError::AssetGroup { group: 1 }));
+    let venues = build(|settings| settings.budgets = (0..9).map(|venue| desk::budget(VenueId(venue))).collect());
+    assert_eq!(venues, Err(SetupError::Engine { setting: "budgets" }));
     let other_venue = build(|settings| settings.budgets[0].venue = VenueId(9));
     assert_eq!(other_venue, Err(SetupError::Budget { venue: 3, count: 0 }));
     let step = build(|settings| settings.instruments[0].instrument.tick_order_step = Tick(0));
@@ -451,7 +459,7 @@ fn a_strategy_sees_every_market_and_may_quote_one_because_of_another() {
 fn the_instruments_of_a_venue_share_its_budget() {
     let plan = Plan::new().with(|plan| {
         plan.instruments.push(plan.instruments[0]);
-        plan.budget.order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
+        plan.budgets[0].order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
     });
     let mut desk = plan.build().ready();
     assert_eq!(desk.best(99_999, 100_001), Answer::Ok);

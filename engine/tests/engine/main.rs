@@ -10,6 +10,7 @@ mod desk;
 mod engine_faults;
 mod engine_invariants;
 mod engine_turns;
+mod engine_venues;
 mod ring_queue;
 mod risk_controls;
 mod spread_strategy;

@@ -89,6 +89,7 @@ fn answer(intent: &Intent, now: Nanos) -> ExecutionEvent {
         time: now,
         tick: intent.tick,
         instrument: intent.instrument,
+        venue: PRODUCT.venue_id(),
         slot: intent.slot,
         side: intent.side,
         kind: match intent.kind {
@@ -104,7 +105,8 @@ fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
     let instrument = instrument(clock.now());
     let (engine, mut orders, mut cancels) = setup::engine(PRODUCT, &instrument, Lots::ZERO);
     let (mut told, executions) = ring::channel::<ExecutionEvent>(1024);
-    let ready = ExecutionEvent { kind: ExecutionKind::GatewayReady, ..ExecutionEvent::default() };
+    let ready =
+        ExecutionEvent { kind: ExecutionKind::GatewayReady, venue: PRODUCT.venue_id(), ..ExecutionEvent::default() };
     told.push(ready).unwrap();
     let parts = ReactorParts {
         engine,

@@ -6,9 +6,9 @@ use spinbook_engine::intent::{Intent, TimeInForce};
 use spinbook_engine::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings, WindowSettings};
 use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
-use spinbook_engine::setup::{EngineSettings, InstrumentSetup};
+use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
-use spinbook_engine::types::{InstrumentSettings, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_engine::types::{AssetGroupId, InstrumentSettings, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::sim::api::AccountKey;
@@ -94,6 +94,7 @@ pub fn engine(
             book_age_max: Nanos::from_millis(2_000),
         },
         quoter: QuoterSettings::default(),
+        asset_group: AssetGroupId(0),
         lots_start: start,
         lots_neutral: start,
     };
@@ -127,7 +128,7 @@ pub fn engine(
         strategy_number: 0,
         instruments: vec![setup],
         budgets: vec![budget],
-        loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT),
+        asset_groups: vec![AssetGroupSettings { loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT) }],
         screen_interval: Nanos::from_millis(200),
     };
     let (orders, order_end) = ring::channel(1024);

@@ -4,14 +4,14 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use spinbook_engine::limits::FAR_LEVELS_DEFAULT;
 use spinbook_engine::setup::{
-    BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX, QuoterSettings,
-    RiskSettings, SpreadSettings, WindowSettings,
+    AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX,
+    QuoterSettings, RiskSettings, SpreadSettings, WindowSettings,
 };
-use spinbook_engine::types::{Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::instruments::RateLimit;
-use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use crate::config::{Config, MarketConfig};
 use crate::error::Failure;
@@ -120,6 +120,7 @@ pub fn engine_settings(
                 )?,
                 ..QuoterSettings::default()
             },
+            asset_group: group_of(instruments, instrument),
             lots_start: Lots::ZERO,
             lots_neutral: Lots::ZERO,
         });
@@ -130,14 +131,31 @@ pub fn engine_settings(
         messages_max_per_second: config.risk.messages_max_per_second,
         cancel_share_millionths: CANCEL_SHARE_MILLIONTHS,
     };
+    let loss_max_per_day = quote_atoms(config.risk.loss_max_quote_per_day, "risk.loss_max_quote_per_day")?;
     Ok(EngineSettings {
         epoch,
         strategy_number: 0,
         instruments: setups,
         budgets: vec![budget],
-        loss_max_per_day: quote_atoms(config.risk.loss_max_quote_per_day, "risk.loss_max_quote_per_day")?,
+        asset_groups: vec![AssetGroupSettings { loss_max_per_day }; quote_assets(instruments).len()],
         screen_interval: SCREEN_INTERVAL,
     })
+}
+
+/// The quote assets in the order of the instruments: the engine's asset groups.
+fn quote_assets(instruments: &[Instrument]) -> Vec<Symbol> {
+    let mut assets = Vec::new();
+    for instrument in instruments {
+        if !assets.contains(&instrument.quote_asset) {
+            assets.push(instrument.quote_asset);
+        }
+    }
+    assets
+}
+
+fn group_of(instruments: &[Instrument], instrument: &Instrument) -> AssetGroupId {
+    let place = quote_assets(instruments).iter().position(|asset| *asset == instrument.quote_asset);
+    AssetGroupId(u8::try_from(place.unwrap_or_default()).unwrap_or(u8::MAX))
 }
 
 /// The limits of one instrument.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use spinbook_engine::counters::Counter;
-use spinbook_engine::types::{InstrumentId, Lots};
+use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots};
 use spinbook_feed::venue::binance::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -90,8 +90,8 @@ fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
     };
     report.account = Account {
         position: positions(instruments, |id| engine.position(id).lots()),
-        pnl_quote: atoms_text(engine.pnl()),
-        fees_quote: atoms_text(engine.fees()),
+        pnl_quote: atoms_text(engine.pnl(AssetGroupId(0))),
+        fees_quote: atoms_text(engine.fees(AssetGroupId(0))),
     };
     report
 }
