@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use spinbook_feed::random::Random;
+
 use crate::frames::Frames;
 use crate::plain::{Increment, Increments};
 
@@ -37,33 +39,10 @@ impl Shape {
     }
 }
 
-/// A small generator of well-mixed numbers: the same seed gives the same frames everywhere.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// From a seed.
-    #[must_use]
-    pub fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    /// The next number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
-
-impl Random {
-    /// A number below a power of ten that is itself drawn: `low` digits, or up to `choices - 1` more.
-    fn spread(&mut self, low: u64, choices: u64) -> u64 {
-        let digits = low + self.below(choices);
-        self.below(10u64.pow(digits as u32))
-    }
+/// A number below a power of ten that is itself drawn: `low` digits, or up to `choices - 1` more.
+fn spread(random: &mut Random, low: u64, choices: u64) -> u64 {
+    let digits = low + random.modulo(choices);
+    random.modulo(10u64.pow(digits as u32))
 }
 
 /// The middle of the synthetic book, in ticks of the shape.
@@ -84,7 +63,7 @@ fn push_price(text: &mut String, shape: Shape, tick: u64) {
 
 fn push_quantity(text: &mut String, shape: Shape, deletes: bool, random: &mut Random) {
     // One level in three deletes, as recorded; the others are log-uniform over four decades.
-    let lots = if deletes && random.below(3) == 0 { 0 } else { 1 + random.spread(1, 4) };
+    let lots = if deletes && random.modulo(3) == 0 { 0 } else { 1 + spread(random, 1, 4) };
     match shape {
         Shape::Usdm => write!(text, "\"{}.{:03}\"", lots / 1_000, lots % 1_000),
         Shape::Spot => write!(text, "\"{}.{:05}000\"", lots / 100_000, lots % 100_000),
@@ -97,7 +76,7 @@ fn ticks(shape: Shape, count: usize, sign: i64, random: &mut Random) -> Vec<u64>
     let mut distance = 0u64;
     (0..count)
         .map(|_| {
-            distance += 1 + random.spread(0, 3);
+            distance += 1 + spread(random, 0, 3);
             middle(shape).wrapping_add_signed(sign * distance as i64)
         })
         .collect()
@@ -122,7 +101,7 @@ pub fn depth_frames(shape: Shape, levels: usize, count: usize, seed: u64) -> Fra
     for _ in 0..count {
         let previous = update;
         let first = update + 1;
-        update += 1 + random.below(3_000);
+        update += 1 + random.modulo(3_000);
         time_ms += 50;
         let mut text = String::new();
         match shape {
@@ -172,9 +151,9 @@ pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
     let mut frames = Frames::new();
     let (mut update, mut time_ms) = (4_984_028_367_545u64, 1_721_347_022_504u64);
     for _ in 0..count {
-        update += 1 + random.below(3_000);
-        time_ms += random.below(20);
-        let bid = middle(shape) - 1 - random.below(3);
+        update += 1 + random.modulo(3_000);
+        time_ms += random.modulo(20);
+        let bid = middle(shape) - 1 - random.modulo(3);
         let mut text = String::from("{\"stream\":\"btcusdt@bookTicker\",\"data\":{");
         if shape == Shape::Usdm {
             text.push_str("\"e\":\"bookTicker\",");
@@ -184,7 +163,7 @@ pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
         text.push_str(",\"B\":");
         push_quantity(&mut text, shape, false, &mut random);
         text.push_str(",\"a\":");
-        push_price(&mut text, shape, bid + 1 + random.below(3));
+        push_price(&mut text, shape, bid + 1 + random.modulo(3));
         text.push_str(",\"A\":");
         push_quantity(&mut text, shape, false, &mut random);
         if shape == Shape::Usdm {

@@ -1,10 +1,11 @@
 //! COLD: recorded traffic as padded frames and as a stream of levels.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, Tick};
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::{Record, RecordKind, Source, SourceError, recorded};
+use spinbook_feed::testkit::data_path;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
@@ -19,15 +20,6 @@ pub const CHAINS: [(&str, &[&str]); 3] = [
     ("perp 2023", &["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"]),
     ("spot 2024", &["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"]),
 ];
-
-/// Where recordings are looked for: `SPINBOOK_DATA`, else `../shared/data` from the project's root.
-#[must_use]
-pub fn data_folder() -> PathBuf {
-    match std::env::var_os("SPINBOOK_DATA") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-    }
-}
 
 /// What a recorded line holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +295,7 @@ impl Recording {
     /// As [`Recording::read`].
     pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Recording>, String> {
         let (name, files) = CHAINS[place];
-        let files: Vec<PathBuf> = files.iter().map(|file| data_folder().join(file)).collect();
+        let files: Vec<PathBuf> = files.iter().map(|file| data_path().join(file)).collect();
         if files.iter().any(|file| !file.exists()) {
             return Ok(None);
         }

@@ -2,38 +2,7 @@
 
 use spinbook_engine::types::Nanos;
 
-/// A small deterministic random source (SplitMix64): jitter needs no secrets.
-#[derive(Clone, Copy, Debug)]
-pub struct Jitter {
-    state: u64,
-}
-
-impl Jitter {
-    /// The same seed gives the same sequence.
-    #[must_use]
-    pub const fn new(seed: u64) -> Jitter {
-        Jitter { state: seed }
-    }
-
-    /// The next 64 bits.
-    #[inline]
-    pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A span from zero up to, not including, `bound`; zero if `bound` is not positive.
-    #[inline]
-    pub fn below(&mut self, bound: Nanos) -> Nanos {
-        match u64::try_from(bound.0) {
-            Ok(bound) if bound > 0 => Nanos((self.next_u64() % bound) as i64),
-            _ => Nanos::ZERO,
-        }
-    }
-}
+use crate::random::Random;
 
 /// Pauses that double from `first` to `longest`, each shortened by up to half at random.
 #[derive(Clone, Copy, Debug)]
@@ -41,14 +10,14 @@ pub struct Backoff {
     first: Nanos,
     longest: Nanos,
     attempts: u32,
-    jitter: Jitter,
+    random: Random,
 }
 
 impl Backoff {
     /// Pauses from `first` (the shortest is half of it) up to `longest`.
     #[must_use]
     pub const fn new(first: Nanos, longest: Nanos, seed: u64) -> Backoff {
-        Backoff { first, longest, attempts: 0, jitter: Jitter::new(seed) }
+        Backoff { first, longest, attempts: 0, random: Random::new(seed) }
     }
 
     /// The pause before the next attempt.
@@ -57,7 +26,7 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1);
         let full = self.first.0.saturating_mul(1 << doublings).min(self.longest.0);
         let half = Nanos(full / 2);
-        half + self.jitter.below(Nanos(full - half.0 + 1))
+        half + self.random.span_below(Nanos(full - half.0 + 1))
     }
 
     /// An attempt succeeded: the next pause is a short one again.

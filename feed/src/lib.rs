@@ -6,6 +6,7 @@
 pub mod frame_buffer;
 pub mod json;
 pub mod number;
+pub mod random;
 pub mod record;
 pub mod timer;
 pub mod websocket;
@@ -30,3 +31,6 @@ pub mod history;
 
 #[cfg(feature = "net")]
 pub mod net;
+
+#[cfg(feature = "testkit")]
+pub mod testkit;

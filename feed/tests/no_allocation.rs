@@ -1,41 +1,18 @@
 //! COLD: frames, sequences and the session allocate nothing once warm: a counting allocator says so.
-#![allow(unsafe_code, clippy::unwrap_used, reason = "the counting allocator; a test may fail")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-#[path = "protocol/support/mod.rs"]
+#[path = "protocol/support.rs"]
 mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use spinbook_engine::types::Stamp;
 use spinbook_feed::history::player::Markets;
 use spinbook_feed::history::{RecordKind, recorded_instruments};
+use spinbook_feed::net::host::allocations::{CountingAllocator, thread_allocations, thread_frees};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::market::FRAME_PADDING;
 
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn a_warm_session_allocates_and_frees_nothing() {
@@ -57,7 +34,7 @@ fn a_warm_session_allocates_and_frees_nothing() {
             buffer[..bytes.len()].copy_from_slice(bytes);
             stamp.wall.0 += 1_000_000;
             let frame = &mut buffer[..bytes.len() + FRAME_PADDING];
-            let before = COUNT.with(Cell::get);
+            let before = thread_allocations() + thread_frees();
             if *kind == RecordKind::Stream {
                 session.on_frame(0, frame, bytes.len(), stamp, &mut markets);
             } else {
@@ -66,7 +43,7 @@ fn a_warm_session_allocates_and_frees_nothing() {
             session.on_timer(stamp.wall, &mut markets);
             while session.poll_action().is_some() {}
             if index >= 2_000 {
-                counted += COUNT.with(Cell::get) - before;
+                counted += (thread_allocations() + thread_frees()) - before;
             }
         }
         assert_eq!(counted, 0, "{names:?}");

@@ -4,6 +4,8 @@ use crate::sim::api::{FrameFault, FrameKind, RequestFault, SimRequestKind};
 use serde::Deserialize;
 use spinbook_engine::types::Nanos;
 
+use crate::random::Random;
+
 /// Everything that shall go wrong. Times count from the start of the exchange.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
@@ -199,48 +201,12 @@ fn bad_request() -> u16 {
     400
 }
 
-/// A small seeded generator (splitmix64), so that the same seed gives the same faults and markets everywhere.
-#[derive(Clone, Debug)]
-pub struct Seeded(u64);
-
-impl Seeded {
-    /// From a seed.
-    #[must_use]
-    pub fn new(seed: u64) -> Seeded {
-        Seeded(seed)
-    }
-
-    /// The next 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound` (zero if `bound` is zero).
-    pub fn below(&mut self, bound: u64) -> u64 {
-        u64::try_from((u128::from(self.bits()) * u128::from(bound)) >> 64).unwrap_or(0)
-    }
-
-    /// Whether something of this many millionths happens.
-    pub fn chance(&mut self, millionths: u32) -> bool {
-        self.below(1_000_000) < u64::from(millionths)
-    }
-
-    /// A number between `low` and `high`, both included.
-    pub fn between(&mut self, low: i64, high: i64) -> i64 {
-        low + i64::try_from(self.below((high - low).unsigned_abs() + 1)).unwrap_or(0)
-    }
-}
-
 /// A plan at work.
 #[derive(Clone, Debug)]
 pub struct Faults {
     plan: FaultPlan,
     started: Nanos,
-    random: Seeded,
+    random: Random,
     /// Orders that were requested so far.
     orders: u64,
     frame_counts: Vec<u64>,
@@ -257,7 +223,7 @@ impl Faults {
     pub fn new(plan: FaultPlan, now: Nanos) -> Faults {
         Faults {
             started: now,
-            random: Seeded::new(plan.seed),
+            random: Random::new(plan.seed),
             orders: 0,
             frame_counts: vec![0; plan.frames.len()],
             request_counts: vec![0; plan.requests.len()],

@@ -25,7 +25,7 @@ const TEXT_WHOLE: u8 = FIN | Opcode::Text as u8;
 /// First byte of a whole binary message.
 const BINARY_WHOLE: u8 = FIN | Opcode::Binary as u8;
 
-// What `MessageReader::pending` holds about the message that was handed out last: one of three kinds, or the length of
+// What `MessageReader::pending_frame` holds about the message that was handed out last: one of three kinds, or the length of
 // the header in front of a message that lies whole in the buffer; and whether the message is binary.
 
 /// The bits that hold the length of the header.

@@ -3,26 +3,17 @@
 use crate::scripted_venue::{START, ed25519, hmac, instrument};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
+use spinbook_feed::random::Random;
 use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
 use spinbook_feed::venue::{ProductLine, binance};
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed ^ (mixed >> 29)
-    }
-
-    /// Of any size, small ones as often as large ones.
-    fn size(&mut self, bits_max: u32) -> u64 {
-        let bits = 1 + self.next() % u64::from(bits_max);
-        self.next() >> (64 - bits)
-    }
+/// A number of any size up to so many bits, small ones as often as large ones.
+fn size(random: &mut Random, bits_max: u32) -> u64 {
+    let bits = 1 + random.modulo(u64::from(bits_max));
+    random.next_u64() >> (64 - bits)
 }
 
 fn sides() -> Vec<(ProductLine, bool, BinanceOrders)> {
@@ -42,19 +33,19 @@ fn sides() -> Vec<(ProductLine, bool, BinanceOrders)> {
 }
 
 fn request<'a>(random: &mut Random, instrument: &'a Instrument) -> Request<'a> {
-    let order = OrderId::new(1 + random.size(31) as u32, random.size(32) as u32);
-    let sign = if random.next().is_multiple_of(50) { -1 } else { 1 };
-    match random.next() % 4 {
+    let order = OrderId::new(1 + size(random, 31) as u32, size(random, 32) as u32);
+    let sign = if random.next_u64().is_multiple_of(50) { -1 } else { 1 };
+    match random.next_u64() % 4 {
         0 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::NONE }),
-        1 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::from_number(random.size(64)) }),
+        1 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::from_number(size(random, 64)) }),
         _ => Request::Place(NewOrder {
             instrument,
             order,
-            side: [Side::Bid, Side::Ask][random.next() as usize % 2],
-            tick: Tick(sign * random.size(62) as i64),
-            lots: Lots(sign * random.size(62) as i64),
+            side: [Side::Bid, Side::Ask][random.next_u64() as usize % 2],
+            tick: Tick(sign * size(random, 62) as i64),
+            lots: Lots(sign * size(random, 62) as i64),
             time_in_force: [TimeInForce::PostOnly, TimeInForce::ImmediateOrCancel, TimeInForce::GoodTilCancel]
-                [random.next() as usize % 3],
+                [random.next_u64() as usize % 3],
         }),
     }
 }
@@ -63,12 +54,12 @@ fn request<'a>(random: &mut Random, instrument: &'a Instrument) -> Request<'a> {
 fn prepared_requests_are_the_plain_ones_byte_for_byte() {
     let seed = 0x7e3a_11c5;
     println!("seed {seed:#x}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     for (product, logged_on, mut side) in sides() {
         let instrument = instrument(product);
         for _ in 0..2_000 {
-            let id = RequestId(random.size(64));
-            let now = Nanos(START.0 + random.size(60) as i64 / 4);
+            let id = RequestId(size(&mut random, 64));
+            let now = Nanos(START.0 + size(&mut random, 60) as i64 / 4);
             let request = request(&mut random, &instrument);
             let (mut plain, mut bytes, mut chosen) = (Vec::new(), [0u8; 1_024], Vec::new());
             side.encode_plain(id, &request, now, &mut plain);

@@ -3,11 +3,11 @@
 use std::io::{Cursor, Write};
 
 use crate::support;
-use spinbook_feed::backoff::Jitter;
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::verify::verify_sources;
 use spinbook_feed::history::{SourceError, VerifyOutcome, VerifyProblem};
+use spinbook_feed::random::Random;
 
 /// Lines of a chain that are played for every damage: the snapshot is among the first.
 const LINES: usize = 2_500;
@@ -224,7 +224,7 @@ fn a_thousand_flipped_bytes() {
     let seed = 1_000;
     for names in [support::USDM_2024, support::SPOT_2024] {
         let Some(copy) = Copy::of(&names) else { return };
-        let mut random = Jitter::new(seed);
+        let mut random = Random::new(seed);
         let whole = copy.verify(&copy.lines);
         let original = text(&copy.lines);
         let (mut shape, mut sequence, mut checked, mut unseen, mut harmless) = (0, 0, 0, 0, 0);

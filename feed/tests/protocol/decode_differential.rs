@@ -7,9 +7,9 @@ use crate::support;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
-use spinbook_feed::backoff::Jitter;
 use spinbook_feed::error::DecodeError;
 use spinbook_feed::history::recorded_instruments;
+use spinbook_feed::random::Random;
 use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::{FRAME_PADDING, Message, UpdateIds};
@@ -282,7 +282,7 @@ fn recorded(names: &[&str], every: usize, mutations: usize) {
     println!("{} frames, {scannable} scanned, {} agreed", frames.len().div_ceil(every), bench.agreed);
 
     let seed = 20_261_120;
-    let mut random = Jitter::new(seed);
+    let mut random = Random::new(seed);
     let before = (bench.best.counts().scanned, bench.agreed, bench.refused);
     for _ in 0..mutations {
         let frame = &frames[(random.next_u64() % frames.len() as u64) as usize];
@@ -340,7 +340,7 @@ fn fixtures() {
         (binance::SPOT, spot, include_str!("../fixtures/binance/spot.txt")),
     ] {
         let mut bench = Bench::new(product, instruments);
-        let mut random = Jitter::new(1);
+        let mut random = Random::new(1);
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let (expected, frame) = line.split_once(' ').unwrap();
             let before = bench.best.counts().scanned;

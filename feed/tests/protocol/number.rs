@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
-use spinbook_feed::backoff::Jitter;
 use spinbook_feed::number::{NumberError, Scale, TEXT_MAX, parse_integer};
+use spinbook_feed::random::Random;
 
 fn scale(decimals: u8, step: u64) -> Scale {
     Scale::new(decimals, step).unwrap()
@@ -96,7 +96,7 @@ fn a_table_of_numbers() {
 fn random_numbers_agree_with_rust_decimal_and_come_back_as_text() {
     let seed = 20_260_720;
     println!("seed {seed}");
-    let mut random = Jitter::new(seed);
+    let mut random = Random::new(seed);
     let (mut exact, mut refused) = (0, 0);
     for _ in 0..200_000 {
         let decimals = (random.next_u64() % 10) as u8;
@@ -122,7 +122,7 @@ fn random_numbers_agree_with_rust_decimal_and_come_back_as_text() {
     assert!(exact > 20_000 && refused > 20_000);
 }
 
-fn random_text(random: &mut Jitter) -> String {
+fn random_text(random: &mut Random) -> String {
     let mut text = String::new();
     let mut digits = |count: u64, text: &mut String| {
         for _ in 0..count {
@@ -150,7 +150,7 @@ fn random_text(random: &mut Jitter) -> String {
 fn damaged_numbers_are_never_misread() {
     let seed = 7;
     println!("seed {seed}");
-    let mut random = Jitter::new(seed);
+    let mut random = Random::new(seed);
     let scale = scale(2, 1);
     let mut refused = 0;
     for _ in 0..100_000 {
@@ -182,7 +182,7 @@ fn damaged_numbers_are_never_misread() {
 fn mantissas_divide_exactly_or_not_at_all() {
     let seed = 99;
     println!("seed {seed}");
-    let mut random = Jitter::new(seed);
+    let mut random = Random::new(seed);
     for step in [1u64, 2, 5, 10, 25, 50, 100, 1_000, 2_500, 1_000_000, 10_000_000, 1_000_000_007] {
         let scale = scale(8, step);
         for _ in 0..20_000 {

@@ -1,7 +1,7 @@
 //! COLD: the two sync algorithms of Binance, step by step, as its documentation gives them.
 
 use spinbook_engine::types::{Level, Lots, Nanos, Tick};
-use spinbook_feed::backoff::Jitter;
+use spinbook_feed::random::Random;
 use spinbook_feed::sync::SequenceRule;
 use spinbook_feed::sync::{BookSync, SnapshotStep, SyncSettings, SyncState, UpdateIds, UpdateStep, Verdict};
 use spinbook_feed::venue::binance::sequence::BinanceSequence;
@@ -186,7 +186,7 @@ fn the_buffer_is_bounded_and_a_full_one_starts_over() {
 fn a_live_book_has_seen_every_update_exactly_once() {
     let (mut applied, mut gaps, mut resyncs) = (0u64, 0, 0);
     for seed in 0..60 {
-        let mut random = Jitter::new(seed);
+        let mut random = Random::new(seed);
         let rule = if seed % 2 == 0 { Spot } else { Usdm };
         let mut sync = BookSync::new(rule, SyncSettings { updates_max: 32, levels_max: 64 });
         // The book is the last update it contains: contiguous application leaves no other way to be right.

@@ -1,23 +1,10 @@
 //! COLD: the recorded Binance chains, played whole: every check of the recordings' own README.
 
-use std::path::PathBuf;
-
 use spinbook_feed::history::{VerifyOutcome, verify};
-
-/// Where recorded data lie; `None` (with a word about it) where there are none.
-fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("SPINBOOK_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no recorded data");
-    None
-}
+use spinbook_feed::testkit::recorded;
 
 fn play(names: &[&str]) -> Option<VerifyOutcome> {
-    let folder = data()?;
-    let files: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+    let files = recorded(names)?;
     let outcome = verify(&files, None, &mut |_| {});
     println!("{}", serde_json::to_string(&outcome.report).unwrap());
     Some(outcome)

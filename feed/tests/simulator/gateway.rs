@@ -6,7 +6,8 @@ use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
-use spinbook_feed::sim::faults::{FaultPlan, Seeded};
+use spinbook_feed::random::Random;
+use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::instruments::parse_instruments;
@@ -129,7 +130,7 @@ fn the_gateway_trades_on_the_exchange() {
                 let mut trader = Trader::new(&mut lab, ed25519);
                 trader.run(&mut lab, Nanos::from_seconds(2));
                 assert!(trader.gateway.is_ready(), "{:?}", trader.gateway.last_refusal());
-                let mut random = Seeded::new(seed);
+                let mut random = Random::new(seed);
                 for counter in 1..=30u32 {
                     let (bid, ask) = lab.exchange.world().best(0);
                     let doubled = bid.expect("a bid").tick.0 + ask.expect("an ask").tick.0;

@@ -9,6 +9,7 @@ use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{
     ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
+use spinbook_feed::testkit::recorded;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
@@ -16,7 +17,6 @@ use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 
 pub const HMAC_KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 pub const HMAC_SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
@@ -47,15 +47,9 @@ impl MarketSource for Frames {
 
 /// A recording's frames, or `None` where there are no recordings.
 pub fn recording(files: &[&str]) -> Option<Vec<MarketFrame>> {
-    let root = std::env::var("SPINBOOK_DATA")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let mut frames = Vec::new();
-    for file in files {
-        let path = root.join(file);
-        let Ok(opened) = std::fs::File::open(&path) else {
-            println!("skipped: no recorded data");
-            return None;
-        };
+    for file in recorded(files)? {
+        let opened = std::fs::File::open(&file).expect("a recording");
         let lines = BufReader::new(flate2::read::MultiGzDecoder::new(opened)).lines();
         for line in lines {
             let line = line.expect("a readable line");

@@ -3,8 +3,9 @@
 use crate::lab::{Lab, code, settings, still_market};
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
+use spinbook_feed::random::Random;
 use spinbook_feed::sim::api::{AccountId, SelfTrade};
-use spinbook_feed::sim::faults::{FaultPlan, Seeded};
+use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::matching::{Incoming, MatchStep, Matching};
 use spinbook_feed::sim::side::{ExchangeSide, MarketFrame};
 use spinbook_feed::venue::{ProductLine, binance};
@@ -153,7 +154,7 @@ fn self_trades_are_prevented_as_the_taker_says() {
 #[test]
 fn nothing_fills_more_than_was_traded_or_displayed() {
     for seed in 1..=60u64 {
-        let mut random = Seeded::new(seed);
+        let mut random = Random::new(seed);
         let mut market = market();
         let (mut next, mut asked) = (1u64, std::collections::BTreeMap::new());
         let mut filled: std::collections::BTreeMap<u64, i64> = std::collections::BTreeMap::new();
@@ -317,7 +318,7 @@ fn all_trades(lab: &mut Lab, path: &str) -> Vec<Value> {
 
 /// Places, cancels and waits, as the seed says.
 fn trade_at_random(lab: &mut Lab, seed: u64, turns: u64) {
-    let mut random = Seeded::new(seed);
+    let mut random = Random::new(seed);
     let stream = if lab.product == SPOT { "/ws/btcusdt@trade" } else { "/public/ws/btcusdt@trade" };
     let id = lab.open(stream);
     let path = lab.path("order");

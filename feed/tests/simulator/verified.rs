@@ -5,11 +5,11 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments};
 use spinbook_feed::history::verify::verify;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
+use spinbook_feed::testkit::recorded;
 use spinbook_feed::venue::binance::simulator::PlaySpeed;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{SimSettings, binance};
 use spinbook_feed::venue::{ProductLine, binance};
-use std::path::PathBuf;
 
 /// A synthetic market written down as a recording.
 fn written(product: ProductLine, seed: u64, seconds: i64) -> Vec<u8> {
@@ -62,14 +62,8 @@ fn a_synthetic_market_verifies_as_a_recording_does() {
 
 #[test]
 fn whole_recordings_play_through_the_exchange() {
-    let root = std::env::var("SPINBOOK_DATA")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     for (product, files) in [(binance::SPOT, SPOT_FILES), (binance::USDM, USDM_FILES)] {
-        let files: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
-        if !files.iter().all(|file| file.exists()) {
-            println!("skipped: no recorded data");
-            return;
-        }
+        let Some(files) = recorded(&files) else { return };
         let (found, instruments) = recorded_instruments(&files, None).expect("a product line");
         assert_eq!(found, product);
         let mut settings = SimSettings::for_instruments(product, &instruments);

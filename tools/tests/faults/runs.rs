@@ -2,17 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use spinbook_feed::testkit::data_folder;
+
 use crate::rig::{Exchange, Running, Setup, number, program, whole};
 
-/// Where recordings are; `None`, with a word, where there are none.
+/// Where recordings are, as an absolute path; `None` where there are none.
 fn recorded_data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let folder = std::env::var_os("SPINBOOK_DATA").map_or(beside, PathBuf::from);
-    if !folder.join("binance-usdm").exists() {
-        println!("skipped: no recorded data");
-        return None;
-    }
-    Some(folder.canonicalize().expect("it exists"))
+    data_folder().map(|folder| folder.canonicalize().expect("it exists"))
 }
 
 fn start_demo(folder: &Path, arguments: &[&str]) -> Running {

@@ -9,17 +9,7 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
-
-/// The recordings, or nothing with the words that the gate looks for.
-fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let folder = std::env::var_os("SPINBOOK_DATA").map_or(beside, PathBuf::from);
-    if folder.join("binance-usdm").is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no recorded data");
-    None
-}
+use spinbook_feed::testkit::data_folder;
 
 fn verify(arguments: &[&Path], venue: Option<&str>) -> (i32, Value, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spinbook"));
@@ -72,7 +62,7 @@ fn depth_lines(lines: &[String]) -> Vec<usize> {
 
 #[test]
 fn the_recorded_chains_are_whole_with_every_pair_checked() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_folder() else { return };
     let chains = [
         ("binance-usdm", ["btcusdt_20240718.gz", "btcusdt_20240719.gz"], 71_984, 9_022, 625),
         ("binance-usdm", ["btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz"], 73_765, 16_110, 1_565),
@@ -102,7 +92,7 @@ fn the_recorded_chains_are_whole_with_every_pair_checked() {
 
 #[test]
 fn the_object_has_exactly_the_promised_keys() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_folder() else { return };
     let folder = data.join("binance-usdm");
     let (_, value, _) = verify(&[&folder.join("btcusdt_20240718.gz")], None);
     let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>().join(" ");
@@ -115,7 +105,7 @@ fn the_object_has_exactly_the_promised_keys() {
 
 #[test]
 fn a_lost_or_swapped_depth_line_is_one_gap_and_a_doubled_one_is_none() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_folder() else { return };
     let whole = perpetual(&data);
     let depth = depth_lines(&whole);
     let (at, next) = (depth[depth.len() / 2], depth[depth.len() / 2 + 1]);
@@ -144,7 +134,7 @@ fn a_lost_or_swapped_depth_line_is_one_gap_and_a_doubled_one_is_none() {
 
 #[test]
 fn a_wrong_best_bid_is_found() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_folder() else { return };
     let mut lines = perpetual(&data);
     // Every best bid/ask message gets another quantity on its bid; those whose update id a depth message has are caught.
     for line in lines.iter_mut().filter(|line| line.contains("\"bookTicker\"")) {
@@ -160,7 +150,7 @@ fn a_wrong_best_bid_is_found() {
 
 #[test]
 fn cut_short_and_corrupt_files_are_reported_as_far_as_they_read() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_folder() else { return };
     let original = fs::read(data.join("binance-usdm").join("btcusdt_20240719.gz")).expect("readable");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("damaged.gz");
@@ -180,7 +170,7 @@ fn cut_short_and_corrupt_files_are_reported_as_far_as_they_read() {
 
 #[test]
 fn a_bad_frame_is_counted_and_shown() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_folder() else { return };
     let mut lines = perpetual(&data);
     lines.truncate(20_000);
     let at = depth_lines(&lines)[5];

@@ -16,7 +16,7 @@ pub const ENGINE_ROOMS: &[&[&str]] = &[
 
 /// Rooms of the feed, left to right.
 pub const FEED_ROOMS: &[&[&str]] = &[
-    &["number", "json", "timer", "backoff", "error", "record", "websocket", "frame_buffer", "http1"],
+    &["number", "random", "json", "timer", "backoff", "error", "record", "websocket", "frame_buffer", "http1"],
     &["sync", "crypto"],
     &["sim"],
     &["venue"],
@@ -43,10 +43,8 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
     ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
     ("feed/src/net/host/clock.rs", "time-stamp counter"),
+    ("feed/src/net/host/allocations.rs", "counting allocator"),
     ("feed/src/net/host/memory.rs", "locked memory and huge pages"),
-    ("tools/src/alloc.rs", "counting allocator"),
-    ("bench/src/alloc.rs", "counting allocator"),
-    ("feed/tests/no_allocation.rs", "counting allocator"),
     ("engine/tests/book_allocations.rs", "counting allocator"),
     ("bench/src/clock.rs", "time-stamp counter"),
     ("bench/tests/allocations/native.rs", "counts the C library's allocator"),

@@ -91,7 +91,7 @@ impl MarketSession {
     /// The connection `which` is the one that is believed from here on.
     pub(super) fn take_over(&mut self, route: usize, which: usize) {
         let early = Nanos(self.settings.planned_life.0 / 24);
-        let jitter = self.jitter.below(early);
+        let jitter = self.random.span_below(early);
         let route = &mut self.routes[route];
         route.primary = which;
         route.shutdown = false;

@@ -9,7 +9,8 @@ mod symbols;
 
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
-use crate::backoff::{Backoff, Jitter};
+use crate::backoff::Backoff;
+use crate::random::Random;
 use crate::session::budget::MessageBudget;
 use crate::session::flow::{FrameOutcome, MarketFlow};
 use crate::session::link::{Link, LinkState};
@@ -108,7 +109,7 @@ pub struct MarketSession {
     no_snapshot_before: Nanos,
     actions: Actions,
     next_tick: Nanos,
-    jitter: Jitter,
+    random: Random,
     counters: SessionCounters,
 }
 
@@ -127,7 +128,7 @@ impl MarketSession {
         }
         let card = product.card();
         let mut texts = Vec::new();
-        let mut jitter = Jitter::new(settings.seed);
+        let mut random = Random::new(settings.seed);
         let mut routes = Vec::new();
         for route in settings.channels.routes(product) {
             let messages = write_messages(product, route, &settings.channels, instruments, &mut texts);
@@ -137,7 +138,7 @@ impl MarketSession {
             }
             let budget = MessageBudget::new(card.messages_per_second, Nanos::from_seconds(1));
             let mut link =
-                || Link::new(budget, Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()));
+                || Link::new(budget, Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()));
             let links = [link(), link()];
             let carries_depth = routes.is_empty();
             let replace_at = Nanos::NEVER;
@@ -155,7 +156,7 @@ impl MarketSession {
                 .map(|instrument| Care {
                     instrument: instrument.id,
                     fetch: Fetch::Idle,
-                    backoff: Backoff::new(settings.pause_first, settings.pause_longest, jitter.next_u64()),
+                    backoff: Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()),
                     last_depth: Nanos::ZERO,
                     live_since: Nanos::ZERO,
                     asked_in_a_row: 0,
@@ -167,7 +168,7 @@ impl MarketSession {
             no_snapshot_before: Nanos::ZERO,
             actions: Actions { slots: vec![None; slots].into_boxed_slice(), first: 0, count: 0 },
             next_tick: Nanos::NEVER,
-            jitter,
+            random,
             counters: SessionCounters::default(),
             settings,
         })
@@ -221,7 +222,7 @@ impl MarketSession {
         self.routes[route].links[which].on_open(now);
         if which == self.routes[route].primary {
             let early = Nanos(self.settings.planned_life.0 / 24);
-            self.routes[route].replace_at = now + self.settings.planned_life - self.jitter.below(early);
+            self.routes[route].replace_at = now + self.settings.planned_life - self.random.span_below(early);
         }
         if self.routes[route].carries_depth && which == self.routes[route].primary {
             for care in &mut self.care {

@@ -5,15 +5,15 @@ mod checks;
 use std::path::Path;
 
 use checks::{CHECKS, Check};
-use spinbook_feed::backoff::Jitter;
+use spinbook_feed::random::Random;
 
 /// Damaged inputs a check.
 const ROUNDS: u64 = 20_000;
 
 /// One change of an input: a bit, a byte, a cut, a copy, something likely.
-fn damage(bytes: &mut Vec<u8>, random: &mut Jitter) {
+fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     let likely = b"0123456789.\"[]{},:-eE \\\x00\x01\x17\x7e\x7f\x80\x81\xff";
-    let below = |random: &mut Jitter, bound: usize| (random.next_u64() % bound.max(1) as u64) as usize;
+    let below = |random: &mut Random, bound: usize| (random.next_u64() % bound.max(1) as u64) as usize;
     let at = below(random, bytes.len());
     match random.next_u64() % 8 {
         _ if bytes.is_empty() => bytes.push(random.next_u64() as u8),
@@ -36,7 +36,7 @@ fn run(name: &str, seed: u64, check: Check) {
     println!("{name}: seed {seed}");
     let seeds = checks::seeds::seeds(name);
     seeds.iter().for_each(|input| check(input));
-    let mut random = Jitter::new(seed);
+    let mut random = Random::new(seed);
     for round in 0..ROUNDS {
         let mut input = seeds[(random.next_u64() % seeds.len() as u64) as usize].clone();
         for _ in 0..1 + random.next_u64() % 5 {

@@ -11,26 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 use spinbook_feed::net::connection::handover::{RustlsKeySchedule, record_layer};
+use spinbook_feed::random::Random;
 use spinbook_feed::record::{HEADER_BYTES, Opened, PlaintextBuffer, RecordError, RecordLayer};
 
 const MESSAGE_MAX: usize = 1 << 20;
-
-/// SplitMix64: enough to vary boundaries, its seed printed with every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
 
 fn provider(suite: CipherSuite) -> Arc<CryptoProvider> {
     let all = rustls::crypto::aws_lc_rs::default_provider();
@@ -126,7 +110,7 @@ fn receive(
                 break;
             }
             // Sometimes leave bytes unread, so that records pile up behind one another.
-            if opened == Opened::Full || random.below(3) > 0 {
+            if opened == Opened::Full || random.index(3) > 0 {
                 drain(plaintext, &mut out);
             }
         }
@@ -134,7 +118,7 @@ fn receive(
             break;
         }
         let space = layer.receive_space();
-        let read = (1 + random.below(read_max)).min(bytes.len()).min(space.len());
+        let read = (1 + random.index(read_max)).min(bytes.len()).min(space.len());
         assert!(read > 0, "no space to receive into");
         space[..read].copy_from_slice(&bytes[..read]);
         layer.received(read);
@@ -157,7 +141,7 @@ fn deliver_control(layer: &mut RecordLayer<RustlsKeySchedule>, server: &mut Serv
 }
 
 fn echo(layer: &mut RecordLayer<RustlsKeySchedule>, server: &mut ServerConnection, random: &mut Random) {
-    let sent: Vec<u8> = (0..random.below(600)).map(|_| random.next() as u8).collect();
+    let sent: Vec<u8> = (0..random.index(600)).map(|_| random.next_u64() as u8).collect();
     let mut record = vec![0u8; sent.len() + 64];
     record[HEADER_BYTES..HEADER_BYTES + sent.len()].copy_from_slice(&sent);
     let total = layer.seal_data(&mut record, sent.len()).unwrap();
@@ -176,22 +160,22 @@ fn agrees_with_rustls_over_random_boundaries_tickets_and_key_updates() {
         for read_max in [1usize, 7, 100, 1_448, 5_000, 60_000] {
             let seed = 0x5eed_0000 + number as u64 * 100 + read_max as u64;
             println!("seed {seed:#x} suite {suite:?} reads up to {read_max}");
-            let mut random = Random(seed);
+            let mut random = Random::new(seed);
             let (mut layer, mut server) = pair(suite, 3);
             let mut plaintext = PlaintextBuffer::new(MESSAGE_MAX);
             let mut updates = 0;
             for round in 0..24 {
                 let mut sent = Vec::new();
                 let mut wire = Vec::new();
-                for _ in 0..1 + random.below(6) {
+                for _ in 0..1 + random.index(6) {
                     let large = if round % 7 == 0 { 40_000 } else { 900 };
-                    let part: Vec<u8> = (0..random.below(large)).map(|_| random.next() as u8).collect();
-                    for chunk in part.chunks(1 + random.below(3_000)) {
+                    let part: Vec<u8> = (0..random.index(large)).map(|_| random.next_u64() as u8).collect();
+                    for chunk in part.chunks(1 + random.index(3_000)) {
                         server.writer().write_all(chunk).unwrap();
                         wire.extend(take(&mut server));
                     }
                     sent.extend(part);
-                    if random.below(6) == 0 {
+                    if random.index(6) == 0 {
                         server.refresh_traffic_keys().unwrap();
                         wire.extend(take(&mut server));
                         updates += 1;

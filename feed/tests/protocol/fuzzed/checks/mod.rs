@@ -9,13 +9,9 @@ pub mod rest;
 pub mod seeds;
 pub mod websocket;
 
-#[allow(clippy::duplicate_mod, reason = "the fuzz targets are programs of their own")]
-#[path = "../../support/instrument.rs"]
-mod instrument;
-
-use instrument::instrument;
 use rust_decimal::Decimal;
 use spinbook_feed::number::Scale;
+use spinbook_feed::testkit::instrument;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::{ProductLine, binance};
 

@@ -4,7 +4,7 @@ use crate::venue::{ProductLine, binance};
 use super::SyntheticSymbol;
 use super::statistics::{Quantiles, RecordedStatistics};
 use crate::number::{Scale, TEXT_MAX};
-use crate::sim::faults::Seeded;
+use crate::random::Random;
 use crate::sim::side::MarketFrame;
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ pub struct Flow {
     step_lots: i64,
     books: [BTreeMap<i64, i64>; 2],
     changed: [BTreeSet<i64>; 2],
-    random: Seeded,
+    random: Random,
     id: u64,
     last_depth: u64,
     trade_id: u64,
@@ -69,7 +69,7 @@ impl Flow {
             step_lots,
             books: [BTreeMap::new(), BTreeMap::new()],
             changed: [BTreeSet::new(), BTreeSet::new()],
-            random: Seeded::new(seed ^ place.wrapping_mul(0x9e37_79b9)),
+            random: Random::new(seed ^ place.wrapping_mul(0x9e37_79b9)),
             id,
             last_depth: id,
             trade_id: 3_735_000_000 + place * 1_000_000_000,

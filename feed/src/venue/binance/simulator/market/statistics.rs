@@ -1,7 +1,7 @@
 //! COLD: how a market behaves, as quantiles measured on recorded BTCUSDT traffic.
 
 use crate::venue::{ProductLine, binance};
-use crate::sim::faults::Seeded;
+use crate::random::Random;
 use spinbook_engine::types::Nanos;
 
 /// A distribution by its quantiles: millionths and value, linear in between.
@@ -10,7 +10,7 @@ pub struct Quantiles(pub &'static [(u32, i64)]);
 
 impl Quantiles {
     /// Draws one value.
-    pub fn sample(&self, random: &mut Seeded) -> i64 {
+    pub fn sample(&self, random: &mut Random) -> i64 {
         let at = i64::try_from(random.below(1_000_000)).unwrap_or(0);
         let mut low = (0, self.0.first().map_or(0, |(_, value)| *value));
         for (millionths, value) in self.0 {
