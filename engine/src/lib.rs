@@ -12,6 +12,7 @@ pub mod intent;
 
 pub mod counters;
 pub mod latency;
+pub mod rate;
 pub mod ring;
 pub mod screen;
 pub mod trace;

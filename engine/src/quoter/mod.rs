@@ -3,14 +3,15 @@
 //! One order and at most one request in flight a slot. A target that finds no free slot, or no budget, is not
 //! queued: the next turn plans again from the newest targets.
 
+mod budget;
 mod plan;
-mod throttle;
 
+pub use budget::{Budget, BudgetSettings, ORDER_WINDOWS_MAX};
 pub use plan::{CancelStep, PlaceStep, Plan};
-pub use throttle::{Budget, BudgetSettings, ORDER_WINDOWS_MAX, RateWindow, WindowSettings};
 
 use crate::intent::Reason;
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
+use crate::rate::{SlidingWindow, WindowSettings};
 use crate::strategy::{Quote, Quotes};
 use crate::types::{Lots, Nanos, Side, SlotId};
 use crate::working::{OrderStatus, Outcome, Working, WorkingOrder};
@@ -74,7 +75,7 @@ struct Slot {
 pub struct Quoter {
     settings: QuoterSettings,
     slots: [Slot; SLOTS],
-    rejects: RateWindow,
+    rejects: SlidingWindow,
 }
 
 impl Quoter {
@@ -82,7 +83,7 @@ impl Quoter {
     #[must_use]
     pub fn new(settings: QuoterSettings) -> Quoter {
         let window = WindowSettings { count_max: settings.rejects_max, span: settings.rejects_span };
-        Quoter { settings, slots: [Slot::default(); SLOTS], rejects: RateWindow::new(window) }
+        Quoter { settings, slots: [Slot::default(); SLOTS], rejects: SlidingWindow::new(window) }
     }
 
     /// How it was built.
@@ -94,8 +95,7 @@ impl Quoter {
     /// Forgets waits and rejects: an operator re-armed the instrument.
     pub fn rearm(&mut self) {
         self.slots = [Slot::default(); SLOTS];
-        self.rejects =
-            RateWindow::new(WindowSettings { count_max: self.settings.rejects_max, span: self.settings.rejects_span });
+        self.rejects.clear();
     }
 
     /// Plans the requests of this turn. `place_room` is how many new orders the venue's budget admits; `pull` says
@@ -300,7 +300,7 @@ impl Quoter {
                 let wait = settings.reject_wait.0.saturating_mul(1_i64 << doublings).min(settings.reject_wait_max.0);
                 state.rejects = state.rejects.saturating_add(1);
                 state.place_from = now + Nanos(wait);
-                self.rejects.count(now);
+                self.rejects.take(1, now);
                 return self.rejects.room(now) == 0;
             }
             Outcome::Rejected | Outcome::Expired => state.place_from = now + settings.requote_wait,

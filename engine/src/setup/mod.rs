@@ -6,7 +6,8 @@ pub mod engine;
 pub use book::{BookSettings, FAR_LEVELS_MAX, book, larger_book};
 pub use engine::{AssetGroupSettings, EngineSettings, InstrumentSetup, SetupError, engine, spread_strategy};
 
-pub use crate::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings, WindowSettings};
+pub use crate::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings};
+pub use crate::rate::WindowSettings;
 pub use crate::risk::RiskSettings;
 pub use crate::strategy::SpreadSettings;
 pub use crate::types::InstrumentSettings;

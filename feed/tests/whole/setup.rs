@@ -3,7 +3,8 @@
 use rust_decimal::Decimal;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::{Intent, TimeInForce};
-use spinbook_engine::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings, WindowSettings};
+use spinbook_engine::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings};
+use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
 use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup};
