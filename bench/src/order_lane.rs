@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::orders::{WindowKind, WindowUsage};
 use spinbook_feed::venue::{ProductLine, binance};
 use spinbook_feed::websocket::Opcode;
@@ -175,7 +176,7 @@ impl OrderLane {
         };
         let reply = json!({"id": request["id"], "status": 200, "result": result});
         let mut bytes = serde_json::to_vec(&reply).expect("JSON");
-        self.gateway.on_frame(GatewayConnection::Orders, &mut bytes, self.now);
+        self.gateway.on_frame(OrderConnection::Orders, &mut bytes, self.now);
     }
 }
 

@@ -9,7 +9,8 @@ use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::binance::order::BinanceOrders;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::VenueOrderId;
-use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
+use spinbook_feed::venue::order_side::OrderSide;
+use spinbook_feed::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use spinbook_feed::websocket::{Message, MessageReader, Opcode};
 
 use crate::pipeline::{Ours, Pipeline};

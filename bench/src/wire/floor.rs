@@ -13,7 +13,8 @@ use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
 use spinbook_feed::net::host::clock::{Clock, cycles};
 use spinbook_feed::net::io::gateway_loop::Written;
-use spinbook_feed::venue::orders::{NewOrder, OrderSide, Request, RequestId};
+use spinbook_feed::venue::order_side::{OrderConnection, OrderSide};
+use spinbook_feed::venue::orders::{NewOrder, Request, RequestId};
 
 use super::Io;
 use super::ours::{Meeting, quantities, route};
@@ -193,7 +194,7 @@ impl Meeting<'_> {
             bytes
         };
         let texts = (0..QUANTITIES).map(text).collect();
-        let target = encoder.orders_target().0;
+        let target = encoder.target(OrderConnection::Orders, "");
         let hot = FloorHot {
             wire: Wire::new(self, "/public/stream")?,
             script: script.clone(),

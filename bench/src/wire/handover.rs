@@ -10,11 +10,12 @@ use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
 use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
 use spinbook_feed::venue::card::RateWindow;
+use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use super::exchange::{Exchange, reply};
@@ -145,7 +146,7 @@ impl Handover {
             opened.into_iter().for_each(|connection| self.gateway.on_open(connection, now));
             for text in asked {
                 let (mut answer, _) = reply(self.product, &text)?;
-                self.gateway.on_frame(GatewayConnection::Orders, &mut answer, now);
+                self.gateway.on_frame(OrderConnection::Orders, &mut answer, now);
             }
             if begun.elapsed() > OPEN_WITHIN {
                 return Err(io::Error::other("the gateway does not become ready"));
@@ -212,7 +213,7 @@ impl Handover {
             let now = self.clock.now();
             if let Some(frame) = self.connection.poll_frame(now).map_err(refused)? {
                 let length = frame.length;
-                self.gateway.on_frame(GatewayConnection::Orders, &mut frame.padded[..length], now);
+                self.gateway.on_frame(OrderConnection::Orders, &mut frame.padded[..length], now);
                 while self.gateway.poll_output().is_some() {}
                 return Ok(());
             }

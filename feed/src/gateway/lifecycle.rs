@@ -6,11 +6,14 @@
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
-use super::link::LinkState;
+use super::link::OrderLinkState;
 use super::orders::CancelState;
+use super::outbox::{Purpose, Queued};
+use super::place::find;
 use super::throttle::Urgency;
-use super::{CloseReason, Gateway, GatewayConnection, GatewayMode, Queued};
+use super::{Gateway, GatewayMode, OrderCloseReason};
 use crate::venue::order_ids::VenueOrderId;
+use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{OrderName, Request, RequestKind};
 
 /// Attempts at one step before the connection is given up.
@@ -22,25 +25,17 @@ const SWEEP_ROUNDS_MAX: u32 = 10;
 /// How long the start waits for orders of unknown outcome before quoting resumes without them.
 const RESOLVE_TIME_MAX: Nanos = Nanos::from_seconds(10);
 /// While shutting down, orders that do not end are asked for this often.
-const SETTLE_QUERY_INTERVAL: Nanos = Nanos::from_seconds(1);
+const DRAIN_QUERY_INTERVAL: Nanos = Nanos::from_seconds(1);
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum SessionStep {
     /// No connection; one is opened when the backoff allows.
     Idle,
     /// The orders connection is being opened.
     Connecting,
-    /// The venue's clock is measured.
-    Clock,
-    /// Logging on.
-    LogOn,
-    /// Asking for a user data key.
-    UserKey,
-    /// The user data connection is being opened.
-    UserConnecting,
-    /// Subscribing user data on the orders connection.
-    Subscribe,
+    /// The step of the venue's handshake at this place.
+    Handshake(usize),
     /// Asking which orders of the instrument at this place are open.
     Query(usize),
     /// Cancelling all of them.
@@ -49,15 +44,15 @@ pub(super) enum Step {
     Resolve,
     /// Orders are taken.
     Ready,
-    /// Shutting down: waiting for the orders' ends.
-    Settle,
+    /// Shutting down: every order was cancelled, their ends are awaited.
+    Draining,
     /// Shut down, nothing open.
     Quiet,
     /// Never to be tried again.
     Stopped,
 }
 
-impl Gateway {
+impl<O: OrderSide> Gateway<O> {
     /// Sends everything that is due and allowed now.
     pub(super) fn pump(&mut self, now: Nanos) {
         if self.settings.mode == GatewayMode::Shadow {
@@ -81,27 +76,25 @@ impl Gateway {
         }
         let mut at = Nanos::NEVER;
         let mut due = |when: Nanos| at = at.min(when);
-        for pending in self.pending.values() {
+        for pending in self.outbox.pending.values() {
             due(pending.deadline);
         }
         match self.step {
-            Step::Idle => due(self.orders_link.retry_at),
-            Step::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
-            Step::UserConnecting => due(self.user_link.since + self.settings.connect_timeout),
-            Step::UserKey if self.step_request.is_none() => {
-                due(self.step_not_before.max(self.user_link.retry_at).max(self.silent_until))
+            SessionStep::Idle => due(self.orders_link.retry_at),
+            SessionStep::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
+            SessionStep::Handshake(_) => due(self.handshake_due()),
+            SessionStep::Query(_) | SessionStep::CancelAll(_) if self.step_request.is_none() => {
+                due(self.step_not_before.max(self.silent_until));
             }
-            Step::Ready | Step::Resolve | Step::Settle | Step::Quiet | Step::Stopped => {}
-            _ if self.step_request.is_none() => due(self.step_not_before.max(self.silent_until)),
             _ => {}
         }
         match self.step {
-            Step::Resolve => due(self.step_since + RESOLVE_TIME_MAX),
-            Step::Settle => due(self.step_since + SETTLE_QUERY_INTERVAL),
+            SessionStep::Resolve => due(self.step_since + RESOLVE_TIME_MAX),
+            SessionStep::Draining => due(self.step_since + DRAIN_QUERY_INTERVAL),
             _ => {}
         }
         if self.can_send() {
-            if !self.pending.values().any(|pending| pending.kind == RequestKind::ServerTime) {
+            if !self.outbox.awaits(RequestKind::ServerTime) {
                 due(self.clock_due().max(self.silent_until));
             }
             for order in self.orders.active() {
@@ -121,66 +114,78 @@ impl Gateway {
 
     /// Whether single requests about orders may be sent.
     pub(super) fn can_send(&self) -> bool {
-        matches!(self.step, Step::Ready | Step::Resolve | Step::Settle | Step::Query(_) | Step::CancelAll(_))
+        matches!(
+            self.step,
+            SessionStep::Ready
+                | SessionStep::Resolve
+                | SessionStep::Draining
+                | SessionStep::Query(_)
+                | SessionStep::CancelAll(_)
+        )
     }
 
     /// Whether orders may be asked for: not while a sweep is about to tell of them all.
     pub(super) fn may_query(&self) -> bool {
-        matches!(self.step, Step::Ready | Step::Resolve | Step::Settle)
+        matches!(self.step, SessionStep::Ready | SessionStep::Resolve | SessionStep::Draining)
     }
 
-    pub(super) fn opened(&mut self, connection: GatewayConnection, now: Nanos) {
+    pub(super) fn opened(&mut self, connection: OrderConnection, now: Nanos) {
         match connection {
-            GatewayConnection::Orders if self.step == Step::Connecting => {
+            OrderConnection::Orders if self.step == SessionStep::Connecting => {
                 self.orders_link.opened(now);
-                self.side.set_logged_on(false);
+                self.side.set_logged_on(connection, false);
                 self.clock.restart();
-                self.go(Step::Clock, now);
+                self.go_handshake(0, now);
             }
-            GatewayConnection::UserData if self.step == Step::UserConnecting => {
+            OrderConnection::UserData if self.handshake_step() == Some(HandshakeStep::ConnectUserData) => {
                 self.user_link.opened(now);
+                self.side.set_logged_on(connection, false);
                 self.user_data_kept = now;
-                self.go(Step::Query(0), now);
+                self.handshake_step_done(now);
             }
             _ => {}
         }
     }
 
-    pub(super) fn closed(&mut self, connection: GatewayConnection, now: Nanos) {
-        let link = match connection {
-            GatewayConnection::Orders => &mut self.orders_link,
-            GatewayConnection::UserData => &mut self.user_link,
-        };
-        if link.state == LinkState::Down {
+    pub(super) fn closed(&mut self, connection: OrderConnection, now: Nanos) {
+        let link = self.link(connection);
+        if link.state == OrderLinkState::Down {
             return;
         }
         link.closed(now);
+        self.side.set_logged_on(connection, false);
+        let over = matches!(self.step, SessionStep::Stopped | SessionStep::Quiet);
         match connection {
-            GatewayConnection::Orders => {
-                self.side.set_logged_on(false);
+            OrderConnection::Orders => {
                 self.forget_requests(now);
-                if !self.side.has_user_data_connection() {
-                    self.doubt_all_orders(now);
+                if !self.has_user_data_connection() {
+                    self.mark_all_unknown(now);
                 }
                 self.session_down(now);
-                if !matches!(self.step, Step::Stopped | Step::Quiet) {
-                    self.go(Step::Idle, now);
+                if !over {
+                    self.go(SessionStep::Idle, now);
                 }
             }
-            GatewayConnection::UserData => {
-                self.doubt_all_orders(now);
+            OrderConnection::UserData => {
+                self.user_data_ready = false;
+                self.mark_all_unknown(now);
                 self.session_down(now);
-                let idle = matches!(self.step, Step::Idle | Step::Connecting | Step::Clock | Step::LogOn);
-                if !idle && !matches!(self.step, Step::Stopped | Step::Quiet) {
-                    self.go(Step::UserKey, now);
+                let first = self.handshake.iter().position(|step| step.is_user_data()).unwrap_or(0);
+                let not_yet = match self.step {
+                    SessionStep::Idle | SessionStep::Connecting => true,
+                    SessionStep::Handshake(place) => place < first,
+                    _ => false,
+                };
+                if !not_yet && !over {
+                    self.go(SessionStep::Handshake(first), now);
                 }
             }
         }
     }
 
     /// Orders a connection to be closed and takes it as closed at once.
-    pub(super) fn close(&mut self, connection: GatewayConnection, reason: CloseReason, now: Nanos) {
-        self.queue.push_back(Queued::Close { connection, reason });
+    pub(super) fn close(&mut self, connection: OrderConnection, reason: OrderCloseReason, now: Nanos) {
+        self.outbox.queue.push_back(Queued::Close { connection, reason });
         self.closed(connection, now);
     }
 
@@ -188,43 +193,34 @@ impl Gateway {
         if self.ready {
             self.ready = false;
             self.counters.sessions_lost += 1;
-            self.tell(ExecutionKind::GatewayDown, 0, now);
+            self.emit(ExecutionKind::GatewayDown, VenueCode::NONE, now);
         }
     }
 
     /// An event of the gateway itself.
-    pub(super) fn tell(&mut self, kind: ExecutionKind, venue_code: i32, time: Nanos) {
-        self.events.push_back(ExecutionEvent {
-            kind,
-            venue_code: VenueCode::from_number(venue_code.into()),
-            time,
-            ..ExecutionEvent::default()
-        });
+    pub(super) fn emit(&mut self, kind: ExecutionKind, venue_code: VenueCode, time: Nanos) {
+        self.events.push_back(ExecutionEvent { kind, venue_code, time, ..ExecutionEvent::default() });
     }
 
-    pub(super) fn halt_with(&mut self, venue_code: i32, message: String, now: Nanos) {
+    pub(super) fn halt_with(&mut self, venue_code: VenueCode, message: String, now: Nanos) {
         if self.halted.is_none() {
             self.halted = Some(message);
-            self.tell(ExecutionKind::Halt, venue_code, now);
+            self.emit(ExecutionKind::Halt, venue_code, now);
         }
     }
 
     /// Halts and gives the session up: nothing can be done with this key or these settings.
-    pub(super) fn stop_with(&mut self, venue_code: i32, message: String, now: Nanos) {
+    pub(super) fn stop_with(&mut self, venue_code: VenueCode, message: String, now: Nanos) {
         self.halt_with(venue_code, message, now);
-        self.go(Step::Stopped, now);
-        for connection in [GatewayConnection::Orders, GatewayConnection::UserData] {
-            let link = match connection {
-                GatewayConnection::Orders => &self.orders_link,
-                GatewayConnection::UserData => &self.user_link,
-            };
-            if link.state != LinkState::Down {
-                self.close(connection, CloseReason::Refused, now);
+        self.go(SessionStep::Stopped, now);
+        for connection in OrderConnection::ALL {
+            if self.link(connection).state != OrderLinkState::Down {
+                self.close(connection, OrderCloseReason::Refused, now);
             }
         }
     }
 
-    pub(super) fn go(&mut self, step: Step, now: Nanos) {
+    pub(super) fn go(&mut self, step: SessionStep, now: Nanos) {
         self.step = step;
         self.step_request = None;
         self.step_not_before = now;
@@ -242,40 +238,43 @@ impl Gateway {
             if let Some(tracked) = self.orders.find_mut(order) {
                 // The sweep below cancels them all in one request; singly only if it does not.
                 tracked.cancel = CancelState::Wanted;
-                tracked.cancel_at = now + SETTLE_QUERY_INTERVAL;
+                tracked.cancel_at = now + DRAIN_QUERY_INTERVAL;
             }
         }
         self.orders.keep_ids(ids);
         match self.step {
-            Step::Ready | Step::Resolve | Step::Query(_) | Step::CancelAll(_) => self.go(Step::CancelAll(0), now),
+            SessionStep::Ready | SessionStep::Resolve | SessionStep::Query(_) | SessionStep::CancelAll(_) => {
+                self.go(SessionStep::CancelAll(0), now)
+            }
             // Nothing was ever sent and nothing will be.
-            Step::Idle | Step::Connecting if self.orders.active_count() == 0 && self.counters.orders_sent == 0 => {
-                self.go(Step::Quiet, now);
+            SessionStep::Idle | SessionStep::Connecting
+                if self.orders.active_count() == 0 && self.counters.orders_sent == 0 =>
+            {
+                self.go(SessionStep::Quiet, now);
             }
             _ => {}
         }
     }
 
     fn reconnect(&mut self, now: Nanos) {
-        if self.step == Step::Connecting && now - self.orders_link.since >= self.settings.connect_timeout {
-            self.close(GatewayConnection::Orders, CloseReason::Silent, now);
+        if self.step == SessionStep::Connecting && now - self.orders_link.since >= self.settings.connect_timeout {
+            self.close(OrderConnection::Orders, OrderCloseReason::Silent, now);
         }
-        if self.step == Step::UserConnecting && now - self.user_link.since >= self.settings.connect_timeout {
-            self.close(GatewayConnection::UserData, CloseReason::Silent, now);
+        let opening = self.user_link.state == OrderLinkState::Opening;
+        let awaited = opening && self.handshake_step() == Some(HandshakeStep::ConnectUserData);
+        if awaited && now - self.user_link.since >= self.settings.connect_timeout {
+            self.close(OrderConnection::UserData, OrderCloseReason::Silent, now);
         }
-        if self.step == Step::Idle && now >= self.orders_link.retry_at {
-            self.orders_link.opening(now);
-            let target = self.side.orders_target().0;
-            self.queue.push_back(Queued::Connect { connection: GatewayConnection::Orders, target });
-            self.go(Step::Connecting, now);
+        if self.step == SessionStep::Idle && now >= self.orders_link.retry_at {
+            self.connect(OrderConnection::Orders, now);
+            self.go(SessionStep::Connecting, now);
         }
     }
 
-    pub(super) fn open_user_data(&mut self, key: &str, now: Nanos) {
-        self.go(Step::UserConnecting, now);
-        self.user_link.opening(now);
-        let target = self.side.user_data_target(key).0;
-        self.queue.push_back(Queued::Connect { connection: GatewayConnection::UserData, target });
+    pub(super) fn connect(&mut self, connection: OrderConnection, now: Nanos) {
+        self.link(connection).opening(now);
+        let target = self.side.target(connection, &self.user_data_key);
+        self.outbox.queue.push_back(Queued::Connect { connection, target });
     }
 
     /// Moves through the steps that need no answer, and asks for the answer where one is needed.
@@ -292,32 +291,28 @@ impl Gateway {
 
     fn advance_unasked(&mut self, now: Nanos) {
         match self.step {
-            Step::Clock if !self.clock.wants_samples() => self.clock_known(now),
-            Step::UserKey if self.user_link.is_open() => self.go(Step::Query(0), now),
-            Step::Query(place) | Step::CancelAll(place) if place >= self.instruments.len() => {
-                let next = if self.shutting_down { Step::Settle } else { Step::Resolve };
+            SessionStep::Handshake(_) => self.advance_handshake(now),
+            SessionStep::Query(place) | SessionStep::CancelAll(place) if place >= self.instruments.len() => {
+                let next = if self.shutting_down { SessionStep::Draining } else { SessionStep::Resolve };
                 self.go(next, now);
             }
-            Step::Resolve => self.try_ready(now),
-            Step::Settle => self.try_quiet(now),
+            SessionStep::Resolve => self.try_ready(now),
+            SessionStep::Draining => self.try_quiet(now),
             _ => {}
         }
     }
 
     fn ask_for_step(&mut self, now: Nanos) {
-        if self.step == Step::UserKey && now < self.user_link.retry_at {
-            return;
-        }
-        let kind = match self.step {
-            Step::Clock => RequestKind::ServerTime,
-            Step::LogOn => RequestKind::LogOn,
-            Step::UserKey => RequestKind::StartUserData,
-            Step::Subscribe => RequestKind::SubscribeUserData,
-            Step::Query(_) => RequestKind::OpenOrders,
-            Step::CancelAll(_) => RequestKind::CancelAll,
+        let (kind, connection) = match self.step {
+            SessionStep::Handshake(_) => match self.handshake_step().and_then(HandshakeStep::request) {
+                Some(request) => request,
+                None => return,
+            },
+            SessionStep::Query(_) => (RequestKind::OpenOrders, self.side.connection_of(RequestKind::OpenOrders)),
+            SessionStep::CancelAll(_) => (RequestKind::CancelAll, self.side.connection_of(RequestKind::CancelAll)),
             _ => return,
         };
-        if self.step_request.is_some() || now < self.step_not_before || now < self.silent_until {
+        if self.step_request.is_some() || now < self.step_due() {
             return;
         }
         let cost = self.side.cost(kind);
@@ -325,23 +320,26 @@ impl Gateway {
             self.step_not_before = self.throttle.ready_at(cost, Urgency::Cancel, now);
             return;
         }
-        let instrument = match self.step {
-            Step::Query(place) | Step::CancelAll(place) => self.instruments.get(place).copied(),
-            _ => self.instruments.first().copied(),
+        let place = match self.step {
+            SessionStep::Query(place) | SessionStep::CancelAll(place) => place,
+            _ => 0,
         };
-        let Some(instrument) = instrument else { return };
+        let Some(instrument) = self.instruments.get(place) else { return };
         let request = match kind {
             RequestKind::ServerTime => Request::ServerTime,
             RequestKind::LogOn => Request::LogOn,
             RequestKind::StartUserData => Request::StartUserData,
             RequestKind::SubscribeUserData => Request::SubscribeUserData,
-            RequestKind::OpenOrders => Request::OpenOrders(&instrument),
-            _ => Request::CancelAll(&instrument),
+            RequestKind::OpenOrders => Request::OpenOrders(instrument),
+            _ => Request::CancelAll(instrument),
         };
-        self.step_request = Some(self.send(&request, OrderId::NONE, 0, now));
+        self.throttle.take(cost, now);
+        let purpose = Purpose { connection, order: OrderId::NONE, origin_tsc: 0 };
+        let venue_now = self.clock.venue_time(now);
+        self.step_request = Some(self.outbox.send(&mut self.side, &request, purpose, venue_now, now));
     }
 
-    fn clock_known(&mut self, now: Nanos) {
+    pub(super) fn clock_known(&mut self, now: Nanos) {
         let offset = self.clock.offset();
         let beyond = offset.0.abs().saturating_sub(self.clock.uncertainty().0);
         if beyond > self.settings.clock_offset_max.0 {
@@ -352,50 +350,41 @@ impl Gateway {
                 if offset.0 > 0 { "behind" } else { "ahead of" },
                 self.settings.clock_offset_max.millis()
             );
-            self.stop_with(0, message, now);
+            self.stop_with(VenueCode::NONE, message, now);
             return;
         }
         self.clock_measured = now;
-        if self.side.logs_on() {
-            self.go(Step::LogOn, now);
-        } else {
-            self.after_log_on(now);
-        }
-    }
-
-    pub(super) fn after_log_on(&mut self, now: Nanos) {
-        let own = self.side.has_user_data_connection();
-        self.go(if own { Step::UserKey } else { Step::Subscribe }, now);
+        self.handshake_step_done(now);
     }
 
     /// The answer to "which orders are open" in the instrument at `place`.
-    pub(super) fn swept(&mut self, place: usize, open: usize, now: Nanos) {
+    pub(super) fn on_open_orders(&mut self, place: usize, open: usize, now: Nanos) {
         if open == 0 {
-            self.go(Step::Query(place + 1), now);
+            self.go(SessionStep::Query(place + 1), now);
             return;
         }
         let rounds = self.step_attempts + 1;
         if rounds > SWEEP_ROUNDS_MAX {
             let symbol = self.instruments[place].symbol;
             let message = format!("{open} open orders in {symbol} could not be cancelled: cancel them at the venue");
-            self.halt_with(0, message, now);
+            self.halt_with(VenueCode::NONE, message, now);
         }
-        self.go(Step::CancelAll(place), now);
+        self.go(SessionStep::CancelAll(place), now);
         self.step_attempts = rounds;
         // The first round at once, further ones at a pace that lets the venue finish.
         self.step_not_before = if rounds == 1 { now } else { now + STEP_RETRY };
     }
 
     /// The open orders of the instrument at `place` were cancelled, as far as the venue says: ask.
-    pub(super) fn sweep_sent(&mut self, place: usize, now: Nanos) {
+    pub(super) fn on_cancel_all_sent(&mut self, place: usize, now: Nanos) {
         let rounds = self.step_attempts;
         // While shutting down every instrument is cancelled before the first is asked for.
         let next = match self.step {
-            Step::CancelAll(_) if self.shutting_down && rounds == 0 && place + 1 < self.instruments.len() => {
-                Step::CancelAll(place + 1)
+            SessionStep::CancelAll(_) if self.shutting_down && rounds == 0 && place + 1 < self.instruments.len() => {
+                SessionStep::CancelAll(place + 1)
             }
-            _ if self.shutting_down && rounds == 0 => Step::Query(0),
-            _ => Step::Query(place),
+            _ if self.shutting_down && rounds == 0 => SessionStep::Query(0),
+            _ => SessionStep::Query(place),
         };
         self.go(next, now);
         self.step_attempts = rounds;
@@ -406,9 +395,9 @@ impl Gateway {
         self.step_request = None;
         self.step_attempts += 1;
         self.step_not_before = now + STEP_RETRY;
-        let sweeping = matches!(self.step, Step::Query(_) | Step::CancelAll(_));
+        let sweeping = matches!(self.step, SessionStep::Query(_) | SessionStep::CancelAll(_));
         if self.step_attempts > STEP_ATTEMPTS_MAX && !sweeping {
-            self.close(GatewayConnection::Orders, CloseReason::Silent, now);
+            self.close(OrderConnection::Orders, OrderCloseReason::Silent, now);
         }
     }
 
@@ -417,20 +406,20 @@ impl Gateway {
         if undecided && now - self.step_since < RESOLVE_TIME_MAX {
             return;
         }
-        self.go(Step::Ready, now);
+        self.go(SessionStep::Ready, now);
         self.ready = true;
         self.clock_refusals_in_row = 0;
-        self.tell(ExecutionKind::GatewayReady, 0, now);
+        self.emit(ExecutionKind::GatewayReady, VenueCode::NONE, now);
     }
 
     fn try_quiet(&mut self, now: Nanos) {
         if self.orders.active_count() == 0 {
-            self.go(Step::Quiet, now);
+            self.go(SessionStep::Quiet, now);
             return;
         }
-        if now - self.step_since >= SETTLE_QUERY_INTERVAL {
+        if now - self.step_since >= DRAIN_QUERY_INTERVAL {
             self.step_since = now;
-            self.doubt_all_orders(now);
+            self.mark_all_unknown(now);
         }
     }
 
@@ -467,10 +456,10 @@ impl Gateway {
         kind: RequestKind,
         now: Nanos,
     ) {
-        let Some(instrument) = self.instrument(instrument).copied() else {
+        let Some(instrument) = find(&self.instruments, instrument) else {
             return;
         };
-        let name = OrderName { instrument: &instrument, order, venue_order };
+        let name = OrderName { instrument, order, venue_order };
         let request = match kind {
             RequestKind::Cancel => Request::Cancel(name),
             RequestKind::Fills => Request::Fills(name),
@@ -478,7 +467,10 @@ impl Gateway {
         };
         let (caused, origin_tsc) = self.cancel_origin;
         let origin_tsc = if caused == order { origin_tsc } else { 0 };
-        self.send(&request, order, origin_tsc, now);
+        self.throttle.take(self.side.cost(kind), now);
+        let purpose = Purpose { connection: self.side.connection_of(kind), order, origin_tsc };
+        let venue_now = self.clock.venue_time(now);
+        self.outbox.send(&mut self.side, &request, purpose, venue_now, now);
     }
 
     fn clock_due(&self) -> Nanos {
@@ -493,28 +485,27 @@ impl Gateway {
         if !self.can_send() || now < self.silent_until {
             return;
         }
-        let asked = |kind| self.pending.values().any(|pending| pending.kind == kind);
-        if now >= self.clock_due() && !asked(RequestKind::ServerTime) {
+        if now >= self.clock_due() && !self.outbox.awaits(RequestKind::ServerTime) {
             if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now) {
-                self.send(&Request::ServerTime, OrderId::NONE, 0, now);
+                self.send(&Request::ServerTime, OrderConnection::Orders, now);
             } else {
                 self.clock_measured = now;
             }
         }
-        let keep = self.side.has_user_data_connection()
+        let keep = self.side.keeps_user_data()
             && now - self.user_data_kept >= self.settings.user_data_keep_interval
-            && !self.pending.values().any(|pending| pending.kind == RequestKind::KeepUserData);
+            && !self.outbox.awaits(RequestKind::KeepUserData);
         if keep {
             self.user_data_kept = now;
-            self.send(&Request::KeepUserData, OrderId::NONE, 0, now);
+            self.send(&Request::KeepUserData, OrderConnection::Orders, now);
         }
-        if self.step != Step::Ready {
+        if self.step != SessionStep::Ready {
             return;
         }
         if now - self.orders_link.since >= self.settings.connection_life {
-            self.close(GatewayConnection::Orders, CloseReason::Planned, now);
+            self.close(OrderConnection::Orders, OrderCloseReason::Planned, now);
         } else if self.user_link.is_open() && now - self.user_link.since >= self.settings.connection_life {
-            self.close(GatewayConnection::UserData, CloseReason::Planned, now);
+            self.close(OrderConnection::UserData, OrderCloseReason::Planned, now);
         }
     }
 }

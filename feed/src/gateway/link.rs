@@ -11,7 +11,7 @@ const LIFE_GOOD: Nanos = Nanos::from_seconds(60);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LinkState {
+pub(super) enum OrderLinkState {
     /// Not open.
     Down,
     /// Asked for.
@@ -22,8 +22,8 @@ pub(super) enum LinkState {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) state: LinkState,
+pub(super) struct OrderLink {
+    pub(super) state: OrderLinkState,
     /// When it was opened or asked for.
     pub(super) since: Nanos,
     /// Not opened again before this.
@@ -32,10 +32,10 @@ pub(super) struct Link {
     backoff: Backoff,
 }
 
-impl Link {
-    pub(super) fn new(seed: u64) -> Link {
-        Link {
-            state: LinkState::Down,
+impl OrderLink {
+    pub(super) fn new(seed: u64) -> OrderLink {
+        OrderLink {
+            state: OrderLinkState::Down,
             since: Nanos::ZERO,
             retry_at: Nanos::ZERO,
             bad_frames: 0,
@@ -44,26 +44,26 @@ impl Link {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state == LinkState::Open
+        self.state == OrderLinkState::Open
     }
 
     pub(super) fn opening(&mut self, now: Nanos) {
-        self.state = LinkState::Opening;
+        self.state = OrderLinkState::Opening;
         self.since = now;
     }
 
     pub(super) fn opened(&mut self, now: Nanos) {
-        self.state = LinkState::Open;
+        self.state = OrderLinkState::Open;
         self.since = now;
         self.bad_frames = 0;
     }
 
     /// Down; the next attempt waits, longer with each failure.
     pub(super) fn closed(&mut self, now: Nanos) {
-        if self.state == LinkState::Open && now - self.since >= LIFE_GOOD {
+        if self.state == OrderLinkState::Open && now - self.since >= LIFE_GOOD {
             self.backoff.reset();
         }
-        self.state = LinkState::Down;
+        self.state = OrderLinkState::Down;
         self.retry_at = now + self.backoff.next_pause();
     }
 }

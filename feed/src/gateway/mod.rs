@@ -1,6 +1,6 @@
 //! COLD: the order gateway as a sans-IO protocol: intents and bytes in, bytes and execution events out.
 //!
-//! `lifecycle` brings a session up and keeps it alive, `replies` applies what comes back, `reconcile` decides
+//! `place` is the way of an order and of a cancel, with `outbox` behind it; `lifecycle` brings a session up and keeps it alive, `replies` applies what comes back, `reconcile` decides
 //! orders whose outcome is not known, `orders` holds what is proved of each order, `throttle` and `limits`
 //! refuse what must not be sent. `settings` says what a user may choose.
 
@@ -11,52 +11,43 @@ pub mod orders;
 pub mod settings;
 pub mod throttle;
 
+mod handshake;
 mod ids;
 mod lifecycle;
 mod link;
+mod outbox;
+mod place;
 mod reconcile;
 mod replies;
 mod shadow;
 
 use std::collections::VecDeque;
 
-use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
-use spinbook_engine::intent::{Intent, IntentKind};
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId};
+use spinbook_engine::event::ExecutionEvent;
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode};
 
 use crate::crypto::credentials::Credentials;
-use crate::frame_buffer::{FrameQueue, PayloadPlace, PlacedPayload};
-use crate::venue::binance::order::BinanceOrders;
+use crate::frame_buffer::PlacedPayload;
+use crate::venue::any_orders::AnyOrders;
 use crate::venue::instrument::Instrument;
-use crate::venue::orders::{NewOrder, OrderSide, Request, RequestId, RequestKind};
+use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
+use crate::venue::orders::{Request, RequestId};
 
 use clock::VenueClock;
-use ids::{IdMap, id_map};
-use lifecycle::Step;
-use link::Link;
-use orders::{CancelState, OrderTable, TableCounters, refused_here};
-use throttle::{Throttle, Urgency};
+use lifecycle::SessionStep;
+use link::OrderLink;
+use orders::{OrderTable, TableCounters};
+use outbox::{Outbox, Purpose};
+use throttle::Throttle;
 
 pub use settings::{GatewayMode, GatewaySettings};
 
 /// Requests that may wait for their replies at once; with more, new orders are refused.
 pub const PENDING_REQUESTS_MAX: usize = 4096;
 
-/// Room for a request in the queue of outgoing messages; what no template fits may be longer.
-const REQUEST_BYTES_MAX: usize = 1_024;
-
-/// One of the gateway's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GatewayConnection {
-    /// Requests and their replies (on spot also user data).
-    Orders,
-    /// User data, where it comes over a connection of its own.
-    UserData,
-}
-
 /// Why the gateway wants a connection closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
+pub enum OrderCloseReason {
     /// No answer in time, or the connection did not open in time.
     Silent,
     /// The venue announced that it closes, or that user data ended.
@@ -75,14 +66,14 @@ pub enum GatewayOutput<'a> {
     /// Open a WebSocket connection to this path and query; the driver knows the host.
     Connect {
         /// Which.
-        connection: GatewayConnection,
+        connection: OrderConnection,
         /// Path and query.
         target: String,
     },
     /// Send a text message.
     Send {
         /// Where.
-        connection: GatewayConnection,
+        connection: OrderConnection,
         /// The message, valid until the next call; it can be masked and sealed where it lies.
         bytes: PlacedPayload<'a>,
         /// Cycle counter of the market frame that caused it, zero if none: for measurement only.
@@ -93,25 +84,10 @@ pub enum GatewayOutput<'a> {
     /// Close a connection (the driver need not report it as closed again, but may).
     Close {
         /// Which.
-        connection: GatewayConnection,
+        connection: OrderConnection,
         /// Why.
-        reason: CloseReason,
+        reason: OrderCloseReason,
     },
-}
-
-enum Queued {
-    Connect { connection: GatewayConnection, target: String },
-    Send { connection: GatewayConnection, place: PayloadPlace, origin_tsc: u64 },
-    Close { connection: GatewayConnection, reason: CloseReason },
-}
-
-/// A request whose reply is awaited.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    kind: RequestKind,
-    order: OrderId,
-    sent: Nanos,
-    deadline: Nanos,
 }
 
 /// What the gateway counted.
@@ -145,10 +121,10 @@ pub struct GatewayCounters {
     pub bad_frames: u64,
     /// Replies to nothing that was asked.
     pub stray_replies: u64,
-    /// Orders of earlier runs found open.
-    pub stray_orders: u64,
+    /// Orders of earlier runs found open at the start.
+    pub leftover_orders: u64,
     /// Order events of orders that are not ours.
-    pub foreign_orders: u64,
+    pub third_party_orders: u64,
     /// Sessions lost after they were ready.
     pub sessions_lost: u64,
     /// Times the venue asked to wait.
@@ -162,23 +138,27 @@ pub struct GatewayCounters {
 }
 
 /// The order gateway of one account on one product line.
-pub struct Gateway {
+pub struct Gateway<O = AnyOrders> {
     settings: GatewaySettings,
     instruments: Vec<Instrument>,
-    side: Box<dyn OrderSide + Send>,
+    side: O,
+    /// How this venue's sessions are set up.
+    handshake: &'static [HandshakeStep],
     orders: OrderTable,
     throttle: Throttle,
     clock: VenueClock,
-    step: Step,
+    step: SessionStep,
     /// The request that the current step waits for.
     step_request: Option<RequestId>,
     step_not_before: Nanos,
     step_attempts: u32,
     step_since: Nanos,
-    orders_link: Link,
-    user_link: Link,
-    pending: IdMap<RequestId, Pending>,
-    requests: u64,
+    orders_link: OrderLink,
+    user_link: OrderLink,
+    /// The key of user data's connection, as the venue gave it last.
+    user_data_key: String,
+    /// User data's connection is set up: its steps of the handshake are not repeated while it lives.
+    user_data_ready: bool,
     paused_until: Nanos,
     silent_until: Nanos,
     ready: bool,
@@ -192,41 +172,46 @@ pub struct Gateway {
     counters: GatewayCounters,
     venue_positions: Vec<Option<Lots>>,
     events: VecDeque<ExecutionEvent>,
-    queue: VecDeque<Queued>,
-    /// Messages that wait to be carried out.
-    outgoing: FrameQueue,
-    /// A request that no template fits is written here first.
-    plain: Vec<u8>,
+    outbox: Outbox,
     /// The cancel of this turn and the cycle counter of the frame that caused it: for measurement only.
     cancel_origin: (OrderId, u64),
 }
 
 impl Gateway {
     /// A gateway that has done nothing yet: call [`Gateway::on_timer`], then carry out what it wants.
+    ///
+    /// # Panics
+    /// The product line takes no orders: its card has no order side.
     #[must_use]
     pub fn new(settings: GatewaySettings, credentials: Credentials, instruments: Vec<Instrument>) -> Gateway {
-        let mut side = BinanceOrders::new(
-            settings.product,
-            credentials,
-            settings.receive_window_ms,
-            settings.self_trade_prevention,
-        );
+        let (window, prevention) = (settings.receive_window_ms, settings.self_trade_prevention);
+        let side = AnyOrders::new(settings.product, credentials, window, prevention);
+        let side = side.expect("the product line takes orders");
+        Gateway::over(side, settings, instruments)
+    }
+}
+
+impl<O: OrderSide> Gateway<O> {
+    /// The same over any order side, one that no list names included.
+    #[must_use]
+    pub fn over(mut side: O, settings: GatewaySettings, instruments: Vec<Instrument>) -> Gateway<O> {
         side.prepare(&instruments);
         let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
         Gateway {
             throttle: Throttle::new(&settings.rates, settings.budget_percent, settings.cancel_reserve_percent),
-            side: Box::new(side),
+            handshake: side.handshake(),
+            side,
             orders: OrderTable::new(places),
             clock: VenueClock::default(),
-            step: Step::Idle,
+            step: SessionStep::Idle,
             step_request: None,
             step_not_before: Nanos::ZERO,
             step_attempts: 0,
             step_since: Nanos::ZERO,
-            orders_link: Link::new(settings.seed),
-            user_link: Link::new(settings.seed ^ 0x9e37_79b9_7f4a_7c15),
-            pending: id_map(256),
-            requests: 0,
+            orders_link: OrderLink::new(settings.seed),
+            user_link: OrderLink::new(settings.seed ^ 0x9e37_79b9_7f4a_7c15),
+            user_data_key: String::new(),
+            user_data_ready: false,
             paused_until: Nanos::ZERO,
             silent_until: Nanos::ZERO,
             ready: false,
@@ -240,122 +225,27 @@ impl Gateway {
             counters: GatewayCounters::default(),
             venue_positions: vec![None; places],
             events: VecDeque::with_capacity(256),
-            queue: VecDeque::with_capacity(256),
-            outgoing: FrameQueue::new(),
-            plain: Vec::with_capacity(2 * REQUEST_BYTES_MAX),
+            outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
             cancel_origin: (OrderId::NONE, 0),
             settings,
             instruments,
         }
     }
 
-    /// A decision of the engine.
-    pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
-        match intent.kind {
-            // It is encoded and queued at once; whatever else is due is looked at on the next timer or frame.
-            IntentKind::Place => return self.on_place(intent, now),
-            IntentKind::Cancel => {
-                self.cancel_origin = (intent.order, intent.origin_tsc);
-                self.on_cancel(intent, now);
-            }
-            // No encoder yet: refused like anything that cannot be sent.
-            IntentKind::Replace | IntentKind::Amend => self.refuse(intent, LocalReject::Limit, now),
-        }
-        self.pump(now);
-        self.cancel_origin = (OrderId::NONE, 0);
-    }
-
-    fn on_place(&mut self, intent: &Intent, now: Nanos) {
-        self.counters.intents += 1;
-        if let Err(local) = self.check_place(intent, now) {
-            self.refuse(intent, local, now);
-            return;
-        }
-        let valid_until = now + self.side.validity() + self.settings.validity_margin;
-        self.orders.insert(intent, valid_until);
-        let instrument = *self.instrument(intent.instrument).expect("check_place found it");
-        let order = NewOrder {
-            instrument: &instrument,
-            order: intent.order,
-            side: intent.side,
-            tick: intent.tick,
-            lots: intent.lots,
-            time_in_force: intent.time_in_force,
-        };
-        self.counters.orders_sent += 1;
-        self.send(&Request::Place(order), intent.order, intent.origin_tsc, now);
-        if self.settings.mode == GatewayMode::Shadow {
-            self.shadow_accept(intent.order, now);
-        }
-    }
-
-    fn check_place(&mut self, intent: &Intent, now: Nanos) -> Result<(), LocalReject> {
-        if !self.ready || self.halted.is_some() || self.shutting_down {
-            return Err(LocalReject::NotConnected);
-        }
-        if now > intent.deadline {
-            return Err(LocalReject::Late);
-        }
-        let limits = self.settings.limits.get(intent.instrument.index()).copied();
-        let (Some(instrument), Some(limits)) = (self.instrument(intent.instrument), limits) else {
-            return Err(LocalReject::Limit);
-        };
-        let open = self.orders.open_in(intent.instrument);
-        let own = intent.order.epoch() == self.settings.epoch && !self.orders.contains(intent.order);
-        if !own || limits::check(intent, instrument, &limits, open).is_err() {
-            return Err(LocalReject::Limit);
-        }
-        if !self.orders.has_room() || self.pending.len() >= PENDING_REQUESTS_MAX {
-            return Err(LocalReject::TableFull);
-        }
-        let paused = now < self.paused_until || now < self.silent_until;
-        if paused || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, now) {
-            return Err(LocalReject::Throttled);
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self, intent: &Intent, local: LocalReject, now: Nanos) {
-        let counter = match local {
-            LocalReject::Late => &mut self.counters.refused_late,
-            LocalReject::Throttled => &mut self.counters.refused_throttled,
-            LocalReject::Limit => &mut self.counters.refused_limit,
-            LocalReject::TableFull => &mut self.counters.refused_table_full,
-            LocalReject::NotConnected | LocalReject::None => &mut self.counters.refused_not_connected,
-        };
-        *counter += 1;
-        self.events.push_back(refused_here(intent, local, now));
-    }
-
-    fn on_cancel(&mut self, intent: &Intent, now: Nanos) {
-        let Some(tracked) = self.orders.find_mut(intent.order) else {
-            // It never got as far as the table, or is long over.
-            let event = refused_here(intent, LocalReject::None, now);
-            self.events.push_back(ExecutionEvent { kind: ExecutionKind::CancelRejected, ..event });
-            return;
-        };
-        if tracked.is_open() && tracked.cancel == CancelState::None {
-            tracked.cancel = CancelState::Wanted;
-        }
-        if self.settings.mode == GatewayMode::Shadow {
-            self.shadow_cancel(intent.order, now);
-        }
-    }
-
     /// A connection that was asked for is open.
-    pub fn on_open(&mut self, connection: GatewayConnection, now: Nanos) {
+    pub fn on_open(&mut self, connection: OrderConnection, now: Nanos) {
         self.opened(connection, now);
         self.pump(now);
     }
 
     /// A complete text message arrived.
-    pub fn on_frame(&mut self, connection: GatewayConnection, frame: &mut [u8], now: Nanos) {
+    pub fn on_frame(&mut self, connection: OrderConnection, frame: &mut [u8], now: Nanos) {
         self.apply_frame(connection, frame, now);
         self.pump(now);
     }
 
     /// A connection closed or could not be opened.
-    pub fn on_close(&mut self, connection: GatewayConnection, now: Nanos) {
+    pub fn on_close(&mut self, connection: OrderConnection, now: Nanos) {
         self.closed(connection, now);
         self.pump(now);
     }
@@ -379,7 +269,7 @@ impl Gateway {
 
     /// Stops trading for good, with a message for a human; cancels still leave.
     pub fn halt(&mut self, message: &str, now: Nanos) {
-        self.halt_with(0, message.to_owned(), now);
+        self.halt_with(VenueCode::NONE, message.to_owned(), now);
     }
 
     /// Orders that may be on the venue's book, those of unknown outcome included.
@@ -388,7 +278,7 @@ impl Gateway {
         self.orders.active().filter(|order| order.is_open()).count()
     }
 
-    /// Orders of which nobody knows whether they live.
+    /// Orders whose outcome the venue has not told yet.
     #[must_use]
     pub fn unknown_orders(&self) -> usize {
         self.orders.active().filter(|order| order.phase == orders::Phase::Unknown).count()
@@ -397,7 +287,9 @@ impl Gateway {
     /// After [`Gateway::cancel_all`]: the venue confirmed that no order is open and nothing is undecided.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.shutting_down && self.orders.active_count() == 0 && matches!(self.step, Step::Quiet | Step::Stopped)
+        self.shutting_down
+            && self.orders.active_count() == 0
+            && matches!(self.step, SessionStep::Quiet | SessionStep::Stopped)
     }
 
     /// Whether orders are taken.
@@ -454,57 +346,22 @@ impl Gateway {
         (self.clock.offset(), self.clock.uncertainty())
     }
 
-    /// The next thing to carry out; call until `None` after every other call.
-    pub fn poll_output(&mut self) -> Option<GatewayOutput<'_>> {
-        if let Some(event) = self.events.pop_front() {
-            // A gateway serves one venue: each of its events leaves with the venue's name.
-            let venue = self.settings.product.venue_id();
-            return Some(GatewayOutput::Execution(ExecutionEvent { venue, ..event }));
-        }
-        match self.queue.pop_front()? {
-            Queued::Connect { connection, target } => Some(GatewayOutput::Connect { connection, target }),
-            Queued::Close { connection, reason } => Some(GatewayOutput::Close { connection, reason }),
-            Queued::Send { connection, place, origin_tsc } => {
-                Some(GatewayOutput::Send { connection, bytes: self.outgoing.payload(place), origin_tsc })
-            }
+    /// Encodes, counts and queues a request about no order; the caller checked the budget.
+    fn send(&mut self, request: &Request<'_>, connection: OrderConnection, now: Nanos) -> RequestId {
+        self.throttle.take(self.side.cost(request.kind()), now);
+        let purpose = Purpose { connection, order: OrderId::NONE, origin_tsc: 0 };
+        self.outbox.send(&mut self.side, request, purpose, self.clock.venue_time(now), now)
+    }
+
+    fn link(&mut self, connection: OrderConnection) -> &mut OrderLink {
+        match connection {
+            OrderConnection::Orders => &mut self.orders_link,
+            OrderConnection::UserData => &mut self.user_link,
         }
     }
 
-    fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
-        self.instruments.iter().find(|instrument| instrument.id == id)
-    }
-
-    /// Encodes, counts and queues one request; the caller checked the budget.
-    fn send(&mut self, request: &Request<'_>, order: OrderId, origin_tsc: u64, now: Nanos) -> RequestId {
-        self.requests += 1;
-        let id = RequestId(self.requests);
-        let kind = request.kind();
-        if self.queue.is_empty() {
-            self.outgoing.clear();
-        }
-        let venue_now = self.clock.venue_time(now);
-        let length = match self.side.encode_at(id, request, venue_now, self.outgoing.space(REQUEST_BYTES_MAX)) {
-            Some(length) => length,
-            None => self.encode_plain(id, request, venue_now),
-        };
-        self.throttle.take(self.side.cost(kind), now);
-        if self.settings.mode == GatewayMode::Shadow {
-            // Built, checked, counted, and never sent.
-            return id;
-        }
-        let (connection, place) = (GatewayConnection::Orders, self.outgoing.push(length));
-        self.queue.push_back(Queued::Send { connection, place, origin_tsc });
-        let deadline = now + self.settings.request_timeout;
-        self.pending.insert(id, Pending { kind, order, sent: now, deadline });
-        id
-    }
-
-    /// The same for a request that no template fits: all but orders and cancels.
-    #[cold]
-    fn encode_plain(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos) -> usize {
-        self.plain.clear();
-        self.side.encode(id, request, venue_now, &mut self.plain);
-        self.outgoing.space(self.plain.len()).copy_from_slice(&self.plain);
-        self.plain.len()
+    /// Whether user data comes over a connection of its own.
+    fn has_user_data_connection(&self) -> bool {
+        self.handshake.contains(&HandshakeStep::ConnectUserData)
     }
 }

@@ -20,7 +20,7 @@ pub const TRADES_KEPT: usize = 8192;
 
 /// How an order ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum FinalStatus {
     /// Filled whole.
     Filled,
     /// Cancelled.
@@ -41,9 +41,9 @@ pub enum Phase {
     /// Nobody knows; counts as live.
     Unknown,
     /// The venue ended it after more fills than have arrived: those are awaited.
-    Closing(End),
+    Closing(FinalStatus),
     /// Over.
-    Done(End),
+    Done(FinalStatus),
 }
 
 /// Where a wish to cancel stands.
@@ -143,7 +143,7 @@ pub enum Applied {
     /// An order of the table.
     Known(OrderId),
     /// An order that is not in the table (a fill of it was still reported).
-    Foreign {
+    ThirdParty {
         /// The fact was an execution seen for the first time.
         filled: bool,
     },
@@ -165,7 +165,7 @@ pub struct TableCounters {
     /// Fees in an asset that is neither base nor quote.
     pub fees_other: u64,
     /// Executions of orders that are not in the table.
-    pub foreign_fills: u64,
+    pub third_party_fills: u64,
 }
 
 #[derive(Default)]
@@ -327,9 +327,9 @@ impl OrderTable {
     }
 
     /// The venue refused the order, definitely.
-    pub fn on_refused(&mut self, order: OrderId, code: i32, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+    pub fn on_refused(&mut self, order: OrderId, code: VenueCode, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
         if let Some(over) = self.closed.get(&order) {
-            self.counters.contradictions += u64::from(over.phase != Phase::Done(End::Rejected));
+            self.counters.contradictions += u64::from(over.phase != Phase::Done(FinalStatus::Rejected));
             return;
         }
         let Some(tracked) = self.active.get_mut(&order) else {
@@ -341,12 +341,9 @@ impl OrderTable {
             tracked.query_at = time;
             return;
         }
-        tracked.phase = Phase::Done(End::Rejected);
+        tracked.phase = Phase::Done(FinalStatus::Rejected);
         tracked.cancel = CancelState::None;
-        events.push_back(ExecutionEvent {
-            venue_code: VenueCode::from_number(code.into()),
-            ..tracked.event(ExecutionKind::Rejected, time)
-        });
+        events.push_back(ExecutionEvent { venue_code: code, ..tracked.event(ExecutionKind::Rejected, time) });
         self.retire(order);
     }
 
@@ -374,7 +371,7 @@ impl OrderTable {
         events: &mut VecDeque<ExecutionEvent>,
     ) -> Applied {
         let Some(order) = self.resolve(update) else {
-            return self.foreign(update, instrument, now, events);
+            return self.third_party(update, instrument, now, events);
         };
         self.by_venue.insert((update.instrument, update.venue_order), order);
         let trades = &mut self.trades[update.instrument.index()];
@@ -396,7 +393,7 @@ impl OrderTable {
         }
         tracked.lots_stated = tracked.lots_stated.max(update.lots_cumulative).max(tracked.lots_filled);
         apply_status(tracked, update.status, now, time, &mut self.counters, events);
-        settle(tracked, now, time, events);
+        finish_order(tracked, now, time, events);
         if tracked.is_done() && !was_done {
             self.retire(order);
         }
@@ -412,7 +409,7 @@ impl OrderTable {
     }
 
     /// An execution moves the position whoever's order it was.
-    fn foreign(
+    fn third_party(
         &mut self,
         update: &OrderUpdate,
         instrument: &Instrument,
@@ -420,13 +417,13 @@ impl OrderTable {
         events: &mut VecDeque<ExecutionEvent>,
     ) -> Applied {
         let Some(fill) = &update.fill else {
-            return Applied::Foreign { filled: false };
+            return Applied::ThirdParty { filled: false };
         };
         if !self.trades[update.instrument.index()].insert(fill.trade) {
             self.counters.duplicate_fills += 1;
             return Applied::Duplicate;
         }
-        self.counters.foreign_fills += 1;
+        self.counters.third_party_fills += 1;
         let base = ExecutionEvent {
             order: update.order.unwrap_or(OrderId::NONE),
             time: if update.time == Nanos::ZERO { now } else { update.time },
@@ -436,7 +433,7 @@ impl OrderTable {
             ..ExecutionEvent::default()
         };
         events.push_back(fill_event(base, fill, instrument, &mut self.counters));
-        Applied::Foreign { filled: true }
+        Applied::ThirdParty { filled: true }
     }
 
     /// Moves an order that is over to those that are only remembered.
@@ -492,7 +489,7 @@ fn apply_fill(
 ) {
     if tracked.is_done() {
         counters.late_fills += 1;
-        counters.contradictions += u64::from(tracked.phase == Phase::Done(End::Rejected));
+        counters.contradictions += u64::from(tracked.phase == Phase::Done(FinalStatus::Rejected));
     }
     accept(tracked, time, events);
     tracked.lots_filled = Lots(tracked.lots_filled.0.saturating_add(fill.lots.0));
@@ -555,31 +552,31 @@ fn apply_status(
             }
             return;
         }
-        OrderStatus::Filled => End::Filled,
-        OrderStatus::Canceled => End::Canceled,
-        OrderStatus::Expired => End::Expired,
-        OrderStatus::Rejected => End::Rejected,
+        OrderStatus::Filled => FinalStatus::Filled,
+        OrderStatus::Canceled => FinalStatus::Canceled,
+        OrderStatus::Expired => FinalStatus::Expired,
+        OrderStatus::Rejected => FinalStatus::Rejected,
     };
-    if end == End::Filled {
+    if end == FinalStatus::Filled {
         tracked.lots_stated = tracked.lots_stated.max(tracked.lots);
     }
     if tracked.is_done() {
-        let rejected = tracked.phase == Phase::Done(End::Rejected);
-        counters.contradictions += u64::from(rejected != (end == End::Rejected));
+        let rejected = tracked.phase == Phase::Done(FinalStatus::Rejected);
+        counters.contradictions += u64::from(rejected != (end == FinalStatus::Rejected));
         return;
     }
-    tracked.accepted |= end != End::Rejected;
+    tracked.accepted |= end != FinalStatus::Rejected;
     tracked.phase = Phase::Closing(end);
 }
 
 /// Ends an order as soon as everything that belongs to its end has been seen.
-fn settle(tracked: &mut TrackedOrder, now: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
+fn finish_order(tracked: &mut TrackedOrder, now: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
     if tracked.is_done() {
         return;
     }
     if tracked.lots_filled >= tracked.lots {
         // The last fill says it all: no further event.
-        tracked.phase = Phase::Done(End::Filled);
+        tracked.phase = Phase::Done(FinalStatus::Filled);
     } else if tracked.lots_filled < tracked.lots_stated {
         if tracked.missing_since == Nanos::ZERO {
             tracked.missing_since = now;
@@ -588,10 +585,10 @@ fn settle(tracked: &mut TrackedOrder, now: Nanos, time: Nanos, events: &mut VecD
     } else if let Phase::Closing(end) = tracked.phase {
         tracked.phase = Phase::Done(end);
         let kind = match end {
-            End::Filled => return,
-            End::Canceled => ExecutionKind::Canceled,
-            End::Expired => ExecutionKind::Expired,
-            End::Rejected => ExecutionKind::Rejected,
+            FinalStatus::Filled => return,
+            FinalStatus::Canceled => ExecutionKind::Canceled,
+            FinalStatus::Expired => ExecutionKind::Expired,
+            FinalStatus::Rejected => ExecutionKind::Rejected,
         };
         events.push_back(tracked.event(kind, time));
     }

@@ -1,10 +1,11 @@
 //! COLD: orders whose outcome is not known: asked for until proved, never assumed.
 
-use spinbook_engine::types::{Nanos, OrderId};
+use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::throttle::Urgency;
-use super::{CloseReason, Gateway, GatewayConnection};
+use super::{Gateway, OrderCloseReason};
+use crate::venue::order_side::{OrderConnection, OrderSide};
 use crate::venue::orders::RequestKind;
 
 /// Pause before an order is asked for again, doubled each time up to 64 times.
@@ -14,9 +15,9 @@ const NOT_FOUND_MAX: u32 = 10;
 /// After this without the missing fills, trading stops.
 const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
 
-impl Gateway {
+impl<O: OrderSide> Gateway<O> {
     /// Every order has to be asked for: messages about it may have been lost.
-    pub(super) fn doubt_all_orders(&mut self, now: Nanos) {
+    pub(super) fn mark_all_unknown(&mut self, now: Nanos) {
         let ids = self.orders.take_ids(|_| true);
         for order in ids.iter().copied() {
             if let Some(tracked) = self.orders.find_mut(order) {
@@ -28,7 +29,7 @@ impl Gateway {
 
     /// Requests in flight on a closed connection: whether they arrived is not known.
     pub(super) fn forget_requests(&mut self, now: Nanos) {
-        let mut pending: Vec<_> = self.pending.drain().collect();
+        let mut pending: Vec<_> = self.outbox.pending.drain().collect();
         pending.sort_unstable_by_key(|(id, _)| *id);
         for (_, request) in pending {
             self.lose(request.kind, request.order, now);
@@ -67,6 +68,7 @@ impl Gateway {
     /// Requests without a reply in time.
     pub(super) fn expire_requests(&mut self, now: Nanos) {
         let mut late: Vec<_> = self
+            .outbox
             .pending
             .iter()
             .filter(|(_, pending)| now >= pending.deadline)
@@ -79,23 +81,23 @@ impl Gateway {
             match request.kind {
                 RequestKind::Place => {
                     // Its answer may still come and will be believed: only the waiting ends.
-                    if let Some(pending) = self.pending.get_mut(&id) {
+                    if let Some(pending) = self.outbox.pending.get_mut(&id) {
                         pending.deadline = Nanos::NEVER;
                     }
                 }
                 RequestKind::Cancel | RequestKind::OrderStatus | RequestKind::Fills => {
-                    self.pending.remove(&id);
+                    self.outbox.pending.remove(&id);
                 }
                 // The session's own requests double as proof of life.
                 _ => {
-                    self.pending.remove(&id);
+                    self.outbox.pending.remove(&id);
                     silent = true;
                 }
             }
             self.lose(request.kind, request.order, now);
         }
         if silent {
-            self.close(GatewayConnection::Orders, CloseReason::Silent, now);
+            self.close(OrderConnection::Orders, OrderCloseReason::Silent, now);
         }
     }
 
@@ -147,7 +149,7 @@ impl Gateway {
 
     /// The venue does not know the order. It never lived if it was never seen alive, can no longer be accepted,
     /// and user data would have told of it; otherwise nothing is proved.
-    pub(super) fn order_not_found(&mut self, order: OrderId, code: i32, now: Nanos) {
+    pub(super) fn order_not_found(&mut self, order: OrderId, code: VenueCode, now: Nanos) {
         let user_data = self.can_send();
         let Some(tracked) = self.orders.find_mut(order) else {
             return;
@@ -201,7 +203,7 @@ impl Gateway {
                      trades by hand",
                     self.side.client_id(order).as_str()
                 );
-                self.halt_with(0, message, now);
+                self.halt_with(VenueCode::NONE, message, now);
                 continue;
             }
             let give_up = tracked.missing_since + MISSING_FILLS_MAX;

@@ -3,12 +3,15 @@
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
-use super::lifecycle::Step;
-use super::order_id::Origin;
+use super::lifecycle::SessionStep;
+use super::order_id::OrderOrigin;
 use super::orders::{Applied, CancelState, Phase};
-use super::{CloseReason, Gateway, GatewayConnection, Pending};
+use super::outbox::Pending;
+use super::place::find;
+use super::{Gateway, OrderCloseReason};
+use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction};
 use crate::venue::orders::{
-    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Reaction, Refusal, Reply, ReplyBody, RequestKind,
+    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody, RequestKind,
 };
 
 /// Messages of one connection that may be beyond understanding before it is replaced.
@@ -26,8 +29,8 @@ const CANCEL_RETRY: Nanos = Nanos::from_millis(200);
 /// After a fast fill notice the full event is awaited this long before the order is asked for.
 const NOTICE_GRACE: Nanos = Nanos::from_seconds(2);
 
-impl Gateway {
-    pub(super) fn apply_frame(&mut self, connection: GatewayConnection, frame: &[u8], now: Nanos) {
+impl<O: OrderSide> Gateway<O> {
+    pub(super) fn apply_frame(&mut self, connection: OrderConnection, frame: &[u8], now: Nanos) {
         let message = match self.side.decode(&self.instruments, frame) {
             Ok(message) => message,
             Err(_) => {
@@ -47,44 +50,45 @@ impl Gateway {
                 }
             }
             OrderMessage::UserDataEnded => {
-                let own = self.side.has_user_data_connection();
-                let connection = if own { GatewayConnection::UserData } else { GatewayConnection::Orders };
-                self.close(connection, CloseReason::Announced, now);
+                let own = self.has_user_data_connection();
+                let connection = if own { OrderConnection::UserData } else { OrderConnection::Orders };
+                self.close(connection, OrderCloseReason::Announced, now);
             }
-            OrderMessage::ServerShutdown => self.close(connection, CloseReason::Announced, now),
+            OrderMessage::ServerShutdown => self.close(connection, OrderCloseReason::Announced, now),
             OrderMessage::Balances | OrderMessage::OtherInstrument | OrderMessage::Other => {}
         }
     }
 
     /// Something may have been missed: every order is asked for, and too many such messages end the connection.
-    fn bad_frame(&mut self, connection: GatewayConnection, now: Nanos) {
+    fn bad_frame(&mut self, connection: OrderConnection, now: Nanos) {
         self.counters.bad_frames += 1;
-        self.doubt_all_orders(now);
-        let link = match connection {
-            GatewayConnection::Orders => &mut self.orders_link,
-            GatewayConnection::UserData => &mut self.user_link,
-        };
+        self.mark_all_unknown(now);
+        let link = self.link(connection);
         link.bad_frames += 1;
         if link.bad_frames > BAD_FRAMES_MAX {
-            self.close(connection, CloseReason::BadFrames, now);
+            self.close(connection, OrderCloseReason::BadFrames, now);
         }
     }
 
     fn apply_update(&mut self, update: &OrderUpdate, now: Nanos) {
-        let Some(instrument) = self.instrument(update.instrument).copied() else {
+        let Some(instrument) = find(&self.instruments, update.instrument) else {
             return;
         };
         let unknown_before = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
-        let applied = self.orders.on_update(update, &instrument, now, &mut self.events);
+        let applied = self.orders.on_update(update, instrument, now, &mut self.events);
         let unknown_after = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         self.counters.unknown += unknown_after.saturating_sub(unknown_before) as u64;
         match applied {
             Applied::Known(order) => self.after_update(order, now),
-            Applied::Foreign { filled } => self.foreign_order(update, filled, now),
+            Applied::ThirdParty { filled } => self.third_party_order(update, filled, now),
             Applied::Duplicate => {}
         }
         if self.orders.counters().overfills > 0 && self.halted.is_none() {
-            self.halt_with(0, "an order was filled for more than was ordered: compare trades by hand".to_owned(), now);
+            self.halt_with(
+                VenueCode::NONE,
+                "an order was filled for more than was ordered: compare trades by hand".to_owned(),
+                now,
+            );
         }
     }
 
@@ -102,28 +106,28 @@ impl Gateway {
 
     /// An order that is not in the table. Strays of earlier runs are swept at the start; anything else means
     /// that somebody else trades on this account.
-    fn foreign_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
-        match Origin::of(update.order, self.settings.epoch) {
-            Origin::ThisRun(_) | Origin::EarlierRun(_) => {}
-            Origin::LaterRun(order) => {
-                self.counters.foreign_orders += 1;
+    fn third_party_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
+        match OrderOrigin::of(update.order, self.settings.epoch) {
+            OrderOrigin::ThisRun(_) | OrderOrigin::EarlierRun(_) => {}
+            OrderOrigin::LaterRun(order) => {
+                self.counters.third_party_orders += 1;
                 let message = format!(
                     "order {} comes from a later run than this one: another copy of this program trades on this \
                      account, or this machine's clock went back; stop the other one",
                     self.side.client_id(order).as_str()
                 );
-                self.halt_with(0, message, now);
+                self.halt_with(VenueCode::NONE, message, now);
             }
-            Origin::Foreign => {
-                self.counters.foreign_orders += 1;
+            OrderOrigin::ThirdParty => {
+                self.counters.third_party_orders += 1;
                 let alive = filled || matches!(update.status, OrderStatus::Live | OrderStatus::Unknown);
-                if alive && self.ready && self.settings.halt_on_foreign {
+                if alive && self.ready && self.settings.halt_on_third_party {
                     let message = format!(
                         "order {} on this account is not ours: somebody else trades on it; stop that, or give this \
                          program an account of its own",
                         update.venue_order
                     );
-                    self.halt_with(0, message, now);
+                    self.halt_with(VenueCode::NONE, message, now);
                 }
             }
         }
@@ -142,7 +146,7 @@ impl Gateway {
 
     fn apply_reply(&mut self, reply: Reply, now: Nanos) {
         self.throttle.observe(&reply.usage, now);
-        let Some(pending) = self.pending.remove(&reply.id).filter(|pending| pending.kind == reply.kind) else {
+        let Some(pending) = self.outbox.pending.remove(&reply.id).filter(|pending| pending.kind == reply.kind) else {
             self.counters.stray_replies += 1;
             return;
         };
@@ -165,7 +169,7 @@ impl Gateway {
                     RequestKind::OrderStatus => self.query_failed(pending.order, now),
                     // The key is gone, and with it the events: a new one, and every order is asked for.
                     RequestKind::KeepUserData if reaction == Reaction::RestartUserData => {
-                        self.close(GatewayConnection::UserData, CloseReason::Announced, now);
+                        self.close(OrderConnection::UserData, OrderCloseReason::Announced, now);
                     }
                     _ if own_step => self.step_refused(reaction, &refusal, now),
                     _ => {}
@@ -181,18 +185,23 @@ impl Gateway {
                 self.clock_measured = now;
             }
             (RequestKind::LogOn, _) if own_step => {
-                self.side.set_logged_on(true);
-                self.after_log_on(now);
+                if let Some(HandshakeStep::LogOn(connection)) = self.handshake_step() {
+                    self.side.set_logged_on(connection, true);
+                }
+                self.handshake_step_done(now);
             }
-            (RequestKind::SubscribeUserData, _) if own_step => self.go(Step::Query(0), now),
-            (RequestKind::StartUserData, ReplyBody::UserDataKey(key)) if own_step => self.open_user_data(&key, now),
+            (RequestKind::SubscribeUserData, _) if own_step => self.handshake_step_done(now),
+            (RequestKind::StartUserData, ReplyBody::UserDataKey(key)) if own_step => {
+                self.user_data_key = key;
+                self.handshake_step_done(now);
+            }
             (RequestKind::OpenOrders, ReplyBody::Orders(rows)) if own_step => self.open_orders_listed(&rows, now),
             (RequestKind::CancelAll, body) if own_step => {
                 if let ReplyBody::Orders(rows) = body {
                     rows.iter().for_each(|row| self.apply_update(row, now));
                 }
-                if let Step::CancelAll(place) = self.step {
-                    self.sweep_sent(place, now);
+                if let SessionStep::CancelAll(place) = self.step {
+                    self.on_cancel_all_sent(place, now);
                 }
             }
             (RequestKind::Place, ReplyBody::Placed(venue_order)) => {
@@ -219,16 +228,16 @@ impl Gateway {
     }
 
     fn open_orders_listed(&mut self, rows: &[OrderUpdate], now: Nanos) {
-        let Step::Query(place) = self.step else { return };
+        let SessionStep::Query(place) = self.step else { return };
         let instrument = self.instruments[place].id;
         let rows: Vec<_> = rows.iter().filter(|row| row.instrument == instrument).collect();
         for row in &rows {
-            if let Origin::EarlierRun(_) = Origin::of(row.order, self.settings.epoch) {
-                self.counters.stray_orders += u64::from(self.step_attempts == 0);
+            if let OrderOrigin::EarlierRun(_) = OrderOrigin::of(row.order, self.settings.epoch) {
+                self.counters.leftover_orders += u64::from(self.step_attempts == 0);
             }
             self.apply_update(row, now);
         }
-        self.swept(place, rows.len(), now);
+        self.on_open_orders(place, rows.len(), now);
     }
 
     /// What a refusal means beyond the request it refused.
@@ -262,7 +271,7 @@ impl Gateway {
                 self.counters.instrument_refusals += 1;
                 self.rules_refusal = Some(refusal.to_string());
             }
-            Reaction::Halt => self.halt_with(refusal.code, key_message(refusal), now),
+            Reaction::Halt => self.halt_with(refusal.code, self.key_message(refusal), now),
             Reaction::Configuration => {
                 self.halt_with(refusal.code, format!("the venue refuses these settings: {refusal}"), now);
             }
@@ -270,11 +279,11 @@ impl Gateway {
         }
     }
 
-    fn pause(&mut self, until: Nanos, code: i32) {
+    fn pause(&mut self, until: Nanos, code: VenueCode) {
         if until > self.paused_until {
             self.paused_until = until;
             self.counters.pauses += 1;
-            self.tell(ExecutionKind::Pause, code, until);
+            self.emit(ExecutionKind::Pause, code, until);
         }
     }
 
@@ -317,7 +326,7 @@ impl Gateway {
                         tick: tracked.tick,
                         lots: tracked.lots,
                         lots_cumulative: tracked.lots_filled,
-                        venue_code: VenueCode::from_number(refusal.code.into()),
+                        venue_code: refusal.code,
                         time: now,
                         ..ExecutionEvent::default()
                     };
@@ -336,38 +345,35 @@ impl Gateway {
     }
 
     fn step_refused(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
-        match (self.step, reaction) {
-            (Step::CancelAll(place), Reaction::Ignore) => self.sweep_sent(place, now),
-            (_, Reaction::ResyncClock) if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX => {
+        match (self.step, self.handshake_step(), reaction) {
+            (SessionStep::CancelAll(place), _, Reaction::Ignore) => self.on_cancel_all_sent(place, now),
+            (_, _, Reaction::ResyncClock) if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX => {
                 self.stop_with(refusal.code, "the venue refuses our timestamps".to_owned(), now);
             }
             // The step is repeated with the right time, after a while if it was not the first time.
-            (Step::LogOn | Step::Subscribe | Step::UserKey, Reaction::ResyncClock) => {
-                self.go(Step::Clock, now);
+            (_, Some(step), Reaction::ResyncClock) if step != HandshakeStep::Clock => {
+                self.repeat_from_clock(now);
                 self.step_not_before = now + Nanos(BUSY_PAUSE.0 * i64::from(self.clock_refusals_in_row - 1));
             }
-            (_, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
+            (_, _, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
                 self.step_failed(now);
             }
-            (_, Reaction::Halt | Reaction::Configuration) => {
-                let message = key_message(refusal);
+            (_, _, Reaction::Halt | Reaction::Configuration) => {
+                let message = self.key_message(refusal);
                 self.stop_with(refusal.code, message, now);
             }
-            // The connection has no time request: our own clock is used, and -1021 tells if it is off.
-            (Step::Clock, _) => self.clock.skip(),
-            (Step::LogOn, _) => self.stop_with(refusal.code, format!("log-on refused: {refusal}"), now),
+            // The connection has no time request: our own clock is used, and a refused timestamp tells if it is off.
+            (_, Some(HandshakeStep::Clock), _) => self.clock.skip(),
+            (_, Some(HandshakeStep::LogOn(_)), _) => {
+                self.stop_with(refusal.code, format!("log-on refused: {refusal}"), now);
+            }
             _ => self.step_failed(now),
         }
     }
-}
 
-/// What a human has to do about a refused key.
-fn key_message(refusal: &Refusal) -> String {
-    let advice = match refusal.code {
-        -1022 => "the signature is wrong: the secret does not belong to this API key, or was cut when pasted",
-        -2014 => "the API key has the wrong form: paste it again whole",
-        -2015 => "the API key is unknown, lacks the trading permission, or this address is not on its list",
-        _ => "check the key, its permissions and the settings",
-    };
-    format!("{refusal}; {advice}")
+    /// The refusal and what a human has to do about it.
+    fn key_message(&self, refusal: &Refusal) -> String {
+        let advice = self.side.advice(refusal).unwrap_or("check the key, its permissions and the settings");
+        format!("{refusal}; {advice}")
+    }
 }

@@ -4,8 +4,8 @@ use spinbook_engine::types::Nanos;
 
 use crate::gateway::limits::OrderLimits;
 use crate::venue::ProductLine;
-use crate::venue::binance::order::SelfTradePrevention;
 use crate::venue::card::RateWindow;
+use crate::venue::order_side::SelfTradePrevention;
 use crate::venue::orders::WindowUsage;
 
 /// Whether orders leave.
@@ -55,8 +55,8 @@ pub struct GatewaySettings {
     pub connection_life: Nanos,
     /// How long fills may be missing after the venue stated them.
     pub fills_grace: Nanos,
-    /// Whether an order that is not ours stops trading (somebody else trades on the account).
-    pub halt_on_foreign: bool,
+    /// Whether an order that is not ours stops trading (another program or a human trades on the account).
+    pub halt_on_third_party: bool,
     /// For the jitter of reconnects.
     pub seed: u64,
 }
@@ -83,7 +83,7 @@ impl GatewaySettings {
             user_data_keep_interval: Nanos::from_seconds(30 * 60),
             connection_life: Nanos::from_seconds(23 * 3600 + 1800),
             fills_grace: Nanos::from_seconds(1),
-            halt_on_foreign: true,
+            halt_on_third_party: true,
             seed: u64::from(epoch),
         }
     }

@@ -1,15 +1,17 @@
-//! COLD: shadow mode: every order is built and checked, none is sent, and the engine is told a plain story.
+//! COLD: shadow mode: every order is built and checked, none is sent, and the engine receives acknowledgements made here.
 
 use spinbook_engine::event::ExecutionKind;
-use spinbook_engine::types::{Lots, Nanos, OrderId};
+use spinbook_engine::types::{Lots, Nanos, OrderId, VenueCode};
 
 use super::Gateway;
-use super::lifecycle::Step;
+use super::lifecycle::SessionStep;
 use super::orders::CancelState;
+use super::place::find;
 use crate::venue::order_ids::VenueOrderId;
-use crate::venue::orders::{OrderName, OrderStatus, OrderUpdate, Request};
+use crate::venue::order_side::OrderSide;
+use crate::venue::orders::{OrderStatus, OrderUpdate, RequestKind};
 
-impl Gateway {
+impl<O: OrderSide> Gateway<O> {
     pub(super) fn pump_shadow(&mut self, now: Nanos) {
         if self.shutting_down {
             let ids = self.orders.take_ids(|_| true);
@@ -17,11 +19,11 @@ impl Gateway {
                 self.shadow_cancel(order, now);
             }
             self.orders.keep_ids(ids);
-            self.step = Step::Quiet;
+            self.step = SessionStep::Quiet;
         } else if !self.ready {
             self.ready = true;
-            self.step = Step::Ready;
-            self.tell(ExecutionKind::GatewayReady, 0, now);
+            self.step = SessionStep::Ready;
+            self.emit(ExecutionKind::GatewayReady, VenueCode::NONE, now);
         }
     }
 
@@ -35,12 +37,11 @@ impl Gateway {
         let Some(tracked) = self.orders.find(order).filter(|tracked| tracked.is_open()).cloned() else {
             return;
         };
-        let Some(instrument) = self.instrument(tracked.instrument).copied() else {
+        self.counters.cancels_sent += 1;
+        self.send_about(order, tracked.instrument, tracked.venue_order, RequestKind::Cancel, now);
+        let Some(instrument) = find(&self.instruments, tracked.instrument) else {
             return;
         };
-        let name = OrderName { instrument: &instrument, order, venue_order: tracked.venue_order };
-        self.counters.cancels_sent += 1;
-        self.send(&Request::Cancel(name), order, 0, now);
         let update = OrderUpdate {
             instrument: tracked.instrument,
             order: Some(order),
@@ -55,6 +56,6 @@ impl Gateway {
         if let Some(tracked) = self.orders.find_mut(order) {
             tracked.cancel = CancelState::None;
         }
-        self.orders.on_update(&update, &instrument, now, &mut self.events);
+        self.orders.on_update(&update, instrument, now, &mut self.events);
     }
 }

@@ -6,7 +6,8 @@
 use spinbook_engine::types::Nanos;
 
 use crate::venue::card::RateWindow;
-use crate::venue::orders::{Cost, WindowKind, WindowUsage};
+use crate::venue::order_side::Cost;
+use crate::venue::orders::{WindowKind, WindowUsage};
 
 const BUCKETS: usize = 65;
 

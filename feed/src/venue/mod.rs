@@ -7,6 +7,7 @@ pub mod card;
 pub mod instrument;
 pub mod market;
 pub mod order_ids;
+pub mod order_side;
 pub mod orders;
 pub(crate) mod request_template;
 
@@ -33,6 +34,8 @@ macro_rules! rooms {
 }
 
 for_each_venue!(rooms);
+
+pub mod any_orders;
 
 /// Names that users may come to name, of venues that are not built yet; `all` is every venue together.
 pub const RESERVED_NAMES: [&str; 8] =

@@ -1,14 +1,14 @@
-//! COLD: what every venue's order side provides: requests out, replies and account events in.
+//! COLD: what a gateway and a venue's order side say to each other: requests out, replies and account events in.
 //!
-//! The gateway speaks these types; a venue's room turns them into its bytes and back. Two requests have their
-//! places here for the orders work and no encoder yet: replacing and amending an order.
+//! A venue's room turns these into its bytes and back. Replacing and amending an order have their kinds here and no
+//! request: no room encodes them.
 
 use spinbook_engine::intent::TimeInForce;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale};
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::order_ids::{ClientOrderId, VenueOrderId};
+use crate::venue::order_ids::VenueOrderId;
 
 /// A new order, complete.
 #[derive(Clone, Copy, Debug)]
@@ -90,13 +90,25 @@ pub enum RequestKind {
     OrderStatus,
     /// [`Request::Fills`].
     Fills,
-    /// Reserved for the orders work: cancel one order and place another in one request.
+    /// Cancel one order and place another in one request; no request of this kind is sent.
     Replace,
-    /// Reserved for the orders work: shrink or move an order in place.
+    /// Shrink or move an order in place; no request of this kind is sent.
     Amend,
 }
 
 impl Request<'_> {
+    /// The instrument it is about, if it is about one.
+    #[inline]
+    #[must_use]
+    pub fn instrument(&self) -> Option<InstrumentId> {
+        match self {
+            Request::OpenOrders(instrument) | Request::CancelAll(instrument) => Some(instrument.id),
+            Request::Place(order) => Some(order.instrument.id),
+            Request::Cancel(name) | Request::OrderStatus(name) | Request::Fills(name) => Some(name.instrument.id),
+            _ => None,
+        }
+    }
+
     /// Which kind it is.
     #[must_use]
     pub fn kind(&self) -> RequestKind {
@@ -203,12 +215,12 @@ pub struct FillNotice {
 
 /// A refusal in the venue's own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("status {status}, code {code}: {message}")]
+#[error("status {status}, code {}: {message}", if code.is_none() { "none" } else { code.as_str() })]
 pub struct Refusal {
     /// HTTP-like status.
     pub status: u16,
     /// The venue's code.
-    pub code: i32,
+    pub code: VenueCode,
     /// The venue's text.
     pub message: String,
     /// When requests are welcome again, if the venue said so (its own clock).
@@ -311,97 +323,6 @@ pub enum OrderDecodeError {
     /// The reply's id is not one of ours.
     #[error("a reply to no request of ours")]
     Id,
-}
-
-/// What a refusal means for what was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reaction {
-    /// The order does not live; the engine may quote again at another price (post-only cross, price band).
-    Reprice,
-    /// The order does not live; less can be afforded (balance, margin).
-    Reduce,
-    /// The order does not live; our rules of the instrument are wrong or old: not to be sent again unchanged.
-    RefreshInstrument,
-    /// The order does not live; nothing else follows.
-    Reject,
-    /// The outcome is not known.
-    Unknown,
-    /// The order to cancel is not there any more, or not yet: ask for it.
-    QueryOrder,
-    /// The order asked for is not known to the venue (it may still be on its way).
-    NotFound,
-    /// The clock is off: measure it again; the request was not executed.
-    ResyncClock,
-    /// No new orders for a time; cancels still go.
-    PauseOrders,
-    /// No requests at all for a time.
-    PauseAll,
-    /// The venue is busy; the request was not executed; wait a little.
-    Backoff,
-    /// User data's key is gone: start again.
-    RestartUserData,
-    /// Trading stops: key, permission, signature.
-    Halt,
-    /// A setting of account or program is wrong: trading stops, with a message.
-    Configuration,
-    /// Of no consequence.
-    Ignore,
-}
-
-/// What one of a venue's connections for orders is to open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target(pub String);
-
-/// A venue's order side: encodes requests, decodes what comes back, and explains refusals. Sans-IO.
-pub trait OrderSide {
-    /// The name that an order of ours carries at this venue.
-    fn client_id(&self, order: OrderId) -> ClientOrderId;
-    /// Which order of ours carries this name; `None` for any other name.
-    fn order_of(&self, client_id: &str) -> Option<OrderId>;
-    /// Path and query of the connection that takes requests.
-    fn orders_target(&self) -> Target;
-    /// Path and query of the connection for user data, where that is a connection of its own.
-    fn user_data_target(&self, key: &str) -> Target;
-    /// Whether user data comes over a connection of its own, opened with a key.
-    fn has_user_data_connection(&self) -> bool;
-    /// Whether the session is logged on once instead of signing each request.
-    fn logs_on(&self) -> bool;
-    /// Whether the executions of an order can be asked for on the orders connection.
-    fn can_ask_fills(&self) -> bool;
-    /// Tells that the session is (or is no longer) logged on.
-    fn set_logged_on(&mut self, logged_on: bool);
-    /// Renders what is constant in the requests for these instruments, once, at set-up.
-    fn prepare(&mut self, instruments: &[Instrument]) {
-        let _ = instruments;
-    }
-    /// Appends one request as a text message. `venue_now` is the venue's clock as we know it.
-    fn encode(&mut self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut Vec<u8>);
-    /// Writes what [`OrderSide::encode`] would append to the beginning of `out` and gives its length, where the
-    /// request is one that was prepared and fits; allocates nothing.
-    fn encode_at(&self, id: RequestId, request: &Request<'_>, venue_now: Nanos, out: &mut [u8]) -> Option<usize> {
-        let _ = (id, request, venue_now, out);
-        None
-    }
-    /// Understands one text message.
-    ///
-    /// # Errors
-    /// What is wrong with it; nothing of it is to be used.
-    fn decode(&self, instruments: &[Instrument], frame: &[u8]) -> Result<OrderMessage, OrderDecodeError>;
-    /// What a refusal means.
-    fn reaction(&self, kind: RequestKind, error: &Refusal) -> Reaction;
-    /// How long after its timestamp a request may still be executed by the venue.
-    fn validity(&self) -> Nanos;
-    /// What a request costs of the venue's windows.
-    fn cost(&self, kind: RequestKind) -> Cost;
-}
-
-/// What a request costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Request weight.
-    pub weight: u32,
-    /// New orders.
-    pub orders: u32,
 }
 
 /// An amount of money as 10^-18 units, exact, with an optional sign.

@@ -1,7 +1,7 @@
 //! COLD: the account over REST, and its result recomputed from what the venue says.
 
 use crate::scripted_venue::{KEY_ID, START, hmac, instrument};
-use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, Tick, TradeId};
+use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::account::{
     AccountError, AccountPoint, AccountRest, Mids, TradesSince, parse_account_id, parse_balances, parse_open_orders,
@@ -69,7 +69,7 @@ fn replies_are_read_exactly() {
     let body = br#"{"rateLimits":[{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":160000}]}"#;
     assert_eq!(parse_windows(body).unwrap()[0].limit, 160_000);
     let refusal = parse_refusal(401, br#"{"code":-2015,"msg":"Invalid API-key."}"#);
-    assert_eq!((refusal.status, refusal.code), (401, -2015));
+    assert_eq!((refusal.status, refusal.code), (401, VenueCode::from_number(-2015)));
     assert_eq!(parse_refusal(502, b"<html>bad gateway</html>").status, 502);
 }
 

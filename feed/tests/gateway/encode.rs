@@ -3,13 +3,14 @@
 use crate::scripted_venue::{self, KEY_ID, START, ed25519, hmac, instrument, some_lots, some_tick};
 use serde_json::{Value, json};
 use spinbook_engine::intent::TimeInForce;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 use spinbook_feed::crypto::credentials::Credentials;
-use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention, reaction};
+use spinbook_feed::venue::binance::order::{BinanceOrders, reaction};
 use spinbook_feed::venue::order_ids::VenueOrderId;
+use spinbook_feed::venue::order_side::{OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use spinbook_feed::venue::orders::{
-    Fee, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, OrderStatus, Reaction, Refusal, ReplyBody,
-    Request, RequestId, RequestKind, WindowKind,
+    Fee, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderStatus, Refusal, ReplyBody, Request, RequestId,
+    RequestKind, WindowKind,
 };
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -53,7 +54,7 @@ fn place(product: ProductLine, orders: &mut BinanceOrders, time_in_force: TimeIn
 #[test]
 fn a_logged_on_spot_order_in_exact_bytes() {
     let mut orders = side(binance::SPOT, ed25519());
-    orders.set_logged_on(true);
+    orders.set_logged_on(OrderConnection::Orders, true);
     assert_eq!(
         place(binance::SPOT, &mut orders, TimeInForce::PostOnly),
         r#"{"id":"p7","method":"order.place","params":{"newClientOrderId":"sb10-42","newOrderRespType":"ACK","price":"50000.00","quantity":"0.01000000","recvWindow":1000,"selfTradePreventionMode":"EXPIRE_MAKER","side":"SELL","symbol":"BTCUSDT","timestamp":1760000000000,"type":"LIMIT_MAKER"}}"#
@@ -90,7 +91,7 @@ fn a_signed_futures_order_in_exact_bytes() {
 fn names_of_orders_and_the_sessions_own_requests() {
     let spot = instrument(binance::SPOT);
     let mut orders = side(binance::SPOT, ed25519());
-    orders.set_logged_on(true);
+    orders.set_logged_on(OrderConnection::Orders, true);
     let mine = OrderName { instrument: &spot, order: OrderId::new(36, 42), venue_order: VenueOrderId::NONE };
     assert_eq!(
         encoded(&mut orders, &Request::Cancel(mine)),
@@ -144,7 +145,10 @@ fn replies_carry_their_request_the_refusal_and_the_venues_windows() {
     let text = r#"{"id":"p12","status":429,"error":{"code":-1003,"msg":"Too much.","data":{"serverTime":1,"retryAfter":1660801715639}}}"#;
     let Ok(OrderMessage::Reply(reply)) = decode(binance::USDM, text) else { panic!("a reply") };
     let refusal = reply.outcome.unwrap_err();
-    assert_eq!((refusal.status, refusal.code, refusal.message.as_str()), (429, -1003, "Too much."));
+    assert_eq!(
+        (refusal.status, refusal.code, refusal.message.as_str()),
+        (429, VenueCode::from_number(-1003), "Too much.")
+    );
     assert_eq!(refusal.retry_after, Some(Nanos::from_millis(1_660_801_715_639)));
     for foreign in [
         r#"{"id":null,"status":400,"error":{}}"#,
@@ -235,7 +239,8 @@ fn unknown_words_are_unknown_and_other_events_are_known() {
 fn what_refusals_mean_on_each_product() {
     let (spot, usdm) = (binance::SPOT, binance::USDM);
     let place = RequestKind::Place;
-    let means = |product, kind, status, code, message: &str| {
+    let means = |product, kind, status, code: i64, message: &str| {
+        let code = VenueCode::from_number(code);
         let refusal = Refusal { status, code, message: message.to_owned(), retry_after: None };
         reaction(product, kind, &refusal)
     };

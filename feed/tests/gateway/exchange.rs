@@ -10,7 +10,7 @@ use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::position::{Fill, Position};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
-use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayOutput};
+use spinbook_feed::gateway::{Gateway, GatewayOutput};
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource};
 use spinbook_feed::venue::binance::account::{
@@ -19,6 +19,7 @@ use spinbook_feed::venue::binance::account::{
 };
 use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
+use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
 
 const START: Nanos = Nanos::from_seconds(1_795_132_800);
@@ -72,7 +73,7 @@ impl MarketSource for Market {
 enum Travelling {
     ToVenue(ConnectionId, Vec<u8>),
     ToUs(ConnectionId, Vec<u8>),
-    Open(GatewayConnection, ConnectionId, String),
+    Open(OrderConnection, ConnectionId, String),
 }
 
 struct World {
@@ -91,8 +92,8 @@ struct World {
     cuts: u64,
 }
 
-fn slot(connection: GatewayConnection) -> usize {
-    usize::from(connection == GatewayConnection::UserData)
+fn slot(connection: OrderConnection) -> usize {
+    usize::from(connection == OrderConnection::UserData)
 }
 
 fn account_key(credentials: &Credentials) -> AccountKey {
@@ -180,7 +181,7 @@ impl World {
         }
     }
 
-    fn unlink(&mut self, connection: GatewayConnection) {
+    fn unlink(&mut self, connection: OrderConnection) {
         if let Some(id) = self.links[slot(connection)].take() {
             self.exchange.on_websocket_close(id, self.now);
         }
@@ -205,7 +206,7 @@ impl World {
                 }
             }
             Travelling::ToUs(id, mut bytes) => {
-                for connection in [GatewayConnection::Orders, GatewayConnection::UserData] {
+                for connection in [OrderConnection::Orders, OrderConnection::UserData] {
                     if self.links[slot(connection)] == Some(id) {
                         self.gateway.on_frame(connection, &mut bytes, self.now);
                     }
@@ -262,7 +263,7 @@ impl World {
         self.carry();
     }
 
-    fn cut(&mut self, connection: GatewayConnection) {
+    fn cut(&mut self, connection: OrderConnection) {
         if self.links[slot(connection)].is_some() {
             self.cuts += 1;
             self.unlink(connection);
@@ -328,7 +329,7 @@ fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64
             since_cut = 0;
             // While orders, cancels and their answers are on their way.
             world.run(Nanos((world.cuts as i64 * 1_237_000) % 9_000_000));
-            world.cut(GatewayConnection::Orders);
+            world.cut(OrderConnection::Orders);
         }
         world.run(Nanos::from_millis(300));
     }

@@ -4,12 +4,12 @@ use crate::scripted_venue::{self, Desk, PRODUCTS, Verdict, some_lots};
 use serde_json::{Value, json};
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind as Kind};
 use spinbook_engine::types::{Lots, OrderId, Side};
-use spinbook_feed::gateway::GatewayConnection;
-use spinbook_feed::gateway::orders::{End, Phase};
+use spinbook_feed::gateway::orders::{FinalStatus, Phase};
+use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
 
 /// A message and the connection it comes on.
-type Fact = (GatewayConnection, Vec<u8>);
+type Fact = (OrderConnection, Vec<u8>);
 
 fn permutations(count: usize, mut each: impl FnMut(&[usize])) {
     let mut order: Vec<usize> = (0..count).collect();
@@ -49,11 +49,10 @@ fn facts(desk: &mut Desk, order: OrderId, place: &str, cancel: &str, fills: usiz
     let lots = some_lots(product);
     let client = spinbook_feed::venue::binance::order::CLIENT_IDS.write(order);
     let id = desk.add(client.as_str(), "BUY", "50000.00", &scripted_venue::quantity(product, lots));
-    let user = if product == binance::SPOT { GatewayConnection::Orders } else { GatewayConnection::UserData };
+    let user = if product == binance::SPOT { OrderConnection::Orders } else { OrderConnection::UserData };
     let bytes = |value: &Value| serde_json::to_vec(value).unwrap();
     let reply = json!({"id": place, "status": 200, "result": {"orderId": id, "symbol": "BTCUSDT"}});
-    let mut facts =
-        vec![(GatewayConnection::Orders, bytes(&reply)), (user, bytes(&desk.event_message(id, "NEW", None)))];
+    let mut facts = vec![(OrderConnection::Orders, bytes(&reply)), (user, bytes(&desk.event_message(id, "NEW", None)))];
     for part in 0..fills {
         let size = if whole && part + 1 == fills { lots - lots / 5 * part as i64 } else { lots / 5 };
         let record = desk.orders.get_mut(&id).unwrap();
@@ -72,7 +71,7 @@ fn facts(desk: &mut Desk, order: OrderId, place: &str, cancel: &str, fills: usiz
             "side": "BUY", "status": "CANCELED", "origQty": scripted_venue::quantity(product, lots),
             "executedQty": scripted_venue::quantity(product, filled)}})
     };
-    facts.push((GatewayConnection::Orders, bytes(&cancel_reply)));
+    facts.push((OrderConnection::Orders, bytes(&cancel_reply)));
     facts
 }
 
@@ -122,7 +121,7 @@ fn run(product: ProductLine, fills: usize, whole: bool, doubled: bool) -> usize 
         let events: Vec<_> = desk.events.iter().filter(|event| event.order == order).copied().collect();
         check_story(&events, whole, filled, &context);
         let tracked = desk.gateway.orders().find(order).unwrap();
-        let end = if whole { End::Filled } else { End::Canceled };
+        let end = if whole { FinalStatus::Filled } else { FinalStatus::Canceled };
         assert_eq!((tracked.phase, tracked.lots_filled), (Phase::Done(end), Lots(filled)), "{context}");
         assert_eq!(desk.gateway.open_orders(), 0, "{context}");
         assert_eq!(desk.gateway.table_counters().duplicate_fills, u64::from(doubled), "{context}");

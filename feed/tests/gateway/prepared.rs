@@ -4,10 +4,11 @@ use crate::scripted_venue::{START, ed25519, hmac, instrument};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::random::Random;
-use spinbook_feed::venue::binance::order::{BinanceOrders, SelfTradePrevention};
+use spinbook_feed::venue::binance::order::BinanceOrders;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::order_ids::VenueOrderId;
-use spinbook_feed::venue::orders::{NewOrder, OrderName, OrderSide, Request, RequestId};
+use spinbook_feed::venue::order_side::{OrderConnection, OrderSide, SelfTradePrevention};
+use spinbook_feed::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use spinbook_feed::venue::{ProductLine, binance};
 
 /// A number of any size up to so many bits, small ones as often as large ones.
@@ -24,7 +25,7 @@ fn sides() -> Vec<(ProductLine, bool, BinanceOrders)> {
                 let prevention = SelfTradePrevention::ExpireMaker;
                 let mut side = BinanceOrders::new(product, credentials, 1_000, prevention);
                 side.prepare(&[instrument(product)]);
-                side.set_logged_on(logged_on);
+                side.set_logged_on(OrderConnection::Orders, logged_on);
                 all.push((product, logged_on, side));
             }
         }

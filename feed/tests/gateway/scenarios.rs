@@ -3,9 +3,10 @@
 use crate::scripted_venue::{self, Desk, EPOCH, PRODUCTS, Verdict, hmac, place, refuse, settings, some_lots};
 use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
-use spinbook_feed::gateway::{GatewayConnection, GatewayMode};
+use spinbook_feed::gateway::GatewayMode;
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
+use spinbook_feed::venue::order_side::OrderConnection;
 
 use ExecutionKind as Kind;
 
@@ -113,7 +114,7 @@ fn a_disconnect_makes_orders_in_flight_unknown_and_a_login_resolves_them() {
             let resting = desk.place_order(1, Side::Ask);
             desk.rule = Box::new(move |method, _| if method == "order.place" { lose.clone() } else { Verdict::Answer });
             let order = desk.place_order(2, Side::Bid);
-            desk.drop_connection(GatewayConnection::Orders);
+            desk.drop_connection(OrderConnection::Orders);
             assert_eq!(desk.kinds(order), [Kind::Unknown]);
             assert!(desk.has(Kind::GatewayDown));
             assert_eq!(desk.kinds(resting), [Kind::Accepted], "a resting order is not forgotten");
@@ -135,7 +136,7 @@ fn fills_that_were_missed_while_disconnected_are_fetched_on_spot() {
     let order = desk.place_order(1, Side::Bid);
     desk.user_data = false;
     desk.fill(desk.id_of(order), some_lots(product) / 4, 70, ("0.01", "USDT"));
-    desk.drop_connection(GatewayConnection::Orders);
+    desk.drop_connection(OrderConnection::Orders);
     desk.user_data = true;
     desk.pass(seconds(6));
     assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled, Kind::Canceled]);
@@ -225,7 +226,7 @@ fn strays_of_earlier_runs_are_cancelled_before_trading() {
         desk.pass(seconds(1));
         assert_eq!(desk.open_at_venue(), 0);
         assert!(desk.gateway.is_ready(), "{:?}", desk.gateway.halt_message());
-        assert_eq!(desk.gateway.counters().stray_orders, 1);
+        assert_eq!(desk.gateway.counters().leftover_orders, 1);
         let ready = desk.methods().iter().position(|method| *method == "openOrders.cancelAll").unwrap();
         assert_eq!(desk.methods()[ready + 1], "openOrders.status", "confirmed");
     }
@@ -421,7 +422,7 @@ fn shutting_down_without_a_connection_logs_on_again_to_cancel() {
         let mut desk = Desk::ready(product);
         desk.place_order(1, Side::Bid);
         desk.reachable = false;
-        desk.drop_connection(GatewayConnection::Orders);
+        desk.drop_connection(OrderConnection::Orders);
         desk.gateway.cancel_all(desk.now);
         desk.carry();
         desk.pass(seconds(5));
@@ -487,7 +488,7 @@ fn nonsense_never_panics_and_is_counted() {
             if random & 0x100 != 0 {
                 bytes.truncate(at);
             }
-            for connection in [GatewayConnection::Orders, GatewayConnection::UserData] {
+            for connection in [OrderConnection::Orders, OrderConnection::UserData] {
                 desk.gateway.on_frame(connection, &mut bytes, desk.now);
             }
             desk.carry();

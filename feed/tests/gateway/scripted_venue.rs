@@ -8,10 +8,11 @@ use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
 
 pub const EPOCH: u32 = 77;
@@ -111,7 +112,7 @@ pub struct Desk {
     pub events: Vec<ExecutionEvent>,
     /// Every request that left the gateway.
     pub requests: Vec<(Nanos, String, Value)>,
-    pub connects: Vec<(Nanos, GatewayConnection, String)>,
+    pub connects: Vec<(Nanos, OrderConnection, String)>,
     pub closes: usize,
     pub rule: Rule,
     pub orders: BTreeMap<u64, VenueOrder>,
@@ -183,7 +184,7 @@ impl Desk {
     /// Carries out what the gateway wants until it wants nothing more.
     pub fn carry(&mut self) {
         enum Act {
-            Connect(GatewayConnection),
+            Connect(OrderConnection),
             Send(Value),
             None,
         }
@@ -204,7 +205,7 @@ impl Desk {
                     Act::None
                 }
                 Some(GatewayOutput::Send { connection, bytes, .. }) => {
-                    assert_eq!(connection, GatewayConnection::Orders);
+                    assert_eq!(connection, OrderConnection::Orders);
                     Act::Send(serde_json::from_slice(&bytes).expect("requests are JSON"))
                 }
             };
@@ -251,7 +252,7 @@ impl Desk {
     /// A message on the orders connection.
     pub fn frame(&mut self, message: &Value) {
         let mut bytes = serde_json::to_vec(message).unwrap();
-        self.gateway.on_frame(GatewayConnection::Orders, &mut bytes, self.now);
+        self.gateway.on_frame(OrderConnection::Orders, &mut bytes, self.now);
     }
 
     fn venue_ms(&self) -> i64 {
@@ -376,7 +377,7 @@ impl Desk {
     pub fn user_frame(&mut self, message: &Value) {
         let mut bytes = serde_json::to_vec(message).unwrap();
         let connection =
-            if self.product == binance::SPOT { GatewayConnection::Orders } else { GatewayConnection::UserData };
+            if self.product == binance::SPOT { OrderConnection::Orders } else { OrderConnection::UserData };
         self.gateway.on_frame(connection, &mut bytes, self.now);
     }
 
@@ -428,7 +429,7 @@ impl Desk {
         self.carry();
     }
 
-    pub fn drop_connection(&mut self, connection: GatewayConnection) {
+    pub fn drop_connection(&mut self, connection: OrderConnection) {
         self.gateway.on_close(connection, self.now);
         self.carry();
     }

@@ -3,8 +3,8 @@
 use crate::scripted_venue::{Desk, PRODUCTS, Verdict, ed25519, hmac, refuse, settings};
 use spinbook_engine::event::ExecutionKind;
 use spinbook_engine::types::{Nanos, Side};
-use spinbook_feed::gateway::GatewayConnection;
 use spinbook_feed::venue::binance;
+use spinbook_feed::venue::order_side::OrderConnection;
 
 use ExecutionKind as Kind;
 
@@ -101,7 +101,7 @@ fn a_silent_connection_is_replaced() {
 fn reconnects_back_off_and_stay_within_the_venues_connection_budget() {
     let mut desk = Desk::ready(binance::SPOT);
     desk.reachable = false;
-    desk.drop_connection(GatewayConnection::Orders);
+    desk.drop_connection(OrderConnection::Orders);
     desk.pass(seconds(300));
     assert!((8..60).contains(&desk.connects.len()), "{} attempts in 5 minutes", desk.connects.len());
 }
@@ -110,7 +110,7 @@ fn reconnects_back_off_and_stay_within_the_venues_connection_budget() {
 fn a_lost_user_data_connection_pulls_readiness_and_comes_back() {
     let mut desk = Desk::ready(binance::USDM);
     let order = desk.place_order(1, Side::Bid);
-    desk.drop_connection(GatewayConnection::UserData);
+    desk.drop_connection(OrderConnection::UserData);
     assert!(desk.has(Kind::GatewayDown) && !desk.gateway.is_ready());
     desk.pass(seconds(3));
     assert!(desk.gateway.is_ready());

@@ -5,20 +5,21 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::random::Random;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::instruments::parse_instruments;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_side::OrderConnection;
 use std::collections::{BTreeMap, HashMap};
 
 struct Trader {
     gateway: Gateway,
     instrument: Instrument,
-    connections: BTreeMap<ConnectionId, GatewayConnection>,
-    open: HashMap<GatewayConnection, ConnectionId>,
+    connections: BTreeMap<ConnectionId, OrderConnection>,
+    open: HashMap<OrderConnection, ConnectionId>,
     executions: Vec<ExecutionEvent>,
 }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Nanos};
-use spinbook_feed::gateway::GatewayConnection;
 use spinbook_feed::sim::side::ConnectionId;
+use spinbook_feed::venue::order_side::OrderConnection;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,20 +23,20 @@ pub enum GatewayLink {
     UserData,
 }
 
-impl From<GatewayConnection> for GatewayLink {
-    fn from(connection: GatewayConnection) -> GatewayLink {
+impl From<OrderConnection> for GatewayLink {
+    fn from(connection: OrderConnection) -> GatewayLink {
         match connection {
-            GatewayConnection::Orders => GatewayLink::Orders,
-            GatewayConnection::UserData => GatewayLink::UserData,
+            OrderConnection::Orders => GatewayLink::Orders,
+            OrderConnection::UserData => GatewayLink::UserData,
         }
     }
 }
 
-impl From<GatewayLink> for GatewayConnection {
-    fn from(link: GatewayLink) -> GatewayConnection {
+impl From<GatewayLink> for OrderConnection {
+    fn from(link: GatewayLink) -> OrderConnection {
         match link {
-            GatewayLink::Orders => GatewayConnection::Orders,
-            GatewayLink::UserData => GatewayConnection::UserData,
+            GatewayLink::Orders => OrderConnection::Orders,
+            GatewayLink::UserData => OrderConnection::UserData,
         }
     }
 }

@@ -10,7 +10,7 @@ use spinbook_engine::setup;
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayConnection, GatewayMode, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::connection::tls::Trust;
@@ -26,6 +26,7 @@ use spinbook_feed::venue::binance::account::{self, AccountPoint};
 use spinbook_feed::venue::binance::instruments::{find_instruments, parse_rate_limits};
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
+use spinbook_feed::venue::order_side::OrderConnection;
 
 use super::plan::{Plan, RunMode};
 use crate::config::MarketConfig;
@@ -225,7 +226,7 @@ fn io_settings(plan: &Plan, trust: &Trust) -> Result<GatewayLoopSettings, Failur
         user_data: route(&plan.orders.stream_url, "", trust, ConnectionLimits::PRIVATE, "market.stream_url")?,
         idle: Idle::Spin,
         drain_within: DRAIN_WITHIN,
-        on_connection_end: |connection: GatewayConnection, error: &ConnectionError| {
+        on_connection_end: |connection: OrderConnection, error: &ConnectionError| {
             tracing::warn!("order connection {connection:?} ended: {error}");
         },
     })

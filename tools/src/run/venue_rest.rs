@@ -14,6 +14,7 @@ use spinbook_feed::venue::binance::account::{
     self, AccountPoint, AccountRest, RestRequest, TRADES_PER_REPLY, TradeRecord, TradesSince,
 };
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_side::Reaction;
 use spinbook_feed::venue::orders::OrderUpdate;
 
 use crate::error::Failure;
@@ -65,7 +66,7 @@ impl VenueRest {
         let url = format!("{}{}", self.base, request.target);
         let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let call = HttpCall { method: request.method, url: &url, headers: &headers, body_bytes_max: BODY_BYTES_MAX };
-        self.fetcher.call(&call).map_err(|error| explain(request, &self.base, &error))
+        self.fetcher.call(&call).map_err(|error| explain(self.product, request, &self.base, &error))
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
@@ -198,7 +199,7 @@ impl VenueRest {
 }
 
 /// A refusal for people: what, where, why, what next.
-fn explain(request: &RestRequest, base: &str, error: &FetchError) -> Failure {
+fn explain(product: ProductLine, request: &RestRequest, base: &str, error: &FetchError) -> Failure {
     let path = request.target.split('?').next().unwrap_or_default();
     let what = format!("{} {path} failed", request.method);
     let failure = |failure: Failure| failure.at(base).because(error);
@@ -206,16 +207,16 @@ fn explain(request: &RestRequest, base: &str, error: &FetchError) -> Failure {
         FetchError::Status { status, body } => {
             let refusal = account::parse_refusal(*status, body);
             let why = format!("HTTP {status}, code {}: {}", refusal.code, refusal.message);
-            match refusal.code {
-                -2014 | -2015 | -1022 | -1002 => Failure::usage("the venue does not accept the credentials")
+            match account::reaction(product, &refusal) {
+                Reaction::Halt => Failure::usage("the venue does not accept the credentials")
                     .at(base)
                     .because(why)
                     .next("check key, secret, permissions and IP binding: `spinbook keys check -c FILE`"),
-                -1021 => Failure::failed(what)
+                Reaction::ResyncClock => Failure::failed(what)
                     .at(base)
                     .because(why)
                     .next("synchronise this machine's clock; `spinbook doctor` shows its state"),
-                -1121 => Failure::usage("the venue does not know a symbol")
+                Reaction::Configuration => Failure::usage("the venue does not know a symbol")
                     .at(base)
                     .because(why)
                     .next("check market.symbols"),

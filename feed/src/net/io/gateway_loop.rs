@@ -14,11 +14,12 @@ use spinbook_engine::ring::{Consumer, Producer};
 use spinbook_engine::types::Nanos;
 
 use crate::frame_buffer::PlacedPayload;
-use crate::gateway::{Gateway, GatewayConnection, GatewayOutput};
+use crate::gateway::{Gateway, GatewayOutput};
 use crate::net::connection::connector::Connector;
 use crate::net::connection::{Connection, ConnectionError, ConnectionState};
 use crate::net::host::clock::{Clock, CycleScale, JumpDetector, cycles};
 use crate::net::hot::hot_shared::add;
+use crate::venue::order_side::OrderConnection;
 
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
 const EXECUTIONS_WAITING_MAX: usize = 1 << 16;
@@ -81,7 +82,7 @@ pub struct GatewayLoopSettings {
     /// How long the end may take: cancel all, confirm.
     pub drain_within: Nanos,
     /// Told why a connection ended, to log it.
-    pub on_connection_end: fn(GatewayConnection, &ConnectionError),
+    pub on_connection_end: fn(OrderConnection, &ConnectionError),
 }
 
 /// The ends of the rings that the I/O thread holds.
@@ -145,21 +146,21 @@ pub struct GatewayLoop {
     turns_without_poll: u32,
 }
 
-const fn slot(connection: GatewayConnection) -> usize {
+const fn slot(connection: OrderConnection) -> usize {
     match connection {
-        GatewayConnection::Orders => 0,
-        GatewayConnection::UserData => 1,
+        OrderConnection::Orders => 0,
+        OrderConnection::UserData => 1,
     }
 }
 
-const CONNECTIONS: [GatewayConnection; 2] = [GatewayConnection::Orders, GatewayConnection::UserData];
+const CONNECTIONS: [OrderConnection; 2] = [OrderConnection::Orders, OrderConnection::UserData];
 
 impl Wires {
-    fn connect(&mut self, connection: GatewayConnection, target: &str, now: Nanos) -> Result<(), ConnectionError> {
+    fn connect(&mut self, connection: OrderConnection, target: &str, now: Nanos) -> Result<(), ConnectionError> {
         self.close(connection);
         let route = match connection {
-            GatewayConnection::Orders => &self.settings.orders,
-            GatewayConnection::UserData => &self.settings.user_data,
+            OrderConnection::Orders => &self.settings.orders,
+            OrderConnection::UserData => &self.settings.user_data,
         };
         let opened = route.connect(target, self.poll.registry(), Token(slot(connection)), now)?;
         self.links[slot(connection)] = Some(Link { connection: opened, told_open: false });
@@ -168,7 +169,7 @@ impl Wires {
 
     fn send(
         &mut self,
-        connection: GatewayConnection,
+        connection: OrderConnection,
         text: PlacedPayload<'_>,
         origin_tsc: u64,
     ) -> Result<(), ConnectionError> {
@@ -185,7 +186,7 @@ impl Wires {
     }
 
     /// Ends a connection on our own wish.
-    fn close(&mut self, connection: GatewayConnection) {
+    fn close(&mut self, connection: OrderConnection) {
         if let Some(mut link) = self.links[slot(connection)].take() {
             add(&self.shared.closed, 1);
             link.connection.deregister(self.poll.registry());
@@ -194,7 +195,7 @@ impl Wires {
     }
 
     /// Drops a connection that failed, and says why.
-    fn drop_failed(&mut self, connection: GatewayConnection, error: &ConnectionError) {
+    fn drop_failed(&mut self, connection: OrderConnection, error: &ConnectionError) {
         if let Some(mut link) = self.links[slot(connection)].take() {
             add(&self.shared.closed, 1);
             link.connection.deregister(self.poll.registry());
@@ -405,7 +406,7 @@ impl GatewayLoop {
         any
     }
 
-    fn serve(&mut self, connection: GatewayConnection) {
+    fn serve(&mut self, connection: OrderConnection) {
         let now = self.wires.clock.now();
         if let Err(error) = self.serve_link(connection, now) {
             self.wires.drop_failed(connection, &error);
@@ -414,7 +415,7 @@ impl GatewayLoop {
         self.carry_output(now);
     }
 
-    fn serve_link(&mut self, connection: GatewayConnection, now: Nanos) -> Result<(), ConnectionError> {
+    fn serve_link(&mut self, connection: OrderConnection, now: Nanos) -> Result<(), ConnectionError> {
         let Some(link) = &mut self.wires.links[slot(connection)] else {
             return Ok(());
         };

@@ -4,16 +4,19 @@ use core::fmt;
 use std::collections::HashSet;
 
 use serde_json::Value;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::crypto::credentials::Credentials;
 use crate::venue::ProductLine;
-use crate::venue::binance::Product;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, usage};
 use crate::venue::binance::parameters::Query;
+use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::VenueOrderId;
-use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage, parse_money, parse_signed};
+use crate::venue::order_side::Reaction;
+use crate::venue::orders::{
+    Fee, OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_money, parse_signed,
+};
 
 /// Most rows the venue gives of a trade list at once; with as many, ask again from the last id on.
 pub const TRADES_PER_REPLY: usize = 1000;
@@ -195,9 +198,15 @@ fn rows<'a>(value: &'a Value, field: &'static str) -> Decoded<&'a Vec<Value>> {
 #[must_use]
 pub fn parse_refusal(status: u16, body: &[u8]) -> Refusal {
     let value = json(body).unwrap_or(Value::Null);
-    let code = value.get("code").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok());
+    let code = value.get("code").and_then(Value::as_i64);
     let message = value.get("msg").and_then(Value::as_str).unwrap_or("").to_owned();
-    Refusal { status, code: code.unwrap_or(0), message, retry_after: None }
+    Refusal { status, code: code.map_or(VenueCode::NONE, VenueCode::from_number), message, retry_after: None }
+}
+
+/// What a refusal over REST means.
+#[must_use]
+pub fn reaction(product: ProductLine, refusal: &Refusal) -> Reaction {
+    order::reaction(product, RequestKind::OrderStatus, refusal)
 }
 
 /// The venue's clock.

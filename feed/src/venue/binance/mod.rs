@@ -10,6 +10,8 @@ mod prepared;
 pub mod sequence;
 pub mod simulator;
 
+pub use order::BinanceOrders as Orders;
+
 use spinbook_engine::types::{Nanos, VenueId};
 
 use crate::venue::card::{

@@ -12,9 +12,9 @@ use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text
 use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::{ClientIdFormat, ClientOrderId};
+use crate::venue::order_side::{Cost, HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use crate::venue::orders::{
-    Cost, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderSide, Reaction, Refusal, Request, RequestId,
-    RequestKind, Target,
+    NewOrder, OrderDecodeError, OrderMessage, OrderName, Refusal, Request, RequestId, RequestKind,
 };
 use crate::venue::request_template::{MARK, MARK_TEXT, Signer, Template};
 
@@ -25,28 +25,12 @@ pub const RECEIVE_WINDOW_MS_MAX: i64 = 60_000;
 /// A prepared request is no longer than this.
 pub const PREPARED_BYTES_MAX: usize = 1_024;
 
-/// What happens when an order of ours would meet another of ours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SelfTradePrevention {
-    /// The resting order is ended.
-    #[default]
-    ExpireMaker,
-    /// The incoming order is ended.
-    ExpireTaker,
-    /// Both are ended.
-    ExpireBoth,
-    /// They trade.
-    None,
-}
-
-impl SelfTradePrevention {
-    const fn name(self) -> &'static str {
-        match self {
-            SelfTradePrevention::ExpireMaker => "EXPIRE_MAKER",
-            SelfTradePrevention::ExpireTaker => "EXPIRE_TAKER",
-            SelfTradePrevention::ExpireBoth => "EXPIRE_BOTH",
-            SelfTradePrevention::None => "NONE",
-        }
+const fn prevention_name(prevention: SelfTradePrevention) -> &'static str {
+    match prevention {
+        SelfTradePrevention::ExpireMaker => "EXPIRE_MAKER",
+        SelfTradePrevention::ExpireTaker => "EXPIRE_TAKER",
+        SelfTradePrevention::ExpireBoth => "EXPIRE_BOTH",
+        SelfTradePrevention::None => "NONE",
     }
 }
 
@@ -213,7 +197,7 @@ impl BinanceOrders {
         self.parameters.text("price", texts.price);
         self.parameters.text("newClientOrderId", texts.name);
         self.parameters.text("newOrderRespType", "ACK");
-        self.parameters.text("selfTradePreventionMode", self.self_trade_prevention.name());
+        self.parameters.text("selfTradePreventionMode", prevention_name(self.self_trade_prevention));
         "order.place"
     }
 
@@ -300,24 +284,28 @@ impl OrderSide for BinanceOrders {
         CLIENT_IDS.read(client_id)
     }
 
-    fn orders_target(&self) -> Target {
-        Target(match self.product {
-            Product::BinanceSpot => "/ws-api/v3".to_owned(),
-            Product::BinanceUsdm => "/ws-fapi/v1".to_owned(),
-        })
+    fn handshake(&self) -> &'static [HandshakeStep] {
+        use HandshakeStep::{Clock, ConnectUserData, LogOn, Subscribe, UserDataKey};
+        match self.product {
+            Product::BinanceSpot if self.credentials.can_log_on() => {
+                &[Clock, LogOn(OrderConnection::Orders), Subscribe(OrderConnection::Orders)]
+            }
+            Product::BinanceSpot => &[Clock, Subscribe(OrderConnection::Orders)],
+            // No source confirms session.logon for futures, so there every request is signed.
+            Product::BinanceUsdm => &[Clock, UserDataKey, ConnectUserData],
+        }
     }
 
-    fn user_data_target(&self, key: &str) -> Target {
-        Target(format!("/private/ws/{key}"))
+    fn target(&self, connection: OrderConnection, user_data_key: &str) -> String {
+        match (connection, self.product) {
+            (OrderConnection::UserData, _) => format!("/private/ws/{user_data_key}"),
+            (OrderConnection::Orders, Product::BinanceSpot) => "/ws-api/v3".to_owned(),
+            (OrderConnection::Orders, Product::BinanceUsdm) => "/ws-fapi/v1".to_owned(),
+        }
     }
 
-    fn has_user_data_connection(&self) -> bool {
+    fn keeps_user_data(&self) -> bool {
         self.product == Product::BinanceUsdm
-    }
-
-    fn logs_on(&self) -> bool {
-        // No source confirms session.logon for futures, so there every request is signed.
-        self.product == Product::BinanceSpot && self.credentials.can_log_on()
     }
 
     fn can_ask_fills(&self) -> bool {
@@ -325,8 +313,11 @@ impl OrderSide for BinanceOrders {
         self.product == Product::BinanceSpot
     }
 
-    fn set_logged_on(&mut self, logged_on: bool) {
-        self.logged_on = logged_on;
+    fn set_logged_on(&mut self, connection: OrderConnection, logged_on: bool) {
+        // User data's connection takes no requests.
+        if connection == OrderConnection::Orders {
+            self.logged_on = logged_on;
+        }
     }
 
     fn prepare(&mut self, instruments: &[Instrument]) {
@@ -361,8 +352,12 @@ impl OrderSide for BinanceOrders {
         order_decode::decode(instruments, frame)
     }
 
-    fn reaction(&self, kind: RequestKind, error: &Refusal) -> Reaction {
-        reaction(self.product.line(), kind, error)
+    fn reaction(&self, kind: RequestKind, refusal: &Refusal) -> Reaction {
+        reaction(self.product.line(), kind, refusal)
+    }
+
+    fn advice(&self, refusal: &Refusal) -> Option<&'static str> {
+        advice(refusal)
     }
 
     fn validity(&self) -> Nanos {
@@ -457,7 +452,7 @@ pub fn reaction(product: ProductLine, kind: RequestKind, error: &Refusal) -> Rea
     let product = Product::of(product);
     let spot = product == Product::BinanceSpot;
     let creates = matches!(kind, RequestKind::Place | RequestKind::Replace | RequestKind::Amend);
-    match error.code {
+    match code_of(error) {
         -1003 => Reaction::PauseAll,
         -1015 => Reaction::PauseOrders,
         _ if error.status == 418 || error.status == 403 => Reaction::PauseAll,
@@ -491,6 +486,23 @@ pub fn reaction(product: ProductLine, kind: RequestKind, error: &Refusal) -> Rea
         _ if creates => Reaction::Unknown,
         _ => Reaction::Reject,
     }
+}
+
+/// The venue's number of a refusal; zero, which is none of them, where it stated none.
+fn code_of(refusal: &Refusal) -> i64 {
+    refusal.code.as_number().unwrap_or(0)
+}
+
+/// What a human should do about a refusal of the account or its key.
+#[must_use]
+pub fn advice(refusal: &Refusal) -> Option<&'static str> {
+    Some(match code_of(refusal) {
+        -1021 => "synchronise this machine's clock with NTP or chrony",
+        -1022 => "the signature is wrong: the secret does not belong to this API key, or was cut when pasted",
+        -2014 => "the API key has the wrong form: paste it again whole",
+        -2015 => "the API key is unknown, lacks the trading permission, or this address is not on its list",
+        _ => return None,
+    })
 }
 
 fn new_order_rejected(message: &str) -> Reaction {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
+use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale};
 use crate::venue::binance::order::{CLIENT_IDS, parse_request_id};
@@ -59,7 +59,7 @@ fn decode_error(message: &Object, status: u16) -> Refusal {
         .map(Nanos);
     Refusal {
         status,
-        code: code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0),
+        code: code.map_or(VenueCode::NONE, VenueCode::from_number),
         message: text.unwrap_or("").to_owned(),
         retry_after,
     }

@@ -1,0 +1,159 @@
+//! HOT: the way of an order and of a cancel: an intent in, the check, the bytes on their way out. Allocates nothing.
+
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
+use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
+
+use super::orders::{CancelState, refused_here};
+use super::outbox::{Purpose, Queued};
+use super::throttle::Urgency;
+use super::{Gateway, GatewayMode, GatewayOutput, PENDING_REQUESTS_MAX, limits};
+use crate::venue::instrument::Instrument;
+use crate::venue::order_side::OrderSide;
+use crate::venue::orders::{NewOrder, Request, RequestKind};
+
+/// The instrument of an id.
+#[inline]
+pub(super) fn find(instruments: &[Instrument], id: InstrumentId) -> Option<&Instrument> {
+    instruments.iter().find(|instrument| instrument.id == id)
+}
+
+impl<O: OrderSide> Gateway<O> {
+    /// A decision of the engine.
+    pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
+        match intent.kind {
+            // It is encoded and queued at once; whatever else is due is looked at on the next timer or frame.
+            IntentKind::Place => return self.on_place(intent, now),
+            IntentKind::Cancel => {
+                self.cancel_origin = (intent.order, intent.origin_tsc);
+                self.on_cancel(intent, now);
+            }
+            // No encoder yet: refused like anything that cannot be sent.
+            IntentKind::Replace | IntentKind::Amend => self.refuse(intent, LocalReject::Limit, now),
+        }
+        self.pump(now);
+        self.cancel_origin = (OrderId::NONE, 0);
+    }
+
+    fn on_place(&mut self, intent: &Intent, now: Nanos) {
+        self.counters.intents += 1;
+        if let Err(local) = self.check_place(intent, now) {
+            self.refuse(intent, local, now);
+            return;
+        }
+        let valid_until = now + self.side.validity() + self.settings.validity_margin;
+        self.orders.insert(intent, valid_until);
+        let instrument = find(&self.instruments, intent.instrument).expect("check_place found it");
+        let order = NewOrder {
+            instrument,
+            order: intent.order,
+            side: intent.side,
+            tick: intent.tick,
+            lots: intent.lots,
+            time_in_force: intent.time_in_force,
+        };
+        self.counters.orders_sent += 1;
+        self.throttle.take(self.side.cost(RequestKind::Place), now);
+        let connection = self.side.connection_of(RequestKind::Place);
+        let purpose = Purpose { connection, order: intent.order, origin_tsc: intent.origin_tsc };
+        let venue_now = self.clock.venue_time(now);
+        self.outbox.send(&mut self.side, &Request::Place(order), purpose, venue_now, now);
+        if self.settings.mode == GatewayMode::Shadow {
+            self.shadow_accept(intent.order, now);
+        }
+    }
+
+    fn check_place(&mut self, intent: &Intent, now: Nanos) -> Result<(), LocalReject> {
+        if !self.ready || self.halted.is_some() || self.shutting_down {
+            return Err(LocalReject::NotConnected);
+        }
+        if now > intent.deadline {
+            return Err(LocalReject::Late);
+        }
+        let limits = self.settings.limits.get(intent.instrument.index()).copied();
+        let (Some(instrument), Some(limits)) = (find(&self.instruments, intent.instrument), limits) else {
+            return Err(LocalReject::Limit);
+        };
+        let open = self.orders.open_in(intent.instrument);
+        let own = intent.order.epoch() == self.settings.epoch && !self.orders.contains(intent.order);
+        if !own || limits::check(intent, instrument, &limits, open).is_err() {
+            return Err(LocalReject::Limit);
+        }
+        if !self.orders.has_room() || self.outbox.pending.len() >= PENDING_REQUESTS_MAX {
+            return Err(LocalReject::TableFull);
+        }
+        let paused = now < self.paused_until || now < self.silent_until;
+        if paused || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, now) {
+            return Err(LocalReject::Throttled);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, intent: &Intent, local: LocalReject, now: Nanos) {
+        let counter = match local {
+            LocalReject::Late => &mut self.counters.refused_late,
+            LocalReject::Throttled => &mut self.counters.refused_throttled,
+            LocalReject::Limit => &mut self.counters.refused_limit,
+            LocalReject::TableFull => &mut self.counters.refused_table_full,
+            LocalReject::NotConnected | LocalReject::None => &mut self.counters.refused_not_connected,
+        };
+        *counter += 1;
+        self.events.push_back(refused_here(intent, local, now));
+    }
+
+    fn on_cancel(&mut self, intent: &Intent, now: Nanos) {
+        let Some(tracked) = self.orders.find_mut(intent.order) else {
+            // It never got as far as the table, or is long over.
+            let event = refused_here(intent, LocalReject::None, now);
+            self.events.push_back(ExecutionEvent { kind: ExecutionKind::CancelRejected, ..event });
+            return;
+        };
+        if tracked.is_open() && tracked.cancel == CancelState::None {
+            tracked.cancel = CancelState::Wanted;
+        }
+        if self.settings.mode == GatewayMode::Shadow {
+            self.shadow_cancel(intent.order, now);
+        }
+    }
+
+    /// The next thing to carry out; call until `None` after every other call.
+    pub fn poll_output(&mut self) -> Option<GatewayOutput<'_>> {
+        if let Some(event) = self.next_execution() {
+            self.execution_taken();
+            return Some(GatewayOutput::Execution(event));
+        }
+        self.poll_action()
+    }
+
+    /// The oldest fact for the engine that was not taken yet, with the venue's name.
+    #[inline]
+    #[must_use]
+    pub fn next_execution(&self) -> Option<ExecutionEvent> {
+        self.events.front().map(|event| ExecutionEvent { venue: self.settings.product.venue_id(), ..*event })
+    }
+
+    /// The fact that [`Gateway::next_execution`] showed has its place on the ring: it is not shown again.
+    #[inline]
+    pub fn execution_taken(&mut self) {
+        self.events.pop_front();
+    }
+
+    /// Facts for the engine that were not taken yet.
+    #[must_use]
+    pub fn executions_waiting(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The next thing to carry out that is no fact for the engine: a driver that takes those as its ring has room asks
+    /// for the rest here.
+    #[inline]
+    pub fn poll_action(&mut self) -> Option<GatewayOutput<'_>> {
+        match self.outbox.queue.pop_front()? {
+            Queued::Connect { connection, target } => Some(GatewayOutput::Connect { connection, target }),
+            Queued::Close { connection, reason } => Some(GatewayOutput::Close { connection, reason }),
+            Queued::Send { connection, place, origin_tsc } => {
+                Some(GatewayOutput::Send { connection, bytes: self.outbox.message(place), origin_tsc })
+            }
+        }
+    }
+}
