@@ -8,8 +8,8 @@ use spinbook_bench::instrument::{increments, product, synthetic};
 use spinbook_bench::plain::decoders;
 use spinbook_bench::synthetic::{Shape, depth_frames, touch_frames};
 use spinbook_bench::workload::{LineKind, Recording};
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
 
 fn decode(criterion: &mut Criterion, what: &str, frames: &Frames, of: (ProductLine, &Instrument)) {

@@ -6,7 +6,7 @@ use spinbook_bench::plain::{SimdJsonTape, SimdJsonTyped};
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::workload::{LineKind, Recording};
 use spinbook_engine::types::{Nanos, Stamp};
-use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::scan::ScannerChoice;
 
 fn play(recording: &Recording, pipeline: &mut dyn Pipeline, buffer: &mut [u8]) -> u64 {
     for line in 0..recording.frames.len() {

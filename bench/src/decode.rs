@@ -1,7 +1,8 @@
 //! COLD: the decode contest: every decoder on the same frames, checked for equal results first, then timed in turns.
 
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
+use spinbook_feed::venue::binance::decode::Decoder;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::Message as Judged;
 

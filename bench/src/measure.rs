@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use spinbook_engine::setup::{BookSettings, book as make_book};
 use spinbook_feed::net::host::memory::use_huge_pages;
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::alloc;

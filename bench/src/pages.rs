@@ -7,7 +7,7 @@ use spinbook_engine::book::Book;
 use spinbook_engine::setup::{BookSettings, book};
 use spinbook_engine::types::{Level, Stamp, Tick};
 use spinbook_feed::net::host::memory::{HUGE_PAGE_BYTES, HugePages, use_huge_pages};
-use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::scan::ScannerChoice;
 
 use crate::contest::{Cut, Time, Work, by_turns};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline};

@@ -7,10 +7,10 @@
 use spinbook_engine::event::{LostReason, MarketEvent, MarketKind};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::session::MarketSink;
 use spinbook_feed::session::flow::MarketFlow;
 use spinbook_feed::sync::SyncSettings;
-use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::clock::{Clock, start, stop};

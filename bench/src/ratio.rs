@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use spinbook_engine::types::Nanos;
-use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::scan::ScannerChoice;
 
 use crate::contest::median_and_spread;
 use crate::percentiles::Class;

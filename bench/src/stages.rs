@@ -9,8 +9,8 @@ use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring;
 use spinbook_engine::types::{Level, Nanos, Stamp, Tick};
 use spinbook_feed::record::{Opened, PlaintextBuffer};
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::session::MarketSink;
-use spinbook_feed::venue::binance::decode::ScannerChoice;
 use spinbook_feed::websocket::MessageReader;
 
 use crate::book;

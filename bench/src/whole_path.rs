@@ -5,7 +5,7 @@ use spinbook_engine::types::{Nanos, OrderId, Stamp};
 use spinbook_feed::frame_buffer::FrameBuffer;
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
-use spinbook_feed::venue::binance::decode::ScannerChoice;
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::binance::order::BinanceOrders;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::VenueOrderId;

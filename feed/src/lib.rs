@@ -6,6 +6,7 @@
 pub mod frame_buffer;
 pub mod json;
 pub mod number;
+pub mod padding;
 pub mod random;
 pub mod record;
 pub mod timer;
@@ -16,6 +17,7 @@ pub mod error;
 
 pub mod crypto;
 
+pub mod scan;
 pub mod sync;
 
 pub mod sim;

@@ -8,11 +8,11 @@ use spinbook_engine::types::{Level, Nanos};
 
 use super::{Record, RecordKind, Source, SourceError};
 use crate::error::DecodeError;
+use crate::scan::ScannerChoice;
 use crate::session::MarketSink;
 use crate::session::flow::{FrameOutcome, MarketFlow};
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
-use crate::venue::binance::decode::ScannerChoice;
 use crate::venue::instrument::Instrument;
 use crate::venue::market::Message;
 

@@ -14,7 +14,7 @@ use super::player::{Markets, Played, Player};
 use super::recorded::Recording;
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::TEXT_MAX;
-use crate::venue::binance::decode::ScannerChoice;
+use crate::scan::ScannerChoice;
 use crate::venue::instrument::Instrument;
 use crate::venue::{ProductLine, binance};
 

@@ -26,7 +26,7 @@ pub const PLAINTEXT_BYTES_MAX: usize = 1 << 14;
 /// The most ciphertext a record may carry (RFC 8446, 5.2).
 pub const CIPHERTEXT_BYTES_MAX: usize = PLAINTEXT_BYTES_MAX + 256;
 /// Readable bytes behind every payload that is handed out, for scanners that look ahead.
-pub const PADDING_BYTES: usize = 64;
+pub const PADDING_BYTES: usize = crate::padding::FRAME_PADDING;
 /// Buffers begin at such an address, so that the cipher's widest loads and stores do not straddle cache lines.
 const ALIGNMENT_BYTES: usize = 64;
 /// Size of the ciphertext buffer.

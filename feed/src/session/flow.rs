@@ -5,9 +5,10 @@ use spinbook_engine::types::{InstrumentId, Level, Nanos, Side, Stamp, VenueId};
 
 use super::MarketSink;
 use crate::error::DecodeError;
+use crate::scan::ScannerChoice;
 use crate::sync::{BookSync, SnapshotStep, SyncCounts, SyncSettings, SyncState, UpdateIds, UpdateStep};
 use crate::venue::ProductLine;
-use crate::venue::binance::decode::{DecodeCounts, Decoder, ScannerChoice};
+use crate::venue::binance::decode::{DecodeCounts, Decoder};
 use crate::venue::binance::sequence::BinanceSequence;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::market::Message;

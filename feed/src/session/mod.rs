@@ -19,9 +19,9 @@ pub use flow::FrameOutcome;
 pub use market::MarketSession;
 pub use subscription::Channels;
 
+use crate::scan::ScannerChoice;
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
-use crate::venue::binance::decode::ScannerChoice;
 
 /// Whoever takes judged market events: the engine, a verifying player, a benchmark.
 pub trait MarketSink {

@@ -8,8 +8,8 @@ use spinbook_engine::types::{Level, Nanos, Side};
 use spinbook_feed::history::player::{Markets, Player};
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::recorded_instruments;
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::session::MarketSink;
-use spinbook_feed::venue::binance::decode::ScannerChoice;
 
 /// How often the whole book is compared; best levels are compared after every message.
 const WHOLE_EVERY: u64 = 500;

@@ -16,8 +16,20 @@ pub const ENGINE_ROOMS: &[&[&str]] = &[
 
 /// Rooms of the feed, left to right.
 pub const FEED_ROOMS: &[&[&str]] = &[
-    &["number", "random", "json", "timer", "backoff", "error", "record", "websocket", "frame_buffer", "http1"],
-    &["sync", "crypto"],
+    &[
+        "number",
+        "padding",
+        "random",
+        "json",
+        "timer",
+        "backoff",
+        "error",
+        "record",
+        "websocket",
+        "frame_buffer",
+        "http1",
+    ],
+    &["sync", "crypto", "scan"],
     &["sim"],
     &["venue"],
     &["session"],
@@ -40,7 +52,7 @@ pub const FUNCTION_LINES_MAX: usize = 80;
 pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/ring.rs", "slots shared between two threads"),
     ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
-    ("feed/src/venue/binance/decode/avx2.rs", "SIMD scanner"),
+    ("feed/src/scan/avx2.rs", "SIMD scanner"),
     ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
     ("feed/src/net/host/clock.rs", "time-stamp counter"),
     ("feed/src/net/host/allocations.rs", "counting allocator"),

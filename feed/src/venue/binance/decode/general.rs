@@ -2,7 +2,8 @@
 
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
-use super::{Product, Scales, time_from_millis};
+use super::{Product, time_from_millis};
+use crate::scan::Scales;
 use crate::error::DecodeError;
 use crate::json::Value;
 use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};

@@ -4,13 +4,8 @@
 //! byte and either gives the message or leaves the frame untouched; then simd-json decodes it, with the
 //! same result for the same text. So no change of layout can break a feed, only slow it.
 
-mod avx2;
-mod cursor;
 mod general;
 mod scanner;
-mod shape;
-mod swar;
-mod template;
 
 use spinbook_engine::types::Nanos;
 
@@ -18,7 +13,7 @@ use super::Product;
 use crate::venue::ProductLine;
 use crate::error::DecodeError;
 use crate::json::JsonScratch;
-use crate::number::Scale;
+use crate::scan::{Scales, ScannerChoice};
 use crate::venue::instrument::Instrument;
 use crate::venue::market::{FRAME_PADDING, LevelScratch, Message, SymbolTable};
 
@@ -26,24 +21,6 @@ use crate::venue::market::{FRAME_PADDING, LevelScratch, Message, SymbolTable};
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 /// Frames up to this size leave every buffer as it is.
 const FRAME_BYTES_USUAL: usize = 1 << 17;
-
-/// How an instrument's numbers are read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scales {
-    pub(crate) price: Scale,
-    pub(crate) quantity: Scale,
-}
-
-/// Which scanner looks at a frame before the general decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScannerChoice {
-    /// AVX2 where the processor has it, else portable.
-    Best,
-    /// Eight bytes at a time in ordinary registers.
-    Portable,
-    /// None: everything goes through the general decoder.
-    Off,
-}
 
 /// How many frames took which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,12 +5,12 @@
 
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
-use super::avx2::Avx2;
-use super::cursor::Cursor;
-use super::shape::Shapes;
-use super::swar;
-use super::template::{Numbers, Templates};
-use super::{Product, Scales, ScannerChoice, time_from_millis};
+use super::{Product, time_from_millis};
+use crate::scan::avx2::Avx2;
+use crate::scan::cursor::Cursor;
+use crate::scan::frame_template::{FrameTemplate, FrameTemplates, Numbers};
+use crate::scan::layout::InstrumentLayout;
+use crate::scan::{Scales, ScannerChoice, Schema, swar};
 use crate::venue::instrument::SYMBOL_BYTES_MAX;
 use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};
 
@@ -26,9 +26,9 @@ const STREAM_BYTES_MAX: usize = SYMBOL_BYTES_MAX + 16;
 #[derive(Debug)]
 pub(super) struct Scanner {
     kind: Kind,
-    templates: Templates,
+    templates: FrameTemplates,
     /// By symbol; none for numbers that may be too long for a lane.
-    shapes: Box<[Option<Shapes>]>,
+    layouts: Box<[Option<InstrumentLayout>]>,
     guess: swar::Guess,
 }
 
@@ -51,8 +51,8 @@ impl Scanner {
         };
         Scanner {
             kind,
-            templates: Templates::new(scales.len()),
-            shapes: scales.iter().map(Shapes::new).collect(),
+            templates: FrameTemplates::new(scales.len()),
+            layouts: scales.iter().map(InstrumentLayout::new).collect(),
             guess: swar::Guess::default(),
         }
     }
@@ -76,19 +76,19 @@ impl Scanner {
         scales: &[Scales],
         levels: &mut LevelScratch,
     ) -> Option<Message> {
-        if let Some(template) = self.templates.guess(padded)
-            && let Some(Some(shapes)) = self.shapes.get(template.symbol)
+        if let Some(template) = self.templates.guess::<Frames>(padded)
+            && let Some(Some(layouts)) = self.layouts.get(template.symbol)
         {
             let mut numbers = Numbers::default();
             let fits = match &mut self.kind {
-                Kind::Avx2(avx2) => avx2.scan(template, shapes, padded, length, &mut numbers, levels),
+                Kind::Avx2(avx2) => avx2.scan::<Frames>(template, layouts, padded, length, &mut numbers, levels),
                 Kind::Portable => {
                     let guess = &mut self.guess;
-                    swar::scan(template, shapes, padded, length, guess, &mut numbers, levels).is_some()
+                    swar::scan::<Frames>(template, layouts, padded, length, guess, &mut numbers, levels).is_some()
                 }
                 Kind::Off => false,
             };
-            if fits && let Some(message) = template.message(&numbers) {
+            if fits && let Some(message) = message(template, &numbers) {
                 return Some(message);
             }
         }
@@ -127,9 +127,33 @@ impl Scanner {
             scan.touch(cursor, levels, named)?
         };
         let is_touch = matches!(message, Message::Touch { .. });
-        self.templates.learn(padded, &padded[..middle.start], &padded[middle.end..length], symbol, is_touch);
+        self.templates.learn::<Frames>(padded, &padded[..middle.start], &padded[middle.end..length], symbol, is_touch);
         Some(message)
     }
+}
+
+/// The texts of this venue's frames.
+struct Frames;
+
+impl Schema for Frames {
+    const WRAPPED: [u8; 8] = *b"{\"stream";
+    const ASKS_NAME: [u8; 6] = *b",\"a\":[";
+    const BEST_NAMES: [[u8; 7]; 3] = [*b"\",\"B\":\"", *b"\",\"a\":\"", *b"\",\"A\":\""];
+    const NUMBER_NAMES: [&'static [u8]; 4] = [b"E", b"U", b"u", b"pu"];
+}
+
+/// The message that a template's numbers make; its levels are in the scratch already.
+#[inline(always)]
+fn message(template: &FrameTemplate, numbers: &Numbers) -> Option<Message> {
+    let event_time = time_from_millis(numbers.event_time_ms)?;
+    if template.is_touch {
+        return Some(Message::Touch { symbol: template.symbol, sequence: numbers.last, event_time });
+    }
+    let ids = UpdateIds { first: numbers.first, last: numbers.last, previous: numbers.previous };
+    if ids.first > ids.last {
+        return None;
+    }
+    Some(Message::Depth { symbol: template.symbol, ids, event_time })
 }
 
 /// What the cursor read: the message, its symbol, and where the part that does not repeat lies.

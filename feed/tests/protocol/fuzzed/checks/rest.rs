@@ -1,8 +1,9 @@
 //! COLD: bodies of REST answers: snapshot, instruments, limits, account; understood exactly or refused.
 
 use serde_json::Value;
+use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::binance::account;
-use spinbook_feed::venue::binance::decode::{Decoder, ScannerChoice};
+use spinbook_feed::venue::binance::decode::Decoder;
 use spinbook_feed::venue::binance::instruments::{parse_instruments, parse_rate_limits};
 use spinbook_feed::venue::market::{FRAME_PADDING, Message};
 

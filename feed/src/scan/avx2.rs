@@ -7,9 +7,11 @@
 
 use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
 
-use super::shape::Shapes;
-use super::template::{Numbers, Template};
-use crate::venue::market::LevelScratch;
+use super::frame_template::{FrameTemplate, Numbers};
+use super::layout::InstrumentLayout;
+use super::{LevelScratch, Schema};
+#[cfg(target_arch = "x86_64")]
+use super::{best_names, padded_word};
 
 /// Commas behind a header: two a level, one between the sides.
 const COMMAS_MAX: usize = 4 * LEVELS_PER_MESSAGE_MAX + 8;
@@ -17,7 +19,7 @@ const COMMAS_MAX: usize = 4 * LEVELS_PER_MESSAGE_MAX + 8;
 const BLOCK: usize = 64;
 
 /// The scanner's scratch; that it exists proves that the processor has AVX2, BMI1 and BMI2.
-pub(super) struct Avx2 {
+pub(crate) struct Avx2 {
     /// Offsets of commas from the frame's start, one entry before them, and room for a block of nothing else.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "never made on other processors"))]
     commas: Box<[u32]>,
@@ -31,14 +33,14 @@ impl core::fmt::Debug for Avx2 {
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Avx2 {
-    pub(super) fn detect() -> Option<Avx2> {
+    pub(crate) fn detect() -> Option<Avx2> {
         None
     }
 
-    pub(super) fn scan(
+    pub(crate) fn scan<S: Schema>(
         &mut self,
-        _template: &Template,
-        _shapes: &Shapes,
+        _template: &FrameTemplate,
+        _shapes: &InstrumentLayout,
         _padded: &[u8],
         _length: usize,
         _numbers: &mut Numbers,
@@ -51,7 +53,7 @@ impl Avx2 {
 #[cfg(target_arch = "x86_64")]
 impl Avx2 {
     /// The scanner, if this processor can run it (set-up).
-    pub(super) fn detect() -> Option<Avx2> {
+    pub(crate) fn detect() -> Option<Avx2> {
         let able = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
@@ -60,13 +62,13 @@ impl Avx2 {
         able.then(|| Avx2 { commas: vec![0; 1 + COMMAS_MAX + BLOCK].into_boxed_slice() })
     }
 
-    /// Reads `padded[..length]`, if it fits the template and its numbers the shapes. False: another way must find
+    /// Reads `padded[..length]`, if it fits the template and its numbers the layouts. False: another way must find
     /// out (levels and numbers are then undefined, but not applied).
     #[inline(always)]
-    pub(super) fn scan(
+    pub(crate) fn scan<S: Schema>(
         &mut self,
-        template: &Template,
-        shapes: &Shapes,
+        template: &FrameTemplate,
+        layouts: &InstrumentLayout,
         padded: &[u8],
         length: usize,
         numbers: &mut Numbers,
@@ -74,7 +76,7 @@ impl Avx2 {
     ) -> bool {
         let tail_start = length.wrapping_sub(template.tail.length);
         // The shortest middle is that of a best bid/ask, the shortest header is longer than two lanes.
-        if template.head.length < 2 * super::shape::LANE
+        if template.head.length < 2 * super::layout::LANE
             || tail_start > length
             || template.head.length.wrapping_add(3) > tail_start
             || padded.len() < length.wrapping_add(BLOCK)
@@ -84,7 +86,7 @@ impl Avx2 {
         }
         // SAFETY: `self` exists, so `detect` found the features; the bounds that the kernel names were just
         // checked.
-        unsafe { kernel::scan(&mut self.commas, template, shapes, padded, tail_start, numbers, levels).is_some() }
+        unsafe { kernel::scan::<S>(&mut self.commas, template, layouts, padded, tail_start, numbers, levels).is_some() }
     }
 }
 
@@ -94,10 +96,10 @@ mod kernel {
 
     use spinbook_engine::types::{Level, Lots, Side, Tick};
 
-    use super::super::shape::{LANE, Shape, Shapes};
-    use super::super::template::{self, Expected, Numbers, Template};
+    use super::super::frame_template::{self, Expected, FrameTemplate, Numbers};
+    use super::super::layout::{InstrumentLayout, LANE, NumberLayout};
     use super::{BLOCK, COMMAS_MAX};
-    use crate::venue::market::LevelScratch;
+    use super::{LevelScratch, Schema, best_names, padded_word};
 
     /// Bytes 16-`n`.. from here mask the last `n` bytes of a lane.
     static LAST_BYTES: [u8; 2 * LANE] = {
@@ -136,9 +138,9 @@ mod kernel {
     impl Constants {
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
         #[inline]
-        fn new(shapes: &Shapes) -> Constants {
-            let (price, quantity) = (&shapes.price, &shapes.quantity);
-            let masks = |shape: &Shape| LAST_BYTES.as_ptr().wrapping_add(shape.shortest as usize);
+        fn new(layouts: &InstrumentLayout) -> Constants {
+            let (price, quantity) = (&layouts.price, &layouts.quantity);
+            let masks = |layout: &NumberLayout| LAST_BYTES.as_ptr().wrapping_add(layout.shortest as usize);
             // SAFETY: all arrays are 16 bytes long.
             unsafe {
                 Constants {
@@ -227,7 +229,7 @@ mod kernel {
                 )
             };
             wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(_mm256_sub_epi8(text, pattern), limit));
-            at = at.wrapping_add(template::BLOCK);
+            at = at.wrapping_add(frame_template::BLOCK);
         }
         wrong
     }
@@ -238,9 +240,9 @@ mod kernel {
     /// The processor has the features; the frame fits the template.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
-    unsafe fn numbers(template: &Template, head: *const u8, tail: *const u8, out: &mut Numbers) {
+    unsafe fn numbers(template: &FrameTemplate, head: *const u8, tail: *const u8, out: &mut Numbers) {
         let [time, first, last, previous] = &template.numbers;
-        let read = |place: &template::Place| {
+        let read = |place: &frame_template::NumberField| {
             let base = if place.in_tail { tail } else { head };
             base.wrapping_add(place.end).wrapping_sub(LANE)
         };
@@ -326,7 +328,6 @@ mod kernel {
     const BETWEEN_LEVELS: u64 = u64::from_le_bytes(*b"\"],[\"\0\0\0");
     const BEFORE_LEVELS: u64 = u64::from_le_bytes(*b"\":[[\"\0\0\0");
     const BIDS_END: u32 = u32::from_le_bytes(*b"\"]],");
-    const ASKS_NAME: u64 = u64::from_le_bytes(*b",\"a\":[\0\0");
     const ASKS_END: u32 = u32::from_le_bytes(*b"\"]]\0");
 
     /// # Safety
@@ -340,7 +341,7 @@ mod kernel {
     /// One level's groups of digits; its two commas and the one before it are `around`.
     ///
     /// # Safety
-    /// As [`side`]; both lengths are at most the shape's spread.
+    /// As [`side`]; both lengths are at most the layout's spread.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
     unsafe fn one_level(
@@ -392,7 +393,7 @@ mod kernel {
         base: *const u8,
         commas: *const u32,
         count: usize,
-        shapes: &Shapes,
+        layouts: &InstrumentLayout,
         constants: &Constants,
         out: *mut Level,
         collected: &mut Wrong,
@@ -401,7 +402,7 @@ mod kernel {
         let (constants, mut wrong) = (*constants, *collected);
         // SAFETY: both arrays are 16 bytes long.
         let (shortest, spread) = unsafe {
-            (_mm_loadu_si128(shapes.starts.as_ptr().cast()), _mm_loadu_si128(shapes.spreads.as_ptr().cast()))
+            (_mm_loadu_si128(layouts.starts.as_ptr().cast()), _mm_loadu_si128(layouts.spreads.as_ptr().cast()))
         };
         let mut before = BEFORE_LEVELS;
         let mut index = 0usize;
@@ -423,8 +424,8 @@ mod kernel {
                 let mut around = *at.sub(1);
                 for (index, held) in held.iter_mut().enumerate() {
                     let next = *at.add(index);
-                    let length = next.wrapping_sub(around).wrapping_sub(shapes.starts[index]);
-                    *held = length.min(shapes.spreads[index]);
+                    let length = next.wrapping_sub(around).wrapping_sub(layouts.starts[index]);
+                    *held = length.min(layouts.spreads[index]);
                     wrong.literals |= u64::from(length ^ *held);
                     around = next;
                 }
@@ -436,20 +437,20 @@ mod kernel {
     }
 
     /// Both sides between `start`, which is behind `"b":[`, and `end`, which is behind the bracket that closes
-    /// `"a":[`. `None`: not of the known shape.
+    /// `"a":[`. `None`: not of the known form.
     ///
     /// # Safety
     /// As [`scan`].
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
-    unsafe fn sides(
+    unsafe fn sides<S: Schema>(
         commas: &mut [u32],
-        shapes: &Shapes,
+        layouts: &InstrumentLayout,
         base: *const u8,
         (start, end): (usize, usize),
         levels: &mut LevelScratch,
     ) -> Option<()> {
-        let constants = Constants::new(shapes);
+        let constants = Constants::new(layouts);
         let mut wrong = Wrong { bytes: _mm256_setzero_si256(), lengths: _mm_setzero_si128(), literals: 0 };
         // One entry lies before the first comma.
         let list = commas.as_mut_ptr().wrapping_add(1);
@@ -458,7 +459,7 @@ mod kernel {
         // SAFETY: `switch` is less than `found`; its comma lies between start and end; before both lies a header.
         unsafe {
             let between = *list.add(switch) as usize;
-            wrong.literals |= (word::<u64>(base.add(between)) ^ ASKS_NAME) << 16;
+            wrong.literals |= (word::<u64>(base.add(between)) ^ const { padded_word(S::ASKS_NAME) }) << 16;
             let mut bids = 0;
             if switch == 0 {
                 // Nothing but the closing bracket may be before the comma.
@@ -473,7 +474,7 @@ mod kernel {
                 if switch % 2 == 0 || bids > space.len() {
                     return None;
                 }
-                side(base, list, bids, shapes, &constants, space.as_mut_ptr(), &mut wrong);
+                side(base, list, bids, layouts, &constants, space.as_mut_ptr(), &mut wrong);
             }
             let left = found.wrapping_sub(switch).wrapping_sub(1);
             let mut asks = 0;
@@ -488,36 +489,34 @@ mod kernel {
                 if left % 2 == 0 || asks > space.len() {
                     return None;
                 }
-                side(base, list.add(switch).add(1), asks, shapes, &constants, space.as_mut_ptr(), &mut wrong);
+                side(base, list.add(switch).add(1), asks, layouts, &constants, space.as_mut_ptr(), &mut wrong);
             }
             levels.set_count(Side::Bid, bids);
             levels.set_count(Side::Ask, asks);
             if !wrong.nothing() {
                 return None;
             }
-            if shapes.divides {
-                shapes.divide(&mut levels.space(Side::Bid)[..bids])?;
-                shapes.divide(&mut levels.space(Side::Ask)[..asks])?;
+            if layouts.divides {
+                layouts.divide(&mut levels.space(Side::Bid)[..bids])?;
+                layouts.divide(&mut levels.space(Side::Ask)[..asks])?;
             }
             Some(())
         }
     }
 
-    const QUANTITY_NAMES: [u64; 3] = [
-        u64::from_le_bytes(*b"\",\"B\":\"\0"),
-        u64::from_le_bytes(*b"\",\"a\":\"\0"),
-        u64::from_le_bytes(*b"\",\"A\":\"\0"),
-    ];
-
     /// The four numbers of a best bid/ask between `start`, behind the first opening quote, and `end`, behind the
-    /// last closing quote. `None`: not of the known shape.
+    /// last closing quote. `None`: not of the known form.
     ///
     /// # Safety
     /// As [`scan`].
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
-    unsafe fn best(shapes: &Shapes, base: *const u8, (start, end): (usize, usize)) -> Option<[Level; 2]> {
-        let constants = Constants::new(shapes);
+    unsafe fn best<S: Schema>(
+        layouts: &InstrumentLayout,
+        base: *const u8,
+        (start, end): (usize, usize),
+    ) -> Option<[Level; 2]> {
+        let constants = Constants::new(layouts);
         // SAFETY: start is before the end, behind which lie 64 bytes.
         let mut mask = unsafe { bytes_equal(base.add(start), b',') };
         // The shortest four numbers are longer than this, so what is read below lies in the padding at most.
@@ -529,7 +528,7 @@ mod kernel {
         let mut lengths = [0u32; 4];
         let mut from = start;
         for index in 0..4 {
-            let shape = if index % 2 == 0 { &shapes.price } else { &shapes.quantity };
+            let layout = if index % 2 == 0 { &layouts.price } else { &layouts.quantity };
             let close = if index < 3 {
                 start.wrapping_add(_tzcnt_u64(mask) as usize).wrapping_sub(1)
             } else {
@@ -538,10 +537,10 @@ mod kernel {
             mask = _blsr_u64(mask);
             if index < 3 {
                 // SAFETY: the comma is less than 64 bytes behind start, which is 25 bytes before the end.
-                literals |= (unsafe { word::<u64>(base.add(close)) } ^ QUANTITY_NAMES[index]) << 8;
+                literals |= (unsafe { word::<u64>(base.add(close)) } ^ const { best_names::<S>() }[index]) << 8;
             }
-            let length = (close as u32).wrapping_sub(from as u32).wrapping_sub(shape.shortest);
-            lengths[index] = length.min(shape.spread());
+            let length = (close as u32).wrapping_sub(from as u32).wrapping_sub(layout.shortest);
+            lengths[index] = length.min(layout.spread());
             beyond |= length ^ lengths[index];
             ends[index] = close;
             from = close.wrapping_add(7);
@@ -567,10 +566,10 @@ mod kernel {
     /// The processor has the features; the header is at least two lanes long and ends three bytes or more before
     /// `tail_start`; 64 bytes can be read behind the tail; `commas` has room for `1 + COMMAS_MAX + BLOCK`.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    pub(super) unsafe fn scan(
+    pub(crate) unsafe fn scan<S: Schema>(
         commas: &mut [u32],
-        template: &Template,
-        shapes: &Shapes,
+        template: &FrameTemplate,
+        layouts: &InstrumentLayout,
         padded: &[u8],
         tail_start: usize,
         found: &mut Numbers,
@@ -588,12 +587,12 @@ mod kernel {
             }
             numbers(template, base, tail, found);
             if template.is_touch {
-                let mut both = best(shapes, base, middle)?;
-                shapes.divide(&mut both)?;
+                let mut both = best::<S>(layouts, base, middle)?;
+                layouts.divide(&mut both)?;
                 levels.set_best(both);
                 return Some(());
             }
-            sides(commas, shapes, base, middle, levels)
+            sides::<S>(commas, layouts, base, middle, levels)
         }
     }
 }

@@ -6,37 +6,37 @@ use super::Scales;
 use crate::number::Scale;
 
 /// Bytes of one lane: the longest number that is converted in it.
-pub(super) const LANE: usize = 16;
+pub(crate) const LANE: usize = 16;
 
 /// A scale as constants of a lane; made once per instrument.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(crate) struct NumberLayout {
     /// `'.'` where the dot must be, `'0'` elsewhere.
-    pub(super) pattern: [u8; LANE],
+    pub(crate) pattern: [u8; LANE],
     /// Largest difference from the pattern: nine for a digit, zero for the dot and for dropped digits.
-    pub(super) limit: [u8; LANE],
+    pub(crate) limit: [u8; LANE],
     /// Closes the gap that the dot leaves and drops the digits that are always zero.
-    pub(super) order: [u8; LANE],
+    pub(crate) order: [u8; LANE],
     /// Shortest text: one digit, and a dot with decimals if there are any.
-    pub(super) shortest: u32,
+    pub(crate) shortest: u32,
     /// What is left to divide by after dropping: one, if the step is a power of ten.
-    pub(super) rest: Scale,
+    pub(crate) rest: Scale,
     /// The same for ordinary registers.
-    pub(super) words: Words,
+    pub(crate) words: Words,
 }
 
 /// A lane in two words, its first byte lowest in the first.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Words {
-    pub(super) pattern: [u64; 2],
+pub(crate) struct Words {
+    pub(crate) pattern: [u64; 2],
     /// Bytes that must be equal to the pattern: the dot.
-    pub(super) fixed: [u64; 2],
+    pub(crate) fixed: [u64; 2],
     /// Bytes behind the dot; all if there is none.
-    pub(super) behind: [u64; 2],
+    pub(crate) behind: [u64; 2],
     /// Bytes before the dot.
-    pub(super) before: [u64; 2],
+    pub(crate) before: [u64; 2],
     /// The whole scale: nothing was dropped.
-    pub(super) scale: Scale,
+    pub(crate) scale: Scale,
 }
 
 impl Words {
@@ -55,9 +55,9 @@ impl Words {
     }
 }
 
-impl Shape {
+impl NumberLayout {
     /// `None` if a number of this scale may not fit a lane.
-    fn new(scale: &Scale) -> Option<Shape> {
+    fn new(scale: &Scale) -> Option<NumberLayout> {
         let decimals = usize::from(scale.decimals());
         if decimals > LANE - 2 {
             return None;
@@ -83,42 +83,42 @@ impl Shape {
         }
         let shortest = if decimals == 0 { 1 } else { decimals as u32 + 2 };
         let words = Words::new(scale, &pattern, dot);
-        Some(Shape { pattern, limit, order, shortest, rest: Scale::new(0, step)?, words })
+        Some(NumberLayout { pattern, limit, order, shortest, rest: Scale::new(0, step)?, words })
     }
 
     /// Longest text minus shortest.
     #[inline(always)]
-    pub(super) fn spread(&self) -> u32 {
+    pub(crate) fn spread(&self) -> u32 {
         (LANE as u32).wrapping_sub(self.shortest)
     }
 }
 
 /// Price and quantity of one instrument.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shapes {
-    pub(super) price: Shape,
-    pub(super) quantity: Shape,
+pub(crate) struct InstrumentLayout {
+    pub(crate) price: NumberLayout,
+    pub(crate) quantity: NumberLayout,
     /// What the distance of two commas is more than the length beyond the shortest, of price and quantity in turn.
-    pub(super) starts: [u32; 4],
+    pub(crate) starts: [u32; 4],
     /// Longest text minus shortest, of price and quantity in turn.
-    pub(super) spreads: [u32; 4],
+    pub(crate) spreads: [u32; 4],
     /// Whether there is something left to divide by.
-    pub(super) divides: bool,
+    pub(crate) divides: bool,
 }
 
-impl Shapes {
+impl InstrumentLayout {
     /// `None` if one of the scales is too fine for a lane: the cursor reads such numbers.
-    pub(super) fn new(scales: &Scales) -> Option<Shapes> {
-        let (price, quantity) = (Shape::new(&scales.price)?, Shape::new(&scales.quantity)?);
-        let in_turn = |of: &dyn Fn(&Shape) -> u32| [of(&price), of(&quantity), of(&price), of(&quantity)];
-        let (starts, spreads) = (in_turn(&|shape| shape.shortest + 4), in_turn(&|shape| shape.spread()));
+    pub(crate) fn new(scales: &Scales) -> Option<InstrumentLayout> {
+        let (price, quantity) = (NumberLayout::new(&scales.price)?, NumberLayout::new(&scales.quantity)?);
+        let in_turn = |of: &dyn Fn(&NumberLayout) -> u32| [of(&price), of(&quantity), of(&price), of(&quantity)];
+        let (starts, spreads) = (in_turn(&|layout| layout.shortest + 4), in_turn(&|layout| layout.spread()));
         let divides = price.rest.step() != 1 || quantity.rest.step() != 1;
-        Some(Shapes { price, quantity, starts, spreads, divides })
+        Some(InstrumentLayout { price, quantity, starts, spreads, divides })
     }
 
     /// Divides by what is left of the steps; `None` if a number lies between two units.
     #[inline(always)]
-    pub(super) fn divide(&self, levels: &mut [Level]) -> Option<()> {
+    pub(crate) fn divide(&self, levels: &mut [Level]) -> Option<()> {
         if !self.divides {
             return Some(());
         }

@@ -4,62 +4,61 @@
 //! holds them, and for each digit what it may be; a frame that fits has the same literals at the same places
 //! and digits, without a leading zero, at the places of the digits. Whatever fits, the cursor would accept.
 
-use super::shape::LANE;
-use super::time_from_millis;
-use crate::venue::market::{Message, UpdateIds};
+use super::Schema;
+use super::layout::LANE;
 
 /// Bytes compared in one step.
-pub(super) const BLOCK: usize = 32;
+pub(crate) const BLOCK: usize = 32;
 /// Longest header that is learned.
 const HEAD_MAX: usize = 7 * BLOCK;
 /// Longest tail that is learned.
 const TAIL_MAX: usize = 3 * BLOCK;
 /// Numbers that a message is made of: event time, first, last and previous update.
-pub(super) const NUMBERS: usize = 4;
+pub(crate) const NUMBERS: usize = 4;
 
 /// What bytes are expected.
 #[derive(Clone, Debug)]
-pub(super) struct Expected<const BYTES: usize> {
+pub(crate) struct Expected<const BYTES: usize> {
     /// The literal byte; `'0'`, or `'1'` for a first digit, where a digit stands.
-    pub(super) pattern: [u8; BYTES],
+    pub(crate) pattern: [u8; BYTES],
     /// Largest difference from the pattern; 255 behind the end.
-    pub(super) limit: [u8; BYTES],
+    pub(crate) limit: [u8; BYTES],
     /// Bytes that count.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 /// Where a number ends, and which bytes of the lane that ends there are its digits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) end: usize,
-    pub(super) in_tail: bool,
-    pub(super) mask: [u8; LANE],
+pub(crate) struct NumberField {
+    pub(crate) end: usize,
+    pub(crate) in_tail: bool,
+    pub(crate) mask: [u8; LANE],
 }
 
-impl Place {
+impl NumberField {
     /// No number: reads as zero.
-    const NOWHERE: Place = Place { end: LANE, in_tail: false, mask: [0; LANE] };
+    const NOWHERE: NumberField = NumberField { end: LANE, in_tail: false, mask: [0; LANE] };
 }
 
 /// One stream's frames.
 #[derive(Clone, Debug)]
-pub(super) struct Template {
-    pub(super) head: Expected<HEAD_MAX>,
-    pub(super) tail: Expected<TAIL_MAX>,
+pub(crate) struct FrameTemplate {
+    pub(crate) head: Expected<HEAD_MAX>,
+    pub(crate) tail: Expected<TAIL_MAX>,
     /// Event time, first, last and previous update id, in this order; a best bid/ask has its id as last.
-    pub(super) numbers: [Place; NUMBERS],
-    pub(super) symbol: usize,
-    pub(super) is_touch: bool,
+    pub(crate) numbers: [NumberField; NUMBERS],
+    pub(crate) symbol: usize,
+    pub(crate) is_touch: bool,
 }
 
 /// Numbers of a frame as its template found them, in the order of the places.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-pub(super) struct Numbers {
-    pub(super) event_time_ms: u64,
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) previous: u64,
+pub(crate) struct Numbers {
+    pub(crate) event_time_ms: u64,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) previous: u64,
 }
 
 impl<const BYTES: usize> Expected<BYTES> {
@@ -67,7 +66,7 @@ impl<const BYTES: usize> Expected<BYTES> {
 
     /// Steps of [`BLOCK`] bytes that cover it.
     #[inline(always)]
-    pub(super) fn blocks(&self) -> usize {
+    pub(crate) fn blocks(&self) -> usize {
         self.length.div_ceil(BLOCK)
     }
 
@@ -107,7 +106,7 @@ impl<const BYTES: usize> Expected<BYTES> {
 
     /// Whether the bytes from `at` on are as expected.
     #[inline(always)]
-    pub(super) fn fits(&self, padded: &[u8], at: usize) -> bool {
+    pub(crate) fn fits(&self, padded: &[u8], at: usize) -> bool {
         let bytes = self.blocks() * BLOCK;
         let (Some(text), Some(pattern), Some(limit)) =
             (padded.get(at..at + bytes), self.pattern.get(..bytes), self.limit.get(..bytes))
@@ -127,52 +126,32 @@ impl<const BYTES: usize> Expected<BYTES> {
     }
 }
 
-impl Template {
-    fn empty() -> Template {
-        Template {
+impl FrameTemplate {
+    fn empty() -> FrameTemplate {
+        FrameTemplate {
             head: Expected::EMPTY,
             tail: Expected::EMPTY,
-            numbers: [Place::NOWHERE; NUMBERS],
+            numbers: [NumberField::NOWHERE; NUMBERS],
             symbol: 0,
             is_touch: false,
         }
     }
 
-    /// The message that these numbers make; its levels are in the scratch already.
-    #[inline(always)]
-    pub(super) fn message(&self, numbers: &Numbers) -> Option<Message> {
-        let event_time = time_from_millis(numbers.event_time_ms)?;
-        if self.is_touch {
-            return Some(Message::Touch { symbol: self.symbol, sequence: numbers.last, event_time });
-        }
-        let ids = UpdateIds { first: numbers.first, last: numbers.last, previous: numbers.previous };
-        if ids.first > ids.last {
-            return None;
-        }
-        Some(Message::Depth { symbol: self.symbol, ids, event_time })
-    }
-
     /// Learns a verified frame's `head` and `tail`; `None`: it is not of a kind that can be learned.
-    fn learn(&mut self, head: &[u8], tail: &[u8]) -> Option<()> {
-        self.numbers = [Place::NOWHERE; NUMBERS];
+    fn learn<S: Schema>(&mut self, head: &[u8], tail: &[u8]) -> Option<()> {
+        self.numbers = [NumberField::NOWHERE; NUMBERS];
         let numbers = &mut self.numbers;
         for (text, in_tail) in [(head, false), (tail, true)] {
             let number = |name: &[u8], at: usize, length: usize| {
-                let slot = match name {
-                    b"E" => 0,
-                    b"U" => 1,
-                    b"u" => 2,
-                    b"pu" => 3,
-                    // Verified and skipped: no one uses them.
-                    _ => return Some(()),
-                };
+                // Others are verified and skipped: no one uses them.
+                let Some(slot) = S::NUMBER_NAMES.iter().position(|known| *known == name) else { return Some(()) };
                 let end = at + length;
                 if length > LANE || (!in_tail && end < LANE) {
                     return None;
                 }
                 let mut mask = [0; LANE];
                 mask[LANE - length..].fill(0xff);
-                numbers[slot] = Place { end, in_tail, mask };
+                numbers[slot] = NumberField { end, in_tail, mask };
                 Some(())
             };
             match in_tail {
@@ -184,35 +163,34 @@ impl Template {
     }
 }
 
-/// Templates of a connection's streams, found by the first bytes of a frame.
+/// FrameTemplates of a connection's streams, found by the first bytes of a frame.
 #[derive(Debug)]
-pub(super) struct Templates {
+pub(crate) struct FrameTemplates {
     /// Index plus one; zero is empty. More slots than templates, so that few streams share one.
     slots: Box<[u16]>,
     /// Two for each symbol: depth, best bid/ask.
-    templates: Box<[Template]>,
+    templates: Box<[FrameTemplate]>,
 }
 
-impl Templates {
+impl FrameTemplates {
     /// Space for the streams of `symbols` symbols (set-up).
-    pub(super) fn new(symbols: usize) -> Templates {
-        Templates {
+    pub(crate) fn new(symbols: usize) -> FrameTemplates {
+        FrameTemplates {
             slots: vec![0; (symbols * 32).next_power_of_two().max(32)].into_boxed_slice(),
-            templates: vec![Template::empty(); symbols * 2].into_boxed_slice(),
+            templates: vec![FrameTemplate::empty(); symbols * 2].into_boxed_slice(),
         }
     }
 
     /// The slot for a frame that begins so: of a wrapped one the stream's name decides.
     #[inline(always)]
-    fn slot(&self, padded: &[u8]) -> Option<usize> {
+    fn slot<S: Schema>(&self, padded: &[u8]) -> Option<usize> {
         let bytes = padded.first_chunk::<40>()?;
         let word = |at: usize| {
             let mut word = [0; 8];
             word.copy_from_slice(&bytes[at..at + 8]);
             u64::from_le_bytes(word)
         };
-        const WRAPPED: u64 = u64::from_le_bytes(*b"{\"stream");
-        let mixed = if word(0) == WRAPPED {
+        let mixed = if word(0) == u64::from_le_bytes(S::WRAPPED) {
             let front = word(11).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let back = word(19) ^ word(27).rotate_left(17);
             (front.rotate_left(29) ^ back).wrapping_mul(0xbf58_476d_1ce4_e5b9)
@@ -224,20 +202,20 @@ impl Templates {
 
     /// The template that a frame probably fits.
     #[inline(always)]
-    pub(super) fn guess(&self, padded: &[u8]) -> Option<&Template> {
-        let index = usize::from(*self.slots.get(self.slot(padded)?)?);
+    pub(crate) fn guess<S: Schema>(&self, padded: &[u8]) -> Option<&FrameTemplate> {
+        let index = usize::from(*self.slots.get(self.slot::<S>(padded)?)?);
         self.templates.get(index.wrapping_sub(1))
     }
 
     /// Learns from a verified frame of which `head` and `tail` repeat.
     #[cold]
     #[inline(never)]
-    pub(super) fn learn(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, is_touch: bool) {
-        let Some(slot) = self.slot(padded) else { return };
+    pub(crate) fn learn<S: Schema>(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, is_touch: bool) {
+        let Some(slot) = self.slot::<S>(padded) else { return };
         let index = symbol * 2 + usize::from(is_touch);
         let Some(template) = self.templates.get_mut(index) else { return };
         (template.symbol, template.is_touch) = (symbol, is_touch);
-        if template.learn(head, tail).is_some() {
+        if template.learn::<S>(head, tail).is_some() {
             self.slots[slot] = index as u16 + 1;
         } else {
             // Half a template must not be found.

@@ -2,9 +2,10 @@
 
 use spinbook_engine::types::{Level, Lots, Side, Tick};
 
-use super::shape::{LANE, Shape, Shapes, Words};
-use super::template::{Numbers, Place, Template};
-use crate::venue::market::{FRAME_PADDING, LevelScratch};
+use super::frame_template::{FrameTemplate, NumberField, Numbers};
+use super::layout::{InstrumentLayout, LANE, NumberLayout, Words};
+use super::{LevelScratch, Schema};
+use crate::padding::FRAME_PADDING;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x80 * ONES;
@@ -65,8 +66,8 @@ fn above_nine(bytes: u64) -> u64 {
 
 /// The number of `length` characters that begins a lane behind the window's start, in units.
 #[inline(always)]
-fn units(window: &Window, length: usize, shape: &Shape) -> Option<i64> {
-    let Words { pattern, fixed, behind, before, scale } = &shape.words;
+fn units(window: &Window, length: usize, layout: &NumberLayout) -> Option<i64> {
+    let Words { pattern, fixed, behind, before, scale } = &layout.words;
     let masks = &LAST_BYTES[length % 32];
     let back = (word(window, LANE + length - 8) ^ pattern[1]) & masks[1];
     let mut wrong = above_nine(back) | (back & fixed[1]);
@@ -79,7 +80,7 @@ fn units(window: &Window, length: usize, shape: &Shape) -> Option<i64> {
         let high = (front & behind[0]) | ((front & before[0]) << 8);
         mantissa = eight_digits(high).wrapping_mul(100_000_000);
     }
-    if wrong != 0 || length < shape.shortest as usize {
+    if wrong != 0 || length < layout.shortest as usize {
         return None;
     }
     scale.units_from_mantissa(mantissa.wrapping_add(eight_digits(low)))
@@ -92,7 +93,7 @@ fn window(padded: &[u8], start: usize) -> Option<&Window> {
 
 /// Lengths of the last numbers: the next ones are probably as long.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Guess {
+pub(crate) struct Guess {
     price: usize,
     quantity: usize,
 }
@@ -102,23 +103,23 @@ type Read = (i64, usize, u64);
 
 /// The number at `start`; it is probably `guess` characters long.
 #[inline(always)]
-fn number(padded: &[u8], start: usize, guess: &mut usize, shape: &Shape) -> Option<Read> {
+fn number(padded: &[u8], start: usize, guess: &mut usize, layout: &NumberLayout) -> Option<Read> {
     let window = window(padded, start)?;
     let length = *guess % 32;
     if window[LANE + length] == b'"'
-        && let Some(units) = units(window, length, shape)
+        && let Some(units) = units(window, length, layout)
     {
         return Some((units, start.wrapping_add(length), word(window, LANE + length)));
     }
-    searched(window, start, guess, shape)
+    searched(window, start, guess, layout)
 }
 
 /// The number that `window` shows, of whatever length; the next one is then probably as long.
 #[inline(never)]
-fn searched(window: &Window, start: usize, guess: &mut usize, shape: &Shape) -> Option<Read> {
+fn searched(window: &Window, start: usize, guess: &mut usize, layout: &NumberLayout) -> Option<Read> {
     let length = string_length(window)?;
     *guess = length;
-    Some((units(window, length, shape)?, start.wrapping_add(length), word(window, LANE + length)))
+    Some((units(window, length, layout)?, start.wrapping_add(length), word(window, LANE + length)))
 }
 
 /// Whether `word` begins with these bytes.
@@ -140,7 +141,7 @@ fn stands<const LENGTH: usize>(padded: &[u8], at: usize, expected: &[u8; LENGTH]
 fn side(
     padded: &[u8],
     start: usize,
-    shapes: &Shapes,
+    layouts: &InstrumentLayout,
     guess: &mut Guess,
     side: Side,
     levels: &mut LevelScratch,
@@ -154,12 +155,12 @@ fn side(
     let last = guess;
     let mut guess = *last;
     for (index, slot) in levels.space(side).iter_mut().enumerate() {
-        let (tick, price_end, between) = number(padded, at, &mut guess.price, &shapes.price)?;
+        let (tick, price_end, between) = number(padded, at, &mut guess.price, &layouts.price)?;
         if !begins(between, b"\",\"") {
             return None;
         }
         let (lots, quantity_end, behind) =
-            number(padded, price_end.wrapping_add(3), &mut guess.quantity, &shapes.quantity)?;
+            number(padded, price_end.wrapping_add(3), &mut guess.quantity, &layouts.quantity)?;
         *slot = Level { tick: Tick(tick), lots: Lots(lots) };
         if !begins(behind, b"\"],[\"") {
             if !begins(behind, b"\"]]") {
@@ -177,27 +178,32 @@ fn side(
 /// The four numbers of a best bid/ask from `start`, behind the first opening quote, to `end`, behind the last closing
 /// quote.
 #[inline(always)]
-fn best(padded: &[u8], (start, end): (usize, usize), shapes: &Shapes, guess: &mut Guess) -> Option<[Level; 2]> {
-    let (bid, at, name) = number(padded, start, &mut guess.price, &shapes.price)?;
-    if !begins(name, b"\",\"B\":\"") {
+fn best<S: Schema>(
+    padded: &[u8],
+    (start, end): (usize, usize),
+    layouts: &InstrumentLayout,
+    guess: &mut Guess,
+) -> Option<[Level; 2]> {
+    let (bid, at, name) = number(padded, start, &mut guess.price, &layouts.price)?;
+    if !begins(name, &S::BEST_NAMES[0]) {
         return None;
     }
-    let (bid_lots, at, name) = number(padded, at + 7, &mut guess.quantity, &shapes.quantity)?;
-    if !begins(name, b"\",\"a\":\"") {
+    let (bid_lots, at, name) = number(padded, at + 7, &mut guess.quantity, &layouts.quantity)?;
+    if !begins(name, &S::BEST_NAMES[1]) {
         return None;
     }
-    let (ask, at, name) = number(padded, at + 7, &mut guess.price, &shapes.price)?;
-    if !begins(name, b"\",\"A\":\"") {
+    let (ask, at, name) = number(padded, at + 7, &mut guess.price, &layouts.price)?;
+    if !begins(name, &S::BEST_NAMES[2]) {
         return None;
     }
-    let (ask_lots, at, _) = number(padded, at + 7, &mut guess.quantity, &shapes.quantity)?;
+    let (ask_lots, at, _) = number(padded, at + 7, &mut guess.quantity, &layouts.quantity)?;
     let bid = Level { tick: Tick(bid), lots: Lots(bid_lots) };
     (at + 1 == end).then_some([bid, Level { tick: Tick(ask), lots: Lots(ask_lots) }])
 }
 
 /// The whole number at a place of a frame that fits the template.
 #[inline(always)]
-fn integer(padded: &[u8], place: &Place, tail_start: usize) -> Option<u64> {
+fn integer(padded: &[u8], place: &NumberField, tail_start: usize) -> Option<u64> {
     let end = place.end + if place.in_tail { tail_start } else { 0 };
     let lane = padded.get(end.wrapping_sub(LANE)..)?.first_chunk::<LANE>()?;
     let half = |bytes: &[u8; LANE], at: usize| {
@@ -209,11 +215,11 @@ fn integer(padded: &[u8], place: &Place, tail_start: usize) -> Option<u64> {
     Some(digits(0).wrapping_mul(100_000_000).wrapping_add(digits(8)))
 }
 
-/// Reads `padded[..length]`, if it fits the template and its numbers the shapes. `None`: another way must find out
+/// Reads `padded[..length]`, if it fits the template and its numbers the layouts. `None`: another way must find out
 /// (levels and numbers are then undefined, but not applied).
-pub(super) fn scan(
-    template: &Template,
-    shapes: &Shapes,
+pub(crate) fn scan<S: Schema>(
+    template: &FrameTemplate,
+    layouts: &InstrumentLayout,
     padded: &[u8],
     length: usize,
     guess: &mut Guess,
@@ -233,11 +239,11 @@ pub(super) fn scan(
     *numbers =
         Numbers { event_time_ms: read(time)?, first: read(first)?, last: read(last)?, previous: read(previous)? };
     if template.is_touch {
-        levels.set_best(best(padded, (start, tail_start), shapes, guess)?);
+        levels.set_best(best::<S>(padded, (start, tail_start), layouts, guess)?);
         return Some(());
     }
-    let bids_end = side(padded, start, shapes, guess, Side::Bid, levels)?;
-    stands(padded, bids_end, b",\"a\":[")?;
-    let asks_end = side(padded, bids_end + 6, shapes, guess, Side::Ask, levels)?;
+    let bids_end = side(padded, start, layouts, guess, Side::Bid, levels)?;
+    stands(padded, bids_end, &S::ASKS_NAME)?;
+    let asks_end = side(padded, bids_end + 6, layouts, guess, Side::Ask, levels)?;
     (asks_end == tail_start).then_some(())
 }

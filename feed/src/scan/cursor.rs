@@ -12,15 +12,15 @@ const DECIMAL_DIGITS_MAX: usize = 18;
 
 /// Where the scan stands in a padded frame.
 #[derive(Clone, Copy)]
-pub(super) struct Cursor<'frame> {
-    pub(super) buffer: &'frame [u8],
-    pub(super) at: usize,
+pub(crate) struct Cursor<'frame> {
+    pub(crate) buffer: &'frame [u8],
+    pub(crate) at: usize,
 }
 
 impl<'frame> Cursor<'frame> {
     /// Consumes exactly these bytes.
     #[inline(always)]
-    pub(super) fn literal<const LENGTH: usize>(&mut self, expected: &[u8; LENGTH]) -> Option<()> {
+    pub(crate) fn literal<const LENGTH: usize>(&mut self, expected: &[u8; LENGTH]) -> Option<()> {
         let found = self.buffer.get(self.at..)?.first_chunk::<LENGTH>()?;
         if found != expected {
             return None;
@@ -31,13 +31,13 @@ impl<'frame> Cursor<'frame> {
 
     /// Consumes these bytes if they come next.
     #[inline(always)]
-    pub(super) fn optional<const LENGTH: usize>(&mut self, expected: &[u8; LENGTH]) -> bool {
+    pub(crate) fn optional<const LENGTH: usize>(&mut self, expected: &[u8; LENGTH]) -> bool {
         self.literal(expected).is_some()
     }
 
     /// The byte that comes next.
     #[inline(always)]
-    pub(super) fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.buffer.get(self.at).copied()
     }
 
@@ -68,7 +68,7 @@ impl<'frame> Cursor<'frame> {
 
     /// A whole number as JSON prints it: no leading zero.
     #[inline(always)]
-    pub(super) fn integer(&mut self) -> Option<u64> {
+    pub(crate) fn integer(&mut self) -> Option<u64> {
         let first = self.peek()?;
         let (value, length) = self.digits()?;
         if length == 0 || (first == b'0' && length > 1) {
@@ -79,7 +79,7 @@ impl<'frame> Cursor<'frame> {
 
     /// A decimal with exactly the scale's decimals, in units of the scale; the closing quote is consumed.
     #[inline(always)]
-    pub(super) fn decimal(&mut self, scale: &Scale) -> Option<i64> {
+    pub(crate) fn decimal(&mut self, scale: &Scale) -> Option<i64> {
         let (whole, whole_length) = self.digits()?;
         let decimals = usize::from(scale.decimals());
         if whole_length == 0 || whole_length + decimals > DECIMAL_DIGITS_MAX {
@@ -101,7 +101,7 @@ impl<'frame> Cursor<'frame> {
     /// A string's bytes up to its closing quote, which is consumed: printable ASCII or non-ASCII letters
     /// without escapes, at most `longest` bytes.
     #[inline(always)]
-    pub(super) fn text(&mut self, longest: usize) -> Option<&'frame [u8]> {
+    pub(crate) fn text(&mut self, longest: usize) -> Option<&'frame [u8]> {
         let start = self.at;
         let window = self.buffer.get(start..)?;
         let window = &window[..window.len().min(longest + 1)];
