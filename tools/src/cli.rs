@@ -226,9 +226,10 @@ pub enum ConfigAction {
     /// Check a configuration and print what is in effect, secrets left out
     #[command(after_help = "Example: spinbook config check -c spinbook.toml --set risk.position_max_base=0.1")]
     Check(ConfigCheckArgs),
-    /// Reserved: the schema of the configuration
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook config schema")]
-    Schema(ReservedArgs),
+    /// Print the JSON Schema of the configuration, for editors that complete and check as you type
+    #[command(after_help = "Example: spinbook config schema > spinbook.schema.json\n         \
+        first line of spinbook.toml, for editors with taplo: #:schema ./spinbook.schema.json")]
+    Schema(ConfigSchemaArgs),
 }
 
 /// `spinbook config init`.
@@ -237,6 +238,17 @@ pub struct ConfigInitArgs {
     /// Write here instead of stdout; a file that exists is never overwritten
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Fill in one key, for example market.0.venue=binance-spot; market.1.venue adds a market
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `spinbook config schema`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigSchemaArgs {
+    /// Print the keys as a Markdown table instead, as in README
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 /// `spinbook config check`.

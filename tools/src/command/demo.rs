@@ -11,6 +11,7 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::DemoArgs;
 use crate::config::Config;
+use crate::config::sample::ConfigText;
 use crate::config::venues::check_venue;
 use crate::error::Failure;
 use crate::exchange::child::{ExchangeChild, Ready};
@@ -36,9 +37,7 @@ const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// # Errors
 /// The exchange does not start, or the run fails.
 pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
-    check_venue(&arguments.venue)?;
-    let product = ProductLine::from_name(&arguments.venue)
-        .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
+    let product = check_venue(&arguments.venue)?;
     let available = threads::cores();
     let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
     let cores = Cores::share(&available, hot_core, None, threads::can_pin);
@@ -71,7 +70,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         seed: ready.seed,
     };
     let mut broken = None;
-    let finished = run::run(plan, context, &mut || {
+    let done = run::run(plan, context, &mut || {
         if let Some(end) = child.market_end() {
             broken = end.error;
             return Ok(MarketLife::Ended);
@@ -80,8 +79,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
             true => Ok(MarketLife::Running),
             false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
         }
-    })?;
-    let done = run::report::report(&finished);
+    });
     drop(child);
     match broken {
         None => done,
@@ -173,52 +171,31 @@ fn sizes(instrument: &Instrument, (bid, ask): (Decimal, Decimal)) -> Option<Size
 
 /// The small configuration of the manual, with the child's addresses.
 fn demo_config(ready: &Ready, traded: &Traded, state_dir: &Path, hot_core: Option<usize>) -> Result<Config, Failure> {
-    let hot_core = hot_core.map(|core| format!("hot_core = {core}\n")).unwrap_or_default();
     let Traded { symbol, sizes } = traded;
-    let text = format!(
-        r#"[engine]
-{hot_core}state_dir = {state_dir:?}
-[[market]]
-venue = "{venue}"
-symbols = ["{symbol}"]
-rest_url = "{rest}"
-stream_url = "{stream}"
-ws_api_url = "{ws_api}"
-ca_file = {ca_file:?}
-[strategy]
-kind = "spread"
-spread_bps = 0.6
-levels = 1
-order_size_base = "{order}"
-imbalance_levels = 10
-imbalance_threshold = 0.3
-imbalance_widening = 1.5
-inventory_skew_bps = 5.0
-refresh_tolerance_bps = 0.2
-edge_min_bps = -20.0
-time_in_force = "post-only"
-[risk]
-order_quantity_max_base = "{order_max}"
-order_notional_max_quote = "{notional_max}"
-position_max_base = "{position_max}"
-price_collar_bps = 50.0
-open_orders_max = 8
-messages_max_per_second = 20
-loss_max_quote_per_day = "1000"
-book_age_max_ms = 2000
-"#,
-        order = sizes.order,
-        order_max = sizes.order_max,
-        notional_max = sizes.notional_max,
-        position_max = sizes.position_max,
-        state_dir = state_dir.display().to_string(),
-        venue = ready.venue,
-        rest = ready.rest_url,
-        stream = ready.stream_url,
-        ws_api = ready.ws_api_url,
-        ca_file = ready.ca_file.display().to_string(),
-    );
-    Config::from_text(&text, "the demo's configuration", Path::new(""), &[], &[])
+    let values = [
+        ("engine.state_dir", state_dir.display().to_string()),
+        ("market.0.venue", ready.venue.clone()),
+        ("market.0.symbols", format!("[{symbol:?}]")),
+        ("market.0.rest_url", ready.rest_url.clone()),
+        ("market.0.stream_url", ready.stream_url.clone()),
+        ("market.0.ws_api_url", ready.ws_api_url.clone()),
+        ("market.0.ca_file", ready.ca_file.display().to_string()),
+        // Near the touch, at a loss if need be: a short demo shall have fills.
+        ("strategy.spread_bps", "0.6".to_owned()),
+        ("strategy.order_size_base", sizes.order.to_string()),
+        ("strategy.refresh_tolerance_bps", "0.2".to_owned()),
+        ("strategy.edge_min_bps", "-20.0".to_owned()),
+        ("risk.order_quantity_max_base", sizes.order_max.to_string()),
+        ("risk.order_notional_max_quote", sizes.notional_max.to_string()),
+        ("risk.position_max_base", sizes.position_max.to_string()),
+        ("risk.loss_max_quote_per_day", "1000".to_owned()),
+    ];
+    let mut text = ConfigText::sample();
+    let hot_core = hot_core.map(|core| ("engine.hot_core", core.to_string()));
+    for (key, value) in values.into_iter().chain(hot_core) {
+        text.set(key, &value).map_err(|why| Failure::failed("the demo cannot be configured").because(why))?;
+    }
+    Config::from_text(&text.plain(), "the demo's configuration", Path::new(""), &[], &[])
 }
 
 #[cfg(test)]

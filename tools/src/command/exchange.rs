@@ -31,9 +31,7 @@ const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
 /// # Errors
 /// The address is in use, a recording cannot be read, or a setting cannot be used.
 pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> {
-    check_venue(&arguments.venue)?;
-    let product = ProductLine::from_name(&arguments.venue)
-        .ok_or_else(|| Failure::usage(format!("`{}` has no simulated exchange", arguments.venue)).at("--venue"))?;
+    let product = check_venue(&arguments.venue)?;
     if let Some(core) = arguments.core
         && !threads::pin(core)
     {

@@ -20,7 +20,7 @@ pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
         let found = credentials::load(market, &|name| std::env::var(name).ok())?;
         text.push_str(&format!(
             "{}: key {} ({}), from {}\n",
-            market.venue,
+            market.venue.name(),
             found.credentials.api_key.masked(),
             found.credentials.kind(),
             found.source
@@ -29,7 +29,7 @@ pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
             text.push_str(&format!("  warning: {warning}\n"));
         }
         rows.push(json!({
-            "venue": market.venue,
+            "venue": market.venue.name(),
             "key": found.credentials.api_key.masked(),
             "method": found.credentials.kind(),
             "source": found.source,

@@ -11,7 +11,6 @@ pub mod run;
 pub mod verify;
 
 use crate::cli::{Cli, ConfigAction, KeysAction, Verb};
-use crate::config::venues::check_venue;
 use crate::error::Failure;
 use crate::outcome::{Context, Done};
 
@@ -21,15 +20,15 @@ use crate::outcome::{Context, Done};
 /// What the verb could not do.
 pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
     match cli.verb {
-        Verb::Demo(arguments) => check_venue(&arguments.venue).and_then(|()| demo::run(&arguments, context)),
+        Verb::Demo(arguments) => demo::run(&arguments, context),
         Verb::Run(arguments) => run::run(&arguments, context),
-        Verb::Exchange(arguments) => check_venue(&arguments.venue).and_then(|()| exchange::run(&arguments, context)),
+        Verb::Exchange(arguments) => exchange::run(&arguments, context),
         Verb::Verify(arguments) => verify::run(&arguments, context),
         Verb::Journal(arguments) => journal::run(&arguments),
         Verb::Config(arguments) => match arguments.action {
             ConfigAction::Init(arguments) => config::init(&arguments),
             ConfigAction::Check(arguments) => config::check(&arguments),
-            ConfigAction::Schema(_) => Err(reserved("config schema")),
+            ConfigAction::Schema(arguments) => Ok(config::schema(&arguments)),
         },
         Verb::Keys(arguments) => match arguments.action {
             KeysAction::Check(arguments) => keys::check(&arguments),

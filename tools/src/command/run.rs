@@ -5,7 +5,8 @@ use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::ProductLine;
 
 use crate::cli::{Mode, RunArgs};
-use crate::config::{Config, MarketConfig, credentials};
+use crate::config::tables::MarketConfig;
+use crate::config::{Config, credentials};
 use crate::error::Failure;
 use crate::exchange::paper::PaperVenue;
 use crate::outcome::{Context, Done};
@@ -28,10 +29,9 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
             .at(&config.file)
             .next("keep one [[market]]; it may name several symbols"));
     };
-    let product = ProductLine::from_name(&market.venue)
-        .ok_or_else(|| Failure::usage(format!("venue `{}` is not built", market.venue)).at("market.venue"))?;
+    let product = market.venue;
     let venue = venue_of(market, product);
-    tracing::info!("{} trading on {} by {}", arguments.mode.name(), market.venue, venue.stream_url);
+    tracing::info!("{} trading on {} by {}", arguments.mode.name(), product.name(), venue.stream_url);
     let available = threads::cores();
     let cores = Cores::share(&available, config.engine.hot_core, config.engine.io_core, threads::can_pin);
     match arguments.mode {
@@ -69,8 +69,7 @@ fn finish(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Done,
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
     }
-    let finished = run::run(plan, context, market)?;
-    run::report::report(&finished)
+    run::run(plan, context, market)
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use spinbook_feed::history::{VerifyOutcome, VerifyProblem, VerifyReport, verify};
-use spinbook_feed::venue::ProductLine;
 
 use crate::cli::VerifyArgs;
 use crate::config::venues::check_venue;
@@ -25,13 +24,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// A file that cannot be opened, an unknown venue or form, or an interruption. What is found wrong in readable
 /// data is a result with exit code 3.
 pub fn run(arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
-    let product = match &arguments.venue {
-        Some(name) => {
-            check_venue(name)?;
-            ProductLine::from_name(name)
-        }
-        None => None,
-    };
+    let product = arguments.venue.as_deref().map(check_venue).transpose()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     // The first Ctrl-C ends with a message at the next step, a second one at once.
     let watch = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, interrupted.clone())

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use secrecy::zeroize::Zeroizing;
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 
-use super::MarketConfig;
 use super::read::nearest;
+use super::tables::MarketConfig;
 use crate::error::Failure;
 
 /// The largest credentials file that is read.
@@ -49,12 +49,12 @@ pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>)
             return from_file(&path, Owner::MeOrRoot);
         }
     }
-    let prefix = format!("SPINBOOK_{}", market.venue.replace('-', "_").to_ascii_uppercase());
+    let prefix = format!("SPINBOOK_{}", market.venue.name().replace('-', "_").to_ascii_uppercase());
     if let Some(path) = market.credentials.as_deref() {
         return from_file(path, Owner::Me);
     }
     let Some(api_key) = environment(&format!("{prefix}_API_KEY")) else {
-        return Err(Failure::usage(format!("{} has no credentials", market.venue))
+        return Err(Failure::usage(format!("{} has no credentials", market.venue.name()))
             .at("market.credentials")
             .because("shadow and live sign every request")
             .next("name a file of mode 0600: credentials = \"keys/binance.toml\""));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn sample_market() -> String {
-        super::super::sample::CONFIG.to_owned()
+        super::super::sample::ConfigText::sample().commented()
     }
 
     fn file(content: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {

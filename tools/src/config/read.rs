@@ -1,7 +1,11 @@
 //! COLD: takes typed values out of a document and collects every problem with its place.
 
+use std::ops::RangeInclusive;
+use std::path::Path;
+
 use rust_decimal::Decimal;
 
+use super::keys::{Key, Range, Table};
 use super::tree::{Node, Origin, Value};
 
 /// Collects what is wrong with a document.
@@ -20,12 +24,7 @@ impl Problems {
 
     /// Adds one, with its place.
     pub fn add(&mut self, origin: &Origin, message: impl AsRef<str>) {
-        let place = match origin {
-            Origin::Line(line) => format!("{}:{line}", self.file),
-            Origin::Environment(name) => format!("environment {name}"),
-            Origin::Set(argument) => format!("--set {argument}"),
-        };
-        self.list.push(format!("{place}: {}", message.as_ref()));
+        self.list.push(format!("{}: {}", origin.place(&self.file), message.as_ref()));
     }
 
     /// All of them.
@@ -64,36 +63,43 @@ fn unknown_key(path: &str, key: &str, value: &Node, known: &[&str]) -> String {
     format!("unknown key `{path}` = {}: {hint}", value.value)
 }
 
-/// One table of the document, read key by key; what is left over at the end is unknown.
+/// One table of the document, read key by key; what is not a key of it is a problem at once.
 #[derive(Debug)]
 pub struct Section<'a> {
     name: String,
     entries: &'a [(String, Node)],
     origin: Origin,
-    known: &'static [&'static str],
+    table: Table,
+    base: &'a Path,
 }
 
 impl<'a> Section<'a> {
-    /// Opens a table whose only keys are `known`; every other key is a problem at once.
-    pub fn open(name: &str, node: &'a Node, known: &'static [&'static str], problems: &mut Problems) -> Self {
-        let entries: &[(String, Node)] = match &node.value {
-            Value::Table(entries) => entries,
-            other => {
-                problems.add(&node.origin, format!("`{name}` is {}, expected a table", other.kind()));
-                &[]
-            }
-        };
-        for (key, value) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-            problems.add(&value.origin, unknown_key(&path, key, value, known));
-        }
-        Section { name: name.to_owned(), entries, origin: node.origin.clone(), known }
+    /// Opens a table of the document; relative paths in it start at `base`.
+    pub fn open(name: &str, node: &'a Node, table: &Table, base: &'a Path, problems: &mut Problems) -> Self {
+        let known: Vec<&str> = table.keys.iter().map(|key| key.name).collect();
+        let entries = entries(name, node, &known, problems);
+        Section { name: name.to_owned(), entries, origin: node.origin.clone(), table: *table, base }
+    }
+
+    /// What relative paths start at.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        self.base
+    }
+
+    /// What the list says of a key.
+    ///
+    /// # Panics
+    /// If the list has no such key.
+    #[must_use]
+    pub fn key(&self, name: &str) -> &'static Key {
+        self.table.key(name).expect("a section is read by its own list of keys")
     }
 
     /// The key's full path.
     #[must_use]
     pub fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        format!("{}.{key}", self.name)
     }
 
     /// Where the key stands, or else its table.
@@ -105,64 +111,42 @@ impl<'a> Section<'a> {
     /// The raw value of a key.
     #[must_use]
     pub fn node(&self, key: &str) -> Option<&'a Node> {
-        debug_assert!(self.known.contains(&key), "{key} is not among the section's keys");
         self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
     /// Adds a problem with this key's value.
+    pub fn refuse_value(&self, key: &str, node: &Node, problems: &mut Problems, why: &str) {
+        problems.add(&node.origin, format!("`{}` = {}: {why}", self.path(key), node.value));
+    }
+
+    /// Adds a problem with a key, at its value or else at its table.
     pub fn refuse(&self, key: &str, problems: &mut Problems, why: &str) {
         let value = self.node(key).map(|node| format!(" = {}", node.value)).unwrap_or_default();
         problems.add(&self.origin(key), format!("`{}`{value}: {why}", self.path(key)));
     }
 
-    /// A key that must be there.
-    pub fn required(&self, key: &str, problems: &mut Problems, expected: &str) -> Option<&'a Node> {
-        let node = self.node(key);
-        if node.is_none() {
-            problems.add(&self.origin, format!("`{}` is missing: {expected}", self.path(key)));
-        }
-        node
+    /// Adds that a key must be there.
+    pub fn missing(&self, key: &str, problems: &mut Problems, expected: &str) {
+        problems.add(&self.origin, format!("`{}` is missing: {expected}", self.path(key)));
     }
 
-    /// A string.
-    pub fn text(&self, key: &str, problems: &mut Problems) -> Option<String> {
-        match &self.node(key)?.value {
+    /// A string that is not empty.
+    pub fn text(&self, key: &str, node: &Node, problems: &mut Problems) -> Option<String> {
+        match &node.value {
             Value::Text(text) if !text.trim().is_empty() => Some(text.clone()),
             Value::Text(_) => {
-                self.refuse(key, problems, "is empty");
+                self.refuse_value(key, node, problems, "is empty");
                 None
             }
             other => {
-                self.refuse(key, problems, &format!("is {}, expected a string", other.kind()));
+                self.refuse_value(key, node, problems, &format!("is {}, expected a string", other.kind()));
                 None
             }
         }
     }
 
-    /// A non-empty array of distinct strings.
-    pub fn texts(&self, key: &str, problems: &mut Problems) -> Option<Vec<(String, Origin)>> {
-        let node = self.node(key)?;
-        let Value::Array(items) = &node.value else {
-            self.refuse(key, problems, &format!("is {}, expected an array of strings", node.value.kind()));
-            return None;
-        };
-        let mut texts = Vec::with_capacity(items.len());
-        for item in items {
-            match &item.value {
-                Value::Text(text) => texts.push((text.clone(), item.origin.clone())),
-                other => problems
-                    .add(&item.origin, format!("`{}` holds {}, expected only strings", self.path(key), other.kind())),
-            }
-        }
-        if items.is_empty() {
-            self.refuse(key, problems, "is empty, expected at least one");
-        }
-        Some(texts)
-    }
-
     /// A whole number within a range, both ends included.
-    pub fn whole(&self, key: &str, range: std::ops::RangeInclusive<i64>, problems: &mut Problems) -> Option<i64> {
-        let node = self.node(key)?;
+    pub fn whole(&self, key: &str, node: &Node, range: RangeInclusive<i64>, problems: &mut Problems) -> Option<i64> {
         let number = match &node.value {
             Value::Number(text) => text.trim_start_matches('+').parse::<i64>().ok(),
             Value::Text(text) => text.parse::<i64>().ok(),
@@ -172,32 +156,46 @@ impl<'a> Section<'a> {
             Some(number) if range.contains(&number) => Some(number),
             _ => {
                 let (low, high) = (range.start(), range.end());
-                self.refuse(key, problems, &format!("expected a whole number from {low} to {high}"));
+                self.refuse_value(key, node, problems, &format!("expected a whole number from {low} to {high}"));
                 None
             }
         }
     }
 
     /// A decimal, exact, from a string or a number, within a range.
-    pub fn decimal(&self, key: &str, range: Range, problems: &mut Problems) -> Option<Decimal> {
-        let node = self.node(key)?;
+    pub fn decimal(&self, key: &str, node: &Node, range: Range, problems: &mut Problems) -> Option<Decimal> {
         let text = match &node.value {
             Value::Text(text) | Value::Number(text) => text,
             other => {
-                self.refuse(key, problems, &format!("is {}, expected a decimal such as \"0.01\"", other.kind()));
+                let why = format!("is {}, expected a decimal such as \"0.01\"", other.kind());
+                self.refuse_value(key, node, problems, &why);
                 return None;
             }
         };
         let Some(value) = exact_decimal(text) else {
-            self.refuse(key, problems, "is not an exact decimal such as \"0.01\" (at most 28 digits)");
+            let why = "is not an exact decimal such as \"0.01\" (at most 28 digits)";
+            self.refuse_value(key, node, problems, why);
             return None;
         };
         if range.contains(value) {
             return Some(value);
         }
-        self.refuse(key, problems, &format!("expected {range}"));
+        self.refuse_value(key, node, problems, &format!("expected {range}"));
         None
     }
+}
+
+/// The entries of a table whose only keys are `known`; every other key is a problem at once.
+pub fn entries<'a>(name: &str, node: &'a Node, known: &[&str], problems: &mut Problems) -> &'a [(String, Node)] {
+    let Value::Table(entries) = &node.value else {
+        problems.add(&node.origin, format!("`{name}` is {}, expected a table", node.value.kind()));
+        return &[];
+    };
+    for (key, value) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+        let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+        problems.add(&value.origin, unknown_key(&path, key, value, known));
+    }
+    entries
 }
 
 /// Reads a decimal exactly: no rounding, no overflow, no spaces, no NaN; an exponent is accepted.
@@ -211,41 +209,6 @@ pub fn exact_decimal(text: &str) -> Option<Decimal> {
         return None;
     }
     Decimal::from_str_exact(text).ok()
-}
-
-/// The values a decimal may take.
-#[derive(Clone, Copy, Debug)]
-pub enum Range {
-    /// Above zero.
-    Positive,
-    /// Zero or more, at most this.
-    UpTo(u32),
-    /// Above zero, at most this.
-    PositiveUpTo(u32),
-    /// At least this (inclusive) and at most that.
-    Between(i64, i64),
-}
-
-impl Range {
-    fn contains(self, value: Decimal) -> bool {
-        match self {
-            Range::Positive => value > Decimal::ZERO,
-            Range::UpTo(high) => value >= Decimal::ZERO && value <= Decimal::from(high),
-            Range::PositiveUpTo(high) => value > Decimal::ZERO && value <= Decimal::from(high),
-            Range::Between(low, high) => value >= Decimal::from(low) && value <= Decimal::from(high),
-        }
-    }
-}
-
-impl std::fmt::Display for Range {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Range::Positive => out.write_str("more than 0"),
-            Range::UpTo(high) => write!(out, "0 to {high}"),
-            Range::PositiveUpTo(high) => write!(out, "more than 0, at most {high}"),
-            Range::Between(low, high) => write!(out, "{low} to {high}"),
-        }
-    }
 }
 
 #[cfg(test)]

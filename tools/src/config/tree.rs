@@ -15,6 +15,21 @@ pub enum Origin {
     Environment(String),
     /// A `--set` argument.
     Set(String),
+    /// It is not given: the key's default.
+    Default,
+}
+
+impl Origin {
+    /// For people: `FILE:LINE`, the variable, the argument, or that it is a default.
+    #[must_use]
+    pub fn place(&self, file: &str) -> String {
+        match self {
+            Origin::Line(line) => format!("{file}:{line}"),
+            Origin::Environment(name) => format!("environment {name}"),
+            Origin::Set(argument) => format!("--set {argument}"),
+            Origin::Default => "default".to_owned(),
+        }
+    }
 }
 
 /// A value and where it came from.
@@ -207,7 +222,8 @@ fn step<'a>(node: &'a mut Node, part: &str, origin: &Origin) -> Result<&'a mut N
     }
 }
 
-fn read_value(text: &str) -> Value {
+/// A value as it is written in a file: a TOML value where it is one, else a string.
+pub fn read_value(text: &str) -> Value {
     let document = format!("value = {text}");
     match DeTable::parse(&document) {
         Ok(table) if table.get_ref().len() == 1 => {

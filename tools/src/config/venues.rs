@@ -5,15 +5,21 @@ use spinbook_feed::venue::{ProductLine, RESERVED_NAMES};
 use super::read::nearest;
 use crate::error::Failure;
 
-/// Checks that `name` is a venue that is built.
+/// The names of those that are built.
+#[must_use]
+pub fn built() -> Vec<&'static str> {
+    ProductLine::all().map(ProductLine::name).collect()
+}
+
+/// The venue of this name, if it is built.
 ///
 /// # Errors
 /// Wrong usage, with the nearest name, or "reserved" for one that is not built.
-pub fn check_venue(name: &str) -> Result<(), Failure> {
-    if ProductLine::from_name(name).is_some() {
-        return Ok(());
+pub fn check_venue(name: &str) -> Result<ProductLine, Failure> {
+    if let Some(line) = ProductLine::from_name(name) {
+        return Ok(line);
     }
-    let built: Vec<&str> = ProductLine::all().map(ProductLine::name).collect();
+    let built = built();
     let names = built.join(", ");
     if RESERVED_NAMES.contains(&name) {
         return Err(Failure::usage(format!("venue `{name}` is reserved, not built yet"))

@@ -19,7 +19,7 @@ use spinbook_feed::session::MarketSession;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::config::MarketConfig;
+use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 use crate::exchange::settings::{CaFile, TestAccounts, make_paper, test_accounts};
 use crate::run::engine_settings;

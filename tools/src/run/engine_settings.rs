@@ -5,7 +5,7 @@ use rust_decimal::prelude::ToPrimitive;
 use spinbook_engine::limits::FAR_LEVELS_DEFAULT;
 use spinbook_engine::setup::{
     AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX,
-    QuoterSettings, RiskSettings, SpreadSettings, WindowSettings,
+    QuoterSettings, RiskSettings, WindowSettings,
 };
 use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
@@ -13,7 +13,8 @@ use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::instruments::RateLimit;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
-use crate::config::{Config, MarketConfig};
+use crate::config::Config;
+use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
 /// How often the engine writes what screens show.
@@ -63,7 +64,10 @@ pub fn millionths(bps: Decimal, key: &str) -> Result<i64, Failure> {
 }
 
 /// A plain ratio as millionths, rounded.
-fn ratio_millionths(ratio: Decimal, key: &str) -> Result<i64, Failure> {
+///
+/// # Errors
+/// Out of range.
+pub fn ratio_millionths(ratio: Decimal, key: &str) -> Result<i64, Failure> {
     (ratio * Decimal::from(1_000_000))
         .round()
         .to_i64()
@@ -115,7 +119,7 @@ pub fn engine_settings(
             risk: risk_settings(config, instrument)?,
             quoter: QuoterSettings {
                 refresh_tolerance_millionths: millionths(
-                    config.strategy.refresh_tolerance_bps,
+                    config.strategy.refresh_tolerance_bps(),
                     "strategy.refresh_tolerance_bps",
                 )?,
                 ..QuoterSettings::default()
@@ -174,60 +178,6 @@ pub fn risk_settings(config: &Config, instrument: &Instrument) -> Result<RiskSet
         open_orders_max: risk.open_orders_max,
         book_age_max: Nanos::from_millis(i64::from(risk.book_age_max_ms)),
     })
-}
-
-/// The strategy's settings, one entry an instrument. `net_of_own`: the venue's depth includes our orders.
-///
-/// # Errors
-/// A configured number that the instrument cannot express.
-pub fn spread_settings(
-    config: &Config,
-    instruments: &[Instrument],
-    net_of_own: bool,
-) -> Result<Vec<SpreadSettings>, Failure> {
-    let strategy = &config.strategy;
-    let entries = instruments.iter().map(|instrument| {
-        let symbol = instrument.symbol.as_str();
-        let size = lots(strategy.order_size_base, &instrument.quantity, "strategy.order_size_base", symbol)?;
-        if size.0 % instrument.lots_order_step.max(1) != 0 || size < instrument.lots_order_min {
-            let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).normalize();
-            let least = instrument.quantity.decimal(instrument.lots_order_min.0).normalize();
-            let key = "strategy.order_size_base";
-            return Err(Failure::usage(format!(
-                "`{key}` = {}: {symbol} takes no such order",
-                strategy.order_size_base
-            ))
-            .at(key)
-            .because(format!("its step is {step}, its smallest order {least}"))
-            .next("choose a multiple of the step that is not below the smallest order"));
-        }
-        Ok(SpreadSettings {
-            spread_millionths: millionths(strategy.spread_bps, "strategy.spread_bps")?,
-            levels: strategy.levels,
-            level_step_millionths: 0,
-            order_lots: size,
-            position_lots_max: lots(
-                config.risk.position_max_base,
-                &instrument.quantity,
-                "risk.position_max_base",
-                symbol,
-            )?,
-            imbalance_levels: strategy.imbalance_levels,
-            imbalance_threshold_millionths: ratio_millionths(
-                strategy.imbalance_threshold,
-                "strategy.imbalance_threshold",
-            )?,
-            imbalance_widening_millionths: ratio_millionths(
-                strategy.imbalance_widening,
-                "strategy.imbalance_widening",
-            )?,
-            imbalance_net_of_own: net_of_own,
-            inventory_skew_millionths: millionths(strategy.inventory_skew_bps, "strategy.inventory_skew_bps")?,
-            edge_min_millionths: millionths(strategy.edge_min_bps, "strategy.edge_min_bps")?,
-            time_in_force: strategy.time_in_force,
-        })
-    });
-    entries.collect()
 }
 
 /// The venue's windows for new orders, less a share for what we cannot see.

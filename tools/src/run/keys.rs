@@ -5,7 +5,8 @@ use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::card::KeyKind;
 
-use crate::config::{MarketConfig, credentials};
+use crate::config::credentials;
+use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
 /// Keys of two test accounts of a simulated exchange, one for each way to sign; worth nothing elsewhere.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use spinbook_engine::engine::Engine;
 use spinbook_feed::net::host::memory::{self, HugePages, LockRefused};
 
-use crate::config::{EngineConfig, LockMemory};
+use crate::config::tables::EngineConfig;
+use crate::config::value::{LockMemory, Permission};
 use crate::error::Failure;
 
 /// What to do about a refused lock.
@@ -17,7 +18,7 @@ const LOCK_FIX: &str = "`ulimit -l unlimited` before the start, or LimitMEMLOCK=
 /// # Errors
 /// Memory must be locked, by `engine.lock_memory`, and cannot be.
 pub fn prepare<S>(config: &EngineConfig, engine: &Engine<S>) -> Result<(), Failure> {
-    if config.huge_pages {
+    if config.huge_pages == Permission::Allowed {
         let books: Vec<Range<usize>> = engine.address_ranges().collect();
         let text = huge_text(memory::use_huge_pages(&books));
         let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();

@@ -8,6 +8,7 @@ pub mod report;
 pub mod setup;
 pub mod signals;
 pub mod state_dir;
+pub mod strategy;
 pub mod topology;
 pub mod venue_rest;
 pub mod watch;
@@ -15,7 +16,6 @@ pub mod watch;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::binance::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
@@ -23,11 +23,13 @@ use spinbook_feed::venue::instrument::Instrument;
 use self::plan::{Finished, MarketCheck, MarketLife, Plan, Stop, VenueSide};
 use self::setup::{Prepared, prepare};
 use self::signals::{EarlyExit, Interrupts};
+use self::strategy::StrategySection;
 use self::topology::Running;
 use self::venue_rest::VenueRest;
 use self::watch::Watch;
+use crate::config::strategies::StrategyConfig;
 use crate::error::Failure;
-use crate::outcome::{Context, KILL_FILE};
+use crate::outcome::{Context, Done, KILL_FILE};
 use crate::ui::Screen;
 
 /// How often the main thread looks at signals, time and threads.
@@ -35,15 +37,35 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the screen is drawn.
 const SCREEN_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Runs a plan to its end.
+/// Runs a plan to its end and reports: compiled once for each kind of strategy, so that the engine calls it directly.
 ///
 /// # Errors
-/// It could not start, or something it stands on broke.
-pub fn run(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Finished, Failure> {
+/// It could not start, or the venue's figures contradict each other.
+pub fn run(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Done, Failure> {
+    match plan.config.strategy.clone() {
+        StrategyConfig::Spread(spread) => run_with(plan, &spread, context, market),
+    }
+}
+
+fn run_with<C: StrategySection>(
+    plan: Plan,
+    strategy: &C,
+    context: Context,
+    market: MarketCheck<'_>,
+) -> Result<Done, Failure> {
+    report::report(&trade(plan, strategy, context, market)?)
+}
+
+fn trade<C: StrategySection>(
+    plan: Plan,
+    strategy: &C,
+    context: Context,
+    market: MarketCheck<'_>,
+) -> Result<Finished<C::Strategy>, Failure> {
     let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
     let early = EarlyExit::install().map_err(refused)?;
     let _ = spinbook_feed::net::host::memory::keep_freed();
-    let prepared = prepare(&plan)?;
+    let prepared = prepare(&plan, strategy)?;
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
@@ -75,9 +97,9 @@ pub fn run(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Fini
 }
 
 /// Waits for the end of the run: time, Ctrl-C, the market's end, or something that broke.
-fn watch_run(
+fn watch_run<S>(
     plan: &Plan,
-    running: &Running<Spread>,
+    running: &Running<S>,
     watch: &mut Watch,
     screen: &mut Screen,
     interrupts: &mut Interrupts,
@@ -123,7 +145,7 @@ fn watch_run(
 }
 
 /// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once, which is then true.
-fn drain(running: &Running<Spread>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) -> bool {
+fn drain<S>(running: &Running<S>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) -> bool {
     let already = interrupts.count();
     tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
     running.drain();

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use spinbook_engine::strategy::Spread;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
@@ -100,13 +99,13 @@ pub enum Stop {
 }
 
 /// A run that is over, with everything the report is made from.
-pub struct Finished {
+pub struct Finished<S> {
     /// What was planned.
     pub plan: Plan,
     /// What was traded.
     pub instruments: Vec<Instrument>,
     /// What the threads left.
-    pub ended: Ended<Spread>,
+    pub ended: Ended<S>,
     /// Account at the start and at the end, and every execution between; none where the venue is not asked.
     pub venue: Option<VenueSide>,
     /// Why the venue, which was to be asked in the end, did not answer.

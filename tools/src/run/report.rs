@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use spinbook_engine::counters::Counter;
+use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots};
 use spinbook_feed::venue::binance::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
@@ -19,7 +20,7 @@ use crate::ui::report::{Account, Books, HotAllocations, Orders, Percentiles, Run
 ///
 /// # Errors
 /// The venue's figures contradict each other or cannot be valued.
-pub fn report(finished: &Finished) -> Result<Done, Failure> {
+pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
     let venue_account = venue_figures(finished)?;
     let report = figures(finished, venue_account);
     for problem in problems(finished, &report) {
@@ -37,7 +38,7 @@ pub fn report(finished: &Finished) -> Result<Done, Failure> {
     Ok(Done::new(report.to_text(end.as_deref()), report.to_json()).with_exit(exit))
 }
 
-fn figures(finished: &Finished, venue_account: Option<Account>) -> RunReport {
+fn figures<S: Strategy>(finished: &Finished<S>, venue_account: Option<Account>) -> RunReport {
     let Finished { plan, instruments, ended, elapsed, .. } = finished;
     let (engine, lines) = &ended.hot;
     let (hot, io) = (&ended.hot_shared, &ended.io_shared);
@@ -104,7 +105,7 @@ fn positions(instruments: &[Instrument], lots: impl Fn(InstrumentId) -> Lots) ->
 }
 
 /// The same three figures from what the venue answered alone, with our mids.
-fn venue_figures(finished: &Finished) -> Result<Option<Account>, Failure> {
+fn venue_figures<S: Strategy>(finished: &Finished<S>) -> Result<Option<Account>, Failure> {
     let Some(venue) = &finished.venue else { return Ok(None) };
     let instruments = &finished.instruments;
     let engine = &finished.ended.hot.0;
@@ -127,7 +128,7 @@ fn venue_figures(finished: &Finished) -> Result<Option<Account>, Failure> {
 }
 
 /// What a person should know beside the figures.
-fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
+fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<String> {
     let mut problems = Vec::new();
     let gateway = &finished.ended.gateway;
     if let Some(why) = gateway.halt_message() {
@@ -173,12 +174,12 @@ fn problems(finished: &Finished, report: &RunReport) -> Vec<String> {
 }
 
 /// A book that was live goes stale when its market is over: that is no fault of it.
-fn silence_is_due(finished: &Finished) -> bool {
+fn silence_is_due<S: Strategy>(finished: &Finished<S>) -> bool {
     let was_live = finished.ended.hot.0.counters().value(Counter::Snapshots) > 0;
     finished.stop == Stop::MarketOver && was_live
 }
 
-fn exit_of(finished: &Finished, report: &RunReport) -> Exit {
+fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
     if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
         return Exit::Wrong;
     }

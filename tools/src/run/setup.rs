@@ -7,7 +7,6 @@ use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::Producer;
 use spinbook_engine::setup;
-use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
@@ -29,7 +28,8 @@ use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 use spinbook_feed::venue::order_side::OrderConnection;
 
 use super::plan::{Plan, RunMode};
-use crate::config::MarketConfig;
+use super::strategy::StrategySection;
+use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 use crate::run::engine_settings;
 use crate::run::state_dir::StateDir;
@@ -40,9 +40,9 @@ use crate::run::venue_rest::VenueRest;
 const DRAIN_WITHIN: Nanos = Nanos::from_seconds(10);
 
 /// A run that only has to be started.
-pub(super) struct Prepared {
+pub(super) struct Prepared<S> {
     pub(super) instruments: Vec<Instrument>,
-    pub(super) agents: Agents<Spread, Urls>,
+    pub(super) agents: Agents<S, Urls>,
     pub(super) rest: VenueRest,
     pub(super) start: Option<AccountPoint>,
     pub(super) started_at: Nanos,
@@ -111,7 +111,7 @@ pub fn route(
 ///
 /// # Errors
 /// The venue cannot be reached or refuses, or a setting cannot be used.
-pub(super) fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
+pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<Prepared<C::Strategy>, Failure> {
     let config = &plan.config;
     let market = &config.markets[0];
     let state = StateDir::open(&config.engine.state_dir)?;
@@ -124,7 +124,7 @@ pub(super) fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
 
     let rings = Rings::new();
     let (engine, limits) =
-        engine(plan, &list, &instruments, start.as_ref(), state.epoch, (rings.orders.0, rings.cancels.0))?;
+        engine(plan, strategy, &list, &instruments, start.as_ref(), state.epoch, (rings.orders.0, rings.cancels.0))?;
     let gateway = gateway(plan, market, &list, limits, state.epoch, &instruments)?;
     let urls = Urls::new(&plan.market.rest_url, plan.product, &instruments);
     let (mailbox, worker) = snapshots::new(instruments.len().max(4), market_fetcher, urls, |error: &FetchError| {
@@ -179,14 +179,15 @@ fn ask_venue(
     Ok(Asked { list, instruments, market_fetcher: market_rest.fetcher, rest, start, started_at })
 }
 
-fn engine(
+fn engine<C: StrategySection>(
     plan: &Plan,
+    strategy: &C,
     list: &[u8],
     instruments: &[Instrument],
     start: Option<&AccountPoint>,
     epoch: u32,
     (orders, cancels): (Producer<Intent>, Producer<Intent>),
-) -> Result<(Engine<Spread>, Vec<OrderLimits>), Failure> {
+) -> Result<(Engine<C::Strategy>, Vec<OrderLimits>), Failure> {
     let (config, product) = (&plan.config, plan.product);
     let rate_limits = parse_rate_limits(list)
         .map_err(|error| Failure::failed("the venue's rate limits cannot be read").because(error))?;
@@ -196,9 +197,7 @@ fn engine(
         set_inventory(&mut settings.instruments, product, instruments, start)?;
     }
     let limits = order_limits(&settings.instruments);
-    let strategy =
-        setup::spread_strategy(engine_settings::spread_settings(config, instruments, depth_includes_us(plan))?)
-            .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))?;
+    let strategy = strategy.make(&config.risk, instruments, depth_includes_us(plan))?;
     let engine = setup::engine(settings, strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
     Ok((engine, limits))

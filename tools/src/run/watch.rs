@@ -11,7 +11,7 @@ use spinbook_engine::engine::Engine;
 use spinbook_engine::event::LostReason;
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::screen::{ScreenCell, ScreenOrder, ScreenSnapshot};
-use spinbook_engine::strategy::Spread;
+use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 use spinbook_engine::working::OrderStatus;
 use spinbook_feed::net::hot::hot_shared::HotShared;
@@ -50,7 +50,7 @@ pub struct Watch {
 impl Watch {
     /// Takes what can be read from any thread, before the engine moves to its own.
     #[must_use]
-    pub fn new(plan: &Plan, instruments: &[Instrument], engine: &Engine<Spread>) -> Watch {
+    pub fn new<S: Strategy>(plan: &Plan, instruments: &[Instrument], engine: &Engine<S>) -> Watch {
         Watch {
             mode: plan.mode.name(),
             venue: plan.product.name().to_owned(),
@@ -67,7 +67,7 @@ impl Watch {
     }
 
     /// The threads run: from here on their latencies are shown too.
-    pub fn follow(&mut self, running: &Running<Spread>) {
+    pub fn follow<S>(&mut self, running: &Running<S>) {
         self.shared = Some((running.hot_shared.clone(), running.io_shared.clone()));
         self.begun = Instant::now();
         self.rate = (self.begun, 0, 0);

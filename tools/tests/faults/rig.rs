@@ -355,7 +355,7 @@ impl Setup {
         let account = if exchange.text("venue") == "binance-spot" { "1000001" } else { "sim0" };
         let setup = Setup { folder, account };
         let ca_file = exchange.text("ca_file");
-        setup.write("run.toml", &config(exchange, ca_file), 0o644);
+        setup.write("run.toml", &config(setup.folder.path(), exchange, ca_file), 0o644);
         let keys = match exchange.text("venue") {
             "binance-spot" => format!(
                 "api_key = \"{}\"\nprivate_key = \"\"\"{}\"\"\"\n",
@@ -420,44 +420,26 @@ impl Setup {
     }
 }
 
-/// The manual's small configuration with an exchange's addresses and quotes near the touch.
-fn config(exchange: &Exchange, ca_file: &str) -> String {
-    format!(
-        r#"[engine]
-state_dir = "state"
-[[market]]
-venue = "{}"
-symbols = ["BTCUSDT"]
-rest_url = "{}"
-stream_url = "{}"
-ws_api_url = "{}"
-ca_file = "{ca_file}"
-credentials = "keys.toml"
-[strategy]
-kind = "spread"
-spread_bps = 0.6
-levels = 1
-order_size_base = "0.001"
-imbalance_levels = 10
-imbalance_threshold = 0.3
-imbalance_widening = 1.5
-inventory_skew_bps = 5.0
-refresh_tolerance_bps = 0.2
-edge_min_bps = -20.0
-time_in_force = "post-only"
-[risk]
-order_quantity_max_base = "0.01"
-order_notional_max_quote = "1000"
-position_max_base = "0.05"
-price_collar_bps = 50.0
-open_orders_max = 8
-messages_max_per_second = 20
-loss_max_quote_per_day = "1000"
-book_age_max_ms = 2000
-"#,
-        exchange.text("venue"),
-        exchange.text("rest_url"),
-        exchange.text("stream_url"),
-        exchange.text("ws_api_url"),
-    )
+/// The sample with an exchange's addresses and quotes near the touch, as the program itself writes it.
+fn config(folder: &Path, exchange: &Exchange, ca_file: &str) -> String {
+    let mut command = program(folder);
+    command.args(["config", "init"]);
+    let text = |key: &str| exchange.text(key).to_owned();
+    for (key, value) in [
+        ("market.0.venue", text("venue")),
+        ("market.0.rest_url", text("rest_url")),
+        ("market.0.stream_url", text("stream_url")),
+        ("market.0.ws_api_url", text("ws_api_url")),
+        ("market.0.ca_file", ca_file.to_owned()),
+        ("market.0.credentials", "keys.toml".to_owned()),
+        ("strategy.spread_bps", "0.6".to_owned()),
+        ("strategy.refresh_tolerance_bps", "0.2".to_owned()),
+        ("strategy.edge_min_bps", "-20.0".to_owned()),
+        ("risk.loss_max_quote_per_day", "\"1000\"".to_owned()),
+    ] {
+        command.arg("--set").arg(format!("{key}={value}"));
+    }
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("a configuration is UTF-8")
 }

@@ -79,8 +79,12 @@ fn an_unknown_symbol_is_refused_with_the_nearest_one() {
 fn an_unknown_key_and_a_missing_limit_are_refused_with_their_line() {
     let exchange = Exchange::start("");
     let setup = || Setup::on(&exchange).replace("run.toml", exchange.text("rest_url"), NOBODY);
-    let ended = setup().replace("run.toml", "inventory_skew_bps", "inventory_skw_bps").live();
-    ended.refuses(2, &["run.toml:19", "inventory_skw_bps", "5.0", "did you mean `inventory_skew_bps`?"]);
+    let wrong = setup().replace("run.toml", "inventory_skew_bps", "inventory_skw_bps");
+    let text = fs::read_to_string(wrong.path("run.toml")).expect("written");
+    let line = text.lines().position(|line| line.starts_with("inventory_skw_bps")).expect("it stands there") + 1;
+    let ended = wrong.live();
+    ended
+        .refuses(2, &[&format!("run.toml:{line}: "), "inventory_skw_bps", "5.0", "did you mean `inventory_skew_bps`?"]);
     for limit in [
         "order_quantity_max_base = \"0.01\"",
         "order_notional_max_quote = \"1000\"",

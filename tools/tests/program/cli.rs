@@ -124,9 +124,32 @@ fn reserved_verbs_say_so_and_exit_with_2() {
         let output = spinbook(folder.path(), &["--json", verb]);
         assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains("reserved")));
     }
-    let output = spinbook(folder.path(), &["config", "schema"]);
+}
+
+#[test]
+fn the_schema_of_the_configuration_is_printed_for_editors_and_for_readme() {
+    let folder = folder();
+    let schema = object(&spinbook(folder.path(), &["config", "schema", "--json"]));
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["properties"]["market"]["type"], "array");
+    let text = out(&spinbook(folder.path(), &["config", "schema"]));
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("the text is JSON too"), schema);
+    let table = out(&spinbook(folder.path(), &["config", "schema", "--markdown"]));
+    assert!(table.starts_with("| key |") && table.contains("`risk.position_max_base`"), "{table}");
+}
+
+#[test]
+fn the_sample_is_filled_in_on_request() {
+    let folder = folder();
+    let set = ["config", "init", "--set", "market.0.venue=binance-spot", "--set", "market.1.venue=binance-usdm"];
+    let output = spinbook(folder.path(), &set);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let text = out(&output);
+    assert_eq!(text.matches("[[market]]").count(), 2, "{text}");
+    assert!(text.contains("venue = \"binance-spot\""), "{text}");
+    let output = spinbook(folder.path(), &["config", "init", "--set", "risk.position_max=1"]);
     assert_eq!(code(&output), 2);
-    assert!(err(&output).contains("reserved, not built yet"));
+    assert!(err(&output).contains("no such key"), "{}", err(&output));
 }
 
 #[test]

@@ -1,8 +1,23 @@
 //! COLD: bad configurations, each with the words of the answer it must get.
 
+mod list;
+
+use spinbook_engine::intent::TimeInForce;
+
+use super::strategies::SpreadConfig;
+use super::value::{LockMemory, Permission};
 use super::*;
 
 const FILE: &str = "spinbook.toml";
+
+fn sample_text() -> String {
+    sample::ConfigText::sample().commented()
+}
+
+fn spread(config: &Config) -> &SpreadConfig {
+    let StrategyConfig::Spread(spread) = &config.strategy;
+    spread
+}
 
 fn read(text: &str) -> Result<Config, Failure> {
     Config::from_text(text, FILE, Path::new("base"), &[], &[])
@@ -11,7 +26,7 @@ fn read(text: &str) -> Result<Config, Failure> {
 /// The sample with one line replaced; an empty replacement removes it.
 fn with(line_start: &str, replacement: &str) -> String {
     let mut hits = 0;
-    let lines: Vec<String> = sample::CONFIG
+    let lines: Vec<String> = sample_text()
         .lines()
         .map(|line| {
             if line.starts_with(line_start) {
@@ -28,19 +43,19 @@ fn with(line_start: &str, replacement: &str) -> String {
 
 /// The line of the sample, from 1, that starts so.
 fn line_of(line_start: &str) -> usize {
-    sample::CONFIG.lines().position(|line| line.starts_with(line_start)).expect("stands in the sample") + 1
+    sample_text().lines().position(|line| line.starts_with(line_start)).expect("stands in the sample") + 1
 }
 
 #[test]
 fn the_sample_is_valid_and_exact() {
-    let config = read(sample::CONFIG).unwrap_or_else(|failure| panic!("{failure}"));
+    let config = read(&sample_text()).unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(config.markets.len(), 1);
     assert_eq!(config.markets[0].symbols, ["BTCUSDT"]);
     assert_eq!(config.risk.order_quantity_max_base.to_string(), "0.01");
-    assert_eq!(config.strategy.imbalance_threshold.to_string(), "0.3");
-    assert_eq!(config.strategy.time_in_force, TimeInForce::PostOnly);
+    assert_eq!(spread(&config).imbalance_threshold.to_string(), "0.3");
+    assert_eq!(spread(&config).time_in_force, TimeInForce::PostOnly);
     assert_eq!(config.engine.state_dir, Path::new("base/state"));
-    assert_eq!((config.engine.lock_memory, config.engine.huge_pages), (LockMemory::Allowed, true));
+    assert_eq!((config.engine.lock_memory, config.engine.huge_pages), (LockMemory::Allowed, Permission::Allowed));
     assert_eq!(config.warnings.len(), 1, "only the missing hot_core: {:?}", config.warnings);
 }
 
@@ -161,7 +176,7 @@ fn every_bad_line_is_refused_with_its_place_and_advice() {
 
 #[test]
 fn every_risk_limit_is_mandatory() {
-    for key in RISK_KEYS {
+    for key in RiskConfig::TABLE.keys.iter().map(|key| key.name) {
         let failure = read(&with(key, "")).expect_err("a limit is missing");
         let message = failure.to_string();
         assert!(message.contains(&format!("`risk.{key}` is missing")), "{message}");
@@ -196,9 +211,9 @@ fn several_problems_are_told_at_once() {
 
 #[test]
 fn a_symbol_is_traded_by_one_market_only() {
-    let text = format!("{}\n[[market]]\nvenue = \"binance-usdm\"\nsymbols = [\"BTCUSDT\"]\n", sample::CONFIG);
+    let text = format!("{}\n[[market]]\nvenue = \"binance-usdm\"\nsymbols = [\"BTCUSDT\"]\n", sample_text());
     assert!(read(&text).expect_err("twice").to_string().contains("is named twice"));
-    let text = format!("{}\n[[market]]\nvenue = \"binance-spot\"\nsymbols = [\"BTCUSDT\"]\n", sample::CONFIG);
+    let text = format!("{}\n[[market]]\nvenue = \"binance-spot\"\nsymbols = [\"BTCUSDT\"]\n", sample_text());
     assert_eq!(read(&text).unwrap_or_else(|failure| panic!("{failure}")).markets.len(), 2);
 }
 
@@ -211,18 +226,18 @@ fn environment_then_arguments_override_the_file() {
         ("SPINBOOK_LOG".to_owned(), "debug".to_owned()),
     ];
     let sets = ["risk.position_max_base=0.75".to_owned(), "engine.hot_core = 0".to_owned()];
-    let config = Config::from_text(sample::CONFIG, FILE, Path::new(""), &environment, &sets)
+    let config = Config::from_text(&sample_text(), FILE, Path::new(""), &environment, &sets)
         .unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(config.risk.position_max_base.to_string(), "0.75");
     assert_eq!(config.markets[0].rest_url.as_deref(), Some("https://127.0.0.1:1234"));
-    assert_eq!(config.strategy.time_in_force, TimeInForce::ImmediateOrCancel);
+    assert_eq!(spread(&config).time_in_force, TimeInForce::ImmediateOrCancel);
     assert_eq!(config.engine.hot_core, Some(0));
 }
 
 #[test]
 fn a_bad_override_names_itself() {
     let environment = [("SPINBOOK_RISK__POSITON_MAX_BASE".to_owned(), "1".to_owned())];
-    let failure = Config::from_text(sample::CONFIG, FILE, Path::new(""), &environment, &[]).expect_err("unknown");
+    let failure = Config::from_text(&sample_text(), FILE, Path::new(""), &environment, &[]).expect_err("unknown");
     let message = failure.to_string();
     assert!(message.contains("environment SPINBOOK_RISK__POSITON_MAX_BASE"), "{message}");
     assert!(message.contains("did you mean `position_max_base`?"), "{message}");
@@ -232,7 +247,7 @@ fn a_bad_override_names_itself() {
         ("market.7.venue=\"x\"", "no element 7"),
         ("market.first.venue=\"x\"", "not an index"),
     ] {
-        let failure = Config::from_text(sample::CONFIG, FILE, Path::new(""), &[], &[argument.to_owned()]);
+        let failure = Config::from_text(&sample_text(), FILE, Path::new(""), &[], &[argument.to_owned()]);
         let message = failure.expect_err("bad override").to_string();
         assert!(message.contains("--set") && message.contains(expected), "{argument}: {message}");
     }

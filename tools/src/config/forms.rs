@@ -1,0 +1,92 @@
+//! COLD: the form of texts in the configuration: URLs, streams, symbols; each says what it expected.
+
+use spinbook_feed::venue::ProductLine;
+
+/// The most bytes of a symbol.
+const SYMBOL_BYTES_MAX: usize = 32;
+
+/// A base URL of requests, without a slash at its end.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn https_url(text: &str) -> Result<String, String> {
+    url(text, "https://")
+}
+
+/// A base URL of connections, without a slash at its end.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn wss_url(text: &str) -> Result<String, String> {
+    url(text, "wss://")
+}
+
+/// A base URL: the scheme given (always encrypted), a host, perhaps a port and a path; nothing else.
+fn url(text: &str, scheme: &str) -> Result<String, String> {
+    let Some(rest) = text.strip_prefix(scheme) else {
+        return Err(format!("expected {scheme}HOST[:PORT]; unencrypted connections are never made"));
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port_is_wrong = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.ends_with(']') && port.parse::<u16>().map_or(true, |port| port == 0));
+    let why = if authority.is_empty() || authority.starts_with(':') {
+        "has no host"
+    } else if authority.contains('@') {
+        "holds a user name or password; credentials come from a 0600 file"
+    } else if text.contains(['?', '#']) || text.chars().any(char::is_whitespace) {
+        "expected no query, fragment or whitespace"
+    } else if port_is_wrong {
+        "the port is not a number from 1 to 65535"
+    } else {
+        return Ok(text.trim_end_matches('/').to_owned());
+    };
+    Err(why.to_owned())
+}
+
+/// The depth stream's name: `depth`, perhaps with an interval.
+///
+/// # Errors
+/// It is not one.
+pub fn depth_stream(text: &str) -> Result<String, String> {
+    let interval_ms = match text.strip_prefix("depth") {
+        Some("") => Some(0),
+        Some(rest) => {
+            rest.strip_prefix('@').and_then(|rest| rest.strip_suffix("ms")).and_then(|ms| ms.parse::<u32>().ok())
+        }
+        None => None,
+    };
+    match interval_ms {
+        Some(0..=1_000) => Ok(text.to_owned()),
+        _ => Err("expected depth, depth@100ms or the like".to_owned()),
+    }
+}
+
+/// A symbol's form, as a venue spells them.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn symbol(symbol: &str, line: ProductLine) -> Result<(), String> {
+    if symbol.is_empty() || symbol.len() > SYMBOL_BYTES_MAX {
+        Err(format!("expected 1 to {SYMBOL_BYTES_MAX} bytes"))
+    } else if symbol.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+        Err("holds whitespace".to_owned())
+    } else {
+        spelling(symbol, line)
+    }
+}
+
+/// Whether a symbol is written as its venue writes them.
+fn spelling(symbol: &str, line: ProductLine) -> Result<(), String> {
+    let (title, form) = (line.card().title, line.card().symbols);
+    if symbol.chars().any(|letter| !letter.is_alphanumeric() && !form.separators.contains(&letter)) {
+        let others: String = form.separators.iter().map(|separator| format!(" other than `{separator}`")).collect();
+        return Err(format!("{title} writes symbols without separators{others}, such as {}", form.example));
+    }
+    let (case, mended) =
+        if form.upper_case { ("upper", symbol.to_ascii_uppercase()) } else { ("lower", symbol.to_ascii_lowercase()) };
+    if mended != symbol {
+        return Err(format!("{title} writes symbols in {case} case, did you mean `{mended}`?"));
+    }
+    Ok(())
+}

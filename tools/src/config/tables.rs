@@ -1,0 +1,115 @@
+//! COLD: the one list of configuration keys: reader, sample, schema, check and README's table all come from it.
+//!
+//! A key is one entry here (a strategy's keys are in `strategies.rs`): the field it fills, its sentence, its kind and
+//! range, its unit, whether it may be omitted, and what the sample says. Nothing else has to be written for it.
+
+use std::path::PathBuf;
+
+use rust_decimal::Decimal;
+use spinbook_engine::limits::WORKING_ORDERS_MAX;
+use spinbook_feed::venue::ProductLine;
+
+use super::forms;
+use super::keys::Kind::{self, Choice, Path, Texts, Whole};
+use super::keys::Presence::{self, Default, Mandatory, Optional};
+use super::keys::Sample::{Comment, Set};
+use super::keys::{Range, Table, table};
+use super::value::{LockMemory, Permission};
+use super::{strategies, venues};
+
+/// Highest number of a core.
+const CORE_MAX: i64 = 4_095;
+/// Why no limit may be omitted.
+const EVERY_LIMIT: Presence = Mandatory("every risk limit is mandatory and has no default");
+/// A URL of requests.
+const HTTPS: Kind =
+    Kind::Text { words: "`https://HOST[:PORT]`", pattern: "^https://[^/@?# ]+(/[^?# ]*)?$", check: forms::https_url };
+/// A URL of connections.
+const WSS: Kind =
+    Kind::Text { words: "`wss://HOST[:PORT]`", pattern: "^wss://[^/@?# ]+(/[^?# ]*)?$", check: forms::wss_url };
+/// A depth stream's name.
+const DEPTH: Kind =
+    Kind::Text { words: "`depth` or `depth@100ms`", pattern: "^depth(@[0-9]{1,4}ms)?$", check: forms::depth_stream };
+
+table! {
+    /// The engine and this machine.
+    EngineConfig: "engine", repeated: false {
+        /// Core that the hot thread owns.
+        hot_core: Option<usize> => Whole(0, CORE_MAX), "", Optional("unpinned, with a warning"), Comment("1");
+        /// Core of the order thread.
+        io_core: Option<usize> => Whole(0, CORE_MAX), "", Optional("one of those that are left"), Comment("0");
+        /// Whether memory is locked at the start; "required": no start without; "never": pages are the system's.
+        lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
+        /// Whether huge pages are asked for, for the books, where the system gives them.
+        huge_pages: Permission => Choice(Permission::names), "", Default("\"allowed\""), Comment("\"allowed\"");
+        /// Folder of lock, run number and kill file.
+        state_dir: PathBuf => Path, "", Default("\"state\""), Set("\"state\"");
+    }
+}
+
+table! {
+    /// A venue's product line and the symbols traded there; the table may stand several times.
+    MarketConfig: "market", repeated: true {
+        /// Venue and product line.
+        venue: ProductLine => Choice(venues::built), "", Mandatory("such as venue = \"binance-usdm\""),
+            Set("\"binance-usdm\"");
+        /// Symbols as the venue spells them.
+        symbols: Vec<String> => Texts, "", Mandatory("such as symbols = [\"BTCUSDT\"]"), Set("[\"BTCUSDT\"]");
+        /// Credentials file of mode 0600, for shadow and live.
+        credentials: Option<PathBuf> => Path, "", Optional("from the environment"),
+            Comment("\"keys/binance.toml\"");
+        /// REST of a private or simulated exchange.
+        rest_url: Option<String> => HTTPS, "", Optional("the venue's own"), Comment("\"https://127.0.0.1:9443\"");
+        /// Streams of a private or simulated exchange.
+        stream_url: Option<String> => WSS, "", Optional("the venue's own"), Comment("\"wss://127.0.0.1:9443\"");
+        /// WebSocket API of a private or simulated exchange.
+        ws_api_url: Option<String> => WSS, "", Optional("the venue's own"), Comment("\"wss://127.0.0.1:9443\"");
+        /// Certificate authority of a private exchange alone, PEM.
+        ca_file: Option<PathBuf> => Path, "", Optional("the public ones"), Comment("\"exchange-ca.pem\"");
+        /// Depth stream after the symbol.
+        depth_stream: Option<String> => DEPTH, "", Optional("the venue's default"), Comment("\"depth@100ms\"");
+        /// Levels a side of a snapshot.
+        snapshot_limit: Option<u32> => Whole(5, 5_000), "", Optional("the venue's default"), Comment("1000");
+        /// How long after its timestamp the venue may accept a request.
+        receive_window_ms: u32 => Whole(100, 60_000), "ms", Default("1000"), Comment("1000");
+        /// Your fee as a maker, negative for a rebate.
+        maker_fee_bps: Option<Decimal> => Kind::Decimal(Range::Between(-100, 1_000)), "bps of notional",
+            Optional("the venue's standard fee"), Comment("2.0");
+        /// Your fee as a taker.
+        taker_fee_bps: Option<Decimal> => Kind::Decimal(Range::Between(-100, 1_000)), "bps of notional",
+            Optional("the venue's standard fee"), Comment("5.0");
+    }
+}
+
+table! {
+    /// Limits of each instrument: every limit is mandatory, no default means no trading.
+    RiskConfig: "risk", repeated: false {
+        /// Largest order.
+        order_quantity_max_base: Decimal => Kind::Decimal(Range::Positive), "the base asset", EVERY_LIMIT, Set("\"0.01\"");
+        /// Largest order by value.
+        order_notional_max_quote: Decimal => Kind::Decimal(Range::Positive), "the quote asset", EVERY_LIMIT,
+            Set("\"1000\"");
+        /// Largest position either way, open and unknown orders included.
+        position_max_base: Decimal => Kind::Decimal(Range::Positive), "the base asset", EVERY_LIMIT, Set("\"0.05\"");
+        /// Farthest price from our own mid.
+        price_collar_bps: Decimal => Kind::Decimal(Range::PositiveUpTo(5_000)), "bps of the mid", EVERY_LIMIT,
+            Set("50.0");
+        /// Most orders open or on their way.
+        open_orders_max: u32 => Whole(1, WORKING_ORDERS_MAX as i64), "", EVERY_LIMIT, Set("8");
+        /// Most messages to a venue in any second.
+        messages_max_per_second: u32 => Whole(1, 1_000), "", EVERY_LIMIT, Set("20");
+        /// Loss of a run in a day, realised and unrealised, at which trading halts.
+        loss_max_quote_per_day: Decimal => Kind::Decimal(Range::Positive), "the quote asset", EVERY_LIMIT, Set("\"100\"");
+        /// Oldest book that is quoted on.
+        book_age_max_ms: u32 => Whole(1, 60_000), "ms", EVERY_LIMIT, Set("2000");
+    }
+}
+
+/// Every table, in the order of the sample; a strategy's table stands once for each kind.
+#[must_use]
+pub fn tables() -> Vec<Table> {
+    let mut tables = vec![EngineConfig::TABLE, MarketConfig::TABLE];
+    tables.extend(strategies::TABLES);
+    tables.push(RiskConfig::TABLE);
+    tables
+}
