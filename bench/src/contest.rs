@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, start, stop};
 use crate::frames::Frames;
+use crate::text::format_figure;
 
 /// Bytes of a batch of frames: with the decoder's own scratch it stays in a first-level cache, where a socket's or
 /// a cipher's output lies as well.
@@ -36,6 +37,69 @@ pub struct Time {
     pub ns: f64,
     /// The spread of the rounds: half the distance of the quartiles of a part, as a share of its median.
     pub spread: f64,
+}
+
+impl Time {
+    /// The median of the rounds' values, in ns a unit of work, and how far they lie apart.
+    #[must_use]
+    pub fn of(name: impl Into<String>, mut values: Vec<f64>) -> Time {
+        let (ns, spread) = median_and_spread(&mut values);
+        Time { name: name.into(), ns, spread }
+    }
+
+    /// The time with the spread of its rounds, as printed in tables.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{} ±{:.1} %", format_figure(self.ns), self.spread * 100.0)
+    }
+}
+
+/// Contenders on one input beside a yardstick, which none of them can be expected to beat.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contest {
+    /// Which step, or which input.
+    pub what: &'static str,
+    /// ns a unit of work: the yardstick first, then ours, then the others.
+    pub times: Vec<Time>,
+    /// Ours over the yardstick: the median of the ratios of single rounds.
+    pub over_yardstick: f64,
+    /// The best of `peers` over ours, likewise.
+    pub peer_over_ours: f64,
+}
+
+impl Contest {
+    /// From the contenders' values by round; `peers` are the places from which on peers stand.
+    #[must_use]
+    pub fn of(what: &'static str, names: Vec<String>, rounds: Vec<Vec<f64>>, peers: usize) -> Contest {
+        let ratio = |over: usize, under: usize| match (rounds.get(over), rounds.get(under)) {
+            (Some(over), Some(under)) => {
+                Time::of("", over.iter().zip(under).map(|(one, other)| one / other).collect()).ns
+            }
+            _ => f64::NAN,
+        };
+        Contest {
+            what,
+            over_yardstick: ratio(1, 0),
+            peer_over_ours: (peers..rounds.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min),
+            times: names.into_iter().zip(rounds).map(|(name, values)| Time::of(name, values)).collect(),
+        }
+    }
+}
+
+/// Lets `count` contenders take turns for `rounds` rounds behind `warm` ones that do not count; the order rotates. Gives
+/// back what each turn gave, by contender and round.
+pub fn in_turns<T>(count: usize, warm: usize, rounds: usize, mut turn: impl FnMut(usize) -> T) -> Vec<Vec<T>> {
+    let mut kept: Vec<Vec<T>> = (0..count).map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..rounds + warm {
+        for place in 0..count {
+            let who = (place + round) % count;
+            let value = turn(who);
+            if round >= warm {
+                kept[who].push(value);
+            }
+        }
+    }
+    kept
 }
 
 /// The median of `values` and half the distance of their quartiles as a share of it.
@@ -180,6 +244,12 @@ impl Line {
         }
         let slope = points.iter().map(|point| (point.0 - mean_x) * (point.1 - mean_y)).sum::<f64>() / spread;
         Some(Line { intercept: mean_y - slope * mean_x, slope })
+    }
+}
+
+impl core::fmt::Display for Line {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "{:.0} + {:.2} n", self.intercept, self.slope)
     }
 }
 

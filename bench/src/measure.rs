@@ -9,39 +9,23 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::alloc;
 use crate::book;
-use crate::contest::Time;
+use crate::contest::{Contest, Time};
 use crate::decode;
 use crate::frames::Frames;
+use crate::inputs::SampleCount;
 use crate::instrument::{product, synthetic};
 use crate::peer_book::PeerBookTable;
 use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
-use crate::plain::{SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
-use crate::receive::ReceiveTable;
-use crate::ring;
-use crate::send::SendTable;
+use crate::plain::{PlainDecoder, SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
+use crate::ring::{self, RingTable};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::trader::FAR_LEVELS;
-use crate::wire::figures::WireFigures;
+use crate::wire::WireFigures;
 use crate::workload::{LineKind, Recording};
 
-/// How long to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct Effort {
-    /// Rounds of a contest over synthetic frames.
-    pub rounds: usize,
-    /// Rounds of a contest over a recording.
-    pub replays: usize,
-    /// Rounds of the ring contest.
-    pub ring_rounds: usize,
-}
-
-impl Effort {
-    /// For tables.
-    pub const FULL: Effort = Effort { rounds: 31, replays: 9, ring_rounds: 20 };
-    /// To see that everything runs.
-    pub const QUICK: Effort = Effort { rounds: 5, replays: 3, ring_rounds: 3 };
-}
+/// Further decoders for a contest, made for an instrument.
+pub type MoreDecoders<'a> = &'a dyn Fn(&Instrument) -> Vec<Box<dyn PlainDecoder>>;
 
 /// One decode contest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -107,17 +91,6 @@ pub struct PathClass {
     pub rows: Vec<Row>,
 }
 
-/// The rings.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RingTable {
-    /// ns one way, ours first.
-    pub one_way: Vec<Time>,
-    /// ns a message flat out, ours first.
-    pub stream: Vec<Time>,
-    /// Cores that the two threads could use.
-    pub cores: usize,
-}
-
 /// What the peers' workspace measures in its own build, as its program prints it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PeerFigures {
@@ -147,9 +120,9 @@ pub struct Figures {
     /// The rings in the peers' build, with rtrb.
     pub ring_native: Option<RingTable>,
     /// Receiving over TLS and WebSocket, one table a layout.
-    pub receive: Vec<ReceiveTable>,
+    pub receive: Vec<Contest>,
     /// The steps of sending an order.
-    pub send: Vec<SendTable>,
+    pub send: Vec<Contest>,
     /// Wire to wire, and a decision's way into the kernel.
     pub wire: WireFigures,
     /// Why `bench/peers` was not measured, if it was not.
@@ -167,7 +140,7 @@ pub fn decode_table(
     frames: &Frames,
     of: (ProductLine, &Instrument),
     rounds: usize,
-    more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
+    more: MoreDecoders<'_>,
 ) -> Result<DecodeTable, String> {
     let times =
         decode::contest(frames, of.0, of.1, rounds, || more(of.1)).map_err(|error| format!("{what}: {error}"))?;
@@ -178,21 +151,18 @@ pub fn decode_table(
 ///
 /// # Errors
 /// As [`decode::contest`].
-pub fn decode_synthetic(
-    effort: Effort,
-    more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
-) -> Result<Vec<DecodeTable>, String> {
+pub fn decode_synthetic(samples: SampleCount, more: MoreDecoders<'_>) -> Result<Vec<DecodeTable>, String> {
     let mut tables = Vec::new();
     for shape in Shape::ALL {
         let instrument = synthetic(shape);
         for levels in [2, 20, 200] {
             let what = format!("{} depth, {levels} levels", shape.name());
             let frames = depth_frames(shape, levels, 400, 1);
-            tables.push(decode_table(what, &frames, (product(shape), &instrument), effort.rounds, more)?);
+            tables.push(decode_table(what, &frames, (product(shape), &instrument), samples.rounds, more)?);
         }
         let what = format!("{} best bid/ask", shape.name());
         let frames = touch_frames(shape, 400, 1);
-        tables.push(decode_table(what, &frames, (product(shape), &instrument), effort.rounds, more)?);
+        tables.push(decode_table(what, &frames, (product(shape), &instrument), samples.rounds, more)?);
     }
     Ok(tables)
 }
@@ -203,8 +173,8 @@ pub fn decode_synthetic(
 /// As [`decode::contest`].
 pub fn decode_recorded(
     recording: &Recording,
-    effort: Effort,
-    more: &dyn Fn(&Instrument) -> Vec<Box<dyn crate::plain::PlainDecoder>>,
+    samples: SampleCount,
+    more: MoreDecoders<'_>,
 ) -> Result<Vec<DecodeTable>, String> {
     let mut tables = Vec::new();
     for (what, kind) in [("depth", LineKind::Depth), ("best bid/ask", LineKind::Touch)] {
@@ -213,7 +183,7 @@ pub fn decode_recorded(
             continue;
         }
         let what = format!("{}, recorded {what}", recording.name);
-        tables.push(decode_table(what, &frames, (recording.product, &recording.instrument), effort.replays, more)?);
+        tables.push(decode_table(what, &frames, (recording.product, &recording.instrument), samples.replays, more)?);
     }
     Ok(tables)
 }
@@ -222,9 +192,9 @@ pub fn decode_recorded(
 ///
 /// # Errors
 /// As [`book::contest`], or the recording has no snapshot.
-pub fn book_table(recording: &Recording, effort: Effort) -> Result<BookTable, String> {
+pub fn book_table(recording: &Recording, samples: SampleCount) -> Result<BookTable, String> {
     let stream = recording.levels()?;
-    let times = book::contest(&stream, FAR_LEVELS, effort.replays)?;
+    let times = book::contest(&stream, FAR_LEVELS, samples.replays)?;
     Ok(BookTable {
         what: recording.name.clone(),
         messages: stream.messages.len() - 1,
@@ -245,7 +215,7 @@ fn on_huge_pages(mut pipeline: impl Pipeline + 'static) -> Box<dyn Pipeline> {
 ///
 /// # Errors
 /// As [`Recording::check`] and [`pipeline::contest`].
-pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, String> {
+pub fn path_outcome(recording: &Recording, samples: SampleCount) -> Result<Outcome, String> {
     recording.check()?;
     let increments = recording.increments();
     let makers: Vec<Make<'_>> = vec![
@@ -255,7 +225,7 @@ pub fn path_outcome(recording: &Recording, effort: Effort) -> Result<Outcome, St
         Box::new(|| on_huge_pages(Plain::new(recording, SerdeJsonTyped::new(increments)))),
         Box::new(|| on_huge_pages(Ours::new(recording, ScannerChoice::Portable))),
     ];
-    pipeline::contest(recording, effort.replays, &makers)
+    pipeline::contest(recording, samples.replays, &makers)
 }
 
 /// The tables of an outcome.
@@ -299,7 +269,6 @@ pub fn path_allocations(recording: &Recording) -> u64 {
 
 /// The ring contest with the given kinds.
 #[must_use]
-pub fn ring_table(kinds: &[ring::Kind], effort: Effort) -> RingTable {
-    let outcome = ring::contest(kinds, effort.ring_rounds, 200, 100);
-    RingTable { one_way: outcome.one_way, stream: outcome.stream, cores: crate::threads::cores().len() }
+pub fn ring_table(kinds: &[ring::Kind], samples: SampleCount) -> RingTable {
+    ring::contest(kinds, samples.ring_rounds, 200, 100)
 }

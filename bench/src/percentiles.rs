@@ -1,16 +1,13 @@
-//! COLD: percentiles of frame times: tables by hdrhistogram, its text form, and the fit over levels.
-
-use std::fmt::Write;
+//! COLD: percentiles of frame times by class of frames, and the fit over levels.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::contest::{Line, median_and_spread};
+use crate::histogram::{PERCENTILES, histogram};
 use crate::pipeline::{FrameTimes, Outcome};
+use crate::plot::Plot;
 use crate::workload::LineKind;
-
-/// The percentiles of the tables.
-pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 
 /// Which of the timed frames a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +64,6 @@ pub struct Row {
     pub line: Option<Line>,
 }
 
-/// An empty histogram of ns, up to ten seconds, three digits.
-#[must_use]
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are in order and three digits are allowed")
-}
-
 /// All rounds of a class in one histogram.
 #[must_use]
 pub fn histogram_of(times: &FrameTimes, frames: &[usize]) -> Histogram<u64> {
@@ -116,38 +107,17 @@ fn medians(outcome: &Outcome, times: &FrameTimes, frames: &[usize]) -> Vec<(f64,
     frames.iter().map(point).collect()
 }
 
-/// The usual text form of a histogram's percentiles, which plotters of `.hgrm` files read. Values in ns.
+/// The percentile curves of every pipeline over one class of frames; none if there is no such frame.
 #[must_use]
-pub fn hgrm(histogram: &Histogram<u64>) -> String {
-    let mut text = String::from("       Value     Percentile TotalCount 1/(1-Percentile)\n\n");
-    for value in histogram.iter_quantiles(5) {
-        let (quantile, count) = (value.quantile_iterated_to(), value.count_since_last_iteration());
-        let seen = histogram.count_between(0, value.value_iterated_to());
-        if count == 0 && quantile < 1.0 {
-            continue;
-        }
-        let inverse = if quantile < 1.0 { format!("{:.2}", 1.0 / (1.0 - quantile)) } else { "inf".into() };
-        writeln!(text, "{:12.3} {quantile:1.12} {seen:10} {inverse:>14}", value.value_iterated_to() as f64)
-            .expect("a String takes any text");
-    }
-    let (mean, deviation, max) = (histogram.mean(), histogram.stdev(), histogram.max());
-    writeln!(text, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]").expect("a String takes any text");
-    writeln!(text, "#[Max     = {max:12}, Total count    = {:12}]", histogram.len()).expect("a String takes any text");
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{hgrm, histogram};
-
-    #[test]
-    fn the_text_form_ends_at_the_largest_value_and_counts_all() {
-        let mut values = histogram();
-        (1..=1_000u64).for_each(|ns| values.saturating_record(ns));
-        let text = hgrm(&values);
-        let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && line.contains('.')).collect();
-        let last: Vec<&str> = rows.last().expect("there are rows").split_whitespace().collect();
-        assert_eq!((last[1], last[2]), ("1.000000000000", "1000"), "{text}");
-        assert!(text.contains("Total count    =         1000"));
-    }
+pub fn plot(recording: &str, outcome: &Outcome, class: Class) -> Option<Plot> {
+    let frames = class.frames(outcome);
+    let rounds = outcome.times.first().map_or(0, |times| times.rounds.len());
+    (!frames.is_empty()).then(|| Plot {
+        title: format!("Frame to order: {recording}, {}", class.name()),
+        subtitle: format!(
+            "{} frames, {rounds} rounds, interruptions by the system included; lower is better",
+            frames.len()
+        ),
+        curves: outcome.times.iter().map(|times| (times.name.clone(), histogram_of(times, &frames))).collect(),
+    })
 }

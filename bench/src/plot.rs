@@ -1,8 +1,12 @@
 //! COLD: percentile curves as an SVG, from histograms: time upward, nines to the right, both logarithmic.
 
 use std::fmt::{Result, Write};
+use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
+
+use crate::histogram::hgrm;
+use crate::text::{file_name, format_duration, write_file};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 84.0;
@@ -17,8 +21,6 @@ const LEGEND_STEP: f64 = 20.0;
 const COLUMNS: [(f64, f64); 4] = [(0.5, 560.0), (0.9, 670.0), (0.99, 780.0), (0.999, 890.0)];
 /// Right end of the axis: 1 in this many is slower.
 const RARITY_MAX: f64 = 10_000.0;
-/// Where two curves are compared: beyond p99 one interruption of one of them makes any ratio.
-const COMPARED: [f64; 3] = [0.5, 0.9, 0.99];
 /// Strokes on light and on dark ground; the first is ours.
 const COLOURS: [(&str, &str); 6] = [
     ("#0b7a55", "#3ddc97"),
@@ -30,31 +32,34 @@ const COLOURS: [(&str, &str); 6] = [
 ];
 
 /// One drawing.
-#[derive(Clone, Copy, Debug)]
-pub struct Plot<'a> {
+#[derive(Clone, Debug)]
+pub struct Plot {
     /// The heading.
-    pub title: &'a str,
+    pub title: String,
     /// The line below it: what was measured and on how much.
-    pub subtitle: &'a str,
+    pub subtitle: String,
     /// Names and histograms of ns; the first is drawn bold.
-    pub curves: &'a [(String, Histogram<u64>)],
-    /// The places of two curves whose ratio is written between them: what is divided, and by what.
-    pub compared: Option<(usize, usize)>,
+    pub curves: Vec<(String, Histogram<u64>)>,
 }
 
-/// The curves of several histograms of ns as one SVG; the second is compared with the first.
-#[must_use]
-pub fn svg(title: &str, curves: &[(String, Histogram<u64>)]) -> String {
-    let samples = curves.first().map_or(0, |(_, histogram)| histogram.len());
-    let subtitle = format!("{samples} samples a curve; lower is better");
-    Plot { title, subtitle: &subtitle, curves, compared: (curves.len() > 1).then_some((1, 0)) }.svg()
-}
+impl Plot {
+    /// Writes the drawing into a file of `folder` that is named after `words`; gives back its path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, folder: &Path, words: &[&str]) -> std::result::Result<PathBuf, String> {
+        write_file(folder, &file_name(words, "svg"), &self.svg())
+    }
 
-impl Plot<'_> {
-    /// The line below the heading, for times of frames.
-    #[must_use]
-    pub fn samples(frames: usize, rounds: usize) -> String {
-        format!("{frames} frames, {rounds} rounds, interruptions by the system included; lower is better")
+    /// Writes each curve as a `.hgrm` file, in ns, named after `words` and the curve; gives back the paths.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write_histograms(&self, folder: &Path, words: &[&str]) -> std::result::Result<Vec<PathBuf>, String> {
+        let write = |(name, histogram): &(String, Histogram<u64>)| {
+            write_file(folder, &file_name(&[words, &[name.as_str()]].concat(), "hgrm"), &hgrm(histogram))
+        };
+        self.curves.iter().map(write).collect()
     }
 
     /// The drawing, for light and dark ground.
@@ -66,7 +71,7 @@ impl Plot<'_> {
     }
 
     fn draw(&self, out: &mut String) -> Result {
-        let range = bounds(self.curves);
+        let range = bounds(&self.curves);
         self.head(out)?;
         axes(out, range)?;
         // The bold one is drawn last, above the others.
@@ -85,7 +90,6 @@ impl Plot<'_> {
                 points.join(" ")
             )?;
         }
-        self.ratios(out, range)?;
         self.legend(out)?;
         out.push_str("</svg>\n");
         Ok(())
@@ -102,40 +106,14 @@ impl Plot<'_> {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
              height=\"{height}\" font-family=\"system-ui, sans-serif\" font-size=\"12.5\" fill=\"#24292f\">\n\
              <style>@media (prefers-color-scheme: dark){{svg{{fill:#e6edf3}}.ground{{fill:#0d1117}}\
-             .faint{{fill:#9198a1}}.grid{{stroke:#21262d}}.major{{stroke:#3d444d}}.halo{{stroke:#0d1117;fill:#0d1117}}\
-             .ruler{{stroke:#9198a1}}{}}}</style>\n\
+             .faint{{fill:#9198a1}}.grid{{stroke:#21262d}}.major{{stroke:#3d444d}}{}}}</style>\n\
              <rect class=\"ground\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\" fill=\"#ffffff\"/>\n\
              <text x=\"{LEFT}\" y=\"34\" font-size=\"18\" font-weight=\"600\">{}</text>\n\
              <text class=\"faint\" x=\"{LEFT}\" y=\"55\" fill=\"#59636e\">{}</text>",
             dark.concat(),
-            escaped(self.title),
-            escaped(self.subtitle)
+            escaped(&self.title),
+            escaped(&self.subtitle)
         )
-    }
-
-    /// How many times higher the one curve lies, written between the two.
-    fn ratios(&self, out: &mut String, range: (f64, f64)) -> Result {
-        let Some((high, low)) = self.compared else { return Ok(()) };
-        let (Some((_, high)), Some((_, low))) = (self.curves.get(high), self.curves.get(low)) else { return Ok(()) };
-        for quantile in COMPARED {
-            let (above, below) = (at(high, quantile), at(low, quantile));
-            let (x, top, bottom) = (across(quantile), up(above, range), up(below, range));
-            writeln!(
-                out,
-                "<line class=\"ruler\" x1=\"{x:.1}\" y1=\"{top:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\" \
-                 stroke=\"#59636e\" stroke-dasharray=\"3 3\"/>"
-            )?;
-            // Beside the ruler, below its middle, where other curves are rare. The ground's own colour around the
-            // letters is a text of its own: not every reader knows the order of painting.
-            let (x, y, ratio) = (x + 6.0, bottom + (top - bottom) * 0.42 + 4.0, above / below);
-            writeln!(
-                out,
-                "<g font-weight=\"600\" font-size=\"13.5\"><text class=\"halo\" x=\"{x:.1}\" y=\"{y:.1}\" \
-                 fill=\"#ffffff\" stroke=\"#ffffff\" stroke-width=\"5\" stroke-linejoin=\"round\" aria-hidden=\"true\">{ratio:.1}×</text>\
-                 <text x=\"{x:.1}\" y=\"{y:.1}\">{ratio:.1}×</text></g>"
-            )?;
-        }
-        Ok(())
     }
 
     /// Every curve's name with its figures.
@@ -163,7 +141,7 @@ impl Plot<'_> {
                 escaped(name)
             )?;
             for (quantile, x) in COLUMNS {
-                let time = time(at(histogram, quantile));
+                let time = format_duration(at(histogram, quantile));
                 writeln!(
                     out,
                     "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\" font-weight=\"{weight}\">{time}</text>"
@@ -203,17 +181,6 @@ fn bounds(curves: &[(String, Histogram<u64>)]) -> (f64, f64) {
     let low = steps().filter(|&step| step <= least).last().unwrap_or(1.0);
     let high = steps().find(|&step| step >= most && step > low).unwrap_or(low * 10.0);
     (low, high)
-}
-
-/// A time with its unit, three digits.
-fn time(ns: f64) -> String {
-    let (value, unit) = match ns {
-        ns if ns >= 999_500.0 => (ns / 1_000_000.0, "ms"),
-        ns if ns >= 999.5 => (ns / 1_000.0, "µs"),
-        ns => return format!("{ns:.0} ns"),
-    };
-    let decimals = if value >= 99.95 { 0 } else { 1 + usize::from(value < 9.995) };
-    format!("{value:.decimals$} {unit}")
 }
 
 /// A step of the time axis, without needless zeros.
@@ -269,31 +236,21 @@ fn axes(out: &mut String, range: (f64, f64)) -> Result {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plot, step_name, svg, time};
-    use crate::percentiles::histogram;
+    use super::{Plot, step_name};
+    use crate::histogram::histogram;
 
     #[test]
-    fn each_curve_is_drawn_and_named_and_the_ratio_stands_between_two() {
+    fn each_curve_is_drawn_and_named() {
         let (mut fast, mut slow) = (histogram(), histogram());
         for ns in 1..10_000u64 {
             fast.saturating_record(1_000 + ns / 10);
             slow.saturating_record(10 * (1_000 + ns / 10));
         }
-        let curves = [("fast".to_owned(), fast), ("slow & <old>".to_owned(), slow)];
-        let drawn = svg("test", &curves);
+        let curves = vec![("fast".to_owned(), fast), ("slow & <old>".to_owned(), slow)];
+        let drawn = Plot { title: "test".into(), subtitle: String::new(), curves }.svg();
         assert_eq!(drawn.matches("<polyline").count(), 2);
         assert!(drawn.contains(">fast<") && drawn.contains(">slow &amp; &lt;old&gt;<") && drawn.ends_with("</svg>\n"));
         assert!(!drawn.contains("NaN") && !drawn.contains("inf"));
-        assert_eq!(drawn.matches(">10.0×<").count(), 6, "three, each with its ground: {drawn}");
-        let alone = Plot { title: "test", subtitle: "", curves: &curves[..1], compared: None }.svg();
-        assert!(!alone.contains('×'));
-    }
-
-    #[test]
-    fn times_have_three_digits_and_a_unit() {
-        let expected = [(410.0, "410 ns"), (999.6, "1.00 µs"), (3_106.0, "3.11 µs"), (27_311.0, "27.3 µs")];
-        expected.iter().for_each(|&(ns, text)| assert_eq!(time(ns), text));
-        assert_eq!((time(123_456.0), time(2_000_000.0)), ("123 µs".into(), "2.00 ms".into()));
         assert_eq!((step_name(200.0), step_name(5_000.0)), ("200 ns".into(), "5 µs".into()));
     }
 }

@@ -10,11 +10,11 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::scan::ScannerChoice;
 
 use crate::contest::median_and_spread;
+use crate::inputs::{PERP, SPOT, chain_until};
 use crate::percentiles::Class;
 use crate::pipeline::{Make, Ours, Outcome, Plain, contest};
 use crate::plain::SimdJsonTyped;
 use crate::threads;
-use crate::workload::Recording;
 
 /// The share of the accepted ratio below which something is broken.
 pub const FLOOR: f64 = 0.5;
@@ -36,8 +36,8 @@ pub type Ratios = BTreeMap<String, f64>;
 /// A recording cannot be read, or the pipelines decide differently.
 pub fn measure() -> Result<Ratios, String> {
     let mut ratios = Ratios::new();
-    for (name, place) in [("perp", 0), ("spot", 2)] {
-        let Some(recording) = Recording::chain_until(place, SPAN)? else { continue };
+    for (name, place) in [("perp", PERP), ("spot", SPOT)] {
+        let Some(recording) = chain_until(place, SPAN)? else { continue };
         let outcome = threads::alone(|| {
             let increments = recording.increments();
             let makers: [Make<'_>; 2] = [

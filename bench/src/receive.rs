@@ -7,7 +7,6 @@ use std::io::{self, Write};
 
 use aws_lc_rs::aead::Aad;
 use rustls::{ClientConnection, ServerConnection};
-use serde::Serialize;
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::websocket::{Message, MessageReader};
@@ -15,7 +14,7 @@ use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::clock::{Clock, start, stop};
-use crate::contest::{Time, median_and_spread};
+use crate::contest::{Contest, in_turns};
 use crate::tls::{BareKey, Endpoints, Stream, take};
 
 /// Largest message taken, for every contender.
@@ -24,7 +23,7 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 pub const PEER_BUFFERS: [usize; 5] = [2 * 1024, 4 * 1024, 16 * 1024, 64 * 1024, 128 * 1024];
 
 /// How frames lie in records, and records in reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// As printed.
     pub name: &'static str,
@@ -38,32 +37,18 @@ pub struct Layout {
     pub records_per_read: usize,
 }
 
-/// What is measured. Targets are held to the first three.
+const fn layout(name: &'static str, frame_bytes: usize, frames: usize, record: usize, records: usize) -> Layout {
+    Layout { name, frame_bytes, frames, record_bytes_max: record, records_per_read: records }
+}
+
+/// What is measured.
 pub const LAYOUTS: [Layout; 6] = [
-    Layout { name: "200 B", frame_bytes: 200, frames: 256, record_bytes_max: 16_384, records_per_read: 1 },
-    Layout { name: "1 KB", frame_bytes: 1_000, frames: 128, record_bytes_max: 16_384, records_per_read: 1 },
-    Layout { name: "8 KB", frame_bytes: 8_000, frames: 32, record_bytes_max: 16_384, records_per_read: 1 },
-    Layout {
-        name: "200 B, 8 records a read",
-        frame_bytes: 200,
-        frames: 256,
-        record_bytes_max: 16_384,
-        records_per_read: 8,
-    },
-    Layout {
-        name: "8 KB over 1400 B records",
-        frame_bytes: 8_000,
-        frames: 32,
-        record_bytes_max: 1_400,
-        records_per_read: 6,
-    },
-    Layout {
-        name: "40 KB over 16 KiB records",
-        frame_bytes: 40_000,
-        frames: 8,
-        record_bytes_max: 16_384,
-        records_per_read: 3,
-    },
+    layout("200 B", 200, 256, 16_384, 1),
+    layout("1 KB", 1_000, 128, 16_384, 1),
+    layout("8 KB", 8_000, 32, 16_384, 1),
+    layout("200 B, 8 records a read", 200, 256, 16_384, 8),
+    layout("8 KB over 1400 B records", 8_000, 32, 1_400, 6),
+    layout("40 KB over 16 KiB records", 40_000, 8, 16_384, 3),
 ];
 
 /// What arrived, so that nothing is optimised away and everybody can be checked.
@@ -88,8 +73,19 @@ impl Tally {
 
 /// One way to receive.
 pub trait Receiver {
-    /// Takes reads `wire[..ends[0]]`, `wire[ends[0]..ends[1]]` and so on.
-    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally;
+    /// Takes what one read of the socket gave, whole records, and counts its messages.
+    fn read(&mut self, bytes: &[u8], tally: &mut Tally);
+
+    /// Takes the reads `wire[..ends[0]]`, `wire[ends[0]..ends[1]]` and so on.
+    #[inline]
+    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
+        let (mut tally, mut from) = (Tally::default(), 0);
+        for &end in ends {
+            self.read(&wire[from..end], &mut tally);
+            from = end;
+        }
+        tally
+    }
 }
 
 /// The cipher alone: what nobody can be faster than. Looks at no frame.
@@ -100,25 +96,19 @@ pub struct Bare {
 
 impl Receiver for Bare {
     #[inline]
-    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
-        let (mut tally, mut from) = (Tally::default(), 0);
-        for &end in ends {
-            let length = end - from;
-            self.buffer[..length].copy_from_slice(&wire[from..end]);
-            from = end;
-            let mut rest = &mut self.buffer[..length];
-            while rest.len() > 5 {
-                let bytes = usize::from(u16::from_be_bytes([rest[3], rest[4]]));
-                let (record, behind) = rest.split_at_mut(5 + bytes);
-                let (header, body) = record.split_at_mut(5);
-                let (text, tag) = body.split_at_mut(bytes - 16);
-                let nonce = self.key.nonce();
-                let opened = self.key.key.open_in_place_separate_tag(nonce, Aad::from(&*header), tag, text);
-                tally.message(opened.expect("the server's record"));
-                rest = behind;
-            }
+    fn read(&mut self, bytes: &[u8], tally: &mut Tally) {
+        self.buffer[..bytes.len()].copy_from_slice(bytes);
+        let mut rest = &mut self.buffer[..bytes.len()];
+        while rest.len() > 5 {
+            let bytes = usize::from(u16::from_be_bytes([rest[3], rest[4]]));
+            let (record, behind) = rest.split_at_mut(5 + bytes);
+            let (header, body) = record.split_at_mut(5);
+            let (text, tag) = body.split_at_mut(bytes - 16);
+            let nonce = self.key.nonce();
+            let opened = self.key.key.open_in_place_separate_tag(nonce, Aad::from(&*header), tag, text);
+            tally.message(opened.expect("the server's record"));
+            rest = behind;
         }
-        tally
     }
 }
 
@@ -143,25 +133,18 @@ impl Ours {
 
 impl Receiver for Ours {
     #[inline]
-    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
-        let (mut tally, mut from) = (Tally::default(), 0);
-        for &end in ends {
-            let read = &wire[from..end];
-            from = end;
-            self.layer.receive_space()[..read.len()].copy_from_slice(read);
-            self.layer.received(read.len());
-            let (layer, plaintext) = (&mut self.layer, &mut self.plaintext);
-            while layer.open_until(plaintext, self.reader.wanted_bytes()).expect("the server's record")
-                != Opened::NeedMore
-            {
-                while let Some(message) = self.reader.next(plaintext).expect("a sound frame") {
-                    if let Message::Text { padded, length } = message {
-                        tally.message(&padded[..length]);
-                    }
+    fn read(&mut self, bytes: &[u8], tally: &mut Tally) {
+        self.layer.receive_space()[..bytes.len()].copy_from_slice(bytes);
+        self.layer.received(bytes.len());
+        let (layer, plaintext) = (&mut self.layer, &mut self.plaintext);
+        while layer.open_until(plaintext, self.reader.wanted_bytes()).expect("the server's record") != Opened::NeedMore
+        {
+            while let Some(message) = self.reader.next(plaintext).expect("a sound frame") {
+                if let Message::Text { padded, length } = message {
+                    tally.message(&padded[..length]);
                 }
             }
         }
-        tally
     }
 }
 
@@ -173,20 +156,14 @@ struct OursRecords {
 
 impl Receiver for OursRecords {
     #[inline]
-    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
-        let (mut tally, mut from) = (Tally::default(), 0);
-        for &end in ends {
-            let read = &wire[from..end];
-            from = end;
-            self.layer.receive_space()[..read.len()].copy_from_slice(read);
-            self.layer.received(read.len());
-            while self.layer.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
-                tally.message(self.plaintext.unread());
-                let unread = self.plaintext.unread().len();
-                self.plaintext.consume(unread);
-            }
+    fn read(&mut self, bytes: &[u8], tally: &mut Tally) {
+        self.layer.receive_space()[..bytes.len()].copy_from_slice(bytes);
+        self.layer.received(bytes.len());
+        while self.layer.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
+            tally.message(self.plaintext.unread());
+            let unread = self.plaintext.unread().len();
+            self.plaintext.consume(unread);
         }
-        tally
     }
 }
 
@@ -203,9 +180,7 @@ impl Peer {
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         Peer { websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)) }
     }
-}
 
-impl Peer {
     #[inline]
     fn take_messages(&mut self, tally: &mut Tally) {
         loop {
@@ -221,23 +196,14 @@ impl Peer {
 
 impl Receiver for Peer {
     #[inline]
-    fn receive(&mut self, wire: &[u8], ends: &[usize]) -> Tally {
-        let (mut tally, mut from) = (Tally::default(), 0);
-        for &end in ends {
-            let mut read = &wire[from..end];
-            from = end;
-            while !read.is_empty() {
-                let tls = &mut self.websocket.get_mut().0;
-                tls.read_tls(&mut read).expect("memory gives all");
-                tls.process_new_packets().expect("the server's record");
-                if !read.is_empty() {
-                    // rustls takes a few records at a time and no more until they were read.
-                    self.take_messages(&mut tally);
-                }
-            }
-            self.take_messages(&mut tally);
+    fn read(&mut self, mut bytes: &[u8], tally: &mut Tally) {
+        while !bytes.is_empty() {
+            let tls = &mut self.websocket.get_mut().0;
+            tls.read_tls(&mut bytes).expect("memory gives all");
+            tls.process_new_packets().expect("the server's record");
+            // rustls takes a few records at a time and no more until they were read.
+            self.take_messages(tally);
         }
-        tally
     }
 }
 
@@ -307,7 +273,8 @@ pub fn server_frame(payload: &[u8]) -> Vec<u8> {
 }
 
 /// Text as feeds have it: quotes, digits and brackets.
-fn payload(bytes: usize) -> Vec<u8> {
+#[must_use]
+pub fn payload(bytes: usize) -> Vec<u8> {
     br#"["61234.50","0.012"],"#.iter().copied().cycle().take(bytes).collect()
 }
 
@@ -331,61 +298,29 @@ pub fn lines() -> Vec<Line> {
     lines
 }
 
-/// One layout's contest.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReceiveTable {
-    /// How the bytes lay.
-    pub layout: Layout,
-    /// ns a message: the bare cipher, ours, our record layer alone, then the peers.
-    pub times: Vec<Time>,
-    /// Ours over the bare cipher: the median of the ratios of single rounds.
-    pub over_bare: f64,
-    /// The best peer over ours, likewise.
-    pub peer_over_ours: f64,
-}
-
-/// Lets all lines receive `rounds` rounds in turns.
+/// Lets all lines receive `rounds` rounds in turns: ns a message of the bare cipher, ours, our record layer alone, and
+/// the peers.
 ///
 /// # Panics
 /// If a contender loses a message.
 #[must_use]
-pub fn measure(layout: Layout, rounds: usize) -> ReceiveTable {
+pub fn measure(layout: Layout, rounds: usize) -> Contest {
     let mut lines = lines();
     let clock = Clock::calibrated();
-    let mut spans = vec![Vec::with_capacity(rounds); lines.len()];
     // The first rounds warm caches, branch predictors and the contenders' buffers.
-    let warm = 3;
-    for round in 0..rounds + warm {
-        for turn in 0..lines.len() {
-            let who = (turn + round) % lines.len();
-            let line = &mut lines[who];
-            line.seal(layout);
-            let begun = start();
-            let tally = line.receive();
-            let ticks = stop() - begun;
-            if who != 0 && who != 2 {
-                assert_eq!(tally.messages, layout.frames, "{}", line.name);
-                assert_eq!(tally.bytes, layout.frames * layout.frame_bytes, "{}", line.name);
-            }
-            core::hint::black_box(tally);
-            if round >= warm {
-                spans[who].push((clock.ns(ticks) - clock.pair_ns) / layout.frames as f64);
-            }
+    let values = in_turns(lines.len(), 3, rounds, |who| {
+        let line = &mut lines[who];
+        line.seal(layout);
+        let begun = start();
+        let tally = line.receive();
+        let ticks = stop() - begun;
+        // The cipher and the record layer alone look at no frame.
+        if who != 0 && who != 2 {
+            assert_eq!(tally.messages, layout.frames, "{}", line.name);
+            assert_eq!(tally.bytes, layout.frames * layout.frame_bytes, "{}", line.name);
         }
-    }
-    let median_of = |values: Vec<f64>| median_and_spread(&mut { values }).0;
-    let ratio = |over: usize, under: usize| {
-        median_of(spans[over].iter().zip(&spans[under]).map(|(over, under)| over / under).collect())
-    };
-    let over_bare = ratio(1, 0);
-    let peer_over_ours = (3..lines.len()).map(|peer| ratio(peer, 1)).fold(f64::INFINITY, f64::min);
-    let times = lines
-        .iter()
-        .zip(&spans)
-        .map(|(line, values)| {
-            let (ns, spread) = median_and_spread(&mut values.clone());
-            Time { name: line.name.clone(), ns, spread }
-        })
-        .collect();
-    ReceiveTable { layout, times, over_bare, peer_over_ours }
+        core::hint::black_box(tally);
+        (clock.ns(ticks) - clock.pair_ns) / layout.frames as f64
+    });
+    Contest::of(layout.name, lines.into_iter().map(|line| line.name).collect(), values, 3)
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::{Deserialize, Serialize};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring;
 
 use crate::clock::{Clock, start, stop};
-use crate::contest::{Time, median_and_spread};
+use crate::contest::{Time, in_turns};
 use crate::plain::ArrayRing;
-use crate::threads::beside;
+use crate::threads::{beside, cores};
 
 /// Round trips a block; the median block counts, so that a block in which a thread was put aside does not.
 const TRIPS: usize = 50;
@@ -178,36 +179,28 @@ fn stream_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), blocks: 
 }
 
 /// What the ring contest found.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// ns from a push on one core to the pop on the other, an 80-byte message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RingTable {
+    /// ns from a push on one core to the pop on the other, an 80-byte message; ours first.
     pub one_way: Vec<Time>,
-    /// ns a message flat out.
+    /// ns a message flat out, ours first.
     pub stream: Vec<Time>,
+    /// Cores that the two threads could use.
+    pub cores: usize,
 }
 
-/// Lets all kinds take turns `rounds` times.
+/// Lets all kinds take turns `rounds` times, each with so many blocks of round trips and of the stream.
 #[must_use]
-pub fn contest(kinds: &[Kind], rounds: usize, blocks: usize, stream_blocks: usize) -> Outcome {
-    let mut one_way = vec![Vec::new(); kinds.len()];
-    let mut stream = vec![Vec::new(); kinds.len()];
-    for round in 0..rounds {
-        for turn in 0..kinds.len() {
-            let who = (turn + round) % kinds.len();
-            one_way[who].extend((kinds[who].one_way)(blocks));
-            stream[who].extend((kinds[who].stream)(stream_blocks));
-        }
+pub fn contest(kinds: &[Kind], rounds: usize, blocks: usize, stream_blocks: usize) -> RingTable {
+    let values =
+        in_turns(kinds.len(), 0, rounds, |who| ((kinds[who].one_way)(blocks), (kinds[who].stream)(stream_blocks)));
+    let (mut one_way, mut stream) = (Vec::new(), Vec::new());
+    for (kind, values) in kinds.iter().zip(values) {
+        let (trips, messages): (Vec<Vec<f64>>, Vec<Vec<f64>>) = values.into_iter().unzip();
+        one_way.push(Time::of(kind.name, trips.concat()));
+        stream.push(Time::of(kind.name, messages.concat()));
     }
-    let times = |values: Vec<Vec<f64>>| {
-        let named = kinds.iter().zip(values);
-        named
-            .map(|(kind, mut values)| {
-                let (ns, spread) = median_and_spread(&mut values);
-                Time { name: kind.name.to_owned(), ns, spread }
-            })
-            .collect()
-    };
-    Outcome { one_way: times(one_way), stream: times(stream) }
+    RingTable { one_way, stream, cores: cores().len() }
 }
 
 #[cfg(test)]

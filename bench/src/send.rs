@@ -2,7 +2,6 @@
 
 use aws_lc_rs::aead::Aad;
 use rustls::ClientConnection;
-use serde::Serialize;
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
@@ -20,7 +19,7 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
 use crate::clock::{Clock, start, stop};
-use crate::contest::{Time, median_and_spread};
+use crate::contest::{Contest, in_turns};
 use crate::instrument::synthetic;
 use crate::synthetic::Shape;
 use crate::tls::{BareKey, Endpoints, Stream};
@@ -31,6 +30,11 @@ pub const FRAME_BYTES: usize = 300;
 pub const SIGNED_BYTES: usize = 200;
 /// Repetitions between two stamps, since a single step is near the clock's own resolution.
 const BATCH: usize = 64;
+
+/// The step that signs.
+pub const SIGNING: &str = "HMAC-SHA256 of 200 B in hexadecimal";
+/// The step that frames and seals.
+pub const SEALING: &str = "frame and seal 300 B";
 
 /// One way to do a step.
 pub struct Step {
@@ -44,17 +48,6 @@ impl Step {
     fn new(name: &'static str, run: impl FnMut() -> u64 + 'static) -> Step {
         Step { name, run: Box::new(run) }
     }
-}
-
-/// One step's contest.
-#[derive(Clone, Debug, Serialize)]
-pub struct SendTable {
-    /// Which step.
-    pub what: &'static str,
-    /// ns: the yardstick first, then ours, then the peer.
-    pub times: Vec<Time>,
-    /// Ours over the yardstick: the median of the ratios of single rounds.
-    pub over_yardstick: f64,
 }
 
 /// Well-formed credentials that are nobody's.
@@ -225,45 +218,31 @@ pub fn whole() -> Step {
     })
 }
 
-/// Lets the steps take turns for `rounds` rounds.
+/// Lets the steps take turns for `rounds` rounds: ns a step.
 #[must_use]
-pub fn measure(what: &'static str, mut steps: Vec<Step>, rounds: usize) -> SendTable {
+pub fn measure(what: &'static str, mut steps: Vec<Step>, rounds: usize) -> Contest {
     let clock = Clock::calibrated();
-    let mut spans = vec![Vec::with_capacity(rounds); steps.len()];
-    let mut sink = 0;
-    for round in 0..rounds + 3 {
-        for turn in 0..steps.len() {
-            let who = (turn + round) % steps.len();
-            let run = &mut steps[who].run;
-            let begun = start();
-            for _ in 0..BATCH {
-                sink ^= run();
-            }
-            let ticks = stop() - begun;
-            if round >= 3 {
-                spans[who].push((clock.ns(ticks) - clock.pair_ns) / BATCH as f64);
-            }
+    let values = in_turns(steps.len(), 3, rounds, |who| {
+        let run = &mut steps[who].run;
+        let begun = start();
+        let mut sink = 0;
+        for _ in 0..BATCH {
+            sink ^= run();
         }
-    }
-    core::hint::black_box(sink);
-    let mut ratios: Vec<f64> = match &spans[..] {
-        [yardstick, ours, ..] => ours.iter().zip(yardstick).map(|(ours, yardstick)| ours / yardstick).collect(),
-        _ => Vec::new(),
-    };
-    let times = steps.iter().zip(&mut spans).map(|(step, values)| {
-        let (ns, spread) = median_and_spread(values);
-        Time { name: step.name.to_owned(), ns, spread }
+        let ticks = stop() - begun;
+        core::hint::black_box(sink);
+        (clock.ns(ticks) - clock.pair_ns) / BATCH as f64
     });
-    SendTable { what, times: times.collect(), over_yardstick: median_and_spread(&mut ratios).0 }
+    Contest::of(what, steps.into_iter().map(|step| step.name.to_owned()).collect(), values, 2)
 }
 
-/// Every table of the send path.
+/// Every step of the send path.
 #[must_use]
-pub fn tables(rounds: usize) -> Vec<SendTable> {
-    vec![
-        measure("encode and sign an order", encoding(), rounds),
-        measure("HMAC-SHA256 of 200 B in hexadecimal", signing(), rounds),
-        measure("frame and seal 300 B", sealing(), rounds),
-        measure("order to sealed record", vec![whole()], rounds),
+pub fn steps() -> [(&'static str, Vec<Step>); 4] {
+    [
+        ("encode and sign an order", encoding()),
+        (SIGNING, signing()),
+        (SEALING, sealing()),
+        ("order to sealed record", vec![whole()]),
     ]
 }

@@ -17,9 +17,10 @@ use crate::book;
 use crate::contest::Work;
 use crate::decode;
 use crate::frames::Frames;
+use crate::inputs::{PERP, SPOT, chain_until};
 use crate::instrument::{product, synthetic};
 use crate::pipeline::{Ours, Pipeline};
-use crate::receive::{MESSAGE_BYTES_MAX, server_frame};
+use crate::receive::{MESSAGE_BYTES_MAX, payload, server_frame};
 use crate::send::{self, Step};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::tls::{Endpoints, take};
@@ -73,10 +74,6 @@ pub const STAGES: [&str; 27] = [
 /// How much of a recording the recorded stages take.
 const RECORDED_SPAN: Nanos = Nanos::from_seconds(60);
 
-/// Places of the recorded chains that the gate plays, among [`crate::workload::CHAINS`].
-const PERP: usize = 0;
-const SPOT: usize = 2;
-
 /// The processor that this program was compiled for, as far as the gate must know.
 #[must_use]
 pub fn built_for() -> &'static str {
@@ -109,7 +106,7 @@ pub fn counted_by_the_gate(run: &mut dyn FnMut() -> u64) -> u64 {
 /// # Errors
 /// There is no such stage, or its recording cannot be read.
 pub fn stage(name: &str) -> Result<Option<Stage>, String> {
-    let recorded = |place: usize| Recording::chain_until(place, RECORDED_SPAN);
+    let recorded = |place: usize| chain_until(place, RECORDED_SPAN);
     let of = |make: fn(Recording) -> Stage, recording: Option<Recording>| recording.map(make);
     Ok(match name {
         "recorded-book" => match recorded(PERP)? {
@@ -260,17 +257,12 @@ fn ring_stage() -> Stage {
     Stage { units: MESSAGES, unit: "message", counts_inner: false, run: Box::new(run) }
 }
 
-/// Text of a server's frame, as feeds have it.
-fn text(bytes: usize) -> Vec<u8> {
-    br#"["61234.50","0.012"],"#.iter().copied().cycle().take(bytes).collect()
-}
-
 /// The record layer alone; the handshake and the server's sealing are not counted.
 fn record_stage(bytes: usize) -> Stage {
     const RECORDS: u64 = 200;
     let (mut layer, mut server) = Endpoints::new().ours();
     let (mut plaintext, mut wire) = (PlaintextBuffer::new(MESSAGE_BYTES_MAX), Vec::new());
-    let frame = server_frame(&text(bytes));
+    let frame = server_frame(&payload(bytes));
     let run = move || {
         (0..RECORDS).fold(0u64, |sum, _| {
             wire.clear();
@@ -295,7 +287,7 @@ fn record_stage(bytes: usize) -> Stage {
 fn websocket_stage(bytes: usize) -> Stage {
     const MESSAGES: u64 = 200;
     let (mut plaintext, mut reader) = (PlaintextBuffer::new(MESSAGE_BYTES_MAX), MessageReader::new(MESSAGE_BYTES_MAX));
-    let frame = server_frame(&text(bytes));
+    let frame = server_frame(&payload(bytes));
     let run = move || {
         (0..MESSAGES).fold(0u64, |sum, _| {
             assert_eq!(plaintext.append(&frame), frame.len(), "there is room for one");

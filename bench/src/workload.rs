@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, Tick};
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::{Record, RecordKind, Source, SourceError, recorded};
-use spinbook_feed::testkit::data_path;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
@@ -13,13 +12,6 @@ use crate::frames::Frames;
 use crate::instrument::{increments, product, synthetic};
 use crate::plain::{Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
 use crate::synthetic::{Shape, depth_frames, snapshot_body};
-
-/// The recorded chains that the tables are made from, as folders and files under the data folder.
-pub const CHAINS: [(&str, &[&str]); 3] = [
-    ("perp 2024", &["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"]),
-    ("perp 2023", &["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"]),
-    ("spot 2024", &["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"]),
-];
 
 /// What a recorded line holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,27 +271,6 @@ impl Recording {
     #[must_use]
     pub fn increments(&self) -> Increments {
         increments(&self.instrument)
-    }
-
-    /// One of [`CHAINS`] by its place; `None` where there is no recorded data.
-    ///
-    /// # Errors
-    /// As [`Recording::read`].
-    pub fn chain(place: usize) -> Result<Option<Recording>, String> {
-        Recording::chain_until(place, Nanos::NEVER)
-    }
-
-    /// The first `span` of one of [`CHAINS`].
-    ///
-    /// # Errors
-    /// As [`Recording::read`].
-    pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Recording>, String> {
-        let (name, files) = CHAINS[place];
-        let files: Vec<PathBuf> = files.iter().map(|file| data_path().join(file)).collect();
-        if files.iter().any(|file| !file.exists()) {
-            return Ok(None);
-        }
-        Recording::read_until(name, &files, span).map(Some)
     }
 
     /// The lines of one kind.

@@ -4,99 +4,68 @@ mod books;
 mod rings;
 mod sonic;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use spinbook_bench::command;
+use clap::{Parser, ValueEnum};
+use spinbook_bench::inputs::{Inputs, SampleCount};
 use spinbook_bench::instrument::increments;
-use spinbook_bench::measure::{DecodeTable, Effort, PeerFigures, decode_recorded, decode_synthetic, ring_table};
+use spinbook_bench::measure::{DecodeTable, PeerFigures, decode_recorded, decode_synthetic, ring_table};
 use spinbook_bench::peer_book::{self, PeerBookTable};
 use spinbook_bench::plain::PlainDecoder;
+use spinbook_bench::text::exit_code;
 use spinbook_bench::trader::FAR_LEVELS;
-use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_bench::workload::Recording;
 use spinbook_bench::{ring, threads};
 
-const HELP: &str = "usage: spinbook-peers [FILES...] [--json] [--quick] [--only decode|book|ring]
-
-Other people's libraries beside ours on the same inputs. Start it in its folder with `cargo run --release`, so that
-its flags count.
-
-  FILES    one chain of recordings to measure on, instead of the recorded Binance chains
-  --json   prints the figures as one JSON object, the form that `targets` reads
-  --quick  few rounds: shows that everything runs, its figures are rough
-  --only   one part instead of all three";
-
-#[derive(Default)]
-struct Arguments {
-    files: Vec<PathBuf>,
+/// Other people's libraries beside ours on the same inputs. Start it in its folder with `cargo run --release`, so that
+/// its flags count.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Prints the figures as one JSON object, the form that `targets` reads.
+    #[arg(long)]
     json: bool,
-    quick: bool,
-    only: Option<String>,
+    /// One part instead of all three.
+    #[arg(long)]
+    only: Option<Part>,
 }
 
-impl Arguments {
-    fn wants(&self, part: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == part)
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Decode,
+    Book,
+    Ring,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
     }
 }
 
-fn arguments() -> Result<Option<Arguments>, String> {
-    let mut parsed = Arguments::default();
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        match argument.as_str() {
-            "--json" => parsed.json = true,
-            "--quick" => parsed.quick = true,
-            "--only" => match given.next() {
-                Some(part) if ["decode", "book", "ring"].contains(&part.as_str()) => parsed.only = Some(part),
-                _ => return Err("--only needs decode, book or ring".into()),
-            },
-            "--help" | "-h" => return Ok(None),
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
-            file => parsed.files.push(PathBuf::from(file)),
-        }
-    }
-    Ok(Some(parsed))
-}
-
-/// The recordings to measure on; those that are not there are said and left out.
-fn recordings(arguments: &Arguments) -> Result<Vec<Recording>, String> {
-    if !arguments.files.is_empty() {
-        let name = arguments.files[0].file_name().map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
-        return Ok(vec![Recording::read(&name, &arguments.files)?]);
-    }
-    let mut found = Vec::new();
-    for (place, (name, _)) in CHAINS.iter().enumerate() {
-        match Recording::chain(place)? {
-            Some(recording) => found.push(recording),
-            None => eprintln!("{name}: skipped: no recorded data"),
-        }
-    }
-    Ok(found)
-}
-
-fn decode(arguments: &Arguments, recordings: &[Recording], effort: Effort) -> Result<Vec<DecodeTable>, String> {
-    if !arguments.wants("decode") {
+fn decode(args: &Args, recordings: &[Recording], samples: SampleCount) -> Result<Vec<DecodeTable>, String> {
+    if !args.wants(Part::Decode) {
         return Ok(Vec::new());
     }
     let more = |instrument: &_| vec![Box::new(sonic::SonicTyped::new(increments(instrument))) as Box<dyn PlainDecoder>];
     eprintln!("peers: decode, synthetic sizes");
-    let mut tables = decode_synthetic(effort, &more)?;
+    let mut tables = decode_synthetic(samples, &more)?;
     for recording in recordings {
         eprintln!("peers: decode, {}", recording.name);
-        tables.extend(decode_recorded(recording, effort, &more)?);
+        tables.extend(decode_recorded(recording, samples, &more)?);
     }
     Ok(tables)
 }
 
-fn book(arguments: &Arguments, recordings: &[Recording], effort: Effort) -> Result<Vec<PeerBookTable>, String> {
+fn book(args: &Args, recordings: &[Recording], samples: SampleCount) -> Result<Vec<PeerBookTable>, String> {
     let mut tables = Vec::new();
-    for recording in recordings.iter().filter(|_| arguments.wants("book")) {
+    for recording in recordings.iter().filter(|_| args.wants(Part::Book)) {
         eprintln!("peers: book, {}", recording.name);
         match recording.levels() {
             Ok(stream) => {
                 let peers = books::all(&stream, recording.increments());
-                tables.push(peer_book::contest(&recording.name, &stream, FAR_LEVELS, effort.rounds, peers)?);
+                tables.push(peer_book::contest(&recording.name, &stream, FAR_LEVELS, samples.rounds, peers)?);
             }
             Err(why) => eprintln!("{}: the books are skipped: {why}", recording.name),
         }
@@ -104,19 +73,19 @@ fn book(arguments: &Arguments, recordings: &[Recording], effort: Effort) -> Resu
     Ok(tables)
 }
 
-fn measure(arguments: &Arguments) -> Result<PeerFigures, String> {
-    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    let recordings = recordings(arguments)?;
+fn measure(args: &Args) -> Result<PeerFigures, String> {
+    let samples = args.inputs.samples();
+    let recordings = args.inputs.recordings(&mut |name| eprintln!("{name}: skipped: no recorded data"))?;
     let (decode, book) = threads::alone(|| {
-        Ok::<_, String>((decode(arguments, &recordings, effort)?, book(arguments, &recordings, effort)?))
+        Ok::<_, String>((decode(args, &recordings, samples)?, book(args, &recordings, samples)?))
     })?;
     let mut kinds = ring::Kind::usual();
     kinds.push(ring::Kind::new("rtrb", rings::rtrb));
-    let has_cores = threads::cores().len() >= 2 && arguments.wants("ring");
+    let has_cores = threads::cores().len() >= 2 && args.wants(Part::Ring);
     if has_cores {
         eprintln!("peers: rings");
     }
-    let ring = has_cores.then(|| ring_table(&kinds, effort));
+    let ring = has_cores.then(|| ring_table(&kinds, samples));
     Ok(PeerFigures { decode, book, ring })
 }
 
@@ -144,21 +113,21 @@ fn print(figures: &PeerFigures) {
     for table in &figures.decode {
         println!("\ndecode, {}: {} frames of {} bytes; ns a frame", table.what, table.frames, table.bytes_mean);
         for time in &table.times {
-            println!("  {:40} {:10.1} +-{:4.1} %", time.name, time.ns, time.spread * 100.0);
+            println!("  {:40} {}", time.name, time.text());
         }
     }
     figures.book.iter().for_each(print_book);
     for (what, times) in figures.ring.iter().flat_map(|ring| [("one way", &ring.one_way), ("flat out", &ring.stream)]) {
         println!("\nring, {what}; ns a message");
         for time in times {
-            println!("  {:40} {:10.1} +-{:4.1} %", time.name, time.ns, time.spread * 100.0);
+            println!("  {:40} {}", time.name, time.text());
         }
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), String> {
-    let figures = measure(arguments)?;
-    if arguments.json {
+fn run(args: &Args) -> Result<(), String> {
+    let figures = measure(args)?;
+    if args.json {
         println!("{}", serde_json::to_string(&figures).map_err(|error| error.to_string())?);
     } else {
         print(&figures);
@@ -167,15 +136,5 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = match command::understood(HELP, arguments()) {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }

@@ -5,41 +5,52 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use spinbook_bench::command::{self, Given};
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
 use spinbook_bench::gate::{Baseline, Finding, StageCount, compare, instructions_of};
 use spinbook_bench::machine::compiler;
 use spinbook_bench::ratio::{self, ACCEPTED_ATTEMPTS, FLOOR, Ratios};
 use spinbook_bench::stages::{STAGES, needs_recording};
 
-const HELP: &str = "usage: gate [--baseline FILE] [--only STAGE]... [--binary FILE]
-       gate accept --reason TEXT [--baseline FILE] [--only STAGE]... [--binary FILE]
-       gate ratio [--baseline FILE]
-
-Builds the stages for x86-64-v3, counts each one's instructions under valgrind's callgrind, and compares them with
-the accepted baseline (bench/counts/baseline.json). Exit 0: all within 1 %. Exit 1: a stage grew, is new or is gone,
-or compiler or processor are not the baseline's. Exit 3: nothing could be counted.
-
-  accept      makes these counts and ratios the new baseline; the reason lands in the file
-  ratio       how many times longer the plain pipeline takes for an order, both in one process of the same build:
-              exit 1 if a ratio is below half of the accepted one in every attempt
-  --only      this stage alone (may be given several times); ratios are left as they were accepted
-  --binary    counts this build of the stages, whatever it was compiled for, instead of making one";
-
 /// The processor that the stages are compiled for.
 const PROCESSOR: &str = "x86-64-v3";
 
+/// Builds the stages for x86-64-v3, counts each one's instructions under valgrind's callgrind, and compares them with
+/// the accepted baseline (bench/counts/baseline.json).
+#[derive(Parser)]
+#[command(
+    after_help = "Exit 0: all within 1 %. Exit 1: a stage grew, is new or is gone, or compiler or processor are \
+                        not the baseline's. Exit 3: nothing could be counted."
+)]
+struct Args {
+    #[command(subcommand)]
+    job: Option<Job>,
+    /// The accepted counts and ratios.
+    #[arg(long, global = true, value_name = "FILE", default_value_os_t = project().join("bench/counts/baseline.json"))]
+    baseline: PathBuf,
+    /// This stage alone (may be given several times); ratios are left as they were accepted.
+    #[arg(long, global = true, value_name = "STAGE", value_parser = PossibleValuesParser::new(STAGES))]
+    only: Vec<String>,
+    /// Counts this build of the stages, whatever it was compiled for, instead of making one.
+    #[arg(long, global = true, value_name = "FILE")]
+    binary: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
 enum Job {
-    Hold,
-    /// With its reason.
-    Accept(String),
+    /// Makes these counts and ratios the new baseline.
+    Accept {
+        /// Why: it lands in the file.
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+    },
+    /// How many times longer the plain pipeline takes for an order, both in one process of the same build: exit 1 if a
+    /// ratio is below half of the accepted one in every attempt.
     Ratio,
 }
 
-struct Arguments {
-    job: Job,
-    baseline: PathBuf,
-    only: Vec<String>,
-    binary: Option<PathBuf>,
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("a new baseline needs its reason".into()) } else { Ok(text.to_owned()) }
 }
 
 /// What was counted, and for which processor.
@@ -50,37 +61,6 @@ struct Counted {
 
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn arguments() -> Result<Option<Arguments>, String> {
-    let baseline = project().join("bench/counts/baseline.json");
-    let mut parsed = Arguments { job: Job::Hold, baseline, only: Vec::new(), binary: None };
-    let (mut accept, mut ratio, mut reason) = (false, false, None);
-    let mut given = Given::here();
-    while let Some(argument) = given.next() {
-        match argument.as_str() {
-            "accept" => accept = true,
-            "ratio" => ratio = true,
-            "--reason" => reason = Some(given.value("--reason needs a text")?),
-            "--baseline" => parsed.baseline = given.value("--baseline needs the name of a file")?.into(),
-            "--binary" => parsed.binary = Some(given.value("--binary needs the name of a file")?.into()),
-            "--only" => parsed.only.push(given.value("--only needs the name of a stage")?),
-            "--help" | "-h" => return Ok(None),
-            other => return Err(format!("unknown argument {other:?}")),
-        }
-    }
-    if let Some(unknown) = parsed.only.iter().find(|name| !STAGES.contains(&name.as_str())) {
-        return Err(format!("there is no stage {unknown:?}; there are {}", STAGES.join(", ")));
-    }
-    parsed.job = match (accept, ratio, reason) {
-        (true, true, _) => return Err("accept takes the ratios along: give one of the two".into()),
-        (true, false, None) => return Err("a new baseline needs its reason: gate accept --reason \"why\"".into()),
-        (true, false, Some(reason)) => Job::Accept(reason),
-        (false, _, Some(_)) => return Err("--reason belongs to `gate accept`".into()),
-        (false, true, None) => Job::Ratio,
-        (false, false, None) => Job::Hold,
-    };
-    Ok(Some(parsed))
 }
 
 /// Builds the stages for the processor that the counts are about and gives the binary's path.
@@ -149,12 +129,12 @@ fn measure_ratios(binary: &Path) -> Result<Ratios, String> {
 }
 
 /// Counts all stages that are asked for.
-fn count_all(arguments: &Arguments, binary: &Path) -> Result<Counted, String> {
+fn count_all(args: &Args, binary: &Path) -> Result<Counted, String> {
     let mut counted = Counted { stages: BTreeMap::new(), processor: String::new() };
-    for stage in STAGES.into_iter().filter(|stage| is_asked_for(arguments, stage)) {
+    for stage in STAGES.into_iter().filter(|stage| is_asked_for(args, stage)) {
         match count(binary, stage)? {
             Some((count, processor)) => {
-                if arguments.binary.is_none() && processor != PROCESSOR {
+                if args.binary.is_none() && processor != PROCESSOR {
                     return Err(format!("the stages were built for {processor}, not for {PROCESSOR}"));
                 }
                 counted.stages.insert(stage.to_owned(), count);
@@ -166,8 +146,8 @@ fn count_all(arguments: &Arguments, binary: &Path) -> Result<Counted, String> {
     Ok(counted)
 }
 
-fn is_asked_for(arguments: &Arguments, stage: &str) -> bool {
-    arguments.only.is_empty() || arguments.only.iter().any(|name| name == stage)
+fn is_asked_for(args: &Args, stage: &str) -> bool {
+    args.only.is_empty() || args.only.iter().any(|name| name == stage)
 }
 
 fn read_baseline(file: &Path) -> Result<Option<Baseline>, String> {
@@ -180,15 +160,15 @@ fn read_baseline(file: &Path) -> Result<Option<Baseline>, String> {
     }
 }
 
-fn accept(arguments: &Arguments, reason: &str, counted: Counted, binary: &Path) -> Result<(), String> {
-    let file = &arguments.baseline;
+fn accept(args: &Args, reason: &str, counted: Counted, binary: &Path) -> Result<(), String> {
+    let file = &args.baseline;
     let before = read_baseline(file)?;
     let Counted { mut stages, processor } = counted;
     let (mut reasons, mut ratios) = (Vec::new(), Ratios::new());
     if let Some(before) = before {
         // Counts of stages that could not run here or were not asked for stay, if they are of the same build.
         if before.is_of_another(&compiler(), &processor).is_none() {
-            let kept = |stage: &String| needs_recording(stage) || !is_asked_for(arguments, stage);
+            let kept = |stage: &String| needs_recording(stage) || !is_asked_for(args, stage);
             for (stage, count) in before.stages.into_iter().filter(|(stage, _)| kept(stage)) {
                 stages.entry(stage).or_insert(count);
             }
@@ -196,7 +176,7 @@ fn accept(arguments: &Arguments, reason: &str, counted: Counted, binary: &Path) 
         reasons = before.reasons;
         ratios = before.ratios;
     }
-    if arguments.only.is_empty() {
+    if args.only.is_empty() {
         let attempts = (0..ACCEPTED_ATTEMPTS).map(|_| measure_ratios(binary)).collect::<Result<Vec<_>, _>>()?;
         ratios.extend(ratio::to_accept(&attempts));
     }
@@ -211,13 +191,13 @@ fn accept(arguments: &Arguments, reason: &str, counted: Counted, binary: &Path) 
 }
 
 /// Prints the comparison and says whether the gate opens.
-fn judge(arguments: &Arguments, baseline: &Baseline, counted: &Counted) -> bool {
+fn judge(args: &Args, baseline: &Baseline, counted: &Counted) -> bool {
     let mut open = true;
     if let Some(why) = baseline.is_of_another(&compiler(), &counted.processor) {
         println!("{why}");
         open = false;
     }
-    let optional = |stage: &str| needs_recording(stage) || !is_asked_for(arguments, stage);
+    let optional = |stage: &str| needs_recording(stage) || !is_asked_for(args, stage);
     for (stage, finding) in compare(baseline, &counted.stages, optional) {
         let per_unit = counted.stages.get(&stage).map_or(f64::NAN, |count| count.per_unit());
         let verdict = match &finding {
@@ -255,29 +235,29 @@ fn hold_ratios(baseline: &Baseline, binary: &Path) -> Result<bool, String> {
     Ok(open)
 }
 
-fn run(arguments: Arguments) -> Result<bool, String> {
+fn run(args: &Args) -> Result<bool, String> {
     let missing = || {
-        println!("there is no baseline at {}: gate accept --reason \"first\"", arguments.baseline.display());
+        println!("there is no baseline at {}: gate accept --reason \"first\"", args.baseline.display());
         Ok(false)
     };
-    let binary = arguments.binary.clone().map_or_else(build, Ok)?;
-    match &arguments.job {
-        Job::Ratio => {
-            let baseline = read_baseline(&arguments.baseline)?;
+    let binary = args.binary.clone().map_or_else(build, Ok)?;
+    match &args.job {
+        Some(Job::Ratio) => {
+            let baseline = read_baseline(&args.baseline)?;
             baseline.map_or_else(missing, |baseline| hold_ratios(&baseline, &binary))
         }
-        Job::Hold => {
-            let counted = count_all(&arguments, &binary)?;
-            let baseline = read_baseline(&arguments.baseline)?;
-            baseline.map_or_else(missing, |baseline| Ok(judge(&arguments, &baseline, &counted)))
+        None => {
+            let counted = count_all(args, &binary)?;
+            let baseline = read_baseline(&args.baseline)?;
+            baseline.map_or_else(missing, |baseline| Ok(judge(args, &baseline, &counted)))
         }
-        Job::Accept(reason) => {
-            let counted = count_all(&arguments, &binary)?;
+        Some(Job::Accept { reason }) => {
+            let counted = count_all(args, &binary)?;
             for (stage, count) in &counted.stages {
                 println!("{stage:28} {:10.1} instructions a unit", count.per_unit());
             }
             let processor = counted.processor.clone();
-            accept(&arguments, reason, counted, &binary)?;
+            accept(args, reason, counted, &binary)?;
             println!("accepted as the baseline for {}, {processor}", compiler());
             Ok(true)
         }
@@ -285,5 +265,11 @@ fn run(arguments: Arguments) -> Result<bool, String> {
 }
 
 fn main() -> ExitCode {
-    command::run(HELP, arguments(), run)
+    match run(&Args::parse()) {
+        Ok(opens) => ExitCode::from(u8::from(!opens)),
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(3)
+        }
+    }
 }

@@ -3,22 +3,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser;
+use spinbook_bench::inputs::Inputs;
 use spinbook_bench::pages::{books, path};
 use spinbook_bench::percentiles::{Class, row};
+use spinbook_bench::text::exit_code;
 use spinbook_bench::threads;
-use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_bench::workload::Recording;
 use spinbook_feed::net::host::memory;
 
 /// Rounds of each contest.
 const ROUNDS: usize = 7;
 
-fn recordings() -> Result<Vec<Recording>, String> {
-    let files: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
-    if !files.is_empty() {
-        return Recording::read("FILES", &files).map(|recording| vec![recording]);
-    }
-    let chains = (0..CHAINS.len()).map(Recording::chain).collect::<Result<Vec<_>, _>>()?;
-    Ok(chains.into_iter().flatten().collect())
+/// Measures what huge pages under the books are worth.
+#[derive(Parser)]
+struct Args {
+    /// One chain of recordings in the order of recording, instead of the recorded Binance chains.
+    files: Vec<PathBuf>,
 }
 
 fn measure(recording: &Recording) -> Result<(), String> {
@@ -38,29 +39,20 @@ fn measure(recording: &Recording) -> Result<(), String> {
     let outcome = path(recording, ROUNDS)?;
     for times in &outcome.times {
         let row = row(&outcome, times, Class::Depth);
-        let line = row.line.map_or(String::new(), |line| format!(", {:.0} + {:.2} n", line.intercept, line.slope));
+        let line = row.line.map_or(String::new(), |line| format!(", {line}"));
         println!("  {}: p50 {:.0} p99 {:.0} mean {:.0} ns{line}", row.name, row.ns[0], row.ns[2], row.mean_ns);
     }
     Ok(())
 }
 
 fn main() -> ExitCode {
+    let inputs = Inputs { files: Args::parse().files, quick: false };
     if !memory::keep_freed() {
         eprintln!("this allocator cannot be told to use one heap: huge pages will hold less");
     }
-    let measured = recordings().and_then(|all| {
-        if all.is_empty() {
-            println!("skipped: no recorded data");
-        }
+    exit_code(inputs.recordings(&mut |name| println!("{name}: skipped: no recorded data")).and_then(|all| {
         // On the main thread, as in the program: the one heap is its own.
         threads::pin(threads::cores().len().saturating_sub(1));
         all.iter().try_for_each(measure)
-    });
-    match measured {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
+    }))
 }

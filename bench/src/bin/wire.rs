@@ -3,55 +3,48 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser;
 use spinbook_bench::alloc::CountingAllocator;
+use spinbook_bench::document::Document;
+use spinbook_bench::inputs::Inputs;
+use spinbook_bench::measure::Figures;
+use spinbook_bench::report::wire_section;
+use spinbook_bench::targets::targets;
+use spinbook_bench::text::{exit_code, print};
 use spinbook_bench::wire::figures::measure;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const HELP: &str = "usage: wire [FILES...] [--quick] [--hgrm FOLDER]
+/// Plays recordings over loopback, TLS and WebSocket, times each order from when its frame was due, and measures a
+/// decision's way into the kernel: what `targets` measures, too, by itself.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Writes the histograms as .hgrm files into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    hgrm: Option<PathBuf>,
+}
 
-Plays recordings over loopback, TLS and WebSocket, times each order from when its frame was due, and measures a
-decision's way into the kernel: what `targets` measures, too, by itself.
-
-  FILES    one chain of recordings, instead of the recorded Binance chains
-  --quick  few rounds: shows that everything runs, its figures are rough
-  --hgrm   writes the histograms as .hgrm files into this folder";
-
-fn run() -> Result<(), String> {
-    let (mut quick, mut files, mut folder) = (false, Vec::new(), None);
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        match argument.as_str() {
-            "--quick" => quick = true,
-            "--hgrm" => folder = Some(PathBuf::from(given.next().ok_or("--hgrm needs the name of a folder")?)),
-            "--help" | "-h" => {
-                println!("{HELP}");
-                return Ok(());
-            }
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}\n\n{HELP}")),
-            file => files.push(PathBuf::from(file)),
+fn run(args: &Args) -> Result<(), String> {
+    let wire = measure(&args.inputs, &|what| eprintln!("measuring {what}"));
+    let mut document = Document::default();
+    wire_section(&mut document, &wire, &[]);
+    print(&document.markdown());
+    if let Some(folder) = &args.hgrm {
+        for table in &wire.wire {
+            table.plot().write_histograms(folder, &["wire", &table.what])?;
         }
     }
-    let figures = measure(&files, quick, &|what| eprintln!("measuring {what}"));
-    let mut text = String::new();
-    figures.write_markdown(&mut text, &[]).map_err(|error| error.to_string())?;
-    println!("{text}");
-    if let Some(folder) = folder {
-        figures.write_histograms(&folder)?;
+    wire.skipped.iter().for_each(|why| eprintln!("skipped: {why}"));
+    let is_empty = wire.wire.is_empty();
+    for target in targets(&Figures { wire, ..Figures::default() }) {
+        println!("{}, {}: {} ({})", target.stage, target.what(), target.verdict(), target.note);
     }
-    for target in figures.targets() {
-        println!("{}: {} ({})", target.what, target.verdict(), target.note);
-    }
-    if figures.wire.is_empty() { Err(figures.skipped.join("\n")) } else { Ok(()) }
+    if is_empty { Err("no wire was measured".into()) } else { Ok(()) }
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Args::parse()))
 }

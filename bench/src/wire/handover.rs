@@ -22,8 +22,8 @@ use super::exchange::{Exchange, reply};
 use super::ours::route;
 use crate::alloc;
 use crate::clock::Clock;
+use crate::histogram::histogram;
 use crate::instrument::synthetic;
-use crate::percentiles::histogram;
 use crate::send::credentials;
 use crate::synthetic::Shape;
 
@@ -265,23 +265,4 @@ pub fn measure(product: ProductLine, orders: usize) -> io::Result<HandoverTable>
         steps: steps.collect(),
         allocations: counting.then_some(allocations),
     })
-}
-
-impl HandoverTable {
-    /// The table of a report.
-    ///
-    /// # Errors
-    /// The text takes no more.
-    pub fn write_markdown(&self, out: &mut String) -> std::fmt::Result {
-        use std::fmt::Write;
-        writeln!(out, "**{}** ({} orders)\n", self.what, self.orders)?;
-        writeln!(out, "| step | p50 | p99 |\n|---|---|---|")?;
-        for step in &self.steps {
-            writeln!(out, "| {} | {:.0} | {:.0} |", step.name, step.p50, step.p99)?;
-        }
-        if let Some(calls) = self.allocations {
-            writeln!(out, "\nCalls to the allocator on this way, over all orders: {calls}.\n")?;
-        }
-        Ok(())
-    }
 }

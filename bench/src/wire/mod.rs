@@ -22,6 +22,8 @@ pub mod round;
 pub mod script;
 pub mod table;
 
+pub use figures::WireFigures;
+
 use std::io;
 
 use spinbook_feed::net::io::gateway_loop::Written;

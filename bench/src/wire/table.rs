@@ -1,6 +1,5 @@
 //! COLD: rounds become figures: percentiles of both sides, their ratio, the parts of the way, the disturbances.
 
-use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
@@ -12,37 +11,18 @@ use super::script::{Script, ScriptSettings};
 use super::{Layout, Side};
 use crate::clock::Clock;
 use crate::contest::median_and_spread;
-use crate::percentiles::{PERCENTILES, histogram};
-use crate::report::number;
+use crate::histogram::{PERCENTILES, histogram};
+use crate::inputs::SampleCount;
+use crate::plot::Plot;
 use crate::workload::Recording;
 
 /// A side whose threads were put aside more often than this, a second, shows the scheduler and not itself.
 const SWITCHES_A_SECOND_MAX: f64 = 10.0;
 
-/// How long to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct WireEffort {
-    /// Rounds of each side.
-    pub rounds: usize,
-    /// How the recording is played.
-    pub script: ScriptSettings,
-}
-
-impl WireEffort {
-    /// For tables.
-    pub const FULL: WireEffort = WireEffort {
-        rounds: 8,
-        script: ScriptSettings {
-            frames_max: 12_000,
-            pause_ns_max: 50_000,
-            pick_every: 3,
-            pick_apart_ns: 40_000,
-            warm_picks: 200,
-        },
-    };
-    /// To see that everything runs.
-    pub const QUICK: WireEffort =
-        WireEffort { rounds: 2, script: ScriptSettings { frames_max: 4_000, ..WireEffort::FULL.script } };
+/// How a recording is played.
+#[must_use]
+pub fn script_settings(frames_max: usize) -> ScriptSettings {
+    ScriptSettings { frames_max, pause_ns_max: 50_000, pick_every: 3, pick_apart_ns: 40_000, warm_picks: 200 }
 }
 
 /// A part of an order's way.
@@ -156,11 +136,11 @@ fn side_table(name: &'static str, rounds: &[Round]) -> (SideTable, Histogram<u64
 ///
 /// # Errors
 /// As [`Script::new`] and [`play`], or there are not two cores.
-pub fn measure(recording: &Recording, effort: &WireEffort) -> Result<WireTable, String> {
+pub fn measure(recording: &Recording, samples: &SampleCount) -> Result<WireTable, String> {
     let layout = Layout::of_two_cores().ok_or("it takes two cores")?;
-    let script = Arc::new(Script::new(recording, &effort.script)?);
+    let script = Arc::new(Script::new(recording, &script_settings(samples.wire_frames_max))?);
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
-    for _ in 0..effort.rounds {
+    for _ in 0..samples.wire_rounds {
         ours.push(play(&script, Side::Ours, layout)?);
         floor.push(play(&script, Side::Floor, layout)?);
     }
@@ -194,80 +174,10 @@ fn lowest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-fn cells(values: &[f64]) -> String {
-    values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(" | ")
-}
-
 impl WireTable {
-    /// The section of a report.
-    ///
-    /// # Errors
-    /// The text takes no more.
-    pub fn write_markdown(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "**{}** ({} frames a round; {})\n", self.what, number(self.frames as f64), self.cores)?;
-        writeln!(out, "| side | orders | p50 | p90 | p99 | p99.9 | p99.99 | max |\n|---|---|---|---|---|---|---|---|")?;
-        for side in &self.sides {
-            let (orders, max) = (number(side.orders as f64), number(side.ns_max));
-            writeln!(out, "| {} | {orders} | {} | {max} |", side.name, cells(&side.ns))?;
-        }
-        for side in &self.sides {
-            let (orders, service) = (number(side.orders as f64), cells(&side.service_ns));
-            writeln!(out, "| {}, from the actual sending | {orders} | {service} | - |", side.name)?;
-        }
-        writeln!(
-            out,
-            "\nOurs over the floor at p50: {:.3} (the median of the pairs of rounds; of the least disturbed rounds \
-             {:.3}).\n",
-            self.ratio_p50, self.ratio_best
-        )?;
-        self.write_parts(out)?;
-        self.write_disturbance(out)
-    }
-
-    fn write_parts(&self, out: &mut String) -> fmt::Result {
-        let [ours, floor] = &self.sides[..] else { return Ok(()) };
-        writeln!(out, "| part of the way | Spinbook p10 | floor p10 | Spinbook p50 | floor p50 |")?;
-        writeln!(out, "|---|---|---|---|---|")?;
-        for ((name, our_p10, our_p50), (_, floor_p10, floor_p50)) in ours.parts.iter().zip(&floor.parts) {
-            writeln!(out, "| {name} | {} |", cells(&[*our_p10, *floor_p10, *our_p50, *floor_p50]))?;
-        }
-        writeln!(out, "\n| decision until | Spinbook p50 | p99 | floor p50 | p99 |\n|---|---|---|---|---|")?;
-        let row = |name: &str, [our_p50, our_p99]: [f64; 2], [floor_p50, floor_p99]: [f64; 2]| {
-            format!("| {name} | {} |", cells(&[our_p50, our_p99, floor_p50, floor_p99]))
-        };
-        writeln!(out, "{}", row("the write", ours.decision_to_write, floor.decision_to_write))?;
-        writeln!(out, "{}\n", row("the kernel has the bytes", ours.decision_to_kernel, floor.decision_to_kernel))
-    }
-
-    /// What the machine did, beside the tails.
-    fn write_disturbance(&self, out: &mut String) -> fmt::Result {
-        writeln!(
-            out,
-            "| side | seconds | orders slower than twice the median | interrupts, hot thread's core | other core | of \
-             both, the timer's | hot thread put aside | other thread | stolen, ms |\n|---|---|---|---|---|---|---|---|---|"
-        )?;
-        for side in &self.sides {
-            let Disturbance { seconds, interrupts_hot, interrupts_io, timer, switches_hot, switches_io, stolen_ms } =
-                side.disturbance;
-            writeln!(
-                out,
-                "| {} | {seconds:.1} | {} | {interrupts_hot} | {interrupts_io} | {timer} | {switches_hot} | \
-                 {switches_io} | {stolen_ms} |",
-                side.name, side.slow,
-            )?;
-        }
-        match self.drowned() {
-            Some(why) => writeln!(out, "\nThe tails are the machine's: {why}.\n"),
-            None => writeln!(
-                out,
-                "\nThe threads kept their cores; an order that is under way when an interrupt comes waits for it.\n"
-            ),
-        }
-    }
-
-    /// What the machine did to these figures, if it did too much.
+    /// Why the tails show the machine and not the sides: what it did to them, if it did too much.
     #[must_use]
-    pub fn drowned(&self) -> Option<String> {
+    pub fn below_noise(&self) -> Option<String> {
         let (mut switches, mut seconds) = (0, 0.0);
         for side in &self.sides {
             switches += side.disturbance.switches_hot + side.disturbance.switches_io;
@@ -276,5 +186,15 @@ impl WireTable {
         (switches as f64 > SWITCHES_A_SECOND_MAX * seconds).then(|| {
             format!("others wanted the cores, and the threads were put aside {switches} times in {seconds:.1} s")
         })
+    }
+    /// The curves of both sides.
+    #[must_use]
+    pub fn plot(&self) -> Plot {
+        let samples = self.curves.first().map_or(0, |(_, curve)| curve.len());
+        Plot {
+            title: format!("Wire to wire, from when the frame was due, {}", self.what),
+            subtitle: format!("{samples} samples a curve; lower is better"),
+            curves: self.curves.clone(),
+        }
     }
 }

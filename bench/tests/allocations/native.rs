@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::io::Write;
 
+use spinbook_bench::inputs::{CHAINS, chain};
 use spinbook_bench::order_lane::OrderLane;
 use spinbook_bench::receive::{LAYOUTS, lines, server_frame};
 use spinbook_bench::send::{encoding, sealing, signing, whole};
@@ -13,7 +14,7 @@ use spinbook_bench::synthetic::Shape;
 use spinbook_bench::tls::{Endpoints, take};
 use spinbook_bench::whole_path::WholePath;
 use spinbook_bench::wire::handover::Handover;
-use spinbook_bench::workload::{CHAINS, LineKind, Recording};
+use spinbook_bench::workload::{LineKind, Recording};
 use spinbook_engine::types::Stamp;
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -169,7 +170,7 @@ fn records_and_orders_call_no_malloc() {
         assert_eq!(calls, 0, "{}", recording.name);
     }
     for (place, (name, _)) in CHAINS.iter().enumerate() {
-        match Recording::chain(place).expect("the recordings can be read") {
+        match chain(place).expect("the recordings can be read") {
             Some(recording) => {
                 let (calls, sent) = socket_to_order(&recording);
                 println!("{name}: {sent} orders and cancels, {calls} calls");

@@ -1,10 +1,11 @@
 //! COLD: from a frame's bytes to intents on the ring nothing is allocated or freed, and the decoders that may are seen.
 
 use spinbook_bench::alloc::{CountingAllocator, count, is_installed};
+use spinbook_bench::inputs::{CHAINS, chain};
 use spinbook_bench::measure::path_allocations;
 use spinbook_bench::plain::{Message, PlainDecoder, SimdJsonTyped};
 use spinbook_bench::synthetic::{Shape, depth_frames};
-use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_bench::workload::Recording;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -17,7 +18,7 @@ fn frame_to_order_allocates_nothing_once_the_book_is_live() {
         assert_eq!(path_allocations(&recording), 0, "{}", recording.name);
     }
     for (place, (name, _)) in CHAINS.iter().enumerate() {
-        match Recording::chain(place).expect("the recordings can be read") {
+        match chain(place).expect("the recordings can be read") {
             Some(recording) => assert_eq!(path_allocations(&recording), 0, "{name}"),
             None => println!("skipped: no recorded data"),
         }

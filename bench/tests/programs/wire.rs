@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use spinbook_bench::document::Document;
+use spinbook_bench::inputs::{CHAINS, PERP, SPOT, chain_until};
+use spinbook_bench::report::wire_section;
 use spinbook_bench::synthetic::Shape;
-use spinbook_bench::wire::handover;
 use spinbook_bench::wire::round::play;
 use spinbook_bench::wire::script::{Script, ScriptSettings};
 use spinbook_bench::wire::table::table;
 use spinbook_bench::wire::{Layout, Side};
-use spinbook_bench::workload::{CHAINS, Recording};
+use spinbook_bench::wire::{WireFigures, handover};
+use spinbook_bench::workload::Recording;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::binance;
 
@@ -33,9 +36,9 @@ fn check(recording: &Recording) {
         assert_eq!(side.orders, picks - SETTINGS.warm_picks, "{}", side.name);
         assert_eq!(curve.len(), side.orders as u64, "{}: the histogram counts each order once", side.name);
     }
-    let mut text = String::new();
-    table.write_markdown(&mut text).expect("a String takes any text");
-    println!("{text}");
+    let mut shown = Document::default();
+    wire_section(&mut shown, &WireFigures { wire: vec![table], ..WireFigures::default() }, &[]);
+    println!("{}", shown.markdown());
 }
 
 #[test]
@@ -47,8 +50,8 @@ fn each_picked_frame_of_a_synthetic_market_brings_its_order() {
 
 #[test]
 fn each_picked_frame_of_a_recording_brings_its_order() {
-    for place in [0, 2] {
-        match Recording::chain_until(place, Nanos::from_seconds(30)).expect("the recordings can be read") {
+    for place in [PERP, SPOT] {
+        match chain_until(place, Nanos::from_seconds(30)).expect("the recordings can be read") {
             Some(recording) => check(&recording),
             None => println!("skipped: no recorded data of {}", CHAINS[place].0),
         }
