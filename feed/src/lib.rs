@@ -28,6 +28,8 @@ pub mod session;
 
 pub mod gateway;
 
+pub mod backtest;
+
 #[cfg(feature = "storage")]
 pub mod history;
 

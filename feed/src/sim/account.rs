@@ -35,6 +35,7 @@ impl SimAccount {
         let entry = self.assets.entry(asset.to_owned()).or_insert((0, 0));
         entry.0 -= atoms;
         entry.1 += atoms;
+        assert!(entry.0 >= 0 && entry.1 >= 0, "{asset}: no more is locked than is free, nor unlocked than is locked");
     }
 
     /// Moves locked back to free.
@@ -44,7 +45,9 @@ impl SimAccount {
 
     /// Spends what was locked.
     pub fn spend_locked(&mut self, asset: &str, atoms: i128) {
-        self.assets.entry(asset.to_owned()).or_insert((0, 0)).1 -= atoms;
+        let entry = self.assets.entry(asset.to_owned()).or_insert((0, 0));
+        entry.1 -= atoms;
+        assert!(entry.1 >= 0, "{asset}: a fill spends no more than its order locked");
     }
 
     /// One asset.
@@ -97,5 +100,19 @@ impl SimAccount {
         position.lots = Lots(held + lots);
         position.realised += realised;
         realised
+    }
+
+    /// Whether nothing is locked below zero and a closed position costs nothing.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some((asset, (free, locked))) = self.assets.iter().find(|(_, (_, locked))| *locked < 0) {
+            return Err(format!("{locked} atoms of {asset} are locked beside {free} free"));
+        }
+        match self.positions.iter().find(|(_, held)| held.lots.is_zero() && held.cost != QuoteAtoms::ZERO) {
+            Some((listing, held)) => Err(format!("the closed position on listing {listing} costs {}", held.cost.0)),
+            None => Ok(()),
+        }
     }
 }

@@ -113,6 +113,8 @@ pub struct RandomFrames {
     pub duplicate_millionths: u32,
     /// Swapped with the next.
     pub swap_millionths: u32,
+    /// They end this long after the start of the exchange; default never.
+    pub until_ms: Option<u64>,
 }
 
 /// A span without frames of a symbol, a stream, or all.
@@ -257,9 +259,16 @@ impl Faults {
             return FrameFault::Drop;
         }
         match self.plan.random_frames {
-            Some(random) if fault == FrameFault::None && kind == FrameKind::Depth => self.random_fault(random),
+            Some(random) if fault == FrameFault::None && kind == FrameKind::Depth && !self.is_over(random, now) => {
+                self.random_fault(random)
+            }
             _ => fault,
         }
+    }
+
+    fn is_over(&self, random: RandomFrames, now: Nanos) -> bool {
+        let age_ms = u64::try_from((now - self.started).millis()).unwrap_or(0);
+        random.until_ms.is_some_and(|until| age_ms >= until)
     }
 
     fn random_fault(&mut self, random: RandomFrames) -> FrameFault {

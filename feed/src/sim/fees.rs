@@ -1,6 +1,6 @@
 //! COLD: what a fill costs.
 
-use spinbook_engine::types::QuoteAtoms;
+use spinbook_engine::types::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
 /// Fee rates in millionths of the traded value; negative is a rebate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct FeeRates {
 
 /// Atoms in the smallest amount of an asset that a venue books: eight decimals.
 pub const BOOKED_UNIT_ATOMS: i128 = 10_000_000_000;
+
+const _: () = assert!(QUOTE_ATOMS_PER_UNIT % BOOKED_UNIT_ATOMS == 0, "a unit is a whole number of booked units");
 
 impl FeeRates {
     /// The fee on an amount, cut to whole booked units towards zero.

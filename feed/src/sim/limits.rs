@@ -85,4 +85,15 @@ impl Windows {
         let (_, window, used) = self.current(kind, account, now);
         self.counts.insert((kind, account), (window, used.saturating_sub(amount)));
     }
+
+    /// Whether no window counts more than it allows.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        match self.counts.iter().find(|((kind, _), (_, used))| *used > self.limits.of(*kind).limit) {
+            Some(((kind, account), (_, used))) => Err(format!("{kind:?} of {account:?} counts {used}")),
+            None => Ok(()),
+        }
+    }
 }

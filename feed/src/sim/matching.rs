@@ -128,6 +128,7 @@ impl Matching {
 
     /// Puts an order on the book, behind what is displayed at its price.
     pub fn rest(&mut self, order: u64, account: AccountId, side: Side, tick: Tick, remaining: Lots) {
+        assert!(remaining.0 > 0, "an order without quantity does not rest");
         let ahead = self.public.lots_at(side, tick);
         let book = &mut self.resting[side as usize];
         let place = book.partition_point(|other| !is_better(side, tick, other.tick));
@@ -189,7 +190,7 @@ impl Matching {
 
     fn fill_resting(&mut self, side: Side, index: usize, lots: Lots, steps: &mut Vec<MatchStep>) {
         let resting = &mut self.resting[side as usize][index];
-        debug_assert!(lots.0 > 0 && lots <= resting.remaining);
+        assert!(lots.0 > 0 && lots <= resting.remaining, "a resting order fills by what it has left at most");
         resting.remaining.0 -= lots.0;
         resting.ahead = Lots::ZERO;
         steps.push(MatchStep::Maker { order: resting.order, lots });
@@ -310,5 +311,22 @@ impl Matching {
         }
         prices.dedup();
         prices
+    }
+
+    /// Whether our orders stand best price first, each with quantity left and no queue below zero.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        for side in Side::BOTH {
+            let resting = &self.resting[side as usize];
+            if let Some(wrong) = resting.iter().find(|one| one.remaining.0 <= 0 || one.ahead.0 < 0) {
+                return Err(format!("order {} has {} left, {} ahead", wrong.order, wrong.remaining.0, wrong.ahead.0));
+            }
+            if let Some(pair) = resting.windows(2).find(|pair| is_better(side, pair[1].tick, pair[0].tick)) {
+                return Err(format!("order {} stands behind order {}, a worse price", pair[1].order, pair[0].order));
+            }
+        }
+        self.public.check()
     }
 }

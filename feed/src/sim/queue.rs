@@ -143,6 +143,19 @@ impl PublicBook {
             *self.taken[side as usize].entry(tick.0).or_insert(0) += lots.0;
         }
     }
+
+    /// Whether both sides hold quantities above zero alone, shown and taken.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        for (what, sides) in [("shown", &self.sides), ("taken", &self.taken)] {
+            if let Some((tick, lots)) = sides.iter().flatten().find(|(_, lots)| **lots <= 0) {
+                return Err(format!("{lots} lots are {what} at tick {tick}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether price `a` is strictly better than `b` for the owner of a resting order on `side`.

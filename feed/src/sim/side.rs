@@ -1,4 +1,4 @@
-//! COLD: the venue's other side: what a simulated exchange offers to whatever carries its bytes.
+//! COLD: the venue's other side: what a simulated exchange offers to the driver that carries its bytes.
 //!
 //! Sans-IO: a driver (sockets in `net/exchange/server`, or a test in virtual time) brings requests and time, and
 //! carries away what [`ExchangeSide::poll_output`] gives.
@@ -91,6 +91,27 @@ pub enum ClientControl {
     Pong,
 }
 
+/// What a simulated exchange has done so far, and what became of its market.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExchangeStatus {
+    /// Market frames played.
+    pub frames_played: u64,
+    /// Market frames sent to clients.
+    pub frames_relayed: u64,
+    /// Market frames that could not be read; they were relayed all the same.
+    pub frames_unread: u64,
+    /// HTTP requests answered.
+    pub http_requests: u64,
+    /// WebSocket messages received.
+    pub messages: u64,
+    /// Connections closed by the exchange.
+    pub closed: u64,
+    /// Whether the market has been played to its end.
+    pub market_over: bool,
+    /// What was wrong with the market source, if it broke.
+    pub market_error: Option<String>,
+}
+
 /// A simulated exchange, complete: market data, REST, WebSocket API, user data.
 pub trait ExchangeSide {
     /// Answers one HTTP request.
@@ -112,6 +133,69 @@ pub trait ExchangeSide {
     fn next_deadline(&self) -> Nanos;
     /// The next thing to carry away.
     fn poll_output(&mut self) -> Option<ExchangeOutput>;
+
+    /// Takes one frame of a market that goes on elsewhere: for paper trading, where orders meet a live market. An
+    /// exchange that plays only a market of its own ignores it.
+    fn on_market_frame(&mut self, _frame: &MarketFrame, _now: Nanos) {}
+
+    /// What became of its market so far.
+    fn status(&self) -> ExchangeStatus {
+        ExchangeStatus::default()
+    }
+
+    /// Whether its invariants hold.
+    ///
+    /// # Errors
+    /// The first that does not, in words.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: ExchangeSide + ?Sized> ExchangeSide for Box<E> {
+    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
+        (**self).on_http(request, now)
+    }
+
+    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
+        (**self).on_websocket_open(connection, target, now)
+    }
+
+    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
+        (**self).on_websocket_text(connection, text, now);
+    }
+
+    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos) {
+        (**self).on_websocket_control(connection, control, now);
+    }
+
+    fn on_websocket_close(&mut self, connection: ConnectionId, now: Nanos) {
+        (**self).on_websocket_close(connection, now);
+    }
+
+    fn on_timer(&mut self, now: Nanos) {
+        (**self).on_timer(now);
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        (**self).next_deadline()
+    }
+
+    fn poll_output(&mut self) -> Option<ExchangeOutput> {
+        (**self).poll_output()
+    }
+
+    fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
+        (**self).on_market_frame(frame, now);
+    }
+
+    fn status(&self) -> ExchangeStatus {
+        (**self).status()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        (**self).check()
+    }
 }
 
 /// One frame of a market to play.

@@ -152,6 +152,7 @@ impl Lab {
     }
 
     pub fn collect(&mut self) {
+        assert_eq!(self.exchange.check(), Ok(()), "an invariant of the exchange");
         while let Some(output) = self.exchange.poll_output() {
             match output {
                 ExchangeOutput::Text { connection, text } => {

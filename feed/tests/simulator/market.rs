@@ -209,7 +209,7 @@ fn a_recorded_book_joins_and_agrees_with_every_best() {
             println!("{} snapshot after {snapshot_after_ms} ms: checked {checked}, gaps {}", product.name(), book.gaps);
             assert_eq!((book.gaps, checked), (0, matched));
             assert!(checked > 0);
-            assert_eq!(lab.exchange.bad_frames(), 0);
+            assert_eq!(lab.exchange.status().frames_unread, 0);
         }
     }
 }

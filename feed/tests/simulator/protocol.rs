@@ -567,7 +567,7 @@ fn a_client_that_does_not_read_is_cut() {
     for _ in 0..200_000 {
         now = lab.exchange.next_deadline().max(now);
         lab.exchange.on_timer(now);
-        if lab.exchange.counters().closed > 0 {
+        if lab.exchange.status().closed > 0 {
             break;
         }
         // Pongs, or the exchange would cut for another reason.

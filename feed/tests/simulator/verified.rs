@@ -72,7 +72,7 @@ fn whole_recordings_play_through_the_exchange() {
         let id = ConnectionId(1);
         exchange.on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START).expect("accepted");
         let (mut bytes, mut turns) = (0, 0);
-        while !exchange.is_market_over() {
+        while !exchange.status().market_over {
             turns += 1;
             exchange.on_timer(START + Nanos(turns));
             while let Some(output) = exchange.poll_output() {
@@ -81,9 +81,9 @@ fn whole_recordings_play_through_the_exchange() {
                 }
             }
         }
-        let counters = exchange.counters();
-        println!("{}: {} frames played, {bytes} bytes relayed", product.name(), counters.frames_played);
-        assert_eq!((exchange.bad_frames(), exchange.market_error()), (0, None));
-        assert!(counters.frames_played > 70_000);
+        let status = exchange.status();
+        println!("{}: {} frames played, {bytes} bytes relayed", product.name(), status.frames_played);
+        assert_eq!((status.frames_unread, status.market_error), (0, None));
+        assert!(status.frames_played > 70_000);
     }
 }

@@ -24,6 +24,8 @@ pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju9
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
 /// 2026-11-20 00:00:00 UTC.
 pub const START: Nanos = Nanos(1_795_132_800_000_000_000);
+/// Marks our orders of this run.
+pub const EPOCH: u32 = 77;
 /// The most that may be held or wanted, in thousandths of a bitcoin.
 const POSITION_MAX_MILLI: i64 = 20;
 
@@ -66,14 +68,10 @@ pub fn position_max(instrument: &Instrument) -> Lots {
     milli(instrument, POSITION_MAX_MILLI)
 }
 
-/// The engine and the far ends of its rings: places and cancels.
-pub fn engine(
-    product: ProductLine,
-    instrument: &Instrument,
-    start: Lots,
-) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
+/// One instrument of the market maker, with the settings of its venue.
+fn instrument_setup(product: ProductLine, instrument: &Instrument, start: Lots) -> InstrumentSetup {
     let (maker, taker) = rules::fees(product);
-    let setup = InstrumentSetup {
+    InstrumentSetup {
         instrument: InstrumentSettings {
             venue: instrument.venue,
             tick_order_step: Tick(instrument.tick_order_step.max(1)),
@@ -98,19 +96,25 @@ pub fn engine(
         asset_group: AssetGroupId(0),
         lots_start: start,
         lots_neutral: start,
-    };
+    }
+}
+
+fn budget(product: ProductLine) -> BudgetSettings {
     let windows = if product == binance::SPOT { [(50, 10), (160_000, 86_400)] } else { [(300, 10), (1_200, 60)] };
     let mut order_windows = [WindowSettings::default(); ORDER_WINDOWS_MAX];
     for (window, (count_max, seconds)) in order_windows.iter_mut().zip(windows) {
         *window = WindowSettings { span: Nanos::from_seconds(seconds), count_max };
     }
-    let budget = BudgetSettings {
+    BudgetSettings {
         venue: product.venue_id(),
         order_windows,
         messages_max_per_second: 20,
         cancel_share_millionths: 300_000,
-    };
-    let strategy = SpreadSettings {
+    }
+}
+
+fn strategy(product: ProductLine, instrument: &Instrument) -> SpreadSettings {
+    SpreadSettings {
         spread_millionths: if product == binance::SPOT { 2_000 } else { 600 },
         levels: 2,
         level_step_millionths: 100,
@@ -123,18 +127,24 @@ pub fn engine(
         inventory_skew_millionths: 500,
         edge_min_millionths: -1_000,
         time_in_force: TimeInForce::PostOnly,
-    };
+    }
+}
+
+/// The engine and the far ends of its rings: places and cancels. Each market is a product line, its instrument and
+/// what is held of it at the start; the instruments' ids are their places.
+pub fn engine(markets: &[(ProductLine, &Instrument, Lots)]) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
     let settings = EngineSettings {
-        epoch: 77,
+        epoch: EPOCH,
         strategy_number: 0,
-        instruments: vec![setup],
-        budgets: vec![budget],
+        instruments: markets.iter().map(|(product, own, start)| instrument_setup(*product, own, *start)).collect(),
+        budgets: markets.iter().map(|(product, ..)| budget(*product)).collect(),
         asset_groups: vec![AssetGroupSettings { loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT) }],
         screen_interval: Nanos::from_millis(200),
     };
     let (orders, order_end) = ring::channel(1024);
     let (cancels, cancel_end) = ring::channel(1024);
-    let strategy = spinbook_engine::setup::spread_strategy(vec![strategy]).unwrap();
+    let strategies = markets.iter().map(|(product, instrument, _)| strategy(*product, instrument)).collect();
+    let strategy = spinbook_engine::setup::spread_strategy(strategies).unwrap();
     let engine = spinbook_engine::setup::engine(settings, strategy, orders, cancels).unwrap();
     (engine, order_end, cancel_end)
 }

@@ -11,8 +11,8 @@ use spinbook_feed::net::connection::tls::LoopbackIdentity;
 use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
+use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::simulator::BinanceExchange;
 
 use crate::cli::ExchangeArgs;
 use crate::config::venues::check_venue;
@@ -129,7 +129,7 @@ fn announcement(ready: &Ready) -> String {
     lines.join("\n")
 }
 
-fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Failure> {
+fn serve(server: &mut Server<Box<dyn ExchangeSide>>, clock: &Clock) -> Result<(), Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::failed("the exchange stopped").because(error);
     let mut interrupts = Interrupts::install().map_err(|error| fail(&error))?;
     let orphaned = watch_parent().map_err(|error| fail(&error))?;
@@ -142,9 +142,9 @@ fn serve(server: &mut Server<BinanceExchange>, clock: &Clock) -> Result<(), Fail
             if interrupts.count() > 0 || orphaned.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            if market_goes && server.exchange().is_market_over() {
+            if market_goes && server.exchange().status().market_over {
                 market_goes = false;
-                say_market_is_over(server.exchange().market_error())?;
+                say_market_is_over(server.exchange().status().market_error.as_deref())?;
             }
         }
         let deadline = server.next_deadline().min(next_check);

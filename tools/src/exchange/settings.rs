@@ -10,11 +10,11 @@ use spinbook_feed::net::exchange::test_keys::{ed25519_pair, random_key, random_s
 use spinbook_feed::sim::api::{AccountKey, ListingSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
-use spinbook_feed::sim::side::MarketSource;
+use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::settings::{AccountSettings, SimSettings, binance};
-use spinbook_feed::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
+use spinbook_feed::venue::binance::simulator::{PlaySpeed, rules};
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::Speed;
@@ -66,7 +66,7 @@ pub struct MarketChoice {
 /// The exchange and what is to be said about it.
 pub struct Simulated {
     /// The exchange.
-    pub exchange: BinanceExchange,
+    pub exchange: Box<dyn ExchangeSide>,
     /// Symbols it lists.
     pub symbols: Vec<String>,
     /// Seed, if the market is synthetic.
@@ -105,10 +105,10 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
     };
     let exchange = binance(settings, source, now)
         .map_err(|why| Failure::failed("cannot make the simulated exchange").because(why))?;
-    if let Some(why) = exchange.market_error() {
+    if let Some(why) = exchange.status().market_error {
         return Err(Failure::wrong("the recording cannot be played").because(why));
     }
-    Ok(Simulated { exchange, symbols, seed, market })
+    Ok(Simulated { exchange: Box::new(exchange), symbols, seed, market })
 }
 
 type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
@@ -154,12 +154,13 @@ pub fn make_paper(
     (maker_millionths, taker_millionths): (i64, i64),
     test: &TestAccounts,
     now: Nanos,
-) -> Result<BinanceExchange, Failure> {
+) -> Result<Box<dyn ExchangeSide>, Failure> {
     let listings = instruments.iter().map(listing_as_traded).collect();
     let mut settings = SimSettings::new(product, listings);
     settings.accounts = accounts(test, &settings.listings, product);
     settings.fees = FeeRates { maker_millionths, taker_millionths };
     binance(settings, Box::new(NoMarket), now)
+        .map(|exchange| -> Box<dyn ExchangeSide> { Box::new(exchange) })
         .map_err(|why| Failure::failed("cannot make the paper exchange").because(why))
 }
 

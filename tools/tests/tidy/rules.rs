@@ -34,6 +34,7 @@ pub const FEED_ROOMS: &[&[&str]] = &[
     &["venue"],
     &["session"],
     &["gateway"],
+    &["backtest"],
     &["provider"],
     &["journal"],
     &["cache"],

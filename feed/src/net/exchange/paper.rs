@@ -20,7 +20,6 @@ use crate::session::MarketSink;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
-use crate::venue::binance::simulator::BinanceExchange;
 
 /// Frames on their way; when it is full the newest is dropped and the book falls behind until a snapshot.
 const QUEUE_FRAMES: usize = 1 << 14;
@@ -72,7 +71,7 @@ impl MarketSource for NoMarket {
 
 /// A simulated exchange whose market is a live one.
 pub struct PaperExchange {
-    exchange: BinanceExchange,
+    exchange: Box<dyn ExchangeSide>,
     queue: TappedFrames,
     look_next: Nanos,
 }
@@ -80,7 +79,7 @@ pub struct PaperExchange {
 impl PaperExchange {
     /// Puts an exchange (made over [`NoMarket`]) behind a queue.
     #[must_use]
-    pub const fn new(exchange: BinanceExchange, queue: TappedFrames) -> PaperExchange {
+    pub fn new(exchange: Box<dyn ExchangeSide>, queue: TappedFrames) -> PaperExchange {
         PaperExchange { exchange, queue, look_next: Nanos::ZERO }
     }
 }

@@ -24,6 +24,8 @@ pub const FILLS_MAX: usize = 500_000;
 /// Events that may wait for the user streams; a driver that never polls loses the oldest.
 pub const EVENTS_MAX: usize = 100_000;
 
+const _: () = assert!(FILLS_MAX >= CLOSED_ORDERS_MAX, "as many fills are kept as closed orders at least");
+
 /// How balances and positions work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
@@ -204,5 +206,47 @@ impl World {
             }
         }
         (QuoteAtoms(notional / i128::from(leverage)), unrealised)
+    }
+
+    /// Whether books, orders and accounts agree: what rests is open, what is open rests, and an account has locked
+    /// exactly what its open orders need.
+    ///
+    /// # Errors
+    /// The first thing that does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let mut locked: BTreeMap<(AccountId, &str), i128> = BTreeMap::new();
+        let mut resting_count = 0;
+        for (listing, market) in self.listings.iter().zip(&self.markets) {
+            market.check().map_err(|why| format!("{}: {why}", listing.symbol))?;
+            for resting in Side::BOTH.iter().flat_map(|side| market.resting(*side)) {
+                resting_count += 1;
+                let order = self.orders.get(&resting.order).filter(|order| order.status.is_open());
+                let order = order.ok_or_else(|| format!("order {} rests and is not open", resting.order))?;
+                if order.remaining() != resting.remaining {
+                    let (book, list) = (resting.remaining.0, order.remaining().0);
+                    return Err(format!("order {} has {book} left on the book, {list} in the list", resting.order));
+                }
+                let (asset, atoms) = match order.request.side {
+                    Side::Bid => (&listing.quote, listing.value(resting.tick, resting.remaining).0),
+                    Side::Ask => (&listing.base, listing.base_atoms(resting.remaining)),
+                };
+                *locked.entry((order.request.account, asset)).or_insert(0) += atoms;
+            }
+        }
+        let open_count = self.orders.len() - self.closed.len();
+        if open_count != resting_count {
+            return Err(format!("{open_count} orders are open, {resting_count} rest"));
+        }
+        for (index, account) in self.accounts.iter().enumerate() {
+            account.check()?;
+            let balances = if self.settlement == Settlement::Spot { account.balances() } else { Vec::new() };
+            for balance in balances {
+                let need = locked.get(&(AccountId(index), balance.asset.as_str())).copied().unwrap_or(0);
+                if balance.locked != need {
+                    return Err(format!("{} {} are locked, orders need {need}", balance.locked, balance.asset));
+                }
+            }
+        }
+        self.windows.check()
     }
 }

@@ -195,8 +195,8 @@ impl BinanceExchange {
         }
     }
 
-    /// Takes one frame of a market that goes on elsewhere: for paper trading, where orders meet a live market.
-    pub fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
+    /// Plays one frame of a market that goes on elsewhere.
+    pub(super) fn play_live(&mut self, frame: &MarketFrame, now: Nanos) {
         self.play(frame, now, true);
         self.flush_events(now);
     }
@@ -231,7 +231,7 @@ impl BinanceExchange {
         if !relayed {
             return;
         }
-        self.counters.frames_played += 1;
+        self.status.frames_played += 1;
         self.relay_with_faults(&symbol, &channel, parts, &frame.bytes, now);
         match (&message, listing) {
             (PlayedMessage::Trade(trade), _) if channel == "trade" && !self.feed.sees_aggregated && trade.ordinary => {

@@ -28,7 +28,7 @@ pub use settings::{AccountSettings, SimSettings, binance};
 
 use crate::sim::api::{AccountId, SimWindowKind};
 use crate::sim::side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketSource,
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame, MarketSource,
 };
 use crate::sim::world::World;
 use crate::venue::ProductLine;
@@ -43,21 +43,6 @@ use spinbook_engine::types::Nanos;
 use std::collections::BTreeMap;
 use user::ListenKey;
 
-/// What the exchange has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExchangeCounters {
-    /// Market frames played.
-    pub frames_played: u64,
-    /// Market frames sent to clients.
-    pub frames_relayed: u64,
-    /// HTTP requests answered.
-    pub http_requests: u64,
-    /// WebSocket messages received.
-    pub messages: u64,
-    /// Connections closed by the exchange.
-    pub closed: u64,
-}
-
 /// A simulated Binance: one product line.
 pub struct BinanceExchange {
     product: Product,
@@ -68,7 +53,7 @@ pub struct BinanceExchange {
     listen_keys: BTreeMap<AccountId, ListenKey>,
     next_listen_key: u64,
     ban: Ban,
-    counters: ExchangeCounters,
+    status: ExchangeStatus,
     killed: bool,
 }
 
@@ -93,17 +78,11 @@ impl BinanceExchange {
             listen_keys: BTreeMap::new(),
             next_listen_key: 1,
             ban: Ban::default(),
-            counters: ExchangeCounters::default(),
+            status: ExchangeStatus::default(),
             killed: false,
         };
         exchange.prime(now);
         exchange
-    }
-
-    /// What it has done so far.
-    #[must_use]
-    pub fn counters(&self) -> ExchangeCounters {
-        self.counters
     }
 
     /// The world behind it.
@@ -112,28 +91,10 @@ impl BinanceExchange {
         &self.world
     }
 
-    /// Whether the market has been played to its end.
-    #[must_use]
-    pub fn is_market_over(&self) -> bool {
-        self.feed.is_over()
-    }
-
-    /// What was wrong with the market source, if it broke.
-    #[must_use]
-    pub fn market_error(&self) -> Option<&str> {
-        self.feed.error.as_deref()
-    }
-
-    /// Market frames that could not be read; they were relayed all the same.
-    #[must_use]
-    pub fn bad_frames(&self) -> u64 {
-        self.feed.bad_frames
-    }
-
     /// Closes a connection; code zero cuts it.
     fn cut(&mut self, id: ConnectionId, code: u16, reason: &str) {
         if self.connections.remove(&id).is_some() {
-            self.counters.closed += 1;
+            self.status.closed += 1;
             self.outbox.close(id, code, reason);
         }
     }
@@ -189,7 +150,7 @@ impl BinanceExchange {
 
 impl ExchangeSide for BinanceExchange {
     fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
-        self.counters.http_requests += 1;
+        self.status.http_requests += 1;
         let response = self.rest(request, now);
         self.cut_slow();
         response
@@ -217,7 +178,7 @@ impl ExchangeSide for BinanceExchange {
     }
 
     fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
-        self.counters.messages += 1;
+        self.status.messages += 1;
         match self.connections.get(&connection).map(|found| &found.endpoint) {
             Some(Endpoint::Stream(_)) => self.stream_text(connection, text, now),
             Some(Endpoint::Api(_)) => self.api_text(connection, text, now),
@@ -273,5 +234,22 @@ impl ExchangeSide for BinanceExchange {
 
     fn poll_output(&mut self) -> Option<ExchangeOutput> {
         self.outbox.pop()
+    }
+
+    fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
+        self.play_live(frame, now);
+    }
+
+    fn status(&self) -> ExchangeStatus {
+        ExchangeStatus {
+            frames_unread: self.feed.bad_frames,
+            market_over: self.feed.is_over(),
+            market_error: self.feed.error.clone(),
+            ..self.status.clone()
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.world.check()
     }
 }

@@ -205,7 +205,7 @@ impl BinanceExchange {
                 let text = wrap(endpoint.combined, &subscription.name, parts, whole);
                 self.outbox.text(*id, damage(text, fault));
                 connection.frames += 1;
-                self.counters.frames_relayed += 1;
+                self.status.frames_relayed += 1;
             }
             if self.world.faults.cut(connection.frames) {
                 cut.push(*id);
