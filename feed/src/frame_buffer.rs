@@ -15,6 +15,11 @@ const BEHIND_BYTES: usize = 1 + TAG_BYTES;
 /// Room of a [`FrameQueue`] from the start: far more than one turn sends.
 const QUEUE_BYTES: usize = 64 * 1024;
 
+const _: () = {
+    assert!(CLIENT_HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX == PLAINTEXT_BYTES_MAX, "a placed frame is one record");
+    assert!(QUEUE_BYTES >= 2 * (PAYLOAD_AT + PAYLOAD_BYTES_MAX + BEHIND_BYTES), "two of the longest messages fit");
+};
+
 /// A payload that lies in a buffer with room around it, so that it can be masked and sealed where it is. Reads as the
 /// payload's bytes.
 pub struct PlacedPayload<'a> {
@@ -136,6 +141,15 @@ impl FrameQueue {
         FrameQueue { bytes: vec![0; QUEUE_BYTES], end: 0 }
     }
 
+    /// What holds between any two calls; simulations call it after every step.
+    ///
+    /// # Panics
+    /// Something does not hold: a bug of this queue.
+    pub fn check(&self) {
+        assert!(self.end <= self.bytes.len(), "{} of {} bytes are used", self.end, self.bytes.len());
+        assert!(self.bytes.len() >= QUEUE_BYTES);
+    }
+
     /// Forgets all messages.
     #[inline]
     pub fn clear(&mut self) {
@@ -164,6 +178,7 @@ impl FrameQueue {
     pub fn push(&mut self, length: usize) -> PayloadPlace {
         let place = PayloadPlace { start: self.end, length };
         self.end += PAYLOAD_AT + length + BEHIND_BYTES;
+        debug_assert!(self.end <= self.bytes.len(), "longer than the space that was asked for");
         place
     }
 
@@ -187,7 +202,9 @@ mod tests {
                 .map(|number| {
                     let length = 300 + usize::from(number);
                     queue.space(1_000)[..length].fill(number);
-                    queue.push(length)
+                    let place = queue.push(length);
+                    queue.check();
+                    place
                 })
                 .collect();
             assert!(queue.end > QUEUE_BYTES, "more than the queue began with");

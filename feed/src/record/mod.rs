@@ -53,6 +53,18 @@ const ALERT_USER_CANCELED: u8 = 90;
 /// Room for what this layer itself sends: a key update, an alert, each sealed.
 const CONTROL_BYTES: usize = 256;
 
+const _: () = {
+    assert!(
+        CIPHERTEXT_BUFFER_BYTES >= 2 * (HEADER_BYTES + CIPHERTEXT_BYTES_MAX),
+        "a record always fits behind another"
+    );
+    assert!(CIPHERTEXT_BYTES_MAX <= u16::MAX as usize, "a record's length has 16 bits");
+    assert!(ALIGNMENT_BYTES.is_power_of_two() && PADDING_BYTES.is_multiple_of(ALIGNMENT_BYTES));
+    assert!(RECORDS_PER_KEY_MAX < 1 << 24, "RFC 8446, 5.5");
+    // A key update has five bytes and an alert two.
+    assert!(CONTROL_BYTES >= 2 * (HEADER_BYTES + 1 + TAG_BYTES) + 5 + 2, "an update and an alert fit");
+};
+
 /// What stays with the TLS library after the handshake: it derives the next keys and takes session tickets.
 pub trait KeySchedule {
     /// The next key of the receiving direction, after the peer's key update.
@@ -173,6 +185,19 @@ impl<K: KeySchedule> RecordLayer<K> {
             sealed: self.counts.sealed + self.send.records(),
             ..self.counts
         }
+    }
+
+    /// What holds between any two calls; simulations call it after every step.
+    ///
+    /// # Panics
+    /// Something does not hold: a bug of this layer.
+    pub fn check(&self) {
+        assert!(self.origin <= self.start && self.start <= self.end && self.end <= self.ciphertext.len());
+        assert!(self.handshake_bytes <= self.handshake.len() && self.control_bytes <= CONTROL_BYTES);
+        // The count that goes over its limit ends the connection.
+        assert!(self.empty_records <= EMPTY_RECORDS_MAX + u32::from(self.ended));
+        assert!(self.key_updates <= KEY_UPDATES_MAX + u32::from(self.ended));
+        assert!(self.counts.refused <= 1 && (self.counts.refused == 0 || self.ended), "one refusal ends it");
     }
 
     /// Where the next received bytes go; never empty as long as complete records are opened.

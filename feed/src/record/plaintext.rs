@@ -24,6 +24,15 @@ impl PlaintextBuffer {
         PlaintextBuffer { bytes, origin, start: origin, end: origin, limit }
     }
 
+    /// What holds between any two calls; simulations call it after every step.
+    ///
+    /// # Panics
+    /// Something does not hold: a bug of this buffer.
+    pub fn check(&self) {
+        assert!(self.origin <= self.start && self.start <= self.end && self.end <= self.limit);
+        assert!(self.limit + PADDING_BYTES == self.bytes.len(), "the padding is never written");
+    }
+
     /// The bytes not yet consumed.
     #[inline]
     #[must_use]

@@ -39,6 +39,11 @@ const PENDING_ASSEMBLED: u8 = 0x40;
 /// Set if the message is binary.
 const PENDING_BINARY: u8 = 0x80;
 
+const _: () = {
+    assert!(PENDING_HEADER & (PENDING_CONTROL | PENDING_ASSEMBLED | PENDING_BINARY) == 0, "no mark lies in the length");
+    assert!(CLIENT_HEADER_BYTES_MAX <= PENDING_HEADER as usize, "every header's length fits");
+};
+
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -205,6 +210,17 @@ impl MessageReader {
             pending_bytes: 0,
             pending_frame: PENDING_NOTHING,
         }
+    }
+
+    /// What holds between any two calls; simulations call it after every step.
+    ///
+    /// # Panics
+    /// Something does not hold: a bug of this reader.
+    pub fn check(&self) {
+        assert!(self.assembly.len() == self.message_bytes_max + PADDING_BYTES, "the assembly never grows");
+        assert!(self.assembly_valid <= self.assembly_bytes && self.assembly_bytes <= self.message_bytes_max);
+        assert!(self.fragments <= FRAGMENTS_MAX + 1 && (self.assembly_bytes == 0 || self.fragments > 0));
+        assert!(self.whole_bytes_below == 0 || self.whole_bytes_below == self.message_bytes_max + 1);
     }
 
     /// The next complete message in `input`, or `None` when more must be received.

@@ -106,6 +106,8 @@ fn receive(
     loop {
         loop {
             let opened = layer.open_next(plaintext)?;
+            layer.check();
+            plaintext.check();
             if matches!(opened, Opened::NeedMore | Opened::Closed) {
                 break;
             }
@@ -122,6 +124,7 @@ fn receive(
         assert!(read > 0, "no space to receive into");
         space[..read].copy_from_slice(&bytes[..read]);
         layer.received(read);
+        layer.check();
         bytes = &bytes[read..];
     }
     drain(plaintext, &mut out);
@@ -145,6 +148,7 @@ fn echo(layer: &mut RecordLayer<RustlsKeySchedule>, server: &mut ServerConnectio
     let mut record = vec![0u8; sent.len() + 64];
     record[HEADER_BYTES..HEADER_BYTES + sent.len()].copy_from_slice(&sent);
     let total = layer.seal_data(&mut record, sent.len()).unwrap();
+    layer.check();
     deliver_control(layer, server);
     give(server, &record[..total]);
     let mut got = vec![0u8; sent.len()];

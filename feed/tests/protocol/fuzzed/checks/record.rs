@@ -272,7 +272,10 @@ pub fn check(data: &[u8]) {
         rest = behind_it;
         loop {
             let wanted = if behind & 1 == 1 { usize::from(behind) * 90 } else { 0 };
-            match layer.open_until(&mut plaintext, wanted) {
+            let opened = layer.open_until(&mut plaintext, wanted);
+            layer.check();
+            plaintext.check();
+            match opened {
                 Ok(Opened::NeedMore | Opened::Closed) => break,
                 Ok(Opened::Full) => drain(&mut plaintext, &mut got),
                 Ok(_) if behind & 2 == 2 => drain(&mut plaintext, &mut got),

@@ -87,6 +87,8 @@ fn ours(bytes: &[u8], piece: usize) -> (Vec<Seen>, Option<WebSocketError>) {
                 }
                 Err(error) => return (seen, Some(error)),
             }
+            reader.check();
+            input.check();
             again(&mut reader, &mut input, seen.last());
         }
         assert_ne!(reader.is_next_whole(&input), Some(true), "whole messages were all handed out");
