@@ -26,14 +26,15 @@ macro_rules! for_each_venue {
 
 macro_rules! rooms {
     ($($variant:ident: $room:ident,)*) => {
-        $(pub mod $room;)*
-
         /// The product lines of every venue.
         const PRODUCT_LINES: &[&[ProductLine]] = &[$(&$room::PRODUCT_LINES,)*];
     };
 }
 
 for_each_venue!(rooms);
+
+// Said outside the list, because rustfmt does not follow modules that a macro declares.
+pub mod binance;
 
 pub mod any_orders;
 

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 
 use super::Product;
-use crate::venue::ProductLine;
 use crate::error::InstrumentError;
 use crate::number::Scale;
+use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 
 /// Decimals of Binance spot balances and fees.
@@ -113,7 +113,11 @@ pub fn parse_instruments(product: ProductLine, list: &[u8]) -> Result<Vec<Instru
 ///
 /// # Errors
 /// [`InstrumentError`]: the list is unreadable, a symbol is not listed, or one of its rules is unusable.
-pub fn find_instruments(product: ProductLine, list: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, InstrumentError> {
+pub fn find_instruments(
+    product: ProductLine,
+    list: &[u8],
+    symbols: &[&str],
+) -> Result<Vec<Instrument>, InstrumentError> {
     let product = Product::of(product);
     let list = read(list)?;
     symbols

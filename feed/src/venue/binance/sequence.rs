@@ -1,8 +1,8 @@
 //! HOT: how Binance numbers depth updates; spot and USD-M differ.
 
 use super::Product;
-use crate::venue::ProductLine;
 use crate::sync::{SequenceRule, UpdateIds, Verdict};
+use crate::venue::ProductLine;
 
 /// The sequence rule of a product line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

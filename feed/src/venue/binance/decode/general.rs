@@ -3,9 +3,9 @@
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
 use super::{Product, time_from_millis};
-use crate::scan::Scales;
 use crate::error::DecodeError;
 use crate::json::Value;
+use crate::scan::Scales;
 use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};
 
 /// What the general decoder knows of the connection.

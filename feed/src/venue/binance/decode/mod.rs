@@ -10,10 +10,10 @@ mod scanner;
 use spinbook_engine::types::Nanos;
 
 use super::Product;
-use crate::venue::ProductLine;
 use crate::error::DecodeError;
 use crate::json::JsonScratch;
 use crate::scan::{Scales, ScannerChoice};
+use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
 use crate::venue::market::{FRAME_PADDING, LevelScratch, Message, SymbolTable};
 

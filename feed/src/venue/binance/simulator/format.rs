@@ -245,7 +245,13 @@ pub(crate) fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, pr
 
 /// A reply to a cancel.
 #[must_use]
-pub(crate) fn canceled(record: &SimOrder, listing: &Listing, product: Product, request_client_id: &str, at: Nanos) -> Value {
+pub(crate) fn canceled(
+    record: &SimOrder,
+    listing: &Listing,
+    product: Product,
+    request_client_id: &str,
+    at: Nanos,
+) -> Value {
     if product == Product::BinanceUsdm {
         let mut reply = order(record, listing, product);
         if let Value::Object(fields) = &mut reply {

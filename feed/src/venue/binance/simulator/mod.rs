@@ -28,7 +28,8 @@ pub use settings::{AccountSettings, SimSettings, binance};
 
 use crate::sim::api::{AccountId, SimWindowKind};
 use crate::sim::side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame, MarketSource,
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
+    MarketSource,
 };
 use crate::sim::world::World;
 use crate::venue::ProductLine;

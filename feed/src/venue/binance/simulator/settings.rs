@@ -1,6 +1,5 @@
 //! COLD: what a simulated exchange is made of, and making it.
 
-use crate::venue::{ProductLine, binance};
 use crate::number::Scale;
 use crate::sim::account::SimAccount;
 use crate::sim::api::{AccountKey, Listing, ListingSettings};
@@ -11,6 +10,7 @@ use crate::sim::side::MarketSource;
 use crate::sim::world::{Settlement, World};
 use crate::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
 use crate::venue::instrument::Instrument;
+use crate::venue::{ProductLine, binance};
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
@@ -28,7 +28,7 @@ pub struct AccountSettings {
 /// What a simulated exchange is made of.
 #[derive(Clone, Debug)]
 pub struct SimSettings {
-    /// ProductLine line.
+    /// The product line.
     pub product: ProductLine,
     /// What is listed.
     pub listings: Vec<ListingSettings>,
@@ -92,7 +92,11 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
         return Err("no symbol is listed".to_owned());
     }
     let accounts: Vec<SimAccount> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
-    let settlement = if product == binance::SPOT { Settlement::Spot } else { Settlement::Perpetual { leverage: settings.leverage.max(1) } };
+    let settlement = if product == binance::SPOT {
+        Settlement::Spot
+    } else {
+        Settlement::Perpetual { leverage: settings.leverage.max(1) }
+    };
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
     let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);

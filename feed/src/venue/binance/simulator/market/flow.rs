@@ -1,11 +1,11 @@
 //! COLD: one symbol's synthetic order flow: a book that lives, and the messages that tell of it.
 
-use crate::venue::{ProductLine, binance};
 use super::SyntheticSymbol;
 use super::statistics::{Quantiles, RecordedStatistics};
 use crate::number::{Scale, TEXT_MAX};
 use crate::random::Random;
 use crate::sim::side::MarketFrame;
+use crate::venue::{ProductLine, binance};
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,9 +7,9 @@ mod flow;
 pub mod measure;
 pub mod statistics;
 
-use crate::venue::ProductLine;
 use crate::sim::api::ListingSettings;
 use crate::sim::side::{MarketFrame, MarketSource};
+use crate::venue::ProductLine;
 use flow::Flow;
 use spinbook_engine::types::Nanos;
 use statistics::RecordedStatistics;
@@ -38,7 +38,12 @@ impl Synthetic {
     ///
     /// # Errors
     /// Which listing or price cannot be used.
-    pub fn new(product: ProductLine, symbols: &[SyntheticSymbol], seed: u64, start: Nanos) -> Result<Synthetic, String> {
+    pub fn new(
+        product: ProductLine,
+        symbols: &[SyntheticSymbol],
+        seed: u64,
+        start: Nanos,
+    ) -> Result<Synthetic, String> {
         let statistics = RecordedStatistics::of(product);
         let flows: Result<Vec<Flow>, String> =
             symbols.iter().enumerate().map(|(index, symbol)| Flow::new(product, symbol, seed, index)).collect();

@@ -1,7 +1,7 @@
 //! COLD: how a market behaves, as quantiles measured on recorded BTCUSDT traffic.
 
-use crate::venue::{ProductLine, binance};
 use crate::random::Random;
+use crate::venue::{ProductLine, binance};
 use spinbook_engine::types::Nanos;
 
 /// A distribution by its quantiles: millionths and value, linear in between.
