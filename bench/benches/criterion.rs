@@ -14,7 +14,7 @@ use spinbook_bench::pipeline::{Make, Ours, Pipeline, Plain};
 use spinbook_bench::plain::{SimdJsonTape, SimdJsonTyped, decoders};
 use spinbook_bench::ring::{Pop, Push, array_queue, ours};
 use spinbook_bench::synthetic::{Shape, depth_frames, touch_frames};
-use spinbook_bench::trader::FAR_LEVELS;
+use spinbook_bench::trader::OUTER_LEVELS;
 use spinbook_bench::workload::{LevelStream, LineKind, Recording};
 use spinbook_bench::{receive, send};
 use spinbook_engine::intent::Intent;
@@ -69,7 +69,7 @@ fn decode(criterion: &mut Criterion) {
 fn apply(criterion: &mut Criterion, what: &str, stream: &LevelStream) {
     let mut group = criterion.benchmark_group(format!("book/{what}"));
     group.throughput(Throughput::Elements(stream.changed_levels() as u64));
-    for mut work in works(stream, FAR_LEVELS) {
+    for mut work in works(stream, OUTER_LEVELS) {
         group.bench_function(BenchmarkId::from_parameter(work.name()), |bencher| {
             bencher.iter(|| {
                 work.reset();

@@ -30,8 +30,8 @@ pub struct Ours<'a> {
 impl<'a> Ours<'a> {
     /// An empty book beside its stream.
     #[must_use]
-    pub fn new(stream: &'a LevelStream, far_levels: usize) -> Ours<'a> {
-        Ours { stream, book: book(&BookSettings { far_levels }) }
+    pub fn new(stream: &'a LevelStream, outer_levels: usize) -> Ours<'a> {
+        Ours { stream, book: book(&BookSettings { outer_levels }) }
     }
 }
 
@@ -120,8 +120,8 @@ fn window() -> Box<[i64; WINDOW_TICKS]> {
 ///
 /// # Errors
 /// Where they differ.
-pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
-    let mut ours = Ours::new(stream, far_levels);
+pub fn agree(stream: &LevelStream, outer_levels: usize) -> Result<(), String> {
+    let mut ours = Ours::new(stream, outer_levels);
     let mut tree = Tree { stream, book: TreeBook::new() };
     ours.reset();
     tree.reset();
@@ -140,9 +140,9 @@ pub fn agree(stream: &LevelStream, far_levels: usize) -> Result<(), String> {
 
 /// Ours, `BTreeMap` and the bare store, each beside its stream.
 #[must_use]
-pub fn works(stream: &LevelStream, far_levels: usize) -> Vec<Box<dyn Work + '_>> {
+pub fn works(stream: &LevelStream, outer_levels: usize) -> Vec<Box<dyn Work + '_>> {
     vec![
-        Box::new(Ours::new(stream, far_levels)),
+        Box::new(Ours::new(stream, outer_levels)),
         Box::new(Tree { stream, book: TreeBook::new() }),
         Box::new(BareStore { stream, lots: [window(), window()] }),
     ]
@@ -152,9 +152,9 @@ pub fn works(stream: &LevelStream, far_levels: usize) -> Vec<Box<dyn Work + '_>>
 ///
 /// # Errors
 /// As [`agree`].
-pub fn contest(stream: &LevelStream, far_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
-    agree(stream, far_levels)?;
-    let mut works = works(stream, far_levels);
+pub fn contest(stream: &LevelStream, outer_levels: usize, rounds: usize) -> Result<Vec<Time>, String> {
+    agree(stream, outer_levels)?;
+    let mut works = works(stream, outer_levels);
     let mut times = by_turns(stream.messages.len() - 1, CUT, rounds, &mut works);
     times.iter_mut().for_each(|time| time.ns /= stream.changed_levels() as f64);
     Ok(times)

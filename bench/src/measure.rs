@@ -20,7 +20,7 @@ use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
 use crate::plain::{PlainDecoder, SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
 use crate::ring::{self, RingTable};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
-use crate::trader::FAR_LEVELS;
+use crate::trader::OUTER_LEVELS;
 use crate::wire::WireFigures;
 use crate::workload::{LineKind, Recording};
 
@@ -194,12 +194,12 @@ pub fn decode_recorded(
 /// As [`book::contest`], or the recording has no snapshot.
 pub fn book_table(recording: &Recording, samples: SampleCount) -> Result<BookTable, String> {
     let stream = recording.levels()?;
-    let times = book::contest(&stream, FAR_LEVELS, samples.replays)?;
+    let times = book::contest(&stream, OUTER_LEVELS, samples.replays)?;
     Ok(BookTable {
         what: recording.name.clone(),
         messages: stream.messages.len() - 1,
         levels: stream.changed_levels(),
-        memory_bytes: make_book(&BookSettings { far_levels: FAR_LEVELS }).memory_bytes(),
+        memory_bytes: make_book(&BookSettings { outer_levels: OUTER_LEVELS }).memory_bytes(),
         times,
     })
 }

@@ -11,7 +11,7 @@ use spinbook_feed::scan::ScannerChoice;
 
 use crate::contest::{Cut, Time, Work, by_turns};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline};
-use crate::trader::{FAR_LEVELS, Trader};
+use crate::trader::{OUTER_LEVELS, Trader};
 use crate::workload::{LevelStream, Recording};
 
 /// Ten parts of twenty messages a turn.
@@ -46,7 +46,7 @@ fn shifted<'b>(levels: &[Level], ticks: i64, buffer: &'b mut Vec<Level>) -> &'b 
 impl<'a> Books<'a> {
     fn new(stream: &'a LevelStream, count: usize, huge: bool) -> (Books<'a>, HugePages) {
         leave_a_gap();
-        let books: Vec<Book> = (0..count).map(|_| book(&BookSettings { far_levels: FAR_LEVELS })).collect();
+        let books: Vec<Book> = (0..count).map(|_| book(&BookSettings { outer_levels: OUTER_LEVELS })).collect();
         let ranges: Vec<Range<usize>> = books.iter().flat_map(Book::address_ranges).collect();
         let pages = if huge { use_huge_pages(&ranges) } else { HugePages::default() };
         leave_a_gap();

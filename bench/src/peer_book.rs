@@ -168,11 +168,11 @@ pub fn compare(stream: &LevelStream, peer: &mut dyn PeerBook) -> (Difference, us
 pub fn contest<'a>(
     what: &str,
     stream: &'a LevelStream,
-    far_levels: usize,
+    outer_levels: usize,
     rounds: usize,
     mut peers: Vec<Box<dyn PeerBook + 'a>>,
 ) -> Result<PeerBookTable, String> {
-    agree(stream, far_levels)?;
+    agree(stream, outer_levels)?;
     let compared: Vec<(About, Difference, usize)> = peers
         .iter_mut()
         .map(|peer| {
@@ -180,7 +180,7 @@ pub fn contest<'a>(
             (peer.about(), difference, held)
         })
         .collect();
-    let ours: Box<dyn Work + 'a> = Box::new(Ours::new(stream, far_levels));
+    let ours: Box<dyn Work + 'a> = Box::new(Ours::new(stream, outer_levels));
     let mut works: Vec<Box<dyn Work + 'a>> = vec![ours];
     works.extend(peers.into_iter().map(|peer| -> Box<dyn Work + 'a> { peer }));
     let mut times = by_turns(stream.messages.len() - 1, CUT, rounds, &mut works);

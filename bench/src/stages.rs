@@ -24,7 +24,7 @@ use crate::receive::{MESSAGE_BYTES_MAX, payload, server_frame};
 use crate::send::{self, Step};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::tls::{Endpoints, take};
-use crate::trader::{FAR_LEVELS, Trader};
+use crate::trader::{OUTER_LEVELS, Trader};
 use crate::whole_path::WholePath;
 use crate::workload::{LevelStream, LineKind, Recording, snapshot};
 
@@ -171,7 +171,7 @@ fn touch_stage(shape: Shape, scanner: ScannerChoice) -> Stage {
 fn book_stage(stream: LevelStream) -> Stage {
     let units = stream.changed_levels() as u64;
     let run = move || {
-        let mut work = book::Ours::new(&stream, FAR_LEVELS);
+        let mut work = book::Ours::new(&stream, OUTER_LEVELS);
         work.reset();
         // Building and filling the book is not the stage: what callgrind counts is the inner run.
         counted_by_the_gate(&mut || work.run(0..stream.messages.len() - 1))

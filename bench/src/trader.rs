@@ -2,7 +2,7 @@
 //! venue that answers every request at once between two frames.
 
 use spinbook_engine::engine::Engine;
-use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, MarketEvent};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, MarketEvent, MarketReply};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::limits::{CANCEL_RING_SLOTS, ORDER_RING_SLOTS};
 use spinbook_engine::quoter::{BudgetSettings, QuoterSettings};
@@ -17,7 +17,7 @@ use spinbook_feed::session::MarketSink;
 use spinbook_feed::venue::instrument::Instrument;
 
 /// Levels a side outside the window: enough for every recorded book.
-pub const FAR_LEVELS: usize = 1 << 14;
+pub const OUTER_LEVELS: usize = 1 << 14;
 
 /// One engine with the reading ends of its rings.
 pub struct Trader {
@@ -80,7 +80,7 @@ impl Trader {
 
 impl MarketSink for Trader {
     #[inline]
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         self.engine.on_market(event, bids, asks, now)
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn settings(instrument: &Instrument) -> EngineSettings {
         atoms_per_tick_lot: instrument.atoms_per_tick_lot,
         maker_fee_millionths: 200,
         taker_fee_millionths: 500,
-        far_levels: FAR_LEVELS,
+        outer_levels: OUTER_LEVELS,
     };
     let risk = RiskSettings {
         order_lots_max: Lots(lots * 2),
@@ -153,6 +153,6 @@ pub(crate) fn settings(instrument: &Instrument) -> EngineSettings {
             cancel_share_millionths: 200_000,
         }],
         asset_groups: vec![AssetGroupSettings { loss_max_per_day: units(1_000_000) }],
-        screen_interval: Nanos::from_seconds(1),
+        telemetry_interval: Nanos::from_seconds(1),
     }
 }

@@ -36,7 +36,7 @@ catalogue! {
     Trades, "trades", "Public trades seen.";
     Snapshots, "snapshots", "Snapshots that replaced a book.";
     BooksLost, "books_lost", "Times a Live book stopped being Live.";
-    BooksEnlarged, "books_enlarged", "Times a book whose store of far levels was full made room for a larger one.";
+    BooksEnlarged, "books_enlarged", "Times a book whose store of outer levels was full made room for a larger one.";
     BooksStale, "books_stale", "Times a Live book became too old to quote on.";
     Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";
     EventsUnknownInstrument, "events_unknown_instrument", "Events for an instrument that set-up does not know: dropped.";

@@ -41,7 +41,7 @@ pub enum LostReason {
     /// The venue's best bid/ask with the book's own update id disagreed with the book.
     TouchMismatch = 6,
     /// The store of levels outside the window was full.
-    FarFull = 7,
+    OuterFull = 7,
     /// The instrument is not trading, or its increments changed.
     Instrument = 8,
 }
@@ -73,7 +73,7 @@ const _: () = assert!(size_of::<MarketEvent>() == 40);
 /// What the engine wants of the feed after an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "a book that asks for a resync stays dark until it gets one"]
-pub enum Answer {
+pub enum MarketReply {
     /// Nothing: go on.
     #[default]
     Ok,

@@ -14,7 +14,7 @@ pub mod counters;
 pub mod latency;
 pub mod rate;
 pub mod ring;
-pub mod screen;
+pub mod telemetry;
 pub mod trace;
 
 pub mod book;

@@ -17,9 +17,9 @@ pub const LEVELS_PER_MESSAGE_MAX: usize = 5_000;
 /// Ticks a side of a book's window: the fast array around the touch.
 pub const WINDOW_TICKS: usize = 1 << 15;
 /// Levels a side outside the window that a book holds by default; set-up may ask for more.
-pub const FAR_LEVELS_DEFAULT: usize = 1 << 14;
-/// The most far levels a side that set-up gives a book.
-pub const FAR_LEVELS_MAX: usize = 1 << 22;
+pub const OUTER_LEVELS_DEFAULT: usize = 1 << 14;
+/// The most outer levels a side that set-up gives a book.
+pub const OUTER_LEVELS_MAX: usize = 1 << 22;
 /// Slots of the ring that carries new orders to the I/O thread.
 pub const ORDER_RING_SLOTS: usize = 1024;
 /// Slots of the ring that carries cancels, which nothing else can fill.

@@ -1,8 +1,8 @@
 //! HOT: one instrument as the venue shows it: its book, its best bid and ask, its last trade, and the checks between them.
 
 use crate::book::{Book, BookFault, BookState};
-use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
-use crate::limits::FAR_LEVELS_MAX;
+use crate::event::{LostReason, MarketEvent, MarketKind, MarketReply};
+use crate::limits::OUTER_LEVELS_MAX;
 use crate::touch::{Compared, Touch, TouchHistory};
 use crate::types::{Level, Nanos, Side, Tick};
 
@@ -31,7 +31,7 @@ pub struct MarketCounters {
     pub crossed: u64,
     /// Messages refused for a price or quantity that no book can hold.
     pub bad_levels: u64,
-    /// Times the store of far levels was full.
+    /// Times the store of outer levels was full.
     pub far_full: u64,
 }
 
@@ -76,7 +76,7 @@ pub struct Market {
     last_trade: Option<Trade>,
     /// What quotes are decided on, as of the last message; none if nothing may be quoted.
     best: Option<Best>,
-    /// The far store was full, and the book is still the one that was too small.
+    /// The outer store was full, and the book is still the one that was too small.
     far_was_full: bool,
     /// Whether the book's sequence is that of a depth message, not of a snapshot.
     at_depth_message: bool,
@@ -109,7 +109,7 @@ impl Market {
     /// The answer asks for a resync when this very message ended the book's being Live, or when a snapshot
     /// could not make it so.
     #[inline]
-    pub fn on_event(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+    pub fn on_event(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.received_last = event.received.wall;
         if event.event_time != Nanos::ZERO {
             self.event_time_last = event.event_time;
@@ -143,7 +143,7 @@ impl Market {
         })
     }
 
-    fn on_snapshot(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+    fn on_snapshot(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         if let Err(fault) = self.book.replace(event.sequence, bids, asks) {
             return self.refuse(fault);
         }
@@ -155,12 +155,12 @@ impl Market {
     }
 
     #[inline]
-    fn on_delta(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+    fn on_delta(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         match self.book.apply(event.sequence, bids, asks) {
             Ok(()) => {}
             Err(BookFault::NotLive) => {
                 self.counters.ignored += 1;
-                return Answer::Ok;
+                return MarketReply::Ok;
             }
             Err(fault) => return self.refuse(fault),
         }
@@ -170,14 +170,14 @@ impl Market {
         self.at_depth_message = true;
         let compared = self.touches.compare(event.sequence, self.book.best_bid(), self.book.best_ask());
         let answer = self.judge_touches(compared);
-        if answer != Answer::Ok {
+        if answer != MarketReply::Ok {
             return answer;
         }
         self.judge_crossed()
     }
 
     #[inline]
-    fn on_touch(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+    fn on_touch(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         let touch = Touch {
             bid: bids.first().copied(),
             ask: asks.first().copied(),
@@ -188,69 +188,69 @@ impl Market {
         self.counters.touches += 1;
         let pair = self.at_depth_message && self.book.is_live() && touch.sequence == self.book.sequence();
         if !pair || touch.sequence == 0 {
-            return Answer::Ok;
+            return MarketReply::Ok;
         }
         let matched = touch.agrees_with(self.book.best_bid(), self.book.best_ask());
         self.judge_touches(Compared { checked: 1, matched: u64::from(matched) })
     }
 
     #[inline]
-    fn on_trade(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+    fn on_trade(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         let (level, aggressor) = match (bids.first(), asks.first()) {
             (_, Some(&level)) => (level, Side::Bid),
             (Some(&level), None) => (level, Side::Ask),
             (None, None) => {
                 self.counters.ignored += 1;
-                return Answer::Ok;
+                return MarketReply::Ok;
             }
         };
         self.last_trade = Some(Trade { level, aggressor, event_time: event.event_time });
         self.counters.trades += 1;
-        Answer::Ok
+        MarketReply::Ok
     }
 
-    fn on_lost(&mut self, reason: LostReason) -> Answer {
+    fn on_lost(&mut self, reason: LostReason) -> MarketReply {
         if matches!(reason, LostReason::Disconnected | LostReason::Instrument) {
             // What the lost connection said last is old by now, and update ids may start over.
             self.touches.clear();
         }
         self.give_up(reason);
-        Answer::Ok
+        MarketReply::Ok
     }
 
     /// A best bid/ask with the book's own update id must be the book's.
     #[inline]
-    fn judge_touches(&mut self, compared: Compared) -> Answer {
+    fn judge_touches(&mut self, compared: Compared) -> MarketReply {
         self.counters.bbo_checked += compared.checked;
         self.counters.bbo_matched += compared.matched;
         if compared.checked == compared.matched {
-            return Answer::Ok;
+            return MarketReply::Ok;
         }
         self.give_up(LostReason::TouchMismatch);
-        Answer::Resync(LostReason::TouchMismatch)
+        MarketReply::Resync(LostReason::TouchMismatch)
     }
 
     #[inline]
-    fn judge_crossed(&mut self) -> Answer {
+    fn judge_crossed(&mut self) -> MarketReply {
         if !self.book.is_crossed() {
-            return Answer::Ok;
+            return MarketReply::Ok;
         }
         self.counters.crossed += 1;
         self.give_up(LostReason::Crossed);
-        Answer::Resync(LostReason::Crossed)
+        MarketReply::Resync(LostReason::Crossed)
     }
 
     #[cold]
-    fn refuse(&mut self, fault: BookFault) -> Answer {
+    fn refuse(&mut self, fault: BookFault) -> MarketReply {
         match fault {
-            BookFault::FarFull => {
+            BookFault::OuterFull => {
                 self.counters.far_full += 1;
                 self.far_was_full = true;
             }
             _ => self.counters.bad_levels += 1,
         }
         self.counters.lost += 1;
-        Answer::Resync(fault.lost_reason())
+        MarketReply::Resync(fault.lost_reason())
     }
 
     fn give_up(&mut self, reason: LostReason) {
@@ -259,7 +259,7 @@ impl Market {
     }
 
     /// Puts another, empty book in the place of this one and hands the old one back, to be freed on a cold
-    /// thread: the way out of a full far store. The market is not Live until the next snapshot.
+    /// thread: the way out of a full outer store. The market is not Live until the next snapshot.
     pub fn exchange_book(&mut self, book: Book) -> Book {
         self.at_depth_message = false;
         self.best = None;
@@ -267,12 +267,12 @@ impl Market {
         core::mem::replace(&mut self.book, book)
     }
 
-    /// How many far levels a side the next book is to have, if this one's store was full and it may be larger: a
+    /// How many outer levels a side the next book is to have, if this one's store was full and it may be larger: a
     /// cold thread builds it, and [`Market::exchange_book`] puts it here before the snapshot.
     #[must_use]
-    pub fn far_levels_wanted(&self) -> Option<usize> {
-        let capacity = self.book.far_level_capacity();
-        (self.far_was_full && capacity < FAR_LEVELS_MAX).then(|| (2 * capacity).min(FAR_LEVELS_MAX))
+    pub fn outer_levels_wanted(&self) -> Option<usize> {
+        let capacity = self.book.outer_level_capacity();
+        (self.far_was_full && capacity < OUTER_LEVELS_MAX).then(|| (2 * capacity).min(OUTER_LEVELS_MAX))
     }
 
     /// The book. Its state says whether it may be believed.

@@ -16,7 +16,7 @@ pub enum PositionFault {
 
 /// One execution, as it moves the position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fill {
+pub struct PositionFill {
     /// Which side we were on.
     pub side: Side,
     /// Price.
@@ -91,7 +91,7 @@ impl Position {
     ///
     /// # Errors
     /// [`PositionFault::Overflow`]: the position is as before and no longer the truth, so trading must halt.
-    pub fn on_fill(&mut self, fill: &Fill) -> Result<(), PositionFault> {
+    pub fn on_fill(&mut self, fill: &PositionFill) -> Result<(), PositionFault> {
         let fault = PositionFault::Overflow;
         let signed = fill.lots.0.checked_mul(fill.side.sign()).ok_or(fault)?;
         let mut lots = self.lots.0.checked_add(signed).ok_or(fault)?;
@@ -250,8 +250,8 @@ impl Position {
 mod tests {
     use super::*;
 
-    fn fill(side: Side, tick: i64, lots: i64, fee: i128) -> Fill {
-        Fill { side, tick: Tick(tick), lots: Lots(lots), fee: QuoteAtoms(fee), ..Fill::default() }
+    fn fill(side: Side, tick: i64, lots: i64, fee: i128) -> PositionFill {
+        PositionFill { side, tick: Tick(tick), lots: Lots(lots), fee: QuoteAtoms(fee), ..PositionFill::default() }
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_base_fee_leaves_the_inventory_and_is_reported_at_its_value() {
         let mut position = Position::new(1);
-        let base = Fill { fee_lots: Lots(2), fee_asset: FeeAsset::Base, ..fill(Side::Bid, 100, 10, 200) };
+        let base = PositionFill { fee_lots: Lots(2), fee_asset: FeeAsset::Base, ..fill(Side::Bid, 100, 10, 200) };
         position.on_fill(&base).unwrap();
         position.on_best(Tick(100), Tick(100));
         assert_eq!(position.lots(), Lots(8));

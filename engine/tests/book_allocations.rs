@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use spinbook_engine::counters::Counter;
-use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, MarketEvent, MarketKind};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, MarketEvent, MarketKind, MarketReply};
 use spinbook_engine::market::Market;
 use spinbook_engine::ring;
 use spinbook_engine::setup::{self, BookSettings};
@@ -14,8 +14,8 @@ use spinbook_engine::types::{Level, Lots, Side, TradeId};
 
 #[path = "engine/common.rs"]
 mod common;
-#[path = "engine/desk.rs"]
-mod desk;
+#[path = "engine/rig.rs"]
+mod rig;
 use common::{Random, level, seed_from};
 
 thread_local! {
@@ -49,7 +49,7 @@ fn a_warm_market_and_ring_allocate_nothing() {
     let seed = seed_from("SPINBOOK_SEED");
     println!("seed {seed}");
     let mut random = Random::new(seed);
-    let mut market = Market::new(setup::book(&BookSettings { far_levels: 600 }));
+    let mut market = Market::new(setup::book(&BookSettings { outer_levels: 600 }));
     let (mut producer, mut consumer) = ring::channel::<Level>(64);
     let (mut bids, mut asks) = ([Level::default(); 40], [Level::default(); 40]);
     let mut resyncs = 0;
@@ -75,7 +75,7 @@ fn a_warm_market_and_ring_allocate_nothing() {
             _ => MarketKind::Delta,
         };
         let event = MarketEvent { kind, sequence, ..MarketEvent::default() };
-        resyncs += u64::from(market.on_event(&event, &bids, &asks) != Answer::Ok);
+        resyncs += u64::from(market.on_event(&event, &bids, &asks) != MarketReply::Ok);
         let own = [bids[0], bids[1]];
         moved += market.book().depth_net(Side::Bid, 20, &own) + market.book().imbalance(10).1;
         moved += market.book().vwap(Side::Ask, Lots(500)).map_or(0, |price| price.floor());
@@ -97,7 +97,7 @@ fn a_warm_engine_decides_and_trades_without_allocating() {
     let seed = seed_from("SPINBOOK_SEED");
     println!("seed {seed}");
     let mut random = Random::new(seed);
-    let mut desk = desk::Plan::new()
+    let mut rig = rig::Plan::new()
         .spread(|spread| {
             spread.levels = 3;
             spread.imbalance_levels = 10;
@@ -109,24 +109,24 @@ fn a_warm_engine_decides_and_trades_without_allocating() {
     let (mut mid, mut trade) = (100_000, 0);
     let before = CALLS.with(Cell::get);
     for _ in 0..20_000 {
-        desk.now = desk.now + desk::ms(random.below(20) as i64);
+        rig.now = rig.now + rig::ms(random.below(20) as i64);
         mid += random.signed(40);
         for (index, (bid, ask)) in bids.iter_mut().zip(&mut asks).enumerate() {
             *bid = level(mid - 1 - index as i64, 1 + random.below(90) as i64);
             *ask = level(mid + 1 + index as i64, 1 + random.below(90) as i64);
         }
         let kind = if random.below(50) == 0 { MarketKind::Lost } else { MarketKind::Snapshot };
-        let event = desk.event(desk::FIRST, kind);
+        let event = rig.event(rig::FIRST, kind);
         let quiet = random.below(5) == 0;
-        let now = desk.now;
+        let now = rig.now;
         let _ = match quiet {
-            true => desk.engine.on_market_quiet(&event, &bids, &asks, now),
-            false => desk.engine.on_market(&event, &bids, &asks, now),
+            true => rig.engine.on_market_quiet(&event, &bids, &asks, now),
+            false => rig.engine.on_market(&event, &bids, &asks, now),
         };
-        while let Some(intent) = desk.cancels.pop() {
-            desk.engine.on_execution(&desk::about(&intent, ExecutionKind::Canceled), now);
+        while let Some(intent) = rig.cancels.pop() {
+            rig.engine.on_execution(&rig::about(&intent, ExecutionKind::Canceled), now);
         }
-        while let Some(intent) = desk.orders.pop() {
+        while let Some(intent) = rig.orders.pop() {
             let kind = match random.below(10) {
                 0 => ExecutionKind::Rejected,
                 1 => ExecutionKind::Filled,
@@ -139,13 +139,13 @@ fn a_warm_engine_decides_and_trades_without_allocating() {
                 lots: intent.lots,
                 lots_cumulative: intent.lots,
                 overtaken: true,
-                ..desk::about(&intent, kind)
+                ..rig::about(&intent, kind)
             };
-            desk.engine.on_execution(&fill, now);
+            rig.engine.on_execution(&fill, now);
         }
-        desk.engine.on_timer(now);
+        rig.engine.on_timer(now);
     }
     assert_eq!(CALLS.with(Cell::get) - before, 0);
-    let count = |counter| desk.engine.counters().value(counter);
+    let count = |counter| rig.engine.counters().value(counter);
     assert!(count(Counter::PlacesSent) > 1_000 && count(Counter::CancelsSent) > 1_000 && count(Counter::Fills) > 100);
 }

@@ -13,7 +13,7 @@ use spinbook_bench::measure::{DecodeTable, PeerFigures, decode_recorded, decode_
 use spinbook_bench::peer_book::{self, PeerBookTable};
 use spinbook_bench::plain::PlainDecoder;
 use spinbook_bench::text::exit_code;
-use spinbook_bench::trader::FAR_LEVELS;
+use spinbook_bench::trader::OUTER_LEVELS;
 use spinbook_bench::workload::Recording;
 use spinbook_bench::{ring, threads};
 
@@ -65,7 +65,7 @@ fn book(args: &Args, recordings: &[Recording], samples: SampleCount) -> Result<V
         match recording.levels() {
             Ok(stream) => {
                 let peers = books::all(&stream, recording.increments());
-                tables.push(peer_book::contest(&recording.name, &stream, FAR_LEVELS, samples.rounds, peers)?);
+                tables.push(peer_book::contest(&recording.name, &stream, OUTER_LEVELS, samples.rounds, peers)?);
             }
             Err(why) => eprintln!("{}: the books are skipped: {why}", recording.name),
         }

@@ -1,34 +1,33 @@
-//! HOT: one side of a book: a window of ticks around its best level, and the far store for all the others.
+//! HOT: one side of a book: a window of ticks around its best level, and the outer store for all the others.
 //!
 //! A side is kept by key, best first: an ask's key is its tick, a bid's key is its negated tick. The best level
 //! is thus always the lowest key, and both sides share every line below.
 //!
 //! The window holds the keys `low..low + WINDOW_TICKS`, each at the slot `key mod WINDOW_TICKS`. When the window
-//! moves, the keys that stay keep their slots: only the strip that leaves goes to the far store, and only the
-//! strip that enters comes from it. After [`Ladder::write`] no far level is better than the window, unless it says
+//! moves, the keys that stay keep their slots: only the strip that leaves goes to the outer store, and only the
+//! strip that enters comes from it. After [`Ladder::write`] no outer level is better than the window, unless it says
 //! that there was no room.
 
-use super::far::{Far, addresses_of};
+use super::addresses::addresses_of;
+use super::key::KEY_NONE;
 use super::occupancy::Occupancy;
-use super::top::{KnownTop, Top};
+use super::outer::OuterLevels;
+use super::top::{Top, TopCache};
 use crate::limits::WINDOW_TICKS;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
 /// Where the best level stands in a window that was just placed: room for better prices before it, the rest
 /// for the levels behind it.
-const LEAD: i64 = TICKS / 4;
+const WINDOW_LEAD_TICKS: i64 = TICKS / 4;
 /// The window is placed anew when its best level is farther from its start than this, or no longer in it: so late that
 /// it happens seldom, so early that few of the levels that change lie behind it (recorded: one in twenty).
-const LEAD_MAX: i64 = TICKS / 2;
-
-/// No key: higher than every key.
-pub(crate) const KEY_NONE: i64 = i64::MAX;
+const WINDOW_LEAD_TICKS_MAX: i64 = TICKS / 2;
 
 /// One side's levels.
 #[derive(Debug)]
 pub(crate) struct Ladder {
-    window: Window,
-    far: Far,
+    window: TickWindow,
+    outer: OuterLevels,
     /// The window's lowest key.
     low: i64,
     /// Key of the best level; `KEY_NONE` if the side is empty.
@@ -36,17 +35,17 @@ pub(crate) struct Ladder {
     /// Its quantity.
     best_lots: i64,
     /// The last answer about the first levels.
-    top: KnownTop,
+    top: TopCache,
 }
 
 /// Quantities and occupancy by slot. A slot that is not occupied holds zero.
 #[derive(Debug)]
-struct Window {
+struct TickWindow {
     lots: Box<[i64; WINDOW_TICKS]>,
     occupied: Occupancy,
 }
 
-impl Window {
+impl TickWindow {
     #[inline]
     fn set(&mut self, key: i64, lots: i64) {
         let slot = slot_of(key);
@@ -63,14 +62,14 @@ const fn slot_of(key: i64) -> usize {
 
 impl Ladder {
     /// Over storage that set-up allocated, all zero.
-    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Occupancy, far: Far) -> Ladder {
+    pub(crate) fn new(lots: Box<[i64; WINDOW_TICKS]>, occupied: Occupancy, outer: OuterLevels) -> Ladder {
         Ladder {
-            window: Window { lots, occupied },
-            far,
+            window: TickWindow { lots, occupied },
+            outer,
             low: 0,
             best_key: KEY_NONE,
             best_lots: 0,
-            top: KnownTop::default(),
+            top: TopCache::default(),
         }
     }
 
@@ -82,8 +81,8 @@ impl Ladder {
             self.window.occupied.set(slot, false);
             from = slot;
         }
-        self.far.clear();
-        self.low = if key == KEY_NONE { 0 } else { key - LEAD };
+        self.outer.clear();
+        self.low = if key == KEY_NONE { 0 } else { key - WINDOW_LEAD_TICKS };
         self.best_key = KEY_NONE;
         self.best_lots = 0;
         self.top.forget();
@@ -91,7 +90,7 @@ impl Ladder {
 
     /// Writes the absolute quantity at each key; zero deletes. Then finds the best level, once for all of them.
     ///
-    /// False if the far store had no room, either for one of them or for the strip that leaves the window when it
+    /// False if the outer store had no room, either for one of them or for the strip that leaves the window when it
     /// follows the best level: then it did not move.
     #[inline]
     pub(crate) fn write(&mut self, levels: impl Iterator<Item = (i64, i64)>) -> bool {
@@ -100,59 +99,60 @@ impl Ladder {
         let lots_at = &mut *self.window.lots;
         let mut occupied = self.window.occupied.writer();
         let mut kept = true;
-        let mut watch = self.top.watch(self.best_key);
+        let mut delta = self.top.delta(self.best_key);
         for (key, lots) in levels {
             if (key.wrapping_sub(low) as u64) < WINDOW_TICKS as u64 {
                 let slot = slot_of(key);
-                if key <= watch.key_last {
-                    watch.on_write(key, lots_at[slot], lots);
+                if key <= delta.key_last {
+                    delta.on_write(key, lots_at[slot], lots);
                 }
                 lots_at[slot] = lots;
                 occupied.set(slot, lots != 0);
             } else {
-                if key <= watch.key_last {
-                    watch.on_write_blind(key);
+                if key <= delta.key_last {
+                    delta.on_write_blind(key);
                 }
-                kept &= self.far.set(key, lots);
+                kept &= self.outer.set(key, lots);
             }
         }
-        let lowest = watch.lowest;
-        self.top.keep(watch);
-        self.settle(lowest) & kept
+        let lowest = delta.lowest;
+        self.top.keep(delta);
+        self.update_best(lowest) & kept
     }
 
     /// Finds the best level after levels were written of which none is below `lowest`.
     #[inline]
-    fn settle(&mut self, lowest: i64) -> bool {
-        // No level is below this key. Mostly it is the best one's, old or new: whether the best was written, and
-        // whether it is a better one, cannot be guessed and is not asked.
+    fn update_best(&mut self, lowest: i64) -> bool {
+        // No level is below this key. Mostly it is the best one's, old or new. Whether the best was written, and
+        // whether by a better one, is not asked: either branch would be mispredicted about every other message.
         let first = lowest.min(self.best_key);
         let lead = first.wrapping_sub(self.low);
         // The quantity tells whether there is a level. The mark would, too, but it was written just now as a byte, and
         // reading it together with others waits until it has left the processor.
         let lots = self.window.lots[slot_of(first)];
-        if (0..=LEAD_MAX).contains(&lead) && lots != 0 {
+        if (0..=WINDOW_LEAD_TICKS_MAX).contains(&lead) && lots != 0 {
             (self.best_key, self.best_lots) = (first, lots);
             return true;
         }
         self.find_best(first)
     }
 
-    /// The best level, none of which is below `first`, in a window that is moved after it if it went too far.
+    /// The best level, none of which is below `first`, in a window that is moved after it if it went too outer.
     #[inline(never)]
     fn find_best(&mut self, first: i64) -> bool {
         if first == KEY_NONE {
             return true;
         }
-        // In front of the window a far level may be the best.
+        // In front of the window a outer level may be the best.
         let from = usize::try_from(first - self.low).unwrap_or(0);
         let (window, lots) = self.window_key_from(from).unwrap_or((KEY_NONE, 0));
-        let best = window.min(self.far.first_key_below(window));
+        let best = window.min(self.outer.first_key_below(window));
         (self.best_key, self.best_lots) = (best, lots);
         if best == KEY_NONE {
             return true;
         }
-        let moved = (0..=LEAD_MAX).contains(&(best - self.low)) || self.move_window(best - LEAD);
+        let moved =
+            (0..=WINDOW_LEAD_TICKS_MAX).contains(&(best - self.low)) || self.move_window(best - WINDOW_LEAD_TICKS);
         self.best_lots = self.lots_at(best);
         moved
     }
@@ -160,7 +160,7 @@ impl Ladder {
     /// The lowest key of all; `KEY_NONE` if the side is empty.
     fn first_key(&self) -> i64 {
         let window = self.window_key_from(0).map_or(KEY_NONE, |(key, _)| key);
-        window.min(self.far.first_key())
+        window.min(self.outer.first_key())
     }
 
     /// The first occupied key of the window that is at least `offset` above its lowest.
@@ -192,7 +192,7 @@ impl Ladder {
         } else {
             (old.max(low + TICKS)..old + TICKS, low..old.min(low + TICKS))
         };
-        if !self.far_has_room_for(&leaving) {
+        if !self.outer_has_room_for(&leaving) {
             return false;
         }
         let mut offset = (leaving.start - old) as usize;
@@ -201,19 +201,19 @@ impl Ladder {
                 break;
             }
             self.window.set(key, 0);
-            let kept = self.far.set(key, lots);
+            let kept = self.outer.set(key, lots);
             debug_assert!(kept, "room was counted above");
             offset = (key - old) as usize + 1;
         }
         self.low = low;
         let window = &mut self.window;
-        self.far.take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
+        self.outer.take_range(entering.start, entering.end, |key, lots| window.set(key, lots));
         true
     }
 
-    /// Whether the far store can take the window's levels whose keys are in the range.
-    fn far_has_room_for(&self, keys: &core::ops::Range<i64>) -> bool {
-        let room = self.far.capacity() - self.far.len();
+    /// Whether the outer store can take the window's levels whose keys are in the range.
+    fn outer_has_room_for(&self, keys: &core::ops::Range<i64>) -> bool {
+        let room = self.outer.capacity() - self.outer.len();
         if room as i64 >= keys.end - keys.start {
             return true;
         }
@@ -241,7 +241,7 @@ impl Ladder {
         if (key.wrapping_sub(self.low) as u64) < WINDOW_TICKS as u64 {
             self.window.lots[slot_of(key)]
         } else {
-            self.far.lots_at(key)
+            self.outer.lots_at(key)
         }
     }
 
@@ -368,27 +368,27 @@ impl Ladder {
 
     /// How many levels the side holds.
     pub(crate) fn level_count(&self) -> usize {
-        self.window.occupied.count() + self.far.len()
+        self.window.occupied.count() + self.outer.len()
     }
 
     /// How many of them lie outside the window.
-    pub(crate) fn far_count(&self) -> usize {
-        self.far.len()
+    pub(crate) fn outer_count(&self) -> usize {
+        self.outer.len()
     }
 
     /// How many may lie outside the window.
-    pub(crate) fn far_capacity(&self) -> usize {
-        self.far.capacity()
+    pub(crate) fn outer_capacity(&self) -> usize {
+        self.outer.capacity()
     }
 
     /// Bytes of storage behind this side.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.window.lots) + WINDOW_TICKS + self.far.memory_bytes()
+        size_of_val(&*self.window.lots) + WINDOW_TICKS + self.outer.memory_bytes()
     }
 
-    /// Where the storage lies that updates work on: window, its marks, far slots, far index.
+    /// Where the storage lies that updates work on: window, its occupancy, outer slots, outer index.
     pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 4] {
-        let [slots, index] = self.far.address_ranges();
+        let [slots, index] = self.outer.address_ranges();
         [addresses_of(&*self.window.lots), self.window.occupied.addresses(), slots, index]
     }
 
@@ -401,12 +401,12 @@ impl Ladder {
         if (0..WINDOW_TICKS).any(|slot| occupied.is_set(slot) != (self.window.lots[slot] != 0)) {
             return Some("a slot's mark disagrees with its quantity");
         }
-        if !self.far.is_consistent() {
-            return Some("the far store is out of order");
+        if !self.outer.is_consistent() {
+            return Some("the outer store is out of order");
         }
-        let first = self.far.rank_of(self.low);
-        if self.far.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
-            return Some("a level of the window lies in the far store");
+        let first = self.outer.rank_of(self.low);
+        if self.outer.level(first).is_some_and(|(key, _)| key < self.low + TICKS) {
+            return Some("a level of the window lies in the outer store");
         }
         if let Some((_, top)) = self.top.asked() {
             let first = || self.levels().take_while(|&(key, _)| key <= top.key_last);
@@ -433,7 +433,7 @@ pub(crate) struct LadderLevels<'a> {
     ladder: &'a Ladder,
     /// Offset in the window to go on from.
     offset: usize,
-    /// Rank of the far level to go on from; none before the first is needed.
+    /// Rank of the outer level to go on from; none before the first is needed.
     rank: Option<usize>,
 }
 
@@ -442,11 +442,11 @@ impl Iterator for LadderLevels<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<(i64, i64)> {
-        let Ladder { low, far, .. } = self.ladder;
-        // Only a side that could not be settled has far levels before its window.
+        let Ladder { low, outer, .. } = self.ladder;
+        // Only a side that could not be settled has outer levels before its window.
         if let Some(rank) = self.rank
             && self.offset == 0
-            && let Some(level) = far.level(rank)
+            && let Some(level) = outer.level(rank)
             && level.0 < *low
         {
             self.rank = Some(rank + 1);
@@ -457,8 +457,8 @@ impl Iterator for LadderLevels<'_> {
             return Some((key, lots));
         }
         self.offset = WINDOW_TICKS;
-        let rank = self.rank.unwrap_or_else(|| far.rank_of(low + TICKS));
+        let rank = self.rank.unwrap_or_else(|| outer.rank_of(low + TICKS));
         self.rank = Some(rank + 1);
-        far.level(rank)
+        outer.level(rank)
     }
 }

@@ -1,26 +1,29 @@
 //! HOT: the exact order book of one instrument, in integer ticks and lots.
 //!
-//! Each side is a window of ticks around its best level as a plain array with marks of what is occupied (`ladder.rs`,
-//! `occupancy.rs`) and a table for every level outside it (`far.rs`). No level the venue sent is ever
-//! dropped: when the far store is full the book says so and stops being Live.
+//! Each side is a window of ticks around its best level as a plain array with a byte for each that is occupied (`ladder.rs`,
+//! `occupancy.rs`) and a table for every level outside it (`outer.rs`). No level the venue sent is ever
+//! dropped: when the outer store is full the book says so and stops being Live.
 
+mod addresses;
 mod check;
-mod far;
+mod key;
 mod ladder;
 mod measure;
 mod occupancy;
+mod outer;
 mod state;
 mod top;
 
-pub(crate) use far::{Far, Slot, places_for, slots_for};
 pub(crate) use ladder::Ladder;
 pub use measure::Ratio;
 pub(crate) use occupancy::Occupancy;
+pub(crate) use outer::{OuterLevels, OuterSlot, places_for, slots_for};
 pub use state::{BookFault, BookState, Horizon, TICK_MAX};
 
 use crate::event::LostReason;
 use crate::types::{Level, Lots, Side, Tick};
-use ladder::{KEY_NONE, LadderLevels};
+use key::{KEY_NONE, key_of, level_of};
+use ladder::LadderLevels;
 
 /// One instrument's book.
 #[derive(Debug)]
@@ -30,24 +33,6 @@ pub struct Book {
     sequence: u64,
     state: BookState,
     horizon: Horizon,
-}
-
-/// A tick as a key, which grows from the best price outward.
-#[inline]
-const fn key_of(side: Side, tick: Tick) -> i64 {
-    match side {
-        Side::Bid => tick.0.wrapping_neg(),
-        Side::Ask => tick.0,
-    }
-}
-
-#[inline]
-const fn level_of(side: Side, (key, lots): (i64, i64)) -> Level {
-    let tick = match side {
-        Side::Bid => -key,
-        Side::Ask => key,
-    };
-    Level { tick: Tick(tick), lots: Lots(lots) }
 }
 
 impl Book {
@@ -61,7 +46,7 @@ impl Book {
     /// Of levels listed twice the last one counts; a zero quantity is no level.
     ///
     /// # Errors
-    /// [`BookFault::Price`], [`BookFault::Quantity`] before anything is touched, [`BookFault::FarFull`] with an
+    /// [`BookFault::Price`], [`BookFault::Quantity`] before anything is touched, [`BookFault::OuterFull`] with an
     /// incomplete book; the book is Lost then.
     pub fn replace(&mut self, sequence: u64, bids: &[Level], asks: &[Level]) -> Result<(), BookFault> {
         self.judge(bids, asks)?;
@@ -117,8 +102,8 @@ impl Book {
         if kept {
             return Ok(());
         }
-        self.set_lost(LostReason::FarFull);
-        Err(BookFault::FarFull)
+        self.set_lost(LostReason::OuterFull);
+        Err(BookFault::OuterFull)
     }
 
     /// Forgets everything: no level, no horizon, no sequence, [`BookState::Empty`].
@@ -206,14 +191,14 @@ impl Book {
 
     /// How many of a side's levels lie outside its window.
     #[must_use]
-    pub fn far_level_count(&self, side: Side) -> usize {
-        self.ladder(side).far_count()
+    pub fn outer_level_count(&self, side: Side) -> usize {
+        self.ladder(side).outer_count()
     }
 
     /// How many levels a side may hold outside its window.
     #[must_use]
-    pub fn far_level_capacity(&self) -> usize {
-        self.bids.far_capacity()
+    pub fn outer_level_capacity(&self) -> usize {
+        self.bids.outer_capacity()
     }
 
     /// How far the last snapshot reached.
@@ -229,8 +214,8 @@ impl Book {
         size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
     }
 
-    /// Where the book's storage lies, as addresses, both sides: for whoever chooses its pages. Valid as long as the
-    /// book lives, wherever it is moved.
+    /// Where the book's storage lies, as addresses, both sides: for the set-up that chooses its pages. Valid as long as
+    /// the book lives, also after it was moved.
     pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
         self.bids.address_ranges().into_iter().chain(self.asks.address_ranges())
     }
@@ -265,7 +250,7 @@ impl Bits {
     fn with_all(self, levels: &[Level]) -> Bits {
         let (steps, rest) = levels.as_chunks::<STEP>();
         let mut bits = steps.iter().flatten().fold(self, |bits, &level| bits.with(level));
-        // A whole step of the rest, its last level several times: how many there are cannot be guessed.
+        // The rest is filled up to a whole step with its last level: a loop whose length varies would mispredict.
         if let Some(last) = rest.len().checked_sub(1) {
             for index in 0..STEP {
                 bits = bits.with(rest[index.min(last)]);

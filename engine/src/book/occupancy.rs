@@ -4,7 +4,7 @@
 //! would for the bits of one word. A search looks at eight slots at a time, and at a cache line where it finds
 //! nothing.
 
-use super::far::addresses_of;
+use super::addresses::addresses_of;
 use crate::limits::WINDOW_TICKS;
 
 /// Slots that are looked at together.
@@ -20,24 +20,24 @@ const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WORDS.is_multiple_of(LIN
 #[derive(Debug)]
 pub(crate) struct Occupancy {
     /// One where a slot is occupied, else zero.
-    marks: Box<[u8; WINDOW_TICKS]>,
+    occupied: Box<[u8; WINDOW_TICKS]>,
 }
 
 impl Occupancy {
-    /// Around marks that are all zero, which set-up allocated.
-    pub(crate) fn new(marks: Box<[u8; WINDOW_TICKS]>) -> Occupancy {
-        Occupancy { marks }
+    /// Over bytes that are all zero, which set-up allocated.
+    pub(crate) fn new(occupied: Box<[u8; WINDOW_TICKS]>) -> Occupancy {
+        Occupancy { occupied }
     }
 
-    /// Where the marks lie in memory.
+    /// Where the bytes lie in memory.
     pub(crate) fn addresses(&self) -> core::ops::Range<usize> {
-        addresses_of(&*self.marks)
+        addresses_of(&*self.occupied)
     }
 
     /// For many updates in a row.
     #[inline]
     pub(crate) fn writer(&mut self) -> OccupancyWriter<'_> {
-        OccupancyWriter { marks: &mut self.marks }
+        OccupancyWriter { occupied: &mut self.occupied }
     }
 
     /// Marks one slot.
@@ -46,31 +46,31 @@ impl Occupancy {
         self.writer().set(slot, occupied);
     }
 
-    /// The marks of eight slots as a number: its bit 8 n is slot n's.
+    /// The bytes of eight slots as a number: its bit 8 n is slot n's.
     #[inline]
     fn word(&self, index: usize) -> u64 {
-        u64::from_le_bytes(self.marks.as_chunks().0[index % WORDS])
+        u64::from_le_bytes(self.occupied.as_chunks().0[index % WORDS])
     }
 
     /// Whether the slot is occupied.
     #[inline]
     pub(crate) fn is_set(&self, slot: usize) -> bool {
-        self.marks[slot % WINDOW_TICKS] != 0
+        self.occupied[slot % WINDOW_TICKS] != 0
     }
 
     /// The occupied slots among the eight around `slot`, those below it left out.
     #[inline]
     pub(crate) fn group_from(&self, slot: usize) -> Group {
-        let marks = self.word(slot / WORD) & (u64::MAX << (8 * (slot % WORD)));
-        Group { base: slot / WORD * WORD, marks }
+        let occupied = self.word(slot / WORD) & (u64::MAX << (8 * (slot % WORD)));
+        Group { base: slot / WORD * WORD, occupied }
     }
 
     /// The lowest occupied slot that is `slot` or above.
     #[inline]
     pub(crate) fn first_from(&self, slot: usize) -> Option<usize> {
-        let Group { base, marks } = self.group_from(slot);
-        if marks != 0 {
-            return Some(base + place_of_first(marks));
+        let Group { base, occupied } = self.group_from(slot);
+        if occupied != 0 {
+            return Some(base + place_of_first(occupied));
         }
         self.first_from_word(base / WORD + 1)
     }
@@ -90,12 +90,12 @@ impl Occupancy {
 
     /// How many slots are occupied.
     pub(crate) fn count(&self) -> usize {
-        self.marks.iter().map(|&mark| usize::from(mark)).sum()
+        self.occupied.iter().map(|&byte| usize::from(byte)).sum()
     }
 
     /// Whether every mark is one or zero.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.marks.iter().all(|&mark| mark <= 1)
+        self.occupied.iter().all(|&byte| byte <= 1)
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Group {
     /// The first of the eight slots.
     base: usize,
     /// Bit 8 n is set if slot n of them is occupied.
-    marks: u64,
+    occupied: u64,
 }
 
 impl Group {
@@ -113,8 +113,8 @@ impl Group {
     #[inline]
     pub(crate) const fn below(self, slot: usize) -> Group {
         let kept = slot.saturating_sub(self.base);
-        let marks = if kept < WORD { self.marks & !(u64::MAX << (8 * kept)) } else { self.marks };
-        Group { base: self.base, marks }
+        let occupied = if kept < WORD { self.occupied & !(u64::MAX << (8 * kept)) } else { self.occupied };
+        Group { base: self.base, occupied }
     }
 
     /// The first slot behind the eight.
@@ -129,30 +129,30 @@ impl Iterator for Group {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.marks == 0 {
+        if self.occupied == 0 {
             return None;
         }
-        let slot = self.base + place_of_first(self.marks);
-        self.marks &= self.marks - 1;
+        let slot = self.base + place_of_first(self.occupied);
+        self.occupied &= self.occupied - 1;
         Some(slot)
     }
 }
 
 /// Marks whose storage is at hand.
 pub(crate) struct OccupancyWriter<'a> {
-    marks: &'a mut [u8; WINDOW_TICKS],
+    occupied: &'a mut [u8; WINDOW_TICKS],
 }
 
 impl OccupancyWriter<'_> {
     /// Marks one slot.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
-        self.marks[slot % WINDOW_TICKS] = u8::from(occupied);
+        self.occupied[slot % WINDOW_TICKS] = u8::from(occupied);
     }
 }
 
 /// Which of eight slots the lowest mark is of.
 #[inline]
-const fn place_of_first(marks: u64) -> usize {
-    (marks.trailing_zeros() / 8) as usize
+const fn place_of_first(occupied: u64) -> usize {
+    (occupied.trailing_zeros() / 8) as usize
 }

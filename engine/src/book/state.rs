@@ -34,8 +34,8 @@ pub enum BookFault {
     #[error("a level's quantity is negative")]
     Quantity,
     /// The store of levels outside the window is full; the message was applied in part.
-    #[error("the store of far levels is full")]
-    FarFull,
+    #[error("the store of outer levels is full")]
+    OuterFull,
 }
 
 impl BookFault {
@@ -45,7 +45,7 @@ impl BookFault {
         match self {
             BookFault::NotLive => LostReason::Gap,
             BookFault::Price | BookFault::Quantity => LostReason::BadFrame,
-            BookFault::FarFull => LostReason::FarFull,
+            BookFault::OuterFull => LostReason::OuterFull,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use super::ladder::KEY_NONE;
+use super::key::KEY_NONE;
 
 /// What the first levels of a side hold.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Top {
 /// Kept field by field: copied as a whole right after a field of it was written, it would have to wait until that
 /// write has left the processor's queue, behind all the writes of the message.
 #[derive(Debug, Default)]
-pub(crate) struct KnownTop {
+pub(crate) struct TopCache {
     /// How many levels were asked for; zero: nothing is known.
     asked: Cell<usize>,
     key_last: Cell<i64>,
@@ -29,7 +29,7 @@ pub(crate) struct KnownTop {
     held: Cell<usize>,
 }
 
-impl KnownTop {
+impl TopCache {
     /// The first `levels` levels, if they are known.
     #[inline]
     pub(crate) fn of(&self, levels: usize) -> Option<Top> {
@@ -64,21 +64,21 @@ impl KnownTop {
 
     /// Before levels are written to a side whose best one has the key `best_key`.
     #[inline]
-    pub(crate) fn watch(&self, best_key: i64) -> Watch {
+    pub(crate) fn delta(&self, best_key: i64) -> TopDelta {
         let is_known = self.asked.get() != 0 && self.key_last.get() >= best_key;
         let key_last = if is_known { self.key_last.get() } else { best_key };
-        Watch { key_last, lowest: KEY_NONE, lots: 0, held: 0, is_known }
+        TopDelta { key_last, lowest: KEY_NONE, lots: 0, held: 0, is_known }
     }
 
     /// After they were written.
     #[inline]
-    pub(crate) fn keep(&self, watch: Watch) {
-        if watch.lowest == KEY_NONE {
+    pub(crate) fn keep(&self, delta: TopDelta) {
+        if delta.lowest == KEY_NONE {
             return;
         }
-        if watch.is_known {
-            self.lots.set(self.lots.get() + watch.lots);
-            self.held.set(self.held.get().wrapping_add_signed(watch.held));
+        if delta.is_known {
+            self.lots.set(self.lots.get() + delta.lots);
+            self.held.set(self.held.get().wrapping_add_signed(delta.held));
         } else {
             self.forget();
         }
@@ -87,7 +87,7 @@ impl KnownTop {
 
 /// Looks at the writes of one message to the first levels of a side, and at no others.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch {
+pub(crate) struct TopDelta {
     /// Writes up to this key are looked at: no level is better than the best one.
     pub(crate) key_last: i64,
     /// The lowest of their keys; `KEY_NONE` if there was none.
@@ -100,7 +100,7 @@ pub(crate) struct Watch {
     is_known: bool,
 }
 
-impl Watch {
+impl TopDelta {
     /// A quantity is written in place of another.
     #[inline]
     pub(crate) fn on_write(&mut self, key: i64, before: i64, lots: i64) {

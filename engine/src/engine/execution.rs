@@ -2,13 +2,13 @@
 
 use crate::counters::Counter;
 use crate::event::{ExecutionEvent, ExecutionKind, LocalReject};
-use crate::position::Fill;
+use crate::position::PositionFill;
 use crate::risk::TradingState;
-use crate::screen::ScreenTrade;
 use crate::strategy::Strategy;
+use crate::telemetry::TelemetryTrade;
 use crate::trace::{TraceKind, TraceRecord};
 use crate::types::{InstrumentId, Level, Nanos};
-use crate::working::{Effect, Outcome};
+use crate::working::{Effect, OrderOutcome};
 
 use super::Engine;
 
@@ -48,7 +48,7 @@ impl<S: Strategy> Engine<S> {
                 self.venues[slot].ready = false;
                 self.each_of_venue(slot, |engine, instrument| {
                     engine.refresh_quotable(instrument, now);
-                    engine.settle(instrument, now);
+                    engine.reconcile_quotes(instrument, now);
                 });
             }
             _ => {
@@ -60,8 +60,8 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn each_of_venue(&mut self, slot: usize, mut act: impl FnMut(&mut Self, InstrumentId)) {
-        for index in 0..self.desks.len() {
-            if self.desks[index].venue == slot {
+        for index in 0..self.instrument_slots.len() {
+            if self.instrument_slots[index].venue == slot {
                 act(self, InstrumentId(index as u16));
             }
         }
@@ -75,17 +75,17 @@ impl<S: Strategy> Engine<S> {
 
     fn on_order_event(&mut self, event: &ExecutionEvent, now: Nanos) {
         let instrument = event.instrument;
-        let Some(working) = self.sight.working.get_mut(instrument.index()) else {
+        let Some(working) = self.inputs.working.get_mut(instrument.index()) else {
             self.counters.increment(Counter::EventsUnknownInstrument);
             self.tighten(TradingState::CancelOnly, now);
             return;
         };
-        if self.sight.instruments[instrument.index()].venue != event.venue {
+        if self.inputs.instruments[instrument.index()].venue != event.venue {
             self.on_unknown_venue(now);
             return;
         }
         let effect = working.on_event(event);
-        self.desks[instrument.index()].calm = false;
+        self.instrument_slots[instrument.index()].settled = false;
         self.trace_execution(event, now);
         self.count_event(event, &effect);
         if effect.lots_filled.0 > 0 {
@@ -103,12 +103,12 @@ impl<S: Strategy> Engine<S> {
             self.tighten(TradingState::CancelOnly, now);
             self.send_cancel_of_lost_order(instrument, event.order, effect.side, now);
         }
-        self.tell_quoter(event, &effect, now);
+        self.notify_quoter(event, &effect, now);
         self.decide(instrument, now);
     }
 
     fn apply_fill(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
-        let fill = Fill {
+        let fill = PositionFill {
             side: effect.side,
             tick: event.tick,
             lots: effect.lots_filled,
@@ -116,8 +116,8 @@ impl<S: Strategy> Engine<S> {
             fee_lots: event.fee_lots,
             fee_asset: event.fee_asset,
         };
-        self.desks[event.instrument.index()].last_fill =
-            ScreenTrade { level: Level { tick: fill.tick, lots: fill.lots }, side: fill.side };
+        self.instrument_slots[event.instrument.index()].last_fill =
+            TelemetryTrade { level: Level { tick: fill.tick, lots: fill.lots }, side: fill.side };
         self.counters.increment(Counter::Fills);
         if effect.first_fill {
             self.counters.increment(Counter::OrdersFilled);
@@ -125,7 +125,7 @@ impl<S: Strategy> Engine<S> {
         if effect.finished_order {
             self.counters.increment(Counter::FillsLate);
         }
-        match self.sight.positions[event.instrument.index()].on_fill(&fill) {
+        match self.inputs.positions[event.instrument.index()].on_fill(&fill) {
             Ok(()) => {
                 self.value(event.instrument, now);
                 self.check_loss(event.instrument, now);
@@ -156,14 +156,14 @@ impl<S: Strategy> Engine<S> {
         self.tighten(TradingState::CancelOnly, now);
     }
 
-    fn tell_quoter(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
+    fn notify_quoter(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
         let index = event.instrument.index();
         let ordinary = event.local != LocalReject::None || event.overtaken;
         if let Some((slot, outcome)) = effect.ended {
             let storm = self.quoters[index].on_ended(slot, outcome, ordinary, now);
-            if storm && self.desks[index].state < TradingState::CancelOnly {
+            if storm && self.instrument_slots[index].state < TradingState::CancelOnly {
                 self.counters.increment(Counter::RejectStorms);
-                self.desks[index].state = TradingState::CancelOnly;
+                self.instrument_slots[index].state = TradingState::CancelOnly;
                 self.trace_state(event.instrument, TradingState::CancelOnly, now);
             }
             return;
@@ -188,11 +188,11 @@ impl<S: Strategy> Engine<S> {
             _ => {}
         }
         match effect.ended {
-            Some((_, Outcome::Rejected)) if local => self.counters.increment(Counter::OrdersRejectedLocally),
-            Some((_, Outcome::Rejected)) => self.counters.increment(Counter::OrdersRejected),
-            Some((_, Outcome::Canceled)) => self.counters.increment(Counter::OrdersCanceled),
-            Some((_, Outcome::Expired)) => self.counters.increment(Counter::OrdersExpired),
-            Some((_, Outcome::Filled)) | None => {}
+            Some((_, OrderOutcome::Rejected)) if local => self.counters.increment(Counter::OrdersRejectedLocally),
+            Some((_, OrderOutcome::Rejected)) => self.counters.increment(Counter::OrdersRejected),
+            Some((_, OrderOutcome::Canceled)) => self.counters.increment(Counter::OrdersCanceled),
+            Some((_, OrderOutcome::Expired)) => self.counters.increment(Counter::OrdersExpired),
+            Some((_, OrderOutcome::Filled)) | None => {}
         }
     }
 
@@ -209,7 +209,7 @@ impl<S: Strategy> Engine<S> {
     fn trace_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
         self.record(TraceRecord {
             now,
-            book_sequence: self.sight.markets[event.instrument.index()].book().sequence(),
+            book_sequence: self.inputs.markets[event.instrument.index()].book().sequence(),
             order: event.order,
             tick: event.tick,
             lots: event.lots,

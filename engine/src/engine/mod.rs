@@ -4,30 +4,30 @@
 //! the state, the input and `now`. Arrays are indexed by instrument id. Nothing here allocates, blocks or
 //! reads a clock; set-up gives all the memory.
 
-mod desk;
 mod execution;
 mod group;
-mod settle;
+mod instrument_slot;
+mod reconcile;
 mod timer;
 mod venue;
 
-pub use desk::{Desk, EngineParts};
 pub use group::AssetGroup;
+pub use instrument_slot::{EngineParts, InstrumentSlot};
 pub use venue::VenueState;
 
 use std::sync::Arc;
 
 use crate::book::Book;
 use crate::counters::{Counter, Counters};
-use crate::event::{Answer, LostReason, MarketEvent, MarketKind};
+use crate::event::{LostReason, MarketEvent, MarketKind, MarketReply};
 use crate::intent::Intent;
 use crate::market::Market;
 use crate::position::Position;
-use crate::quoter::{Plan, Quoter};
+use crate::quoter::{QuotePlan, Quoter};
 use crate::ring::Producer;
 use crate::risk::{RiskSettings, TradingState};
-use crate::screen::ScreenCell;
-use crate::strategy::{Quotes, Sight, Strategy, Targets, View, best_of};
+use crate::strategy::{Quotes, Strategy, StrategyInputs, Targets, View};
+use crate::telemetry::TelemetryCell;
 use crate::trace::{TraceKind, TraceRecord};
 use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms, VenueId};
 use crate::working::Working;
@@ -37,17 +37,17 @@ use crate::working::Working;
 pub struct Engine<S> {
     strategy: S,
     /// What strategies see. Whose book is quotable is kept there, as of its last look.
-    sight: Sight,
+    inputs: StrategyInputs,
     quoters: Box<[Quoter]>,
     risks: Box<[RiskSettings]>,
-    desks: Box<[Desk]>,
+    instrument_slots: Box<[InstrumentSlot]>,
     /// Targets of the last decision, to count changes.
     previous: Box<[Quotes]>,
     targets: Targets,
     venues: Box<[VenueState]>,
     groups: Box<[AssetGroup]>,
-    screens: Box<[Arc<ScreenCell>]>,
-    plan: Plan,
+    telemetry: Box<[Arc<TelemetryCell>]>,
+    plan: QuotePlan,
     orders: Producer<Intent>,
     cancels: Producer<Intent>,
     trace: Option<Producer<TraceRecord>>,
@@ -61,10 +61,10 @@ pub struct Engine<S> {
     epoch: u32,
     order_counter: u32,
     strategy_number: u16,
-    screen_interval: Nanos,
-    screen_next: Nanos,
-    /// The instrument whose screen is written next.
-    screen_turn: usize,
+    telemetry_interval: Nanos,
+    telemetry_next: Nanos,
+    /// The instrument whose telemetry is written next.
+    telemetry_turn: usize,
     deadline: Nanos,
     /// Cycle counter of the frame this turn is about; copied into intents.
     origin_tsc: u64,
@@ -74,9 +74,9 @@ impl<S: Strategy> Engine<S> {
     /// Takes one judged market message and decides. The answer says whether the feed must fetch a snapshot.
     ///
     /// A book that stops being quotable has its quotes pulled in this very call.
-    pub fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    pub fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         let answer = self.apply_market(event, bids, asks, now);
-        if event.instrument.index() < self.sight.markets.len() && event.kind != MarketKind::Trade {
+        if event.instrument.index() < self.inputs.markets.len() && event.kind != MarketKind::Trade {
             self.origin_tsc = event.received.tsc;
             self.decide(event.instrument, now);
             self.finish_turn(now);
@@ -87,19 +87,19 @@ impl<S: Strategy> Engine<S> {
 
     /// As [`Engine::on_market`], but quotes are not decided anew unless the book was lost: for all frames of a
     /// burst but the newest. The caller ends the burst with `on_market`, or with [`Engine::flush`].
-    pub fn on_market_quiet(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    pub fn on_market_quiet(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         let answer = self.apply_market(event, bids, asks, now);
         let index = event.instrument.index();
-        if index < self.sight.markets.len() && event.kind != MarketKind::Trade {
-            if best_of(&self.sight.markets[index]).is_none() && self.sight.quotable[index] {
+        if index < self.inputs.markets.len() && event.kind != MarketKind::Trade {
+            if self.inputs.markets[index].best().is_none() && self.inputs.quotable[index] {
                 self.origin_tsc = event.received.tsc;
                 self.decide(event.instrument, now);
                 self.finish_turn(now);
                 self.origin_tsc = 0;
             } else {
-                let desk = &mut self.desks[index];
-                desk.dirty = true;
-                desk.origin_tsc = event.received.tsc;
+                let slot = &mut self.instrument_slots[index];
+                slot.dirty = true;
+                slot.origin_tsc = event.received.tsc;
                 self.dirty = true;
                 self.deadline = Nanos::ZERO;
             }
@@ -112,9 +112,9 @@ impl<S: Strategy> Engine<S> {
         if !core::mem::take(&mut self.dirty) {
             return;
         }
-        for index in 0..self.desks.len() {
-            if self.desks[index].dirty {
-                self.origin_tsc = core::mem::take(&mut self.desks[index].origin_tsc);
+        for index in 0..self.instrument_slots.len() {
+            if self.instrument_slots[index].dirty {
+                self.origin_tsc = core::mem::take(&mut self.instrument_slots[index].origin_tsc);
                 self.decide(InstrumentId(index as u16), now);
             }
         }
@@ -123,12 +123,12 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Applies a message to its market, and notes what became of the book and the mid.
-    fn apply_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    fn apply_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         self.counters.increment(Counter::MarketEvents);
         let index = event.instrument.index();
-        let Some(market) = self.sight.markets.get_mut(index) else {
+        let Some(market) = self.inputs.markets.get_mut(index) else {
             self.counters.increment(Counter::EventsUnknownInstrument);
-            return Answer::Ok;
+            return MarketReply::Ok;
         };
         match event.kind {
             MarketKind::Trade => self.counters.increment(Counter::Trades),
@@ -139,17 +139,18 @@ impl<S: Strategy> Engine<S> {
         let was_live = market.book().is_live();
         let answer = market.on_event(event, bids, asks);
         let live = market.book().is_live();
-        let best = best_of(market);
+        let best = market.best();
         if was_live && !live {
             self.counters.increment(Counter::BooksLost);
-            let reason = if let Answer::Resync(reason) = answer { reason } else { event.lost };
+            let reason = if let MarketReply::Resync(reason) = answer { reason } else { event.lost };
             self.trace_book(event.instrument, reason, now);
         }
-        if answer != Answer::Ok {
+        if answer != MarketReply::Ok {
             self.counters.increment(Counter::Resyncs);
         }
         if let Some(best) = best {
-            if self.sight.positions[index].on_best(best.bid, best.ask) || !self.desks[index].valued {
+            if self.inputs.positions[index].on_best(best.bid, best.ask) || !self.instrument_slots[index].pnl_is_current
+            {
                 self.value(event.instrument, now);
             }
             self.check_loss(event.instrument, now);
@@ -159,22 +160,22 @@ impl<S: Strategy> Engine<S> {
 
     /// Asks the strategy and settles whatever it rewrote.
     fn decide(&mut self, changed: InstrumentId, now: Nanos) {
-        self.desks[changed.index()].dirty = false;
+        self.instrument_slots[changed.index()].dirty = false;
         self.refresh_quotable(changed, now);
-        let view = View::new(&self.sight, now);
+        let view = View::new(&self.inputs, now);
         self.strategy.on_change(&view, changed, &mut self.targets);
         self.counters.increment(Counter::Decisions);
-        // Unless it is calm, the instrument is settled even if the strategy had nothing new to say about it.
-        let settled = !self.desks[changed.index()].calm || self.pull_reason(changed).is_some();
-        if settled {
-            self.settle(changed, now);
+        // What is not settled, or must be pulled, is worked on even if the strategy rewrote nothing.
+        let reconciled = !self.instrument_slots[changed.index()].settled || self.pull_reason(changed).is_some();
+        if reconciled {
+            self.reconcile_quotes(changed, now);
         }
         while let Some(instrument) = self.targets.take_rewritten() {
             if instrument != changed {
                 self.refresh_quotable(instrument, now);
-                self.settle(instrument, now);
-            } else if !settled {
-                self.settle(instrument, now);
+                self.reconcile_quotes(instrument, now);
+            } else if !reconciled {
+                self.reconcile_quotes(instrument, now);
             }
         }
     }
@@ -182,23 +183,23 @@ impl<S: Strategy> Engine<S> {
     /// Whether the book may be quoted on now: Live, two-sided, neither locked nor crossed, and fresh.
     fn refresh_quotable(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
-        let market = &self.sight.markets[index];
-        let usable = best_of(market).is_some();
+        let market = &self.inputs.markets[index];
+        let usable = market.best().is_some();
         let old = usable && market.depth_age(now) > self.risks[index].book_age_max;
-        if old && self.sight.quotable[index] {
+        if old && self.inputs.quotable[index] {
             self.counters.increment(Counter::BooksStale);
             self.trace_book(instrument, LostReason::Silent, now);
         }
-        self.sight.quotable[index] = usable && !old;
+        self.inputs.quotable[index] = usable && !old;
     }
 
     /// Values the instrument anew: the mid or the position is another.
     fn value(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
-        let position = &self.sight.positions[index];
-        let desk = &mut self.desks[index];
+        let position = &self.inputs.positions[index];
+        let slot = &mut self.instrument_slots[index];
         let Some(pnl) = position.trading_pnl_doubled() else {
-            desk.valued = false;
+            slot.pnl_is_current = false;
             if position.mid_doubled_last().is_some() {
                 // There is a price and still no value: the integers cannot hold it.
                 self.counters.increment(Counter::PositionFaults);
@@ -206,10 +207,10 @@ impl<S: Strategy> Engine<S> {
             }
             return;
         };
-        desk.valued = true;
-        let before = core::mem::replace(&mut desk.trading_pnl_doubled, pnl);
+        slot.pnl_is_current = true;
+        let before = core::mem::replace(&mut slot.trading_pnl_doubled, pnl);
         if pnl != before {
-            let sum = &mut self.groups[desk.group].trading_pnl_doubled;
+            let sum = &mut self.groups[slot.group].trading_pnl_doubled;
             *sum = sum.saturating_sub(before).saturating_add(pnl);
         }
     }
@@ -217,23 +218,23 @@ impl<S: Strategy> Engine<S> {
     /// Holds what trading did today in the instrument's quote asset against the limit of that asset.
     #[inline]
     fn check_loss(&mut self, instrument: InstrumentId, now: Nanos) {
-        let slot = self.desks[instrument.index()].group;
-        let group = &mut self.groups[slot];
+        let index = self.instrument_slots[instrument.index()].group;
+        let group = &mut self.groups[index];
         if group.loss.is_reached(group.trading_pnl_doubled, now) && !group.stopped {
-            self.stop_group(slot, now);
+            self.stop_group(index, now);
         }
     }
 
     /// The group's instruments become cancel-only, and with the last group the engine as a whole.
     #[cold]
-    fn stop_group(&mut self, slot: usize, now: Nanos) {
+    fn stop_group(&mut self, group: usize, now: Nanos) {
         self.counters.increment(Counter::LossStops);
-        self.groups[slot].stopped = true;
+        self.groups[group].stopped = true;
         self.tightened = true;
-        for index in 0..self.desks.len() {
-            let desk = &mut self.desks[index];
-            if desk.group == slot {
-                desk.group_state = TradingState::CancelOnly;
+        for index in 0..self.instrument_slots.len() {
+            let slot = &mut self.instrument_slots[index];
+            if slot.group == group {
+                slot.group_state = TradingState::CancelOnly;
                 self.trace_state(InstrumentId(index as u16), TradingState::CancelOnly, now);
             }
         }
@@ -257,14 +258,14 @@ impl<S: Strategy> Engine<S> {
     /// If this turn tightened anything, every instrument is settled before it ends.
     fn finish_turn(&mut self, now: Nanos) {
         if core::mem::take(&mut self.tightened) {
-            self.settle_all(now);
+            self.reconcile_all_quotes(now);
             // Pulling quotes places nothing, so it cannot tighten again.
             self.tightened = false;
         }
     }
 
     fn trace_book(&mut self, instrument: InstrumentId, reason: LostReason, now: Nanos) {
-        let book_sequence = self.sight.markets[instrument.index()].book().sequence();
+        let book_sequence = self.inputs.markets[instrument.index()].book().sequence();
         self.record(TraceRecord {
             now,
             book_sequence,
@@ -304,8 +305,8 @@ impl<S> Engine<S> {
 
     /// Sets the state of one instrument on an operator's word.
     pub fn set_instrument_state(&mut self, instrument: InstrumentId, state: TradingState) {
-        if let Some(desk) = self.desks.get_mut(instrument.index()) {
-            desk.state = state;
+        if let Some(slot) = self.instrument_slots.get_mut(instrument.index()) {
+            slot.state = state;
             self.look_at_everything();
         }
     }
@@ -313,8 +314,8 @@ impl<S> Engine<S> {
     /// A human allows trading again after any stop: everything Active, waits and reject counts forgotten.
     pub fn rearm(&mut self) {
         self.state = TradingState::Active;
-        for desk in &mut self.desks {
-            desk.state = TradingState::Active;
+        for slot in &mut self.instrument_slots {
+            slot.state = TradingState::Active;
         }
         self.release_groups();
         for quoter in &mut self.quoters {
@@ -328,15 +329,15 @@ impl<S> Engine<S> {
         for group in &mut self.groups {
             group.stopped = false;
         }
-        for desk in &mut self.desks {
-            desk.group_state = TradingState::Active;
+        for slot in &mut self.instrument_slots {
+            slot.group_state = TradingState::Active;
         }
     }
 
     fn look_at_everything(&mut self) {
-        for desk in &mut self.desks {
-            desk.dirty = true;
-            desk.calm = false;
+        for slot in &mut self.instrument_slots {
+            slot.dirty = true;
+            slot.settled = false;
         }
         self.dirty = true;
         self.deadline = Nanos::ZERO;
@@ -354,8 +355,8 @@ impl<S> Engine<S> {
     /// If there is no such instrument; likewise below.
     #[must_use]
     pub fn instrument_state(&self, instrument: InstrumentId) -> TradingState {
-        let desk = &self.desks[instrument.index()];
-        self.state.tightened(desk.state).tightened(desk.group_state)
+        let slot = &self.instrument_slots[instrument.index()];
+        self.state.tightened(slot.state).tightened(slot.group_state)
     }
 
     /// Where trace records go; without it none are written.
@@ -373,47 +374,49 @@ impl<S> Engine<S> {
         lots_start: crate::types::Lots,
         lots_neutral: crate::types::Lots,
     ) -> Result<(), crate::position::PositionFault> {
-        self.desks[instrument.index()].valued = false;
-        self.sight.positions[instrument.index()].set_start(lots_start, lots_neutral)
+        self.instrument_slots[instrument.index()].pnl_is_current = false;
+        self.inputs.positions[instrument.index()].set_start(lots_start, lots_neutral)
     }
 
     /// How many instruments there are: ids are `0..count`.
     #[must_use]
     pub fn instrument_count(&self) -> usize {
-        self.sight.instruments.len()
+        self.inputs.instruments.len()
     }
 
     /// Steps, minimums and fees.
     #[must_use]
     pub fn instrument(&self, instrument: InstrumentId) -> &InstrumentSettings {
-        &self.sight.instruments[instrument.index()]
+        &self.inputs.instruments[instrument.index()]
     }
 
     /// Book, touch and last trade.
     #[must_use]
     pub fn market(&self, instrument: InstrumentId) -> &Market {
-        &self.sight.markets[instrument.index()]
+        &self.inputs.markets[instrument.index()]
     }
 
     /// Where the storage of all books lies, as addresses: for whoever chooses its pages.
     pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> + '_ {
-        self.sight.markets.iter().flat_map(|market| market.book().address_ranges())
+        self.inputs.markets.iter().flat_map(|market| market.book().address_ranges())
     }
 
-    /// How many far levels a side an instrument's next book is to have, if the store of this one was full
-    /// ([`LostReason::FarFull`]); `None` if the book is large enough, or there is no such instrument.
+    /// How many outer levels a side an instrument's next book is to have, if the store of this one was full
+    /// ([`LostReason::OuterFull`]); `None` if the book is large enough, or there is no such instrument.
     ///
     /// A cold thread builds it with `setup::book`, and [`Engine::exchange_book`] takes it before the snapshot.
     #[must_use]
-    pub fn far_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
-        self.sight.markets.get(instrument.index())?.far_levels_wanted()
+    pub fn outer_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
+        self.inputs.markets.get(instrument.index())?.outer_levels_wanted()
     }
 
-    /// Puts a larger, empty book in the place of one whose far store was full, and gives the book back that is not
+    /// Puts a larger, empty book in the place of one whose outer store was full, and gives the book back that is not
     /// used: the old one, or this one if none was wanted. Moves a few words; whoever gets the book frees it elsewhere.
     pub fn exchange_book(&mut self, instrument: InstrumentId, book: Book) -> Book {
-        match self.sight.markets.get_mut(instrument.index()) {
-            Some(market) if market.far_levels_wanted().is_some_and(|wanted| book.far_level_capacity() >= wanted) => {
+        match self.inputs.markets.get_mut(instrument.index()) {
+            Some(market)
+                if market.outer_levels_wanted().is_some_and(|wanted| book.outer_level_capacity() >= wanted) =>
+            {
                 self.counters.increment(Counter::BooksEnlarged);
                 market.exchange_book(book)
             }
@@ -424,13 +427,13 @@ impl<S> Engine<S> {
     /// Inventory, cash, fees and profit.
     #[must_use]
     pub fn position(&self, instrument: InstrumentId) -> &Position {
-        &self.sight.positions[instrument.index()]
+        &self.inputs.positions[instrument.index()]
     }
 
     /// Our orders as the engine believes them.
     #[must_use]
     pub fn working(&self, instrument: InstrumentId) -> &Working {
-        &self.sight.working[instrument.index()]
+        &self.inputs.working[instrument.index()]
     }
 
     /// What the strategy wanted last.
@@ -448,7 +451,7 @@ impl<S> Engine<S> {
     /// The quote asset of an instrument.
     #[must_use]
     pub fn asset_group(&self, instrument: InstrumentId) -> AssetGroupId {
-        AssetGroupId(self.desks[instrument.index()].group as u8)
+        AssetGroupId(self.instrument_slots[instrument.index()].group as u8)
     }
 
     /// Profit of the group's instruments since the start, fees included, in atoms of its quote asset, rounded down.
@@ -471,7 +474,8 @@ impl<S> Engine<S> {
     }
 
     fn sum_of(&self, group: AssetGroupId, amount: impl Fn(&Position) -> Option<i128>) -> i128 {
-        let members = self.desks.iter().zip(&self.sight.positions).filter(|(desk, _)| desk.group == group.index());
+        let members =
+            self.instrument_slots.iter().zip(&self.inputs.positions).filter(|(slot, _)| slot.group == group.index());
         members.filter_map(|(_, position)| amount(position)).fold(0, i128::saturating_add)
     }
 
@@ -487,13 +491,13 @@ impl<S> Engine<S> {
     /// Orders that may be alive on the venue.
     #[must_use]
     pub fn open_orders(&self) -> usize {
-        self.sight.working.iter().map(Working::open_count).sum()
+        self.inputs.working.iter().map(Working::open_count).sum()
     }
 
     /// Whether no order is alive, in flight, unknown or owed fills: after [`Engine::begin_shutdown`], the end.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.sight.working.iter().all(Working::is_quiet)
+        self.inputs.working.iter().all(Working::is_quiet)
     }
 
     /// Whether the venue's gateway is ready; no for a venue that set-up does not know.
@@ -508,10 +512,10 @@ impl<S> Engine<S> {
         &self.counters
     }
 
-    /// What a screen shows of an instrument, to be read from any thread.
+    /// The newest snapshot of an instrument, to be read from any thread.
     #[must_use]
-    pub fn screen(&self, instrument: InstrumentId) -> &Arc<ScreenCell> {
-        &self.screens[instrument.index()]
+    pub fn telemetry(&self, instrument: InstrumentId) -> &Arc<TelemetryCell> {
+        &self.telemetry[instrument.index()]
     }
 
     /// Intents handed to the rings so far, both kinds: a caller compares before and after a turn to see whether

@@ -7,14 +7,14 @@ mod budget;
 mod plan;
 
 pub use budget::{Budget, BudgetSettings, ORDER_WINDOWS_MAX};
-pub use plan::{CancelStep, PlaceStep, Plan};
+pub use plan::{CancelStep, PlaceStep, QuotePlan};
 
 use crate::intent::Reason;
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
 use crate::rate::{SlidingWindow, WindowSettings};
 use crate::strategy::{Quote, Quotes};
 use crate::types::{Lots, Nanos, Side, SlotId};
-use crate::working::{OrderStatus, Outcome, Working, WorkingOrder};
+use crate::working::{OrderOutcome, Working, WorkingOrder, WorkingStatus};
 
 /// How targets become orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Default for QuoterSettings {
 
 /// What a slot remembers between its orders.
 #[derive(Clone, Copy, Debug, Default)]
-struct Slot {
+struct SlotMemory {
     /// No place before this.
     place_from: Nanos,
     /// No (further) cancel before this: a cancel was refused, or its answer never came.
@@ -74,7 +74,7 @@ struct Slot {
 #[derive(Clone, Debug)]
 pub struct Quoter {
     settings: QuoterSettings,
-    slots: [Slot; SLOTS],
+    slots: [SlotMemory; SLOTS],
     rejects: SlidingWindow,
 }
 
@@ -83,7 +83,7 @@ impl Quoter {
     #[must_use]
     pub fn new(settings: QuoterSettings) -> Quoter {
         let window = WindowSettings { count_max: settings.rejects_max, span: settings.rejects_span };
-        Quoter { settings, slots: [Slot::default(); SLOTS], rejects: SlidingWindow::new(window) }
+        Quoter { settings, slots: [SlotMemory::default(); SLOTS], rejects: SlidingWindow::new(window) }
     }
 
     /// How it was built.
@@ -94,7 +94,7 @@ impl Quoter {
 
     /// Forgets waits and rejects: an operator re-armed the instrument.
     pub fn rearm(&mut self) {
-        self.slots = [Slot::default(); SLOTS];
+        self.slots = [SlotMemory::default(); SLOTS];
         self.rejects.clear();
     }
 
@@ -107,7 +107,7 @@ impl Quoter {
         place_room: u32,
         pull: Option<Reason>,
         now: Nanos,
-        plan: &mut Plan,
+        plan: &mut QuotePlan,
     ) {
         plan.clear();
         let mut room = place_room;
@@ -126,7 +126,7 @@ impl Quoter {
         pull: Option<Reason>,
         now: Nanos,
         room: &mut u32,
-        plan: &mut Plan,
+        plan: &mut QuotePlan,
     ) {
         let held = working.held_on(side) >> Working::first_slot(side);
         if held == 0 && wanted.is_empty() {
@@ -196,7 +196,7 @@ impl Quoter {
         served: &[bool; QUOTE_LEVELS_MAX],
         now: Nanos,
         room: &mut u32,
-        plan: &mut Plan,
+        plan: &mut QuotePlan,
     ) {
         let first = Working::first_slot(side);
         let mut taken = [false; QUOTE_LEVELS_MAX];
@@ -205,7 +205,7 @@ impl Quoter {
                 continue;
             }
             // Only as many slots as targets are used, so an order on its way out holds its target back.
-            let is_free = |index: usize| !taken[index] && orders[index].status == OrderStatus::Empty;
+            let is_free = |index: usize| !taken[index] && orders[index].status == WorkingStatus::Empty;
             let free = if is_free(level) { Some(level) } else { (0..wanted.len()).find(|&index| is_free(index)) };
             let Some(index) = free else {
                 plan.waiting += 1;
@@ -231,8 +231,8 @@ impl Quoter {
 
     /// Whether an order that serves no target may be cancelled now: it was accepted or is unknown, no request of
     /// ours is in flight, and no refused cancel is waiting.
-    fn may_cancel(&self, slot: usize, order: &WorkingOrder, now: Nanos, plan: &mut Plan) -> bool {
-        if !matches!(order.status, OrderStatus::Live | OrderStatus::Unknown) {
+    fn may_cancel(&self, slot: usize, order: &WorkingOrder, now: Nanos, plan: &mut QuotePlan) -> bool {
+        if !matches!(order.status, WorkingStatus::Live | WorkingStatus::Unknown) {
             return false;
         }
         let from = self.slots[slot].cancel_from;
@@ -245,7 +245,7 @@ impl Quoter {
 
     /// Whether an order stands for a target: on its way or resting, near enough in price, not larger, not too small.
     fn serves(&self, order: &WorkingOrder, quote: &Quote) -> bool {
-        if !matches!(order.status, OrderStatus::PendingPlace | OrderStatus::Live)
+        if !matches!(order.status, WorkingStatus::PendingPlace | WorkingStatus::Live)
             || order.time_in_force != quote.time_in_force
         {
             return false;
@@ -290,12 +290,12 @@ impl Quoter {
 
     /// Notes how the slot's order ended; returns whether this is a reject storm. `ordinary` says that a reject is no
     /// fault of the order: the gateway refused it, or the market had overtaken a post-only price.
-    pub fn on_ended(&mut self, slot: SlotId, outcome: Outcome, ordinary: bool, now: Nanos) -> bool {
+    pub fn on_ended(&mut self, slot: SlotId, outcome: OrderOutcome, ordinary: bool, now: Nanos) -> bool {
         let settings = self.settings;
         let state = &mut self.slots[usize::from(slot.0)];
         state.cancel_from = Nanos::ZERO;
         match outcome {
-            Outcome::Rejected if !ordinary => {
+            OrderOutcome::Rejected if !ordinary => {
                 let doublings = u32::from(state.rejects).min(32);
                 let wait = settings.reject_wait.0.saturating_mul(1_i64 << doublings).min(settings.reject_wait_max.0);
                 state.rejects = state.rejects.saturating_add(1);
@@ -303,8 +303,8 @@ impl Quoter {
                 self.rejects.take(1, now);
                 return self.rejects.room(now) == 0;
             }
-            Outcome::Rejected | Outcome::Expired => state.place_from = now + settings.requote_wait,
-            Outcome::Canceled | Outcome::Filled => state.rejects = 0,
+            OrderOutcome::Rejected | OrderOutcome::Expired => state.place_from = now + settings.requote_wait,
+            OrderOutcome::Canceled | OrderOutcome::Filled => state.rejects = 0,
         }
         false
     }
@@ -327,5 +327,5 @@ fn is_harmless(order: &WorkingOrder, quote: &Quote) -> bool {
         Side::Bid => order.tick <= quote.tick,
         Side::Ask => order.tick >= quote.tick,
     };
-    passive && order.lots_open() <= quote.lots && order.status == OrderStatus::Live
+    passive && order.lots_open() <= quote.lots && order.status == WorkingStatus::Live
 }

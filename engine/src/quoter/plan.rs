@@ -29,7 +29,7 @@ pub struct PlaceStep {
 
 /// What the quoter wants done this turn: cancels first.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct QuotePlan {
     cancels: [CancelStep; SLOTS],
     cancel_count: usize,
     places: [PlaceStep; SLOTS],
@@ -42,9 +42,9 @@ pub struct Plan {
     pub wake: Nanos,
 }
 
-impl Default for Plan {
-    fn default() -> Plan {
-        Plan {
+impl Default for QuotePlan {
+    fn default() -> QuotePlan {
+        QuotePlan {
             cancels: [CancelStep::default(); SLOTS],
             cancel_count: 0,
             places: [PlaceStep::default(); SLOTS],
@@ -56,7 +56,7 @@ impl Default for Plan {
     }
 }
 
-impl Plan {
+impl QuotePlan {
     /// Empties it.
     #[inline]
     pub fn clear(&mut self) {

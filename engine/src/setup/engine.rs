@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::counters::Counters;
-use crate::engine::{AssetGroup, Desk, Engine, EngineParts, VenueState};
+use crate::engine::{AssetGroup, Engine, EngineParts, InstrumentSlot, VenueState};
 use crate::intent::Intent;
 use crate::limits::{ASSET_GROUPS_MAX, INSTRUMENTS_MAX, VENUES_MAX};
 use crate::market::Market;
@@ -13,8 +13,8 @@ use crate::position::Position;
 use crate::quoter::{BudgetSettings, Quoter, QuoterSettings};
 use crate::ring::Producer;
 use crate::risk::RiskSettings;
-use crate::screen::ScreenCell;
 use crate::strategy::{Quotes, Spread, SpreadSettings, Strategy, Targets, spread};
+use crate::telemetry::TelemetryCell;
 use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Lots, Nanos, QuoteAtoms, VenueId};
 use crate::working::Working;
 
@@ -59,8 +59,8 @@ pub struct EngineSettings {
     pub budgets: Vec<BudgetSettings>,
     /// One entry for every quote asset, by [`AssetGroupId`], [`ASSET_GROUPS_MAX`] at most; each has an instrument.
     pub asset_groups: Vec<AssetGroupSettings>,
-    /// How often the screen cells are written; above zero.
-    pub screen_interval: Nanos,
+    /// Between two snapshots of an instrument; above zero.
+    pub telemetry_interval: Nanos,
 }
 
 /// Settings that no engine can be built from.
@@ -145,10 +145,10 @@ pub fn engine<S: Strategy>(
     check(&settings)?;
     let entries = &settings.instruments;
     let count = entries.len();
-    let desks = entries
-        .iter()
-        .map(|entry| Ok(Desk::new(budget_of(&settings.budgets, entry.instrument.venue)?, entry.asset_group.index())));
-    let desks = desks.collect::<Result<Box<[Desk]>, SetupError>>()?;
+    let instrument_slots = entries.iter().map(|entry| {
+        Ok(InstrumentSlot::new(budget_of(&settings.budgets, entry.instrument.venue)?, entry.asset_group.index()))
+    });
+    let instrument_slots = instrument_slots.collect::<Result<Box<[InstrumentSlot]>, SetupError>>()?;
     let mut positions = Vec::with_capacity(count);
     for (instrument, entry) in entries.iter().enumerate() {
         let mut position = Position::new(entry.instrument.atoms_per_tick_lot);
@@ -162,14 +162,14 @@ pub fn engine<S: Strategy>(
         instruments: entries.iter().map(|entry| entry.instrument).collect(),
         markets: entries
             .iter()
-            .map(|entry| Market::new(book(&BookSettings { far_levels: entry.instrument.far_levels })))
+            .map(|entry| Market::new(book(&BookSettings { outer_levels: entry.instrument.outer_levels })))
             .collect(),
         positions: positions.into_boxed_slice(),
         working: vec![Working::default(); count].into_boxed_slice(),
         quoters: entries.iter().map(|entry| Quoter::new(entry.quoter)).collect(),
         risks: entries.iter().map(|entry| entry.risk).collect(),
         tolerances_millionths: entries.iter().map(|entry| entry.quoter.refresh_tolerance_millionths).collect(),
-        desks,
+        instrument_slots,
         quotable: vec![false; count].into_boxed_slice(),
         previous: vec![Quotes::NONE; count].into_boxed_slice(),
         targets: Targets::new(
@@ -179,13 +179,13 @@ pub fn engine<S: Strategy>(
         ),
         venues: settings.budgets.iter().map(VenueState::new).collect(),
         groups: settings.asset_groups.iter().map(|group| AssetGroup::new(group.loss_max_per_day)).collect(),
-        screens: (0..count).map(|_| Arc::new(ScreenCell::default())).collect(),
+        telemetry: (0..count).map(|_| Arc::new(TelemetryCell::default())).collect(),
         orders,
         cancels,
         counters: Arc::new(Counters::default()),
         epoch: settings.epoch,
         strategy_number: settings.strategy_number,
-        screen_interval: settings.screen_interval,
+        telemetry_interval: settings.telemetry_interval,
     }))
 }
 
@@ -206,7 +206,7 @@ fn check(settings: &EngineSettings) -> Result<(), SetupError> {
         (settings.epoch > 0, "epoch"),
         (settings.asset_groups.iter().all(|group| group.loss_max_per_day.0 > 0), "loss_max_per_day"),
         (settings.budgets.len() <= VENUES_MAX, "budgets"),
-        (settings.screen_interval.0 > 0, "screen_interval"),
+        (settings.telemetry_interval.0 > 0, "telemetry_interval"),
         (settings.budgets.iter().all(|budget| budget.messages_max_per_second > 0), "messages_max_per_second"),
         (settings.budgets.iter().all(|budget| budget.cancel_share_millionths < 1_000_000), "cancel_share"),
         (

@@ -3,7 +3,7 @@
 pub mod book;
 pub mod engine;
 
-pub use book::{BookSettings, FAR_LEVELS_MAX, book, larger_book};
+pub use book::{BookSettings, OUTER_LEVELS_MAX, book, larger_book};
 pub use engine::{AssetGroupSettings, EngineSettings, InstrumentSetup, SetupError, engine, spread_strategy};
 
 pub use crate::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings};

@@ -7,7 +7,7 @@ mod view;
 pub use crate::market::Best;
 pub use spread::{Spread, SpreadSettings};
 pub use targets::{Quote, Quotes, Targets};
-pub use view::{Sight, View, best_of};
+pub use view::{StrategyInputs, View, best_of};
 
 use crate::types::InstrumentId;
 

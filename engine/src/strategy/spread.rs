@@ -309,7 +309,7 @@ mod tests {
                 atoms_per_tick_lot: 1,
                 maker_fee_millionths: 0,
                 taker_fee_millionths: 0,
-                far_levels: 1,
+                outer_levels: 1,
             };
             let mid = i128::from(next() >> (next() % 63));
             let distance = i128::from((next() >> (20 + next() % 44)) as i64) - i128::from(next() % 3_000_000);

@@ -18,7 +18,7 @@ pub fn best_of(market: &Market) -> Option<Best> {
 
 /// Everything a strategy may look at: arrays by instrument id, which the engine keeps.
 #[derive(Debug)]
-pub struct Sight {
+pub struct StrategyInputs {
     /// Steps, minimums, fees.
     pub instruments: Box<[InstrumentSettings]>,
     /// Books and touches.
@@ -36,7 +36,7 @@ pub struct Sight {
 /// What a strategy sees on one turn.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    sight: &'a Sight,
+    inputs: &'a StrategyInputs,
     now: Nanos,
 }
 
@@ -44,8 +44,8 @@ impl<'a> View<'a> {
     /// A view at a time.
     #[inline]
     #[must_use]
-    pub fn new(sight: &'a Sight, now: Nanos) -> View<'a> {
-        View { sight, now }
+    pub fn new(inputs: &'a StrategyInputs, now: Nanos) -> View<'a> {
+        View { inputs, now }
     }
 
     /// The time of this turn.
@@ -59,35 +59,35 @@ impl<'a> View<'a> {
     #[inline]
     #[must_use]
     pub fn instrument_count(&self) -> usize {
-        self.sight.instruments.len()
+        self.inputs.instruments.len()
     }
 
     /// Steps, minimums and fees.
     #[inline]
     #[must_use]
     pub fn instrument(&self, id: InstrumentId) -> &'a InstrumentSettings {
-        &self.sight.instruments[id.index()]
+        &self.inputs.instruments[id.index()]
     }
 
     /// The book, whatever its state.
     #[inline]
     #[must_use]
     pub fn book(&self, id: InstrumentId) -> &'a Book {
-        self.sight.markets[id.index()].book()
+        self.inputs.markets[id.index()].book()
     }
 
     /// The venue's own newest best bid and ask.
     #[inline]
     #[must_use]
     pub fn touch(&self, id: InstrumentId) -> Option<&'a Touch> {
-        self.sight.markets[id.index()].touch()
+        self.inputs.markets[id.index()].touch()
     }
 
     /// Whether the book is Live and not too old.
     #[inline]
     #[must_use]
     pub fn is_quotable(&self, id: InstrumentId) -> bool {
-        self.sight.quotable[id.index()]
+        self.inputs.quotable[id.index()]
     }
 
     /// Best bid and ask to decide on; `None` if the market must not be quoted on (see [`best_of`]) or is too old.
@@ -97,21 +97,21 @@ impl<'a> View<'a> {
         if !self.is_quotable(id) {
             return None;
         }
-        best_of(&self.sight.markets[id.index()])
+        self.inputs.markets[id.index()].best()
     }
 
     /// Position, cash, fees and profit.
     #[inline]
     #[must_use]
     pub fn position(&self, id: InstrumentId) -> &'a Position {
-        &self.sight.positions[id.index()]
+        &self.inputs.positions[id.index()]
     }
 
     /// Our orders as the engine believes them.
     #[inline]
     #[must_use]
     pub fn working(&self, id: InstrumentId) -> &'a Working {
-        &self.sight.working[id.index()]
+        &self.inputs.working[id.index()]
     }
 
     /// Quantity of the best `levels` levels a side, bid then ask; net of our own resting orders if asked for (a live
@@ -134,7 +134,7 @@ impl<'a> View<'a> {
     #[inline]
     #[must_use]
     pub fn refresh_tolerance_millionths(&self, id: InstrumentId) -> i64 {
-        self.sight.tolerances_millionths[id.index()]
+        self.inputs.tolerances_millionths[id.index()]
     }
 
     /// Exposure, signed: what skews quotes.

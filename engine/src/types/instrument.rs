@@ -24,7 +24,7 @@ pub struct InstrumentSettings {
     /// Fee of a taker fill in millionths of its notional.
     pub taker_fee_millionths: i64,
     /// Levels a side outside the book's window that are held.
-    pub far_levels: usize,
+    pub outer_levels: usize,
 }
 
 impl InstrumentSettings {

@@ -7,7 +7,7 @@
 mod order;
 mod trades;
 
-pub use order::{OrderStatus, Outcome, WorkingOrder};
+pub use order::{OrderOutcome, WorkingOrder, WorkingStatus};
 
 use crate::event::{ExecutionEvent, ExecutionKind};
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS, WORKING_ORDERS_MAX};
@@ -35,7 +35,7 @@ pub struct Effect {
     /// It contradicts a proven end: alive after a reject.
     pub contradiction: bool,
     /// The order ended with this event, in this slot.
-    pub ended: Option<(SlotId, Outcome)>,
+    pub ended: Option<(SlotId, OrderOutcome)>,
     /// The order was in this slot when the event came.
     pub slot: Option<SlotId>,
     /// Side of the order, or what the event says if the order is not known.
@@ -81,7 +81,7 @@ enum Place {
 }
 
 impl Working {
-    /// The slot's order; its status is [`OrderStatus::Empty`] if there is none.
+    /// The slot's order; its status is [`WorkingStatus::Empty`] if there is none.
     #[inline]
     #[must_use]
     pub fn slot(&self, slot: SlotId) -> &WorkingOrder {
@@ -182,16 +182,16 @@ impl Working {
     /// Notes an order handed to the ring. The slot must be empty, which the quoter sees to.
     pub fn on_placed(&mut self, order: WorkingOrder) {
         let place = &mut self.slots[usize::from(order.slot.0)];
-        debug_assert_eq!(place.status, OrderStatus::Empty, "one order a slot");
+        debug_assert_eq!(place.status, WorkingStatus::Empty, "one order a slot");
         self.held |= 1 << order.slot.0;
-        *place = WorkingOrder { status: OrderStatus::PendingPlace, ..order };
+        *place = WorkingOrder { status: WorkingStatus::PendingPlace, ..order };
     }
 
     /// Notes a cancel handed to the ring at `now`.
     pub fn on_cancel_sent(&mut self, slot: SlotId, now: Nanos) {
         let order = &mut self.slots[usize::from(slot.0)];
         if order.status.is_open() {
-            order.status = OrderStatus::PendingCancel;
+            order.status = WorkingStatus::PendingCancel;
             order.requested = now;
             order.cancels = order.cancels.saturating_add(1);
         }
@@ -202,7 +202,7 @@ impl Working {
         let order = &mut self.slots[usize::from(slot.0)];
         let pending = order.status.is_pending();
         if pending {
-            order.status = OrderStatus::Unknown;
+            order.status = WorkingStatus::Unknown;
         }
         pending
     }
@@ -224,26 +224,26 @@ impl Working {
         match event.kind {
             ExecutionKind::Filled => self.apply_fill(place, event, &mut effect),
             ExecutionKind::Accepted => self.apply_accepted(place, &mut effect),
-            ExecutionKind::Rejected => self.apply_end(place, event, Outcome::Rejected),
-            ExecutionKind::Canceled => self.apply_end(place, event, Outcome::Canceled),
-            ExecutionKind::Expired => self.apply_end(place, event, Outcome::Expired),
+            ExecutionKind::Rejected => self.apply_end(place, event, OrderOutcome::Rejected),
+            ExecutionKind::Canceled => self.apply_end(place, event, OrderOutcome::Canceled),
+            ExecutionKind::Expired => self.apply_end(place, event, OrderOutcome::Expired),
             ExecutionKind::CancelRejected => {
                 let order = self.at_mut(place);
-                if order.status == OrderStatus::PendingCancel {
-                    order.status = if order.accepted { OrderStatus::Live } else { OrderStatus::Unknown };
+                if order.status == WorkingStatus::PendingCancel {
+                    order.status = if order.accepted { WorkingStatus::Live } else { WorkingStatus::Unknown };
                 }
             }
             ExecutionKind::Unknown => {
                 let order = self.at_mut(place);
                 if order.status.is_open() {
-                    order.status = OrderStatus::Unknown;
+                    order.status = WorkingStatus::Unknown;
                 }
             }
             ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause | ExecutionKind::Halt => {}
         }
         let order = self.at(place);
         effect.overfill |= order.claimed > order.lots;
-        if let (Place::Slot(slot), OrderStatus::Done) = (place, order.status) {
+        if let (Place::Slot(slot), WorkingStatus::Done) = (place, order.status) {
             effect.ended = Some((SlotId(slot as u8), order.outcome()));
             self.finish(slot);
         } else {
@@ -311,15 +311,15 @@ impl Working {
             effect.lots_filled = event.lots;
             order.filled = Lots(filled);
         }
-        effect.contradiction = order.end == Some(Outcome::Rejected);
-        if order.status == OrderStatus::PendingPlace {
-            order.status = OrderStatus::Live;
+        effect.contradiction = order.end == Some(OrderOutcome::Rejected);
+        if order.status == WorkingStatus::PendingPlace {
+            order.status = WorkingStatus::Live;
         }
         if order.claimed >= order.lots {
-            order.status = OrderStatus::Done;
-        } else if order.status == OrderStatus::Unknown && order.end.is_none() && order.cancels == 0 {
+            order.status = WorkingStatus::Done;
+        } else if order.status == WorkingStatus::Unknown && order.end.is_none() && order.cancels == 0 {
             // An execution proves that the place arrived; what is left rests.
-            order.status = OrderStatus::Live;
+            order.status = WorkingStatus::Live;
         }
         if effect.lots_filled.0 > 0 {
             self.trades.insert(event.trade, effect.side);
@@ -331,20 +331,20 @@ impl Working {
         order.accepted = true;
         effect.first_accept = !order.acknowledged;
         order.acknowledged = true;
-        effect.contradiction = order.end == Some(Outcome::Rejected);
+        effect.contradiction = order.end == Some(OrderOutcome::Rejected);
         match order.status {
-            OrderStatus::PendingPlace => order.status = OrderStatus::Live,
+            WorkingStatus::PendingPlace => order.status = WorkingStatus::Live,
             // Found alive; if a cancel is out, its answer is still owed and the order stays unknown.
-            OrderStatus::Unknown if order.cancels == 0 => order.status = OrderStatus::Live,
+            WorkingStatus::Unknown if order.cancels == 0 => order.status = WorkingStatus::Live,
             _ => {}
         }
     }
 
-    fn apply_end(&mut self, place: Place, event: &ExecutionEvent, end: Outcome) {
+    fn apply_end(&mut self, place: Place, event: &ExecutionEvent, end: OrderOutcome) {
         let order = self.at_mut(place);
         order.claimed = order.claimed.max(event.lots_cumulative);
         order.end = Some(order.end.map_or(end, |known| known.max(end)));
-        order.status = OrderStatus::Done;
+        order.status = WorkingStatus::Done;
     }
 
     /// Frees a slot and keeps its order in the memory of finished ones.

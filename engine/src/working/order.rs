@@ -6,7 +6,7 @@ use crate::types::{Lots, Nanos, OrderId, Side, SlotId, Tick};
 /// Where an order stands, as the engine believes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
-pub enum OrderStatus {
+pub enum WorkingStatus {
     /// No order.
     #[default]
     Empty = 0,
@@ -22,14 +22,14 @@ pub enum OrderStatus {
     Done = 5,
 }
 
-impl OrderStatus {
+impl WorkingStatus {
     /// Whether the order may be alive on the venue.
     #[inline]
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(
             self,
-            OrderStatus::PendingPlace | OrderStatus::Live | OrderStatus::PendingCancel | OrderStatus::Unknown
+            WorkingStatus::PendingPlace | WorkingStatus::Live | WorkingStatus::PendingCancel | WorkingStatus::Unknown
         )
     }
 
@@ -37,14 +37,14 @@ impl OrderStatus {
     #[inline]
     #[must_use]
     pub const fn is_pending(self) -> bool {
-        matches!(self, OrderStatus::PendingPlace | OrderStatus::PendingCancel)
+        matches!(self, WorkingStatus::PendingPlace | WorkingStatus::PendingCancel)
     }
 }
 
 /// How an order ended. The order of the variants decides when events disagree: the largest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Outcome {
+pub enum OrderOutcome {
     /// Never lived.
     Rejected = 0,
     /// Ended by the venue itself.
@@ -77,7 +77,7 @@ pub struct WorkingOrder {
     /// How long it may live.
     pub time_in_force: TimeInForce,
     /// Where it stands.
-    pub status: OrderStatus,
+    pub status: WorkingStatus,
     /// Whether the venue has shown it alive.
     pub accepted: bool,
     /// Whether the venue's own acknowledgement has come (a fill also shows an order alive).
@@ -85,7 +85,7 @@ pub struct WorkingOrder {
     /// Cancels sent.
     pub cancels: u8,
     /// The end that was told, if one was.
-    pub end: Option<Outcome>,
+    pub end: Option<OrderOutcome>,
 }
 
 impl WorkingOrder {
@@ -100,7 +100,7 @@ impl WorkingOrder {
         slot: SlotId(0),
         side: Side::Bid,
         time_in_force: TimeInForce::PostOnly,
-        status: OrderStatus::Empty,
+        status: WorkingStatus::Empty,
         accepted: false,
         acknowledged: false,
         cancels: 0,
@@ -118,12 +118,12 @@ impl WorkingOrder {
     #[inline]
     #[must_use]
     pub fn lots_owed(&self) -> Lots {
-        if self.status == OrderStatus::Done { Lots((self.claimed.0 - self.filled.0).max(0)) } else { Lots::ZERO }
+        if self.status == WorkingStatus::Done { Lots((self.claimed.0 - self.filled.0).max(0)) } else { Lots::ZERO }
     }
 
     /// How a finished order ended: filled in full whatever else was told.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        if self.claimed >= self.lots { Outcome::Filled } else { self.end.unwrap_or(Outcome::Canceled) }
+    pub fn outcome(&self) -> OrderOutcome {
+        if self.claimed >= self.lots { OrderOutcome::Filled } else { self.end.unwrap_or(OrderOutcome::Canceled) }
     }
 }

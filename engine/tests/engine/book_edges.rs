@@ -105,7 +105,7 @@ fn an_emptied_window_finds_its_best_far_away() {
     let near: Vec<Level> = (0..500).map(|n| level(3_000_000 - n * 7, 1 + n)).collect();
     let far: Vec<Level> = (1..300).map(|n| level(3_000_000 - n * 9_999, n)).collect();
     let mut book = book_of(&[near.clone(), far.clone()].concat(), &[]);
-    assert!(book.far_level_count(Side::Bid) > 200);
+    assert!(book.outer_level_count(Side::Bid) > 200);
     let deletes: Vec<Level> = near.iter().chain(&far[..3]).map(|held| level(held.tick.0, 0)).collect();
     book.apply(2, &deletes, &[]).expect("deletes");
     assert_eq!(book.best_bid(), Some(far[3]));
@@ -200,19 +200,19 @@ fn measures_are_exact_with_and_without_our_own_orders() {
 
 #[test]
 fn a_full_far_store_is_said_and_rebuilt_larger() {
-    let mut book = setup::book(&BookSettings { far_levels: 100 });
+    let mut book = setup::book(&BookSettings { outer_levels: 100 });
     let touch = level(1_000_000, 1);
     book.replace(1, &[touch], &[]).expect("a touch");
     let far: Vec<Level> = (0..100).map(|n| level(500_000 - n * 3, 1)).collect();
     book.apply(2, &far, &[]).expect("exactly as many as fit");
-    assert_eq!(book.far_level_count(Side::Bid), 100);
+    assert_eq!(book.outer_level_count(Side::Bid), 100);
     assert_eq!(book.apply(3, &[level(7, 0), level(500_000, 9)], &[]), Ok(()), "no new level, no new room");
-    assert_eq!(book.apply(4, &[level(400_000, 1)], &[]), Err(BookFault::FarFull));
-    assert_eq!(book.state(), BookState::Lost(LostReason::FarFull));
+    assert_eq!(book.apply(4, &[level(400_000, 1)], &[]), Err(BookFault::OuterFull));
+    assert_eq!(book.state(), BookState::Lost(LostReason::OuterFull));
     assert_eq!(book.check(), Ok(()));
     assert_eq!(book.apply(5, &[], &[]), Err(BookFault::NotLive));
     let mut larger = setup::larger_book(&book).expect("far from the largest");
-    assert_eq!((larger.state(), larger.far_level_capacity()), (BookState::Empty, 200));
+    assert_eq!((larger.state(), larger.outer_level_capacity()), (BookState::Empty, 200));
     let all: Vec<Level> = far.iter().copied().chain([touch, level(400_000, 1)]).collect();
     larger.replace(6, &all, &[]).expect("room for all now");
     assert_eq!((larger.check(), larger.level_count(Side::Bid)), (Ok(()), 102));
@@ -220,11 +220,11 @@ fn a_full_far_store_is_said_and_rebuilt_larger() {
 
 #[test]
 fn a_window_that_cannot_be_moved_is_a_full_far_store_too() {
-    let mut book = setup::book(&BookSettings { far_levels: 50 });
+    let mut book = setup::book(&BookSettings { outer_levels: 50 });
     let near: Vec<Level> = (0..50).map(|n| level(1_000_000 - n, 1)).collect();
     book.replace(1, &near, &[]).expect("all in the window");
-    assert_eq!(book.apply(2, &[level(2_000_000, 5)], &[]), Err(BookFault::FarFull));
-    assert_eq!(book.state(), BookState::Lost(LostReason::FarFull));
+    assert_eq!(book.apply(2, &[level(2_000_000, 5)], &[]), Err(BookFault::OuterFull));
+    assert_eq!(book.state(), BookState::Lost(LostReason::OuterFull));
     assert_eq!(book.best_bid(), Some(level(2_000_000, 5)), "what is known stays readable and right");
     assert_eq!(book.levels(Side::Bid).count(), 51);
     assert_eq!(book.check(), Ok(()));
@@ -233,7 +233,7 @@ fn a_window_that_cannot_be_moved_is_a_full_far_store_too() {
 /// Only far levels change, around a touch that stays, so the store's load is known exactly.
 fn churn_far(seed: u64, capacity: usize, span: i64, messages: u64) -> u64 {
     let mut random = Random::new(seed);
-    let mut book = setup::book(&BookSettings { far_levels: capacity });
+    let mut book = setup::book(&BookSettings { outer_levels: capacity });
     book.replace(0, &[], &[level(1_000, 1)]).expect("a touch");
     let mut truth = BTreeMap::from([(1_000, 1)]);
     let mut full = 0;
@@ -245,7 +245,7 @@ fn churn_far(seed: u64, capacity: usize, span: i64, messages: u64) -> u64 {
         let fits = lots == 0 || truth.contains_key(&tick) || truth.len() <= capacity;
         let tick = if lots == 0 { truth.range(tick..).next().map_or(tick, |(&held, _)| held) } else { tick };
         let applied = book.apply(message, &[], &[level(tick, lots)]);
-        assert_eq!(applied, if fits { Ok(()) } else { Err(BookFault::FarFull) }, "seed {seed} message {message}");
+        assert_eq!(applied, if fits { Ok(()) } else { Err(BookFault::OuterFull) }, "seed {seed} message {message}");
         if fits {
             if lots == 0 {
                 truth.remove(&tick)
@@ -282,7 +282,7 @@ fn the_far_store_holds_exactly_its_capacity_in_any_order() {
 #[test]
 fn scattered_deletions_do_not_use_the_store_up() {
     const CAPACITY: usize = 2_048;
-    let mut book = setup::book(&BookSettings { far_levels: CAPACITY });
+    let mut book = setup::book(&BookSettings { outer_levels: CAPACITY });
     book.replace(0, &[], &[level(1_000, 1)]).expect("a touch");
     let mut truth = BTreeMap::new();
     let set = |book: &mut Book, truth: &mut BTreeMap<i64, i64>, tick: i64, lots: i64| {
@@ -323,7 +323,7 @@ fn scattered_deletions_do_not_use_the_store_up() {
 #[test]
 fn a_dense_side_loses_nothing_at_the_edges_of_its_window() {
     // Every tick of several windows is a level, so every edge of every strip has one on both sides.
-    let mut book = setup::book(&BookSettings { far_levels: 1 << 17 });
+    let mut book = setup::book(&BookSettings { outer_levels: 1 << 17 });
     let (low, high) = (300_000, 300_000 + 3 * WINDOW);
     let all: Vec<Level> = (low..high).map(|tick| level(tick, tick)).collect();
     for side in Side::BOTH {

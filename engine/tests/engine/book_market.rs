@@ -1,7 +1,7 @@
 //! COLD: the rules between a book, the venue's own best bid and ask, and what asks for a resync.
 
 use spinbook_engine::book::BookState;
-use spinbook_engine::event::{Answer, LostReason, MarketEvent, MarketKind};
+use spinbook_engine::event::{LostReason, MarketEvent, MarketKind, MarketReply};
 use spinbook_engine::limits::TOUCH_HISTORY;
 use spinbook_engine::market::Market;
 use spinbook_engine::setup::{self, BookSettings};
@@ -16,22 +16,22 @@ struct Venue {
 
 impl Venue {
     fn new() -> Venue {
-        Venue { market: Market::new(setup::book(&BookSettings { far_levels: 64 })), time: 0 }
+        Venue { market: Market::new(setup::book(&BookSettings { outer_levels: 64 })), time: 0 }
     }
 
     /// A venue whose book is Live at update id 100: 50 at 1,000 bid, 70 at 1,002 asked.
     fn live() -> Venue {
         let mut venue = Venue::new();
         let answer = venue.send(MarketKind::Snapshot, 100, &[level(1_000, 50), level(999, 5)], &[level(1_002, 70)]);
-        assert_eq!((answer, venue.market.state()), (Answer::Ok, BookState::Live));
+        assert_eq!((answer, venue.market.state()), (MarketReply::Ok, BookState::Live));
         venue
     }
 
-    fn send(&mut self, kind: MarketKind, sequence: u64, bids: &[Level], asks: &[Level]) -> Answer {
+    fn send(&mut self, kind: MarketKind, sequence: u64, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.send_as(MarketEvent { kind, sequence, ..MarketEvent::default() }, bids, asks)
     }
 
-    fn send_as(&mut self, event: MarketEvent, bids: &[Level], asks: &[Level]) -> Answer {
+    fn send_as(&mut self, event: MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.time += 1_000;
         let received = Stamp { wall: Nanos(self.time), tsc: 0 };
         let answer = self.market.on_event(&MarketEvent { received, ..event }, bids, asks);
@@ -39,7 +39,7 @@ impl Venue {
         answer
     }
 
-    fn lose(&mut self, lost: LostReason) -> Answer {
+    fn lose(&mut self, lost: LostReason) -> MarketReply {
         self.send_as(MarketEvent { kind: MarketKind::Lost, lost, ..MarketEvent::default() }, &[], &[])
     }
 
@@ -53,8 +53,8 @@ use MarketKind::{Delta, Snapshot, Touch, Trade};
 #[test]
 fn a_touch_that_comes_second_is_compared_with_the_book() {
     let mut venue = Venue::live();
-    assert_eq!(venue.send(Delta, 101, &[level(1_001, 8)], &[]), Answer::Ok);
-    assert_eq!(venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]), Answer::Ok);
+    assert_eq!(venue.send(Delta, 101, &[level(1_001, 8)], &[]), MarketReply::Ok);
+    assert_eq!(venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (1, 1));
     assert!(venue.market.is_quotable());
 }
@@ -62,12 +62,12 @@ fn a_touch_that_comes_second_is_compared_with_the_book() {
 #[test]
 fn a_touch_that_comes_first_is_compared_when_its_depth_message_comes() {
     let mut venue = Venue::live();
-    assert_eq!(venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]), Answer::Ok);
-    assert_eq!(venue.send(Touch, 102, &[level(1_001, 9)], &[level(1_002, 70)]), Answer::Ok);
+    assert_eq!(venue.send(Touch, 101, &[level(1_001, 8)], &[level(1_002, 70)]), MarketReply::Ok);
+    assert_eq!(venue.send(Touch, 102, &[level(1_001, 9)], &[level(1_002, 70)]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (0, 0));
-    assert_eq!(venue.send(Delta, 101, &[level(1_001, 8)], &[]), Answer::Ok);
+    assert_eq!(venue.send(Delta, 101, &[level(1_001, 8)], &[]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (1, 1));
-    assert_eq!(venue.send(Delta, 103, &[level(1_001, 4)], &[]), Answer::Ok);
+    assert_eq!(venue.send(Delta, 103, &[level(1_001, 4)], &[]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (1, 1), "no depth message carried 102");
 }
 
@@ -86,7 +86,7 @@ fn any_disagreement_in_price_or_quantity_loses_the_book() {
     for touch_first in [true, false] {
         for (bids, asks) in wrong {
             let mut venue = Venue::live();
-            let mut answers = [Answer::Ok; 2];
+            let mut answers = [MarketReply::Ok; 2];
             let order = if touch_first { [Touch, Delta] } else { [Delta, Touch] };
             for (answer, kind) in answers.iter_mut().zip(order) {
                 *answer = match kind {
@@ -94,14 +94,14 @@ fn any_disagreement_in_price_or_quantity_loses_the_book() {
                     _ => venue.send(Delta, 101, &[bid], &[]),
                 };
             }
-            assert_eq!(answers, [Answer::Ok, Answer::Resync(LostReason::TouchMismatch)], "{bids:?} {asks:?}");
+            assert_eq!(answers, [MarketReply::Ok, MarketReply::Resync(LostReason::TouchMismatch)], "{bids:?} {asks:?}");
             assert_eq!(venue.market.state(), BookState::Lost(LostReason::TouchMismatch));
             assert_eq!((venue.bbo(), venue.market.counters().lost), ((1, 0), 1));
             assert_eq!((venue.market.reference(), venue.market.is_quotable()), (None, false));
             // The snapshot that follows makes it whole again.
-            assert_eq!(venue.send(Delta, 102, &[bid], &[]), Answer::Ok);
+            assert_eq!(venue.send(Delta, 102, &[bid], &[]), MarketReply::Ok);
             assert_eq!(venue.market.counters().ignored, 1);
-            assert_eq!(venue.send(Snapshot, 200, &[bid], &[ask]), Answer::Ok);
+            assert_eq!(venue.send(Snapshot, 200, &[bid], &[ask]), MarketReply::Ok);
             assert!(venue.market.is_quotable());
         }
     }
@@ -110,8 +110,8 @@ fn any_disagreement_in_price_or_quantity_loses_the_book() {
 #[test]
 fn an_empty_side_is_compared_as_such() {
     let mut venue = Venue::live();
-    assert_eq!(venue.send(Touch, 101, &[level(1_000, 50)], &[]), Answer::Ok);
-    assert_eq!(venue.send(Delta, 101, &[], &[level(1_002, 0)]), Answer::Ok);
+    assert_eq!(venue.send(Touch, 101, &[level(1_000, 50)], &[]), MarketReply::Ok);
+    assert_eq!(venue.send(Delta, 101, &[], &[level(1_002, 0)]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (1, 1));
     assert!(!venue.market.is_quotable(), "one side is not a market");
 }
@@ -124,7 +124,7 @@ fn exactly_the_newest_touches_are_remembered() {
         for number in 0..later {
             let _ = venue.send(Touch, 500 + number, &[level(1_000, 50)], &[level(1_002, 70)]);
         }
-        assert_eq!(venue.send(Delta, 101, &[], &[]), Answer::Ok);
+        assert_eq!(venue.send(Delta, 101, &[], &[]), MarketReply::Ok);
         assert_eq!(venue.bbo(), (checked, checked), "{later} later touches");
     }
 }
@@ -133,41 +133,41 @@ fn exactly_the_newest_touches_are_remembered() {
 fn only_depth_messages_make_pairs() {
     let mut venue = Venue::live();
     // A snapshot's id is no depth message's, whichever comes second.
-    assert_eq!(venue.send(Touch, 100, &[level(1, 1)], &[level(2, 2)]), Answer::Ok);
+    assert_eq!(venue.send(Touch, 100, &[level(1, 1)], &[level(2, 2)]), MarketReply::Ok);
     let _ = venue.send(Touch, 300, &[level(1, 1)], &[level(2, 2)]);
-    assert_eq!(venue.send(Snapshot, 300, &[level(1_000, 50)], &[level(1_002, 70)]), Answer::Ok);
+    assert_eq!(venue.send(Snapshot, 300, &[level(1_000, 50)], &[level(1_002, 70)]), MarketReply::Ok);
     // Id zero is no id.
     let _ = venue.send(Touch, 0, &[level(1, 1)], &[level(2, 2)]);
-    assert_eq!(venue.send(Delta, 0, &[], &[]), Answer::Ok);
-    assert_eq!(venue.send(Touch, 0, &[level(1, 1)], &[level(2, 2)]), Answer::Ok);
+    assert_eq!(venue.send(Delta, 0, &[], &[]), MarketReply::Ok);
+    assert_eq!(venue.send(Touch, 0, &[level(1, 1)], &[level(2, 2)]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (0, 0));
 }
 
 #[test]
 fn touches_before_the_snapshot_are_remembered_but_never_quoted_on() {
     let mut venue = Venue::new();
-    assert_eq!(venue.send(Touch, 105, &[level(1_000, 50)], &[level(1_002, 70)]), Answer::Ok);
-    assert_eq!(venue.send(Trade, 0, &[], &[level(1_002, 3)]), Answer::Ok);
+    assert_eq!(venue.send(Touch, 105, &[level(1_000, 50)], &[level(1_002, 70)]), MarketReply::Ok);
+    assert_eq!(venue.send(Trade, 0, &[], &[level(1_002, 3)]), MarketReply::Ok);
     assert_eq!((venue.market.state(), venue.market.is_quotable()), (BookState::Empty, false));
     assert_eq!(venue.market.reference(), None);
     assert_eq!(venue.market.touch().map(|touch| touch.sequence), Some(105));
-    assert_eq!(venue.send(Snapshot, 100, &[level(1_000, 40)], &[level(1_002, 70)]), Answer::Ok);
-    assert_eq!(venue.send(Delta, 105, &[level(1_000, 50)], &[]), Answer::Ok);
+    assert_eq!(venue.send(Snapshot, 100, &[level(1_000, 40)], &[level(1_002, 70)]), MarketReply::Ok);
+    assert_eq!(venue.send(Delta, 105, &[level(1_000, 50)], &[]), MarketReply::Ok);
     assert_eq!(venue.bbo(), (1, 1));
 }
 
 #[test]
 fn a_crossed_live_book_is_counted_once_and_lost() {
     let mut venue = Venue::live();
-    assert_eq!(venue.send(Delta, 101, &[level(1_002, 1)], &[]), Answer::Ok);
+    assert_eq!(venue.send(Delta, 101, &[level(1_002, 1)], &[]), MarketReply::Ok);
     assert!(!venue.market.is_quotable(), "locked: Live, but no place for a quote");
     assert_eq!(venue.market.state(), BookState::Live);
-    assert_eq!(venue.send(Delta, 102, &[level(1_003, 1)], &[]), Answer::Resync(LostReason::Crossed));
-    assert_eq!(venue.send(Delta, 103, &[level(1_004, 1)], &[]), Answer::Ok);
+    assert_eq!(venue.send(Delta, 102, &[level(1_003, 1)], &[]), MarketReply::Resync(LostReason::Crossed));
+    assert_eq!(venue.send(Delta, 103, &[level(1_004, 1)], &[]), MarketReply::Ok);
     assert_eq!(venue.market.counters().crossed, 1);
     assert_eq!(venue.market.state(), BookState::Lost(LostReason::Crossed));
     let crossed = venue.send(Snapshot, 200, &[level(5, 1)], &[level(4, 1)]);
-    assert_eq!(crossed, Answer::Resync(LostReason::Crossed));
+    assert_eq!(crossed, MarketReply::Resync(LostReason::Crossed));
     assert_eq!(venue.market.counters().crossed, 2);
     assert!(!venue.market.is_quotable());
 }
@@ -193,36 +193,36 @@ fn the_reference_is_the_newer_of_book_and_touch() {
 #[test]
 fn a_lost_book_stays_dark_until_a_snapshot() {
     let mut venue = Venue::live();
-    assert_eq!(venue.lose(LostReason::Gap), Answer::Ok, "the feed knows already");
+    assert_eq!(venue.lose(LostReason::Gap), MarketReply::Ok, "the feed knows already");
     assert_eq!(venue.market.state(), BookState::Lost(LostReason::Gap));
     for sequence in 101..110 {
-        assert_eq!(venue.send(Delta, sequence, &[level(1_000, 1)], &[]), Answer::Ok);
-        assert_eq!(venue.send(Touch, sequence, &[level(3, 1)], &[level(4, 1)]), Answer::Ok);
+        assert_eq!(venue.send(Delta, sequence, &[level(1_000, 1)], &[]), MarketReply::Ok);
+        assert_eq!(venue.send(Touch, sequence, &[level(3, 1)], &[level(4, 1)]), MarketReply::Ok);
     }
     assert_eq!(venue.market.counters().ignored, 9);
     assert_eq!((venue.market.counters().depth_messages, venue.bbo()), (0, (0, 0)));
-    assert_eq!(venue.send(Snapshot, 300, &[level(1_000, 1)], &[level(1_001, 1)]), Answer::Ok);
-    assert_eq!(venue.lose(LostReason::Silent), Answer::Ok);
+    assert_eq!(venue.send(Snapshot, 300, &[level(1_000, 1)], &[level(1_001, 1)]), MarketReply::Ok);
+    assert_eq!(venue.lose(LostReason::Silent), MarketReply::Ok);
     assert_eq!((venue.market.counters().lost, venue.market.counters().snapshots), (2, 2));
-    assert_eq!(venue.lose(LostReason::Silent), Answer::Ok);
+    assert_eq!(venue.lose(LostReason::Silent), MarketReply::Ok);
     assert_eq!(venue.market.counters().lost, 2, "it was not Live any more");
 }
 
 #[test]
 fn bad_levels_and_a_full_store_ask_for_a_resync() {
     let mut venue = Venue::live();
-    assert_eq!(venue.send(Delta, 101, &[level(-5, 1)], &[]), Answer::Resync(LostReason::BadFrame));
+    assert_eq!(venue.send(Delta, 101, &[level(-5, 1)], &[]), MarketReply::Resync(LostReason::BadFrame));
     assert_eq!(venue.market.counters().bad_levels, 1);
     let mut venue = Venue::live();
     let far: Vec<Level> = (0..65).map(|n| level(1_000_000 + n, 1)).collect();
-    assert_eq!(venue.send(Delta, 101, &[], &far), Answer::Resync(LostReason::FarFull));
+    assert_eq!(venue.send(Delta, 101, &[], &far), MarketReply::Resync(LostReason::OuterFull));
     assert_eq!(venue.market.counters().far_full, 1);
     let larger = setup::larger_book(venue.market.book()).expect("far from the largest");
     let old = venue.market.exchange_book(larger);
-    assert_eq!(old.state(), BookState::Lost(LostReason::FarFull));
+    assert_eq!(old.state(), BookState::Lost(LostReason::OuterFull));
     assert_eq!(venue.market.state(), BookState::Empty);
     let asks: Vec<Level> = far.iter().copied().chain([level(1_002, 70)]).collect();
-    assert_eq!(venue.send(Snapshot, 200, &[level(1_000, 1)], &asks), Answer::Ok);
+    assert_eq!(venue.send(Snapshot, 200, &[level(1_000, 1)], &asks), MarketReply::Ok);
     assert_eq!(venue.market.book().level_count(Side::Ask), 66);
 }
 
@@ -230,12 +230,12 @@ fn bad_levels_and_a_full_store_ask_for_a_resync() {
 fn trades_ages_and_counts_are_kept() {
     let mut venue = Venue::live();
     let at = MarketEvent { kind: Trade, event_time: Nanos(77), ..MarketEvent::default() };
-    assert_eq!(venue.send_as(at, &[level(1_000, 4)], &[]), Answer::Ok);
+    assert_eq!(venue.send_as(at, &[level(1_000, 4)], &[]), MarketReply::Ok);
     let trade = *venue.market.last_trade().expect("one came");
     assert_eq!((trade.level, trade.aggressor, trade.event_time), (level(1_000, 4), Side::Ask, Nanos(77)));
-    assert_eq!(venue.send(Trade, 0, &[], &[level(1_002, 5)]), Answer::Ok);
+    assert_eq!(venue.send(Trade, 0, &[], &[level(1_002, 5)]), MarketReply::Ok);
     assert_eq!(venue.market.last_trade().map(|trade| trade.aggressor), Some(Side::Bid));
-    assert_eq!(venue.send(Trade, 0, &[], &[]), Answer::Ok);
+    assert_eq!(venue.send(Trade, 0, &[], &[]), MarketReply::Ok);
     let counters = *venue.market.counters();
     assert_eq!((counters.trades, counters.ignored, counters.snapshots, counters.levels), (2, 1, 1, 3));
     assert_eq!(venue.market.event_time_last(), Nanos(77));

@@ -232,7 +232,7 @@ impl Random {
 
 fn play(shape: &Shape, seed: u64, messages: u64) -> (usize, usize) {
     let mut random = Random::new(seed);
-    let mut book = setup::book(&BookSettings { far_levels: 1 << 15 });
+    let mut book = setup::book(&BookSettings { outer_levels: 1 << 15 });
     let mut oracle = Oracle::default();
     let mut touch = shape.start;
     let mut far_max = 0;
@@ -261,7 +261,7 @@ fn play(shape: &Shape, seed: u64, messages: u64) -> (usize, usize) {
         assert_eq!(book.sequence(), message);
         assert_same_best(&book, &oracle, &context);
         assert_same_depth(&book, &oracle, shape, &context);
-        far_max = far_max.max(book.far_level_count(Side::Bid)).max(book.far_level_count(Side::Ask));
+        far_max = far_max.max(book.outer_level_count(Side::Bid)).max(book.outer_level_count(Side::Ask));
         empty_sides += usize::from(oracle.bids.is_empty()) + usize::from(oracle.asks.is_empty());
         if message % 97 == 0 {
             assert_same(&book, &oracle, &context);
@@ -311,7 +311,7 @@ fn any_short_stream_equals_the_oracle() {
     let bytes: Vec<u8> = (0..4).flat_map(|_| random.bits().to_le_bytes()).collect();
     let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let book = std::cell::RefCell::new(setup::book(&BookSettings { far_levels: 2_000 }));
+    let book = std::cell::RefCell::new(setup::book(&BookSettings { outer_levels: 2_000 }));
     let outcome = runner.run(&messages, |messages| {
         let mut book = book.borrow_mut();
         let mut oracle = Oracle::default();

@@ -33,7 +33,7 @@ fn assert_first_levels(book: &Book, asked: usize, context: &str) {
 fn run(seed: u64, spread: i64) {
     println!("seed {seed}, spread {spread}");
     let mut random = Random::new(seed);
-    let mut book = setup::book(&BookSettings { far_levels: 1 << 15 });
+    let mut book = setup::book(&BookSettings { outer_levels: 1 << 15 });
     let (mut mid, mut sequence, mut asked) = (1_000_000, 0, 10);
     for message in 0..6_000 {
         sequence += 1;

@@ -2,7 +2,7 @@
 //! every step, and at the end both sides agree to the last lot and atom.
 
 use crate::common::{Random, seed_from};
-use crate::desk::{Desk, FIRST, Plan, about, level, ms};
+use crate::rig::{FIRST, Plan, Rig, about, level, ms};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketKind};
 use spinbook_engine::intent::Intent;
@@ -37,7 +37,7 @@ impl Truth {
 
 /// The venue, the messenger in between, and what the test knows.
 struct World {
-    desk: Desk<Spread>,
+    rig: Rig<Spread>,
     random: Random,
     orders: Vec<Truth>,
     /// Events on their way to the engine, delivered in any order.
@@ -85,7 +85,7 @@ impl World {
                     WindowSettings { count_max: ORDERS_PER_SECOND as u32, span: Nanos::from_seconds(1) };
             });
         World {
-            desk: plan.build(),
+            rig: plan.build(),
             random,
             orders: Vec::new(),
             mail: Vec::new(),
@@ -106,7 +106,7 @@ impl World {
 
     fn step(&mut self) {
         let wait = self.random.below(8_000_000) as i64;
-        self.desk.now = self.desk.now + Nanos(wait);
+        self.rig.now = self.rig.now + Nanos(wait);
         match self.random.below(100) {
             0..30 => self.market(),
             30..50 => self.venue_works(),
@@ -129,11 +129,11 @@ impl World {
             asks.push(level(self.mid + half + step, 1 + self.random.below(500) as i64));
         }
         let quiet = self.random.below(4) == 0;
-        let event = self.desk.event(FIRST, MarketKind::Snapshot);
+        let event = self.rig.event(FIRST, MarketKind::Snapshot);
         self.live = true;
-        self.depth_at = self.desk.now;
-        let now = self.desk.now;
-        let engine = &mut self.desk.engine;
+        self.depth_at = self.rig.now;
+        let now = self.rig.now;
+        let engine = &mut self.rig.engine;
         let _ = if quiet {
             engine.on_market_quiet(&event, &bids, &asks, now)
         } else {
@@ -143,15 +143,15 @@ impl World {
 
     fn market_loss(&mut self) {
         self.live = false;
-        self.desk.lose(LostReason::Gap);
+        self.rig.lose(LostReason::Gap);
     }
 
     fn timer(&mut self) {
-        self.desk.engine.on_timer(self.desk.now);
+        self.rig.engine.on_timer(self.rig.now);
     }
 
     fn timer_after(&mut self, span: Nanos) {
-        self.desk.now = self.desk.now + span;
+        self.rig.now = self.rig.now + span;
         self.timer();
     }
 
@@ -159,16 +159,16 @@ impl World {
         match self.random.below(4) {
             0 => {
                 self.ready = false;
-                self.desk.gateway(ExecutionKind::GatewayDown);
+                self.rig.gateway(ExecutionKind::GatewayDown);
             }
             1 => {
-                self.pause_until = self.pause_until.max(self.desk.now + ms(50));
+                self.pause_until = self.pause_until.max(self.rig.now + ms(50));
                 let kind = ExecutionKind::Pause;
-                self.desk.tell(&ExecutionEvent { kind, time: self.desk.now + ms(50), ..ExecutionEvent::default() });
+                self.rig.tell(&ExecutionEvent { kind, time: self.rig.now + ms(50), ..ExecutionEvent::default() });
             }
             _ => {
                 self.ready = true;
-                self.desk.gateway(ExecutionKind::GatewayReady);
+                self.rig.gateway(ExecutionKind::GatewayReady);
             }
         }
     }
@@ -272,19 +272,19 @@ impl World {
             }
             _ => self.in_flight[slot] = None,
         }
-        self.desk.engine.on_execution(&event, self.desk.now);
+        self.rig.engine.on_execution(&event, self.rig.now);
     }
 
     /// What left the engine in this step, and whether it was allowed to.
     fn judge(&mut self) {
-        let now = self.desk.now;
-        for cancel in self.desk.cancelled() {
+        let now = self.rig.now;
+        for cancel in self.rig.cancelled() {
             let truth = self.orders.iter().find(|truth| truth.intent.order == cancel.order).expect("cancels our own");
             assert!(!truth.told_end, "cancels an order that is known to have ended");
             self.claim_slot(&cancel);
             self.requests.push((cancel, true));
         }
-        for place in self.desk.places() {
+        for place in self.rig.places() {
             self.judge_place(&place);
             self.claim_slot(&place);
             self.requests.push((place, false));
@@ -300,22 +300,22 @@ impl World {
             self.touched += 1;
         }
         self.judge_exposure();
-        assert_eq!(self.desk.count(Counter::Contradictions) + self.desk.count(Counter::EventsForeign), 0);
+        assert_eq!(self.rig.count(Counter::Contradictions) + self.rig.count(Counter::EventsForeign), 0);
     }
 
     /// At most one request in flight a slot; one without an answer for the timeout is given up.
     fn claim_slot(&mut self, intent: &Intent) {
         let flight = &mut self.in_flight[usize::from(intent.slot.0)];
-        assert!(flight.is_none_or(|since| self.desk.now - since >= ms(400)), "two requests in flight in a slot");
-        *flight = Some(self.desk.now);
+        assert!(flight.is_none_or(|since| self.rig.now - since >= ms(400)), "two requests in flight in a slot");
+        *flight = Some(self.rig.now);
     }
 
     fn judge_place(&self, place: &Intent) {
-        let now = self.desk.now;
+        let now = self.rig.now;
         assert!(self.live && now - self.depth_at <= ms(2_000), "I1: the book is Live and fresh");
         assert!(self.ready && now >= self.pause_until, "the gateway takes no orders");
-        assert_eq!(self.desk.engine.instrument_state(FIRST), TradingState::Active);
-        assert_eq!((place.deadline, place.book_sequence), (now + ms(100), self.desk.sequence));
+        assert_eq!(self.rig.engine.instrument_state(FIRST), TradingState::Active);
+        assert_eq!((place.deadline, place.book_sequence), (now + ms(100), self.rig.sequence));
         assert!(place.lots <= Lots(100) && place.lots.0 > 0, "R-1");
         let off = (place.tick.0 - self.mid).abs();
         assert!(off * 1_000_000 <= self.mid * 2_000, "R-2: {off} ticks from the mid");
@@ -332,7 +332,7 @@ impl World {
 
     /// I2, twice: by what the engine has been told, and by what is really so at the venue.
     fn judge_exposure(&self) {
-        let held = self.desk.engine.position(FIRST).exposure().0;
+        let held = self.rig.engine.position(FIRST).exposure().0;
         for side in Side::BOTH {
             let of_side = self.orders.iter().filter(|truth| truth.intent.side == side);
             let believed: i64 = of_side
@@ -348,11 +348,11 @@ impl World {
 
     /// The run ends: the venue becomes reliable, everything is cancelled, and both sides agree.
     fn finish(&mut self) {
-        self.desk.engine.begin_shutdown(self.desk.now);
+        self.rig.engine.begin_shutdown(self.rig.now);
         let placed = self.touched;
         for _ in 0..4_000 {
             self.judge();
-            if self.desk.engine.is_quiet() && self.mail.is_empty() && self.requests.is_empty() {
+            if self.rig.engine.is_quiet() && self.mail.is_empty() && self.requests.is_empty() {
                 break;
             }
             self.timer_after(ms(5));
@@ -370,12 +370,12 @@ impl World {
             }
         }
         assert_eq!(self.touched, placed, "nothing is placed after the end began");
-        assert!(self.desk.engine.is_quiet(), "every order's end is proved");
-        assert_eq!(self.desk.engine.open_orders(), 0);
-        let position = self.desk.engine.position(FIRST);
+        assert!(self.rig.engine.is_quiet(), "every order's end is proved");
+        assert_eq!(self.rig.engine.open_orders(), 0);
+        let position = self.rig.engine.position(FIRST);
         assert_eq!((position.lots().0, position.cash().0), (self.position, self.cash), "I6");
         assert!(self.orders.iter().all(|truth| !truth.alive));
-        assert_eq!(u128::from(self.desk.count(Counter::Fills)), self.trade, "I3: every execution once");
+        assert_eq!(u128::from(self.rig.count(Counter::Fills)), self.trade, "I3: every execution once");
     }
 
     /// As a gateway does after asking the venue: the end of the order, whatever it was.
@@ -400,9 +400,9 @@ fn the_invariants_hold_whatever_the_venue_does() {
         }
         world.finish();
         placed += world.touched;
-        filled += world.desk.count(Counter::Fills);
-        unknown += world.desk.count(Counter::OrdersUnknown);
-        denied += world.desk.count(Counter::DeniedPositionMax) + world.desk.count(Counter::DeniedSelfCross);
+        filled += world.rig.count(Counter::Fills);
+        unknown += world.rig.count(Counter::OrdersUnknown);
+        denied += world.rig.count(Counter::DeniedPositionMax) + world.rig.count(Counter::DeniedSelfCross);
     }
     println!("{placed} orders, {filled} fills, {unknown} unknown, {denied} denied by position or self-cross");
     assert!(placed > 1_000 && filled > 500 && unknown > 50 && denied > 50, "the worlds are worth testing in");
@@ -416,7 +416,7 @@ fn a_halted_engine_sends_cancels_and_nothing_else() {
     for _ in 0..500 {
         world.step();
     }
-    world.desk.gateway(ExecutionKind::Halt);
+    world.rig.gateway(ExecutionKind::Halt);
     world.judge();
     let placed = world.touched;
     for _ in 0..2_000 {

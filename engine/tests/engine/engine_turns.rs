@@ -1,36 +1,38 @@
 //! COLD: the engine turn by turn: what each kind of input makes it send, and what it never sends.
 
-use crate::desk::{self, Desk, EPOCH, FIRST, Plan, START, about, level, ms};
+use crate::rig::{self, EPOCH, FIRST, Plan, Rig, START, about, level, ms};
 use spinbook_engine::book::BookState;
 use spinbook_engine::counters::Counter;
-use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, FeeAsset, LostReason, MarketEvent, MarketKind};
+use spinbook_engine::event::{
+    ExecutionEvent, ExecutionKind, FeeAsset, LostReason, MarketEvent, MarketKind, MarketReply,
+};
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::ring;
 use spinbook_engine::risk::TradingState;
-use spinbook_engine::screen::ScreenOrder;
 use spinbook_engine::setup::{self, EngineSettings, SetupError, WindowSettings};
 use spinbook_engine::strategy::{Quote, Spread, Strategy, Targets, View};
+use spinbook_engine::telemetry::TelemetryOrder;
 use spinbook_engine::types::{
     AssetGroupId, InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId,
 };
-use spinbook_engine::working::OrderStatus;
+use spinbook_engine::working::WorkingStatus;
 
-/// A desk with both quotes of a mid of 100,000 accepted: the bid, then the ask.
-fn quoting(plan: Plan) -> (Desk<Spread>, Intent, Intent) {
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let placed = desk.accept_all();
+/// A rig with both quotes of a mid of 100,000 accepted: the bid, then the ask.
+fn quoting(plan: Plan) -> (Rig<Spread>, Intent, Intent) {
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    let placed = rig.accept_all();
     assert_eq!(placed.len(), 2);
-    (desk, placed[0], placed[1])
+    (rig, placed[0], placed[1])
 }
 
 #[test]
 fn a_live_book_and_a_ready_gateway_make_two_orders() {
-    let mut desk = Plan::new().build();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    assert!(desk.places().is_empty(), "the gateway is not ready");
-    desk.gateway(ExecutionKind::GatewayReady);
-    let places = desk.places();
+    let mut rig = Plan::new().build();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    assert!(rig.places().is_empty(), "the gateway is not ready");
+    rig.gateway(ExecutionKind::GatewayReady);
+    let places = rig.places();
     assert_eq!(places.len(), 2);
     let bid = places[0];
     assert_eq!(bid.order, OrderId::new(EPOCH, 1));
@@ -38,37 +40,37 @@ fn a_live_book_and_a_ready_gateway_make_two_orders() {
     assert_eq!((bid.book_sequence, bid.decided, bid.deadline), (101, START, START + ms(100)));
     assert_eq!((bid.reason, bid.time_in_force, bid.strategy), (Reason::New, TimeInForce::PostOnly, 1));
     assert_eq!((places[1].side, places[1].tick, places[1].slot), (Side::Ask, Tick(100_050), SlotId(8)));
-    assert_eq!(desk.engine.open_orders(), 2);
-    assert_eq!(desk.count(Counter::Quotes), 2);
-    assert_eq!(desk.engine.intents_pushed(), 2);
+    assert_eq!(rig.engine.open_orders(), 2);
+    assert_eq!(rig.count(Counter::Quotes), 2);
+    assert_eq!(rig.engine.intents_pushed(), 2);
 }
 
 #[test]
 fn the_frames_cycle_counter_travels_with_the_intents_it_causes() {
-    let mut desk = Plan::new().build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    assert!(desk.places().iter().all(|intent| intent.origin_tsc == 77));
-    desk.engine.begin_shutdown(desk.now);
-    let (mut desk, ..) = quoting(Plan::new());
-    desk.engine.begin_shutdown(desk.now);
-    assert!(desk.cancelled().iter().all(|intent| intent.origin_tsc == 0), "no frame caused it");
+    let mut rig = Plan::new().build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    assert!(rig.places().iter().all(|intent| intent.origin_tsc == 77));
+    rig.engine.begin_shutdown(rig.now);
+    let (mut rig, ..) = quoting(Plan::new());
+    rig.engine.begin_shutdown(rig.now);
+    assert!(rig.cancelled().iter().all(|intent| intent.origin_tsc == 0), "no frame caused it");
 }
 
 #[test]
 fn nothing_is_requoted_within_the_tolerance() {
-    let (mut desk, bid, ask) = quoting(Plan::new());
+    let (mut rig, bid, ask) = quoting(Plan::new());
     // 10 ticks of 100,000 are 1 bp: still within.
     for shift in [1, -1, 9, -9] {
-        assert_eq!(desk.best(99_999 + shift, 100_001 + shift), Answer::Ok);
-        assert!(desk.cancelled().is_empty() && desk.places().is_empty(), "shift {shift}");
+        assert_eq!(rig.best(99_999 + shift, 100_001 + shift), MarketReply::Ok);
+        assert!(rig.cancelled().is_empty() && rig.places().is_empty(), "shift {shift}");
     }
-    assert_eq!(desk.best(99_979, 99_981), Answer::Ok);
-    let cancels = desk.cancelled();
+    assert_eq!(rig.best(99_979, 99_981), MarketReply::Ok);
+    let cancels = rig.cancelled();
     let orders: Vec<_> = cancels.iter().map(|intent| (intent.order, intent.reason)).collect();
     assert_eq!(orders, [(bid.order, Reason::Requote), (ask.order, Reason::Requote)]);
-    assert!(desk.places().is_empty(), "one request in flight a slot");
-    desk.cancel_done(&cancels[0]);
-    let places = desk.places();
+    assert!(rig.places().is_empty(), "one request in flight a slot");
+    rig.cancel_done(&cancels[0]);
+    let places = rig.places();
     assert_eq!(places.len(), 1);
     assert_eq!((places[0].slot, places[0].reason, places[0].tick), (bid.slot, Reason::Requote, Tick(99_930)));
 }
@@ -76,23 +78,23 @@ fn nothing_is_requoted_within_the_tolerance() {
 #[test]
 fn a_quote_below_its_smallest_edge_goes_even_within_the_tolerance() {
     let plan = Plan::new().spread(|spread| spread.edge_min_millionths = 500);
-    let (mut desk, bid, _) = quoting(plan);
+    let (mut rig, bid, _) = quoting(plan);
     // Three ticks down: within 1 bp, but the bid of 99,950 is now nearer to the mid than 50 ticks.
-    assert_eq!(desk.best(99_996, 99_998), Answer::Ok);
-    let cancels = desk.cancelled();
+    assert_eq!(rig.best(99_996, 99_998), MarketReply::Ok);
+    let cancels = rig.cancelled();
     assert_eq!(cancels.len(), 1);
     assert_eq!(cancels[0].order, bid.order);
 }
 
 #[test]
 fn a_partly_filled_quote_stays_until_too_little_is_left() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    desk.fill(&bid, 40, 40);
-    assert!(desk.cancelled().is_empty());
-    desk.fill(&bid, 20, 60);
-    let cancels = desk.cancelled();
+    let (mut rig, bid, _) = quoting(Plan::new());
+    rig.fill(&bid, 40, 40);
+    assert!(rig.cancelled().is_empty());
+    rig.fill(&bid, 20, 60);
+    let cancels = rig.cancelled();
     assert_eq!((cancels.len(), cancels[0].lots), (1, Lots(40)));
-    assert_eq!(desk.engine.position(FIRST).lots(), Lots(60));
+    assert_eq!(rig.engine.position(FIRST).lots(), Lots(60));
 }
 
 #[test]
@@ -101,117 +103,117 @@ fn levels_that_shift_by_one_move_only_the_outermost_order() {
         spread.levels = 3;
         spread.level_step_millionths = 1_000;
     });
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    assert_eq!(desk.accept_all().len(), 6);
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    assert_eq!(rig.accept_all().len(), 6);
     // One level down: bids 99,850 and 99,750 serve as they stand, so do asks 100,050 and 100,150.
-    assert_eq!(desk.best(99_899, 99_901), Answer::Ok);
-    let cancels = desk.cancelled();
+    assert_eq!(rig.best(99_899, 99_901), MarketReply::Ok);
+    let cancels = rig.cancelled();
     let ticks: Vec<_> = cancels.iter().map(|intent| intent.tick.0).collect();
     assert_eq!(ticks, [99_950, 100_250]);
     for cancel in &cancels {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
-    let ticks: Vec<_> = desk.places().iter().map(|intent| intent.tick.0).collect();
+    let ticks: Vec<_> = rig.places().iter().map(|intent| intent.tick.0).collect();
     assert_eq!(ticks, [99_650, 99_950]);
 }
 
 #[test]
 fn a_lost_book_pulls_in_the_same_call_and_comes_back_with_a_snapshot() {
-    let (mut desk, ..) = quoting(Plan::new());
-    desk.lose(LostReason::Gap);
-    let cancels = desk.cancelled();
+    let (mut rig, ..) = quoting(Plan::new());
+    rig.lose(LostReason::Gap);
+    let cancels = rig.cancelled();
     assert_eq!(cancels.len(), 2);
     assert!(cancels.iter().all(|intent| intent.reason == Reason::BookNotLive));
     for cancel in &cancels {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
-    assert!(desk.places().is_empty());
-    assert_eq!(desk.delta(&[level(99_998, 5)], &[]), Answer::Ok, "changes to a lost book are ignored");
-    assert!(desk.places().is_empty());
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    assert_eq!(desk.places().len(), 2);
-    assert_eq!(desk.count(Counter::BooksLost), 1);
+    assert!(rig.places().is_empty());
+    assert_eq!(rig.delta(&[level(99_998, 5)], &[]), MarketReply::Ok, "changes to a lost book are ignored");
+    assert!(rig.places().is_empty());
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    assert_eq!(rig.places().len(), 2);
+    assert_eq!(rig.count(Counter::BooksLost), 1);
 }
 
 #[test]
 fn an_order_on_its_way_is_cancelled_as_soon_as_it_is_accepted() {
-    let mut desk = Plan::new().build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let places = desk.places();
-    desk.lose(LostReason::Gap);
-    assert!(desk.cancelled().is_empty(), "one request in flight a slot");
-    desk.accept(&places[0]);
-    assert_eq!(desk.cancelled()[0].order, places[0].order);
+    let mut rig = Plan::new().build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    let places = rig.places();
+    rig.lose(LostReason::Gap);
+    assert!(rig.cancelled().is_empty(), "one request in flight a slot");
+    rig.accept(&places[0]);
+    assert_eq!(rig.cancelled()[0].order, places[0].order);
 }
 
 #[test]
 fn an_old_book_pulls_by_the_timer_and_a_new_message_brings_the_quotes_back() {
-    let (mut desk, ..) = quoting(Plan::new());
-    desk.wait(ms(2_000));
-    assert!(desk.cancelled().is_empty(), "the limit itself is not too old");
-    assert!(desk.engine.next_deadline() <= desk.now + Nanos(1));
-    desk.wait(Nanos(1));
-    let cancels = desk.cancelled();
+    let (mut rig, ..) = quoting(Plan::new());
+    rig.wait(ms(2_000));
+    assert!(rig.cancelled().is_empty(), "the limit itself is not too old");
+    assert!(rig.engine.next_deadline() <= rig.now + Nanos(1));
+    rig.wait(Nanos(1));
+    let cancels = rig.cancelled();
     assert_eq!(cancels.len(), 2);
-    assert_eq!(desk.count(Counter::BooksStale), 1);
+    assert_eq!(rig.count(Counter::BooksStale), 1);
     for cancel in &cancels {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
-    assert!(desk.places().is_empty());
-    assert_eq!(desk.delta(&[level(99_998, 5)], &[]), Answer::Ok);
-    assert_eq!(desk.places().len(), 2);
+    assert!(rig.places().is_empty());
+    assert_eq!(rig.delta(&[level(99_998, 5)], &[]), MarketReply::Ok);
+    assert_eq!(rig.places().len(), 2);
 }
 
 #[test]
 fn a_burst_is_decided_once_on_its_newest_frame_but_a_loss_within_it_at_once() {
-    let (mut desk, ..) = quoting(Plan::new());
-    let decisions = desk.count(Counter::Decisions);
+    let (mut rig, ..) = quoting(Plan::new());
+    let decisions = rig.count(Counter::Decisions);
     for shift in 1..40 {
-        let event = desk.event(FIRST, MarketKind::Snapshot);
+        let event = rig.event(FIRST, MarketKind::Snapshot);
         let bids = [level(99_999 + 10 * shift, 500)];
         let asks = [level(100_001 + 10 * shift, 500)];
-        assert_eq!(desk.engine.on_market_quiet(&event, &bids, &asks, desk.now), Answer::Ok);
+        assert_eq!(rig.engine.on_market_quiet(&event, &bids, &asks, rig.now), MarketReply::Ok);
     }
-    assert_eq!(desk.count(Counter::Decisions), decisions);
-    assert_eq!(desk.engine.next_deadline(), Nanos::ZERO);
-    desk.engine.flush(desk.now);
-    assert_eq!(desk.count(Counter::Decisions), decisions + 1);
-    assert_eq!(desk.engine.market(FIRST).book().best_bid(), Some(level(100_389, 500)));
-    let cancels = desk.cancelled();
+    assert_eq!(rig.count(Counter::Decisions), decisions);
+    assert_eq!(rig.engine.next_deadline(), Nanos::ZERO);
+    rig.engine.flush(rig.now);
+    assert_eq!(rig.count(Counter::Decisions), decisions + 1);
+    assert_eq!(rig.engine.market(FIRST).book().best_bid(), Some(level(100_389, 500)));
+    let cancels = rig.cancelled();
     assert_eq!(cancels.len(), 2);
     assert!(cancels.iter().all(|intent| intent.origin_tsc == 77), "measured from the newest frame");
-    let (mut desk, ..) = quoting(Plan::new());
-    let event = desk.event(FIRST, MarketKind::Delta);
-    let answer = desk.engine.on_market_quiet(&event, &[level(100_001, 9), level(100_005, 9)], &[], desk.now);
-    assert_eq!(answer, Answer::Resync(LostReason::Crossed));
-    assert_eq!(desk.cancelled().len(), 2);
+    let (mut rig, ..) = quoting(Plan::new());
+    let event = rig.event(FIRST, MarketKind::Delta);
+    let answer = rig.engine.on_market_quiet(&event, &[level(100_001, 9), level(100_005, 9)], &[], rig.now);
+    assert_eq!(answer, MarketReply::Resync(LostReason::Crossed));
+    assert_eq!(rig.cancelled().len(), 2);
     // A frame left quiet is decided by the timer at the latest.
-    let (mut desk, ..) = quoting(Plan::new());
-    let event = desk.event(FIRST, MarketKind::Snapshot);
-    assert_eq!(desk.engine.on_market_quiet(&event, &[level(90_000, 5)], &[level(90_002, 5)], desk.now), Answer::Ok);
-    desk.wait(Nanos(0));
-    assert_eq!(desk.cancelled().len(), 2);
+    let (mut rig, ..) = quoting(Plan::new());
+    let event = rig.event(FIRST, MarketKind::Snapshot);
+    assert_eq!(rig.engine.on_market_quiet(&event, &[level(90_000, 5)], &[level(90_002, 5)], rig.now), MarketReply::Ok);
+    rig.wait(Nanos(0));
+    assert_eq!(rig.cancelled().len(), 2);
 }
 
 #[test]
 fn trades_change_no_quote() {
-    let (mut desk, ..) = quoting(Plan::new());
-    let decisions = desk.count(Counter::Decisions);
-    assert_eq!(desk.market(FIRST, MarketKind::Trade, &[], &[level(100_001, 7)]), Answer::Ok);
-    assert_eq!((desk.count(Counter::Trades), desk.count(Counter::Decisions)), (1, decisions));
+    let (mut rig, ..) = quoting(Plan::new());
+    let decisions = rig.count(Counter::Decisions);
+    assert_eq!(rig.market(FIRST, MarketKind::Trade, &[], &[level(100_001, 7)]), MarketReply::Ok);
+    assert_eq!((rig.count(Counter::Trades), rig.count(Counter::Decisions)), (1, decisions));
 }
 
 #[test]
 fn events_of_unknown_instruments_are_dropped_and_counted() {
-    let (mut desk, ..) = quoting(Plan::new());
-    assert_eq!(desk.market(InstrumentId(7), MarketKind::Snapshot, &[level(1, 1)], &[level(2, 1)]), Answer::Ok);
-    assert_eq!(desk.count(Counter::EventsUnknownInstrument), 1);
-    assert!(desk.cancelled().is_empty());
+    let (mut rig, ..) = quoting(Plan::new());
+    assert_eq!(rig.market(InstrumentId(7), MarketKind::Snapshot, &[level(1, 1)], &[level(2, 1)]), MarketReply::Ok);
+    assert_eq!(rig.count(Counter::EventsUnknownInstrument), 1);
+    assert!(rig.cancelled().is_empty());
     // An order event for one is another matter: something trades that we do not know.
-    desk.tell(&ExecutionEvent { instrument: InstrumentId(7), ..ExecutionEvent::default() });
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!(desk.cancelled().len(), 2);
+    rig.tell(&ExecutionEvent { instrument: InstrumentId(7), ..ExecutionEvent::default() });
+    assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
+    assert_eq!(rig.cancelled().len(), 2);
 }
 
 #[test]
@@ -219,37 +221,37 @@ fn the_newest_target_waits_for_the_budget_and_nothing_queues() {
     let plan = Plan::new().with(|plan| {
         plan.budgets[0].order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
     });
-    let (mut desk, ..) = quoting(plan);
+    let (mut rig, ..) = quoting(plan);
     // Both requote: the bid's replacement takes the last place of the window.
-    assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
-    let cancels = desk.cancelled();
+    assert_eq!(rig.best(100_199, 100_201), MarketReply::Ok);
+    let cancels = rig.cancelled();
     assert_eq!(cancels.len(), 2, "the ask is too near now, so it goes although it cannot be replaced");
     for cancel in &cancels {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
-    let first = desk.accept_all();
+    let first = rig.accept_all();
     assert_eq!(first.len(), 1);
     // The market moves on; the ask's slot stays empty, however often it is decided.
     for step in 0..50 {
-        desk.now = desk.now + ms(100);
-        assert_eq!(desk.best(100_199 + step % 3, 100_201 + step % 3), Answer::Ok);
+        rig.now = rig.now + ms(100);
+        assert_eq!(rig.best(100_199 + step % 3, 100_201 + step % 3), MarketReply::Ok);
     }
-    assert!(desk.places().is_empty());
-    assert!(desk.count(Counter::TargetsWaiting) >= 50);
+    assert!(rig.places().is_empty());
+    assert!(rig.count(Counter::TargetsWaiting) >= 50);
     // When the window has passed, exactly one order leaves: the newest target.
-    assert_eq!(desk.best(100_210, 100_212), Answer::Ok);
-    desk.wait(Nanos(0));
-    while desk.orders.is_empty() {
-        let due = desk.engine.next_deadline();
-        assert!(due > desk.now, "the timer would spin");
-        desk.now = due;
-        let event = desk.event(FIRST, MarketKind::Delta);
-        assert_eq!(desk.engine.on_market_quiet(&event, &[level(100_210, 7)], &[], desk.now), Answer::Ok);
-        desk.engine.on_timer(desk.now);
+    assert_eq!(rig.best(100_210, 100_212), MarketReply::Ok);
+    rig.wait(Nanos(0));
+    while rig.orders.is_empty() {
+        let due = rig.engine.next_deadline();
+        assert!(due > rig.now, "the timer would spin");
+        rig.now = due;
+        let event = rig.event(FIRST, MarketKind::Delta);
+        assert_eq!(rig.engine.on_market_quiet(&event, &[level(100_210, 7)], &[], rig.now), MarketReply::Ok);
+        rig.engine.on_timer(rig.now);
     }
-    let late = desk.places();
+    let late = rig.places();
     assert_eq!(late.len(), 1);
-    assert!(desk.now - START >= Nanos::from_seconds(10));
+    assert!(rig.now - START >= Nanos::from_seconds(10));
     assert_eq!((late[0].side, late[0].tick), (Side::Ask, Tick(100_262)));
 }
 
@@ -258,9 +260,9 @@ fn without_budget_a_quote_that_is_only_too_far_away_stays() {
     let plan = Plan::new().with(|plan| {
         plan.budgets[0].order_windows[0] = WindowSettings { count_max: 2, span: Nanos::from_seconds(10) };
     });
-    let (mut desk, _, ask) = quoting(plan);
-    assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
-    let cancels = desk.cancelled();
+    let (mut rig, _, ask) = quoting(plan);
+    assert_eq!(rig.best(100_199, 100_201), MarketReply::Ok);
+    let cancels = rig.cancelled();
     assert_eq!(cancels.len(), 1, "the bid is only less competitive than wanted");
     assert_eq!(cancels[0].order, ask.order);
 }
@@ -271,39 +273,39 @@ fn cancels_leave_whatever_the_budget_says() {
         plan.budgets[0].messages_max_per_second = 3;
         plan.budgets[0].cancel_share_millionths = 300_000;
     });
-    let (mut desk, ..) = quoting(plan);
-    assert_eq!(desk.best(100_199, 100_201), Answer::Ok);
-    desk.engine.begin_shutdown(desk.now);
-    assert_eq!(desk.cancelled().len(), 2);
+    let (mut rig, ..) = quoting(plan);
+    assert_eq!(rig.best(100_199, 100_201), MarketReply::Ok);
+    rig.engine.begin_shutdown(rig.now);
+    assert_eq!(rig.cancelled().len(), 2);
 }
 
 #[test]
 fn shutdown_cancels_everything_places_nothing_and_says_when_it_is_quiet() {
-    let mut desk = Plan::new().build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let places = desk.places();
-    desk.accept(&places[0]);
-    desk.engine.begin_shutdown(desk.now);
-    let first = desk.cancelled();
+    let mut rig = Plan::new().build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    let places = rig.places();
+    rig.accept(&places[0]);
+    rig.engine.begin_shutdown(rig.now);
+    let first = rig.cancelled();
     assert_eq!((first.len(), first[0].reason), (1, Reason::Shutdown));
-    desk.accept(&places[1]);
-    let second = desk.cancelled();
+    rig.accept(&places[1]);
+    let second = rig.cancelled();
     assert_eq!(second[0].order, places[1].order);
-    assert!(!desk.engine.is_quiet());
-    assert_eq!(desk.best(99_000, 99_002), Answer::Ok);
-    desk.cancel_done(&first[0]);
-    desk.tell(&ExecutionEvent { lots_cumulative: Lots(30), ..about(&second[0], ExecutionKind::Canceled) });
-    assert_eq!(desk.engine.open_orders(), 0);
-    assert!(!desk.engine.is_quiet(), "30 lots were filled that no execution has told");
-    desk.fill(&places[1], 30, 30);
-    assert!(desk.engine.is_quiet());
-    assert!(desk.places().is_empty());
-    assert_eq!(desk.engine.position(FIRST).lots(), Lots(-30));
+    assert!(!rig.engine.is_quiet());
+    assert_eq!(rig.best(99_000, 99_002), MarketReply::Ok);
+    rig.cancel_done(&first[0]);
+    rig.tell(&ExecutionEvent { lots_cumulative: Lots(30), ..about(&second[0], ExecutionKind::Canceled) });
+    assert_eq!(rig.engine.open_orders(), 0);
+    assert!(!rig.engine.is_quiet(), "30 lots were filled that no execution has told");
+    rig.fill(&places[1], 30, 30);
+    assert!(rig.engine.is_quiet());
+    assert!(rig.places().is_empty());
+    assert_eq!(rig.engine.position(FIRST).lots(), Lots(-30));
 }
 
 #[test]
 fn fees_of_both_kinds_reach_the_account() {
-    let (mut desk, bid, ask) = quoting(Plan::new());
+    let (mut rig, bid, ask) = quoting(Plan::new());
     let fill = |intent: &Intent, trade, fee: i128, fee_lots, fee_asset| ExecutionEvent {
         trade: TradeId(trade),
         tick: intent.tick,
@@ -314,28 +316,28 @@ fn fees_of_both_kinds_reach_the_account() {
         fee_asset,
         ..about(intent, ExecutionKind::Filled)
     };
-    desk.tell(&fill(&bid, 1, 2_000, 2, FeeAsset::Base));
-    desk.tell(&fill(&ask, 2, 500, 0, FeeAsset::Quote));
-    let position = desk.engine.position(FIRST);
+    rig.tell(&fill(&bid, 1, 2_000, 2, FeeAsset::Base));
+    rig.tell(&fill(&ask, 2, 500, 0, FeeAsset::Quote));
+    let position = rig.engine.position(FIRST);
     assert_eq!((position.lots(), position.fees()), (Lots(-2), QuoteAtoms(2_500)));
     let mid = 100_000;
-    assert_eq!(desk.engine.pnl(AssetGroupId(0)), QuoteAtoms((100_050 - 99_950) * 100 * 1_000 - 500 - 2 * mid * 1_000));
-    assert_eq!(desk.count(Counter::OrdersFilled), 2);
+    assert_eq!(rig.engine.pnl(AssetGroupId(0)), QuoteAtoms((100_050 - 99_950) * 100 * 1_000 - 500 - 2 * mid * 1_000));
+    assert_eq!(rig.count(Counter::OrdersFilled), 2);
 }
 
 #[test]
 fn the_screen_shows_what_the_engine_holds() {
-    let (mut desk, bid, _) = quoting(Plan::new());
-    desk.fill(&bid, 30, 30);
-    desk.wait(ms(50));
-    let screen = desk.engine.screen(FIRST).read().expect("nobody writes");
+    let (mut rig, bid, _) = quoting(Plan::new());
+    rig.fill(&bid, 30, 30);
+    rig.wait(ms(50));
+    let screen = rig.engine.telemetry(FIRST).read().expect("nobody writes");
     assert_eq!((screen.bids[0], screen.asks[0]), (level(99_999, 1_000), level(100_001, 1_000)));
     assert_eq!(screen.bids[1], level(0, 0), "nothing is invented behind the last level");
     assert_eq!((screen.book_state, screen.trading_state), (BookState::Live, TradingState::Active));
     let (bid, ask) = (screen.orders(Side::Bid)[0], screen.orders(Side::Ask)[0]);
-    assert_eq!((bid.level, bid.filled, bid.status), (level(99_950, 100), Lots(30), OrderStatus::Live));
-    assert_eq!((ask.level, ask.filled, ask.status), (level(100_050, 100), Lots(0), OrderStatus::Live));
-    assert_eq!(screen.orders(Side::Bid)[1], ScreenOrder::default());
+    assert_eq!((bid.level, bid.filled, bid.status), (level(99_950, 100), Lots(30), WorkingStatus::Live));
+    assert_eq!((ask.level, ask.filled, ask.status), (level(100_050, 100), Lots(0), WorkingStatus::Live));
+    assert_eq!(screen.orders(Side::Bid)[1], TelemetryOrder::default());
     assert_eq!((screen.fill.level, screen.fill.side, screen.fills), (level(99_950, 30), Side::Bid, 1));
     assert_eq!((screen.exposure, screen.open_orders, screen.quotable), (Lots(30), 2, true));
     assert_eq!(screen.pnl, QuoteAtoms(30 * 50 * 1_000));
@@ -343,37 +345,37 @@ fn the_screen_shows_what_the_engine_holds() {
 
 #[test]
 fn decisions_leave_a_trace_and_a_full_ring_drops_it() {
-    let mut desk = Plan::new().build();
+    let mut rig = Plan::new().build();
     let (trace, mut records) = ring::channel(2);
-    desk.engine.set_trace(trace);
-    desk.gateway(ExecutionKind::GatewayReady);
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+    rig.engine.set_trace(trace);
+    rig.gateway(ExecutionKind::GatewayReady);
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
     let record = records.pop().expect("the bid");
     assert_eq!((record.order, record.tick, record.lots), (OrderId::new(EPOCH, 1), Tick(99_950), Lots(100)));
     assert_eq!((record.detail, record.reason), (IntentKind::Place as u8, Reason::New as u8));
-    desk.lose(LostReason::Gap);
-    desk.accept_all();
-    assert!(desk.count(Counter::TraceDropped) > 0);
+    rig.lose(LostReason::Gap);
+    rig.accept_all();
+    assert!(rig.count(Counter::TraceDropped) > 0);
 }
 
 #[test]
 fn ioc_quotes_carry_their_time_in_force_and_do_not_spin() {
     let plan = Plan::new().spread(|spread| spread.time_in_force = TimeInForce::ImmediateOrCancel);
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let places = desk.places();
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    let places = rig.places();
     assert!(places.iter().all(|intent| intent.time_in_force == TimeInForce::ImmediateOrCancel));
     for place in &places {
-        desk.accept(place);
-        desk.tell(&about(place, ExecutionKind::Expired));
+        rig.accept(place);
+        rig.tell(&about(place, ExecutionKind::Expired));
     }
     for _ in 0..9 {
-        desk.now = desk.now + ms(10);
-        assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+        rig.now = rig.now + ms(10);
+        assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
     }
-    assert!(desk.places().is_empty());
-    desk.wait(ms(10));
-    assert_eq!(desk.places().len(), 2);
+    assert!(rig.places().is_empty());
+    rig.wait(ms(10));
+    assert_eq!(rig.places().len(), 2);
 }
 
 #[test]
@@ -385,11 +387,11 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
             strategy_number: 0,
             instruments: vec![plan.instruments[0].0],
             budgets: plan.budgets,
-            asset_groups: desk::groups(&[QuoteAtoms(1)]),
-            screen_interval: ms(50),
+            asset_groups: rig::groups(&[QuoteAtoms(1)]),
+            telemetry_interval: ms(50),
         };
         change(&mut settings);
-        let strategy = setup::spread_strategy(vec![desk::spread()]).expect("settings of a test");
+        let strategy = setup::spread_strategy(vec![rig::spread()]).expect("settings of a test");
         setup::engine(settings, strategy, ring::channel(8).0, ring::channel(8).0).map(|_| ())
     };
     let limit = |limit| Err(SetupError::Limit { instrument: 0, limit });
@@ -397,7 +399,7 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
     assert_eq!(build(|settings| settings.instruments.clear()), Err(SetupError::InstrumentCount { count: 0 }));
     assert_eq!(build(|settings| settings.epoch = 0), Err(SetupError::Engine { setting: "epoch" }));
     assert_eq!(
-        build(|settings| settings.asset_groups = desk::groups(&[QuoteAtoms(0)])),
+        build(|settings| settings.asset_groups = rig::groups(&[QuoteAtoms(0)])),
         Err(SetupError::Engine { setting: "loss_max_per_day" })
     );
     assert_eq!(build(|settings| settings.instruments[0].risk.order_lots_max = Lots(0)), limit("order_lots_max"));
@@ -406,9 +408,9 @@ fn set_up_refuses_what_is_missing_or_out_of_range() {
     assert_eq!(build(|settings| settings.instruments[0].risk.book_age_max = Nanos(0)), limit("book_age_max"));
     let missing = build(|settings| settings.instruments[0].asset_group = AssetGroupId(1));
     assert_eq!(missing, Err(SetupError::AssetGroup { group: 1 }));
-    let without_instrument = build(|settings| settings.asset_groups = desk::groups(&[QuoteAtoms(1); 2]));
+    let without_instrument = build(|settings| settings.asset_groups = rig::groups(&[QuoteAtoms(1); 2]));
     assert_eq!(without_instrument, Err(SetupError::AssetGroup { group: 1 }));
-    let venues = build(|settings| settings.budgets = (0..9).map(|venue| desk::budget(VenueId(venue))).collect());
+    let venues = build(|settings| settings.budgets = (0..9).map(|venue| rig::budget(VenueId(venue))).collect());
     assert_eq!(venues, Err(SetupError::Engine { setting: "budgets" }));
     let other_venue = build(|settings| settings.budgets[0].venue = VenueId(9));
     assert_eq!(other_venue, Err(SetupError::Budget { venue: 3, count: 0 }));
@@ -433,26 +435,26 @@ fn a_strategy_sees_every_market_and_may_quote_one_because_of_another() {
         }
     }
     let plan = Plan::new().with(|plan| plan.instruments.push(plan.instruments[0]));
-    let mut desk = plan.build_with(Follower).ready();
+    let mut rig = plan.build_with(Follower).ready();
     let second = InstrumentId(1);
-    assert_eq!(desk.market(second, MarketKind::Snapshot, &[level(99_000, 5)], &[level(101_000, 5)]), Answer::Ok);
-    assert!(desk.places().is_empty(), "its lead has no book");
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    let places = desk.accept_all();
+    assert_eq!(rig.market(second, MarketKind::Snapshot, &[level(99_000, 5)], &[level(101_000, 5)]), MarketReply::Ok);
+    assert!(rig.places().is_empty(), "its lead has no book");
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    let places = rig.accept_all();
     let found: Vec<_> = places.iter().map(|intent| (intent.instrument, intent.tick.0)).collect();
     assert_eq!(found, [(second, 99_999), (second, 100_001)]);
-    assert_eq!((desk.engine.open_orders(), desk.engine.working(FIRST).open_count()), (2, 0));
-    desk.lose(LostReason::Gap);
-    assert_eq!(desk.cancelled().len(), 2, "the lead's book is lost: the follower's quotes go in the same call");
+    assert_eq!((rig.engine.open_orders(), rig.engine.working(FIRST).open_count()), (2, 0));
+    rig.lose(LostReason::Gap);
+    assert_eq!(rig.cancelled().len(), 2, "the lead's book is lost: the follower's quotes go in the same call");
     // A lost book of its own pulls as well, whatever the strategy says.
     for place in &places {
-        desk.cancel_done(place);
+        rig.cancel_done(place);
     }
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
-    assert_eq!(desk.accept_all().len(), 2);
-    let lost = MarketEvent { lost: LostReason::Gap, ..desk.event(second, MarketKind::Lost) };
-    assert_eq!(desk.engine.on_market(&lost, &[], &[], desk.now), Answer::Ok);
-    assert_eq!(desk.cancelled().len(), 2);
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    assert_eq!(rig.accept_all().len(), 2);
+    let lost = MarketEvent { lost: LostReason::Gap, ..rig.event(second, MarketKind::Lost) };
+    assert_eq!(rig.engine.on_market(&lost, &[], &[], rig.now), MarketReply::Ok);
+    assert_eq!(rig.cancelled().len(), 2);
 }
 
 #[test]
@@ -461,10 +463,10 @@ fn the_instruments_of_a_venue_share_its_budget() {
         plan.instruments.push(plan.instruments[0]);
         plan.budgets[0].order_windows[0] = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
     });
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(99_999, 100_001), Answer::Ok);
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
     let second = [level(99_999, 5)];
-    assert_eq!(desk.market(InstrumentId(1), MarketKind::Snapshot, &second, &[level(100_001, 5)]), Answer::Ok);
-    assert_eq!(desk.places().len(), 3);
-    assert_eq!(desk.count(Counter::DeniedThrottle), 0, "the quoter asks for no more than there is");
+    assert_eq!(rig.market(InstrumentId(1), MarketKind::Snapshot, &second, &[level(100_001, 5)]), MarketReply::Ok);
+    assert_eq!(rig.places().len(), 3);
+    assert_eq!(rig.count(Counter::DeniedThrottle), 0, "the quoter asks for no more than there is");
 }

@@ -1,8 +1,8 @@
 //! COLD: two venues in one engine, and two quote assets: what stops one leaves the other quoting.
 
-use crate::desk::{Desk, FIRST, Plan, VENUE, about, budget, level, ms};
+use crate::rig::{FIRST, Plan, Rig, VENUE, about, budget, level, ms};
 use spinbook_engine::counters::Counter;
-use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, MarketKind};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, MarketKind, MarketReply};
 use spinbook_engine::intent::{Intent, Reason};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::WindowSettings;
@@ -34,14 +34,14 @@ fn two_assets(first: i128, second: i128) -> Plan {
     })
 }
 
-fn best(desk: &mut Desk<Spread>, instrument: InstrumentId, bid: i64, ask: i64) {
-    let answer = desk.market(instrument, MarketKind::Snapshot, &[level(bid, 1_000)], &[level(ask, 1_000)]);
-    assert_eq!(answer, Answer::Ok);
+fn best(rig: &mut Rig<Spread>, instrument: InstrumentId, bid: i64, ask: i64) {
+    let answer = rig.market(instrument, MarketKind::Snapshot, &[level(bid, 1_000)], &[level(ask, 1_000)]);
+    assert_eq!(answer, MarketReply::Ok);
 }
 
-fn books(desk: &mut Desk<Spread>) {
-    for index in 0..desk.engine.instrument_count() {
-        best(desk, InstrumentId(index as u16), 99_999, 100_001);
+fn books(rig: &mut Rig<Spread>) {
+    for index in 0..rig.engine.instrument_count() {
+        best(rig, InstrumentId(index as u16), 99_999, 100_001);
     }
 }
 
@@ -50,117 +50,117 @@ fn instruments(intents: &[Intent]) -> Vec<InstrumentId> {
 }
 
 /// Both venues ready, every instrument quoted on both sides.
-fn quoting(plan: Plan) -> (Desk<Spread>, Vec<Intent>) {
-    let mut desk = plan.build().ready();
-    desk.gateway_of(OTHER, ExecutionKind::GatewayReady);
-    books(&mut desk);
-    let placed = desk.accept_all();
-    assert_eq!(placed.len(), 2 * desk.engine.instrument_count());
-    (desk, placed)
+fn quoting(plan: Plan) -> (Rig<Spread>, Vec<Intent>) {
+    let mut rig = plan.build().ready();
+    rig.gateway_of(OTHER, ExecutionKind::GatewayReady);
+    books(&mut rig);
+    let placed = rig.accept_all();
+    assert_eq!(placed.len(), 2 * rig.engine.instrument_count());
+    (rig, placed)
 }
 
-fn pause(desk: &mut Desk<Spread>, venue: VenueId, span: Nanos) {
-    let until = desk.now + span;
+fn pause(rig: &mut Rig<Spread>, venue: VenueId, span: Nanos) {
+    let until = rig.now + span;
     let event = ExecutionEvent { kind: ExecutionKind::Pause, venue, time: until, ..ExecutionEvent::default() };
-    desk.engine.on_execution(&event, desk.now);
+    rig.engine.on_execution(&event, rig.now);
 }
 
 #[test]
 fn one_venue_going_down_pulls_its_own_quotes_and_no_others() {
-    let (mut desk, _) = quoting(two_venues());
-    desk.gateway_of(OTHER, ExecutionKind::GatewayDown);
-    assert!(desk.engine.is_ready(VENUE) && !desk.engine.is_ready(OTHER));
-    let cancels = desk.cancelled();
+    let (mut rig, _) = quoting(two_venues());
+    rig.gateway_of(OTHER, ExecutionKind::GatewayDown);
+    assert!(rig.engine.is_ready(VENUE) && !rig.engine.is_ready(OTHER));
+    let cancels = rig.cancelled();
     assert_eq!(instruments(&cancels), [SECOND; 2]);
     assert!(cancels.iter().all(|intent| intent.reason == Reason::TradingState));
     for cancel in &cancels {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
     // The market goes on at both: only the venue that is there is quoted on.
-    best(&mut desk, SECOND, 99_899, 99_901);
-    best(&mut desk, FIRST, 99_899, 99_901);
-    let moved = desk.cancelled();
+    best(&mut rig, SECOND, 99_899, 99_901);
+    best(&mut rig, FIRST, 99_899, 99_901);
+    let moved = rig.cancelled();
     assert_eq!(instruments(&moved), [FIRST; 2]);
     for cancel in &moved {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
-    assert_eq!(instruments(&desk.accept_all()), [FIRST; 2]);
-    assert_eq!(desk.engine.trading_state(), TradingState::Active);
+    assert_eq!(instruments(&rig.accept_all()), [FIRST; 2]);
+    assert_eq!(rig.engine.trading_state(), TradingState::Active);
     // Back again: its own instruments are decided on at once, the others have nothing to do.
-    desk.gateway_of(OTHER, ExecutionKind::GatewayReady);
-    assert_eq!(instruments(&desk.accept_all()), [SECOND; 2]);
-    assert!(desk.cancelled().is_empty());
+    rig.gateway_of(OTHER, ExecutionKind::GatewayReady);
+    assert_eq!(instruments(&rig.accept_all()), [SECOND; 2]);
+    assert!(rig.cancelled().is_empty());
 }
 
 #[test]
 fn venues_start_and_restart_in_any_order() {
     for order in [[VENUE, OTHER], [OTHER, VENUE]] {
         let of = |venue: VenueId| if venue == VENUE { FIRST } else { SECOND };
-        let mut desk = two_venues().build();
-        books(&mut desk);
-        assert!(desk.places().is_empty(), "no gateway is ready");
+        let mut rig = two_venues().build();
+        books(&mut rig);
+        assert!(rig.places().is_empty(), "no gateway is ready");
         for venue in order {
-            desk.gateway_of(venue, ExecutionKind::GatewayReady);
-            assert_eq!(instruments(&desk.accept_all()), [of(venue); 2]);
+            rig.gateway_of(venue, ExecutionKind::GatewayReady);
+            assert_eq!(instruments(&rig.accept_all()), [of(venue); 2]);
         }
         for venue in order {
-            desk.gateway_of(venue, ExecutionKind::GatewayDown);
-            desk.gateway_of(venue, ExecutionKind::GatewayDown);
-            let cancels = desk.cancelled();
+            rig.gateway_of(venue, ExecutionKind::GatewayDown);
+            rig.gateway_of(venue, ExecutionKind::GatewayDown);
+            let cancels = rig.cancelled();
             assert_eq!(instruments(&cancels), [of(venue); 2], "once, however often it is told");
             for cancel in &cancels {
-                desk.cancel_done(cancel);
+                rig.cancel_done(cancel);
             }
         }
-        assert!(desk.places().is_empty());
+        assert!(rig.places().is_empty());
         for venue in [order[1], order[0]] {
-            desk.gateway_of(venue, ExecutionKind::GatewayReady);
-            assert_eq!(instruments(&desk.accept_all()), [of(venue); 2]);
+            rig.gateway_of(venue, ExecutionKind::GatewayReady);
+            assert_eq!(instruments(&rig.accept_all()), [of(venue); 2]);
         }
-        assert!(desk.cancelled().is_empty());
+        assert!(rig.cancelled().is_empty());
     }
 }
 
 #[test]
 fn a_pause_of_one_venue_does_not_hold_the_other_back() {
-    let (mut desk, placed) = quoting(two_venues());
-    pause(&mut desk, OTHER, ms(500));
-    assert!(desk.cancelled().is_empty());
+    let (mut rig, placed) = quoting(two_venues());
+    pause(&mut rig, OTHER, ms(500));
+    assert!(rig.cancelled().is_empty());
     for bid in [&placed[0], &placed[2]] {
-        desk.fill(bid, 100, 100);
+        rig.fill(bid, 100, 100);
     }
-    assert_eq!(instruments(&desk.accept_all()), [FIRST], "the paused venue's quote waits");
-    desk.wait(ms(499));
-    assert!(desk.places().is_empty());
-    desk.wait(ms(1));
-    assert_eq!(instruments(&desk.accept_all()), [SECOND]);
+    assert_eq!(instruments(&rig.accept_all()), [FIRST], "the paused venue's quote waits");
+    rig.wait(ms(499));
+    assert!(rig.places().is_empty());
+    rig.wait(ms(1));
+    assert_eq!(instruments(&rig.accept_all()), [SECOND]);
     // A shorter pause does not cut a longer one.
-    pause(&mut desk, VENUE, ms(300));
-    pause(&mut desk, VENUE, ms(100));
-    let bid = desk.engine.working(FIRST).open().next().copied().expect("quoted");
+    pause(&mut rig, VENUE, ms(300));
+    pause(&mut rig, VENUE, ms(100));
+    let bid = rig.engine.working(FIRST).open().next().copied().expect("quoted");
     let intent = Intent { order: bid.order, slot: bid.slot, side: bid.side, tick: bid.tick, ..placed[0] };
-    desk.fill(&intent, 100, 100);
-    desk.wait(ms(299));
-    assert!(desk.places().is_empty());
-    desk.wait(ms(1));
-    assert_eq!(instruments(&desk.places()), [FIRST]);
+    rig.fill(&intent, 100, 100);
+    rig.wait(ms(299));
+    assert!(rig.places().is_empty());
+    rig.wait(ms(1));
+    assert_eq!(instruments(&rig.places()), [FIRST]);
 }
 
 #[test]
 fn a_halt_told_by_one_venue_stops_all_until_a_human_re_arms() {
-    let (mut desk, _) = quoting(two_venues());
-    desk.gateway_of(OTHER, ExecutionKind::Halt);
-    let cancels = desk.cancelled();
+    let (mut rig, _) = quoting(two_venues());
+    rig.gateway_of(OTHER, ExecutionKind::Halt);
+    let cancels = rig.cancelled();
     assert_eq!(instruments(&cancels), [FIRST, FIRST, SECOND, SECOND]);
     for cancel in &cancels {
-        desk.cancel_done(cancel);
+        rig.cancel_done(cancel);
     }
-    desk.gateway_of(OTHER, ExecutionKind::GatewayReady);
-    books(&mut desk);
-    assert!(desk.places().is_empty());
-    desk.engine.rearm();
-    books(&mut desk);
-    assert_eq!(desk.places().len(), 4);
+    rig.gateway_of(OTHER, ExecutionKind::GatewayReady);
+    books(&mut rig);
+    assert!(rig.places().is_empty());
+    rig.engine.rearm();
+    books(&mut rig);
+    assert_eq!(rig.places().len(), 4);
 }
 
 #[test]
@@ -168,30 +168,30 @@ fn each_venue_has_a_budget_of_its_own() {
     let plan = two_venues().with(|plan| {
         plan.budgets[1].order_windows[0] = WindowSettings { count_max: 1, span: Nanos::from_seconds(10) };
     });
-    let mut desk = plan.build().ready();
-    desk.gateway_of(OTHER, ExecutionKind::GatewayReady);
-    books(&mut desk);
-    assert_eq!(instruments(&desk.accept_all()), [FIRST, FIRST, SECOND], "the second venue admits one order");
-    desk.wait(ms(11_000));
-    best(&mut desk, SECOND, 99_999, 100_001);
-    assert_eq!(instruments(&desk.places()), [SECOND]);
+    let mut rig = plan.build().ready();
+    rig.gateway_of(OTHER, ExecutionKind::GatewayReady);
+    books(&mut rig);
+    assert_eq!(instruments(&rig.accept_all()), [FIRST, FIRST, SECOND], "the second venue admits one order");
+    rig.wait(ms(11_000));
+    best(&mut rig, SECOND, 99_999, 100_001);
+    assert_eq!(instruments(&rig.places()), [SECOND]);
 }
 
 #[test]
 fn executions_of_a_venue_that_set_up_does_not_know_fail_closed() {
     for kind in [ExecutionKind::GatewayReady, ExecutionKind::GatewayDown, ExecutionKind::Pause] {
-        let (mut desk, _) = quoting(two_venues());
-        desk.gateway_of(VenueId(77), kind);
-        assert_eq!(desk.count(Counter::EventsUnknownVenue), 1, "{kind:?}");
-        assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-        assert_eq!(desk.cancelled().len(), 4, "everything is pulled");
-        assert!(desk.engine.is_ready(VENUE) && desk.engine.is_ready(OTHER), "neither venue's state is touched");
+        let (mut rig, _) = quoting(two_venues());
+        rig.gateway_of(VenueId(77), kind);
+        assert_eq!(rig.count(Counter::EventsUnknownVenue), 1, "{kind:?}");
+        assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
+        assert_eq!(rig.cancelled().len(), 4, "everything is pulled");
+        assert!(rig.engine.is_ready(VENUE) && rig.engine.is_ready(OTHER), "neither venue's state is touched");
     }
 }
 
 #[test]
 fn an_execution_that_names_another_venue_than_its_instruments_is_not_applied() {
-    let (mut desk, placed) = quoting(two_venues());
+    let (mut rig, placed) = quoting(two_venues());
     let fill = ExecutionEvent {
         venue: OTHER,
         tick: placed[0].tick,
@@ -199,98 +199,98 @@ fn an_execution_that_names_another_venue_than_its_instruments_is_not_applied() {
         lots_cumulative: placed[0].lots,
         ..about(&placed[0], ExecutionKind::Filled)
     };
-    desk.engine.on_execution(&fill, desk.now);
-    assert_eq!(desk.count(Counter::EventsUnknownVenue), 1);
-    assert_eq!(desk.count(Counter::Fills), 0);
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!(desk.cancelled().len(), 4);
+    rig.engine.on_execution(&fill, rig.now);
+    assert_eq!(rig.count(Counter::EventsUnknownVenue), 1);
+    assert_eq!(rig.count(Counter::Fills), 0);
+    assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
+    assert_eq!(rig.cancelled().len(), 4);
 }
 
 #[test]
 fn instruments_of_one_quote_asset_share_the_loss_limit() {
     // 100 bought at 99,950 in each of the two; at 99,900 each has lost 50 ticks.
     let each = 50 * 100 * ATOMS;
-    let (mut desk, placed) = quoting_one(two_assets(2 * each, 2 * each));
+    let (mut rig, placed) = quoting_one(two_assets(2 * each, 2 * each));
     for bid in [&placed[0], &placed[2]] {
-        desk.fill(bid, 100, 100);
+        rig.fill(bid, 100, 100);
     }
-    desk.places();
-    best(&mut desk, FIRST, 99_899, 99_901);
-    assert_eq!(desk.engine.trading_pnl(AssetGroupId(0)), QuoteAtoms(-each + each), "the other still stands at its mid");
-    best(&mut desk, SECOND, 99_900, 99_902);
-    assert!(!desk.engine.is_group_stopped(AssetGroupId(0)), "one tick short of the limit");
-    desk.cancelled();
-    best(&mut desk, SECOND, 99_899, 99_901);
-    assert!(desk.engine.is_group_stopped(AssetGroupId(0)) && !desk.engine.is_group_stopped(AssetGroupId(1)));
-    assert_eq!(desk.count(Counter::LossStops), 1);
-    let states = [FIRST, SECOND, THIRD].map(|instrument| desk.engine.instrument_state(instrument));
+    rig.places();
+    best(&mut rig, FIRST, 99_899, 99_901);
+    assert_eq!(rig.engine.trading_pnl(AssetGroupId(0)), QuoteAtoms(-each + each), "the other still stands at its mid");
+    best(&mut rig, SECOND, 99_900, 99_902);
+    assert!(!rig.engine.is_group_stopped(AssetGroupId(0)), "one tick short of the limit");
+    rig.cancelled();
+    best(&mut rig, SECOND, 99_899, 99_901);
+    assert!(rig.engine.is_group_stopped(AssetGroupId(0)) && !rig.engine.is_group_stopped(AssetGroupId(1)));
+    assert_eq!(rig.count(Counter::LossStops), 1);
+    let states = [FIRST, SECOND, THIRD].map(|instrument| rig.engine.instrument_state(instrument));
     assert_eq!(states, [TradingState::CancelOnly, TradingState::CancelOnly, TradingState::Active]);
-    assert_eq!(desk.engine.trading_state(), TradingState::Active);
-    let third: Vec<_> = desk.cancelled().into_iter().filter(|intent| intent.instrument == THIRD).collect();
+    assert_eq!(rig.engine.trading_state(), TradingState::Active);
+    let third: Vec<_> = rig.cancelled().into_iter().filter(|intent| intent.instrument == THIRD).collect();
     assert!(third.is_empty(), "the other asset's quotes stand");
     // And it goes on quoting, while the stopped ones do not.
-    best(&mut desk, FIRST, 99_999, 100_001);
-    best(&mut desk, SECOND, 99_999, 100_001);
-    best(&mut desk, THIRD, 99_799, 99_801);
-    for cancel in desk.cancelled() {
-        desk.cancel_done(&cancel);
+    best(&mut rig, FIRST, 99_999, 100_001);
+    best(&mut rig, SECOND, 99_999, 100_001);
+    best(&mut rig, THIRD, 99_799, 99_801);
+    for cancel in rig.cancelled() {
+        rig.cancel_done(&cancel);
     }
-    let places = instruments(&desk.places());
+    let places = instruments(&rig.places());
     assert!(!places.is_empty() && places.iter().all(|instrument| *instrument == THIRD), "{places:?}");
 }
 
 /// Every instrument of one venue quoted on both sides.
-fn quoting_one(plan: Plan) -> (Desk<Spread>, Vec<Intent>) {
-    let mut desk = plan.build().ready();
-    books(&mut desk);
-    let placed = desk.accept_all();
-    assert_eq!(placed.len(), 2 * desk.engine.instrument_count());
-    (desk, placed)
+fn quoting_one(plan: Plan) -> (Rig<Spread>, Vec<Intent>) {
+    let mut rig = plan.build().ready();
+    books(&mut rig);
+    let placed = rig.accept_all();
+    assert_eq!(placed.len(), 2 * rig.engine.instrument_count());
+    (rig, placed)
 }
 
 #[test]
 fn amounts_of_different_assets_never_add_up() {
     let each = 50 * 100 * ATOMS;
-    let (mut desk, placed) = quoting_one(two_assets(each + 1, each + 1));
+    let (mut rig, placed) = quoting_one(two_assets(each + 1, each + 1));
     // The same loss in each asset: together beyond either limit, alone within it.
     for bid in [&placed[0], &placed[4]] {
-        desk.fill(bid, 100, 100);
+        rig.fill(bid, 100, 100);
     }
-    desk.places();
-    best(&mut desk, FIRST, 99_899, 99_901);
-    best(&mut desk, THIRD, 99_899, 99_901);
+    rig.places();
+    best(&mut rig, FIRST, 99_899, 99_901);
+    best(&mut rig, THIRD, 99_899, 99_901);
     for group in [AssetGroupId(0), AssetGroupId(1)] {
-        assert_eq!(desk.engine.pnl(group), QuoteAtoms(-each));
-        assert!(!desk.engine.is_group_stopped(group));
+        assert_eq!(rig.engine.pnl(group), QuoteAtoms(-each));
+        assert!(!rig.engine.is_group_stopped(group));
     }
     // A gain in one asset covers no loss in the other.
-    best(&mut desk, THIRD, 109_999, 110_001);
-    best(&mut desk, FIRST, 99_898, 99_900);
-    assert!(desk.engine.is_group_stopped(AssetGroupId(0)) && !desk.engine.is_group_stopped(AssetGroupId(1)));
-    assert_eq!((desk.engine.asset_group_count(), desk.engine.asset_group(THIRD)), (2, AssetGroupId(1)));
+    best(&mut rig, THIRD, 109_999, 110_001);
+    best(&mut rig, FIRST, 99_898, 99_900);
+    assert!(rig.engine.is_group_stopped(AssetGroupId(0)) && !rig.engine.is_group_stopped(AssetGroupId(1)));
+    assert_eq!((rig.engine.asset_group_count(), rig.engine.asset_group(THIRD)), (2, AssetGroupId(1)));
 }
 
 #[test]
 fn the_last_group_that_stops_makes_the_whole_engine_cancel_only_and_rearm_releases_all() {
     let each = 50 * 100 * ATOMS;
-    let (mut desk, placed) = quoting_one(two_assets(each, each));
+    let (mut rig, placed) = quoting_one(two_assets(each, each));
     for bid in [&placed[0], &placed[4]] {
-        desk.fill(bid, 100, 100);
+        rig.fill(bid, 100, 100);
     }
-    best(&mut desk, FIRST, 99_899, 99_901);
-    assert_eq!(desk.engine.trading_state(), TradingState::Active);
-    best(&mut desk, THIRD, 99_899, 99_901);
-    assert_eq!(desk.engine.trading_state(), TradingState::CancelOnly);
-    assert_eq!(desk.count(Counter::LossStops), 2);
-    desk.engine.rearm();
-    assert!(!desk.engine.is_group_stopped(AssetGroupId(0)));
-    assert_eq!(desk.engine.instrument_state(FIRST), TradingState::Active);
+    best(&mut rig, FIRST, 99_899, 99_901);
+    assert_eq!(rig.engine.trading_state(), TradingState::Active);
+    best(&mut rig, THIRD, 99_899, 99_901);
+    assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
+    assert_eq!(rig.count(Counter::LossStops), 2);
+    rig.engine.rearm();
+    assert!(!rig.engine.is_group_stopped(AssetGroupId(0)));
+    assert_eq!(rig.engine.instrument_state(FIRST), TradingState::Active);
     // The limit is still reached: the next price stops the group again.
-    best(&mut desk, FIRST, 99_899, 99_901);
-    assert_eq!(desk.engine.instrument_state(FIRST), TradingState::CancelOnly);
+    best(&mut rig, FIRST, 99_899, 99_901);
+    assert_eq!(rig.engine.instrument_state(FIRST), TradingState::CancelOnly);
     // The next day counts from nothing, once a human has re-armed.
-    desk.now = desk.now + Nanos::from_seconds(86_400);
-    desk.engine.rearm();
-    best(&mut desk, FIRST, 99_899, 99_901);
-    assert_eq!(desk.engine.instrument_state(FIRST), TradingState::Active);
+    rig.now = rig.now + Nanos::from_seconds(86_400);
+    rig.engine.rearm();
+    best(&mut rig, FIRST, 99_899, 99_901);
+    assert_eq!(rig.engine.instrument_state(FIRST), TradingState::Active);
 }

@@ -1,6 +1,6 @@
 //! COLD: every pre-trade control at its boundary: the last value it lets through and the first it denies.
 
-use crate::desk::{instrument, ms, order, risk, slot};
+use crate::rig::{instrument, ms, order, risk, slot};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::TimeInForce;

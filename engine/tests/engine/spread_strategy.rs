@@ -1,21 +1,21 @@
 //! COLD: the reference strategy, formula by formula.
 
 use crate::common::{Random, seed_from};
-use crate::desk::{self, Desk, FIRST, Plan, level};
-use spinbook_engine::event::{Answer, LostReason, MarketKind};
+use crate::rig::{self, FIRST, Plan, Rig, level};
+use spinbook_engine::event::{LostReason, MarketKind, MarketReply};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::setup::{SetupError, spread_strategy};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Lots, QuoteAtoms, Side, Tick};
 
-fn quoted(plan: Plan, bid: i64, ask: i64) -> Desk<Spread> {
-    let mut desk = plan.build().ready();
-    assert_eq!(desk.best(bid, ask), Answer::Ok);
-    desk
+fn quoted(plan: Plan, bid: i64, ask: i64) -> Rig<Spread> {
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(bid, ask), MarketReply::Ok);
+    rig
 }
 
-fn both(desk: &Desk<Spread>) -> (Vec<i64>, Vec<i64>) {
-    (desk.ticks(Side::Bid), desk.ticks(Side::Ask))
+fn both(rig: &Rig<Spread>) -> (Vec<i64>, Vec<i64>) {
+    (rig.ticks(Side::Bid), rig.ticks(Side::Ask))
 }
 
 #[test]
@@ -36,19 +36,19 @@ fn prices_round_away_from_the_mid() {
 #[test]
 fn an_imbalance_beyond_the_threshold_widens_and_one_at_it_does_not() {
     let plan = Plan::new().spread(|spread| spread.imbalance_levels = 10);
-    let mut desk = plan.build().ready();
+    let mut rig = plan.build().ready();
     // (650 - 350) / 1000 is the threshold itself.
-    assert_eq!(desk.snapshot(&[level(99_999, 650)], &[level(100_001, 350)]), Answer::Ok);
-    assert_eq!(both(&desk), (vec![99_950], vec![100_050]));
-    assert_eq!(desk.snapshot(&[level(99_999, 651)], &[level(100_001, 349)]), Answer::Ok);
-    assert_eq!(both(&desk), (vec![99_925], vec![100_075]));
+    assert_eq!(rig.snapshot(&[level(99_999, 650)], &[level(100_001, 350)]), MarketReply::Ok);
+    assert_eq!(both(&rig), (vec![99_950], vec![100_050]));
+    assert_eq!(rig.snapshot(&[level(99_999, 651)], &[level(100_001, 349)]), MarketReply::Ok);
+    assert_eq!(both(&rig), (vec![99_925], vec![100_075]));
     // Either direction, and depth beyond the top levels does not count.
-    assert_eq!(desk.snapshot(&[level(99_999, 349)], &[level(100_001, 651)]), Answer::Ok);
-    assert_eq!(both(&desk), (vec![99_925], vec![100_075]));
+    assert_eq!(rig.snapshot(&[level(99_999, 349)], &[level(100_001, 651)]), MarketReply::Ok);
+    assert_eq!(both(&rig), (vec![99_925], vec![100_075]));
     let near: Vec<_> = (0..10).map(|step| level(99_999 - step, 100)).collect();
     let far: Vec<_> = (0..12).map(|step| level(100_001 + step, if step < 10 { 100 } else { 9_000 })).collect();
-    assert_eq!(desk.snapshot(&near, &far), Answer::Ok);
-    assert_eq!(both(&desk), (vec![99_950], vec![100_050]));
+    assert_eq!(rig.snapshot(&near, &far), MarketReply::Ok);
+    assert_eq!(both(&rig), (vec![99_950], vec![100_050]));
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn our_own_resting_quantity_can_be_left_out_of_the_imbalance() {
             spread.imbalance_net_of_own = net;
             spread.order_lots = Lots(1_000);
         });
-        let mut desk = quoted(plan, 99_999, 100_001);
-        assert_eq!(desk.accept_all().len(), 2);
+        let mut rig = quoted(plan, 99_999, 100_001);
+        assert_eq!(rig.accept_all().len(), 2);
         // The venue's depth shows our bid of 1,000 but not (yet) our ask.
-        assert_eq!(desk.delta(&[level(99_950, 1_000)], &[]), Answer::Ok);
-        assert_eq!(desk.ticks(Side::Bid), [bid], "net of own: {net}");
+        assert_eq!(rig.delta(&[level(99_950, 1_000)], &[]), MarketReply::Ok);
+        assert_eq!(rig.ticks(Side::Bid), [bid], "net of own: {net}");
     }
 }
 
@@ -103,15 +103,15 @@ fn no_quote_lies_below_the_smallest_edge_after_fees() {
 fn a_quote_held_off_by_its_edge_bears_the_tolerance_without_falling_below_it() {
     // 1 bp of tolerance: 80 ticks away, kept until the mid is within 70 of it.
     let plan = Plan::new().spread(|spread| spread.edge_min_millionths = 700);
-    let mut desk = quoted(plan, 99_999, 100_001);
-    assert_eq!(both(&desk), (vec![99_920], vec![100_080]));
-    assert_eq!(desk.accept_all().len(), 2);
+    let mut rig = quoted(plan, 99_999, 100_001);
+    assert_eq!(both(&rig), (vec![99_920], vec![100_080]));
+    assert_eq!(rig.accept_all().len(), 2);
     for mid in [99_999, 99_995, 99_991, 100_009] {
-        assert_eq!(desk.best(mid - 1, mid + 1), Answer::Ok);
-        assert!(desk.cancelled().is_empty(), "mid {mid}");
+        assert_eq!(rig.best(mid - 1, mid + 1), MarketReply::Ok);
+        assert!(rig.cancelled().is_empty(), "mid {mid}");
     }
-    assert_eq!(desk.best(99_989, 99_990), Answer::Ok);
-    let cancels = desk.cancelled();
+    assert_eq!(rig.best(99_989, 99_990), MarketReply::Ok);
+    let cancels = rig.cancelled();
     assert_eq!(
         (cancels.len(), cancels[0].tick),
         (1, Tick(99_920)),
@@ -126,10 +126,10 @@ fn post_only_quotes_stay_away_from_the_opposite_best() {
         spread.inventory_skew_millionths = 1_500;
         spread.edge_min_millionths = -1_000_000;
     });
-    let desk = quoted(plan.clone().holding(-10_000), 99_950, 100_050);
-    assert_eq!(desk.ticks(Side::Bid), [100_049]);
-    let desk = quoted(plan.clone().holding(10_000), 99_950, 100_050);
-    assert_eq!(desk.ticks(Side::Ask), [99_951]);
+    let rig = quoted(plan.clone().holding(-10_000), 99_950, 100_050);
+    assert_eq!(rig.ticks(Side::Bid), [100_049]);
+    let rig = quoted(plan.clone().holding(10_000), 99_950, 100_050);
+    assert_eq!(rig.ticks(Side::Ask), [99_951]);
     // Off the order step the next legal price outward counts.
     let coarse = plan.instrument(|instrument| instrument.tick_order_step = Tick(20));
     assert_eq!(quoted(coarse.clone().holding(-10_000), 99_950, 100_050).ticks(Side::Bid), [100_040]);
@@ -147,10 +147,10 @@ fn levels_step_outward_and_share_the_room_to_the_position_limit() {
         (vec![99_950, 99_940, 99_930], vec![100_050, 100_060, 100_070])
     );
     // 150 lots of room: one whole level, half of the next, nothing for the third.
-    let desk = quoted(plan.clone().holding(9_850), 99_999, 100_001);
-    let sizes: Vec<_> = desk.quotes(Side::Bid).iter().map(|quote| quote.lots.0).collect();
+    let rig = quoted(plan.clone().holding(9_850), 99_999, 100_001);
+    let sizes: Vec<_> = rig.quotes(Side::Bid).iter().map(|quote| quote.lots.0).collect();
     assert_eq!(sizes, [100, 50]);
-    assert_eq!(desk.quotes(Side::Ask).len(), 3);
+    assert_eq!(rig.quotes(Side::Ask).len(), 3);
     // Without a step each level is still one tick beyond the one before.
     let dense = plan.spread(|spread| spread.level_step_millionths = 0);
     assert_eq!(quoted(dense, 99_999, 100_001).ticks(Side::Bid), [99_950, 99_949, 99_948]);
@@ -163,57 +163,57 @@ fn what_the_venue_would_refuse_is_not_quoted() {
     let small = Plan::new().instrument(|instrument| instrument.lots_order_min = Lots(200));
     assert!(both(&quoted(small, 99_999, 100_001)).0.is_empty());
     let cheap = Plan::new().instrument(|instrument| instrument.notional_min = QuoteAtoms(100_000 * 100 * 1_000));
-    let desk = quoted(cheap, 99_999, 100_001);
-    assert_eq!(both(&desk), (vec![], vec![100_050]), "the bid's notional is below the smallest, the ask's is not");
+    let rig = quoted(cheap, 99_999, 100_001);
+    assert_eq!(both(&rig), (vec![], vec![100_050]), "the bid's notional is below the smallest, the ask's is not");
 }
 
 #[test]
 fn no_quotes_without_a_book_that_can_be_trusted() {
     let fresh = || {
-        let mut desk = quoted(Plan::new(), 99_999, 100_001);
-        assert_eq!(desk.accept_all().len(), 2);
-        desk
+        let mut rig = quoted(Plan::new(), 99_999, 100_001);
+        assert_eq!(rig.accept_all().len(), 2);
+        rig
     };
-    let gone = |mut desk: Desk<Spread>, what: &str| {
-        assert_eq!(both(&desk), (vec![], vec![]), "{what}");
-        assert_eq!(desk.cancelled().len(), 2, "{what}: both quotes are pulled in the same call");
-        assert!(desk.places().is_empty());
+    let gone = |mut rig: Rig<Spread>, what: &str| {
+        assert_eq!(both(&rig), (vec![], vec![]), "{what}");
+        assert_eq!(rig.cancelled().len(), 2, "{what}: both quotes are pulled in the same call");
+        assert!(rig.places().is_empty());
     };
-    let mut desk = fresh();
-    assert_eq!(desk.snapshot(&[level(99_999, 1)], &[]), Answer::Ok);
-    gone(desk, "one-sided");
-    let mut desk = fresh();
-    assert_eq!(desk.snapshot(&[], &[]), Answer::Ok);
-    gone(desk, "empty");
-    let mut desk = fresh();
-    assert_eq!(desk.delta(&[level(100_001, 5)], &[]), Answer::Ok);
-    gone(desk, "locked");
-    let mut desk = fresh();
-    assert_eq!(desk.delta(&[level(100_002, 5)], &[]), Answer::Resync(LostReason::Crossed));
-    gone(desk, "crossed");
-    let mut desk = fresh();
-    desk.lose(LostReason::Gap);
-    gone(desk, "lost");
-    let mut desk = fresh();
-    desk.wait(desk::ms(2_001));
-    gone(desk, "stale");
-    let mut desk = fresh();
-    desk.sequence += 10;
-    assert_eq!(desk.market(FIRST, MarketKind::Touch, &[level(100_001, 1)], &[level(100_001, 1)]), Answer::Ok);
-    gone(desk, "locked by the newer best bid/ask");
+    let mut rig = fresh();
+    assert_eq!(rig.snapshot(&[level(99_999, 1)], &[]), MarketReply::Ok);
+    gone(rig, "one-sided");
+    let mut rig = fresh();
+    assert_eq!(rig.snapshot(&[], &[]), MarketReply::Ok);
+    gone(rig, "empty");
+    let mut rig = fresh();
+    assert_eq!(rig.delta(&[level(100_001, 5)], &[]), MarketReply::Ok);
+    gone(rig, "locked");
+    let mut rig = fresh();
+    assert_eq!(rig.delta(&[level(100_002, 5)], &[]), MarketReply::Resync(LostReason::Crossed));
+    gone(rig, "crossed");
+    let mut rig = fresh();
+    rig.lose(LostReason::Gap);
+    gone(rig, "lost");
+    let mut rig = fresh();
+    rig.wait(rig::ms(2_001));
+    gone(rig, "stale");
+    let mut rig = fresh();
+    rig.sequence += 10;
+    assert_eq!(rig.market(FIRST, MarketKind::Touch, &[level(100_001, 1)], &[level(100_001, 1)]), MarketReply::Ok);
+    gone(rig, "locked by the newer best bid/ask");
 }
 
 #[test]
 fn the_newer_of_book_and_touch_makes_the_mid() {
-    let mut desk = quoted(Plan::new(), 99_999, 100_001);
-    assert_eq!(desk.market(FIRST, MarketKind::Touch, &[level(100_099, 1)], &[level(100_101, 1)]), Answer::Ok);
+    let mut rig = quoted(Plan::new(), 99_999, 100_001);
+    assert_eq!(rig.market(FIRST, MarketKind::Touch, &[level(100_099, 1)], &[level(100_101, 1)]), MarketReply::Ok);
     // The mid is 100,100, but the bid stays below the ask that the book still shows.
-    assert_eq!(both(&desk), (vec![100_000], vec![100_151]));
-    desk.sequence = 50;
-    let mut desk = quoted(Plan::new(), 99_999, 100_001);
-    desk.sequence = 50;
-    assert_eq!(desk.market(FIRST, MarketKind::Touch, &[level(90_000, 1)], &[level(90_001, 1)]), Answer::Ok);
-    assert_eq!(both(&desk), (vec![99_950], vec![100_050]), "an older touch changes nothing");
+    assert_eq!(both(&rig), (vec![100_000], vec![100_151]));
+    rig.sequence = 50;
+    let mut rig = quoted(Plan::new(), 99_999, 100_001);
+    rig.sequence = 50;
+    assert_eq!(rig.market(FIRST, MarketKind::Touch, &[level(90_000, 1)], &[level(90_001, 1)]), MarketReply::Ok);
+    assert_eq!(both(&rig), (vec![99_950], vec![100_050]), "an older touch changes nothing");
 }
 
 #[test]
@@ -241,15 +241,15 @@ fn random_markets_never_break_a_promise() {
                 instrument.tick_order_step = Tick(step);
             })
             .holding(held);
-        let mut desk = plan.build().ready();
+        let mut rig = plan.build().ready();
         let bid = 1 + random.below(10_000_000) as i64;
         let ask = bid + 1 + random.below(1 + bid as u64 / 500) as i64;
         let sizes = (1 + random.below(1_000) as i64, 1 + random.below(1_000) as i64);
-        assert_eq!(desk.snapshot(&[level(bid, sizes.0)], &[level(ask, sizes.1)]), Answer::Ok);
+        assert_eq!(rig.snapshot(&[level(bid, sizes.0)], &[level(ask, sizes.1)]), MarketReply::Ok);
         let mid_doubled = i128::from(bid + ask);
         let least = i128::from(edge + fee);
         for side in Side::BOTH {
-            let quotes = desk.quotes(side);
+            let quotes = rig.quotes(side);
             let total: i64 = quotes.iter().map(|quote| quote.lots.0).sum();
             assert!(quotes.is_empty() || held * side.sign() + total <= 10_000, "round {round}: position limit");
             for (index, quote) in quotes.iter().enumerate() {
@@ -269,9 +269,9 @@ fn random_markets_never_break_a_promise() {
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
     let refused = |change: fn(&mut spinbook_engine::setup::SpreadSettings)| {
-        let mut settings = desk::spread();
+        let mut settings = rig::spread();
         change(&mut settings);
-        spread_strategy(vec![desk::spread(), settings]).map(|_| ())
+        spread_strategy(vec![rig::spread(), settings]).map(|_| ())
     };
     let named = |setting| Err(SetupError::Strategy { instrument: 1, setting });
     assert_eq!(refused(|_| ()), Ok(()));

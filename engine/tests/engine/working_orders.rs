@@ -3,7 +3,7 @@
 use crate::common::{Random, seed_from};
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::types::{Lots, Nanos, OrderId, Side, SlotId, Tick, TradeId};
-use spinbook_engine::working::{OrderStatus, Outcome, Working, WorkingOrder};
+use spinbook_engine::working::{OrderOutcome, Working, WorkingOrder, WorkingStatus};
 
 const ORDER: OrderId = OrderId::new(5, 1);
 const LOTS: i64 = 10;
@@ -51,7 +51,7 @@ fn permutations(events: &mut Vec<ExecutionEvent>, length: usize, visit: &mut imp
 }
 
 /// Plays every permutation, with a cancel request out or not, and demands one and the same end.
-fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: Outcome) -> usize {
+fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: OrderOutcome) -> usize {
     let mut count = 0;
     let length = events.len();
     for cancel in [false, true] {
@@ -75,7 +75,7 @@ fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: Outcome) -
             assert_eq!((finished.filled, finished.outcome()), (Lots(filled), outcome), "{permutation:?}");
             assert!(working.is_quiet(), "{permutation:?}");
             assert_eq!(working.lots_worst(Side::Bid), Lots(0));
-            assert_eq!(working.slot(SlotId(0)).status, OrderStatus::Empty, "the slot is free");
+            assert_eq!(working.slot(SlotId(0)).status, WorkingStatus::Empty, "the slot is free");
             count += 1;
         });
     }
@@ -86,7 +86,7 @@ fn always_ends(mut events: Vec<ExecutionEvent>, filled: i64, outcome: Outcome) -
 fn filled_in_parts_ends_filled_in_every_order_of_arrival() {
     let cancel_rejected = event(ExecutionKind::CancelRejected, 0, 0, 0);
     let events = vec![accepted(), fill(1, 3, 3), fill(2, 2, 5), fill(3, 5, 10), cancel_rejected, fill(2, 2, 5)];
-    assert_eq!(always_ends(events, 10, Outcome::Filled), 2 * 720);
+    assert_eq!(always_ends(events, 10, OrderOutcome::Filled), 2 * 720);
 }
 
 #[test]
@@ -94,16 +94,16 @@ fn cancelled_after_partial_fills_ends_cancelled_in_every_order_of_arrival() {
     let canceled = event(ExecutionKind::Canceled, 0, 0, 5);
     let unknown = event(ExecutionKind::Unknown, 0, 0, 0);
     let events = vec![accepted(), fill(1, 3, 3), fill(2, 2, 5), canceled, fill(1, 3, 3), fill(2, 2, 5), unknown];
-    assert_eq!(always_ends(events, 5, Outcome::Canceled), 2 * 5_040);
+    assert_eq!(always_ends(events, 5, OrderOutcome::Canceled), 2 * 5_040);
 }
 
 #[test]
 fn expired_and_rejected_end_so_in_every_order_of_arrival() {
     let expired = event(ExecutionKind::Expired, 0, 0, 4);
-    always_ends(vec![accepted(), fill(1, 4, 4), expired, fill(1, 4, 4)], 4, Outcome::Expired);
+    always_ends(vec![accepted(), fill(1, 4, 4), expired, fill(1, 4, 4)], 4, OrderOutcome::Expired);
     let unknown = event(ExecutionKind::Unknown, 0, 0, 0);
     let rejected = event(ExecutionKind::Rejected, 0, 0, 0);
-    always_ends(vec![unknown, rejected, rejected], 0, Outcome::Rejected);
+    always_ends(vec![unknown, rejected, rejected], 0, OrderOutcome::Rejected);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn random_histories_end_alike_in_random_orders() {
 fn an_end_that_claims_more_than_was_told_keeps_the_rest_as_exposure() {
     let mut working = placed(Side::Bid, 2);
     working.on_event(&event(ExecutionKind::Canceled, 0, 0, 7));
-    assert_eq!(working.slot(SlotId(2)).status, OrderStatus::Empty);
+    assert_eq!(working.slot(SlotId(2)).status, WorkingStatus::Empty);
     assert_eq!(working.lots_worst(Side::Bid), Lots(7));
     assert!(!working.is_quiet());
     working.on_event(&fill(1, 4, 4));
@@ -161,19 +161,19 @@ fn an_end_that_claims_more_than_was_told_keeps_the_rest_as_exposure() {
 fn unknown_counts_in_full_and_late_news_decide() {
     let mut working = placed(Side::Bid, 0);
     assert!(working.on_request_timeout(SlotId(0)));
-    assert_eq!(working.slot(SlotId(0)).status, OrderStatus::Unknown);
+    assert_eq!(working.slot(SlotId(0)).status, WorkingStatus::Unknown);
     assert_eq!(working.lots_worst(Side::Bid), Lots(LOTS));
     assert_eq!(working.tick_best(Side::Bid), Some(Tick(100)));
     assert!(!working.on_request_timeout(SlotId(0)), "nothing is pending any more");
     working.on_event(&accepted());
-    assert_eq!(working.slot(SlotId(0)).status, OrderStatus::Live, "a late acknowledgement adopts the order");
+    assert_eq!(working.slot(SlotId(0)).status, WorkingStatus::Live, "a late acknowledgement adopts the order");
     // With a cancel out, being alive is no answer to it.
     let mut working = placed(Side::Bid, 0);
     working.on_request_timeout(SlotId(0));
     working.on_cancel_sent(SlotId(0), Nanos(5));
     working.on_request_timeout(SlotId(0));
     working.on_event(&accepted());
-    assert_eq!(working.slot(SlotId(0)).status, OrderStatus::Unknown);
+    assert_eq!(working.slot(SlotId(0)).status, WorkingStatus::Unknown);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide
 use crate::venue::instrument::Instrument;
 use crate::venue::market::FRAME_PADDING;
 use spinbook_engine::engine::Engine;
-use spinbook_engine::event::{Answer, ExecutionEvent, MarketEvent};
+use spinbook_engine::event::{ExecutionEvent, MarketEvent, MarketReply};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::ring::Consumer;
 use spinbook_engine::strategy::Strategy;
@@ -75,7 +75,7 @@ struct EngineSink<'a, S> {
 }
 
 impl<S: Strategy> MarketSink for EngineSink<'_, S> {
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         if self.decides {
             self.engine.on_market(event, bids, asks, now)
         } else {

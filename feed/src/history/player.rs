@@ -1,7 +1,7 @@
 //! COLD: plays a recording through the production decoders, sequences and books.
 
-use spinbook_engine::event::{Answer, MarketEvent};
-use spinbook_engine::limits::FAR_LEVELS_DEFAULT;
+use spinbook_engine::event::{MarketEvent, MarketReply};
+use spinbook_engine::limits::OUTER_LEVELS_DEFAULT;
 use spinbook_engine::market::Market;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::{Level, Nanos};
@@ -29,7 +29,7 @@ impl Markets {
     /// Empty books for these instruments, whose ids must be `0..`.
     #[must_use]
     pub fn new(instruments: &[Instrument]) -> Markets {
-        let settings = BookSettings { far_levels: FAR_LEVELS_DEFAULT };
+        let settings = BookSettings { outer_levels: OUTER_LEVELS_DEFAULT };
         Markets { markets: instruments.iter().map(|_| Market::new(setup::book(&settings))).collect() }
     }
 
@@ -42,10 +42,10 @@ impl Markets {
 
 impl MarketSink for Markets {
     #[inline]
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], _now: Nanos) -> Answer {
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], _now: Nanos) -> MarketReply {
         match self.markets.get_mut(event.instrument.index()) {
             Some(market) => market.on_event(event, bids, asks),
-            None => Answer::Ok,
+            None => MarketReply::Ok,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! HOT: frames of one market to judged events: decoder, sequence, and what a fault means for a book.
 
-use spinbook_engine::event::{Answer, LostReason, MarketEvent, MarketKind};
+use spinbook_engine::event::{LostReason, MarketEvent, MarketKind, MarketReply};
 use spinbook_engine::types::{InstrumentId, Level, Nanos, Side, Stamp, VenueId};
 
 use super::MarketSink;
@@ -236,7 +236,7 @@ impl MarketFlow {
                 ..snapshot
             };
             let answer = give(&mut self.counters, sink, &event, update.bids, update.asks);
-            if let Answer::Resync(_) = answer {
+            if let MarketReply::Resync(_) = answer {
                 self.counters.resyncs_asked += 1;
                 place.sync.lose();
                 return;
@@ -288,8 +288,8 @@ impl MarketFlow {
     }
 
     #[inline]
-    fn obey(&mut self, symbol: usize, answer: Answer) {
-        if let Answer::Resync(_) = answer {
+    fn obey(&mut self, symbol: usize, answer: MarketReply) {
+        if let MarketReply::Resync(_) = answer {
             self.counters.resyncs_asked += 1;
             self.symbols[symbol].sync.lose();
         }
@@ -386,7 +386,7 @@ fn give(
     event: &MarketEvent,
     bids: &[Level],
     asks: &[Level],
-) -> Answer {
+) -> MarketReply {
     counters.events += 1;
     counters.levels += (bids.len() + asks.len()) as u64;
     sink.on_market(event, bids, asks, event.received.wall)

@@ -10,7 +10,7 @@ mod link;
 pub mod market;
 pub mod subscription;
 
-use spinbook_engine::event::{Answer, MarketEvent};
+use spinbook_engine::event::{MarketEvent, MarketReply};
 use spinbook_engine::types::{InstrumentId, Level, Nanos};
 use thiserror::Error;
 
@@ -26,10 +26,10 @@ use crate::venue::ProductLine;
 /// Whoever takes judged market events: the engine, a verifying player, a benchmark.
 pub trait MarketSink {
     /// Takes one event with its levels; the answer may ask for a resync of that instrument.
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer;
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply;
 
     /// How many far levels a side the instrument's book must have before its next snapshot, if it is too small now.
-    fn far_levels_wanted(&self, _instrument: InstrumentId) -> Option<usize> {
+    fn outer_levels_wanted(&self, _instrument: InstrumentId) -> Option<usize> {
         None
     }
 }

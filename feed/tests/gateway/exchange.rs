@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use spinbook_engine::event::ExecutionKind as Kind;
 use spinbook_engine::intent::{Intent, IntentKind};
-use spinbook_engine::position::{Fill, Position};
+use spinbook_engine::position::{Position, PositionFill};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::{Gateway, GatewayOutput};
@@ -162,7 +162,7 @@ impl World {
             for event in wanted {
                 *self.kinds.entry(event.kind as u8).or_default() += 1;
                 if event.kind == Kind::Filled {
-                    let fill = Fill {
+                    let fill = PositionFill {
                         side: event.side,
                         tick: event.tick,
                         lots: event.lots,

@@ -123,8 +123,8 @@ fn a_book_that_was_full_gets_a_larger_one_with_its_snapshot() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| worker.run(&stop));
-        for far_levels in [None, Some(96)] {
-            let job = SnapshotJob { session: 0, instrument: InstrumentId(3), levels: 1000, far_levels };
+        for outer_levels in [None, Some(96)] {
+            let job = SnapshotJob { session: 0, instrument: InstrumentId(3), levels: 1000, outer_levels };
             assert!(mailbox.ask(job));
             let began = std::time::Instant::now();
             let result = loop {
@@ -136,7 +136,7 @@ fn a_book_that_was_full_gets_a_larger_one_with_its_snapshot() {
             };
             assert_eq!(result.job, job);
             assert_eq!(result.length, Ok(b"/depth?limit=1000".len()));
-            assert_eq!(result.book.as_ref().map(spinbook_engine::book::Book::far_level_capacity), far_levels);
+            assert_eq!(result.book.as_ref().map(spinbook_engine::book::Book::outer_level_capacity), outer_levels);
             mailbox.give_back(result);
         }
         stop.store(true, Ordering::Relaxed);

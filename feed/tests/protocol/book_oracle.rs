@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::support;
-use spinbook_engine::event::{Answer, MarketEvent, MarketKind};
+use spinbook_engine::event::{MarketEvent, MarketKind, MarketReply};
 use spinbook_engine::types::{Level, Nanos, Side};
 use spinbook_feed::history::player::{Markets, Player};
 use spinbook_feed::history::recorded::Recording;
@@ -23,7 +23,7 @@ struct Oracle {
 }
 
 impl MarketSink for Oracle {
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         let answer = self.markets.on_market(event, bids, asks, now);
         if !matches!(event.kind, MarketKind::Snapshot | MarketKind::Delta) {
             return answer;

@@ -1,7 +1,7 @@
 //! COLD: one market session against a venue in miniature, on virtual time.
 
 use crate::support;
-use spinbook_engine::event::{Answer, LostReason, MarketEvent, MarketKind};
+use spinbook_engine::event::{LostReason, MarketEvent, MarketKind, MarketReply};
 use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
 use spinbook_feed::session::{
     CloseReason, FrameOutcome, MarketSession, MarketSink, SessionAction, SessionError, SessionSettings,
@@ -15,13 +15,13 @@ use spinbook_feed::venue::{ProductLine, binance};
 struct Told {
     events: Vec<(u16, MarketKind, u64, LostReason)>,
     /// Answers to give to the next events, newest last.
-    answer: Option<Answer>,
+    answer: Option<MarketReply>,
 }
 
 impl MarketSink for Told {
-    fn on_market(&mut self, event: &MarketEvent, _bids: &[Level], _asks: &[Level], _now: Nanos) -> Answer {
+    fn on_market(&mut self, event: &MarketEvent, _bids: &[Level], _asks: &[Level], _now: Nanos) -> MarketReply {
         self.events.push((event.instrument.0, event.kind, event.sequence, event.lost));
-        self.answer.take().unwrap_or(Answer::Ok)
+        self.answer.take().unwrap_or(MarketReply::Ok)
     }
 }
 
@@ -437,7 +437,7 @@ fn the_old_connection_may_die_before_the_new_one_works() {
 #[test]
 fn the_engine_may_ask_for_a_resync() {
     let mut rig = Rig::live(binance::USDM, |_| {});
-    rig.told.answer = Some(Answer::Resync(LostReason::Crossed));
+    rig.told.answer = Some(MarketReply::Resync(LostReason::Crossed));
     rig.depth(0, "BTCUSDT", 106, 107);
     assert!(!rig.session.is_live(InstrumentId(4)) && rig.session.is_live(InstrumentId(7)));
     rig.depth(0, "BTCUSDT", 108, 109);
@@ -463,7 +463,7 @@ fn a_book_that_is_lost_with_every_snapshot_is_asked_for_ever_more_rarely() {
             .any(|action| matches!(action, SessionAction::FetchSnapshot { instrument: InstrumentId(4), .. }))
         {
             asked += 1;
-            rig.told.answer = Some(Answer::Resync(LostReason::Crossed));
+            rig.told.answer = Some(MarketReply::Resync(LostReason::Crossed));
             rig.snapshot(4, id);
         }
         rig.depth(0, "ETHUSDT", 106, 106);

@@ -82,7 +82,7 @@ fn instrument_setup(product: ProductLine, instrument: &Instrument, start: Lots) 
             atoms_per_tick_lot: instrument.atoms_per_tick_lot,
             maker_fee_millionths: maker,
             taker_fee_millionths: taker,
-            far_levels: 4096,
+            outer_levels: 4096,
         },
         risk: RiskSettings {
             order_lots_max: milli(instrument, 10),
@@ -139,7 +139,7 @@ pub fn engine(markets: &[(ProductLine, &Instrument, Lots)]) -> (Engine<Spread>, 
         instruments: markets.iter().map(|(product, own, start)| instrument_setup(*product, own, *start)).collect(),
         budgets: markets.iter().map(|(product, ..)| budget(*product)).collect(),
         asset_groups: vec![AssetGroupSettings { loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT) }],
-        screen_interval: Nanos::from_millis(200),
+        telemetry_interval: Nanos::from_millis(200),
     };
     let (orders, order_end) = ring::channel(1024);
     let (cancels, cancel_end) = ring::channel(1024);

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use spinbook_engine::limits::FAR_LEVELS_DEFAULT;
+use spinbook_engine::limits::OUTER_LEVELS_DEFAULT;
 use spinbook_engine::setup::{
     AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX,
     QuoterSettings, RiskSettings, WindowSettings,
@@ -18,9 +18,9 @@ use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
 /// How often the engine writes what screens show.
-const SCREEN_INTERVAL: Nanos = Nanos::from_millis(200);
+const TELEMETRY_INTERVAL: Nanos = Nanos::from_millis(200);
 /// Levels a side outside the book's window; recorded books hold a few thousand.
-const FAR_LEVELS: usize = FAR_LEVELS_DEFAULT;
+const OUTER_LEVELS: usize = OUTER_LEVELS_DEFAULT;
 /// Share of the messages kept for cancels.
 const CANCEL_SHARE_MILLIONTHS: u32 = 300_000;
 /// Share of the venue's order windows that is used: the rest is for what we cannot see.
@@ -112,7 +112,7 @@ pub fn engine_settings(
             atoms_per_tick_lot: instrument.atoms_per_tick_lot,
             maker_fee_millionths,
             taker_fee_millionths,
-            far_levels: FAR_LEVELS,
+            outer_levels: OUTER_LEVELS,
         };
         setups.push(InstrumentSetup {
             instrument: settings,
@@ -142,7 +142,7 @@ pub fn engine_settings(
         instruments: setups,
         budgets: vec![budget],
         asset_groups: vec![AssetGroupSettings { loss_max_per_day }; quote_assets(instruments).len()],
-        screen_interval: SCREEN_INTERVAL,
+        telemetry_interval: TELEMETRY_INTERVAL,
     })
 }
 

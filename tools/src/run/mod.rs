@@ -35,7 +35,7 @@ use crate::ui::Screen;
 /// How often the main thread looks at signals, time and threads.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the screen is drawn.
-const SCREEN_INTERVAL: Duration = Duration::from_millis(250);
+const TELEMETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Runs a plan to its end and reports: compiled once for each kind of strategy, so that the engine calls it directly.
 ///
@@ -136,7 +136,7 @@ fn watch_run<S>(
                 return Ok(Stop::Due);
             }
         }
-        if drawn.elapsed() >= SCREEN_INTERVAL {
+        if drawn.elapsed() >= TELEMETRY_INTERVAL {
             drawn = Instant::now();
             screen.draw(watch);
         }
@@ -155,7 +155,7 @@ fn drain<S>(running: &Running<S>, watch: &mut Watch, screen: &mut Screen, interr
             tracing::error!("left at once: {}", watch.open_orders_text());
             return true;
         }
-        if drawn.elapsed() >= SCREEN_INTERVAL {
+        if drawn.elapsed() >= TELEMETRY_INTERVAL {
             drawn = Instant::now();
             screen.draw(watch);
         }

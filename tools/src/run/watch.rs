@@ -10,10 +10,10 @@ use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::LostReason;
 use spinbook_engine::risk::TradingState;
-use spinbook_engine::screen::{ScreenCell, ScreenOrder, ScreenSnapshot};
 use spinbook_engine::strategy::Strategy;
+use spinbook_engine::telemetry::{TelemetryCell, TelemetryOrder, TelemetrySnapshot};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
-use spinbook_engine::working::OrderStatus;
+use spinbook_engine::working::WorkingStatus;
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
 use spinbook_feed::number::Scale;
@@ -36,11 +36,11 @@ pub struct Watch {
     venue: String,
     seconds: Option<u64>,
     instruments: Vec<Instrument>,
-    screens: Vec<Arc<ScreenCell>>,
+    screens: Vec<Arc<TelemetryCell>>,
     counters: Arc<Counters>,
     shared: Option<(Arc<HotShared>, Arc<GatewayShared>)>,
     begun: Instant,
-    last: ScreenSnapshot,
+    last: TelemetrySnapshot,
     /// Fills, book and trading state that were told of last.
     told: (u64, BookState, TradingState),
     /// When the frame rate was taken last, the frames then, and the rate.
@@ -56,11 +56,11 @@ impl Watch {
             venue: plan.product.name().to_owned(),
             seconds: plan.seconds,
             instruments: instruments.to_vec(),
-            screens: instruments.iter().map(|instrument| engine.screen(instrument.id).clone()).collect(),
+            screens: instruments.iter().map(|instrument| engine.telemetry(instrument.id).clone()).collect(),
             counters: engine.counters().clone(),
             shared: None,
             begun: Instant::now(),
-            last: ScreenSnapshot::default(),
+            last: TelemetrySnapshot::default(),
             told: (0, BookState::Empty, TradingState::Active),
             rate: (Instant::now(), 0, 0),
         }
@@ -91,7 +91,7 @@ impl Watch {
         text
     }
 
-    fn snapshot(&mut self) -> ScreenSnapshot {
+    fn snapshot(&mut self) -> TelemetrySnapshot {
         // A write that is under way is over at once; the last picture serves until then.
         if let Some(snapshot) = self.screens.first().and_then(|cell| cell.read()) {
             self.last = snapshot;
@@ -100,7 +100,7 @@ impl Watch {
     }
 
     /// What happened since the last picture.
-    fn news(&mut self, snapshot: &ScreenSnapshot, instrument: &Instrument) -> Vec<String> {
+    fn news(&mut self, snapshot: &TelemetrySnapshot, instrument: &Instrument) -> Vec<String> {
         let mut news = Vec::new();
         let (fills, book_state, trading_state) = self.told;
         if snapshot.book_state != book_state {
@@ -199,13 +199,13 @@ const fn side_name(side: Side) -> &'static str {
     }
 }
 
-const fn status_text(status: OrderStatus) -> &'static str {
+const fn status_text(status: WorkingStatus) -> &'static str {
     match status {
-        OrderStatus::Empty | OrderStatus::Done => "gone",
-        OrderStatus::PendingPlace => "placing",
-        OrderStatus::Live => "open",
-        OrderStatus::PendingCancel => "canceling",
-        OrderStatus::Unknown => "unknown",
+        WorkingStatus::Empty | WorkingStatus::Done => "gone",
+        WorkingStatus::PendingPlace => "placing",
+        WorkingStatus::Live => "open",
+        WorkingStatus::PendingCancel => "canceling",
+        WorkingStatus::Unknown => "unknown",
     }
 }
 
@@ -227,12 +227,12 @@ const fn lost_text(reason: LostReason) -> &'static str {
         LostReason::BadFrame => "lost: a bad frame",
         LostReason::Crossed => "lost: crossed",
         LostReason::TouchMismatch => "lost: best bid/ask differ",
-        LostReason::FarFull => "lost: no room",
+        LostReason::OuterFull => "lost: no room",
         LostReason::Instrument => "lost: not trading",
     }
 }
 
-fn book_state_text(snapshot: &ScreenSnapshot) -> String {
+fn book_state_text(snapshot: &TelemetrySnapshot) -> String {
     match snapshot.book_state {
         BookState::Empty => "waiting for its snapshot".to_owned(),
         BookState::Lost(reason) => lost_text(reason).to_owned(),
@@ -248,7 +248,7 @@ fn book_state_text(snapshot: &ScreenSnapshot) -> String {
 }
 
 /// The book's best levels of a side with our own quotes among them, best first.
-fn ladder(instrument: &Instrument, snapshot: &ScreenSnapshot, side: Side) -> Vec<LadderRow> {
+fn ladder(instrument: &Instrument, snapshot: &TelemetrySnapshot, side: Side) -> Vec<LadderRow> {
     let largest =
         Side::BOTH.iter().flat_map(|side| snapshot.levels(*side)).map(|level| level.lots.0).max().unwrap_or(0);
     let there = |level: &&Level| level.lots.0 > 0;
@@ -272,7 +272,7 @@ fn ladder(instrument: &Instrument, snapshot: &ScreenSnapshot, side: Side) -> Vec
     ticks.into_iter().map(row).collect()
 }
 
-fn order_row(instrument: &Instrument, side: Side, order: &ScreenOrder) -> OrderRow {
+fn order_row(instrument: &Instrument, side: Side, order: &TelemetryOrder) -> OrderRow {
     OrderRow {
         side: side_name(side),
         price: price_text(instrument, order.level.tick),
@@ -367,10 +367,13 @@ mod tests {
 
     #[test]
     fn our_orders_stand_in_the_ladder_between_its_levels() {
-        let mut snapshot = ScreenSnapshot::default();
+        let mut snapshot = TelemetrySnapshot::default();
         snapshot.bids[..2].copy_from_slice(&[level(100, 50_000), level(98, 100_000)]);
-        let own =
-            |tick, filled| ScreenOrder { level: level(tick, 3_000), filled: Lots(filled), status: OrderStatus::Live };
+        let own = |tick, filled| TelemetryOrder {
+            level: level(tick, 3_000),
+            filled: Lots(filled),
+            status: WorkingStatus::Live,
+        };
         snapshot.orders[0] = own(99, 1_000);
         snapshot.orders[1] = own(98, 0);
         let rows = ladder(&instrument(), &snapshot, Side::Bid);
@@ -386,7 +389,8 @@ mod tests {
 
     #[test]
     fn book_states_are_words() {
-        let mut snapshot = ScreenSnapshot { book_state: BookState::Live, quotable: true, ..ScreenSnapshot::default() };
+        let mut snapshot =
+            TelemetrySnapshot { book_state: BookState::Live, quotable: true, ..TelemetrySnapshot::default() };
         assert_eq!(book_state_text(&snapshot), "live");
         snapshot.quotable = false;
         assert_eq!(book_state_text(&snapshot), "live, not quotable");

@@ -9,7 +9,7 @@ pub const ENGINE_ROOMS: &[&[&str]] = &[
     &["book", "touch", "position", "working"],
     &["market"],
     &["strategy"],
-    &["quoter", "risk", "screen"],
+    &["quoter", "risk", "telemetry"],
     &["engine"],
     &["setup"],
 ];

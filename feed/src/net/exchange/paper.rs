@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use mio::{Events, Poll};
-use spinbook_engine::event::{Answer, MarketEvent};
+use spinbook_engine::event::{MarketEvent, MarketReply};
 use spinbook_engine::types::{Level, Nanos, Stamp};
 
 use crate::net::host::clock::Clock;
@@ -128,8 +128,8 @@ impl ExchangeSide for PaperExchange {
 struct NullSink;
 
 impl MarketSink for NullSink {
-    fn on_market(&mut self, _: &MarketEvent, _: &[Level], _: &[Level], _: Nanos) -> Answer {
-        Answer::Ok
+    fn on_market(&mut self, _: &MarketEvent, _: &[Level], _: &[Level], _: Nanos) -> MarketReply {
+        MarketReply::Ok
     }
 }
 

@@ -233,7 +233,7 @@ impl MarketConnections {
                     session: self.index,
                     instrument,
                     levels: limit,
-                    far_levels: turn.sink.far_levels_wanted(instrument),
+                    outer_levels: turn.sink.outer_levels_wanted(instrument),
                 };
                 if !turn.context.snapshots.ask(job) {
                     self.session.on_snapshot_failed(instrument, Nanos::ZERO, turn.now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
-use spinbook_engine::event::{Answer, ExecutionEvent, MarketEvent};
+use spinbook_engine::event::{ExecutionEvent, MarketEvent, MarketReply};
 use spinbook_engine::ring::Consumer;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
@@ -95,7 +95,7 @@ struct Sink<'a, S> {
 
 impl<S: Strategy> MarketSink for Sink<'_, S> {
     #[inline]
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> Answer {
+    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
         if self.quiet {
             self.engine.on_market_quiet(event, bids, asks, now)
         } else {
@@ -103,8 +103,8 @@ impl<S: Strategy> MarketSink for Sink<'_, S> {
         }
     }
 
-    fn far_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
-        self.engine.far_levels_wanted(instrument)
+    fn outer_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
+        self.engine.outer_levels_wanted(instrument)
     }
 }
 
@@ -171,7 +171,7 @@ impl<S: Strategy> Reactor<S> {
         while let Some(event) = self.executions.pop() {
             self.engine.on_execution(&event, now);
         }
-        self.engine.publish_screens(now);
+        self.engine.publish_telemetry(now);
         for market in &mut self.markets {
             market.close(self.poll.registry(), now);
         }

@@ -27,7 +27,7 @@ pub struct SnapshotJob {
     /// Levels a side.
     pub levels: u16,
     /// The book's store of far levels was full: with the snapshot comes a book that has this many a side.
-    pub far_levels: Option<usize>,
+    pub outer_levels: Option<usize>,
 }
 
 /// Why a snapshot did not come.
@@ -140,7 +140,7 @@ impl<U: SnapshotUrls> SnapshotWorker<U> {
                 let length = buffer.len();
                 buffer.resize(length + FRAME_PADDING, 0);
                 // Where a larger book is wanted it is built here, and the hot thread only has to put it in place.
-                let book = job.far_levels.map(|far_levels| setup::book(&BookSettings { far_levels }));
+                let book = job.outer_levels.map(|outer_levels| setup::book(&BookSettings { outer_levels }));
                 SnapshotResult { job, buffer, length: Ok(length), book }
             }
             Err(error) => {

@@ -1,4 +1,4 @@
-//! HOT: what a screen shows of one instrument, behind a sequence lock: the writer never waits, a reader tries again.
+//! HOT: telemetry: a snapshot of one instrument behind a sequence lock: the writer never waits, a reader tries again.
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -7,25 +7,25 @@ use crate::event::LostReason;
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
 use crate::risk::TradingState;
 use crate::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
-use crate::working::OrderStatus;
+use crate::working::WorkingStatus;
 
-/// Levels a side that a screen is told of.
-pub const SCREEN_LEVELS: usize = 10;
+/// Levels a side of a snapshot.
+pub const TELEMETRY_LEVELS: usize = 10;
 
 /// One of our orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScreenOrder {
+pub struct TelemetryOrder {
     /// Price and quantity ordered; zero lots if the slot is empty.
     pub level: Level,
     /// Filled so far.
     pub filled: Lots,
     /// Where it stands.
-    pub status: OrderStatus,
+    pub status: WorkingStatus,
 }
 
 /// A trade of the market, or a fill of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScreenTrade {
+pub struct TelemetryTrade {
     /// Price and quantity; zero lots if there was none yet.
     pub level: Level,
     /// Who took, or which side of ours was filled.
@@ -34,7 +34,7 @@ pub struct ScreenTrade {
 
 /// One instrument at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScreenSnapshot {
+pub struct TelemetrySnapshot {
     /// When it was written; zero: never.
     pub now: Nanos,
     /// Update id of the book.
@@ -48,15 +48,15 @@ pub struct ScreenSnapshot {
     /// What may be sent.
     pub trading_state: TradingState,
     /// The best bids, best first; zero lots where there is none.
-    pub bids: [Level; SCREEN_LEVELS],
+    pub bids: [Level; TELEMETRY_LEVELS],
     /// The best asks, best first; zero lots where there is none.
-    pub asks: [Level; SCREEN_LEVELS],
+    pub asks: [Level; TELEMETRY_LEVELS],
     /// Our orders by slot: bids, then asks.
-    pub orders: [ScreenOrder; SLOTS],
+    pub orders: [TelemetryOrder; SLOTS],
     /// The last public trade.
-    pub trade: ScreenTrade,
+    pub trade: TelemetryTrade,
     /// Our last fill.
-    pub fill: ScreenTrade,
+    pub fill: TelemetryTrade,
     /// Inventory beyond the neutral one.
     pub exposure: Lots,
     /// Profit, fees included.
@@ -69,16 +69,16 @@ pub struct ScreenSnapshot {
     pub open_orders: u32,
 }
 
-const WORDS: usize = 13 + 2 * 2 * SCREEN_LEVELS + 4 * SLOTS + 2 * 3;
+const WORDS: usize = 13 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
 
 /// The numbers of the enums, each at its own place.
-const STATUSES: [OrderStatus; 6] = [
-    OrderStatus::Empty,
-    OrderStatus::PendingPlace,
-    OrderStatus::Live,
-    OrderStatus::PendingCancel,
-    OrderStatus::Unknown,
-    OrderStatus::Done,
+const STATUSES: [WorkingStatus; 6] = [
+    WorkingStatus::Empty,
+    WorkingStatus::PendingPlace,
+    WorkingStatus::Live,
+    WorkingStatus::PendingCancel,
+    WorkingStatus::Unknown,
+    WorkingStatus::Done,
 ];
 const TRADING_STATES: [TradingState; 4] =
     [TradingState::Active, TradingState::ReduceOnly, TradingState::CancelOnly, TradingState::Halted];
@@ -90,7 +90,7 @@ const LOST_REASONS: [LostReason; 9] = [
     LostReason::BadFrame,
     LostReason::Crossed,
     LostReason::TouchMismatch,
-    LostReason::FarFull,
+    LostReason::OuterFull,
     LostReason::Instrument,
 ];
 
@@ -137,7 +137,7 @@ impl Writer {
     }
 
     #[inline]
-    fn trade(&mut self, trade: ScreenTrade) {
+    fn trade(&mut self, trade: TelemetryTrade) {
         self.level(trade.level);
         self.word(trade.side as u64);
     }
@@ -164,15 +164,15 @@ impl Reader<'_> {
         Level { tick: Tick(self.word() as i64), lots: Lots(self.word() as i64) }
     }
 
-    fn trade(&mut self) -> ScreenTrade {
-        ScreenTrade { level: self.level(), side: if self.word() == 0 { Side::Bid } else { Side::Ask } }
+    fn trade(&mut self) -> TelemetryTrade {
+        TelemetryTrade { level: self.level(), side: if self.word() == 0 { Side::Bid } else { Side::Ask } }
     }
 }
 
-impl ScreenSnapshot {
+impl TelemetrySnapshot {
     /// The best levels of a side, best first; zero lots where there is none.
     #[must_use]
-    pub fn levels(&self, side: Side) -> &[Level; SCREEN_LEVELS] {
+    pub fn levels(&self, side: Side) -> &[Level; TELEMETRY_LEVELS] {
         match side {
             Side::Bid => &self.bids,
             Side::Ask => &self.asks,
@@ -181,7 +181,7 @@ impl ScreenSnapshot {
 
     /// Our orders of a side, in slot order, empty slots included.
     #[must_use]
-    pub fn orders(&self, side: Side) -> &[ScreenOrder] {
+    pub fn orders(&self, side: Side) -> &[TelemetryOrder] {
         match side {
             Side::Bid => &self.orders[..QUOTE_LEVELS_MAX],
             Side::Ask => &self.orders[QUOTE_LEVELS_MAX..],
@@ -215,10 +215,10 @@ impl ScreenSnapshot {
         words.words
     }
 
-    fn from_words(words: &[u64; WORDS]) -> ScreenSnapshot {
+    fn from_words(words: &[u64; WORDS]) -> TelemetrySnapshot {
         let mut words = Reader { words, at: 0 };
         // Fields are read in the order in which they are written here.
-        ScreenSnapshot {
+        TelemetrySnapshot {
             now: Nanos(words.word() as i64),
             book_sequence: words.word(),
             depth_received: Nanos(words.word() as i64),
@@ -227,10 +227,10 @@ impl ScreenSnapshot {
             trading_state: TRADING_STATES.get(words.word() as usize).copied().unwrap_or(TradingState::Halted),
             bids: core::array::from_fn(|_| words.level()),
             asks: core::array::from_fn(|_| words.level()),
-            orders: core::array::from_fn(|_| ScreenOrder {
+            orders: core::array::from_fn(|_| TelemetryOrder {
                 level: words.level(),
                 filled: Lots(words.word() as i64),
-                status: STATUSES.get(words.word() as usize).copied().unwrap_or(OrderStatus::Unknown),
+                status: STATUSES.get(words.word() as usize).copied().unwrap_or(WorkingStatus::Unknown),
             }),
             trade: words.trade(),
             fill: words.trade(),
@@ -246,21 +246,21 @@ impl ScreenSnapshot {
 /// A snapshot that one thread writes and any thread reads, without a lock and without `unsafe`: the words
 /// themselves are atomics, the sequence says whether they belong together.
 #[derive(Debug)]
-pub struct ScreenCell {
+pub struct TelemetryCell {
     /// Odd while a write is under way.
     sequence: AtomicU64,
     words: [AtomicU64; WORDS],
 }
 
-impl Default for ScreenCell {
-    fn default() -> ScreenCell {
-        ScreenCell { sequence: AtomicU64::new(0), words: [const { AtomicU64::new(0) }; WORDS] }
+impl Default for TelemetryCell {
+    fn default() -> TelemetryCell {
+        TelemetryCell { sequence: AtomicU64::new(0), words: [const { AtomicU64::new(0) }; WORDS] }
     }
 }
 
-impl ScreenCell {
+impl TelemetryCell {
     /// Writes; only the one writer may call it.
-    pub fn publish(&self, snapshot: &ScreenSnapshot) {
+    pub fn publish(&self, snapshot: &TelemetrySnapshot) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         // The odd sequence must be seen before any new word.
@@ -273,7 +273,7 @@ impl ScreenCell {
 
     /// Reads; `None` if a write was under way, so try again.
     #[must_use]
-    pub fn read(&self) -> Option<ScreenSnapshot> {
+    pub fn read(&self) -> Option<TelemetrySnapshot> {
         let before = self.sequence.load(Ordering::Acquire);
         if before & 1 == 1 {
             return None;
@@ -281,7 +281,7 @@ impl ScreenCell {
         let words = core::array::from_fn(|index| self.words[index].load(Ordering::Relaxed));
         // No word may be read after the second look at the sequence.
         fence(Ordering::Acquire);
-        (self.sequence.load(Ordering::Relaxed) == before).then(|| ScreenSnapshot::from_words(&words))
+        (self.sequence.load(Ordering::Relaxed) == before).then(|| TelemetrySnapshot::from_words(&words))
     }
 }
 
@@ -289,23 +289,23 @@ impl ScreenCell {
 mod tests {
     use super::*;
 
-    fn snapshot(seed: i64) -> ScreenSnapshot {
+    fn snapshot(seed: i64) -> TelemetrySnapshot {
         let level = Level { tick: Tick(seed), lots: Lots(-seed) };
         let number = seed as usize;
-        let order = ScreenOrder { level, filled: Lots(seed), status: STATUSES[number % STATUSES.len()] };
+        let order = TelemetryOrder { level, filled: Lots(seed), status: STATUSES[number % STATUSES.len()] };
         let side = Side::BOTH[number % 2];
-        ScreenSnapshot {
+        TelemetrySnapshot {
             now: Nanos(seed),
             book_sequence: seed as u64,
             depth_received: Nanos(-seed),
             book_state: state_of(seed as u64 % 11),
             quotable: seed % 2 == 1,
             trading_state: TRADING_STATES[number % TRADING_STATES.len()],
-            bids: [level; SCREEN_LEVELS],
-            asks: [level; SCREEN_LEVELS],
+            bids: [level; TELEMETRY_LEVELS],
+            asks: [level; TELEMETRY_LEVELS],
             orders: [order; SLOTS],
-            trade: ScreenTrade { level, side },
-            fill: ScreenTrade { level, side },
+            trade: TelemetryTrade { level, side },
+            fill: TelemetryTrade { level, side },
             exposure: Lots(-seed),
             pnl: QuoteAtoms(-i128::from(seed) << 70),
             fees: QuoteAtoms(i128::from(seed) << 3),
@@ -324,8 +324,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let cell = ScreenCell::default();
-        assert_eq!(cell.read(), Some(ScreenSnapshot::default()));
+        let cell = TelemetryCell::default();
+        assert_eq!(cell.read(), Some(TelemetrySnapshot::default()));
         for seed in [1, 2, 5, 77, 1_000_001] {
             cell.publish(&snapshot(seed));
             assert_eq!(cell.read(), Some(snapshot(seed)));
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_half_a_write() {
-        let cell = ScreenCell::default();
+        let cell = TelemetryCell::default();
         cell.publish(&snapshot(1));
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -6,11 +6,11 @@ use crate::counters::Counters;
 use crate::intent::Intent;
 use crate::market::Market;
 use crate::position::Position;
-use crate::quoter::{Plan, Quoter};
+use crate::quoter::{QuotePlan, Quoter};
 use crate::ring::Producer;
 use crate::risk::{RiskSettings, TradingState};
-use crate::screen::{ScreenCell, ScreenTrade};
-use crate::strategy::{Quotes, Sight, Targets};
+use crate::strategy::{Quotes, StrategyInputs, Targets};
+use crate::telemetry::{TelemetryCell, TelemetryTrade};
 use crate::types::{InstrumentSettings, Nanos};
 use crate::working::Working;
 
@@ -18,7 +18,7 @@ use super::{AssetGroup, Engine, VenueState};
 
 /// The small things of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Desk {
+pub struct InstrumentSlot {
     /// Its own trading state (a reject storm tightens it).
     pub(super) state: TradingState,
     /// The state of its asset group: cancel-only once the group's loss limit was reached.
@@ -27,27 +27,27 @@ pub struct Desk {
     pub(super) venue: usize,
     /// The slot of its asset group.
     pub(super) group: usize,
-    /// Twice what trading earned on it when it was last valued.
+    /// Twice what trading earned on it when it was last pnl_is_current.
     pub(super) trading_pnl_doubled: i128,
     /// That is its value at the last mid and after the last fill.
-    pub(super) valued: bool,
+    pub(super) pnl_is_current: bool,
     /// The last look found nothing to do and nothing waiting: the same targets need no other look.
-    pub(super) calm: bool,
+    pub(super) settled: bool,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
     /// Cycle counter of the newest frame that was not decided on.
     pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
     pub(super) wake: Nanos,
-    /// Our last fill, for screens.
-    pub(super) last_fill: ScreenTrade,
+    /// Our last fill, for telemetry.
+    pub(super) last_fill: TelemetryTrade,
 }
 
-impl Desk {
+impl InstrumentSlot {
     /// An instrument of the venue in slot `venue` and of the asset group in slot `group`.
     #[must_use]
-    pub fn new(venue: usize, group: usize) -> Desk {
-        Desk { venue, group, wake: Nanos::NEVER, ..Desk::default() }
+    pub fn new(venue: usize, group: usize) -> InstrumentSlot {
+        InstrumentSlot { venue, group, wake: Nanos::NEVER, ..InstrumentSlot::default() }
     }
 }
 
@@ -71,7 +71,7 @@ pub struct EngineParts<S> {
     /// The quoters' refresh tolerances.
     pub tolerances_millionths: Box<[i64]>,
     /// Desks.
-    pub desks: Box<[Desk]>,
+    pub instrument_slots: Box<[InstrumentSlot]>,
     /// Flags, all false.
     pub quotable: Box<[bool]>,
     /// Empty quotes.
@@ -82,8 +82,8 @@ pub struct EngineParts<S> {
     pub venues: Box<[VenueState]>,
     /// Asset groups, by slot.
     pub groups: Box<[AssetGroup]>,
-    /// Screen cells.
-    pub screens: Box<[Arc<ScreenCell>]>,
+    /// Telemetry cells, by instrument id.
+    pub telemetry: Box<[Arc<TelemetryCell>]>,
     /// Ring of new orders.
     pub orders: Producer<Intent>,
     /// Ring of cancels.
@@ -94,8 +94,8 @@ pub struct EngineParts<S> {
     pub epoch: u32,
     /// Number of the strategy, for intents.
     pub strategy_number: u16,
-    /// How often screens are written.
-    pub screen_interval: Nanos,
+    /// Between two snapshots of one instrument.
+    pub telemetry_interval: Nanos,
 }
 
 impl<S> Engine<S> {
@@ -104,7 +104,7 @@ impl<S> Engine<S> {
     pub fn new(parts: EngineParts<S>) -> Engine<S> {
         Engine {
             strategy: parts.strategy,
-            sight: Sight {
+            inputs: StrategyInputs {
                 instruments: parts.instruments,
                 markets: parts.markets,
                 positions: parts.positions,
@@ -114,13 +114,13 @@ impl<S> Engine<S> {
             },
             quoters: parts.quoters,
             risks: parts.risks,
-            desks: parts.desks,
+            instrument_slots: parts.instrument_slots,
             previous: parts.previous,
             targets: parts.targets,
             venues: parts.venues,
             groups: parts.groups,
-            screens: parts.screens,
-            plan: Plan::default(),
+            telemetry: parts.telemetry,
+            plan: QuotePlan::default(),
             orders: parts.orders,
             cancels: parts.cancels,
             trace: None,
@@ -132,9 +132,9 @@ impl<S> Engine<S> {
             epoch: parts.epoch,
             order_counter: 0,
             strategy_number: parts.strategy_number,
-            screen_interval: parts.screen_interval,
-            screen_next: Nanos::ZERO,
-            screen_turn: 0,
+            telemetry_interval: parts.telemetry_interval,
+            telemetry_next: Nanos::ZERO,
+            telemetry_turn: 0,
             deadline: Nanos::ZERO,
             origin_tsc: 0,
         }

@@ -3,7 +3,9 @@
 
 use spinbook_engine::counters::Counter;
 use spinbook_engine::engine::Engine;
-use spinbook_engine::event::{Answer, ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketEvent, MarketKind};
+use spinbook_engine::event::{
+    ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketEvent, MarketKind, MarketReply,
+};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::setup::{
@@ -53,7 +55,7 @@ pub fn instrument() -> InstrumentSettings {
         atoms_per_tick_lot: 1_000,
         maker_fee_millionths: 0,
         taker_fee_millionths: 0,
-        far_levels: 256,
+        outer_levels: 256,
     }
 }
 
@@ -144,13 +146,13 @@ impl Plan {
         self.with(|plan| plan.instruments[0].0.lots_start = Lots(lots))
     }
 
-    pub fn build(self) -> Desk<Spread> {
+    pub fn build(self) -> Rig<Spread> {
         let strategy = self.instruments.iter().map(|(_, spread)| *spread).collect();
         let strategy = setup::spread_strategy(strategy).expect("settings of a test");
         self.build_with(strategy)
     }
 
-    pub fn build_with<S: Strategy>(self, strategy: S) -> Desk<S> {
+    pub fn build_with<S: Strategy>(self, strategy: S) -> Rig<S> {
         let (orders, orders_out) = ring::channel(self.ring_slots);
         let (cancels, cancels_out) = ring::channel(self.ring_slots);
         let settings = EngineSettings {
@@ -159,15 +161,15 @@ impl Plan {
             instruments: self.instruments.iter().map(|(setup, _)| *setup).collect(),
             budgets: self.budgets,
             asset_groups: groups(&self.loss_max),
-            screen_interval: ms(50),
+            telemetry_interval: ms(50),
         };
         let engine = setup::engine(settings, strategy, orders, cancels).expect("settings of a test");
-        Desk { engine, orders: orders_out, cancels: cancels_out, now: START, sequence: 100, trade: 0 }
+        Rig { engine, orders: orders_out, cancels: cancels_out, now: START, sequence: 100, trade: 0 }
     }
 }
 
 /// An engine and the far ends of its rings.
-pub struct Desk<S> {
+pub struct Rig<S> {
     pub engine: Engine<S>,
     pub orders: Consumer<Intent>,
     pub cancels: Consumer<Intent>,
@@ -176,9 +178,9 @@ pub struct Desk<S> {
     pub trade: u128,
 }
 
-impl<S: Strategy> Desk<S> {
+impl<S: Strategy> Rig<S> {
     /// Tells the engine that the gateway is ready.
-    pub fn ready(mut self) -> Desk<S> {
+    pub fn ready(mut self) -> Rig<S> {
         self.gateway(ExecutionKind::GatewayReady);
         self
     }
@@ -204,28 +206,34 @@ impl<S: Strategy> Desk<S> {
         }
     }
 
-    pub fn market(&mut self, instrument: InstrumentId, kind: MarketKind, bids: &[Level], asks: &[Level]) -> Answer {
+    pub fn market(
+        &mut self,
+        instrument: InstrumentId,
+        kind: MarketKind,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> MarketReply {
         let event = self.event(instrument, kind);
         self.engine.on_market(&event, bids, asks, self.now)
     }
 
     /// A whole book of the first instrument.
-    pub fn snapshot(&mut self, bids: &[Level], asks: &[Level]) -> Answer {
+    pub fn snapshot(&mut self, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.market(FIRST, MarketKind::Snapshot, bids, asks)
     }
 
     /// A book of one level a side, 1,000 lots each.
-    pub fn best(&mut self, bid: i64, ask: i64) -> Answer {
+    pub fn best(&mut self, bid: i64, ask: i64) -> MarketReply {
         self.snapshot(&[level(bid, 1_000)], &[level(ask, 1_000)])
     }
 
-    pub fn delta(&mut self, bids: &[Level], asks: &[Level]) -> Answer {
+    pub fn delta(&mut self, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.market(FIRST, MarketKind::Delta, bids, asks)
     }
 
     pub fn lose(&mut self, reason: LostReason) {
         let event = MarketEvent { lost: reason, ..self.event(FIRST, MarketKind::Lost) };
-        assert_eq!(self.engine.on_market(&event, &[], &[], self.now), Answer::Ok);
+        assert_eq!(self.engine.on_market(&event, &[], &[], self.now), MarketReply::Ok);
     }
 
     pub fn wait(&mut self, span: Nanos) {

@@ -4,7 +4,7 @@ use crate::counters::Counter;
 use crate::intent::{Intent, IntentKind, Reason};
 use crate::quoter::{CancelStep, PlaceStep};
 use crate::risk::{Denied, Draft, RiskView, TradingState};
-use crate::strategy::{Strategy, best_of};
+use crate::strategy::Strategy;
 use crate::trace::{TraceKind, TraceRecord};
 use crate::types::{InstrumentId, Nanos, OrderId, Side};
 use crate::working::WorkingOrder;
@@ -13,11 +13,11 @@ use super::Engine;
 
 impl<S: Strategy> Engine<S> {
     /// Settles every instrument with the targets it has: pulls what may not stand.
-    pub(super) fn settle_all(&mut self, now: Nanos) {
-        for index in 0..self.desks.len() {
+    pub(super) fn reconcile_all_quotes(&mut self, now: Nanos) {
+        for index in 0..self.instrument_slots.len() {
             let instrument = InstrumentId(index as u16);
             self.refresh_quotable(instrument, now);
-            self.settle(instrument, now);
+            self.reconcile_quotes(instrument, now);
         }
     }
 
@@ -25,11 +25,11 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
         if self.shutdown {
             Some(Reason::Shutdown)
-        } else if !self.venues[self.desks[instrument.index()].venue].ready
+        } else if !self.venues[self.instrument_slots[instrument.index()].venue].ready
             || !self.instrument_state(instrument).may_place()
         {
             Some(Reason::TradingState)
-        } else if !self.sight.quotable[instrument.index()] {
+        } else if !self.inputs.quotable[instrument.index()] {
             Some(Reason::BookNotLive)
         } else {
             None
@@ -37,28 +37,28 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Brings the working orders of an instrument nearer to its targets: cancels first, then places.
-    pub(super) fn settle(&mut self, instrument: InstrumentId, now: Nanos) {
+    pub(super) fn reconcile_quotes(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
         let pull = self.pull_reason(instrument);
         self.count_changes(instrument);
-        let venue = &mut self.venues[self.desks[index].venue];
+        let venue = &mut self.venues[self.instrument_slots[index].venue];
         let paused = now < venue.pause_until;
         let room = if paused || pull.is_some() { 0 } else { venue.budget.place_room(now) };
         let quotes = self.targets.quotes(instrument);
         if self.instrument_state(instrument) == TradingState::ReduceOnly {
             let mut reducing = *quotes;
-            reducing.reduce(self.sight.positions[index].exposure(), &self.sight.instruments[index]);
-            self.quoters[index].plan(&reducing, &self.sight.working[index], room, pull, now, &mut self.plan);
+            reducing.reduce(self.inputs.positions[index].exposure(), &self.inputs.instruments[index]);
+            self.quoters[index].plan(&reducing, &self.inputs.working[index], room, pull, now, &mut self.plan);
         } else {
-            self.quoters[index].plan(quotes, &self.sight.working[index], room, pull, now, &mut self.plan);
+            self.quoters[index].plan(quotes, &self.inputs.working[index], room, pull, now, &mut self.plan);
         }
         let plan = &self.plan;
         let idle = plan.cancels().is_empty() && plan.places().is_empty() && plan.waiting == 0;
-        self.desks[index].calm = idle && plan.wake == Nanos::NEVER && pull.is_none();
-        self.desks[index].wake = plan.wake;
+        self.instrument_slots[index].settled = idle && plan.wake == Nanos::NEVER && pull.is_none();
+        self.instrument_slots[index].wake = plan.wake;
         self.counters.add(Counter::TargetsWaiting, u64::from(self.plan.waiting));
         if self.plan.out_of_budget {
-            let venue = &self.venues[self.desks[index].venue];
+            let venue = &self.venues[self.instrument_slots[index].venue];
             let more = if paused { venue.pause_until } else { venue.budget.next_change() };
             self.wake_at(instrument, more);
         }
@@ -87,14 +87,14 @@ impl<S: Strategy> Engine<S> {
     }
 
     pub(super) fn wake_at(&mut self, instrument: InstrumentId, at: Nanos) {
-        let wake = &mut self.desks[instrument.index()].wake;
+        let wake = &mut self.instrument_slots[instrument.index()].wake;
         *wake = (*wake).min(at);
         self.deadline = self.deadline.min(at);
     }
 
     fn send_cancel(&mut self, instrument: InstrumentId, step: &CancelStep, now: Nanos) {
         let index = instrument.index();
-        let order = *self.sight.working[index].slot(step.slot);
+        let order = *self.inputs.working[index].slot(step.slot);
         let intent = Intent {
             order: order.order,
             tick: order.tick,
@@ -114,9 +114,9 @@ impl<S: Strategy> Engine<S> {
             return;
         }
         self.counters.increment(Counter::CancelsSent);
-        self.sight.working[index].on_cancel_sent(step.slot, now);
+        self.inputs.working[index].on_cancel_sent(step.slot, now);
         self.quoters[index].on_cancel_sent(step.slot, step.reason, now);
-        self.venues[self.desks[index].venue].budget.on_cancel(now);
+        self.venues[self.instrument_slots[index].venue].budget.on_cancel(now);
         self.trace_intent(&intent);
     }
 
@@ -139,7 +139,7 @@ impl<S: Strategy> Engine<S> {
         match self.cancels.push(intent) {
             Ok(()) => {
                 self.counters.increment(Counter::CancelsSent);
-                self.venues[self.desks[instrument.index()].venue].budget.on_cancel(now);
+                self.venues[self.instrument_slots[instrument.index()].venue].budget.on_cancel(now);
                 self.trace_intent(&intent);
             }
             Err(_) => self.counters.increment(Counter::CancelRingFull),
@@ -179,7 +179,7 @@ impl<S: Strategy> Engine<S> {
         }
         self.order_counter = counter;
         self.counters.increment(Counter::PlacesSent);
-        self.sight.working[index].on_placed(WorkingOrder {
+        self.inputs.working[index].on_placed(WorkingOrder {
             order: intent.order,
             tick: intent.tick,
             lots: intent.lots,
@@ -190,25 +190,25 @@ impl<S: Strategy> Engine<S> {
             ..WorkingOrder::EMPTY
         });
         self.quoters[index].on_place_sent(step.slot);
-        self.venues[self.desks[index].venue].budget.on_place(now);
+        self.venues[self.instrument_slots[index].venue].budget.on_place(now);
         self.trace_intent(&intent);
     }
 
     /// The risk chain, the last gate.
     fn check(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
         let index = instrument.index();
-        let market = &self.sight.markets[index];
-        let venue = &mut self.venues[self.desks[index].venue];
+        let market = &self.inputs.markets[index];
+        let venue = &mut self.venues[self.instrument_slots[index].venue];
         let place_room = venue.budget.place_room(now);
         let open_for_orders = venue.ready && !self.shutdown && now >= venue.pause_until;
         let view = RiskView {
-            instrument: &self.sight.instruments[index],
-            working: &self.sight.working[index],
-            exposure: self.sight.positions[index].exposure(),
+            instrument: &self.inputs.instruments[index],
+            working: &self.inputs.working[index],
+            exposure: self.inputs.positions[index].exposure(),
             state: self.instrument_state(instrument),
             open_for_orders,
             book_live: market.book().is_live() && !market.book().is_crossed(),
-            best: best_of(market).map(|best| (best.bid, best.ask)),
+            best: market.best().map(|best| (best.bid, best.ask)),
             book_age: market.depth_age(now),
             place_room,
         };
@@ -220,7 +220,7 @@ impl<S: Strategy> Engine<S> {
         self.counters.increment(denied.counter());
         self.record(TraceRecord {
             now,
-            book_sequence: self.sight.markets[index].book().sequence(),
+            book_sequence: self.inputs.markets[index].book().sequence(),
             order: OrderId::NONE,
             tick: step.quote.tick,
             lots: step.quote.lots,
@@ -239,7 +239,7 @@ impl<S: Strategy> Engine<S> {
     /// What all intents of this turn have in common.
     fn intent(&self, instrument: InstrumentId, now: Nanos) -> Intent {
         Intent {
-            book_sequence: self.sight.markets[instrument.index()].book().sequence(),
+            book_sequence: self.inputs.markets[instrument.index()].book().sequence(),
             decided: now,
             origin_tsc: self.origin_tsc,
             instrument,

@@ -10,13 +10,8 @@
 use core::cell::RefCell;
 use core::ops::Range;
 
-use super::ladder::KEY_NONE;
-
-/// Where a slice lies in memory.
-pub(crate) fn addresses_of<T>(slice: &[T]) -> Range<usize> {
-    let pointers = slice.as_ptr_range();
-    pointers.start.expose_provenance()..pointers.end.addr()
-}
+use super::addresses::addresses_of;
+use super::key::KEY_NONE;
 
 /// Places of the index while the store holds few levels.
 const PLACES_MIN: usize = 1 << 12;
@@ -45,14 +40,14 @@ const fn taken_max(places: usize) -> usize {
 /// One level, or, without a quantity, what was one.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(16))]
-pub(crate) struct Slot {
+pub(crate) struct OuterSlot {
     key: i64,
     lots: i64,
 }
 
-impl Slot {
+impl OuterSlot {
     /// Nothing.
-    pub(crate) const EMPTY: Slot = Slot { key: KEY_NONE, lots: 0 };
+    pub(crate) const EMPTY: OuterSlot = OuterSlot { key: KEY_NONE, lots: 0 };
 
     /// The key of a level; [`KEY_NONE`] if there is none.
     #[inline]
@@ -103,7 +98,7 @@ impl Order {
         self.changed = 0;
     }
 
-    fn sort(&mut self, slots: &[Slot]) {
+    fn sort(&mut self, slots: &[OuterSlot]) {
         self.length = 0;
         let held = slots.iter().filter(|slot| slot.lots != 0);
         for (key, slot) in self.keys.iter_mut().zip(held) {
@@ -117,9 +112,9 @@ impl Order {
 
 /// A bounded map from key to lots.
 #[derive(Debug)]
-pub(crate) struct Far {
+pub(crate) struct OuterLevels {
     /// The first is never taken and holds no quantity; those behind the taken ones are empty.
-    slots: Box<[Slot]>,
+    slots: Box<[OuterSlot]>,
     /// By hash of the key its slot's number; zero where there is none. A key is named at its own place or behind it, with
     /// no free place between.
     index: Box<[u32]>,
@@ -137,21 +132,30 @@ pub(crate) struct Far {
     order: RefCell<Order>,
 }
 
-impl Far {
+impl OuterLevels {
     /// Over storage that set-up allocated, all empty or zero: as many keys as it may hold levels, [`slots_for`] as many
     /// slots and [`places_for`] as many places.
-    pub(crate) fn new(slots: Box<[Slot]>, index: Box<[u32]>, keys: Box<[i64]>) -> Far {
+    pub(crate) fn new(slots: Box<[OuterSlot]>, index: Box<[u32]>, keys: Box<[i64]>) -> OuterLevels {
         let capacity = keys.len();
         let order = RefCell::new(Order { keys, length: 0, changes: [0; CHANGES], changed: 0 });
-        let mut far =
-            Far { slots, index, places: PLACES_MIN, taken: 0, taken_max: 0, length: 0, capacity, low: KEY_NONE, order };
-        far.renew();
-        far
+        let mut outer = OuterLevels {
+            slots,
+            index,
+            places: PLACES_MIN,
+            taken: 0,
+            taken_max: 0,
+            length: 0,
+            capacity,
+            low: KEY_NONE,
+            order,
+        };
+        outer.renew();
+        outer
     }
 
     /// Forgets every level.
     pub(crate) fn clear(&mut self) {
-        self.slots[..=self.taken].fill(Slot::EMPTY);
+        self.slots[..=self.taken].fill(OuterSlot::EMPTY);
         self.length = 0;
         self.low = KEY_NONE;
         self.renew();
@@ -240,9 +244,9 @@ impl Far {
     /// Writes key and quantity into their slot. False if that is one level too many.
     #[inline]
     fn write(&mut self, number: usize, key: i64, lots: i64) -> bool {
-        let was = core::mem::replace(&mut self.slots[number], Slot { key, lots }).lots;
+        let was = core::mem::replace(&mut self.slots[number], OuterSlot { key, lots }).lots;
         self.length = self.length + usize::from(lots != 0) - usize::from(was != 0);
-        self.low = self.low.min(Slot { key, lots }.held());
+        self.low = self.low.min(OuterSlot { key, lots }.held());
         self.order.get_mut().note(key, (was == 0) != (lots == 0));
         if self.length <= self.capacity {
             return true;
@@ -258,7 +262,7 @@ impl Far {
         self.index[..self.places].fill(0);
         let mut kept = 0;
         for number in 1..=self.taken {
-            let slot = core::mem::replace(&mut self.slots[number], Slot::EMPTY);
+            let slot = core::mem::replace(&mut self.slots[number], OuterSlot::EMPTY);
             if slot.lots != 0 {
                 kept += 1;
                 self.slots[kept] = slot;
@@ -290,14 +294,14 @@ impl Far {
     /// Takes out every level whose key is in `from..until` and hands it over, in any order.
     pub(crate) fn take_range(&mut self, from: i64, until: i64, mut taken: impl FnMut(i64, i64)) {
         let width = until.wrapping_sub(from) as u64;
-        let is_within = |slot: &Slot| (slot.key.wrapping_sub(from) as u64) < width;
+        let is_within = |slot: &OuterSlot| (slot.key.wrapping_sub(from) as u64) < width;
         let mut first = 1;
         while first <= self.taken {
             // Mostly none of them is: one question for all.
             let block = &self.slots[first..self.slots.len().min(first + BLOCK)];
             if block.iter().fold(false, |any, slot| any | is_within(slot)) {
                 for number in first..first + block.len() {
-                    let Slot { key, lots } = self.slots[number];
+                    let OuterSlot { key, lots } = self.slots[number];
                     if is_within(&self.slots[number]) && lots != 0 {
                         taken(key, lots);
                         self.write(number, key, 0);
@@ -363,17 +367,17 @@ impl Far {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Far, Slot, places_for, slots_for};
-    use crate::book::ladder::KEY_NONE;
+    use super::{OuterLevels, OuterSlot, places_for, slots_for};
+    use crate::book::key::KEY_NONE;
 
-    fn store(capacity: usize) -> Far {
-        let slots = vec![Slot::EMPTY; slots_for(capacity)].into_boxed_slice();
+    fn store(capacity: usize) -> OuterLevels {
+        let slots = vec![OuterSlot::EMPTY; slots_for(capacity)].into_boxed_slice();
         let index = vec![0; places_for(capacity)].into_boxed_slice();
-        Far::new(slots, index, vec![0; capacity].into_boxed_slice())
+        OuterLevels::new(slots, index, vec![0; capacity].into_boxed_slice())
     }
 
-    fn listed(far: &Far) -> Vec<(i64, i64)> {
-        (0..).map_while(|rank| far.level(rank)).collect()
+    fn listed(outer: &OuterLevels) -> Vec<(i64, i64)> {
+        (0..).map_while(|rank| outer.level(rank)).collect()
     }
 
     /// A generator whose whole state is its seed.
@@ -402,7 +406,7 @@ mod tests {
     fn any_sequence_equals_a_sorted_map() {
         for (seed, capacity) in [1, 2, 30, 700, 6_000, 40_000].into_iter().enumerate() {
             let mut random = Random(seed as u64);
-            let mut far = store(capacity);
+            let mut outer = store(capacity);
             let mut map = BTreeMap::new();
             let mut refused = 0;
             for step in 0..60_000 {
@@ -410,13 +414,13 @@ mod tests {
                 let key = random.key();
                 match random.below(3_000) {
                     0 => {
-                        far.clear();
+                        outer.clear();
                         map.clear();
                     }
                     1..10 => {
                         let until = key.saturating_add(random.below(1 << 17) as i64);
                         let mut taken = Vec::new();
-                        far.take_range(key, until, |key, lots| taken.push((key, lots)));
+                        outer.take_range(key, until, |key, lots| taken.push((key, lots)));
                         taken.sort_unstable();
                         let expected: Vec<(i64, i64)> =
                             map.range(key..until).map(|(&key, &lots)| (key, lots)).collect();
@@ -425,14 +429,14 @@ mod tests {
                     }
                     10..30 => {
                         let expected = map.range(..key).next().map_or(KEY_NONE, |(&key, _)| key);
-                        assert_eq!(far.first_key_below(key), expected, "{context}");
-                        assert_eq!(far.rank_of(key), map.range(..key).count(), "{context}");
+                        assert_eq!(outer.first_key_below(key), expected, "{context}");
+                        assert_eq!(outer.rank_of(key), map.range(..key).count(), "{context}");
                     }
-                    30..40 => assert!(listed(&far).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots)))),
+                    30..40 => assert!(listed(&outer).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots)))),
                     _ => {
                         let lots = random.below(3) as i64 * 7;
                         let fits = lots == 0 || map.contains_key(&key) || map.len() < capacity;
-                        assert_eq!(far.set(key, lots), fits, "{context}");
+                        assert_eq!(outer.set(key, lots), fits, "{context}");
                         refused += usize::from(!fits);
                         if lots == 0 {
                             map.remove(&key);
@@ -441,14 +445,14 @@ mod tests {
                         }
                     }
                 }
-                assert_eq!(far.lots_at(key), map.get(&key).copied().unwrap_or(0), "{context}");
-                assert_eq!(far.len(), map.len(), "{context}");
+                assert_eq!(outer.lots_at(key), map.get(&key).copied().unwrap_or(0), "{context}");
+                assert_eq!(outer.len(), map.len(), "{context}");
                 if step % 997 == 0 {
-                    assert!(far.is_consistent(), "{context}");
-                    assert!(listed(&far).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots))), "{context}");
+                    assert!(outer.is_consistent(), "{context}");
+                    assert!(listed(&outer).into_iter().eq(map.iter().map(|(&key, &lots)| (key, lots))), "{context}");
                 }
             }
-            assert!(far.is_consistent(), "seed {seed}");
+            assert!(outer.is_consistent(), "seed {seed}");
             assert_eq!(refused > 0, capacity <= 700, "seed {seed}: {refused} refused");
         }
     }
@@ -456,36 +460,36 @@ mod tests {
     #[test]
     fn a_full_store_takes_one_for_each_that_goes_as_often_as_one_likes() {
         const CAPACITY: usize = 5_000;
-        let mut far = store(CAPACITY);
-        (0..CAPACITY as i64).for_each(|key| assert!(far.set(key * 1_000, 1)));
+        let mut outer = store(CAPACITY);
+        (0..CAPACITY as i64).for_each(|key| assert!(outer.set(key * 1_000, 1)));
         for key in 0..30_000_i64 {
             let next = (key + CAPACITY as i64) * 1_000;
-            assert!(!far.set(next, 1), "{key}: full");
-            assert!(far.set(key * 1_000, 0) && far.set(next, 1), "{key}: one went");
+            assert!(!outer.set(next, 1), "{key}: full");
+            assert!(outer.set(key * 1_000, 0) && outer.set(next, 1), "{key}: one went");
         }
-        assert!(far.is_consistent());
-        assert_eq!((far.len(), far.level(0), far.first_key()), (CAPACITY, Some((30_000_000, 1)), 30_000_000));
+        assert!(outer.is_consistent());
+        assert_eq!((outer.len(), outer.level(0), outer.first_key()), (CAPACITY, Some((30_000_000, 1)), 30_000_000));
     }
 
     #[test]
     fn the_order_is_repaired_after_few_changes_and_sorted_after_many() {
         for changes in [1, 3, 63, 64, 65, 500] {
-            let mut far = store(2_000);
-            (0..1_000).for_each(|key| assert!(far.set(key * 10, 5)));
-            assert_eq!((far.rank_of(5_000), far.level(999)), (500, Some((9_990, 5))));
+            let mut outer = store(2_000);
+            (0..1_000).for_each(|key| assert!(outer.set(key * 10, 5)));
+            assert_eq!((outer.rank_of(5_000), outer.level(999)), (500, Some((9_990, 5))));
             let mut map: BTreeMap<i64, i64> = (0..1_000).map(|key| (key * 10, 5)).collect();
             for change in 0..changes {
                 // Gone, come, changed, and gone and come again.
                 let key = (change * 7_919) % 10_000;
                 let lots = if map.contains_key(&key) && change % 3 != 0 { 0 } else { change + 1 };
-                assert!(far.set(key, 0) && far.set(key, lots));
+                assert!(outer.set(key, 0) && outer.set(key, lots));
                 map.remove(&key);
                 if lots != 0 {
                     map.insert(key, lots);
                 }
             }
-            assert!(listed(&far).into_iter().eq(map), "{changes} changes");
-            assert!(far.is_consistent(), "{changes} changes");
+            assert!(listed(&outer).into_iter().eq(map), "{changes} changes");
+            assert!(outer.is_consistent(), "{changes} changes");
         }
     }
 }
