@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::RecordLayer;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
@@ -104,7 +104,7 @@ impl OrderLane {
         self.wire.clear();
         let mut sent = 0;
         while let Some(output) = self.gateway.poll_output() {
-            if let GatewayOutput::Send { bytes, .. } = output {
+            if let GatewayOutput::Action(GatewayAction::Send { bytes, .. }) = output {
                 let record = bytes.seal(&mut self.layer, Opcode::Text, self.number.to_ne_bytes());
                 let record = record.expect("a request fits a record");
                 sent += record.len();
@@ -144,12 +144,16 @@ impl OrderLane {
             let mut request = None;
             match self.gateway.poll_output() {
                 None => return,
-                Some(GatewayOutput::Connect { connection, .. }) => self.gateway.on_open(connection, self.now),
-                Some(GatewayOutput::Send { bytes, .. }) => {
+                Some(GatewayOutput::Action(GatewayAction::Connect { connection, .. })) => {
+                    self.gateway.on_open(connection, self.now)
+                }
+                Some(GatewayOutput::Action(GatewayAction::Send { bytes, .. })) => {
                     request = Some(serde_json::from_slice::<Value>(&bytes).expect("requests are JSON"));
                 }
                 Some(GatewayOutput::Execution(_)) => {}
-                Some(GatewayOutput::Close { reason, .. }) => panic!("the session ended: {reason:?}"),
+                Some(GatewayOutput::Action(GatewayAction::Close { reason, .. })) => {
+                    panic!("the session ended: {reason:?}")
+                }
             }
             if let Some(request) = request {
                 self.reply(&request);

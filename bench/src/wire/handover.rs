@@ -10,7 +10,7 @@ use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::connection::{Connection, ConnectionError};
 use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
@@ -138,9 +138,9 @@ impl Handover {
             let (mut opened, mut asked) = (Vec::new(), Vec::new());
             while let Some(output) = self.gateway.poll_output() {
                 match output {
-                    GatewayOutput::Connect { connection, .. } => opened.push(connection),
-                    GatewayOutput::Send { bytes, .. } => asked.push(bytes.to_vec()),
-                    GatewayOutput::Execution(_) | GatewayOutput::Close { .. } => {}
+                    GatewayOutput::Action(GatewayAction::Connect { connection, .. }) => opened.push(connection),
+                    GatewayOutput::Action(GatewayAction::Send { bytes, .. }) => asked.push(bytes.to_vec()),
+                    GatewayOutput::Execution(_) | GatewayOutput::Action(GatewayAction::Close { .. }) => {}
                 }
             }
             opened.into_iter().for_each(|connection| self.gateway.on_open(connection, now));
@@ -184,7 +184,7 @@ impl Handover {
         self.gateway.on_intent(&intent, now);
         let encoded = cycles();
         while let Some(output) = self.gateway.poll_output() {
-            if let GatewayOutput::Send { bytes, .. } = output {
+            if let GatewayOutput::Action(GatewayAction::Send { bytes, .. }) = output {
                 self.connection.send_placed(bytes).map_err(refused)?;
             }
         }

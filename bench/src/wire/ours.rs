@@ -21,7 +21,7 @@ use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::SnapshotMailbox;
 use spinbook_feed::net::io::gateway_loop::{
-    GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle, Written,
+    GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle, Written,
 };
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::card::RateWindow;
@@ -199,15 +199,14 @@ impl Meeting<'_> {
         chosen.clock_interval = LONG;
         let gateway = Gateway::new(chosen, credentials(), vec![script.instrument]);
         let to = || route(self.address, &self.tls);
+        let lane = GatewayLane { gateway, orders: to(), user_data: to() };
         let loop_settings = GatewayLoopSettings {
-            orders: to(),
-            user_data: to(),
             idle: if self.layout.spin { Idle::Spin } else { Idle::Sleep(std::time::Duration::from_micros(20)) },
             drain_within: Nanos::from_seconds(1),
-            on_connection_end: |connection, error| eprintln!("the connection {connection:?} ended: {error}"),
+            on_connection_end: |_, connection, error| eprintln!("the connection {connection:?} ended: {error}"),
         };
         let shared = Arc::new(GatewayShared::default());
-        let gateway = GatewayLoop::new(gateway, rings, loop_settings, clock, scale, shared.clone());
+        let gateway = GatewayLoop::new(vec![lane], rings, loop_settings, clock, scale, shared.clone());
         Ok(GatewayTurns { gateway: gateway.map_err(|error| error.to_string())?, shared })
     }
 }

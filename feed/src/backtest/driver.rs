@@ -2,7 +2,7 @@
 
 use super::settings::BacktestSettings;
 use super::transit::{Client, Owner, Parcel, Transit, TransitLane};
-use crate::gateway::{Gateway, GatewayOutput};
+use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
 use crate::random::Random;
 use crate::session::{MarketSession, MarketSink, SessionAction};
 use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
@@ -366,12 +366,14 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let owner = |connection| Owner { venue, client: Client::Gateway(connection) };
         match self.state.venues[venue].gateway.poll_output() {
             None => return false,
-            Some(GatewayOutput::Connect { connection, target }) => self.open(owner(connection), target),
-            Some(GatewayOutput::Send { connection, bytes, .. }) => {
+            Some(GatewayOutput::Action(GatewayAction::Connect { connection, target })) => {
+                self.open(owner(connection), target)
+            }
+            Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. })) => {
                 let text = bytes.to_vec();
                 self.send_text(owner(connection), text);
             }
-            Some(GatewayOutput::Close { connection, .. }) => self.leave(owner(connection)),
+            Some(GatewayOutput::Action(GatewayAction::Close { connection, .. })) => self.leave(owner(connection)),
             Some(GatewayOutput::Execution(event)) => {
                 let at = self.ring_arrival();
                 self.transit.send(TransitLane::Executions(venue), at, Parcel::Execution(event));

@@ -24,7 +24,7 @@ mod shadow;
 use std::collections::VecDeque;
 
 use spinbook_engine::event::ExecutionEvent;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode, VenueId};
 
 use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::PlacedPayload;
@@ -63,6 +63,15 @@ pub enum OrderCloseReason {
 /// What the gateway wants of its driver, in order.
 #[derive(Debug)]
 pub enum GatewayOutput<'a> {
+    /// A fact for the engine.
+    Execution(ExecutionEvent),
+    /// Something to carry out.
+    Action(GatewayAction<'a>),
+}
+
+/// What a driver carries out on the gateway's connections.
+#[derive(Debug)]
+pub enum GatewayAction<'a> {
     /// Open a WebSocket connection to this path and query; the driver knows the host.
     Connect {
         /// Which.
@@ -79,8 +88,6 @@ pub enum GatewayOutput<'a> {
         /// Cycle counter of the market frame that caused it, zero if none: for measurement only.
         origin_tsc: u64,
     },
-    /// A fact for the engine.
-    Execution(ExecutionEvent),
     /// Close a connection (the driver need not report it as closed again, but may).
     Close {
         /// Which.
@@ -135,6 +142,43 @@ pub struct GatewayCounters {
     pub fill_notices: u64,
     /// Refusals that say our rules of an instrument are old.
     pub instrument_refusals: u64,
+}
+
+impl core::ops::Add for GatewayCounters {
+    type Output = GatewayCounters;
+
+    /// Of two gateways together.
+    fn add(self, other: GatewayCounters) -> GatewayCounters {
+        GatewayCounters {
+            intents: self.intents + other.intents,
+            orders_sent: self.orders_sent + other.orders_sent,
+            cancels_sent: self.cancels_sent + other.cancels_sent,
+            orders_accepted: self.orders_accepted + other.orders_accepted,
+            orders_refused: self.orders_refused + other.orders_refused,
+            refused_late: self.refused_late + other.refused_late,
+            refused_throttled: self.refused_throttled + other.refused_throttled,
+            refused_not_connected: self.refused_not_connected + other.refused_not_connected,
+            refused_limit: self.refused_limit + other.refused_limit,
+            refused_table_full: self.refused_table_full + other.refused_table_full,
+            timeouts: self.timeouts + other.timeouts,
+            unknown: self.unknown + other.unknown,
+            bad_frames: self.bad_frames + other.bad_frames,
+            stray_replies: self.stray_replies + other.stray_replies,
+            leftover_orders: self.leftover_orders + other.leftover_orders,
+            third_party_orders: self.third_party_orders + other.third_party_orders,
+            sessions_lost: self.sessions_lost + other.sessions_lost,
+            pauses: self.pauses + other.pauses,
+            clock_refusals: self.clock_refusals + other.clock_refusals,
+            fill_notices: self.fill_notices + other.fill_notices,
+            instrument_refusals: self.instrument_refusals + other.instrument_refusals,
+        }
+    }
+}
+
+impl core::iter::Sum for GatewayCounters {
+    fn sum<I: Iterator<Item = GatewayCounters>>(all: I) -> GatewayCounters {
+        all.fold(GatewayCounters::default(), |sum, one| sum + one)
+    }
 }
 
 /// The order gateway of one account on one product line.
@@ -230,6 +274,18 @@ impl<O: OrderSide> Gateway<O> {
             settings,
             instruments,
         }
+    }
+
+    /// The venue whose orders it carries.
+    #[must_use]
+    pub fn venue(&self) -> VenueId {
+        self.settings.product.venue_id()
+    }
+
+    /// The instruments whose orders it carries.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
     }
 
     /// A connection that was asked for is open.

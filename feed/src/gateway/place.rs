@@ -7,7 +7,7 @@ use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
 use super::orders::{CancelState, refused_here};
 use super::outbox::{Purpose, Queued};
 use super::throttle::Urgency;
-use super::{Gateway, GatewayMode, GatewayOutput, PENDING_REQUESTS_MAX, limits};
+use super::{Gateway, GatewayAction, GatewayMode, GatewayOutput, PENDING_REQUESTS_MAX, limits};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_side::OrderSide;
 use crate::venue::orders::{NewOrder, Request, RequestKind};
@@ -122,14 +122,14 @@ impl<O: OrderSide> Gateway<O> {
             self.execution_taken();
             return Some(GatewayOutput::Execution(event));
         }
-        self.poll_action()
+        self.poll_action().map(GatewayOutput::Action)
     }
 
     /// The oldest fact for the engine that was not taken yet, with the venue's name.
     #[inline]
     #[must_use]
     pub fn next_execution(&self) -> Option<ExecutionEvent> {
-        self.events.front().map(|event| ExecutionEvent { venue: self.settings.product.venue_id(), ..*event })
+        self.events.front().map(|event| ExecutionEvent { venue: self.venue(), ..*event })
     }
 
     /// The fact that [`Gateway::next_execution`] showed has its place on the ring: it is not shown again.
@@ -147,12 +147,12 @@ impl<O: OrderSide> Gateway<O> {
     /// The next thing to carry out that is no fact for the engine: a driver that takes those as its ring has room asks
     /// for the rest here.
     #[inline]
-    pub fn poll_action(&mut self) -> Option<GatewayOutput<'_>> {
+    pub fn poll_action(&mut self) -> Option<GatewayAction<'_>> {
         match self.outbox.queue.pop_front()? {
-            Queued::Connect { connection, target } => Some(GatewayOutput::Connect { connection, target }),
-            Queued::Close { connection, reason } => Some(GatewayOutput::Close { connection, reason }),
+            Queued::Connect { connection, target } => Some(GatewayAction::Connect { connection, target }),
+            Queued::Close { connection, reason } => Some(GatewayAction::Close { connection, reason }),
             Queued::Send { connection, place, origin_tsc } => {
-                Some(GatewayOutput::Send { connection, bytes: self.outbox.message(place), origin_tsc })
+                Some(GatewayAction::Send { connection, bytes: self.outbox.message(place), origin_tsc })
             }
         }
     }

@@ -10,7 +10,7 @@ use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::position::{Position, PositionFill};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
-use spinbook_feed::gateway::{Gateway, GatewayOutput};
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource};
 use spinbook_feed::venue::binance::account::{
@@ -146,18 +146,18 @@ impl World {
             };
             match output {
                 GatewayOutput::Execution(event) => wanted.push(event),
-                GatewayOutput::Connect { connection, target } => {
+                GatewayOutput::Action(GatewayAction::Connect { connection, target }) => {
                     self.connections += 1;
                     let id = ConnectionId(self.connections);
                     self.travel(Travelling::Open(connection, id, target));
                 }
-                GatewayOutput::Send { connection, bytes, .. } => {
+                GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. }) => {
                     let bytes = bytes.to_vec();
                     if let Some(id) = self.links[slot(connection)] {
                         self.travel(Travelling::ToVenue(id, bytes));
                     }
                 }
-                GatewayOutput::Close { connection, .. } => self.unlink(connection),
+                GatewayOutput::Action(GatewayAction::Close { connection, .. }) => self.unlink(connection),
             }
             for event in wanted {
                 *self.kinds.entry(event.kind as u8).or_default() += 1;

@@ -8,7 +8,7 @@ use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance::order::CLIENT_IDS;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
@@ -196,15 +196,15 @@ impl Desk {
                     self.events.push(event);
                     Act::None
                 }
-                Some(GatewayOutput::Connect { connection, target }) => {
+                Some(GatewayOutput::Action(GatewayAction::Connect { connection, target })) => {
                     self.connects.push((self.now, connection, target));
                     Act::Connect(connection)
                 }
-                Some(GatewayOutput::Close { .. }) => {
+                Some(GatewayOutput::Action(GatewayAction::Close { .. })) => {
                     self.closes += 1;
                     Act::None
                 }
-                Some(GatewayOutput::Send { connection, bytes, .. }) => {
+                Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. })) => {
                     assert_eq!(connection, OrderConnection::Orders);
                     Act::Send(serde_json::from_slice(&bytes).expect("requests are JSON"))
                 }

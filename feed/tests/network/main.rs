@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod fetching;
+mod lanes;
 mod peers;
 mod records;
 mod serving;

@@ -5,7 +5,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::random::Random;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
@@ -51,10 +51,14 @@ impl Trader {
             while let Some(output) = self.gateway.poll_output() {
                 moved = true;
                 match output {
-                    GatewayOutput::Connect { connection, target } => opened.push((connection, target)),
-                    GatewayOutput::Send { connection, bytes, .. } => sends.push((connection, bytes.to_vec())),
+                    GatewayOutput::Action(GatewayAction::Connect { connection, target }) => {
+                        opened.push((connection, target))
+                    }
+                    GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. }) => {
+                        sends.push((connection, bytes.to_vec()))
+                    }
                     GatewayOutput::Execution(event) => self.executions.push(event),
-                    GatewayOutput::Close { connection, reason } => {
+                    GatewayOutput::Action(GatewayAction::Close { connection, reason }) => {
                         panic!("the gateway closes {connection:?}: {reason:?}")
                     }
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use spinbook_engine::counters::Counter;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots};
+use spinbook_feed::gateway::{Gateway, GatewayCounters};
 use spinbook_feed::venue::binance::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -43,7 +44,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venue_account: Option<Account>) 
     let (engine, lines) = &ended.hot;
     let (hot, io) = (&ended.hot_shared, &ended.io_shared);
     let counters = engine.counters();
-    let gateway = ended.gateway.counters();
+    let gateway: GatewayCounters = ended.gateways.iter().map(Gateway::counters).sum();
     let mut report = RunReport {
         mode: plan.mode.name().to_owned(),
         venue: plan.product.name().to_owned(),
@@ -86,8 +87,8 @@ fn figures<S: Strategy>(finished: &Finished<S>, venue_account: Option<Account>) 
         filled: counters.value(Counter::OrdersFilled),
         canceled: counters.value(Counter::OrdersCanceled),
         rejected: gateway.orders_refused + refused_here,
-        unknown: ended.gateway.unknown_orders() as u64,
-        open_at_exit: ended.gateway.open_orders().max(venue_open) as u64,
+        unknown: ended.gateways.iter().map(Gateway::unknown_orders).sum::<usize>() as u64,
+        open_at_exit: ended.gateways.iter().map(Gateway::open_orders).sum::<usize>().max(venue_open) as u64,
     };
     report.account = Account {
         position: positions(instruments, |id| engine.position(id).lots()),
@@ -130,21 +131,22 @@ fn venue_figures<S: Strategy>(finished: &Finished<S>) -> Result<Option<Account>,
 /// What a person should know beside the figures.
 fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<String> {
     let mut problems = Vec::new();
-    let gateway = &finished.ended.gateway;
-    if let Some(why) = gateway.halt_message() {
-        problems.push(format!("trading was halted: {why}"));
-    }
-    if report.orders.acked == 0
-        && let Some(refusal) = gateway.last_refusal()
-    {
-        problems.push(format!("the venue's last refusal: {refusal}"));
-    }
-    if let Some(refusal) = gateway.rules_refusal() {
-        problems.push(format!(
-            "the venue refused {} requests for its price and quantity rules ({refusal}): they may have changed since the \
-             start; start again to fetch them anew",
-            gateway.counters().instrument_refusals
-        ));
+    for gateway in &finished.ended.gateways {
+        if let Some(why) = gateway.halt_message() {
+            problems.push(format!("trading was halted: {why}"));
+        }
+        if report.orders.acked == 0
+            && let Some(refusal) = gateway.last_refusal()
+        {
+            problems.push(format!("the venue's last refusal: {refusal}"));
+        }
+        if let Some(refusal) = gateway.rules_refusal() {
+            problems.push(format!(
+                "the venue refused {} requests for its price and quantity rules ({refusal}): they may have changed since the \
+                 start; start again to fetch them anew",
+                gateway.counters().instrument_refusals
+            ));
+        }
     }
     let bad_frames: u64 = finished.ended.hot.1.iter().map(|line| line.session().counters().bad_frames).sum();
     if bad_frames > 0 {
@@ -187,7 +189,7 @@ fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
     if open
         || (report.books.live == 0 && !silence_is_due(finished))
         || finished.venue_failure.is_some()
-        || finished.ended.gateway.halt_message().is_some()
+        || finished.ended.gateways.iter().any(|gateway| gateway.halt_message().is_some())
     {
         return Exit::Failed;
     }

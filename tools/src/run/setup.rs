@@ -7,7 +7,7 @@ use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::Producer;
 use spinbook_engine::setup;
-use spinbook_engine::types::{Lots, Nanos};
+use spinbook_engine::types::{Lots, Nanos, VenueId};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::connector::Connector;
@@ -18,7 +18,7 @@ use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotUrls};
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher};
-use spinbook_feed::net::io::gateway_loop::{GatewayLoopSettings, GatewayRings, Idle};
+use spinbook_feed::net::io::gateway_loop::{GatewayLane, GatewayLoopSettings, GatewayRings, Idle};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::account::{self, AccountPoint};
@@ -136,9 +136,9 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         hot_executions: rings.executions.1,
         mailbox,
         snapshots: worker,
-        gateway,
+        gateways: vec![lane(plan, &order_trust, gateway)?],
         io_rings: GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 },
-        io_settings: io_settings(plan, &order_trust)?,
+        io_settings: io_settings(),
         clock,
         scale,
     };
@@ -218,17 +218,25 @@ fn market_line(
     }))
 }
 
-fn io_settings(plan: &Plan, trust: &Trust) -> Result<GatewayLoopSettings, Failure> {
+fn lane(plan: &Plan, trust: &Trust, gateway: Gateway) -> Result<GatewayLane, Failure> {
     let target = plan.product.order_path();
-    Ok(GatewayLoopSettings {
-        orders: route(&plan.orders.ws_api_url, target, trust, ConnectionLimits::PRIVATE, "market.ws_api_url")?,
-        user_data: route(&plan.orders.stream_url, "", trust, ConnectionLimits::PRIVATE, "market.stream_url")?,
+    let limits = ConnectionLimits::PRIVATE;
+    Ok(GatewayLane {
+        gateway,
+        orders: route(&plan.orders.ws_api_url, target, trust, limits, "market.ws_api_url")?,
+        user_data: route(&plan.orders.stream_url, "", trust, limits, "market.stream_url")?,
+    })
+}
+
+fn io_settings() -> GatewayLoopSettings {
+    GatewayLoopSettings {
         idle: Idle::Spin,
         drain_within: DRAIN_WITHIN,
-        on_connection_end: |connection: OrderConnection, error: &ConnectionError| {
-            tracing::warn!("order connection {connection:?} ended: {error}");
+        on_connection_end: |venue: VenueId, connection: OrderConnection, error: &ConnectionError| {
+            let name = ProductLine::from_venue_id(venue).map_or("", ProductLine::name);
+            tracing::warn!("order connection {connection:?} of {name} ended: {error}");
         },
-    })
+    }
 }
 
 /// Whether the market's depth includes our own orders.

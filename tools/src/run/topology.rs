@@ -22,7 +22,7 @@ use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
 use spinbook_feed::net::io::gateway_loop::{
-    GatewayEnd, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
+    GatewayEnd, GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
 };
 
 use crate::alloc::thread_allocations;
@@ -113,8 +113,8 @@ pub struct Agents<S, U> {
     pub mailbox: SnapshotMailbox,
     /// Fetches them.
     pub snapshots: SnapshotWorker<U>,
-    /// Sends orders.
-    pub gateway: Gateway,
+    /// Each venue's gateway and the way to its connections.
+    pub gateways: Vec<GatewayLane>,
     /// The I/O thread's ends.
     pub io_rings: GatewayRings,
     /// Its connections; the idle strategy is set here.
@@ -131,7 +131,7 @@ pub type HotEnd<S> = (Engine<S>, Vec<MarketConnections>);
 /// The running threads and what they share.
 pub struct Running<S> {
     hot: JoinHandle<io::Result<HotEnd<S>>>,
-    io: JoinHandle<io::Result<(Gateway, GatewayEnd)>>,
+    io: JoinHandle<io::Result<(Vec<Gateway>, GatewayEnd)>>,
     fetch: JoinHandle<()>,
     /// What the hot thread shows.
     pub hot_shared: Arc<HotShared>,
@@ -172,12 +172,12 @@ where
     };
     let mut io_settings = agents.io_settings;
     io_settings.idle = if cores.io_spins { Idle::Spin } else { Idle::Sleep(IO_SLEEP) };
-    let (gateway, io_rings) = (agents.gateway, agents.io_rings);
+    let (gateways, io_rings) = (agents.gateways, agents.io_rings);
     let (clock, scale, shared) = (agents.clock, agents.scale, io_shared.clone());
     let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
 
     let reactor = Reactor::new(parts, settings)?;
-    let io_loop = GatewayLoop::new(gateway, io_rings, io_settings, clock, scale, shared)?;
+    let io_loop = GatewayLoop::new(gateways, io_rings, io_settings, clock, scale, shared)?;
     let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
     let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || {
         threads::sleep_precisely();
@@ -199,8 +199,8 @@ fn warn_unpinned(core: usize) {
 pub struct Ended<S> {
     /// The engine and its connections.
     pub hot: HotEnd<S>,
-    /// The gateway.
-    pub gateway: Gateway,
+    /// The gateways, in the order in which they were given.
+    pub gateways: Vec<Gateway>,
     /// How it ended.
     pub gateway_end: GatewayEnd,
     /// What the hot thread showed.
@@ -237,7 +237,7 @@ impl<S> Running<S> {
     /// If a thread panicked, which in a release build ends the process before.
     pub fn stop(self) -> io::Result<Ended<S>> {
         self.io_shared.abandon.store(true, Ordering::Release);
-        let (gateway, gateway_end) = self.io.join().expect("a panic of the I/O thread ends the process")?;
+        let (gateways, gateway_end) = self.io.join().expect("a panic of the I/O thread ends the process")?;
         // Only now: every execution that the I/O thread told is on the ring and will be taken.
         self.hot_shared.stop.store(true, Ordering::Release);
         self.fetch_stop.store(true, Ordering::Release);
@@ -246,7 +246,7 @@ impl<S> Running<S> {
         if self.fetch.is_finished() {
             self.fetch.join().expect("a panic of the fetching thread ends the process");
         }
-        Ok(Ended { hot, gateway, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
+        Ok(Ended { hot, gateways, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
     }
 }
 

@@ -373,21 +373,24 @@ impl Connection {
     #[inline]
     pub fn send_text(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
         let outcome =
-            self.may_send(text).and_then(|()| self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ()));
+            self.may_send_text(text).and_then(|()| self.stream.send(Opcode::Text, text, &mut self.tcp).map(|_| ()));
         if outcome.is_err() {
             self.end();
         }
         outcome
     }
 
-    /// The same for a text that is masked and sealed where it lies.
+    /// The same for a text that is masked and sealed where it lies; that it is UTF-8 is its writer's promise, since all
+    /// that is placed is written by this program.
     ///
     /// # Errors
     /// As [`Connection::send_text`].
     #[inline]
     pub fn send_placed(&mut self, text: PlacedPayload<'_>) -> Result<(), ConnectionError> {
-        let outcome =
-            self.may_send(&text).and_then(|()| self.stream.send_placed(Opcode::Text, text, &mut self.tcp).map(|_| ()));
+        debug_assert!(is_text(&text), "requests are ASCII");
+        let outcome = self
+            .may_send(text.len())
+            .and_then(|()| self.stream.send_placed(Opcode::Text, text, &mut self.tcp).map(|_| ()));
         if outcome.is_err() {
             self.end();
         }
@@ -395,14 +398,19 @@ impl Connection {
     }
 
     #[inline]
-    fn may_send(&self, text: &[u8]) -> Result<(), ConnectionError> {
+    fn may_send(&self, text_bytes: usize) -> Result<(), ConnectionError> {
         if self.phase != Phase::Open || self.closing {
             return Err(ConnectionError::Ended);
         }
-        let bytes = self.stream.waiting() + text.len();
+        let bytes = self.stream.waiting() + text_bytes;
         if bytes > self.limits.backlog_bytes_max {
             return Err(ConnectionError::Backlog { bytes, bytes_max: self.limits.backlog_bytes_max });
         }
+        Ok(())
+    }
+
+    fn may_send_text(&self, text: &[u8]) -> Result<(), ConnectionError> {
+        self.may_send(text.len())?;
         if !is_text(text) {
             return Err(ConnectionError::Request("the text is not UTF-8".to_owned())); // cold: a bug of the caller
         }

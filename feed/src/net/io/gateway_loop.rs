@@ -1,26 +1,31 @@
-//! COLD: the I/O thread: cancels before orders off their rings, the gateway's connections, executions back.
+//! COLD: the I/O thread: cancels before orders off their rings, the gateways' connections, executions back.
+//!
+//! One thread and one pair of rings serve every venue: an intent goes to the gateway whose instrument it names.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll};
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::latency::LatencyBuckets;
 use spinbook_engine::ring::{Consumer, Producer};
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{InstrumentId, Nanos, VenueId};
 
-use crate::frame_buffer::PlacedPayload;
-use crate::gateway::{Gateway, GatewayOutput};
+use super::order_connections::{CONNECTIONS_MAX, OrderConnections, OrderIo};
+use crate::gateway::{Gateway, GatewayAction};
 use crate::net::connection::connector::Connector;
-use crate::net::connection::{Connection, ConnectionError, ConnectionState};
+use crate::net::connection::{ConnectionError, ConnectionState};
 use crate::net::host::clock::{Clock, CycleScale, JumpDetector, cycles};
 use crate::net::hot::hot_shared::add;
 use crate::venue::order_side::OrderConnection;
 
+pub use super::order_connections::Written;
+
+/// Gateways that one I/O thread may serve.
+pub const GATEWAYS_MAX: usize = 32;
 /// Executions that wait for room on the ring; more of them mean that the hot thread is gone.
 const EXECUTIONS_WAITING_MAX: usize = 1 << 16;
 /// How often the wall clock is compared with ours.
@@ -57,7 +62,7 @@ pub struct GatewayShared {
     pub heartbeat: AtomicU64,
     /// Raised when trading was halted: nothing but cancels leaves any more.
     pub halted: AtomicBool,
-    /// Orders open or unknown, as the gateway believes.
+    /// Orders open or unknown, as the gateways believe.
     pub open_orders: AtomicU64,
     /// Connections that opened.
     pub opened: AtomicU64,
@@ -71,18 +76,27 @@ pub struct GatewayShared {
     pub wire_to_wire: LatencyBuckets,
 }
 
-/// What the I/O thread needs.
-pub struct GatewayLoopSettings {
+/// What is said of a connection that ended: of which venue, which one, and why.
+pub type ConnectionEnded = fn(VenueId, OrderConnection, &ConnectionError);
+
+/// One venue's gateway and the way to its connections.
+pub struct GatewayLane {
+    /// The gateway.
+    pub gateway: Gateway,
     /// Where requests go.
     pub orders: Connector,
     /// Where user data comes from, if over a connection of its own.
     pub user_data: Connector,
+}
+
+/// What the I/O thread needs besides its gateways.
+pub struct GatewayLoopSettings {
     /// When there is nothing to do.
     pub idle: Idle,
     /// How long the end may take: cancel all, confirm.
     pub drain_within: Nanos,
-    /// Told why a connection ended, to log it.
-    pub on_connection_end: fn(OrderConnection, &ConnectionError),
+    /// Called when a connection ended, to log it.
+    pub on_connection_end: ConnectionEnded,
 }
 
 /// The ends of the rings that the I/O thread holds.
@@ -98,160 +112,88 @@ pub struct GatewayRings {
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GatewayEnd {
-    /// Orders that are open or unknown, as the gateway believes.
+    /// Orders that are open or unknown, as the gateways believe.
     pub open_orders: usize,
     /// Whether everything was confirmed before the deadline.
     pub confirmed: bool,
 }
 
-struct Link {
-    connection: Connection,
-    told_open: bool,
-}
-
-/// The connections and what is measured on them: apart from the gateway, whose messages they carry.
-struct Wires {
-    settings: GatewayLoopSettings,
-    links: [Option<Link>; 2],
-    poll: Poll,
-    events: Events,
-    clock: Clock,
-    scale: CycleScale,
-    shared: Arc<GatewayShared>,
-    written: Written,
-}
-
-/// Cycle counters around the newest message's way into the kernel: for measurement only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// The newest intent was taken off its ring.
-    pub taken: u64,
-    /// Just before the write.
-    pub begun: u64,
-    /// The kernel has it.
-    pub ended: u64,
+struct Lane {
+    gateway: Gateway,
+    connections: OrderConnections,
 }
 
 /// The I/O thread's work.
 pub struct GatewayLoop {
-    gateway: Gateway,
+    lanes: Vec<Lane>,
+    /// The lane of each instrument, by its id.
+    lane_of: Vec<u8>,
     rings: GatewayRings,
-    waiting: VecDeque<ExecutionEvent>,
-    wires: Wires,
-    /// Connections that ended and that the gateway has not been told of yet.
-    lost: [bool; 2],
+    io: OrderIo,
+    idle: Idle,
+    drain_within: Nanos,
     jumps: JumpDetector,
     clock_check: Nanos,
     drain_by: Option<Nanos>,
     turns_without_poll: u32,
 }
 
-const fn slot(connection: OrderConnection) -> usize {
-    match connection {
-        OrderConnection::Orders => 0,
-        OrderConnection::UserData => 1,
-    }
-}
-
-const CONNECTIONS: [OrderConnection; 2] = [OrderConnection::Orders, OrderConnection::UserData];
-
-impl Wires {
-    fn connect(&mut self, connection: OrderConnection, target: &str, now: Nanos) -> Result<(), ConnectionError> {
-        self.close(connection);
-        let route = match connection {
-            OrderConnection::Orders => &self.settings.orders,
-            OrderConnection::UserData => &self.settings.user_data,
-        };
-        let opened = route.connect(target, self.poll.registry(), Token(slot(connection)), now)?;
-        self.links[slot(connection)] = Some(Link { connection: opened, told_open: false });
-        Ok(())
-    }
-
-    fn send(
-        &mut self,
-        connection: OrderConnection,
-        text: PlacedPayload<'_>,
-        origin_tsc: u64,
-    ) -> Result<(), ConnectionError> {
-        let Some(link) = &mut self.links[slot(connection)] else {
-            return Ok(());
-        };
-        link.connection.send_placed(text)?;
-        (self.written.begun, self.written.ended) = (link.connection.written_tsc(), cycles());
-        if origin_tsc != 0 {
-            self.shared.wire_to_wire.record(self.scale.nanos(origin_tsc, self.written.ended));
-        }
-        add(&self.shared.sent, 1);
-        Ok(())
-    }
-
-    /// Ends a connection on our own wish.
-    fn close(&mut self, connection: OrderConnection) {
-        if let Some(mut link) = self.links[slot(connection)].take() {
-            add(&self.shared.closed, 1);
-            link.connection.deregister(self.poll.registry());
-            link.connection.close(self.clock.now());
-        }
-    }
-
-    /// Drops a connection that failed, and says why.
-    fn drop_failed(&mut self, connection: OrderConnection, error: &ConnectionError) {
-        if let Some(mut link) = self.links[slot(connection)].take() {
-            add(&self.shared.closed, 1);
-            link.connection.deregister(self.poll.registry());
-        }
-        (self.settings.on_connection_end)(connection, error);
-    }
-
-    /// Which connections have something to say; waits at most `wait`.
-    fn poll(&mut self, wait: Duration) -> io::Result<[bool; 2]> {
-        match self.poll.poll(&mut self.events, Some(wait)) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-        let mut ready = [false; 2];
-        for event in &self.events {
-            let at = event.token().0;
-            ready[at] = true;
-            if let Some(link) = &mut self.links[at]
-                && (event.is_readable() || event.is_read_closed())
-            {
-                link.connection.on_readable();
+/// The lane of each instrument. What no gateway trades goes to the first one, which refuses it.
+fn lanes_by_instrument(lanes: &[Lane]) -> Vec<u8> {
+    let mut lane_of = Vec::new();
+    for (place, lane) in lanes.iter().enumerate() {
+        for instrument in lane.gateway.instruments() {
+            let at = instrument.id.index();
+            if lane_of.len() <= at {
+                lane_of.resize(at + 1, 0);
             }
+            lane_of[at] = place as u8;
         }
-        Ok(ready)
     }
+    lane_of
 }
 
 impl GatewayLoop {
-    /// Puts the parts together; nothing is opened yet.
+    /// Puts the parts together; nothing is opened yet. Each instrument is traded by one of the gateways.
     ///
     /// # Errors
     /// The system refuses a poll.
+    ///
+    /// # Panics
+    /// There is no gateway, or there are more than [`GATEWAYS_MAX`].
     pub fn new(
-        gateway: Gateway,
+        lanes: Vec<GatewayLane>,
         rings: GatewayRings,
         settings: GatewayLoopSettings,
         clock: Clock,
         scale: CycleScale,
         shared: Arc<GatewayShared>,
     ) -> io::Result<GatewayLoop> {
-        let (poll, events) = (Poll::new()?, Events::with_capacity(16));
+        assert!((1..=GATEWAYS_MAX).contains(&lanes.len()), "an I/O thread serves 1 to {GATEWAYS_MAX} gateways");
+        let (poll, events) = (Poll::new()?, Events::with_capacity(CONNECTIONS_MAX * lanes.len().max(8)));
+        let lanes: Vec<Lane> = lanes
+            .into_iter()
+            .enumerate()
+            .map(|(place, lane)| {
+                let connections = OrderConnections::new(lane.gateway.venue(), place, lane.orders, lane.user_data);
+                Lane { gateway: lane.gateway, connections }
+            })
+            .collect();
         Ok(GatewayLoop {
-            gateway,
+            lane_of: lanes_by_instrument(&lanes),
+            lanes,
             rings,
-            waiting: VecDeque::new(),
-            wires: Wires {
-                settings,
-                links: [None, None],
+            io: OrderIo {
                 poll,
                 events,
                 clock,
                 scale,
                 shared,
                 written: Written::default(),
+                on_connection_end: settings.on_connection_end,
             },
-            lost: [false; 2],
+            idle: settings.idle,
+            drain_within: settings.drain_within,
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
             clock_check: Nanos::ZERO,
             drain_by: None,
@@ -262,14 +204,15 @@ impl GatewayLoop {
     /// When the newest message went into the kernel.
     #[must_use]
     pub const fn written(&self) -> Written {
-        self.wires.written
+        self.io.written
     }
 
-    /// Works until it is told to drain (then cancels all and confirms) or to abandon. Gives the gateway back.
+    /// Works until it is told to drain (then cancels all and confirms) or to abandon. Gives the gateways back, in the
+    /// order in which they came.
     ///
     /// # Errors
     /// The poll failed.
-    pub fn run(mut self) -> io::Result<(Gateway, GatewayEnd)> {
+    pub fn run(mut self) -> io::Result<(Vec<Gateway>, GatewayEnd)> {
         let outcome = loop {
             match self.turn() {
                 Ok(None) => {}
@@ -277,11 +220,14 @@ impl GatewayLoop {
                 Err(error) => break Err(error),
             }
         };
-        for connection in CONNECTIONS {
-            self.wires.close(connection);
+        for lane in &mut self.lanes {
+            for connection in OrderConnection::ALL {
+                lane.connections.close(&mut self.io, connection);
+            }
         }
-        self.wires.shared.ended.store(true, Ordering::Release);
-        outcome.map(|end| (self.gateway, end))
+        self.io.shared.ended.store(true, Ordering::Release);
+        let gateways = self.lanes.into_iter().map(|lane| lane.gateway).collect();
+        outcome.map(|end| (gateways, end))
     }
 
     /// One turn of the loop: for a driver that shares its thread. Says how it ended once it has; then it is over.
@@ -292,12 +238,12 @@ impl GatewayLoop {
         let busy = self.forward_intents();
         // What was decided is out. The sockets may wait a little, but neither for a flood of intents nor for long.
         self.turns_without_poll += 1;
-        let wait_max = if self.wires.settings.idle == Idle::Spin { TURNS_WITHOUT_POLL_MAX } else { 0 };
+        let wait_max = if self.idle == Idle::Spin { TURNS_WITHOUT_POLL_MAX } else { 0 };
         if self.turns_without_poll <= wait_max {
             return Ok(None);
         }
         self.turns_without_poll = 0;
-        if !busy && let Idle::Sleep(span) = self.wires.settings.idle {
+        if !busy && let Idle::Sleep(span) = self.idle {
             // The poll counts whole milliseconds, which is too long for an order to wait: sleep, then poll at once.
             std::thread::sleep(span);
             self.forward_intents();
@@ -307,25 +253,51 @@ impl GatewayLoop {
 
     /// Sockets, deadlines, and what is shown to others.
     fn look_around(&mut self) -> io::Result<Option<GatewayEnd>> {
-        let now = self.wires.clock.now();
-        if now >= self.gateway.next_deadline() {
-            self.gateway.on_timer(now);
+        let now = self.io.clock.now();
+        for at in 0..self.lanes.len() {
+            let gateway = &mut self.lanes[at].gateway;
+            if now >= gateway.next_deadline() {
+                gateway.on_timer(now);
+            }
         }
         self.check_clock(now);
-        self.carry_output(now);
-        let ready = self.wires.poll(Duration::ZERO)?;
-        for connection in CONNECTIONS {
-            if ready[slot(connection)] {
-                self.serve(connection);
+        for at in 0..self.lanes.len() {
+            self.carry_output(at, now);
+        }
+        self.poll()?;
+        for at in 0..self.lanes.len() {
+            for connection in OrderConnection::ALL {
+                if std::mem::take(&mut self.lanes[at].connections.ready[connection.index()]) {
+                    self.serve(at, connection);
+                }
             }
         }
         self.on_timers();
-        self.hand_over_executions();
-        let shared = &self.wires.shared;
+        (0..self.lanes.len()).for_each(|at| self.hand_over_executions(at));
+        let shared = &self.io.shared;
         add(&shared.heartbeat, 1);
-        shared.open_orders.store(self.gateway.open_orders() as u64, Ordering::Relaxed);
-        shared.halted.store(self.gateway.halt_message().is_some(), Ordering::Relaxed);
+        shared.open_orders.store(self.open_orders() as u64, Ordering::Relaxed);
+        let halted = self.lanes.iter().any(|lane| lane.gateway.halt_message().is_some());
+        shared.halted.store(halted, Ordering::Relaxed);
         Ok(self.ending(now))
+    }
+
+    fn open_orders(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.gateway.open_orders()).sum()
+    }
+
+    /// Notes which connections have something to say, without waiting.
+    fn poll(&mut self) -> io::Result<()> {
+        match self.io.poll.poll(&mut self.io.events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &self.io.events {
+            let token = event.token().0;
+            let connections = &mut self.lanes[token / CONNECTIONS_MAX].connections;
+            connections.on_ready(token % CONNECTIONS_MAX, event.is_readable() || event.is_read_closed());
+        }
+        Ok(())
     }
 
     /// Cancels first, then orders: a cancel never waits behind a new order. Each leaves before the next is looked at.
@@ -335,13 +307,19 @@ impl GatewayLoop {
             let Some(intent) = self.rings.cancels.pop().or_else(|| self.rings.orders.pop()) else {
                 break;
             };
-            self.wires.written.taken = cycles();
-            let now = self.wires.clock.now();
-            self.gateway.on_intent(&intent, now);
-            self.carry_output(now);
+            self.io.written.taken = cycles();
+            let now = self.io.clock.now();
+            let at = self.lane_of(intent.instrument);
+            self.lanes[at].gateway.on_intent(&intent, now);
+            self.carry_output(at, now);
             any = true;
         }
         any
+    }
+
+    #[inline]
+    fn lane_of(&self, instrument: InstrumentId) -> usize {
+        self.lane_of.get(instrument.index()).map_or(0, |lane| usize::from(*lane))
     }
 
     /// A step of the wall clock (an operator, a suspend): sessions are set up anew, which measures the venue's
@@ -351,129 +329,128 @@ impl GatewayLoop {
             return;
         }
         self.clock_check = now + CLOCK_CHECK;
-        if self.jumps.check(&self.wires.clock).is_none() {
+        if self.jumps.check(&self.io.clock).is_none() {
             return;
         }
-        add(&self.wires.shared.clock_steps, 1);
-        for connection in CONNECTIONS {
-            if self.wires.links[slot(connection)].is_some() {
-                self.wires.close(connection);
-                self.lost[slot(connection)] = true;
+        add(&self.io.shared.clock_steps, 1);
+        for lane in &mut self.lanes {
+            for connection in OrderConnection::ALL {
+                if lane.connections.sockets[connection.index()].is_some() {
+                    lane.connections.close(&mut self.io, connection);
+                    lane.connections.lost[connection.index()] = true;
+                }
             }
         }
     }
 
-    /// Carries out what the gateway wants until it wants nothing more, and tells it of what failed.
-    fn carry_output(&mut self, now: Nanos) {
+    /// Carries out what a gateway wants until it wants nothing more, and tells it of what failed.
+    fn carry_output(&mut self, at: usize, now: Nanos) {
+        let Lane { gateway, connections } = &mut self.lanes[at];
         loop {
-            while let Some(output) = self.gateway.poll_output() {
-                let (connection, outcome) = match output {
-                    GatewayOutput::Connect { connection, target } => {
-                        (connection, self.wires.connect(connection, &target, now))
+            while let Some(action) = gateway.poll_action() {
+                let (connection, outcome) = match action {
+                    GatewayAction::Connect { connection, target } => {
+                        (connection, connections.connect(&mut self.io, connection, &target, now))
                     }
-                    GatewayOutput::Send { connection, bytes, origin_tsc } => {
-                        (connection, self.wires.send(connection, bytes, origin_tsc))
+                    GatewayAction::Send { connection, bytes, origin_tsc } => {
+                        (connection, connections.send(&mut self.io, connection, bytes, origin_tsc))
                     }
-                    GatewayOutput::Execution(event) => {
-                        self.waiting.push_back(event);
-                        continue;
-                    }
-                    GatewayOutput::Close { connection, .. } => {
-                        self.wires.close(connection);
+                    GatewayAction::Close { connection, .. } => {
+                        connections.close(&mut self.io, connection);
                         continue;
                     }
                 };
                 if let Err(error) = outcome {
-                    self.wires.drop_failed(connection, &error);
-                    self.lost[slot(connection)] = true;
+                    connections.drop_failed(&mut self.io, connection, &error);
                 }
             }
-            if !self.tell_lost(now) {
+            let mut told = false;
+            for connection in OrderConnection::ALL {
+                if std::mem::take(&mut connections.lost[connection.index()]) {
+                    gateway.on_close(connection, now);
+                    told = true;
+                }
+            }
+            if !told {
                 break;
             }
         }
-        self.hand_over_executions();
+        self.hand_over_executions(at);
     }
 
-    fn tell_lost(&mut self, now: Nanos) -> bool {
-        let mut any = false;
-        for connection in CONNECTIONS {
-            if std::mem::take(&mut self.lost[slot(connection)]) {
-                self.gateway.on_close(connection, now);
-                any = true;
-            }
+    fn serve(&mut self, at: usize, connection: OrderConnection) {
+        let now = self.io.clock.now();
+        if let Err(error) = self.serve_connection(at, connection, now) {
+            self.lanes[at].connections.drop_failed(&mut self.io, connection, &error);
         }
-        any
+        self.carry_output(at, now);
     }
 
-    fn serve(&mut self, connection: OrderConnection) {
-        let now = self.wires.clock.now();
-        if let Err(error) = self.serve_link(connection, now) {
-            self.wires.drop_failed(connection, &error);
-            self.lost[slot(connection)] = true;
-        }
-        self.carry_output(now);
-    }
-
-    fn serve_link(&mut self, connection: OrderConnection, now: Nanos) -> Result<(), ConnectionError> {
-        let Some(link) = &mut self.wires.links[slot(connection)] else {
+    fn serve_connection(&mut self, at: usize, connection: OrderConnection, now: Nanos) -> Result<(), ConnectionError> {
+        let slot = connection.index();
+        let Some(socket) = &mut self.lanes[at].connections.sockets[slot] else {
             return Ok(());
         };
-        if link.connection.state() == ConnectionState::Opening && !link.connection.drive_open(now)? {
+        if socket.connection.state() == ConnectionState::Opening && !socket.connection.drive_open(now)? {
             return Ok(());
         }
-        if !link.told_open {
-            link.told_open = true;
-            add(&self.wires.shared.opened, 1);
-            self.gateway.on_open(connection, now);
-            self.carry_output(now);
+        if !socket.open_reported {
+            socket.open_reported = true;
+            add(&self.io.shared.opened, 1);
+            self.lanes[at].gateway.on_open(connection, now);
+            self.carry_output(at, now);
         }
-        while let Some(link) = &mut self.wires.links[slot(connection)] {
-            let Some(frame) = link.connection.poll_frame(now)? else {
-                link.connection.flush()?;
+        loop {
+            let Lane { gateway, connections } = &mut self.lanes[at];
+            let Some(socket) = &mut connections.sockets[slot] else { break };
+            let Some(frame) = socket.connection.poll_frame(now)? else {
+                socket.connection.flush()?;
                 break;
             };
             let length = frame.length;
-            self.gateway.on_frame(connection, &mut frame.padded[..length], now);
-            self.carry_output(now);
+            gateway.on_frame(connection, &mut frame.padded[..length], now);
+            self.carry_output(at, now);
         }
         Ok(())
     }
 
     fn on_timers(&mut self) {
-        let now = self.wires.clock.now();
-        for connection in CONNECTIONS {
-            let Some(link) = &mut self.wires.links[slot(connection)] else {
-                continue;
-            };
-            if now < link.connection.next_deadline() {
-                continue;
-            }
-            if let Err(error) = link.connection.on_timer(now) {
-                self.wires.drop_failed(connection, &error);
-                self.lost[slot(connection)] = true;
-                self.carry_output(now);
+        let now = self.io.clock.now();
+        for at in 0..self.lanes.len() {
+            for connection in OrderConnection::ALL {
+                let connections = &mut self.lanes[at].connections;
+                let Some(socket) = &mut connections.sockets[connection.index()] else {
+                    continue;
+                };
+                if now < socket.connection.next_deadline() {
+                    continue;
+                }
+                if let Err(error) = socket.connection.on_timer(now) {
+                    connections.drop_failed(&mut self.io, connection, &error);
+                    self.carry_output(at, now);
+                }
             }
         }
     }
 
-    /// Executions are facts: they wait for room and are never dropped.
-    fn hand_over_executions(&mut self) {
-        while let Some(event) = self.waiting.front() {
-            if self.rings.executions.push(*event).is_err() {
+    /// Executions are facts: they wait in their gateway for room on the ring and are never dropped.
+    fn hand_over_executions(&mut self, at: usize) {
+        let gateway = &mut self.lanes[at].gateway;
+        while let Some(event) = gateway.next_execution() {
+            if self.rings.executions.push(event).is_err() {
                 assert!(
-                    self.waiting.len() <= EXECUTIONS_WAITING_MAX,
+                    gateway.executions_waiting() <= EXECUTIONS_WAITING_MAX,
                     "the hot thread takes no executions any more: stopping so that the watchdog cancels"
                 );
                 return;
             }
-            self.waiting.pop_front();
+            gateway.execution_taken();
         }
     }
 
     fn ending(&mut self, now: Nanos) -> Option<GatewayEnd> {
-        let open_orders = self.gateway.open_orders();
-        let shared = &self.wires.shared;
+        let open_orders = self.open_orders();
+        let shared = &self.io.shared;
         if shared.abandon.load(Ordering::Relaxed) {
             return Some(GatewayEnd { open_orders, confirmed: false });
         }
@@ -481,11 +458,12 @@ impl GatewayLoop {
             return None;
         }
         let Some(drain_by) = self.drain_by else {
-            self.drain_by = Some(now + self.wires.settings.drain_within);
-            self.gateway.cancel_all(now);
+            self.drain_by = Some(now + self.drain_within);
+            self.lanes.iter_mut().for_each(|lane| lane.gateway.cancel_all(now));
             return None;
         };
-        let confirmed = open_orders == 0 && self.gateway.is_quiet() && self.waiting.is_empty();
+        let quiet = |lane: &Lane| lane.gateway.is_quiet() && lane.gateway.executions_waiting() == 0;
+        let confirmed = open_orders == 0 && self.lanes.iter().all(quiet);
         (confirmed || now >= drain_by).then_some(GatewayEnd { open_orders, confirmed })
     }
 }

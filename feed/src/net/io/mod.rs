@@ -2,3 +2,4 @@
 
 pub mod fetch;
 pub mod gateway_loop;
+mod order_connections;

@@ -1,0 +1,164 @@
+//! COLD: several venues' gateways on one I/O thread and one pair of rings.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
+use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
+use spinbook_engine::ring::{self, Consumer, Producer};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, VenueId};
+use spinbook_feed::crypto::credentials::{Credentials, Secret};
+use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
+use spinbook_feed::net::connection::ConnectionLimits;
+use spinbook_feed::net::connection::connector::Connector;
+use spinbook_feed::net::connection::resolve::Endpoint;
+use spinbook_feed::net::connection::tls::Trust;
+use spinbook_feed::net::host::clock::{Clock, CycleScale};
+use spinbook_feed::net::io::gateway_loop::{
+    GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
+};
+use spinbook_feed::testkit::instrument;
+use spinbook_feed::venue::{ProductLine, binance};
+
+const EPOCH: u32 = 7;
+const ROOM: usize = 4;
+
+/// A loop over both product lines in shadow mode: orders are built and checked, and no socket is opened.
+struct Rig {
+    io: GatewayLoop,
+    orders: Producer<Intent>,
+    cancels: Producer<Intent>,
+    executions: Consumer<ExecutionEvent>,
+    shared: Arc<GatewayShared>,
+    clock: Clock,
+}
+
+fn lane(product: ProductLine, id: u16) -> GatewayLane {
+    let limits = OrderLimits {
+        lots_max: Lots(1 << 40),
+        notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
+        open_orders_max: 10,
+    };
+    let limits = vec![limits; usize::from(id) + 1];
+    let secret = Secret::new("r8Kd0pW3sQz6Lm1Xy9".to_owned());
+    let credentials = Credentials::hmac("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zv", &secret).unwrap();
+    let settings = GatewaySettings::new(product, GatewayMode::Shadow, EPOCH, limits);
+    let gateway = Gateway::new(settings, credentials, vec![instrument(product, id, "BTCUSDT", "0.01", "0.001")]);
+    let to = || {
+        let endpoint = Endpoint::parse("wss://127.0.0.1:1").unwrap();
+        Connector::new(endpoint, Trust::public().client_config().unwrap(), ConnectionLimits::PRIVATE).unwrap()
+    };
+    GatewayLane { gateway, orders: to(), user_data: to() }
+}
+
+impl Rig {
+    fn new(execution_slots: usize) -> Rig {
+        let (orders, orders_out) = ring::channel(64);
+        let (cancels, cancels_out) = ring::channel(64);
+        let (executions_in, executions) = ring::channel(execution_slots);
+        let rings = GatewayRings { cancels: cancels_out, orders: orders_out, executions: executions_in };
+        let (clock, scale) = (Clock::start(), CycleScale::measure(Duration::from_millis(1)));
+        let shared = Arc::new(GatewayShared::default());
+        let settings = GatewayLoopSettings {
+            idle: Idle::Sleep(Duration::ZERO),
+            drain_within: Nanos::from_seconds(10),
+            on_connection_end: |_, _, error| panic!("no connection is opened: {error}"),
+        };
+        let lanes = vec![lane(binance::SPOT, 0), lane(binance::USDM, 1)];
+        let io = GatewayLoop::new(lanes, rings, settings, clock, scale, shared.clone()).unwrap();
+        Rig { io, orders, cancels, executions, shared, clock }
+    }
+
+    fn turn(&mut self) -> Vec<ExecutionEvent> {
+        assert!(self.io.turn().unwrap().is_none());
+        self.taken()
+    }
+
+    fn taken(&mut self) -> Vec<ExecutionEvent> {
+        std::iter::from_fn(|| self.executions.pop()).collect()
+    }
+
+    fn place(&mut self, counter: u32, instrument: u16) {
+        let intent = self.intent(IntentKind::Place, counter, instrument);
+        self.orders.push(intent).unwrap();
+    }
+
+    fn intent(&self, kind: IntentKind, counter: u32, instrument: u16) -> Intent {
+        Intent {
+            kind,
+            order: OrderId::new(EPOCH, counter),
+            instrument: InstrumentId(instrument),
+            side: Side::Bid,
+            tick: Tick(5_000_000),
+            lots: Lots(1_000),
+            time_in_force: TimeInForce::PostOnly,
+            deadline: self.clock.now() + Nanos::from_seconds(5),
+            ..Intent::default()
+        }
+    }
+}
+
+#[test]
+fn an_intent_goes_to_the_gateway_of_its_instrument_and_the_answer_names_the_venue() {
+    let venues = [binance::SPOT.venue_id(), binance::USDM.venue_id()];
+    let mut rig = Rig::new(64);
+    let ready = rig.turn();
+    assert!(ready.iter().all(|event| event.kind == ExecutionKind::GatewayReady));
+    assert_eq!(ready.iter().map(|event| event.venue).collect::<Vec<VenueId>>(), venues, "each says so for itself");
+    for (counter, instrument) in [(1, 0u16), (2, 1)] {
+        rig.place(counter, instrument);
+        let events = rig.turn();
+        let [event] = events.as_slice() else { panic!("one answer, not {events:?}") };
+        assert_eq!((event.kind, event.order), (ExecutionKind::Accepted, OrderId::new(EPOCH, counter)));
+        assert_eq!((event.venue, event.instrument.0), (venues[usize::from(instrument)], instrument));
+    }
+    assert_eq!(rig.shared.open_orders.load(Ordering::Relaxed), 2, "of all venues together");
+    let cancel = rig.intent(IntentKind::Cancel, 2, 1);
+    rig.cancels.push(cancel).unwrap();
+    let events = rig.turn();
+    assert!(events.iter().any(|event| event.kind == ExecutionKind::Canceled && event.venue == venues[1]));
+    assert_eq!(rig.shared.open_orders.load(Ordering::Relaxed), 1);
+    rig.place(3, 9);
+    let events = rig.turn();
+    assert_eq!(events[0].local, LocalReject::Limit, "no gateway trades this instrument");
+}
+
+#[test]
+fn draining_ends_when_every_gateway_is_quiet_and_gives_all_of_them_back() {
+    let mut rig = Rig::new(64);
+    rig.turn();
+    rig.place(1, 0);
+    rig.place(2, 1);
+    rig.turn();
+    rig.shared.drain.store(true, Ordering::Release);
+    let (gateways, end) = rig.io.run().unwrap();
+    assert!(end.confirmed && end.open_orders == 0);
+    let counts: Vec<u64> = gateways.iter().map(|gateway| gateway.counters().cancels_sent).collect();
+    assert_eq!(counts, [1, 1]);
+    assert!(gateways.iter().all(Gateway::is_quiet));
+}
+
+#[test]
+fn executions_wait_in_their_gateway_while_the_ring_is_full_and_keep_their_order() {
+    let mut rig = Rig::new(ROOM);
+    let mut seen = rig.turn();
+    (1..=6).for_each(|counter| rig.place(counter, u16::from(counter > 3)));
+    assert!(rig.io.turn().unwrap().is_none());
+    while seen.len() < 8 {
+        let more = rig.taken();
+        assert!(!more.is_empty() && more.len() <= ROOM, "nothing is dropped, nothing overflows");
+        seen.extend(more);
+        assert!(rig.io.turn().unwrap().is_none());
+    }
+    for venue in [binance::SPOT.venue_id(), binance::USDM.venue_id()] {
+        let orders: Vec<u32> = seen
+            .iter()
+            .filter(|event| event.venue == venue && event.kind == ExecutionKind::Accepted)
+            .map(|event| event.order.counter())
+            .collect();
+        assert_eq!(orders.len(), 3);
+        assert!(orders.is_sorted(), "{orders:?}");
+    }
+}
