@@ -2,6 +2,7 @@
 //!
 //! `plain` holds what a careful user of well-known crates would write. It was written first, is kept at its best
 //! known configuration, and nothing here may weaken it: a target missed and reported is fine, a weaker peer is not.
+#![warn(unreachable_pub)]
 
 pub mod alloc;
 pub mod book;

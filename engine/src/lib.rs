@@ -2,6 +2,7 @@
 //!
 //! Read in the order of the imports: `types` and `limits`, then `event` and `intent` (what goes in and
 //! out), `book`, `strategy`, `quoter`, `risk`, and `engine`, where all branching happens.
+#![warn(unreachable_pub)]
 
 pub mod types;
 

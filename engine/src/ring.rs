@@ -8,7 +8,7 @@
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use crossbeam::utils::CachePadded;
+use crossbeam_utils::CachePadded;
 
 use parts::{Arc, AtomicUsize, Ordering, UnsafeCell, fence};
 

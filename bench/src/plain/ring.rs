@@ -1,6 +1,6 @@
 //! COLD: the queue most people take between two threads.
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam_queue::ArrayQueue;
 
 /// crossbeam's bounded queue, behind the two calls that both rings have.
 pub struct ArrayRing<T>(ArrayQueue<T>);

@@ -10,7 +10,7 @@ use crate::ring::RingTable;
 use crate::text::{format_count, format_figure};
 
 /// All of them; `plots` are those of frame to order.
-pub fn section(out: &mut Document, figures: &Figures, plots: &[PlotPath]) {
+pub(crate) fn section(out: &mut Document, figures: &Figures, plots: &[PlotPath]) {
     out.heading(2, "Decode: ns a frame");
     decode(out, &figures.decode);
     if !figures.decode_native.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam_queue::ArrayQueue;
 use spinbook_engine::ring::{self, Consumer, Producer};
 
 use crate::common::{Random, seed_from};

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use secrecy::zeroize::Zeroizing;
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
+use zeroize::Zeroizing;
 
 use super::read::nearest;
 use super::tables::MarketConfig;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam_queue::ArrayQueue;
 use mio::{Events, Poll};
 use spinbook_engine::event::{MarketEvent, MarketReply};
 use spinbook_engine::types::{Level, Nanos, Stamp};

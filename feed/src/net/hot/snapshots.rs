@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam_queue::ArrayQueue;
 use spinbook_engine::book::Book;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::InstrumentId;
