@@ -55,12 +55,15 @@ pub struct SyncSettings {
     pub updates_max: usize,
     /// Levels of all of them.
     pub levels_max: usize,
+    /// Whether updates before a snapshot are kept to join it; false where snapshots come in the stream and replace the
+    /// book at once.
+    pub keeps_updates: bool,
 }
 
 impl Default for SyncSettings {
     /// Some ten seconds of a busy market at one update every 10 ms.
     fn default() -> Self {
-        SyncSettings { updates_max: 1024, levels_max: 1 << 15 }
+        SyncSettings { updates_max: 1024, levels_max: 1 << 15, keeps_updates: true }
     }
 }
 
@@ -122,6 +125,7 @@ pub struct BookSync<R> {
     /// Whether an update was accepted since the snapshot.
     joined: bool,
     was_live: bool,
+    keeps_updates: bool,
     updates: Box<[Waiting]>,
     update_count: usize,
     replayed: usize,
@@ -158,6 +162,7 @@ impl<R: SequenceRule> BookSync<R> {
             before: 0,
             joined: false,
             was_live: false,
+            keeps_updates: settings.keeps_updates,
             updates: vec![Waiting::default(); settings.updates_max.max(1)].into_boxed_slice(),
             update_count: 0,
             replayed: 0,
@@ -231,15 +236,46 @@ impl<R: SequenceRule> BookSync<R> {
             self.counts.snapshots_stale += 1;
             return SnapshotStep::Stale;
         }
-        self.counts.snapshots += 1;
         self.counts.resyncs += u64::from(self.was_live);
+        self.go_live(last);
+        SnapshotStep::Replace
+    }
+
+    /// Takes a snapshot that came in the stream and contains everything up to `last`: the book is replaced whatever
+    /// was known of it, and the next update must follow.
+    pub fn replace(&mut self, last: u64) {
+        self.forget();
+        self.counts.resyncs += u64::from(self.was_live && self.state != SyncState::Live);
+        self.go_live(last);
+    }
+
+    fn go_live(&mut self, last: u64) {
+        self.counts.snapshots += 1;
         self.was_live = true;
         self.state = SyncState::Live;
         self.last = last;
         self.before = last;
         self.joined = false;
         self.replayed = 0;
-        SnapshotStep::Replace
+    }
+
+    /// Panics if the book's bookkeeping contradicts itself; simulations and tests call it after every step.
+    ///
+    /// # Panics
+    /// A bug in this file.
+    pub fn check(&self) {
+        assert!(self.replayed <= self.update_count && self.update_count <= self.updates.len(), "updates in bounds");
+        assert!(self.level_count <= self.levels.len(), "levels in bounds");
+        assert!(self.before <= self.last, "the newest update begins where the one before ended");
+        assert!(self.state != SyncState::Gap || self.was_live, "only a live book loses its place");
+        assert!(self.state != SyncState::Live || self.was_live, "a live book was live");
+        assert!(self.state != SyncState::Buffering || self.update_count == 0, "the first update asks for a snapshot");
+        let mut end = 0;
+        for update in &self.updates[..self.update_count] {
+            assert!(update.start == end, "buffered levels lie side by side");
+            end = update.start + update.bids + update.asks;
+        }
+        assert!(self.update_count == 0 || end == self.level_count, "all buffered levels belong to an update");
     }
 
     /// The next buffered update to apply behind the snapshot. `None`: no more. If the buffered updates do not
@@ -322,6 +358,9 @@ impl<R: SequenceRule> BookSync<R> {
     }
 
     fn buffer(&mut self, ids: UpdateIds, event_time: Nanos, bids: &[Level], asks: &[Level]) {
+        if !self.keeps_updates {
+            return;
+        }
         let count = bids.len() + asks.len();
         if self.update_count == self.updates.len() || self.level_count + count > self.levels.len() {
             // A snapshot on its way is older than what follows and will be refused as stale.

@@ -237,6 +237,8 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         for venue in &mut self.state.venues {
             venue.exchange.on_timer(now);
             venue.session.on_timer(now, &mut EngineSink { engine: &mut self.state.engine, decides: true });
+            #[cfg(debug_assertions)]
+            venue.session.check();
         }
         if self.state.engine.next_deadline() <= now {
             self.state.engine.on_timer(now);

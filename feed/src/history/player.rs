@@ -14,7 +14,6 @@ use crate::session::flow::{FrameOutcome, MarketFlow};
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
-use crate::venue::market::Message;
 
 /// Connection number of events that come from a recording.
 const RECORDED_PATH: u8 = 0;
@@ -111,12 +110,11 @@ impl<S: MarketSink> Player<S> {
     }
 
     fn play_frame(&mut self, record: &mut Record<'_>) -> Played {
-        let outcome =
-            self.flow.on_frame(record.buffer, record.length, record.stamp, (RECORDED_PATH, true), &mut self.sink);
-        match outcome {
-            FrameOutcome::Market { .. } | FrameOutcome::Ignored => Played::Good,
-            FrameOutcome::Control(Message::Refused { .. }) => Played::Good,
-            FrameOutcome::Control(_) => Played::Good,
+        let from = (RECORDED_PATH, true);
+        let first = self.flow.on_frame(record.buffer, record.length, record.stamp, from, &mut self.sink);
+        while self.flow.on_next_message(record.stamp, from, &mut self.sink).is_some() {}
+        match first {
+            FrameOutcome::Market { .. } | FrameOutcome::Control(_) | FrameOutcome::Ignored => Played::Good,
             FrameOutcome::Bad { error, .. } if is_unfitting(error) => Played::Unfitting,
             FrameOutcome::Bad { .. } => Played::Bad,
         }

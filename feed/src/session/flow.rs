@@ -8,12 +8,12 @@ use crate::error::DecodeError;
 use crate::scan::ScannerChoice;
 use crate::sync::{BookSync, SnapshotStep, SyncCounts, SyncSettings, SyncState, UpdateIds, UpdateStep};
 use crate::venue::ProductLine;
-use crate::venue::binance::decode::{DecodeCounts, Decoder};
-use crate::venue::binance::sequence::BinanceSequence;
+use crate::venue::any_market::AnyMarket;
+use crate::venue::card::SnapshotOrigin;
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::market::Message;
+use crate::venue::market::{Channels, DecodeCounts, FrameBytes, MarketSide, Message};
 
-/// What a frame was, for whoever carries the connection.
+/// What one message of a frame was, for the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameOutcome {
     /// A market message of the symbol at this index; it was judged and, if next in sequence, applied.
@@ -43,6 +43,13 @@ impl FrameOutcome {
     pub const fn is_depth(&self) -> bool {
         matches!(self, FrameOutcome::Market { kind: MarketKind::Delta, .. })
     }
+
+    /// Whether it was a snapshot that came on the connection.
+    #[inline]
+    #[must_use]
+    pub const fn is_snapshot(&self) -> bool {
+        matches!(self, FrameOutcome::Market { kind: MarketKind::Snapshot, .. })
+    }
 }
 
 /// What passed so far.
@@ -64,9 +71,9 @@ pub struct FlowCounters {
 
 /// One symbol's place.
 #[derive(Debug)]
-struct SymbolFlow {
+struct SymbolFlow<R> {
     instrument: InstrumentId,
-    sync: BookSync<BinanceSequence>,
+    sync: BookSync<R>,
     depth_event_first: Nanos,
     depth_event_last: Nanos,
     depth_messages: u64,
@@ -74,15 +81,17 @@ struct SymbolFlow {
 
 /// Frames in, judged events out, for all symbols of one product line.
 #[derive(Debug)]
-pub struct MarketFlow {
+pub struct MarketFlow<M: MarketSide = AnyMarket> {
     venue: VenueId,
-    decoder: Decoder,
-    symbols: Box<[SymbolFlow]>,
+    origin: SnapshotOrigin,
+    side: M,
+    symbols: Box<[SymbolFlow<M::Rule>]>,
     counters: FlowCounters,
 }
 
 impl MarketFlow {
-    /// For these instruments, in this order (set-up; allocates everything).
+    /// For these instruments of a listed venue, in this order, with its documented channels (set-up; allocates
+    /// everything).
     #[must_use]
     pub fn new(
         product: ProductLine,
@@ -90,25 +99,47 @@ impl MarketFlow {
         settings: SyncSettings,
         scanner: ScannerChoice,
     ) -> Self {
-        let rule = BinanceSequence::of(product);
+        let side = AnyMarket::new(product, instruments, &Channels::of(product), scanner);
+        MarketFlow::over(side, instruments, settings)
+    }
+}
+
+impl<M: MarketSide> MarketFlow<M> {
+    /// Over a market side made for these instruments (set-up; allocates everything).
+    #[must_use]
+    pub fn over(side: M, instruments: &[Instrument], settings: SyncSettings) -> Self {
+        let origin = side.product().card().snapshots;
+        let settings = SyncSettings { keeps_updates: origin != SnapshotOrigin::InStream, ..settings };
         MarketFlow {
-            venue: product.venue_id(),
-            decoder: Decoder::with_scanner(product, instruments, scanner),
+            venue: side.product().venue_id(),
+            origin,
             symbols: instruments
                 .iter()
                 .map(|instrument| SymbolFlow {
                     instrument: instrument.id,
-                    sync: BookSync::new(rule, settings),
+                    sync: BookSync::new(side.rule(), settings),
                     depth_event_first: Nanos::ZERO,
                     depth_event_last: Nanos::ZERO,
                     depth_messages: 0,
                 })
                 .collect(),
+            side,
             counters: FlowCounters::default(),
         }
     }
 
-    /// Takes the stream frame `buffer[..length]`, with padding behind it, from connection `path`.
+    /// The market side.
+    pub fn side(&self) -> &M {
+        &self.side
+    }
+
+    /// The market side, to write requests with.
+    pub fn side_mut(&mut self) -> &mut M {
+        &mut self.side
+    }
+
+    /// Takes the text frame `buffer[..length]`, with padding behind it, from connection `path`, and judges its first
+    /// message; [`MarketFlow::on_next_message`] judges the others.
     ///
     /// While two connections overlap, depth is taken from both (update ids tell what is new), everything else
     /// from the `primary` one alone.
@@ -118,14 +149,52 @@ impl MarketFlow {
         buffer: &mut [u8],
         length: usize,
         received: Stamp,
-        (path, primary): (u8, bool),
+        from: (u8, bool),
         sink: &mut impl MarketSink,
     ) -> FrameOutcome {
         self.counters.frames += 1;
-        let message = match self.decoder.decode(buffer, length) {
-            Ok(message) => message,
-            Err(error) => return self.on_bad_frame(error, &buffer[..length], received, path, sink),
-        };
+        match self.side.decode(FrameBytes { padded: &mut *buffer, length, binary: false }) {
+            Ok(message) => self.on_message(message, received, from, sink),
+            Err(error) => self.on_bad_frame(error, &buffer[..length], received, from.0, sink),
+        }
+    }
+
+    /// As [`MarketFlow::on_frame`], for a binary frame.
+    pub fn on_binary_frame(
+        &mut self,
+        buffer: &mut [u8],
+        length: usize,
+        received: Stamp,
+        from: (u8, bool),
+        sink: &mut impl MarketSink,
+    ) -> FrameOutcome {
+        self.counters.frames += 1;
+        match self.side.decode(FrameBytes { padded: &mut *buffer, length, binary: true }) {
+            Ok(message) => self.on_message(message, received, from, sink),
+            Err(error) => self.on_bad_frame(error, &buffer[..length], received, from.0, sink),
+        }
+    }
+
+    /// Judges the next message of the frame last taken; `None`: it had no other.
+    #[inline]
+    pub fn on_next_message(
+        &mut self,
+        received: Stamp,
+        from: (u8, bool),
+        sink: &mut impl MarketSink,
+    ) -> Option<FrameOutcome> {
+        let message = self.side.next_message()?;
+        Some(self.on_message(message, received, from, sink))
+    }
+
+    #[inline]
+    fn on_message(
+        &mut self,
+        message: Message,
+        received: Stamp,
+        (path, primary): (u8, bool),
+        sink: &mut impl MarketSink,
+    ) -> FrameOutcome {
         match message {
             Message::Depth { symbol, ids, event_time } => {
                 self.on_depth(symbol, ids, event_time, received, path, sink);
@@ -134,9 +203,9 @@ impl MarketFlow {
             Message::Touch { .. } | Message::Trade { .. } if !primary => FrameOutcome::Ignored,
             Message::Touch { symbol, sequence, event_time } => {
                 let event = self.event(symbol, MarketKind::Touch, sequence, event_time, received, path);
-                let (bids, asks) = (self.decoder.levels().bids(), self.decoder.levels().asks());
-                let answer = give(&mut self.counters, sink, &event, bids, asks);
-                self.obey(symbol, answer);
+                let (bids, asks) = (self.side.levels().bids(), self.side.levels().asks());
+                let answer = deliver(&mut self.counters, sink, &event, bids, asks);
+                self.apply_answer(symbol, answer);
                 FrameOutcome::Market { symbol, kind: MarketKind::Touch }
             }
             Message::Trade { symbol, aggressor, level, event_time } => {
@@ -145,15 +214,50 @@ impl MarketFlow {
                     Side::Bid => (&[], core::slice::from_ref(&level)),
                     Side::Ask => (core::slice::from_ref(&level), &[]),
                 };
-                let answer = give(&mut self.counters, sink, &event, bids, asks);
-                self.obey(symbol, answer);
+                let answer = deliver(&mut self.counters, sink, &event, bids, asks);
+                self.apply_answer(symbol, answer);
                 FrameOutcome::Market { symbol, kind: MarketKind::Trade }
             }
-            Message::Acknowledged { .. } | Message::Refused { .. } | Message::Shutdown => {
+            Message::Acknowledged { .. } | Message::Refused { .. } | Message::ReplyWanted | Message::Shutdown => {
                 FrameOutcome::Control(message)
             }
-            Message::Snapshot { .. } | Message::Ignored => FrameOutcome::Ignored,
+            Message::Snapshot { symbol, last, event_time } => {
+                self.on_stream_snapshot(symbol, (last, event_time), received, (path, primary), sink)
+            }
+            Message::Ignored => FrameOutcome::Ignored,
         }
+    }
+
+    /// Takes a snapshot that came on the connection: by itself, or because it was asked for there.
+    #[inline(never)]
+    fn on_stream_snapshot(
+        &mut self,
+        symbol: usize,
+        (last, event_time): (u64, Nanos),
+        received: Stamp,
+        (path, primary): (u8, bool),
+        sink: &mut impl MarketSink,
+    ) -> FrameOutcome {
+        let outcome = FrameOutcome::Market { symbol, kind: MarketKind::Snapshot };
+        match self.origin {
+            SnapshotOrigin::Rest => return FrameOutcome::Ignored,
+            SnapshotOrigin::OnRequest => {
+                self.join_snapshot(symbol, (last, event_time), received, path, sink);
+                return outcome;
+            }
+            SnapshotOrigin::InStream => {}
+        }
+        let sync = &mut self.symbols[symbol].sync;
+        if !primary && sync.state() == SyncState::Live && last <= sync.last() {
+            // The second connection begins with what the first one is past.
+            return FrameOutcome::Ignored;
+        }
+        sync.replace(last);
+        let event = self.event(symbol, MarketKind::Snapshot, last, event_time, received, path);
+        let (bids, asks) = (self.side.levels().bids(), self.side.levels().asks());
+        let answer = deliver(&mut self.counters, sink, &event, bids, asks);
+        self.apply_answer(symbol, answer);
+        outcome
     }
 
     #[inline]
@@ -166,7 +270,7 @@ impl MarketFlow {
         path: u8,
         sink: &mut impl MarketSink,
     ) {
-        let (bids, asks) = (self.decoder.levels().bids(), self.decoder.levels().asks());
+        let (bids, asks) = (self.side.levels().bids(), self.side.levels().asks());
         let place = &mut self.symbols[symbol];
         place.depth_messages += 1;
         match place.sync.on_update(ids, event_time, bids, asks) {
@@ -176,10 +280,10 @@ impl MarketFlow {
                 }
                 place.depth_event_last = event_time;
                 let event = self.event(symbol, MarketKind::Delta, ids.last, event_time, received, path);
-                let answer = give(&mut self.counters, sink, &event, bids, asks);
-                self.obey(symbol, answer);
+                let answer = deliver(&mut self.counters, sink, &event, bids, asks);
+                self.apply_answer(symbol, answer);
             }
-            UpdateStep::Gap => self.tell_lost(symbol, LostReason::Gap, received, path, sink),
+            UpdateStep::Gap => self.emit_lost(symbol, LostReason::Gap, received, path, sink),
             UpdateStep::Drop | UpdateStep::Buffered => {}
         }
     }
@@ -198,27 +302,39 @@ impl MarketFlow {
         sink: &mut impl MarketSink,
     ) -> Result<SnapshotStep, DecodeError> {
         self.counters.frames += 1;
-        let (last, event_time) = match self.decoder.decode_snapshot(symbol, buffer, length) {
-            Ok(Message::Snapshot { last, event_time }) => (last, event_time),
+        let (last, event_time) = match self.side.decode_snapshot(symbol, buffer, length) {
+            Ok(Message::Snapshot { last, event_time, .. }) => (last, event_time),
             Ok(_) => unreachable!("a snapshot decodes to a snapshot"),
             Err(error) => {
                 self.counters.bad_frames += 1;
                 return Err(error);
             }
         };
+        Ok(self.join_snapshot(symbol, (last, event_time), received, path, sink))
+    }
+
+    /// Replaces a book by the snapshot in the side's scratch, if it is new enough, and applies what was buffered.
+    fn join_snapshot(
+        &mut self,
+        symbol: usize,
+        (last, event_time): (u64, Nanos),
+        received: Stamp,
+        path: u8,
+        sink: &mut impl MarketSink,
+    ) -> SnapshotStep {
         let step = self.symbols[symbol].sync.on_snapshot(last);
         if step != SnapshotStep::Replace {
-            return Ok(step);
+            return step;
         }
         let event = self.event(symbol, MarketKind::Snapshot, last, event_time, received, path);
-        let (bids, asks) = (self.decoder.levels().bids(), self.decoder.levels().asks());
-        let answer = give(&mut self.counters, sink, &event, bids, asks);
-        self.obey(symbol, answer);
+        let (bids, asks) = (self.side.levels().bids(), self.side.levels().asks());
+        let answer = deliver(&mut self.counters, sink, &event, bids, asks);
+        self.apply_answer(symbol, answer);
         self.replay(symbol, event, sink);
         if self.symbols[symbol].sync.state() == SyncState::AwaitingSnapshot {
-            self.tell_lost(symbol, LostReason::Gap, received, path, sink);
+            self.emit_lost(symbol, LostReason::Gap, received, path, sink);
         }
-        Ok(step)
+        step
     }
 
     /// Applies what was buffered behind the snapshot.
@@ -235,7 +351,7 @@ impl MarketFlow {
                 event_time: update.event_time,
                 ..snapshot
             };
-            let answer = give(&mut self.counters, sink, &event, update.bids, update.asks);
+            let answer = deliver(&mut self.counters, sink, &event, update.bids, update.asks);
             if let MarketReply::Resync(_) = answer {
                 self.counters.resyncs_asked += 1;
                 place.sync.lose();
@@ -247,7 +363,7 @@ impl MarketFlow {
     /// The book of a symbol can no longer be trusted: the sink is told, and the sequence starts over.
     pub fn lose(&mut self, symbol: usize, reason: LostReason, received: Stamp, path: u8, sink: &mut impl MarketSink) {
         self.symbols[symbol].sync.lose();
-        self.tell_lost(symbol, reason, received, path, sink);
+        self.emit_lost(symbol, reason, received, path, sink);
     }
 
     /// A new connection: what was buffered belongs to the old one. Books must have been lost before.
@@ -268,27 +384,26 @@ impl MarketFlow {
     ) -> FrameOutcome {
         self.counters.bad_frames += 1;
         self.counters.wrong_symbol += u64::from(error == DecodeError::WrongSymbol);
-        let stream = named_stream(frame);
-        let symbol = stream.and_then(|(name, _)| self.decoder.symbols().find_lowercase(name));
-        if let (Some(symbol), Some((_, channel))) = (symbol, stream)
-            && channel.starts_with(b"depth")
+        let stream = self.side.named_stream(frame);
+        if let Some((symbol, true)) = stream
             && self.symbols[symbol].sync.state() == SyncState::Live
         {
             // An update of this book is missing; the sequence would show it with the next one.
             self.lose(symbol, LostReason::BadFrame, received, path, sink);
         }
+        let symbol = stream.map(|(symbol, _)| symbol);
         FrameOutcome::Bad { error, symbol }
     }
 
-    fn tell_lost(&mut self, symbol: usize, reason: LostReason, received: Stamp, path: u8, sink: &mut impl MarketSink) {
+    fn emit_lost(&mut self, symbol: usize, reason: LostReason, received: Stamp, path: u8, sink: &mut impl MarketSink) {
         let mut event = self.event(symbol, MarketKind::Lost, 0, Nanos::ZERO, received, path);
         event.lost = reason;
-        // The answer to a loss asks for nothing that the loss does not bring about itself.
-        let _ = give(&mut self.counters, sink, &event, &[], &[]);
+        // Ignored: losing the book already triggers the resync that this answer could ask for.
+        let _ = deliver(&mut self.counters, sink, &event, &[], &[]);
     }
 
     #[inline]
-    fn obey(&mut self, symbol: usize, answer: MarketReply) {
+    fn apply_answer(&mut self, symbol: usize, answer: MarketReply) {
         if let MarketReply::Resync(_) = answer {
             self.counters.resyncs_asked += 1;
             self.symbols[symbol].sync.lose();
@@ -326,7 +441,7 @@ impl MarketFlow {
     /// The symbol at `symbol`.
     #[must_use]
     pub fn symbol(&self, symbol: usize) -> Symbol {
-        self.decoder.symbols().symbol(symbol)
+        self.side.symbols().symbol(symbol)
     }
 
     /// Where a symbol's book stands.
@@ -360,6 +475,13 @@ impl MarketFlow {
         (self.symbols[symbol].depth_event_first, self.symbols[symbol].depth_event_last)
     }
 
+    /// Panics if a book's bookkeeping contradicts itself; simulations and tests call it after every step.
+    pub fn check(&self) {
+        for place in &self.symbols {
+            place.sync.check();
+        }
+    }
+
     /// What passed so far.
     #[must_use]
     pub fn counters(&self) -> FlowCounters {
@@ -369,18 +491,18 @@ impl MarketFlow {
     /// How many frames took which way through the decoder.
     #[must_use]
     pub fn decode_counts(&self) -> DecodeCounts {
-        self.decoder.counts()
+        self.side.counts()
     }
 
     /// Which scanner works.
     #[must_use]
     pub fn scanner_name(&self) -> &'static str {
-        self.decoder.scanner_name()
+        self.side.scanner_name()
     }
 }
 
 #[inline]
-fn give(
+fn deliver(
     counters: &mut FlowCounters,
     sink: &mut impl MarketSink,
     event: &MarketEvent,
@@ -390,12 +512,4 @@ fn give(
     counters.events += 1;
     counters.levels += (bids.len() + asks.len()) as u64;
     sink.on_market(event, bids, asks, event.received.wall)
-}
-
-/// Symbol and channel of a wrapped frame, from its first bytes alone.
-fn named_stream(frame: &[u8]) -> Option<(&[u8], &[u8])> {
-    let name = frame.strip_prefix(b"{\"stream\":\"")?;
-    let end = name.iter().take(64).position(|byte| *byte == b'"')?;
-    let at = name[..end].iter().position(|byte| *byte == b'@')?;
-    Some((&name[..at], &name[at + 1..end]))
 }

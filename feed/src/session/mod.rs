@@ -1,14 +1,13 @@
 //! COLD: the map of a market connection's life.
 //!
 //! `flow` turns frames into judged market events; `market` is the session around it, which subscribes, watches,
-//! resyncs and reconnects; `link` is one connection's state, `budget` what it may send, `subscription` what it
-//! does send.
+//! resyncs and reconnects; `path` is one connection's state, `budget` what it may send. What is said to the venue, and
+//! what its bytes mean, is the room's: [`MarketSide`](crate::venue::market::MarketSide).
 
 pub mod budget;
 pub mod flow;
-mod link;
 pub mod market;
-pub mod subscription;
+mod path;
 
 use spinbook_engine::event::{MarketEvent, MarketReply};
 use spinbook_engine::types::{InstrumentId, Level, Nanos};
@@ -17,13 +16,13 @@ use thiserror::Error;
 pub use budget::MessageBudget;
 pub use flow::FrameOutcome;
 pub use market::MarketSession;
-pub use subscription::Channels;
 
 use crate::scan::ScannerChoice;
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
+pub use crate::venue::market::Channels;
 
-/// Whoever takes judged market events: the engine, a verifying player, a benchmark.
+/// Takes judged market events: the engine, a verifying player, a benchmark.
 pub trait MarketSink {
     /// Takes one event with its levels; the answer may ask for a resync of that instrument.
     fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply;
@@ -138,7 +137,7 @@ pub enum SessionAction {
         /// Which message.
         message: u16,
     },
-    /// Fetch a depth snapshot.
+    /// SnapshotFetch a depth snapshot.
     FetchSnapshot {
         /// Whose book.
         instrument: InstrumentId,

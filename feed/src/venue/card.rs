@@ -31,6 +31,15 @@ pub enum SnapshotOrigin {
     OnRequest,
 }
 
+/// How we keep a market connection alive by messages of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// One is sent when nothing came for this long.
+    pub after: Nanos,
+    /// Nothing came for this long behind it: the connection is given up.
+    pub answer_within: Nanos,
+}
+
 /// What an account holds of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
@@ -119,11 +128,13 @@ pub struct Card {
     pub connection_life: Nanos,
     /// The venue pings this often; silence of several times this is a dead connection.
     pub ping_interval: Nanos,
+    /// Messages of our own that keep a connection alive; `None`: the venue pings.
+    pub heartbeat: Option<Heartbeat>,
     /// Default channel of depth updates.
     pub depth_channel: &'static str,
-    /// Default channel of the best bid and ask.
+    /// Default channel of the best bid and ask; empty: there is none.
     pub touch_channel: &'static str,
-    /// Default channel of trades.
+    /// Default channel of trades; empty: there is none.
     pub trade_channel: &'static str,
     /// How symbols are written.
     pub symbols: SymbolForm,

@@ -36,6 +36,7 @@ for_each_venue!(rooms);
 // Said outside the list, because rustfmt does not follow modules that a macro declares.
 pub mod binance;
 
+pub mod any_market;
 pub mod any_orders;
 
 /// Names that users may come to name, of venues that are not built yet; `all` is every venue together.

@@ -76,7 +76,9 @@ impl Rig {
         let mut buffer = text.as_bytes().to_vec();
         buffer.resize(text.len() + FRAME_PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        self.session.on_frame(path, &mut buffer, text.len(), received, &mut self.told)
+        let outcome = self.session.on_frame(path, &mut buffer, text.len(), received, &mut self.told);
+        self.session.check();
+        outcome
     }
 
     fn depth(&mut self, path: u8, symbol: &str, first: u64, last: u64) -> FrameOutcome {
@@ -97,6 +99,7 @@ impl Rig {
         buffer.resize(text.len() + FRAME_PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
         self.session.on_snapshot(InstrumentId(instrument), &mut buffer, text.len(), received, &mut self.told);
+        self.session.check();
     }
 
     /// Lets time pass in the session's own steps and collects what it wants.
@@ -106,6 +109,7 @@ impl Rig {
         while self.session.next_deadline() <= end {
             self.now = self.now.max(self.session.next_deadline());
             self.session.on_timer(self.now, &mut self.told);
+            self.session.check();
             let now = self.now;
             wanted.extend(self.actions().into_iter().map(|action| (now, action)));
         }

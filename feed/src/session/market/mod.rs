@@ -13,29 +13,31 @@ use crate::backoff::Backoff;
 use crate::random::Random;
 use crate::session::budget::MessageBudget;
 use crate::session::flow::{FrameOutcome, MarketFlow};
-use crate::session::link::{Link, LinkState};
-use crate::session::subscription::{RouteMessages, write_messages};
+use crate::session::path::{PathConnection, PathState};
 use crate::session::{CloseReason, MarketSink, SessionAction, SessionCounters, SessionError, SessionSettings};
 use crate::sync::{SnapshotStep, SyncState};
 use crate::timer::DeadlineTable;
 use crate::venue::ProductLine;
-use crate::venue::binance::StreamRoute;
+use crate::venue::any_market::AnyMarket;
+use crate::venue::card::SnapshotOrigin;
 use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::market::{MarketRoute, MarketSide, RequestText};
 
 /// How often everything is looked after when nothing happens.
 const TICK: Nanos = Nanos::from_millis(100);
 /// Frames in a row that are not the venue's before a connection is given up.
 const BAD_FRAMES_MAX: u32 = 16;
+/// Requests that may wait to be sent.
+const REQUESTS_MAX: usize = 64;
 /// Messages a second that are kept for pongs and single resubscriptions.
 const PONG_RESERVE: usize = 2;
 
 /// A route and its two connections.
 #[derive(Debug)]
-struct Route {
-    route: StreamRoute,
+struct RouteConnections {
+    route: MarketRoute,
     carries_depth: bool,
-    messages: RouteMessages,
-    links: [Link; 2],
+    connections: [PathConnection; 2],
     /// Which of the two is believed for everything but depth.
     primary: usize,
     /// When the primary connection is to be replaced.
@@ -46,17 +48,17 @@ struct Route {
 
 /// Where a symbol's snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fetch {
+enum SnapshotFetch {
     Idle,
     Wanted { not_before: Nanos },
     InFlight { since: Nanos },
 }
 
-/// One symbol's care.
+/// Where one symbol's book and its snapshot stand.
 #[derive(Debug)]
-struct Care {
+struct SymbolState {
     instrument: InstrumentId,
-    fetch: Fetch,
+    fetch: SnapshotFetch,
     backoff: Backoff,
     last_depth: Nanos,
     /// Since when the book is in step; zero: it is not.
@@ -76,8 +78,12 @@ struct Actions {
 }
 
 impl Actions {
+    fn is_full(&self) -> bool {
+        self.count == self.slots.len()
+    }
+
     fn append(&mut self, action: SessionAction) -> bool {
-        if self.count == self.slots.len() {
+        if self.is_full() {
             return false;
         }
         let at = (self.first + self.count) % self.slots.len();
@@ -94,15 +100,44 @@ impl Actions {
     }
 }
 
+/// Texts of requests that wait to be sent, in the order of their actions.
+#[derive(Debug)]
+struct Requests {
+    texts: Box<[RequestText]>,
+    next: usize,
+    waiting: usize,
+}
+
+impl Requests {
+    /// Space for a new text; `None`: too many wait to be sent.
+    fn begin(&mut self) -> Option<&mut RequestText> {
+        // The text behind the last action that was taken may still be read.
+        if self.waiting + 1 >= self.texts.len() {
+            return None;
+        }
+        let text = &mut self.texts[self.next];
+        text.clear();
+        Some(text)
+    }
+
+    /// Keeps the text just written, and gives its number.
+    fn keep(&mut self) -> u16 {
+        let number = self.next;
+        self.next = (self.next + 1) % self.texts.len();
+        self.waiting += 1;
+        number as u16
+    }
+}
+
 /// The connections of one product line's market data.
 #[derive(Debug)]
-pub struct MarketSession {
-    product: ProductLine,
+pub struct MarketSession<M: MarketSide = AnyMarket> {
     settings: SessionSettings,
-    flow: MarketFlow,
-    routes: Box<[Route]>,
-    texts: Box<[String]>,
-    care: Box<[Care]>,
+    flow: MarketFlow<M>,
+    routes: Box<[RouteConnections]>,
+    requests: Requests,
+    origin: SnapshotOrigin,
+    states: Box<[SymbolState]>,
     /// Symbols whose snapshot is wanted, by when it may be asked for.
     fetches: DeadlineTable,
     snapshot_budget: MessageBudget,
@@ -114,7 +149,7 @@ pub struct MarketSession {
 }
 
 impl MarketSession {
-    /// A session for these instruments (set-up; allocates everything).
+    /// A session for these instruments of a listed venue (set-up; allocates everything).
     ///
     /// # Errors
     /// [`SessionError`]: nothing to subscribe, or more than a connection may carry.
@@ -123,39 +158,65 @@ impl MarketSession {
         instruments: &[Instrument],
         settings: SessionSettings,
     ) -> Result<MarketSession, SessionError> {
+        let side = AnyMarket::new(product, instruments, &settings.channels, settings.scanner);
+        MarketSession::over(side, instruments, settings)
+    }
+}
+
+impl<M: MarketSide> MarketSession<M> {
+    /// A session over a market side made for these instruments (set-up; allocates everything).
+    ///
+    /// # Errors
+    /// [`SessionError`]: nothing to subscribe, or more than a connection may carry.
+    pub fn over(side: M, instruments: &[Instrument], settings: SessionSettings) -> Result<Self, SessionError> {
         if instruments.is_empty() {
             return Err(SessionError::NoInstrument);
         }
-        let card = product.card();
-        let mut texts = Vec::new();
+        let card = side.product().card();
         let mut random = Random::new(settings.seed);
         let mut routes = Vec::new();
-        for route in settings.channels.routes(product) {
-            let messages = write_messages(product, route, &settings.channels, instruments, &mut texts);
-            if messages.streams > card.streams_per_connection {
-                let (streams, allowed) = (messages.streams, card.streams_per_connection);
+        for route in side.routes().iter().cloned() {
+            if route.streams > card.streams_per_connection {
+                let (streams, allowed) = (route.streams, card.streams_per_connection);
                 return Err(SessionError::TooManyStreams { streams, allowed });
             }
             let budget = MessageBudget::new(card.messages_per_second, Nanos::from_seconds(1));
-            let mut link =
-                || Link::new(budget, Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()));
-            let links = [link(), link()];
+            let mut connection = || {
+                PathConnection::new(
+                    budget,
+                    Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()),
+                )
+            };
+            let connections = [connection(), connection()];
             let carries_depth = routes.is_empty();
             let replace_at = Nanos::NEVER;
-            routes.push(Route { route, carries_depth, messages, links, primary: 0, replace_at, shutdown: false });
+            routes.push(RouteConnections {
+                route,
+                carries_depth,
+                connections,
+                primary: 0,
+                replace_at,
+                shutdown: false,
+            });
         }
         let snapshots = card.weight_per_minute * settings.snapshot_weight_percent / 100 / card.snapshot_weight;
-        let slots = 4 * (instruments.len() + texts.len()) + 16;
+        let requests = routes.iter().map(|route: &RouteConnections| route.route.all.len()).sum::<usize>();
+        let slots = 4 * (2 * instruments.len() + requests) + 16;
+        let bytes_max = side.request_bytes_max();
         Ok(MarketSession {
-            product,
-            flow: MarketFlow::new(product, instruments, settings.sync, settings.scanner),
+            origin: card.snapshots,
+            flow: MarketFlow::over(side, instruments, settings.sync),
             routes: routes.into_boxed_slice(),
-            texts: texts.into_boxed_slice(),
-            care: instruments
+            requests: Requests {
+                texts: (0..REQUESTS_MAX).map(|_| RequestText::new(bytes_max)).collect(),
+                next: 0,
+                waiting: 0,
+            },
+            states: instruments
                 .iter()
-                .map(|instrument| Care {
+                .map(|instrument| SymbolState {
                     instrument: instrument.id,
-                    fetch: Fetch::Idle,
+                    fetch: SnapshotFetch::Idle,
                     backoff: Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()),
                     last_depth: Nanos::ZERO,
                     live_since: Nanos::ZERO,
@@ -178,16 +239,16 @@ impl MarketSession {
     pub fn start(&mut self, now: Nanos) {
         for route in 0..self.routes.len() {
             self.routes[route].primary = 0;
-            self.routes[route].links[0].state = LinkState::Pausing { until: now };
+            self.routes[route].connections[0].state = PathState::Pausing { until: now };
         }
         self.next_tick = now;
-        self.look_after_links(now);
+        self.maintain_connections(now);
     }
 
     /// Path and query to open for connection `path`; the venue's stream host goes before it.
     #[must_use]
     pub fn target(&self, path: u8) -> &'static str {
-        self.routes[usize::from(path) / 2].route.path()
+        self.routes[usize::from(path) / 2].route.target
     }
 
     /// How many connection numbers there are.
@@ -196,16 +257,20 @@ impl MarketSession {
         2 * self.routes.len() as u8
     }
 
-    /// The text of a message to send.
+    /// The text of a message to send, until the next action is asked for.
     #[must_use]
     pub fn message(&self, message: u16) -> &str {
-        &self.texts[usize::from(message)]
+        self.requests.texts[usize::from(message)].as_str()
     }
 
     /// What to do next, in order; ask until it gives none.
     #[inline]
     pub fn poll_action(&mut self) -> Option<SessionAction> {
-        self.actions.take()
+        let action = self.actions.take();
+        if let Some(SessionAction::Send { .. }) = action {
+            self.requests.waiting -= 1;
+        }
+        action
     }
 
     /// When [`MarketSession::on_timer`] wants to be called.
@@ -219,14 +284,14 @@ impl MarketSession {
     pub fn on_open(&mut self, path: u8, now: Nanos) {
         let (route, which) = split(path);
         self.counters.opened += 1;
-        self.routes[route].links[which].on_open(now);
+        self.routes[route].connections[which].on_open(now);
         if which == self.routes[route].primary {
             let early = Nanos(self.settings.planned_life.0 / 24);
             self.routes[route].replace_at = now + self.settings.planned_life - self.random.span_below(early);
         }
         if self.routes[route].carries_depth && which == self.routes[route].primary {
-            for care in &mut self.care {
-                care.last_depth = now;
+            for state in &mut self.states {
+                state.last_depth = now;
             }
         }
         self.send_subscriptions(route, which, now);
@@ -246,30 +311,75 @@ impl MarketSession {
         let (route, which) = split(path);
         let primary = self.routes[route].primary == which;
         let outcome = self.flow.on_frame(buffer, length, received, (path, primary), sink);
-        let link = &mut self.routes[route].links[which];
-        link.last_frame = received.wall;
+        self.after_frame(outcome, (route, which), received, sink);
+        outcome
+    }
+
+    /// As [`MarketSession::on_frame`], for a binary frame.
+    pub fn on_binary_frame(
+        &mut self,
+        path: u8,
+        buffer: &mut [u8],
+        length: usize,
+        received: Stamp,
+        sink: &mut impl MarketSink,
+    ) -> FrameOutcome {
+        let (route, which) = split(path);
+        let primary = self.routes[route].primary == which;
+        let outcome = self.flow.on_binary_frame(buffer, length, received, (path, primary), sink);
+        self.after_frame(outcome, (route, which), received, sink);
+        outcome
+    }
+
+    /// What the messages of a frame mean for its connection, the first of which was judged already.
+    #[inline]
+    fn after_frame(
+        &mut self,
+        first: FrameOutcome,
+        (route, which): (usize, usize),
+        received: Stamp,
+        sink: &mut impl MarketSink,
+    ) {
+        self.routes[route].connections[which].last_frame = received.wall;
+        self.after_message(first, (route, which), received, sink);
+        let from = (path_of(route, which), self.routes[route].primary == which);
+        while let Some(outcome) = self.flow.on_next_message(received, from, sink) {
+            self.after_message(outcome, (route, which), received, sink);
+        }
+    }
+
+    #[inline]
+    fn after_message(
+        &mut self,
+        outcome: FrameOutcome,
+        (route, which): (usize, usize),
+        received: Stamp,
+        sink: &mut impl MarketSink,
+    ) {
+        let connection = &mut self.routes[route].connections[which];
         match outcome {
             FrameOutcome::Market { symbol, .. } => {
-                link.bad_in_a_row = 0;
+                connection.bad_in_a_row = 0;
                 if outcome.is_depth() {
-                    self.care[symbol].last_depth = received.wall;
+                    self.states[symbol].last_depth = received.wall;
+                } else if outcome.is_snapshot() {
+                    self.on_stream_snapshot(symbol, received.wall);
                 }
                 if self.flow.state(symbol) != SyncState::Live {
                     self.want_snapshot(symbol, received.wall);
                 }
             }
-            FrameOutcome::Ignored => link.bad_in_a_row = 0,
+            FrameOutcome::Ignored => connection.bad_in_a_row = 0,
             FrameOutcome::Control(message) => self.on_control_message(route, which, message, received, sink),
             FrameOutcome::Bad { symbol, .. } => {
-                link.bad_in_a_row += 1;
-                if link.bad_in_a_row >= BAD_FRAMES_MAX {
+                connection.bad_in_a_row += 1;
+                if connection.bad_in_a_row >= BAD_FRAMES_MAX {
                     self.give_up(route, which, CloseReason::BadFrames, received, sink);
                 } else if let Some(symbol) = symbol {
                     self.want_snapshot(symbol, received.wall);
                 }
             }
         }
-        outcome
     }
 
     /// A protocol ping or pong came on connection `path`; true if the venue's message budget allows to answer.
@@ -278,19 +388,19 @@ impl MarketSession {
     #[must_use]
     pub fn on_ping(&mut self, path: u8, now: Nanos) -> bool {
         let (route, which) = split(path);
-        let link = &mut self.routes[route].links[which];
-        link.last_frame = now;
-        link.budget.take(now, 0)
+        let connection = &mut self.routes[route].connections[which];
+        connection.last_frame = now;
+        connection.budget.take(now, 0)
     }
 
     /// Connection `path` could not be opened or is gone.
     pub fn on_close(&mut self, path: u8, now: Nanos, sink: &mut impl MarketSink) {
         let (route, which) = split(path);
-        if self.routes[route].links[which].state == LinkState::Idle {
+        if self.routes[route].connections[which].state == PathState::Idle {
             return;
         }
-        self.link_is_gone(route, which, Stamp { wall: now, tsc: 0 }, sink);
-        self.look_after_links(now);
+        self.on_connection_gone(route, which, Stamp { wall: now, tsc: 0 }, sink);
+        self.maintain_connections(now);
     }
 
     /// Takes the body of a depth snapshot, `buffer[..length]`.
@@ -305,20 +415,22 @@ impl MarketSession {
         let Some(symbol) = self.index_of(instrument) else {
             return;
         };
-        if !matches!(self.care[symbol].fetch, Fetch::InFlight { .. }) {
+        if !matches!(self.states[symbol].fetch, SnapshotFetch::InFlight { .. }) {
             return;
         }
         if self.flow.state(symbol) == SyncState::Buffering {
             // The connection it was fetched for is gone; it joins no stream.
-            self.care[symbol].fetch = Fetch::Idle;
+            self.states[symbol].fetch = SnapshotFetch::Idle;
             return;
         }
         let path = self.depth_path();
         let result = self.flow.on_snapshot(symbol, buffer, length, received, path, sink);
-        self.care[symbol].fetch = Fetch::Idle;
+        self.states[symbol].fetch = SnapshotFetch::Idle;
         let live = self.flow.state(symbol) == SyncState::Live;
         match result {
-            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => self.care[symbol].live_since = received.wall,
+            Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => {
+                self.states[symbol].live_since = received.wall
+            }
             _ => {
                 self.counters.snapshots_failed += 1;
                 self.want_snapshot_later(symbol, Nanos::ZERO, received.wall);
@@ -333,7 +445,7 @@ impl MarketSession {
         };
         self.counters.snapshots_failed += 1;
         self.no_snapshot_before = self.no_snapshot_before.max(now + retry_after);
-        self.care[symbol].fetch = Fetch::Idle;
+        self.states[symbol].fetch = SnapshotFetch::Idle;
         self.want_snapshot_later(symbol, retry_after, now);
     }
 
@@ -346,17 +458,18 @@ impl MarketSession {
         let received = Stamp { wall: now, tsc: 0 };
         for route in 0..self.routes.len() {
             for which in 0..2 {
-                self.judge_link(route, which, received, sink);
+                self.judge_connection(route, which, received, sink);
+                self.keep_alive(route, which, received, sink);
             }
             self.replace_primary(route, now);
         }
         self.judge_symbols(received, sink);
-        self.look_after_links(now);
+        self.maintain_connections(now);
         self.ask_for_snapshots(now);
     }
 
     fn index_of(&self, instrument: InstrumentId) -> Option<usize> {
-        self.care.iter().position(|care| care.instrument == instrument)
+        self.states.iter().position(|state| state.instrument == instrument)
     }
 
     fn depth_path(&self) -> u8 {
@@ -364,7 +477,22 @@ impl MarketSession {
         path_of(route, self.routes[route].primary)
     }
 
-    fn act(&mut self, action: SessionAction) -> bool {
+    /// Queues a request that the room writes. False: the queue is full, or the room had nothing to write.
+    fn queue_request(&mut self, path: u8, write: impl FnOnce(&mut M, &mut RequestText)) -> bool {
+        let Some(text) = self.requests.begin() else {
+            self.counters.actions_put_off += 1;
+            return false;
+        };
+        write(self.flow.side_mut(), text);
+        if text.as_str().is_empty() || self.actions.is_full() {
+            self.counters.actions_put_off += 1;
+            return false;
+        }
+        let message = self.requests.keep();
+        self.queue_action(SessionAction::Send { path, message })
+    }
+
+    fn queue_action(&mut self, action: SessionAction) -> bool {
         let taken = self.actions.append(action);
         self.counters.actions_put_off += u64::from(!taken);
         taken
@@ -373,7 +501,7 @@ impl MarketSession {
     /// The product line.
     #[must_use]
     pub fn product(&self) -> ProductLine {
-        self.product
+        self.flow.side().product()
     }
 
     /// The symbol of an instrument, for the snapshot's address.
@@ -391,13 +519,27 @@ impl MarketSession {
     /// Books in step.
     #[must_use]
     pub fn live_count(&self) -> usize {
-        (0..self.care.len()).filter(|symbol| self.flow.state(*symbol) == SyncState::Live).count()
+        (0..self.states.len()).filter(|symbol| self.flow.state(*symbol) == SyncState::Live).count()
     }
 
     /// Decoder and sequences.
     #[must_use]
-    pub fn flow(&self) -> &MarketFlow {
+    pub fn flow(&self) -> &MarketFlow<M> {
         &self.flow
+    }
+
+    /// Panics if the session's bookkeeping contradicts itself; simulations and tests call it after every step.
+    pub fn check(&self) {
+        self.flow.check();
+        let sends = |action: &&Option<SessionAction>| matches!(action, Some(SessionAction::Send { .. }));
+        let waiting = self.actions.slots.iter().filter(sends).count();
+        assert!(waiting == self.requests.waiting, "every text that waits belongs to one action");
+        for route in &self.routes {
+            let primary = &route.connections[route.primary];
+            let other = &route.connections[1 - route.primary];
+            assert!(primary.state != PathState::Idle || other.state == PathState::Idle, "the first is never left idle");
+            assert!(primary.acknowledged <= route.route.all.len(), "no more answers than requests");
+        }
     }
 
     /// What happened so far.
@@ -414,7 +556,7 @@ impl MarketSession {
             levels: flow.levels,
             ..self.counters
         };
-        for symbol in 0..self.care.len() {
+        for symbol in 0..self.states.len() {
             let sync = self.flow.sync_counts(symbol);
             counters.gaps += sync.gaps;
             counters.resyncs += sync.resyncs;
@@ -424,7 +566,7 @@ impl MarketSession {
     }
 }
 
-/// Route and connection of a path.
+/// RouteConnections and connection of a path.
 #[inline]
 fn split(path: u8) -> (usize, usize) {
     (usize::from(path) / 2, usize::from(path) % 2)

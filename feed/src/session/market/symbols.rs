@@ -3,16 +3,18 @@
 use spinbook_engine::event::LostReason;
 use spinbook_engine::types::{Nanos, Stamp};
 
-use super::{Fetch, MarketSession, TICK, path_of};
+use super::{MarketSession, PONG_RESERVE, SnapshotFetch, TICK, path_of};
 use crate::session::{MarketSink, SessionAction};
 use crate::sync::SyncState;
+use crate::venue::card::SnapshotOrigin;
+use crate::venue::market::MarketSide;
 
 /// A book that was live this long was a success: the next snapshot is asked for at once.
 const STABLE: Nanos = Nanos::from_seconds(30);
 /// Snapshots in a row that are asked for without a pause: the first, and one after an early gap.
 const ASKED_AT_ONCE: u32 = 2;
 
-impl MarketSession {
+impl<M: MarketSide> MarketSession<M> {
     /// Gives up books whose depth stream is silent and subscribes them again; the other symbols stay as they are.
     pub(super) fn judge_symbols(&mut self, received: Stamp, sink: &mut impl MarketSink) {
         let now = received.wall;
@@ -20,40 +22,58 @@ impl MarketSession {
             return;
         };
         let which = self.routes[route].primary;
-        if !self.routes[route].links[which].is_subscribed() {
+        if !self.routes[route].connections[which].is_subscribed() {
             return;
         }
-        for symbol in 0..self.care.len() {
-            if now - self.care[symbol].last_depth <= self.settings.symbol_silence_max {
+        for symbol in 0..self.states.len() {
+            if now - self.states[symbol].last_depth <= self.settings.symbol_silence_max {
                 continue;
             }
-            self.care[symbol].last_depth = now;
+            self.states[symbol].last_depth = now;
             self.counters.silent_symbols += 1;
             if self.flow.state(symbol) == SyncState::Live {
                 self.flow.lose(symbol, LostReason::Silent, received, path_of(route, which), sink);
             }
-            let message = self.routes[route].messages.one_first + symbol;
-            if self.routes[route].links[which].budget.take(now, 1) {
-                self.act(SessionAction::Send { path: path_of(route, which), message: message as u16 });
+            if self.routes[route].connections[which].budget.take(now, 1) {
+                self.subscribe_again(symbol, route, which, now);
             }
+        }
+    }
+
+    fn subscribe_again(&mut self, symbol: usize, route: usize, which: usize, now: Nanos) -> bool {
+        let request = self.routes[route].route.one_first + symbol;
+        self.queue_request(path_of(route, which), |side, text| side.write_request(request, now, text))
+    }
+
+    /// A snapshot came on the connection: nobody needs to be asked for it any more, unless it was too old.
+    #[cold]
+    pub(super) fn on_stream_snapshot(&mut self, symbol: usize, now: Nanos) {
+        self.states[symbol].last_depth = now;
+        self.states[symbol].fetch = SnapshotFetch::Idle;
+        self.fetches.clear(symbol);
+        if self.flow.state(symbol) == SyncState::Live {
+            self.states[symbol].live_since = now;
+        } else {
+            self.counters.snapshots_failed += 1;
+            self.want_snapshot_later(symbol, Nanos::ZERO, now);
         }
     }
 
     /// A book waits for a snapshot: asks for it unless one is wanted or on its way.
     pub(super) fn want_snapshot(&mut self, symbol: usize, now: Nanos) {
-        if self.care[symbol].fetch != Fetch::Idle || self.flow.state(symbol) != SyncState::AwaitingSnapshot {
+        if self.states[symbol].fetch != SnapshotFetch::Idle || self.flow.state(symbol) != SyncState::AwaitingSnapshot {
             return;
         }
-        let care = &mut self.care[symbol];
-        if care.live_since != Nanos::ZERO && now - care.live_since >= STABLE {
-            care.backoff.reset();
-            care.asked_in_a_row = 0;
+        let state = &mut self.states[symbol];
+        if state.live_since != Nanos::ZERO && now - state.live_since >= STABLE {
+            state.backoff.reset();
+            state.asked_in_a_row = 0;
         }
-        care.live_since = Nanos::ZERO;
+        state.live_since = Nanos::ZERO;
         // A book that is lost again and again is not asked for at the pace of its updates.
-        let pause = if care.asked_in_a_row < ASKED_AT_ONCE { Nanos::ZERO } else { care.backoff.next_pause() };
-        let not_before = (now + pause).max(care.not_before);
-        care.fetch = Fetch::Wanted { not_before };
+        let pause = if state.asked_in_a_row < ASKED_AT_ONCE { Nanos::ZERO } else { state.backoff.next_pause() };
+        let not_before = (now + pause).max(state.not_before);
+        state.fetch = SnapshotFetch::Wanted { not_before };
         self.fetches.set(symbol, not_before);
         self.ask_for_snapshots(now);
     }
@@ -62,9 +82,9 @@ impl MarketSession {
         if self.flow.state(symbol) == SyncState::Live {
             return;
         }
-        let not_before = now + self.care[symbol].backoff.next_pause().max(retry_after);
-        self.care[symbol].not_before = not_before;
-        self.care[symbol].fetch = Fetch::Wanted { not_before };
+        let not_before = now + self.states[symbol].backoff.next_pause().max(retry_after);
+        self.states[symbol].not_before = not_before;
+        self.states[symbol].fetch = SnapshotFetch::Wanted { not_before };
         self.fetches.set(symbol, not_before);
     }
 
@@ -79,27 +99,48 @@ impl MarketSession {
             };
             if self.flow.state(symbol) != SyncState::AwaitingSnapshot {
                 // Nothing is buffered yet: the first update asks for it.
-                self.care[symbol].fetch = Fetch::Idle;
+                self.states[symbol].fetch = SnapshotFetch::Idle;
                 continue;
             }
-            let (instrument, limit) = (self.care[symbol].instrument, self.settings.snapshot_levels);
-            if !self.act(SessionAction::FetchSnapshot { instrument, limit }) {
+            if !self.ask_for_snapshot(symbol, now) {
                 self.fetches.set(symbol, now + TICK);
                 return;
             }
             self.snapshot_budget.note(now);
             self.counters.snapshots_asked += 1;
-            self.care[symbol].asked_in_a_row = self.care[symbol].asked_in_a_row.saturating_add(1);
-            self.care[symbol].fetch = Fetch::InFlight { since: now };
+            self.states[symbol].asked_in_a_row = self.states[symbol].asked_in_a_row.saturating_add(1);
+            self.states[symbol].fetch = SnapshotFetch::InFlight { since: now };
         }
     }
 
+    /// Asks the way the venue wants to be asked: by REST, on the connection, or by subscribing the symbol again.
+    fn ask_for_snapshot(&mut self, symbol: usize, now: Nanos) -> bool {
+        if self.origin == SnapshotOrigin::Rest {
+            let (instrument, limit) = (self.states[symbol].instrument, self.settings.snapshot_levels);
+            return self.queue_action(SessionAction::FetchSnapshot { instrument, limit });
+        }
+        let Some(route) = self.routes.iter().position(|route| route.carries_depth) else {
+            return false;
+        };
+        let which = self.routes[route].primary;
+        if !self.routes[route].connections[which].is_open()
+            || !self.routes[route].connections[which].budget.take(now, PONG_RESERVE)
+        {
+            return false;
+        }
+        if self.origin == SnapshotOrigin::InStream {
+            return self.subscribe_again(symbol, route, which, now);
+        }
+        let levels = self.settings.snapshot_levels;
+        self.queue_request(path_of(route, which), |side, text| side.write_snapshot_request(symbol, levels, now, text))
+    }
+
     pub(super) fn give_up_late_snapshots(&mut self, now: Nanos) {
-        for symbol in 0..self.care.len() {
-            match self.care[symbol].fetch {
-                Fetch::InFlight { since } if now - since > self.settings.answer_wait_max => {
+        for symbol in 0..self.states.len() {
+            match self.states[symbol].fetch {
+                SnapshotFetch::InFlight { since } if now - since > self.settings.answer_wait_max => {
                     self.counters.snapshots_failed += 1;
-                    self.care[symbol].fetch = Fetch::Idle;
+                    self.states[symbol].fetch = SnapshotFetch::Idle;
                     self.want_snapshot_later(symbol, Nanos::ZERO, now);
                 }
                 _ => {}

@@ -3,14 +3,18 @@
 pub mod account;
 pub mod decode;
 pub mod instruments;
+mod market;
 pub mod order;
 pub mod order_decode;
 pub mod parameters;
 mod prepared;
 pub mod sequence;
 pub mod simulator;
+mod subscribe;
 
 pub use order::BinanceOrders as Orders;
+
+pub use market::BinanceMarket as Market;
 
 use spinbook_engine::types::{Nanos, VenueId};
 
@@ -61,39 +65,6 @@ impl Product {
     }
 }
 
-/// Which part of the venue's stream host a stream is served from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StreamRoute {
-    /// Spot: the one route.
-    Only,
-    /// USD-M depth and best bid/ask.
-    Public,
-    /// USD-M trades and everything else of the market.
-    Market,
-}
-
-impl StreamRoute {
-    /// Path for a combined connection without streams; they are subscribed by message.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            StreamRoute::Only => "/stream",
-            StreamRoute::Public => "/public/stream",
-            StreamRoute::Market => "/market/stream",
-        }
-    }
-
-    /// From which route a stream suffix is served.
-    #[must_use]
-    pub fn of(line: ProductLine, channel: &str) -> StreamRoute {
-        match Product::of(line) {
-            Product::BinanceSpot => StreamRoute::Only,
-            Product::BinanceUsdm if channel.starts_with("depth") || channel == "bookTicker" => StreamRoute::Public,
-            Product::BinanceUsdm => StreamRoute::Market,
-        }
-    }
-}
-
 /// Both product lines write them alike; an underscore stands before a delivery date.
 const SYMBOLS: SymbolForm = SymbolForm { upper_case: true, separators: &['_'], example: "BTCUSDT" };
 
@@ -119,6 +90,7 @@ const SPOT_CARD: Card = Card {
     snapshot_weight: 250,
     connection_life: Nanos::from_seconds(24 * 3600),
     ping_interval: Nanos::from_seconds(20),
+    heartbeat: None,
     depth_channel: "depth@100ms",
     touch_channel: "bookTicker",
     trade_channel: "trade",
@@ -155,6 +127,7 @@ const USDM_CARD: Card = Card {
     snapshot_weight: 20,
     connection_life: Nanos::from_seconds(24 * 3600),
     ping_interval: Nanos::from_seconds(180),
+    heartbeat: None,
     depth_channel: "depth@100ms",
     touch_channel: "bookTicker",
     trade_channel: "aggTrade",

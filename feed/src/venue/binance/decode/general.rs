@@ -212,6 +212,7 @@ fn trade(
 /// A REST depth snapshot.
 pub(super) fn snapshot(
     value: Value<'_, '_>,
+    symbol: usize,
     scales: Scales,
     levels: &mut LevelScratch,
 ) -> Result<Message, DecodeError> {
@@ -223,7 +224,7 @@ pub(super) fn snapshot(
     };
     side(fields.bids.ok_or(DecodeError::Missing("bids"))?, "bids", scales, Side::Bid, levels)?;
     side(fields.asks.ok_or(DecodeError::Missing("asks"))?, "asks", scales, Side::Ask, levels)?;
-    Ok(Message::Snapshot { last, event_time })
+    Ok(Message::Snapshot { symbol, last, event_time })
 }
 
 /// The index of the payload's symbol, which must be subscribed and be the one the stream is named after.

@@ -15,21 +15,12 @@ use crate::json::JsonScratch;
 use crate::scan::{Scales, ScannerChoice};
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
-use crate::venue::market::{FRAME_PADDING, LevelScratch, Message, SymbolTable};
+use crate::venue::market::{DecodeCounts, FRAME_PADDING, LevelScratch, Message, SymbolTable};
 
 /// Longest frame that is looked at: a snapshot of 5,000 levels a side is about 350,000 bytes.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 /// Frames up to this size leave every buffer as it is.
 const FRAME_BYTES_USUAL: usize = 1 << 17;
-
-/// How many frames took which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DecodeCounts {
-    /// Decoded by the schema scanner.
-    pub scanned: u64,
-    /// Given to the general decoder.
-    pub fallback: u64,
-}
 
 /// Decodes the frames of one connection.
 #[derive(Debug)]
@@ -118,7 +109,7 @@ impl Decoder {
         self.counts.fallback += 1;
         let scales = *self.scales.get(symbol).ok_or(DecodeError::WrongSymbol)?;
         let levels = &mut self.levels;
-        let result = self.json.parse(buffer, length, |value| general::snapshot(value, scales, levels));
+        let result = self.json.parse(buffer, length, |value| general::snapshot(value, symbol, scales, levels));
         if result.is_err() {
             self.levels.clear();
         }

@@ -10,7 +10,7 @@ const STABLE: Nanos = Nanos::from_seconds(30);
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LinkState {
+pub(super) enum PathState {
     /// Not wanted.
     Idle,
     /// To be opened at this time.
@@ -25,10 +25,12 @@ pub(super) enum LinkState {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) state: LinkState,
+pub(super) struct PathConnection {
+    pub(super) state: PathState,
     pub(super) opened: Nanos,
     pub(super) last_frame: Nanos,
+    /// When the last message of our own was sent that keeps it alive.
+    pub(super) heartbeat_sent: Nanos,
     pub(super) messages_sent: usize,
     pub(super) acknowledged: usize,
     pub(super) bad_in_a_row: u32,
@@ -36,12 +38,13 @@ pub(super) struct Link {
     pub(super) backoff: Backoff,
 }
 
-impl Link {
-    pub(super) fn new(budget: MessageBudget, backoff: Backoff) -> Link {
-        Link {
-            state: LinkState::Idle,
+impl PathConnection {
+    pub(super) fn new(budget: MessageBudget, backoff: Backoff) -> PathConnection {
+        PathConnection {
+            state: PathState::Idle,
             opened: Nanos::ZERO,
             last_frame: Nanos::ZERO,
+            heartbeat_sent: Nanos::ZERO,
             messages_sent: 0,
             acknowledged: 0,
             bad_in_a_row: 0,
@@ -52,17 +55,18 @@ impl Link {
 
     /// Whether frames may come from it.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, LinkState::Subscribing { .. } | LinkState::Subscribed { .. })
+        matches!(self.state, PathState::Subscribing { .. } | PathState::Subscribed { .. })
     }
 
     pub(super) fn is_subscribed(&self) -> bool {
-        matches!(self.state, LinkState::Subscribed { .. })
+        matches!(self.state, PathState::Subscribed { .. })
     }
 
     pub(super) fn on_open(&mut self, now: Nanos) {
-        self.state = LinkState::Subscribing { since: now };
+        self.state = PathState::Subscribing { since: now };
         self.opened = now;
         self.last_frame = now;
+        self.heartbeat_sent = Nanos::ZERO;
         self.messages_sent = 0;
         self.acknowledged = 0;
         self.bad_in_a_row = 0;
@@ -73,6 +77,6 @@ impl Link {
         if self.is_open() && now - self.opened >= STABLE {
             self.backoff.reset();
         }
-        self.state = LinkState::Pausing { until: now + self.backoff.next_pause() };
+        self.state = PathState::Pausing { until: now + self.backoff.next_pause() };
     }
 }
