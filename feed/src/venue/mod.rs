@@ -10,8 +10,10 @@ pub mod order_ids;
 pub mod order_side;
 pub mod orders;
 pub(crate) mod request_template;
+pub mod simulator_side;
 
 pub use card::{Card, ProductLine};
+pub use simulator_side::SimulatorSide;
 
 use spinbook_engine::types::VenueId;
 
@@ -28,6 +30,9 @@ macro_rules! rooms {
     ($($variant:ident: $room:ident,)*) => {
         /// The product lines of every venue.
         const PRODUCT_LINES: &[&[ProductLine]] = &[$(&$room::PRODUCT_LINES,)*];
+
+        /// The simulators, in the same order; `None`: the venue has none.
+        const SIMULATORS: &[Option<&dyn SimulatorSide>] = &[$($room::SIMULATOR,)*];
     };
 }
 
@@ -53,6 +58,13 @@ impl ProductLine {
     #[must_use]
     pub fn from_name(name: &str) -> Option<ProductLine> {
         ProductLine::all().find(|line| line.name() == name)
+    }
+
+    /// The venue's simulator; `None`: the venue has none.
+    #[must_use]
+    pub fn simulator(self) -> Option<&'static dyn SimulatorSide> {
+        let venue = PRODUCT_LINES.iter().position(|lines| lines.contains(&self))?;
+        SIMULATORS[venue]
     }
 
     /// The product line of a number.

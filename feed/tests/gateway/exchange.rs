@@ -17,9 +17,10 @@ use spinbook_feed::venue::binance::account::{
     AccountPoint, AccountRest, Mids, RestRequest, TradesSince, VenueAccount, parse_balances, parse_open_orders,
     parse_positions, parse_trades, venue_account,
 };
-use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
+use spinbook_feed::venue::binance::simulator::{binance, usual};
 use spinbook_feed::venue::order_side::OrderConnection;
+use spinbook_feed::venue::simulator_side::AccountSettings;
 use spinbook_feed::venue::{ProductLine, binance};
 
 const START: Nanos = Nanos::from_seconds(1_795_132_800);
@@ -105,7 +106,7 @@ fn account_key(credentials: &Credentials) -> AccountKey {
 
 impl World {
     fn new(product: ProductLine, credentials: Credentials, seed: u64) -> World {
-        let mut sim = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
+        let mut sim = usual(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
         let mut balances = vec![("USDT".to_owned(), Decimal::from(1_000_000))];
         if product == binance::SPOT {
             balances.push(("BTC".to_owned(), Decimal::from(10)));

@@ -12,8 +12,9 @@ use spinbook_feed::sim::side::{
 use spinbook_feed::testkit::recorded;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
-use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
+use spinbook_feed::venue::binance::simulator::{binance, usual};
+use spinbook_feed::venue::simulator_side::{AccountSettings, SimSettings};
 use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -69,7 +70,7 @@ pub fn bitcoin(product: ProductLine) -> spinbook_feed::sim::api::ListingSettings
 
 /// Two accounts: one with an HMAC key, one with an Ed25519 key.
 pub fn settings(product: ProductLine) -> SimSettings {
-    let mut settings = SimSettings::new(product, vec![bitcoin(product)]);
+    let mut settings = usual(product, vec![bitcoin(product)]);
     let balances = if product == binance::SPOT {
         vec![("BTC".to_owned(), Decimal::from(10)), ("USDT".to_owned(), Decimal::from(1_000_000))]
     } else {

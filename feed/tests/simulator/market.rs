@@ -240,7 +240,7 @@ fn frames_keep_their_rhythm_times_speed() {
     let product = binance::USDM;
     for (speed, expected_ms) in [(1000, 1060), (20_000, 53), (500, 2120)] {
         let mut settings = settings(product);
-        settings.speed = spinbook_feed::venue::binance::simulator::PlaySpeed::Thousandths(speed);
+        settings.speed = spinbook_feed::venue::simulator_side::PlaySpeed::Thousandths(speed);
         let market = Synthetic::bitcoin(product, 5, START).expect("a market");
         let mut lab = Lab::new(settings, Box::new(market));
         let id = lab.open("/public/ws/btcusdt@depth@100ms");

@@ -6,9 +6,10 @@ use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments
 use spinbook_feed::history::verify::verify;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
 use spinbook_feed::testkit::recorded;
-use spinbook_feed::venue::binance::simulator::PlaySpeed;
+use spinbook_feed::venue::binance::simulator::binance;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
-use spinbook_feed::venue::binance::simulator::{SimSettings, binance};
+use spinbook_feed::venue::binance::simulator::settings::for_instruments;
+use spinbook_feed::venue::simulator_side::PlaySpeed;
 use spinbook_feed::venue::{ProductLine, binance};
 
 /// A synthetic market written down as a recording.
@@ -66,7 +67,7 @@ fn whole_recordings_play_through_the_exchange() {
         let Some(files) = recorded(&files) else { return };
         let (found, instruments) = recorded_instruments(&files, None).expect("a product line");
         assert_eq!(found, product);
-        let mut settings = SimSettings::for_instruments(product, &instruments);
+        let mut settings = for_instruments(product, &instruments);
         settings.speed = PlaySpeed::Max;
         let mut exchange = binance(settings, Box::new(RecordedMarket::new(&files)), START).expect("an exchange");
         let id = ConnectionId(1);

@@ -15,9 +15,10 @@ use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
-use spinbook_feed::venue::binance::simulator::{AccountSettings, SimSettings, binance};
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
+use spinbook_feed::venue::binance::simulator::{binance, usual};
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::simulator_side::AccountSettings;
 use spinbook_feed::venue::{ProductLine, binance};
 
 pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
@@ -39,7 +40,7 @@ pub fn exchange(product: ProductLine, seed: u64, faults: FaultPlan) -> BinanceEx
 
 /// The same from another moment on.
 pub fn exchange_at(product: ProductLine, seed: u64, faults: FaultPlan, start: Nanos) -> BinanceExchange {
-    let mut settings = SimSettings::new(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
+    let mut settings = usual(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
     let balances = if product == binance::SPOT {
         vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))]
     } else {

@@ -11,11 +11,9 @@ use spinbook_feed::sim::api::{AccountKey, ListingSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
-use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::simulator::market::Synthetic;
-use spinbook_feed::venue::binance::simulator::settings::{AccountSettings, SimSettings, binance};
-use spinbook_feed::venue::binance::simulator::{PlaySpeed, rules};
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::simulator_side::{AccountSettings, PlaySpeed};
+use spinbook_feed::venue::{ProductLine, SimulatorSide};
 
 use crate::cli::Speed;
 use crate::error::Failure;
@@ -93,22 +91,24 @@ pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
 /// A recording that cannot be read or is another venue's, or a setting that cannot be used.
 pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Simulated, Failure> {
     let product = choice.product;
+    let simulator = simulator_of(product)?;
     let (listings, source, seed, market) =
         if choice.data.is_empty() { synthetic(product, choice.seed, now)? } else { recorded(product, &choice.data)? };
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
-    let mut settings = SimSettings::new(product, listings);
+    let mut settings = simulator.settings(product, listings);
     settings.accounts = accounts(test, &settings.listings, product);
     settings.faults = choice.faults;
     settings.speed = match choice.speed {
         Speed::Max => PlaySpeed::Max,
         Speed::Times(times) => PlaySpeed::Thousandths(((times * 1000.0).round() as u64).max(1)),
     };
-    let exchange = binance(settings, source, now)
+    let exchange = simulator
+        .exchange(settings, source, now)
         .map_err(|why| Failure::failed("cannot make the simulated exchange").because(why))?;
     if let Some(why) = exchange.status().market_error {
         return Err(Failure::wrong("the recording cannot be played").because(why));
     }
-    Ok(Simulated { exchange: Box::new(exchange), symbols, seed, market })
+    Ok(Simulated { exchange, symbols, seed, market })
 }
 
 type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
@@ -118,12 +118,17 @@ fn synthetic(product: ProductLine, seed: Option<u64>, now: Nanos) -> Result<Mark
         Some(seed) => seed,
         None => random_seed().map_err(|error| Failure::failed("cannot draw a seed").because(error))?,
     };
-    let market = Synthetic::bitcoin(product, seed, now)
+    let market = simulator_of(product)?
+        .synthetic(product, seed, now)
         .map_err(|why| Failure::failed("cannot make the synthetic market").because(why))?;
-    let listing = rules::known_listing(product, "BTCUSDT")
-        .ok_or_else(|| Failure::failed("the synthetic market's listing is not known"))?;
-    let words = format!("synthetic {} BTCUSDT, seed {seed}", product.name());
-    Ok((vec![listing], Box::new(market), Some(seed), words))
+    let symbols: Vec<&str> = market.listings.iter().map(|listing| listing.symbol.as_str()).collect();
+    let words = format!("synthetic {} {}, seed {seed}", product.name(), symbols.join(" "));
+    Ok((market.listings, market.source, Some(seed), words))
+}
+
+/// The simulator of a product line's venue.
+fn simulator_of(product: ProductLine) -> Result<&'static dyn SimulatorSide, Failure> {
+    product.simulator().ok_or_else(|| Failure::usage(format!("{} has no simulated exchange", product.name())))
 }
 
 fn recorded(product: ProductLine, files: &[PathBuf]) -> Result<Market, Failure> {
@@ -139,7 +144,8 @@ fn recorded(product: ProductLine, files: &[PathBuf]) -> Result<Market, Failure> 
     if instruments.is_empty() {
         return Err(refuse("no market frame was found in it".to_owned()));
     }
-    let listings = instruments.iter().map(|instrument| listing_of(product, instrument)).collect();
+    let simulator = simulator_of(product)?;
+    let listings = instruments.iter().map(|instrument| listing_of(simulator, product, instrument)).collect();
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     Ok((listings, Box::new(RecordedMarket::new(files)), None, format!("recorded: {}", names.join(" "))))
 }
@@ -156,11 +162,12 @@ pub fn make_paper(
     now: Nanos,
 ) -> Result<Box<dyn ExchangeSide>, Failure> {
     let listings = instruments.iter().map(listing_as_traded).collect();
-    let mut settings = SimSettings::new(product, listings);
+    let simulator = simulator_of(product)?;
+    let mut settings = simulator.settings(product, listings);
     settings.accounts = accounts(test, &settings.listings, product);
     settings.fees = FeeRates { maker_millionths, taker_millionths };
-    binance(settings, Box::new(NoMarket), now)
-        .map(|exchange| -> Box<dyn ExchangeSide> { Box::new(exchange) })
+    simulator
+        .exchange(settings, Box::new(NoMarket), now)
         .map_err(|why| Failure::failed("cannot make the paper exchange").because(why))
 }
 
@@ -180,12 +187,12 @@ fn listing_as_traded(instrument: &Instrument) -> ListingSettings {
 }
 
 /// The venue's own increments where they are known, else what the recording's numbers need.
-fn listing_of(product: ProductLine, instrument: &Instrument) -> ListingSettings {
+fn listing_of(simulator: &dyn SimulatorSide, product: ProductLine, instrument: &Instrument) -> ListingSettings {
     let symbol = instrument.symbol.as_str();
-    rules::known_listing(product, symbol).unwrap_or_else(|| {
+    simulator.known_listing(product, symbol).unwrap_or_else(|| {
         let tick = instrument.price.decimal(instrument.tick_order_step.max(1)).to_string();
         let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string();
-        rules::listing(product, symbol, &tick, &step)
+        simulator.listing(product, symbol, &tick, &step)
     })
 }
 

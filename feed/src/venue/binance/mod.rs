@@ -18,6 +18,7 @@ pub use market::BinanceMarket as Market;
 
 use spinbook_engine::types::{Nanos, VenueId};
 
+use crate::venue::SimulatorSide;
 use crate::venue::card::{
     Card, Fees, Holding, KeyKind, OrderCard, ProductLine, RateWindow, SnapshotOrigin, SymbolForm,
 };
@@ -28,6 +29,9 @@ pub const SPOT: ProductLine = ProductLine::of(&SPOT_CARD);
 
 /// USD-M futures.
 pub const USDM: ProductLine = ProductLine::of(&USDM_CARD);
+
+/// The venue's other side.
+pub(crate) const SIMULATOR: Option<&dyn SimulatorSide> = Some(&simulator::BinanceSimulator);
 
 /// The venue's product lines.
 pub const PRODUCT_LINES: [ProductLine; 2] = [SPOT, USDM];

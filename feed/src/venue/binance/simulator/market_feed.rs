@@ -4,6 +4,7 @@ use super::BinanceExchange;
 use super::frames::{self, Parts, PlayedDepth, PlayedMessage};
 use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
 use crate::sim::side::{MarketFrame, MarketSource};
+use crate::venue::simulator_side::PlaySpeed;
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
 
@@ -13,15 +14,6 @@ const PRIME_FRAMES_MAX: usize = 20_000;
 const PENDING_MAX: usize = 20_000;
 /// Frames played in one turn; the rest follows at once in the next.
 const FRAMES_PER_TURN: usize = 256;
-
-/// How fast a market is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlaySpeed {
-    /// Its own rhythm times this many thousandths.
-    Thousandths(u64),
-    /// As fast as clients take it.
-    Max,
-}
 
 /// A symbol's depth chain.
 #[derive(Debug, Default)]

@@ -23,8 +23,7 @@ mod streams;
 mod user;
 mod wsapi;
 
-pub use market_feed::PlaySpeed;
-pub use settings::{AccountSettings, SimSettings, binance};
+pub use settings::{BinanceSimulator, binance, usual};
 
 use crate::sim::api::{AccountId, SimWindowKind};
 use crate::sim::side::{
@@ -34,6 +33,7 @@ use crate::sim::side::{
 use crate::sim::world::World;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
+use crate::venue::simulator_side::PlaySpeed;
 use connection::{
     ApiEndpoint, ClientConnection, Endpoint, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout,
 };

@@ -2,81 +2,49 @@
 
 use crate::number::Scale;
 use crate::sim::account::SimAccount;
-use crate::sim::api::{AccountKey, Listing, ListingSettings};
+use crate::sim::api::{Listing, ListingSettings};
 use crate::sim::faults::{FaultPlan, Faults};
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};
-use crate::sim::side::MarketSource;
+use crate::sim::side::{ExchangeSide, MarketSource};
 use crate::sim::world::{Settlement, World};
-use crate::venue::binance::simulator::{BinanceExchange, PlaySpeed, rules};
+use crate::venue::binance::simulator::market::Synthetic;
+use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
+use crate::venue::simulator_side::{AccountSettings, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket};
 use crate::venue::{ProductLine, binance};
 use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
-/// An account to open.
-#[derive(Clone, Debug)]
-pub struct AccountSettings {
-    /// API key.
-    pub api_key: String,
-    /// How it proves who it is.
-    pub key: AccountKey,
-    /// Asset and amount it starts with.
-    pub balances: Vec<(String, Decimal)>,
-}
-
-/// What a simulated exchange is made of.
-#[derive(Clone, Debug)]
-pub struct SimSettings {
-    /// The product line.
-    pub product: ProductLine,
-    /// What is listed.
-    pub listings: Vec<ListingSettings>,
-    /// Who trades.
-    pub accounts: Vec<AccountSettings>,
-    /// Fee rates.
-    pub fees: FeeRates,
-    /// Rate windows.
-    pub limits: RateLimits,
-    /// How fast the market is played.
-    pub speed: PlaySpeed,
-    /// Notional a unit of margin carries, for futures.
-    pub leverage: i64,
-    /// What goes wrong.
-    pub faults: FaultPlan,
-}
-
-impl SimSettings {
-    /// As [`SimSettings::new`], listing what a recording or an instrument list names. Where the increments of a
-    /// symbol are known here, orders keep those; the recording's own may be finer.
-    #[must_use]
-    pub fn for_instruments(product: ProductLine, instruments: &[Instrument]) -> SimSettings {
-        let listing = |instrument: &Instrument| {
-            let inferred = rules::listing_for(product, instrument);
-            match rules::known_listing(product, instrument.symbol.as_str()) {
-                None => inferred,
-                Some(known) => ListingSettings { tick_unit: inferred.tick_unit, lot_size: inferred.lot_size, ..known },
-            }
-        };
-        SimSettings::new(product, instruments.iter().map(listing).collect())
-    }
-
-    /// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
-    #[must_use]
-    pub fn new(product: ProductLine, listings: Vec<ListingSettings>) -> SimSettings {
-        let (maker_millionths, taker_millionths) = rules::fees(product);
-        let [weight, orders_short, orders_long, connections] =
-            rules::windows(product).map(|(limit, span)| WindowLimit { limit, span });
-        SimSettings {
-            product,
-            listings,
-            accounts: Vec::new(),
-            fees: FeeRates { maker_millionths, taker_millionths },
-            limits: RateLimits { weight, orders_short, orders_long, connections },
-            speed: PlaySpeed::Thousandths(1000),
-            leverage: 20,
-            faults: FaultPlan::default(),
+/// As [`usual`], listing what a recording or an instrument list names. Where the increments of a
+/// symbol are known here, orders keep those; the recording's own may be finer.
+#[must_use]
+pub fn for_instruments(product: ProductLine, instruments: &[Instrument]) -> SimSettings {
+    let listing = |instrument: &Instrument| {
+        let inferred = rules::listing_for(product, instrument);
+        match rules::known_listing(product, instrument.symbol.as_str()) {
+            None => inferred,
+            Some(known) => ListingSettings { tick_unit: inferred.tick_unit, lot_size: inferred.lot_size, ..known },
         }
+    };
+    usual(product, instruments.iter().map(listing).collect())
+}
+
+/// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
+#[must_use]
+pub fn usual(product: ProductLine, listings: Vec<ListingSettings>) -> SimSettings {
+    let (maker_millionths, taker_millionths) = rules::fees(product);
+    let [weight, orders_short, orders_long, connections] =
+        rules::windows(product).map(|(limit, span)| WindowLimit { limit, span });
+    SimSettings {
+        product,
+        listings,
+        accounts: Vec::new(),
+        fees: FeeRates { maker_millionths, taker_millionths },
+        limits: RateLimits { weight, orders_short, orders_long, connections },
+        speed: PlaySpeed::Thousandths(1000),
+        leverage: 20,
+        faults: FaultPlan::default(),
     }
 }
 
@@ -172,4 +140,39 @@ pub fn listing_of(settings: &ListingSettings, product: ProductLine) -> Result<Li
         percent_down_thousandths: if product == binance::SPOT { 200 } else { 950 },
         open_orders_max: 200,
     })
+}
+
+/// The venue's simulator, as the list of venues offers it.
+pub struct BinanceSimulator;
+
+impl SimulatorSide for BinanceSimulator {
+    fn settings(&self, product: ProductLine, listings: Vec<ListingSettings>) -> SimSettings {
+        usual(product, listings)
+    }
+
+    fn known_listing(&self, product: ProductLine, symbol: &str) -> Option<ListingSettings> {
+        rules::known_listing(product, symbol)
+    }
+
+    fn listing(&self, product: ProductLine, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
+        rules::listing(product, symbol, tick_size, order_step)
+    }
+
+    fn listing_for(&self, product: ProductLine, instrument: &Instrument) -> ListingSettings {
+        rules::listing_for(product, instrument)
+    }
+
+    fn synthetic(&self, product: ProductLine, seed: u64, start: Nanos) -> Result<SyntheticMarket, String> {
+        let source = Synthetic::bitcoin(product, seed, start)?;
+        Ok(SyntheticMarket { listings: source.listings(), source: Box::new(source) })
+    }
+
+    fn exchange(
+        &self,
+        settings: SimSettings,
+        source: Box<dyn MarketSource>,
+        now: Nanos,
+    ) -> Result<Box<dyn ExchangeSide>, String> {
+        binance(settings, source, now).map(|exchange| -> Box<dyn ExchangeSide> { Box::new(exchange) })
+    }
 }

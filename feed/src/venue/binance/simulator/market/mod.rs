@@ -26,6 +26,7 @@ pub struct SyntheticSymbol {
 
 /// A seeded synthetic market without end.
 pub struct Synthetic {
+    listings: Vec<ListingSettings>,
     flows: Vec<Flow>,
     queue: VecDeque<MarketFrame>,
     at: Nanos,
@@ -47,7 +48,9 @@ impl Synthetic {
         let statistics = RecordedStatistics::of(product);
         let flows: Result<Vec<Flow>, String> =
             symbols.iter().enumerate().map(|(index, symbol)| Flow::new(product, symbol, seed, index)).collect();
+        let listings = symbols.iter().map(|symbol| symbol.listing.clone()).collect();
         Ok(Synthetic {
+            listings,
             flows: flows?,
             queue: VecDeque::new(),
             at: start,
@@ -64,6 +67,12 @@ impl Synthetic {
         let listing =
             crate::venue::binance::simulator::rules::known_listing(product, "BTCUSDT").ok_or("BTCUSDT is not known")?;
         Synthetic::new(product, &[SyntheticSymbol { listing, price: "64000".to_owned() }], seed, start)
+    }
+
+    /// What it lists.
+    #[must_use]
+    pub fn listings(&self) -> Vec<ListingSettings> {
+        self.listings.clone()
     }
 
     fn generate(&mut self) {

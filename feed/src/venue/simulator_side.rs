@@ -1,0 +1,95 @@
+//! COLD: what a venue's room offers of its simulated exchange: the usual settings, listings, a market, and making it.
+//!
+//! The list of venues leads a product line to it ([`ProductLine::simulator`]), so that nobody else names a room.
+
+use crate::sim::api::{AccountKey, ListingSettings};
+use crate::sim::faults::FaultPlan;
+use crate::sim::fees::FeeRates;
+use crate::sim::limits::RateLimits;
+use crate::sim::side::{ExchangeSide, MarketSource};
+use crate::venue::ProductLine;
+use crate::venue::instrument::Instrument;
+use rust_decimal::Decimal;
+use spinbook_engine::types::Nanos;
+
+/// How fast a market is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaySpeed {
+    /// Its own rhythm times this many thousandths.
+    Thousandths(u64),
+    /// As fast as clients take it.
+    Max,
+}
+
+/// An account to open.
+#[derive(Clone, Debug)]
+pub struct AccountSettings {
+    /// API key.
+    pub api_key: String,
+    /// How it proves who it is.
+    pub key: AccountKey,
+    /// Asset and amount it starts with.
+    pub balances: Vec<(String, Decimal)>,
+}
+
+/// What a simulated exchange is made of.
+#[derive(Clone, Debug)]
+pub struct SimSettings {
+    /// The product line.
+    pub product: ProductLine,
+    /// What is listed.
+    pub listings: Vec<ListingSettings>,
+    /// Who trades.
+    pub accounts: Vec<AccountSettings>,
+    /// Fee rates.
+    pub fees: FeeRates,
+    /// Rate windows.
+    pub limits: RateLimits,
+    /// How fast the market is played.
+    pub speed: PlaySpeed,
+    /// Notional a unit of margin carries, for futures.
+    pub leverage: i64,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+}
+
+/// A market that is made up, without end, and what it lists.
+pub struct SyntheticMarket {
+    /// What it lists.
+    pub listings: Vec<ListingSettings>,
+    /// Its frames, in the venue's own form.
+    pub source: Box<dyn MarketSource>,
+}
+
+/// A venue's simulator, as shared rooms and the program see it.
+pub trait SimulatorSide: Sync {
+    /// A product line with its usual fees and windows, no accounts, the market in its own rhythm.
+    fn settings(&self, product: ProductLine, listings: Vec<ListingSettings>) -> SimSettings;
+
+    /// The listing of a symbol whose increments the room knows.
+    fn known_listing(&self, product: ProductLine, symbol: &str) -> Option<ListingSettings>;
+
+    /// A listing whose prices and quantities are no finer than its orders; the price increment and the order step
+    /// with the decimals the venue prints.
+    fn listing(&self, product: ProductLine, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings;
+
+    /// A listing whose feed may be finer than its orders, as a recording or the venue's own list has it.
+    fn listing_for(&self, product: ProductLine, instrument: &Instrument) -> ListingSettings;
+
+    /// A market that is made up from `seed`, its event times from `start` on.
+    ///
+    /// # Errors
+    /// The product line has none.
+    fn synthetic(&self, product: ProductLine, seed: u64, start: Nanos) -> Result<SyntheticMarket, String>;
+
+    /// Makes the exchange.
+    ///
+    /// # Errors
+    /// Which setting is wrong, and how.
+    fn exchange(
+        &self,
+        settings: SimSettings,
+        source: Box<dyn MarketSource>,
+        now: Nanos,
+    ) -> Result<Box<dyn ExchangeSide>, String>;
+}
