@@ -88,6 +88,16 @@ fn hot_code_imports_neither_files_nor_sockets_nor_the_simulator() {
 }
 
 #[test]
+fn the_simulated_world_is_imported_by_simulators_and_their_drivers_alone() {
+    let bad = "//! COLD: x.\nuse crate::sim::world::World;";
+    bites(sim_importers, "feed/src/gateway/mod.rs", bad, "//! COLD: x.\nuse crate::venue::ProductLine;");
+    for path in ["feed/src/venue/okx/simulator/mod.rs", "feed/src/backtest/driver.rs", "feed/src/sim/matching.rs"] {
+        assert!(sim_importers(&Source::new(path, bad)).is_empty(), "{path}");
+    }
+    check(sim_importers);
+}
+
+#[test]
 fn hot_code_makes_no_banned_call() {
     let path = "feed/src/session.rs";
     bites(hot_calls, path, "//! HOT: x.\nfn f() { v.push(1); }", "//! HOT: x.\nfn new() { v.push(1); }");

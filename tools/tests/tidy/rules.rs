@@ -177,6 +177,28 @@ pub fn hot_imports(source: &Source) -> Vec<String> {
         .collect()
 }
 
+/// Who in the feed may import the simulator, and why: it is not on the way of a live order.
+const SIM_IMPORTERS: &[(&str, &str)] = &[
+    ("feed/src/venue/simulator_side.rs", "says what a room offers of its simulator"),
+    ("feed/src/history/market_source.rs", "plays recordings to it"),
+    ("feed/src/net/exchange/", "serves it"),
+    ("feed/src/backtest/", "trades against it"),
+];
+
+/// Only a venue's simulator and the rooms that serve, feed or trade against one import the simulated world.
+pub fn sim_importers(source: &Source) -> Vec<String> {
+    let in_a_simulator = source.path.strip_prefix("feed/src/venue/").is_some_and(|path| path.contains("/simulator/"));
+    let may = in_a_simulator || SIM_IMPORTERS.iter().any(|(path, _)| source.path.starts_with(path));
+    if source.package() != "feed" || source.room() == "sim" || may {
+        return Vec::new();
+    }
+    imports(source)
+        .into_iter()
+        .filter(|(_, target)| target == "sim")
+        .map(|(line, _)| format!("{}:{line}: imports the simulator", source.path))
+        .collect()
+}
+
 /// What HOT code does not call, with the reason.
 const HOT_BANS: &[(&str, &str)] = &[
     (".push(", "may allocate"),
