@@ -2,18 +2,17 @@
 
 use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::decode::Decoder;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::Message as Judged;
 
 use crate::contest::{Contender, Time, by_batch};
 use crate::frames::Frames;
-use crate::instrument::increments;
+use crate::markets::{MeasuredDecoder, increments};
 use crate::plain::{Message, MessageKind, PlainDecoder, PlainError, decoders};
 
 /// Our decoder with a given scanner.
 pub struct Ours {
-    decoder: Decoder,
+    decoder: MeasuredDecoder,
     name: &'static str,
 }
 
@@ -21,7 +20,7 @@ impl Ours {
     /// For one instrument; the general decoder alone for [`ScannerChoice::Off`].
     #[must_use]
     pub fn new(product: ProductLine, instrument: &Instrument, scanner: ScannerChoice) -> Ours {
-        let decoder = Decoder::with_scanner(product, &[*instrument], scanner);
+        let decoder = MeasuredDecoder::with_scanner(product, &[*instrument], scanner);
         let name = match decoder.scanner_name() {
             "avx2" => "Spinbook scanner, AVX2",
             "portable" => "Spinbook scanner, portable",
@@ -179,7 +178,7 @@ pub fn contest(
 #[cfg(test)]
 mod tests {
     use super::contest;
-    use crate::instrument::{product, synthetic};
+    use crate::markets::{product, synthetic};
     use crate::synthetic::{Shape, depth_frames, touch_frames};
 
     #[test]

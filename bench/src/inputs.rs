@@ -6,18 +6,8 @@ use clap::Args;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::testkit::data_path;
 
+use crate::markets::CHAINS;
 use crate::workload::Recording;
-
-/// The recorded chains that the tables are made from: name, and files under the data folder.
-pub const CHAINS: [(&str, &[&str]); 3] = [
-    ("perp 2024", &["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"]),
-    ("perp 2023", &["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"]),
-    ("spot 2024", &["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"]),
-];
-/// The chain that stands for the futures among [`CHAINS`], where one is enough.
-pub const PERP: usize = 0;
-/// The chain that stands for spot.
-pub const SPOT: usize = 2;
 
 /// One of [`CHAINS`] by its place; `None` where there is no recorded data.
 ///
@@ -43,7 +33,7 @@ pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Recording>, Strin
 /// What every measuring program takes from its command line.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Inputs {
-    /// One chain of recordings in the order of recording, instead of the recorded Binance chains.
+    /// One chain of recordings in the order of recording, instead of the recorded chains.
     #[arg(value_name = "FILES")]
     pub files: Vec<PathBuf>,
     /// Few rounds: shows that everything runs, its figures are rough.

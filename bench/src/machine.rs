@@ -1,6 +1,7 @@
 //! COLD: what a table must say of where it was made: machine, build, noise.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
@@ -100,6 +101,9 @@ impl Machine {
     }
 }
 
+/// The calling thread under `/proc`.
+const THIS_THREAD: &str = "/proc/thread-self";
+
 /// What disturbed a run.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Noise {
@@ -125,7 +129,11 @@ impl NoiseMeter {
     /// From here on.
     #[must_use]
     pub fn start() -> NoiseMeter {
-        NoiseMeter { begun: std::time::Instant::now(), switches: involuntary_switches(), ticks: cpu_ticks() }
+        NoiseMeter {
+            begun: std::time::Instant::now(),
+            switches: involuntary_switches(Path::new(THIS_THREAD)),
+            ticks: cpu_ticks(),
+        }
     }
 
     /// What disturbed the run since.
@@ -134,7 +142,7 @@ impl NoiseMeter {
         let (stolen, all) = cpu_ticks();
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Noise {
-            switches_involuntary: involuntary_switches().saturating_sub(self.switches),
+            switches_involuntary: involuntary_switches(Path::new(THIS_THREAD)).saturating_sub(self.switches),
             load: load.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0.0),
             seconds: self.begun.elapsed().as_secs_f64(),
             stolen_percent: 100.0 * stolen.saturating_sub(self.ticks.0) as f64
@@ -143,14 +151,17 @@ impl NoiseMeter {
     }
 }
 
-fn involuntary_switches() -> u64 {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+/// How often the thread of this folder under `/proc` was put aside against its will; zero if the system does not say.
+#[must_use]
+pub fn involuntary_switches(thread: &Path) -> u64 {
+    let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
     line.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Stolen and all ticks of all cores.
-fn cpu_ticks() -> (u64, u64) {
+/// Ticks of a hundredth of a second on all cores since the start: stolen by the hypervisor, and all.
+#[must_use]
+pub fn cpu_ticks() -> (u64, u64) {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
     let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|text| text.parse().ok()).collect();

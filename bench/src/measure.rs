@@ -13,7 +13,7 @@ use crate::contest::{Contest, Time};
 use crate::decode;
 use crate::frames::Frames;
 use crate::inputs::SampleCount;
-use crate::instrument::{product, synthetic};
+use crate::markets::{product, synthetic};
 use crate::peer_book::PeerBookTable;
 use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};

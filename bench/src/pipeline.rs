@@ -11,9 +11,10 @@ use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::session::MarketSink;
 use spinbook_feed::session::flow::MarketFlow;
 use spinbook_feed::sync::SyncSettings;
-use spinbook_feed::venue::{ProductLine, binance};
+use spinbook_feed::venue::ProductLine;
 
 use crate::clock::{Clock, start, stop};
+use crate::markets::is_spot;
 use crate::plain::{Message, MessageKind, PlainDecoder};
 use crate::trader::Trader;
 use crate::workload::{LineKind, Recording, snapshot};
@@ -136,11 +137,7 @@ impl<D: PlainDecoder> Plain<D> {
         if !self.bridged {
             return self.message.first <= self.last + 1;
         }
-        if self.product == binance::SPOT {
-            self.message.first == self.last + 1
-        } else {
-            self.message.previous == self.last
-        }
+        if is_spot(self.product) { self.message.first == self.last + 1 } else { self.message.previous == self.last }
     }
 }
 

@@ -10,7 +10,8 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::scan::ScannerChoice;
 
 use crate::contest::median_and_spread;
-use crate::inputs::{PERP, SPOT, chain_until};
+use crate::inputs::chain_until;
+use crate::markets::{PERP, SPOT};
 use crate::percentiles::Class;
 use crate::pipeline::{Make, Ours, Outcome, Plain, contest};
 use crate::plain::SimdJsonTyped;

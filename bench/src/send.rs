@@ -9,18 +9,17 @@ use spinbook_feed::crypto::hmac::{HmacStates, hex};
 use spinbook_feed::frame_buffer::FrameBuffer;
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::RecordLayer;
-use spinbook_feed::venue::binance::order::BinanceOrders;
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::{OrderSide, SelfTradePrevention};
 use spinbook_feed::venue::orders::{NewOrder, Request, RequestId};
-use spinbook_feed::venue::{ProductLine, binance};
 use spinbook_feed::websocket::Opcode;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
 use crate::clock::{Clock, start, stop};
 use crate::contest::{Contest, in_turns};
-use crate::instrument::synthetic;
+use crate::markets::{MeasuredOrders, product, shape_of, synthetic};
 use crate::synthetic::Shape;
 use crate::tls::{BareKey, Endpoints, Stream};
 
@@ -59,16 +58,15 @@ pub(crate) fn credentials() -> Credentials {
 
 /// An order side with one prepared instrument; credentials sign each request.
 #[must_use]
-pub fn orders(product: ProductLine) -> (BinanceOrders, Instrument) {
-    let shape = if product == binance::SPOT { Shape::Spot } else { Shape::Usdm };
-    let instrument = synthetic(shape);
+pub fn orders(product: ProductLine) -> (MeasuredOrders, Instrument) {
+    let instrument = synthetic(shape_of(product));
     (orders_of(product, &instrument), instrument)
 }
 
 /// An order side with this instrument prepared; credentials sign each request.
 #[must_use]
-pub fn orders_of(product: ProductLine, instrument: &Instrument) -> BinanceOrders {
-    let mut orders = BinanceOrders::new(product, credentials(), 1_000, SelfTradePrevention::ExpireMaker);
+pub fn orders_of(product: ProductLine, instrument: &Instrument) -> MeasuredOrders {
+    let mut orders = MeasuredOrders::new(product, credentials(), 1_000, SelfTradePrevention::ExpireMaker);
     orders.prepare(&[*instrument]);
     orders
 }
@@ -89,7 +87,7 @@ pub fn order(instrument: &Instrument, number: u32) -> NewOrder<'_> {
 /// The steps of encoding a signed futures order: plain, prepared.
 #[must_use]
 pub fn encoding() -> Vec<Step> {
-    let (mut plain, instrument) = orders(binance::USDM);
+    let (mut plain, instrument) = orders(product(Shape::Usdm));
     let (mut number, mut out) = (0, Vec::with_capacity(1_024));
     let now = Nanos::from_millis(1_760_000_000_000);
     let by_parameters = move || {
@@ -99,7 +97,7 @@ pub fn encoding() -> Vec<Step> {
         plain.encode_plain(RequestId(u64::from(number)), &request, now, &mut out);
         out.len() as u64 + u64::from(out[out.len() - 10])
     };
-    let (prepared, instrument) = orders(binance::USDM);
+    let (prepared, instrument) = orders(product(Shape::Usdm));
     let (mut number, mut bytes) = (0, [0u8; 1_024]);
     let by_template = move || {
         number += 1;
@@ -203,7 +201,7 @@ fn tungstenite_client(client: ClientConnection) -> WebSocket<Stream> {
 #[must_use]
 pub fn whole() -> Step {
     let endpoints = Endpoints::new();
-    let (prepared, instrument) = orders(binance::USDM);
+    let (prepared, instrument) = orders(product(Shape::Usdm));
     let (mut layer, _) = endpoints.ours();
     let (mut buffer, mut number) = (FrameBuffer::new(), 0u32);
     let now = Nanos::from_millis(1_760_000_000_000);

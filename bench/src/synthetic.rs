@@ -10,9 +10,9 @@ use crate::plain::{Increment, Increments};
 /// Whose frames are imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Binance USD-M BTCUSDT: `pu`, transaction time, tick 0.10 printed with two decimals, lot 0.001.
+    /// USD-M futures BTCUSDT: `pu`, transaction time, tick 0.10 printed with two decimals, lot 0.001.
     Usdm,
-    /// Binance spot BTCUSDT: eight decimals for both, tick 0.01.
+    /// Spot BTCUSDT: eight decimals for both, tick 0.01.
     Spot,
 }
 

@@ -6,13 +6,13 @@ use spinbook_feed::frame_buffer::FrameBuffer;
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
 use spinbook_feed::scan::ScannerChoice;
-use spinbook_feed::venue::binance::order::BinanceOrders;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::order_side::OrderSide;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use spinbook_feed::websocket::{Message, MessageReader, Opcode};
 
+use crate::markets::MeasuredOrders;
 use crate::pipeline::{Ours, Pipeline};
 use crate::receive::MESSAGE_BYTES_MAX;
 use crate::send::orders;
@@ -29,7 +29,7 @@ pub struct WholePath {
 
 /// The way from an intent to its record.
 struct Sender {
-    side: BinanceOrders,
+    side: MeasuredOrders,
     instrument: Instrument,
     layer: RecordLayer<RustlsKeySchedule>,
     frame: FrameBuffer,

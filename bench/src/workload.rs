@@ -9,7 +9,7 @@ use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use crate::frames::Frames;
-use crate::instrument::{increments, product, synthetic};
+use crate::markets::{increments, product, synthetic};
 use crate::plain::{Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
 use crate::synthetic::{Shape, depth_frames, snapshot_body};
 
@@ -358,9 +358,10 @@ pub fn snapshot(body: &[u8], increments: Increments) -> Result<(u64, Vec<Level>,
 mod tests {
     use spinbook_engine::types::{Nanos, Tick};
     use spinbook_feed::history::recorded;
-    use spinbook_feed::venue::binance;
 
     use super::{LineKind, Recording};
+    use crate::markets::product;
+    use crate::synthetic::Shape;
 
     /// A recording of raw (not combined) frames whose snapshot has finer prices than its frames.
     const RAW: &str = concat!(
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn raw_frames_are_wrapped_and_the_snapshots_increments_count() {
         let recording = read(RAW, Nanos::NEVER).expect("it is a recording");
-        assert_eq!((recording.product, recording.malformed), (binance::SPOT, 1));
+        assert_eq!((recording.product, recording.malformed), (product(Shape::Spot), 1));
         use LineKind::{Depth, Other, Snapshot, Touch};
         assert_eq!(recording.kinds, [Other, Snapshot, Depth, Touch, Depth]);
         assert!(recording.frames.frame(2).starts_with(b"{\"stream\":\"btcusdt@depth\",\"data\":{\"e\""));

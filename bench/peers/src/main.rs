@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use spinbook_bench::inputs::{Inputs, SampleCount};
-use spinbook_bench::instrument::increments;
+use spinbook_bench::markets::increments;
 use spinbook_bench::measure::{DecodeTable, PeerFigures, decode_recorded, decode_synthetic, ring_table};
 use spinbook_bench::peer_book::{self, PeerBookTable};
 use spinbook_bench::plain::PlainDecoder;

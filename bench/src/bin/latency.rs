@@ -16,7 +16,7 @@ use spinbook_bench::threads;
 use spinbook_bench::workload::Recording;
 
 /// Plays recordings through our path and the plain pipelines, and prints ns from the frame in hand to the decision, its
-/// intents on the ring. Reads what `spinbook verify` reads: Binance spot and USD-M, compressed or not, with its snapshot
+/// intents on the ring. Reads what `spinbook verify` reads, compressed or not, with its snapshot
 /// in the stream or in replies. Of several symbols the one with the most depth frames is played.
 #[derive(Parser)]
 #[command(

@@ -18,7 +18,7 @@ const ROUNDS: usize = 7;
 /// Measures what huge pages under the books are worth.
 #[derive(Parser)]
 struct Args {
-    /// One chain of recordings in the order of recording, instead of the recorded Binance chains.
+    /// One chain of recordings in the order of recording, instead of the recorded chains.
     files: Vec<PathBuf>,
 }
 

@@ -1,9 +1,11 @@
 //! COLD: what the machine did to a round: interrupts by core, threads put aside, time stolen.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
+
+use crate::machine::{cpu_ticks, involuntary_switches};
 
 /// Counters read at one moment.
 #[derive(Clone, Debug, Default)]
@@ -54,21 +56,21 @@ pub fn this_thread() -> Option<PathBuf> {
     fs::read_link("/proc/thread-self").ok().map(|path| PathBuf::from("/proc").join(path))
 }
 
-/// Looks before and after.
+/// The difference of two readings of the system's counters.
 #[derive(Debug)]
-pub struct Watch {
+pub struct DisturbanceMeter {
     threads: [Option<PathBuf>; 2],
     cores: [Option<usize>; 2],
     before: Reading,
 }
 
-impl Watch {
+impl DisturbanceMeter {
     /// From now on, for the hot thread and the other, each with its core.
     #[must_use]
-    pub fn start(threads: [Option<PathBuf>; 2], cores: [Option<usize>; 2]) -> Watch {
-        let mut watch = Watch { threads, cores, before: Reading::default() };
-        watch.before = watch.read();
-        watch
+    pub fn start(threads: [Option<PathBuf>; 2], cores: [Option<usize>; 2]) -> DisturbanceMeter {
+        let mut meter = DisturbanceMeter { threads, cores, before: Reading::default() };
+        meter.before = meter.read();
+        meter
     }
 
     fn read(&self) -> Reading {
@@ -76,8 +78,8 @@ impl Watch {
         Reading {
             interrupts,
             timer,
-            switches: [0, 1].map(|place| self.threads[place].as_deref().map_or(0, switches)),
-            stolen_ticks: stolen_ticks(),
+            switches: [0, 1].map(|place| self.threads[place].as_deref().map_or(0, involuntary_switches)),
+            stolen_ticks: cpu_ticks().0,
             at: Some(std::time::Instant::now()),
         }
     }
@@ -120,18 +122,6 @@ fn interrupts(table: &str) -> (Vec<u64>, Vec<u64>) {
         }
     }
     (all, timer)
-}
-
-fn switches(thread: &Path) -> u64 {
-    let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
-    line.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-}
-
-fn stolen_ticks() -> u64 {
-    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let line = stat.lines().next().unwrap_or_default();
-    line.split_whitespace().nth(8).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! COLD: all that is measured of the wire, on the chains of both product lines or on a user's files.
 
 use serde::Serialize;
-use spinbook_feed::venue::binance;
 
 use super::handover::{self, HandoverTable};
 use super::table::{self, WireTable};
-use crate::inputs::{Inputs, PERP, SPOT};
+use crate::inputs::Inputs;
+use crate::markets::{PERP, PRODUCTS, SPOT};
 use crate::threads;
 
 /// Wire to wire, and a decision's way into the kernel.
@@ -23,7 +23,7 @@ pub struct WireFigures {
 #[must_use]
 pub fn measure(inputs: &Inputs, say: &dyn Fn(&str)) -> WireFigures {
     let (mut figures, samples) = (WireFigures::default(), inputs.samples());
-    for product in [binance::USDM, binance::SPOT] {
+    for product in PRODUCTS {
         say(&format!("decision to kernel, {}", product.name()));
         match threads::alone(|| handover::measure(product, samples.orders)) {
             Ok(table) => figures.handover.push(table),

@@ -3,29 +3,27 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
 use serde::Serialize;
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
-use spinbook_feed::net::connection::{Connection, ConnectionError};
-use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
-use spinbook_feed::venue::card::RateWindow;
+use spinbook_feed::net::host::clock::cycles;
+use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::OrderConnection;
-use spinbook_feed::venue::{ProductLine, binance};
 
-use super::exchange::{Exchange, reply};
-use super::ours::route;
+use super::EPOCH;
+use super::client::{Client, connector, refused};
+use super::exchange::{Answers, Exchange, OrderAnswer};
+use super::ours::patient_gateway;
 use crate::alloc;
 use crate::clock::Clock;
 use crate::histogram::histogram;
-use crate::instrument::synthetic;
-use crate::send::credentials;
-use crate::synthetic::Shape;
+use crate::markets::{shape_of, synthetic};
 
 /// How long the connection may take to open.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
@@ -60,59 +58,36 @@ pub struct HandoverTable {
 /// A gateway that trades over a connection to an exchange side, all in the calling thread.
 pub struct Handover {
     gateway: Gateway,
-    connection: Connection,
+    client: Client,
     exchange: Exchange,
-    poll: Poll,
-    events: Events,
-    clock: WallClock,
     orders: (Producer<Intent>, Consumer<Intent>),
-    instrument: spinbook_feed::venue::instrument::Instrument,
-    product: ProductLine,
+    instrument: Instrument,
     number: u32,
 }
 
-fn refused(error: ConnectionError) -> io::Error {
-    io::Error::other(error.to_string())
-}
-
 impl Handover {
-    /// Connects and lets the gateway become ready.
+    /// Connects and lets the gateway become ready; `answer` is what each order will bring.
     ///
     /// # Errors
     /// The sockets or the gateway refuse.
-    pub fn open(product: ProductLine) -> io::Result<Handover> {
+    pub fn open(product: ProductLine, answer: OrderAnswer) -> io::Result<Handover> {
         let text = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
         let identity = LoopbackIdentity::generate().map_err(|error| text(&error))?;
         let trust = Trust::from_pem(identity.ca_pem.as_bytes()).map_err(|error| text(&error))?;
         let tls = trust.client_config().map_err(|error| text(&error))?;
-        let exchange = Exchange::bind(product, identity.server_config)?;
-        let instrument = synthetic(if product == binance::SPOT { Shape::Spot } else { Shape::Usdm });
+        let exchange = Exchange::bind(Answers::new(product, answer), Vec::new(), identity.server_config)?;
+        let instrument = synthetic(shape_of(product));
         let limits = OrderLimits {
             lots_max: Lots(i64::MAX / 4),
             notional_max: QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT),
             open_orders_max: 32,
         };
-        let mut settings = GatewaySettings::new(product, GatewayMode::Live, 1, vec![limits]);
-        let roomy = |rate: RateWindow| RateWindow { limit: 1_000_000_000, ..rate };
-        settings.rates = settings.rates.into_iter().map(roomy).collect();
-        settings.clock_interval = Nanos::from_seconds(600);
-        settings.request_timeout = Nanos::from_seconds(600);
-        let clock = WallClock::start();
-        let poll = Poll::new()?;
-        let target = product.order_path();
-        let connection = route(exchange.address()?, &tls)
-            .connect(target, poll.registry(), Token(0), clock.now())
-            .map_err(refused)?;
         let mut handover = Handover {
-            gateway: Gateway::new(settings, credentials(), vec![instrument]),
-            connection,
+            gateway: patient_gateway(product, limits, instrument),
+            client: Client::new(&connector(exchange.address()?, &tls), product.order_path(), true)?,
             exchange,
-            poll,
-            events: Events::with_capacity(4),
-            clock,
             orders: ring::channel(ORDER_RING_SLOTS),
             instrument,
-            product,
             number: 0,
         };
         handover.meet()?;
@@ -121,19 +96,16 @@ impl Handover {
 
     fn meet(&mut self) -> io::Result<()> {
         let begun = Instant::now();
-        let mut open = false;
-        while !open || self.exchange.orders.is_none() {
+        while !self.client.is_open() || self.exchange.orders.is_none() {
             self.exchange.open()?;
-            self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
-            self.connection.on_readable();
-            open = open || self.connection.drive_open(self.clock.now()).map_err(refused)?;
+            self.client.poll()?;
             if begun.elapsed() > OPEN_WITHIN {
                 return Err(io::Error::other("the connection does not open"));
             }
         }
         // The gateway's own questions are answered here: what is measured later are its orders.
         while !self.gateway.is_ready() {
-            let now = self.clock.now();
+            let now = self.client.clock.now();
             self.gateway.on_timer(now);
             let (mut opened, mut asked) = (Vec::new(), Vec::new());
             while let Some(output) = self.gateway.poll_output() {
@@ -145,11 +117,12 @@ impl Handover {
             }
             opened.into_iter().for_each(|connection| self.gateway.on_open(connection, now));
             for text in asked {
-                let (mut answer, _) = reply(self.product, &text)?;
+                let mut answer = self.exchange.answers.reply(&text)?;
                 self.gateway.on_frame(OrderConnection::Orders, &mut answer, now);
             }
             if begun.elapsed() > OPEN_WITHIN {
-                return Err(io::Error::other("the gateway does not become ready"));
+                let why = self.gateway.last_refusal().unwrap_or("no refusal");
+                return Err(io::Error::other(format!("the gateway does not become ready: {why}")));
             }
         }
         while self.gateway.poll_output().is_some() {}
@@ -161,18 +134,32 @@ impl Handover {
     /// # Errors
     /// The connection failed.
     #[inline]
-    pub fn send(&mut self) -> io::Result<[u64; 5]> {
+    pub fn place(&mut self) -> io::Result<[u64; 5]> {
         self.number += 1;
-        let now = self.clock.now();
+        self.send(IntentKind::Place)
+    }
+
+    /// Cancels the order that was placed last, likewise.
+    ///
+    /// # Errors
+    /// The connection failed.
+    #[inline]
+    pub fn cancel(&mut self) -> io::Result<[u64; 5]> {
+        self.send(IntentKind::Cancel)
+    }
+
+    #[inline]
+    fn send(&mut self, kind: IntentKind) -> io::Result<[u64; 5]> {
+        let now = self.client.clock.now();
         let step = self.instrument.lots_order_step.max(1);
         let intent = Intent {
-            order: OrderId::new(1, self.number),
+            order: OrderId::new(EPOCH, self.number),
             tick: Tick(612_345 + i64::from(self.number % 100)),
             lots: Lots(step * (1_000 + i64::from(self.number % 7))),
             decided: now,
             deadline: Nanos::NEVER,
-            kind: IntentKind::Place,
-            side: Side::Bid,
+            kind,
+            side: if self.number.is_multiple_of(2) { Side::Bid } else { Side::Ask },
             slot: SlotId(0),
             time_in_force: TimeInForce::PostOnly,
             ..Intent::default()
@@ -185,62 +172,52 @@ impl Handover {
         let encoded = cycles();
         while let Some(output) = self.gateway.poll_output() {
             if let GatewayOutput::Action(GatewayAction::Send { bytes, .. }) = output {
-                self.connection.send_placed(bytes).map_err(refused)?;
+                self.client.connection.send_placed(bytes).map_err(refused)?;
             }
         }
-        Ok([decided, popped, encoded, self.connection.written_tsc(), cycles()])
+        Ok([decided, popped, encoded, self.client.connection.written_tsc(), cycles()])
     }
 
-    /// The exchange side reads the order and refuses it, and the gateway takes the refusal.
+    /// The exchange side reads the request and answers it, and the gateway takes the answer. Gives back the request.
     ///
     /// # Errors
-    /// The order did not arrive, or the connection failed.
-    pub fn settle(&mut self) -> io::Result<()> {
+    /// The request did not arrive, or the connection failed.
+    pub fn finish_order(&mut self) -> io::Result<Vec<u8>> {
         let line = self.exchange.orders.as_mut().ok_or_else(|| io::Error::other("no connection"))?;
-        let mut arrived = 0;
-        while arrived == 0 {
-            if line.receive()? {
-                line.open()?;
+        let request = loop {
+            if let Some(text) = line.texts()?.pop() {
+                line.send_text(&self.exchange.answers.reply(&text)?)?;
+                break text;
             }
-            while let Some(text) = line.next_text()? {
-                let (answer, _) = reply(self.product, &text)?;
-                line.send_text(&answer)?;
-                arrived += 1;
-            }
-        }
+        };
         loop {
-            self.connection.on_readable();
-            let now = self.clock.now();
-            if let Some(frame) = self.connection.poll_frame(now).map_err(refused)? {
+            let connection = &mut self.client.connection;
+            connection.on_readable();
+            let now = self.client.clock.now();
+            if let Some(frame) = connection.poll_frame(now).map_err(refused)? {
                 let length = frame.length;
                 self.gateway.on_frame(OrderConnection::Orders, &mut frame.padded[..length], now);
                 while self.gateway.poll_output().is_some() {}
-                return Ok(());
+                return Ok(request);
             }
         }
-    }
-
-    /// Orders sent so far.
-    #[must_use]
-    pub fn sent(&self) -> u32 {
-        self.number
     }
 }
 
 /// Measures `orders` orders after some that warm up.
 ///
 /// # Errors
-/// As [`Handover::open`], [`Handover::send`] and [`Handover::settle`].
+/// As [`Handover::open`], [`Handover::place`] and [`Handover::finish_order`].
 pub fn measure(product: ProductLine, orders: usize) -> io::Result<HandoverTable> {
-    let mut handover = Handover::open(product)?;
+    let mut handover = Handover::open(product, OrderAnswer::Refuse)?;
     let clock = Clock::calibrated();
     let counting = alloc::is_installed();
     let mut spans = vec![histogram(); STEPS.len() + 2];
     let mut allocations = 0;
     for round in 0..orders + 300 {
-        let (stamps, calls) = if counting { alloc::count(|| handover.send()) } else { (handover.send(), 0) };
+        let (stamps, calls) = if counting { alloc::count(|| handover.place()) } else { (handover.place(), 0) };
         let stamps = stamps?;
-        handover.settle()?;
+        handover.finish_order()?;
         if round < 300 {
             continue;
         }
@@ -265,4 +242,37 @@ pub fn measure(product: ProductLine, orders: usize) -> io::Result<HandoverTable>
         steps: steps.collect(),
         allocations: counting.then_some(allocations),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use spinbook_feed::venue::ProductLine;
+
+    use super::{Handover, OrderAnswer};
+
+    #[test]
+    fn what_arrives_is_the_order_and_then_its_cancel() {
+        for product in ProductLine::all() {
+            let mut handover = Handover::open(product, OrderAnswer::Accept).expect("the gateway trades");
+            let arrived = |handover: &mut Handover, bytes_min: usize| -> Value {
+                let request = handover.finish_order().expect("it arrives and is accepted");
+                assert!(request.len() > bytes_min, "a whole request");
+                serde_json::from_slice(&request).expect("a request is JSON")
+            };
+            for number in 1..40 {
+                handover.place().expect("sent");
+                let request = arrived(&mut handover, 270);
+                assert_eq!(request["method"], "order.place");
+                assert_eq!(request["params"]["signature"].as_str().map(str::len), Some(64));
+                handover.cancel().expect("sent");
+                let request = arrived(&mut handover, 170);
+                let (method, order) = (&request["method"], &request["params"]["orderId"]);
+                assert_eq!((method, order), (&"order.cancel".into(), &number.into()));
+                assert_eq!(handover.gateway.open_orders(), 0);
+            }
+            assert_eq!(handover.gateway.counters().orders_sent, 39);
+            assert_eq!(handover.gateway.counters().cancels_sent, 39);
+        }
+    }
 }

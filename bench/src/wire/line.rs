@@ -7,6 +7,8 @@ use std::sync::Arc;
 use rustls::{ServerConfig, ServerConnection};
 use tungstenite::handshake::derive_accept_key;
 
+use crate::receive::server_frame;
+
 /// What ends a request's header.
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
@@ -16,7 +18,7 @@ pub struct Line {
     tls: ServerConnection,
     /// Decrypted and not looked at yet.
     bytes: Vec<u8>,
-    /// Path that was upgraded.
+    /// The path of the request.
     target: Option<String>,
 }
 
@@ -37,7 +39,7 @@ impl Line {
         Ok(Line { tcp, tls, bytes: Vec::new(), target: None })
     }
 
-    /// The path that was upgraded; none before.
+    /// The path that was asked for; none before.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.target.as_deref()
@@ -69,27 +71,29 @@ impl Line {
         if self.target.is_none()
             && let Some(end) = self.bytes.windows(HEADER_END.len()).position(|part| part == HEADER_END)
         {
-            self.upgrade(end + HEADER_END.len())?;
+            self.take_request(end + HEADER_END.len())?;
         }
         self.flush()
     }
 
-    fn upgrade(&mut self, header_bytes: usize) -> io::Result<()> {
+    /// Takes the request, and switches to WebSocket if it asks for that.
+    fn take_request(&mut self, header_bytes: usize) -> io::Result<()> {
         let header = String::from_utf8_lossy(&self.bytes[..header_bytes]).into_owned();
         self.bytes.drain(..header_bytes);
         let target = header.split(' ').nth(1).ok_or_else(|| wrong("no request line"))?;
+        self.target = Some(target.to_owned());
         let key = header.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim())
         });
-        let accept = derive_accept_key(key.ok_or_else(|| wrong("no key"))?.as_bytes());
+        // Without a key it is a plain request: its answer is the exchange's affair.
+        let Some(key) = key else { return Ok(()) };
+        let accept = derive_accept_key(key.as_bytes());
         let reply = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         );
-        self.tls.writer().write_all(reply.as_bytes())?;
-        self.target = Some(target.to_owned());
-        Ok(())
+        self.tls.writer().write_all(reply.as_bytes())
     }
 
     /// The next whole text of the client.
@@ -121,6 +125,31 @@ impl Line {
         Ok(Some(text))
     }
 
+    /// Reads and decrypts what there is, and gives back every whole text in it.
+    ///
+    /// # Errors
+    /// The client is gone or breaks a protocol.
+    pub fn texts(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        let mut texts = Vec::new();
+        if self.receive()? {
+            self.open()?;
+        }
+        while let Some(text) = self.next_text()? {
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+
+    /// Answers a plain request with this body.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub fn send_body(&mut self, body: &[u8]) -> io::Result<()> {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        self.tls.writer().write_all(&[head.as_bytes(), body].concat())?;
+        self.flush()
+    }
+
     /// Sends a text.
     ///
     /// # Errors
@@ -131,25 +160,8 @@ impl Line {
     }
 
     fn frame(&mut self, text: &[u8]) -> io::Result<()> {
-        let mut header = [0x81, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let header_bytes = match text.len() {
-            length @ ..126 => {
-                header[1] = length as u8;
-                2
-            }
-            length @ ..0x1_0000 => {
-                header[1] = 126;
-                header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-                4
-            }
-            length => {
-                header[1] = 127;
-                header[2..10].copy_from_slice(&(length as u64).to_be_bytes());
-                10
-            }
-        };
         // In one piece, so that it becomes one record.
-        self.tls.writer().write_all(&[&header[..header_bytes], text].concat())
+        self.tls.writer().write_all(&server_frame(text))
     }
 
     /// Hands the socket what waits.

@@ -1,8 +1,8 @@
 //! COLD: wire to wire: a market frame leaves the exchange side, its order arrives there; and the floor beside it.
 //!
-//! `script` says what is sent when, `exchange` and `line` are the exchange side, `ours` and `floor` the two sides
-//! that are measured, `round` plays a script against one of them, `table` makes figures of the rounds. `handover`
-//! measures the last part of the way by itself: from a decision to bytes in the kernel, in one thread.
+//! `script` says what is sent when, `exchange` and `line` are the exchange side, `round` plays a script against any
+//! [`Peer`], of which there are two, `ours` and `floor`, and `table` makes figures of the rounds. `handover` measures the
+//! last part of the way by itself: from a decision to bytes in the kernel, in one thread.
 //!
 //! Cores: the hot thread has one for itself, the last. On the other one thread takes the turns of the exchange side
 //! and of the gateway loop one after the other: three threads that spin do not fit two cores, and with a third
@@ -10,6 +10,7 @@
 //! stamps are of the same core, and what the exchange side does (one write a due batch, one read an order) is the
 //! same for our side and for the floor.
 
+pub mod client;
 pub mod disturbance;
 pub mod exchange;
 pub mod figures;
@@ -17,16 +18,29 @@ pub mod floor;
 pub mod handover;
 pub mod line;
 pub mod ours;
-pub mod picked;
 pub mod round;
 pub mod script;
+pub mod selected;
 pub mod table;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spinbook_feed::net::connection::connector::Connector;
+use spinbook_feed::net::connection::tls::Trust;
+use spinbook_feed::net::io::gateway_loop::Written;
 
 pub use figures::WireFigures;
 
-use std::io;
+use exchange::Exchange;
+use script::Script;
+use selected::Decisions;
 
-use spinbook_feed::net::io::gateway_loop::Written;
+/// How long nothing may happen before a round is given up.
+pub const STUCK: Duration = Duration::from_secs(60);
+/// The start that all order ids are of.
+pub const EPOCH: u32 = 1;
 
 /// Who runs where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +67,11 @@ impl Layout {
     pub const LOOSE: Layout = Layout { hot: None, io: None, spin: false };
 }
 
-/// Which side is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The real one.
-    Ours,
-    /// The floor.
-    Floor,
-}
+/// A side that is measured, as its I/O thread takes its turns.
+pub trait Peer: Send + 'static {
+    /// As printed in tables.
+    const NAME: &'static str;
 
-/// The I/O thread's work of either side, turn by turn.
-pub trait Io {
     /// One turn.
     ///
     /// # Errors
@@ -75,4 +83,34 @@ pub trait Io {
 
     /// When the newest was.
     fn written(&self) -> Written;
+
+    /// Whether the exchange side has seen all that this side does before it trades.
+    fn is_ready(&self, exchange: &Exchange) -> bool;
+
+    /// The book is open: what served only that ends.
+    fn on_book_open(&mut self);
+}
+
+/// Both threads' work of a side.
+pub struct Sides<P> {
+    /// The hot thread's, until it is told to stop.
+    pub hot: Box<dyn FnOnce() -> io::Result<()> + Send>,
+    /// The I/O thread's.
+    pub peer: P,
+    /// Tells the hot thread to stop.
+    pub stop: Box<dyn FnOnce() + Send>,
+}
+
+/// What a side is built with.
+pub struct Meeting {
+    /// What is played.
+    pub script: Arc<Script>,
+    /// Where the exchange side listens.
+    pub connector: Connector,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// Who runs where.
+    pub layout: Layout,
+    /// Where decisions are noted.
+    pub decisions: Arc<Decisions>,
 }

@@ -1,82 +1,50 @@
 //! COLD: our side of the wire as it trades: the real hot loop and the real gateway loop, with patient settings.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use rustls::ClientConfig;
 use spinbook_engine::limits::{CANCEL_RING_SLOTS, EXECUTION_RING_SLOTS, ORDER_RING_SLOTS};
 use spinbook_engine::ring;
 use spinbook_engine::setup::{engine, spread_strategy};
-use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+use spinbook_engine::types::{Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
-use spinbook_feed::net::connection::ConnectionLimits;
-use spinbook_feed::net::connection::connector::Connector;
-use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
+use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
-use spinbook_feed::net::hot::snapshots::SnapshotMailbox;
+use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
+use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::net::io::gateway_loop::{
     GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle, Written,
 };
 use spinbook_feed::session::{MarketSession, SessionSettings};
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::card::RateWindow;
+use spinbook_feed::venue::instrument::Instrument;
 
-use super::picked::{Decisions, Picked, QUANTITIES, Quantities};
-use super::script::Script;
-use super::{Io, Layout};
+use super::client::{IDLE, LONG};
+use super::exchange::{Exchange, SNAPSHOT_PATH};
+use super::script::QUANTITIES;
+use super::selected::Selected;
+use super::{EPOCH, Meeting, Peer, STUCK, Sides};
 use crate::send::credentials;
-use crate::trader::{order_lots, settings, spread};
-
-/// Longer than any run: nothing times out but the run itself.
-const LONG: Nanos = Nanos::from_seconds(600);
-
-/// Connections that put up with pauses of a loaded machine.
-pub const PATIENT: ConnectionLimits = ConnectionLimits {
-    open_within: LONG,
-    close_within: Nanos::from_seconds(1),
-    ping_after: LONG,
-    silent_max: LONG,
-    ..ConnectionLimits::PUBLIC
-};
-
-/// Where connections lead.
-#[must_use]
-pub fn route(address: SocketAddr, tls: &Arc<ClientConfig>) -> Connector {
-    let endpoint = Endpoint { host: address.ip().to_string(), port: address.port(), prefix: String::new() };
-    Connector { endpoint, address, tls: tls.clone(), limits: PATIENT }
-}
-
-/// The quantities of a script's orders.
-#[must_use]
-pub fn quantities(script: &Script) -> Quantities {
-    let instrument = &script.instrument;
-    let step = order_lots(instrument).0;
-    // From a hundred steps on all have the same number of digits.
-    Quantities { base: spinbook_engine::types::Lots(step * 100), step: spinbook_engine::types::Lots(step) }
-}
-
-/// Both threads' work, and what they share with others.
-pub struct Ours {
-    /// The hot thread's.
-    pub reactor: Reactor<Picked>,
-    /// What it shows.
-    pub hot: Arc<HotShared>,
-    /// The I/O thread's.
-    pub gateway: GatewayTurns,
-}
+use crate::trader::{settings, spread};
 
 /// The gateway loop, turn by turn.
-pub struct GatewayTurns {
+pub struct Ours {
     gateway: GatewayLoop,
     shared: Arc<GatewayShared>,
+    snapshots: SnapshotThread,
 }
 
-impl Io for GatewayTurns {
+impl Peer for Ours {
+    const NAME: &'static str = "Spinbook";
+
     #[inline]
     fn turn(&mut self) -> io::Result<()> {
         match self.gateway.turn()? {
@@ -94,43 +62,88 @@ impl Io for GatewayTurns {
     fn written(&self) -> Written {
         self.gateway.written()
     }
+
+    fn is_ready(&self, exchange: &Exchange) -> bool {
+        exchange.subscribed && exchange.answers.swept
+    }
+
+    fn on_book_open(&mut self) {
+        self.snapshots.end();
+    }
 }
 
-/// What both sides are built with.
-pub struct Meeting<'a> {
-    /// What is played.
-    pub script: &'a Script,
-    /// Where the exchange side listens.
-    pub address: SocketAddr,
-    /// Whom to trust.
-    pub tls: Arc<ClientConfig>,
-    /// Who runs where.
-    pub layout: Layout,
-    /// Where decisions are noted.
-    pub decisions: Arc<Decisions>,
+struct SnapshotUrl(String);
+
+impl SnapshotUrls for SnapshotUrl {
+    fn url(&self, _: SnapshotJob) -> String {
+        self.0.clone()
+    }
+}
+
+/// The thread that fetches the snapshot: it ends once the book is open, so as not to disturb.
+struct SnapshotThread {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SnapshotThread {
+    fn start(meeting: &Meeting) -> io::Result<(SnapshotThread, SnapshotMailbox)> {
+        let url = SnapshotUrl(format!("https://{}{SNAPSHOT_PATH}", meeting.connector.address));
+        let fetcher = Fetcher::new(&meeting.trust, STUCK);
+        let (mailbox, worker) = snapshots::new(4, fetcher, url, |error| eprintln!("the snapshot: {error}"));
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = threads::spawn("wire-fetch", None, |_| {}, move || worker.run(&told))?;
+        Ok((SnapshotThread { stop, thread: Some(thread) }, mailbox))
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("it fetches and nothing else");
+        }
+    }
+}
+
+impl Drop for SnapshotThread {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 fn no_probe() -> u64 {
     0
 }
 
-impl Meeting<'_> {
+/// A gateway that nothing times out and no rate holds back: the throttle does its work, its windows have room for all.
+#[must_use]
+pub fn patient_gateway(product: ProductLine, limits: OrderLimits, instrument: Instrument) -> Gateway {
+    let mut chosen = GatewaySettings::new(product, GatewayMode::Live, EPOCH, vec![limits]);
+    let roomy = |rate: RateWindow| RateWindow { limit: 1_000_000_000, ..rate };
+    chosen.rates = chosen.rates.into_iter().map(roomy).collect();
+    chosen.request_timeout = LONG;
+    chosen.connect_timeout = LONG;
+    chosen.clock_interval = LONG;
+    Gateway::new(chosen, credentials(), vec![instrument])
+}
+
+impl Meeting {
     /// Our side.
     ///
     /// # Errors
     /// Something cannot be set up.
-    pub fn ours(&self, mailbox: SnapshotMailbox) -> Result<Ours, String> {
-        let script = self.script;
-        let quantities = quantities(script);
+    pub fn ours(&self) -> Result<Sides<Ours>, String> {
+        let text = |error: io::Error| error.to_string();
+        let (script, quantities) = (&self.script, self.script.quantities());
         let (order_producer, orders) = ring::channel(ORDER_RING_SLOTS);
         let (cancel_producer, cancels) = ring::channel(CANCEL_RING_SLOTS);
         let (execution_producer, executions) = ring::channel(EXECUTION_RING_SLOTS);
         let strategy = spread_strategy(vec![spread(&script.instrument)]).map_err(|error| error.to_string())?;
-        let strategy = Picked::new(strategy, script.picks.clone(), quantities, self.decisions.clone());
+        let strategy = Selected::new(strategy, script.picks.clone(), quantities, self.decisions.clone());
         let mut chosen = settings(&script.instrument);
         let entry = &mut chosen.instruments[0];
         entry.risk.order_lots_max = quantities.of(QUANTITIES - 1);
-        entry.risk.position_lots_max = spinbook_engine::types::Lots(quantities.base.0 * 100);
+        entry.risk.position_lots_max = Lots(quantities.base.0 * 100);
         entry.risk.order_notional_max = QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT);
         entry.risk.book_age_max = LONG;
         entry.quoter.order_deadline = LONG;
@@ -142,18 +155,19 @@ impl Meeting<'_> {
             open_orders_max: entry.risk.open_orders_max,
         };
         let engine = engine(chosen, strategy, order_producer, cancel_producer).map_err(|error| error.to_string())?;
-        // One engine, one meeting: nobody has set it before.
+        // One engine, one meeting: it was not set before.
         let _ = self.decisions.counters.set(engine.counters().clone());
-        let (clock, scale) = (Clock::start(), CycleScale::measure(std::time::Duration::from_millis(20)));
-        let hot = Arc::new(HotShared::default());
+        let (clock, scale) = (Clock::start(), CycleScale::measure(Duration::from_millis(20)));
+        let (snapshots, mailbox) = SnapshotThread::start(self).map_err(text)?;
+        let hot_shared = Arc::new(HotShared::default());
         let parts = ReactorParts {
             engine,
-            markets: vec![self.market_line()?],
+            markets: vec![self.market()?],
             executions,
             snapshots: mailbox,
             clock,
             scale,
-            shared: hot.clone(),
+            shared: hot_shared.clone(),
         };
         let reactor_settings = ReactorSettings {
             spin: self.layout.spin,
@@ -163,50 +177,34 @@ impl Meeting<'_> {
             warm_after: Nanos::from_millis(50),
             allocations: no_probe,
         };
-        let reactor = Reactor::new(parts, reactor_settings).map_err(|error| error.to_string())?;
+        let reactor = Reactor::new(parts, reactor_settings).map_err(text)?;
         let rings = GatewayRings { cancels, orders, executions: execution_producer };
-        Ok(Ours { reactor, hot, gateway: self.gateway(limits, rings, clock, scale)? })
-    }
-
-    fn market_line(&self) -> Result<MarketConnections, String> {
-        let script = self.script;
-        let mut chosen = SessionSettings::of(script.product);
-        chosen.channels.trade = None;
-        chosen.symbol_silence_max = LONG;
-        chosen.connection_silence_max = LONG;
-        chosen.answer_wait_max = LONG;
-        let session = MarketSession::new(script.product, &[script.instrument], chosen);
-        let session = session.map_err(|error| error.to_string())?;
-        Ok(MarketConnections::new(session, route(self.address, &self.tls), 0, |_, error| {
-            eprintln!("the market connection ended: {error}");
-        }))
-    }
-
-    fn gateway(
-        &self,
-        limits: OrderLimits,
-        rings: GatewayRings,
-        clock: Clock,
-        scale: CycleScale,
-    ) -> Result<GatewayTurns, String> {
-        let script = self.script;
-        let mut chosen = GatewaySettings::new(script.product, GatewayMode::Live, 1, vec![limits]);
-        // The documented windows with room for all: the throttle does its work and never holds an order back.
-        let roomy = |rate: RateWindow| RateWindow { limit: 1_000_000_000, ..rate };
-        chosen.rates = chosen.rates.into_iter().map(roomy).collect();
-        chosen.request_timeout = LONG;
-        chosen.connect_timeout = LONG;
-        chosen.clock_interval = LONG;
-        let gateway = Gateway::new(chosen, credentials(), vec![script.instrument]);
-        let to = || route(self.address, &self.tls);
-        let lane = GatewayLane { gateway, orders: to(), user_data: to() };
+        let gateway = patient_gateway(script.product, limits, script.instrument);
+        let lane = GatewayLane { gateway, orders: self.connector.clone(), user_data: self.connector.clone() };
         let loop_settings = GatewayLoopSettings {
-            idle: if self.layout.spin { Idle::Spin } else { Idle::Sleep(std::time::Duration::from_micros(20)) },
+            idle: if self.layout.spin { Idle::Spin } else { Idle::Sleep(IDLE) },
             drain_within: Nanos::from_seconds(1),
             on_connection_end: |_, connection, error| eprintln!("the connection {connection:?} ended: {error}"),
         };
         let shared = Arc::new(GatewayShared::default());
-        let gateway = GatewayLoop::new(vec![lane], rings, loop_settings, clock, scale, shared.clone());
-        Ok(GatewayTurns { gateway: gateway.map_err(|error| error.to_string())?, shared })
+        let gateway = GatewayLoop::new(vec![lane], rings, loop_settings, clock, scale, shared.clone()).map_err(text)?;
+        Ok(Sides {
+            hot: Box::new(move || reactor.run().map(|_| ())),
+            peer: Ours { gateway, shared, snapshots },
+            stop: Box::new(move || hot_shared.stop.store(true, Ordering::Release)),
+        })
+    }
+
+    fn market(&self) -> Result<MarketConnections, String> {
+        let mut chosen = SessionSettings::of(self.script.product);
+        chosen.channels.trade = None;
+        chosen.symbol_silence_max = LONG;
+        chosen.connection_silence_max = LONG;
+        chosen.answer_wait_max = LONG;
+        let session = MarketSession::new(self.script.product, &[self.script.instrument], chosen);
+        let session = session.map_err(|error| error.to_string())?;
+        Ok(MarketConnections::new(session, self.connector.clone(), 0, |_, error| {
+            eprintln!("the market connection ended: {error}");
+        }))
     }
 }

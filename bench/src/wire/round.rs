@@ -1,34 +1,24 @@
 //! COLD: one round: a script is played against one side, and each picked frame's order is timed.
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use spinbook_engine::types::Nanos;
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
-use spinbook_feed::net::exchange::server::{Server, ServerSettings};
-use spinbook_feed::net::host::clock::{Clock as WallClock, cycles};
+use spinbook_feed::net::host::clock::cycles;
 use spinbook_feed::net::host::threads;
-use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
-use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::net::io::gateway_loop::Written;
-use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse};
 
-use super::disturbance::{Disturbance, Watch, this_thread};
-use super::exchange::{Exchange, answer, text_behind};
-use super::floor::FloorIo;
-use super::ours::{Meeting, quantities};
-use super::picked::{Decisions, Quantities};
+use super::client::connector;
+use super::disturbance::{Disturbance, DisturbanceMeter, this_thread};
+use super::exchange::{Answers, Exchange, OrderAnswer, text_behind};
 use super::script::Script;
-use super::{Io, Layout, Side};
+use super::selected::Decisions;
+use super::{Layout, Meeting, Peer, STUCK, Sides};
 use crate::clock::Clock;
 
-/// How long nothing may happen before a round is given up.
-const STUCK: Duration = Duration::from_secs(60);
 /// The exchange side waits for a frame that is due sooner than this, in ns, instead of taking another turn.
 const SOON_NS: f64 = 3_000.0;
 
@@ -54,8 +44,6 @@ pub struct Sample {
 /// What a round brought.
 #[derive(Clone, Debug)]
 pub struct Round {
-    /// Which side.
-    pub side: Side,
     /// One for each pick that was measured, in order.
     pub samples: Vec<Sample>,
     /// Frames sent.
@@ -66,130 +54,38 @@ pub struct Round {
     pub disturbance: Disturbance,
 }
 
-/// Serves the recorded snapshot over HTTP.
-struct SnapshotDesk(Vec<u8>);
-
-impl ExchangeSide for SnapshotDesk {
-    fn on_http(&mut self, _: &HttpRequest<'_>, _: Nanos) -> HttpResponse {
-        HttpResponse { status: 200, headers: Vec::new(), body: self.0.clone() }
-    }
-
-    fn on_websocket_open(&mut self, _: ConnectionId, _: &str, _: Nanos) -> Result<(), HttpResponse> {
-        Err(HttpResponse { status: 404, ..HttpResponse::default() })
-    }
-
-    fn on_websocket_text(&mut self, _: ConnectionId, _: &[u8], _: Nanos) {}
-
-    fn on_websocket_control(&mut self, _: ConnectionId, _: ClientControl, _: Nanos) {}
-
-    fn on_websocket_close(&mut self, _: ConnectionId, _: Nanos) {}
-
-    fn on_timer(&mut self, _: Nanos) {}
-
-    fn next_deadline(&self) -> Nanos {
-        Nanos::NEVER
-    }
-
-    fn poll_output(&mut self) -> Option<ExchangeOutput> {
-        None
-    }
-}
-
-struct SnapshotUrl(String);
-
-impl SnapshotUrls for SnapshotUrl {
-    fn url(&self, _: SnapshotJob) -> String {
-        self.0.clone()
-    }
-}
-
-/// The threads that serve and fetch the snapshot: they end once the book is open, so as not to disturb.
-struct SnapshotThreads {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl SnapshotThreads {
-    fn start(
-        body: Vec<u8>,
-        identity: &LoopbackIdentity,
-        trust: &Trust,
-    ) -> Result<(SnapshotThreads, SnapshotMailbox), String> {
-        let tls = identity.server_config.clone();
-        let settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
-        let mut server = Server::bind(settings, tls, SnapshotDesk(body)).map_err(|error| error.to_string())?;
-        let url = SnapshotUrl(format!("https://127.0.0.1:{}/depth", server.address().port()));
-        let fetcher = Fetcher::new(trust, STUCK);
-        let (mailbox, worker) = snapshots::new(4, fetcher, url, |error| eprintln!("the snapshot: {error}"));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (told, told_too) = (stop.clone(), stop.clone());
-        let serve = threads::spawn(
-            "wire-snapshot",
-            None,
-            |_| {},
-            move || {
-                if let Err(error) = server.run(&WallClock::start(), &told) {
-                    eprintln!("the snapshot server: {error}");
-                }
-            },
-        );
-        let fetch = threads::spawn("wire-fetch", None, |_| {}, move || worker.run(&told_too));
-        let threads = [serve, fetch].into_iter().collect::<io::Result<Vec<_>>>().map_err(|error| error.to_string())?;
-        Ok((SnapshotThreads { stop, threads }, mailbox))
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            thread.join().expect("it serves or fetches and nothing else");
-        }
-    }
-}
-
-impl Drop for SnapshotThreads {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-/// Plays the script against one side.
+/// Plays the script against the side that `build` makes.
 ///
 /// # Errors
 /// A connection failed, an order did not come, came twice, or was not the one that was due.
-pub fn play(script: &Arc<Script>, side: Side, layout: Layout) -> Result<Round, String> {
-    play_with(script, side, layout, |_| {})
-}
-
-/// Plays the script, the floor changed by `change` before it starts.
-fn play_with(
+pub fn play<P: Peer>(
     script: &Arc<Script>,
-    side: Side,
     layout: Layout,
-    change: impl FnOnce(&mut FloorIo),
+    build: impl FnOnce(&Meeting) -> Result<Sides<P>, String>,
 ) -> Result<Round, String> {
+    let text = |error: io::Error| error.to_string();
     let identity = LoopbackIdentity::generate().map_err(|error| error.to_string())?;
     let trust = Trust::from_pem(identity.ca_pem.as_bytes())?;
-    let exchange = Exchange::bind(script.product, identity.server_config.clone()).map_err(|error| error.to_string())?;
-    let decisions = Arc::new(Decisions::of(script.picks.len()));
+    let answers = Answers::new(script.product, OrderAnswer::Refuse);
+    let exchange = Exchange::bind(answers, script.snapshot.clone(), identity.server_config).map_err(text)?;
+    let tls = trust.client_config().map_err(|error| error.to_string())?;
     let meeting = Meeting {
-        script,
-        address: exchange.address().map_err(|error| error.to_string())?,
-        tls: trust.client_config().map_err(|error| error.to_string())?,
+        script: script.clone(),
+        connector: connector(exchange.address().map_err(text)?, &tls),
+        trust,
         layout,
-        decisions: decisions.clone(),
+        decisions: Arc::new(Decisions::of(script.picks.len())),
     };
-    let clock = Clock::calibrated();
+    let Sides { hot, peer, stop } = build(&meeting)?;
     let (told, hot_thread) = mpsc::channel();
-    let player = |snapshots| Player {
+    let mut player = Player {
         script: script.clone(),
         exchange,
-        quantities: quantities(script),
-        decisions,
+        peer,
+        decisions: meeting.decisions.clone(),
         layout,
-        clock,
+        clock: Clock::calibrated(),
         hot_thread,
-        snapshots,
-        side,
         sealed: Vec::new(),
         ends: Vec::new(),
         taken: 0,
@@ -199,80 +95,47 @@ fn play_with(
         samples: Vec::with_capacity(script.picks.len()),
         moved: Instant::now(),
     };
-    match side {
-        Side::Ours => {
-            let (snapshots, mailbox) = SnapshotThreads::start(script.snapshot.clone(), &identity, &trust)?;
-            let ours = meeting.ours(mailbox)?;
-            let hot = move || {
-                // The player waits for it and tells if it never comes.
-                let _ = told.send(this_thread());
-                ours.reactor.run().map(|_| ())
-            };
-            let shared = ours.hot.clone();
-            run_threads(layout, hot, player(Some(snapshots)), ours.gateway, move || {
-                shared.stop.store(true, Ordering::Release);
-            })
-        }
-        Side::Floor => {
-            let stop = Arc::new(AtomicBool::new(false));
-            let (hot, mut io) = meeting.floor(script, &stop)?;
-            change(&mut io);
-            let hot = move || {
-                let _ = told.send(this_thread());
-                hot.run()
-            };
-            run_threads(layout, hot, player(None), io, move || stop.store(true, Ordering::Release))
-        }
-    }
+    let hot = move || {
+        // The player waits for it and tells if it never comes.
+        let _ = told.send(this_thread());
+        hot()
+    };
+    let hot = threads::spawn("wire-hot", layout.hot, unpinned, hot).map_err(text)?;
+    let player = threads::spawn("wire-io", layout.io, unpinned, move || {
+        threads::sleep_precisely();
+        let played = player.play();
+        stop();
+        // Only now the connections close: the hot thread has been told before.
+        (played, player)
+    });
+    let (played, player) = player.map_err(text)?.join().map_err(|_| "the exchange side panicked".to_owned())?;
+    let ended = hot.join().map_err(|_| "the hot thread panicked".to_owned())?;
+    drop(player);
+    let round = played?;
+    ended.map_err(|error| format!("the hot thread: {error}"))?;
+    Ok(round)
 }
 
 fn unpinned(core: usize) {
     eprintln!("the system refused to tie a thread to core {core}: the figures will vary");
 }
 
-/// Runs the hot thread and the player's, and collects what they leave.
-fn run_threads(
-    layout: Layout,
-    hot: impl FnOnce() -> io::Result<()> + Send + 'static,
-    mut player: Player,
-    mut io: impl Io + Send + 'static,
-    stop: impl FnOnce() + Send + 'static,
-) -> Result<Round, String> {
-    let hot = threads::spawn("wire-hot", layout.hot, unpinned, hot).map_err(|error| error.to_string())?;
-    let player = threads::spawn("wire-io", layout.io, unpinned, move || {
-        threads::sleep_precisely();
-        let played = player.play(&mut io);
-        stop();
-        // Only now the connections close: the hot thread has been told before.
-        (played, player, io)
-    });
-    let (played, player, io) =
-        player.map_err(|error| error.to_string())?.join().map_err(|_| "the exchange side panicked".to_owned())?;
-    let ended = hot.join().map_err(|_| "the hot thread panicked".to_owned())?;
-    drop((player, io));
-    let round = played?;
-    ended.map_err(|error| format!("the hot thread: {error}"))?;
-    Ok(round)
-}
-
-/// A picked frame that has been sent and whose order has not come.
+/// A picked frame that was sent while its order has not come.
 struct Outstanding {
     pick: usize,
     due: u64,
     sent: u64,
 }
 
-/// The exchange side at work, in turns with the gateway.
-struct Player {
+/// The exchange side at work, in turns with the side that is measured.
+struct Player<P> {
     script: Arc<Script>,
     exchange: Exchange,
-    quantities: Quantities,
+    peer: P,
     decisions: Arc<Decisions>,
     layout: Layout,
     clock: Clock,
     hot_thread: mpsc::Receiver<Option<PathBuf>>,
-    snapshots: Option<SnapshotThreads>,
-    side: Side,
     /// All frames as sealed records, one behind the other.
     sealed: Vec<u8>,
     /// Where each frame's records end.
@@ -287,40 +150,37 @@ struct Player {
     moved: Instant,
 }
 
-impl Player {
-    fn play(&mut self, io: &mut impl Io) -> Result<Round, String> {
-        self.play_inner(io).map_err(|error| {
+impl<P: Peer> Player<P> {
+    fn play(&mut self) -> Result<Round, String> {
+        self.play_inner().map_err(|error| {
             let (frames, picks) = (self.script.frames.len(), self.script.picks.len());
             format!(
-                "{:?}: {error}; {} of {frames} frames were sent and {} of {picks} orders came",
-                self.side,
+                "{}: {error}; {} of {frames} frames were sent and {} of {picks} orders came",
+                P::NAME,
                 self.next,
                 self.samples.len()
             )
         })
     }
 
-    fn play_inner(&mut self, io: &mut impl Io) -> io::Result<Round> {
-        self.meet(io)?;
+    fn play_inner(&mut self) -> io::Result<Round> {
+        self.meet()?;
         self.seal()?;
         // The book opens with the first pick; whatever comes before it is sent as fast as it goes.
         let first = self.script.picks[0].frame;
         let begun = cycles();
-        self.pass(io, first + 1, |_| begun)?;
-        if let Some(mut snapshots) = self.snapshots.take() {
-            snapshots.end();
-        }
+        self.pass::<true>(first + 1, |_| begun)?;
+        self.peer.on_book_open();
         let hot_thread = self.hot_thread.recv().ok().flatten();
-        let watch = Watch::start([hot_thread, this_thread()], [self.layout.hot, self.layout.io]);
+        let meter = DisturbanceMeter::start([hot_thread, this_thread()], [self.layout.hot, self.layout.io]);
         let (script, ticks_per_ns) = (self.script.clone(), self.clock.ticks_per_ns);
         let begun = cycles() + (100_000.0 * ticks_per_ns) as u64;
         let base = script.due_ns[first];
         let due = |frame: usize| begun + ((script.due_ns[frame] - base) as f64 * ticks_per_ns) as u64;
-        self.pass(io, script.frames.len(), due)?;
-        let disturbance = watch.stop();
-        self.confirm_quiet(io)?;
+        self.pass::<false>(script.frames.len(), due)?;
+        let disturbance = meter.stop();
+        self.confirm_quiet()?;
         Ok(Round {
-            side: self.side,
             orders: self.samples.len(),
             samples: self.samples.split_off(script.warm_picks.min(self.samples.len())),
             frames: self.next,
@@ -329,13 +189,12 @@ impl Player {
     }
 
     /// Waits until both connections are open and the gateway trades.
-    fn meet(&mut self, io: &mut impl Io) -> io::Result<()> {
+    fn meet(&mut self) -> io::Result<()> {
         loop {
             self.exchange.open()?;
-            io.turn()?;
+            self.peer.turn()?;
             let open = self.exchange.market.is_some() && self.exchange.orders.is_some();
-            let told = self.side == Side::Floor || (self.exchange.subscribed && self.exchange.swept);
-            if open && told {
+            if open && self.peer.is_ready(&self.exchange) {
                 return Ok(());
             }
             self.check_progress("the connections do not open")?;
@@ -357,10 +216,11 @@ impl Player {
         Ok(())
     }
 
-    /// Sends the frames up to `end` when they are due, and takes their orders.
-    fn pass(&mut self, io: &mut impl Io, end: usize, due: impl Fn(usize) -> u64) -> io::Result<()> {
+    /// Sends the frames up to `end` when they are due, and takes their orders; while the book is opening, the snapshot is
+    /// served as well.
+    fn pass<const OPENING: bool>(&mut self, end: usize, due: impl Fn(usize) -> u64) -> io::Result<()> {
         let soon = (SOON_NS * self.clock.ticks_per_ns) as u64;
-        let mut seen = io.sent();
+        let mut seen = self.peer.sent();
         let mut turns = 0u32;
         while self.next < end || self.outstanding.is_some() || self.taken < self.ends[end - 1] {
             let now = cycles();
@@ -373,10 +233,13 @@ impl Player {
                 }
             }
             self.send_due(end, &due)?;
-            io.turn()?;
-            if io.sent() != seen {
-                seen = io.sent();
-                self.take_orders(io)?;
+            if OPENING {
+                self.exchange.accept()?;
+            }
+            self.peer.turn()?;
+            if self.peer.sent() != seen {
+                seen = self.peer.sent();
+                self.take_orders()?;
             }
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(4_096) || !self.layout.spin {
@@ -420,7 +283,7 @@ impl Player {
     }
 
     /// Reads what the gateway has sent: the order of the outstanding pick, and it alone.
-    fn take_orders(&mut self, io: &impl Io) -> io::Result<()> {
+    fn take_orders(&mut self) -> io::Result<()> {
         let line = self.exchange.orders.as_mut().ok_or_else(|| io::Error::other("no order connection"))?;
         if !line.receive()? {
             return Ok(());
@@ -428,16 +291,16 @@ impl Player {
         let arrived = cycles();
         line.open()?;
         while let Some(text) = line.next_text()? {
-            answer(self.script.product, line, &text)?;
+            line.send_text(&self.exchange.answers.reply(&text)?)?;
             let Some(quantity) = text_behind(&text, b"\"quantity\":\"") else { continue };
             let lots = self.script.instrument.quantity.parse(quantity).unwrap_or(-1);
             let Some(Outstanding { pick, due, sent }) = self.outstanding.take() else {
                 return Err(io::Error::other(format!("an order of {lots} lots that no frame caused")));
             };
-            if self.quantities.of(pick).0 != lots {
+            if self.script.quantities().of(pick).0 != lots {
                 return Err(io::Error::other(format!("pick {pick} caused an order of {lots} lots")));
             }
-            let (decided, written) = (self.decisions.stamps[pick].load(Ordering::Relaxed), io.written());
+            let (decided, written) = (self.decisions.stamps[pick].load(Ordering::Relaxed), self.peer.written());
             let Written { taken, begun: write_begun, ended: write_ended } = written;
             self.samples.push(Sample { due, sent, decided, taken, write_begun, write_ended, arrived });
             self.moved = Instant::now();
@@ -446,11 +309,11 @@ impl Player {
     }
 
     /// Nothing comes any more.
-    fn confirm_quiet(&mut self, io: &mut impl Io) -> io::Result<()> {
+    fn confirm_quiet(&mut self) -> io::Result<()> {
         let until = Instant::now() + Duration::from_millis(20);
         while Instant::now() < until {
-            io.turn()?;
-            self.take_orders(io)?;
+            self.peer.turn()?;
+            self.take_orders()?;
         }
         Ok(())
     }
@@ -460,14 +323,13 @@ impl Player {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Script, play_with};
+    use super::{Layout, Script, play};
     use crate::synthetic::Shape;
-    use crate::wire::floor::FloorIo;
+    use crate::wire::floor::Floor;
     use crate::wire::script::ScriptSettings;
-    use crate::wire::{Layout, Side};
     use crate::workload::Recording;
 
-    fn failure(change: impl FnOnce(&mut FloorIo)) -> String {
+    fn failure(change: impl FnOnce(&mut Floor)) -> String {
         let settings = ScriptSettings {
             frames_max: 60,
             pause_ns_max: 50_000,
@@ -476,18 +338,23 @@ mod tests {
             warm_picks: 2,
         };
         let script = Script::new(&Recording::synthetic(Shape::Usdm, 20, 60, 3), &settings).expect("enough frames");
-        play_with(&Arc::new(script), Side::Floor, Layout::LOOSE, change).expect_err("an order is wrong")
+        let played = play(&Arc::new(script), Layout::LOOSE, |meeting| {
+            let mut sides = meeting.floor()?;
+            change(&mut sides.peer);
+            Ok(sides)
+        });
+        played.expect_err("an order is wrong")
     }
 
     #[test]
     fn an_order_of_another_frame_is_found() {
-        let found = failure(|io| io.texts.rotate_left(1));
+        let found = failure(|floor| floor.texts.rotate_left(1));
         assert!(found.contains("pick 0 caused an order of"), "{found}");
     }
 
     #[test]
     fn an_order_that_comes_twice_is_found() {
-        let found = failure(|io| io.copies = 2);
+        let found = failure(|floor| floor.copies = 2);
         assert!(found.contains("that no frame caused"), "{found}");
     }
 }

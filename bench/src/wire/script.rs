@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use spinbook_engine::types::Lots;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::frames::Frames;
+use crate::trader::order_lots;
 use crate::workload::{LineKind, Recording};
 
 /// How a recording becomes a script.
@@ -15,7 +17,7 @@ pub struct ScriptSettings {
     pub frames_max: usize,
     /// Pauses of the recording that are longer are cut to this, in ns; what is shorter keeps its recorded rhythm.
     pub pause_ns_max: u64,
-    /// Each so-manieth frame is to cause an order.
+    /// One frame in this many is to cause an order.
     pub pick_every: usize,
     /// No frame causes an order that is due sooner than this after the last one that does, in ns: an exchange's
     /// answer needs longer.
@@ -33,6 +35,26 @@ pub struct Pick {
     pub kind: LineKind,
     /// Its update id: once the book, or the touch, has it, the frame has arrived.
     pub sequence: u64,
+}
+
+/// How many quantities there are by which orders are told apart.
+pub const QUANTITIES: usize = 64;
+
+/// Which quantity belongs to which pick.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantities {
+    /// The smallest.
+    pub base: Lots,
+    /// What is added from one to the next.
+    pub step: Lots,
+}
+
+impl Quantities {
+    /// The quantity of a pick's order.
+    #[must_use]
+    pub fn of(self, pick: usize) -> Lots {
+        Lots(self.base.0 + (pick % QUANTITIES) as i64 * self.step.0)
+    }
 }
 
 /// Frames with their due times, and the picks among them.
@@ -124,6 +146,14 @@ impl Script {
         }
         script.picks = picks.into();
         Ok(script)
+    }
+
+    /// The quantities of its orders.
+    #[must_use]
+    pub fn quantities(&self) -> Quantities {
+        let step = order_lots(&self.instrument).0;
+        // From a hundred steps on all have the same number of digits.
+        Quantities { base: Lots(step * 100), step: Lots(step) }
     }
 
     /// The pick a frame is, if it is one: its place among the picks, looked for from `from` on.

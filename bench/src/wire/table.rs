@@ -6,9 +6,11 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::disturbance::Disturbance;
+use super::floor::Floor;
+use super::ours::Ours;
 use super::round::{Round, Sample, play};
 use super::script::{Script, ScriptSettings};
-use super::{Layout, Side};
+use super::{Layout, Meeting, Peer};
 use crate::clock::Clock;
 use crate::contest::median_and_spread;
 use crate::histogram::{PERCENTILES, histogram};
@@ -141,8 +143,8 @@ pub fn measure(recording: &Recording, samples: &SampleCount) -> Result<WireTable
     let script = Arc::new(Script::new(recording, &script_settings(samples.wire_frames_max))?);
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..samples.wire_rounds {
-        ours.push(play(&script, Side::Ours, layout)?);
-        floor.push(play(&script, Side::Floor, layout)?);
+        ours.push(play(&script, layout, Meeting::ours)?);
+        floor.push(play(&script, layout, Meeting::floor)?);
     }
     Ok(table(&script, layout, &ours, &floor))
 }
@@ -150,8 +152,8 @@ pub fn measure(recording: &Recording, samples: &SampleCount) -> Result<WireTable
 /// The figures of rounds, which were played in pairs.
 #[must_use]
 pub fn table(script: &Script, layout: Layout, ours: &[Round], floor: &[Round]) -> WireTable {
-    let (our_table, our_curve) = side_table("Spinbook", ours);
-    let (floor_table, floor_curve) = side_table("floor", floor);
+    let (our_table, our_curve) = side_table(Ours::NAME, ours);
+    let (floor_table, floor_curve) = side_table(Floor::NAME, floor);
     let pairs = our_table.medians.iter().zip(&floor_table.medians);
     let mut ratios: Vec<f64> = pairs.map(|(ours, floor)| ours / floor).collect();
     let core = |core: Option<usize>| core.map_or("any core".to_owned(), |core| format!("core {core}"));

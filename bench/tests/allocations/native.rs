@@ -6,17 +6,18 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::io::Write;
 
-use spinbook_bench::inputs::{CHAINS, chain};
-use spinbook_bench::order_lane::OrderLane;
+use spinbook_bench::inputs::chain;
+use spinbook_bench::markets::CHAINS;
 use spinbook_bench::receive::{LAYOUTS, lines, server_frame};
 use spinbook_bench::send::{encoding, sealing, signing, whole};
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::tls::{Endpoints, take};
 use spinbook_bench::whole_path::WholePath;
+use spinbook_bench::wire::exchange::OrderAnswer;
 use spinbook_bench::wire::handover::Handover;
 use spinbook_bench::workload::{LineKind, Recording};
 use spinbook_engine::types::Stamp;
-use spinbook_feed::venue::{ProductLine, binance};
+use spinbook_feed::venue::ProductLine;
 
 // Of this thread alone: the test's runner has a thread that may allocate at any moment. Without a destructor, so that
 // looking at them allocates nothing.
@@ -126,42 +127,29 @@ fn socket_to_order(recording: &Recording) -> (u64, u64) {
     (calls, path.sent())
 }
 
-/// Calls from decisions to their orders' bytes in the kernel, over a real socket.
-fn decision_to_kernel(product: ProductLine) -> u64 {
-    let mut handover = Handover::open(product).expect("the gateway trades");
+/// Calls from decisions to their orders' bytes in the kernel, over a real socket: orders alone, or each with its cancel.
+fn decision_to_kernel(product: ProductLine, answer: OrderAnswer) -> u64 {
+    let mut handover = Handover::open(product, answer).expect("the gateway trades");
+    let is_request = |handover: &mut Handover, method: &str| {
+        let request = String::from_utf8(handover.finish_order().expect("answered")).expect("text");
+        assert!(request.contains(&format!("\"method\":\"{method}\"")), "{request}");
+    };
     let mut calls = 0;
     // The first orders may size buffers; behind them masking keys are drawn several times.
-    for round in 0..1_500 {
-        let called = count(|| handover.send().expect("sent"));
-        calls += if round < 300 { 0 } else { called };
-        handover.settle().expect("refused");
-    }
-    calls
-}
-
-/// Intents in, sealed records out, through the gateway itself; gives back the calls once it is warm.
-fn intent_to_record(product: ProductLine) -> u64 {
-    let mut lane = OrderLane::new(product);
-    let mut calls = 0;
     for round in 0..3_000 {
-        let placed = count(|| lane.place());
-        let request = lane.answer();
-        assert_eq!(request["method"], "order.place");
-        let cancelled = count(|| lane.cancel());
-        let request = lane.answer();
-        assert_eq!(request["method"], "order.cancel");
-        if round >= 500 {
-            calls += placed + cancelled;
+        let mut called = count(|| handover.place().expect("sent"));
+        is_request(&mut handover, "order.place");
+        if answer == OrderAnswer::Accept {
+            called += count(|| handover.cancel().expect("sent"));
+            is_request(&mut handover, "order.cancel");
         }
+        calls += if round < 500 { 0 } else { called };
     }
     calls
 }
 
 #[test]
 fn records_and_orders_call_no_malloc() {
-    for product in [binance::USDM, binance::SPOT] {
-        assert_eq!(intent_to_record(product), 0, "{product:?}: intent to record");
-    }
     for shape in Shape::ALL {
         let recording = Recording::synthetic(shape, 60, 500, 4);
         let (calls, sent) = socket_to_order(&recording);
@@ -201,8 +189,11 @@ fn records_and_orders_call_no_malloc() {
         }
         assert!(peers > 0, "{}: libraries that allocate are seen to", layout.name);
     }
-    for product in binance::PRODUCT_LINES {
-        assert_eq!(decision_to_kernel(product), 0, "{}, from decision to kernel", product.name());
+    for product in ProductLine::all() {
+        for answer in [OrderAnswer::Refuse, OrderAnswer::Accept] {
+            let calls = decision_to_kernel(product, answer);
+            assert_eq!(calls, 0, "{}, {answer:?}: from decision to kernel", product.name());
+        }
     }
     let ours = [encoding().remove(1), signing().remove(1), sealing().remove(1), whole()];
     for mut step in ours {

@@ -1,7 +1,8 @@
 //! COLD: from a frame's bytes to intents on the ring nothing is allocated or freed, and the decoders that may are seen.
 
 use spinbook_bench::alloc::{CountingAllocator, count, is_installed};
-use spinbook_bench::inputs::{CHAINS, chain};
+use spinbook_bench::inputs::chain;
+use spinbook_bench::markets::CHAINS;
 use spinbook_bench::measure::path_allocations;
 use spinbook_bench::plain::{Message, PlainDecoder, SimdJsonTyped};
 use spinbook_bench::synthetic::{Shape, depth_frames};

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use spinbook_bench::document::Document;
-use spinbook_bench::inputs::{CHAINS, PERP, SPOT, chain_until};
+use spinbook_bench::inputs::chain_until;
+use spinbook_bench::markets::{CHAINS, PERP, SPOT};
 use spinbook_bench::report::wire_section;
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::wire::round::play;
 use spinbook_bench::wire::script::{Script, ScriptSettings};
 use spinbook_bench::wire::table::table;
-use spinbook_bench::wire::{Layout, Side};
+use spinbook_bench::wire::{Layout, Meeting};
 use spinbook_bench::wire::{WireFigures, handover};
 use spinbook_bench::workload::Recording;
 use spinbook_engine::types::Nanos;
-use spinbook_feed::venue::binance;
+use spinbook_feed::venue::ProductLine;
 
 const SETTINGS: ScriptSettings =
     ScriptSettings { frames_max: 400, pause_ns_max: 50_000, pick_every: 3, pick_apart_ns: 40_000, warm_picks: 10 };
@@ -23,12 +24,13 @@ fn check(recording: &Recording) {
     let script = Arc::new(Script::new(recording, &SETTINGS).expect("a snapshot and frames behind it"));
     let picks = script.picks.len();
     assert!(picks >= 50, "{}: {picks} picks", script.name);
-    let [ours, floor] = [Side::Ours, Side::Floor].map(|side| {
-        let round = play(&script, side, Layout::LOOSE).unwrap_or_else(|error| panic!("{}: {error}", script.name));
-        assert_eq!(round.frames, script.frames.len(), "{side:?}: every frame was sent");
-        assert_eq!(round.orders, picks, "{side:?}: one order a pick");
-        assert_eq!(round.samples.len(), picks - SETTINGS.warm_picks, "{side:?}: one sample a pick behind the warm-up");
-        assert!(round.samples.iter().all(|sample| sample.decided > 0 && sample.write_begun > 0), "{side:?}: stamped");
+    let sides = [play(&script, Layout::LOOSE, Meeting::ours), play(&script, Layout::LOOSE, Meeting::floor)];
+    let [ours, floor] = sides.map(|played| {
+        let round = played.unwrap_or_else(|error| panic!("{}: {error}", script.name));
+        assert_eq!(round.frames, script.frames.len(), "every frame was sent");
+        assert_eq!(round.orders, picks, "one order a pick");
+        assert_eq!(round.samples.len(), picks - SETTINGS.warm_picks, "one sample a pick behind the warm-up");
+        assert!(round.samples.iter().all(|sample| sample.decided > 0 && sample.write_begun > 0), "stamped");
         round
     });
     let table = table(&script, Layout::LOOSE, &[ours], &[floor]);
@@ -60,7 +62,7 @@ fn each_picked_frame_of_a_recording_brings_its_order() {
 
 #[test]
 fn each_decision_goes_into_the_kernel_once() {
-    for product in binance::PRODUCT_LINES {
+    for product in ProductLine::all() {
         let table = handover::measure(product, 100).expect("the gateway trades");
         assert_eq!(table.orders, 100);
         assert!(table.steps.iter().all(|step| step.p50 > 0.0 && step.p99 >= step.p50), "{:?}", table.steps);

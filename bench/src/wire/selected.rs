@@ -5,31 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::strategy::{Quote, Quotes, Spread, Strategy, Targets, View};
-use spinbook_engine::types::{InstrumentId, Lots, Side};
+use spinbook_engine::types::{InstrumentId, Side};
 use spinbook_feed::net::host::clock::cycles;
 
-use super::script::Pick;
+use super::script::{Pick, Quantities};
 use crate::workload::LineKind;
-
-/// Orders are told apart by their quantities, of which there are so many.
-pub const QUANTITIES: usize = 64;
-
-/// Which quantity belongs to which pick.
-#[derive(Clone, Copy, Debug)]
-pub struct Quantities {
-    /// The smallest.
-    pub base: Lots,
-    /// What is added from one to the next.
-    pub step: Lots,
-}
-
-impl Quantities {
-    /// The quantity of a pick's order.
-    #[must_use]
-    pub fn of(self, pick: usize) -> Lots {
-        Lots(self.base.0 + (pick % QUANTITIES) as i64 * self.step.0)
-    }
-}
 
 /// What the hot thread tells of its decisions.
 #[derive(Debug, Default)]
@@ -41,7 +21,7 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// Room for so many picks.
+    /// Room for the decisions of `picks` picks.
     #[must_use]
     pub fn of(picks: usize) -> Decisions {
         Decisions { stamps: (0..picks).map(|_| AtomicU64::new(0)).collect(), counters: OnceLock::new() }
@@ -50,7 +30,7 @@ impl Decisions {
 
 /// [`Spread`] at every change, all of it; of its quotes the best bid becomes a target when a picked frame has
 /// arrived, with that pick's quantity, until its order has left. So each picked frame causes exactly one order.
-pub struct Picked {
+pub struct Selected {
     spread: Spread,
     wanted: Targets,
     picks: Arc<[Pick]>,
@@ -62,13 +42,13 @@ pub struct Picked {
     offered: Option<u64>,
 }
 
-impl Picked {
+impl Selected {
     /// Around the reference strategy of one instrument.
     #[must_use]
-    pub fn new(spread: Spread, picks: Arc<[Pick]>, quantities: Quantities, decisions: Arc<Decisions>) -> Picked {
+    pub fn new(spread: Spread, picks: Arc<[Pick]>, quantities: Quantities, decisions: Arc<Decisions>) -> Selected {
         let one = (vec![Quotes::NONE], vec![false], vec![InstrumentId(0)]);
         let wanted = Targets::new(one.0.into(), one.1.into(), one.2.into());
-        Picked { spread, wanted, picks, quantities, decisions, next: 0, due: None, offered: None }
+        Selected { spread, wanted, picks, quantities, decisions, next: 0, due: None, offered: None }
     }
 
     fn has_arrived(pick: &Pick, view: &View<'_>, instrument: InstrumentId) -> bool {
@@ -83,14 +63,14 @@ impl Picked {
     }
 }
 
-impl Strategy for Picked {
+impl Strategy for Selected {
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets) {
         self.spread.on_change(view, changed, &mut self.wanted);
         let _ = self.wanted.take_rewritten();
         if self.offered.is_some_and(|sent| self.places_sent() > sent) {
             (self.offered, self.due) = (None, None);
         }
-        while self.picks.get(self.next).is_some_and(|pick| Picked::has_arrived(pick, view, changed)) {
+        while self.picks.get(self.next).is_some_and(|pick| Selected::has_arrived(pick, view, changed)) {
             self.due = Some(self.next);
             self.next += 1;
         }

@@ -1,12 +1,27 @@
-//! COLD: the instruments of the synthetic frames, and the plain decoders' increments of any instrument.
+//! COLD: the markets that are measured: recorded chains, product lines of synthetic frames, their instruments; the only
+//! file here that chooses product lines by name.
 
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 use spinbook_feed::venue::{ProductLine, binance};
 
+pub use spinbook_feed::venue::binance::decode::Decoder as MeasuredDecoder;
+pub use spinbook_feed::venue::binance::order::BinanceOrders as MeasuredOrders;
+
 use crate::plain::{Increment, Increments};
 use crate::synthetic::Shape;
+
+/// The recorded chains that the tables are made from: name, and files under the data folder.
+pub const CHAINS: [(&str, &[&str]); 3] = [
+    ("perp 2024", &["binance-usdm/btcusdt_20240718.gz", "binance-usdm/btcusdt_20240719.gz"]),
+    ("perp 2023", &["binance-usdm/btcusdt_20230404.dat.gz", "binance-usdm/btcusdt_20230405.dat.gz"]),
+    ("spot 2024", &["binance-spot/btcusdt_20240808.gz", "binance-spot/btcusdt_20240809.gz"]),
+];
+/// The chain that stands for the futures among [`CHAINS`], where one is enough.
+pub const PERP: usize = 0;
+/// The chain that stands for spot.
+pub const SPOT: usize = 2;
 
 /// The product line whose frames a shape imitates.
 #[must_use]
@@ -15,6 +30,21 @@ pub fn product(shape: Shape) -> ProductLine {
         Shape::Usdm => binance::USDM,
         Shape::Spot => binance::SPOT,
     }
+}
+
+/// The product lines that orders are sent on, in the order of the tables.
+pub const PRODUCTS: [ProductLine; 2] = [binance::USDM, binance::SPOT];
+
+/// Whether a product line is spot: its sequence rule and its refusals are others than those of futures.
+#[must_use]
+pub fn is_spot(product: ProductLine) -> bool {
+    product == binance::SPOT
+}
+
+/// The shape of a product line's frames.
+#[must_use]
+pub fn shape_of(product: ProductLine) -> Shape {
+    if is_spot(product) { Shape::Spot } else { Shape::Usdm }
 }
 
 /// BTCUSDT as the synthetic frames print it.
