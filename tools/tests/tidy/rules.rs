@@ -16,30 +16,42 @@ pub const ENGINE_ROOMS: &[&[&str]] = &[
 
 /// Rooms of the feed, left to right.
 pub const FEED_ROOMS: &[&[&str]] = &[
-    &[
-        "number",
-        "padding",
-        "random",
-        "json",
-        "timer",
-        "backoff",
-        "error",
-        "record",
-        "websocket",
-        "frame_buffer",
-        "http1",
-    ],
+    &["number", "padding", "random", "json", "timer", "backoff", "error", "record", "websocket", "frame_buffer"],
     &["sync", "crypto", "scan"],
     &["sim"],
     &["venue"],
     &["session"],
     &["gateway"],
     &["backtest"],
-    &["provider"],
-    &["journal"],
-    &["cache"],
     &["history"],
-    &["net"],
+    &["net", "testkit"],
+];
+
+/// Rooms of the program, left to right.
+pub const TOOLS_ROOMS: &[&[&str]] = &[
+    &["outcome"],
+    &["error"],
+    &["alloc", "cli", "log"],
+    &["config"],
+    &["ui"],
+    &["run"],
+    &["exchange"],
+    &["command"],
+    &["main"],
+];
+
+/// Rooms of the measurements, left to right.
+pub const BENCH_ROOMS: &[&[&str]] = &[
+    &["alloc", "clock", "frames", "histogram", "plain", "text", "threads", "tls"],
+    &["contest", "document", "machine", "plot", "synthetic", "target"],
+    &["instrument", "receive", "ring", "trader"],
+    &["decode", "send", "workload"],
+    &["book", "inputs", "order_lane"],
+    &["peer_book", "pipeline"],
+    &["pages", "percentiles", "whole_path"],
+    &["ratio", "stages", "wire"],
+    &["gate", "measure"],
+    &["peers", "report", "targets"],
 ];
 
 /// The most lines of production code in a file, comments included, tests not.
@@ -52,7 +64,6 @@ pub const FUNCTION_LINES_MAX: usize = 80;
 /// Where `unsafe` may stand, each file with its reason.
 pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/ring.rs", "slots shared between two threads"),
-    ("engine/src/book/ladder.rs", "only if a benchmark demands it"),
     ("feed/src/scan/avx2.rs", "SIMD scanner"),
     ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
     ("feed/src/net/host/clock.rs", "time-stamp counter"),
@@ -65,13 +76,9 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
 
 /// Where floats may stand outside the strategy, each with its reason: none of them is a price or a quantity.
 pub const FLOAT_FILES: &[(&str, &str)] = &[
-    ("engine/src/strategy/", "strategies reason in ratios"),
     ("engine/src/latency.rs", "percentiles"),
     ("feed/src/history/verify", "lines a second"),
-    ("feed/src/history/recorded.rs", "times that recordings write as fractions of a second"),
-    ("feed/src/venue/binance/simulator/market", "shapes of random distributions"),
     ("tools/src/cli.rs", "a speed factor"),
-    ("tools/src/run/", "seconds"),
     ("tools/src/ui/", "seconds and ratios on the screen"),
     ("tools/src/command/", "seconds and speed factors"),
     ("bench/", "statistics"),
@@ -142,11 +149,13 @@ pub fn import_order(source: &Source) -> (Vec<String>, Vec<(String, String)>) {
     let groups = match source.package() {
         "engine" => ENGINE_ROOMS,
         "feed" => FEED_ROOMS,
+        "tools" => TOOLS_ROOMS,
+        "bench" => BENCH_ROOMS,
         _ => return (Vec::new(), Vec::new()),
     };
     let place = |room: &str| groups.iter().position(|group| group.contains(&room));
     let room = source.room();
-    if room.is_empty() || room == "lib" {
+    if ["", "lib", "bin"].contains(&room) {
         return (Vec::new(), Vec::new());
     }
     let Some(own) = place(room) else {
@@ -171,7 +180,7 @@ pub fn hot_imports(source: &Source) -> Vec<String> {
     }
     imports(source)
         .into_iter()
-        .filter(|(_, target)| ["history", "net", "sim", "journal", "cache"].contains(&target.as_str()))
+        .filter(|(_, target)| ["history", "net", "sim", "testkit"].contains(&target.as_str()))
         .filter(|(_, target)| target != source.room())
         .map(|(line, target)| format!("{}:{line}: HOT code imports `{target}`", source.path))
         .collect()
@@ -264,7 +273,7 @@ pub fn hot_calls(source: &Source) -> Vec<String> {
 }
 
 /// HOT files that may read a clock, and why.
-const CLOCK_FILES: &[(&str, &str)] = &[
+pub const CLOCK_FILES: &[(&str, &str)] = &[
     ("feed/src/net/host/clock.rs", "is the clock"),
     ("feed/src/net/hot/reactor.rs", "is the loop: a test counts its reads"),
     ("feed/src/net/connection/outgoing.rs", "stamps the moment at which bytes go into the kernel"),
@@ -283,6 +292,11 @@ const CLOCK_READS: &[&str] = &[
     "wall_drift(",
     "cycles()",
 ];
+
+/// Whether any line of product code reads a clock.
+pub fn reads_a_clock(source: &Source) -> bool {
+    source.production().any(|(_, code, _)| CLOCK_READS.iter().any(|read| calls(code, read)))
+}
 
 /// HOT code gets the time as an argument: it reads no clock, whatever its name.
 pub fn clock_reads(source: &Source) -> Vec<String> {
@@ -329,7 +343,10 @@ fn calls(code: &str, call: &str) -> bool {
 
 /// Floats stand only where neither a price nor a quantity can be.
 pub fn floats(source: &Source) -> Vec<String> {
-    if FLOAT_FILES.iter().any(|(path, _)| source.path.starts_with(path)) {
+    // Strategies reason in ratios.
+    if source.path.starts_with("engine/src/strategy/")
+        || FLOAT_FILES.iter().any(|(path, _)| source.path.starts_with(path))
+    {
         return Vec::new();
     }
     source
@@ -433,7 +450,7 @@ pub fn unfinished(source: &Source) -> Vec<String> {
 pub fn sans_io(source: &Source) -> Vec<String> {
     let lane = match source.package() {
         "engine" => !source.room().is_empty(),
-        "feed" => !["", "history", "net", "journal", "cache"].contains(&source.room()),
+        "feed" => !["", "history", "net", "testkit"].contains(&source.room()),
         _ => false,
     };
     if !lane {
