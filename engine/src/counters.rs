@@ -92,7 +92,7 @@ catalogue! {
 
 const COUNT: usize = Counter::ALL.len();
 
-/// The counters' memory: written by the engine's thread alone, read by anyone at any time.
+/// The counters' memory: written by the engine's thread alone, read by any thread at any time.
 #[derive(Debug)]
 pub struct Counters {
     values: [AtomicU64; COUNT],
@@ -112,7 +112,7 @@ impl Counters {
         value.store(value.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 
-    /// Adds one.
+    /// Adds one; only the one writer may call it.
     #[inline]
     pub fn increment(&self, counter: Counter) {
         self.add(counter, 1);

@@ -56,7 +56,7 @@ pub struct MarketEvent {
     pub event_time: Nanos,
     /// Update id of the message (depth: the last it contains). Zero for trades.
     pub sequence: u64,
-    /// Whose book.
+    /// The instrument whose book it is about.
     pub instrument: InstrumentId,
     /// The venue it came from.
     pub venue: VenueId,
@@ -64,7 +64,7 @@ pub struct MarketEvent {
     pub path: u8,
     /// What it tells.
     pub kind: MarketKind,
-    /// For [`MarketKind::Lost`].
+    /// Why the book was lost; for [`MarketKind::Lost`] alone.
     pub lost: LostReason,
 }
 
@@ -154,23 +154,23 @@ pub struct ExecutionEvent {
     pub trade: TradeId,
     /// Venue time of the fact; for [`ExecutionKind::Pause`] when the pause ends.
     pub time: Nanos,
-    /// Price of this execution.
+    /// Price of this execution, in ticks.
     pub tick: Tick,
-    /// Quantity of this execution.
+    /// Quantity of this execution, in lots.
     pub lots: Lots,
-    /// Filled in all, including this.
+    /// Filled of the order in all, in lots, this execution included.
     pub lots_cumulative: Lots,
-    /// Fee taken in the base asset.
+    /// Fee taken in the base asset, in lots.
     pub fee_lots: Lots,
     /// The venue's own error code; empty if there is none.
     pub venue_code: VenueCode,
-    /// Whose order.
+    /// The instrument of the order; of no meaning for events of the gateway itself.
     pub instrument: InstrumentId,
     /// The venue it came from, which an event of the gateway itself is about.
     pub venue: VenueId,
     /// Which slot it was for, as the intent said.
     pub slot: SlotId,
-    /// What happened.
+    /// What happened to the order, or to the gateway.
     pub kind: ExecutionKind,
     /// Side of the order.
     pub side: Side,

@@ -9,11 +9,12 @@ pub enum IntentKind {
     /// Place a new order under `order`.
     #[default]
     Place = 0,
-    /// Cancel `order`.
+    /// Cancel the order known as `order`.
     Cancel = 1,
-    /// Reserved for the orders work: cancel `replaces` and place `order` in one request.
+    /// Cancel `replaces` and place `order` in one request. No quoter asks for it, and a gateway refuses it.
     Replace = 2,
-    /// Reserved for the orders work: shrink or move `order` in place.
+    /// Shrink or move `order` in place, as venues with an amend request allow. No quoter asks for it, and a gateway
+    /// refuses it.
     Amend = 3,
 }
 
@@ -30,7 +31,7 @@ pub enum TimeInForce {
     GoodTilCancel = 2,
 }
 
-/// Why the quoter wants it: for the journal and the screen.
+/// Why the quoter wants it: for trace records and reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Reason {
@@ -57,11 +58,11 @@ pub enum Reason {
 pub struct Intent {
     /// Our id of the order to place or cancel.
     pub order: OrderId,
-    /// The order it replaces; none today.
+    /// For [`IntentKind::Replace`]: the order that goes; otherwise [`OrderId::NONE`].
     pub replaces: OrderId,
-    /// Price.
+    /// Limit price in ticks; of a cancel, that of the order.
     pub tick: Tick,
-    /// Quantity.
+    /// Quantity in lots; of a cancel, what is still open.
     pub lots: Lots,
     /// Update id of the book it was decided on.
     pub book_sequence: u64,
@@ -71,7 +72,7 @@ pub struct Intent {
     pub deadline: Nanos,
     /// Cycle counter of the frame that caused it, zero if none: for measurement only.
     pub origin_tsc: u64,
-    /// Whose order.
+    /// The instrument of the order.
     pub instrument: InstrumentId,
     /// Which strategy, in order of set-up.
     pub strategy: u16,
@@ -83,7 +84,7 @@ pub struct Intent {
     pub side: Side,
     /// How long it may live.
     pub time_in_force: TimeInForce,
-    /// Why.
+    /// Why the quoter asks for it.
     pub reason: Reason,
 }
 

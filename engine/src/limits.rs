@@ -33,6 +33,11 @@ const _: () = assert!(WORKING_ORDERS_MAX >= 2 * SLOTS);
 const _: () = assert!(WINDOW_TICKS.is_power_of_two() && WINDOW_TICKS >= 4096);
 const _: () = assert!(ORDER_RING_SLOTS.is_power_of_two() && CANCEL_RING_SLOTS.is_power_of_two());
 const _: () = assert!(EXECUTION_RING_SLOTS.is_power_of_two());
+// Every request may be answered while none of the answers was read yet.
+const _: () = assert!(EXECUTION_RING_SLOTS >= ORDER_RING_SLOTS + CANCEL_RING_SLOTS);
+// Both sides of every level have a slot, slots have 8 bits, and sets of slots are words of 32.
+const _: () = assert!(QUOTE_LEVELS_MAX > 0 && SLOTS == 2 * QUOTE_LEVELS_MAX && SLOTS <= u32::BITS as usize);
+const _: () = assert!(OUTER_LEVELS_DEFAULT <= OUTER_LEVELS_MAX);
 const _: () = assert!(INSTRUMENTS_MAX <= u16::MAX as usize);
 const _: () = assert!(VENUES_MAX <= u8::MAX as usize);
 const _: () = assert!(ASSET_GROUPS_MAX <= u8::MAX as usize);

@@ -17,9 +17,9 @@ pub struct MarketCounters {
     pub levels: u64,
     /// Best bid/ask messages remembered.
     pub touches: u64,
-    /// Public trades.
+    /// Public trades noted.
     pub trades: u64,
-    /// Times a Live book was given up, for whatever reason.
+    /// Times a Live book was given up, of all reasons together.
     pub lost: u64,
     /// Depth messages ignored because the book was not Live, and trades without a level.
     pub ignored: u64,
@@ -32,7 +32,7 @@ pub struct MarketCounters {
     /// Messages refused for a price or quantity that no book can hold.
     pub bad_levels: u64,
     /// Times the store of outer levels was full.
-    pub far_full: u64,
+    pub outer_full: u64,
 }
 
 /// The last public trade.
@@ -244,7 +244,7 @@ impl Market {
     fn refuse(&mut self, fault: BookFault) -> MarketReply {
         match fault {
             BookFault::OuterFull => {
-                self.counters.far_full += 1;
+                self.counters.outer_full += 1;
                 self.far_was_full = true;
             }
             _ => self.counters.bad_levels += 1,

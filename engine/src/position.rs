@@ -19,13 +19,13 @@ pub enum PositionFault {
 pub struct PositionFill {
     /// Which side we were on.
     pub side: Side,
-    /// Price.
+    /// Price in ticks.
     pub tick: Tick,
-    /// Quantity.
+    /// Quantity in lots.
     pub lots: Lots,
     /// Fee as the event gives it: exact in quote, or the value of `fee_lots` at the fill price.
     pub fee: QuoteAtoms,
-    /// Fee taken from the base asset.
+    /// Fee taken from the base asset, in lots.
     pub fee_lots: Lots,
     /// Where the fee was taken.
     pub fee_asset: FeeAsset,
@@ -175,7 +175,7 @@ impl Position {
         self.fee_lots
     }
 
-    /// Executions applied.
+    /// How many executions were applied.
     #[must_use]
     pub fn fills(&self) -> u64 {
         self.fills

@@ -148,7 +148,7 @@ impl<T: Copy + Send> Producer<T> {
         // slot (or which it is from the start); until the store below the consumer does not touch the message,
         // and no other producer exists.
         slot.message.with_mut(|place| unsafe { (*place).write(message) });
-        // Release: whoever sees this word sees the message.
+        // Release: a consumer that reads this word reads the message.
         slot.sequence.store(self.next.wrapping_add(1), Ordering::Release);
         self.next = self.next.wrapping_add(1);
         Ok(())
@@ -169,7 +169,7 @@ impl<T> Producer<T> {
         self.shared.slots.len()
     }
 
-    /// Whether the consumer is gone: what is pushed now, nobody reads.
+    /// Whether the consumer was dropped: what is pushed now is never read.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         is_last(&self.shared)

@@ -17,7 +17,7 @@ pub const TELEMETRY_LEVELS: usize = 10;
 pub struct TelemetryOrder {
     /// Price and quantity ordered; zero lots if the slot is empty.
     pub level: Level,
-    /// Filled so far.
+    /// Filled so far, in lots.
     pub filled: Lots,
     /// Where it stands.
     pub status: WorkingStatus,
@@ -57,13 +57,13 @@ pub struct TelemetrySnapshot {
     pub trade: TelemetryTrade,
     /// Our last fill.
     pub fill: TelemetryTrade,
-    /// Inventory beyond the neutral one.
+    /// Inventory beyond the neutral one, in lots, signed.
     pub exposure: Lots,
-    /// Profit, fees included.
+    /// Profit in atoms of the quote asset, fees included.
     pub pnl: QuoteAtoms,
-    /// Fees paid.
+    /// Fees paid less rebates, in atoms of the quote asset.
     pub fees: QuoteAtoms,
-    /// Fills applied.
+    /// Executions applied to the position.
     pub fills: u64,
     /// Orders that may be alive.
     pub open_orders: u32,

@@ -17,7 +17,7 @@ pub struct Touch {
 }
 
 impl Touch {
-    /// One side.
+    /// The best level of one side; none if the venue says the side is empty.
     #[inline]
     #[must_use]
     pub const fn level(&self, side: Side) -> Option<Level> {
@@ -34,7 +34,7 @@ impl Touch {
         matches!((self.bid, self.ask), (Some(bid), Some(ask)) if bid.tick < ask.tick)
     }
 
-    /// Whether price and quantity of both sides are the same, whatever the times.
+    /// Whether price and quantity of both sides are the same; times and update ids are not compared.
     #[inline]
     #[must_use]
     pub fn agrees_with(&self, bid: Option<Level>, ask: Option<Level>) -> bool {
@@ -79,7 +79,7 @@ impl Default for TouchHistory {
 }
 
 impl TouchHistory {
-    /// Nothing remembered.
+    /// A history without a touch.
     #[must_use]
     pub const fn new() -> TouchHistory {
         const NONE: Touch = Touch { bid: None, ask: None, sequence: 0, event_time: Nanos::ZERO };
@@ -117,7 +117,8 @@ impl TouchHistory {
         let place_before = |back: u64| place_of(self.count.wrapping_sub(back));
         let found = (1..=LOOKED_AT)
             .fold(0, |found, back| found | u32::from(self.sequences[place_before(back)] == sequence) << back);
-        // Beyond them there is none if they ascend and begin below the id, as what is not held does with zero.
+        // No older touch can match if update ids ascend and the oldest one looked at is below `sequence`; places that
+        // hold no touch yet count as id 0.
         let is_all = self.ordered >= self.count.min(TOUCH_HISTORY as u64)
             && self.sequences[place_before(LOOKED_AT)] < sequence
             && found & found.wrapping_sub(1) == 0;

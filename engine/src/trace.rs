@@ -1,4 +1,4 @@
-//! HOT: fixed-size records of what was decided and why, for a journal or a screen; telemetry, so droppable.
+//! HOT: fixed-size records of what was decided and why, for reports: dropped, not waited for, when their ring is full.
 
 use crate::types::{InstrumentId, Lots, Nanos, OrderId, Tick};
 
@@ -29,19 +29,19 @@ pub struct TraceRecord {
     pub book_sequence: u64,
     /// The order it is about; zero if none.
     pub order: OrderId,
-    /// Price, where there is one.
+    /// Price in ticks; zero where there is none.
     pub tick: Tick,
-    /// Quantity, where there is one.
+    /// Quantity in lots; zero where there is none.
     pub lots: Lots,
-    /// Whose.
+    /// The instrument it is about.
     pub instrument: InstrumentId,
     /// What it tells.
     pub kind: TraceKind,
-    /// See [`TraceKind`].
+    /// A number whose meaning depends on `kind`, as [`TraceKind`] says.
     pub detail: u8,
-    /// See [`TraceKind`].
+    /// The intent's reason or the gateway's local refusal, as a number; zero for other kinds.
     pub reason: u8,
-    /// Quote slot.
+    /// Quote slot of the order; zero if there is none.
     pub slot: u8,
     /// Side: 0 bid, 1 ask.
     pub side: u8,

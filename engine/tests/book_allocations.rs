@@ -89,7 +89,7 @@ fn a_warm_market_and_ring_allocate_nothing() {
     let counters = *market.counters();
     println!("{resyncs} resyncs, {moved}, {counters:?}");
     assert_eq!(calls, 0, "seed {seed}");
-    assert!(resyncs > 10 && counters.far_full > 0 && counters.crossed > 0, "the stream must be hard: {counters:?}");
+    assert!(resyncs > 10 && counters.outer_full > 0 && counters.crossed > 0, "the stream must be hard: {counters:?}");
 }
 
 #[test]

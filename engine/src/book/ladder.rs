@@ -23,6 +23,10 @@ const WINDOW_LEAD_TICKS: i64 = TICKS / 4;
 /// it happens seldom, so early that few of the levels that change lie behind it (recorded: one in twenty).
 const WINDOW_LEAD_TICKS_MAX: i64 = TICKS / 2;
 
+// A window that was just placed need not be placed again, and its best level lies in it.
+const _: () =
+    assert!(0 < WINDOW_LEAD_TICKS && WINDOW_LEAD_TICKS < WINDOW_LEAD_TICKS_MAX && WINDOW_LEAD_TICKS_MAX < TICKS);
+
 /// One side's levels.
 #[derive(Debug)]
 pub(crate) struct Ladder {
@@ -32,7 +36,7 @@ pub(crate) struct Ladder {
     low: i64,
     /// Key of the best level; `KEY_NONE` if the side is empty.
     best_key: i64,
-    /// Its quantity.
+    /// Quantity of the best level in lots; zero if the side is empty.
     best_lots: i64,
     /// The last answer about the first levels.
     top: TopCache,

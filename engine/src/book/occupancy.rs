@@ -40,7 +40,7 @@ impl Occupancy {
         OccupancyWriter { occupied: &mut self.occupied }
     }
 
-    /// Marks one slot.
+    /// Notes whether one slot is occupied.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
         self.writer().set(slot, occupied);
@@ -138,13 +138,13 @@ impl Iterator for Group {
     }
 }
 
-/// Marks whose storage is at hand.
+/// The bytes of a window, borrowed for many writes in a row.
 pub(crate) struct OccupancyWriter<'a> {
     occupied: &'a mut [u8; WINDOW_TICKS],
 }
 
 impl OccupancyWriter<'_> {
-    /// Marks one slot.
+    /// Notes whether one slot is occupied.
     #[inline]
     pub(crate) fn set(&mut self, slot: usize, occupied: bool) {
         self.occupied[slot % WINDOW_TICKS] = u8::from(occupied);

@@ -12,6 +12,7 @@ use core::ops::Range;
 
 use super::addresses::addresses_of;
 use super::key::KEY_NONE;
+use crate::limits::OUTER_LEVELS_MAX;
 
 /// Places of the index while the store holds few levels.
 const PLACES_MIN: usize = 1 << 12;
@@ -32,6 +33,10 @@ pub(crate) const fn places_for(levels: usize) -> usize {
     if places > PLACES_MIN { places } else { PLACES_MIN }
 }
 
+// The index names slots by 32 bits, and a full store leaves free places in it, where every search ends.
+const _: () = assert!(slots_for(OUTER_LEVELS_MAX) <= u32::MAX as usize);
+const _: () = assert!(taken_max(PLACES_MIN) < PLACES_MIN && PLACES_MIN.is_power_of_two());
+
 /// How many of the index's places may be taken: enough stay free that a search ends soon.
 const fn taken_max(places: usize) -> usize {
     places / 8 * 5
@@ -46,7 +51,7 @@ pub(crate) struct OuterSlot {
 }
 
 impl OuterSlot {
-    /// Nothing.
+    /// A slot that no level has taken.
     pub(crate) const EMPTY: OuterSlot = OuterSlot { key: KEY_NONE, lots: 0 };
 
     /// The key of a level; [`KEY_NONE`] if there is none.
@@ -56,7 +61,7 @@ impl OuterSlot {
     }
 }
 
-/// The keys in ascending order, as of the last time anyone asked, and what has changed since.
+/// The keys in ascending order, as of the last question about the order, and what has changed since.
 #[derive(Debug)]
 struct Order {
     keys: Box<[i64]>,
@@ -71,7 +76,7 @@ impl Order {
     /// A level came or went, if `is_change`.
     #[inline]
     fn note(&mut self, key: i64, is_change: bool) {
-        // Written in any case, so that there is nothing to guess; the last place takes what is too many.
+        // Written in any case: a branch on whether it is a change would mispredict. The last place takes the excess.
         self.changes[self.changed % self.changes.len()] = key;
         self.changed = (self.changed + usize::from(is_change)).min(CHANGES);
     }
@@ -124,7 +129,7 @@ pub(crate) struct OuterLevels {
     taken: usize,
     /// How many may be.
     taken_max: usize,
-    /// Levels.
+    /// How many levels are held; at most `capacity`.
     length: usize,
     capacity: usize,
     /// No level is below this key.
@@ -164,7 +169,7 @@ impl OuterLevels {
         order.changed = 0;
     }
 
-    /// Levels held.
+    /// How many levels are held.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
@@ -207,8 +212,9 @@ impl OuterLevels {
     /// Where the index names a key, and its slot's number; if it does not, the place where it would, and zero.
     #[inline]
     fn find(&mut self, key: i64) -> (usize, usize) {
-        // A search ends at the key or at a free place. Which of them cannot be guessed, but that it ends at the first
-        // place mostly can: so the slot that free places lead to has the key as well.
+        // A search ends at the key or at a free place. A branch on which of the two would mispredict; one on whether it
+        // ends at the first place seldom does. So slot 0, to which free places lead, is given the key as well, and the
+        // loop has that one branch.
         self.slots[0].key = key;
         let mut place = self.home(key);
         let mut number = self.index[place] as usize;
@@ -226,8 +232,8 @@ impl OuterLevels {
 
     /// Writes the absolute quantity at a key; zero deletes. False if there is no room for a new level.
     ///
-    /// Known or not, coming or going, all take the same steps, so that there is nothing to guess. A key without a slot
-    /// takes the next one, which is empty; one that goes without ever having come leaves no trace but in the first slot.
+    /// A level that is new, changed or deleted takes the same steps: no branch that could mispredict. A key without a
+    /// slot takes the next one, which is empty; deleting a key that never came writes slot 0 alone.
     #[inline(never)]
     pub(crate) fn set(&mut self, key: i64, lots: i64) -> bool {
         if self.taken == self.taken_max {
@@ -380,7 +386,7 @@ mod tests {
         (0..).map_while(|rank| outer.level(rank)).collect()
     }
 
-    /// A generator whose whole state is its seed.
+    /// Random numbers from a printed seed.
     struct Random(u64);
 
     impl Random {

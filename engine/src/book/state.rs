@@ -15,7 +15,7 @@ pub enum BookState {
     /// No snapshot has come yet.
     #[default]
     Empty,
-    /// It has been the venue's book since its last snapshot, as far as anyone can tell.
+    /// It is the venue's book: every message since its last snapshot was in sequence and none contradicted it.
     Live,
     /// It was given up; its levels are what was last known.
     Lost(LostReason),

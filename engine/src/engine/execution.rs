@@ -6,11 +6,12 @@ use crate::position::PositionFill;
 use crate::risk::TradingState;
 use crate::strategy::Strategy;
 use crate::telemetry::TelemetryTrade;
-use crate::trace::{TraceKind, TraceRecord};
+use crate::trace::TraceKind;
 use crate::types::{InstrumentId, Level, Nanos};
 use crate::working::{Effect, OrderOutcome};
 
 use super::Engine;
+use super::tracing::TracedOrder;
 
 impl<S: Strategy> Engine<S> {
     /// Takes one execution event and decides on its instrument anew.
@@ -86,7 +87,15 @@ impl<S: Strategy> Engine<S> {
         }
         let effect = working.on_event(event);
         self.instrument_slots[instrument.index()].settled = false;
-        self.trace_execution(event, now);
+        let about = TracedOrder {
+            instrument,
+            order: event.order,
+            tick: event.tick,
+            lots: event.lots,
+            slot: event.slot,
+            side: event.side,
+        };
+        self.trace_order(TraceKind::Execution, event.kind as u8, event.local as u8, &about, now);
         self.count_event(event, &effect);
         if effect.lots_filled.0 > 0 {
             self.apply_fill(event, &effect, now);
@@ -137,7 +146,8 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// An order that is in no table: ours but long finished, or somebody else's on the same account.
+    /// An order that is in no table: ours but long finished, or one that another program or person placed on the same
+    /// account.
     fn on_unknown_order(&mut self, event: &ExecutionEvent, now: Nanos) {
         let ours = event.order.epoch() == self.epoch
             && event.order.counter() != 0
@@ -194,32 +204,5 @@ impl<S: Strategy> Engine<S> {
             Some((_, OrderOutcome::Expired)) => self.counters.increment(Counter::OrdersExpired),
             Some((_, OrderOutcome::Filled)) | None => {}
         }
-    }
-
-    pub(super) fn trace_state(&mut self, instrument: InstrumentId, state: TradingState, now: Nanos) {
-        self.record(TraceRecord {
-            now,
-            instrument,
-            kind: TraceKind::State,
-            detail: state as u8,
-            ..TraceRecord::default()
-        });
-    }
-
-    fn trace_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
-        self.record(TraceRecord {
-            now,
-            book_sequence: self.inputs.markets[event.instrument.index()].book().sequence(),
-            order: event.order,
-            tick: event.tick,
-            lots: event.lots,
-            instrument: event.instrument,
-            kind: TraceKind::Execution,
-            detail: event.kind as u8,
-            reason: event.local as u8,
-            slot: event.slot.0,
-            side: event.side as u8,
-            reserved: 0,
-        });
     }
 }

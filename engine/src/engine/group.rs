@@ -9,7 +9,7 @@ pub struct AssetGroup {
     pub(super) loss: LossStop,
     /// Twice what trading earned on the group's instruments, in atoms of its quote asset: what the stop judges.
     pub(super) trading_pnl_doubled: i128,
-    /// The loss limit was reached and nobody has loosened or re-armed since.
+    /// The loss limit was reached, and no operator has loosened the engine's state or re-armed since.
     pub(super) stopped: bool,
 }
 

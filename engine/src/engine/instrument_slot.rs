@@ -54,52 +54,52 @@ impl InstrumentSlot {
 /// Everything an engine is made of; only set-up builds it. The arrays are by instrument id.
 #[derive(Debug)]
 pub struct EngineParts<S> {
-    /// The strategy.
+    /// Decides the quotes of all instruments.
     pub strategy: S,
     /// Steps, minimums, fees.
     pub instruments: Box<[InstrumentSettings]>,
     /// Books and touches.
     pub markets: Box<[Market]>,
-    /// Positions.
+    /// Inventory, cash, fees and profit, as [`Position::set_start`] left them.
     pub positions: Box<[Position]>,
-    /// Working orders.
+    /// Our orders: none yet.
     pub working: Box<[Working]>,
-    /// Quoters.
+    /// What brings targets and working orders together.
     pub quoters: Box<[Quoter]>,
-    /// Limits.
+    /// The limits that each order is held against.
     pub risks: Box<[RiskSettings]>,
-    /// The quoters' refresh tolerances.
+    /// The quoters' refresh tolerances, in millionths of the price.
     pub tolerances_millionths: Box<[i64]>,
-    /// Desks.
+    /// States, slots and wake times.
     pub instrument_slots: Box<[InstrumentSlot]>,
-    /// Flags, all false.
+    /// Whether each book may be quoted on: all false, as none is Live.
     pub quotable: Box<[bool]>,
-    /// Empty quotes.
+    /// The targets of the last decision: none.
     pub previous: Box<[Quotes]>,
-    /// Targets.
+    /// Where the strategy writes what it wants.
     pub targets: Targets,
-    /// Venues, by slot.
+    /// Readiness, pause and budget of each venue; by venue slot.
     pub venues: Box<[VenueState]>,
-    /// Asset groups, by slot.
+    /// Result and loss limit of each quote asset; by [`crate::types::AssetGroupId`].
     pub groups: Box<[AssetGroup]>,
-    /// Telemetry cells, by instrument id.
+    /// Where snapshots are written for other threads.
     pub telemetry: Box<[Arc<TelemetryCell>]>,
-    /// Ring of new orders.
+    /// Ring to the I/O thread for new orders.
     pub orders: Producer<Intent>,
-    /// Ring of cancels.
+    /// Ring to the I/O thread for cancels, which new orders cannot fill.
     pub cancels: Producer<Intent>,
-    /// Counters.
+    /// What is counted, shared with the threads that report.
     pub counters: Arc<Counters>,
-    /// Epoch of the order ids of this run.
+    /// Upper half of this run's order ids; above zero.
     pub epoch: u32,
-    /// Number of the strategy, for intents.
+    /// Number of the strategy, copied into intents.
     pub strategy_number: u16,
-    /// Between two snapshots of one instrument.
+    /// Time between two snapshots of one instrument.
     pub telemetry_interval: Nanos,
 }
 
 impl<S> Engine<S> {
-    /// An engine that is not ready to trade: it waits for books and for the gateway.
+    /// An engine that is not ready to trade: it waits for books and for the gateways.
     #[must_use]
     pub fn new(parts: EngineParts<S>) -> Engine<S> {
         Engine {

@@ -9,6 +9,7 @@ mod group;
 mod instrument_slot;
 mod reconcile;
 mod timer;
+mod tracing;
 mod venue;
 
 pub use group::AssetGroup;
@@ -158,7 +159,7 @@ impl<S: Strategy> Engine<S> {
         answer
     }
 
-    /// Asks the strategy and settles whatever it rewrote.
+    /// Asks the strategy, then brings the orders of every instrument it rewrote to their new targets.
     fn decide(&mut self, changed: InstrumentId, now: Nanos) {
         self.instrument_slots[changed.index()].dirty = false;
         self.refresh_quotable(changed, now);
@@ -261,27 +262,6 @@ impl<S: Strategy> Engine<S> {
             self.reconcile_all_quotes(now);
             // Pulling quotes places nothing, so it cannot tighten again.
             self.tightened = false;
-        }
-    }
-
-    fn trace_book(&mut self, instrument: InstrumentId, reason: LostReason, now: Nanos) {
-        let book_sequence = self.inputs.markets[instrument.index()].book().sequence();
-        self.record(TraceRecord {
-            now,
-            book_sequence,
-            instrument,
-            kind: TraceKind::Book,
-            detail: reason as u8,
-            ..TraceRecord::default()
-        });
-    }
-
-    /// Hands a trace record over; a full ring drops it and counts.
-    fn record(&mut self, record: TraceRecord) {
-        if let Some(trace) = &mut self.trace
-            && trace.push(record).is_err()
-        {
-            self.counters.increment(Counter::TraceDropped);
         }
     }
 }
@@ -396,7 +376,7 @@ impl<S> Engine<S> {
         &self.inputs.markets[instrument.index()]
     }
 
-    /// Where the storage of all books lies, as addresses: for whoever chooses its pages.
+    /// Where the storage of all books lies, as addresses: for the set-up that chooses its pages.
     pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> + '_ {
         self.inputs.markets.iter().flat_map(|market| market.book().address_ranges())
     }
@@ -411,7 +391,7 @@ impl<S> Engine<S> {
     }
 
     /// Puts a larger, empty book in the place of one whose outer store was full, and gives the book back that is not
-    /// used: the old one, or this one if none was wanted. Moves a few words; whoever gets the book frees it elsewhere.
+    /// used: the old one, or this one if none was wanted. Moves a few words; the caller frees the book it gets, on a cold thread.
     pub fn exchange_book(&mut self, instrument: InstrumentId, book: Book) -> Book {
         match self.inputs.markets.get_mut(instrument.index()) {
             Some(market)
@@ -533,7 +513,7 @@ impl<S> Engine<S> {
         self.deadline
     }
 
-    /// The strategy.
+    /// The strategy, to look at.
     #[must_use]
     pub fn strategy(&self) -> &S {
         &self.strategy

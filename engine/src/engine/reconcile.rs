@@ -5,11 +5,12 @@ use crate::intent::{Intent, IntentKind, Reason};
 use crate::quoter::{CancelStep, PlaceStep};
 use crate::risk::{Denied, Draft, RiskView, TradingState};
 use crate::strategy::Strategy;
-use crate::trace::{TraceKind, TraceRecord};
+use crate::trace::TraceKind;
 use crate::types::{InstrumentId, Nanos, OrderId, Side};
 use crate::working::WorkingOrder;
 
 use super::Engine;
+use super::tracing::TracedOrder;
 
 impl<S: Strategy> Engine<S> {
     /// Settles every instrument with the targets it has: pulls what may not stand.
@@ -117,7 +118,7 @@ impl<S: Strategy> Engine<S> {
         self.inputs.working[index].on_cancel_sent(step.slot, now);
         self.quoters[index].on_cancel_sent(step.slot, step.reason, now);
         self.venues[self.instrument_slots[index].venue].budget.on_cancel(now);
-        self.trace_intent(&intent);
+        self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
     }
 
     /// Cancels an order that has no slot any more: one that turned out to be alive after all.
@@ -140,7 +141,7 @@ impl<S: Strategy> Engine<S> {
             Ok(()) => {
                 self.counters.increment(Counter::CancelsSent);
                 self.venues[self.instrument_slots[instrument.index()].venue].budget.on_cancel(now);
-                self.trace_intent(&intent);
+                self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
             }
             Err(_) => self.counters.increment(Counter::CancelRingFull),
         }
@@ -191,7 +192,7 @@ impl<S: Strategy> Engine<S> {
         });
         self.quoters[index].on_place_sent(step.slot);
         self.venues[self.instrument_slots[index].venue].budget.on_place(now);
-        self.trace_intent(&intent);
+        self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
     }
 
     /// The risk chain, the last gate.
@@ -218,20 +219,15 @@ impl<S: Strategy> Engine<S> {
     fn deny(&mut self, instrument: InstrumentId, step: &PlaceStep, denied: Denied, now: Nanos) {
         let index = instrument.index();
         self.counters.increment(denied.counter());
-        self.record(TraceRecord {
-            now,
-            book_sequence: self.inputs.markets[index].book().sequence(),
+        let about = TracedOrder {
+            instrument,
             order: OrderId::NONE,
             tick: step.quote.tick,
             lots: step.quote.lots,
-            instrument,
-            kind: TraceKind::Denied,
-            detail: denied as u8,
-            reason: step.reason as u8,
-            slot: step.slot.0,
-            side: step.side as u8,
-            reserved: 0,
-        });
+            slot: step.slot,
+            side: step.side,
+        };
+        self.trace_order(TraceKind::Denied, denied as u8, step.reason as u8, &about, now);
         let wait = self.quoters[index].settings().requote_wait;
         self.wake_at(instrument, now + wait);
     }
@@ -246,22 +242,5 @@ impl<S: Strategy> Engine<S> {
             strategy: self.strategy_number,
             ..Intent::default()
         }
-    }
-
-    fn trace_intent(&mut self, intent: &Intent) {
-        self.record(TraceRecord {
-            now: intent.decided,
-            book_sequence: intent.book_sequence,
-            order: intent.order,
-            tick: intent.tick,
-            lots: intent.lots,
-            instrument: intent.instrument,
-            kind: TraceKind::Intent,
-            detail: intent.kind as u8,
-            reason: intent.reason as u8,
-            slot: intent.slot.0,
-            side: intent.side as u8,
-            reserved: 0,
-        });
     }
 }

@@ -9,7 +9,7 @@ pub const ORDER_WINDOWS_MAX: usize = 4;
 /// What one venue lets an account send. Instruments of the venue share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetSettings {
-    /// Which venue.
+    /// The venue whose limits these are.
     pub venue: VenueId,
     /// The venue's windows for new orders, e.g. 50 in 10 s.
     pub order_windows: [WindowSettings; ORDER_WINDOWS_MAX],
@@ -43,7 +43,7 @@ impl Budget {
         }
     }
 
-    /// Whose budget.
+    /// The venue whose limits it keeps.
     #[must_use]
     pub fn venue(&self) -> VenueId {
         self.venue

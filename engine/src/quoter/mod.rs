@@ -99,7 +99,7 @@ impl Quoter {
     }
 
     /// Plans the requests of this turn. `place_room` is how many new orders the venue's budget admits; `pull` says
-    /// why everything must go, if it must, whatever the targets say.
+    /// why every order must be cancelled, if it must: the targets then count for nothing.
     pub fn plan(
         &self,
         quotes: &Quotes,

@@ -8,22 +8,22 @@ use crate::types::{Nanos, Side, SlotId};
 /// Cancel the order of a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CancelStep {
-    /// Which.
+    /// The slot of the order to cancel.
     pub slot: SlotId,
-    /// Why.
+    /// Why it is cancelled; copied into the intent.
     pub reason: Reason,
 }
 
 /// Place an order in a free slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlaceStep {
-    /// Where.
+    /// The free slot that takes the order.
     pub slot: SlotId,
     /// Which side the slot is of.
     pub side: Side,
-    /// What.
+    /// Price, quantity and time in force.
     pub quote: Quote,
-    /// Why.
+    /// Why it is placed; copied into the intent.
     pub reason: Reason,
 }
 
@@ -38,7 +38,7 @@ pub struct QuotePlan {
     pub waiting: u32,
     /// Whether one of them waits for the venue's budget.
     pub out_of_budget: bool,
-    /// When a waiting slot may try again.
+    /// The earliest time at which a waiting slot may try again; [`Nanos::NEVER`] if none waits.
     pub wake: Nanos,
 }
 
@@ -57,7 +57,7 @@ impl Default for QuotePlan {
 }
 
 impl QuotePlan {
-    /// Empties it.
+    /// Empties the plan for the next turn.
     #[inline]
     pub fn clear(&mut self) {
         self.cancel_count = 0;

@@ -1,7 +1,27 @@
-//! HOT: every pre-trade control, the last gate before the ring: and the loss stop of R-9.
+//! HOT: every pre-trade control of the engine, the last gate before the ring.
 //!
 //! Each check is a pure function of what the engine holds; it fails closed: without a reference, or with an
 //! old one, the answer is a denial.
+//!
+//! All controls of the program, by the numbers that settings, denials and messages name them with:
+//!
+//! | control | what it forbids | where |
+//! |---|---|---|
+//! | R-1 | an order larger than the largest quantity or notional | [`RiskSettings::check`]; again, on its own figures, in the gateway |
+//! | R-2 | a price too far from our own mid | [`RiskSettings::check`]; against the last trade or another venue's mid: not built |
+//! | R-3 | more exposure than the largest if all open, unknown and owed orders fill | [`RiskSettings::check`], by instrument; gross and net over instruments: not built |
+//! | R-4 | more open orders than the most | [`RiskSettings::check`]; again in the gateway |
+//! | R-5 | more messages than the venue's windows, with a share that only cancels may use | [`crate::quoter::Budget`], asked by [`RiskSettings::check`]; again in the gateway |
+//! | R-6 | the same order twice within a moment | not built; the quoter holds one order and one request in flight a slot |
+//! | R-7 | an order that would meet our own | [`RiskSettings::check`]; the gateway also asks the venue for its self-trade prevention |
+//! | R-8 | repeated fills without a change of the position's sign | not built |
+//! | R-9 | more loss in a day than the limit | [`LossStop`], by asset group; by hour or minutes, drawdown and slippage: not built |
+//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; age of the book: [`RiskSettings::book_age_max`]; shares of failed cancels, unknown orders, latency: not built |
+//! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument; by strategy, and a reason and token to re-arm: not built |
+//! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |
+//! | R-13 | a program that hangs with open orders | not built |
+//! | R-14 | an amendment that skips these checks | nothing amends: the gateway refuses such intents |
+//! | R-15 | orders on the account that we did not send | the gateway halts on them; the engine becomes cancel-only on their events |
 
 mod loss;
 mod state;
@@ -27,7 +47,7 @@ pub struct RiskSettings {
     pub position_lots_max: Lots,
     /// most orders that may be open at once.
     pub open_orders_max: u32,
-    /// Oldest book that may be quoted on: time since its last depth message.
+    /// oldest book that may be quoted on: time since its last depth message; above zero.
     pub book_age_max: Nanos,
 }
 
@@ -49,23 +69,23 @@ pub enum Denied {
     Price = 5,
     /// Quantity not positive, off the step, or outside the venue's range.
     Quantity = 6,
-    /// quantity.
+    /// the quantity is above `order_lots_max`.
     QuantityMax = 7,
     /// Notional below the venue's smallest.
     NotionalMin = 8,
-    /// notional, or one that no integer holds.
+    /// the notional is above `order_notional_max`, or no integer holds it.
     NotionalMax = 9,
-    ///
+    /// the price lies farther from our mid than `price_collar_millionths`.
     Collar = 10,
     /// A post-only order at or through the opposite best.
     PostOnlyCross = 11,
-    ///
+    /// the worst case of the exposure is above `position_lots_max`.
     PositionMax = 12,
-    ///
+    /// `open_orders_max` orders are open already.
     OpenOrdersMax = 13,
-    ///
+    /// the venue's order windows or the message throttle are used up.
     Throttle = 14,
-    ///
+    /// it would meet an order of our own.
     SelfCross = 15,
 }
 
@@ -97,11 +117,11 @@ impl Denied {
 /// An order about to be handed to the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Side.
+    /// Buy or sell.
     pub side: Side,
-    /// Price.
+    /// Limit price in ticks.
     pub tick: Tick,
-    /// Quantity.
+    /// Quantity in lots.
     pub lots: Lots,
     /// How long it may live.
     pub time_in_force: TimeInForce,
@@ -110,15 +130,15 @@ pub struct Draft {
 /// What the checks are held against.
 #[derive(Clone, Copy, Debug)]
 pub struct RiskView<'a> {
-    /// Instrument rules.
+    /// Steps, minimums and worth of a tick times a lot.
     pub instrument: &'a InstrumentSettings,
-    /// Our orders.
+    /// Our orders in the instrument.
     pub working: &'a Working,
-    /// Exposure, signed.
+    /// Inventory beyond the neutral one, in lots, signed.
     pub exposure: Lots,
     /// The tightest trading state that applies.
     pub state: TradingState,
-    /// Whether the gateway is ready and no pause or shutdown runs.
+    /// Whether the venue's gateway is ready and no pause or shutdown runs.
     pub open_for_orders: bool,
     /// Whether the book is Live and not crossed.
     pub book_live: bool,

@@ -15,7 +15,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TradingState {
-    /// Everything.
+    /// Orders of both sides.
     #[default]
     Active = 0,
     /// Only orders that bring the position nearer to flat.

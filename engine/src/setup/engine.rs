@@ -25,9 +25,9 @@ use super::{BookSettings, book};
 pub struct InstrumentSetup {
     /// Steps, minimums and fees.
     pub instrument: InstrumentSettings,
-    /// Limits.
+    /// Limits of this instrument: all mandatory.
     pub risk: RiskSettings,
-    /// How targets become orders.
+    /// Tolerances, deadlines and waits of its quoter.
     pub quoter: QuoterSettings,
     /// Which of [`EngineSettings::asset_groups`] its quote asset is: instruments of one quote asset name the same.
     pub asset_group: AssetGroupId,
@@ -59,7 +59,7 @@ pub struct EngineSettings {
     pub budgets: Vec<BudgetSettings>,
     /// One entry for every quote asset, by [`AssetGroupId`], [`ASSET_GROUPS_MAX`] at most; each has an instrument.
     pub asset_groups: Vec<AssetGroupSettings>,
-    /// Between two snapshots of an instrument; above zero.
+    /// Time between two snapshots of an instrument; above zero.
     pub telemetry_interval: Nanos,
 }
 

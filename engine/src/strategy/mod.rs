@@ -7,16 +7,16 @@ mod view;
 pub use crate::market::Best;
 pub use spread::{Spread, SpreadSettings};
 pub use targets::{Quote, Quotes, Targets};
-pub use view::{StrategyInputs, View, best_of};
+pub use view::{StrategyInputs, View};
 
 use crate::types::InstrumentId;
 
 /// Decides quotes. It sees everything and can do nothing but write targets: whether, when and how they become
 /// orders is the quoter's and the risk chain's business.
 pub trait Strategy {
-    /// The market or position of `changed` is new: rewrite the targets of whichever instruments it matters for.
+    /// The market or position of `changed` is new: rewrite the targets of every instrument that depends on it.
     ///
     /// Must not allocate, block or read a clock. An instrument whose targets are not rewritten keeps them; one
-    /// that may not be quoted on ([`View::best`] is `None`) has its quotes pulled whatever is written here.
+    /// that may not be quoted on ([`View::best`] is `None`) has its quotes pulled, also where targets are written for it.
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets);
 }

@@ -15,7 +15,7 @@
 //!
 //! The distance from the mid less the fee is a quote's edge, so no quote lies below `edge_min`: where spread and
 //! skew would put one nearer, it is moved out, by the refresh tolerance more than it must, and a working order is
-//! replaced as soon as the mid comes nearer than `least`, whatever the tolerance: so neither the edge is given
+//! replaced as soon as the mid comes nearer than `least`, also within the tolerance: so neither the edge is given
 //! away nor every step of the mid answered. The fee is the maker's for post-only quotes and
 //! the taker's for IOC. Post-only quotes stay at least one step away from the opposite best, and each level at
 //! least one step beyond the one before. Sizes stop where the position limit would be passed.

@@ -9,8 +9,8 @@ use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
 pub struct Quote {
     /// Price, a multiple of the instrument's order step.
     pub tick: Tick,
-    /// The most aggressive price at which a working order may still stand for this quote, whatever the refresh
-    /// tolerance says: no bid above it, no ask below it.
+    /// The most aggressive price at which a working order may still stand for this quote, however large the refresh
+    /// tolerance is: no bid above it, no ask below it.
     pub tick_limit: Tick,
     /// Quantity, a multiple of the instrument's order step.
     pub lots: Lots,

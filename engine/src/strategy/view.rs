@@ -8,14 +8,6 @@ use crate::touch::Touch;
 use crate::types::{InstrumentId, InstrumentSettings, Level, Lots, Nanos, Side};
 use crate::working::Working;
 
-/// The best bid and ask to decide on: the newer of the book and the venue's own best bid/ask, by update id.
-/// `None` if the market must not be quoted on: not Live, one-sided, locked or crossed.
-#[inline]
-#[must_use]
-pub fn best_of(market: &Market) -> Option<Best> {
-    market.best()
-}
-
 /// Everything a strategy may look at: arrays by instrument id, which the engine keeps.
 #[derive(Debug)]
 pub struct StrategyInputs {
@@ -23,13 +15,13 @@ pub struct StrategyInputs {
     pub instruments: Box<[InstrumentSettings]>,
     /// Books and touches.
     pub markets: Box<[Market]>,
-    /// Positions.
+    /// Inventory, cash, fees and profit.
     pub positions: Box<[Position]>,
-    /// Our orders.
+    /// Our orders, as the engine believes them.
     pub working: Box<[Working]>,
     /// Whose book is Live, two-sided, uncrossed and fresh.
     pub quotable: Box<[bool]>,
-    /// How far the quoters let an order stray from its target.
+    /// How far the quoters let an order's price stray from its target, in millionths of the price.
     pub tolerances_millionths: Box<[i64]>,
 }
 
@@ -69,7 +61,7 @@ impl<'a> View<'a> {
         &self.inputs.instruments[id.index()]
     }
 
-    /// The book, whatever its state.
+    /// The book, also when it is not Live.
     #[inline]
     #[must_use]
     pub fn book(&self, id: InstrumentId) -> &'a Book {
@@ -90,7 +82,7 @@ impl<'a> View<'a> {
         self.inputs.quotable[id.index()]
     }
 
-    /// Best bid and ask to decide on; `None` if the market must not be quoted on (see [`best_of`]) or is too old.
+    /// Best bid and ask to decide on; `None` if the market must not be quoted on (see [`Market::best`]) or is too old.
     #[inline]
     #[must_use]
     pub fn best(&self, id: InstrumentId) -> Option<Best> {

@@ -43,7 +43,7 @@ impl InstrumentId {
 pub struct OrderId(pub u64);
 
 impl OrderId {
-    /// No order.
+    /// The id of no order.
     pub const NONE: OrderId = OrderId(0);
 
     /// The order number `counter` of run `epoch`.
@@ -84,10 +84,10 @@ pub struct SlotId(pub u8);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Side {
-    /// Buy.
+    /// The buying side.
     #[default]
     Bid = 0,
-    /// Sell.
+    /// The selling side.
     Ask = 1,
 }
 

@@ -14,7 +14,7 @@ pub const QUOTE_ATOMS_PER_UNIT: i128 = 1_000_000_000_000_000_000;
 pub struct QuoteAtoms(pub i128);
 
 impl QuoteAtoms {
-    /// Nothing.
+    /// An amount of zero.
     pub const ZERO: QuoteAtoms = QuoteAtoms(0);
 }
 

@@ -13,7 +13,7 @@ pub struct Tick(pub i64);
 pub struct Lots(pub i64);
 
 impl Lots {
-    /// No quantity.
+    /// A quantity of zero.
     pub const ZERO: Lots = Lots(0);
 
     /// Whether nothing is left.

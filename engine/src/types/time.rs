@@ -14,14 +14,14 @@ impl Nanos {
     /// Later than everything: a deadline that never comes.
     pub const NEVER: Nanos = Nanos(i64::MAX);
 
-    /// `ms` milliseconds.
+    /// A span of `ms` milliseconds.
     #[inline]
     #[must_use]
     pub const fn from_millis(ms: i64) -> Nanos {
         Nanos(ms * 1_000_000)
     }
 
-    /// `seconds` seconds.
+    /// A span of `seconds` seconds.
     #[inline]
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Nanos {
@@ -57,8 +57,8 @@ impl Sub for Nanos {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Stamp {
-    /// Wall clock.
+    /// Wall clock, nanoseconds since the Unix epoch.
     pub wall: Nanos,
-    /// Raw time-stamp counter; zero where it was not read (replay).
+    /// Raw time-stamp counter, in processor cycles; zero where it was not read (replay).
     pub tsc: u64,
 }

@@ -20,7 +20,7 @@ pub struct VenueCode {
 const _: () = assert!(size_of::<VenueCode>() == VENUE_CODE_BYTES_MAX);
 
 impl VenueCode {
-    /// No code.
+    /// The code of an event that has none.
     pub const NONE: VenueCode = VenueCode { bytes: [0; VENUE_CODE_BYTES_MAX] };
 
     /// A code that the venue prints as a number; zero, which no venue uses for a fault, is no code.

@@ -48,7 +48,7 @@ pub struct Effect {
 #[derive(Clone, Debug)]
 pub struct Working {
     slots: [WorkingOrder; SLOTS],
-    /// A bit for each slot that holds an order, so that nobody has to look at the empty ones.
+    /// A bit for each slot that holds an order: a search skips the empty ones.
     held: u32,
     finished: [WorkingOrder; FINISHED_ORDERS],
     finished_next: usize,

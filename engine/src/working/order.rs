@@ -7,7 +7,7 @@ use crate::types::{Lots, Nanos, OrderId, Side, SlotId, Tick};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum WorkingStatus {
-    /// No order.
+    /// The slot holds no order.
     #[default]
     Empty = 0,
     /// Handed to the ring; the venue has not answered.
@@ -45,7 +45,7 @@ impl WorkingStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum OrderOutcome {
-    /// Never lived.
+    /// Refused: it never rested and never traded.
     Rejected = 0,
     /// Ended by the venue itself.
     Expired = 1,
@@ -55,24 +55,24 @@ pub enum OrderOutcome {
     Filled = 3,
 }
 
-/// One order.
+/// One order of ours, as the engine believes it to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkingOrder {
-    /// Our id.
+    /// Our id of the order; [`OrderId::NONE`] if the slot is empty.
     pub order: OrderId,
-    /// Price.
+    /// Limit price in ticks.
     pub tick: Tick,
-    /// Quantity ordered.
+    /// Quantity ordered, in lots.
     pub lots: Lots,
-    /// Quantity that executions have told.
+    /// Quantity in lots of the executions that were received; at most `lots` unless the venue overfilled.
     pub filled: Lots,
-    /// Filled in all by the venue's own cumulative figure; executions may still be on their way.
+    /// Filled in all, in lots, by the venue's own cumulative figure; executions may still be on their way.
     pub claimed: Lots,
     /// When the last request about it was handed to the ring.
     pub requested: Nanos,
-    /// Its slot.
+    /// The quote slot it stands for.
     pub slot: SlotId,
-    /// Its side.
+    /// Buy or sell.
     pub side: Side,
     /// How long it may live.
     pub time_in_force: TimeInForce,
@@ -82,14 +82,14 @@ pub struct WorkingOrder {
     pub accepted: bool,
     /// Whether the venue's own acknowledgement has come (a fill also shows an order alive).
     pub acknowledged: bool,
-    /// Cancels sent.
+    /// Cancel requests sent for it so far; stays at its maximum.
     pub cancels: u8,
     /// The end that was told, if one was.
     pub end: Option<OrderOutcome>,
 }
 
 impl WorkingOrder {
-    /// No order.
+    /// An empty slot.
     pub const EMPTY: WorkingOrder = WorkingOrder {
         order: OrderId::NONE,
         tick: Tick(0),
@@ -121,7 +121,7 @@ impl WorkingOrder {
         if self.status == WorkingStatus::Done { Lots((self.claimed.0 - self.filled.0).max(0)) } else { Lots::ZERO }
     }
 
-    /// How a finished order ended: filled in full whatever else was told.
+    /// How a finished order ended. One that was filled in full was filled, also where a cancel was reported as well.
     #[must_use]
     pub fn outcome(&self) -> OrderOutcome {
         if self.claimed >= self.lots { OrderOutcome::Filled } else { self.end.unwrap_or(OrderOutcome::Canceled) }

@@ -216,7 +216,7 @@ fn bad_levels_and_a_full_store_ask_for_a_resync() {
     let mut venue = Venue::live();
     let far: Vec<Level> = (0..65).map(|n| level(1_000_000 + n, 1)).collect();
     assert_eq!(venue.send(Delta, 101, &[], &far), MarketReply::Resync(LostReason::OuterFull));
-    assert_eq!(venue.market.counters().far_full, 1);
+    assert_eq!(venue.market.counters().outer_full, 1);
     let larger = setup::larger_book(venue.market.book()).expect("far from the largest");
     let old = venue.market.exchange_book(larger);
     assert_eq!(old.state(), BookState::Lost(LostReason::OuterFull));

@@ -18,33 +18,33 @@ use spinbook_engine::types::{
     VenueId,
 };
 
-pub const VENUE: VenueId = VenueId(3);
-pub const FIRST: InstrumentId = InstrumentId(0);
-pub const EPOCH: u32 = 9;
-pub const START: Nanos = Nanos(1_700_000_000_000_000_000);
+pub(crate) const VENUE: VenueId = VenueId(3);
+pub(crate) const FIRST: InstrumentId = InstrumentId(0);
+pub(crate) const EPOCH: u32 = 9;
+pub(crate) const START: Nanos = Nanos(1_700_000_000_000_000_000);
 
 /// A level in short.
-pub fn level(tick: i64, lots: i64) -> Level {
+pub(crate) fn level(tick: i64, lots: i64) -> Level {
     Level { tick: Tick(tick), lots: Lots(lots) }
 }
 
 /// Milliseconds in short.
-pub fn ms(count: i64) -> Nanos {
+pub(crate) fn ms(count: i64) -> Nanos {
     Nanos::from_millis(count)
 }
 
 /// Settings of a test: one instrument, wide limits, 10 bp of spread, one level.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub instruments: Vec<(InstrumentSetup, SpreadSettings)>,
+pub(crate) struct Plan {
+    pub(crate) instruments: Vec<(InstrumentSetup, SpreadSettings)>,
     /// By venue.
-    pub budgets: Vec<BudgetSettings>,
+    pub(crate) budgets: Vec<BudgetSettings>,
     /// By asset group.
-    pub loss_max: Vec<QuoteAtoms>,
-    pub ring_slots: usize,
+    pub(crate) loss_max: Vec<QuoteAtoms>,
+    pub(crate) ring_slots: usize,
 }
 
-pub fn instrument() -> InstrumentSettings {
+pub(crate) fn instrument() -> InstrumentSettings {
     InstrumentSettings {
         venue: VENUE,
         tick_order_step: Tick(1),
@@ -59,7 +59,7 @@ pub fn instrument() -> InstrumentSettings {
     }
 }
 
-pub fn risk() -> RiskSettings {
+pub(crate) fn risk() -> RiskSettings {
     RiskSettings {
         order_lots_max: Lots(10_000),
         order_notional_max: QuoteAtoms(i128::MAX),
@@ -70,7 +70,7 @@ pub fn risk() -> RiskSettings {
     }
 }
 
-pub fn spread() -> SpreadSettings {
+pub(crate) fn spread() -> SpreadSettings {
     SpreadSettings {
         spread_millionths: 1_000,
         levels: 1,
@@ -88,7 +88,7 @@ pub fn spread() -> SpreadSettings {
 }
 
 /// A budget that no test uses up.
-pub fn budget(venue: VenueId) -> BudgetSettings {
+pub(crate) fn budget(venue: VenueId) -> BudgetSettings {
     BudgetSettings {
         venue,
         order_windows: [WindowSettings::default(); ORDER_WINDOWS_MAX],
@@ -98,12 +98,12 @@ pub fn budget(venue: VenueId) -> BudgetSettings {
 }
 
 /// Asset groups with these loss limits.
-pub fn groups(loss_max: &[QuoteAtoms]) -> Vec<AssetGroupSettings> {
+pub(crate) fn groups(loss_max: &[QuoteAtoms]) -> Vec<AssetGroupSettings> {
     loss_max.iter().map(|&loss_max_per_day| AssetGroupSettings { loss_max_per_day }).collect()
 }
 
 impl Plan {
-    pub fn new() -> Plan {
+    pub(crate) fn new() -> Plan {
         let setup = InstrumentSetup {
             instrument: instrument(),
             risk: risk(),
@@ -120,39 +120,39 @@ impl Plan {
         }
     }
 
-    pub fn with(mut self, change: impl FnOnce(&mut Plan)) -> Plan {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Plan)) -> Plan {
         change(&mut self);
         self
     }
 
-    pub fn spread(self, change: impl FnOnce(&mut SpreadSettings)) -> Plan {
+    pub(crate) fn spread(self, change: impl FnOnce(&mut SpreadSettings)) -> Plan {
         self.with(|plan| change(&mut plan.instruments[0].1))
     }
 
-    pub fn risk(self, change: impl FnOnce(&mut RiskSettings)) -> Plan {
+    pub(crate) fn risk(self, change: impl FnOnce(&mut RiskSettings)) -> Plan {
         self.with(|plan| change(&mut plan.instruments[0].0.risk))
     }
 
-    pub fn quoter(self, change: impl FnOnce(&mut QuoterSettings)) -> Plan {
+    pub(crate) fn quoter(self, change: impl FnOnce(&mut QuoterSettings)) -> Plan {
         self.with(|plan| change(&mut plan.instruments[0].0.quoter))
     }
 
-    pub fn instrument(self, change: impl FnOnce(&mut InstrumentSettings)) -> Plan {
+    pub(crate) fn instrument(self, change: impl FnOnce(&mut InstrumentSettings)) -> Plan {
         self.with(|plan| change(&mut plan.instruments[0].0.instrument))
     }
 
     /// Holding this much, all of it counting as exposure.
-    pub fn holding(self, lots: i64) -> Plan {
+    pub(crate) fn holding(self, lots: i64) -> Plan {
         self.with(|plan| plan.instruments[0].0.lots_start = Lots(lots))
     }
 
-    pub fn build(self) -> Rig<Spread> {
+    pub(crate) fn build(self) -> Rig<Spread> {
         let strategy = self.instruments.iter().map(|(_, spread)| *spread).collect();
         let strategy = setup::spread_strategy(strategy).expect("settings of a test");
         self.build_with(strategy)
     }
 
-    pub fn build_with<S: Strategy>(self, strategy: S) -> Rig<S> {
+    pub(crate) fn build_with<S: Strategy>(self, strategy: S) -> Rig<S> {
         let (orders, orders_out) = ring::channel(self.ring_slots);
         let (cancels, cancels_out) = ring::channel(self.ring_slots);
         let settings = EngineSettings {
@@ -169,32 +169,32 @@ impl Plan {
 }
 
 /// An engine and the far ends of its rings.
-pub struct Rig<S> {
-    pub engine: Engine<S>,
-    pub orders: Consumer<Intent>,
-    pub cancels: Consumer<Intent>,
-    pub now: Nanos,
-    pub sequence: u64,
-    pub trade: u128,
+pub(crate) struct Rig<S> {
+    pub(crate) engine: Engine<S>,
+    pub(crate) orders: Consumer<Intent>,
+    pub(crate) cancels: Consumer<Intent>,
+    pub(crate) now: Nanos,
+    pub(crate) sequence: u64,
+    pub(crate) trade: u128,
 }
 
 impl<S: Strategy> Rig<S> {
     /// Tells the engine that the gateway is ready.
-    pub fn ready(mut self) -> Rig<S> {
+    pub(crate) fn ready(mut self) -> Rig<S> {
         self.gateway(ExecutionKind::GatewayReady);
         self
     }
 
-    pub fn gateway(&mut self, kind: ExecutionKind) {
+    pub(crate) fn gateway(&mut self, kind: ExecutionKind) {
         self.gateway_of(VENUE, kind);
     }
 
-    pub fn gateway_of(&mut self, venue: VenueId, kind: ExecutionKind) {
+    pub(crate) fn gateway_of(&mut self, venue: VenueId, kind: ExecutionKind) {
         let event = ExecutionEvent { kind, venue, ..ExecutionEvent::default() };
         self.engine.on_execution(&event, self.now);
     }
 
-    pub fn event(&mut self, instrument: InstrumentId, kind: MarketKind) -> MarketEvent {
+    pub(crate) fn event(&mut self, instrument: InstrumentId, kind: MarketKind) -> MarketEvent {
         self.sequence += 1;
         MarketEvent {
             received: Stamp { wall: self.now, tsc: 77 },
@@ -206,7 +206,7 @@ impl<S: Strategy> Rig<S> {
         }
     }
 
-    pub fn market(
+    pub(crate) fn market(
         &mut self,
         instrument: InstrumentId,
         kind: MarketKind,
@@ -218,67 +218,67 @@ impl<S: Strategy> Rig<S> {
     }
 
     /// A whole book of the first instrument.
-    pub fn snapshot(&mut self, bids: &[Level], asks: &[Level]) -> MarketReply {
+    pub(crate) fn snapshot(&mut self, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.market(FIRST, MarketKind::Snapshot, bids, asks)
     }
 
     /// A book of one level a side, 1,000 lots each.
-    pub fn best(&mut self, bid: i64, ask: i64) -> MarketReply {
+    pub(crate) fn best(&mut self, bid: i64, ask: i64) -> MarketReply {
         self.snapshot(&[level(bid, 1_000)], &[level(ask, 1_000)])
     }
 
-    pub fn delta(&mut self, bids: &[Level], asks: &[Level]) -> MarketReply {
+    pub(crate) fn delta(&mut self, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.market(FIRST, MarketKind::Delta, bids, asks)
     }
 
-    pub fn lose(&mut self, reason: LostReason) {
+    pub(crate) fn lose(&mut self, reason: LostReason) {
         let event = MarketEvent { lost: reason, ..self.event(FIRST, MarketKind::Lost) };
         assert_eq!(self.engine.on_market(&event, &[], &[], self.now), MarketReply::Ok);
     }
 
-    pub fn wait(&mut self, span: Nanos) {
+    pub(crate) fn wait(&mut self, span: Nanos) {
         self.now = self.now + span;
         self.engine.on_timer(self.now);
     }
 
-    pub fn places(&mut self) -> Vec<Intent> {
+    pub(crate) fn places(&mut self) -> Vec<Intent> {
         let places: Vec<Intent> = std::iter::from_fn(|| self.orders.pop()).collect();
         assert!(places.iter().all(|intent| intent.kind == IntentKind::Place));
         places
     }
 
-    pub fn cancelled(&mut self) -> Vec<Intent> {
+    pub(crate) fn cancelled(&mut self) -> Vec<Intent> {
         let cancels: Vec<Intent> = std::iter::from_fn(|| self.cancels.pop()).collect();
         assert!(cancels.iter().all(|intent| intent.kind == IntentKind::Cancel));
         cancels
     }
 
     /// The wanted quotes of the first instrument.
-    pub fn quotes(&self, side: Side) -> Vec<Quote> {
+    pub(crate) fn quotes(&self, side: Side) -> Vec<Quote> {
         self.engine.targets(FIRST).side(side).to_vec()
     }
 
     /// The wanted prices of the first instrument.
-    pub fn ticks(&self, side: Side) -> Vec<i64> {
+    pub(crate) fn ticks(&self, side: Side) -> Vec<i64> {
         self.quotes(side).iter().map(|quote| quote.tick.0).collect()
     }
 
-    pub fn count(&self, counter: Counter) -> u64 {
+    pub(crate) fn count(&self, counter: Counter) -> u64 {
         self.engine.counters().value(counter)
     }
 
     /// Hands an event about an order over as the gateway of the instrument's venue does.
-    pub fn tell(&mut self, event: &ExecutionEvent) {
+    pub(crate) fn tell(&mut self, event: &ExecutionEvent) {
         let known = event.instrument.index() < self.engine.instrument_count();
         let venue = if known { self.engine.instrument(event.instrument).venue } else { VENUE };
         self.engine.on_execution(&ExecutionEvent { venue, ..*event }, self.now);
     }
 
-    pub fn accept(&mut self, intent: &Intent) {
+    pub(crate) fn accept(&mut self, intent: &Intent) {
         self.tell(&about(intent, ExecutionKind::Accepted));
     }
 
-    pub fn accept_all(&mut self) -> Vec<Intent> {
+    pub(crate) fn accept_all(&mut self) -> Vec<Intent> {
         let places = self.places();
         for place in &places {
             self.accept(place);
@@ -286,23 +286,23 @@ impl<S: Strategy> Rig<S> {
         places
     }
 
-    pub fn cancel_done(&mut self, intent: &Intent) {
+    pub(crate) fn cancel_done(&mut self, intent: &Intent) {
         self.tell(&about(intent, ExecutionKind::Canceled));
     }
 
-    pub fn reject(&mut self, intent: &Intent) {
+    pub(crate) fn reject(&mut self, intent: &Intent) {
         self.tell(&ExecutionEvent {
             venue_code: VenueCode::from_number(-2010),
             ..about(intent, ExecutionKind::Rejected)
         });
     }
 
-    pub fn reject_locally(&mut self, intent: &Intent, local: LocalReject) {
+    pub(crate) fn reject_locally(&mut self, intent: &Intent, local: LocalReject) {
         self.tell(&ExecutionEvent { local, ..about(intent, ExecutionKind::Rejected) });
     }
 
     /// A fill of an order, `cumulative` in all, at its price.
-    pub fn fill(&mut self, intent: &Intent, lots: i64, cumulative: i64) {
+    pub(crate) fn fill(&mut self, intent: &Intent, lots: i64, cumulative: i64) {
         self.trade += 1;
         let event = ExecutionEvent {
             trade: TradeId(self.trade),
@@ -317,7 +317,7 @@ impl<S: Strategy> Rig<S> {
 }
 
 /// An event about the order of an intent.
-pub fn about(intent: &Intent, kind: ExecutionKind) -> ExecutionEvent {
+pub(crate) fn about(intent: &Intent, kind: ExecutionKind) -> ExecutionEvent {
     ExecutionEvent {
         order: intent.order,
         instrument: intent.instrument,
@@ -330,11 +330,11 @@ pub fn about(intent: &Intent, kind: ExecutionKind) -> ExecutionEvent {
 }
 
 /// An order id of this run.
-pub fn order(counter: u32) -> OrderId {
+pub(crate) fn order(counter: u32) -> OrderId {
     OrderId::new(EPOCH, counter)
 }
 
 /// A bid slot.
-pub fn slot(number: u8) -> SlotId {
+pub(crate) fn slot(number: u8) -> SlotId {
     SlotId(number)
 }
