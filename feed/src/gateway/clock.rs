@@ -1,7 +1,14 @@
 //! COLD: how far the venue's clock is from ours, from its answers to time requests.
+//!
+//! A venue stamps with whole milliseconds and drops the rest: its true time lies up to one millisecond behind the stamp,
+//! half of one on average. That half is added, so that the estimate errs as much to one side as to the other.
 
 use spinbook_engine::types::Nanos;
 
+/// Farther from the venue's clock a program refuses to trade.
+pub const CLOCK_OFFSET_MAX: Nanos = Nanos::from_millis(500);
+/// Half of the step in which venues stamp: the expectation of what a stamp leaves out, and the most it may be wrong.
+const HALF_STAMP_NS: i64 = 500_000;
 /// Samples taken before an offset is trusted.
 pub const SAMPLES_WANTED: u32 = 3;
 
@@ -33,7 +40,7 @@ impl VenueClock {
     /// One answer: the venue's time, asked at `sent`, in hand at `received`.
     pub fn sample(&mut self, venue: Nanos, sent: Nanos, received: Nanos) {
         let round_trip_ns = (received - sent).0.max(0);
-        let offset_ns = venue.0.saturating_sub(sent.0).saturating_sub(round_trip_ns / 2);
+        let offset_ns = venue.0.saturating_add(HALF_STAMP_NS).saturating_sub(sent.0).saturating_sub(round_trip_ns / 2);
         // Later samples may be twice as slow as the best and still count, so that a drift is followed.
         if self.samples == 0 || round_trip_ns <= self.round_trip_ns.saturating_mul(2).saturating_add(1_000_000) {
             let better = self.samples == 0 || round_trip_ns <= self.round_trip_ns || self.samples >= SAMPLES_WANTED;
@@ -53,10 +60,16 @@ impl VenueClock {
         Nanos(self.offset_ns)
     }
 
-    /// How far the offset may be wrong: half the round trip, and the venue's millisecond.
+    /// How far the offset may be wrong: half the round trip, and half of the venue's millisecond.
     #[must_use]
     pub fn uncertainty(&self) -> Nanos {
-        Nanos(self.round_trip_ns / 2 + 1_000_000)
+        Nanos(self.round_trip_ns / 2 + HALF_STAMP_NS)
+    }
+
+    /// Whether the clocks are certainly farther apart than this.
+    #[must_use]
+    pub fn is_beyond(&self, apart: Nanos) -> bool {
+        self.offset_ns.saturating_abs().saturating_sub(self.uncertainty().0) > apart.0
     }
 
     /// Our time as the venue's.
@@ -84,12 +97,28 @@ mod tests {
         clock.sample(at(1000 + 305), at(1000), at(1010));
         clock.sample(at(2000 + 390), at(2000), at(2100));
         assert!(!clock.wants_samples());
-        assert_eq!(clock.offset(), Nanos::from_millis(300));
-        assert_eq!(clock.uncertainty(), Nanos::from_millis(6));
+        assert_eq!(clock.offset(), Nanos(300_500_000), "300 ms and what the stamp left out");
+        assert_eq!(clock.uncertainty(), Nanos(5_500_000));
+        assert!(clock.is_beyond(Nanos::from_millis(294)) && !clock.is_beyond(Nanos::from_millis(296)));
         assert_eq!(clock.local_time(clock.venue_time(at(5))), at(5));
         clock.restart();
         assert!(clock.wants_samples());
         clock.sample(at(9000 - 200), at(9000), at(9000));
-        assert_eq!(clock.offset(), Nanos::from_millis(-200));
+        assert_eq!(clock.offset(), Nanos(-199_500_000));
+    }
+
+    #[test]
+    fn stamps_cut_to_milliseconds_do_not_shift_the_estimate() {
+        // The clocks agree; answers are stamped anywhere within a millisecond, half way there and back.
+        let (mut sum, count) = (0, 1_000);
+        for step in 0..count {
+            let sent = Nanos(1_760_000_000_000_000_000 + step * 7_919_311);
+            let stamped = Nanos((sent.0 + 2_000_000) / 1_000_000 * 1_000_000);
+            let mut clock = VenueClock::default();
+            clock.sample(stamped, sent, sent + Nanos(4_000_000));
+            assert!(clock.offset().0.abs() <= HALF_STAMP_NS, "{:?}", clock.offset());
+            sum += clock.offset().0;
+        }
+        assert!((sum / count).abs() < 20_000, "{} ns on average", sum / count);
     }
 }

@@ -341,8 +341,7 @@ impl<O: OrderSide> Gateway<O> {
 
     pub(super) fn clock_known(&mut self, now: Nanos) {
         let offset = self.clock.offset();
-        let beyond = offset.0.abs().saturating_sub(self.clock.uncertainty().0);
-        if beyond > self.settings.clock_offset_max.0 {
+        if self.clock.is_beyond(self.settings.clock_offset_max) {
             let message = format!(
                 "this machine's clock is {} ms {} the venue's (at most {} ms are accepted): set it with NTP or chrony \
                  and start again",

@@ -2,6 +2,7 @@
 
 use spinbook_engine::types::Nanos;
 
+use crate::gateway::clock::CLOCK_OFFSET_MAX;
 use crate::gateway::limits::OrderLimits;
 use crate::venue::ProductLine;
 use crate::venue::card::RateWindow;
@@ -78,7 +79,7 @@ impl GatewaySettings {
             self_trade_prevention: SelfTradePrevention::ExpireMaker,
             request_timeout: Nanos::from_seconds(3),
             connect_timeout: Nanos::from_seconds(10),
-            clock_offset_max: Nanos::from_millis(500),
+            clock_offset_max: CLOCK_OFFSET_MAX,
             clock_interval: Nanos::from_seconds(10),
             user_data_keep_interval: Nanos::from_seconds(30 * 60),
             connection_life: Nanos::from_seconds(23 * 3600 + 1800),
