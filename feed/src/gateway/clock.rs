@@ -78,10 +78,10 @@ impl VenueClock {
         Nanos(now.0.saturating_add(self.offset_ns))
     }
 
-    /// A time of the venue as ours.
+    /// A stamp of the venue as our time, with the half of a millisecond that it left out.
     #[must_use]
-    pub fn local_time(&self, venue: Nanos) -> Nanos {
-        Nanos(venue.0.saturating_sub(self.offset_ns))
+    pub fn local_time(&self, stamp: Nanos) -> Nanos {
+        Nanos(stamp.0.saturating_add(HALF_STAMP_NS).saturating_sub(self.offset_ns))
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(clock.offset(), Nanos(300_500_000), "300 ms and what the stamp left out");
         assert_eq!(clock.uncertainty(), Nanos(5_500_000));
         assert!(clock.is_beyond(Nanos::from_millis(294)) && !clock.is_beyond(Nanos::from_millis(296)));
-        assert_eq!(clock.local_time(clock.venue_time(at(5))), at(5));
+        assert_eq!(clock.local_time(clock.venue_time(at(5))), at(5) + Nanos(HALF_STAMP_NS), "a stamp lies behind");
         clock.restart();
         assert!(clock.wants_samples());
         clock.sample(at(9000 - 200), at(9000), at(9000));

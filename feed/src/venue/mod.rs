@@ -3,6 +3,7 @@
 //! `card` holds the facts of every product line, `market` what every market-data side provides, `orders` what
 //! every order side provides; the traits of the venue's other side, for the simulated exchange, are in `sim`.
 
+pub mod account;
 pub mod card;
 pub mod instrument;
 pub mod market;
@@ -41,6 +42,7 @@ for_each_venue!(rooms);
 // Said outside the list, because rustfmt does not follow modules that a macro declares.
 pub mod binance;
 
+pub mod any_account;
 pub mod any_market;
 pub mod any_orders;
 

@@ -2,10 +2,11 @@
 
 use crate::scripted_venue::{KEY_ID, START, hmac, instrument};
 use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, Tick, TradeId, VenueCode};
+use spinbook_feed::venue::account::{AccountError, AccountPoint, Mids, TradesSince, venue_account};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::account::{
-    AccountError, AccountPoint, AccountRest, Mids, TradesSince, parse_account_id, parse_balances, parse_open_orders,
-    parse_positions, parse_refusal, parse_time, parse_trades, parse_windows, venue_account,
+    AccountRest, parse_account_id, parse_balances, parse_open_orders, parse_positions, parse_refusal, parse_time,
+    parse_trades, parse_windows,
 };
 use spinbook_feed::venue::orders::Fee;
 
@@ -80,7 +81,7 @@ fn point(btc: &str, usdt: &str) -> AccountPoint {
     AccountPoint { balances: parse_balances(binance::SPOT, body.as_bytes()).unwrap(), positions: Vec::new() }
 }
 
-fn spot_trades() -> Vec<spinbook_feed::venue::binance::account::TradeRecord> {
+fn spot_trades() -> Vec<spinbook_feed::venue::account::TradeRecord> {
     let body = br#"[
         {"symbol":"BTCUSDT","id":1,"orderId":10,"price":"100.00","qty":"2.00000000","commission":"0.00200000",
          "commissionAsset":"BTC","time":1,"isBuyer":true,"isMaker":true},

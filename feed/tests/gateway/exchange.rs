@@ -13,9 +13,9 @@ use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource};
+use spinbook_feed::venue::account::{AccountPoint, Mids, RestRequest, TradesSince, VenueAccount, venue_account};
 use spinbook_feed::venue::binance::account::{
-    AccountPoint, AccountRest, Mids, RestRequest, TradesSince, VenueAccount, parse_balances, parse_open_orders,
-    parse_positions, parse_trades, venue_account,
+    AccountRest, parse_balances, parse_open_orders, parse_positions, parse_trades,
 };
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::simulator::{binance, usual};

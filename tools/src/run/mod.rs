@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use spinbook_engine::types::Nanos;
-use spinbook_feed::venue::binance::account::AccountPoint;
+use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
 
 use self::plan::{Finished, MarketCheck, MarketLife, Plan, Stop, VenueSide};

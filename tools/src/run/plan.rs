@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::account::{AccountPoint, TradeRecord};
+use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::keys::KeySource;

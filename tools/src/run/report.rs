@@ -7,7 +7,7 @@ use spinbook_engine::counters::Counter;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots};
 use spinbook_feed::gateway::{Gateway, GatewayCounters};
-use spinbook_feed::venue::binance::account::{Mids, VenueAccount, venue_account};
+use spinbook_feed::venue::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::error::Failure;

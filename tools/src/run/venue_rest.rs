@@ -6,13 +6,13 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use spinbook_engine::types::{Nanos, TradeId};
 use spinbook_feed::crypto::credentials::Credentials;
+use spinbook_feed::gateway::clock::{CLOCK_OFFSET_MAX, VenueClock};
 use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::account::{
-    self, AccountPoint, AccountRest, RestRequest, TRADES_PER_REPLY, TradeRecord, TradesSince,
-};
+use spinbook_feed::venue::account::{AccountPoint, AccountSide, RestRequest, Signing, TradeRecord, TradesSince};
+use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::Reaction;
 use spinbook_feed::venue::orders::OrderUpdate;
@@ -23,21 +23,17 @@ use crate::error::Failure;
 const BODY_BYTES_MAX: usize = 64 << 20;
 /// How long a request may take.
 const WITHIN: Duration = Duration::from_secs(10);
-/// A clock farther off is not traded with.
-const CLOCK_OFFSET_MAX: Nanos = Nanos::from_millis(500);
-/// Samples of the venue's clock; the one with the shortest way counts.
-const CLOCK_SAMPLES: usize = 3;
-
 /// One account's REST side.
 pub struct VenueRest {
     /// Sends the requests; clones of it keep quiet together.
     pub fetcher: Fetcher,
     base: String,
     product: ProductLine,
+    /// `None` where the product line takes no orders.
+    side: Option<AnyAccount>,
     credentials: Option<Credentials>,
-    receive_window_ms: i64,
     clock: Clock,
-    offset: Nanos,
+    venue_clock: VenueClock,
 }
 
 impl VenueRest {
@@ -55,10 +51,10 @@ impl VenueRest {
             fetcher: Fetcher::new(trust, WITHIN),
             base: base.trim_end_matches('/').to_owned(),
             product,
+            side: AnyAccount::new(product, receive_window_ms),
             credentials,
-            receive_window_ms,
             clock,
-            offset: Nanos::ZERO,
+            venue_clock: VenueClock::default(),
         }
     }
 
@@ -66,7 +62,7 @@ impl VenueRest {
         let url = format!("{}{}", self.base, request.target);
         let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let call = HttpCall { method: request.method, url: &url, headers: &headers, body_bytes_max: BODY_BYTES_MAX };
-        self.fetcher.call(&call).map_err(|error| explain(self.product, request, &self.base, &error))
+        self.fetcher.call(&call).map_err(|error| explain(self.side.as_ref(), request, &self.base, &error))
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
@@ -97,21 +93,16 @@ impl VenueRest {
     /// # Errors
     /// The venue cannot be reached, or the clocks disagree.
     pub fn measure_clock(&mut self) -> Result<Nanos, Failure> {
-        let mut best: Option<(Nanos, Nanos)> = None;
-        for _ in 0..CLOCK_SAMPLES {
+        self.venue_clock.restart();
+        while self.venue_clock.wants_samples() {
             let sent = self.clock.now();
             let body = self.get(self.product.card().time_path)?;
             let received = self.clock.now();
-            let venue = account::parse_time(&body).map_err(|error| self.not_understood("time", error))?;
-            let round_trip = received - sent;
-            // The venue's clock has whole milliseconds: half of one is the best guess for the rest.
-            let offset = venue + Nanos(500_000) - sent - Nanos(round_trip.0 / 2);
-            if best.is_none_or(|(shortest, _)| round_trip < shortest) {
-                best = Some((round_trip, offset));
-            }
+            let venue = self.side()?.parse_time(&body).map_err(|error| self.not_understood("time", error))?;
+            self.venue_clock.sample(venue, sent, received);
         }
-        let offset = best.map_or(Nanos::ZERO, |(_, offset)| offset);
-        if offset.0.abs() > CLOCK_OFFSET_MAX.0 {
+        let offset = self.venue_clock.offset();
+        if self.venue_clock.is_beyond(CLOCK_OFFSET_MAX) {
             return Err(Failure::failed("this machine's clock disagrees with the venue's")
                 .at(&self.base)
                 .because(format!(
@@ -124,18 +115,22 @@ impl VenueRest {
                     "synchronise it (chrony, systemd-timesyncd) and start again; `spinbook doctor` shows its state",
                 ));
         }
-        self.offset = offset;
         Ok(offset)
     }
 
-    fn account(&self) -> Result<AccountRest<'_>, Failure> {
+    fn side(&self) -> Result<&AnyAccount, Failure> {
+        let name = self.product.name();
+        self.side.as_ref().ok_or_else(|| Failure::usage(format!("{name} has no accounts: it is market data alone")))
+    }
+
+    fn signing(&self) -> Result<Signing<'_>, Failure> {
         let credentials =
             self.credentials.as_ref().ok_or_else(|| Failure::usage("there are no credentials to ask with"))?;
-        Ok(AccountRest::new(self.product, credentials, self.receive_window_ms))
+        Ok(Signing { credentials, venue_now: self.venue_now() })
     }
 
     fn venue_now(&self) -> Nanos {
-        self.clock.now() + self.offset
+        self.venue_clock.venue_time(self.clock.now())
     }
 
     fn not_understood(&self, what: &str, error: impl std::fmt::Display) -> Failure {
@@ -147,14 +142,14 @@ impl VenueRest {
     /// # Errors
     /// The venue cannot be reached or refuses.
     pub fn point(&self, instruments: &[Instrument]) -> Result<(AccountPoint, Option<String>), Failure> {
-        let account = self.account()?;
-        let body = self.send(&account.balances(self.venue_now()))?;
-        let balances =
-            account::parse_balances(self.product, &body).map_err(|error| self.not_understood("balances", error))?;
-        let id = account::parse_account_id(self.product, &body);
-        let positions = match account.positions(self.venue_now()) {
+        let side = self.side()?;
+        let body = self.send(&side.balances(self.signing()?))?;
+        let balances = side.parse_balances(&body).map_err(|error| self.not_understood("balances", error))?;
+        let id = side.parse_account_id(&body);
+        let positions = match side.positions(self.signing()?) {
             None => Vec::new(),
-            Some(request) => account::parse_positions(instruments, &self.send(&request)?)
+            Some(request) => side
+                .parse_positions(instruments, &self.send(&request)?)
                 .map_err(|error| self.not_understood("positions", error))?,
         };
         Ok((AccountPoint { balances, positions }, id))
@@ -165,17 +160,18 @@ impl VenueRest {
     /// # Errors
     /// The venue cannot be reached or refuses.
     pub fn trades_since(&self, instrument: &Instrument, start: Nanos) -> Result<Vec<TradeRecord>, Failure> {
-        let account = self.account()?;
+        let side = self.side()?;
         let mut since = TradesSince::Time(start);
         let mut trades: Vec<TradeRecord> = Vec::new();
         loop {
-            let body = self.send(&account.trades(instrument, since, self.venue_now()))?;
-            let page = account::parse_trades(std::slice::from_ref(instrument), &body)
+            let body = self.send(&side.trades(self.signing()?, instrument, since))?;
+            let page = side
+                .parse_trades(std::slice::from_ref(instrument), &body)
                 .map_err(|error| self.not_understood("trades", error))?;
             let (count, last) = (page.len(), page.iter().map(|trade| trade.trade).max());
             trades.extend(page);
             match last {
-                Some(last) if count >= TRADES_PER_REPLY => since = TradesSince::Id(TradeId(last.0 + 1)),
+                Some(last) if count >= side.trades_per_reply() => since = TradesSince::Id(TradeId(last.0 + 1)),
                 _ => return Ok(trades),
             }
         }
@@ -186,8 +182,9 @@ impl VenueRest {
     /// # Errors
     /// The venue cannot be reached or refuses.
     pub fn open_orders(&self, instrument: &Instrument) -> Result<Vec<OrderUpdate>, Failure> {
-        let body = self.send(&self.account()?.open_orders(instrument, self.venue_now()))?;
-        account::parse_open_orders(std::slice::from_ref(instrument), &body)
+        let side = self.side()?;
+        let body = self.send(&side.open_orders(self.signing()?, instrument))?;
+        side.parse_open_orders(std::slice::from_ref(instrument), &body)
             .map_err(|error| self.not_understood("open orders", error))
     }
 
@@ -199,15 +196,16 @@ impl VenueRest {
 }
 
 /// A refusal for people: what, where, why, what next.
-fn explain(product: ProductLine, request: &RestRequest, base: &str, error: &FetchError) -> Failure {
+fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: &FetchError) -> Failure {
     let path = request.target.split('?').next().unwrap_or_default();
     let what = format!("{} {path} failed", request.method);
     let failure = |failure: Failure| failure.at(base).because(error);
     match error {
         FetchError::Status { status, body } => {
-            let refusal = account::parse_refusal(*status, body);
+            let Some(side) = side else { return failure(Failure::failed(what)) };
+            let refusal = side.parse_refusal(*status, body);
             let why = format!("HTTP {status}, code {}: {}", refusal.code, refusal.message);
-            match account::reaction(product, &refusal) {
+            match side.reaction(&refusal) {
                 Reaction::Halt => Failure::usage("the venue does not accept the credentials")
                     .at(base)
                     .because(why)

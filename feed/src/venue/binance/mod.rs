@@ -12,6 +12,7 @@ pub mod sequence;
 pub mod simulator;
 mod subscribe;
 
+pub use account::BinanceAccount as Account;
 pub use order::BinanceOrders as Orders;
 
 pub use market::BinanceMarket as Market;
