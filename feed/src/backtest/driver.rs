@@ -35,9 +35,13 @@ impl BacktestVenue {
 
     /// Whether every invariant of the venue's parts holds.
     ///
+    /// # Panics
+    /// One of the session's does not.
+    ///
     /// # Errors
     /// The first that does not, in words.
     pub fn check(&self) -> Result<(), String> {
+        self.session.check();
         self.exchange.check()
     }
 }
@@ -162,7 +166,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         self.carry_all();
     }
 
-    /// Lets every gateway cancel whatever its venue still has.
+    /// Lets every gateway cancel all orders that its venue still has.
     pub fn cancel_all(&mut self) {
         for venue in &mut self.state.venues {
             venue.gateway.cancel_all(self.state.now);

@@ -2,7 +2,7 @@
 //!
 //! Nothing is replaced. Bytes of each venue's own protocol travel between the market session, the engine, the gateway
 //! and the simulated exchange, over links with delays that can be cut. One engine may trade on several venues at once:
-//! each brings its own [`BacktestVenue`], and the instruments' ids say which is whose.
+//! each brings its own [`BacktestVenue`], and an instrument's id says which venue it is traded on.
 //!
 //! No clock is read and no socket opened: [`Backtest`] goes from one deadline to the next, so a day takes as long as
 //! its events, and one seed gives one run, bit for bit ([`Backtest::trace`]). A [`BacktestObserver`] sees every intent

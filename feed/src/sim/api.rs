@@ -104,7 +104,7 @@ pub enum AccountKey {
 pub enum OrderKind {
     /// With a price.
     Limit,
-    /// At whatever price is displayed; the rest expires.
+    /// At the prices displayed, however far from the best; what they do not fill expires.
     Market,
 }
 
@@ -137,13 +137,13 @@ pub enum SelfTrade {
 /// An order to place.
 #[derive(Clone, Debug)]
 pub struct SimOrderRequest {
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
-    /// On what.
+    /// The listing it is on.
     pub listing: ListingIndex,
     /// Buy or sell.
     pub side: Side,
-    /// With a price or not.
+    /// Limit or market.
     pub kind: OrderKind,
     /// How long.
     pub lifetime: Lifetime,
@@ -218,15 +218,15 @@ pub struct SimFill {
     pub trade_id: u64,
     /// The order.
     pub order_id: u64,
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
-    /// On what.
+    /// The listing it is on.
     pub listing: ListingIndex,
     /// Buy or sell.
     pub side: Side,
     /// At what price.
     pub tick: Tick,
-    /// How much.
+    /// Quantity.
     pub lots: Lots,
     /// Quote value.
     pub value: QuoteAtoms,
@@ -325,7 +325,7 @@ pub struct WorldEvent {
     pub change: OrderChange,
     /// The order after it.
     pub order: SimOrder,
-    /// Assets whose balance changed, after it.
+    /// The balances that it changed, as they are after it.
     pub balances: Vec<SimBalance>,
     /// The position after it.
     pub position: SimPosition,

@@ -24,9 +24,9 @@ pub struct FaultPlan {
     pub cut_after_frames: Option<u64>,
     /// How many connections are cut so; default one.
     pub cuts_max: Option<u64>,
-    /// No connection is cut before so many orders were requested; default at once.
+    /// No connection is cut before clients have requested this many orders; default zero.
     pub cut_after_orders: u64,
-    /// The first so many subscription acknowledgements are lost.
+    /// How many subscription acknowledgements are lost, from the first on.
     pub acknowledgements_lost: u32,
     /// The server's clock is ahead by this much (behind if negative).
     pub clock_ahead_ms: i64,
@@ -90,7 +90,7 @@ pub struct FrameFaultPlan {
     /// Size of an oversized frame.
     #[serde(default = "oversize_bytes")]
     pub bytes: usize,
-    /// Frames count only once so many orders were requested; default at once.
+    /// Frames count only once clients have requested this many orders; default zero.
     #[serde(default)]
     pub after_orders: u64,
 }
@@ -131,7 +131,8 @@ pub struct Silence {
     pub after_ms: u64,
     /// How long.
     pub for_ms: u64,
-    /// `after_ms` counts from the first frame after so many orders were requested; default from the start.
+    /// `after_ms` counts from the first frame after clients have requested this many orders; default zero: from
+    /// the start.
     #[serde(default)]
     pub after_orders: u64,
 }
@@ -190,7 +191,7 @@ pub struct RequestFaultPlan {
     /// How late a delayed answer comes.
     #[serde(default)]
     pub delay_ms: i64,
-    /// Requests count only once so many orders were requested; default at once.
+    /// Requests count only once clients have requested this many orders; default zero.
     #[serde(default)]
     pub after_orders: u64,
 }
@@ -339,7 +340,7 @@ impl Faults {
         Nanos::from_millis(self.plan.clock_ahead_ms)
     }
 
-    /// Whether a connection that has sent so many frames is cut now; that uses up one cut.
+    /// Whether a connection over which `frames` frames were sent is cut now; that uses up one cut.
     pub fn cut(&mut self, frames: u64) -> bool {
         let due = self.cuts_left > 0
             && self.orders >= self.plan.cut_after_orders

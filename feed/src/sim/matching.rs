@@ -13,7 +13,7 @@ use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 pub struct Resting {
     /// The exchange's number.
     pub order: u64,
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
     /// Price.
     pub tick: Tick,
@@ -30,14 +30,14 @@ pub enum MatchStep {
     Maker {
         /// The order.
         order: u64,
-        /// How much.
+        /// Quantity of this fill.
         lots: Lots,
     },
     /// The incoming order filled.
     Taker {
         /// At what price.
         tick: Tick,
-        /// How much.
+        /// Quantity of this fill.
         lots: Lots,
     },
     /// A resting order expired by self-trade prevention.
@@ -52,7 +52,7 @@ pub enum MatchStep {
 /// An order that meets the book.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming {
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
     /// Buy or sell.
     pub side: Side,

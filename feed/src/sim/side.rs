@@ -52,28 +52,28 @@ pub struct HttpResponse {
 pub enum ExchangeOutput {
     /// A text message to a client.
     Text {
-        /// To whom.
+        /// The client's connection.
         connection: ConnectionId,
         /// The message, UTF-8.
         text: Vec<u8>,
     },
     /// A binary message to a client (HTX sends gzip).
     Binary {
-        /// To whom.
+        /// The client's connection.
         connection: ConnectionId,
         /// The message.
         bytes: Vec<u8>,
     },
     /// A protocol ping to a client.
     Ping {
-        /// To whom.
+        /// The client's connection.
         connection: ConnectionId,
         /// Payload the pong must repeat.
         payload: Vec<u8>,
     },
     /// Close a client's connection.
     Close {
-        /// Whose.
+        /// The client's connection.
         connection: ConnectionId,
         /// WebSocket close code; zero: cut the TCP connection without a word.
         code: u16,

@@ -1,6 +1,6 @@
 //! COLD: what a venue's room offers of its simulated exchange: the usual settings, listings, a market, and making it.
 //!
-//! The list of venues leads a product line to it ([`ProductLine::simulator`]), so that nobody else names a room.
+//! The list of venues leads a product line to it ([`ProductLine::simulator`]), so that no other file names a room.
 
 use crate::sim::api::{AccountKey, ListingSettings};
 use crate::sim::faults::FaultPlan;

@@ -69,7 +69,7 @@ impl MarketSource for NoMarket {
     }
 }
 
-/// A simulated exchange whose market is a live one.
+/// A simulated exchange over a live market.
 pub struct PaperExchange {
     exchange: Box<dyn ExchangeSide>,
     queue: TappedFrames,

@@ -153,7 +153,7 @@ impl<E: ExchangeSide> Server<E> {
         &mut self.exchange
     }
 
-    /// When exchange or server have something to do, whatever the sockets say.
+    /// When the exchange or the server has something to do even if no socket becomes ready.
     #[must_use]
     pub fn next_deadline(&self) -> Nanos {
         self.exchange.next_deadline().min(self.housekeeping)

@@ -17,7 +17,7 @@ const AHEAD_MAX_MS: i64 = 1_000;
 /// The account of an API key.
 ///
 /// # Errors
-/// -2014 for a key that cannot be one, -2015 for one nobody has.
+/// -2014 for a key that cannot be one, -2015 for one that no account has.
 pub fn account_of(world: &World, api_key: Option<&str>) -> Result<AccountId, ApiError> {
     let key = api_key.unwrap_or("");
     let well_formed = !key.is_empty()

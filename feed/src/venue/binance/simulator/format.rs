@@ -28,7 +28,7 @@ pub fn quantity(listing: &Listing, lots: Lots) -> String {
     units(&listing.quantity, lots.0)
 }
 
-/// An amount of an asset with so many decimals, cut towards zero.
+/// An amount of an asset with this many decimals, cut towards zero.
 #[must_use]
 pub fn amount(atoms: i128, decimals: u32) -> String {
     let sign = if atoms < 0 { "-" } else { "" };
@@ -191,10 +191,7 @@ pub(crate) fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, pr
                 fields.insert("status".into(), json!("NEW"));
                 fields.insert("executedQty".into(), json!(quantity(listing, Lots::ZERO)));
             }
-            fields.insert("cumQty".into(), fields["executedQty"].clone());
-            for gone in ["avgPrice", "cumQuote", "time"] {
-                fields.shift_remove(gone);
-            }
+            shorten(fields);
         }
         return reply;
     }
@@ -208,23 +205,8 @@ pub(crate) fn placed(record: &SimOrder, fills: &[SimFill], listing: &Listing, pr
     if form == "ACK" {
         return acknowledged;
     }
-    let request = &record.request;
-    let result = merged(
-        acknowledged,
-        json!({
-            "price": limit_price(listing, request),
-            "origQty": quantity(listing, request.lots),
-            "executedQty": quantity(listing, record.filled),
-            "origQuoteOrderQty": "0.00000000",
-            "cummulativeQuoteQty": amount(record.filled_value.0, 8),
-            "status": status(record.status),
-            "timeInForce": time_in_force(request, product),
-            "type": order_type(request, product),
-            "side": side(request.side),
-            "workingTime": record.created.millis(),
-            "selfTradePreventionMode": self_trade(request.self_trade),
-        }),
-    );
+    let mut result = merged(acknowledged, spot_outcome(record, listing));
+    result["workingTime"] = json!(record.created.millis());
     if form == "RESULT" {
         return result;
     }
@@ -255,21 +237,33 @@ pub(crate) fn canceled(
     if product == Product::BinanceUsdm {
         let mut reply = order(record, listing, product);
         if let Value::Object(fields) = &mut reply {
-            fields.insert("cumQty".into(), fields["executedQty"].clone());
-            for gone in ["avgPrice", "cumQuote", "time"] {
-                fields.shift_remove(gone);
-            }
+            shorten(fields);
         }
         return reply;
     }
-    let request = &record.request;
-    json!({
+    let named = json!({
         "symbol": listing.symbol,
-        "origClientOrderId": request.client_id,
+        "origClientOrderId": record.request.client_id,
         "orderId": record.id,
         "orderListId": -1,
         "clientOrderId": request_client_id,
         "transactTime": at.millis(),
+    });
+    merged(named, spot_outcome(record, listing))
+}
+
+/// Makes a futures query's answer that of a request: some figures are said otherwise, or not at all.
+fn shorten(fields: &mut serde_json::Map<String, Value>) {
+    fields.insert("cumQty".into(), fields["executedQty"].clone());
+    for gone in ["avgPrice", "cumQuote", "time"] {
+        fields.shift_remove(gone);
+    }
+}
+
+/// What a spot reply says of an order besides its names: what was asked for and what became of it.
+fn spot_outcome(record: &SimOrder, listing: &Listing) -> Value {
+    let (request, product) = (&record.request, Product::BinanceSpot);
+    json!({
         "price": limit_price(listing, request),
         "origQty": quantity(listing, request.lots),
         "executedQty": quantity(listing, record.filled),

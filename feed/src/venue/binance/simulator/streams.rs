@@ -179,7 +179,7 @@ impl BinanceExchange {
         self.connections.values().any(asks)
     }
 
-    /// Sends a message of a stream to everyone who asked for it. `whole` is the frame as recorded.
+    /// Sends a message of a stream to every connection that subscribed to it. `whole` is the frame as recorded.
     pub(super) fn relay(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fault: FrameFault) {
         let times = match fault {
             FrameFault::Twice => 2,

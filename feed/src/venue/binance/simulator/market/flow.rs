@@ -334,7 +334,7 @@ impl Flow {
         text.into_bytes()
     }
 
-    /// The last change before a depth message is often one that nobody sees; then no best bid/ask has its id.
+    /// The last change before a depth message is often one that no best bid/ask tells of; then none has its id.
     /// In the recordings 7 % (USD-M) and 16 % (spot) of the depth messages share theirs with one; here as many.
     fn advance_id_sometimes(&mut self) {
         if self.random.chance(500_000) {

@@ -101,7 +101,7 @@ fn distance(side: Side, level: Level, doubled_mid: i64) -> i64 {
     i64::try_from(i128::from(away) * 10_000_000 / i128::from(doubled_mid.max(1))).unwrap_or(i64::MAX)
 }
 
-/// The value at so many thousandths of a sorted list.
+/// The value at this many thousandths of a sorted list's length.
 #[must_use]
 pub fn quantile(sorted: &[i64], thousandths: usize) -> i64 {
     let place = (sorted.len() * thousandths / 1000).min(sorted.len().saturating_sub(1));
