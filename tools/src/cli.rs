@@ -33,7 +33,8 @@ pub struct Cli {
 pub enum Verb {
     /// Trade on a simulated exchange on this machine: nothing to configure
     #[command(after_help = "Example: spinbook demo --seconds 10 --json\n         \
-        spinbook demo --venue binance-usdm --data day1.gz day2.gz --speed 20 --seconds 20")]
+        spinbook demo --venue binance-usdm --data day1.gz day2.gz --speed 20 --seconds 20\n         \
+        spinbook demo --venue all --seconds 20")]
     Demo(DemoArgs),
     /// Trade with a configuration: paper, shadow or live
     #[command(after_help = "Example: spinbook run -c spinbook.toml --mode paper")]
@@ -108,7 +109,7 @@ pub struct DemoArgs {
     /// Recordings to play, in order, until they end; without them a seeded synthetic market
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub data: Vec<PathBuf>,
-    /// Whose protocol and market: binance-usdm (futures) or binance-spot
+    /// Whose protocol and market: binance-usdm (futures), binance-spot, or all of them at once
     #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
     pub venue: String,
     /// How much faster than recorded market frames are played; server time and rate windows stay wall-clock
@@ -133,17 +134,6 @@ pub enum Mode {
     Live,
 }
 
-impl Mode {
-    /// As it is typed and reported.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Mode::Paper => "paper",
-            Mode::Shadow => "shadow",
-            Mode::Live => "live",
-        }
-    }
-}
-
 /// `spinbook run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -153,7 +143,7 @@ pub struct RunArgs {
     /// How orders are treated
     #[arg(long, value_enum, default_value_t = Mode::Paper)]
     pub mode: Mode,
-    /// For live: must equal the account id that the venue answers
+    /// For live: must equal the account id that the venue answers; with several markets VENUE=ID,VENUE=ID
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
     /// Override one key of the configuration, for example risk.position_max_base=0.1

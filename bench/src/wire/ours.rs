@@ -90,7 +90,7 @@ impl SnapshotThread {
     fn start(meeting: &Meeting) -> io::Result<(SnapshotThread, SnapshotMailbox)> {
         let url = SnapshotUrl(format!("https://{}{SNAPSHOT_PATH}", meeting.connector.address));
         let fetcher = Fetcher::new(&meeting.trust, STUCK);
-        let (mailbox, worker) = snapshots::new(4, fetcher, url, |error| eprintln!("the snapshot: {error}"));
+        let (mailbox, worker) = snapshots::new(4, vec![fetcher], url, |error| eprintln!("the snapshot: {error}"));
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = threads::spawn("wire-fetch", None, |_| {}, move || worker.run(&told))?;

@@ -119,7 +119,7 @@ impl SnapshotUrls for OneUrl {
 fn a_book_that_was_full_gets_a_larger_one_with_its_snapshot() {
     let running = Running::plain();
     let (fetcher, base) = fetcher(&running);
-    let (mailbox, worker) = snapshots::new(4, fetcher, OneUrl(base), |error| panic!("{error}"));
+    let (mailbox, worker) = snapshots::new(4, vec![fetcher], OneUrl(base), |error| panic!("{error}"));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| worker.run(&stop));

@@ -179,7 +179,7 @@ fn from_a_frame_in_hand_to_its_order_a_clock_is_read_twice() {
         let address = told.recv().unwrap();
         let fetcher = Fetcher::new(&trust, Duration::from_secs(120));
         let urls = Urls(format!("https://localhost:{}", address.port()));
-        let (mailbox, worker) = snapshots::new(4, fetcher, urls, |error| panic!("{error}"));
+        let (mailbox, worker) = snapshots::new(4, vec![fetcher], urls, |error| panic!("{error}"));
         let stop = &stop;
         scope.spawn(move || worker.run(stop));
         // A failure must end the other threads, or the scope would wait for them for ever.

@@ -12,6 +12,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use crate::cli::DemoArgs;
 use crate::config::Config;
 use crate::config::sample::ConfigText;
+use crate::config::tables::MarketConfig;
 use crate::config::venues::check_venue;
 use crate::error::Failure;
 use crate::exchange::child::{ExchangeChild, Ready};
@@ -19,7 +20,7 @@ use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
 use crate::run;
 use crate::run::keys::KeySource;
-use crate::run::plan::{MarketLife, Plan, RunMode, Venue};
+use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode, Venue};
 use crate::run::topology::Cores;
 use crate::run::venue_rest::VenueRest;
 
@@ -37,50 +38,46 @@ const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// # Errors
 /// The exchange does not start, or the run fails.
 pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
-    let product = check_venue(&arguments.venue)?;
+    let venues = venues_of(arguments)?;
     let available = threads::cores();
     let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
     let cores = Cores::share(&available, hot_core, None, threads::can_pin);
-    let mut child = ExchangeChild::start(arguments, cores.rest)?;
-    let ready = child.ready.clone();
-    tracing::info!("the simulated exchange on {} plays: {}", ready.rest_url, ready.market);
+    let mut children: Vec<ExchangeChild> = Vec::with_capacity(venues.len());
+    for venue in &venues {
+        // One seed for all of them: with it every market can be had again.
+        let seed = arguments.seed.or_else(|| children.first().and_then(|child| child.ready.seed));
+        let child = ExchangeChild::start(*venue, arguments, seed, cores.rest)?;
+        tracing::info!("the simulated exchange on {} plays: {}", child.ready.rest_url, child.ready.market);
+        children.push(child);
+    }
     let state = StateFolder::make()?;
-    let traded = choose(&ready, product)?;
-    let config = demo_config(&ready, &traded, state.path(), cores.hot)?;
+    let mut traded = Vec::with_capacity(children.len());
+    for (child, venue) in children.iter().zip(&venues) {
+        traded.push(choose(&child.ready, *venue)?);
+    }
+    let config = demo_config(&children, &traded, state.path(), cores.hot)?;
     if let Some(core) = cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
     }
-    let venue = Venue {
-        rest_url: ready.rest_url.clone(),
-        stream_url: ready.stream_url.clone(),
-        ws_api_url: ready.ws_api_url.clone(),
-        ca_file: Some(ready.ca_file.clone()),
-    };
-    let plan = Plan {
-        mode: RunMode::Demo,
-        config,
-        product,
-        market: venue.clone(),
-        orders: venue,
-        keys: KeySource::Test(ready.keys.clone()),
-        account: None,
-        cores,
-        seconds: Some(arguments.seconds),
-        seed: ready.seed,
-    };
+    let seed = children.first().and_then(|child| child.ready.seed);
+    let markets = config.markets.iter().zip(&children).map(|(market, child)| market_plan(market, &child.ready));
+    let plan =
+        Plan { mode: RunMode::Demo, markets: markets.collect(), config, cores, seconds: Some(arguments.seconds), seed };
     let mut broken = None;
     let done = run::run(plan, context, &mut || {
-        if let Some(end) = child.market_end() {
-            broken = end.error;
-            return Ok(MarketLife::Ended);
+        for child in &mut children {
+            if let Some(end) = child.market_end() {
+                broken = end.error;
+                return Ok(MarketLife::Ended);
+            }
+            if !child.is_running() {
+                return Err(Failure::failed("the simulated exchange is gone").next("its own message is above"));
+            }
         }
-        match child.is_running() {
-            true => Ok(MarketLife::Running),
-            false => Err(Failure::failed("the simulated exchange is gone").next("its own message is above")),
-        }
+        Ok(MarketLife::Running)
     });
-    drop(child);
+    drop(children);
     match broken {
         None => done,
         // What was played before is reported all the same.
@@ -88,6 +85,35 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
             tracing::error!("the recording could not be played to its end: {why}");
             done.with_exit(Exit::Wrong)
         }),
+    }
+}
+
+/// The venues to trade on: the named one, or each that takes orders.
+fn venues_of(arguments: &DemoArgs) -> Result<Vec<ProductLine>, Failure> {
+    if arguments.venue != "all" {
+        return check_venue(&arguments.venue).map(|venue| vec![venue]);
+    }
+    if !arguments.data.is_empty() {
+        return Err(Failure::usage("a recording is of one venue, not of all")
+            .at("--data")
+            .next("name its venue with --venue, or leave --data out"));
+    }
+    Ok(ProductLine::all().filter(|line| line.card().orders.is_some()).collect())
+}
+
+fn market_plan(market: &MarketConfig, ready: &Ready) -> MarketPlan {
+    let venue = Venue {
+        rest_url: ready.rest_url.clone(),
+        stream_url: ready.stream_url.clone(),
+        ws_api_url: ready.ws_api_url.clone(),
+        ca_file: Some(ready.ca_file.clone()),
+    };
+    MarketPlan {
+        config: market.clone(),
+        market: venue.clone(),
+        orders: venue,
+        keys: KeySource::Test(ready.keys.clone()),
+        account: None,
     }
 }
 
@@ -135,7 +161,7 @@ struct Sizes {
 
 /// Asks the exchange, as any client would, for the first symbol that has a book; Bitcoin where it is listed.
 fn choose(ready: &Ready, product: ProductLine) -> Result<Traded, Failure> {
-    let trust = run::setup::trust(Some(&ready.ca_file))?;
+    let trust = run::addresses::trust(Some(&ready.ca_file))?;
     let rest = VenueRest::new(&trust, &ready.rest_url, product, None, 5_000, Clock::start());
     let list = rest.exchange_info()?;
     let mut symbols: Vec<&str> = ready.symbols.iter().map(String::as_str).collect();
@@ -169,31 +195,47 @@ fn sizes(instrument: &Instrument, (bid, ask): (Decimal, Decimal)) -> Option<Size
     })
 }
 
-/// The small configuration of the manual, with the child's addresses.
-fn demo_config(ready: &Ready, traded: &Traded, state_dir: &Path, hot_core: Option<usize>) -> Result<Config, Failure> {
-    let Traded { symbol, sizes } = traded;
-    let values = [
+/// The sample with the children's addresses. Limits are one for all: the largest of what each market needs.
+fn demo_config(
+    children: &[ExchangeChild],
+    traded: &[Traded],
+    state_dir: &Path,
+    hot_core: Option<usize>,
+) -> Result<Config, Failure> {
+    let largest = |pick: fn(&Sizes) -> Decimal| {
+        traded.iter().map(|traded| pick(&traded.sizes)).max().unwrap_or_default().to_string()
+    };
+    let mut values: Vec<(String, String)> = [
         ("engine.state_dir", state_dir.display().to_string()),
-        ("market.0.venue", ready.venue.clone()),
-        ("market.0.symbols", format!("[{symbol:?}]")),
-        ("market.0.rest_url", ready.rest_url.clone()),
-        ("market.0.stream_url", ready.stream_url.clone()),
-        ("market.0.ws_api_url", ready.ws_api_url.clone()),
-        ("market.0.ca_file", ready.ca_file.display().to_string()),
         // Near the touch, at a loss if need be: a short demo shall have fills.
         ("strategy.spread_bps", "0.6".to_owned()),
-        ("strategy.order_size_base", sizes.order.to_string()),
+        ("strategy.order_size_base", largest(|sizes| sizes.order)),
         ("strategy.refresh_tolerance_bps", "0.2".to_owned()),
         ("strategy.edge_min_bps", "-20.0".to_owned()),
-        ("risk.order_quantity_max_base", sizes.order_max.to_string()),
-        ("risk.order_notional_max_quote", sizes.notional_max.to_string()),
-        ("risk.position_max_base", sizes.position_max.to_string()),
+        ("risk.order_quantity_max_base", largest(|sizes| sizes.order_max)),
+        ("risk.order_notional_max_quote", largest(|sizes| sizes.notional_max)),
+        ("risk.position_max_base", largest(|sizes| sizes.position_max)),
         ("risk.loss_max_quote_per_day", "1000".to_owned()),
-    ];
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into();
+    for (place, (child, traded)) in children.iter().zip(traded).enumerate() {
+        let ready = &child.ready;
+        for (key, value) in [
+            ("venue", ready.venue.clone()),
+            ("symbols", format!("[{:?}]", traded.symbol)),
+            ("rest_url", ready.rest_url.clone()),
+            ("stream_url", ready.stream_url.clone()),
+            ("ws_api_url", ready.ws_api_url.clone()),
+            ("ca_file", ready.ca_file.display().to_string()),
+        ] {
+            values.push((format!("market.{place}.{key}"), value));
+        }
+    }
+    values.extend(hot_core.map(|core| ("engine.hot_core".to_owned(), core.to_string())));
     let mut text = ConfigText::sample();
-    let hot_core = hot_core.map(|core| ("engine.hot_core", core.to_string()));
-    for (key, value) in values.into_iter().chain(hot_core) {
-        text.set(key, &value).map_err(|why| Failure::failed("the demo cannot be configured").because(why))?;
+    for (key, value) in values {
+        text.set(&key, &value).map_err(|why| Failure::failed("the demo cannot be configured").because(why))?;
     }
     Config::from_text(&text.plain(), "the demo's configuration", Path::new(""), &[], &[])
 }

@@ -2,7 +2,6 @@
 
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::threads;
-use spinbook_feed::venue::ProductLine;
 
 use crate::cli::{Mode, RunArgs};
 use crate::config::tables::MarketConfig;
@@ -12,7 +11,7 @@ use crate::exchange::paper::PaperVenue;
 use crate::outcome::{Context, Done};
 use crate::run;
 use crate::run::keys::KeySource;
-use crate::run::plan::{MarketCheck, MarketLife, Plan, RunMode, Venue};
+use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode, Venue};
 use crate::run::topology::Cores;
 
 /// Runs `spinbook run`.
@@ -24,82 +23,89 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let [market] = config.markets.as_slice() else {
-        return Err(Failure::usage("this build trades one market at a time")
-            .at(&config.file)
-            .next("keep one [[market]]; it may name several symbols"));
-    };
-    let product = market.venue;
-    let venue = venue_of(market, product);
-    tracing::info!("{} trading on {} by {}", arguments.mode.name(), product.name(), venue.stream_url);
+    let accounts = accounts(arguments, &config)?;
     let available = threads::cores();
     let cores = Cores::share(&available, config.engine.hot_core, config.engine.io_core, threads::can_pin);
-    match arguments.mode {
-        Mode::Live => {
-            loopback_only(&venue)?;
-            if arguments.account.is_none() {
-                return Err(Failure::usage("live trading needs --account")
-                    .at("--account")
-                    .because("it must equal the account that the venue answers, so that no other one is traded")
-                    .next("--account ID; a wrong one is answered with the right one"));
+    let mode = match arguments.mode {
+        Mode::Live => RunMode::Live,
+        Mode::Shadow => RunMode::Shadow,
+        Mode::Paper => RunMode::Paper,
+    };
+    let mut markets = Vec::with_capacity(config.markets.len());
+    let mut paper = Vec::new();
+    for (market, account) in config.markets.iter().zip(accounts) {
+        let venue = venue_of(market);
+        tracing::info!("{} trading on {} by {}", mode.name(), market.venue.name(), venue.stream_url);
+        let (orders, keys) = match mode {
+            RunMode::Paper => {
+                let rig = PaperVenue::start(market, &venue, cores.rest)?;
+                let found = (rig.orders.clone(), KeySource::Test(rig.keys.clone()));
+                paper.push(rig);
+                found
             }
-            let keys = keys_of(market)?;
-            let plan = plan(RunMode::Live, &config, product, &venue, &venue, keys, arguments, cores);
-            finish(plan, context, &mut || Ok(MarketLife::Running))
-        }
-        Mode::Shadow => {
-            let keys = keys_of(market)?;
-            let plan = plan(RunMode::Shadow, &config, product, &venue, &venue, keys, arguments, cores);
-            finish(plan, context, &mut || Ok(MarketLife::Running))
-        }
-        Mode::Paper => {
-            let rig = PaperVenue::start(market, product, &venue, cores.rest)?;
-            let keys = KeySource::Test(rig.keys.clone());
-            let plan = plan(RunMode::Paper, &config, product, &venue, &rig.orders, keys, arguments, cores);
-            finish(plan, context, &mut || match rig.is_running() {
-                true => Ok(MarketLife::Running),
-                false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
-            })
-        }
+            _ => {
+                if mode == RunMode::Live {
+                    loopback_only(&venue)?;
+                }
+                (venue.clone(), keys_of(market)?)
+            }
+        };
+        markets.push(MarketPlan { config: market.clone(), market: venue, orders, keys, account });
     }
-}
-
-fn finish(plan: Plan, context: Context, market: MarketCheck<'_>) -> Result<Done, Failure> {
-    if let Some(core) = plan.cores.rest {
+    if let Some(core) = cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
     }
-    run::run(plan, context, market)
+    let plan = Plan { mode, config, markets, cores, seconds: arguments.seconds, seed: None };
+    run::run(plan, context, &mut || match paper.iter().all(PaperVenue::is_running) {
+        true => Ok(MarketLife::Running),
+        false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
+    })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn plan(
-    mode: RunMode,
-    config: &Config,
-    product: ProductLine,
-    market: &Venue,
-    orders: &Venue,
-    keys: KeySource,
-    arguments: &RunArgs,
-    cores: Cores,
-) -> Plan {
-    Plan {
-        mode,
-        config: config.clone(),
-        product,
-        market: market.clone(),
-        orders: orders.clone(),
-        keys,
-        account: arguments.account.clone(),
-        cores,
-        seconds: arguments.seconds,
-        seed: None,
+/// The account of each market, as named on the command line: one id where there is one market, else `VENUE=ID` for each.
+fn accounts(arguments: &RunArgs, config: &Config) -> Result<Vec<Option<String>>, Failure> {
+    let names: Vec<&str> = config.markets.iter().map(|market| market.venue.name()).collect();
+    let each = || names.iter().map(|name| format!("{name}=ID")).collect::<Vec<_>>().join(",");
+    let Some(given) = &arguments.account else {
+        if arguments.mode != Mode::Live {
+            return Ok(vec![None; names.len()]);
+        }
+        let form = if names.len() == 1 { "ID".to_owned() } else { each() };
+        return Err(Failure::usage("live trading needs --account")
+            .at("--account")
+            .because("it must equal the account that the venue answers, so that no other one is traded")
+            .next(format!("--account {form}; a wrong one is answered with the right one")));
+    };
+    if let [only] = names[..] {
+        let named = given.strip_prefix(only).and_then(|rest| rest.strip_prefix('='));
+        return Ok(vec![Some(named.unwrap_or(given).to_owned())]);
+    }
+    let refuse = |why: String| {
+        Failure::usage("--account does not name one account for each market")
+            .at("--account")
+            .because(why)
+            .next(format!("--account {}", each()))
+    };
+    let mut accounts: Vec<Option<String>> = vec![None; names.len()];
+    for part in given.split(',') {
+        let (name, id) = part.split_once('=').ok_or_else(|| refuse(format!("`{part}` names no venue")))?;
+        let place = names.iter().position(|known| *known == name.trim());
+        let place = place.ok_or_else(|| refuse(format!("there is no [[market]] of `{}`", name.trim())))?;
+        if accounts[place].replace(id.trim().to_owned()).is_some() {
+            return Err(refuse(format!("`{}` is named twice", name.trim())));
+        }
+    }
+    match accounts.iter().position(Option::is_none) {
+        None => Ok(accounts),
+        Some(_) if arguments.mode != Mode::Live => Ok(accounts),
+        Some(missing) => Err(refuse(format!("none is named for {}", names[missing]))),
     }
 }
 
 /// The configured addresses, else the venue's own.
-fn venue_of(market: &MarketConfig, product: ProductLine) -> Venue {
-    let card = product.card();
+fn venue_of(market: &MarketConfig) -> Venue {
+    let card = market.venue.card();
     let or = |configured: &Option<String>, own: &str| configured.clone().unwrap_or_else(|| own.to_owned());
     Venue {
         rest_url: or(&market.rest_url, card.rest_url),

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use rust_decimal::Decimal;
+use spinbook_engine::limits::{INSTRUMENTS_MAX, VENUES_MAX};
 use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::ProductLine;
 
@@ -39,6 +40,27 @@ pub fn symbols(
             problems.add(&item.origin, format!("symbol \"{symbol}\" of {} is named twice", venue.name()));
         }
         taken.push((venue, symbol.clone()));
+    }
+}
+
+/// One market a venue, and no more instruments in all than an engine holds.
+pub fn markets(items: &[Node], markets: &[MarketConfig], problems: &mut Problems) {
+    for (place, (item, market)) in items.iter().zip(markets).enumerate() {
+        if markets[..place].iter().any(|other| other.venue == market.venue) {
+            let venue = market.venue.name();
+            problems.add(&item.origin, format!("{venue} has a [[market]] already: name all of its symbols there"));
+        }
+    }
+    let count: usize = markets.iter().map(|market| market.symbols.len()).sum();
+    if count > INSTRUMENTS_MAX
+        && let Some(last) = items.last()
+    {
+        problems.add(&last.origin, format!("{count} symbols in all: an engine takes at most {INSTRUMENTS_MAX}"));
+    }
+    if markets.len() > VENUES_MAX
+        && let Some(last) = items.last()
+    {
+        problems.add(&last.origin, format!("{} markets: an engine takes at most {VENUES_MAX}", markets.len()));
     }
 }
 

@@ -198,7 +198,11 @@ fn read_markets(
         effective.push(EffectiveTable::new(MarketConfig::TABLE, market.effective(), Some(item), file));
         markets.push(market);
     }
-    (!markets.is_empty() && markets.len() == items.len()).then_some(markets)
+    if markets.len() < items.len() {
+        return None;
+    }
+    check::markets(items, &markets, problems);
+    (!markets.is_empty()).then_some(markets)
 }
 
 /// The table is that of its kind; without a known kind there is nothing to hold its other keys against.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use spinbook_feed::net::host::threads;
+use spinbook_feed::venue::ProductLine;
 
 use crate::cli::DemoArgs;
 use crate::error::Failure;
@@ -62,20 +63,25 @@ pub struct ExchangeChild {
 }
 
 impl ExchangeChild {
-    /// Starts this very program as `exchange` and waits until it serves.
+    /// Starts this very program as `exchange` for one venue and waits until it serves.
     ///
     /// # Errors
     /// It could not be started, or ended before it served.
-    pub fn start(arguments: &DemoArgs, core: Option<usize>) -> Result<ExchangeChild, Failure> {
+    pub fn start(
+        venue: ProductLine,
+        arguments: &DemoArgs,
+        seed: Option<u64>,
+        core: Option<usize>,
+    ) -> Result<ExchangeChild, Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::failed("cannot find this program to start the exchange").because(error))?;
         let mut command = Command::new(program);
-        command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", &arguments.venue]);
+        command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", venue.name()]);
         if !arguments.data.is_empty() {
             command.arg("--data").args(&arguments.data);
         }
         command.arg("--speed").arg(arguments.speed.to_string());
-        if let Some(seed) = arguments.seed {
+        if let Some(seed) = seed {
             command.arg("--seed").arg(seed.to_string());
         }
         if let Some(core) = core {

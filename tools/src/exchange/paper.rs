@@ -22,10 +22,11 @@ use spinbook_feed::venue::instrument::Instrument;
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 use crate::exchange::settings::{CaFile, TestAccounts, make_paper, test_accounts};
+use crate::run::addresses::{SessionUrls, VenueUrls, route, trust};
 use crate::run::engine_settings;
 use crate::run::keys::TestKeys;
+use crate::run::market::{instruments, session_settings};
 use crate::run::plan::Venue;
-use crate::run::setup::{Urls, instruments, route, session_settings, trust};
 use crate::run::venue_rest::VenueRest;
 
 /// The running exchange and tap.
@@ -44,18 +45,13 @@ impl PaperVenue {
     ///
     /// # Errors
     /// The venue cannot be reached, or a thread cannot be started.
-    pub fn start(
-        market: &MarketConfig,
-        product: ProductLine,
-        venue: &Venue,
-        core: Option<usize>,
-    ) -> Result<PaperVenue, Failure> {
+    pub fn start(market: &MarketConfig, venue: &Venue, core: Option<usize>) -> Result<PaperVenue, Failure> {
         let fail = |error: &dyn std::fmt::Display| Failure::failed("the paper exchange cannot start").because(error);
-        let clock = Clock::start();
+        let (product, clock) = (market.venue, Clock::start());
         let market_trust = trust(venue.ca_file.as_ref())?;
         let rest = VenueRest::new(&market_trust, &venue.rest_url, product, None, 1_000, clock);
-        let instruments = instruments(&rest.exchange_info()?, market, product)?;
-        let fees = engine_settings::fees(market, product)?;
+        let instruments = instruments(&rest.exchange_info()?, market)?;
+        let fees = engine_settings::fees(market)?;
         let accounts = test_accounts()?;
         let identity = LoopbackIdentity::generate().map_err(|error| fail(&error))?;
         let ca_file = CaFile::write(&identity.ca_pem)?;
@@ -64,12 +60,12 @@ impl PaperVenue {
 
         let (mailbox, worker) = snapshots::new(
             instruments.len().max(4),
-            rest.fetcher.clone(),
-            Urls::new(&venue.rest_url, product, &instruments),
+            vec![rest.fetcher.clone()],
+            SessionUrls(vec![VenueUrls::new(&venue.rest_url, product, &instruments)]),
             |error: &FetchError| tracing::warn!("a snapshot for the paper exchange could not be fetched: {error}"),
         );
-        let session = MarketSession::new(product, &instruments, session_settings(market, product, 1))
-            .map_err(|error| fail(&error))?;
+        let session =
+            MarketSession::new(product, &instruments, session_settings(market, 1)).map_err(|error| fail(&error))?;
         let streams = route(&venue.stream_url, "", &market_trust, ConnectionLimits::PUBLIC, "market.stream_url")?;
         let line = MarketConnections::new(session, streams, 0, |path, error: &ConnectionError| {
             tracing::warn!("paper market connection {path} ended: {error}");

@@ -1,6 +1,7 @@
 //! COLD: makes the simulated exchange that `exchange` serves and `run --mode paper` trades against.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
@@ -239,7 +240,10 @@ impl CaFile {
     /// # Errors
     /// The directory for such files cannot be written.
     pub fn write(pem: &str) -> Result<CaFile, Failure> {
-        let path = std::env::temp_dir().join(format!("spinbook-exchange-{}-ca.pem", std::process::id()));
+        // One process may serve several exchanges, each with an authority of its own.
+        static WRITTEN: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("spinbook-exchange-{process}-{number}-ca.pem"));
         std::fs::write(&path, pem)
             .map_err(|error| Failure::failed("cannot write the CA file").at(path.display()).because(error))?;
         Ok(CaFile { path })

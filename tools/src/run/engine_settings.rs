@@ -7,9 +7,8 @@ use spinbook_engine::setup::{
     AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX,
     QuoterSettings, RiskSettings, WindowSettings,
 };
-use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::binance::instruments::RateLimit;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
@@ -78,8 +77,8 @@ pub fn ratio_millionths(ratio: Decimal, key: &str) -> Result<i64, Failure> {
 ///
 /// # Errors
 /// A fee finer than the unit.
-pub fn fees(market: &MarketConfig, product: ProductLine) -> Result<(i64, i64), Failure> {
-    let standard = product.card().fees;
+pub fn fees(market: &MarketConfig) -> Result<(i64, i64), Failure> {
+    let standard = market.venue.card().fees;
     let fee = |configured: Option<Decimal>, standard, key| configured.map_or(Ok(standard), |bps| millionths(bps, key));
     Ok((
         fee(market.maker_fee_bps, standard.maker_millionths, "market.maker_fee_bps")?,
@@ -87,22 +86,51 @@ pub fn fees(market: &MarketConfig, product: ProductLine) -> Result<(i64, i64), F
     ))
 }
 
-/// The engine's settings for one venue's instruments, in the order of their ids.
+/// The engine's settings for all markets: each with its configuration, its instruments, which are numbered over all
+/// of them in this order, and its venue's windows.
 ///
 /// # Errors
-/// A configured number that the instrument cannot express.
+/// A configured number that an instrument cannot express.
 pub fn engine_settings(
     config: &Config,
-    market: &MarketConfig,
-    product: ProductLine,
-    instruments: &[Instrument],
-    rate_limits: &[RateLimit],
+    markets: &[(&MarketConfig, &[Instrument], &[RateLimit])],
     epoch: u32,
 ) -> Result<EngineSettings, Failure> {
-    let (maker_fee_millionths, taker_fee_millionths) = fees(market, product)?;
-    let mut setups = Vec::with_capacity(instruments.len());
-    for instrument in instruments {
-        let settings = InstrumentSettings {
+    let all: Vec<Instrument> = markets.iter().flat_map(|(_, instruments, _)| instruments.iter().copied()).collect();
+    let mut instruments = Vec::with_capacity(all.len());
+    let mut budgets = Vec::with_capacity(markets.len());
+    for (market, listed, rate_limits) in markets {
+        for instrument in *listed {
+            instruments.push(instrument_setup(config, market, &all, instrument)?);
+        }
+        budgets.push(BudgetSettings {
+            venue: market.venue.venue_id(),
+            order_windows: order_windows(rate_limits),
+            messages_max_per_second: config.risk.messages_max_per_second,
+            cancel_share_millionths: CANCEL_SHARE_MILLIONTHS,
+        });
+    }
+    let loss_max_per_day = quote_atoms(config.risk.loss_max_quote_per_day, "risk.loss_max_quote_per_day")?;
+    Ok(EngineSettings {
+        epoch,
+        strategy_number: 0,
+        instruments,
+        budgets,
+        asset_groups: vec![AssetGroupSettings { loss_max_per_day }; quote_assets(&all).len()],
+        telemetry_interval: TELEMETRY_INTERVAL,
+    })
+}
+
+fn instrument_setup(
+    config: &Config,
+    market: &MarketConfig,
+    all: &[Instrument],
+    instrument: &Instrument,
+) -> Result<InstrumentSetup, Failure> {
+    let (maker_fee_millionths, taker_fee_millionths) = fees(market)?;
+    let tolerance = config.strategy.refresh_tolerance_bps();
+    Ok(InstrumentSetup {
+        instrument: InstrumentSettings {
             venue: instrument.venue,
             tick_order_step: Tick(instrument.tick_order_step.max(1)),
             lots_order_step: Lots(instrument.lots_order_step.max(1)),
@@ -113,36 +141,15 @@ pub fn engine_settings(
             maker_fee_millionths,
             taker_fee_millionths,
             outer_levels: OUTER_LEVELS,
-        };
-        setups.push(InstrumentSetup {
-            instrument: settings,
-            risk: risk_settings(config, instrument)?,
-            quoter: QuoterSettings {
-                refresh_tolerance_millionths: millionths(
-                    config.strategy.refresh_tolerance_bps(),
-                    "strategy.refresh_tolerance_bps",
-                )?,
-                ..QuoterSettings::default()
-            },
-            asset_group: group_of(instruments, instrument),
-            lots_start: Lots::ZERO,
-            lots_neutral: Lots::ZERO,
-        });
-    }
-    let budget = BudgetSettings {
-        venue: product.venue_id(),
-        order_windows: order_windows(rate_limits),
-        messages_max_per_second: config.risk.messages_max_per_second,
-        cancel_share_millionths: CANCEL_SHARE_MILLIONTHS,
-    };
-    let loss_max_per_day = quote_atoms(config.risk.loss_max_quote_per_day, "risk.loss_max_quote_per_day")?;
-    Ok(EngineSettings {
-        epoch,
-        strategy_number: 0,
-        instruments: setups,
-        budgets: vec![budget],
-        asset_groups: vec![AssetGroupSettings { loss_max_per_day }; quote_assets(instruments).len()],
-        telemetry_interval: TELEMETRY_INTERVAL,
+        },
+        risk: risk_settings(config, instrument)?,
+        quoter: QuoterSettings {
+            refresh_tolerance_millionths: millionths(tolerance, "strategy.refresh_tolerance_bps")?,
+            ..QuoterSettings::default()
+        },
+        asset_group: group_of(all, instrument),
+        lots_start: Lots::ZERO,
+        lots_neutral: Lots::ZERO,
     })
 }
 
@@ -195,22 +202,10 @@ fn order_windows(rate_limits: &[RateLimit]) -> [WindowSettings; ORDER_WINDOWS_MA
     windows
 }
 
-/// Quote atoms as decimal text without trailing zeros.
-#[must_use]
-pub fn atoms_text(atoms: QuoteAtoms) -> String {
-    let (sign, magnitude) = if atoms.0 < 0 { ("-", atoms.0.unsigned_abs()) } else { ("", atoms.0.unsigned_abs()) };
-    let unit = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
-    let fraction = format!("{:018}", magnitude % unit);
-    let fraction = fraction.trim_end_matches('0');
-    match fraction.is_empty() {
-        true => format!("{sign}{}", magnitude / unit),
-        false => format!("{sign}{}.{fraction}", magnitude / unit),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::report::atoms_text;
 
     #[test]
     fn money_is_exact_both_ways() {

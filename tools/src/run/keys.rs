@@ -51,9 +51,9 @@ impl KeySource {
     ///
     /// # Errors
     /// None are found, or they cannot be used.
-    pub fn credentials(&self, market: &MarketConfig, product: ProductLine) -> Result<Credentials, Failure> {
+    pub fn credentials(&self, market: &MarketConfig) -> Result<Credentials, Failure> {
         match self {
-            KeySource::Test(keys) => keys.credentials(product),
+            KeySource::Test(keys) => keys.credentials(market.venue),
             KeySource::Configured => {
                 credentials::load(market, &|name| std::env::var(name).ok()).map(|found| found.credentials)
             }

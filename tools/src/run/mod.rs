@@ -1,7 +1,9 @@
 //! COLD: a run from its first request to its report: prepares, starts the threads, watches, ends in order.
 
+pub mod addresses;
 pub mod engine_settings;
 pub mod keys;
+pub mod market;
 pub mod memory;
 pub mod plan;
 pub mod report;
@@ -20,8 +22,8 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
 
-use self::plan::{Finished, MarketCheck, MarketLife, Plan, Stop, VenueSide};
-use self::setup::{Prepared, prepare};
+use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop, VenueSide};
+use self::setup::{Prepared, PreparedMarket, prepare};
 use self::signals::{EarlyExit, Interrupts};
 use self::strategy::StrategySection;
 use self::topology::Running;
@@ -69,7 +71,8 @@ fn trade<C: StrategySection>(
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let Prepared { instruments, agents, rest, start, started_at, _state } = prepared;
+    let Prepared { markets, agents, _state } = prepared;
+    let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
@@ -85,15 +88,21 @@ fn trade<C: StrategySection>(
     if !ended.gateway_end.confirmed && !left_at_once {
         tracing::error!("not confirmed: {}", watch.open_orders_text());
     }
-    // Who leaves at once does not wait for the venue's answers either.
+    // Who leaves at once does not wait for the venues' answers either.
+    let markets = markets.into_iter().map(|market| finish_market(market, left_at_once)).collect();
+    Ok(Finished { plan, markets, ended, elapsed, stop })
+}
+
+/// Asks a venue for the account after the last order. The report is worth more than the answer: without it, it says so.
+fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
+    let PreparedMarket { instruments, rest, start, started_at } = market;
     let start = start.filter(|_| !left_at_once);
     let asked = start.map(|start| venue_side(&rest, &instruments, start, started_at)).transpose();
-    // The report is worth more than the answer: without it, it says so.
     let (venue, venue_failure) = match asked {
         Ok(venue) => (venue, None),
         Err(failure) => (None, Some(failure)),
     };
-    Ok(Finished { plan, instruments, ended, venue, venue_failure, elapsed, stop })
+    FinishedMarket { instruments, venue, venue_failure }
 }
 
 /// Waits for the end of the run: time, Ctrl-C, the market's end, or something that broke.

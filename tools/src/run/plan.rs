@@ -10,6 +10,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use super::keys::KeySource;
 use super::topology::{Cores, Ended};
 use crate::config::Config;
+use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
 /// How orders are treated, as reported.
@@ -57,8 +58,21 @@ pub struct Plan {
     pub mode: RunMode,
     /// The configuration.
     pub config: Config,
-    /// The product line.
-    pub product: ProductLine,
+    /// The markets, one a venue, at least one.
+    pub markets: Vec<MarketPlan>,
+    /// Who runs on which core.
+    pub cores: Cores,
+    /// How long; without it until interrupted.
+    pub seconds: Option<u64>,
+    /// Seed of a synthetic market, for the report.
+    pub seed: Option<u64>,
+}
+
+/// One market of a run.
+#[derive(Clone, Debug)]
+pub struct MarketPlan {
+    /// Its configuration: venue and symbols.
+    pub config: MarketConfig,
     /// Where the market comes from.
     pub market: Venue,
     /// Where orders go.
@@ -67,12 +81,29 @@ pub struct Plan {
     pub keys: KeySource,
     /// For live: must be what the venue answers.
     pub account: Option<String>,
-    /// Who runs on which core.
-    pub cores: Cores,
-    /// How long; without it until interrupted.
-    pub seconds: Option<u64>,
-    /// Seed of a synthetic market, for the report.
-    pub seed: Option<u64>,
+}
+
+impl Plan {
+    /// The venue's name, or `all` where there are several.
+    #[must_use]
+    pub fn venue_name(&self) -> &'static str {
+        match self.markets.as_slice() {
+            [only] => only.config.venue.name(),
+            _ => "all",
+        }
+    }
+
+    /// A symbol as reports name it: alone, or `venue:symbol` where there are several venues.
+    #[must_use]
+    pub fn label(&self, instrument: &Instrument) -> String {
+        match self.markets.len() {
+            1 => instrument.symbol.to_string(),
+            _ => {
+                let venue = ProductLine::from_venue_id(instrument.venue).map_or("", ProductLine::name);
+                format!("{venue}:{}", instrument.symbol)
+            }
+        }
+    }
 }
 
 /// Whether the market that a run trades on is still there.
@@ -102,18 +133,31 @@ pub enum Stop {
 pub struct Finished<S> {
     /// What was planned.
     pub plan: Plan,
-    /// What was traded.
-    pub instruments: Vec<Instrument>,
-    /// What the threads left.
+    /// What came of each market, in the order of the plan.
+    pub markets: Vec<FinishedMarket>,
+    /// What the threads left; its gateways are in the order of the markets.
     pub ended: Ended<S>,
-    /// Account at the start and at the end, and every execution between; none where the venue is not asked.
-    pub venue: Option<VenueSide>,
-    /// Why the venue, which was to be asked in the end, did not answer.
-    pub venue_failure: Option<Failure>,
     /// From the first connection to the last.
     pub elapsed: Duration,
     /// Why it stopped trading.
     pub stop: Stop,
+}
+
+/// What came of one market.
+pub struct FinishedMarket {
+    /// What was traded.
+    pub instruments: Vec<Instrument>,
+    /// Account at the start and at the end, and every execution between; none where the venue is not asked.
+    pub venue: Option<VenueSide>,
+    /// Why the venue, which was to be asked in the end, did not answer.
+    pub venue_failure: Option<Failure>,
+}
+
+impl<S> Finished<S> {
+    /// Everything that was traded, by its id.
+    pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
+        self.markets.iter().flat_map(|market| &market.instruments)
+    }
 }
 
 /// What the venue says about the account.

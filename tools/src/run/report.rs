@@ -5,25 +5,22 @@ use std::sync::atomic::Ordering;
 
 use spinbook_engine::counters::Counter;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots};
-use spinbook_feed::gateway::{Gateway, GatewayCounters};
+use spinbook_engine::types::{Lots, QuoteAtoms};
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
+use super::plan::{Finished, FinishedMarket, Stop};
 use crate::error::Failure;
-use crate::outcome::Done;
-use crate::outcome::Exit;
-use crate::run::engine_settings::atoms_text;
-use crate::run::plan::{Finished, Stop};
-use crate::ui::report::{Account, Books, HotAllocations, Orders, Percentiles, RunReport};
+use crate::outcome::{Done, Exit};
+use crate::ui::report::{Account, HotAllocations, Percentiles, RunReport, VenueOrders, VenueReport};
 
 /// Turns a finished run into what is printed, with its exit code.
 ///
 /// # Errors
 /// The venue's figures contradict each other or cannot be valued.
 pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
-    let venue_account = venue_figures(finished)?;
-    let report = figures(finished, venue_account);
+    let report = figures(finished, venues(finished)?);
     for problem in problems(finished, &report) {
         tracing::error!("{problem}");
     }
@@ -39,16 +36,15 @@ pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
     Ok(Done::new(report.to_text(end.as_deref()), report.to_json()).with_exit(exit))
 }
 
-fn figures<S: Strategy>(finished: &Finished<S>, venue_account: Option<Account>) -> RunReport {
-    let Finished { plan, instruments, ended, elapsed, .. } = finished;
-    let (engine, lines) = &ended.hot;
+fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> RunReport {
+    let Finished { plan, ended, elapsed, .. } = finished;
+    let (engine, markets) = &ended.hot;
     let (hot, io) = (&ended.hot_shared, &ended.io_shared);
     let counters = engine.counters();
-    let gateway: GatewayCounters = ended.gateways.iter().map(Gateway::counters).sum();
     let mut report = RunReport {
         mode: plan.mode.name().to_owned(),
-        venue: plan.product.name().to_owned(),
-        symbols: instruments.iter().map(|instrument| instrument.symbol.to_string()).collect(),
+        venue: plan.venue_name().to_owned(),
+        symbols: finished.instruments().map(|instrument| plan.label(instrument)).collect(),
         seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
         quotes: counters.value(Counter::Quotes),
         fills: counters.value(Counter::Fills),
@@ -59,12 +55,10 @@ fn figures<S: Strategy>(finished: &Finished<S>, venue_account: Option<Account>) 
             thread: hot.allocations_thread.load(Ordering::Relaxed),
         },
         seed: plan.seed,
-        venue_account,
         ..RunReport::default()
     };
-    let mut live = 0;
-    for line in lines {
-        let session = line.session().counters();
+    for market in markets {
+        let session = market.session().counters();
         report.frames += session.frames;
         report.events += session.events;
         report.levels += session.levels;
@@ -72,43 +66,86 @@ fn figures<S: Strategy>(finished: &Finished<S>, venue_account: Option<Account>) 
         report.fallback += session.fallback;
         report.books.gaps += session.gaps;
         report.books.resyncs += session.resyncs;
-        live += line.session().live_count() as u64;
+        report.books.live += market.session().live_count() as u64;
     }
-    report.books = Books { live, stale: (instruments.len() as u64).saturating_sub(live), ..report.books };
-    let refused_here = gateway.refused_late
-        + gateway.refused_throttled
-        + gateway.refused_not_connected
-        + gateway.refused_limit
-        + gateway.refused_table_full;
-    let venue_open = finished.venue.as_ref().map_or(0, |venue| venue.open_orders);
-    report.orders = Orders {
-        sent: gateway.orders_sent,
-        acked: gateway.orders_accepted,
-        filled: counters.value(Counter::OrdersFilled),
-        canceled: counters.value(Counter::OrdersCanceled),
-        rejected: gateway.orders_refused + refused_here,
-        unknown: ended.gateways.iter().map(Gateway::unknown_orders).sum::<usize>() as u64,
-        open_at_exit: ended.gateways.iter().map(Gateway::open_orders).sum::<usize>().max(venue_open) as u64,
-    };
-    report.account = Account {
-        position: positions(instruments, |id| engine.position(id).lots()),
-        pnl_quote: atoms_text(engine.pnl(AssetGroupId(0))),
-        fees_quote: atoms_text(engine.fees(AssetGroupId(0))),
-    };
+    report.books.stale = (finished.instruments().count() as u64).saturating_sub(report.books.live);
+    report.orders.filled = counters.value(Counter::OrdersFilled);
+    report.orders.canceled = counters.value(Counter::OrdersCanceled);
+    for venue in &venues {
+        let (orders, theirs) = (&mut report.orders, &venue.orders);
+        orders.sent += theirs.sent;
+        orders.acked += theirs.acked;
+        orders.rejected += theirs.rejected;
+        orders.unknown += theirs.unknown;
+        orders.open_at_exit += theirs.open_at_exit;
+    }
+    report.account = Account::sum(venues.iter().map(|venue| &venue.account));
+    if venues.iter().all(|venue| venue.venue_account.is_some()) {
+        report.venue_account = Some(Account::sum(venues.iter().filter_map(|venue| venue.venue_account.as_ref())));
+    }
+    let names = plan.markets.iter().map(|market| market.config.venue.name().to_owned());
+    report.venues = names.zip(venues).collect();
     report
 }
 
-fn positions(instruments: &[Instrument], lots: impl Fn(InstrumentId) -> Lots) -> BTreeMap<String, String> {
-    let text = |instrument: &Instrument| {
-        (instrument.symbol.to_string(), instrument.quantity.decimal(lots(instrument.id).0).to_string())
-    };
-    instruments.iter().map(text).collect()
+/// What came of each market, in the order of the plan.
+fn venues<S: Strategy>(finished: &Finished<S>) -> Result<Vec<VenueReport>, Failure> {
+    let places = finished.markets.iter().zip(&finished.plan.markets).zip(&finished.ended.gateways);
+    places
+        .map(|((market, plan), gateway)| {
+            let counters = gateway.counters();
+            let refused_here = counters.refused_late
+                + counters.refused_throttled
+                + counters.refused_not_connected
+                + counters.refused_limit
+                + counters.refused_table_full;
+            let venue_open = market.venue.as_ref().map_or(0, |venue| venue.open_orders);
+            Ok(VenueReport {
+                orders: VenueOrders {
+                    sent: counters.orders_sent,
+                    acked: counters.orders_accepted,
+                    rejected: counters.orders_refused + refused_here,
+                    unknown: gateway.unknown_orders() as u64,
+                    open_at_exit: gateway.open_orders().max(venue_open) as u64,
+                },
+                account: our_figures(finished, market),
+                venue_account: venue_figures(finished, plan.config.venue, market)?,
+            })
+        })
+        .collect()
+}
+
+/// A market's account as the engine reckons it.
+fn our_figures<S: Strategy>(finished: &Finished<S>, market: &FinishedMarket) -> Account {
+    let engine = &finished.ended.hot.0;
+    let mut account = Account::default();
+    let mut doubled: BTreeMap<String, (i128, QuoteAtoms)> = BTreeMap::new();
+    for instrument in &market.instruments {
+        let position = engine.position(instrument.id);
+        let sums = doubled.entry(instrument.quote_asset.to_string()).or_default();
+        sums.0 = sums.0.saturating_add(position.pnl_doubled().unwrap_or(0));
+        sums.1 += position.fees();
+        account.position.insert(finished.plan.label(instrument), quantity(instrument, position.lots()));
+    }
+    for (asset, (pnl_doubled, fees)) in doubled {
+        account.pnl_quote.add(&asset, QuoteAtoms(pnl_doubled.div_euclid(2)));
+        account.fees_quote.add(&asset, fees);
+    }
+    account
+}
+
+fn quantity(instrument: &Instrument, lots: Lots) -> String {
+    instrument.quantity.decimal(lots.0).to_string()
 }
 
 /// The same three figures from what the venue answered alone, with our mids.
-fn venue_figures<S: Strategy>(finished: &Finished<S>) -> Result<Option<Account>, Failure> {
-    let Some(venue) = &finished.venue else { return Ok(None) };
-    let instruments = &finished.instruments;
+fn venue_figures<S: Strategy>(
+    finished: &Finished<S>,
+    line: ProductLine,
+    market: &FinishedMarket,
+) -> Result<Option<Account>, Failure> {
+    let Some(venue) = &market.venue else { return Ok(None) };
+    let instruments = &market.instruments;
     let engine = &finished.ended.hot.0;
     let mids: Vec<Option<Mids>> = instruments
         .iter()
@@ -117,38 +154,54 @@ fn venue_figures<S: Strategy>(finished: &Finished<S>) -> Result<Option<Account>,
             Some(Mids { first_doubled: position.mid_doubled_first()?, last_doubled: position.mid_doubled_last()? })
         })
         .collect();
-    let figures: VenueAccount =
-        venue_account(finished.plan.product, instruments, &venue.start, &venue.end, &venue.trades, &mids)
-            .map_err(|error| Failure::wrong("the venue's figures cannot be reconciled").because(error))?;
-    let held = |id| figures.positions.iter().find(|(other, _)| *other == id).map_or(Lots::ZERO, |(_, lots)| *lots);
-    Ok(Some(Account {
-        position: positions(instruments, held),
-        pnl_quote: atoms_text(figures.pnl_quote),
-        fees_quote: atoms_text(figures.fees_quote),
-    }))
+    let figures: VenueAccount = venue_account(line, instruments, &venue.start, &venue.end, &venue.trades, &mids)
+        .map_err(|error| Failure::wrong("the venue's figures cannot be reconciled").at(line.name()).because(error))?;
+    let mut account = Account::default();
+    for instrument in instruments {
+        let held = figures.positions.iter().find(|(id, _)| *id == instrument.id).map_or(Lots::ZERO, |(_, lots)| *lots);
+        account.position.insert(finished.plan.label(instrument), quantity(instrument, held));
+        // Figures that the venue's answers give are in one asset, as `venue_account` makes sure.
+        let asset = instrument.quote_asset.to_string();
+        if account.pnl_quote.is_empty() {
+            account.pnl_quote.add(&asset, figures.pnl_quote);
+            account.fees_quote.add(&asset, figures.fees_quote);
+        }
+    }
+    Ok(Some(account))
 }
 
 /// What a person should know beside the figures.
 fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<String> {
     let mut problems = Vec::new();
-    for gateway in &finished.ended.gateways {
+    for (place, gateway) in finished.ended.gateways.iter().enumerate() {
+        let market = &finished.markets[place];
+        let name = finished.plan.markets[place].config.venue.name();
+        let venue = &report.venues[name];
         if let Some(why) = gateway.halt_message() {
-            problems.push(format!("trading was halted: {why}"));
+            problems.push(format!("{name}: trading was halted: {why}"));
         }
-        if report.orders.acked == 0
+        if venue.orders.acked == 0
             && let Some(refusal) = gateway.last_refusal()
         {
-            problems.push(format!("the venue's last refusal: {refusal}"));
+            problems.push(format!("{name}: the venue's last refusal: {refusal}"));
         }
         if let Some(refusal) = gateway.rules_refusal() {
             problems.push(format!(
-                "the venue refused {} requests for its price and quantity rules ({refusal}): they may have changed since the \
-                 start; start again to fetch them anew",
+                "{name}: the venue refused {} requests for its price and quantity rules ({refusal}): they may have \
+                 changed since the start; start again to fetch them anew",
                 gateway.counters().instrument_refusals
             ));
         }
+        if let Some(failure) = &market.venue_failure {
+            problems.push(format!("{name}: the account could not be compared with the venue's: {failure}"));
+        }
+        if venue.venue_account.as_ref().is_some_and(|account| *account != venue.account) {
+            problems.push(format!(
+                "{name}: our account and the venue's differ: nothing was traded to align them; look at both"
+            ));
+        }
     }
-    let bad_frames: u64 = finished.ended.hot.1.iter().map(|line| line.session().counters().bad_frames).sum();
+    let bad_frames: u64 = finished.ended.hot.1.iter().map(|market| market.session().counters().bad_frames).sum();
     if bad_frames > 0 {
         problems.push(format!(
             "{bad_frames} market frames could not be read and were dropped; a lost depth frame is a gap"
@@ -160,17 +213,11 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
             report.orders.open_at_exit
         ));
     }
-    if let Some(failure) = &finished.venue_failure {
-        problems.push(format!("the account could not be compared with the venue's: {failure}"));
-    }
     if report.orders.unknown > 0 {
         problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
     }
     if report.books.live == 0 && !silence_is_due(finished) {
         problems.push("no book was live at the end".to_owned());
-    }
-    if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
-        problems.push("our account and the venue's differ: nothing was traded to align them; look at both".to_owned());
     }
     problems
 }
@@ -182,13 +229,14 @@ fn silence_is_due<S: Strategy>(finished: &Finished<S>) -> bool {
 }
 
 fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
-    if report.venue_account.as_ref().is_some_and(|account| *account != report.account) {
+    let differs = |venue: &VenueReport| venue.venue_account.as_ref().is_some_and(|account| *account != venue.account);
+    if report.venues.values().any(differs) {
         return Exit::Wrong;
     }
     let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
     if open
         || (report.books.live == 0 && !silence_is_due(finished))
-        || finished.venue_failure.is_some()
+        || finished.markets.iter().any(|market| market.venue_failure.is_some())
         || finished.ended.gateways.iter().any(|gateway| gateway.halt_message().is_some())
     {
         return Exit::Failed;

@@ -105,8 +105,8 @@ impl Rings {
 pub struct Agents<S, U> {
     /// Decides.
     pub engine: Engine<S>,
-    /// Market connections.
-    pub lines: Vec<MarketConnections>,
+    /// Market connections, one entry a venue.
+    pub markets: Vec<MarketConnections>,
     /// The hot thread's ends.
     pub hot_executions: Consumer<ExecutionEvent>,
     /// Snapshots for the hot thread.
@@ -163,7 +163,7 @@ where
     };
     let parts = ReactorParts {
         engine: agents.engine,
-        markets: agents.lines,
+        markets: agents.markets,
         executions: agents.hot_executions,
         snapshots: agents.mailbox,
         clock: agents.clock,

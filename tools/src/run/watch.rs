@@ -19,11 +19,10 @@ use spinbook_feed::net::io::gateway_loop::GatewayShared;
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::run::engine_settings::atoms_text;
 use crate::run::plan::Plan;
 use crate::run::topology::Running;
-use crate::ui::report::Percentiles;
-use crate::ui::{LadderRow, LastTrade, OrderRow, ScreenSource, ScreenState};
+use crate::ui::report::{Percentiles, atoms_text};
+use crate::ui::{LadderRow, LastTrade, OrderRow, ScreenSource, ScreenState, SymbolRow};
 
 /// Over how long rates are taken.
 const RATE_SPAN: Duration = Duration::from_secs(1);
@@ -36,13 +35,16 @@ pub struct Watch {
     venue: String,
     seconds: Option<u64>,
     instruments: Vec<Instrument>,
+    /// The instruments as they are named.
+    labels: Vec<String>,
     screens: Vec<Arc<TelemetryCell>>,
     counters: Arc<Counters>,
     shared: Option<(Arc<HotShared>, Arc<GatewayShared>)>,
     begun: Instant,
-    last: TelemetrySnapshot,
-    /// Fills, book and trading state that were told of last.
-    told: (u64, BookState, TradingState),
+    /// The last picture of each instrument.
+    last: Vec<TelemetrySnapshot>,
+    /// Of each instrument: fills, book and trading state that were reported last.
+    told: Vec<(u64, BookState, TradingState)>,
     /// When the frame rate was taken last, the frames then, and the rate.
     rate: (Instant, u64, u64),
 }
@@ -53,15 +55,16 @@ impl Watch {
     pub fn new<S: Strategy>(plan: &Plan, instruments: &[Instrument], engine: &Engine<S>) -> Watch {
         Watch {
             mode: plan.mode.name(),
-            venue: plan.product.name().to_owned(),
+            venue: plan.venue_name().to_owned(),
             seconds: plan.seconds,
             instruments: instruments.to_vec(),
+            labels: instruments.iter().map(|instrument| plan.label(instrument)).collect(),
             screens: instruments.iter().map(|instrument| engine.telemetry(instrument.id).clone()).collect(),
             counters: engine.counters().clone(),
             shared: None,
             begun: Instant::now(),
-            last: TelemetrySnapshot::default(),
-            told: (0, BookState::Empty, TradingState::Active),
+            last: vec![TelemetrySnapshot::default(); instruments.len()],
+            told: vec![(0, BookState::Empty, TradingState::Active); instruments.len()],
             rate: (Instant::now(), 0, 0),
         }
     }
@@ -78,38 +81,42 @@ impl Watch {
     pub fn open_orders_text(&self) -> String {
         let open = self.shared.as_ref().map_or(0, |(_, io)| io.open_orders.load(Ordering::Relaxed));
         let mut text = format!("{open} orders may still be open on {}", self.venue);
-        for (cell, instrument) in self.screens.iter().zip(&self.instruments) {
+        for (place, (cell, instrument)) in self.screens.iter().zip(&self.instruments).enumerate() {
             let Some(snapshot) = cell.read() else { continue };
             for side in Side::BOTH {
                 for order in snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0) {
                     let (price, open) = (price_text(instrument, order.level.tick), order.level.lots.0 - order.filled.0);
                     let quantity = quantity_text(instrument, Lots(open));
-                    text.push_str(&format!("; {} {} {quantity} at {price}", instrument.symbol, side_name(side)));
+                    text.push_str(&format!("; {} {} {quantity} at {price}", self.labels[place], side_name(side)));
                 }
             }
         }
         text
     }
 
-    fn snapshot(&mut self) -> TelemetrySnapshot {
-        // A write that is under way is over at once; the last picture serves until then.
-        if let Some(snapshot) = self.screens.first().and_then(|cell| cell.read()) {
-            self.last = snapshot;
+    fn take_snapshots(&mut self) {
+        for (last, cell) in self.last.iter_mut().zip(&self.screens) {
+            // A write that is under way is over at once; the last picture serves until then.
+            if let Some(snapshot) = cell.read() {
+                *last = snapshot;
+            }
         }
-        self.last
     }
 
-    /// What happened since the last picture.
-    fn news(&mut self, snapshot: &TelemetrySnapshot, instrument: &Instrument) -> Vec<String> {
+    /// What happened to an instrument since the last picture.
+    fn news(&mut self, place: usize) -> Vec<String> {
+        let (instrument, snapshot) = (&self.instruments[place], &self.last[place]);
         let mut news = Vec::new();
-        let (fills, book_state, trading_state) = self.told;
+        let (fills, book_state, trading_state) = self.told[place];
+        // Which of several instruments is meant is said; of the only one it is clear.
+        let of = if self.labels.len() > 1 { format!("{}: ", self.labels[place]) } else { String::new() };
         if snapshot.book_state != book_state {
             let state =
                 if snapshot.book_state == BookState::Live { "live".to_owned() } else { book_state_text(snapshot) };
-            news.push(format!("the book of {} is {state}", instrument.symbol));
+            news.push(format!("the book of {} is {state}", self.labels[place]));
         }
         if snapshot.trading_state != trading_state {
-            news.push(format!("trading is {}", trading_state_text(snapshot.trading_state)));
+            news.push(format!("{of}trading is {}", trading_state_text(snapshot.trading_state)));
         }
         if snapshot.fills > fills {
             let verb = if snapshot.fill.side == Side::Bid { "bought" } else { "sold" };
@@ -119,10 +126,33 @@ impl Watch {
                 1 => String::new(),
                 count => format!(", the last of {count} fills"),
             };
-            news.push(format!("{verb} {quantity} at {price}{more}"));
+            news.push(format!("{of}{verb} {quantity} at {price}{more}"));
         }
-        self.told = (snapshot.fills, snapshot.book_state, snapshot.trading_state);
+        self.told[place] = (snapshot.fills, snapshot.book_state, snapshot.trading_state);
         news
+    }
+
+    /// One instrument in a line.
+    fn symbol_row(&self, place: usize) -> SymbolRow {
+        let (instrument, snapshot) = (&self.instruments[place], &self.last[place]);
+        let best = |side: Side| {
+            let best = snapshot.levels(side).first().filter(|level| level.lots.0 > 0);
+            best.map(|level| price_text(instrument, level.tick)).unwrap_or_default()
+        };
+        let own = |side: Side| {
+            let there = snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0);
+            let ticks = there.map(|order| order.level.tick);
+            let nearest = if side == Side::Bid { ticks.max() } else { ticks.min() };
+            nearest.map(|tick| price_text(instrument, tick)).unwrap_or_default()
+        };
+        SymbolRow {
+            name: self.labels[place].clone(),
+            book_state: book_state_text(snapshot),
+            prices: [best(Side::Bid), best(Side::Ask)],
+            own: [own(Side::Bid), own(Side::Ask)],
+            position: quantity_text(instrument, snapshot.exposure),
+            fills: snapshot.fills,
+        }
     }
 
     fn frames_per_second(&mut self, frames: u64) -> u64 {
@@ -284,8 +314,12 @@ fn order_row(instrument: &Instrument, side: Side, order: &TelemetryOrder) -> Ord
 
 impl ScreenSource for Watch {
     fn screen(&mut self) -> ScreenState {
-        let snapshot = self.snapshot();
-        let instrument = self.instruments[0];
+        self.take_snapshots();
+        let (snapshot, instrument) = (self.last[0], self.instruments[0]);
+        let places = 0..self.instruments.len();
+        let news = places.clone().flat_map(|place| self.news(place)).collect();
+        let symbols = places.map(|place| self.symbol_row(place)).collect();
+        let fills = self.last.iter().map(|snapshot| snapshot.fills).sum();
         let orders = Side::BOTH.iter().flat_map(|side| {
             let there = snapshot.orders(*side).iter().filter(|order| order.level.lots.0 > 0);
             there.map(|order| order_row(&instrument, *side, order))
@@ -299,8 +333,8 @@ impl ScreenSource for Watch {
         ScreenState {
             mode: self.mode.to_owned(),
             venue: self.venue.clone(),
-            symbol: instrument.symbol.to_string(),
-            more_symbols: self.instruments.len().saturating_sub(1),
+            symbol: self.labels[0].clone(),
+            symbols,
             base_asset: instrument.base_asset.to_string(),
             quote_asset: instrument.quote_asset.to_string(),
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
@@ -314,10 +348,10 @@ impl ScreenSource for Watch {
             position: quantity_text(&instrument, snapshot.exposure),
             pnl_quote: money_text(snapshot.pnl),
             fees_quote: money_text(snapshot.fees),
-            fills: snapshot.fills,
+            fills,
             latency: self.latency(),
             counters: self.counters(),
-            news: self.news(&snapshot, &instrument),
+            news,
         }
     }
 }

@@ -29,8 +29,8 @@ pub struct ScreenState {
     pub venue: String,
     /// The symbol whose book is shown.
     pub symbol: String,
-    /// Symbols that are traded and not shown.
-    pub more_symbols: usize,
+    /// Every symbol that is traded, the one whose book is shown included.
+    pub symbols: Vec<SymbolRow>,
     /// What is traded.
     pub base_asset: String,
     /// What it is paid with.
@@ -65,6 +65,23 @@ pub struct ScreenState {
     pub counters: Vec<(&'static str, u64)>,
     /// What happened since the state was asked for last, oldest first.
     pub news: Vec<String>,
+}
+
+/// One symbol that is traded, in a line; a text is empty where there is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SymbolRow {
+    /// The symbol, with its venue where there are several.
+    pub name: String,
+    /// `live`, or why not.
+    pub book_state: String,
+    /// The market's best bid and ask.
+    pub prices: [String; 2],
+    /// Our own best bid and ask.
+    pub own: [String; 2],
+    /// Position, base asset.
+    pub position: String,
+    /// Executions so far.
+    pub fills: u64,
 }
 
 /// One price of the book.
@@ -201,6 +218,18 @@ impl Screen {
 pub(crate) mod tests {
     use super::*;
 
+    /// A symbol in a line.
+    pub fn symbol_row(name: &str, book_state: &str) -> SymbolRow {
+        SymbolRow {
+            name: name.to_owned(),
+            book_state: book_state.to_owned(),
+            prices: ["64000.1", "64000.2"].map(str::to_owned),
+            own: ["64000.1", ""].map(str::to_owned),
+            position: "0.003".to_owned(),
+            fills: 3,
+        }
+    }
+
     /// A state with everything in it.
     pub(crate) fn full_state() -> ScreenState {
         let row = |price: &str, quantity: &str, share_permille, own: Option<&str>| LadderRow {
@@ -220,7 +249,7 @@ pub(crate) mod tests {
             mode: "demo".to_owned(),
             venue: "binance-usdm".to_owned(),
             symbol: "BTCUSDT".to_owned(),
-            more_symbols: 0,
+            symbols: vec![symbol_row("BTCUSDT", "live")],
             base_asset: "BTC".to_owned(),
             quote_asset: "USDT".to_owned(),
             elapsed_seconds: 12.4,

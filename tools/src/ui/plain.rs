@@ -2,7 +2,7 @@
 
 use crate::ui::report::nanos_text;
 
-use super::{LadderRow, ScreenState};
+use super::{LadderRow, ScreenState, SymbolRow};
 
 /// The state in one line: book, our quotes, orders, account, latencies, and what is wrong, if anything is.
 #[must_use]
@@ -42,7 +42,21 @@ pub fn plain_line(state: &ScreenState) -> String {
         let figures = [value.p50, value.p99, value.p999, value.max].map(nanos_text).join("/");
         line.push_str(&format!("  {name} p50/p99/p99.9/max {figures}"));
     }
+    for symbol in state.symbols.iter().skip(1) {
+        line.push_str(&symbol_line(symbol));
+    }
     line
+}
+
+/// A further symbol, on a line of its own below.
+fn symbol_line(symbol: &SymbolRow) -> String {
+    let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let ([bid, ask], [own_bid, own_ask]) =
+        (symbol.prices.each_ref().map(|text| or_none(text)), symbol.own.each_ref().map(|text| or_none(text)));
+    format!(
+        "\n        {} {}  bid {bid} ask {ask}  ours {own_bid} / {own_ask}  fills {}  position {}",
+        symbol.name, symbol.book_state, symbol.fills, symbol.position
+    )
 }
 
 fn best(rows: &[LadderRow]) -> String {
@@ -59,7 +73,19 @@ fn own<'a>(state: &'a ScreenState, side: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::tests::full_state;
+    use crate::ui::tests::{full_state, symbol_row};
+
+    #[test]
+    fn every_further_symbol_has_a_line_below() {
+        let mut state = full_state();
+        assert_eq!(plain_line(&state).lines().count(), 1);
+        state.symbols.push(symbol_row("binance-spot:BTCUSDT", "lost: disconnected"));
+        let line = plain_line(&state);
+        let further = line.lines().nth(1).expect("a second line").trim();
+        let expected = "binance-spot:BTCUSDT lost: disconnected  bid 64000.1 ask 64000.2  ours 64000.1 / -  fills 3  \
+                        position 0.003";
+        assert_eq!(further, expected);
+    }
 
     #[test]
     fn a_plain_line_holds_what_matters() {

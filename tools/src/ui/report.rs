@@ -1,10 +1,12 @@
 //! COLD: what `demo` and `run` report at the end, in the exact keys and shapes that users were promised.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
+use spinbook_engine::types::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
 /// The report of one run. Prices and quantities are decimal strings; every number names its unit.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -47,6 +49,39 @@ pub struct RunReport {
     pub hot_allocations: HotAllocations,
     /// Seed of the synthetic market; none for recorded or live data.
     pub seed: Option<u64>,
+    /// Each venue's own part, by name; said of one venue by the figures above.
+    #[serde(skip_serializing_if = "is_one")]
+    pub venues: BTreeMap<String, VenueReport>,
+}
+
+fn is_one(venues: &BTreeMap<String, VenueReport>) -> bool {
+    venues.len() <= 1
+}
+
+/// One venue's part of a run of several.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct VenueReport {
+    /// Its orders.
+    pub orders: VenueOrders,
+    /// Its account as the engine reckons it.
+    pub account: Account,
+    /// The same from what the venue answered; none if it was not asked or did not answer.
+    pub venue_account: Option<Account>,
+}
+
+/// How one venue's orders fared, as its gateway counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VenueOrders {
+    /// Handed to the venue.
+    pub sent: u64,
+    /// Accepted by the venue.
+    pub acked: u64,
+    /// Refused, by the venue or by ourselves.
+    pub rejected: u64,
+    /// Whose outcome is not known.
+    pub unknown: u64,
+    /// Still open when the run ended.
+    pub open_at_exit: u64,
 }
 
 /// How the books fared.
@@ -84,12 +119,77 @@ pub struct Orders {
 /// Position, profit and fees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
-    /// Position by symbol, base asset.
+    /// Position by symbol (`venue:symbol` where there are several venues), base asset.
     pub position: BTreeMap<String, String>,
     /// Cash and position at the last mid, less the start, fees included.
-    pub pnl_quote: String,
+    pub pnl_quote: Money,
     /// Fees paid; negative for rebates.
-    pub fees_quote: String,
+    pub fees_quote: Money,
+}
+
+impl Account {
+    /// Several accounts as one.
+    #[must_use]
+    pub fn sum<'a>(accounts: impl Iterator<Item = &'a Account>) -> Account {
+        accounts.fold(Account::default(), |mut sum, account| {
+            sum.position.extend(account.position.clone());
+            account.pnl_quote.0.iter().for_each(|(asset, atoms)| sum.pnl_quote.add(asset, *atoms));
+            account.fees_quote.0.iter().for_each(|(asset, atoms)| sum.fees_quote.add(asset, *atoms));
+            sum
+        })
+    }
+}
+
+/// Amounts by quote asset: what is paid in different assets is not added up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Money(BTreeMap<String, QuoteAtoms>);
+
+impl Money {
+    /// Adds an amount in an asset.
+    pub fn add(&mut self, asset: &str, atoms: QuoteAtoms) {
+        *self.0.entry(asset.to_owned()).or_insert(QuoteAtoms::ZERO) += atoms;
+    }
+
+    /// Whether there is no amount in any asset.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A decimal, or one with its asset's name for each of several.
+impl fmt::Display for Money {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() <= 1 {
+            return out.write_str(&atoms_text(self.0.values().next().copied().unwrap_or(QuoteAtoms::ZERO)));
+        }
+        let texts: Vec<String> =
+            self.0.iter().map(|(asset, atoms)| format!("{} {asset}", atoms_text(*atoms))).collect();
+        out.write_str(&texts.join(", "))
+    }
+}
+
+/// A decimal string, or an object with one for each of several assets.
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.len() <= 1 {
+            return serializer.collect_str(self);
+        }
+        serializer.collect_map(self.0.iter().map(|(asset, atoms)| (asset, atoms_text(*atoms))))
+    }
+}
+
+/// Quote atoms as decimal text without trailing zeros.
+#[must_use]
+pub fn atoms_text(atoms: QuoteAtoms) -> String {
+    let (sign, magnitude) = if atoms.0 < 0 { ("-", atoms.0.unsigned_abs()) } else { ("", atoms.0.unsigned_abs()) };
+    let unit = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
+    let fraction = format!("{:018}", magnitude % unit);
+    let fraction = fraction.trim_end_matches('0');
+    match fraction.is_empty() {
+        true => format!("{sign}{}", magnitude / unit),
+        false => format!("{sign}{}.{fraction}", magnitude / unit),
+    }
 }
 
 /// A latency distribution, nanoseconds.
@@ -190,7 +290,7 @@ impl RunReport {
         let row = |name: &str, account: &Account| {
             let positions: Vec<String> =
                 account.position.iter().map(|(symbol, quantity)| format!("{symbol} {quantity}")).collect();
-            vec![name.to_owned(), positions.join(", "), account.pnl_quote.clone(), account.fees_quote.clone()]
+            vec![name.to_owned(), positions.join(", "), account.pnl_quote.to_string(), account.fees_quote.to_string()]
         };
         let mut rows = vec![
             ["account", "position", "profit (quote)", "fees (quote)"].map(str::to_owned).to_vec(),
@@ -257,6 +357,35 @@ pub fn nanos_text(ns: u64) -> String {
 mod tests {
     use super::*;
 
+    fn money(text: &str) -> Money {
+        let value: rust_decimal::Decimal = text.parse().expect("a decimal");
+        let mut money = Money::default();
+        money.add("USDT", QuoteAtoms(value.mantissa() * 10_i128.pow(18 - value.scale())));
+        money
+    }
+
+    #[test]
+    fn money_of_one_asset_is_a_decimal_and_of_several_an_object() {
+        let mut sum = money("-0.5");
+        assert_eq!(serde_json::to_value(&sum).expect("JSON"), "-0.5");
+        sum.add("USDT", QuoteAtoms(1));
+        assert_eq!(sum.to_string(), "-0.499999999999999999");
+        sum.add("BTC", QuoteAtoms(2 * QUOTE_ATOMS_PER_UNIT));
+        let json = serde_json::to_value(&sum).expect("JSON");
+        assert_eq!(json, serde_json::json!({ "BTC": "2", "USDT": "-0.499999999999999999" }));
+        assert_eq!(sum.to_string(), "2 BTC, -0.499999999999999999 USDT");
+    }
+
+    #[test]
+    fn several_venues_are_listed_and_one_is_not() {
+        let mut report = RunReport::default();
+        report.venues.insert("a".to_owned(), VenueReport::default());
+        assert!(report.to_json().get("venues").is_none());
+        report.venues.insert("b".to_owned(), VenueReport::default());
+        assert_eq!(keys(&report.to_json()["venues"]), ["a", "b"]);
+        assert_eq!(keys(&report.to_json()["venues"]["a"]), ["orders", "account", "venue_account"]);
+    }
+
     fn keys(value: &Value) -> Vec<&str> {
         value.as_object().expect("an object").keys().map(String::as_str).collect()
     }
@@ -267,8 +396,8 @@ mod tests {
         (1..=1000).for_each(|value| histogram.record(value).expect("in range"));
         let account = Account {
             position: [("BTCUSDT".to_owned(), "0.010".to_owned())].into(),
-            pnl_quote: "-0.12".to_owned(),
-            fees_quote: "0.03".to_owned(),
+            pnl_quote: money("-0.12"),
+            fees_quote: money("0.03"),
         };
         let report = RunReport {
             account: account.clone(),
@@ -295,8 +424,8 @@ mod tests {
     fn people_get_tables_that_say_what_differs() {
         let account = |pnl: &str| Account {
             position: [("BTCUSDT".to_owned(), "0.010".to_owned())].into(),
-            pnl_quote: pnl.to_owned(),
-            fees_quote: "0.03".to_owned(),
+            pnl_quote: money(pnl),
+            fees_quote: money("0.03"),
         };
         let mut report = RunReport {
             mode: "demo".to_owned(),

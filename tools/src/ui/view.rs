@@ -33,7 +33,14 @@ pub fn draw(frame: &mut Frame<'_>, state: &ScreenState, messages: &[String]) {
     ])
     .areas(right);
     draw_head(frame, head, state);
-    draw_ladder(frame, left, state);
+    let listed = if state.symbols.len() > 1 { 2 + state.symbols.len() } else { 0 };
+    // The book keeps half of the height, however many symbols there are.
+    let listed = u16::try_from(listed).unwrap_or(u16::MAX).min(left.height / 2);
+    let [ladder, list] = Layout::vertical([Constraint::Min(0), Constraint::Length(listed)]).areas(left);
+    draw_ladder(frame, ladder, state);
+    if listed > 0 {
+        draw_symbols(frame, list, state);
+    }
     draw_orders(frame, orders, state);
     draw_account(frame, account, state);
     draw_latency(frame, latency, state);
@@ -55,9 +62,9 @@ fn right(text: impl Into<String>) -> Cell<'static> {
 
 fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let good = |good: bool| Style::new().fg(if good { Color::Green } else { Color::Yellow });
-    let more = match state.more_symbols {
-        0 => String::new(),
-        count => format!(" +{count}"),
+    let more = match state.symbols.len() {
+        0 | 1 => String::new(),
+        count => format!(" +{}", count - 1),
     };
     let line = Line::from(vec![
         Span::styled(" spinbook ", Style::new().add_modifier(Modifier::REVERSED)),
@@ -110,6 +117,28 @@ fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let head = Row::new([right("ours"), right("price"), right("quantity"), Cell::new("")]).style(dim());
     let title = format!(" book of {} ", state.symbol);
     frame.render_widget(Table::new(rows, widths).header(head).block(section(&title)), area);
+}
+
+/// Every symbol in a row: where its market is, where we are, what we hold.
+fn draw_symbols(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
+    let rows = state.symbols.iter().map(|symbol| {
+        let [bid, ask] = &symbol.own;
+        let quotes = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let color = if symbol.book_state == "live" { Color::Reset } else { Color::Yellow };
+        Row::new([
+            Cell::from(symbol.name.clone()),
+            right(quotes(bid)),
+            right(quotes(ask)),
+            right(symbol.position.clone()),
+            right(symbol.fills.to_string()),
+        ])
+        .style(Style::new().fg(color))
+    });
+    let fill = Constraint::Fill(2);
+    let widths = [Constraint::Fill(5), fill, fill, fill, Constraint::Fill(1)];
+    let head = Row::new([Cell::new("")].into_iter().chain(["our bid", "our ask", "position", "fills"].map(right)));
+    let title = format!(" symbols: {} ", state.symbols.len());
+    frame.render_widget(Table::new(rows, widths).header(head.style(dim())).block(section(&title)), area);
 }
 
 fn ladder_row(row: &LadderRow, color: Color, largest: u16, bar_cells: usize) -> Row<'static> {
@@ -238,7 +267,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::ui::tests::full_state;
+    use crate::ui::tests::{full_state, symbol_row};
 
     fn picture(width: u16, height: u16, state: &ScreenState) -> String {
         let messages = ["gateway ready".to_owned(), "WARN a connection ended".to_owned()];
@@ -297,6 +326,21 @@ mod tests {
             (bar(800, 800, 4), bar(400, 800, 4), bar(1, 800, 4), bar(0, 800, 4)),
             ("████".into(), "██".into(), "▏".into(), "".into())
         );
+    }
+
+    #[test]
+    fn several_symbols_are_listed_below_the_book_of_the_first() {
+        let mut state = full_state();
+        assert!(!picture(110, 34, &state).contains("symbols:"));
+        for name in ["binance-usdm:BTCUSDT", "binance-spot:BTCUSDT", "binance-spot:ETHUSDT"] {
+            state.symbols.push(symbol_row(name, "live"));
+        }
+        let picture = picture(120, 34, &state);
+        assert!(line(&picture, "spinbook").contains("BTCUSDT +3"), "{picture}");
+        line(&picture, "symbols: 4");
+        for name in ["binance-usdm:BTCUSDT", "binance-spot:BTCUSDT", "binance-spot:ETHUSDT"] {
+            assert!(line(&picture, name).contains("64000.1"), "{picture}");
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Running {
 
     /// Waits until standard error is as it should be.
     #[track_caller]
-    fn wait(&mut self, what: &str, met: impl Fn(&str) -> bool) {
+    pub fn wait(&mut self, what: &str, met: impl Fn(&str) -> bool) {
         let until = Instant::now() + HANG;
         while !met(&self.err()) {
             let ended = self.process.try_wait().expect("a child of ours");
@@ -354,17 +354,8 @@ impl Setup {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let account = if exchange.text("venue") == "binance-spot" { "1000001" } else { "sim0" };
         let setup = Setup { folder, account };
-        let ca_file = exchange.text("ca_file");
-        setup.write("run.toml", &config(setup.folder.path(), exchange, ca_file), 0o644);
-        let keys = match exchange.text("venue") {
-            "binance-spot" => format!(
-                "api_key = \"{}\"\nprivate_key = \"\"\"{}\"\"\"\n",
-                exchange.text("api_key_ed25519"),
-                exchange.text("private_key")
-            ),
-            _ => format!("api_key = \"{}\"\nsecret = \"{}\"\n", exchange.text("api_key"), exchange.text("secret")),
-        };
-        setup.write("keys.toml", &keys, 0o600);
+        setup.write("run.toml", &config(setup.folder.path(), &[(exchange, "keys.toml")]), 0o644);
+        setup.write("keys.toml", &credentials(exchange), 0o600);
         setup
     }
 
@@ -420,23 +411,71 @@ impl Setup {
     }
 }
 
-/// The sample with an exchange's addresses and quotes near the touch, as the program itself writes it.
-fn config(folder: &Path, exchange: &Exchange, ca_file: &str) -> String {
+/// A configuration of two markets and credentials for each, in a folder.
+pub struct SetupOfTwo {
+    setup: Setup,
+}
+
+impl SetupOfTwo {
+    /// For trading on spot and futures at once.
+    pub fn on(spot: &Exchange, futures: &Exchange) -> SetupOfTwo {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let setup = Setup { folder, account: "binance-spot=1000001,binance-usdm=sim0" };
+        let markets = [(spot, "spot.toml"), (futures, "futures.toml")];
+        setup.write("run.toml", &config(setup.folder.path(), &markets), 0o644);
+        for (exchange, file) in markets {
+            setup.write(file, &credentials(exchange), 0o600);
+        }
+        SetupOfTwo { setup }
+    }
+
+    /// Adds to a file of it.
+    pub fn append(&self, name: &str, text: &str) {
+        let old = fs::read_to_string(self.setup.path(name)).expect("written");
+        fs::write(self.setup.path(name), old + text).expect("writable");
+    }
+}
+
+impl std::ops::Deref for SetupOfTwo {
+    type Target = Setup;
+
+    fn deref(&self) -> &Setup {
+        &self.setup
+    }
+}
+
+/// An exchange's test key as a credentials file: HMAC on futures, Ed25519 on spot.
+fn credentials(exchange: &Exchange) -> String {
+    match exchange.text("venue") {
+        "binance-spot" => format!(
+            "api_key = \"{}\"\nprivate_key = \"\"\"{}\"\"\"\n",
+            exchange.text("api_key_ed25519"),
+            exchange.text("private_key")
+        ),
+        _ => format!("api_key = \"{}\"\nsecret = \"{}\"\n", exchange.text("api_key"), exchange.text("secret")),
+    }
+}
+
+/// The sample with the exchanges' addresses, each with its credentials file, and quotes near the touch, as the program
+/// itself writes it.
+fn config(folder: &Path, markets: &[(&Exchange, &str)]) -> String {
+    let mut values: Vec<(String, String)> = [
+        ("strategy.spread_bps", "0.6"),
+        ("strategy.refresh_tolerance_bps", "0.2"),
+        ("strategy.edge_min_bps", "-20.0"),
+        ("risk.loss_max_quote_per_day", "\"1000\""),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    for (place, (exchange, credentials)) in markets.iter().enumerate() {
+        for key in ["venue", "rest_url", "stream_url", "ws_api_url", "ca_file"] {
+            values.push((format!("market.{place}.{key}"), exchange.text(key).to_owned()));
+        }
+        values.push((format!("market.{place}.credentials"), (*credentials).to_owned()));
+    }
     let mut command = program(folder);
     command.args(["config", "init"]);
-    let text = |key: &str| exchange.text(key).to_owned();
-    for (key, value) in [
-        ("market.0.venue", text("venue")),
-        ("market.0.rest_url", text("rest_url")),
-        ("market.0.stream_url", text("stream_url")),
-        ("market.0.ws_api_url", text("ws_api_url")),
-        ("market.0.ca_file", ca_file.to_owned()),
-        ("market.0.credentials", "keys.toml".to_owned()),
-        ("strategy.spread_bps", "0.6".to_owned()),
-        ("strategy.refresh_tolerance_bps", "0.2".to_owned()),
-        ("strategy.edge_min_bps", "-20.0".to_owned()),
-        ("risk.loss_max_quote_per_day", "\"1000\"".to_owned()),
-    ] {
+    for (key, value) in values {
         command.arg("--set").arg(format!("{key}={value}"));
     }
     let output = command.output().expect("the program starts");

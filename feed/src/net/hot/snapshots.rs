@@ -90,15 +90,16 @@ pub trait SnapshotUrls: Send {
 /// The fetching thread's end.
 pub struct SnapshotWorker<U> {
     mailbox: SnapshotMailbox,
-    fetcher: Fetcher,
+    fetchers: Vec<Fetcher>,
     urls: U,
     on_failure: fn(&FetchError),
 }
 
-/// A mailbox for `slots` jobs at once, and its worker. `on_failure` is told each error, to log it.
+/// A mailbox for `slots` jobs at once, and its worker, which asks with one fetcher for each of the hot loop's sessions,
+/// in their order. `on_failure` is called with each error, to log it.
 pub fn new<U: SnapshotUrls>(
     slots: usize,
-    fetcher: Fetcher,
+    fetchers: Vec<Fetcher>,
     urls: U,
     on_failure: fn(&FetchError),
 ) -> (SnapshotMailbox, SnapshotWorker<U>) {
@@ -108,7 +109,7 @@ pub fn new<U: SnapshotUrls>(
         results: Arc::new(ArrayQueue::new(slots)),
         spent: Arc::new(ArrayQueue::new(slots)),
     };
-    let worker = SnapshotWorker { mailbox: mailbox.clone(), fetcher, urls, on_failure };
+    let worker = SnapshotWorker { mailbox: mailbox.clone(), fetchers, urls, on_failure };
     (mailbox, worker)
 }
 
@@ -135,7 +136,7 @@ impl<U: SnapshotUrls> SnapshotWorker<U> {
     }
 
     fn fetch(&self, job: SnapshotJob) -> SnapshotResult {
-        match self.fetcher.get(&self.urls.url(job), SNAPSHOT_BYTES_MAX) {
+        match self.fetchers[job.session].get(&self.urls.url(job), SNAPSHOT_BYTES_MAX) {
             Ok(mut buffer) => {
                 let length = buffer.len();
                 buffer.resize(length + FRAME_PADDING, 0);

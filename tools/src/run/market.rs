@@ -1,0 +1,196 @@
+//! COLD: one market of a run: what its venue answers before anything starts, and the agents made of that.
+
+use spinbook_engine::types::{InstrumentId, Nanos};
+use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
+use spinbook_feed::net::connection::tls::Trust;
+use spinbook_feed::net::connection::{ConnectionError, ConnectionLimits};
+use spinbook_feed::net::host::clock::Clock;
+use spinbook_feed::net::hot::market_connections::MarketConnections;
+use spinbook_feed::net::io::fetch::Fetcher;
+use spinbook_feed::net::io::gateway_loop::GatewayLane;
+use spinbook_feed::session::{MarketSession, SessionSettings};
+use spinbook_feed::venue::account::AccountPoint;
+use spinbook_feed::venue::binance::account;
+use spinbook_feed::venue::binance::instruments::{RateLimit, find_instruments, parse_rate_limits};
+use spinbook_feed::venue::card::RateWindow;
+use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
+
+use super::addresses::{route, trust};
+use super::plan::{MarketPlan, RunMode};
+use super::venue_rest::VenueRest;
+use crate::config::tables::MarketConfig;
+use crate::error::Failure;
+
+/// What a venue answered before anything started.
+pub(super) struct AskedMarket<'a> {
+    /// What was planned.
+    pub(super) plan: &'a MarketPlan,
+    /// What is traded there, numbered over all markets of the run.
+    pub(super) instruments: Vec<Instrument>,
+    /// The windows for orders, for the engine.
+    pub(super) rate_limits: Vec<RateLimit>,
+    /// Fetches snapshots.
+    pub(super) fetcher: Fetcher,
+    /// Asks for the account.
+    pub(super) rest: VenueRest,
+    /// The account before the first order; none where orders never leave.
+    pub(super) start: Option<AccountPoint>,
+    /// Since when executions count, in the venue's time.
+    pub(super) started_at: Nanos,
+    rates: Vec<RateWindow>,
+    market_trust: Trust,
+    order_trust: Trust,
+}
+
+impl<'a> AskedMarket<'a> {
+    /// Asks the venue. Its instruments are numbered from `first_id`.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses, an instrument cannot be traded, or the account is not the named one.
+    pub(super) fn ask(
+        plan: &'a MarketPlan,
+        mode: RunMode,
+        first_id: usize,
+        clock: Clock,
+    ) -> Result<AskedMarket<'a>, Failure> {
+        let (venue, window) = (plan.config.venue, i64::from(plan.config.receive_window_ms));
+        let market_trust = trust(plan.market.ca_file.as_ref())?;
+        let order_trust = trust(plan.orders.ca_file.as_ref())?;
+        let market_rest = VenueRest::new(&market_trust, &plan.market.rest_url, venue, None, window, clock);
+        let credentials = plan.keys.credentials(&plan.config)?;
+        let mut rest = VenueRest::new(&order_trust, &plan.orders.rest_url, venue, Some(credentials), window, clock);
+        let list = market_rest.exchange_info()?;
+        let instruments = numbered(instruments(&list, &plan.config)?, first_id)?;
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Failure::failed("the venue's rate limits cannot be read").at(venue.name()).because(error)
+        };
+        let rate_limits = parse_rate_limits(&list).map_err(|error| unreadable(&error))?;
+        let named = account::parse_windows(&list).map_err(|error| unreadable(&error))?;
+        let rates = named
+            .iter()
+            .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
+            .collect();
+        // Shadow orders never leave, so no account stands behind them.
+        let (start, started_at) = if mode == RunMode::Shadow {
+            (None, clock.now())
+        } else {
+            rest.measure_clock()?;
+            let started_at = rest.venue_time();
+            (Some(account_at_start(plan, mode, &rest, &instruments)?), started_at)
+        };
+        Ok(AskedMarket {
+            plan,
+            instruments,
+            rate_limits,
+            fetcher: market_rest.fetcher,
+            rest,
+            start,
+            started_at,
+            rates,
+            market_trust,
+            order_trust,
+        })
+    }
+
+    /// The session and its connections.
+    ///
+    /// # Errors
+    /// The market cannot be subscribed to, or its address is not found.
+    pub(super) fn connections(&self, place: usize, epoch: u32) -> Result<MarketConnections, Failure> {
+        let market = &self.plan.config;
+        let session = MarketSession::new(market.venue, &self.instruments, session_settings(market, epoch))
+            .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
+        let (url, limits) = (&self.plan.market.stream_url, ConnectionLimits::PUBLIC);
+        let streams = route(url, "", &self.market_trust, limits, "market.stream_url")?;
+        Ok(MarketConnections::new(session, streams, place, |path, error: &ConnectionError| {
+            tracing::warn!("market connection {path} ended: {error}");
+        }))
+    }
+
+    /// The gateway and the way to its connections. `limits` are those of every instrument of the run.
+    ///
+    /// # Errors
+    /// The credentials cannot be used, or an address is not found.
+    pub(super) fn lane(&self, mode: RunMode, limits: Vec<OrderLimits>, epoch: u32) -> Result<GatewayLane, Failure> {
+        let (plan, market) = (self.plan, &self.plan.config);
+        let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
+        let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
+        settings.receive_window_ms = i64::from(market.receive_window_ms);
+        if !self.rates.is_empty() {
+            settings.rates.clone_from(&self.rates);
+        }
+        let gateway = Gateway::new(settings, plan.keys.credentials(market)?, self.instruments.clone());
+        let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
+        Ok(GatewayLane {
+            gateway,
+            orders: route(&plan.orders.ws_api_url, target, trust, limits, "market.ws_api_url")?,
+            user_data: route(&plan.orders.stream_url, "", trust, limits, "market.stream_url")?,
+        })
+    }
+}
+
+/// The same instruments with ids from `first`.
+fn numbered(mut instruments: Vec<Instrument>, first: usize) -> Result<Vec<Instrument>, Failure> {
+    for (place, instrument) in instruments.iter_mut().enumerate() {
+        let id = u16::try_from(first + place).map_err(|_| Failure::usage("too many instruments").at("market"))?;
+        instrument.id = InstrumentId(id);
+    }
+    Ok(instruments)
+}
+
+/// The configured instruments of the venue's list, all of which must take orders.
+///
+/// # Errors
+/// One is not listed, cannot be traded exactly, or takes no orders now.
+pub fn instruments(list: &[u8], market: &MarketConfig) -> Result<Vec<Instrument>, Failure> {
+    let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
+    let instruments = find_instruments(market.venue, list, &symbols).map_err(|error| {
+        Failure::usage("an instrument cannot be traded")
+            .at("market.symbols")
+            .because(error)
+            .next("name it as the venue's instrument list does")
+    })?;
+    match instruments.iter().find(|instrument| instrument.status != InstrumentStatus::Trading) {
+        None => Ok(instruments),
+        Some(closed) => Err(Failure::failed(format!("{} takes no orders now", closed.symbol))
+            .at("market.symbols")
+            .because("the venue's instrument list says so")
+            .next("leave it out, or wait until it trades")),
+    }
+}
+
+fn account_at_start(
+    plan: &MarketPlan,
+    mode: RunMode,
+    rest: &VenueRest,
+    instruments: &[Instrument],
+) -> Result<AccountPoint, Failure> {
+    let (point, id) = rest.point(instruments)?;
+    if mode == RunMode::Live {
+        let field = plan.config.venue.card().orders.map_or("", |orders| orders.account_field);
+        let answered = id.ok_or_else(|| Failure::failed(format!("the venue's answer has no `{field}`")))?;
+        if plan.account.as_deref() != Some(answered.as_str()) {
+            let venue = plan.config.venue.name();
+            return Err(Failure::usage(format!("--account is not the account of these credentials on {venue}"))
+                .at("--account")
+                .because(format!("the venue's field `{field}` says {answered}"))
+                .next(format!("if that is the account you mean: --account {answered}, or {venue}={answered}")));
+        }
+    }
+    Ok(point)
+}
+
+/// How the market session behaves, as configured.
+#[must_use]
+pub fn session_settings(market: &MarketConfig, epoch: u32) -> SessionSettings {
+    let mut settings = SessionSettings::of(market.venue);
+    if let Some(depth) = &market.depth_stream {
+        settings.channels.depth.clone_from(depth);
+    }
+    if let Some(limit) = market.snapshot_limit.and_then(|limit| u16::try_from(limit).ok()) {
+        settings.snapshot_levels = limit;
+    }
+    settings.seed = u64::from(epoch);
+    settings
+}
