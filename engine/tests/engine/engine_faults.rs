@@ -1,25 +1,15 @@
 //! COLD: what goes wrong: rejects, silence, a lost gateway, foreign orders, full rings, losses, and what an operator may do.
 
-use crate::rig::{EPOCH, FIRST, Plan, Rig, VENUE, about, level, ms};
+use crate::rig::{EPOCH, FIRST, Plan, VENUE, about, level, ms, quoting};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketReply};
 use spinbook_engine::intent::{Intent, Reason};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::{self, BookSettings};
-use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_engine::working::WorkingStatus;
 
 const GROUP: AssetGroupId = AssetGroupId(0);
-
-/// A rig with both quotes of a mid of 100,000 accepted: the bid, then the ask.
-fn quoting(plan: Plan) -> (Rig<Spread>, Intent, Intent) {
-    let mut rig = plan.build().ready();
-    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
-    let placed = rig.accept_all();
-    assert_eq!(placed.len(), 2);
-    (rig, placed[0], placed[1])
-}
 
 #[test]
 fn a_full_order_ring_stops_quoting_and_cancels_still_leave() {

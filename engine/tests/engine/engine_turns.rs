@@ -1,6 +1,6 @@
 //! COLD: the engine turn by turn: what each kind of input makes it send, and what it never sends.
 
-use crate::rig::{self, EPOCH, FIRST, Plan, Rig, START, about, level, ms};
+use crate::rig::{self, EPOCH, FIRST, Plan, START, about, level, ms, quoting};
 use spinbook_engine::book::BookState;
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{
@@ -10,21 +10,12 @@ use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::ring;
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::{self, EngineSettings, SetupError, WindowSettings};
-use spinbook_engine::strategy::{Quote, Spread, Strategy, Targets, View};
+use spinbook_engine::strategy::{Quote, Strategy, Targets, View};
 use spinbook_engine::telemetry::TelemetryOrder;
 use spinbook_engine::types::{
     AssetGroupId, InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId,
 };
 use spinbook_engine::working::WorkingStatus;
-
-/// A rig with both quotes of a mid of 100,000 accepted: the bid, then the ask.
-fn quoting(plan: Plan) -> (Rig<Spread>, Intent, Intent) {
-    let mut rig = plan.build().ready();
-    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
-    let placed = rig.accept_all();
-    assert_eq!(placed.len(), 2);
-    (rig, placed[0], placed[1])
-}
 
 #[test]
 fn a_live_book_and_a_ready_gateway_make_two_orders() {

@@ -338,3 +338,12 @@ pub(crate) fn order(counter: u32) -> OrderId {
 pub(crate) fn slot(number: u8) -> SlotId {
     SlotId(number)
 }
+
+/// A rig with both quotes of a mid of 100,000 accepted: the bid, then the ask.
+pub(crate) fn quoting(plan: Plan) -> (Rig<Spread>, Intent, Intent) {
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    let placed = rig.accept_all();
+    assert_eq!(placed.len(), 2);
+    (rig, placed[0], placed[1])
+}
