@@ -2,25 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::{DECIMALS_MAX, Scale, last_digit_exponent, printed_decimals};
-use crate::venue::binance::instruments::parse_instruments;
-use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
-use crate::venue::{ProductLine, binance};
+use crate::venue::ProductLine;
+use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot, split_assets};
+use crate::venue::recordings::forms_of;
 
 /// Records looked at before playing; finer increments that come later are noticed and start the chain over.
 pub const PREFIX_RECORDS: usize = 2_000;
-/// Decimals of Binance spot balances.
-const SPOT_BALANCE_DECIMALS: u8 = 8;
 /// Symbols that one recording may have.
 const SYMBOLS_MAX: usize = 1_024;
-/// Quote assets that a symbol may end with, longest first.
-const QUOTE_ASSETS: [&str; 14] =
-    ["FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "EUR", "TRY", "BTC", "ETH", "BNB", "BRL", "USD", "DAI"];
-
 /// What the numbers of one symbol were seen to need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
@@ -49,6 +42,16 @@ impl Seen {
     fn level(&mut self, price: &str, quantity: &str) {
         Seen::number(price, &mut self.price_decimals, &mut self.price_exponent);
         Seen::number(quantity, &mut self.quantity_decimals, &mut self.quantity_exponent);
+    }
+
+    /// What either of two needs.
+    fn merged(self, other: Seen) -> Seen {
+        Seen {
+            price_decimals: self.price_decimals.max(other.price_decimals),
+            price_exponent: self.price_exponent.min(other.price_exponent),
+            quantity_decimals: self.quantity_decimals.max(other.quantity_decimals),
+            quantity_exponent: self.quantity_exponent.min(other.quantity_exponent),
+        }
     }
 }
 
@@ -114,7 +117,8 @@ impl Inference {
 
     fn read_list(&mut self) {
         if let (Some(product), Some(list)) = (self.product, &self.list)
-            && let Ok(instruments) = parse_instruments(product, list)
+            && let Some(form) = forms_of(Some(product)).next()
+            && let Ok(instruments) = (form.instruments)(product, list)
         {
             self.listed = instruments.into_iter().map(|instrument| (instrument.symbol, instrument)).collect();
         }
@@ -122,65 +126,32 @@ impl Inference {
 
     /// Looks at one stream frame; true if it told something new.
     pub fn observe(&mut self, frame: &[u8]) -> bool {
-        let Ok(value) = serde_json::from_slice::<Value>(frame) else {
+        let mut seen = Seen::NOTHING;
+        let mut numbers = |price: &str, quantity: &str| seen.level(price, quantity);
+        let Some(found) = forms_of(self.product).find_map(|form| (form.frame)(frame, &mut numbers)) else {
             return false;
         };
-        let stream = value.get("stream").and_then(Value::as_str);
-        let body = value.get("data").unwrap_or(&value);
-        let event = body.get("e").and_then(Value::as_str);
         if !self.fixed_product && self.product.is_none() {
-            self.product = match event {
-                Some("depthUpdate") if body.get("pu").is_some() => Some(binance::USDM),
-                Some("depthUpdate") => Some(binance::SPOT),
-                _ => None,
-            };
+            self.product = found.product;
         }
-        let of_market = match event {
-            Some(event) => matches!(event, "depthUpdate" | "bookTicker" | "trade" | "aggTrade"),
-            None => body.get("B").is_some(),
-        };
-        if !of_market {
-            return false;
-        }
-        let Some(symbol) = body.get("s").and_then(Value::as_str).and_then(Symbol::new) else {
-            return false;
-        };
-        let lowercase = symbol.to_lowercase();
-        if stream.is_some_and(|stream| stream.split('@').next() != Some(lowercase.as_str())) {
-            return false;
-        }
-        self.note(symbol, |seen| {
-            let text = |name: &str| body.get(name).and_then(Value::as_str);
-            for (price, quantity) in [("b", "B"), ("a", "A"), ("p", "q")] {
-                if let (Some(price), Some(quantity)) = (text(price), text(quantity)) {
-                    seen.level(price, quantity);
-                }
-            }
-            levels(body.get("b"), seen);
-            levels(body.get("a"), seen);
-        })
+        found.symbol.is_some_and(|symbol| self.note(symbol, seen))
     }
 
     /// Looks at a snapshot of `symbol`, or of the only symbol; true if it told something new.
     pub fn observe_snapshot(&mut self, symbol: Option<Symbol>, body: &[u8]) -> bool {
         let only = if self.order.len() == 1 { self.order.first().copied() } else { None };
         let Some(symbol) = symbol.or(only) else { return false };
-        let Ok(value) = serde_json::from_slice::<Value>(body) else {
-            return false;
-        };
-        self.note(symbol, |seen| {
-            levels(value.get("bids"), seen);
-            levels(value.get("asks"), seen);
-        })
+        let mut seen = Seen::NOTHING;
+        let mut numbers = |price: &str, quantity: &str| seen.level(price, quantity);
+        forms_of(self.product).any(|form| (form.snapshot)(body, &mut numbers)) && self.note(symbol, seen)
     }
 
-    fn note(&mut self, symbol: Symbol, look: impl FnOnce(&mut Seen)) -> bool {
+    fn note(&mut self, symbol: Symbol, news: Seen) -> bool {
         let known = self.seen.get(&symbol).copied();
         if known.is_none() && self.order.len() >= SYMBOLS_MAX {
             return false;
         }
-        let mut seen = known.unwrap_or(Seen::NOTHING);
-        look(&mut seen);
+        let seen = known.unwrap_or(Seen::NOTHING).merged(news);
         if known.is_none() {
             self.order.push(symbol);
         }
@@ -217,28 +188,14 @@ impl Inference {
     }
 }
 
-fn levels(side: Option<&Value>, seen: &mut Seen) {
-    for level in side.and_then(Value::as_array).into_iter().flatten() {
-        if let (Some(price), Some(quantity)) =
-            (level.get(0).and_then(Value::as_str), level.get(1).and_then(Value::as_str))
-        {
-            seen.level(price, quantity);
-        }
-    }
-}
-
 /// An instrument whose increments are the finest powers of ten that were seen.
 fn inferred(product: ProductLine, symbol: Symbol, id: InstrumentId, seen: Seen) -> Option<Instrument> {
     let power = |decimals: u8, exponent: i32| 10u64.checked_pow(u32::try_from(i32::from(decimals) + exponent).ok()?);
     let price = Scale::new(seen.price_decimals, power(seen.price_decimals, seen.price_exponent)?)?;
-    let quantity_decimals = if product == binance::SPOT {
-        seen.quantity_decimals.max(SPOT_BALANCE_DECIMALS)
-    } else {
-        seen.quantity_decimals
-    };
+    let quantity_decimals = seen.quantity_decimals.max(product.card().balance_decimals);
     let quantity = Scale::new(quantity_decimals, 1)?;
     let lots_order_step = i64::try_from(power(quantity_decimals, seen.quantity_exponent)?).ok()?;
-    let (base_asset, quote_asset) = split_assets(symbol);
+    let (base_asset, quote_asset) = assets_of(symbol);
     Some(Instrument {
         id,
         venue: product.venue_id(),
@@ -259,13 +216,8 @@ fn inferred(product: ProductLine, symbol: Symbol, id: InstrumentId, seen: Seen) 
     })
 }
 
-fn split_assets(symbol: Symbol) -> (Symbol, Symbol) {
-    let name = symbol.as_str();
-    QUOTE_ASSETS
-        .iter()
-        .find_map(|quote| {
-            let base = Symbol::new(name.strip_suffix(quote)?)?;
-            Some((base, Symbol::new(quote)?))
-        })
+fn assets_of(symbol: Symbol) -> (Symbol, Symbol) {
+    split_assets(symbol.as_str())
+        .and_then(|(base, quote)| Some((Symbol::new(base)?, Symbol::new(quote)?)))
         .unwrap_or((symbol, Symbol::EMPTY))
 }

@@ -13,8 +13,7 @@ use crate::venue::instrument::Instrument;
 
 /// Recorded files as a [`MarketSource`].
 ///
-/// Stream frames and REST snapshot bodies come as they were recorded; a snapshot is a frame of its own that
-/// begins with `{"lastUpdateId"`.
+/// Stream frames and REST snapshot bodies come as they were recorded; a snapshot is a frame of its own.
 #[derive(Debug)]
 pub struct RecordedMarket {
     recording: Recording,
@@ -56,7 +55,7 @@ impl MarketSource for RecordedMarket {
     }
 }
 
-/// ProductLine line and instruments of recordings, from their list if they have one, else inferred from all their
+/// Product line and instruments of recordings, from their list if they have one, else inferred from all their
 /// numbers.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::venue::instrument::Symbol;
 
 pub use market_source::{RecordedMarket, recorded_instruments};
-pub use verify::{SymbolReport, VerifyOutcome, VerifyProblem, VerifyReport, verify};
+pub use verify::{ProblemKind, SymbolReport, VerifyOutcome, VerifyProblem, VerifyReport, verify};
 
 /// What one record of a recording is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,9 +11,8 @@ use spinbook_engine::types::{Nanos, Stamp, VenueId};
 
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::{Scale, parse_integer};
-use crate::venue::instrument::Symbol;
 use crate::venue::market::FRAME_PADDING;
-use crate::venue::{ProductLine, binance};
+use crate::venue::recordings::{RecordedReply, is_snapshot, product_of, reply_of};
 
 const READ_BYTES: usize = 1 << 18;
 /// Longest line: the longest instrument list is a few MiB.
@@ -336,34 +335,10 @@ fn local_time(text: &[u8]) -> Option<Nanos> {
     i64::try_from(parse_integer(text).ok()?).ok()?.checked_mul(factor).map(Nanos)
 }
 
-fn is_snapshot(frame: &[u8]) -> bool {
-    frame.starts_with(b"{\"lastUpdateId\"")
-}
-
 fn reply_kind(url: &str) -> RecordKind {
-    let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    if path.ends_with("/exchangeInfo") {
-        return RecordKind::Instruments;
-    }
-    if path.ends_with("/depth") {
-        let symbol = query.split('&').find_map(|pair| pair.strip_prefix("symbol="));
-        return RecordKind::Snapshot { symbol: symbol.and_then(Symbol::new) };
-    }
-    RecordKind::Other
-}
-
-fn product_of(url: Option<&str>, exchange: Option<&str>) -> Option<ProductLine> {
-    if let Some(url) = url {
-        if url.contains("fapi.binance.com") || url.contains("fstream.binance.com") {
-            return Some(binance::USDM);
-        }
-        if url.contains("api.binance.com") || url.contains("stream.binance.com") {
-            return Some(binance::SPOT);
-        }
-    }
-    match exchange? {
-        "BINANCE_FUTURES" => Some(binance::USDM),
-        "BINANCE" => Some(binance::SPOT),
-        _ => None,
+    match reply_of(url) {
+        Some(RecordedReply::Instruments) => RecordKind::Instruments,
+        Some(RecordedReply::Snapshot { symbol }) => RecordKind::Snapshot { symbol },
+        None => RecordKind::Other,
     }
 }

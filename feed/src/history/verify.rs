@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::Duration;
 
 use serde::Serialize;
 use spinbook_engine::book::BookState;
@@ -15,8 +15,8 @@ use super::recorded::Recording;
 use super::{Record, RecordKind, Source, SourceError};
 use crate::number::TEXT_MAX;
 use crate::scan::ScannerChoice;
+use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
-use crate::venue::{ProductLine, binance};
 
 /// How often the progress callback is called, in lines.
 const PROGRESS_LINES: u64 = 1 << 14;
@@ -42,7 +42,7 @@ pub struct SymbolReport {
     pub bbo_checked: u64,
     /// Of these, the ones that agreed.
     pub bbo_matched: u64,
-    /// Checksums compared (none on Binance).
+    /// Checksums compared; zero where the venue sends none.
     pub checksum_checked: u64,
     /// Checksums that agreed.
     pub checksum_matched: u64,
@@ -77,7 +77,7 @@ pub struct VerifyReport {
     pub scanned: u64,
     /// Frames given to the general decoder.
     pub fallback: u64,
-    /// Wall-clock time of the whole verification.
+    /// Wall-clock time of the whole verification, if the caller measured it.
     pub elapsed_seconds: f64,
     /// Lines per second of it.
     pub lines_per_second: u64,
@@ -85,7 +85,7 @@ pub struct VerifyReport {
     pub symbols: BTreeMap<String, SymbolReport>,
 }
 
-/// What a verification found wrong: the reason for exit code 3 (or 2 and 1 where nothing could be played).
+/// What a verification found wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum VerifyProblem {
     /// A file cannot be opened, is of no known form, is cut short or damaged.
@@ -125,15 +125,28 @@ pub enum VerifyProblem {
 }
 
 impl VerifyProblem {
-    /// Exit code: 1 if nothing could be read, 2 if the venue is missing, 3 if the data are wrong.
+    /// What kind of problem it is.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub const fn kind(&self) -> ProblemKind {
         match self {
-            VerifyProblem::Source(SourceError::Open { .. }) => 1,
-            VerifyProblem::Source(SourceError::UnknownForm { .. }) | VerifyProblem::UnknownVenue => 2,
-            _ => 3,
+            VerifyProblem::Source(SourceError::Open { .. }) => ProblemKind::Unreadable,
+            VerifyProblem::Source(SourceError::UnknownForm { .. }) | VerifyProblem::UnknownVenue => {
+                ProblemKind::Unrecognised
+            }
+            _ => ProblemKind::WrongData,
         }
     }
+}
+
+/// How far a verification came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// Nothing could be read.
+    Unreadable,
+    /// Not of a known form, or of a venue that must be named.
+    Unrecognised,
+    /// The data were read and are wrong.
+    WrongData,
 }
 
 /// Report and the worst problem, if there is one.
@@ -149,18 +162,16 @@ pub struct VerifyOutcome {
 ///
 /// `progress` is called with the lines read so far now and then.
 pub fn verify(files: &[PathBuf], product: Option<ProductLine>, progress: &mut dyn FnMut(u64)) -> VerifyOutcome {
-    let started = Instant::now();
     let names = files.iter().map(|file| file.display().to_string()).collect();
     let mut inference = Inference::new(product);
     inference.look_at(&mut Recording::new(files));
-    let mut outcome = verify_sources(names, inference, &mut || Ok(Box::new(Recording::new(files))), progress);
-    outcome.report.set_elapsed(started);
-    outcome
+    verify_sources(names, inference, &mut || Ok(Box::new(Recording::new(files))), progress)
 }
 
 impl VerifyReport {
-    fn set_elapsed(&mut self, started: Instant) {
-        self.elapsed_seconds = started.elapsed().as_secs_f64();
+    /// Notes how long the verification took; its caller has the clock.
+    pub fn set_elapsed(&mut self, elapsed: Duration) {
+        self.elapsed_seconds = elapsed.as_secs_f64();
         self.lines_per_second = (self.lines as f64 / self.elapsed_seconds.max(1e-9)) as u64;
     }
 }
@@ -172,33 +183,40 @@ pub fn verify_sources(
     open: &mut dyn FnMut() -> Result<Box<dyn Source>, SourceError>,
     progress: &mut dyn FnMut(u64),
 ) -> VerifyOutcome {
-    let started = Instant::now();
-    let product = inference.product();
+    let Some(product) = inference.product() else {
+        return unrecognised(names, open);
+    };
     let mut run = Run::default();
     for _ in 0..RESTARTS_MAX {
         let mut source = match open() {
             Ok(source) => source,
-            Err(error) => return failed(names, product, VerifyProblem::Source(error)),
+            Err(error) => return failed(names, Some(product), VerifyProblem::Source(error)),
         };
         let instruments = inference.instruments();
-        let mut player = Player::new(
-            inference.product().unwrap_or(binance::SPOT),
-            &instruments,
-            ScannerChoice::Best,
-            Markets::new(&instruments),
-        );
+        let mut player = Player::new(product, &instruments, ScannerChoice::Best, Markets::new(&instruments));
         run = Run::default();
         if run.play(source.as_mut(), &mut player, &mut inference, progress) {
             continue;
         }
-        if inference.product().is_none() && run.problem.is_none() {
-            run.problem = Some(VerifyProblem::UnknownVenue);
-        }
-        let mut outcome = run.outcome(names, inference.product(), &instruments, &player, source.lines());
-        outcome.report.set_elapsed(started);
-        return outcome;
+        return run.outcome(names, product, &instruments, &player, source.lines());
     }
-    failed(names, product, run.problem.unwrap_or(VerifyProblem::UnknownVenue))
+    failed(names, Some(product), run.problem.unwrap_or(VerifyProblem::UnknownVenue))
+}
+
+/// Nothing is played without a product line: what is read to the end is only whether the files are whole.
+fn unrecognised(names: Vec<String>, open: &mut dyn FnMut() -> Result<Box<dyn Source>, SourceError>) -> VerifyOutcome {
+    let read_to_end = |source: &mut dyn Source| {
+        while source.next()?.is_some() {}
+        Ok(source.lines())
+    };
+    match open().and_then(|mut source| read_to_end(source.as_mut())) {
+        Ok(lines) => {
+            let mut outcome = failed(names, None, VerifyProblem::UnknownVenue);
+            outcome.report.lines = lines;
+            outcome
+        }
+        Err(error) => failed(names, None, VerifyProblem::Source(error)),
+    }
 }
 
 fn failed(files: Vec<String>, product: Option<ProductLine>, problem: VerifyProblem) -> VerifyOutcome {
@@ -265,7 +283,7 @@ impl Run {
     fn outcome(
         self,
         files: Vec<String>,
-        product: Option<ProductLine>,
+        product: ProductLine,
         instruments: &[Instrument],
         player: &Player<Markets>,
         lines: u64,
@@ -277,7 +295,7 @@ impl Run {
         }
         let report = VerifyReport {
             files,
-            venue: product.map_or("", ProductLine::name).to_owned(),
+            venue: product.name().to_owned(),
             lines,
             frames: flow.counters().frames,
             bad_frames: player.bad_frames(),

@@ -98,7 +98,7 @@ pub struct OrderCard {
 pub struct Card {
     /// Its number in events.
     pub venue_id: VenueId,
-    /// Name in configuration and reports (`binance-usdm`).
+    /// Name in configuration and reports.
     pub name: &'static str,
     /// The venue's name in sentences.
     pub title: &'static str,
@@ -140,6 +140,8 @@ pub struct Card {
     pub symbols: SymbolForm,
     /// What an account holds.
     pub holding: Holding,
+    /// Decimals in which it keeps quantities at least, whatever an order may use.
+    pub balance_decimals: u8,
     /// Fees of an ordinary account.
     pub fees: Fees,
     /// The order side; `None`: market data alone.

@@ -160,3 +160,15 @@ pub fn atoms_per_tick_lot(price: &Scale, quantity: &Scale) -> Option<i128> {
     }
     i128::try_from(product / unit).ok()
 }
+
+/// Quote assets that a symbol without separators may end with, longest first.
+const QUOTE_ASSETS: [&str; 14] =
+    ["FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "EUR", "TRY", "BTC", "ETH", "BNB", "BRL", "USD", "DAI"];
+
+/// Base and quote asset of a symbol that is written without separators; `None`: it ends with none that is known.
+#[must_use]
+pub fn split_assets(symbol: &str) -> Option<(&str, &'static str)> {
+    let base =
+        |quote: &&'static str| symbol.strip_suffix(*quote).filter(|base| !base.is_empty()).map(|base| (base, *quote));
+    QUOTE_ASSETS.iter().find_map(base)
+}

@@ -45,6 +45,8 @@ pub mod binance;
 pub mod any_account;
 pub mod any_market;
 pub mod any_orders;
+#[cfg(feature = "storage")]
+pub mod recordings;
 
 /// Names that users may come to name, of venues that are not built yet; `all` is every venue together.
 pub const RESERVED_NAMES: [&str; 8] =

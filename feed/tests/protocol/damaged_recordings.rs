@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write};
 
 use crate::support;
+use spinbook_feed::history::ProblemKind;
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::verify::verify_sources;
@@ -149,7 +150,7 @@ fn a_file_cut_short_is_reported_as_far_as_it_goes() {
             let outcome = copy.verify_bytes(packed[..part].to_vec());
             let problem = outcome.problem.clone().unwrap();
             assert!(matches!(problem, VerifyProblem::Source(SourceError::CutShort { .. })), "{problem}");
-            assert_eq!(problem.exit_code(), 3);
+            assert_eq!(problem.kind(), ProblemKind::WrongData);
             assert!(outcome.report.lines > 300 && outcome.report.lines <= LINES as u64);
             assert_eq!((symbol(&outcome).state, symbol(&outcome).gaps), ("live", 0));
         }
@@ -159,7 +160,7 @@ fn a_file_cut_short_is_reported_as_far_as_it_goes() {
             *byte ^= 0x55;
         }
         let problem = copy.verify_bytes(broken).problem.unwrap();
-        assert_eq!(problem.exit_code(), 3, "{problem}");
+        assert_eq!(problem.kind(), ProblemKind::WrongData, "{problem}");
         // Two members behind each other are one file.
         let outcome = copy.verify_bytes([packed, gz(b"not a line\n")].concat());
         assert_eq!((outcome.report.lines, outcome.report.bad_frames), (LINES as u64 + 1, 1));
@@ -180,7 +181,7 @@ fn a_text_file_cut_in_the_middle_of_a_line_has_a_bad_frame() {
         let outcome = copy.verify_bytes(bytes);
         let problem = outcome.problem.clone().unwrap();
         assert!(matches!(problem, VerifyProblem::BadFrames { count: 1, first_line, .. } if first_line == LINES as u64));
-        assert_eq!(problem.exit_code(), 3);
+        assert_eq!(problem.kind(), ProblemKind::WrongData);
     });
 }
 
@@ -202,7 +203,7 @@ fn a_changed_comparable_best_bid_or_ask_is_found() {
                 let outcome = copy.verify(&lines);
                 let problem = outcome.problem.unwrap();
                 assert!(matches!(problem, VerifyProblem::Mismatch { .. }), "line {at} {field}: {problem}");
-                assert_eq!(problem.exit_code(), 3);
+                assert_eq!(problem.kind(), ProblemKind::WrongData);
                 changed += 1;
             }
             if changed >= 24 {

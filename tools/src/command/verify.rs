@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use spinbook_feed::history::{VerifyOutcome, VerifyProblem, VerifyReport, verify};
+use spinbook_feed::history::{ProblemKind, VerifyOutcome, VerifyProblem, VerifyReport, verify};
 
 use crate::cli::VerifyArgs;
 use crate::config::venues::check_venue;
@@ -33,12 +33,14 @@ pub fn run(arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
         tracing::warn!("Ctrl-C ends this without a report: {error}");
     }
     let mut progress = Progress::new(context);
-    let outcome = verify(&arguments.files, product, &mut |lines| {
+    let started = Instant::now();
+    let mut outcome = verify(&arguments.files, product, &mut |lines| {
         progress.at(lines);
         if interrupted.load(Ordering::Relaxed) {
             leave_interrupted(context, lines);
         }
     });
+    outcome.report.set_elapsed(started.elapsed());
     progress.end();
     conclude(&outcome)
 }
@@ -99,16 +101,17 @@ fn conclude(outcome: &VerifyOutcome) -> Result<Done, Failure> {
         return Ok(Done::new(text(report, None), json_of(report, None)));
     };
     let files = report.files.join(" ");
-    let next = match problem.exit_code() {
-        1 => "check the path and its permissions",
-        2 => "name the venue with --venue; accepted forms are listed in the README of the history room",
-        _ => {
+    let (exit, next) = match problem.kind() {
+        ProblemKind::Unreadable => (Exit::Failed, "check the path and its permissions"),
+        ProblemKind::Unrecognised => {
+            (Exit::Usage, "name the venue with --venue; accepted forms are listed in feed/src/history/README.md")
+        }
+        ProblemKind::WrongData => {
             eprintln!("found wrong: {problem}");
             let done = Done::new(text(report, Some(problem)), json_of(report, Some(problem)));
             return Ok(done.with_exit(Exit::Wrong));
         }
     };
-    let exit = if problem.exit_code() == 1 { Exit::Failed } else { Exit::Usage };
     Err(Failure::new(exit, "cannot verify").at(files).because(problem).next(next))
 }
 

@@ -8,6 +8,8 @@ pub mod order;
 pub mod order_decode;
 pub mod parameters;
 mod prepared;
+#[cfg(feature = "storage")]
+mod recorded;
 pub mod sequence;
 pub mod simulator;
 mod subscribe;
@@ -16,6 +18,8 @@ pub use account::BinanceAccount as Account;
 pub use order::BinanceOrders as Orders;
 
 pub use market::BinanceMarket as Market;
+#[cfg(feature = "storage")]
+pub use recorded::RECORDED;
 
 use spinbook_engine::types::{Nanos, VenueId};
 
@@ -101,6 +105,7 @@ const SPOT_CARD: Card = Card {
     trade_channel: "trade",
     symbols: SYMBOLS,
     holding: Holding::Inventory,
+    balance_decimals: 8,
     fees: Fees { maker_millionths: 1_000, taker_millionths: 1_000 },
     orders: Some(OrderCard {
         url: "wss://ws-api.binance.com:443/ws-api/v3",
@@ -138,6 +143,7 @@ const USDM_CARD: Card = Card {
     trade_channel: "aggTrade",
     symbols: SYMBOLS,
     holding: Holding::Position,
+    balance_decimals: 0,
     fees: Fees { maker_millionths: 200, taker_millionths: 500 },
     orders: Some(OrderCard {
         url: "wss://ws-fapi.binance.com/ws-fapi/v1",

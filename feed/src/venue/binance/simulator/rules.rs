@@ -4,7 +4,7 @@ use crate::number::{Scale, TEXT_MAX};
 use crate::sim::api::ListingSettings;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
-use crate::venue::instrument::Instrument;
+use crate::venue::instrument::{Instrument, split_assets};
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 
@@ -33,10 +33,7 @@ pub fn fees(product: ProductLine) -> (i64, i64) {
 #[must_use]
 pub fn listing(product: ProductLine, symbol: &str, tick_size: &str, order_step: &str) -> ListingSettings {
     let of = Product::of(product);
-    let quotes = ["USDT", "USDC", "FDUSD", "BUSD", "TRY", "EUR", "BTC", "ETH", "BNB"];
-    let quote =
-        quotes.into_iter().find(|quote| symbol.len() > quote.len() && symbol.ends_with(quote)).unwrap_or("USDT");
-    let base = symbol.strip_suffix(quote).unwrap_or(symbol);
+    let (base, quote) = split_assets(symbol).unwrap_or((symbol, "USDT"));
     let lot_size = match of {
         Product::BinanceSpot => "0.00000001",
         Product::BinanceUsdm => order_step,
