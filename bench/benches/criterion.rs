@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use spinbook_bench::book::works;
 use spinbook_bench::contest::Contender;
-use spinbook_bench::decode::{Ours as OurDecoder, contender, our_contender};
+use spinbook_bench::decode::{OurDecoder, contender, our_contender};
 use spinbook_bench::frames::Frames;
 use spinbook_bench::inputs::{chain, chain_until};
 use spinbook_bench::markets::PERP;
 use spinbook_bench::markets::{increments, product, synthetic};
-use spinbook_bench::pipeline::{Make, Ours, Pipeline, Plain};
+use spinbook_bench::pipeline::{Make, OurPipeline, Pipeline, Plain};
 use spinbook_bench::plain::{SimdJsonTape, SimdJsonTyped, decoders};
 use spinbook_bench::ring::{Pop, Push, array_queue, ours};
 use spinbook_bench::synthetic::{Shape, depth_frames, touch_frames};
 use spinbook_bench::trader::OUTER_LEVELS;
-use spinbook_bench::workload::{LevelStream, LineKind, Recording};
+use spinbook_bench::workload::{LevelStream, LineKind, Workload};
 use spinbook_bench::{receive, send};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{Nanos, Stamp};
@@ -25,7 +25,7 @@ use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
 /// Does the work on the recording, if there is one.
-fn with_recording(recording: Result<Option<Recording>, String>, work: impl FnOnce(&Recording)) {
+fn with_recording(recording: Result<Option<Workload>, String>, work: impl FnOnce(&Workload)) {
     match recording {
         Ok(Some(recording)) => work(&recording),
         Ok(None) => println!("skipped: no recorded data"),
@@ -82,14 +82,14 @@ fn apply(criterion: &mut Criterion, what: &str, stream: &LevelStream) {
 }
 
 fn book(criterion: &mut Criterion) {
-    let synthetic = Recording::synthetic(Shape::Usdm, 40, 1_000, 3).levels().expect("it begins with its snapshot");
+    let synthetic = Workload::synthetic(Shape::Usdm, 40, 1_000, 3).levels().expect("it begins with its snapshot");
     apply(criterion, "synthetic perp", &synthetic);
     with_recording(chain(PERP), |recording| {
         apply(criterion, "recorded perp", &recording.levels().expect("it has a snapshot"));
     });
 }
 
-fn play(recording: &Recording, pipeline: &mut dyn Pipeline, buffer: &mut [u8]) -> u64 {
+fn play(recording: &Workload, pipeline: &mut dyn Pipeline, buffer: &mut [u8]) -> u64 {
     for line in 0..recording.frames.len() {
         let length = recording.frames.copy_to(line, buffer);
         let received = Stamp { wall: recording.received[line], tsc: 0 };
@@ -104,13 +104,13 @@ fn play(recording: &Recording, pipeline: &mut dyn Pipeline, buffer: &mut [u8]) -
 }
 
 /// Includes the copy of each frame and the venue's answers: for these, alike in all, see the `latency` binary.
-fn frame_to_order(criterion: &mut Criterion, recording: &Recording) {
+fn frame_to_order(criterion: &mut Criterion, recording: &Workload) {
     let mut group = criterion.benchmark_group(format!("frame to order/{}", recording.name));
     group.throughput(Throughput::Elements(recording.frames.len() as u64));
     group.sample_size(10);
     let increments = recording.increments();
     let makers: [Make<'_>; 3] = [
-        Box::new(|| Box::new(Ours::new(recording, ScannerChoice::Best))),
+        Box::new(|| Box::new(OurPipeline::new(recording, ScannerChoice::Best))),
         Box::new(|| Box::new(Plain::new(recording, SimdJsonTyped::new(increments)))),
         Box::new(|| Box::new(Plain::new(recording, SimdJsonTape::new(increments)))),
     ];
@@ -128,7 +128,7 @@ fn frame_to_order(criterion: &mut Criterion, recording: &Recording) {
 }
 
 fn quote(criterion: &mut Criterion) {
-    frame_to_order(criterion, &Recording::synthetic(Shape::Usdm, 40, 500, 9));
+    frame_to_order(criterion, &Workload::synthetic(Shape::Usdm, 40, 500, 9));
     with_recording(chain_until(PERP, Nanos::from_seconds(60)), |recording| frame_to_order(criterion, recording));
 }
 

@@ -22,20 +22,20 @@ fn touch(bid: Option<Level>, ask: Option<Level>) -> u64 {
 }
 
 /// Our book on a stream: snapshot replaced, changes applied, best prices read after each message.
-pub struct Ours<'a> {
+pub struct OurBook<'a> {
     stream: &'a LevelStream,
     book: Book,
 }
 
-impl<'a> Ours<'a> {
+impl<'a> OurBook<'a> {
     /// An empty book beside its stream.
     #[must_use]
-    pub fn new(stream: &'a LevelStream, outer_levels: usize) -> Ours<'a> {
-        Ours { stream, book: book(&BookSettings { outer_levels }) }
+    pub fn new(stream: &'a LevelStream, outer_levels: usize) -> OurBook<'a> {
+        OurBook { stream, book: book(&BookSettings { outer_levels }) }
     }
 }
 
-impl Work for Ours<'_> {
+impl Work for OurBook<'_> {
     fn name(&self) -> String {
         "Spinbook Book".into()
     }
@@ -121,7 +121,7 @@ fn window() -> Box<[i64; WINDOW_TICKS]> {
 /// # Errors
 /// Where they differ.
 pub fn agree(stream: &LevelStream, outer_levels: usize) -> Result<(), String> {
-    let mut ours = Ours::new(stream, outer_levels);
+    let mut ours = OurBook::new(stream, outer_levels);
     let mut tree = Tree { stream, book: TreeBook::new() };
     ours.reset();
     tree.reset();
@@ -138,11 +138,11 @@ pub fn agree(stream: &LevelStream, outer_levels: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Ours, `BTreeMap` and the bare store, each beside its stream.
+/// OurBook, `BTreeMap` and the bare store, each beside its stream.
 #[must_use]
 pub fn works(stream: &LevelStream, outer_levels: usize) -> Vec<Box<dyn Work + '_>> {
     vec![
-        Box::new(Ours::new(stream, outer_levels)),
+        Box::new(OurBook::new(stream, outer_levels)),
         Box::new(Tree { stream, book: TreeBook::new() }),
         Box::new(BareStore { stream, lots: [window(), window()] }),
     ]

@@ -52,18 +52,18 @@ fn origin() -> Instant {
 
 /// The counter's rate and the cost of a pair of stamps, measured once a process.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct CycleClock {
     /// Ticks of the counter in a nanosecond.
     pub ticks_per_ns: f64,
     /// What `stop() - start()` shows with nothing in between, in ns: the median of many.
     pub pair_ns: f64,
 }
 
-impl Clock {
+impl CycleClock {
     /// Measures for a twentieth of a second the first time.
     #[must_use]
-    pub fn calibrated() -> Clock {
-        static CLOCK: OnceLock<Clock> = OnceLock::new();
+    pub fn calibrated() -> CycleClock {
+        static CLOCK: OnceLock<CycleClock> = OnceLock::new();
         *CLOCK.get_or_init(|| {
             let (begun, ticks_begun) = (Instant::now(), start());
             while begun.elapsed() < Duration::from_millis(50) {
@@ -78,7 +78,7 @@ impl Clock {
                 })
                 .collect();
             pairs.sort_unstable();
-            Clock { ticks_per_ns, pair_ns: pairs[pairs.len() / 2] as f64 / ticks_per_ns }
+            CycleClock { ticks_per_ns, pair_ns: pairs[pairs.len() / 2] as f64 / ticks_per_ns }
         })
     }
 
@@ -92,11 +92,11 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, start, stop};
+    use super::{CycleClock, start, stop};
 
     #[test]
     fn a_sleep_takes_about_as_long_as_it_says() {
-        let clock = Clock::calibrated();
+        let clock = CycleClock::calibrated();
         let begun = start();
         std::thread::sleep(std::time::Duration::from_millis(20));
         let ns = clock.ns(stop() - begun);

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Clock, start, stop};
+use crate::clock::{CycleClock, start, stop};
 use crate::frames::Frames;
 use crate::text::format_figure;
 
@@ -130,7 +130,7 @@ impl Spans {
 
     /// ns of the whole work: the sum over its parts of the median round, less what the stamps cost.
     fn time(&self, contender: usize, name: String) -> Time {
-        let clock = Clock::calibrated();
+        let clock = CycleClock::calibrated();
         let (mut ns, mut spreads) = (0.0, Vec::new());
         for rounds in &self.ticks[contender] {
             let mut values: Vec<f64> = rounds.iter().map(|&ticks| clock.ns(ticks)).collect();
@@ -224,17 +224,17 @@ pub fn by_turns(count: usize, cut: Cut, rounds: usize, works: &mut [Box<dyn Work
 
 /// A straight line through points, by least squares.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Line {
+pub struct FittedLine {
     /// Value at zero.
     pub intercept: f64,
     /// Value a unit.
     pub slope: f64,
 }
 
-impl Line {
+impl FittedLine {
     /// Through `(x, y)` points; `None` for fewer than two different `x`.
     #[must_use]
-    pub fn fit(points: &[(f64, f64)]) -> Option<Line> {
+    pub fn fit(points: &[(f64, f64)]) -> Option<FittedLine> {
         let count = points.len() as f64;
         let mean_x = points.iter().map(|point| point.0).sum::<f64>() / count;
         let mean_y = points.iter().map(|point| point.1).sum::<f64>() / count;
@@ -243,11 +243,11 @@ impl Line {
             return None;
         }
         let slope = points.iter().map(|point| (point.0 - mean_x) * (point.1 - mean_y)).sum::<f64>() / spread;
-        Some(Line { intercept: mean_y - slope * mean_x, slope })
+        Some(FittedLine { intercept: mean_y - slope * mean_x, slope })
     }
 }
 
-impl core::fmt::Display for Line {
+impl core::fmt::Display for FittedLine {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(out, "{:.0} + {:.2} n", self.intercept, self.slope)
     }
@@ -257,7 +257,7 @@ impl core::fmt::Display for Line {
 mod tests {
     use core::ops::Range;
 
-    use super::{Contender, Cut, Line, Work, by_batch, by_turns, median_and_spread};
+    use super::{Contender, Cut, FittedLine, Work, by_batch, by_turns, median_and_spread};
     use crate::frames::Frames;
 
     #[test]
@@ -323,9 +323,9 @@ mod tests {
 
     #[test]
     fn a_line_is_found_and_a_median_is_the_middle() {
-        let line = Line::fit(&[(0.0, 90.0), (10.0, 155.0), (20.0, 220.0)]).expect("three points");
+        let line = FittedLine::fit(&[(0.0, 90.0), (10.0, 155.0), (20.0, 220.0)]).expect("three points");
         assert!((line.intercept - 90.0).abs() < 1e-9 && (line.slope - 6.5).abs() < 1e-9);
-        assert_eq!(Line::fit(&[(1.0, 2.0)]), None);
+        assert_eq!(FittedLine::fit(&[(1.0, 2.0)]), None);
         assert_eq!(median_and_spread(&mut [3.0, 1.0, 2.0]).0, 2.0);
     }
 }

@@ -8,25 +8,25 @@ use spinbook_feed::venue::market::Message as Judged;
 use crate::contest::{Contender, Time, by_batch};
 use crate::frames::Frames;
 use crate::markets::{MeasuredDecoder, increments};
-use crate::plain::{Message, MessageKind, PlainDecoder, PlainError, decoders};
+use crate::plain::{MessageKind, PlainDecoder, PlainError, PlainMessage, decoders};
 
 /// Our decoder with a given scanner.
-pub struct Ours {
+pub struct OurDecoder {
     decoder: MeasuredDecoder,
     name: &'static str,
 }
 
-impl Ours {
+impl OurDecoder {
     /// For one instrument; the general decoder alone for [`ScannerChoice::Off`].
     #[must_use]
-    pub fn new(product: ProductLine, instrument: &Instrument, scanner: ScannerChoice) -> Ours {
+    pub fn new(product: ProductLine, instrument: &Instrument, scanner: ScannerChoice) -> OurDecoder {
         let decoder = MeasuredDecoder::with_scanner(product, &[*instrument], scanner);
         let name = match decoder.scanner_name() {
             "avx2" => "Spinbook scanner, AVX2",
             "portable" => "Spinbook scanner, portable",
             _ => "Spinbook, general decoder alone",
         };
-        Ours { decoder, name }
+        OurDecoder { decoder, name }
     }
 
     /// As printed in tables.
@@ -56,12 +56,12 @@ impl Ours {
 }
 
 /// For the comparison of results only: the levels are copied into the plain message.
-impl PlainDecoder for Ours {
+impl PlainDecoder for OurDecoder {
     fn name(&self) -> &'static str {
         self.name
     }
 
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError> {
         match self.decoder.decode(padded, length).map_err(|_| PlainError::Json)? {
             Judged::Depth { ids, event_time, .. } => {
                 message.kind = MessageKind::Depth;
@@ -92,7 +92,7 @@ impl PlainDecoder for Ours {
 /// Which decoder failed or differs, and on which frame.
 pub fn agree(frames: &Frames, decoders: &mut [Box<dyn PlainDecoder>]) -> Result<(), String> {
     let mut buffer = frames.buffer();
-    let (mut reference, mut message) = (Message::default(), Message::default());
+    let (mut reference, mut message) = (PlainMessage::default(), PlainMessage::default());
     for index in 0..frames.len() {
         for (place, decoder) in decoders.iter_mut().enumerate() {
             let length = frames.copy_to(index, &mut buffer);
@@ -112,7 +112,7 @@ pub fn agree(frames: &Frames, decoders: &mut [Box<dyn PlainDecoder>]) -> Result<
 /// A plain decoder as a contender: decodes every frame of a batch.
 #[must_use]
 pub fn contender<'a>(mut decoder: Box<dyn PlainDecoder>) -> Contender<'a> {
-    let mut message = Message::default();
+    let mut message = PlainMessage::default();
     Contender::new(decoder.name(), move |frames: &mut Frames| {
         let mut sum = 0u64;
         for index in 0..frames.len() {
@@ -126,9 +126,9 @@ pub fn contender<'a>(mut decoder: Box<dyn PlainDecoder>) -> Contender<'a> {
     })
 }
 
-/// Ours as a contender.
+/// OurDecoder as a contender.
 #[must_use]
-pub fn our_contender<'a>(mut ours: Ours) -> Contender<'a> {
+pub fn our_contender<'a>(mut ours: OurDecoder) -> Contender<'a> {
     Contender::new(ours.name(), move |frames: &mut Frames| {
         let mut sum = 0u64;
         for index in 0..frames.len() {
@@ -153,15 +153,15 @@ pub fn contest(
     let scanners = [ScannerChoice::Best, ScannerChoice::Portable];
     let peers = || decoders(increments(instrument)).into_iter().chain(more());
     let mut all: Vec<Box<dyn PlainDecoder>> =
-        scanners.iter().map(|&choice| Box::new(Ours::new(product, instrument, choice)) as _).collect();
+        scanners.iter().map(|&choice| Box::new(OurDecoder::new(product, instrument, choice)) as _).collect();
     all.extend(peers());
     agree(frames, &mut all)?;
     let mut contenders: Vec<Contender<'_>> =
-        scanners.iter().map(|&choice| our_contender(Ours::new(product, instrument, choice))).collect();
+        scanners.iter().map(|&choice| our_contender(OurDecoder::new(product, instrument, choice))).collect();
     contenders.extend(peers().map(contender));
     let times = by_batch(frames, rounds, &mut contenders);
     for &choice in &scanners {
-        let mut ours = Ours::new(product, instrument, choice);
+        let mut ours = OurDecoder::new(product, instrument, choice);
         let (mut fresh, mut sum) = (frames.clone(), 0u64);
         for index in 0..frames.len() {
             let (padded, length) = fresh.padded(index);

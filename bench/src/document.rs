@@ -4,15 +4,15 @@ use crate::text::format_figure;
 
 /// Rows under a head; every row has a cell a column, or none at all: then it separates.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct ReportTable {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl ReportTable {
     /// With these columns.
-    pub fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Table {
-        Table { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
+    pub fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> ReportTable {
+        ReportTable { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// Appends a row.
@@ -63,7 +63,7 @@ enum Block {
     /// With its rank.
     Heading(usize, String),
     Text(String),
-    Table(Table),
+    Table(ReportTable),
     /// What it shows, and its path from the report.
     Plot(String, String),
 }
@@ -84,7 +84,7 @@ impl Document {
     }
 
     /// Appends a table.
-    pub fn table(&mut self, table: Table) {
+    pub fn table(&mut self, table: ReportTable) {
         self.0.push(Block::Table(table));
     }
 
@@ -119,11 +119,11 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
-    use super::{Document, Table};
+    use super::{Document, ReportTable};
 
     #[test]
     fn one_document_is_markdown_and_terminal_text() {
-        let mut table = Table::new(["who", "ns", "note"]);
+        let mut table = ReportTable::new(["who", "ns", "note"]);
         table.figures("a long name", [1_234.0, 2.5]);
         table.row(Vec::<String>::new());
         table.row(["b", "-", ""]);

@@ -71,7 +71,7 @@ impl Baseline {
 
 /// What the comparison of one stage says.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Finding {
+pub enum StageFinding {
     /// Within the limit; the change in percent.
     Held(f64),
     /// More than the limit over the baseline; the change in percent.
@@ -82,11 +82,11 @@ pub enum Finding {
     Gone,
 }
 
-impl Finding {
+impl StageFinding {
     /// Whether the gate stays shut.
     #[must_use]
     pub fn fails(&self) -> bool {
-        !matches!(self, Finding::Held(_))
+        !matches!(self, StageFinding::Held(_))
     }
 }
 
@@ -96,7 +96,7 @@ pub fn compare(
     baseline: &Baseline,
     counted: &BTreeMap<String, StageCount>,
     optional: impl Fn(&str) -> bool,
-) -> Vec<(String, Finding)> {
+) -> Vec<(String, StageFinding)> {
     let mut findings = Vec::new();
     for (stage, count) in counted {
         let finding = match baseline.stages.get(stage) {
@@ -104,17 +104,17 @@ pub fn compare(
                 let percent = (count.instructions as f64 / accepted.instructions as f64 - 1.0) * 100.0;
                 let most = u128::from(accepted.instructions) * u128::from(1000 + GROWTH_MAX_PER_MILLE);
                 if u128::from(count.instructions) * 1000 > most {
-                    Finding::Grew(percent)
+                    StageFinding::Grew(percent)
                 } else {
-                    Finding::Held(percent)
+                    StageFinding::Held(percent)
                 }
             }
-            _ => Finding::New,
+            _ => StageFinding::New,
         };
         findings.push((stage.clone(), finding));
     }
     for stage in baseline.stages.keys().filter(|stage| !counted.contains_key(*stage) && !optional(stage)) {
-        findings.push((stage.clone(), Finding::Gone));
+        findings.push((stage.clone(), StageFinding::Gone));
     }
     findings
 }
@@ -130,7 +130,7 @@ pub fn instructions_of(callgrind_output: &str) -> Option<u64> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Baseline, Finding, Ratios, StageCount, compare, instructions_of};
+    use super::{Baseline, Ratios, StageCount, StageFinding, compare, instructions_of};
 
     fn counted() -> BTreeMap<String, StageCount> {
         let count = |instructions| StageCount { units: 10, instructions };
@@ -163,7 +163,7 @@ mod tests {
         lowered.instructions -= lowered.instructions / 50;
         let findings = compare(&baseline, &counted(), |_| false);
         let failing: Vec<_> = findings.iter().filter(|(_, finding)| finding.fails()).collect();
-        let [(stage, Finding::Grew(percent))] = failing[..] else { panic!("{findings:?}") };
+        let [(stage, StageFinding::Grew(percent))] = failing[..] else { panic!("{findings:?}") };
         assert_eq!(stage, "decode");
         assert!((2.0..2.1).contains(percent), "{percent}");
     }
@@ -176,10 +176,12 @@ mod tests {
         counts.get_mut("book").expect("a stage of the test").instructions = 7_071;
         assert!(compare(&accepted(), &counts, |_| false).iter().any(|(_, finding)| finding.fails()));
         counts.insert("ring".into(), StageCount { units: 1, instructions: 1 });
-        assert!(compare(&accepted(), &counts, |_| false).contains(&("ring".into(), Finding::New)));
+        assert!(compare(&accepted(), &counts, |_| false).contains(&("ring".into(), StageFinding::New)));
         counts.remove("decode");
-        assert!(compare(&accepted(), &counts, |_| false).contains(&("decode".into(), Finding::Gone)));
-        assert!(!compare(&accepted(), &counts, |stage| stage == "decode").contains(&("decode".into(), Finding::Gone)));
+        assert!(compare(&accepted(), &counts, |_| false).contains(&("decode".into(), StageFinding::Gone)));
+        assert!(
+            !compare(&accepted(), &counts, |stage| stage == "decode").contains(&("decode".into(), StageFinding::Gone))
+        );
     }
 
     #[test]

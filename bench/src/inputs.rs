@@ -7,32 +7,32 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::testkit::data_path;
 
 use crate::markets::CHAINS;
-use crate::workload::Recording;
+use crate::workload::Workload;
 
 /// One of [`CHAINS`] by its place; `None` where there is no recorded data.
 ///
 /// # Errors
-/// As [`Recording::read`].
-pub fn chain(place: usize) -> Result<Option<Recording>, String> {
+/// As [`Workload::read`].
+pub fn chain(place: usize) -> Result<Option<Workload>, String> {
     chain_until(place, Nanos::NEVER)
 }
 
 /// The first `span` of one of [`CHAINS`].
 ///
 /// # Errors
-/// As [`Recording::read`].
-pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Recording>, String> {
+/// As [`Workload::read`].
+pub fn chain_until(place: usize, span: Nanos) -> Result<Option<Workload>, String> {
     let (name, files) = CHAINS[place];
     let files: Vec<PathBuf> = files.iter().map(|file| data_path().join(file)).collect();
     if files.iter().any(|file| !file.exists()) {
         return Ok(None);
     }
-    Recording::read_until(name, &files, span).map(Some)
+    Workload::read_until(name, &files, span).map(Some)
 }
 
 /// What every measuring program takes from its command line.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Inputs {
+pub struct InputArgs {
     /// One chain of recordings in the order of recording, instead of the recorded chains.
     #[arg(value_name = "FILES")]
     pub files: Vec<PathBuf>,
@@ -41,21 +41,21 @@ pub struct Inputs {
     pub quick: bool,
 }
 
-impl Inputs {
+impl InputArgs {
     /// Reads the files, or those of the recorded chains `places` that there are, and hands each recording to `use_it`;
     /// `missing` is told the name of each chain that is not there.
     ///
     /// # Errors
-    /// As [`Recording::read`], and as `use_it`.
+    /// As [`Workload::read`], and as `use_it`.
     pub fn each<E: From<String>>(
         &self,
         places: &[usize],
         missing: &mut dyn FnMut(&str),
-        mut use_it: impl FnMut(Recording) -> Result<(), E>,
+        mut use_it: impl FnMut(Workload) -> Result<(), E>,
     ) -> Result<(), E> {
         if let Some(first) = self.files.first() {
             let name = first.file_name().map_or("FILES".into(), |name| name.to_string_lossy().into_owned());
-            return use_it(Recording::read(&name, &self.files)?);
+            return use_it(Workload::read(&name, &self.files)?);
         }
         for &place in places {
             match chain(place)? {
@@ -69,8 +69,8 @@ impl Inputs {
     /// All recordings at once.
     ///
     /// # Errors
-    /// As [`Recording::read`].
-    pub fn recordings(&self, missing: &mut dyn FnMut(&str)) -> Result<Vec<Recording>, String> {
+    /// As [`Workload::read`].
+    pub fn recordings(&self, missing: &mut dyn FnMut(&str)) -> Result<Vec<Workload>, String> {
         let mut all = Vec::new();
         self.each(&[0, 1, 2], missing, |recording| {
             all.push(recording);

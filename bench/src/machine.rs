@@ -6,9 +6,9 @@ use std::process::Command;
 
 use serde::Serialize;
 
-/// Machine and build.
+/// MachineFacts and build.
 #[derive(Clone, Debug, Serialize)]
-pub struct Machine {
+pub struct MachineFacts {
     /// Model of the processor.
     pub processor: String,
     /// Cores that this process may use.
@@ -75,15 +75,15 @@ fn has_avx2() -> bool {
     false
 }
 
-impl Machine {
+impl MachineFacts {
     /// This machine and this build, now.
     #[must_use]
-    pub fn here() -> Machine {
-        let clock = crate::clock::Clock::calibrated();
+    pub fn here() -> MachineFacts {
+        let clock = crate::clock::CycleClock::calibrated();
         let governor = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
         let profile = if cfg!(debug_assertions) { "debug profile: figures mean nothing" } else { "release profile" };
         let native = if cfg!(target_feature = "avx2") { "AVX2 at compile time" } else { "default target features" };
-        Machine {
+        MachineFacts {
             processor: processor(),
             cores: crate::threads::cores().len(),
             system: output("uname", &["-srm"]).unwrap_or_else(|| std::env::consts::OS.to_owned()),

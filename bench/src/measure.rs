@@ -16,13 +16,13 @@ use crate::inputs::SampleCount;
 use crate::markets::{product, synthetic};
 use crate::peer_book::PeerBookTable;
 use crate::percentiles::{Class, Row, row};
-use crate::pipeline::{self, Make, Ours, Outcome, Pipeline, Plain};
+use crate::pipeline::{self, Make, OurPipeline, Outcome, Pipeline, Plain};
 use crate::plain::{PlainDecoder, SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
 use crate::ring::{self, RingTable};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::trader::OUTER_LEVELS;
 use crate::wire::WireFigures;
-use crate::workload::{LineKind, Recording};
+use crate::workload::{LineKind, Workload};
 
 /// Further decoders for a contest, made for an instrument.
 pub type MoreDecoders<'a> = &'a dyn Fn(&Instrument) -> Vec<Box<dyn PlainDecoder>>;
@@ -36,7 +36,7 @@ pub struct DecodeTable {
     pub frames: usize,
     /// Their mean size.
     pub bytes_mean: usize,
-    /// Ours first (best scanner, portable), then the peers.
+    /// OurPipeline first (best scanner, portable), then the peers.
     pub times: Vec<Time>,
 }
 
@@ -87,7 +87,7 @@ pub struct PathClass {
     pub what: &'static str,
     /// How many.
     pub frames: usize,
-    /// Ours first, then the plain pipelines, the named one first.
+    /// OurPipeline first, then the plain pipelines, the named one first.
     pub rows: Vec<Row>,
 }
 
@@ -172,7 +172,7 @@ pub fn decode_synthetic(samples: SampleCount, more: MoreDecoders<'_>) -> Result<
 /// # Errors
 /// As [`decode::contest`].
 pub fn decode_recorded(
-    recording: &Recording,
+    recording: &Workload,
     samples: SampleCount,
     more: MoreDecoders<'_>,
 ) -> Result<Vec<DecodeTable>, String> {
@@ -192,7 +192,7 @@ pub fn decode_recorded(
 ///
 /// # Errors
 /// As [`book::contest`], or the recording has no snapshot.
-pub fn book_table(recording: &Recording, samples: SampleCount) -> Result<BookTable, String> {
+pub fn book_table(recording: &Workload, samples: SampleCount) -> Result<BookTable, String> {
     let stream = recording.levels()?;
     let times = book::contest(&stream, OUTER_LEVELS, samples.replays)?;
     Ok(BookTable {
@@ -214,23 +214,23 @@ fn on_huge_pages(mut pipeline: impl Pipeline + 'static) -> Box<dyn Pipeline> {
 /// Plays the pipelines over a recording: ours, ours with the portable scanner, and the plain ones.
 ///
 /// # Errors
-/// As [`Recording::check`] and [`pipeline::contest`].
-pub fn path_outcome(recording: &Recording, samples: SampleCount) -> Result<Outcome, String> {
+/// As [`Workload::check`] and [`pipeline::contest`].
+pub fn path_outcome(recording: &Workload, samples: SampleCount) -> Result<Outcome, String> {
     recording.check()?;
     let increments = recording.increments();
     let makers: Vec<Make<'_>> = vec![
-        Box::new(|| on_huge_pages(Ours::new(recording, ScannerChoice::Best))),
+        Box::new(|| on_huge_pages(OurPipeline::new(recording, ScannerChoice::Best))),
         Box::new(|| on_huge_pages(Plain::new(recording, SimdJsonTyped::new(increments)))),
         Box::new(|| on_huge_pages(Plain::new(recording, SimdJsonTape::new(increments)))),
         Box::new(|| on_huge_pages(Plain::new(recording, SerdeJsonTyped::new(increments)))),
-        Box::new(|| on_huge_pages(Ours::new(recording, ScannerChoice::Portable))),
+        Box::new(|| on_huge_pages(OurPipeline::new(recording, ScannerChoice::Portable))),
     ];
     pipeline::contest(recording, samples.replays, &makers)
 }
 
 /// The tables of an outcome.
 #[must_use]
-pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
+pub fn path_table(recording: &Workload, outcome: &Outcome) -> PathTable {
     let class = |class: Class| PathClass {
         what: class.name(),
         frames: class.frames(outcome).len(),
@@ -245,8 +245,8 @@ pub fn path_table(recording: &Recording, outcome: &Outcome) -> PathTable {
 
 /// Calls to the allocator while our path works through a recording's frames, from the first book on.
 #[must_use]
-pub fn path_allocations(recording: &Recording) -> u64 {
-    let mut ours = Ours::new(recording, ScannerChoice::Best);
+pub fn path_allocations(recording: &Workload) -> u64 {
+    let mut ours = OurPipeline::new(recording, ScannerChoice::Best);
     let mut buffer = recording.frames.buffer();
     let (mut calls, mut live) = (0u64, false);
     for line in 0..recording.frames.len() {
@@ -269,6 +269,6 @@ pub fn path_allocations(recording: &Recording) -> u64 {
 
 /// The ring contest with the given kinds.
 #[must_use]
-pub fn ring_table(kinds: &[ring::Kind], samples: SampleCount) -> RingTable {
+pub fn ring_table(kinds: &[ring::RingKind], samples: SampleCount) -> RingTable {
     ring::contest(kinds, samples.ring_rounds, 200, 100)
 }

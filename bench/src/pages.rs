@@ -10,9 +10,9 @@ use spinbook_feed::net::host::memory::{HUGE_PAGE_BYTES, HugePages, use_huge_page
 use spinbook_feed::scan::ScannerChoice;
 
 use crate::contest::{Cut, Time, Work, by_turns};
-use crate::pipeline::{self, Make, Ours, Outcome, Pipeline};
+use crate::pipeline::{self, Make, OurPipeline, Outcome, Pipeline};
 use crate::trader::{OUTER_LEVELS, Trader};
-use crate::workload::{LevelStream, Recording};
+use crate::workload::{LevelStream, Workload};
 
 /// Ten parts of twenty messages a turn.
 const CUT: Cut = Cut { part: 20, parts_a_turn: 10 };
@@ -100,14 +100,14 @@ pub fn books(stream: &LevelStream, count: usize, rounds: usize) -> (Vec<Time>, H
 
 /// Our path from frame to order; its memory is never given back, so that the next one starts on fresh pages.
 struct Path {
-    ours: ManuallyDrop<Ours>,
+    ours: ManuallyDrop<OurPipeline>,
     huge: bool,
 }
 
 impl Path {
-    fn new(recording: &Recording, huge: bool) -> Path {
+    fn new(recording: &Workload, huge: bool) -> Path {
         leave_a_gap();
-        let mut ours = Ours::new(recording, ScannerChoice::Best);
+        let mut ours = OurPipeline::new(recording, ScannerChoice::Best);
         if huge {
             let ranges: Vec<Range<usize>> = ours.trader().engine().address_ranges().collect();
             let _ = use_huge_pages(&ranges);
@@ -140,7 +140,7 @@ impl Pipeline for Path {
 ///
 /// # Errors
 /// As [`pipeline::contest`].
-pub fn path(recording: &Recording, rounds: usize) -> Result<Outcome, String> {
+pub fn path(recording: &Workload, rounds: usize) -> Result<Outcome, String> {
     let makers: Vec<Make<'_>> =
         vec![Box::new(|| Box::new(Path::new(recording, false))), Box::new(|| Box::new(Path::new(recording, true)))];
     pipeline::contest(recording, rounds, &makers)

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::{Level, Side};
 
-use crate::book::{CUT, Ours, agree};
+use crate::book::{CUT, OurBook, agree};
 use crate::contest::{Time, Work, by_turns};
 use crate::plain::TreeBook;
 use crate::workload::LevelStream;
 
 /// What is said of a book beside its time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct About {
+pub struct PeerSetup {
     /// Whose and which type: what a target names.
     pub peer: String,
     /// Version of the library.
@@ -26,7 +26,7 @@ pub struct About {
 /// A book of another library beside its stream, whose levels are converted to the library's types beforehand.
 pub trait PeerBook: Work {
     /// What is said of it.
-    fn about(&self) -> About;
+    fn about(&self) -> PeerSetup;
 
     /// Best bid and ask as it gives them, in ticks and lots.
     fn touch(&self) -> [Option<Level>; 2];
@@ -86,7 +86,7 @@ pub struct PeerBookRow {
     /// ns a changed level.
     pub time: Time,
     /// What it is.
-    pub about: About,
+    pub about: PeerSetup,
     /// Levels that it holds at the end.
     pub levels_end: usize,
     /// How it differs from the truth.
@@ -173,14 +173,14 @@ pub fn contest<'a>(
     mut peers: Vec<Box<dyn PeerBook + 'a>>,
 ) -> Result<PeerBookTable, String> {
     agree(stream, outer_levels)?;
-    let compared: Vec<(About, Difference, usize)> = peers
+    let compared: Vec<(PeerSetup, Difference, usize)> = peers
         .iter_mut()
         .map(|peer| {
             let (difference, held) = compare(stream, peer.as_mut());
             (peer.about(), difference, held)
         })
         .collect();
-    let ours: Box<dyn Work + 'a> = Box::new(Ours::new(stream, outer_levels));
+    let ours: Box<dyn Work + 'a> = Box::new(OurBook::new(stream, outer_levels));
     let mut works: Vec<Box<dyn Work + 'a>> = vec![ours];
     works.extend(peers.into_iter().map(|peer| -> Box<dyn Work + 'a> { peer }));
     let mut times = by_turns(stream.messages.len() - 1, CUT, rounds, &mut works);
@@ -210,11 +210,11 @@ mod tests {
 
     use spinbook_engine::types::{Level, Lots, Side};
 
-    use super::{About, Difference, PeerBook, compare, contest};
+    use super::{Difference, PeerBook, PeerSetup, compare, contest};
     use crate::contest::Work;
     use crate::plain::TreeBook;
     use crate::synthetic::Shape;
-    use crate::workload::{LevelStream, Recording};
+    use crate::workload::{LevelStream, Workload};
 
     /// A right book that can be told to give one lot too many at its best bid and to forget its worst ask.
     struct Faulty<'a> {
@@ -243,8 +243,8 @@ mod tests {
     }
 
     impl PeerBook for Faulty<'_> {
-        fn about(&self) -> About {
-            About { peer: "faulty".into(), ..About::default() }
+        fn about(&self) -> PeerSetup {
+            PeerSetup { peer: "faulty".into(), ..PeerSetup::default() }
         }
 
         fn touch(&self) -> [Option<Level>; 2] {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_found_and_counted_and_a_right_book_has_none() {
-        let stream = Recording::synthetic(Shape::Usdm, 20, 50, 7).levels().expect("it begins with its snapshot");
+        let stream = Workload::synthetic(Shape::Usdm, 20, 50, 7).levels().expect("it begins with its snapshot");
         let mut right = Faulty { stream: &stream, book: TreeBook::new(), faulty: false };
         let (difference, held) = compare(&stream, &mut right);
         assert!(difference.is_none() && held > 0 && difference.text() == "none", "{difference:?}");
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_contest_keeps_what_differs_beside_the_time() {
-        let stream = Recording::synthetic(Shape::Usdm, 20, 50, 7).levels().expect("it begins with its snapshot");
+        let stream = Workload::synthetic(Shape::Usdm, 20, 50, 7).levels().expect("it begins with its snapshot");
         let peer = |faulty| Box::new(Faulty { stream: &stream, book: TreeBook::new(), faulty }) as Box<dyn PeerBook>;
         let table = contest("synthetic", &stream, 1 << 10, 3, vec![peer(false), peer(true)]).expect("ours is exact");
         assert_eq!((table.peers.len(), table.peers[0].levels_end), (2, table.levels_end));

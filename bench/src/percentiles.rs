@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::contest::{Line, median_and_spread};
+use crate::contest::{FittedLine, median_and_spread};
 use crate::histogram::{PERCENTILES, histogram};
 use crate::pipeline::{FrameTimes, Outcome};
 use crate::plot::Plot;
@@ -61,7 +61,7 @@ pub struct Row {
     /// Half the distance of the quartiles of the rounds' medians, as a share.
     pub spread: f64,
     /// Time over levels, each frame by its median round; for depth frames.
-    pub line: Option<Line>,
+    pub line: Option<FittedLine>,
 }
 
 /// All rounds of a class in one histogram.
@@ -88,7 +88,7 @@ pub fn row(outcome: &Outcome, times: &FrameTimes, class: Class) -> Row {
     }
     let spread = median_and_spread(&mut by_percentile[0].clone()).1;
     let medians = medians(outcome, times, &frames);
-    let line = (class == Class::Depth).then(|| Line::fit(&medians)).flatten();
+    let line = (class == Class::Depth).then(|| FittedLine::fit(&medians)).flatten();
     Row {
         name: times.name.clone(),
         ns: by_percentile.iter_mut().map(|values| median_and_spread(values).0).collect(),

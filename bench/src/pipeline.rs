@@ -13,11 +13,11 @@ use spinbook_feed::session::flow::MarketFlow;
 use spinbook_feed::sync::SyncSettings;
 use spinbook_feed::venue::ProductLine;
 
-use crate::clock::{Clock, start, stop};
+use crate::clock::{CycleClock, start, stop};
 use crate::markets::is_spot;
-use crate::plain::{Message, MessageKind, PlainDecoder};
+use crate::plain::{MessageKind, PlainDecoder, PlainMessage};
 use crate::trader::Trader;
-use crate::workload::{LineKind, Recording, snapshot};
+use crate::workload::{LineKind, Workload, snapshot};
 
 /// Lines a turn: many, as a trading thread has its core's caches to itself, and after the others' turns a pipeline finds
 /// them cold. A turn still takes a few milliseconds only, so that noise meets all alike.
@@ -38,25 +38,25 @@ pub trait Pipeline {
     fn trader(&mut self) -> &mut Trader;
 }
 
-/// Ours: scanner, sequence rule, engine.
-pub struct Ours {
+/// OurPipeline: scanner, sequence rule, engine.
+pub struct OurPipeline {
     flow: MarketFlow,
     trader: Trader,
 }
 
-impl Ours {
+impl OurPipeline {
     /// Before the first frame.
     #[must_use]
-    pub fn new(recording: &Recording, scanner: ScannerChoice) -> Ours {
+    pub fn new(recording: &Workload, scanner: ScannerChoice) -> OurPipeline {
         let instruments = [recording.instrument];
-        Ours {
+        OurPipeline {
             flow: MarketFlow::new(recording.product, &instruments, SyncSettings::default(), scanner),
             trader: Trader::new(&recording.instrument),
         }
     }
 }
 
-impl Pipeline for Ours {
+impl Pipeline for OurPipeline {
     fn name(&self) -> String {
         format!("Spinbook ({})", self.flow.scanner_name())
     }
@@ -79,11 +79,11 @@ impl Pipeline for Ours {
 /// The plain one: a general JSON decoder, the sequence check, the same engine.
 pub struct Plain<D> {
     decoder: D,
-    message: Message,
+    message: PlainMessage,
     product: ProductLine,
-    recording: Recording,
+    recording: Workload,
     /// Depth messages before the snapshot; none once the book is live.
-    early: Option<Vec<Message>>,
+    early: Option<Vec<PlainMessage>>,
     last: u64,
     /// Whether a depth message has been applied: the first one after a snapshot overlaps it.
     bridged: bool,
@@ -93,12 +93,12 @@ pub struct Plain<D> {
 impl<D: PlainDecoder> Plain<D> {
     /// Before the first frame.
     #[must_use]
-    pub fn new(recording: &Recording, decoder: D) -> Plain<D> {
+    pub fn new(recording: &Workload, decoder: D) -> Plain<D> {
         let facts =
-            Recording { frames: Default::default(), kinds: Vec::new(), received: Vec::new(), ..recording.clone() };
+            Workload { frames: Default::default(), kinds: Vec::new(), received: Vec::new(), ..recording.clone() };
         Plain {
             decoder,
-            message: Message::default(),
+            message: PlainMessage::default(),
             product: recording.product,
             recording: facts,
             early: Some(Vec::new()),
@@ -244,12 +244,12 @@ impl Run {
     /// Plays the lines of `range`; `levels` collects what was timed if it is given.
     fn play(
         &mut self,
-        recording: &Recording,
+        recording: &Workload,
         range: core::ops::Range<usize>,
         buffer: &mut [u8],
         mut timed: Option<&mut Timed>,
     ) {
-        let clock = Clock::calibrated();
+        let clock = CycleClock::calibrated();
         for line in range {
             let now = recording.received[line];
             let length = recording.frames.copy_to(line, buffer);
@@ -294,7 +294,7 @@ fn level_count(frame: &[u8], kind: LineKind) -> u32 {
 ///
 /// # Errors
 /// Two pipelines decided differently: which, and on which line.
-pub fn contest(recording: &Recording, rounds: usize, makers: &[Make<'_>]) -> Result<Outcome, String> {
+pub fn contest(recording: &Workload, rounds: usize, makers: &[Make<'_>]) -> Result<Outcome, String> {
     let mut times: Vec<FrameTimes> =
         makers.iter().map(|make| FrameTimes { name: make().name(), rounds: Vec::new() }).collect();
     let mut timed = Timed::default();

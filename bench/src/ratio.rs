@@ -13,7 +13,7 @@ use crate::contest::median_and_spread;
 use crate::inputs::chain_until;
 use crate::markets::{PERP, SPOT};
 use crate::percentiles::Class;
-use crate::pipeline::{Make, Ours, Outcome, Plain, contest};
+use crate::pipeline::{Make, OurPipeline, Outcome, Plain, contest};
 use crate::plain::SimdJsonTyped;
 use crate::threads;
 
@@ -42,7 +42,7 @@ pub fn measure() -> Result<Ratios, String> {
         let outcome = threads::alone(|| {
             let increments = recording.increments();
             let makers: [Make<'_>; 2] = [
-                Box::new(|| Box::new(Ours::new(&recording, ScannerChoice::Best))),
+                Box::new(|| Box::new(OurPipeline::new(&recording, ScannerChoice::Best))),
                 Box::new(|| Box::new(Plain::new(&recording, SimdJsonTyped::new(increments)))),
             ];
             contest(&recording, ROUNDS, &makers)
@@ -71,7 +71,7 @@ fn ratio(outcome: &Outcome, percentile: f64) -> f64 {
 
 /// What is held against the accepted ratios.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct RatioVerdict {
     /// Which ratio.
     pub name: String,
     /// The best of the attempts; none if it could not be measured here.
@@ -80,7 +80,7 @@ pub struct Verdict {
     pub accepted: Option<f64>,
 }
 
-impl Verdict {
+impl RatioVerdict {
     /// Whether this ratio is a loss. One that cannot be measured for want of data is none, a new one needs accepting.
     #[must_use]
     pub fn fails(&self) -> bool {
@@ -96,7 +96,10 @@ impl Verdict {
 ///
 /// # Errors
 /// As `attempt`.
-pub fn judge(accepted: &Ratios, mut attempt: impl FnMut() -> Result<Ratios, String>) -> Result<Vec<Verdict>, String> {
+pub fn judge(
+    accepted: &Ratios,
+    mut attempt: impl FnMut() -> Result<Ratios, String>,
+) -> Result<Vec<RatioVerdict>, String> {
     let mut best = Ratios::new();
     let mut verdicts = Vec::new();
     for _ in 0..ATTEMPTS {
@@ -110,13 +113,13 @@ pub fn judge(accepted: &Ratios, mut attempt: impl FnMut() -> Result<Ratios, Stri
         names.dedup();
         verdicts = names
             .into_iter()
-            .map(|name| Verdict {
+            .map(|name| RatioVerdict {
                 name: name.clone(),
                 measured: best.get(name).copied(),
                 accepted: accepted.get(name).copied(),
             })
             .collect();
-        let lost = |verdict: &Verdict| verdict.fails() && verdict.accepted.is_some();
+        let lost = |verdict: &RatioVerdict| verdict.fails() && verdict.accepted.is_some();
         if !verdicts.iter().any(lost) {
             break;
         }
@@ -151,7 +154,7 @@ mod tests {
             Ok(ratios(attempts[(made - 1) % attempts.len()]))
         });
         let verdicts = verdicts.expect("the attempts succeed").into_iter();
-        (verdicts.filter(super::Verdict::fails).map(|verdict| verdict.name).collect(), made)
+        (verdicts.filter(super::RatioVerdict::fails).map(|verdict| verdict.name).collect(), made)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use spinbook_feed::websocket::{Message, MessageReader};
 use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::clock::{Clock, start, stop};
+use crate::clock::{CycleClock, start, stop};
 use crate::contest::{Contest, in_turns};
 use crate::tls::{BareKey, Endpoints, Stream, take};
 
@@ -24,7 +24,7 @@ pub const PEER_BUFFERS: [usize; 5] = [2 * 1024, 4 * 1024, 16 * 1024, 64 * 1024, 
 
 /// How frames lie in records, and records in reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct RecordLayout {
     /// As printed.
     pub name: &'static str,
     /// Payload of a frame, in bytes.
@@ -37,12 +37,12 @@ pub struct Layout {
     pub records_per_read: usize,
 }
 
-const fn layout(name: &'static str, frame_bytes: usize, frames: usize, record: usize, records: usize) -> Layout {
-    Layout { name, frame_bytes, frames, record_bytes_max: record, records_per_read: records }
+const fn layout(name: &'static str, frame_bytes: usize, frames: usize, record: usize, records: usize) -> RecordLayout {
+    RecordLayout { name, frame_bytes, frames, record_bytes_max: record, records_per_read: records }
 }
 
 /// What is measured.
-pub const LAYOUTS: [Layout; 6] = [
+pub const LAYOUTS: [RecordLayout; 6] = [
     layout("200 B", 200, 256, 16_384, 1),
     layout("1 KB", 1_000, 128, 16_384, 1),
     layout("8 KB", 8_000, 32, 16_384, 1),
@@ -51,7 +51,7 @@ pub const LAYOUTS: [Layout; 6] = [
     layout("40 KB over 16 KiB records", 40_000, 8, 16_384, 3),
 ];
 
-/// What arrived, so that nothing is optimised away and everybody can be checked.
+/// What arrived, so that no work is optimised away and every contender is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Messages.
@@ -88,7 +88,7 @@ pub trait Receiver {
     }
 }
 
-/// The cipher alone: what nobody can be faster than. Looks at no frame.
+/// The cipher alone, the yardstick: every contender must do this much. Looks at no frame.
 pub struct Bare {
     key: BareKey,
     buffer: Box<[u8]>,
@@ -113,17 +113,17 @@ impl Receiver for Bare {
 }
 
 /// Our record layer and message reader.
-pub struct Ours {
+pub struct OurReceiver {
     layer: RecordLayer<RustlsKeySchedule>,
     plaintext: PlaintextBuffer,
     reader: MessageReader,
 }
 
-impl Ours {
+impl OurReceiver {
     /// Over a layer whose handshake is complete.
     #[must_use]
-    pub fn new(layer: RecordLayer<RustlsKeySchedule>) -> Ours {
-        Ours {
+    pub fn new(layer: RecordLayer<RustlsKeySchedule>) -> OurReceiver {
+        OurReceiver {
             layer,
             plaintext: PlaintextBuffer::new(MESSAGE_BYTES_MAX),
             reader: MessageReader::new(MESSAGE_BYTES_MAX),
@@ -131,7 +131,7 @@ impl Ours {
     }
 }
 
-impl Receiver for Ours {
+impl Receiver for OurReceiver {
     #[inline]
     fn read(&mut self, bytes: &[u8], tally: &mut Tally) {
         self.layer.receive_space()[..bytes.len()].copy_from_slice(bytes);
@@ -149,12 +149,12 @@ impl Receiver for Ours {
 }
 
 /// Our record layer alone: what the message reader adds is seen beside it. Looks at no frame.
-struct OursRecords {
+struct OurRecords {
     layer: RecordLayer<RustlsKeySchedule>,
     plaintext: PlaintextBuffer,
 }
 
-impl Receiver for OursRecords {
+impl Receiver for OurRecords {
     #[inline]
     fn read(&mut self, bytes: &[u8], tally: &mut Tally) {
         self.layer.receive_space()[..bytes.len()].copy_from_slice(bytes);
@@ -168,17 +168,17 @@ impl Receiver for OursRecords {
 }
 
 /// tungstenite over rustls.
-pub struct Peer {
+pub struct PeerReceiver {
     websocket: WebSocket<Stream>,
 }
 
-impl Peer {
-    fn new(client: ClientConnection, read_buffer_bytes: usize) -> Peer {
+impl PeerReceiver {
+    fn new(client: ClientConnection, read_buffer_bytes: usize) -> PeerReceiver {
         let config = WebSocketConfig::default()
             .read_buffer_size(read_buffer_bytes)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        Peer { websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)) }
+        PeerReceiver { websocket: WebSocket::from_raw_socket(Stream(client), Role::Client, Some(config)) }
     }
 
     #[inline]
@@ -194,7 +194,7 @@ impl Peer {
     }
 }
 
-impl Receiver for Peer {
+impl Receiver for PeerReceiver {
     #[inline]
     fn read(&mut self, mut bytes: &[u8], tally: &mut Tally) {
         while !bytes.is_empty() {
@@ -208,7 +208,7 @@ impl Receiver for Peer {
 }
 
 /// A receiver with its server.
-pub struct Line {
+pub struct ReceiveLine {
     /// As printed in tables.
     pub name: String,
     receiver: Box<dyn Receiver>,
@@ -217,16 +217,16 @@ pub struct Line {
     ends: Vec<usize>,
 }
 
-impl Line {
-    fn new(name: impl Into<String>, receiver: impl Receiver + 'static, server: ServerConnection) -> Line {
-        Line { name: name.into(), receiver: Box::new(receiver), server, wire: Vec::new(), ends: Vec::new() }
+impl ReceiveLine {
+    fn new(name: impl Into<String>, receiver: impl Receiver + 'static, server: ServerConnection) -> ReceiveLine {
+        ReceiveLine { name: name.into(), receiver: Box::new(receiver), server, wire: Vec::new(), ends: Vec::new() }
     }
 
     /// Has the server seal a round's frames; not timed.
     ///
     /// # Panics
     /// If the TLS library refuses to seal.
-    pub fn seal(&mut self, layout: Layout) {
+    pub fn seal(&mut self, layout: RecordLayout) {
         self.wire.clear();
         self.ends.clear();
         let frame = server_frame(&payload(layout.frame_bytes));
@@ -280,20 +280,20 @@ pub fn payload(bytes: usize) -> Vec<u8> {
 
 /// The bare cipher, ours, our record layer alone, and tungstenite on rustls with each of its buffer sizes, in this order.
 #[must_use]
-pub fn lines() -> Vec<Line> {
+pub fn lines() -> Vec<ReceiveLine> {
     let endpoints = Endpoints::new();
     let (key, _, server) = endpoints.bare();
     let buffer = vec![0; 1 << 16].into_boxed_slice();
-    let mut lines = vec![Line::new("bare AES-128-GCM", Bare { key, buffer }, server)];
+    let mut lines = vec![ReceiveLine::new("bare AES-128-GCM", Bare { key, buffer }, server)];
     let (layer, server) = endpoints.ours();
-    lines.push(Line::new("Spinbook record layer + reader", Ours::new(layer), server));
+    lines.push(ReceiveLine::new("Spinbook record layer + reader", OurReceiver::new(layer), server));
     let (layer, server) = endpoints.ours();
     let plaintext = PlaintextBuffer::new(MESSAGE_BYTES_MAX);
-    lines.push(Line::new("Spinbook record layer alone", OursRecords { layer, plaintext }, server));
+    lines.push(ReceiveLine::new("Spinbook record layer alone", OurRecords { layer, plaintext }, server));
     for bytes in PEER_BUFFERS {
         let (client, server) = endpoints.buffered();
         let name = format!("tungstenite + rustls, {} KiB", bytes / 1024);
-        lines.push(Line::new(name, Peer::new(client, bytes), server));
+        lines.push(ReceiveLine::new(name, PeerReceiver::new(client, bytes), server));
     }
     lines
 }
@@ -304,9 +304,9 @@ pub fn lines() -> Vec<Line> {
 /// # Panics
 /// If a contender loses a message.
 #[must_use]
-pub fn measure(layout: Layout, rounds: usize) -> Contest {
+pub fn measure(layout: RecordLayout, rounds: usize) -> Contest {
     let mut lines = lines();
-    let clock = Clock::calibrated();
+    let clock = CycleClock::calibrated();
     // The first rounds warm caches, branch predictors and the contenders' buffers.
     let values = in_turns(lines.len(), 3, rounds, |who| {
         let line = &mut lines[who];

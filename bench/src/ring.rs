@@ -8,7 +8,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring;
 
-use crate::clock::{Clock, start, stop};
+use crate::clock::{CycleClock, start, stop};
 use crate::contest::{Time, in_turns};
 use crate::plain::ArrayRing;
 use crate::threads::{beside, cores};
@@ -75,16 +75,16 @@ pub fn array_queue() -> (Arc<ArrayRing<Intent>>, Arc<ArrayRing<Intent>>) {
 }
 
 /// Ends of one kind of ring, made anew for every run.
-pub struct Kind {
+pub struct RingKind {
     name: &'static str,
     one_way: Box<dyn Fn(usize) -> Vec<f64>>,
     stream: Box<dyn Fn(usize) -> Vec<f64>>,
 }
 
-impl Kind {
+impl RingKind {
     /// A kind of ring from its name and what makes its two ends.
-    pub fn new<P: Push + 'static, C: Pop + 'static>(name: &'static str, make: fn() -> (P, C)) -> Kind {
-        Kind {
+    pub fn new<P: Push + 'static, C: Pop + 'static>(name: &'static str, make: fn() -> (P, C)) -> RingKind {
+        RingKind {
             name,
             one_way: Box::new(move |blocks| one_way_ns(make, blocks)),
             stream: Box::new(move |blocks| stream_ns(make, blocks)),
@@ -93,8 +93,8 @@ impl Kind {
 
     /// Ours and crossbeam's.
     #[must_use]
-    pub fn usual() -> Vec<Kind> {
-        vec![Kind::new("Spinbook ring", ours), Kind::new("crossbeam ArrayQueue", array_queue)]
+    pub fn usual() -> Vec<RingKind> {
+        vec![RingKind::new("Spinbook ring", ours), RingKind::new("crossbeam ArrayQueue", array_queue)]
     }
 }
 
@@ -117,7 +117,7 @@ fn wait_push<P: Push>(producer: &mut P, intent: Intent) {
 
 /// ns one way, one value a block of round trips.
 fn one_way_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), blocks: usize) -> Vec<f64> {
-    let clock = Clock::calibrated();
+    let clock = CycleClock::calibrated();
     let (mut there, mut arrivals) = make();
     let (mut back, mut returns) = make();
     let trips = blocks * TRIPS;
@@ -147,7 +147,7 @@ fn one_way_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), blocks:
 
 /// ns a message when both sides go flat out, one value a block.
 fn stream_ns<P: Push + 'static, C: Pop + 'static>(make: fn() -> (P, C), blocks: usize) -> Vec<f64> {
-    let clock = Clock::calibrated();
+    let clock = CycleClock::calibrated();
     let (mut producer, mut consumer) = make();
     let ready = Arc::new(AtomicBool::new(false));
     let go = Arc::clone(&ready);
@@ -189,9 +189,9 @@ pub struct RingTable {
     pub cores: usize,
 }
 
-/// Lets all kinds take turns `rounds` times, each with so many blocks of round trips and of the stream.
+/// Lets all kinds take turns `rounds` times, each with `blocks` blocks of round trips and `stream_blocks` of the stream.
 #[must_use]
-pub fn contest(kinds: &[Kind], rounds: usize, blocks: usize, stream_blocks: usize) -> RingTable {
+pub fn contest(kinds: &[RingKind], rounds: usize, blocks: usize, stream_blocks: usize) -> RingTable {
     let values =
         in_turns(kinds.len(), 0, rounds, |who| ((kinds[who].one_way)(blocks), (kinds[who].stream)(stream_blocks)));
     let (mut one_way, mut stream) = (Vec::new(), Vec::new());
@@ -205,11 +205,11 @@ pub fn contest(kinds: &[Kind], rounds: usize, blocks: usize, stream_blocks: usiz
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, contest};
+    use super::{RingKind, contest};
 
     #[test]
     fn both_rings_carry_every_message_in_order() {
-        let outcome = contest(&Kind::usual(), 1, 4, 4);
+        let outcome = contest(&RingKind::usual(), 1, 4, 4);
         assert_eq!(outcome.one_way.len(), 2);
         assert!(outcome.one_way.iter().chain(&outcome.stream).all(|time| time.ns > 0.0), "{outcome:?}");
     }

@@ -17,7 +17,7 @@ use spinbook_feed::websocket::Opcode;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
-use crate::clock::{Clock, start, stop};
+use crate::clock::{CycleClock, start, stop};
 use crate::contest::{Contest, in_turns};
 use crate::markets::{MeasuredOrders, product, shape_of, synthetic};
 use crate::synthetic::Shape;
@@ -49,7 +49,7 @@ impl Step {
     }
 }
 
-/// Well-formed credentials that are nobody's.
+/// Well-formed credentials of no account.
 pub(crate) fn credentials() -> Credentials {
     let key: String = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("Zz".chars()).collect();
     let secret = Secret::new(key.chars().rev().collect());
@@ -219,7 +219,7 @@ pub fn whole() -> Step {
 /// Lets the steps take turns for `rounds` rounds: ns a step.
 #[must_use]
 pub fn measure(what: &'static str, mut steps: Vec<Step>, rounds: usize) -> Contest {
-    let clock = Clock::calibrated();
+    let clock = CycleClock::calibrated();
     let values = in_turns(steps.len(), 3, rounds, |who| {
         let run = &mut steps[who].run;
         let begun = start();

@@ -20,14 +20,14 @@ use crate::frames::Frames;
 use crate::inputs::chain_until;
 use crate::markets::{PERP, SPOT};
 use crate::markets::{product, synthetic};
-use crate::pipeline::{Ours, Pipeline};
+use crate::pipeline::{OurPipeline, Pipeline};
 use crate::receive::{MESSAGE_BYTES_MAX, payload, server_frame};
 use crate::send::{self, Step};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::tls::{Endpoints, take};
 use crate::trader::{OUTER_LEVELS, Trader};
 use crate::whole_path::WholePath;
-use crate::workload::{LevelStream, LineKind, Recording, snapshot};
+use crate::workload::{LevelStream, LineKind, Workload, snapshot};
 
 /// One stage, ready: its work and how many units one run of it has.
 pub struct Stage {
@@ -108,7 +108,7 @@ pub fn counted_by_the_gate(run: &mut dyn FnMut() -> u64) -> u64 {
 /// There is no such stage, or its recording cannot be read.
 pub fn stage(name: &str) -> Result<Option<Stage>, String> {
     let recorded = |place: usize| chain_until(place, RECORDED_SPAN);
-    let of = |make: fn(Recording) -> Stage, recording: Option<Recording>| recording.map(make);
+    let of = |make: fn(Workload) -> Stage, recording: Option<Workload>| recording.map(make);
     Ok(match name {
         "recorded-book" => match recorded(PERP)? {
             Some(recording) => Some(book_stage(recording.levels()?)),
@@ -135,9 +135,9 @@ fn synthetic_stage(name: &str) -> Result<Stage, String> {
         "decode-portable-20" => decode_stage(Shape::Usdm, 20, ScannerChoice::Portable),
         "decode-portable-spot-20" => decode_stage(Shape::Spot, 20, ScannerChoice::Portable),
         "decode-portable-touch" => touch_stage(Shape::Usdm, ScannerChoice::Portable),
-        "book-apply" => book_stage(Recording::synthetic(Shape::Usdm, 40, 500, 9).levels()?),
-        "engine-turn" => turn_stage(&Recording::synthetic(Shape::Usdm, 2, 1, 9))?,
-        "frame-to-order" => path_stage(Recording::synthetic(Shape::Usdm, 40, 500, 9)),
+        "book-apply" => book_stage(Workload::synthetic(Shape::Usdm, 40, 500, 9).levels()?),
+        "engine-turn" => turn_stage(&Workload::synthetic(Shape::Usdm, 2, 1, 9))?,
+        "frame-to-order" => path_stage(Workload::synthetic(Shape::Usdm, 40, 500, 9)),
         "ring" => ring_stage(),
         "record-open-200" => record_stage(200),
         "record-open-8000" => record_stage(8_000),
@@ -151,7 +151,7 @@ fn synthetic_stage(name: &str) -> Result<Stage, String> {
 }
 
 fn decode_frames(mut frames: Frames, shape: Shape, scanner: ScannerChoice, unit: &'static str) -> Stage {
-    let mut ours = decode::Ours::new(product(shape), &synthetic(shape), scanner);
+    let mut ours = decode::OurDecoder::new(product(shape), &synthetic(shape), scanner);
     let run = move || {
         (0..frames.len()).fold(0u64, |sum, index| {
             let (padded, length) = frames.padded(index);
@@ -172,7 +172,7 @@ fn touch_stage(shape: Shape, scanner: ScannerChoice) -> Stage {
 fn book_stage(stream: LevelStream) -> Stage {
     let units = stream.changed_levels() as u64;
     let run = move || {
-        let mut work = book::Ours::new(&stream, OUTER_LEVELS);
+        let mut work = book::OurBook::new(&stream, OUTER_LEVELS);
         work.reset();
         // Building and filling the book is not the stage: what callgrind counts is the inner run.
         counted_by_the_gate(&mut || work.run(0..stream.messages.len() - 1))
@@ -181,14 +181,14 @@ fn book_stage(stream: LevelStream) -> Stage {
 }
 
 /// Frames of a recording that cause work.
-fn frame_count(recording: &Recording) -> u64 {
+fn frame_count(recording: &Workload) -> u64 {
     let counted = |kind: &&LineKind| matches!(kind, LineKind::Depth | LineKind::Touch);
     recording.kinds.iter().filter(counted).count() as u64
 }
 
 /// Strategy, quoter, risk chain and the push, without decoding or a book's change: the best bid and ask move by a tick
 /// at every turn, so that at every turn both quotes move.
-fn turn_stage(recording: &Recording) -> Result<Stage, String> {
+fn turn_stage(recording: &Workload) -> Result<Stage, String> {
     const TURNS: u64 = 1_000;
     let (last, bids, asks) = snapshot(recording.frames.frame(0), recording.increments())?;
     let (instrument, base) = (recording.instrument, recording.received[0]);
@@ -220,11 +220,11 @@ fn turn_stage(recording: &Recording) -> Result<Stage, String> {
     Ok(Stage { units: TURNS, unit: "turn", counts_inner: true, run: Box::new(run) })
 }
 
-fn path_stage(recording: Recording) -> Stage {
+fn path_stage(recording: Workload) -> Stage {
     let units = frame_count(&recording);
     let mut buffer = recording.frames.buffer();
     let run = move || {
-        let mut ours = Ours::new(&recording, ScannerChoice::Best);
+        let mut ours = OurPipeline::new(&recording, ScannerChoice::Best);
         for line in 0..recording.frames.len() {
             let length = recording.frames.copy_to(line, &mut buffer);
             let received = Stamp { wall: recording.received[line], tsc: 0 };
@@ -315,7 +315,7 @@ fn step_stage(mut step: Step) -> Stage {
 }
 
 /// Everything: sealed market frames in, sealed orders out.
-fn minute_stage(recording: Recording) -> Stage {
+fn minute_stage(recording: Workload) -> Stage {
     let units = frame_count(&recording);
     let mut buffer = recording.frames.buffer();
     let run = move || {

@@ -178,7 +178,7 @@ pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
 #[cfg(test)]
 mod tests {
     use super::{Shape, depth_frames, touch_frames};
-    use crate::plain::{Message, MessageKind, decoders};
+    use crate::plain::{MessageKind, PlainMessage, decoders};
 
     #[test]
     fn every_plain_decoder_reads_the_same_from_every_synthetic_frame() {
@@ -188,9 +188,9 @@ mod tests {
                 let mut reference = Vec::new();
                 for mut decoder in decoders(shape.increments()) {
                     let mut fresh = frames.clone();
-                    let messages: Vec<Message> = (0..frames.len())
+                    let messages: Vec<PlainMessage> = (0..frames.len())
                         .map(|index| {
-                            let mut message = Message::default();
+                            let mut message = PlainMessage::default();
                             let (padded, length) = fresh.padded(index);
                             decoder
                                 .decode(padded, length, &mut message)
@@ -214,13 +214,13 @@ mod tests {
     fn every_plain_decoder_reads_the_same_best_bid_and_ask() {
         for shape in Shape::ALL {
             let frames = touch_frames(shape, 50, 11);
-            let mut messages: Vec<Vec<Message>> = Vec::new();
+            let mut messages: Vec<Vec<PlainMessage>> = Vec::new();
             for mut decoder in decoders(shape.increments()) {
                 let mut fresh = frames.clone();
                 messages.push(
                     (0..frames.len())
                         .map(|index| {
-                            let mut message = Message::default();
+                            let mut message = PlainMessage::default();
                             let (padded, length) = fresh.padded(index);
                             decoder
                                 .decode(padded, length, &mut message)

@@ -13,17 +13,17 @@ use spinbook_feed::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use spinbook_feed::websocket::{Message, MessageReader, Opcode};
 
 use crate::markets::MeasuredOrders;
-use crate::pipeline::{Ours, Pipeline};
+use crate::pipeline::{OurPipeline, Pipeline};
 use crate::receive::MESSAGE_BYTES_MAX;
 use crate::send::orders;
-use crate::workload::Recording;
+use crate::workload::Workload;
 
 /// Record layer, message reader, decoder, book, strategy, quoter, risk, ring, encoder, signature, frame and seal.
 pub struct WholePath {
     market: RecordLayer<RustlsKeySchedule>,
     plaintext: PlaintextBuffer,
     reader: MessageReader,
-    ours: Ours,
+    ours: OurPipeline,
     orders: Sender,
 }
 
@@ -67,7 +67,7 @@ impl WholePath {
     /// Before the first frame, over two layers whose handshakes are complete: the market's and the orders'.
     #[must_use]
     pub fn new(
-        recording: &Recording,
+        recording: &Workload,
         market: RecordLayer<RustlsKeySchedule>,
         layer: RecordLayer<RustlsKeySchedule>,
     ) -> WholePath {
@@ -77,7 +77,7 @@ impl WholePath {
             market,
             plaintext: PlaintextBuffer::new(MESSAGE_BYTES_MAX),
             reader: MessageReader::new(MESSAGE_BYTES_MAX),
-            ours: Ours::new(recording, ScannerChoice::Best),
+            ours: OurPipeline::new(recording, ScannerChoice::Best),
             orders: Sender { side, instrument: recording.instrument, layer, frame: FrameBuffer::new(), sent: 0 },
         }
     }

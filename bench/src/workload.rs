@@ -10,7 +10,7 @@ use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use crate::frames::Frames;
 use crate::markets::{increments, product, synthetic};
-use crate::plain::{Increments, Message, MessageKind, PlainDecoder, SerdeJsonTyped, kind_of};
+use crate::plain::{Increments, MessageKind, PlainDecoder, PlainMessage, SerdeJsonTyped, kind_of};
 use crate::synthetic::{Shape, depth_frames, snapshot_body};
 
 /// What a recorded line holds.
@@ -28,7 +28,7 @@ pub enum LineKind {
 
 /// One recorded chain of one instrument.
 #[derive(Clone, Debug)]
-pub struct Recording {
+pub struct Workload {
     /// As printed in tables.
     pub name: String,
     /// The product line it was recorded from.
@@ -173,28 +173,28 @@ impl LevelStream {
     }
 }
 
-impl Recording {
+impl Workload {
     /// Reads one chain of files. Of several symbols the one with the most depth frames is kept.
     ///
     /// # Errors
     /// A file cannot be read, or no symbol of a known product line is in it.
-    pub fn read(name: &str, files: &[PathBuf]) -> Result<Recording, String> {
-        Recording::read_until(name, files, Nanos::NEVER)
+    pub fn read(name: &str, files: &[PathBuf]) -> Result<Workload, String> {
+        Workload::read_until(name, files, Nanos::NEVER)
     }
 
-    /// As [`Recording::read`], but no more than `span` from the first line on.
+    /// As [`Workload::read`], but no more than `span` from the first line on.
     ///
     /// # Errors
-    /// As [`Recording::read`].
-    pub fn read_until(name: &str, files: &[PathBuf], span: Nanos) -> Result<Recording, String> {
-        Recording::from_source(name, recorded::Recording::new(files), span)
+    /// As [`Workload::read`].
+    pub fn read_until(name: &str, files: &[PathBuf], span: Nanos) -> Result<Workload, String> {
+        Workload::from_source(name, recorded::Recording::new(files), span)
     }
 
-    /// As [`Recording::read_until`], from any source.
+    /// As [`Workload::read_until`], from any source.
     ///
     /// # Errors
-    /// As [`Recording::read`].
-    pub fn from_source(name: &str, source: impl Source, span: Nanos) -> Result<Recording, String> {
+    /// As [`Workload::read`].
+    pub fn from_source(name: &str, source: impl Source, span: Nanos) -> Result<Workload, String> {
         let mut inference = Inference::new(None);
         let mut copied = Copied { source, span, first: None, lines: Lines::default() };
         inference.look_at_all(&mut copied).map_err(|error| error.to_string())?;
@@ -219,7 +219,7 @@ impl Recording {
                 *kind = LineKind::Other;
             }
         }
-        Ok(Recording { name: name.to_owned(), product, instrument, frames, kinds, received, malformed })
+        Ok(Workload { name: name.to_owned(), product, instrument, frames, kinds, received, malformed })
     }
 
     /// Whether a book can be built from it and every frame of its instrument decodes.
@@ -236,7 +236,7 @@ impl Recording {
             ));
         }
         let mut decoder = SerdeJsonTyped::new(self.increments());
-        let (mut buffer, mut message) = (self.frames.buffer(), Message::default());
+        let (mut buffer, mut message) = (self.frames.buffer(), PlainMessage::default());
         for line in 0..self.frames.len() {
             if matches!(self.kinds[line], LineKind::Depth | LineKind::Touch) {
                 let length = self.frames.copy_to(line, &mut buffer);
@@ -249,14 +249,14 @@ impl Recording {
 
     /// A synthetic recording: a snapshot, then `count` depth frames of `levels` levels, a tenth of a second apart.
     #[must_use]
-    pub fn synthetic(shape: Shape, levels: usize, count: usize, seed: u64) -> Recording {
+    pub fn synthetic(shape: Shape, levels: usize, count: usize, seed: u64) -> Workload {
         let mut frames = Frames::new();
         frames.push(snapshot_body(shape, 500, seed).as_bytes());
         let depth = depth_frames(shape, levels, count, seed);
         (0..depth.len()).for_each(|index| frames.push(depth.frame(index)));
         let mut kinds = vec![LineKind::Depth; frames.len()];
         kinds[0] = LineKind::Snapshot;
-        Recording {
+        Workload {
             name: format!("synthetic {}", shape.name()),
             product: product(shape),
             instrument: synthetic(shape),
@@ -290,8 +290,8 @@ impl Recording {
     pub fn levels(&self) -> Result<LevelStream, String> {
         let mut stream = LevelStream::default();
         let mut decoder = SerdeJsonTyped::new(self.increments());
-        let (mut buffer, mut message) = (self.frames.buffer(), Message::default());
-        let mut early: Vec<Message> = Vec::new();
+        let (mut buffer, mut message) = (self.frames.buffer(), PlainMessage::default());
+        let mut early: Vec<PlainMessage> = Vec::new();
         for line in 0..self.frames.len() {
             match self.kinds[line] {
                 LineKind::Snapshot if stream.messages.is_empty() => {
@@ -359,7 +359,7 @@ mod tests {
     use spinbook_engine::types::{Nanos, Tick};
     use spinbook_feed::history::recorded;
 
-    use super::{LineKind, Recording};
+    use super::{LineKind, Workload};
     use crate::markets::product;
     use crate::synthetic::Shape;
 
@@ -374,9 +374,9 @@ mod tests {
         "\"b\":[[\"100.10\",\"0\"]],\"a\":[]}\n",
     );
 
-    fn read(text: &'static str, span: Nanos) -> Result<Recording, String> {
+    fn read(text: &'static str, span: Nanos) -> Result<Workload, String> {
         let source = recorded::Recording::from_reader("raw", Box::new(text.as_bytes())).expect("it begins with a time");
-        Recording::from_source("raw", source, span)
+        Workload::from_source("raw", source, span)
     }
 
     #[test]

@@ -7,14 +7,14 @@ mod sonic;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use spinbook_bench::inputs::{Inputs, SampleCount};
+use spinbook_bench::inputs::{InputArgs, SampleCount};
 use spinbook_bench::markets::increments;
 use spinbook_bench::measure::{DecodeTable, PeerFigures, decode_recorded, decode_synthetic, ring_table};
 use spinbook_bench::peer_book::{self, PeerBookTable};
 use spinbook_bench::plain::PlainDecoder;
 use spinbook_bench::text::exit_code;
 use spinbook_bench::trader::OUTER_LEVELS;
-use spinbook_bench::workload::Recording;
+use spinbook_bench::workload::Workload;
 use spinbook_bench::{ring, threads};
 
 /// Other people's libraries beside ours on the same inputs. Start it in its folder with `cargo run --release`, so that
@@ -22,7 +22,7 @@ use spinbook_bench::{ring, threads};
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: InputArgs,
     /// Prints the figures as one JSON object, the form that `targets` reads.
     #[arg(long)]
     json: bool,
@@ -44,7 +44,7 @@ impl Args {
     }
 }
 
-fn decode(args: &Args, recordings: &[Recording], samples: SampleCount) -> Result<Vec<DecodeTable>, String> {
+fn decode(args: &Args, recordings: &[Workload], samples: SampleCount) -> Result<Vec<DecodeTable>, String> {
     if !args.wants(Part::Decode) {
         return Ok(Vec::new());
     }
@@ -58,7 +58,7 @@ fn decode(args: &Args, recordings: &[Recording], samples: SampleCount) -> Result
     Ok(tables)
 }
 
-fn book(args: &Args, recordings: &[Recording], samples: SampleCount) -> Result<Vec<PeerBookTable>, String> {
+fn book(args: &Args, recordings: &[Workload], samples: SampleCount) -> Result<Vec<PeerBookTable>, String> {
     let mut tables = Vec::new();
     for recording in recordings.iter().filter(|_| args.wants(Part::Book)) {
         eprintln!("peers: book, {}", recording.name);
@@ -79,8 +79,8 @@ fn measure(args: &Args) -> Result<PeerFigures, String> {
     let (decode, book) = threads::alone(|| {
         Ok::<_, String>((decode(args, &recordings, samples)?, book(args, &recordings, samples)?))
     })?;
-    let mut kinds = ring::Kind::usual();
-    kinds.push(ring::Kind::new("rtrb", rings::rtrb));
+    let mut kinds = ring::RingKind::usual();
+    kinds.push(ring::RingKind::new("rtrb", rings::rtrb));
     let has_cores = threads::cores().len() >= 2 && args.wants(Part::Ring);
     if has_cores {
         eprintln!("peers: rings");

@@ -1,7 +1,7 @@
 //! COLD: sonic-rs behind the plain decoders' interface.
 
 use spinbook_bench::plain::{
-    Combined, DepthText, Increments, Message, MessageKind, PlainDecoder, PlainError, TouchText, kind_of,
+    Combined, DepthText, Increments, PlainMessage, MessageKind, PlainDecoder, PlainError, TouchText, kind_of,
 };
 
 /// sonic-rs into the same borrowed structs, vector code of the machine it was compiled for.
@@ -22,7 +22,7 @@ impl PlainDecoder for SonicTyped {
         "sonic-rs typed, borrowed"
     }
 
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError> {
         let frame = &padded[..length];
         match kind_of(frame) {
             MessageKind::Depth => {

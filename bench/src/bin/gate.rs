@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
-use spinbook_bench::gate::{Baseline, Finding, StageCount, compare, instructions_of};
+use spinbook_bench::gate::{Baseline, StageCount, StageFinding, compare, instructions_of};
 use spinbook_bench::machine::compiler;
 use spinbook_bench::ratio::{self, ACCEPTED_ATTEMPTS, FLOOR, Ratios};
 use spinbook_bench::stages::{STAGES, needs_recording};
@@ -31,7 +31,7 @@ struct Args {
     /// This stage alone (may be given several times); ratios are left as they were accepted.
     #[arg(long, global = true, value_name = "STAGE", value_parser = PossibleValuesParser::new(STAGES))]
     only: Vec<String>,
-    /// Counts this build of the stages, whatever it was compiled for, instead of making one.
+    /// Counts this build of the stages, for any processor, instead of making one.
     #[arg(long, global = true, value_name = "FILE")]
     binary: Option<PathBuf>,
 }
@@ -201,10 +201,10 @@ fn judge(args: &Args, baseline: &Baseline, counted: &Counted) -> bool {
     for (stage, finding) in compare(baseline, &counted.stages, optional) {
         let per_unit = counted.stages.get(&stage).map_or(f64::NAN, |count| count.per_unit());
         let verdict = match &finding {
-            Finding::Held(percent) => format!("{percent:+.2} %"),
-            Finding::Grew(percent) => format!("{percent:+.2} %: more than 1 % over the baseline"),
-            Finding::New => "not in the baseline, or with another number of units: accept a new one".into(),
-            Finding::Gone => "in the baseline but no stage any more: accept a new one".into(),
+            StageFinding::Held(percent) => format!("{percent:+.2} %"),
+            StageFinding::Grew(percent) => format!("{percent:+.2} %: more than 1 % over the baseline"),
+            StageFinding::New => "not in the baseline, or with another number of units: accept a new one".into(),
+            StageFinding::Gone => "in the baseline but no stage any more: accept a new one".into(),
         };
         println!("{stage:28} {per_unit:10.1} instructions a unit  {verdict}");
         open &= !finding.fails();

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use spinbook_bench::document::{Document, Table};
+use spinbook_bench::document::{Document, ReportTable};
 use spinbook_bench::histogram::PERCENTILES;
-use spinbook_bench::inputs::Inputs;
+use spinbook_bench::inputs::InputArgs;
 use spinbook_bench::measure::path_outcome;
 use spinbook_bench::percentiles::{Class, histogram_of, plot, row};
 use spinbook_bench::pipeline::Outcome;
 use spinbook_bench::text::print;
 use spinbook_bench::threads;
-use spinbook_bench::workload::Recording;
+use spinbook_bench::workload::Workload;
 
 /// Plays recordings through our path and the plain pipelines, and prints ns from the frame in hand to the decision, its
 /// intents on the ring. Reads what `spinbook verify` reads, compressed or not, with its snapshot
@@ -25,7 +25,7 @@ use spinbook_bench::workload::Recording;
 )]
 struct Args {
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: InputArgs,
     /// Writes one .hgrm file a pipeline and class of frames, and one plot a class, into this folder.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -46,7 +46,7 @@ impl From<String> for Failure {
     }
 }
 
-fn document(recording: &Recording, outcome: &Outcome) -> Document {
+fn document(recording: &Workload, outcome: &Outcome) -> Document {
     let malformed = match recording.malformed {
         0 => String::new(),
         count => format!(", {count} of them malformed"),
@@ -63,7 +63,7 @@ fn document(recording: &Recording, outcome: &Outcome) -> Document {
         let head = format!("{}: {} frames, {rounds} rounds, ns", class.name(), frames.len());
         let percentiles = PERCENTILES.map(|percentile| format!("p{percentile}"));
         let columns = [head].into_iter().chain(percentiles);
-        let mut table = Table::new(columns.chain(["max", "mean", "fixed + a level"].map(str::to_owned)));
+        let mut table = ReportTable::new(columns.chain(["max", "mean", "fixed + a level"].map(str::to_owned)));
         for times in &outcome.times {
             let row = row(outcome, times, class);
             let max = histogram_of(times, &frames).max();
@@ -78,7 +78,7 @@ fn document(recording: &Recording, outcome: &Outcome) -> Document {
 }
 
 /// The figures of one recording; percentiles are medians of the rounds, the maximum is that of all.
-fn to_json(recording: &Recording, outcome: &Outcome, written: &[PathBuf]) -> Value {
+fn to_json(recording: &Workload, outcome: &Outcome, written: &[PathBuf]) -> Value {
     let class_json = |class: Class| {
         let frames = class.frames(outcome);
         let pipelines = outcome.times.iter().filter(|_| !frames.is_empty()).map(|times| {
@@ -108,7 +108,7 @@ fn to_json(recording: &Recording, outcome: &Outcome, written: &[PathBuf]) -> Val
 }
 
 /// One `.hgrm` file a pipeline and class, one plot a class.
-fn write_files(folder: &Path, recording: &Recording, outcome: &Outcome) -> Result<Vec<PathBuf>, String> {
+fn write_files(folder: &Path, recording: &Workload, outcome: &Outcome) -> Result<Vec<PathBuf>, String> {
     let mut written = Vec::new();
     for class in Class::ALL {
         if let Some(plot) = plot(&recording.name, outcome, class) {
@@ -120,7 +120,7 @@ fn write_files(folder: &Path, recording: &Recording, outcome: &Outcome) -> Resul
     Ok(written)
 }
 
-fn play(args: &Args, recording: &Recording) -> Result<Value, Failure> {
+fn play(args: &Args, recording: &Workload) -> Result<Value, Failure> {
     let samples = args.inputs.samples();
     eprintln!("playing {} {} times through five pipelines", recording.name, samples.replays);
     let outcome = threads::alone(|| path_outcome(recording, samples)).map_err(|why| Failure { code: 3, why })?;

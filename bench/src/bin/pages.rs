@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use spinbook_bench::inputs::Inputs;
+use spinbook_bench::inputs::InputArgs;
 use spinbook_bench::pages::{books, path};
 use spinbook_bench::percentiles::{Class, row};
 use spinbook_bench::text::exit_code;
 use spinbook_bench::threads;
-use spinbook_bench::workload::Recording;
+use spinbook_bench::workload::Workload;
 use spinbook_feed::net::host::memory;
 
 /// Rounds of each contest.
@@ -22,7 +22,7 @@ struct Args {
     files: Vec<PathBuf>,
 }
 
-fn measure(recording: &Recording) -> Result<(), String> {
+fn measure(recording: &Workload) -> Result<(), String> {
     let stream = recording.levels()?;
     println!("{}", recording.name);
     for count in [1, 8, 64] {
@@ -46,7 +46,7 @@ fn measure(recording: &Recording) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let inputs = Inputs { files: Args::parse().files, quick: false };
+    let inputs = InputArgs { files: Args::parse().files, quick: false };
     if !memory::keep_freed() {
         eprintln!("this allocator cannot be told to use one heap: huge pages will hold less");
     }

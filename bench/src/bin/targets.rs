@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use spinbook_bench::alloc::CountingAllocator;
-use spinbook_bench::inputs::{Inputs, SampleCount};
-use spinbook_bench::machine::{Machine, Noise, NoiseMeter};
+use spinbook_bench::inputs::{InputArgs, SampleCount};
+use spinbook_bench::machine::{MachineFacts, Noise, NoiseMeter};
 use spinbook_bench::measure::{
     Figures, PeerFigures, book_table, decode_recorded, decode_synthetic, path_outcome, path_table, ring_table,
 };
@@ -24,7 +24,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: InputArgs,
     /// Prints the whole report as one JSON object.
     #[arg(long)]
     json: bool,
@@ -46,7 +46,7 @@ fn say(what: &str) {
 }
 
 /// Figures and outcomes of everything that one thread measures.
-fn measure_alone(inputs: &Inputs, samples: SampleCount) -> Result<(Figures, Outcomes), String> {
+fn measure_alone(inputs: &InputArgs, samples: SampleCount) -> Result<(Figures, Outcomes), String> {
     let none = |_: &_| Vec::new();
     let (mut figures, mut outcomes) = (Figures::default(), Vec::new());
     say("decode, synthetic sizes");
@@ -87,7 +87,7 @@ fn measure(args: &Args) -> Result<(Figures, Outcomes, Noise), String> {
     let (mut figures, outcomes) = measured?;
     say("rings");
     if threads::cores().len() >= 2 {
-        figures.ring = Some(ring_table(&ring::Kind::usual(), samples));
+        figures.ring = Some(ring_table(&ring::RingKind::usual(), samples));
     } else {
         figures.skipped.push("ring: it takes two cores".into());
     }
@@ -106,7 +106,7 @@ fn measure(args: &Args) -> Result<(Figures, Outcomes, Noise), String> {
 }
 
 /// What bench/peers measures. Its first build takes minutes: what the compiler does is told meanwhile.
-fn peers(inputs: &Inputs) -> Result<PeerFigures, String> {
+fn peers(inputs: &InputArgs) -> Result<PeerFigures, String> {
     let folder = peers::folder();
     say("bench/peers, which is built first: minutes the first time, the last crate alone takes one");
     peers::build(&folder, &mut |line| eprintln!("  {}", line.trim()))?;
@@ -138,7 +138,7 @@ fn run(args: &Args) -> Result<(), String> {
         }
     }
     let report = Report {
-        machine: Machine::here(),
+        machine: MachineFacts::here(),
         noise,
         targets: targets(&figures),
         figures,

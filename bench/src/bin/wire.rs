@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use spinbook_bench::alloc::CountingAllocator;
 use spinbook_bench::document::Document;
-use spinbook_bench::inputs::Inputs;
+use spinbook_bench::inputs::InputArgs;
 use spinbook_bench::measure::Figures;
 use spinbook_bench::report::wire_section;
 use spinbook_bench::targets::targets;
@@ -21,7 +21,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: InputArgs,
     /// Writes the histograms as .hgrm files into this folder.
     #[arg(long, value_name = "FOLDER")]
     hgrm: Option<PathBuf>,

@@ -28,7 +28,7 @@ pub enum MessageKind {
 
 /// One decoded frame; the vectors are kept from frame to frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Message {
+pub struct PlainMessage {
     /// What it is.
     pub kind: MessageKind,
     /// First update id (depth), or zero.
@@ -142,7 +142,7 @@ impl DepthText<'_> {
     /// # Errors
     /// A number is not a multiple of its increment.
     #[inline]
-    pub fn write(&self, increments: Increments, message: &mut Message) -> Result<(), PlainError> {
+    pub fn write(&self, increments: Increments, message: &mut PlainMessage) -> Result<(), PlainError> {
         message.kind = MessageKind::Depth;
         message.first = self.first;
         message.last = self.last;
@@ -159,7 +159,7 @@ impl TouchText<'_> {
     /// # Errors
     /// A number is not a multiple of its increment.
     #[inline]
-    pub fn write(&self, increments: Increments, message: &mut Message) -> Result<(), PlainError> {
+    pub fn write(&self, increments: Increments, message: &mut PlainMessage) -> Result<(), PlainError> {
         message.start_touch(self.last, self.event_time_ms);
         message.bids.push(increments.level(self.bid_price, self.bid_quantity)?);
         message.asks.push(increments.level(self.ask_price, self.ask_quantity)?);
@@ -167,7 +167,7 @@ impl TouchText<'_> {
     }
 }
 
-impl Message {
+impl PlainMessage {
     /// Empties it for a best bid/ask message.
     #[inline]
     pub(super) fn start_touch(&mut self, last: u64, event_time_ms: u64) {

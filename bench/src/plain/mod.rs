@@ -21,7 +21,7 @@ mod simd_tape;
 mod simd_typed;
 
 pub use book::TreeBook;
-pub use message::{Combined, DepthText, Increments, Message, MessageKind, PlainError, TouchText, kind_of};
+pub use message::{Combined, DepthText, Increments, MessageKind, PlainError, PlainMessage, TouchText, kind_of};
 pub use number::Increment;
 pub use ring::ArrayRing;
 pub use serde_typed::SerdeJsonTyped;
@@ -39,7 +39,7 @@ pub trait PlainDecoder {
     ///
     /// # Errors
     /// The frame is not JSON, lacks a field, or a number is not a multiple of its increment.
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError>;
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError>;
 }
 
 /// Every plain decoder, each with fresh buffers, in the order of the tables.

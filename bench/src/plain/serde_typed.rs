@@ -1,7 +1,7 @@
 //! COLD: serde_json into borrowed structs: the text is validated once and no string is copied.
 
 use super::PlainDecoder;
-use super::message::{Combined, DepthText, Increments, Message, MessageKind, PlainError, TouchText, kind_of};
+use super::message::{Combined, DepthText, Increments, MessageKind, PlainError, PlainMessage, TouchText, kind_of};
 
 /// serde_json, zero-copy.
 pub struct SerdeJsonTyped {
@@ -21,7 +21,7 @@ impl PlainDecoder for SerdeJsonTyped {
         "serde_json typed, borrowed"
     }
 
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError> {
         let frame = &padded[..length];
         match kind_of(frame) {
             MessageKind::Depth => {

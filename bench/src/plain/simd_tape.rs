@@ -4,7 +4,7 @@ use simd_json::{Buffers, Node, StaticNode, Tape, fill_tape_padded};
 use spinbook_engine::types::Level;
 
 use super::PlainDecoder;
-use super::message::{Increments, Message, MessageKind, PlainError, kind_of};
+use super::message::{Increments, MessageKind, PlainError, PlainMessage, kind_of};
 
 /// simd-json without serde: padded input, kept buffers, kept tape, nodes read in order.
 pub struct SimdJsonTape {
@@ -90,7 +90,7 @@ fn levels(increments: Increments, nodes: &[Node<'_>], out: &mut Vec<Level>) -> R
     Ok(())
 }
 
-fn depth(increments: Increments, nodes: &[Node<'_>], message: &mut Message) -> Result<(), PlainError> {
+fn depth(increments: Increments, nodes: &[Node<'_>], message: &mut PlainMessage) -> Result<(), PlainError> {
     let (mut rest, keys) = data_of(nodes)?;
     message.kind = MessageKind::Depth;
     message.previous = 0;
@@ -114,7 +114,7 @@ fn depth(increments: Increments, nodes: &[Node<'_>], message: &mut Message) -> R
     if seen >= 5 { Ok(()) } else { Err(PlainError::Json) }
 }
 
-fn touch(increments: Increments, nodes: &[Node<'_>], message: &mut Message) -> Result<(), PlainError> {
+fn touch(increments: Increments, nodes: &[Node<'_>], message: &mut PlainMessage) -> Result<(), PlainError> {
     let (mut rest, keys) = data_of(nodes)?;
     message.start_touch(0, 0);
     let (mut bid, mut ask) = (("", ""), ("", ""));
@@ -143,7 +143,7 @@ impl PlainDecoder for SimdJsonTape {
         "simd-json tape, kept"
     }
 
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError> {
         let kind = kind_of(&padded[..length]);
         if kind == MessageKind::Other {
             message.start_other();

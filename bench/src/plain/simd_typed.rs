@@ -4,7 +4,7 @@ use serde::Deserialize;
 use simd_json::{Buffers, Deserializer, Tape, fill_tape_padded};
 
 use super::PlainDecoder;
-use super::message::{Combined, DepthText, Increments, Message, MessageKind, PlainError, TouchText, kind_of};
+use super::message::{Combined, DepthText, Increments, MessageKind, PlainError, PlainMessage, TouchText, kind_of};
 
 /// simd-json deserialising a kept tape into borrowed structs: no copy of the input, no tape allocated.
 pub struct SimdJsonTyped {
@@ -44,7 +44,7 @@ impl PlainDecoder for SimdJsonTyped {
         "simd-json typed, tape kept"
     }
 
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError> {
         let increments = self.increments;
         match kind_of(&padded[..length]) {
             MessageKind::Depth => {
@@ -84,7 +84,7 @@ impl PlainDecoder for SimdJsonBuffers {
         "simd-json typed, buffers reused"
     }
 
-    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut Message) -> Result<(), PlainError> {
+    fn decode(&mut self, padded: &mut [u8], length: usize, message: &mut PlainMessage) -> Result<(), PlainError> {
         let frame = &mut padded[..length];
         match kind_of(frame) {
             MessageKind::Depth => {

@@ -2,7 +2,7 @@
 
 use super::PlotPath;
 use crate::contest::Time;
-use crate::document::{Document, Table};
+use crate::document::{Document, ReportTable};
 use crate::histogram::PERCENTILES;
 use crate::measure::{BookTable, DecodeTable, Figures, PathTable};
 use crate::peer_book::{PeerBookRow, PeerBookTable};
@@ -40,7 +40,7 @@ pub(crate) fn section(out: &mut Document, figures: &Figures, plots: &[PlotPath])
         table.iter().for_each(|table| ring(out, table, build));
     }
     if !figures.receive.is_empty() {
-        let mut table = Table::new(["layout", "who", "ns", "over the bare cipher"]);
+        let mut table = ReportTable::new(["layout", "who", "ns", "over the bare cipher"]);
         for contest in &figures.receive {
             let bare = contest.times.first().map_or(f64::NAN, |time| time.ns);
             for Time { name, ns, .. } in &contest.times {
@@ -51,7 +51,7 @@ pub(crate) fn section(out: &mut Document, figures: &Figures, plots: &[PlotPath])
         out.table(table);
     }
     if !figures.send.is_empty() {
-        let mut table = Table::new(["step", "who", "ns"]);
+        let mut table = ReportTable::new(["step", "who", "ns"]);
         for contest in &figures.send {
             contest.times.iter().for_each(|time| table.row([contest.what, &time.name, &format!("{:.0}", time.ns)]));
         }
@@ -61,13 +61,13 @@ pub(crate) fn section(out: &mut Document, figures: &Figures, plots: &[PlotPath])
 }
 
 /// A table whose columns are `before`, one a contender, and `after`; none if nothing was measured.
-fn contenders(out: &mut Document, first: Option<&[Time]>, before: &[&str], after: &[&str]) -> Option<Table> {
+fn contenders(out: &mut Document, first: Option<&[Time]>, before: &[&str], after: &[&str]) -> Option<ReportTable> {
     let Some(times) = first else {
         out.text("Not measured.");
         return None;
     };
     let names = times.iter().map(|time| time.name.as_str());
-    Some(Table::new(before.iter().copied().chain(names).chain(after.iter().copied())))
+    Some(ReportTable::new(before.iter().copied().chain(names).chain(after.iter().copied())))
 }
 
 fn decode(out: &mut Document, tables: &[DecodeTable]) {
@@ -121,7 +121,7 @@ fn peer_books(out: &mut Document, tables: &[PeerBookTable]) {
             format_count(table.levels),
         ));
         let columns = ["book", "set-up", "ns a level", "ours is faster", "levels at the end", "differs from the truth"];
-        let mut rows = Table::new(columns);
+        let mut rows = ReportTable::new(columns);
         rows.row([&table.ours.name, "", &table.ours.text(), "", &held, "no"]);
         table.peers.iter().for_each(|peer| rows.row(peer_book(table, peer)));
         out.table(rows);
@@ -153,7 +153,7 @@ fn path(out: &mut Document, table: &PathTable) {
         out.text(format!("**{}, {}** ({})", table.what, class.what, format_count(class.frames)));
         let percentiles = PERCENTILES.map(|percentile| format!("p{percentile}"));
         let columns = ["pipeline".to_owned()].into_iter().chain(percentiles);
-        let mut rows = Table::new(columns.chain(["mean".to_owned(), "fixed part + a level".to_owned()]));
+        let mut rows = ReportTable::new(columns.chain(["mean".to_owned(), "fixed part + a level".to_owned()]));
         for row in &class.rows {
             let figures = row.ns.iter().copied().chain([row.mean_ns]).map(format_figure);
             let line = row.line.map_or("-".into(), |line| line.to_string());
@@ -169,7 +169,7 @@ fn path(out: &mut Document, table: &PathTable) {
 }
 
 fn ring(out: &mut Document, ring: &RingTable, build: &str) {
-    let mut rows = Table::new(["ring", "one way, ns", "flat out, ns a message"]);
+    let mut rows = ReportTable::new(["ring", "one way, ns", "flat out, ns a message"]);
     for (one_way, stream) in ring.one_way.iter().zip(&ring.stream) {
         rows.row([&one_way.name, &one_way.text(), &stream.text()]);
     }

@@ -6,8 +6,8 @@ mod wire;
 use serde::Serialize;
 
 use crate::contest::Time;
-use crate::document::{Document, Table};
-use crate::machine::{Machine, Noise};
+use crate::document::{Document, ReportTable};
+use crate::machine::{MachineFacts, Noise};
 use crate::measure::Figures;
 use crate::target::{Target, families, tally};
 use crate::text::capitalised;
@@ -21,7 +21,7 @@ pub type PlotPath = (String, String);
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Where it ran.
-    pub machine: Machine,
+    pub machine: MachineFacts,
     /// What disturbed it.
     pub noise: Noise,
     /// What it measured.
@@ -40,7 +40,7 @@ impl Report {
     /// The targets, for a terminal.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut table = Table::new(["what", "target", "measured", "verdict", "ours, theirs"]);
+        let mut table = ReportTable::new(["what", "target", "measured", "verdict", "ours, theirs"]);
         let mut last = "";
         for target in &self.targets {
             if target.stage != last && !last.is_empty() {
@@ -92,7 +92,7 @@ impl Report {
              over all its inputs.",
             self.targets.len()
         ));
-        let mut table = Table::new(["what", "target", "measured: worst to best", "verdict"]);
+        let mut table = ReportTable::new(["what", "target", "measured: worst to best", "verdict"]);
         for family in families(&self.targets).iter().filter(|family| family.first().unit == "×") {
             let first = family.first();
             let what = format!("{}: {}", capitalised(first.stage), first.yardstick);
@@ -105,7 +105,8 @@ impl Report {
     }
 
     fn machine(&self, out: &mut Document) {
-        let Machine { processor, cores, system, avx2, governor, clock, commit, compiler, flags, date } = &self.machine;
+        let MachineFacts { processor, cores, system, avx2, governor, clock, commit, compiler, flags, date } =
+            &self.machine;
         let Noise { switches_involuntary, load, seconds, stolen_percent } = self.noise;
         let avx2 = if *avx2 { "yes" } else { "no" };
         let noise = format!(
@@ -113,7 +114,7 @@ impl Report {
              measuring thread in {seconds:.0} s, load {load:.1}, {stolen_percent:.1} % stolen",
             self.spread_median() * 100.0
         );
-        let mut table = Table::new(["", ""]);
+        let mut table = ReportTable::new(["", ""]);
         table.row(["processor", &format!("{processor}, {cores} cores, AVX2 {avx2}")]);
         table.row(["system", &format!("{system}, governor {governor}")]);
         for (what, text) in [("clock", clock), ("commit", commit), ("compiler", compiler), ("build", flags)] {
@@ -121,7 +122,7 @@ impl Report {
         }
         table.row(["date", date]);
         table.row(["noise", &noise]);
-        out.heading(2, "Machine, build, noise");
+        out.heading(2, "MachineFacts, build, noise");
         out.table(table);
     }
 
@@ -145,7 +146,7 @@ impl Report {
             }
         }
         for stage in stages {
-            let mut table = Table::new(["what", "target", "measured", "verdict", "ours, theirs"]);
+            let mut table = ReportTable::new(["what", "target", "measured", "verdict", "ours, theirs"]);
             self.targets.iter().filter(|target| target.stage == stage).for_each(|target| table.row(cells(target)));
             out.heading(3, capitalised(stage));
             out.table(table);

@@ -1,7 +1,7 @@
 //! COLD: the sections of what is measured over sockets: decision to kernel, wire to wire.
 
 use super::PlotPath;
-use crate::document::{Document, Table};
+use crate::document::{Document, ReportTable};
 use crate::histogram::PERCENTILES;
 use crate::text::{format_count, format_figure};
 use crate::wire::WireFigures;
@@ -33,7 +33,7 @@ pub fn section(out: &mut Document, figures: &WireFigures, plots: &[PlotPath]) {
 }
 
 fn handover(out: &mut Document, table: &HandoverTable) {
-    let mut rows = Table::new(["step", "p50", "p99"]);
+    let mut rows = ReportTable::new(["step", "p50", "p99"]);
     for step in &table.steps {
         rows.row([step.name, &format!("{:.0}", step.p50), &format!("{:.0}", step.p99)]);
     }
@@ -75,7 +75,7 @@ fn wire(out: &mut Document, table: &WireTable) {
     out.text(format!("**{}** ({} frames a round; {})", table.what, format_count(table.frames), table.cores));
     let columns = ["side".to_owned(), "orders".to_owned()].into_iter();
     let percentiles = PERCENTILES.map(|percentile| format!("p{percentile}"));
-    let mut rows = Table::new(columns.chain(percentiles).chain(["max".to_owned()]));
+    let mut rows = ReportTable::new(columns.chain(percentiles).chain(["max".to_owned()]));
     let mut row = |name: String, side: &SideTable, ns: &[f64], max: f64| {
         let figures = ns.iter().chain([&max]).copied().map(format_figure);
         rows.row([name, format_count(side.orders)].into_iter().chain(figures));
@@ -96,12 +96,12 @@ fn wire(out: &mut Document, table: &WireTable) {
 }
 
 fn parts(out: &mut Document, ours: &SideTable, floor: &SideTable) {
-    let mut rows = Table::new(["part of the way", "Spinbook p10", "floor p10", "Spinbook p50", "floor p50"]);
+    let mut rows = ReportTable::new(["part of the way", "Spinbook p10", "floor p10", "Spinbook p50", "floor p50"]);
     for ((name, our_p10, our_p50), (_, floor_p10, floor_p50)) in ours.parts.iter().zip(&floor.parts) {
         rows.figures(name, [*our_p10, *floor_p10, *our_p50, *floor_p50]);
     }
     out.table(rows);
-    let mut rows = Table::new(["decision until", "Spinbook p50", "p99", "floor p50", "p99"]);
+    let mut rows = ReportTable::new(["decision until", "Spinbook p50", "p99", "floor p50", "p99"]);
     rows.figures("the write", ours.decision_to_write.into_iter().chain(floor.decision_to_write));
     rows.figures("the kernel has the bytes", ours.decision_to_kernel.into_iter().chain(floor.decision_to_kernel));
     out.table(rows);
@@ -109,7 +109,7 @@ fn parts(out: &mut Document, ours: &SideTable, floor: &SideTable) {
 
 /// What the machine did, beside the tails.
 fn disturbances(out: &mut Document, table: &WireTable) {
-    let mut rows = Table::new([
+    let mut rows = ReportTable::new([
         "side",
         "seconds",
         "orders slower than twice the median",

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use serde_json::{Value, json};
 use spinbook_feed::venue::ProductLine;
 
-use super::line::Line;
+use super::line::ServedConnection;
 use crate::markets::is_spot;
 
 /// Where the snapshot is fetched.
@@ -109,14 +109,14 @@ pub struct Exchange {
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     snapshot: Vec<u8>,
-    opening: Vec<Line>,
+    opening: Vec<ServedConnection>,
     /// Connections that the snapshot leaves by.
-    snapshots: Vec<Line>,
+    snapshots: Vec<ServedConnection>,
     /// Market data.
-    pub market: Option<Line>,
+    pub market: Option<ServedConnection>,
     /// Orders.
-    pub orders: Option<Line>,
-    user_data: Option<Line>,
+    pub orders: Option<ServedConnection>,
+    user_data: Option<ServedConnection>,
     /// The market was subscribed.
     pub subscribed: bool,
     /// What the gateway is told.
@@ -161,7 +161,7 @@ impl Exchange {
     /// A client is gone or breaks a protocol.
     pub fn accept(&mut self) -> io::Result<()> {
         match self.listener.accept() {
-            Ok((tcp, _)) => self.opening.push(Line::new(tcp, &self.tls)?),
+            Ok((tcp, _)) => self.opening.push(ServedConnection::new(tcp, &self.tls)?),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -187,7 +187,7 @@ impl Exchange {
             };
             *role = Some(self.opening.swap_remove(place));
         }
-        self.snapshots.iter_mut().try_for_each(Line::flush)
+        self.snapshots.iter_mut().try_for_each(ServedConnection::flush)
     }
 
     /// Takes new connections, and answers what was asked on those that are open.

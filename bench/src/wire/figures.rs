@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::handover::{self, HandoverTable};
 use super::table::{self, WireTable};
-use crate::inputs::Inputs;
+use crate::inputs::InputArgs;
 use crate::markets::{PERP, PRODUCTS, SPOT};
 use crate::threads;
 
@@ -21,7 +21,7 @@ pub struct WireFigures {
 
 /// Measures on a user's files, or on a recorded chain of each product line; `say` is told of progress.
 #[must_use]
-pub fn measure(inputs: &Inputs, say: &dyn Fn(&str)) -> WireFigures {
+pub fn measure(inputs: &InputArgs, say: &dyn Fn(&str)) -> WireFigures {
     let (mut figures, samples) = (WireFigures::default(), inputs.samples());
     for product in PRODUCTS {
         say(&format!("decision to kernel, {}", product.name()));

@@ -21,7 +21,7 @@ use super::client::{Client, connector, refused};
 use super::exchange::{Answers, Exchange, OrderAnswer};
 use super::ours::patient_gateway;
 use crate::alloc;
-use crate::clock::Clock;
+use crate::clock::CycleClock;
 use crate::histogram::histogram;
 use crate::markets::{shape_of, synthetic};
 
@@ -210,7 +210,7 @@ impl Handover {
 /// As [`Handover::open`], [`Handover::place`] and [`Handover::finish_order`].
 pub fn measure(product: ProductLine, orders: usize) -> io::Result<HandoverTable> {
     let mut handover = Handover::open(product, OrderAnswer::Refuse)?;
-    let clock = Clock::calibrated();
+    let clock = CycleClock::calibrated();
     let counting = alloc::is_installed();
     let mut spans = vec![histogram(); STEPS.len() + 2];
     let mut allocations = 0;

@@ -13,7 +13,7 @@ use crate::receive::server_frame;
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
 /// A client's connection.
-pub struct Line {
+pub struct ServedConnection {
     tcp: TcpStream,
     tls: ServerConnection,
     /// Decrypted and not looked at yet.
@@ -26,17 +26,17 @@ fn wrong(what: impl Into<String>) -> io::Error {
     io::Error::other(what.into())
 }
 
-impl Line {
+impl ServedConnection {
     /// A connection that was just accepted.
     ///
     /// # Errors
     /// The system or the TLS library refuses.
-    pub fn new(tcp: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Line> {
+    pub fn new(tcp: TcpStream, config: &Arc<ServerConfig>) -> io::Result<ServedConnection> {
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;
         let mut tls = ServerConnection::new(config.clone()).map_err(|error| wrong(error.to_string()))?;
         tls.set_buffer_limit(None);
-        Ok(Line { tcp, tls, bytes: Vec::new(), target: None })
+        Ok(ServedConnection { tcp, tls, bytes: Vec::new(), target: None })
     }
 
     /// The path that was asked for; none before.

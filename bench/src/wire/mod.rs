@@ -44,7 +44,7 @@ pub const EPOCH: u32 = 1;
 
 /// Who runs where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct CoreLayout {
     /// The hot thread's core.
     pub hot: Option<usize>,
     /// The core of the exchange side and the gateway.
@@ -53,18 +53,18 @@ pub struct Layout {
     pub spin: bool,
 }
 
-impl Layout {
+impl CoreLayout {
     /// Hot thread on the last core, the rest on the first; none with fewer than two.
     #[must_use]
-    pub fn of_two_cores() -> Option<Layout> {
+    pub fn of_two_cores() -> Option<CoreLayout> {
         match crate::threads::cores() {
-            [first, .., last] => Some(Layout { hot: Some(*last), io: Some(*first), spin: true }),
+            [first, .., last] => Some(CoreLayout { hot: Some(*last), io: Some(*first), spin: true }),
             _ => None,
         }
     }
 
     /// Wherever the system puts them, sleeping: correct anywhere, quick nowhere.
-    pub const LOOSE: Layout = Layout { hot: None, io: None, spin: false };
+    pub const LOOSE: CoreLayout = CoreLayout { hot: None, io: None, spin: false };
 }
 
 /// A side that is measured, as its I/O thread takes its turns.
@@ -110,7 +110,7 @@ pub struct Meeting {
     /// Whom to trust.
     pub trust: Trust,
     /// Who runs where.
-    pub layout: Layout,
+    pub layout: CoreLayout,
     /// Where decisions are noted.
     pub decisions: Arc<Decisions>,
 }

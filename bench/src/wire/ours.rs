@@ -36,13 +36,13 @@ use crate::send::credentials;
 use crate::trader::{settings, spread};
 
 /// The gateway loop, turn by turn.
-pub struct Ours {
+pub struct OurSide {
     gateway: GatewayLoop,
     shared: Arc<GatewayShared>,
     snapshots: SnapshotThread,
 }
 
-impl Peer for Ours {
+impl Peer for OurSide {
     const NAME: &'static str = "Spinbook";
 
     #[inline]
@@ -132,7 +132,7 @@ impl Meeting {
     ///
     /// # Errors
     /// Something cannot be set up.
-    pub fn ours(&self) -> Result<Sides<Ours>, String> {
+    pub fn ours(&self) -> Result<Sides<OurSide>, String> {
         let text = |error: io::Error| error.to_string();
         let (script, quantities) = (&self.script, self.script.quantities());
         let (order_producer, orders) = ring::channel(ORDER_RING_SLOTS);
@@ -190,7 +190,7 @@ impl Meeting {
         let gateway = GatewayLoop::new(vec![lane], rings, loop_settings, clock, scale, shared.clone()).map_err(text)?;
         Ok(Sides {
             hot: Box::new(move || reactor.run().map(|_| ())),
-            peer: Ours { gateway, shared, snapshots },
+            peer: OurSide { gateway, shared, snapshots },
             stop: Box::new(move || hot_shared.stop.store(true, Ordering::Release)),
         })
     }

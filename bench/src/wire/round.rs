@@ -16,15 +16,15 @@ use super::disturbance::{Disturbance, DisturbanceMeter, this_thread};
 use super::exchange::{Answers, Exchange, OrderAnswer, text_behind};
 use super::script::Script;
 use super::selected::Decisions;
-use super::{Layout, Meeting, Peer, STUCK, Sides};
-use crate::clock::Clock;
+use super::{CoreLayout, Meeting, Peer, STUCK, Sides};
+use crate::clock::CycleClock;
 
 /// The exchange side waits for a frame that is due sooner than this, in ns, instead of taking another turn.
 const SOON_NS: f64 = 3_000.0;
 
 /// Cycle counters along the way of one order.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sample {
+pub struct WireSample {
     /// When the frame was due.
     pub due: u64,
     /// When it was handed to the kernel: not before it was due.
@@ -45,7 +45,7 @@ pub struct Sample {
 #[derive(Clone, Debug)]
 pub struct Round {
     /// One for each pick that was measured, in order.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<WireSample>,
     /// Frames sent.
     pub frames: usize,
     /// Orders that arrived, those of the warm-up included.
@@ -60,7 +60,7 @@ pub struct Round {
 /// A connection failed, an order did not come, came twice, or was not the one that was due.
 pub fn play<P: Peer>(
     script: &Arc<Script>,
-    layout: Layout,
+    layout: CoreLayout,
     build: impl FnOnce(&Meeting) -> Result<Sides<P>, String>,
 ) -> Result<Round, String> {
     let text = |error: io::Error| error.to_string();
@@ -84,7 +84,7 @@ pub fn play<P: Peer>(
         peer,
         decisions: meeting.decisions.clone(),
         layout,
-        clock: Clock::calibrated(),
+        clock: CycleClock::calibrated(),
         hot_thread,
         sealed: Vec::new(),
         ends: Vec::new(),
@@ -133,8 +133,8 @@ struct Player<P> {
     exchange: Exchange,
     peer: P,
     decisions: Arc<Decisions>,
-    layout: Layout,
-    clock: Clock,
+    layout: CoreLayout,
+    clock: CycleClock,
     hot_thread: mpsc::Receiver<Option<PathBuf>>,
     /// All frames as sealed records, one behind the other.
     sealed: Vec<u8>,
@@ -146,7 +146,7 @@ struct Player<P> {
     next: usize,
     next_pick: usize,
     outstanding: Option<Outstanding>,
-    samples: Vec<Sample>,
+    samples: Vec<WireSample>,
     moved: Instant,
 }
 
@@ -166,7 +166,7 @@ impl<P: Peer> Player<P> {
     fn play_inner(&mut self) -> io::Result<Round> {
         self.meet()?;
         self.seal()?;
-        // The book opens with the first pick; whatever comes before it is sent as fast as it goes.
+        // The book opens with the first pick; the frames before it are sent as fast as the socket takes them.
         let first = self.script.picks[0].frame;
         let begun = cycles();
         self.pass::<true>(first + 1, |_| begun)?;
@@ -302,7 +302,7 @@ impl<P: Peer> Player<P> {
             }
             let (decided, written) = (self.decisions.stamps[pick].load(Ordering::Relaxed), self.peer.written());
             let Written { taken, begun: write_begun, ended: write_ended } = written;
-            self.samples.push(Sample { due, sent, decided, taken, write_begun, write_ended, arrived });
+            self.samples.push(WireSample { due, sent, decided, taken, write_begun, write_ended, arrived });
             self.moved = Instant::now();
         }
         Ok(())
@@ -323,11 +323,11 @@ impl<P: Peer> Player<P> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Layout, Script, play};
+    use super::{CoreLayout, Script, play};
     use crate::synthetic::Shape;
     use crate::wire::floor::Floor;
     use crate::wire::script::ScriptSettings;
-    use crate::workload::Recording;
+    use crate::workload::Workload;
 
     fn failure(change: impl FnOnce(&mut Floor)) -> String {
         let settings = ScriptSettings {
@@ -337,8 +337,8 @@ mod tests {
             pick_apart_ns: 40_000,
             warm_picks: 2,
         };
-        let script = Script::new(&Recording::synthetic(Shape::Usdm, 20, 60, 3), &settings).expect("enough frames");
-        let played = play(&Arc::new(script), Layout::LOOSE, |meeting| {
+        let script = Script::new(&Workload::synthetic(Shape::Usdm, 20, 60, 3), &settings).expect("enough frames");
+        let played = play(&Arc::new(script), CoreLayout::LOOSE, |meeting| {
             let mut sides = meeting.floor()?;
             change(&mut sides.peer);
             Ok(sides)

@@ -8,7 +8,7 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::frames::Frames;
 use crate::trader::order_lots;
-use crate::workload::{LineKind, Recording};
+use crate::workload::{LineKind, Workload};
 
 /// How a recording becomes a script.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +90,7 @@ impl Script {
     ///
     /// # Errors
     /// The recording has no snapshot, or too few frames behind it.
-    pub fn new(recording: &Recording, settings: &ScriptSettings) -> Result<Script, String> {
+    pub fn new(recording: &Workload, settings: &ScriptSettings) -> Result<Script, String> {
         let mut script = Script {
             name: recording.name.clone(),
             product: recording.product,
@@ -167,7 +167,7 @@ impl Script {
 mod tests {
     use super::{Script, ScriptSettings, number_behind};
     use crate::synthetic::Shape;
-    use crate::workload::{LineKind, Recording};
+    use crate::workload::{LineKind, Workload};
 
     const SETTINGS: ScriptSettings =
         ScriptSettings { frames_max: 90, pause_ns_max: 50_000, pick_every: 3, pick_apart_ns: 120_000, warm_picks: 2 };
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn pauses_are_cut_and_picks_stand_apart_behind_the_snapshot() {
         // A tenth of a second apart, so every pause is cut, and a pick needs three frames of 50 us.
-        let recording = Recording::synthetic(Shape::Usdm, 10, 100, 5);
+        let recording = Workload::synthetic(Shape::Usdm, 10, 100, 5);
         let script = Script::new(&recording, &SETTINGS).expect("a snapshot and frames");
         assert_eq!((script.frames.len(), script.due_ns.len()), (90, 90));
         assert!(script.due_ns.windows(2).all(|pair| pair[1] - pair[0] == 50_000));
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_recording_without_a_snapshot_is_refused() {
-        let mut recording = Recording::synthetic(Shape::Spot, 10, 100, 5);
+        let mut recording = Workload::synthetic(Shape::Spot, 10, 100, 5);
         recording.kinds[0] = LineKind::Other;
         assert!(Script::new(&recording, &SETTINGS).is_err());
     }

@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::disturbance::Disturbance;
 use super::floor::Floor;
-use super::ours::Ours;
-use super::round::{Round, Sample, play};
+use super::ours::OurSide;
+use super::round::{Round, WireSample, play};
 use super::script::{Script, ScriptSettings};
-use super::{Layout, Meeting, Peer};
-use crate::clock::Clock;
+use super::{CoreLayout, Meeting, Peer};
+use crate::clock::CycleClock;
 use crate::contest::median_and_spread;
 use crate::histogram::{PERCENTILES, histogram};
 use crate::inputs::SampleCount;
 use crate::plot::Plot;
-use crate::workload::Recording;
+use crate::workload::Workload;
 
 /// A side whose threads were put aside more often than this, a second, shows the scheduler and not itself.
 const SWITCHES_A_SECOND_MAX: f64 = 10.0;
@@ -28,7 +28,7 @@ pub fn script_settings(frames_max: usize) -> ScriptSettings {
 }
 
 /// A part of an order's way.
-type Part = (&'static str, fn(&Sample) -> (u64, u64));
+type Part = (&'static str, fn(&WireSample) -> (u64, u64));
 
 /// The parts of the way.
 const PARTS: [Part; 6] = [
@@ -74,9 +74,9 @@ pub struct WireTable {
     pub what: String,
     /// Frames a round.
     pub frames: usize,
-    /// Ours, then the floor.
+    /// OurSide, then the floor.
     pub sides: Vec<SideTable>,
-    /// Ours over the floor at p50: the median over pairs of rounds.
+    /// OurSide over the floor at p50: the median over pairs of rounds.
     pub ratio_p50: f64,
     /// The same of each side's round with the lowest median.
     pub ratio_best: f64,
@@ -87,8 +87,8 @@ pub struct WireTable {
     pub curves: Vec<(String, Histogram<u64>)>,
 }
 
-fn recorded(rounds: &[Round], span: impl Fn(&Sample) -> (u64, u64)) -> Histogram<u64> {
-    let (mut all, clock) = (histogram(), Clock::calibrated());
+fn recorded(rounds: &[Round], span: impl Fn(&WireSample) -> (u64, u64)) -> Histogram<u64> {
+    let (mut all, clock) = (histogram(), CycleClock::calibrated());
     for sample in rounds.iter().flat_map(|round| &round.samples) {
         let (begin, end) = span(sample);
         all.saturating_record(clock.ns(end.saturating_sub(begin)) as u64);
@@ -96,7 +96,7 @@ fn recorded(rounds: &[Round], span: impl Fn(&Sample) -> (u64, u64)) -> Histogram
     all
 }
 
-fn whole(sample: &Sample) -> (u64, u64) {
+fn whole(sample: &WireSample) -> (u64, u64) {
     (sample.due, sample.arrived)
 }
 
@@ -138,8 +138,8 @@ fn side_table(name: &'static str, rounds: &[Round]) -> (SideTable, Histogram<u64
 ///
 /// # Errors
 /// As [`Script::new`] and [`play`], or there are not two cores.
-pub fn measure(recording: &Recording, samples: &SampleCount) -> Result<WireTable, String> {
-    let layout = Layout::of_two_cores().ok_or("it takes two cores")?;
+pub fn measure(recording: &Workload, samples: &SampleCount) -> Result<WireTable, String> {
+    let layout = CoreLayout::of_two_cores().ok_or("it takes two cores")?;
     let script = Arc::new(Script::new(recording, &script_settings(samples.wire_frames_max))?);
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..samples.wire_rounds {
@@ -151,8 +151,8 @@ pub fn measure(recording: &Recording, samples: &SampleCount) -> Result<WireTable
 
 /// The figures of rounds, which were played in pairs.
 #[must_use]
-pub fn table(script: &Script, layout: Layout, ours: &[Round], floor: &[Round]) -> WireTable {
-    let (our_table, our_curve) = side_table(Ours::NAME, ours);
+pub fn table(script: &Script, layout: CoreLayout, ours: &[Round], floor: &[Round]) -> WireTable {
+    let (our_table, our_curve) = side_table(OurSide::NAME, ours);
     let (floor_table, floor_curve) = side_table(Floor::NAME, floor);
     let pairs = our_table.medians.iter().zip(&floor_table.medians);
     let mut ratios: Vec<f64> = pairs.map(|(ours, floor)| ours / floor).collect();

@@ -15,7 +15,7 @@ use spinbook_bench::tls::{Endpoints, take};
 use spinbook_bench::whole_path::WholePath;
 use spinbook_bench::wire::exchange::OrderAnswer;
 use spinbook_bench::wire::handover::Handover;
-use spinbook_bench::workload::{LineKind, Recording};
+use spinbook_bench::workload::{LineKind, Workload};
 use spinbook_engine::types::Stamp;
 use spinbook_feed::venue::ProductLine;
 
@@ -98,7 +98,7 @@ fn count<R>(work: impl FnOnce() -> R) -> u64 {
 }
 
 /// Sealed frames of a recording in, sealed orders out; gives back the calls once the book is live, and the orders.
-fn socket_to_order(recording: &Recording) -> (u64, u64) {
+fn socket_to_order(recording: &Workload) -> (u64, u64) {
     let endpoints = Endpoints::new();
     let ((market, mut server), (orders, _)) = (endpoints.ours(), endpoints.ours());
     let mut path = WholePath::new(recording, market, orders);
@@ -151,7 +151,7 @@ fn decision_to_kernel(product: ProductLine, answer: OrderAnswer) -> u64 {
 #[test]
 fn records_and_orders_call_no_malloc() {
     for shape in Shape::ALL {
-        let recording = Recording::synthetic(shape, 60, 500, 4);
+        let recording = Workload::synthetic(shape, 60, 500, 4);
         let (calls, sent) = socket_to_order(&recording);
         println!("{}: {sent} orders and cancels, {calls} calls", recording.name);
         assert!(sent > 0, "{}: orders left", recording.name);

@@ -4,9 +4,9 @@ use spinbook_bench::alloc::{CountingAllocator, count, is_installed};
 use spinbook_bench::inputs::chain;
 use spinbook_bench::markets::CHAINS;
 use spinbook_bench::measure::path_allocations;
-use spinbook_bench::plain::{Message, PlainDecoder, SimdJsonTyped};
+use spinbook_bench::plain::{PlainDecoder, PlainMessage, SimdJsonTyped};
 use spinbook_bench::synthetic::{Shape, depth_frames};
-use spinbook_bench::workload::Recording;
+use spinbook_bench::workload::Workload;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -15,7 +15,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 fn frame_to_order_allocates_nothing_once_the_book_is_live() {
     assert!(is_installed(), "the counter counts");
     for shape in Shape::ALL {
-        let recording = Recording::synthetic(shape, 60, 500, 4);
+        let recording = Workload::synthetic(shape, 60, 500, 4);
         assert_eq!(path_allocations(&recording), 0, "{}", recording.name);
     }
     for (place, (name, _)) in CHAINS.iter().enumerate() {
@@ -26,7 +26,7 @@ fn frame_to_order_allocates_nothing_once_the_book_is_live() {
     }
     let frames = depth_frames(Shape::Usdm, 20, 10, 4);
     let mut buffer = frames.buffer();
-    let (mut plain, mut message) = (SimdJsonTyped::new(Shape::Usdm.increments()), Message::default());
+    let (mut plain, mut message) = (SimdJsonTyped::new(Shape::Usdm.increments()), PlainMessage::default());
     let mut calls = 0;
     for index in 0..frames.len() {
         let length = frames.copy_to(index, &mut buffer);

@@ -10,9 +10,9 @@ use spinbook_bench::synthetic::Shape;
 use spinbook_bench::wire::round::play;
 use spinbook_bench::wire::script::{Script, ScriptSettings};
 use spinbook_bench::wire::table::table;
-use spinbook_bench::wire::{Layout, Meeting};
+use spinbook_bench::wire::{CoreLayout, Meeting};
 use spinbook_bench::wire::{WireFigures, handover};
-use spinbook_bench::workload::Recording;
+use spinbook_bench::workload::Workload;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::ProductLine;
 
@@ -20,11 +20,11 @@ const SETTINGS: ScriptSettings =
     ScriptSettings { frames_max: 400, pause_ns_max: 50_000, pick_every: 3, pick_apart_ns: 40_000, warm_picks: 10 };
 
 /// Plays a recording against both sides. An order that is lost, doubled or of another frame is an error of `play`.
-fn check(recording: &Recording) {
+fn check(recording: &Workload) {
     let script = Arc::new(Script::new(recording, &SETTINGS).expect("a snapshot and frames behind it"));
     let picks = script.picks.len();
     assert!(picks >= 50, "{}: {picks} picks", script.name);
-    let sides = [play(&script, Layout::LOOSE, Meeting::ours), play(&script, Layout::LOOSE, Meeting::floor)];
+    let sides = [play(&script, CoreLayout::LOOSE, Meeting::ours), play(&script, CoreLayout::LOOSE, Meeting::floor)];
     let [ours, floor] = sides.map(|played| {
         let round = played.unwrap_or_else(|error| panic!("{}: {error}", script.name));
         assert_eq!(round.frames, script.frames.len(), "every frame was sent");
@@ -33,7 +33,7 @@ fn check(recording: &Recording) {
         assert!(round.samples.iter().all(|sample| sample.decided > 0 && sample.write_begun > 0), "stamped");
         round
     });
-    let table = table(&script, Layout::LOOSE, &[ours], &[floor]);
+    let table = table(&script, CoreLayout::LOOSE, &[ours], &[floor]);
     for (side, (_, curve)) in table.sides.iter().zip(&table.curves) {
         assert_eq!(side.orders, picks - SETTINGS.warm_picks, "{}", side.name);
         assert_eq!(curve.len(), side.orders as u64, "{}: the histogram counts each order once", side.name);
@@ -46,7 +46,7 @@ fn check(recording: &Recording) {
 #[test]
 fn each_picked_frame_of_a_synthetic_market_brings_its_order() {
     for shape in Shape::ALL {
-        check(&Recording::synthetic(shape, 30, 400, 9));
+        check(&Workload::synthetic(shape, 30, 400, 9));
     }
 }
 

@@ -9,26 +9,11 @@ const VENUES: [&str; 4] = ["binance", "okx", "bybit", "htx"];
 
 /// Product files outside the venues' rooms that name a venue, each with its reason.
 pub const VENUE_FILES: &[(&str, &str)] = &[
-    ("bench/src/bin/latency.rs", "to shrink"),
-    ("bench/src/bin/pages.rs", "to shrink"),
-    ("bench/src/decode.rs", "to shrink"),
-    ("bench/src/inputs.rs", "to shrink"),
-    ("bench/src/instrument.rs", "to shrink"),
-    ("bench/src/order_lane.rs", "to shrink"),
-    ("bench/src/pipeline.rs", "to shrink"),
-    ("bench/src/plain/mod.rs", "to shrink"),
-    ("bench/src/send.rs", "to shrink"),
-    ("bench/src/synthetic.rs", "to shrink"),
-    ("bench/src/whole_path.rs", "to shrink"),
-    ("bench/src/wire/exchange.rs", "to shrink"),
-    ("bench/src/wire/figures.rs", "to shrink"),
-    ("bench/src/wire/handover.rs", "to shrink"),
+    ("bench/src/markets.rs", "the markets that are measured"),
+    ("bench/src/plain/mod.rs", "parses one venue's frames, as its peers do"),
     ("feed/src/history/infer.rs", "to shrink"),
     ("feed/src/history/recorded.rs", "to shrink"),
     ("feed/src/history/verify.rs", "to shrink"),
-    ("feed/src/session/flow.rs", "to shrink"),
-    ("feed/src/session/market/mod.rs", "to shrink"),
-    ("feed/src/session/subscription.rs", "to shrink"),
     ("feed/src/sim/side.rs", "to shrink"),
     ("feed/src/venue/card.rs", "to shrink"),
     ("tools/src/cli.rs", "help texts"),
@@ -36,7 +21,6 @@ pub const VENUE_FILES: &[(&str, &str)] = &[
     ("tools/src/config/credentials.rs", "to shrink"),
     ("tools/src/config/read.rs", "to shrink"),
     ("tools/src/config/tables.rs", "samples and help texts of the configuration"),
-    ("tools/src/exchange/settings.rs", "to shrink"),
     ("tools/src/run/engine_settings.rs", "to shrink"),
     ("tools/src/run/mod.rs", "to shrink"),
     ("tools/src/run/plan.rs", "to shrink"),
@@ -47,26 +31,11 @@ pub const VENUE_FILES: &[(&str, &str)] = &[
 
 /// Names that several public types have, each with its reason.
 pub const SHARED_NAMES: &[(&str, &str)] = &[
-    ("About", "to shrink"),
-    ("Clock", "to shrink"),
     ("Endpoint", "to shrink"),
-    ("Finding", "to shrink"),
-    ("Inputs", "to shrink"),
     ("Key", "to shrink"),
-    ("Kind", "to shrink"),
-    ("Layout", "to shrink"),
-    ("Line", "to shrink"),
-    ("Machine", "to shrink"),
     ("Message", "to shrink"),
-    ("Ours", "to shrink"),
-    ("Recording", "to shrink"),
-    ("Sample", "to shrink"),
-    ("Side", "to shrink"),
     ("Source", "to shrink"),
-    ("Table", "to shrink"),
     ("Value", "to shrink"),
-    ("Verdict", "to shrink"),
-    ("Watch", "to shrink"),
 ];
 
 /// Whether the file is where venues are named: a venue's own room, or the list of all. The peers play other people's

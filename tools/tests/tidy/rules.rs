@@ -44,9 +44,9 @@ pub const TOOLS_ROOMS: &[&[&str]] = &[
 pub const BENCH_ROOMS: &[&[&str]] = &[
     &["alloc", "clock", "frames", "histogram", "plain", "text", "threads", "tls"],
     &["contest", "document", "machine", "plot", "synthetic", "target"],
-    &["instrument", "receive", "ring", "trader"],
+    &["markets", "receive", "ring", "trader"],
     &["decode", "send", "workload"],
-    &["book", "inputs", "order_lane"],
+    &["book", "inputs"],
     &["peer_book", "pipeline"],
     &["pages", "percentiles", "whole_path"],
     &["ratio", "stages", "wire"],

@@ -7,7 +7,7 @@ use barter_data::subscription::book::OrderBookEvent;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use spinbook_bench::contest::Work;
-use spinbook_bench::peer_book::{About, PeerBook};
+use spinbook_bench::peer_book::{PeerSetup, PeerBook};
 use spinbook_bench::plain::{Increment, Increments};
 use spinbook_bench::workload::LevelStream;
 use spinbook_engine::types::{Level, Lots, Side, Tick};
@@ -41,7 +41,7 @@ impl Book {
 
 impl Work for Book {
     fn name(&self) -> String {
-        let About { peer, version, setup, .. } = self.about();
+        let PeerSetup { peer, version, setup, .. } = self.about();
         format!("{peer} {version}, {setup}")
     }
 
@@ -63,12 +63,12 @@ impl Work for Book {
 }
 
 impl PeerBook for Book {
-    fn about(&self) -> About {
-        About {
+    fn about(&self) -> PeerSetup {
+        PeerSetup {
             peer: "barter-data OrderBook".into(),
             version: version("barter-data"),
             setup: "events built and sorted beforehand".into(),
-            ..About::default()
+            ..PeerSetup::default()
         }
     }
 

@@ -7,7 +7,7 @@ use hftbacktest::depth::{
 };
 use hftbacktest::types::Side as Sides;
 use spinbook_bench::contest::Work;
-use spinbook_bench::peer_book::{About, PeerBook};
+use spinbook_bench::peer_book::{PeerSetup, PeerBook};
 use spinbook_bench::plain::Increments;
 use spinbook_bench::workload::LevelStream;
 use spinbook_engine::types::{Level, Lots, Side, Tick};
@@ -45,7 +45,7 @@ struct Book<'a, D> {
     /// The stream's levels, place by place.
     levels: Vec<FloatLevel>,
     depth: D,
-    about: About,
+    about: PeerSetup,
 }
 
 impl<D: Depth> Book<'_, D> {
@@ -91,7 +91,7 @@ impl<D: Depth> Work for Book<'_, D> {
 }
 
 impl<D: Depth> PeerBook for Book<'_, D> {
-    fn about(&self) -> About {
+    fn about(&self) -> PeerSetup {
         self.about.clone()
     }
 
@@ -143,16 +143,16 @@ pub fn all(stream: &LevelStream, increments: Increments) -> Vec<Box<dyn PeerBook
     let (tick_size, lot_size) = (float(increments.price, 1), float(increments.quantity, 1));
     let convert = |level: &Level| (float(increments.price, level.tick.0), float(increments.quantity, level.lots.0));
     let levels: Vec<FloatLevel> = stream.levels.iter().map(convert).collect();
-    let about = |which: &str, setup: String| About {
+    let about = |which: &str, setup: String| PeerSetup {
         peer: format!("hftbacktest {which}"),
         version: version("hftbacktest"),
         setup,
-        ..About::default()
+        ..PeerSetup::default()
     };
     let mut books: Vec<Box<dyn PeerBook + '_>> = Vec::new();
     for Interest { ticks: (low, high), name } in interests(stream, tick_size) {
         let changes = &stream.levels[stream.messages[0].end..];
-        let about = About {
+        let about = PeerSetup {
             dropped: changes.iter().filter(|level| level.tick.0 < low || level.tick.0 > high).count(),
             memory_bytes: Some((high + 1 - low) as usize * 2 * size_of::<f64>()),
             ..about("ROIVectorMarketDepth", name)

@@ -8,7 +8,7 @@ use nautilus_model::identifiers::InstrumentId;
 use nautilus_model::orderbook::OrderBook;
 use nautilus_model::types::{Price, Quantity};
 use spinbook_bench::contest::Work;
-use spinbook_bench::peer_book::{About, PeerBook};
+use spinbook_bench::peer_book::{PeerSetup, PeerBook};
 use spinbook_bench::plain::{Increment, Increments};
 use spinbook_bench::workload::LevelStream;
 use spinbook_engine::types::{Level, Lots, Side, Tick};
@@ -68,7 +68,7 @@ impl Book<'_> {
 
 impl Work for Book<'_> {
     fn name(&self) -> String {
-        let About { peer, version, setup, .. } = self.about();
+        let PeerSetup { peer, version, setup, .. } = self.about();
         format!("{peer} {version}, {setup}")
     }
 
@@ -92,16 +92,16 @@ impl Work for Book<'_> {
 }
 
 impl PeerBook for Book<'_> {
-    fn about(&self) -> About {
+    fn about(&self) -> PeerSetup {
         let setup = match self.changes {
             Changes::Deltas(_) => "L2_MBP, apply_deltas",
             Changes::Orders(_) => "L2_MBP, update and delete",
         };
-        About {
+        PeerSetup {
             peer: "nautilus-model OrderBook".into(),
             version: version("nautilus-model"),
             setup: setup.into(),
-            ..About::default()
+            ..PeerSetup::default()
         }
     }
 
