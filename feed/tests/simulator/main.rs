@@ -7,4 +7,5 @@ mod lab;
 mod market;
 mod matching;
 mod protocol;
+mod slow_reader;
 mod verified;

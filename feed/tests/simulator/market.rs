@@ -153,9 +153,10 @@ fn a_synthetic_market_resembles_the_recordings() {
         let Some(frames) = recording(&files) else { return };
         let listing = listing_of(&bitcoin(product), product).expect("a listing");
         let span = Nanos::from_seconds(470);
-        let recorded = MeasuredStatistics::measure(&mut Frames(frames.into_iter()), &listing, span).expect("a shape");
+        let recorded =
+            MeasuredStatistics::measure(product, &mut Frames(frames.into_iter()), &listing, span).expect("a shape");
         let mut market = Synthetic::bitcoin(product, 1, START).expect("a market");
-        let synthetic = MeasuredStatistics::measure(&mut market, &listing, span).expect("a shape");
+        let synthetic = MeasuredStatistics::measure(product, &mut market, &listing, span).expect("a shape");
         println!("{}\n{}", product.name(), side_by_side(&[("recorded", &recorded), ("synthetic", &synthetic)]));
         let near = |what: &str, ours: i64, theirs: i64| {
             let (ours, theirs) = (ours.max(1), theirs.max(1));

@@ -1,8 +1,12 @@
 //! COLD: what recorded or synthetic market frames say, for the exchange's own book; relayed bytes are never touched.
 
-use crate::sim::api::Listing;
+use crate::sim::api::{Listing, ListingIndex};
+use crate::venue::ProductLine;
+use crate::venue::binance::decode::Decoder;
+use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol};
+use crate::venue::market::{FRAME_PADDING, Message};
 use serde::Deserialize;
-use spinbook_engine::types::{Level, Lots, Side, Tick};
+use spinbook_engine::types::{InstrumentId, Level, Lots, Side, Tick};
 use std::ops::Range;
 
 /// A market frame's parts.
@@ -76,44 +80,6 @@ pub struct PlayedTrade {
     pub ordinary: bool,
 }
 
-type Pair<'a> = (&'a str, &'a str);
-
-#[derive(Deserialize)]
-struct RawDepth<'a> {
-    #[serde(rename = "U")]
-    first: u64,
-    #[serde(rename = "u")]
-    last: u64,
-    #[serde(borrow, rename = "b")]
-    bids: Vec<Pair<'a>>,
-    #[serde(borrow, rename = "a")]
-    asks: Vec<Pair<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawSnapshot<'a> {
-    #[serde(rename = "lastUpdateId")]
-    last: u64,
-    #[serde(borrow)]
-    bids: Vec<Pair<'a>>,
-    #[serde(borrow)]
-    asks: Vec<Pair<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawTouch<'a> {
-    #[serde(rename = "u")]
-    sequence: u64,
-    #[serde(rename = "b")]
-    bid_price: &'a str,
-    #[serde(rename = "B")]
-    bid_quantity: &'a str,
-    #[serde(rename = "a")]
-    ask_price: &'a str,
-    #[serde(rename = "A")]
-    ask_quantity: &'a str,
-}
-
 #[derive(Deserialize)]
 struct RawTrade<'a> {
     #[serde(alias = "a")]
@@ -157,82 +123,132 @@ pub fn is_snapshot(bytes: &[u8]) -> bool {
     bytes.windows(14).take(64).any(|window| window == b"\"lastUpdateId\"")
 }
 
-fn levels(pairs: &[Pair<'_>], listing: &Listing) -> Result<Vec<Level>, String> {
-    let level = |(price, quantity): &Pair<'_>| {
-        let tick = listing.price.parse(price.as_bytes()).map_err(|error| format!("price {price}: {error}"))?;
-        let lots =
-            listing.quantity.parse(quantity.as_bytes()).map_err(|error| format!("quantity {quantity}: {error}"))?;
-        Ok(Level { tick: Tick(tick), lots: Lots(lots) })
-    };
-    pairs.iter().map(level).collect()
+/// Reads market frames with the decoder of the venue's market side; trades, of which the exchange relays more than
+/// that decoder gives, beside it.
+#[derive(Debug)]
+pub struct FrameReader {
+    decoder: Decoder,
+    padded: Vec<u8>,
 }
 
-fn some_level(level: Level) -> Option<Level> {
-    (!level.lots.is_zero()).then_some(level)
-}
+impl FrameReader {
+    /// A reader for these listings, whose places are their indices.
+    ///
+    /// # Errors
+    /// A symbol or an asset has a name that is too long.
+    pub fn new(product: ProductLine, listings: &[Listing]) -> Result<FrameReader, String> {
+        let instruments: Option<Vec<Instrument>> =
+            listings.iter().enumerate().map(|(index, listing)| instrument(product, listing, index)).collect();
+        let instruments = instruments.ok_or("a listed symbol or asset has a name that no instrument may have")?;
+        Ok(FrameReader { decoder: Decoder::new(product, &instruments), padded: Vec::new() })
+    }
 
-/// Reads the inner message of a channel.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read(channel: &str, data: &[u8], listing: &Listing) -> Result<PlayedMessage, String> {
-    let wrong = |error: serde_json::Error| error.to_string();
-    match channel {
-        "depth" => {
-            let raw: RawDepth<'_> = serde_json::from_slice(data).map_err(wrong)?;
-            Ok(PlayedMessage::Depth(PlayedDepth {
-                first: raw.first,
-                last: raw.last,
-                bids: levels(&raw.bids, listing)?,
-                asks: levels(&raw.asks, listing)?,
-            }))
+    fn pad(&mut self, bytes: &[u8]) {
+        self.padded.clear();
+        self.padded.extend_from_slice(bytes);
+        self.padded.resize(bytes.len() + FRAME_PADDING, 0);
+    }
+
+    /// Reads a frame of a channel of the listing at `index`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(
+        &mut self,
+        channel: &str,
+        frame: &[u8],
+        parts: &Parts,
+        (index, listing): (ListingIndex, &Listing),
+    ) -> Result<PlayedMessage, String> {
+        match channel {
+            "depth" | "bookTicker" => {}
+            "trade" | "aggTrade" => return trade(&frame[parts.data.clone()], listing).map(PlayedMessage::Trade),
+            _ => return Ok(PlayedMessage::Other),
         }
-        "bookTicker" => {
-            let raw: RawTouch<'_> = serde_json::from_slice(data).map_err(wrong)?;
-            let both = levels(&[(raw.bid_price, raw.bid_quantity), (raw.ask_price, raw.ask_quantity)], listing)?;
-            Ok(PlayedMessage::Touch(PlayedTouch {
-                sequence: raw.sequence,
-                bid: some_level(both[0]),
-                ask: some_level(both[1]),
-            }))
+        self.pad(frame);
+        let message = self.decoder.decode(&mut self.padded, frame.len()).map_err(|error| error.to_string())?;
+        let levels = self.decoder.levels();
+        match message {
+            Message::Depth { symbol, ids, .. } if symbol == index => Ok(PlayedMessage::Depth(PlayedDepth {
+                first: ids.first,
+                last: ids.last,
+                bids: levels.bids().to_vec(),
+                asks: levels.asks().to_vec(),
+            })),
+            Message::Touch { symbol, sequence, .. } if symbol == index => Ok(PlayedMessage::Touch(PlayedTouch {
+                sequence,
+                bid: levels.bids().first().copied().filter(|level| !level.lots.is_zero()),
+                ask: levels.asks().first().copied().filter(|level| !level.lots.is_zero()),
+            })),
+            other => Err(format!("a {channel} frame of {} says {other:?}", listing.symbol)),
         }
-        "trade" | "aggTrade" => {
-            let raw: RawTrade<'_> = serde_json::from_slice(data).map_err(wrong)?;
-            let level = levels(&[(raw.price, raw.quantity)], listing)?;
-            Ok(PlayedMessage::Trade(PlayedTrade {
-                id: raw.t,
-                event_time: raw.event_time,
-                trade_time: raw.trade_time,
-                tick: level[0].tick,
-                price: raw.price.to_owned(),
-                lots: level[0].lots,
-                quantity: raw.quantity.to_owned(),
-                aggressor: if raw.buyer_is_maker { Side::Ask } else { Side::Bid },
-                ordinary: raw.kind.is_none_or(|kind| kind == "MARKET"),
-            }))
+    }
+
+    /// Reads a REST snapshot of the listing at `index`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read_snapshot(&mut self, data: &[u8], index: ListingIndex) -> Result<PlayedDepth, String> {
+        self.pad(data);
+        let decoded = self.decoder.decode_snapshot(index, &mut self.padded, data.len());
+        match decoded.map_err(|error| error.to_string())? {
+            Message::Snapshot { last, .. } => {
+                let levels = self.decoder.levels();
+                Ok(PlayedDepth { first: last, last, bids: levels.bids().to_vec(), asks: levels.asks().to_vec() })
+            }
+            other => Err(format!("a snapshot says {other:?}")),
         }
-        _ => Ok(PlayedMessage::Other),
     }
 }
 
-/// Reads a REST snapshot.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read_snapshot(data: &[u8], listing: &Listing) -> Result<PlayedDepth, String> {
-    let raw: RawSnapshot<'_> = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-    Ok(PlayedDepth {
-        first: raw.last,
-        last: raw.last,
-        bids: levels(&raw.bids, listing)?,
-        asks: levels(&raw.asks, listing)?,
+/// What the decoder needs to know of a listing.
+fn instrument(product: ProductLine, listing: &Listing, index: ListingIndex) -> Option<Instrument> {
+    Some(Instrument {
+        id: InstrumentId(u16::try_from(index).ok()?),
+        venue: product.venue_id(),
+        symbol: Symbol::new(&listing.symbol)?,
+        base_asset: Symbol::new(&listing.base)?,
+        quote_asset: Symbol::new(&listing.quote)?,
+        price: listing.price,
+        quantity: listing.quantity,
+        tick_order_step: listing.tick_step,
+        lots_order_step: listing.order_step_lots,
+        lots_order_min: Lots(listing.lots_min),
+        lots_order_max: Lots(listing.lots_max),
+        tick_order_min: Tick(listing.tick_step),
+        tick_order_max: Tick(listing.tick_max),
+        notional_min: listing.notional_min,
+        atoms_per_tick_lot: listing.atoms_per_tick_lot,
+        status: InstrumentStatus::Trading,
+    })
+}
+
+fn trade(data: &[u8], listing: &Listing) -> Result<PlayedTrade, String> {
+    let raw: RawTrade<'_> = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+    let tick = listing.price.parse(raw.price.as_bytes()).map_err(|error| format!("price {}: {error}", raw.price))?;
+    let lots = listing.quantity.parse(raw.quantity.as_bytes());
+    Ok(PlayedTrade {
+        id: raw.t,
+        event_time: raw.event_time,
+        trade_time: raw.trade_time,
+        tick: Tick(tick),
+        price: raw.price.to_owned(),
+        lots: Lots(lots.map_err(|error| format!("quantity {}: {error}", raw.quantity))?),
+        quantity: raw.quantity.to_owned(),
+        aggressor: if raw.buyer_is_maker { Side::Ask } else { Side::Bid },
+        ordinary: raw.kind.is_none_or(|kind| kind == "MARKET"),
     })
 }
 
 /// The id of a REST snapshot.
 #[must_use]
 pub fn snapshot_sequence(data: &[u8]) -> Option<u64> {
-    serde_json::from_slice::<RawSnapshot<'_>>(data).ok().map(|raw| raw.last)
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "lastUpdateId")]
+        last: u64,
+    }
+    serde_json::from_slice::<Named>(data).ok().map(|named| named.last)
 }
 
 /// The stream that a bare message belongs to: symbol in lower case and channel.

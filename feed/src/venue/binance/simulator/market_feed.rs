@@ -1,7 +1,7 @@
 //! COLD: plays the market: when each frame is due, what it does to the exchange's own book, who gets it.
 
 use super::BinanceExchange;
-use super::frames::{self, Parts, PlayedDepth, PlayedMessage};
+use super::frames::{self, FrameReader, Parts, PlayedDepth, PlayedMessage};
 use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
 use crate::sim::side::{MarketFrame, MarketSource};
 use crate::venue::simulator_side::PlaySpeed;
@@ -34,6 +34,7 @@ struct Held {
 
 /// The market being played.
 pub struct MarketFeed {
+    reader: FrameReader,
     source: Box<dyn MarketSource>,
     ahead: VecDeque<MarketFrame>,
     speed: PlaySpeed,
@@ -53,8 +54,9 @@ pub struct MarketFeed {
 impl MarketFeed {
     /// Nothing played yet.
     #[must_use]
-    pub fn new(source: Box<dyn MarketSource>, speed: PlaySpeed, listings: usize) -> MarketFeed {
+    pub fn new(source: Box<dyn MarketSource>, speed: PlaySpeed, reader: FrameReader, listings: usize) -> MarketFeed {
         MarketFeed {
+            reader,
             source,
             ahead: VecDeque::new(),
             speed,
@@ -214,7 +216,8 @@ impl BinanceExchange {
         let listing = self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
         let mut message = PlayedMessage::Other;
         if let Some(index) = listing {
-            match frames::read(&channel, data, &self.world.listings()[index]) {
+            let listed = (index, &self.world.listings()[index]);
+            match self.feed.reader.read(&channel, &frame.bytes, &parts, listed) {
                 Ok(read) => message = read,
                 Err(_) => self.feed.bad_frames += 1,
             }
@@ -295,7 +298,7 @@ impl BinanceExchange {
         let Some((index, _)) = waiting.min_by_key(|(_, chain)| distance(chain)) else {
             return;
         };
-        match frames::read_snapshot(data, &self.world.listings()[index]) {
+        match self.feed.reader.read_snapshot(data, index) {
             Err(_) => self.feed.bad_frames += 1,
             Ok(snapshot) => {
                 self.world.seed(index, snapshot.last, &snapshot.bids, &snapshot.asks, now);

@@ -11,7 +11,7 @@ pub mod errors;
 pub mod format;
 pub mod frames;
 pub mod market;
-mod market_feed;
+pub mod market_feed;
 mod methods;
 mod orders;
 pub mod params;
@@ -28,12 +28,10 @@ pub use settings::{BinanceSimulator, binance, usual};
 use crate::sim::api::{AccountId, SimWindowKind};
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
-    MarketSource,
 };
 use crate::sim::world::World;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
-use crate::venue::simulator_side::PlaySpeed;
 use connection::{
     ApiEndpoint, ClientConnection, Endpoint, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout,
 };
@@ -62,18 +60,11 @@ impl BinanceExchange {
     /// An exchange over a world and a market. The market is read up to its first snapshot at once and played
     /// from there as soon as a client asks for a stream.
     #[must_use]
-    pub fn new(
-        product: ProductLine,
-        world: World,
-        source: Box<dyn MarketSource>,
-        speed: PlaySpeed,
-        now: Nanos,
-    ) -> BinanceExchange {
-        let listings = world.listings().len();
+    pub fn new(product: ProductLine, world: World, feed: MarketFeed, now: Nanos) -> BinanceExchange {
         let mut exchange = BinanceExchange {
             product: Product::of(product),
             world,
-            feed: MarketFeed::new(source, speed, listings),
+            feed,
             connections: BTreeMap::new(),
             outbox: Outbox::default(),
             listen_keys: BTreeMap::new(),

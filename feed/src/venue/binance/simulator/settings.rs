@@ -8,7 +8,9 @@ use crate::sim::fees::FeeRates;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};
 use crate::sim::side::{ExchangeSide, MarketSource};
 use crate::sim::world::{Settlement, World};
+use crate::venue::binance::simulator::frames::FrameReader;
 use crate::venue::binance::simulator::market::Synthetic;
+use crate::venue::binance::simulator::market_feed::MarketFeed;
 use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
 use crate::venue::simulator_side::{AccountSettings, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket};
@@ -67,8 +69,10 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     };
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
+    let reader = FrameReader::new(product, &listings)?;
+    let feed = MarketFeed::new(source, settings.speed, reader, listings.len());
     let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
-    Ok(BinanceExchange::new(product, world, source, settings.speed, now))
+    Ok(BinanceExchange::new(product, world, feed, now))
 }
 
 fn account_of(settings: AccountSettings) -> Result<SimAccount, String> {

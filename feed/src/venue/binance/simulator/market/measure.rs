@@ -2,7 +2,8 @@
 
 use crate::sim::api::Listing;
 use crate::sim::side::MarketSource;
-use crate::venue::binance::simulator::frames::{self, PlayedMessage};
+use crate::venue::ProductLine;
+use crate::venue::binance::simulator::frames::{self, FrameReader, PlayedMessage};
 use spinbook_engine::types::{Level, Nanos, Side};
 
 /// What was measured.
@@ -32,11 +33,13 @@ impl MeasuredStatistics {
     /// # Errors
     /// What the source says is wrong with it.
     pub fn measure(
+        product: ProductLine,
         source: &mut dyn MarketSource,
         listing: &Listing,
         span_max: Nanos,
     ) -> Result<MeasuredStatistics, String> {
         let mut measure = MeasuredStatistics::default();
+        let mut reader = FrameReader::new(product, std::slice::from_ref(listing))?;
         let (mut first, mut deletes, mut doubled_mid) = (None, 0i64, None);
         while let Some(frame) = source.next_frame()? {
             let start = *first.get_or_insert(frame.at);
@@ -55,7 +58,7 @@ impl MeasuredStatistics {
             }
             measure.bytes += u64::try_from(frame.bytes.len()).unwrap_or(0);
             let channel = rest.split('@').next().unwrap_or("");
-            match frames::read(channel, &frame.bytes[parts.data.clone()], listing) {
+            match reader.read(channel, &frame.bytes, &parts, (0, listing)) {
                 Ok(PlayedMessage::Depth(depth)) => {
                     measure.depths += 1;
                     measure.levels.push(i64::try_from(depth.bids.len() + depth.asks.len()).unwrap_or(0));
