@@ -4,16 +4,16 @@ use super::settings::BacktestSettings;
 use super::transit::{Client, Owner, Parcel, Transit, TransitLane};
 use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
 use crate::random::Random;
-use crate::session::{MarketSession, MarketSink, SessionAction};
+use crate::session::{EngineSink, MarketSession, SessionAction};
 use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use crate::venue::instrument::Instrument;
 use crate::venue::market::FRAME_PADDING;
 use spinbook_engine::engine::Engine;
-use spinbook_engine::event::{ExecutionEvent, MarketEvent, MarketReply};
+use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::ring::Consumer;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
+use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 use std::collections::BTreeMap;
 
 /// One venue of a backtest: our side of it and the venue's own.
@@ -71,22 +71,6 @@ pub trait BacktestObserver<S> {
 pub struct Unobserved;
 
 impl<S> BacktestObserver<S> for Unobserved {}
-
-/// Hands market events to the engine, which decides at once as on the hot thread, or only when the burst is over.
-struct EngineSink<'a, S> {
-    engine: &'a mut Engine<S>,
-    decides: bool,
-}
-
-impl<S: Strategy> MarketSink for EngineSink<'_, S> {
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
-        if self.decides {
-            self.engine.on_market(event, bids, asks, now)
-        } else {
-            self.engine.on_market_quiet(event, bids, asks, now)
-        }
-    }
-}
 
 /// A moment at which connections of a venue are cut.
 #[derive(Clone, Copy, Debug)]
@@ -240,7 +224,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         }
         for venue in &mut self.state.venues {
             venue.exchange.on_timer(now);
-            venue.session.on_timer(now, &mut EngineSink { engine: &mut self.state.engine, decides: true });
+            venue.session.on_timer(now, &mut EngineSink { engine: &mut self.state.engine, quiet: false });
             #[cfg(debug_assertions)]
             venue.session.check();
         }
@@ -475,7 +459,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let venue = &mut self.state.venues[owner.venue];
         match owner.client {
             Client::Market(path) => {
-                let mut sink = EngineSink { engine: &mut self.state.engine, decides: true };
+                let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
                 venue.session.on_close(path, self.state.now, &mut sink);
             }
             Client::Gateway(connection) => venue.gateway.on_close(connection, self.state.now),
@@ -495,7 +479,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 let length = message.len();
                 message.resize(length + FRAME_PADDING, 0);
                 let received = Stamp { wall: self.state.now, tsc: 0 };
-                let mut sink = EngineSink { engine: &mut self.state.engine, decides: true };
+                let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
                 venue.session.on_frame(path, &mut message, length, received, &mut sink);
             }
             Client::Gateway(connection) => venue.gateway.on_frame(connection, &mut message, self.state.now),
@@ -523,7 +507,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let length = body.len();
         body.resize(length + FRAME_PADDING, 0);
         let received = Stamp { wall: now, tsc: 0 };
-        let mut sink = EngineSink { engine: &mut self.state.engine, decides: false };
+        let mut sink = EngineSink { engine: &mut self.state.engine, quiet: true };
         session.on_snapshot(instrument, &mut body, length, received, &mut sink);
         self.state.engine.flush(now);
     }

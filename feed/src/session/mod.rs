@@ -8,30 +8,20 @@ pub mod budget;
 pub mod flow;
 pub mod market;
 mod path;
+pub mod sink;
 
-use spinbook_engine::event::{MarketEvent, MarketReply};
-use spinbook_engine::types::{InstrumentId, Level, Nanos};
+use spinbook_engine::types::{InstrumentId, Nanos};
 use thiserror::Error;
 
 pub use budget::MessageBudget;
 pub use flow::FrameOutcome;
 pub use market::MarketSession;
+pub use sink::{EngineSink, MarketSink};
 
 use crate::scan::ScannerChoice;
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
 pub use crate::venue::market::Channels;
-
-/// Takes judged market events: the engine, a verifying player, a benchmark.
-pub trait MarketSink {
-    /// Takes one event with its levels; the answer may ask for a resync of that instrument.
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply;
-
-    /// How many far levels a side the instrument's book must have before its next snapshot, if it is too small now.
-    fn outer_levels_wanted(&self, _instrument: InstrumentId) -> Option<usize> {
-        None
-    }
-}
 
 /// How a session behaves.
 #[derive(Clone, Debug)]

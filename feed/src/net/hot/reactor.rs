@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
-use spinbook_engine::event::{ExecutionEvent, MarketEvent, MarketReply};
+use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::ring::Consumer;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{InstrumentId, Level, Nanos, Stamp};
+use spinbook_engine::types::{Nanos, Stamp};
 
 use crate::net::host::clock::{Clock, CycleScale, StallDetector, cycles};
 use crate::net::hot::hot_shared::{AllocationProbe, HotShared, add};
 use crate::net::hot::market_connections::{IoContext, MarketConnections, Turn};
 use crate::net::hot::snapshots::SnapshotMailbox;
-use crate::session::MarketSink;
+use crate::session::EngineSink;
 
 /// Executions taken in one turn, so that a flood of them cannot starve the market.
 const EXECUTIONS_PER_TURN_MAX: usize = 256;
@@ -85,27 +85,6 @@ pub struct Reactor<S> {
     draining: bool,
     turns: u32,
     turns_per_poll: u32,
-}
-
-/// Market events go to the engine; all frames of a burst but its newest without a decision.
-struct Sink<'a, S> {
-    engine: &'a mut Engine<S>,
-    quiet: bool,
-}
-
-impl<S: Strategy> MarketSink for Sink<'_, S> {
-    #[inline]
-    fn on_market(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level], now: Nanos) -> MarketReply {
-        if self.quiet {
-            self.engine.on_market_quiet(event, bids, asks, now)
-        } else {
-            self.engine.on_market(event, bids, asks, now)
-        }
-    }
-
-    fn outer_levels_wanted(&self, instrument: InstrumentId) -> Option<usize> {
-        self.engine.outer_levels_wanted(instrument)
-    }
 }
 
 /// Latency and allocations of decisions.
@@ -300,9 +279,9 @@ impl<S: Strategy> Reactor<S> {
 
     /// The markets, the meter, and one turn over them at `now`.
     #[inline]
-    fn split(&mut self, now: Nanos) -> (&mut [MarketConnections], &mut Meter, Turn<'_, Sink<'_, S>>) {
+    fn split(&mut self, now: Nanos) -> (&mut [MarketConnections], &mut Meter, Turn<'_, EngineSink<'_, S>>) {
         let context = IoContext { registry: self.poll.registry(), snapshots: &self.snapshots, shared: &self.shared };
-        let sink = Sink { engine: &mut self.engine, quiet: false };
+        let sink = EngineSink { engine: &mut self.engine, quiet: false };
         (&mut self.markets, &mut self.meter, Turn { context, now, sink })
     }
 
@@ -351,7 +330,11 @@ impl<S: Strategy> Reactor<S> {
 impl Meter {
     /// Measures one frame's way to the ring; the second stamp is read only if an order was pushed.
     #[inline]
-    fn frame<S: Strategy>(&mut self, turn: &mut Turn<'_, Sink<'_, S>>, handle: impl FnOnce(&mut Sink<'_, S>)) {
+    fn frame<S: Strategy>(
+        &mut self,
+        turn: &mut Turn<'_, EngineSink<'_, S>>,
+        handle: impl FnOnce(&mut EngineSink<'_, S>),
+    ) {
         self.frames += 1;
         let pushed_before = turn.sink.engine.intents_pushed();
         let allocations_before = (self.allocations)();
