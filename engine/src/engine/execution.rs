@@ -41,12 +41,12 @@ impl<S: Strategy> Engine<S> {
         match event.kind {
             ExecutionKind::GatewayReady => {
                 self.counters.increment(Counter::GatewayReady);
-                self.venues[slot].ready = true;
+                self.set_ready(slot, true);
                 self.each_of_venue(slot, |engine, instrument| engine.decide(instrument, now));
             }
             ExecutionKind::GatewayDown => {
                 self.counters.increment(Counter::GatewayDown);
-                self.venues[slot].ready = false;
+                self.set_ready(slot, false);
                 self.each_of_venue(slot, |engine, instrument| {
                     engine.refresh_quotable(instrument, now);
                     engine.reconcile_quotes(instrument, now);
@@ -57,6 +57,14 @@ impl<S: Strategy> Engine<S> {
                 let pause_until = &mut self.venues[slot].pause_until;
                 *pause_until = (*pause_until).max(event.time);
             }
+        }
+    }
+
+    /// The venue's word and the copies of it: all before any instrument is decided on.
+    fn set_ready(&mut self, slot: usize, ready: bool) {
+        self.venues[slot].ready = ready;
+        for instrument in self.instrument_slots.iter_mut().filter(|instrument| instrument.venue == slot) {
+            instrument.venue_ready = ready;
         }
     }
 
@@ -171,9 +179,9 @@ impl<S: Strategy> Engine<S> {
         let ordinary = event.local != LocalReject::None || event.overtaken;
         if let Some((slot, outcome)) = effect.ended {
             let storm = self.quoters[index].on_ended(slot, outcome, ordinary, now);
-            if storm && self.instrument_slots[index].state < TradingState::CancelOnly {
+            if storm && self.instrument_slots[index].own_state() < TradingState::CancelOnly {
                 self.counters.increment(Counter::RejectStorms);
-                self.instrument_slots[index].state = TradingState::CancelOnly;
+                self.instrument_slots[index].set_own_state(TradingState::CancelOnly);
                 self.trace_state(event.instrument, TradingState::CancelOnly, now);
             }
             return;

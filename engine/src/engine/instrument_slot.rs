@@ -19,10 +19,15 @@ use super::{AssetGroup, Engine, VenueState};
 /// The small things of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InstrumentSlot {
-    /// Its own trading state (a reject storm tightens it).
+    /// Its own trading state (a reject storm tightens it); written by [`InstrumentSlot::set_own_state`] alone.
+    own_state: TradingState,
+    /// The state of its asset group: cancel-only once the group's loss limit was reached; written by
+    /// [`InstrumentSlot::set_group_state`] alone.
+    group_state: TradingState,
+    /// The tighter of the two, so that a turn reads one.
     pub(super) state: TradingState,
-    /// The state of its asset group: cancel-only once the group's loss limit was reached.
-    pub(super) group_state: TradingState,
+    /// Whether its venue's gateway is ready: a copy of the venue's word, so that a turn need not look there.
+    pub(super) venue_ready: bool,
     /// The slot of its venue.
     pub(super) venue: usize,
     /// The slot of its asset group.
@@ -48,6 +53,20 @@ impl InstrumentSlot {
     #[must_use]
     pub fn new(venue: usize, group: usize) -> InstrumentSlot {
         InstrumentSlot { venue, group, wake: Nanos::NEVER, ..InstrumentSlot::default() }
+    }
+
+    pub(super) const fn own_state(&self) -> TradingState {
+        self.own_state
+    }
+
+    pub(super) fn set_own_state(&mut self, state: TradingState) {
+        self.own_state = state;
+        self.state = state.tightened(self.group_state);
+    }
+
+    pub(super) fn set_group_state(&mut self, state: TradingState) {
+        self.group_state = state;
+        self.state = state.tightened(self.own_state);
     }
 }
 

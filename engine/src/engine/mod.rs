@@ -235,7 +235,7 @@ impl<S: Strategy> Engine<S> {
         for index in 0..self.instrument_slots.len() {
             let slot = &mut self.instrument_slots[index];
             if slot.group == group {
-                slot.group_state = TradingState::CancelOnly;
+                slot.set_group_state(TradingState::CancelOnly);
                 self.trace_state(InstrumentId(index as u16), TradingState::CancelOnly, now);
             }
         }
@@ -286,7 +286,7 @@ impl<S> Engine<S> {
     /// Sets the state of one instrument on an operator's word.
     pub fn set_instrument_state(&mut self, instrument: InstrumentId, state: TradingState) {
         if let Some(slot) = self.instrument_slots.get_mut(instrument.index()) {
-            slot.state = state;
+            slot.set_own_state(state);
             self.look_at_everything();
         }
     }
@@ -295,7 +295,7 @@ impl<S> Engine<S> {
     pub fn rearm(&mut self) {
         self.state = TradingState::Active;
         for slot in &mut self.instrument_slots {
-            slot.state = TradingState::Active;
+            slot.set_own_state(TradingState::Active);
         }
         self.release_groups();
         for quoter in &mut self.quoters {
@@ -310,7 +310,7 @@ impl<S> Engine<S> {
             group.stopped = false;
         }
         for slot in &mut self.instrument_slots {
-            slot.group_state = TradingState::Active;
+            slot.set_group_state(TradingState::Active);
         }
     }
 
@@ -336,7 +336,7 @@ impl<S> Engine<S> {
     #[must_use]
     pub fn instrument_state(&self, instrument: InstrumentId) -> TradingState {
         let slot = &self.instrument_slots[instrument.index()];
-        self.state.tightened(slot.state).tightened(slot.group_state)
+        self.state.tightened(slot.state)
     }
 
     /// Where trace records go; without it none are written.

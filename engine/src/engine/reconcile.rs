@@ -24,11 +24,10 @@ impl<S: Strategy> Engine<S> {
 
     /// Why every quote of an instrument must go, if it must.
     pub(super) fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
+        let slot = &self.instrument_slots[instrument.index()];
         if self.shutdown {
             Some(Reason::Shutdown)
-        } else if !self.venues[self.instrument_slots[instrument.index()].venue].ready
-            || !self.instrument_state(instrument).may_place()
-        {
+        } else if !slot.venue_ready || !self.state.tightened(slot.state).may_place() {
             Some(Reason::TradingState)
         } else if !self.inputs.quotable[instrument.index()] {
             Some(Reason::BookNotLive)

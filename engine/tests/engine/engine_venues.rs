@@ -294,3 +294,26 @@ fn the_last_group_that_stops_makes_the_whole_engine_cancel_only_and_rearm_releas
     best(&mut rig, FIRST, 99_899, 99_901);
     assert_eq!(rig.engine.instrument_state(FIRST), TradingState::Active);
 }
+
+#[test]
+fn an_instruments_own_stop_outlives_the_release_of_its_group() {
+    let each = 50 * 100 * ATOMS;
+    let plan = two_assets(each, each).quoter(|quoter| quoter.rejects_max = 1);
+    let (mut rig, placed) = quoting_one(plan);
+    rig.fill(&placed[0], 100, 100);
+    best(&mut rig, FIRST, 99_899, 99_901);
+    assert!(rig.engine.is_group_stopped(AssetGroupId(0)));
+    // A reject of an order that was still on its way, while the group is stopped: a storm of one.
+    let bid = rig.places().into_iter().find(|intent| intent.instrument == FIRST).expect("placed before the price");
+    rig.reject(&bid);
+    assert_eq!(rig.count(Counter::RejectStorms), 1);
+    // The next day the operator loosens the engine: the group is free, the instrument is not.
+    rig.now = rig.now + Nanos::from_seconds(86_400);
+    assert!(rig.engine.set_trading_state(TradingState::ReduceOnly));
+    assert!(rig.engine.set_trading_state(TradingState::Active));
+    best(&mut rig, SECOND, 99_999, 100_001);
+    assert_eq!(rig.engine.instrument_state(SECOND), TradingState::Active);
+    assert_eq!(rig.engine.instrument_state(FIRST), TradingState::CancelOnly);
+    rig.engine.set_instrument_state(FIRST, TradingState::Active);
+    assert_eq!(rig.engine.instrument_state(FIRST), TradingState::Active);
+}
