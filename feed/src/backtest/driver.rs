@@ -36,12 +36,13 @@ impl BacktestVenue {
     /// Whether every invariant of the venue's parts holds.
     ///
     /// # Panics
-    /// One of the session's does not.
+    /// One of the session's or of the gateway's does not.
     ///
     /// # Errors
     /// The first that does not, in words.
     pub fn check(&self) -> Result<(), String> {
         self.session.check();
+        self.gateway.check();
         self.exchange.check()
     }
 }

@@ -62,6 +62,8 @@ pub enum KeyPart {
     Secret,
     /// The Ed25519 private key.
     PrivateKey,
+    /// The passphrase that some venues ask for beside key and secret.
+    Passphrase,
 }
 
 impl fmt::Display for KeyPart {
@@ -70,6 +72,7 @@ impl fmt::Display for KeyPart {
             KeyPart::ApiKey => "API key",
             KeyPart::Secret => "API secret",
             KeyPart::PrivateKey => "Ed25519 private key",
+            KeyPart::Passphrase => "API passphrase",
         })
     }
 }
@@ -208,6 +211,16 @@ pub struct Credentials {
     pub api_key: ApiKey,
     /// What signs.
     pub key: Key,
+    passphrase: Option<Secret>,
+}
+
+/// How an HMAC is written; an Ed25519 signature is base64 everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureText {
+    /// 64 hexadecimal digits in lower case.
+    Hex,
+    /// 44 characters of base64.
+    Base64,
 }
 
 impl fmt::Debug for Credentials {
@@ -222,7 +235,7 @@ impl Credentials {
     /// # Errors
     /// What is wrong with either, in words.
     pub fn hmac(api_key: &str, secret: &Secret) -> Result<Credentials, CredentialError> {
-        Ok(Credentials { api_key: ApiKey::new(api_key)?, key: Key::Hmac(HmacKey::new(secret)?) })
+        Ok(Credentials { api_key: ApiKey::new(api_key)?, key: Key::Hmac(HmacKey::new(secret)?), passphrase: None })
     }
 
     /// A key id with an Ed25519 private key.
@@ -230,7 +243,26 @@ impl Credentials {
     /// # Errors
     /// What is wrong with either, in words.
     pub fn ed25519(api_key: &str, private_key: &Secret) -> Result<Credentials, CredentialError> {
-        Ok(Credentials { api_key: ApiKey::new(api_key)?, key: Key::Ed25519(Ed25519Key::new(private_key)?) })
+        Ok(Credentials {
+            api_key: ApiKey::new(api_key)?,
+            key: Key::Ed25519(Ed25519Key::new(private_key)?),
+            passphrase: None,
+        })
+    }
+
+    /// The same with the passphrase that the venue asks for beside them.
+    ///
+    /// # Errors
+    /// What is wrong with the passphrase, in words.
+    pub fn with_passphrase(self, passphrase: Secret) -> Result<Credentials, CredentialError> {
+        check_text(passphrase.expose(), KeyPart::Passphrase)?;
+        Ok(Credentials { passphrase: Some(passphrase), ..self })
+    }
+
+    /// The passphrase as it goes into requests; `None` if there is none.
+    #[must_use]
+    pub fn passphrase(&self) -> Option<&str> {
+        self.passphrase.as_ref().map(Secret::expose)
     }
 
     /// The name of the kind of key: `HMAC-SHA256` or `Ed25519`.
@@ -250,9 +282,15 @@ impl Credentials {
 
     /// Appends the signature of `payload`: hex for HMAC, base64 for Ed25519.
     pub fn sign_onto(&self, payload: &[u8], out: &mut String) {
-        match &self.key {
-            Key::Hmac(key) => out.extend(hex(&key.states.code(payload)).map(char::from)),
-            Key::Ed25519(key) => BASE64.encode_string(key.pair.sign(payload).as_ref(), out),
+        self.sign_as(SignatureText::Hex, payload, out);
+    }
+
+    /// Appends the signature of `payload`, an HMAC in the form that the venue reads.
+    pub fn sign_as(&self, text: SignatureText, payload: &[u8], out: &mut String) {
+        match (&self.key, text) {
+            (Key::Hmac(key), SignatureText::Hex) => out.extend(hex(&key.states.code(payload)).map(char::from)),
+            (Key::Hmac(key), SignatureText::Base64) => BASE64.encode_string(key.states.code(payload), out),
+            (Key::Ed25519(key), _) => BASE64.encode_string(key.pair.sign(payload).as_ref(), out),
         }
     }
 

@@ -21,7 +21,7 @@ const HEX: [[u8; 2]; 256] = {
     table
 };
 
-/// A key as the two states behind its padded blocks. Whoever has them can sign: wiped when dropped.
+/// A key as the two states behind its padded blocks. They sign as the key does: wiped when dropped.
 pub struct HmacStates {
     inner: [u32; 8],
     outer: [u32; 8],

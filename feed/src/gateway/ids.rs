@@ -1,6 +1,6 @@
 //! COLD: maps keyed by ids that this program or the venue counts up: a multiplication in place of a keyed hash.
 //!
-//! Nobody can choose these keys to collide: order and request ids are our own, and the venue's come from the venue.
+//! No attacker chooses these keys: order and request ids are our own counters, and the venue counts its own.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -315,16 +315,16 @@ impl<O: OrderSide> Gateway<O> {
         if self.step_request.is_some() || now < self.step_due() {
             return;
         }
-        let cost = self.side.cost(kind);
-        if !self.throttle.allows(cost, Urgency::Cancel, now) {
-            self.step_not_before = self.throttle.ready_at(cost, Urgency::Cancel, now);
-            return;
-        }
         let place = match self.step {
             SessionStep::Query(place) | SessionStep::CancelAll(place) => place,
             _ => 0,
         };
         let Some(instrument) = self.instruments.get(place) else { return };
+        let cost = self.side.cost(kind);
+        if !self.throttle.allows(cost, Urgency::Cancel, Some(instrument.id), now) {
+            self.step_not_before = self.throttle.ready_at(cost, Urgency::Cancel, Some(instrument.id), now);
+            return;
+        }
         let request = match kind {
             RequestKind::ServerTime => Request::ServerTime,
             RequestKind::LogOn => Request::LogOn,
@@ -333,7 +333,7 @@ impl<O: OrderSide> Gateway<O> {
             RequestKind::OpenOrders => Request::OpenOrders(instrument),
             _ => Request::CancelAll(instrument),
         };
-        self.throttle.take(cost, now);
+        self.throttle.take(cost, request.instrument(), now);
         let purpose = Purpose { connection, order: OrderId::NONE, origin_tsc: 0 };
         let venue_now = self.clock.venue_time(now);
         self.step_request = Some(self.outbox.send(&mut self.side, &request, purpose, venue_now, now));
@@ -432,8 +432,9 @@ impl<O: OrderSide> Gateway<O> {
             let Some(tracked) = self.orders.find(order) else {
                 continue;
             };
-            if !self.throttle.allows(cost, Urgency::Cancel, now) {
-                let at = self.throttle.ready_at(cost, Urgency::Cancel, now);
+            let about = Some(tracked.instrument);
+            if !self.throttle.allows(cost, Urgency::Cancel, about, now) {
+                let at = self.throttle.ready_at(cost, Urgency::Cancel, about, now);
                 self.orders.find_mut(order).expect("just found").cancel_at = at;
                 continue;
             }
@@ -466,7 +467,7 @@ impl<O: OrderSide> Gateway<O> {
         };
         let (caused, origin_tsc) = self.cancel_origin;
         let origin_tsc = if caused == order { origin_tsc } else { 0 };
-        self.throttle.take(self.side.cost(kind), now);
+        self.throttle.take(self.side.cost(kind), request.instrument(), now);
         let purpose = Purpose { connection: self.side.connection_of(kind), order, origin_tsc };
         let venue_now = self.clock.venue_time(now);
         self.outbox.send(&mut self.side, &request, purpose, venue_now, now);
@@ -485,7 +486,7 @@ impl<O: OrderSide> Gateway<O> {
             return;
         }
         if now >= self.clock_due() && !self.outbox.awaits(RequestKind::ServerTime) {
-            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, now) {
+            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, None, now) {
                 self.send(&Request::ServerTime, OrderConnection::Orders, now);
             } else {
                 self.clock_measured = now;

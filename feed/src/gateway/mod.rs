@@ -242,7 +242,12 @@ impl<O: OrderSide> Gateway<O> {
         side.prepare(&instruments);
         let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
         Gateway {
-            throttle: Throttle::new(&settings.rates, settings.budget_percent, settings.cancel_reserve_percent),
+            throttle: Throttle::new(
+                &settings.rates,
+                &instruments.iter().map(|instrument| instrument.id).collect::<Vec<_>>(),
+                settings.budget_percent,
+                settings.cancel_reserve_percent,
+            ),
             handshake: side.handshake(),
             side,
             orders: OrderTable::new(places),
@@ -390,6 +395,18 @@ impl<O: OrderSide> Gateway<O> {
         &self.orders
     }
 
+    /// Asserts what always holds of its parts; for tests and simulations, after each step.
+    ///
+    /// # Panics
+    /// It does not hold: a bug.
+    pub fn check(&self) {
+        self.orders.check();
+        self.throttle.check();
+        assert!(!self.ready || self.shutting_down || self.can_send(), "ready without a session");
+        let awaited = self.step_request.is_none_or(|id| self.outbox.pending.contains_key(&id));
+        assert!(awaited, "the step waits for a request that was not sent");
+    }
+
     /// The position that the venue stated last over user data (futures); `None` before any.
     #[must_use]
     pub fn venue_position(&self, instrument: InstrumentId) -> Option<Lots> {
@@ -404,7 +421,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Encodes, counts and queues a request about no order; the caller checked the budget.
     fn send(&mut self, request: &Request<'_>, connection: OrderConnection, now: Nanos) -> RequestId {
-        self.throttle.take(self.side.cost(request.kind()), now);
+        self.throttle.take(self.side.cost(request.kind()), None, now);
         let purpose = Purpose { connection, order: OrderId::NONE, origin_tsc: 0 };
         self.outbox.send(&mut self.side, request, purpose, self.clock.venue_time(now), now)
     }

@@ -1,5 +1,7 @@
 //! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
 
+mod check;
+
 use std::collections::{HashSet, VecDeque};
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
@@ -38,7 +40,7 @@ pub enum Phase {
     Sent,
     /// The venue has it.
     Working,
-    /// Nobody knows; counts as live.
+    /// The venue has not told its outcome; it counts as live.
     Unknown,
     /// The venue ended it after more fills than have arrived: those are awaited.
     Closing(FinalStatus),
@@ -151,7 +153,7 @@ pub enum Applied {
     Duplicate,
 }
 
-/// Facts that did not fit, each of which somebody should look at.
+/// Facts that did not fit what was known: each is a reason for a human to compare with the venue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableCounters {
     /// Executions seen again and not counted again.
@@ -347,7 +349,7 @@ impl OrderTable {
         self.retire(order);
     }
 
-    /// Nobody knows what became of the order: it counts as live until proved.
+    /// The venue does not tell what became of the order: it counts as live until proved.
     pub fn on_unknown(&mut self, order: OrderId, query_at: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
         let Some(tracked) = self.active.get_mut(&order) else {
             return;
@@ -408,7 +410,7 @@ impl OrderTable {
         })
     }
 
-    /// An execution moves the position whoever's order it was.
+    /// An execution moves the position even where the order is not ours.
     fn third_party(
         &mut self,
         update: &OrderUpdate,

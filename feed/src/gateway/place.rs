@@ -22,7 +22,7 @@ impl<O: OrderSide> Gateway<O> {
     /// A decision of the engine.
     pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
         match intent.kind {
-            // It is encoded and queued at once; whatever else is due is looked at on the next timer or frame.
+            // It is encoded and queued at once; other things that are due wait for the next timer or frame.
             IntentKind::Place => return self.on_place(intent, now),
             IntentKind::Cancel => {
                 self.cancel_origin = (intent.order, intent.origin_tsc);
@@ -53,7 +53,7 @@ impl<O: OrderSide> Gateway<O> {
             time_in_force: intent.time_in_force,
         };
         self.counters.orders_sent += 1;
-        self.throttle.take(self.side.cost(RequestKind::Place), now);
+        self.throttle.take(self.side.cost(RequestKind::Place), Some(intent.instrument), now);
         let connection = self.side.connection_of(RequestKind::Place);
         let purpose = Purpose { connection, order: intent.order, origin_tsc: intent.origin_tsc };
         let venue_now = self.clock.venue_time(now);
@@ -83,7 +83,9 @@ impl<O: OrderSide> Gateway<O> {
             return Err(LocalReject::TableFull);
         }
         let paused = now < self.paused_until || now < self.silent_until;
-        if paused || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, now) {
+        if paused
+            || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, Some(intent.instrument), now)
+        {
             return Err(LocalReject::Throttled);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
 use super::orders::{CancelState, Phase, TrackedOrder};
-use super::throttle::Urgency;
+use super::throttle::{Throttle, Urgency};
 use super::{Gateway, OrderCloseReason};
 use crate::venue::order_side::{OrderConnection, OrderSide};
 use crate::venue::orders::RequestKind;
@@ -112,9 +112,10 @@ impl<O: OrderSide> Gateway<O> {
                 continue;
             };
             // A question about an order whose own answer is still due would race it.
-            let awaited = tracked.phase == Phase::Sent;
-            if awaited || !self.throttle.allows(cost, Urgency::Cancel, now) {
-                let at = if awaited { now + QUERY_RETRY } else { self.throttle.ready_at(cost, Urgency::Cancel, now) };
+            let (awaited, about) = (tracked.phase == Phase::Sent, Some(tracked.instrument));
+            if awaited || !self.throttle.allows(cost, Urgency::Cancel, about, now) {
+                let ready = |throttle: &mut Throttle| throttle.ready_at(cost, Urgency::Cancel, about, now);
+                let at = if awaited { now + QUERY_RETRY } else { ready(&mut self.throttle) };
                 self.orders.find_mut(order).expect("just found").query_at = at;
                 continue;
             }
@@ -212,11 +213,11 @@ impl<O: OrderSide> Gateway<O> {
                 continue;
             }
             let cost = self.side.cost(RequestKind::Fills);
-            if self.throttle.allows(cost, Urgency::Cancel, now) {
+            if self.throttle.allows(cost, Urgency::Cancel, Some(instrument), now) {
                 tracked.fills_at = (now + grace).min(give_up);
                 self.send_about(order, instrument, venue_order, RequestKind::Fills, now);
             } else {
-                tracked.fills_at = self.throttle.ready_at(cost, Urgency::Cancel, now).min(give_up);
+                tracked.fills_at = self.throttle.ready_at(cost, Urgency::Cancel, Some(instrument), now).min(give_up);
             }
         }
         self.orders.keep_ids(ids);

@@ -104,8 +104,8 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    /// An order that is not in the table. Strays of earlier runs are swept at the start; anything else means
-    /// that somebody else trades on this account.
+    /// An order that is not in the table. Leftovers of earlier runs are cancelled at the start; anything else means
+    /// that another program or a human trades on this account.
     fn third_party_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
         match OrderOrigin::of(update.order, self.settings.epoch) {
             OrderOrigin::ThisRun(_) | OrderOrigin::EarlierRun(_) => {}

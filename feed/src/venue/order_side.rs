@@ -126,6 +126,8 @@ pub struct Cost {
     pub weight: u32,
     /// New orders.
     pub orders: u32,
+    /// Cancels.
+    pub cancels: u32,
 }
 
 /// A venue's order side: encodes requests, decodes what comes back, and explains refusals. Sans-IO.

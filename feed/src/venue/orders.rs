@@ -263,13 +263,42 @@ pub struct WindowUsage {
     pub used: u32,
 }
 
-/// What a rate window counts.
+/// What a rate window counts, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowKind {
     /// Weight of requests, per address.
     Weight,
     /// New orders, per account.
     Orders,
+    /// Cancels, per account.
+    Cancels,
+    /// New orders of one instrument.
+    InstrumentOrders,
+    /// Cancels in one instrument.
+    InstrumentCancels,
+}
+
+/// Whose requests a rate window counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowScope {
+    /// All from one network address.
+    Address,
+    /// All of one account.
+    Account,
+    /// Those of one account about one instrument.
+    Instrument,
+}
+
+impl WindowKind {
+    /// Whose requests are counted together.
+    #[must_use]
+    pub const fn scope(self) -> WindowScope {
+        match self {
+            WindowKind::Weight => WindowScope::Address,
+            WindowKind::Orders | WindowKind::Cancels => WindowScope::Account,
+            WindowKind::InstrumentOrders | WindowKind::InstrumentCancels => WindowScope::Instrument,
+        }
+    }
 }
 
 /// One reply.

@@ -189,6 +189,7 @@ impl Desk {
             None,
         }
         loop {
+            self.gateway.check();
             let act = match self.gateway.poll_output() {
                 None => return,
                 Some(GatewayOutput::Execution(event)) => {

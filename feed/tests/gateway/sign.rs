@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use spinbook_feed::crypto::credentials::{CredentialError, Credentials, Key, KeyPart, Secret};
+use spinbook_feed::crypto::credentials::{CredentialError, Credentials, Key, KeyPart, Secret, SignatureText};
 use spinbook_feed::venue::binance::parameters::{Parameters, Query};
 
 const KEY_ID: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
@@ -165,4 +165,28 @@ fn nothing_printable_contains_a_secret() {
     assert!(!shown.contains(SECRET) && !shown.contains(KEY_ID));
     assert!(!shown.contains(&SECRET[..8]));
     assert!(shown.contains("vmPUZE6m…Eh8A"), "{shown}");
+}
+
+#[test]
+fn an_hmac_is_written_in_hex_or_in_base64_as_the_venue_reads_it() {
+    // RFC 4231, case 2.
+    let credentials = hmac_credentials("Jefe");
+    let signed = |text| {
+        let mut out = String::new();
+        credentials.sign_as(text, b"what do ya want for nothing?", &mut out);
+        out
+    };
+    assert_eq!(signed(SignatureText::Base64), "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
+    assert_eq!(signed(SignatureText::Hex), signature(&credentials, "what do ya want for nothing?"));
+}
+
+#[test]
+fn a_passphrase_is_judged_kept_and_never_shown() {
+    assert_eq!(hmac_credentials(SECRET).passphrase(), None);
+    let with = |text: &str| hmac_credentials(SECRET).with_passphrase(Secret::new(text.to_owned()));
+    let credentials = with("Correct1Horse!").unwrap();
+    assert_eq!(credentials.passphrase(), Some("Correct1Horse!"));
+    assert!(!format!("{credentials:?}").contains("Horse"));
+    assert_eq!(with("").unwrap_err(), CredentialError::Empty(KeyPart::Passphrase));
+    assert_eq!(with("two words").unwrap_err(), CredentialError::WhiteSpace(KeyPart::Passphrase));
 }

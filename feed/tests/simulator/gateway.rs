@@ -45,6 +45,7 @@ impl Trader {
     /// Carries everything both ways until both are still.
     fn carry(&mut self, lab: &mut Lab) {
         loop {
+            self.gateway.check();
             let mut moved = false;
             let mut opened = Vec::new();
             let mut sends = Vec::new();

@@ -54,7 +54,7 @@ pub enum Idle {
 pub struct GatewayShared {
     /// Set to cancel everything, confirm, and end.
     pub drain: AtomicBool,
-    /// Set to end at once, whatever is open.
+    /// Set to end at once, even with orders open.
     pub abandon: AtomicBool,
     /// Set by the loop when it has ended.
     pub ended: AtomicBool,

@@ -268,7 +268,7 @@ enum Proof {
     None,
     /// The key id alone.
     KeyOnly,
-    /// Key id, timestamp and signature, whatever the session's state.
+    /// Key id, timestamp and signature, logged on or not.
     LogOn,
     /// Timestamp and receive window, and a signature unless the session is logged on.
     Signed,
@@ -443,7 +443,8 @@ const fn cost(product: Product, kind: RequestKind) -> Cost {
         (_, RequestKind::Place | RequestKind::Replace) | (Product::BinanceUsdm, RequestKind::Amend) => 1,
         _ => 0,
     };
-    Cost { weight, orders }
+    let cancels = matches!(kind, RequestKind::Cancel) as u32;
+    Cost { weight, orders, cancels }
 }
 
 /// What a refusal means, by product: the same number means different things on spot and on futures.

@@ -1,0 +1,42 @@
+//! COLD: what always holds of the table of orders, for tests and simulations.
+
+use spinbook_engine::types::Nanos;
+
+use super::{CLOSED_ORDERS_KEPT, CancelState, OPEN_ORDERS_MAX, OrderTable, TRADES_KEPT};
+
+impl OrderTable {
+    /// Asserts what always holds; for tests and simulations, after each step.
+    ///
+    /// # Panics
+    /// It does not hold: a bug.
+    pub fn check(&self) {
+        assert!(self.active.len() <= OPEN_ORDERS_MAX && self.closed.len() <= CLOSED_ORDERS_KEPT);
+        assert_eq!(self.closed.len(), self.closed_order.len(), "what is remembered has its age");
+        for (id, order) in self.active.iter().chain(&self.closed) {
+            assert_eq!(*id, order.order);
+            assert_eq!(
+                order.is_done(),
+                self.closed.contains_key(id),
+                "{id:?} is over exactly where it is kept as over"
+            );
+            assert!(!self.active.contains_key(id) || !self.closed.contains_key(id), "{id:?} is kept twice");
+            assert!(
+                order.lots_filled <= order.lots || self.counters.overfills > 0,
+                "{id:?} is overfilled and not counted"
+            );
+            assert!(order.lots_stated >= order.lots_filled, "{id:?}: the venue states at least what it reported");
+            let missing = order.lots_filled < order.lots_stated && !order.is_done();
+            assert_eq!(order.missing_since != Nanos::ZERO, missing, "{id:?}: fills are missing since when they are");
+            if order.is_done() {
+                assert!(order.cancel == CancelState::None, "{id:?} is over and to be cancelled");
+            }
+            if !order.venue_order.is_none() {
+                let known = self.by_venue.get(&(order.instrument, order.venue_order));
+                assert!(known.is_some(), "{id:?} is not found under the venue's id");
+            }
+        }
+        for seen in &self.trades {
+            assert!(seen.known.len() == seen.order.len() && seen.order.len() <= TRADES_KEPT);
+        }
+    }
+}
