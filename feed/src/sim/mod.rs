@@ -7,6 +7,7 @@ pub mod account;
 pub mod api;
 pub mod faults;
 pub mod fees;
+pub mod flow;
 pub mod limits;
 pub mod matching;
 pub mod queue;

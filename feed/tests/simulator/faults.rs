@@ -257,7 +257,7 @@ fn plans_refuse_what_they_do_not_know() {
 
 #[test]
 fn several_symbols_share_a_connection_and_fall_silent_alone() {
-    use spinbook_feed::venue::binance::simulator::market::SyntheticSymbol;
+    use spinbook_feed::sim::flow::SyntheticSymbol;
     use spinbook_feed::venue::binance::simulator::rules;
     for product in binance::PRODUCT_LINES {
         let listings: Vec<_> =

@@ -3,31 +3,23 @@
 //! Frame sizes, level distances and rates are drawn from quantiles measured on recorded BTCUSDT traffic
 //! (`statistics`); `measure` measures any market so that both can be printed side by side.
 
-mod flow;
 pub mod measure;
+mod print;
 pub mod statistics;
 
 use crate::sim::api::ListingSettings;
+use crate::sim::flow::{Flow, FlowEvent, SyntheticSymbol};
 use crate::sim::side::{MarketFrame, MarketSource};
 use crate::venue::ProductLine;
-use flow::Flow;
+use crate::venue::binance::Product;
+use print::FramePrinter;
 use spinbook_engine::types::Nanos;
-use statistics::RecordedStatistics;
 use std::collections::VecDeque;
-
-/// One symbol of a synthetic market.
-#[derive(Clone, Debug)]
-pub struct SyntheticSymbol {
-    /// Its listing.
-    pub listing: ListingSettings,
-    /// Price at the start, as text of the listing.
-    pub price: String,
-}
 
 /// A seeded synthetic market without end.
 pub struct Synthetic {
     listings: Vec<ListingSettings>,
-    flows: Vec<Flow>,
+    flows: Vec<(Flow, FramePrinter)>,
     queue: VecDeque<MarketFrame>,
     at: Nanos,
     interval: Nanos,
@@ -45,9 +37,14 @@ impl Synthetic {
         seed: u64,
         start: Nanos,
     ) -> Result<Synthetic, String> {
-        let statistics = RecordedStatistics::of(product);
-        let flows: Result<Vec<Flow>, String> =
-            symbols.iter().enumerate().map(|(index, symbol)| Flow::new(product, symbol, seed, index)).collect();
+        let statistics = statistics::recorded(product);
+        let of = Product::of(product);
+        let flow = |(place, symbol): (usize, &SyntheticSymbol)| {
+            let flow = Flow::new(statistics, base_id(of), symbol, seed, place)?;
+            let printer = FramePrinter::new(of, &symbol.listing.symbol, flow.price, flow.quantity);
+            Ok((flow, printer))
+        };
+        let flows: Result<Vec<_>, String> = symbols.iter().enumerate().map(flow).collect();
         let listings = symbols.iter().map(|symbol| symbol.listing.clone()).collect();
         Ok(Synthetic {
             listings,
@@ -77,19 +74,31 @@ impl Synthetic {
 
     fn generate(&mut self) {
         let mut frames = Vec::new();
-        for flow in &mut self.flows {
-            flow.interval(self.at, self.interval, &mut frames);
+        let mut events: Vec<(Nanos, FlowEvent)> = Vec::new();
+        for (flow, printer) in &mut self.flows {
+            flow.interval(self.at, self.interval, &mut events);
+            let printed = events.drain(..).map(|(at, event)| MarketFrame { at, bytes: printer.frame(&event, at) });
+            frames.extend(printed);
         }
         self.at = self.at + self.interval;
         if !self.started {
             // As in a recording: the stream runs before the snapshot is taken.
             self.started = true;
-            for flow in &self.flows {
-                frames.push(MarketFrame { at: self.at, bytes: flow.snapshot(self.at) });
+            for (flow, printer) in &self.flows {
+                let bytes = printer.snapshot(&flow.snapshot(), self.at);
+                frames.push(MarketFrame { at: self.at, bytes });
             }
         }
         frames.sort_by_key(|frame| frame.at);
         self.queue.extend(frames);
+    }
+}
+
+/// Where the update ids of a product line's market start.
+fn base_id(product: Product) -> u64 {
+    match product {
+        Product::BinanceSpot => 50_093_000_000,
+        Product::BinanceUsdm => 4_984_000_000_000,
     }
 }
 

@@ -1,12 +1,15 @@
-//! COLD: one symbol's synthetic order flow: a book that lives, and the messages that tell of it.
+//! COLD: one symbol's synthetic order flow: a book that lives, and the events that tell of it.
+//!
+//! It knows no protocol: a venue's simulator prints the events as the venue does, and says how its markets behave.
 
-use super::SyntheticSymbol;
-use super::statistics::{Quantiles, RecordedStatistics};
-use crate::number::{Scale, TEXT_MAX};
+mod statistics;
+
+pub use statistics::{Quantiles, RecordedStatistics};
+
+use crate::number::Scale;
 use crate::random::Random;
-use crate::sim::side::MarketFrame;
-use crate::venue::{ProductLine, binance};
-use spinbook_engine::types::{Nanos, Side};
+use crate::sim::api::{BookSnapshot, ListingSettings};
+use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Price prints of one sweep.
@@ -19,14 +22,58 @@ const VERY_ROUND_BEYOND: i64 = 500_000;
 /// Hundred-thousandths, the unit of the style's quantities.
 const QUANTITY_UNITS: i128 = 100_000;
 
-/// One symbol.
+/// One symbol of a synthetic market.
+#[derive(Clone, Debug)]
+pub struct SyntheticSymbol {
+    /// Its listing.
+    pub listing: ListingSettings,
+    /// Price at the start, as text of the listing.
+    pub price: String,
+}
+
+/// What happened on a market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlowEvent {
+    /// Absolute quantities of the levels that changed since the last of these.
+    Depth {
+        /// Id of the first change in it.
+        first: u64,
+        /// Id of the last change in it.
+        last: u64,
+        /// Id of the last change in the one before.
+        previous: u64,
+        /// Bids, lowest first.
+        bids: Vec<Level>,
+        /// Asks, lowest first.
+        asks: Vec<Level>,
+    },
+    /// The best bid and ask.
+    Touch {
+        /// Id of the newest change.
+        id: u64,
+        /// Best bid.
+        bid: Level,
+        /// Best ask.
+        ask: Level,
+    },
+    /// A trade.
+    Trade {
+        /// Trade number.
+        id: u64,
+        /// Side of the aggressor.
+        aggressor: Side,
+        /// Price and quantity.
+        level: Level,
+    },
+}
+
+/// One symbol's order flow.
 pub struct Flow {
-    product: ProductLine,
     statistics: RecordedStatistics,
-    symbol: String,
-    stream: String,
-    price: Scale,
-    quantity: Scale,
+    /// Prices as ticks.
+    pub price: Scale,
+    /// Quantities as lots.
+    pub quantity: Scale,
     step_lots: i64,
     books: [BTreeMap<i64, i64>; 2],
     changed: [BTreeSet<i64>; 2],
@@ -45,8 +92,17 @@ fn index(side: Side) -> usize {
 }
 
 impl Flow {
-    /// A symbol with its first book.
-    pub fn new(product: ProductLine, settings: &SyntheticSymbol, seed: u64, place: usize) -> Result<Flow, String> {
+    /// The symbol at `place` of its market, with its first book; ids count up from `base_id`.
+    ///
+    /// # Errors
+    /// Which figure of the listing cannot be used.
+    pub fn new(
+        statistics: RecordedStatistics,
+        base_id: u64,
+        settings: &SyntheticSymbol,
+        seed: u64,
+        place: usize,
+    ) -> Result<Flow, String> {
         let listing = &settings.listing;
         let wrong = |what: &str| format!("{}: {what} cannot be used in a synthetic market", listing.symbol);
         let price = Scale::from_increment(listing.tick_size.as_bytes()).map_err(|_| wrong("the tick size"))?;
@@ -57,13 +113,9 @@ impl Flow {
             return Err(wrong("a price of fewer than 100000 ticks"));
         }
         let place = u64::try_from(place).unwrap_or(0);
-        let base_id = if product == binance::SPOT { 50_093_000_000 } else { 4_984_000_000_000 };
         let id = base_id + place * 1_000_000_000_000;
         let mut flow = Flow {
-            product,
-            statistics: RecordedStatistics::of(product),
-            symbol: listing.symbol.clone(),
-            stream: listing.symbol.to_lowercase(),
+            statistics,
             price,
             quantity,
             step_lots,
@@ -133,8 +185,8 @@ impl Flow {
         self.id += step.unsigned_abs();
     }
 
-    /// Everything between two depth messages, and the message that closes it.
-    pub fn interval(&mut self, at: Nanos, span: Nanos, frames: &mut Vec<MarketFrame>) {
+    /// Everything between two depth events, and the event that closes it.
+    pub fn interval(&mut self, at: Nanos, span: Nanos, events: &mut Vec<(Nanos, FlowEvent)>) {
         let gap = self.statistics.id_gap.sample(&mut self.random).max(1);
         self.id += gap.unsigned_abs();
         let first_id = self.id;
@@ -145,11 +197,11 @@ impl Flow {
         let touches = self.statistics.touches.sample(&mut self.random);
         let trades = self.statistics.trades.sample(&mut self.random);
         if let Some(target) = self.heal_to.take() {
-            self.heal(target, at, frames);
+            self.heal(target, at, events);
         }
         if at >= self.next_sweep {
             self.next_sweep = at + Nanos::from_millis(self.statistics.sweep_ms.sample(&mut self.random));
-            self.sweep(at, frames);
+            self.sweep(at, events);
         }
         let total = quiet + touches + trades;
         let (mut touches_left, mut trades_left) = (touches, trades);
@@ -158,15 +210,16 @@ impl Flow {
             let pick = self.random.between(0, total - event - 1);
             if pick < trades_left {
                 trades_left -= 1;
-                self.trade(when, frames);
+                self.trade(when, events);
             } else if pick < trades_left + touches_left {
                 touches_left -= 1;
-                self.touch(when, frames);
+                self.touch(when, events);
             } else {
                 self.quiet();
             }
         }
-        frames.push(MarketFrame { at: at + span, bytes: self.depth_frame(first_id, at + span) });
+        let event = self.depth_event(first_id);
+        events.push((at + span, event));
     }
 
     /// A level away from the best changes.
@@ -202,7 +255,7 @@ impl Flow {
     }
 
     /// The best bid or ask changes.
-    fn touch(&mut self, at: Nanos, frames: &mut Vec<MarketFrame>) {
+    fn touch(&mut self, at: Nanos, events: &mut Vec<(Nanos, FlowEvent)>) {
         self.advance_id();
         let side = if self.random.chance(500_000) { Side::Bid } else { Side::Ask };
         let best = self.best(side);
@@ -217,11 +270,11 @@ impl Flow {
             let lots = self.lots(self.statistics.touch_quantity);
             self.set(side, best, lots);
         }
-        frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
+        events.push((at, self.touch_event()));
     }
 
     /// Someone takes the best level, or part of it.
-    fn trade(&mut self, at: Nanos, frames: &mut Vec<MarketFrame>) {
+    fn trade(&mut self, at: Nanos, events: &mut Vec<(Nanos, FlowEvent)>) {
         self.advance_id();
         let aggressor = if self.random.chance(500_000) { Side::Bid } else { Side::Ask };
         let side = aggressor.opposite();
@@ -231,13 +284,14 @@ impl Flow {
         if lots <= 0 || self.books[index(side)].len() <= LEVELS_MIN {
             return;
         }
-        frames.push(MarketFrame { at, bytes: self.trade_frame(aggressor, best, lots, at) });
+        let event = self.trade_event(aggressor, best, lots);
+        events.push((at, event));
         self.set(side, best, shown - lots);
-        frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
+        events.push((at, self.touch_event()));
     }
 
     /// Someone takes everything up to a distance.
-    fn sweep(&mut self, at: Nanos, frames: &mut Vec<MarketFrame>) {
+    fn sweep(&mut self, at: Nanos, events: &mut Vec<(Nanos, FlowEvent)>) {
         let doubled = self.doubled_mid();
         // Sweeps lean back towards the start price, so that a long run stays in its neighbourhood.
         let above = i128::from(doubled - self.start_doubled) * 1_000_000 / i128::from(self.start_doubled.max(1)) * 20;
@@ -260,8 +314,9 @@ impl Flow {
             self.set(side, *tick, 0);
             if count % stride == 0 || last {
                 self.advance_id();
-                frames.push(MarketFrame { at, bytes: self.trade_frame(aggressor, *tick, *lots, at) });
-                frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
+                let event = self.trade_event(aggressor, *tick, *lots);
+                events.push((at, event));
+                events.push((at, self.touch_event()));
             }
         }
         let swept = doubled / 2 - self.best(side);
@@ -271,7 +326,7 @@ impl Flow {
     }
 
     /// Both sides close in on the new price after a sweep.
-    fn heal(&mut self, target: i64, at: Nanos, frames: &mut Vec<MarketFrame>) {
+    fn heal(&mut self, target: i64, at: Nanos, events: &mut Vec<(Nanos, FlowEvent)>) {
         let (bid, ask) = (self.best(Side::Bid), self.best(Side::Ask));
         if ask - bid <= 1 {
             return;
@@ -290,48 +345,22 @@ impl Flow {
                 self.set(side, to, lots);
             }
         }
-        frames.push(MarketFrame { at, bytes: self.touch_frame(at) });
+        events.push((at, self.touch_event()));
     }
 
-    fn price_text(&self, tick: i64) -> String {
-        let mut buffer = [0u8; TEXT_MAX];
-        self.price.format(tick, &mut buffer).to_owned()
+    fn level(&self, side: Side, tick: i64) -> Level {
+        let lots = self.books[index(side)].get(&tick).copied().unwrap_or(0);
+        Level { tick: Tick(tick), lots: Lots(lots) }
     }
 
-    fn quantity_text(&self, lots: i64) -> String {
-        let mut buffer = [0u8; TEXT_MAX];
-        self.quantity.format(lots, &mut buffer).to_owned()
-    }
-
-    fn level_text(&self, tick: i64, lots: i64) -> String {
-        format!("[\"{}\",\"{}\"]", self.price_text(tick), self.quantity_text(lots))
-    }
-
-    fn changed_text(&self, side: Side) -> String {
-        let book = &self.books[index(side)];
-        let level = |tick: &i64| self.level_text(*tick, book.get(tick).copied().unwrap_or(0));
-        self.changed[index(side)].iter().map(level).collect::<Vec<_>>().join(",")
-    }
-
-    fn depth_frame(&mut self, first_id: u64, at: Nanos) -> Vec<u8> {
+    fn depth_event(&mut self, first: u64) -> FlowEvent {
         self.advance_id_sometimes();
-        let (ms, last) = (at.millis(), self.id);
-        let (bids, asks) = (self.changed_text(Side::Bid), self.changed_text(Side::Ask));
-        self.changed = [BTreeSet::new(), BTreeSet::new()];
-        let (stream, symbol, previous) = (&self.stream, &self.symbol, self.last_depth);
-        let text = if self.product == binance::SPOT {
-            format!(
-                "{{\"stream\":\"{stream}@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{ms},\"s\":\"{symbol}\",\
-                 \"U\":{first_id},\"u\":{last},\"b\":[{bids}],\"a\":[{asks}]}}}}"
-            )
-        } else {
-            format!(
-                "{{\"stream\":\"{stream}@depth@100ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{ms},\"T\":{ms},\
-                 \"s\":\"{symbol}\",\"U\":{first_id},\"u\":{last},\"pu\":{previous},\"b\":[{bids}],\"a\":[{asks}]}}}}"
-            )
-        };
+        let changed = std::mem::take(&mut self.changed);
+        let levels = |side: Side| changed[index(side)].iter().map(|tick| self.level(side, *tick)).collect();
+        let (bids, asks) = (levels(Side::Bid), levels(Side::Ask));
+        let (last, previous) = (self.id, self.last_depth);
         self.last_depth = last;
-        text.into_bytes()
+        FlowEvent::Depth { first, last, previous, bids, asks }
     }
 
     /// The last change before a depth message is often one that no best bid/ask tells of; then none has its id.
@@ -342,61 +371,25 @@ impl Flow {
         }
     }
 
-    fn touch_frame(&self, at: Nanos) -> Vec<u8> {
-        let (bid, ask) = (self.best(Side::Bid), self.best(Side::Ask));
-        let lots = |side: Side, tick: i64| self.quantity_text(self.books[index(side)].get(&tick).copied().unwrap_or(0));
-        let best = format!(
-            "\"s\":\"{}\",\"b\":\"{}\",\"B\":\"{}\",\"a\":\"{}\",\"A\":\"{}\"",
-            self.symbol,
-            self.price_text(bid),
-            lots(Side::Bid, bid),
-            self.price_text(ask),
-            lots(Side::Ask, ask),
-        );
-        let (stream, id, ms) = (&self.stream, self.id, at.millis());
-        let text = if self.product == binance::SPOT {
-            format!("{{\"stream\":\"{stream}@bookTicker\",\"data\":{{\"u\":{id},{best}}}}}")
-        } else {
-            format!(
-                "{{\"stream\":\"{stream}@bookTicker\",\"data\":{{\"e\":\"bookTicker\",\"u\":{id},{best},\"T\":{ms},\"E\":{ms}}}}}"
-            )
-        };
-        text.into_bytes()
+    fn touch_event(&self) -> FlowEvent {
+        let best = |side: Side| self.level(side, self.best(side));
+        FlowEvent::Touch { id: self.id, bid: best(Side::Bid), ask: best(Side::Ask) }
     }
 
-    fn trade_frame(&mut self, aggressor: Side, tick: i64, lots: i64, at: Nanos) -> Vec<u8> {
+    fn trade_event(&mut self, aggressor: Side, tick: i64, lots: i64) -> FlowEvent {
         self.trade_id += 1;
-        let (price, quantity) = (self.price_text(tick), self.quantity_text(lots));
-        let (stream, symbol, id, ms) = (&self.stream, &self.symbol, self.trade_id, at.millis());
-        let buyer_is_maker = aggressor == Side::Ask;
-        let text = if self.product == binance::SPOT {
-            format!(
-                "{{\"stream\":\"{stream}@trade\",\"data\":{{\"e\":\"trade\",\"E\":{ms},\"s\":\"{symbol}\",\"t\":{id},\
-                 \"p\":\"{price}\",\"q\":\"{quantity}\",\"T\":{ms},\"m\":{buyer_is_maker},\"M\":true}}}}"
-            )
-        } else {
-            format!(
-                "{{\"stream\":\"{stream}@trade\",\"data\":{{\"e\":\"trade\",\"E\":{ms},\"T\":{ms},\"s\":\"{symbol}\",\
-                 \"t\":{id},\"p\":\"{price}\",\"q\":\"{quantity}\",\"X\":\"MARKET\",\"m\":{buyer_is_maker}}}}}"
-            )
-        };
-        text.into_bytes()
+        FlowEvent::Trade { id: self.trade_id, aggressor, level: Level { tick: Tick(tick), lots: Lots(lots) } }
     }
 
-    /// The whole book as a REST snapshot.
-    pub fn snapshot(&self, at: Nanos) -> Vec<u8> {
+    /// The whole book as it was with the last depth message, best levels first.
+    #[must_use]
+    pub fn snapshot(&self) -> BookSnapshot {
         let limit = self.statistics.book_levels;
-        let level = |(tick, lots): (&i64, &i64)| self.level_text(*tick, *lots);
-        let bids: Vec<String> = self.books[0].iter().rev().take(limit).map(level).collect();
-        let asks: Vec<String> = self.books[1].iter().take(limit).map(level).collect();
-        let times =
-            if self.product == binance::SPOT { String::new() } else { format!("\"E\":{0},\"T\":{0},", at.millis()) };
-        let text = format!(
-            "{{\"lastUpdateId\":{},{times}\"bids\":[{}],\"asks\":[{}]}}",
-            self.last_depth,
-            bids.join(","),
-            asks.join(",")
-        );
-        text.into_bytes()
+        let level = |(tick, lots): (&i64, &i64)| Level { tick: Tick(*tick), lots: Lots(*lots) };
+        BookSnapshot {
+            sequence: self.last_depth,
+            bids: self.books[0].iter().rev().take(limit).map(level).collect(),
+            asks: self.books[1].iter().take(limit).map(level).collect(),
+        }
     }
 }
