@@ -6,7 +6,6 @@ use rust_decimal::Decimal;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::cli::DemoArgs;
@@ -167,7 +166,7 @@ fn choose(ready: &Ready, product: ProductLine) -> Result<Traded, Failure> {
     let mut symbols: Vec<&str> = ready.symbols.iter().map(String::as_str).collect();
     symbols.sort_by_key(|symbol| *symbol != "BTCUSDT");
     for symbol in symbols {
-        let Ok(found) = find_instruments(product, &list, &[symbol]) else { continue };
+        let Ok(found) = rest.find_instruments(&list, &[symbol]) else { continue };
         if let (Some(instrument), Some(best)) = (found.first(), rest.best_prices(symbol)?)
             && let Some(sizes) = sizes(instrument, best)
         {
@@ -243,6 +242,7 @@ fn demo_config(
 #[cfg(test)]
 mod tests {
     use spinbook_feed::venue::binance;
+    use spinbook_feed::venue::binance::instruments::find_instruments;
 
     use super::*;
 

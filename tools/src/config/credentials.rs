@@ -57,7 +57,7 @@ pub fn load(market: &MarketConfig, environment: &dyn Fn(&str) -> Option<String>)
         return Err(Failure::usage(format!("{} has no credentials", market.venue.name()))
             .at("market.credentials")
             .because("shadow and live sign every request")
-            .next("name a file of mode 0600: credentials = \"keys/binance.toml\""));
+            .next("name a file of mode 0600: credentials = \"keys/venue.toml\""));
     };
     let secret = environment(&format!("{prefix}_SECRET")).map(|text| SigningText::Hmac(Secret::new(text)));
     let private = environment(&format!("{prefix}_PRIVATE_KEY")).map(|text| SigningText::Ed25519(Secret::new(text)));

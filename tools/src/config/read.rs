@@ -55,7 +55,7 @@ fn unknown_key(path: &str, key: &str, value: &Node, known: &[&str]) -> String {
     if ["key", "secret", "pass", "token"].iter().any(|word| lower.contains(word)) {
         return format!(
             "unknown key `{path}`: secrets never stand in the configuration; put them into a file of mode 0600 \
-             and name it: credentials = \"keys/binance.toml\""
+             and name it: credentials = \"keys/venue.toml\""
         );
     }
     let hint = nearest(key, known.iter().copied())

@@ -50,7 +50,7 @@ impl PaperVenue {
         let (product, clock) = (market.venue, Clock::start());
         let market_trust = trust(venue.ca_file.as_ref())?;
         let rest = VenueRest::new(&market_trust, &venue.rest_url, product, None, 1_000, clock);
-        let instruments = instruments(&rest.exchange_info()?, market)?;
+        let instruments = instruments(&rest, &rest.exchange_info()?, market)?;
         let fees = engine_settings::fees(market)?;
         let accounts = test_accounts()?;
         let identity = LoopbackIdentity::generate().map_err(|error| fail(&error))?;

@@ -9,8 +9,9 @@ use spinbook_engine::setup::{
 };
 use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QuoteAtoms, Tick};
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::binance::instruments::RateLimit;
+use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
+use spinbook_feed::venue::orders::WindowKind;
 
 use crate::config::Config;
 use crate::config::tables::MarketConfig;
@@ -93,19 +94,19 @@ pub fn fees(market: &MarketConfig) -> Result<(i64, i64), Failure> {
 /// A configured number that an instrument cannot express.
 pub fn engine_settings(
     config: &Config,
-    markets: &[(&MarketConfig, &[Instrument], &[RateLimit])],
+    markets: &[(&MarketConfig, &[Instrument], &[RateWindow])],
     epoch: u32,
 ) -> Result<EngineSettings, Failure> {
     let all: Vec<Instrument> = markets.iter().flat_map(|(_, instruments, _)| instruments.iter().copied()).collect();
     let mut instruments = Vec::with_capacity(all.len());
     let mut budgets = Vec::with_capacity(markets.len());
-    for (market, listed, rate_limits) in markets {
+    for (market, listed, windows) in markets {
         for instrument in *listed {
             instruments.push(instrument_setup(config, market, &all, instrument)?);
         }
         budgets.push(BudgetSettings {
             venue: market.venue.venue_id(),
-            order_windows: order_windows(rate_limits),
+            order_windows: order_windows(windows),
             messages_max_per_second: config.risk.messages_max_per_second,
             cancel_share_millionths: CANCEL_SHARE_MILLIONTHS,
         });
@@ -188,18 +189,15 @@ pub fn risk_settings(config: &Config, instrument: &Instrument) -> Result<RiskSet
 }
 
 /// The venue's windows for new orders, less a share for what we cannot see.
-fn order_windows(rate_limits: &[RateLimit]) -> [WindowSettings; ORDER_WINDOWS_MAX] {
+fn order_windows(windows: &[RateWindow]) -> [WindowSettings; ORDER_WINDOWS_MAX] {
     let none = WindowSettings { count_max: 0, span: Nanos::ZERO };
-    let mut windows = [none; ORDER_WINDOWS_MAX];
-    let named = rate_limits.iter().filter(|limit| limit.kind == "ORDERS" && limit.limit > 0);
-    for (window, limit) in windows.iter_mut().zip(named) {
-        let usable = (limit.limit * ORDER_WINDOW_PERCENT / 100).max(1);
-        *window = WindowSettings {
-            count_max: u32::try_from(usable).unwrap_or(u32::MAX),
-            span: Nanos::from_seconds(i64::try_from(limit.window_seconds).unwrap_or(86_400)),
-        };
+    let mut usable = [none; ORDER_WINDOWS_MAX];
+    let named = windows.iter().filter(|window| window.kind == WindowKind::Orders && window.limit > 0);
+    for (slot, window) in usable.iter_mut().zip(named) {
+        let count = u64::from(window.limit) * ORDER_WINDOW_PERCENT / 100;
+        *slot = WindowSettings { count_max: u32::try_from(count.max(1)).unwrap_or(u32::MAX), span: window.span };
     }
-    windows
+    usable
 }
 
 #[cfg(test)]
@@ -225,9 +223,12 @@ mod tests {
 
     #[test]
     fn order_windows_leave_a_share() {
-        let limit = |kind: &str, limit, window_seconds| RateLimit { kind: kind.to_owned(), window_seconds, limit };
-        let windows =
-            order_windows(&[limit("REQUEST_WEIGHT", 6000, 60), limit("ORDERS", 50, 10), limit("ORDERS", 0, 60)]);
+        let window = |kind, limit, seconds| RateWindow { kind, span: Nanos::from_seconds(seconds), limit };
+        let windows = order_windows(&[
+            window(WindowKind::Weight, 6000, 60),
+            window(WindowKind::Orders, 50, 10),
+            window(WindowKind::Orders, 0, 60),
+        ]);
         assert_eq!((windows[0].count_max, windows[0].span), (45, Nanos::from_seconds(10)));
         assert_eq!(windows[1].count_max, 0);
     }

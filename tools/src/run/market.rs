@@ -11,8 +11,6 @@ use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::net::io::gateway_loop::GatewayLane;
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::account::AccountPoint;
-use spinbook_feed::venue::binance::account;
-use spinbook_feed::venue::binance::instruments::{RateLimit, find_instruments, parse_rate_limits};
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
@@ -28,8 +26,8 @@ pub(super) struct AskedMarket<'a> {
     pub(super) plan: &'a MarketPlan,
     /// What is traded there, numbered over all markets of the run.
     pub(super) instruments: Vec<Instrument>,
-    /// The windows for orders, for the engine.
-    pub(super) rate_limits: Vec<RateLimit>,
+    /// The venue's windows; empty where it states none.
+    pub(super) windows: Vec<RateWindow>,
     /// Fetches snapshots.
     pub(super) fetcher: Fetcher,
     /// Asks for the account.
@@ -38,7 +36,6 @@ pub(super) struct AskedMarket<'a> {
     pub(super) start: Option<AccountPoint>,
     /// Since when executions count, in the venue's time.
     pub(super) started_at: Nanos,
-    rates: Vec<RateWindow>,
     market_trust: Trust,
     order_trust: Trust,
 }
@@ -61,16 +58,8 @@ impl<'a> AskedMarket<'a> {
         let credentials = plan.keys.credentials(&plan.config)?;
         let mut rest = VenueRest::new(&order_trust, &plan.orders.rest_url, venue, Some(credentials), window, clock);
         let list = market_rest.exchange_info()?;
-        let instruments = numbered(instruments(&list, &plan.config)?, first_id)?;
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Failure::failed("the venue's rate limits cannot be read").at(venue.name()).because(error)
-        };
-        let rate_limits = parse_rate_limits(&list).map_err(|error| unreadable(&error))?;
-        let named = account::parse_windows(&list).map_err(|error| unreadable(&error))?;
-        let rates = named
-            .iter()
-            .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
-            .collect();
+        let instruments = numbered(instruments(&market_rest, &list, &plan.config)?, first_id)?;
+        let windows = market_rest.windows(&list)?;
         // Shadow orders never leave, so no account stands behind them.
         let (start, started_at) = if mode == RunMode::Shadow {
             (None, clock.now())
@@ -82,12 +71,11 @@ impl<'a> AskedMarket<'a> {
         Ok(AskedMarket {
             plan,
             instruments,
-            rate_limits,
+            windows,
             fetcher: market_rest.fetcher,
             rest,
             start,
             started_at,
-            rates,
             market_trust,
             order_trust,
         })
@@ -117,8 +105,8 @@ impl<'a> AskedMarket<'a> {
         let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
         let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
         settings.receive_window_ms = i64::from(market.receive_window_ms);
-        if !self.rates.is_empty() {
-            settings.rates.clone_from(&self.rates);
+        if !self.windows.is_empty() {
+            settings.rates.clone_from(&self.windows);
         }
         let gateway = Gateway::new(settings, plan.keys.credentials(market)?, self.instruments.clone());
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
@@ -143,14 +131,9 @@ fn numbered(mut instruments: Vec<Instrument>, first: usize) -> Result<Vec<Instru
 ///
 /// # Errors
 /// One is not listed, cannot be traded exactly, or takes no orders now.
-pub fn instruments(list: &[u8], market: &MarketConfig) -> Result<Vec<Instrument>, Failure> {
+pub fn instruments(rest: &VenueRest, list: &[u8], market: &MarketConfig) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
-    let instruments = find_instruments(market.venue, list, &symbols).map_err(|error| {
-        Failure::usage("an instrument cannot be traded")
-            .at("market.symbols")
-            .because(error)
-            .next("name it as the venue's instrument list does")
-    })?;
+    let instruments = rest.find_instruments(list, &symbols)?;
     match instruments.iter().find(|instrument| instrument.status != InstrumentStatus::Trading) {
         None => Ok(instruments),
         Some(closed) => Err(Failure::failed(format!("{} takes no orders now", closed.symbol))

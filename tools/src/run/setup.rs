@@ -111,7 +111,7 @@ fn engine<C: StrategySection>(
     let config = &plan.config;
     let told: Vec<_> = markets
         .iter()
-        .map(|market| (&market.plan.config, market.instruments.as_slice(), market.rate_limits.as_slice()))
+        .map(|market| (&market.plan.config, market.instruments.as_slice(), market.windows.as_slice()))
         .collect();
     let mut settings = engine_settings::engine_settings(config, &told, epoch)?;
     for market in markets {

@@ -13,6 +13,7 @@ use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{AccountPoint, AccountSide, RestRequest, Signing, TradeRecord, TradesSince};
 use spinbook_feed::venue::any_account::AnyAccount;
+use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::Reaction;
 use spinbook_feed::venue::orders::OrderUpdate;
@@ -23,6 +24,7 @@ use crate::error::Failure;
 const BODY_BYTES_MAX: usize = 64 << 20;
 /// How long a request may take.
 const WITHIN: Duration = Duration::from_secs(10);
+
 /// One account's REST side.
 pub struct VenueRest {
     /// Sends the requests; clones of it keep quiet together.
@@ -75,6 +77,31 @@ impl VenueRest {
     /// The venue cannot be reached or refuses.
     pub fn exchange_info(&self) -> Result<Vec<u8>, Failure> {
         self.get(self.product.card().instruments_path)
+    }
+
+    /// The named instruments of a list, numbered from 0 in the order of `symbols`.
+    ///
+    /// # Errors
+    /// The list is unreadable, a symbol is not listed, or one of its rules is unusable.
+    pub fn find_instruments(&self, list: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, Failure> {
+        self.side()?.find_instruments(list, symbols).map_err(|error| {
+            Failure::usage("an instrument cannot be traded")
+                .at("market.symbols")
+                .because(error)
+                .next("name it as the venue's instrument list does")
+        })
+    }
+
+    /// The venue's windows, as its instrument list states them.
+    ///
+    /// # Errors
+    /// The list is unreadable.
+    pub fn windows(&self, list: &[u8]) -> Result<Vec<RateWindow>, Failure> {
+        let windows = self.side()?.parse_windows(list).map_err(|error| self.not_understood("rate limits", error))?;
+        Ok(windows
+            .iter()
+            .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
+            .collect())
     }
 
     /// Best bid and best ask as the venue prints them; `None` where a side is empty.

@@ -17,16 +17,7 @@ pub const VENUE_FILES: &[(&str, &str)] = &[
     ("feed/src/sim/side.rs", "to shrink"),
     ("feed/src/venue/card.rs", "to shrink"),
     ("tools/src/cli.rs", "help texts"),
-    ("tools/src/command/demo.rs", "to shrink"),
-    ("tools/src/config/credentials.rs", "to shrink"),
-    ("tools/src/config/read.rs", "to shrink"),
     ("tools/src/config/tables.rs", "samples and help texts of the configuration"),
-    ("tools/src/run/engine_settings.rs", "to shrink"),
-    ("tools/src/run/mod.rs", "to shrink"),
-    ("tools/src/run/plan.rs", "to shrink"),
-    ("tools/src/run/report.rs", "to shrink"),
-    ("tools/src/run/setup.rs", "to shrink"),
-    ("tools/src/run/venue_rest.rs", "to shrink"),
 ];
 
 /// Names that several public types have, each with its reason.
