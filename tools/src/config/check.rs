@@ -11,7 +11,7 @@ use super::forms;
 use super::read::{Problems, Section};
 use super::strategies::{SpreadConfig, StrategyConfig};
 use super::tables::{EngineConfig, MarketConfig, RiskConfig};
-use super::tree::{Node, Value};
+use super::tree::{Node, TomlValue};
 
 /// One core for two threads that spin.
 pub fn cores(section: &Section<'_>, engine: &EngineConfig, problems: &mut Problems) {
@@ -28,7 +28,7 @@ pub fn symbols(
     problems: &mut Problems,
 ) {
     let items: &[Node] = match section.node("symbols").map(|node| &node.value) {
-        Some(Value::Array(items)) => items,
+        Some(TomlValue::Array(items)) => items,
         _ => &[],
     };
     for (symbol, item) in market.symbols.iter().zip(items) {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::keys::Table;
-use super::tree::{Node, Origin, Value};
+use super::tree::{Node, Origin, TomlValue};
 
 /// One table as it is in effect; nothing in it is secret.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl EffectiveTable {
     #[must_use]
     pub fn new(table: Table, values: Vec<(&'static str, Json)>, node: Option<&Node>, file: &str) -> EffectiveTable {
         let entries: &[(String, Node)] = match node.map(|node| &node.value) {
-            Some(Value::Table(entries)) => entries,
+            Some(TomlValue::Table(entries)) => entries,
             _ => &[],
         };
         let place = |name: &str, value: &Json| match entries.iter().find(|(key, _)| key == name) {

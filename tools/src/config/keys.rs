@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct ConfigKey {
     /// Its name within its table.
     pub name: &'static str,
     /// What it means, in a sentence.
@@ -19,7 +19,7 @@ pub struct Key {
     pub sample: Sample,
 }
 
-impl Key {
+impl ConfigKey {
     /// The meaning, the unit, and what is so if it is omitted.
     #[must_use]
     pub fn explanation(&self) -> String {
@@ -113,13 +113,13 @@ pub struct Table {
     /// Whether it may stand several times, as `[[market]]`.
     pub repeated: bool,
     /// Its keys, in the order in which people read them.
-    pub keys: &'static [Key],
+    pub keys: &'static [ConfigKey],
 }
 
 impl Table {
     /// A key of it.
     #[must_use]
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
+    pub fn key(&self, name: &str) -> Option<&'static ConfigKey> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
@@ -141,7 +141,7 @@ macro_rules! table {
                 name: $table,
                 meaning: concat!($($meaning),+),
                 repeated: $repeated,
-                keys: &[$($crate::config::keys::Key {
+                keys: &[$($crate::config::keys::ConfigKey {
                     name: stringify!($name),
                     meaning: concat!($($doc),+),
                     kind: $kind,

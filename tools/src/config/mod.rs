@@ -25,7 +25,7 @@ use self::effective::EffectiveTable;
 use self::read::{Problems, Section, entries};
 use self::strategies::StrategyConfig;
 use self::tables::{EngineConfig, MarketConfig, RiskConfig};
-use self::tree::{Node, Origin, Value};
+use self::tree::{Node, Origin, TomlValue};
 use crate::error::Failure;
 
 /// Everything a run is told.
@@ -138,7 +138,7 @@ fn apply_overrides(root: &mut Node, environment: &[(String, String)], sets: &[St
 fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) -> Option<Config> {
     let top = entries("", root, &["engine", "market", "strategy", "risk"], problems);
     let node = |name: &str| top.iter().find(|(key, _)| key == name).map(|(_, node)| node);
-    let nothing = Node { value: Value::Table(Vec::new()), origin: root.origin.clone() };
+    let nothing = Node { value: TomlValue::Table(Vec::new()), origin: root.origin.clone() };
     let mut effective = Vec::new();
 
     let engine_section =
@@ -182,7 +182,7 @@ fn read_markets(
     effective: &mut Vec<EffectiveTable>,
     problems: &mut Problems,
 ) -> Option<Vec<MarketConfig>> {
-    let Value::Array(items) = &node.value else {
+    let TomlValue::Array(items) = &node.value else {
         problems.add(&node.origin, format!("`market` is {}, expected [[market]]", node.value.kind()));
         return None;
     };

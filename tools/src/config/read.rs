@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 
-use super::keys::{Key, Range, Table};
-use super::tree::{Node, Origin, Value};
+use super::keys::{ConfigKey, Range, Table};
+use super::tree::{Node, Origin, TomlValue};
 
 /// Collects what is wrong with a document.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl<'a> Section<'a> {
     /// # Panics
     /// If the list has no such key.
     #[must_use]
-    pub fn key(&self, name: &str) -> &'static Key {
+    pub fn key(&self, name: &str) -> &'static ConfigKey {
         self.table.key(name).expect("a section is read by its own list of keys")
     }
 
@@ -133,8 +133,8 @@ impl<'a> Section<'a> {
     /// A string that is not empty.
     pub fn text(&self, key: &str, node: &Node, problems: &mut Problems) -> Option<String> {
         match &node.value {
-            Value::Text(text) if !text.trim().is_empty() => Some(text.clone()),
-            Value::Text(_) => {
+            TomlValue::Text(text) if !text.trim().is_empty() => Some(text.clone()),
+            TomlValue::Text(_) => {
                 self.refuse_value(key, node, problems, "is empty");
                 None
             }
@@ -148,8 +148,8 @@ impl<'a> Section<'a> {
     /// A whole number within a range, both ends included.
     pub fn whole(&self, key: &str, node: &Node, range: RangeInclusive<i64>, problems: &mut Problems) -> Option<i64> {
         let number = match &node.value {
-            Value::Number(text) => text.trim_start_matches('+').parse::<i64>().ok(),
-            Value::Text(text) => text.parse::<i64>().ok(),
+            TomlValue::Number(text) => text.trim_start_matches('+').parse::<i64>().ok(),
+            TomlValue::Text(text) => text.parse::<i64>().ok(),
             _ => None,
         };
         match number {
@@ -165,7 +165,7 @@ impl<'a> Section<'a> {
     /// A decimal, exact, from a string or a number, within a range.
     pub fn decimal(&self, key: &str, node: &Node, range: Range, problems: &mut Problems) -> Option<Decimal> {
         let text = match &node.value {
-            Value::Text(text) | Value::Number(text) => text,
+            TomlValue::Text(text) | TomlValue::Number(text) => text,
             other => {
                 let why = format!("is {}, expected a decimal such as \"0.01\"", other.kind());
                 self.refuse_value(key, node, problems, &why);
@@ -187,7 +187,7 @@ impl<'a> Section<'a> {
 
 /// The entries of a table whose only keys are `known`; every other key is a problem at once.
 pub fn entries<'a>(name: &str, node: &'a Node, known: &[&str], problems: &mut Problems) -> &'a [(String, Node)] {
-    let Value::Table(entries) = &node.value else {
+    let TomlValue::Table(entries) = &node.value else {
         problems.add(&node.origin, format!("`{name}` is {}, expected a table", node.value.kind()));
         return &[];
     };

@@ -3,7 +3,7 @@
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Map, Value as Json, json};
 
-use super::keys::{Key, Kind, Presence, Range, Table};
+use super::keys::{ConfigKey, Kind, Presence, Range, Table};
 use super::tables::tables;
 use super::tree;
 
@@ -57,7 +57,7 @@ fn table_schema(table: &Table) -> Json {
     })
 }
 
-fn key_schema(key: &Key) -> Json {
+fn key_schema(key: &ConfigKey) -> Json {
     let mut schema = match key.kind {
         Kind::Decimal(range) => decimal_schema(range),
         // The environment and `--set` may quote them, and so may the file.
@@ -104,12 +104,12 @@ fn decimal_schema(range: Range) -> Json {
 #[must_use]
 pub fn value_json(text: &str) -> Json {
     match tree::read_value(text) {
-        tree::Value::Number(number) => match number.parse::<rust_decimal::Decimal>() {
+        tree::TomlValue::Number(number) => match number.parse::<rust_decimal::Decimal>() {
             Ok(value) if value.is_integer() => value.to_i64().map_or_else(|| json!(number), |whole| json!(whole)),
             _ => json!(number),
         },
-        tree::Value::Text(text) => json!(text),
-        tree::Value::Boolean(value) => json!(value),
+        tree::TomlValue::Text(text) => json!(text),
+        tree::TomlValue::Boolean(value) => json!(value),
         other => json!(other.to_string()),
     }
 }

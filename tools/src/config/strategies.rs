@@ -8,9 +8,9 @@ use spinbook_engine::limits::QUOTE_LEVELS_MAX;
 use super::keys::Kind::{self, Choice, Whole};
 use super::keys::Presence::{Default, Mandatory};
 use super::keys::Sample::Set;
-use super::keys::{Key, Presence, Range, Table, table};
+use super::keys::{ConfigKey, Presence, Range, Table, table};
 use super::read::{Problems, Section};
-use super::tree::{Node, Value};
+use super::tree::{Node, TomlValue};
 use super::value::{self, KeyValue, alternatives};
 
 /// Why a key without a default must be given.
@@ -85,7 +85,7 @@ impl StrategyKind {
 }
 
 impl KeyValue for StrategyKind {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let text = section.text(key.name, node, problems)?;
         let found = NAMES.iter().find(|name| **name == text);
         if found.is_none() {
@@ -112,10 +112,10 @@ impl StrategyConfig {
 
 /// The kind that a table names, if it is one that is built.
 pub(super) fn kind_of(node: &Node) -> Option<&'static str> {
-    let Value::Table(entries) = &node.value else { return None };
+    let TomlValue::Table(entries) = &node.value else { return None };
     let (_, kind) = entries.iter().find(|(key, _)| key == "kind")?;
     match &kind.value {
-        Value::Text(text) => NAMES.iter().find(|name| *name == text).copied(),
+        TomlValue::Text(text) => NAMES.iter().find(|name| *name == text).copied(),
         _ => None,
     }
 }

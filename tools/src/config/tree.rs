@@ -36,14 +36,14 @@ impl Origin {
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The value.
-    pub value: Value,
+    pub value: TomlValue,
     /// Where it came from.
     pub origin: Origin,
 }
 
 /// A TOML value; numbers and dates as written.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub enum TomlValue {
     /// Keys in the order of the file; the origin of each key is that of its value.
     Table(Vec<(String, Node)>),
     /// An array.
@@ -58,32 +58,32 @@ pub enum Value {
     Date(String),
 }
 
-impl Value {
+impl TomlValue {
     /// What kind of value it is, with an article.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Value::Table(_) => "a table",
-            Value::Array(_) => "an array",
-            Value::Text(_) => "a string",
-            Value::Number(_) => "a number",
-            Value::Boolean(_) => "a boolean",
-            Value::Date(_) => "a date",
+            TomlValue::Table(_) => "a table",
+            TomlValue::Array(_) => "an array",
+            TomlValue::Text(_) => "a string",
+            TomlValue::Number(_) => "a number",
+            TomlValue::Boolean(_) => "a boolean",
+            TomlValue::Date(_) => "a date",
         }
     }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for TomlValue {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Table(_) => out.write_str("{…}"),
-            Value::Array(items) => {
+            TomlValue::Table(_) => out.write_str("{…}"),
+            TomlValue::Array(items) => {
                 let shown: Vec<String> = items.iter().map(|item| item.value.to_string()).collect();
                 write!(out, "[{}]", shown.join(", "))
             }
-            Value::Text(text) => write!(out, "\"{text}\""),
-            Value::Number(text) | Value::Date(text) => out.write_str(text),
-            Value::Boolean(value) => write!(out, "{value}"),
+            TomlValue::Text(text) => write!(out, "\"{text}\""),
+            TomlValue::Number(text) | TomlValue::Date(text) => out.write_str(text),
+            TomlValue::Boolean(value) => write!(out, "{value}"),
         }
     }
 }
@@ -126,7 +126,7 @@ impl LineIndex {
     }
 }
 
-fn convert_table(table: &DeTable<'_>, lines: &LineIndex) -> Value {
+fn convert_table(table: &DeTable<'_>, lines: &LineIndex) -> TomlValue {
     let mut entries: Vec<(usize, (String, Node))> = table
         .iter()
         .map(|(key, value)| {
@@ -136,21 +136,21 @@ fn convert_table(table: &DeTable<'_>, lines: &LineIndex) -> Value {
         })
         .collect();
     entries.sort_by_key(|(start, _)| *start);
-    Value::Table(entries.into_iter().map(|(_, entry)| entry).collect())
+    TomlValue::Table(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn convert(value: &DeValue<'_>, lines: &LineIndex) -> Value {
+fn convert(value: &DeValue<'_>, lines: &LineIndex) -> TomlValue {
     match value {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Value::Number(number.as_str().to_owned()),
+        DeValue::String(text) => TomlValue::Text(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => TomlValue::Number(number.as_str().to_owned()),
         DeValue::Integer(number) => {
             let converted = i64::from_str_radix(number.as_str(), number.radix());
-            Value::Number(converted.map_or_else(|_| number.as_str().to_owned(), |value| value.to_string()))
+            TomlValue::Number(converted.map_or_else(|_| number.as_str().to_owned(), |value| value.to_string()))
         }
-        DeValue::Float(number) => Value::Number(number.as_str().to_owned()),
-        DeValue::Boolean(value) => Value::Boolean(*value),
-        DeValue::Datetime(date) => Value::Date(date.to_string()),
-        DeValue::Array(items) => Value::Array(
+        DeValue::Float(number) => TomlValue::Number(number.as_str().to_owned()),
+        DeValue::Boolean(value) => TomlValue::Boolean(*value),
+        DeValue::Datetime(date) => TomlValue::Date(date.to_string()),
+        DeValue::Array(items) => TomlValue::Array(
             items
                 .iter()
                 .map(|item| Node {
@@ -179,7 +179,7 @@ pub fn set(root: &mut Node, path: &[&str], text: &str, origin: &Origin) -> Resul
     }
     let value = read_value(text);
     match &mut node.value {
-        Value::Table(entries) => {
+        TomlValue::Table(entries) => {
             let new = Node { value, origin: origin.clone() };
             match entries.iter_mut().find(|(key, _)| key == last) {
                 Some((_, old)) => *old = new,
@@ -187,7 +187,7 @@ pub fn set(root: &mut Node, path: &[&str], text: &str, origin: &Origin) -> Resul
             }
             Ok(())
         }
-        Value::Array(items) => {
+        TomlValue::Array(items) => {
             let item = last.parse::<usize>().ok().and_then(|index| items.get_mut(index));
             let Some(item) = item else {
                 return Err(format!("there is no element `{last}`: the array counts from 0"));
@@ -202,18 +202,19 @@ pub fn set(root: &mut Node, path: &[&str], text: &str, origin: &Origin) -> Resul
 /// One step of a dotted path: into a table (made where missing) or into an array's element.
 fn step<'a>(node: &'a mut Node, part: &str, origin: &Origin) -> Result<&'a mut Node, String> {
     match &mut node.value {
-        Value::Table(entries) => {
+        TomlValue::Table(entries) => {
             let found = entries.iter().position(|(key, _)| key == part);
             let index = match found {
                 Some(index) => index,
                 None => {
-                    entries.push((part.to_owned(), Node { value: Value::Table(Vec::new()), origin: origin.clone() }));
+                    entries
+                        .push((part.to_owned(), Node { value: TomlValue::Table(Vec::new()), origin: origin.clone() }));
                     entries.len() - 1
                 }
             };
             Ok(&mut entries[index].1)
         }
-        Value::Array(items) => {
+        TomlValue::Array(items) => {
             let index: usize = part.parse().map_err(|_| format!("`{part}` is not an index, such as market.0"))?;
             let count = items.len();
             items.get_mut(index).ok_or_else(|| format!("there is no element {index}: the array has {count}"))
@@ -223,7 +224,7 @@ fn step<'a>(node: &'a mut Node, part: &str, origin: &Origin) -> Result<&'a mut N
 }
 
 /// A value as it is written in a file: a TOML value where it is one, else a string.
-pub fn read_value(text: &str) -> Value {
+pub fn read_value(text: &str) -> TomlValue {
     let document = format!("value = {text}");
     match DeTable::parse(&document) {
         Ok(table) if table.get_ref().len() == 1 => {
@@ -232,9 +233,9 @@ pub fn read_value(text: &str) -> Value {
                 .get_ref()
                 .values()
                 .next()
-                .map_or_else(|| Value::Text(text.to_owned()), |value| convert(value.get_ref(), &lines))
+                .map_or_else(|| TomlValue::Text(text.to_owned()), |value| convert(value.get_ref(), &lines))
         }
-        _ => Value::Text(text.to_owned()),
+        _ => TomlValue::Text(text.to_owned()),
     }
 }
 
@@ -243,7 +244,7 @@ mod tests {
     use super::*;
 
     fn entry<'a>(node: &'a Node, key: &str) -> &'a Node {
-        let Value::Table(entries) = &node.value else { panic!("{} is no table", node.value.kind()) };
+        let TomlValue::Table(entries) = &node.value else { panic!("{} is no table", node.value.kind()) };
         &entries.iter().find(|(name, _)| name == key).expect("the key is there").1
     }
 
@@ -264,7 +265,7 @@ mod tests {
         set(&mut root, &["market", "0", "venue"], "binance-spot", &origin).expect("known");
         set(&mut root, &["engine", "hot_core"], "1", &origin).expect("made");
         assert_eq!(entry(entry(&root, "risk"), "a").value.to_string(), "0.25");
-        let Value::Array(markets) = &entry(&root, "market").value else { panic!("market is an array") };
+        let TomlValue::Array(markets) = &entry(&root, "market").value else { panic!("market is an array") };
         assert_eq!(entry(&markets[0], "venue").value.to_string(), "\"binance-spot\"");
         assert!(set(&mut root, &["market", "3", "venue"], "x", &origin).is_err());
         assert!(set(&mut root, &["risk", "a", "b"], "x", &origin).is_err());

@@ -7,15 +7,15 @@ use serde_json::{Value as Json, json};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_feed::venue::ProductLine;
 
-use super::keys::{Key, Kind, Presence};
+use super::keys::{ConfigKey, Kind, Presence};
 use super::read::{Problems, Section};
-use super::tree::{self, Node, Origin, Value};
+use super::tree::{self, Node, Origin, TomlValue};
 use super::venues;
 
 /// A type that a key may have.
 pub trait KeyValue: Sized {
     /// Takes the value; `None` if it is wrong, which is then among the problems.
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self>;
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self>;
 
     /// The value of an omitted key that has no default.
     #[must_use]
@@ -45,7 +45,7 @@ pub fn take<T: KeyValue>(section: &Section<'_>, name: &str, problems: &mut Probl
 }
 
 impl<T: KeyValue> KeyValue for Option<T> {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         T::take(key, node, section, problems).map(Some)
     }
 
@@ -59,7 +59,7 @@ impl<T: KeyValue> KeyValue for Option<T> {
 }
 
 impl KeyValue for Decimal {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let Kind::Decimal(range) = key.kind else { unreachable!("`{}` is no decimal", key.name) };
         section.decimal(key.name, node, range, problems)
     }
@@ -73,7 +73,7 @@ impl KeyValue for Decimal {
 macro_rules! whole {
     ($($type:ty),+) => {$(
         impl KeyValue for $type {
-            fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+            fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
                 let Kind::Whole(low, high) = key.kind else { unreachable!("`{}` is no whole number", key.name) };
                 section.whole(key.name, node, low..=high, problems).and_then(|value| <$type>::try_from(value).ok())
             }
@@ -87,7 +87,7 @@ macro_rules! whole {
 whole!(u32, usize);
 
 impl KeyValue for String {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let Kind::Text { check, .. } = key.kind else { unreachable!("`{}` is no text", key.name) };
         let text = section.text(key.name, node, problems)?;
         check(&text).map_err(|why| section.refuse_value(key.name, node, problems, &why)).ok()
@@ -99,7 +99,7 @@ impl KeyValue for String {
 }
 
 impl KeyValue for PathBuf {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         section.text(key.name, node, problems).map(|text| section.base().join(text))
     }
 
@@ -109,8 +109,8 @@ impl KeyValue for PathBuf {
 }
 
 impl KeyValue for Vec<String> {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
-        let Value::Array(items) = &node.value else {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+        let TomlValue::Array(items) = &node.value else {
             let why = format!("is {}, expected an array of strings", node.value.kind());
             section.refuse_value(key.name, node, problems, &why);
             return None;
@@ -118,7 +118,7 @@ impl KeyValue for Vec<String> {
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             match &item.value {
-                Value::Text(text) => texts.push(text.clone()),
+                TomlValue::Text(text) => texts.push(text.clone()),
                 other => problems.add(
                     &item.origin,
                     format!("`{}` holds {}, expected only strings", section.path(key.name), other.kind()),
@@ -137,7 +137,7 @@ impl KeyValue for Vec<String> {
 }
 
 /// Takes one of a few words.
-fn choose(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<&'static str> {
+fn choose(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<&'static str> {
     let Kind::Choice(names) = key.kind else { unreachable!("`{}` is no choice", key.name) };
     let text = section.text(key.name, node, problems)?;
     let names = names();
@@ -184,7 +184,7 @@ macro_rules! choice {
         }
 
         impl KeyValue for $type {
-            fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+            fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
                 match choose(key, node, section, problems)? {
                     $($name => Some($type::$variant),)+
                     _ => None,
@@ -231,7 +231,7 @@ pub fn times_in_force() -> Vec<&'static str> {
 }
 
 impl KeyValue for TimeInForce {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let chosen = choose(key, node, section, problems)?;
         TIMES_IN_FORCE.iter().find(|(name, _)| *name == chosen).map(|(_, value)| *value)
     }
@@ -242,7 +242,7 @@ impl KeyValue for TimeInForce {
 }
 
 impl KeyValue for ProductLine {
-    fn take(key: &Key, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
         let text = section.text(key.name, node, problems)?;
         match venues::check_venue(&text) {
             Ok(line) => Some(line),

@@ -21,13 +21,8 @@ pub const VENUE_FILES: &[(&str, &str)] = &[
 ];
 
 /// Names that several public types have, each with its reason.
-pub const SHARED_NAMES: &[(&str, &str)] = &[
-    ("Endpoint", "to shrink"),
-    ("Key", "to shrink"),
-    ("Message", "to shrink"),
-    ("Source", "to shrink"),
-    ("Value", "to shrink"),
-];
+pub const SHARED_NAMES: &[(&str, &str)] =
+    &[("Endpoint", "to shrink"), ("Message", "to shrink"), ("Source", "to shrink")];
 
 /// Whether the file is where venues are named: a venue's own room, or the list of all. The peers play other people's
 /// libraries on recordings of one venue.

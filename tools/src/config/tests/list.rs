@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 
-use super::super::keys::{Key, Kind, Presence, Range, Sample, Table};
+use super::super::keys::{ConfigKey, Kind, Presence, Range, Sample, Table};
 use super::super::sample::ConfigText;
 use super::super::tables::tables;
 use super::super::{schema, value};
 use super::*;
 
 /// Every key with its table and its path in a document of one market.
-fn every_key() -> Vec<(Table, &'static Key, String)> {
-    let path = |table: &Table, key: &Key| match table.repeated {
+fn every_key() -> Vec<(Table, &'static ConfigKey, String)> {
+    let path = |table: &Table, key: &ConfigKey| match table.repeated {
         true => format!("{}.0.{}", table.name, key.name),
         false => format!("{}.{}", table.name, key.name),
     };
@@ -25,7 +25,7 @@ fn read_text(text: &ConfigText) -> Config {
 }
 
 /// Another value that the key may have; none where there is only one.
-fn other_value(key: &Key) -> Option<String> {
+fn other_value(key: &ConfigKey) -> Option<String> {
     let sample = key.sample.value();
     let bare = sample.trim_matches('"');
     Some(match key.kind {
@@ -209,7 +209,7 @@ fn the_sample_fits_its_own_schema_and_so_does_each_key_it_comments_out() {
 }
 
 /// Values at and beyond the edge of what a key may be.
-fn edges(key: &Key) -> Vec<String> {
+fn edges(key: &ConfigKey) -> Vec<String> {
     let texts = |values: &[i64]| values.iter().map(i64::to_string).collect();
     match key.kind {
         Kind::Whole(low, high) => texts(&[low - 1, low, high, high + 1]),
