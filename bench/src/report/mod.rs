@@ -122,7 +122,7 @@ impl Report {
         }
         table.row(["date", date]);
         table.row(["noise", &noise]);
-        out.heading(2, "MachineFacts, build, noise");
+        out.heading(2, "Machine, build, noise");
         out.table(table);
     }
 
