@@ -1,6 +1,6 @@
 //! HOT: simd-json's scratch, kept between frames, and a walk over its tape that never allocates once warm.
 //!
-//! simd-json changes its input (it unescapes strings in place), so whoever wants the bytes looks first.
+//! simd-json changes its input (it unescapes strings in place), so a scanner or a recorder that wants the bytes looks first.
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 

@@ -328,7 +328,7 @@ impl Number {
         if shift < 0 {
             return Err(too_fine);
         }
-        // Above 10^38 nothing fits an i64 whatever the step (at most 10^18).
+        // Above 10^38 nothing fits an i64 at any step (at most 10^18).
         let power = usize::try_from(shift).ok().filter(|shift| *shift <= 37).ok_or(NumberError::Overflow)?;
         let high = u128::from(POWERS_OF_TEN[power.min(18)]);
         let low = u128::from(POWERS_OF_TEN[power - power.min(18)]);

@@ -241,8 +241,8 @@ impl<R: SequenceRule> BookSync<R> {
         SnapshotStep::Replace
     }
 
-    /// Takes a snapshot that came in the stream and contains everything up to `last`: the book is replaced whatever
-    /// was known of it, and the next update must follow.
+    /// Takes a snapshot that came in the stream and contains everything up to `last`: the book is replaced in
+    /// every state, live or not, and the next update must follow.
     pub fn replace(&mut self, last: u64) {
         self.forget();
         self.counts.resyncs += u64::from(self.was_live && self.state != SyncState::Live);

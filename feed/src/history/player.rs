@@ -137,7 +137,7 @@ impl<S: MarketSink> Player<S> {
         &self.flow
     }
 
-    /// Whoever took the events.
+    /// The sink that took the events.
     #[must_use]
     pub fn sink(&self) -> &S {
         &self.sink

@@ -1,6 +1,6 @@
 //! HOT: a cursor over a padded frame that accepts exactly what it is told to expect.
 //!
-//! Reads may look into the padding behind the frame; whoever uses the cursor checks at the end that it
+//! Reads may look into the padding behind the frame; the scanner checks at the end that it
 //! stands exactly at the frame's end, so no byte of the padding can have been consumed.
 
 use crate::number::{POWERS_OF_TEN, Scale};

@@ -2,7 +2,7 @@
 //!
 //! All bytes of a header but the digits of its numbers repeat from frame to frame of one stream. A template
 //! holds them, and for each digit what it may be; a frame that fits has the same literals at the same places
-//! and digits, without a leading zero, at the places of the digits. Whatever fits, the cursor would accept.
+//! and digits, without a leading zero, at the places of the digits. Every frame that fits, the cursor would accept too.
 
 use super::Schema;
 use super::layout::LANE;

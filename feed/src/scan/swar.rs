@@ -114,7 +114,7 @@ fn number(padded: &[u8], start: usize, guess: &mut usize, layout: &NumberLayout)
     searched(window, start, guess, layout)
 }
 
-/// The number that `window` shows, of whatever length; the next one is then probably as long.
+/// The number that `window` shows, its length searched for; the next one is then probably as long.
 #[inline(never)]
 fn searched(window: &Window, start: usize, guess: &mut usize, layout: &NumberLayout) -> Option<Read> {
     let length = string_length(window)?;

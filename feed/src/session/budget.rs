@@ -45,7 +45,7 @@ impl MessageBudget {
         true
     }
 
-    /// Counts a message that had to be sent whatever is left (a pong).
+    /// Counts a message that had to be sent even if none was left (a pong).
     #[inline]
     pub fn note(&mut self, now: Nanos) {
         self.times[self.next] = now;

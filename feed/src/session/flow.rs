@@ -25,7 +25,7 @@ pub enum FrameOutcome {
     },
     /// The venue answered a request, refused one, or announced its shutdown.
     Control(Message),
-    /// A message nobody uses.
+    /// A message of a channel that the engine does not use.
     Ignored,
     /// Not a message of this venue: counted, not applied in any part.
     Bad {

@@ -140,7 +140,7 @@ pub struct Card {
     pub symbols: SymbolForm,
     /// What an account holds.
     pub holding: Holding,
-    /// Decimals in which it keeps quantities at least, whatever an order may use.
+    /// The fewest decimals in which it keeps quantities, where these are finer than the step of orders.
     pub balance_decimals: u8,
     /// Fees of an ordinary account.
     pub fees: Fees,

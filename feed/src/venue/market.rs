@@ -72,7 +72,7 @@ pub enum Message {
     ReplyWanted,
     /// The server is about to close the connection.
     Shutdown,
-    /// A message of a channel that nobody uses.
+    /// A message of a channel that the engine does not use.
     Ignored,
 }
 

@@ -45,7 +45,7 @@ impl<M: MarketSide> MarketSession<M> {
         self.queue_request(path_of(route, which), |side, text| side.write_request(request, now, text))
     }
 
-    /// A snapshot came on the connection: nobody needs to be asked for it any more, unless it was too old.
+    /// A snapshot came on the connection: no request for it is needed any more, unless it was too old.
     #[cold]
     pub(super) fn on_stream_snapshot(&mut self, symbol: usize, now: Nanos) {
         self.states[symbol].last_depth = now;

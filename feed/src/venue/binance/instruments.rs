@@ -96,7 +96,7 @@ pub fn parse_rate_limits(list: &[u8]) -> Result<Vec<RateLimit>, InstrumentError>
 ///
 /// # Errors
 /// [`InstrumentError::List`] if it is not the venue's JSON. A symbol with unusable rules is left out here
-/// and named by [`find_instruments`] if somebody wants it.
+/// and named by [`find_instruments`] if it is configured.
 pub fn parse_instruments(product: ProductLine, list: &[u8]) -> Result<Vec<Instrument>, InstrumentError> {
     let product = Product::of(product);
     let list = read(list)?;

@@ -118,7 +118,7 @@ fn message(
         return touch(fields, stream, context, symbols, levels);
     }
     if stream.is_some() {
-        // Partial books and other channels nobody subscribes to.
+        // Partial books and other channels that a session does not subscribe.
         return if fields.last_update.is_some() { Ok(Message::Ignored) } else { Err(DecodeError::Shape) };
     }
     let id = fields.id.and_then(|id| id.unsigned());

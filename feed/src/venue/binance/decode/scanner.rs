@@ -270,7 +270,7 @@ impl Scan<'_> {
     }
 }
 
-/// The pair's name and the product type, which newer USD-M messages carry; nobody uses them.
+/// The pair's name and the product type, which newer USD-M messages carry; they are verified and skipped.
 #[inline(always)]
 fn pair_and_type(cursor: &mut Cursor<'_>) -> Option<bool> {
     let mut found = false;
