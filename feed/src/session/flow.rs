@@ -90,8 +90,7 @@ pub struct MarketFlow<M: MarketSide = AnyMarket> {
 }
 
 impl MarketFlow {
-    /// For these instruments of a listed venue, in this order, with its documented channels (set-up; allocates
-    /// everything).
+    /// For these instruments of a listed venue, in this order, with its documented channels (set-up).
     #[must_use]
     pub fn new(
         product: ProductLine,
@@ -105,7 +104,7 @@ impl MarketFlow {
 }
 
 impl<M: MarketSide> MarketFlow<M> {
-    /// Over a market side made for these instruments (set-up; allocates everything).
+    /// Over a market side made for these instruments (set-up).
     #[must_use]
     pub fn over(side: M, instruments: &[Instrument], settings: SyncSettings) -> Self {
         let origin = side.product().card().snapshots;

@@ -108,7 +108,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The product line's documented ones.
+    /// The product line's documented ones (set-up).
     #[must_use]
     pub fn of(product: ProductLine) -> Channels {
         let card = product.card();

@@ -11,11 +11,7 @@ const VENUES: [&str; 4] = ["binance", "okx", "bybit", "htx"];
 pub const VENUE_FILES: &[(&str, &str)] = &[
     ("bench/src/markets.rs", "the markets that are measured"),
     ("bench/src/plain/mod.rs", "parses one venue's frames, as its peers do"),
-    ("feed/src/history/infer.rs", "to shrink"),
-    ("feed/src/history/recorded.rs", "to shrink"),
-    ("feed/src/history/verify.rs", "to shrink"),
     ("feed/src/sim/side.rs", "to shrink"),
-    ("feed/src/venue/card.rs", "to shrink"),
     ("tools/src/cli.rs", "help texts"),
     ("tools/src/config/tables.rs", "samples and help texts of the configuration"),
 ];

@@ -4,15 +4,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mio::{Events, Poll};
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
-use spinbook_engine::latency::LatencyBuckets;
 use spinbook_engine::ring::{Consumer, Producer};
-use spinbook_engine::types::{InstrumentId, Nanos, VenueId};
+use spinbook_engine::types::{InstrumentId, Nanos};
 
 use super::order_connections::{CONNECTIONS_MAX, OrderConnections, OrderIo};
 use crate::gateway::{Gateway, GatewayAction};
@@ -22,6 +21,7 @@ use crate::net::host::clock::{Clock, CycleScale, JumpDetector, cycles};
 use crate::net::hot::hot_shared::add;
 use crate::venue::order_side::OrderConnection;
 
+pub use super::gateway_shared::{ConnectionEnded, GatewayShared};
 pub use super::order_connections::Written;
 
 /// Gateways that one I/O thread may serve.
@@ -48,36 +48,6 @@ pub enum Idle {
     /// Sleeps this long: the core is shared.
     Sleep(Duration),
 }
-
-/// What others see of the I/O thread, and how they stop it.
-#[derive(Debug, Default)]
-pub struct GatewayShared {
-    /// Set to cancel everything, confirm, and end.
-    pub drain: AtomicBool,
-    /// Set to end at once, even with orders open.
-    pub abandon: AtomicBool,
-    /// Set by the loop when it has ended.
-    pub ended: AtomicBool,
-    /// Turns of the loop.
-    pub heartbeat: AtomicU64,
-    /// Raised when trading was halted: nothing but cancels leaves any more.
-    pub halted: AtomicBool,
-    /// Orders open or unknown, as the gateways believe.
-    pub open_orders: AtomicU64,
-    /// Connections that opened.
-    pub opened: AtomicU64,
-    /// Connections that ended.
-    pub closed: AtomicU64,
-    /// Steps of the wall clock that were noticed.
-    pub clock_steps: AtomicU64,
-    /// Messages handed to the kernel.
-    pub sent: AtomicU64,
-    /// Socket readable to order bytes handed to the kernel.
-    pub wire_to_wire: LatencyBuckets,
-}
-
-/// What is said of a connection that ended: of which venue, which one, and why.
-pub type ConnectionEnded = fn(VenueId, OrderConnection, &ConnectionError);
 
 /// One venue's gateway and the way to its connections.
 pub struct GatewayLane {

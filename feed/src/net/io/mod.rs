@@ -2,4 +2,5 @@
 
 pub mod fetch;
 pub mod gateway_loop;
+mod gateway_shared;
 mod order_connections;

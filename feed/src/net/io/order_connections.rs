@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mio::{Events, Poll, Registry, Token};
 use spinbook_engine::types::{Nanos, VenueId};
 
-use super::gateway_loop::{ConnectionEnded, GatewayShared};
+use super::gateway_shared::{ConnectionEnded, GatewayShared};
 use crate::frame_buffer::PlacedPayload;
 use crate::net::connection::connector::Connector;
 use crate::net::connection::{Connection, ConnectionError};

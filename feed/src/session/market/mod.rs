@@ -149,7 +149,7 @@ pub struct MarketSession<M: MarketSide = AnyMarket> {
 }
 
 impl MarketSession {
-    /// A session for these instruments of a listed venue (set-up; allocates everything).
+    /// A session for these instruments of a listed venue (set-up).
     ///
     /// # Errors
     /// [`SessionError`]: nothing to subscribe, or more than a connection may carry.
@@ -164,7 +164,7 @@ impl MarketSession {
 }
 
 impl<M: MarketSide> MarketSession<M> {
-    /// A session over a market side made for these instruments (set-up; allocates everything).
+    /// A session over a market side made for these instruments (set-up).
     ///
     /// # Errors
     /// [`SessionError`]: nothing to subscribe, or more than a connection may carry.

@@ -1,0 +1,39 @@
+//! COLD: what others see of the I/O thread, how they stop it, and what it says of a connection that ended.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use spinbook_engine::latency::LatencyBuckets;
+use spinbook_engine::types::VenueId;
+
+use crate::net::connection::ConnectionError;
+use crate::venue::order_side::OrderConnection;
+
+/// What others see of the I/O thread, and how they stop it.
+#[derive(Debug, Default)]
+pub struct GatewayShared {
+    /// Set to cancel everything, confirm, and end.
+    pub drain: AtomicBool,
+    /// Set to end at once, even with orders open.
+    pub abandon: AtomicBool,
+    /// Set by the loop when it has ended.
+    pub ended: AtomicBool,
+    /// Turns of the loop.
+    pub heartbeat: AtomicU64,
+    /// Raised when trading was halted: nothing but cancels leaves any more.
+    pub halted: AtomicBool,
+    /// Orders open or unknown, as the gateways believe.
+    pub open_orders: AtomicU64,
+    /// Connections that opened.
+    pub opened: AtomicU64,
+    /// Connections that ended.
+    pub closed: AtomicU64,
+    /// Steps of the wall clock that were noticed.
+    pub clock_steps: AtomicU64,
+    /// Messages handed to the kernel.
+    pub sent: AtomicU64,
+    /// Socket readable to order bytes handed to the kernel.
+    pub wire_to_wire: LatencyBuckets,
+}
+
+/// What is said of a connection that ended: of which venue, which one, and why.
+pub type ConnectionEnded = fn(VenueId, OrderConnection, &ConnectionError);
