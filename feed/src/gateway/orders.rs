@@ -1,7 +1,6 @@
 //! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
 
 mod check;
-
 use std::collections::{HashSet, VecDeque};
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
@@ -202,7 +201,6 @@ pub struct OrderTable {
     closed_order: VecDeque<OrderId>,
     by_venue: IdMap<(InstrumentId, VenueOrderId), OrderId>,
     trades: Vec<SeenTrades>,
-    /// Room for a list of ids.
     ids: Vec<OrderId>,
     counters: TableCounters,
 }
@@ -243,8 +241,7 @@ impl OrderTable {
         self.active.values()
     }
 
-    /// Ids of the orders that are not over and that `due` chooses, oldest first: requests go out in a fixed
-    /// order. To be given back with [`OrderTable::keep_ids`], so that nothing is allocated anew.
+    /// Orders not over that `due` chooses, oldest first; the list goes back with [`OrderTable::keep_ids`], for reuse.
     pub(super) fn take_ids(&mut self, due: impl Fn(&TrackedOrder) -> bool) -> Vec<OrderId> {
         let mut ids = core::mem::take(&mut self.ids);
         ids.clear();
