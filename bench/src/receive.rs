@@ -9,7 +9,7 @@ use aws_lc_rs::aead::Aad;
 use rustls::{ClientConnection, ServerConnection};
 use spinbook_feed::net::connection::handover::RustlsKeySchedule;
 use spinbook_feed::record::{Opened, PlaintextBuffer, RecordLayer};
-use spinbook_feed::websocket::{Message, MessageReader};
+use spinbook_feed::websocket::{MessageReader, WebSocketMessage};
 use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
@@ -140,7 +140,7 @@ impl Receiver for OurReceiver {
         while layer.open_until(plaintext, self.reader.wanted_bytes()).expect("the server's record") != Opened::NeedMore
         {
             while let Some(message) = self.reader.next(plaintext).expect("a sound frame") {
-                if let Message::Text { padded, length } = message {
+                if let WebSocketMessage::Text { padded, length } = message {
                     tally.message(&padded[..length]);
                 }
             }

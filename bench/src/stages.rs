@@ -293,7 +293,7 @@ fn websocket_stage(bytes: usize) -> Stage {
         (0..MESSAGES).fold(0u64, |sum, _| {
             assert_eq!(plaintext.append(&frame), frame.len(), "there is room for one");
             let read = counted_by_the_gate(&mut || match reader.next(&mut plaintext) {
-                Ok(Some(spinbook_feed::websocket::Message::Text { padded, length })) => {
+                Ok(Some(spinbook_feed::websocket::WebSocketMessage::Text { padded, length })) => {
                     length as u64 + u64::from(padded[length - 1])
                 }
                 _ => 0,

@@ -10,7 +10,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::order_side::OrderSide;
 use spinbook_feed::venue::orders::{NewOrder, OrderName, Request, RequestId};
-use spinbook_feed::websocket::{Message, MessageReader, Opcode};
+use spinbook_feed::websocket::{MessageReader, Opcode, WebSocketMessage};
 
 use crate::markets::MeasuredOrders;
 use crate::pipeline::{OurPipeline, Pipeline};
@@ -97,7 +97,7 @@ impl WholePath {
         self.market.received(wire.len());
         while self.market.open_next(&mut self.plaintext).expect("the server's record") != Opened::NeedMore {
             while let Some(message) = self.reader.next(&mut self.plaintext).expect("a sound frame") {
-                if let Message::Text { padded, length } = message {
+                if let WebSocketMessage::Text { padded, length } = message {
                     self.ours.frame(padded, length, received);
                 }
             }

@@ -57,7 +57,7 @@ pub enum ExchangeOutput {
         /// The message, UTF-8.
         text: Vec<u8>,
     },
-    /// A binary message to a client (HTX sends gzip).
+    /// A binary message to a client (some venues send gzip).
     Binary {
         /// The client's connection.
         connection: ConnectionId,

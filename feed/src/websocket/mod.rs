@@ -135,7 +135,7 @@ struct Header {
 
 /// One complete message. Payloads that are handed out padded have [`PADDING_BYTES`] readable bytes behind them.
 #[derive(Debug)]
-pub enum Message<'a> {
+pub enum WebSocketMessage<'a> {
     /// A text message; `padded[..length]` is it, and is valid UTF-8.
     Text {
         /// The payload and its padding; only the payload may be changed.
@@ -230,7 +230,10 @@ impl MessageReader {
     /// # Errors
     /// What the RFC forbids; the connection must be failed with [`WebSocketError::close_code`].
     #[inline]
-    pub fn next<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
+    pub fn next<'a>(
+        &'a mut self,
+        input: &'a mut PlaintextBuffer,
+    ) -> Result<Option<WebSocketMessage<'a>>, WebSocketError> {
         if self.pending_frame != PENDING_NOTHING {
             self.release(input);
         }
@@ -243,7 +246,11 @@ impl MessageReader {
         self.pending_bytes = header_bytes + length;
         self.pending_frame = header_bytes as u8 | if binary { PENDING_BINARY } else { 0 };
         let padded = input.padded_mut(header_bytes, length);
-        Ok(Some(if binary { Message::Binary { padded, length } } else { Message::Text { padded, length } }))
+        Ok(Some(if binary {
+            WebSocketMessage::Binary { padded, length }
+        } else {
+            WebSocketMessage::Text { padded, length }
+        }))
     }
 
     /// How many bytes must be unread before [`MessageReader::next`] can say more about a frame that is not whole;
@@ -286,7 +293,10 @@ impl MessageReader {
 
     /// Control frames, fragments, long and incomplete frames, and everything that is refused.
     #[inline(never)]
-    fn next_unusual<'a>(&'a mut self, input: &'a mut PlaintextBuffer) -> Result<Option<Message<'a>>, WebSocketError> {
+    fn next_unusual<'a>(
+        &'a mut self,
+        input: &'a mut PlaintextBuffer,
+    ) -> Result<Option<WebSocketMessage<'a>>, WebSocketError> {
         let found = self.find_unusual(input)?;
         let midway = self.fragment_kind.is_some() || self.wanted_bytes > 0;
         self.whole_bytes_below = if midway { 0 } else { self.message_bytes_max + 1 };
@@ -402,22 +412,30 @@ impl MessageReader {
     }
 
     #[inline]
-    fn hand_out<'a>(&'a mut self, input: &'a mut PlaintextBuffer, found: Found) -> Result<Message<'a>, WebSocketError> {
+    fn hand_out<'a>(
+        &'a mut self,
+        input: &'a mut PlaintextBuffer,
+        found: Found,
+    ) -> Result<WebSocketMessage<'a>, WebSocketError> {
         match found {
             Found::Assembled { text } => {
                 let length = self.assembly_bytes;
                 let padded = &mut self.assembly[..length + PADDING_BYTES];
-                Ok(if text { Message::Text { padded, length } } else { Message::Binary { padded, length } })
+                Ok(if text {
+                    WebSocketMessage::Text { padded, length }
+                } else {
+                    WebSocketMessage::Binary { padded, length }
+                })
             }
             Found::Frame(header) => {
                 let (at, length) = (header.header_bytes, header.payload_bytes);
                 match header.opcode {
-                    Opcode::Text => Ok(Message::Text { padded: input.padded_mut(at, length), length }),
+                    Opcode::Text => Ok(WebSocketMessage::Text { padded: input.padded_mut(at, length), length }),
                     Opcode::Binary | Opcode::Continuation => {
-                        Ok(Message::Binary { padded: input.padded_mut(at, length), length })
+                        Ok(WebSocketMessage::Binary { padded: input.padded_mut(at, length), length })
                     }
-                    Opcode::Ping => Ok(Message::Ping(&input.unread()[at..at + length])),
-                    Opcode::Pong => Ok(Message::Pong(&input.unread()[at..at + length])),
+                    Opcode::Ping => Ok(WebSocketMessage::Ping(&input.unread()[at..at + length])),
+                    Opcode::Pong => Ok(WebSocketMessage::Pong(&input.unread()[at..at + length])),
                     Opcode::Close => close_message(&input.unread()[at..at + length]),
                 }
             }
@@ -547,9 +565,9 @@ impl MessageReader {
 }
 
 /// Reads a close frame's payload (RFC 6455, 5.5.1 and 7.4).
-fn close_message(payload: &[u8]) -> Result<Message<'_>, WebSocketError> {
+fn close_message(payload: &[u8]) -> Result<WebSocketMessage<'_>, WebSocketError> {
     match payload {
-        [] => Ok(Message::Close { code: None, reason: &[] }),
+        [] => Ok(WebSocketMessage::Close { code: None, reason: &[] }),
         [_] => Err(WebSocketError::Close),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
@@ -559,7 +577,7 @@ fn close_message(payload: &[u8]) -> Result<Message<'_>, WebSocketError> {
             if core::str::from_utf8(reason).is_err() {
                 return Err(WebSocketError::Utf8);
             }
-            Ok(Message::Close { code: Some(code), reason })
+            Ok(WebSocketMessage::Close { code: Some(code), reason })
         }
     }
 }

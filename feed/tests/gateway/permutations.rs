@@ -47,7 +47,7 @@ fn mute_desk(product: ProductLine) -> (Desk, OrderId, String, String) {
 fn facts(desk: &mut Desk, order: OrderId, place: &str, cancel: &str, fills: usize, whole: bool) -> Vec<Fact> {
     let product = desk.product;
     let lots = some_lots(product);
-    let client = spinbook_feed::venue::binance::order::CLIENT_IDS.write(order);
+    let client = spinbook_feed::venue::binance::request_ids::CLIENT_IDS.write(order);
     let id = desk.add(client.as_str(), "BUY", "50000.00", &scripted_venue::quantity(product, lots));
     let user = if product == binance::SPOT { OrderConnection::Orders } else { OrderConnection::UserData };
     let bytes = |value: &Value| serde_json::to_vec(value).unwrap();

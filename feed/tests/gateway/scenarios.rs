@@ -5,7 +5,7 @@ use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_feed::gateway::GatewayMode;
 use spinbook_feed::venue::binance;
-use spinbook_feed::venue::binance::order::CLIENT_IDS;
+use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::order_side::OrderConnection;
 
 use ExecutionKind as Kind;

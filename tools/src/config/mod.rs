@@ -12,6 +12,7 @@ mod read;
 pub mod sample;
 pub mod schema;
 pub mod strategies;
+mod table;
 pub mod tables;
 mod tree;
 pub mod value;

@@ -8,8 +8,9 @@ use spinbook_engine::limits::QUOTE_LEVELS_MAX;
 use super::keys::Kind::{self, Choice, Whole};
 use super::keys::Presence::{Default, Mandatory};
 use super::keys::Sample::Set;
-use super::keys::{ConfigKey, Presence, Range, Table, table};
+use super::keys::{ConfigKey, Presence, Range, Table};
 use super::read::{Problems, Section};
+use super::table::table;
 use super::tree::{Node, TomlValue};
 use super::value::{self, KeyValue, alternatives};
 

@@ -13,7 +13,8 @@ use super::forms;
 use super::keys::Kind::{self, Choice, Path, Texts, Whole};
 use super::keys::Presence::{self, Default, Mandatory, Optional};
 use super::keys::Sample::{Comment, Set};
-use super::keys::{Range, Table, table};
+use super::keys::{Range, Table};
+use super::table::table;
 use super::value::{LockMemory, Permission};
 use super::{strategies, venues};
 

@@ -11,14 +11,12 @@ const VENUES: [&str; 4] = ["binance", "okx", "bybit", "htx"];
 pub const VENUE_FILES: &[(&str, &str)] = &[
     ("bench/src/markets.rs", "the markets that are measured"),
     ("bench/src/plain/mod.rs", "parses one venue's frames, as its peers do"),
-    ("feed/src/sim/side.rs", "to shrink"),
     ("tools/src/cli.rs", "help texts"),
     ("tools/src/config/tables.rs", "samples and help texts of the configuration"),
 ];
 
 /// Names that several public types have, each with its reason.
-pub const SHARED_NAMES: &[(&str, &str)] =
-    &[("Endpoint", "to shrink"), ("Message", "to shrink"), ("Source", "to shrink")];
+pub const SHARED_NAMES: &[(&str, &str)] = &[];
 
 /// Whether the file is where venues are named: a venue's own room, or the list of all. The peers play other people's
 /// libraries on recordings of one venue.

@@ -26,7 +26,7 @@ use self::stream::Stream;
 use self::upgrade::Upgrade;
 use crate::frame_buffer::PlacedPayload;
 use crate::record::{Opened, PADDING_BYTES};
-use crate::websocket::{CONTROL_BYTES_MAX, Message, MessageReader, Opcode, WebSocketError, is_text};
+use crate::websocket::{CONTROL_BYTES_MAX, MessageReader, Opcode, WebSocketError, WebSocketMessage, is_text};
 
 /// Readable bytes behind every frame that [`Connection::poll_frame`] hands out.
 pub const FRAME_PADDING: usize = PADDING_BYTES;
@@ -289,14 +289,14 @@ impl Connection {
         }
         loop {
             match self.reader.next(&mut self.stream.plaintext) {
-                Ok(Some(Message::Text { .. } | Message::Binary { .. })) => return Ok(true),
-                Ok(Some(Message::Ping(payload))) => {
+                Ok(Some(WebSocketMessage::Text { .. } | WebSocketMessage::Binary { .. })) => return Ok(true),
+                Ok(Some(WebSocketMessage::Ping(payload))) => {
                     self.pong[..payload.len()].copy_from_slice(payload);
                     self.pong_bytes = Some(payload.len());
                     self.on_ping(now)?;
                 }
-                Ok(Some(Message::Pong(_))) => {}
-                Ok(Some(Message::Close { code, reason })) => {
+                Ok(Some(WebSocketMessage::Pong(_))) => {}
+                Ok(Some(WebSocketMessage::Close { code, reason })) => {
                     let reason = String::from_utf8_lossy(reason).into_owned(); // cold: the end
                     return Err(self.closed_by_peer(code, reason));
                 }

@@ -10,6 +10,7 @@ pub mod parameters;
 mod prepared;
 #[cfg(feature = "storage")]
 mod recorded;
+pub mod request_ids;
 pub mod sequence;
 pub mod simulator;
 mod subscribe;

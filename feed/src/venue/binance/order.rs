@@ -10,16 +10,15 @@ use crate::venue::binance::Product;
 use crate::venue::binance::order_decode;
 use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text};
 use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
+use crate::venue::binance::request_ids::{CLIENT_IDS, kind_letter};
 use crate::venue::instrument::Instrument;
-use crate::venue::order_ids::{ClientIdFormat, ClientOrderId};
+use crate::venue::order_ids::ClientOrderId;
 use crate::venue::order_side::{Cost, HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use crate::venue::orders::{
     NewOrder, OrderDecodeError, OrderMessage, OrderName, Refusal, Request, RequestId, RequestKind,
 };
 use crate::venue::request_template::{MARK, MARK_TEXT, Signer, Template};
 
-/// How our ids are spelled here: spot wants `^[a-zA-Z0-9-_]{1,36}$`, futures `^[\.A-Z\:/a-z0-9_-]{1,36}$`.
-pub const CLIENT_IDS: ClientIdFormat = ClientIdFormat::Dashed;
 /// Longest receive window that the venue takes.
 pub const RECEIVE_WINDOW_MS_MAX: i64 = 60_000;
 /// A prepared request is no longer than this.
@@ -384,48 +383,6 @@ const fn order_type(product: Product, time_in_force: TimeInForce) -> (&'static s
         (_, TimeInForce::ImmediateOrCancel) => ("LIMIT", Some("IOC")),
         (_, TimeInForce::GoodTilCancel) => ("LIMIT", Some("GTC")),
     }
-}
-
-/// The letter that starts a request's id, one a kind.
-const fn kind_letter(kind: RequestKind) -> char {
-    match kind {
-        RequestKind::ServerTime => 't',
-        RequestKind::LogOn => 'l',
-        RequestKind::SubscribeUserData => 'u',
-        RequestKind::StartUserData => 's',
-        RequestKind::KeepUserData => 'k',
-        RequestKind::OpenOrders => 'o',
-        RequestKind::CancelAll => 'a',
-        RequestKind::Place => 'p',
-        RequestKind::Cancel => 'c',
-        RequestKind::OrderStatus => 'q',
-        RequestKind::Fills => 'f',
-        RequestKind::Replace => 'r',
-        RequestKind::Amend => 'm',
-    }
-}
-
-/// Reads a request's id back.
-pub(crate) fn parse_request_id(text: &str) -> Option<(RequestKind, RequestId)> {
-    const KINDS: [RequestKind; 13] = [
-        RequestKind::ServerTime,
-        RequestKind::LogOn,
-        RequestKind::SubscribeUserData,
-        RequestKind::StartUserData,
-        RequestKind::KeepUserData,
-        RequestKind::OpenOrders,
-        RequestKind::CancelAll,
-        RequestKind::Place,
-        RequestKind::Cancel,
-        RequestKind::OrderStatus,
-        RequestKind::Fills,
-        RequestKind::Replace,
-        RequestKind::Amend,
-    ];
-    let letter = text.chars().next()?;
-    let kind = KINDS.into_iter().find(|kind| kind_letter(*kind) == letter)?;
-    let number = text.get(1..).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some((kind, RequestId(number.parse().ok()?)))
 }
 
 /// Weights as the venue's documentation states them, one symbol each.

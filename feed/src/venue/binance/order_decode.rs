@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale};
-use crate::venue::binance::order::{CLIENT_IDS, parse_request_id};
+use crate::venue::binance::request_ids::{CLIENT_IDS, parse_request_id};
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{

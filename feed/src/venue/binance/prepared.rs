@@ -4,7 +4,7 @@ use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Nanos, Side};
 
 use crate::number::TEXT_MAX;
-use crate::venue::binance::order::CLIENT_IDS;
+use crate::venue::binance::request_ids::CLIENT_IDS;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use crate::venue::request_template::{Decimal, Signer, Template};

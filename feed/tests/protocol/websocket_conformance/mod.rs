@@ -8,7 +8,7 @@ mod utf8;
 use std::collections::BTreeMap;
 
 use spinbook_feed::record::PlaintextBuffer;
-use spinbook_feed::websocket::{Message, MessageReader, Opcode, apply_mask, write_frame};
+use spinbook_feed::websocket::{MessageReader, Opcode, WebSocketMessage, apply_mask, write_frame};
 
 const MESSAGE_MAX: usize = 16 << 20;
 /// Eleven bytes: the second letter is U+1F79, three bytes long.
@@ -53,11 +53,11 @@ impl Client {
         loop {
             let sent = match self.reader.next(&mut self.input) {
                 Ok(None) => return,
-                Ok(Some(Message::Text { padded, length })) => Sent::Echo(true, padded[..length].to_vec()),
-                Ok(Some(Message::Binary { padded, length })) => Sent::Echo(false, padded[..length].to_vec()),
-                Ok(Some(Message::Ping(payload))) => Sent::Pong(payload.to_vec()),
-                Ok(Some(Message::Pong(_))) => continue,
-                Ok(Some(Message::Close { code, .. })) => Sent::Close(code.unwrap_or(1000)),
+                Ok(Some(WebSocketMessage::Text { padded, length })) => Sent::Echo(true, padded[..length].to_vec()),
+                Ok(Some(WebSocketMessage::Binary { padded, length })) => Sent::Echo(false, padded[..length].to_vec()),
+                Ok(Some(WebSocketMessage::Ping(payload))) => Sent::Pong(payload.to_vec()),
+                Ok(Some(WebSocketMessage::Pong(_))) => continue,
+                Ok(Some(WebSocketMessage::Close { code, .. })) => Sent::Close(code.unwrap_or(1000)),
                 Err(error) => Sent::Close(error.close_code()),
             };
             self.closed = matches!(sent, Sent::Close(_));

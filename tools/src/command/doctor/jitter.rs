@@ -72,7 +72,7 @@ pub struct SourceCount {
 
 /// What the kernel counts about a core and the calling thread.
 struct Reading {
-    sources: Vec<sources::Source>,
+    sources: Vec<sources::InterruptSource>,
     switches: (u64, u64),
     steal_ticks: u64,
 }

@@ -2,7 +2,7 @@
 
 /// One line: a source of interrupts with its count on each core.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct InterruptSource {
     /// The number or abbreviation at the line's start.
     pub key: String,
     /// What people call it.
@@ -13,7 +13,7 @@ pub struct Source {
 
 /// The sources in a text of the form of `/proc/interrupts`; lines that are not of it are skipped.
 #[must_use]
-pub fn parse(text: &str) -> Vec<Source> {
+pub fn parse(text: &str) -> Vec<InterruptSource> {
     let mut lines = text.lines();
     let header = lines.next().unwrap_or_default();
     let cores: Vec<usize> =
@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Vec<Source> {
     lines.filter_map(|line| source(line, &cores)).collect()
 }
 
-fn source(line: &str, cores: &[usize]) -> Option<Source> {
+fn source(line: &str, cores: &[usize]) -> Option<InterruptSource> {
     let (key, rest) = line.split_once(':')?;
     let key = key.trim();
     let mut words = rest.split_whitespace();
@@ -33,7 +33,7 @@ fn source(line: &str, cores: &[usize]) -> Option<Source> {
         cores.iter().map(|core| Some((*core, words.next()?.parse().ok()?))).collect();
     let description: Vec<&str> = words.collect();
     (!key.is_empty()).then_some(())?;
-    Some(Source { key: key.to_owned(), name: name(key, &description), counts: counts? })
+    Some(InterruptSource { key: key.to_owned(), name: name(key, &description), counts: counts? })
 }
 
 /// What people call a source: the device for a numbered one, a word for the usual others.
@@ -61,8 +61,9 @@ fn name(key: &str, description: &[&str]) -> String {
 /// What interrupted a core between two readings: name and count, the most first; names that grew not at all are left
 /// out.
 #[must_use]
-pub fn growth(before: &[Source], after: &[Source], core: usize) -> Vec<(String, u64)> {
-    let count = |source: &Source| source.counts.iter().find(|(of, _)| *of == core).map_or(0, |(_, count)| *count);
+pub fn growth(before: &[InterruptSource], after: &[InterruptSource], core: usize) -> Vec<(String, u64)> {
+    let count =
+        |source: &InterruptSource| source.counts.iter().find(|(of, _)| *of == core).map_or(0, |(_, count)| *count);
     let mut grown: Vec<(String, u64)> = after
         .iter()
         .map(|source| {

@@ -75,7 +75,7 @@ pub struct ApiEndpoint {
 
 /// What a connection is for.
 #[derive(Clone, Debug)]
-pub enum Endpoint {
+pub enum SimulatorEndpoint {
     /// Streams.
     Stream(StreamEndpoint),
     /// Requests.
@@ -86,7 +86,7 @@ pub enum Endpoint {
 #[derive(Clone, Debug)]
 pub struct ClientConnection {
     /// What it is for.
-    pub endpoint: Endpoint,
+    pub endpoint: SimulatorEndpoint,
     /// Since when.
     pub opened: Nanos,
     /// When it gets the next ping.
@@ -129,7 +129,7 @@ pub(crate) fn messages_per_second(product: Product) -> usize {
 impl ClientConnection {
     /// A new connection.
     #[must_use]
-    pub(crate) fn new(endpoint: Endpoint, product: Product, now: Nanos) -> ClientConnection {
+    pub(crate) fn new(endpoint: SimulatorEndpoint, product: Product, now: Nanos) -> ClientConnection {
         ClientConnection {
             endpoint,
             opened: now,

@@ -1,55 +1,15 @@
 //! COLD: what requests do, by REST or by WebSocket: rules, market data, queries.
 
+use super::call::{Call, find_listing};
 use super::catalog::Api;
 use super::errors::ApiError;
 use super::format;
 use super::orders;
-use super::params::Params;
-use crate::sim::api::{AccountId, Listing, ListingIndex, SimWindowKind};
+use crate::sim::api::{Listing, ListingIndex, SimWindowKind};
 use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
-use spinbook_engine::types::{Level, Nanos, QuoteAtoms};
-
-/// One request on its way through.
-pub struct Call<'a> {
-    /// Product line.
-    pub product: Product,
-    /// What is asked for.
-    pub api: Api,
-    /// With what.
-    pub params: &'a Params,
-    /// By whom; account 0 for open requests, which do not look at it.
-    pub account: AccountId,
-    /// The server's clock.
-    pub server_time: Nanos,
-    /// The world's clock.
-    pub now: Nanos,
-}
-
-impl Call<'_> {
-    /// The listing named in the request.
-    ///
-    /// # Errors
-    /// -1102 if none is named, -1121 if there is no such.
-    pub fn listing(&self, world: &World) -> Result<ListingIndex, ApiError> {
-        let symbol = self.params.required("symbol")?;
-        find_listing(world, symbol)
-    }
-
-    /// The listing named in the request, if one is named.
-    ///
-    /// # Errors
-    /// -1121.
-    pub fn listing_if_named(&self, world: &World) -> Result<Option<ListingIndex>, ApiError> {
-        self.params.text("symbol").map(|symbol| find_listing(world, symbol)).transpose()
-    }
-}
-
-fn find_listing(world: &World, symbol: &str) -> Result<ListingIndex, ApiError> {
-    let found = world.listings().iter().position(|listing| listing.symbol == symbol);
-    found.ok_or_else(ApiError::bad_symbol)
-}
+use spinbook_engine::types::{Level, QuoteAtoms};
 
 /// Handles one request that changes nothing on its connection.
 ///

@@ -5,6 +5,7 @@
 //! goes out through `user`.
 
 mod auth;
+mod call;
 pub mod catalog;
 pub mod connection;
 pub mod errors;
@@ -33,7 +34,7 @@ use crate::sim::world::World;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use connection::{
-    ApiEndpoint, ClientConnection, Endpoint, LIFE, Outbox, messages_per_second, ping_interval, pong_timeout,
+    ApiEndpoint, ClientConnection, LIFE, Outbox, SimulatorEndpoint, messages_per_second, ping_interval, pong_timeout,
 };
 use errors::ApiError;
 use market_feed::MarketFeed;
@@ -126,7 +127,7 @@ impl BinanceExchange {
         }
     }
 
-    fn endpoint_for(&self, target: &str) -> Option<Endpoint> {
+    fn endpoint_for(&self, target: &str) -> Option<SimulatorEndpoint> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let api_path = match self.product {
             Product::BinanceSpot => "/ws-api/v3",
@@ -134,9 +135,9 @@ impl BinanceExchange {
         };
         if path == api_path {
             let rate_limits = !query.split('&').any(|pair| pair == "returnRateLimits=false");
-            return Some(Endpoint::Api(ApiEndpoint { rate_limits, ..ApiEndpoint::default() }));
+            return Some(SimulatorEndpoint::Api(ApiEndpoint { rate_limits, ..ApiEndpoint::default() }));
         }
-        streams::endpoint_of(self.product, path, query).map(Endpoint::Stream)
+        streams::endpoint_of(self.product, path, query).map(SimulatorEndpoint::Stream)
     }
 }
 
@@ -161,7 +162,7 @@ impl ExchangeSide for BinanceExchange {
             let wait = u64::try_from((window.resets_at - now).millis() / 1000 + 1).unwrap_or(1);
             return Err(rest::refuse(&ApiError { retry_after_seconds: Some(wait), ..error }));
         }
-        if matches!(endpoint, Endpoint::Api(_)) {
+        if matches!(endpoint, SimulatorEndpoint::Api(_)) {
             self.charge_weight(2, now).map_err(|error| rest::refuse(&error))?;
         }
         let opened = ClientConnection::new(endpoint, self.product, now);
@@ -172,8 +173,8 @@ impl ExchangeSide for BinanceExchange {
     fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
         self.status.messages += 1;
         match self.connections.get(&connection).map(|found| &found.endpoint) {
-            Some(Endpoint::Stream(_)) => self.stream_text(connection, text, now),
-            Some(Endpoint::Api(_)) => self.api_text(connection, text, now),
+            Some(SimulatorEndpoint::Stream(_)) => self.stream_text(connection, text, now),
+            Some(SimulatorEndpoint::Api(_)) => self.api_text(connection, text, now),
             None => {}
         }
         self.cut_slow();

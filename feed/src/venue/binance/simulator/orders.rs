@@ -1,8 +1,8 @@
 //! COLD: order requests: the venue's checks of every parameter, then the world's.
 
+use super::call::Call;
 use super::errors::ApiError;
 use super::format;
-use super::methods::Call;
 use crate::number::{NumberError, Scale};
 use crate::sim::api::{Lifetime, Listing, ListingIndex, OrderKey, OrderKind, SelfTrade, SimOrder, SimOrderRequest};
 use crate::sim::world::World;

@@ -1,8 +1,9 @@
 //! COLD: the way of a request through both endpoints: bans, weight, key and signature, faults, order counts, handling.
 
+use super::call::Call;
 use super::catalog::{Api, Security};
 use super::errors::ApiError;
-use super::methods::{self, Call};
+use super::methods;
 use super::params::Params;
 use super::{BinanceExchange, auth};
 use crate::sim::api::{AccountId, RequestFault, SimRequestKind, SimWindowKind};

@@ -1,7 +1,9 @@
 //! COLD: stream connections: paths, subscription messages, and relaying market frames.
 
 use super::BinanceExchange;
-use super::connection::{ClientConnection, Endpoint, StreamClass, StreamEndpoint, Subscription, messages_per_second};
+use super::connection::{
+    ClientConnection, SimulatorEndpoint, StreamClass, StreamEndpoint, Subscription, messages_per_second,
+};
 use super::frames::{Parts, PlayedTrade};
 use crate::sim::api::FrameFault;
 use crate::sim::side::ConnectionId;
@@ -158,7 +160,7 @@ impl BinanceExchange {
             self.cut(id, 1008, "Too many requests");
             return;
         }
-        let Endpoint::Stream(endpoint) = &mut connection.endpoint else {
+        let SimulatorEndpoint::Stream(endpoint) = &mut connection.endpoint else {
             return;
         };
         let reply = control(endpoint, text);
@@ -171,10 +173,10 @@ impl BinanceExchange {
     /// Whether anyone has asked for a market stream.
     pub(super) fn has_market_client(&self) -> bool {
         let asks = |connection: &ClientConnection| match &connection.endpoint {
-            Endpoint::Stream(endpoint) => {
+            SimulatorEndpoint::Stream(endpoint) => {
                 endpoint.subscriptions.iter().any(|subscription| !subscription.channel.is_empty())
             }
-            Endpoint::Api(_) => false,
+            SimulatorEndpoint::Api(_) => false,
         };
         self.connections.values().any(asks)
     }
@@ -194,7 +196,7 @@ impl BinanceExchange {
     fn relay_once(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fault: FrameFault) {
         let mut cut = Vec::new();
         for (id, connection) in &mut self.connections {
-            let Endpoint::Stream(endpoint) = &connection.endpoint else { continue };
+            let SimulatorEndpoint::Stream(endpoint) = &connection.endpoint else { continue };
             if !delivers(endpoint.route, channel) {
                 continue;
             }
@@ -232,10 +234,10 @@ impl BinanceExchange {
     pub(super) fn publish_partial(&mut self, symbol: &str, listing: usize, now: Nanos) {
         for (channel, limit) in [("depth5", 5), ("depth10", 10), ("depth20", 20)] {
             let wanted = self.connections.values().any(|connection| match &connection.endpoint {
-                Endpoint::Stream(endpoint) => endpoint.subscriptions.iter().any(|subscription| {
+                SimulatorEndpoint::Stream(endpoint) => endpoint.subscriptions.iter().any(|subscription| {
                     subscription.channel == channel && subscription.symbol.eq_ignore_ascii_case(symbol)
                 }),
-                Endpoint::Api(_) => false,
+                SimulatorEndpoint::Api(_) => false,
             });
             let Some(book) = wanted.then(|| self.world.book(listing, limit)).flatten() else {
                 continue;

@@ -1,7 +1,7 @@
 //! COLD: user data: what accounts hear of their orders, balances and positions.
 
 use super::BinanceExchange;
-use super::connection::Endpoint;
+use super::connection::SimulatorEndpoint;
 use super::format;
 use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
 use crate::venue::binance::Product;
@@ -55,7 +55,7 @@ impl BinanceExchange {
         let name = message.get("e").and_then(Value::as_str).unwrap_or("");
         for (id, connection) in &self.connections {
             match &connection.endpoint {
-                Endpoint::Api(endpoint) => {
+                SimulatorEndpoint::Api(endpoint) => {
                     for (number, owner) in &endpoint.subscriptions {
                         if *owner == account {
                             let text = json!({"subscriptionId": number, "event": message}).to_string();
@@ -63,7 +63,7 @@ impl BinanceExchange {
                         }
                     }
                 }
-                Endpoint::Stream(endpoint) => {
+                SimulatorEndpoint::Stream(endpoint) => {
                     let Some(key) = &key else { continue };
                     let listens = endpoint.subscriptions.iter().any(|subscription| subscription.name == *key);
                     let wanted = endpoint.events.as_ref().is_none_or(|events| events.iter().any(|event| event == name));

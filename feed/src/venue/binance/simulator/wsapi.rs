@@ -1,7 +1,7 @@
 //! COLD: the WebSocket API endpoint: requests, sessions and user data subscriptions.
 
 use super::catalog::{self, Api};
-use super::connection::{ApiEndpoint, Endpoint};
+use super::connection::{ApiEndpoint, SimulatorEndpoint};
 use super::errors::ApiError;
 use super::params::Params;
 use super::requests::{ADDRESS, RequestOutcome};
@@ -64,8 +64,8 @@ impl BinanceExchange {
 
     fn api_endpoint(&mut self, id: ConnectionId) -> Option<&mut ApiEndpoint> {
         match &mut self.connections.get_mut(&id)?.endpoint {
-            Endpoint::Api(endpoint) => Some(endpoint),
-            Endpoint::Stream(_) => None,
+            SimulatorEndpoint::Api(endpoint) => Some(endpoint),
+            SimulatorEndpoint::Stream(_) => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use spinbook_feed::record::PlaintextBuffer;
-use spinbook_feed::websocket::{Message, MessageReader, WebSocketError};
+use spinbook_feed::websocket::{MessageReader, WebSocketError, WebSocketMessage};
 use tungstenite::WebSocket;
 use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -77,11 +77,13 @@ fn ours(bytes: &[u8], piece: usize) -> (Vec<Seen>, Option<WebSocketError>) {
         loop {
             match reader.next(&mut input) {
                 Ok(None) => break,
-                Ok(Some(Message::Text { padded, length })) => seen.push(Seen::Text(padded[..length].to_vec())),
-                Ok(Some(Message::Binary { padded, length })) => seen.push(Seen::Binary(padded[..length].to_vec())),
-                Ok(Some(Message::Ping(payload))) => seen.push(Seen::Ping(payload.to_vec())),
-                Ok(Some(Message::Pong(payload))) => seen.push(Seen::Pong(payload.to_vec())),
-                Ok(Some(Message::Close { code, reason })) => {
+                Ok(Some(WebSocketMessage::Text { padded, length })) => seen.push(Seen::Text(padded[..length].to_vec())),
+                Ok(Some(WebSocketMessage::Binary { padded, length })) => {
+                    seen.push(Seen::Binary(padded[..length].to_vec()))
+                }
+                Ok(Some(WebSocketMessage::Ping(payload))) => seen.push(Seen::Ping(payload.to_vec())),
+                Ok(Some(WebSocketMessage::Pong(payload))) => seen.push(Seen::Pong(payload.to_vec())),
+                Ok(Some(WebSocketMessage::Close { code, reason })) => {
                     seen.push(Seen::Close(code.map(|code| (code, reason.to_vec()))));
                     return (seen, None);
                 }
