@@ -1,7 +1,6 @@
 //! COLD: the map of the feed: everything between a venue's bytes and the engine.
 //!
-//! The protocol lane is sans-IO: bytes, events and `now` in; events, bytes and the next deadline out. The
-//! storage lane reads and writes files. The net lane holds the only sockets, threads and clocks.
+#![doc = include_str!("../README.md")]
 
 pub mod frame_buffer;
 pub mod json;
