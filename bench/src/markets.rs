@@ -1,9 +1,10 @@
 //! COLD: the markets that are measured: recorded chains, product lines of synthetic frames, their instruments; the only
 //! file here that chooses product lines by name.
 
-use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
+use spinbook_engine::types::Lots;
 use spinbook_feed::number::Scale;
-use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use spinbook_feed::testkit;
+use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::{ProductLine, binance};
 
 pub use spinbook_feed::venue::binance::decode::Decoder as MeasuredDecoder;
@@ -50,34 +51,15 @@ pub fn shape_of(product: ProductLine) -> Shape {
 /// BTCUSDT as the synthetic frames print it.
 #[must_use]
 pub fn synthetic(shape: Shape) -> Instrument {
-    let (price, quantity) = match shape {
-        Shape::Usdm => (Scale::new(2, 10), Scale::new(3, 1)),
-        Shape::Spot => (Scale::new(8, 1_000_000), Scale::new(8, 1)),
-    };
-    let price = price.expect("a step of at most 10^18");
-    let quantity = quantity.expect("a step of at most 10^18");
-    let name = |text| Symbol::new(text).expect("a short name");
-    let lots_order_step = match shape {
-        Shape::Usdm => 1,
-        Shape::Spot => 1_000,
+    let (tick, lot, lots_order_step, whole) = match shape {
+        Shape::Usdm => ("0.10", "0.001", 1, 1_000),
+        Shape::Spot => ("0.01000000", "0.00000001", 1_000, 100_000_000),
     };
     Instrument {
-        id: InstrumentId(0),
-        venue: product(shape).venue_id(),
-        symbol: name("BTCUSDT"),
-        base_asset: name("BTC"),
-        quote_asset: name("USDT"),
-        price,
-        quantity,
-        tick_order_step: 1,
         lots_order_step,
         lots_order_min: Lots(lots_order_step),
-        lots_order_max: Lots(1_000 * 10i64.pow(u32::from(quantity.decimals()))),
-        tick_order_min: Tick(0),
-        tick_order_max: Tick(0),
-        notional_min: QuoteAtoms::ZERO,
-        atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity).expect("a whole number of atoms"),
-        status: InstrumentStatus::Trading,
+        lots_order_max: Lots(1_000 * whole),
+        ..testkit::instrument(product(shape), 0, "BTCUSDT", tick, lot)
     }
 }
 

@@ -10,9 +10,7 @@ use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
 use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup, engine, spread_strategy};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
-use spinbook_engine::types::{
-    AssetGroupId, InstrumentSettings, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick,
-};
+use spinbook_engine::types::{AssetGroupId, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::session::MarketSink;
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -114,18 +112,7 @@ pub(crate) fn spread(instrument: &Instrument) -> SpreadSettings {
 pub(crate) fn settings(instrument: &Instrument) -> EngineSettings {
     let units = |count: i128| QuoteAtoms(count * QUOTE_ATOMS_PER_UNIT);
     let lots = order_lots(instrument).0;
-    let facts = InstrumentSettings {
-        venue: instrument.venue,
-        tick_order_step: Tick(instrument.tick_order_step),
-        lots_order_step: Lots(instrument.lots_order_step),
-        lots_order_min: instrument.lots_order_min,
-        lots_order_max: instrument.lots_order_max,
-        notional_min: instrument.notional_min,
-        atoms_per_tick_lot: instrument.atoms_per_tick_lot,
-        maker_fee_millionths: 200,
-        taker_fee_millionths: 500,
-        outer_levels: OUTER_LEVELS,
-    };
+    let facts = instrument.engine_settings(200, 500, OUTER_LEVELS).expect("a contract of size one");
     let risk = RiskSettings {
         order_lots_max: Lots(lots * 2),
         order_notional_max: units(10_000),

@@ -55,6 +55,23 @@ pub struct VenueError {
     pub message: String,
 }
 
+/// A contract that the engine cannot value: its money is price times quantity of the base asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ContractError {
+    /// Settled in the base asset.
+    #[error("an inverse contract, whose worth is not its price times its quantity")]
+    Inverse,
+    /// One of the venue's quantity is not one of the base asset.
+    #[error("a contract on {size_atoms} x 10^-18 of the base asset; only a size of exactly one is valued")]
+    Size {
+        /// The contract size in 10^-18 of the base asset.
+        size_atoms: i128,
+    },
+    /// One counts contracts, the other the base asset.
+    #[error("orders and the account's holding are counted in different units")]
+    Units,
+}
+
 /// An instrument list, or a rule in it, that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InstrumentError {

@@ -202,6 +202,7 @@ fn inferred(product: ProductLine, symbol: Symbol, id: InstrumentId, seen: Seen) 
         symbol,
         base_asset,
         quote_asset,
+        contract: product.card().contract,
         price,
         quantity,
         tick_order_step: 1,

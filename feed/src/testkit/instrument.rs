@@ -22,6 +22,7 @@ pub fn instrument(product: ProductLine, id: u16, symbol: &str, tick: &str, lot: 
         symbol: Symbol::new(symbol).expect("a short symbol"),
         base_asset: Symbol::new(base).expect("a short name"),
         quote_asset: Symbol::new(quote).expect("a short name"),
+        contract: product.card().contract,
         price,
         quantity,
         tick_order_step: 1,

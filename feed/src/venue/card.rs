@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use spinbook_engine::types::{Nanos, VenueId};
 
+use crate::venue::contract::Contract;
 use crate::venue::orders::WindowKind;
 
 /// One of the venue's limits on requests.
@@ -140,6 +141,8 @@ pub struct Card {
     pub symbols: SymbolForm,
     /// What an account holds.
     pub holding: Holding,
+    /// What quantities of its instruments stand for, where no list says it of each.
+    pub contract: Contract,
     /// The fewest decimals in which it keeps quantities, where these are finer than the step of orders.
     pub balance_decimals: u8,
     /// Fees of an ordinary account.

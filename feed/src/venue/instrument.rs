@@ -2,9 +2,11 @@
 
 use core::fmt;
 
-use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick, VenueId};
+use spinbook_engine::types::{InstrumentId, InstrumentSettings, Lots, QuoteAtoms, Tick, VenueId};
 
+use crate::error::ContractError;
 use crate::number::Scale;
+use crate::venue::contract::Contract;
 
 /// Longest symbol or asset name, in bytes of UTF-8.
 pub const SYMBOL_BYTES_MAX: usize = 32;
@@ -89,6 +91,8 @@ pub struct Instrument {
     pub base_asset: Symbol,
     /// What it is paid with.
     pub quote_asset: Symbol,
+    /// What its quantities stand for.
+    pub contract: Contract,
     /// Ticks: text of prices.
     pub price: Scale,
     /// Lots: text of quantities; the finest unit that feed and balances use.
@@ -107,13 +111,40 @@ pub struct Instrument {
     pub tick_order_max: Tick,
     /// Smallest price times quantity of an order.
     pub notional_min: QuoteAtoms,
-    /// Worth of one tick times one lot, in 10^-18 of the quote asset.
+    /// Worth of one tick times one lot, in 10^-18 of the quote asset, where quantities count the base asset: right
+    /// for every contract that [`Contract::check_valued`] accepts.
     pub atoms_per_tick_lot: i128,
     /// Whether orders are taken.
     pub status: InstrumentStatus,
 }
 
 impl Instrument {
+    /// What the engine must know of it: the only way of an instrument into an engine. Fees are millionths of the
+    /// traded value; `outer_levels` are the levels a side held outside the book's window.
+    ///
+    /// # Errors
+    /// [`ContractError`]: the engine would value it wrongly.
+    pub fn engine_settings(
+        &self,
+        maker_fee_millionths: i64,
+        taker_fee_millionths: i64,
+        outer_levels: usize,
+    ) -> Result<InstrumentSettings, ContractError> {
+        self.contract.check_valued()?;
+        Ok(InstrumentSettings {
+            venue: self.venue,
+            tick_order_step: Tick(self.tick_order_step.max(1)),
+            lots_order_step: Lots(self.lots_order_step.max(1)),
+            lots_order_min: self.lots_order_min,
+            lots_order_max: self.lots_order_max,
+            notional_min: self.notional_min,
+            atoms_per_tick_lot: self.atoms_per_tick_lot,
+            maker_fee_millionths,
+            taker_fee_millionths,
+            outer_levels,
+        })
+    }
+
     /// The same instrument counted in units so fine that prices down to `10^price_exponent` and quantities down
     /// to `10^quantity_exponent` are whole: an increment that was made coarser leaves old orders between its
     /// steps. Order steps stay what they are. `None` if the numbers no longer fit.

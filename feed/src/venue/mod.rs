@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod card;
+pub mod contract;
 pub mod instrument;
 pub mod market;
 pub mod order_ids;

@@ -9,9 +9,9 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Sid
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
-use spinbook_feed::number::Scale;
+use spinbook_feed::testkit;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
-use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
+use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -21,29 +21,14 @@ pub const KEY_ID: &str = "Kq3vT9wLx2Zb7RfYh5Nd8CmJp4Gs6Wu1";
 const SEED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 pub fn instrument(product: ProductLine) -> Instrument {
-    let (price, quantity, step, minimum) = if product == binance::SPOT {
-        (Scale::new(2, 1), Scale::new(8, 1), 1_000, 5)
-    } else {
-        (Scale::new(2, 10), Scale::new(3, 1), 1, 5)
-    };
-    let (price, quantity) = (price.unwrap(), quantity.unwrap());
+    let (tick, lot, step) = if product == binance::SPOT { ("0.01", "0.00000001", 1_000) } else { ("0.10", "0.001", 1) };
     Instrument {
-        id: InstrumentId(0),
-        venue: product.venue_id(),
-        symbol: Symbol::new("BTCUSDT").unwrap(),
-        base_asset: Symbol::new("BTC").unwrap(),
-        quote_asset: Symbol::new("USDT").unwrap(),
-        price,
-        quantity,
-        tick_order_step: 1,
         lots_order_step: step,
         lots_order_min: Lots(step),
         lots_order_max: Lots(step * 1_000_000),
         tick_order_min: Tick(1),
-        tick_order_max: Tick(0),
-        notional_min: QuoteAtoms(minimum * 10i128.pow(18)),
-        atoms_per_tick_lot: atoms_per_tick_lot(&price, &quantity).unwrap(),
-        status: InstrumentStatus::Trading,
+        notional_min: QuoteAtoms(5 * 10i128.pow(18)),
+        ..testkit::instrument(product, 0, "BTCUSDT", tick, lot)
     }
 }
 

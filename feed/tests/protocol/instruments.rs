@@ -1,10 +1,11 @@
 //! COLD: Binance's instrument lists, as documented and as broken.
 
 use spinbook_engine::types::{Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
-use spinbook_feed::error::InstrumentError;
+use spinbook_feed::error::{ContractError, InstrumentError};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::instruments::{find_instruments, parse_instruments, parse_rate_limits};
+use spinbook_feed::venue::contract::{Contract, ContractKind, QuantityUnit};
 use spinbook_feed::venue::instrument::InstrumentStatus;
 
 const SPOT: &[u8] = include_bytes!("../fixtures/binance/exchange_info_spot.json");
@@ -42,6 +43,40 @@ fn usdm_takes_its_increments_from_the_filters() {
     assert_eq!(btc.price.parse(b"63947.40"), Ok(639_474));
     // Bounds that lie between two ticks are narrowed to whole ones.
     assert_eq!(btc.tick_order_min, Tick(5_568));
+}
+
+#[test]
+fn spot_and_linear_contracts_of_size_one_reach_an_engine() {
+    let spot = find_instruments(binance::SPOT, SPOT, &["BTCUSDT"]).unwrap()[0];
+    let usdm = find_instruments(binance::USDM, USDM, &["BTCUSDT"]).unwrap()[0];
+    for (instrument, kind) in [(spot, ContractKind::Spot), (usdm, ContractKind::Linear)] {
+        assert_eq!(instrument.contract.kind, kind);
+        assert_eq!(instrument.contract.size_atoms, QUOTE_ATOMS_PER_UNIT);
+        assert_eq!(instrument.contract.quantity_unit, QuantityUnit::BaseAsset);
+        assert_eq!(instrument.contract.balance_unit, QuantityUnit::BaseAsset);
+        let settings = instrument.engine_settings(-10, 500, 64).unwrap();
+        assert_eq!(settings.atoms_per_tick_lot, instrument.atoms_per_tick_lot);
+        assert_eq!((settings.maker_fee_millionths, settings.taker_fee_millionths), (-10, 500));
+        assert_eq!((settings.lots_order_step.0, settings.outer_levels), (instrument.lots_order_step, 64));
+    }
+}
+
+#[test]
+fn a_contract_that_would_be_valued_wrongly_never_reaches_an_engine() {
+    let mut instrument = find_instruments(binance::USDM, USDM, &["BTCUSDT"]).unwrap()[0];
+    let mut refused = |contract| {
+        instrument.contract = contract;
+        instrument.engine_settings(0, 0, 64).unwrap_err()
+    };
+    assert_eq!(refused(Contract { kind: ContractKind::Inverse, ..Contract::LINEAR }), ContractError::Inverse);
+    for size_atoms in [QUOTE_ATOMS_PER_UNIT / 100, QUOTE_ATOMS_PER_UNIT * 10, 0] {
+        let sized = Contract { size_atoms, ..Contract::LINEAR };
+        assert_eq!(refused(sized), ContractError::Size { size_atoms });
+    }
+    let mixed = Contract { quantity_unit: QuantityUnit::Contracts, ..Contract::LINEAR };
+    assert_eq!(refused(mixed), ContractError::Units);
+    let mixed = Contract { balance_unit: QuantityUnit::Contracts, ..Contract::LINEAR };
+    assert_eq!(refused(mixed), ContractError::Units);
 }
 
 #[test]

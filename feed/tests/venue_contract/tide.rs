@@ -9,6 +9,7 @@ use spinbook_feed::error::DecodeError;
 use spinbook_feed::scan::{LevelScratch, ScannerChoice};
 use spinbook_feed::sync::{SequenceRule, Verdict};
 use spinbook_feed::venue::card::{Card, Fees, Heartbeat, Holding, ProductLine, SnapshotOrigin, SymbolForm};
+use spinbook_feed::venue::contract::Contract;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::{
     Channels, DecodeCounts, FrameBytes, MarketRoute, MarketSide, Message, RequestText, SymbolTable, UpdateIds,
@@ -45,6 +46,7 @@ const CARD: Card = Card {
     trade_channel: "deal",
     symbols: SymbolForm { upper_case: true, separators: &['-'], example: "BTC-USD" },
     holding: Holding::Inventory,
+    contract: Contract::SPOT,
     balance_decimals: 0,
     fees: Fees { maker_millionths: 0, taker_millionths: 0 },
     orders: None,

@@ -9,7 +9,7 @@ use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
 use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
-use spinbook_engine::types::{AssetGroupId, InstrumentSettings, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::sim::api::AccountKey;
@@ -73,18 +73,7 @@ pub fn position_max(instrument: &Instrument) -> Lots {
 fn instrument_setup(product: ProductLine, instrument: &Instrument, start: Lots) -> InstrumentSetup {
     let (maker, taker) = rules::fees(product);
     InstrumentSetup {
-        instrument: InstrumentSettings {
-            venue: instrument.venue,
-            tick_order_step: Tick(instrument.tick_order_step.max(1)),
-            lots_order_step: Lots(instrument.lots_order_step.max(1)),
-            lots_order_min: instrument.lots_order_min,
-            lots_order_max: instrument.lots_order_max,
-            notional_min: instrument.notional_min,
-            atoms_per_tick_lot: instrument.atoms_per_tick_lot,
-            maker_fee_millionths: maker,
-            taker_fee_millionths: taker,
-            outer_levels: 4096,
-        },
+        instrument: instrument.engine_settings(maker, taker, 4096).unwrap(),
         risk: RiskSettings {
             order_lots_max: milli(instrument, 10),
             order_notional_max: QuoteAtoms(2_000 * QUOTE_ATOMS_PER_UNIT),

@@ -4,10 +4,10 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use spinbook_engine::limits::OUTER_LEVELS_DEFAULT;
 use spinbook_engine::setup::{
-    AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSettings, InstrumentSetup, ORDER_WINDOWS_MAX,
-    QuoterSettings, RiskSettings, WindowSettings,
+    AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSetup, ORDER_WINDOWS_MAX, QuoterSettings,
+    RiskSettings, WindowSettings,
 };
-use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QuoteAtoms, Tick};
+use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QuoteAtoms};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
@@ -130,19 +130,15 @@ fn instrument_setup(
 ) -> Result<InstrumentSetup, Failure> {
     let (maker_fee_millionths, taker_fee_millionths) = fees(market)?;
     let tolerance = config.strategy.refresh_tolerance_bps();
+    let settings =
+        instrument.engine_settings(maker_fee_millionths, taker_fee_millionths, OUTER_LEVELS).map_err(|error| {
+            Failure::usage(format!("{} cannot be valued exactly", instrument.symbol))
+                .at("market.symbols")
+                .because(error)
+                .next("leave it out: contracts of other kinds and sizes are refused, never guessed at")
+        })?;
     Ok(InstrumentSetup {
-        instrument: InstrumentSettings {
-            venue: instrument.venue,
-            tick_order_step: Tick(instrument.tick_order_step.max(1)),
-            lots_order_step: Lots(instrument.lots_order_step.max(1)),
-            lots_order_min: instrument.lots_order_min,
-            lots_order_max: instrument.lots_order_max,
-            notional_min: instrument.notional_min,
-            atoms_per_tick_lot: instrument.atoms_per_tick_lot,
-            maker_fee_millionths,
-            taker_fee_millionths,
-            outer_levels: OUTER_LEVELS,
-        },
+        instrument: settings,
         risk: risk_settings(config, instrument)?,
         quoter: QuoterSettings {
             refresh_tolerance_millionths: millionths(tolerance, "strategy.refresh_tolerance_bps")?,
@@ -202,7 +198,14 @@ fn order_windows(windows: &[RateWindow]) -> [WindowSettings; ORDER_WINDOWS_MAX] 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use spinbook_engine::types::QUOTE_ATOMS_PER_UNIT;
+    use spinbook_feed::testkit::instrument;
+    use spinbook_feed::venue::contract::{Contract, ContractKind};
+
     use super::*;
+    use crate::config::sample::ConfigText;
     use crate::ui::report::atoms_text;
 
     #[test]
@@ -212,6 +215,22 @@ mod tests {
             assert_eq!(atoms_text(quote_atoms(value, "k").expect("exact")), text);
         }
         assert!(quote_atoms("0.0000000000000000001".parse().expect("a decimal"), "k").is_err());
+    }
+
+    #[test]
+    fn a_run_refuses_an_inverse_contract_and_a_size_that_is_not_one() {
+        let text = ConfigText::sample().commented();
+        let config = Config::from_text(&text, "t.toml", Path::new(""), &[], &[]).expect("the sample is valid");
+        let market = &config.markets[0];
+        let mut listed = instrument(market.venue, 0, "BTCUSDT", "0.01", "0.00000001");
+        engine_settings(&config, &[(market, &[listed], &[])], 1).expect("valued");
+        let inverse = Contract { kind: ContractKind::Inverse, ..Contract::LINEAR };
+        let hundredth = Contract { size_atoms: QUOTE_ATOMS_PER_UNIT / 100, ..Contract::LINEAR };
+        for contract in [inverse, hundredth] {
+            listed.contract = contract;
+            let refused = engine_settings(&config, &[(market, &[listed], &[])], 1).expect_err("refused");
+            assert!(refused.to_string().contains("BTCUSDT cannot be valued exactly"), "{refused}");
+        }
     }
 
     #[test]

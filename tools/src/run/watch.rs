@@ -358,31 +358,16 @@ impl ScreenSource for Watch {
 
 #[cfg(test)]
 mod tests {
-    use spinbook_engine::types::InstrumentId;
+    use spinbook_feed::testkit;
     use spinbook_feed::venue::binance;
-    use spinbook_feed::venue::instrument::{InstrumentStatus, Symbol};
 
     use super::*;
 
     fn instrument() -> Instrument {
-        let name = |text: &str| Symbol::new(text).expect("a short name");
         Instrument {
-            id: InstrumentId(0),
-            venue: binance::SPOT.venue_id(),
-            symbol: name("BTCUSDT"),
-            base_asset: name("BTC"),
-            quote_asset: name("USDT"),
-            price: Scale::from_increment(b"0.01").expect("an increment"),
-            quantity: Scale::from_increment(b"0.00000001").expect("an increment"),
-            tick_order_step: 1,
             lots_order_step: 1_000,
             lots_order_min: Lots(1_000),
-            lots_order_max: Lots(1_000_000_000),
-            tick_order_min: Tick(0),
-            tick_order_max: Tick(0),
-            notional_min: QuoteAtoms(0),
-            atoms_per_tick_lot: 100_000_000,
-            status: InstrumentStatus::Trading,
+            ..testkit::instrument(binance::SPOT, 0, "BTCUSDT", "0.01", "0.00000001")
         }
     }
 

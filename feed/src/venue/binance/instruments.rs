@@ -190,6 +190,7 @@ fn instrument(product: Product, listed: &ListedSymbol, index: usize) -> Result<I
         symbol: name(&listed.symbol, "symbol")?,
         base_asset: name(&listed.base_asset, "baseAsset")?,
         quote_asset: name(&listed.quote_asset, "quoteAsset")?,
+        contract: product.card().contract,
         price,
         quantity,
         tick_order_step: 1,

@@ -28,6 +28,7 @@ use crate::venue::SimulatorSide;
 use crate::venue::card::{
     Card, Fees, Holding, KeyKind, OrderCard, ProductLine, RateWindow, SnapshotOrigin, SymbolForm,
 };
+use crate::venue::contract::Contract;
 use crate::venue::orders::WindowKind;
 
 /// Spot.
@@ -106,6 +107,7 @@ const SPOT_CARD: Card = Card {
     trade_channel: "trade",
     symbols: SYMBOLS,
     holding: Holding::Inventory,
+    contract: Contract::SPOT,
     balance_decimals: 8,
     fees: Fees { maker_millionths: 1_000, taker_millionths: 1_000 },
     orders: Some(OrderCard {
@@ -144,6 +146,7 @@ const USDM_CARD: Card = Card {
     trade_channel: "aggTrade",
     symbols: SYMBOLS,
     holding: Holding::Position,
+    contract: Contract::LINEAR,
     balance_decimals: 0,
     fees: Fees { maker_millionths: 200, taker_millionths: 500 },
     orders: Some(OrderCard {

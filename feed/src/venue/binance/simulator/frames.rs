@@ -209,6 +209,7 @@ fn instrument(product: ProductLine, listing: &Listing, index: ListingIndex) -> O
         symbol: Symbol::new(&listing.symbol)?,
         base_asset: Symbol::new(&listing.base)?,
         quote_asset: Symbol::new(&listing.quote)?,
+        contract: product.card().contract,
         price: listing.price,
         quantity: listing.quantity,
         tick_order_step: listing.tick_step,
