@@ -4,9 +4,11 @@ use spinbook_engine::types::{Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::error::{ContractError, InstrumentError};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance;
-use spinbook_feed::venue::binance::instruments::{find_instruments, parse_instruments, parse_rate_limits};
+use spinbook_feed::venue::binance::account::parse_windows;
+use spinbook_feed::venue::binance::instruments::{find_instruments, parse_instruments};
 use spinbook_feed::venue::contract::{Contract, ContractKind, QuantityUnit};
 use spinbook_feed::venue::instrument::InstrumentStatus;
+use spinbook_feed::venue::orders::WindowKind;
 
 const SPOT: &[u8] = include_bytes!("../fixtures/binance/exchange_info_spot.json");
 const USDM: &[u8] = include_bytes!("../fixtures/binance/exchange_info_usdm.json");
@@ -81,10 +83,11 @@ fn a_contract_that_would_be_valued_wrongly_never_reaches_an_engine() {
 
 #[test]
 fn rate_limits_are_read() {
-    let limits = parse_rate_limits(USDM).unwrap();
-    let shown: Vec<(&str, u64, u64)> =
-        limits.iter().map(|limit| (limit.kind.as_str(), limit.window_seconds, limit.limit)).collect();
-    assert_eq!(shown, [("REQUEST_WEIGHT", 60, 2400), ("ORDERS", 60, 1200), ("ORDERS", 10, 300)]);
+    let limits = parse_windows(USDM).unwrap();
+    let shown: Vec<_> = limits.iter().map(|limit| (limit.kind, limit.span.0 / 1_000_000_000, limit.limit)).collect();
+    let (weight, orders) = (WindowKind::Weight, WindowKind::Orders);
+    assert_eq!(shown, [(weight, 60, 2400), (orders, 60, 1200), (orders, 10, 300)]);
+    assert!(limits.iter().all(|limit| limit.used == 0), "a list counts nothing");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::crypto::credentials::Credentials;
 use crate::error::InstrumentError;
 use crate::venue::ProductLine;
 use crate::venue::binance::instruments::find_instruments;
-use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, usage};
+use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, windows};
 use crate::venue::binance::parameters::Query;
 use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
@@ -164,7 +164,7 @@ pub fn parse_time(body: &[u8]) -> Decoded<Nanos> {
 pub fn parse_windows(body: &[u8]) -> Decoded<Vec<WindowUsage>> {
     let value = json(body)?;
     let limits = value.get("rateLimits").ok_or(OrderDecodeError::Field("rateLimits"))?;
-    Ok(usage(rows(limits, "rateLimits")?))
+    Ok(windows(rows(limits, "rateLimits")?))
 }
 
 /// Balances of either product line.

@@ -1,4 +1,5 @@
-//! COLD: Binance's instrument lists (`exchangeInfo`) of both product lines.
+//! COLD: Binance's instrument lists (`exchangeInfo`) of both product lines; their rate limits are read by
+//! `account::parse_windows`.
 
 use serde::Deserialize;
 use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
@@ -12,32 +13,10 @@ use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_t
 /// Decimals of Binance spot balances and fees.
 const SPOT_BALANCE_DECIMALS: u8 = 8;
 
-/// A rate limit that the venue names in its instrument list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// `REQUEST_WEIGHT`, `ORDERS`, `RAW_REQUESTS`, `CONNECTIONS`, as the venue says.
-    pub kind: String,
-    /// Length of the window in seconds.
-    pub window_seconds: u64,
-    /// How much the window allows.
-    pub limit: u64,
-}
-
 #[derive(Deserialize)]
 struct List {
-    #[serde(rename = "rateLimits", default)]
-    rate_limits: Vec<ListedLimit>,
     #[serde(default)]
     symbols: Vec<ListedSymbol>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedLimit {
-    rate_limit_type: String,
-    interval: String,
-    interval_num: u64,
-    limit: u64,
 }
 
 #[derive(Deserialize)]
@@ -64,32 +43,6 @@ struct Filter {
     max_qty: Option<String>,
     min_notional: Option<String>,
     notional: Option<String>,
-}
-
-/// The rate limits of an instrument list.
-///
-/// # Errors
-/// [`InstrumentError::List`] if it is not the venue's JSON.
-pub fn parse_rate_limits(list: &[u8]) -> Result<Vec<RateLimit>, InstrumentError> {
-    let list = read(list)?;
-    Ok(list
-        .rate_limits
-        .into_iter()
-        .filter_map(|listed| {
-            let unit = match listed.interval.as_str() {
-                "SECOND" => 1,
-                "MINUTE" => 60,
-                "HOUR" => 3600,
-                "DAY" => 86_400,
-                _ => return None,
-            };
-            Some(RateLimit {
-                kind: listed.rate_limit_type,
-                window_seconds: unit * listed.interval_num,
-                limit: listed.limit,
-            })
-        })
-        .collect())
 }
 
 /// Every instrument of a list whose rules can be read, numbered in the list's order.

@@ -38,7 +38,7 @@ pub fn decode(instruments: &[Instrument], frame: &[u8]) -> Decoded<OrderMessage>
 fn decode_reply(instruments: &[Instrument], message: &Object, status: u64) -> Decoded<Reply> {
     let id = message.get("id").and_then(Value::as_str).ok_or(OrderDecodeError::Id)?;
     let (kind, id) = parse_request_id(id).ok_or(OrderDecodeError::Id)?;
-    let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| usage(rows)).unwrap_or_default();
+    let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| windows(rows)).unwrap_or_default();
     let status = u16::try_from(status).map_err(|_| OrderDecodeError::Field("status"))?;
     let outcome = match message.get("result") {
         Some(result) if status == 200 => Ok(decode_body(instruments, kind, result)?),
@@ -65,8 +65,9 @@ fn decode_error(message: &Object, status: u16) -> Refusal {
     }
 }
 
-/// The venue's own count of its windows; rows of kinds or intervals that are not ours are skipped.
-pub(crate) fn usage(rows: &[Value]) -> Vec<WindowUsage> {
+/// The rows of `rateLimits`, of a reply (with counts) as of an instrument list (without: nothing used); rows of kinds
+/// or intervals that are not ours are skipped.
+pub(crate) fn windows(rows: &[Value]) -> Vec<WindowUsage> {
     rows.iter()
         .filter_map(|row| {
             let kind = match row.get("rateLimitType")?.as_str()? {
