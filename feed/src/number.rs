@@ -216,6 +216,51 @@ impl Scale {
     }
 }
 
+/// Decimals of a sum of money: the engine counts it in 10^-18.
+const ATOMS_DECIMALS: i32 = DECIMALS_MAX as i32;
+
+/// An amount of an asset in 10^-18, exact; whole units fit an `i64`, so that a sum of eighteen fits an `i128`.
+///
+/// # Errors
+/// As [`Scale::parse`], at 18 decimals.
+pub fn parse_atoms(text: &[u8]) -> Result<i128, NumberError> {
+    let number = Number::read(text)?;
+    atoms(i128::from(number.mantissa), number.exponent)
+}
+
+/// As [`parse_atoms`], with an optional minus sign.
+///
+/// # Errors
+/// As [`parse_atoms`].
+pub fn parse_signed_atoms(text: &[u8]) -> Result<i128, NumberError> {
+    match text.strip_prefix(b"-") {
+        Some(digits) => parse_atoms(digits).map(|atoms| -atoms),
+        None => parse_atoms(text),
+    }
+}
+
+/// A decimal, of any sign, in 10^-18, in the range of [`parse_atoms`] (cold).
+///
+/// # Errors
+/// [`NumberError::TooFine`] below 10^-18, [`NumberError::Overflow`] above the range.
+pub fn atoms_from_decimal(value: Decimal) -> Result<i128, NumberError> {
+    let value = value.normalize();
+    atoms(value.mantissa(), -i32::try_from(value.scale()).map_err(|_| NumberError::Overflow)?)
+}
+
+/// `mantissa * 10^exponent` in 10^-18; with an exponent below zero the mantissa has no zeros at its end.
+fn atoms(mantissa: i128, exponent: i32) -> Result<i128, NumberError> {
+    const MAX: u128 = i64::MAX as u128 * POWERS_OF_TEN[DECIMALS_MAX as usize] as u128;
+    if mantissa == 0 {
+        return Ok(0);
+    }
+    let shift = u32::try_from(exponent + ATOMS_DECIMALS)
+        .map_err(|_| NumberError::TooFine { exponent: exponent.clamp(-128, 127) as i8 })?;
+    let factor = 10i128.checked_pow(shift).ok_or(NumberError::Overflow)?;
+    let atoms = mantissa.checked_mul(factor).ok_or(NumberError::Overflow)?;
+    if atoms.unsigned_abs() > MAX { Err(NumberError::Overflow) } else { Ok(atoms) }
+}
+
 /// How many decimals a text prints: digits behind the dot.
 #[must_use]
 pub fn printed_decimals(text: &[u8]) -> u8 {

@@ -354,53 +354,13 @@ pub enum OrderDecodeError {
     Id,
 }
 
-/// An amount of money as 10^-18 units, exact, with an optional sign.
-///
-/// # Errors
-/// Not a number, more than 18 significant digits, or finer than 10^-18.
-pub fn parse_money(text: &str) -> Result<i128, NumberError> {
-    let (sign, digits) = split_sign(text);
-    // The finest scale holds 9.2 units; the coarser ones what the finer cannot.
-    let mut last = NumberError::Empty;
-    for decimals in [8u8, 18, 12, 4, 0] {
-        let scale = Scale::new(decimals, 1).expect("a step of one is a scale");
-        match scale.parse(digits.as_bytes()) {
-            Ok(units) => return Ok(sign * i128::from(units) * 10i128.pow(u32::from(18 - decimals))),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 /// A quantity that may be negative (a position), on an instrument's scale.
 ///
 /// # Errors
 /// As [`Scale::parse`], the sign aside.
 pub fn parse_signed(scale: &Scale, text: &str) -> Result<i64, NumberError> {
-    let (sign, digits) = split_sign(text);
-    Ok(sign as i64 * scale.parse(digits.as_bytes())?)
-}
-
-fn split_sign(text: &str) -> (i128, &str) {
     match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn money_is_exact() {
-        assert_eq!(parse_money("0.00142010"), Ok(1_420_100_000_000_000));
-        assert_eq!(parse_money("-0.5"), Ok(-500_000_000_000_000_000));
-        assert_eq!(parse_money("0"), Ok(0));
-        assert_eq!(parse_money("0.000000000000000001"), Ok(1));
-        assert_eq!(parse_money("900000000000000000"), Ok(900_000_000_000_000_000 * 10i128.pow(18)));
-        assert_eq!(parse_money("123456.789012"), Ok(123_456_789_012 * 10i128.pow(12)));
-        assert!(parse_money("").is_err() && parse_money("--1").is_err() && parse_money("1e400").is_err());
-        assert!(parse_money("0.0000000000000000001").is_err());
+        Some(digits) => scale.parse(digits.as_bytes()).map(|units| -units),
+        None => scale.parse(text.as_bytes()),
     }
 }

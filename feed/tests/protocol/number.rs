@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
-use spinbook_feed::number::{NumberError, Scale, TEXT_MAX, parse_integer};
+use spinbook_feed::number::{
+    NumberError, Scale, TEXT_MAX, atoms_from_decimal, parse_atoms, parse_integer, parse_signed_atoms,
+};
 use spinbook_feed::random::Random;
 
 fn scale(decimals: u8, step: u64) -> Scale {
@@ -217,4 +219,44 @@ fn integers_are_exact() {
     assert_eq!(parse_integer(b""), Err(NumberError::Empty));
     assert_eq!(parse_integer(b"-1"), Err(NumberError::Negative));
     assert_eq!(parse_integer(b"1.0"), Err(NumberError::Malformed { at: 1 }));
+}
+
+#[test]
+fn money_is_exact() {
+    let cases = [
+        ("0.00142010", 1_420_100_000_000_000),
+        ("-0.5", -500_000_000_000_000_000),
+        ("0", 0),
+        ("0.000000000000000001", 1),
+        ("900000000000000000", 900_000_000_000_000_000 * 10i128.pow(18)),
+        ("123456.789012", 123_456_789_012 * 10i128.pow(12)),
+        ("10.5", 10_500_000_000_000_000_000),
+    ];
+    for (text, atoms) in cases {
+        assert_eq!(parse_signed_atoms(text.as_bytes()), Ok(atoms), "{text}");
+        assert_eq!(atoms_from_decimal(text.parse().unwrap()), Ok(atoms), "{text}");
+        if atoms >= 0 {
+            assert_eq!(parse_atoms(text.as_bytes()), Ok(atoms), "{text}");
+        }
+    }
+    // Trailing zeros are no digits of the value, and a decimal has more of these than a text.
+    assert_eq!(atoms_from_decimal(Decimal::new(100, 20)), Ok(1));
+    let long: Decimal = "123.000000000000000001".parse().unwrap();
+    assert_eq!(atoms_from_decimal(long), Ok(123_000_000_000_000_000_001));
+}
+
+#[test]
+fn money_that_is_not_exact_is_an_error() {
+    assert_eq!(parse_atoms(b"-0.5"), Err(NumberError::Negative));
+    assert_eq!(parse_signed_atoms(b"--1"), Err(NumberError::Negative));
+    assert_eq!(parse_signed_atoms(b""), Err(NumberError::Empty));
+    assert_eq!(parse_signed_atoms(b"-"), Err(NumberError::Empty));
+    assert_eq!(parse_signed_atoms(b"1e400"), Err(NumberError::Overflow));
+    assert_eq!(parse_signed_atoms(b"-9300000000000000000"), Err(NumberError::Overflow));
+    assert_eq!(parse_signed_atoms(b"0.0000000000000000001"), Err(NumberError::TooFine { exponent: -19 }));
+    assert_eq!(atoms_from_decimal(Decimal::new(1, 19)), Err(NumberError::TooFine { exponent: -19 }));
+    assert_eq!(atoms_from_decimal(Decimal::MAX), Err(NumberError::Overflow));
+    assert_eq!(atoms_from_decimal(Decimal::MIN), Err(NumberError::Overflow));
+    assert_eq!(atoms_from_decimal(Decimal::from(i64::MAX)), Ok(i128::from(i64::MAX) * 10i128.pow(18)));
+    assert_eq!(atoms_from_decimal(Decimal::from(i64::MAX) + Decimal::ONE), Err(NumberError::Overflow));
 }

@@ -8,7 +8,7 @@ use spinbook_engine::setup::{
     RiskSettings, WindowSettings,
 };
 use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QuoteAtoms};
-use spinbook_feed::number::Scale;
+use spinbook_feed::number::{Scale, atoms_from_decimal};
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::orders::WindowKind;
@@ -31,11 +31,9 @@ const ORDER_WINDOW_PERCENT: u64 = 90;
 /// # Errors
 /// More decimals than 18, or larger than any sum may be.
 pub fn quote_atoms(value: Decimal, key: &str) -> Result<QuoteAtoms, Failure> {
-    let scale = 18_u32.checked_sub(value.scale()).map(|digits| 10_i128.pow(digits));
-    scale
-        .and_then(|factor| value.mantissa().checked_mul(factor))
+    atoms_from_decimal(value)
         .map(QuoteAtoms)
-        .ok_or_else(|| Failure::usage(format!("`{key}` = {value} cannot be kept exactly")).at(key))
+        .map_err(|error| Failure::usage(format!("`{key}` = {value} cannot be kept exactly")).at(key).because(error))
 }
 
 /// A quantity as lots of an instrument.

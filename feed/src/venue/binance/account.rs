@@ -5,6 +5,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, VenueCode};
 
 use crate::crypto::credentials::Credentials;
 use crate::error::InstrumentError;
+use crate::number::parse_signed_atoms;
 use crate::venue::ProductLine;
 use crate::venue::binance::instruments::find_instruments;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, windows};
@@ -12,9 +13,7 @@ use crate::venue::binance::parameters::Query;
 use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_side::Reaction;
-use crate::venue::orders::{
-    OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_money, parse_signed,
-};
+use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_signed};
 
 use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRecord, TradesSince};
 
@@ -183,8 +182,9 @@ pub fn parse_balances(product: ProductLine, body: &[u8]) -> Decoded<Vec<Balance>
     let mut balances = Vec::new();
     for row in rows(list, "balances")? {
         let row = row.as_object().ok_or(OrderDecodeError::Field("balances"))?;
-        let money =
-            |key: &'static str| parse_money(text(row, key)?).map_err(|error| OrderDecodeError::Number(key, error));
+        let money = |key: &'static str| {
+            parse_signed_atoms(text(row, key)?.as_bytes()).map_err(|error| OrderDecodeError::Number(key, error))
+        };
         let asset = Symbol::new(text(row, "asset")?).ok_or(OrderDecodeError::Field("asset"))?;
         balances.push(Balance { asset, free: money(free)?, locked: locked.map_or(Ok(0), money)? });
     }

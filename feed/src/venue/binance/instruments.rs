@@ -2,11 +2,11 @@
 //! `account::parse_windows`.
 
 use serde::Deserialize;
-use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
+use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 
 use super::Product;
 use crate::error::InstrumentError;
-use crate::number::Scale;
+use crate::number::{Scale, parse_atoms};
 use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot};
 
@@ -132,9 +132,8 @@ fn instrument(product: Product, listed: &ListedSymbol, index: usize) -> Result<I
         0 => i64::MAX / 4,
         most => most,
     };
-    let notional = Scale::new(18, 1).expect("18 decimals are allowed");
     let notional_min = match &rules.notional_min {
-        Some(text) => money(&notional, text).map_err(|problem| fail("minNotional", problem))?,
+        Some(text) => QuoteAtoms(parse_atoms(text.as_bytes()).map_err(|error| fail("minNotional", error.to_string()))?),
         None => QuoteAtoms::ZERO,
     };
     Ok(Instrument {
@@ -206,15 +205,4 @@ fn rounded_down(price: &Scale, text: &str) -> Result<i64, String> {
     let unit = price.decimal(1);
     let ticks = (value / unit).floor();
     i64::try_from(ticks).map_err(|_| format!("{text:?} is too large"))
-}
-
-/// An amount of the quote asset, exact.
-fn money(whole: &Scale, text: &str) -> Result<QuoteAtoms, String> {
-    if let Ok(atoms) = whole.parse(text.as_bytes()) {
-        return Ok(QuoteAtoms(i128::from(atoms)));
-    }
-    // Above 9.2 units 10^-18 no longer fits 64 bits: read it in 10^-9.
-    let coarse = Scale::new(9, 1).ok_or("unusable scale")?;
-    let units = coarse.parse(text.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(QuoteAtoms(i128::from(units) * (QUOTE_ATOMS_PER_UNIT / 1_000_000_000)))
 }

@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
-use crate::number::{NumberError, Scale};
+use crate::number::{NumberError, Scale, parse_signed_atoms};
 use crate::venue::binance::request_ids::{CLIENT_IDS, parse_request_id};
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{
     Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody,
-    RequestKind, WindowKind, WindowUsage, parse_money, parse_signed,
+    RequestKind, WindowKind, WindowUsage, parse_signed,
 };
 
 type Object = Map<String, Value>;
@@ -297,12 +297,12 @@ pub(crate) fn fee(
     let amount = amount.and_then(Value::as_str).ok_or(OrderDecodeError::Field(field))?;
     let wrong = |error: NumberError| OrderDecodeError::Number(field, error);
     if asset == instrument.quote_asset.as_str() {
-        Ok(Fee::Quote(QuoteAtoms(parse_money(amount).map_err(wrong)?)))
+        Ok(Fee::Quote(QuoteAtoms(parse_signed_atoms(amount.as_bytes()).map_err(wrong)?)))
     } else if asset == instrument.base_asset.as_str() {
         Ok(Fee::Base(Lots(parse_signed(&instrument.quantity, amount).map_err(wrong)?)))
     } else {
         let name = Symbol::new(asset).ok_or(OrderDecodeError::Field(field))?;
-        Ok(Fee::Other(name, parse_money(amount).map_err(wrong)?))
+        Ok(Fee::Other(name, parse_signed_atoms(amount.as_bytes()).map_err(wrong)?))
     }
 }
 

@@ -1,6 +1,6 @@
 //! COLD: what a simulated exchange is made of, and making it.
 
-use crate::number::Scale;
+use crate::number::{Scale, atoms_from_decimal};
 use crate::sim::account::SimAccount;
 use crate::sim::api::{Listing, ListingSettings};
 use crate::sim::faults::{FaultPlan, Faults};
@@ -15,7 +15,6 @@ use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
 use crate::venue::simulator_side::{AccountSettings, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket};
 use crate::venue::{ProductLine, binance};
-use rust_decimal::Decimal;
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 
 /// As [`usual`], listing what a recording or an instrument list names. Where the increments of a
@@ -78,18 +77,11 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
 fn account_of(settings: AccountSettings) -> Result<SimAccount, String> {
     let mut account = SimAccount::new(settings.api_key, settings.key);
     for (asset, amount) in settings.balances {
-        let atoms = decimal_atoms(amount).filter(|atoms| *atoms >= 0);
+        let atoms = atoms_from_decimal(amount).ok().filter(|atoms| *atoms >= 0);
         account
             .credit(&asset, atoms.ok_or_else(|| format!("the start balance of {asset}, {amount}, is out of range"))?);
     }
     Ok(account)
-}
-
-/// A decimal in 10^-18 units; `None` if it is finer or too large.
-fn decimal_atoms(value: Decimal) -> Option<i128> {
-    let value = value.normalize();
-    let shift = 18u32.checked_sub(value.scale())?;
-    value.mantissa().checked_mul(10i128.pow(shift))
 }
 
 /// A listing with its scales and rules.
@@ -120,8 +112,8 @@ pub fn listing_of(settings: &ListingSettings, product: ProductLine) -> Result<Li
         return Err(wrong("tick size times quantity unit, finer than 10^-18,", &settings.tick_size));
     }
     let atoms = |value: u128| i128::try_from(value).map_err(|_| wrong("increment", &settings.tick_size));
-    let notional_min = decimal_atoms(settings.notional_min)
-        .ok_or_else(|| wrong("smallest value", &settings.notional_min.to_string()))?;
+    let notional_min = atoms_from_decimal(settings.notional_min)
+        .map_err(|_| wrong("smallest value", &settings.notional_min.to_string()))?;
     let whole_lots = i64::try_from(one / lot_atoms.max(1)).unwrap_or(i64::MAX);
     let lots_max = whole_lots.saturating_mul(if product == binance::SPOT { 9000 } else { 1000 });
     Ok(Listing {
