@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use spinbook_engine::types::InstrumentId;
 use spinbook_feed::net::connection::ConnectionLimits;
 use spinbook_feed::net::connection::connector::Connector;
@@ -12,6 +13,9 @@ use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
 use crate::error::Failure;
+
+/// All but letters, digits and these three is escaped in a query's value.
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.');
 
 /// URLs of one venue's snapshots.
 pub struct VenueUrls {
@@ -27,7 +31,9 @@ impl VenueUrls {
             base: format!("{}{}", rest_url.trim_end_matches('/'), venue.card().depth_path),
             symbols: instruments
                 .iter()
-                .map(|instrument| (instrument.id, percent_encoded(instrument.symbol.as_str())))
+                .map(|instrument| {
+                    (instrument.id, utf8_percent_encode(instrument.symbol.as_str(), QUERY_VALUE).to_string())
+                })
                 .collect(),
         }
     }
@@ -83,13 +89,27 @@ pub fn route(
         .map_err(|error| Failure::failed("the venue's address is not found").at(url).because(error))
 }
 
-fn percent_encoded(symbol: &str) -> String {
-    let mut text = String::with_capacity(symbol.len());
-    for byte in symbol.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
+#[cfg(test)]
+mod tests {
+    use spinbook_feed::testkit::instrument;
+    use spinbook_feed::venue::binance;
+    use spinbook_feed::venue::instrument::Symbol;
+
+    use super::*;
+
+    #[test]
+    fn a_symbol_stands_percent_encoded_in_the_url_of_its_snapshot() {
+        for (symbol, written) in [
+            ("BTCUSDT_260925", "BTCUSDT_260925"),
+            ("A-b.c_9", "A-b.c_9"),
+            ("A&B=C/~ +%", "A%26B%3DC%2F%7E%20%2B%25"),
+            ("币", "%E5%B8%81"),
+        ] {
+            let mut listed = instrument(binance::SPOT, 3, "BTCUSDT", "0.01", "0.001");
+            listed.symbol = Symbol::new(symbol).expect("a short name");
+            let urls = VenueUrls::new("https://host/", binance::SPOT, &[listed]);
+            let url = urls.of(SnapshotJob { session: 0, instrument: listed.id, levels: 100, outer_levels: None });
+            assert_eq!(url, format!("https://host/api/v3/depth?symbol={written}&limit=100"));
         }
     }
-    text
 }
