@@ -1,5 +1,6 @@
 //! COLD: exact bytes of requests, replies and events as the venue prints them, and what refusals mean.
 
+use crate::order_sides::REFUSALS;
 use crate::scripted_venue::{self, KEY_ID, START, ed25519, hmac, instrument, some_lots, some_tick};
 use serde_json::{Value, json};
 use spinbook_engine::intent::TimeInForce;
@@ -244,39 +245,7 @@ fn what_refusals_mean_on_each_product() {
         let refusal = Refusal { status, code, message: message.to_owned(), retry_after: None };
         reaction(product, kind, &refusal)
     };
-    // Code, spot, futures.
-    let table = [
-        (-1000, Reaction::Unknown, Reaction::Unknown),
-        (-1003, Reaction::PauseAll, Reaction::PauseAll),
-        (-1006, Reaction::Unknown, Reaction::Unknown),
-        (-1007, Reaction::Unknown, Reaction::Unknown),
-        (-1008, Reaction::Backoff, Reaction::Backoff),
-        (-1013, Reaction::RefreshInstrument, Reaction::RefreshInstrument),
-        (-1015, Reaction::PauseOrders, Reaction::PauseOrders),
-        (-1021, Reaction::ResyncClock, Reaction::ResyncClock),
-        (-1022, Reaction::Halt, Reaction::Halt),
-        (-1111, Reaction::RefreshInstrument, Reaction::RefreshInstrument),
-        (-1121, Reaction::Configuration, Reaction::Configuration),
-        (-2010, Reaction::Reject, Reaction::Reject),
-        (-2013, Reaction::NotFound, Reaction::NotFound),
-        (-2014, Reaction::Halt, Reaction::Halt),
-        (-2015, Reaction::Halt, Reaction::Halt),
-        (-2019, Reaction::Reject, Reaction::Reduce),
-        (-2021, Reaction::Unknown, Reaction::Reprice),
-        (-2022, Reaction::Reject, Reaction::Reduce),
-        (-2026, Reaction::QueryOrder, Reaction::Reject),
-        (-4014, Reaction::Reject, Reaction::RefreshInstrument),
-        (-4023, Reaction::Reject, Reaction::RefreshInstrument),
-        (-4061, Reaction::Reject, Reaction::Configuration),
-        (-4131, Reaction::Reject, Reaction::Reprice),
-        (-4164, Reaction::Reject, Reaction::RefreshInstrument),
-        (-4400, Reaction::Reject, Reaction::Reprice),
-        (-5021, Reaction::Reject, Reaction::Reprice),
-        (-5022, Reaction::Reject, Reaction::Reprice),
-        (-5027, Reaction::Reject, Reaction::Ignore),
-        (-5028, Reaction::Reject, Reaction::Reject),
-    ];
-    for (code, on_spot, on_futures) in table {
+    for (code, on_spot, on_futures) in REFUSALS {
         assert_eq!(means(spot, place, 400, code, ""), on_spot, "spot {code}");
         assert_eq!(means(usdm, place, 400, code, ""), on_futures, "futures {code}");
     }

@@ -1,21 +1,15 @@
 //! COLD: prepared requests against the plain encoder: random orders and cancels, every key and session, byte for byte.
 
+use crate::order_sides::{order_request, size};
 use crate::scripted_venue::{START, ed25519, hmac, instrument};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::random::Random;
 use spinbook_feed::venue::binance::order::BinanceOrders;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
-use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::order_side::{OrderConnection, OrderSide, SelfTradePrevention};
-use spinbook_feed::venue::orders::{NewOrder, OrderName, Request, RequestId};
+use spinbook_feed::venue::orders::{NewOrder, Request, RequestId};
 use spinbook_feed::venue::{ProductLine, binance};
-
-/// A number of any size up to so many bits, small ones as often as large ones.
-fn size(random: &mut Random, bits_max: u32) -> u64 {
-    let bits = 1 + random.modulo(u64::from(bits_max));
-    random.next_u64() >> (64 - bits)
-}
 
 fn sides() -> Vec<(ProductLine, bool, BinanceOrders)> {
     let mut all = Vec::new();
@@ -33,24 +27,6 @@ fn sides() -> Vec<(ProductLine, bool, BinanceOrders)> {
     all
 }
 
-fn request<'a>(random: &mut Random, instrument: &'a Instrument) -> Request<'a> {
-    let order = OrderId::new(1 + size(random, 31) as u32, size(random, 32) as u32);
-    let sign = if random.next_u64().is_multiple_of(50) { -1 } else { 1 };
-    match random.next_u64() % 4 {
-        0 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::NONE }),
-        1 => Request::Cancel(OrderName { instrument, order, venue_order: VenueOrderId::from_number(size(random, 64)) }),
-        _ => Request::Place(NewOrder {
-            instrument,
-            order,
-            side: [Side::Bid, Side::Ask][random.next_u64() as usize % 2],
-            tick: Tick(sign * size(random, 62) as i64),
-            lots: Lots(sign * size(random, 62) as i64),
-            time_in_force: [TimeInForce::PostOnly, TimeInForce::ImmediateOrCancel, TimeInForce::GoodTilCancel]
-                [random.next_u64() as usize % 3],
-        }),
-    }
-}
-
 #[test]
 fn prepared_requests_are_the_plain_ones_byte_for_byte() {
     let seed = 0x7e3a_11c5;
@@ -61,7 +37,7 @@ fn prepared_requests_are_the_plain_ones_byte_for_byte() {
         for _ in 0..2_000 {
             let id = RequestId(size(&mut random, 64));
             let now = Nanos(START.0 + size(&mut random, 60) as i64 / 4);
-            let request = request(&mut random, &instrument);
+            let request = order_request(&mut random, &instrument);
             let (mut plain, mut bytes, mut chosen) = (Vec::new(), [0u8; 1_024], Vec::new());
             side.encode_plain(id, &request, now, &mut plain);
             let length = side.encode_prepared(id, &request, now, &mut bytes).expect("it was prepared");

@@ -2,36 +2,19 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::order_sides::{KEY_ID, START, ed25519, hmac, instrument};
 use serde_json::{Value, json};
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
-use spinbook_feed::crypto::credentials::{Credentials, Secret};
+use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
-use spinbook_feed::testkit;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
-use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
 
 pub const EPOCH: u32 = 77;
-pub const START: Nanos = Nanos::from_seconds(1_760_000_000);
-pub const KEY_ID: &str = "Kq3vT9wLx2Zb7RfYh5Nd8CmJp4Gs6Wu1";
-const SEED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-pub fn instrument(product: ProductLine) -> Instrument {
-    let (tick, lot, step) = if product == binance::SPOT { ("0.01", "0.00000001", 1_000) } else { ("0.10", "0.001", 1) };
-    Instrument {
-        lots_order_step: step,
-        lots_order_min: Lots(step),
-        lots_order_max: Lots(step * 1_000_000),
-        tick_order_min: Tick(1),
-        notional_min: QuoteAtoms(5 * 10i128.pow(18)),
-        ..testkit::instrument(product, 0, "BTCUSDT", tick, lot)
-    }
-}
-
 /// Lots of one order used throughout: 0.01 BTC.
 pub fn some_lots(product: ProductLine) -> i64 {
     if product == binance::SPOT { 1_000_000 } else { 10 }
@@ -49,14 +32,6 @@ pub fn settings(product: ProductLine) -> GatewaySettings {
         open_orders_max: 200,
     };
     GatewaySettings::new(product, GatewayMode::Live, EPOCH, vec![limits])
-}
-
-pub fn hmac() -> Credentials {
-    Credentials::hmac(KEY_ID, &Secret::new("r8Kd0pW3sQz6Lm1Xy9".to_owned())).unwrap()
-}
-
-pub fn ed25519() -> Credentials {
-    Credentials::ed25519(KEY_ID, &Secret::new(SEED.to_owned())).unwrap()
 }
 
 /// What becomes of one request.
