@@ -1,9 +1,16 @@
-//! COLD: what every venue's market data must do, as numbered cards; each card is run for each venue of a list.
+//! COLD: what every venue's market data must do, as numbered cards; each card is run for each venue of a list. The
+//! cards of its orders and of its account are in `order_cards`.
 //!
 //! The list is the real one and one venue more, which only this test has (`tide`): a room and one line here make a
 //! venue, and nothing else knows that it is there. A new venue adds its fixture to [`fixtures`].
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "venue_contract/order_cards.rs"]
+mod order_cards;
+#[path = "venue_contract/order_fixtures.rs"]
+mod order_fixtures;
+#[path = "gateway/order_sides.rs"]
+mod order_sides;
 #[path = "venue_contract/tide.rs"]
 mod tide;
 

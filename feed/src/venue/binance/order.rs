@@ -455,6 +455,11 @@ fn code_of(refusal: &Refusal) -> i64 {
 #[must_use]
 pub fn advice(refusal: &Refusal) -> Option<&'static str> {
     Some(match code_of(refusal) {
+        -1002 => "the API key may not do this: give it the permission to trade on this product line at the venue",
+        -1121 => {
+            "the venue does not list this symbol on this product line: correct it, or choose the other product line"
+        }
+        -4061 => "the account is in hedge mode: switch it to one-way mode at the venue",
         -1021 => "synchronise this machine's clock with NTP or chrony",
         -1022 => "the signature is wrong: the secret does not belong to this API key, or was cut when pasted",
         -2014 => "the API key has the wrong form: paste it again whole",
