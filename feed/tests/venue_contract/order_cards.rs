@@ -1,8 +1,10 @@
 //! COLD: what every venue's order side and account side must do, as numbered cards behind those of its market data.
 
 use spinbook_engine::intent::TimeInForce;
-use spinbook_engine::types::{Nanos, OrderId, Side, Tick, VenueCode};
+use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, VenueCode};
 use spinbook_feed::crypto::credentials::Credentials;
+use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::random::Random;
 use spinbook_feed::testkit::damage;
 use spinbook_feed::venue::ProductLine;
@@ -10,7 +12,7 @@ use spinbook_feed::venue::account::{AccountSide, Signing, TradesSince};
 use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::any_orders::AnyOrders;
 use spinbook_feed::venue::order_ids::{CLIENT_ORDER_ID_MAX, VenueOrderId};
-use spinbook_feed::venue::order_side::{OrderConnection, OrderSide, Reaction, SelfTradePrevention};
+use spinbook_feed::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use spinbook_feed::venue::orders::{
     NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderUpdate, Refusal, ReplyBody, Request, RequestId,
     RequestKind,
@@ -326,6 +328,62 @@ fn card_28_an_unknown_code_never_ends_an_order_that_may_live() {
 }
 
 #[test]
+fn card_29_the_handshake_script_ends_in_ready() {
+    for fixture in order_fixtures() {
+        for (credentials, again) in OrderFixture::accounts().into_iter().zip(OrderFixture::accounts()) {
+            let trader = side(&fixture, credentials);
+            let script = trader.handshake();
+            let limits = OrderLimits {
+                lots_max: Lots(1_000_000_000),
+                notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
+                open_orders_max: 10,
+            };
+            let settings = GatewaySettings::new(fixture.line, GatewayMode::Live, 77, vec![limits]);
+            let mut gateway = Gateway::over(trader, settings, vec![fixture.instrument]);
+            let reader = side(&fixture, again);
+            let mut done = Vec::new();
+            let mut now = START;
+            gateway.on_timer(now);
+            let mut turns = 0;
+            while let Some(output) = gateway.poll_output() {
+                turns += 1;
+                assert!(turns < 100, "{:?}: a script without end: {done:?}", fixture.line);
+                now = now + Nanos(50_000);
+                match output {
+                    GatewayOutput::Execution(_) => {}
+                    GatewayOutput::Action(GatewayAction::Connect { connection, target }) => {
+                        assert!(target.starts_with('/'), "{target}");
+                        done.push((None, connection));
+                        gateway.on_open(connection, now);
+                    }
+                    GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. }) => {
+                        let text = String::from_utf8(bytes.to_vec()).unwrap();
+                        assert!(!gateway.is_ready(), "{text}");
+                        let mut answer = (fixture.answer)(&text).into_bytes();
+                        let reply = reader.decode(&[fixture.instrument], &answer);
+                        let Ok(OrderMessage::Reply(reply)) = reply else { panic!("{text}: {reply:?}") };
+                        done.push((Some(reply.kind), connection));
+                        gateway.on_frame(connection, &mut answer, now);
+                    }
+                    GatewayOutput::Action(GatewayAction::Close { .. }) => panic!("closed: {done:?}"),
+                }
+                gateway.check();
+            }
+            // The clock is measured several times in a row.
+            done.dedup();
+            let step = |step: &HandshakeStep| match step.request() {
+                Some((kind, connection)) => (Some(kind), connection),
+                None => (None, OrderConnection::UserData),
+            };
+            let mut expected = vec![(None, OrderConnection::Orders)];
+            expected.extend(script.iter().map(step));
+            assert_eq!(done[..expected.len()], expected, "{:?}: step by step", fixture.line);
+            assert!(gateway.is_ready(), "{:?}: {:?} {done:?}", fixture.line, gateway.halt_message());
+        }
+    }
+}
+
+#[test]
 fn card_30_account_requests_are_signed_and_printed_without_a_key() {
     for fixture in order_fixtures() {
         for credentials in OrderFixture::accounts() {
@@ -354,6 +412,40 @@ fn card_30_account_requests_are_signed_and_printed_without_a_key() {
             for public in [side.time(), side.instrument_list()] {
                 assert!(public.headers.is_empty() && !public.target.contains('?'), "{public:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn card_31_the_accounts_answers_are_read_and_damaged_ones_are_refused() {
+    type Reads = fn(&AnyAccount, &OrderFixture, &[u8]) -> bool;
+    let parsers: [(&str, Reads); 6] = [
+        ("time", |side, _, body| side.parse_time(body).is_ok()),
+        ("windows", |side, _, body| side.parse_windows(body).is_ok()),
+        ("balances", |side, _, body| side.parse_balances(body).is_ok()),
+        ("positions", |side, fixture, body| side.parse_positions(&[fixture.instrument], body).is_ok()),
+        ("orders", |side, fixture, body| side.parse_open_orders(&[fixture.instrument], body).is_ok()),
+        ("trades", |side, fixture, body| side.parse_trades(&[fixture.instrument], body).is_ok()),
+    ];
+    for fixture in order_fixtures() {
+        let (side, bodies) = (account(&fixture), &fixture.bodies);
+        let texts = [bodies.time, bodies.windows, bodies.balances, bodies.positions, bodies.orders, bodies.trades];
+        for ((name, reads), text) in parsers.into_iter().zip(texts) {
+            assert!(reads(&side, &fixture, text.as_bytes()), "{:?}: {name}", fixture.line);
+            for cut in 0..text.len() {
+                assert!(!reads(&side, &fixture, &text.as_bytes()[..cut]), "{:?}: {name} cut at {cut}", fixture.line);
+            }
+            for other in ["<html>", "null", "7", "{}", "[1]", "[null]"] {
+                assert!(!reads(&side, &fixture, other.as_bytes()), "{:?}: {other} as {name}", fixture.line);
+            }
+            // A quantity that is no number is no quantity.
+            let broken =
+                text.replace("\"0.", "\"x0.").replace("\"1", "\"x1").replace("\"-", "\"x-").replace("\"4", "\"x4");
+            assert!(broken == text || !reads(&side, &fixture, broken.as_bytes()), "{:?}: {broken}", fixture.line);
+        }
+        assert_eq!(side.parse_account_id(bodies.balances.as_bytes()).as_deref(), Some(bodies.account));
+        for cut in 0..bodies.balances.len() {
+            assert_eq!(side.parse_account_id(&bodies.balances.as_bytes()[..cut]), None, "cut at {cut}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! COLD: what the order cards need to know of a venue: how it writes, never how it is understood.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::venue::account::RestRequest;
 use spinbook_feed::venue::instrument::Instrument;
@@ -8,10 +8,21 @@ use spinbook_feed::venue::order_side::Reaction;
 use spinbook_feed::venue::orders::RequestKind;
 use spinbook_feed::venue::{ProductLine, binance};
 
-use crate::order_sides::{REFUSALS, ed25519, hmac, instrument};
+use crate::order_sides::{REFUSALS, START, ed25519, hmac, instrument};
 
 /// What was signed, and the signature.
 pub type Proof = (String, String);
+
+/// Answers of the account over REST, one for each parser.
+pub struct AccountBodies {
+    pub time: &'static str,
+    pub windows: &'static str,
+    pub balances: &'static str,
+    pub account: &'static str,
+    pub positions: &'static str,
+    pub orders: &'static str,
+    pub trades: &'static str,
+}
 
 /// One product line that takes orders.
 pub struct OrderFixture {
@@ -40,6 +51,9 @@ pub struct OrderFixture {
     pub refusal: fn(status: u16, code: &str) -> String,
     /// The same over REST.
     pub rest_refusal: fn(code: &str) -> String,
+    /// The answer to a request that a session sends while it is set up, on an account without orders.
+    pub answer: fn(&str) -> String,
+    pub bodies: AccountBodies,
 }
 
 impl OrderFixture {
@@ -92,6 +106,17 @@ fn binance_refusal(status: u16, code: &str) -> String {
     format!("{{\"id\":\"p7\",\"status\":{status},\"error\":{{\"code\":{code},\"msg\":\"no\"}}}}")
 }
 
+fn binance_answer(request: &str) -> String {
+    let request: Value = serde_json::from_str(request).unwrap();
+    let result = match request["method"].as_str().unwrap() {
+        "time" => json!({"serverTime": START.millis()}),
+        "userDataStream.start" => json!({"listenKey": "key"}),
+        "openOrders.status" | "openOrders.cancelAll" => json!([]),
+        _ => json!({}),
+    };
+    json!({"id": request["id"], "status": 200, "result": result}).to_string()
+}
+
 /// The numbers in the body of the room's `reaction`.
 fn binance_codes() -> Vec<String> {
     let source = include_str!("../../src/venue/binance/order.rs");
@@ -135,7 +160,7 @@ pub fn order_fixtures() -> Vec<OrderFixture> {
         let rows = REFUSALS.iter();
         rows.map(|(code, spot, usdm)| (code.to_string(), if line == binance::SPOT { *spot } else { *usdm })).collect()
     };
-    let fixture = |line: ProductLine, frames: &'static str| OrderFixture {
+    let fixture = |line: ProductLine, frames: &'static str, bodies: AccountBodies| OrderFixture {
         line,
         instrument: instrument(line),
         signatures: include_str!("../fixtures/binance/signatures.txt"),
@@ -149,9 +174,34 @@ pub fn order_fixtures() -> Vec<OrderFixture> {
         rest_proof: binance_rest_proof,
         refusal: binance_refusal,
         rest_refusal: |code| format!("{{\"code\":{code},\"msg\":\"no\"}}"),
+        answer: binance_answer,
+        bodies,
+    };
+    const TIME: &str = r#"{"serverTime":1499827319559}"#;
+    const WINDOWS: &str =
+        r#"{"rateLimits":[{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":160000}]}"#;
+    const POSITIONS: &str = r#"[{"symbol":"BTCUSDT","positionSide":"BOTH","positionAmt":"-0.025"}]"#;
+    const ORDERS: &str = r#"[{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"sb10-42","side":"BUY","status":"NEW","origQty":"1.0","executedQty":"0.0"}]"#;
+    let spot = AccountBodies {
+        time: TIME,
+        windows: WINDOWS,
+        balances: r#"{"uid":354937868,"balances":[{"asset":"BTC","free":"4723846.89208129","locked":"0.10000000"}]}"#,
+        account: "354937868",
+        positions: POSITIONS,
+        orders: ORDERS,
+        trades: r#"[{"symbol":"BTCUSDT","id":28457,"orderId":100234,"price":"4.00","qty":"12.00000000","commission":"10.10000000","commissionAsset":"BNB","time":1499865549590,"isBuyer":true,"isMaker":false}]"#,
+    };
+    let usdm = AccountBodies {
+        time: TIME,
+        windows: WINDOWS,
+        balances: r#"[{"accountAlias":"SgsR","asset":"USDT","balance":"122607.35137903"}]"#,
+        account: "SgsR",
+        positions: POSITIONS,
+        orders: ORDERS,
+        trades: r#"[{"symbol":"BTCUSDT","id":1,"orderId":10,"price":"50000.00","qty":"0.010","commission":"0.10000000","commissionAsset":"USDT","time":1,"buyer":false,"maker":true}]"#,
     };
     vec![
-        fixture(binance::SPOT, include_str!("../fixtures/binance/orders_spot.txt")),
-        fixture(binance::USDM, include_str!("../fixtures/binance/orders_usdm.txt")),
+        fixture(binance::SPOT, include_str!("../fixtures/binance/orders_spot.txt"), spot),
+        fixture(binance::USDM, include_str!("../fixtures/binance/orders_usdm.txt"), usdm),
     ]
 }

@@ -133,7 +133,8 @@ fn is_url_safe(key: &str) -> bool {
 pub(crate) fn order_rows(instruments: &[Instrument], rows: &[Value]) -> Decoded<Vec<OrderUpdate>> {
     let mut orders = Vec::with_capacity(rows.len());
     for row in rows {
-        if row.get("orderId").is_some()
+        let fields = row.as_object().ok_or(OrderDecodeError::Field("order"))?;
+        if fields.contains_key("orderId")
             && let Some(order) = row_of(instruments, row)?
         {
             orders.push(order);
