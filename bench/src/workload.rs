@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, Tick};
 use spinbook_feed::history::infer::Inference;
-use spinbook_feed::history::{Record, RecordKind, Source, SourceError, recorded};
+use spinbook_feed::history::recorded;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
+use spinbook_feed::venue::source::{MarketSource, Record, RecordKind, SourceError};
 
 use crate::frames::Frames;
 use crate::markets::{increments, product, synthetic};
@@ -82,7 +83,7 @@ struct Copied<S> {
     lines: Lines,
 }
 
-impl<S: Source> Source for Copied<S> {
+impl<S: MarketSource> MarketSource for Copied<S> {
     fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
         let Some(record) = self.source.next()? else { return Ok(None) };
         // Lines that are not of the market have no time.
@@ -194,7 +195,7 @@ impl Workload {
     ///
     /// # Errors
     /// As [`Workload::read`].
-    pub fn from_source(name: &str, source: impl Source, span: Nanos) -> Result<Workload, String> {
+    pub fn from_source(name: &str, source: impl MarketSource, span: Nanos) -> Result<Workload, String> {
         let mut inference = Inference::new(None);
         let mut copied = Copied { source, span, first: None, lines: Lines::default() };
         inference.look_at_all(&mut copied).map_err(|error| error.to_string())?;

@@ -6,10 +6,11 @@ mod support;
 
 use spinbook_engine::types::Stamp;
 use spinbook_feed::history::player::Markets;
-use spinbook_feed::history::{RecordKind, recorded_instruments};
+use spinbook_feed::history::recorded_instruments;
 use spinbook_feed::net::host::allocations::{CountingAllocator, thread_allocations, thread_frees};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::market::FRAME_PADDING;
+use spinbook_feed::venue::source::RecordKind;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;

@@ -1,14 +1,16 @@
 //! COLD: instruments where a recording has no list: increments inferred from the numbers themselves.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 
-use super::{Record, RecordKind, Source, SourceError};
+use super::recorded::Recording;
 use crate::number::{DECIMALS_MAX, Scale, last_digit_exponent, printed_decimals};
 use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot, split_assets};
 use crate::venue::recordings::forms_of;
+use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
 
 /// Records looked at before playing; finer increments that come later are noticed and start the chain over.
 pub const PREFIX_RECORDS: usize = 2_000;
@@ -74,7 +76,7 @@ impl Inference {
     }
 
     /// Looks at the first records of a recording. A fault in it ends the look; the player meets it again.
-    pub fn look_at(&mut self, source: &mut dyn Source) {
+    pub fn look_at(&mut self, source: &mut dyn MarketSource) {
         for _ in 0..PREFIX_RECORDS {
             match source.next() {
                 Ok(Some(record)) => self.look_at_record(&record),
@@ -88,7 +90,7 @@ impl Inference {
     ///
     /// # Errors
     /// The recording's.
-    pub fn look_at_all(&mut self, source: &mut dyn Source) -> Result<(), SourceError> {
+    pub fn look_at_all(&mut self, source: &mut dyn MarketSource) -> Result<(), SourceError> {
         while let Some(record) = source.next()? {
             self.look_at_record(&record);
         }
@@ -221,4 +223,19 @@ fn assets_of(symbol: Symbol) -> (Symbol, Symbol) {
     split_assets(symbol.as_str())
         .and_then(|(base, quote)| Some((Symbol::new(base)?, Symbol::new(quote)?)))
         .unwrap_or((symbol, Symbol::EMPTY))
+}
+
+/// Product line and instruments of recordings, from their list if they have one, else inferred from all their
+/// numbers.
+///
+/// # Errors
+/// What is wrong with the files, or that no product line can be told from them.
+pub fn recorded_instruments(
+    files: &[PathBuf],
+    product: Option<ProductLine>,
+) -> Result<(ProductLine, Vec<Instrument>), String> {
+    let mut inference = Inference::new(product);
+    inference.look_at_all(&mut Recording::new(files)).map_err(|error| error.to_string())?;
+    let product = inference.product().ok_or("no venue can be told from the recording; name it with --venue")?;
+    Ok((product, inference.instruments()))
 }

@@ -6,7 +6,6 @@ use spinbook_engine::market::Market;
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::{Level, Nanos};
 
-use super::{Record, RecordKind, Source, SourceError};
 use crate::error::DecodeError;
 use crate::scan::ScannerChoice;
 use crate::session::MarketSink;
@@ -14,6 +13,7 @@ use crate::session::flow::{FrameOutcome, MarketFlow};
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
+use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
 
 /// Connection number of events that come from a recording.
 const RECORDED_PATH: u8 = 0;
@@ -124,7 +124,7 @@ impl<S: MarketSink> Player<S> {
     ///
     /// # Errors
     /// The source's; everything before was played.
-    pub fn play_all(&mut self, source: &mut dyn Source) -> Result<(), SourceError> {
+    pub fn play_all(&mut self, source: &mut dyn MarketSource) -> Result<(), SourceError> {
         while let Some(mut record) = source.next()? {
             self.play(&mut record);
         }

@@ -9,10 +9,10 @@ use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 use spinbook_engine::types::{Nanos, Stamp, VenueId};
 
-use super::{Record, RecordKind, Source, SourceError};
 use crate::number::{Scale, parse_integer};
 use crate::venue::market::FRAME_PADDING;
 use crate::venue::recordings::{RecordedReply, is_snapshot, product_of, reply_of};
+use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
 
 const READ_BYTES: usize = 1 << 18;
 /// Longest line: the longest instrument list is a few MiB.
@@ -48,7 +48,7 @@ impl Recording {
     }
 }
 
-impl Source for Recording {
+impl MarketSource for Recording {
     fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
         loop {
             if self.current.is_none() {

@@ -12,11 +12,11 @@ use thiserror::Error;
 use super::infer::Inference;
 use super::player::{Markets, Played, Player};
 use super::recorded::Recording;
-use super::{Record, RecordKind, Source, SourceError};
 use crate::number::TEXT_MAX;
 use crate::scan::ScannerChoice;
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
+use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
 
 /// How often the progress callback is called, in lines.
 const PROGRESS_LINES: u64 = 1 << 14;
@@ -180,7 +180,7 @@ impl VerifyReport {
 pub fn verify_sources(
     names: Vec<String>,
     mut inference: Inference,
-    open: &mut dyn FnMut() -> Result<Box<dyn Source>, SourceError>,
+    open: &mut dyn FnMut() -> Result<Box<dyn MarketSource>, SourceError>,
     progress: &mut dyn FnMut(u64),
 ) -> VerifyOutcome {
     let Some(product) = inference.product() else {
@@ -204,8 +204,11 @@ pub fn verify_sources(
 }
 
 /// Nothing is played without a product line: what is read to the end is only whether the files are whole.
-fn unrecognised(names: Vec<String>, open: &mut dyn FnMut() -> Result<Box<dyn Source>, SourceError>) -> VerifyOutcome {
-    let read_to_end = |source: &mut dyn Source| {
+fn unrecognised(
+    names: Vec<String>,
+    open: &mut dyn FnMut() -> Result<Box<dyn MarketSource>, SourceError>,
+) -> VerifyOutcome {
+    let read_to_end = |source: &mut dyn MarketSource| {
         while source.next()?.is_some() {}
         Ok(source.lines())
     };
@@ -246,7 +249,7 @@ impl Run {
     /// Plays to the end; true if the instruments turned out to be others and the chain must start over.
     fn play(
         &mut self,
-        source: &mut dyn Source,
+        source: &mut dyn MarketSource,
         player: &mut Player<Markets>,
         inference: &mut Inference,
         progress: &mut dyn FnMut(u64),

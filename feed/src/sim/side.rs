@@ -206,12 +206,3 @@ pub struct MarketFrame {
     /// The raw bytes, verbatim: a stream message, or a REST snapshot body.
     pub bytes: Vec<u8>,
 }
-
-/// Where a simulated exchange takes its market from: a recording or a synthetic order flow.
-pub trait MarketSource: Send {
-    /// The next frame in time order; `None` when the market is over (a driver may then start it again).
-    ///
-    /// # Errors
-    /// A text that says what is wrong with the recording and where.
-    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String>;
-}

@@ -13,6 +13,7 @@ pub mod order_side;
 pub mod orders;
 pub(crate) mod request_template;
 pub mod simulator_side;
+pub mod source;
 
 pub use card::{Card, ProductLine};
 pub use simulator_side::SimulatorSide;

@@ -6,9 +6,10 @@ use crate::sim::api::{AccountKey, ListingSettings};
 use crate::sim::faults::FaultPlan;
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::RateLimits;
-use crate::sim::side::{ExchangeSide, MarketSource};
+use crate::sim::side::{ExchangeSide, MarketFrame};
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
+use crate::venue::source::{MarketSource, RecordKind, SourceError};
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 
@@ -59,6 +60,20 @@ pub struct SyntheticMarket {
     pub listings: Vec<ListingSettings>,
     /// Its frames, in the venue's own form.
     pub source: Box<dyn MarketSource>,
+}
+
+/// The next frame that a simulated exchange plays of a market, verbatim; `None` when the market is over. A snapshot is a
+/// frame of its own; headers, instrument lists and lines that are no records are left out.
+///
+/// # Errors
+/// What is wrong with the source, and where.
+pub fn next_frame(source: &mut dyn MarketSource) -> Result<Option<MarketFrame>, SourceError> {
+    while let Some(record) = source.next()? {
+        if matches!(record.kind, RecordKind::Stream | RecordKind::Snapshot { .. }) {
+            return Ok(Some(MarketFrame { at: record.stamp.wall, bytes: record.buffer[..record.length].to_vec() }));
+        }
+    }
+    Ok(None)
 }
 
 /// A venue's simulator, as shared rooms and the program see it.

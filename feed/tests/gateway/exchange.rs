@@ -12,7 +12,7 @@ use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::sim::api::AccountKey;
-use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame, MarketSource};
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use spinbook_feed::venue::account::{AccountPoint, Mids, RestRequest, TradesSince, VenueAccount, venue_account};
 use spinbook_feed::venue::binance::account::{
     AccountRest, parse_balances, parse_open_orders, parse_positions, parse_trades,
@@ -21,6 +21,7 @@ use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::simulator::{binance, usual};
 use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::simulator_side::AccountSettings;
+use spinbook_feed::venue::source::{MarketSource, Record, RecordKind, SourceError};
 use spinbook_feed::venue::{ProductLine, binance};
 
 const START: Nanos = Nanos::from_seconds(1_795_132_800);
@@ -34,10 +35,11 @@ struct Market {
     random: u64,
     at: Nanos,
     trade: u64,
+    buffer: Vec<u8>,
 }
 
 impl Market {
-    fn next(&mut self, bound: u64) -> u64 {
+    fn draw(&mut self, bound: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -46,7 +48,7 @@ impl Market {
 }
 
 impl MarketSource for Market {
-    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
+    fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
         let zeros = if self.product == binance::SPOT { "0000000" } else { "0" };
         let price = |tenths: u64| format!("{}.{}{zeros}", tenths / 10, tenths % 10);
         if self.at == Nanos::ZERO {
@@ -56,18 +58,19 @@ impl MarketSource for Market {
             };
             let (bids, asks) = (side(&|level| 639_999 - level), side(&|level| 640_000 + level));
             let snapshot = json!({"lastUpdateId": 1000, "bids": bids, "asks": asks});
-            return Ok(Some(MarketFrame { at: Nanos::ZERO, bytes: snapshot.to_string().into_bytes() }));
+            let (kind, text) = (RecordKind::Snapshot { symbol: None }, snapshot.to_string());
+            return Ok(Some(Record::of_frame(Nanos::ZERO, kind, text.as_bytes(), &mut self.buffer)));
         }
-        self.at = self.at + Nanos::from_millis(5 + self.next(60) as i64);
+        self.at = self.at + Nanos::from_millis(5 + self.draw(60) as i64);
         self.trade += 1;
-        let seller = self.next(2) == 0;
-        let depth = u64::from(self.next(12) == 0);
+        let seller = self.draw(2) == 0;
+        let depth = u64::from(self.draw(12) == 0);
         let tenths = if seller { 639_999 - depth } else { 640_000 + depth };
-        let quantity = format!("0.{:03}", 1 + self.next(30));
+        let quantity = format!("0.{:03}", 1 + self.draw(30));
         let data = json!({"e": "trade", "E": 1, "s": "BTCUSDT", "t": self.trade, "p": price(tenths), "q": quantity,
             "T": 1, "X": "MARKET", "m": seller, "M": true});
         let text = json!({"stream": "btcusdt@trade", "data": data}).to_string();
-        Ok(Some(MarketFrame { at: self.at, bytes: text.into_bytes() }))
+        Ok(Some(Record::of_frame(self.at, RecordKind::Stream, text.as_bytes(), &mut self.buffer)))
     }
 }
 
@@ -113,7 +116,7 @@ impl World {
         }
         let api_key = credentials.api_key.as_str().to_owned();
         sim.accounts = vec![AccountSettings { api_key, key: account_key(&credentials), balances }];
-        let market = Market { product, random: seed, at: Nanos::ZERO, trade: 0 };
+        let market = Market { product, random: seed, at: Nanos::ZERO, trade: 0, buffer: Vec::new() };
         let mut exchange = binance(sim, Box::new(market), START).unwrap();
         let watcher = if product == binance::SPOT { "/ws/btcusdt@trade" } else { "/market/ws/btcusdt@aggTrade" };
         exchange.on_websocket_open(ConnectionId(1), watcher, START).unwrap();

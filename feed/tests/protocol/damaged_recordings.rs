@@ -7,8 +7,9 @@ use spinbook_feed::history::ProblemKind;
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::verify::verify_sources;
-use spinbook_feed::history::{SourceError, VerifyOutcome, VerifyProblem};
+use spinbook_feed::history::{VerifyOutcome, VerifyProblem};
 use spinbook_feed::random::Random;
+use spinbook_feed::venue::source::{MarketSource, SourceError};
 
 /// Lines of a chain that are played for every damage: the snapshot is among the first.
 const LINES: usize = 2_500;
@@ -40,7 +41,7 @@ impl Copy {
         let mut open = || {
             let reader = Box::new(Cursor::new(bytes.clone()));
             let recording = Recording::from_reader("damaged copy", reader)?;
-            Ok(Box::new(recording) as Box<dyn spinbook_feed::history::Source>)
+            Ok(Box::new(recording) as Box<dyn MarketSource>)
         };
         verify_sources(vec!["damaged copy".to_owned()], self.inference.clone(), &mut open, &mut |_| {})
     }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use spinbook_feed::history::recorded::Recording;
-use spinbook_feed::history::{RecordKind, Source};
+use spinbook_feed::venue::source::{MarketSource, RecordKind};
 
 pub use spinbook_feed::testkit::{damage, instrument, recorded};
 

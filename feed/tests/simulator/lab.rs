@@ -6,15 +6,14 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
-use spinbook_feed::sim::side::{
-    ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
-};
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame};
 use spinbook_feed::testkit::recorded;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::simulator::{binance, usual};
 use spinbook_feed::venue::simulator_side::{AccountSettings, SimSettings};
+use spinbook_feed::venue::source::{MarketSource, Record, RecordKind, SourceError};
 use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -32,17 +31,25 @@ pub const ED_PUBLIC: [u8; 32] = [
 pub const START: Nanos = Nanos(1_795_132_800_000_000_000);
 
 /// A source from a list.
-pub struct Frames(pub std::vec::IntoIter<MarketFrame>);
+pub struct Frames {
+    frames: std::vec::IntoIter<MarketFrame>,
+    buffer: Vec<u8>,
+}
 
 impl Frames {
+    pub fn new(frames: Vec<MarketFrame>) -> Frames {
+        Frames { frames: frames.into_iter(), buffer: Vec::new() }
+    }
+
     pub fn boxed(frames: Vec<MarketFrame>) -> Box<dyn MarketSource> {
-        Box::new(Frames(frames.into_iter()))
+        Box::new(Frames::new(frames))
     }
 }
 
 impl MarketSource for Frames {
-    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
-        Ok(self.0.next())
+    fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
+        let next = self.frames.next();
+        Ok(next.map(|frame| Record::of_frame(frame.at, RecordKind::Stream, &frame.bytes, &mut self.buffer)))
     }
 }
 

@@ -4,10 +4,11 @@ use crate::lab::{Frames, Lab, SPOT_FILES, START, USDM_FILES, bitcoin, recording,
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::faults::FaultPlan;
-use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
+use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::market::measure::{MeasuredStatistics, quantile, side_by_side};
 use spinbook_feed::venue::binance::simulator::settings::listing_of;
+use spinbook_feed::venue::simulator_side::next_frame;
 use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 
@@ -140,7 +141,7 @@ fn the_same_seed_is_the_same_market() {
     for product in binance::PRODUCT_LINES {
         let take = |seed: u64| {
             let mut market = Synthetic::bitcoin(product, seed, START).expect("a market");
-            (0..2000).map(|_| market.next_frame().expect("a frame")).collect::<Vec<_>>()
+            (0..2000).map(|_| next_frame(&mut market).expect("a frame")).collect::<Vec<_>>()
         };
         assert_eq!(take(7), take(7));
         assert_ne!(take(7), take(8));
@@ -153,8 +154,7 @@ fn a_synthetic_market_resembles_the_recordings() {
         let Some(frames) = recording(&files) else { return };
         let listing = listing_of(&bitcoin(product), product).expect("a listing");
         let span = Nanos::from_seconds(470);
-        let recorded =
-            MeasuredStatistics::measure(product, &mut Frames(frames.into_iter()), &listing, span).expect("a shape");
+        let recorded = MeasuredStatistics::measure(product, &mut Frames::new(frames), &listing, span).expect("a shape");
         let mut market = Synthetic::bitcoin(product, 1, START).expect("a market");
         let synthetic = MeasuredStatistics::measure(product, &mut market, &listing, span).expect("a shape");
         println!("{}\n{}", product.name(), side_by_side(&[("recorded", &recorded), ("synthetic", &synthetic)]));

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use spinbook_engine::types::{Level, Lots, Tick};
 use spinbook_feed::sim::api::Listing;
-use spinbook_feed::sim::side::MarketSource;
 use spinbook_feed::venue::binance::simulator::frames::{self, FrameReader, PlayedDepth, PlayedMessage, PlayedTouch};
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::settings::listing_of;
+use spinbook_feed::venue::simulator_side::next_frame;
+use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::lab::{Frames, SPOT_FILES, START, USDM_FILES, bitcoin, recording};
@@ -91,7 +92,7 @@ fn compare(product: ProductLine, source: &mut dyn MarketSource, count_max: usize
     let mut reader = FrameReader::new(product, std::slice::from_ref(&listing)).unwrap();
     let mut counts = [0; 3];
     for _ in 0..count_max {
-        let Some(frame) = source.next_frame().unwrap() else { break };
+        let Some(frame) = next_frame(source).unwrap() else { break };
         let parts = frames::split(&frame.bytes).unwrap();
         let data = &frame.bytes[parts.data.clone()];
         if parts.stream.is_empty() && frames::is_snapshot(data) {
@@ -125,7 +126,7 @@ fn the_exchange_reads_its_market_as_the_slow_reader_does() {
         let [depths, touches, snapshots] = compare(product, &mut market, 5_000);
         assert!(depths > 100 && touches > 1_000 && snapshots == 1, "{depths} {touches} {snapshots}");
         if let Some(frames) = recording(&files) {
-            let [depths, touches, _] = compare(product, &mut Frames(frames.into_iter()), 20_000);
+            let [depths, touches, _] = compare(product, &mut Frames::new(frames), 20_000);
             assert!(depths + touches > 1_000, "{}: {depths} {touches}", product.name());
         }
     }

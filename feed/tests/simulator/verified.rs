@@ -2,14 +2,15 @@
 
 use crate::lab::{SPOT_FILES, START, USDM_FILES};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::history::market_source::{RecordedMarket, recorded_instruments};
+use spinbook_feed::history::recorded::Recording;
+use spinbook_feed::history::recorded_instruments;
 use spinbook_feed::history::verify::verify;
-use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, MarketSource};
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide};
 use spinbook_feed::testkit::recorded;
 use spinbook_feed::venue::binance::simulator::binance;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::settings::for_instruments;
-use spinbook_feed::venue::simulator_side::PlaySpeed;
+use spinbook_feed::venue::simulator_side::{PlaySpeed, next_frame};
 use spinbook_feed::venue::{ProductLine, binance};
 
 /// A synthetic market written down as a recording.
@@ -17,7 +18,7 @@ fn written(product: ProductLine, seed: u64, seconds: i64) -> Vec<u8> {
     let mut market = Synthetic::bitcoin(product, seed, START).expect("a market");
     let mut text = Vec::new();
     loop {
-        let frame = market.next_frame().expect("no end").expect("a frame");
+        let frame = next_frame(&mut market).expect("no end").expect("a frame");
         if frame.at - START > Nanos::from_seconds(seconds) {
             return text;
         }
@@ -69,7 +70,7 @@ fn whole_recordings_play_through_the_exchange() {
         assert_eq!(found, product);
         let mut settings = for_instruments(product, &instruments);
         settings.speed = PlaySpeed::Max;
-        let mut exchange = binance(settings, Box::new(RecordedMarket::new(&files)), START).expect("an exchange");
+        let mut exchange = binance(settings, Box::new(Recording::new(&files)), START).expect("an exchange");
         let id = ConnectionId(1);
         exchange.on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START).expect("accepted");
         let (mut bytes, mut turns) = (0, 0);

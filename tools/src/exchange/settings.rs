@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
-use spinbook_feed::history::{RecordedMarket, recorded_instruments};
+use spinbook_feed::history::recorded::Recording;
+use spinbook_feed::history::recorded_instruments;
 use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::net::exchange::test_keys::{ed25519_pair, random_key, random_seed};
 use spinbook_feed::sim::api::{AccountKey, ListingSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
-use spinbook_feed::sim::side::{ExchangeSide, MarketSource};
+use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::simulator_side::{AccountSettings, PlaySpeed};
+use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, SimulatorSide};
 
 use crate::cli::Speed;
@@ -148,7 +150,7 @@ fn recorded(product: ProductLine, files: &[PathBuf]) -> Result<Market, Failure> 
     let simulator = simulator_of(product)?;
     let listings = instruments.iter().map(|instrument| listing_of(simulator, product, instrument)).collect();
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    Ok((listings, Box::new(RecordedMarket::new(files)), None, format!("recorded: {}", names.join(" "))))
+    Ok((listings, Box::new(Recording::new(files)), None, format!("recorded: {}", names.join(" "))))
 }
 
 /// A paper exchange over a live market's instruments: it lists what the venue lists, with our fees.

@@ -189,7 +189,6 @@ pub fn hot_imports(source: &Source) -> Vec<String> {
 /// Who in the feed may import the simulator, and why: it is not on the way of a live order.
 const SIM_IMPORTERS: &[(&str, &str)] = &[
     ("feed/src/venue/simulator_side.rs", "says what a room offers of its simulator"),
-    ("feed/src/history/market_source.rs", "plays recordings to it"),
     ("feed/src/net/exchange/", "serves it"),
     ("feed/src/backtest/", "trades against it"),
 ];

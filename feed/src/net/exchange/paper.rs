@@ -18,8 +18,9 @@ use crate::net::hot::market_connections::{IoContext, MarketConnections, Turn};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
 use crate::sim::side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame, MarketSource,
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame,
 };
+use crate::venue::source::{MarketSource, Record, SourceError};
 
 /// Frames on their way; when it is full the newest is dropped and the book falls behind until a snapshot.
 const QUEUE_FRAMES: usize = 1 << 14;
@@ -64,7 +65,7 @@ impl Default for TappedFrames {
 pub struct NoMarket;
 
 impl MarketSource for NoMarket {
-    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
+    fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
         Ok(None)
     }
 }

@@ -3,8 +3,9 @@
 use super::BinanceExchange;
 use super::frames::{self, FrameReader, Parts, PlayedDepth, PlayedMessage};
 use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
-use crate::sim::side::{MarketFrame, MarketSource};
-use crate::venue::simulator_side::PlaySpeed;
+use crate::sim::side::MarketFrame;
+use crate::venue::simulator_side::{PlaySpeed, next_frame};
+use crate::venue::source::MarketSource;
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
 
@@ -36,6 +37,8 @@ struct Held {
 pub struct MarketFeed {
     reader: FrameReader,
     source: Box<dyn MarketSource>,
+    /// Time of the latest frame that was read.
+    last: Nanos,
     ahead: VecDeque<MarketFrame>,
     speed: PlaySpeed,
     /// Our time and the market's time at the start.
@@ -58,6 +61,7 @@ impl MarketFeed {
         MarketFeed {
             reader,
             source,
+            last: Nanos::ZERO,
             ahead: VecDeque::new(),
             speed,
             started: None,
@@ -75,11 +79,15 @@ impl MarketFeed {
         if self.over {
             return;
         }
-        match self.source.next_frame() {
-            Ok(Some(frame)) => self.ahead.push_back(frame),
+        match next_frame(self.source.as_mut()) {
+            Ok(Some(frame)) => {
+                // Receive clocks step back now and then; a market's time does not.
+                self.last = self.last.max(frame.at);
+                self.ahead.push_back(MarketFrame { at: self.last, ..frame });
+            }
             Ok(None) => self.over = true,
             Err(error) => {
-                self.error = Some(error);
+                self.error = Some(error.to_string());
                 self.over = true;
             }
         }

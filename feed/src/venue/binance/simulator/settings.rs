@@ -6,7 +6,7 @@ use crate::sim::api::{Listing, ListingSettings};
 use crate::sim::faults::{FaultPlan, Faults};
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};
-use crate::sim::side::{ExchangeSide, MarketSource};
+use crate::sim::side::ExchangeSide;
 use crate::sim::world::{Settlement, World};
 use crate::venue::binance::simulator::frames::FrameReader;
 use crate::venue::binance::simulator::market::Synthetic;
@@ -14,6 +14,7 @@ use crate::venue::binance::simulator::market_feed::MarketFeed;
 use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
 use crate::venue::simulator_side::{AccountSettings, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket};
+use crate::venue::source::MarketSource;
 use crate::venue::{ProductLine, binance};
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 

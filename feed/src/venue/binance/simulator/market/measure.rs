@@ -1,9 +1,10 @@
 //! COLD: the shape of a market's traffic: frame sizes, level distances, rates; to set two side by side.
 
 use crate::sim::api::Listing;
-use crate::sim::side::MarketSource;
 use crate::venue::ProductLine;
 use crate::venue::binance::simulator::frames::{self, FrameReader, PlayedMessage};
+use crate::venue::simulator_side::next_frame;
+use crate::venue::source::MarketSource;
 use spinbook_engine::types::{Level, Nanos, Side};
 
 /// What was measured.
@@ -41,7 +42,7 @@ impl MeasuredStatistics {
         let mut measure = MeasuredStatistics::default();
         let mut reader = FrameReader::new(product, std::slice::from_ref(listing))?;
         let (mut first, mut deletes, mut doubled_mid) = (None, 0i64, None);
-        while let Some(frame) = source.next_frame()? {
+        while let Some(frame) = next_frame(source).map_err(|error| error.to_string())? {
             let start = *first.get_or_insert(frame.at);
             measure.span = frame.at - start;
             if measure.span > span_max {

@@ -9,9 +9,10 @@ pub mod statistics;
 
 use crate::sim::api::ListingSettings;
 use crate::sim::flow::{Flow, FlowEvent, SyntheticSymbol};
-use crate::sim::side::{MarketFrame, MarketSource};
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
+use crate::venue::instrument::Symbol;
+use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
 use print::FramePrinter;
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
@@ -20,7 +21,10 @@ use std::collections::VecDeque;
 pub struct Synthetic {
     listings: Vec<ListingSettings>,
     flows: Vec<(Flow, FramePrinter)>,
-    queue: VecDeque<MarketFrame>,
+    /// Time, kind and bytes of the frames to come.
+    queue: VecDeque<(Nanos, RecordKind, Vec<u8>)>,
+    /// The frame that was given last, and its padding.
+    buffer: Vec<u8>,
     at: Nanos,
     interval: Nanos,
     started: bool,
@@ -50,6 +54,7 @@ impl Synthetic {
             listings,
             flows: flows?,
             queue: VecDeque::new(),
+            buffer: Vec::new(),
             at: start,
             interval: statistics.interval,
             started: false,
@@ -77,19 +82,19 @@ impl Synthetic {
         let mut events: Vec<(Nanos, FlowEvent)> = Vec::new();
         for (flow, printer) in &mut self.flows {
             flow.interval(self.at, self.interval, &mut events);
-            let printed = events.drain(..).map(|(at, event)| MarketFrame { at, bytes: printer.frame(&event, at) });
+            let printed = events.drain(..).map(|(at, event)| (at, RecordKind::Stream, printer.frame(&event, at)));
             frames.extend(printed);
         }
         self.at = self.at + self.interval;
         if !self.started {
             // As in a recording: the stream runs before the snapshot is taken.
             self.started = true;
-            for (flow, printer) in &self.flows {
-                let bytes = printer.snapshot(&flow.snapshot(), self.at);
-                frames.push(MarketFrame { at: self.at, bytes });
+            for ((flow, printer), listing) in self.flows.iter().zip(&self.listings) {
+                let kind = RecordKind::Snapshot { symbol: Symbol::new(&listing.symbol) };
+                frames.push((self.at, kind, printer.snapshot(&flow.snapshot(), self.at)));
             }
         }
-        frames.sort_by_key(|frame| frame.at);
+        frames.sort_by_key(|(at, ..)| *at);
         self.queue.extend(frames);
     }
 }
@@ -103,10 +108,11 @@ fn base_id(product: Product) -> u64 {
 }
 
 impl MarketSource for Synthetic {
-    fn next_frame(&mut self) -> Result<Option<MarketFrame>, String> {
+    fn next(&mut self) -> Result<Option<Record<'_>>, SourceError> {
         while self.queue.is_empty() {
             self.generate();
         }
-        Ok(self.queue.pop_front())
+        let next = self.queue.pop_front();
+        Ok(next.map(|(at, kind, frame)| Record::of_frame(at, kind, &frame, &mut self.buffer)))
     }
 }
