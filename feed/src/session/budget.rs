@@ -1,43 +1,32 @@
-//! HOT: how many messages a connection may still send: a sliding window of their times.
+//! HOT: how many messages a connection may still send, with a reserve for what cannot wait.
 
+use spinbook_engine::rate::{SlidingWindow, WindowSettings};
 use spinbook_engine::types::Nanos;
 
-/// Most messages a window may allow.
-pub const WINDOW_MESSAGES_MAX: usize = 64;
-
-/// At most `limit` messages in any window of `window`.
-#[derive(Clone, Copy, Debug)]
+/// At most `limit` messages in any window of `window`, counted by the one [`SlidingWindow`].
+#[derive(Clone, Debug)]
 pub struct MessageBudget {
-    limit: usize,
-    window: Nanos,
-    times: [Nanos; WINDOW_MESSAGES_MAX],
-    next: usize,
-    sent: u64,
+    window: SlidingWindow,
 }
 
 impl MessageBudget {
-    /// At most `limit` (1 to [`WINDOW_MESSAGES_MAX`]) messages in any `window`.
+    /// At most `limit` messages (one, where it is zero) in any `window`.
     #[must_use]
-    pub fn new(limit: u32, window: Nanos) -> MessageBudget {
-        MessageBudget {
-            limit: (limit as usize).clamp(1, WINDOW_MESSAGES_MAX),
-            window,
-            times: [Nanos(i64::MIN); WINDOW_MESSAGES_MAX],
-            next: 0,
-            sent: 0,
-        }
+    pub const fn new(limit: u32, window: Nanos) -> MessageBudget {
+        let count_max = if limit == 0 { 1 } else { limit };
+        MessageBudget { window: SlidingWindow::new(WindowSettings { count_max, span: window }) }
     }
 
     /// Messages that may be sent now.
     #[must_use]
-    pub fn left(&self, now: Nanos) -> usize {
-        self.times[..self.limit].iter().filter(|sent| now - **sent >= self.window).count()
+    pub fn left(&mut self, now: Nanos) -> u32 {
+        self.window.room(now)
     }
 
     /// Takes one message if more than `reserve` are left.
     #[inline]
     #[must_use]
-    pub fn take(&mut self, now: Nanos, reserve: usize) -> bool {
+    pub fn take(&mut self, now: Nanos, reserve: u32) -> bool {
         if self.left(now) <= reserve {
             return false;
         }
@@ -48,15 +37,7 @@ impl MessageBudget {
     /// Counts a message that had to be sent even if none was left (a pong).
     #[inline]
     pub fn note(&mut self, now: Nanos) {
-        self.times[self.next] = now;
-        self.next = (self.next + 1) % self.limit;
-        self.sent += 1;
-    }
-
-    /// Messages counted in all.
-    #[must_use]
-    pub const fn sent(&self) -> u64 {
-        self.sent
+        self.window.take(1, now);
     }
 }
 
@@ -90,6 +71,8 @@ mod tests {
         assert!(!budget.take(Nanos::ZERO, 1));
         budget.note(Nanos::ZERO);
         assert_eq!(budget.left(Nanos::ZERO), 0);
-        assert_eq!(budget.left(Nanos::from_seconds(1)), 5);
+        // The window forgets in parts of 1/64: never before the span is over, at most two parts later.
+        assert_eq!(budget.left(Nanos(999_999_999)), 0);
+        assert_eq!(budget.left(Nanos::from_millis(1_032)), 5);
     }
 }

@@ -30,7 +30,7 @@ const BAD_FRAMES_MAX: u32 = 16;
 /// Requests that may wait to be sent.
 const REQUESTS_MAX: usize = 64;
 /// Messages a second that are kept for pongs and single resubscriptions.
-const PONG_RESERVE: usize = 2;
+const PONG_RESERVE: u32 = 2;
 
 /// A route and its two connections.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl<M: MarketSide> MarketSession<M> {
             let budget = MessageBudget::new(card.messages_per_second, Nanos::from_seconds(1));
             let mut connection = || {
                 PathConnection::new(
-                    budget,
+                    budget.clone(),
                     Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()),
                 )
             };
