@@ -3,7 +3,7 @@
 //! A frame is compared with the template of its stream (`frame_template`), which is learned from a frame that
 //! the `cursor` read byte by byte. What does not repeat, the levels between, is read by `avx2` or, on other
 //! processors, by `swar`; `layout` says what an instrument's numbers look like. A room names its texts in a
-//! [`Schema`], whose constants become part of the code that is generated for it.
+//! `Schema`, whose constants become part of the code that is generated for it.
 
 pub(crate) mod avx2;
 pub(crate) mod cursor;
