@@ -12,6 +12,7 @@ use spinbook_feed::session::MarketSink;
 use spinbook_feed::session::flow::MarketFlow;
 use spinbook_feed::sync::SyncSettings;
 use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::market::FrameBytes;
 
 use crate::clock::{CycleClock, start, stop};
 use crate::markets::is_spot;
@@ -63,7 +64,7 @@ impl Pipeline for OurPipeline {
 
     #[inline]
     fn frame(&mut self, padded: &mut [u8], length: usize, received: Stamp) {
-        self.flow.on_frame(padded, length, received, (0, true), &mut self.trader);
+        self.flow.on_frame(FrameBytes::text(padded, length), received, (0, true), &mut self.trader);
     }
 
     fn snapshot(&mut self, padded: &mut [u8], length: usize, received: Stamp) {

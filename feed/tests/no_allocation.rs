@@ -9,7 +9,7 @@ use spinbook_feed::history::player::Markets;
 use spinbook_feed::history::recorded_instruments;
 use spinbook_feed::net::host::allocations::{CountingAllocator, thread_allocations, thread_frees};
 use spinbook_feed::session::{MarketSession, SessionSettings};
-use spinbook_feed::venue::market::FRAME_PADDING;
+use spinbook_feed::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_feed::venue::source::RecordKind;
 
 #[global_allocator]
@@ -29,7 +29,7 @@ fn a_warm_session_allocates_and_frees_nothing() {
         session.on_open(0, stamp.wall);
         let answer = b"{\"result\":null,\"id\":1}";
         buffer[..answer.len()].copy_from_slice(answer);
-        session.on_frame(0, &mut buffer[..answer.len() + FRAME_PADDING], answer.len(), stamp, &mut markets);
+        session.on_frame(0, FrameBytes::text(&mut buffer, answer.len()), stamp, &mut markets);
         let mut counted = 0;
         for (index, (kind, bytes)) in records.iter().enumerate() {
             buffer[..bytes.len()].copy_from_slice(bytes);
@@ -37,7 +37,7 @@ fn a_warm_session_allocates_and_frees_nothing() {
             let frame = &mut buffer[..bytes.len() + FRAME_PADDING];
             let before = thread_allocations() + thread_frees();
             if *kind == RecordKind::Stream {
-                session.on_frame(0, frame, bytes.len(), stamp, &mut markets);
+                session.on_frame(0, FrameBytes::text(frame, bytes.len()), stamp, &mut markets);
             } else {
                 session.on_snapshot(instruments[0].id, frame, bytes.len(), stamp, &mut markets);
             }

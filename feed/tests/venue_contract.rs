@@ -166,7 +166,7 @@ impl Fixture {
 }
 
 fn decode(side: &mut ListedMarket, text: &[u8]) -> Result<Message, DecodeError> {
-    side.decode(FrameBytes { padded: &mut padded(text), length: text.len(), binary: false })
+    side.decode(FrameBytes::text(&mut padded(text), text.len()))
 }
 
 /// A session of a venue in miniature, on virtual time.
@@ -216,7 +216,9 @@ impl Rig {
 
     fn frame(&mut self, path: u8, text: &str) -> FrameOutcome {
         let received = Stamp { wall: self.now, tsc: 0 };
-        let outcome = self.session.on_frame(path, &mut padded(text.as_bytes()), text.len(), received, &mut self.told);
+        let mut buffer = padded(text.as_bytes());
+        let frame = FrameBytes::text(&mut buffer, text.len());
+        let outcome = self.session.on_frame(path, frame, received, &mut self.told);
         self.session.check();
         outcome
     }
@@ -521,7 +523,8 @@ fn card_16_a_binary_frame_is_undone_in_the_rooms_own_scratch() {
     let text = b"diff BTC-USD 105 106 100@2 | ;.";
     let scrambled: Vec<u8> = text.iter().map(|byte| byte ^ tide::SCRAMBLE).collect();
     let received = Stamp { wall: rig.now, tsc: 0 };
-    rig.session.on_binary_frame(0, &mut padded(&scrambled), scrambled.len(), received, &mut rig.told);
+    let frame = FrameBytes { padded: &mut padded(&scrambled), length: scrambled.len(), binary: true };
+    rig.session.on_frame(0, frame, received, &mut rig.told);
     assert_eq!(rig.told.events, [(0, MarketKind::Delta, 106, LostReason::None)]);
 }
 

@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::session::{EngineSink, MarketSession, SessionAction};
 use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use crate::venue::instrument::Instrument;
-use crate::venue::market::FRAME_PADDING;
+use crate::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::{Intent, IntentKind};
@@ -481,7 +481,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 message.resize(length + FRAME_PADDING, 0);
                 let received = Stamp { wall: self.state.now, tsc: 0 };
                 let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
-                venue.session.on_frame(path, &mut message, length, received, &mut sink);
+                venue.session.on_frame(path, FrameBytes::text(&mut message, length), received, &mut sink);
             }
             Client::Gateway(connection) => venue.gateway.on_frame(connection, &mut message, self.state.now),
         }

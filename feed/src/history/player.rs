@@ -13,6 +13,7 @@ use crate::session::flow::{FrameOutcome, MarketFlow};
 use crate::sync::SyncSettings;
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
+use crate::venue::market::FrameBytes;
 use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
 
 /// Connection number of events that come from a recording.
@@ -111,7 +112,8 @@ impl<S: MarketSink> Player<S> {
 
     fn play_frame(&mut self, record: &mut Record<'_>) -> Played {
         let from = (RECORDED_PATH, true);
-        let first = self.flow.on_frame(record.buffer, record.length, record.stamp, from, &mut self.sink);
+        let first =
+            self.flow.on_frame(FrameBytes::text(record.buffer, record.length), record.stamp, from, &mut self.sink);
         while self.flow.on_next_message(record.stamp, from, &mut self.sink).is_some() {}
         match first {
             FrameOutcome::Market { .. } | FrameOutcome::Control(_) | FrameOutcome::Ignored => Played::Good,

@@ -137,40 +137,24 @@ impl<M: MarketSide> MarketFlow<M> {
         &mut self.side
     }
 
-    /// Takes the text frame `buffer[..length]`, with padding behind it, from connection `path`, and judges its first
-    /// message; [`MarketFlow::on_next_message`] judges the others.
+    /// Takes a frame of connection `path` and judges its first message; [`MarketFlow::on_next_message`] judges the
+    /// others.
     ///
     /// While two connections overlap, depth is taken from both (update ids tell what is new), everything else
     /// from the `primary` one alone.
     #[inline]
     pub fn on_frame(
         &mut self,
-        buffer: &mut [u8],
-        length: usize,
+        frame: FrameBytes<'_>,
         received: Stamp,
         from: (u8, bool),
         sink: &mut impl MarketSink,
     ) -> FrameOutcome {
         self.counters.frames += 1;
-        match self.side.decode(FrameBytes { padded: &mut *buffer, length, binary: false }) {
+        let FrameBytes { padded, length, binary } = frame;
+        match self.side.decode(FrameBytes { padded: &mut *padded, length, binary }) {
             Ok(message) => self.on_message(message, received, from, sink),
-            Err(error) => self.on_bad_frame(error, &buffer[..length], received, from.0, sink),
-        }
-    }
-
-    /// As [`MarketFlow::on_frame`], for a binary frame.
-    pub fn on_binary_frame(
-        &mut self,
-        buffer: &mut [u8],
-        length: usize,
-        received: Stamp,
-        from: (u8, bool),
-        sink: &mut impl MarketSink,
-    ) -> FrameOutcome {
-        self.counters.frames += 1;
-        match self.side.decode(FrameBytes { padded: &mut *buffer, length, binary: true }) {
-            Ok(message) => self.on_message(message, received, from, sink),
-            Err(error) => self.on_bad_frame(error, &buffer[..length], received, from.0, sink),
+            Err(error) => self.on_bad_frame(error, &padded[..length], received, from.0, sink),
         }
     }
 

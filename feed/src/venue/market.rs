@@ -11,7 +11,7 @@ use crate::sync::SequenceRule;
 use crate::venue::card::ProductLine;
 
 use super::instrument::{Instrument, SYMBOL_BYTES_MAX, Symbol};
-pub use crate::padding::FRAME_PADDING;
+pub use crate::padding::{FRAME_PADDING, FrameBytes};
 pub use crate::scan::LevelScratch;
 pub use crate::sync::UpdateIds;
 
@@ -74,17 +74,6 @@ pub enum Message {
     Shutdown,
     /// A message of a channel that the engine does not use.
     Ignored,
-}
-
-/// One frame as its connection hands it out.
-#[derive(Debug)]
-pub struct FrameBytes<'a> {
-    /// The frame, and at least [`FRAME_PADDING`] readable bytes behind it; a decoder may change it.
-    pub padded: &'a mut [u8],
-    /// Bytes of the frame.
-    pub length: usize,
-    /// Whether it was sent as binary; text otherwise.
-    pub binary: bool,
 }
 
 /// How many frames took which way.

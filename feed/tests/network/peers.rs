@@ -15,10 +15,11 @@ use mio::{Events, Poll, Token};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::connection::{
-    Connection, ConnectionError, ConnectionLimits, ConnectionSettings, ConnectionState, FRAME_PADDING,
+    Connection, ConnectionError, ConnectionLimits, ConnectionSettings, ConnectionState,
 };
 use spinbook_feed::net::exchange::server::{Server, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
+use spinbook_feed::padding::FRAME_PADDING;
 use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse};
 
 /// Longer than a machine that is busy with something else stands still: whoever waits so long has found a hang.

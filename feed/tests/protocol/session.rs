@@ -7,7 +7,7 @@ use spinbook_feed::session::{
     CloseReason, FrameOutcome, MarketSession, MarketSink, SessionAction, SessionError, SessionSettings,
 };
 use spinbook_feed::venue::binance::decode::FRAME_BYTES_MAX;
-use spinbook_feed::venue::market::FRAME_PADDING;
+use spinbook_feed::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_feed::venue::{ProductLine, binance};
 
 /// What the session told its books.
@@ -76,7 +76,8 @@ impl Rig {
         let mut buffer = text.as_bytes().to_vec();
         buffer.resize(text.len() + FRAME_PADDING, 0);
         let received = Stamp { wall: self.now, tsc: 0 };
-        let outcome = self.session.on_frame(path, &mut buffer, text.len(), received, &mut self.told);
+        let frame = FrameBytes::text(&mut buffer, text.len());
+        let outcome = self.session.on_frame(path, frame, received, &mut self.told);
         self.session.check();
         outcome
     }

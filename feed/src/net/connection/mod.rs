@@ -25,28 +25,16 @@ pub use self::settings::{ConnectionLimits, ConnectionSettings};
 use self::stream::Stream;
 use self::upgrade::Upgrade;
 use crate::frame_buffer::PlacedPayload;
-use crate::record::{Opened, PADDING_BYTES};
+use crate::padding::FrameBytes;
+use crate::record::Opened;
 use crate::websocket::{CONTROL_BYTES_MAX, MessageReader, Opcode, WebSocketError, WebSocketMessage, is_text};
 
-/// Readable bytes behind every frame that [`Connection::poll_frame`] hands out.
-pub const FRAME_PADDING: usize = PADDING_BYTES;
 /// Close code of an orderly end (RFC 6455, 7.4.1).
 const CLOSE_NORMAL: u16 = 1000;
 /// What stands for a close frame without a code.
 const CLOSE_WITHOUT_CODE: u16 = 1005;
 /// What stands for an end of TLS without a close frame.
 const CLOSE_WITHOUT_FRAME: u16 = 1006;
-
-/// One text or binary message in a buffer that has [`FRAME_PADDING`] further readable bytes.
-#[derive(Debug)]
-pub struct Frame<'a> {
-    /// The message and the padding behind it.
-    pub padded: &'a mut [u8],
-    /// Length of the message.
-    pub length: usize,
-    /// Whether it is a binary message.
-    pub binary: bool,
-}
 
 /// What the connection can do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +190,7 @@ impl Connection {
     ///
     /// # Errors
     /// Any: the connection has ended.
-    pub fn poll_frame(&mut self, now: Nanos) -> Result<Option<Frame<'_>>, ConnectionError> {
+    pub fn poll_frame(&mut self, now: Nanos) -> Result<Option<FrameBytes<'_>>, ConnectionError> {
         Ok(if self.process_next(now)? { Some(self.frame()) } else { None })
     }
 
@@ -247,9 +235,9 @@ impl Connection {
 
     /// The current message.
     #[inline]
-    pub fn frame(&mut self) -> Frame<'_> {
+    pub fn frame(&mut self) -> FrameBytes<'_> {
         let (padded, length, binary) = self.reader.current(&mut self.stream.plaintext);
-        Frame { padded, length, binary }
+        FrameBytes { padded, length, binary }
     }
 
     /// Opens the next record, or reads once if there is none. False when there is nothing more to read now.

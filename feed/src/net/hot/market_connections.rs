@@ -190,12 +190,7 @@ impl MarketConnections {
     #[inline]
     pub fn on_frame(&mut self, path: u8, received: Stamp, sink: &mut impl MarketSink) {
         if let Some(connection) = &mut self.paths[usize::from(path)].connection {
-            let frame = connection.frame();
-            if frame.binary {
-                self.session.on_binary_frame(path, frame.padded, frame.length, received, sink);
-            } else {
-                self.session.on_frame(path, frame.padded, frame.length, received, sink);
-            }
+            self.session.on_frame(path, connection.frame(), received, sink);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::venue::ProductLine;
 use crate::venue::any_market::AnyMarket;
 use crate::venue::card::SnapshotOrigin;
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::market::{MarketRoute, MarketSide, RequestText};
+use crate::venue::market::{FrameBytes, MarketRoute, MarketSide, RequestText};
 
 /// How often everything is looked after when nothing happens.
 const TICK: Nanos = Nanos::from_millis(100);
@@ -297,36 +297,18 @@ impl<M: MarketSide> MarketSession<M> {
         self.send_subscriptions(route, which, now);
     }
 
-    /// Takes a text frame of connection `path`: `buffer[..length]`, with at least
-    /// [`crate::venue::market::FRAME_PADDING`] readable bytes behind it.
+    /// Takes a frame of connection `path`.
     #[inline]
     pub fn on_frame(
         &mut self,
         path: u8,
-        buffer: &mut [u8],
-        length: usize,
+        frame: FrameBytes<'_>,
         received: Stamp,
         sink: &mut impl MarketSink,
     ) -> FrameOutcome {
         let (route, which) = split(path);
         let primary = self.routes[route].primary == which;
-        let outcome = self.flow.on_frame(buffer, length, received, (path, primary), sink);
-        self.after_frame(outcome, (route, which), received, sink);
-        outcome
-    }
-
-    /// As [`MarketSession::on_frame`], for a binary frame.
-    pub fn on_binary_frame(
-        &mut self,
-        path: u8,
-        buffer: &mut [u8],
-        length: usize,
-        received: Stamp,
-        sink: &mut impl MarketSink,
-    ) -> FrameOutcome {
-        let (route, which) = split(path);
-        let primary = self.routes[route].primary == which;
-        let outcome = self.flow.on_binary_frame(buffer, length, received, (path, primary), sink);
+        let outcome = self.flow.on_frame(frame, received, (path, primary), sink);
         self.after_frame(outcome, (route, which), received, sink);
         outcome
     }
