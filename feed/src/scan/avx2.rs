@@ -523,7 +523,7 @@ mod kernel {
         if mask.count_ones() < 3 || end < start.wrapping_add(25) {
             return None;
         }
-        let (mut literals, mut beyond) = (0u64, 0u32);
+        let mut beyond = 0u32;
         let mut ends = [0usize; 4];
         let mut lengths = [0u32; 4];
         let mut from = start;
@@ -535,10 +535,6 @@ mod kernel {
                 end.wrapping_sub(1)
             };
             mask = _blsr_u64(mask);
-            if index < 3 {
-                // SAFETY: the comma is less than 64 bytes behind start, which is 25 bytes before the end.
-                literals |= (unsafe { word::<u64>(base.add(close)) } ^ const { best_names::<S>() }[index]) << 8;
-            }
             let length = (close as u32).wrapping_sub(from as u32).wrapping_sub(layout.shortest);
             lengths[index] = length.min(layout.spread());
             beyond |= length ^ lengths[index];
@@ -547,16 +543,22 @@ mod kernel {
         }
         let mut wrong = _mm256_setzero_si256();
         let mut out = [Level { tick: Tick(0), lots: Lots(0) }; 2];
-        // SAFETY: the header before is longer than a lane; lengths are within the spread.
-        unsafe {
+        // SAFETY: the header before is longer than a lane; lengths are within the spread; the commas are less than 64
+        // bytes behind start, which is 25 bytes before the end.
+        let literals = unsafe {
             let end = |index: usize| base.add(ends[index]);
             let price = |index: usize| constants.price_masks.add(lengths[index] as usize);
             let quantity = |index: usize| constants.quantity_masks.add(lengths[index] as usize);
             let bid = convert((end(0), end(1)), (price(0), quantity(1)), &constants, &mut wrong);
             let ask = convert((end(2), end(3)), (price(2), quantity(3)), &constants, &mut wrong);
             _mm256_storeu_si256(out.as_mut_ptr().cast(), join(bid, ask));
-            literals |= u64::from(*end(3) ^ b'"');
-        }
+            // All in one place: between the lengths they would take the registers that the constants need.
+            let [bid_quantity, ask, ask_quantity] = const { best_names::<S>() };
+            let names = (word::<u64>(end(0)) ^ bid_quantity)
+                | (word::<u64>(end(1)) ^ ask)
+                | (word::<u64>(end(2)) ^ ask_quantity);
+            names << 8 | u64::from(*end(3) ^ b'"')
+        };
         (literals == 0 && beyond == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out)
     }
 
