@@ -134,6 +134,17 @@ pub enum SelfTrade {
     ExpireBoth,
 }
 
+/// A price that the market must reach before an order works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimTrigger {
+    /// The price of the last trade at which it works.
+    pub tick: Tick,
+    /// Whether the market must rise to it; it must fall otherwise.
+    pub rising: bool,
+    /// Whether it is to take a profit; to stop a loss otherwise.
+    pub takes_profit: bool,
+}
+
 /// An order to place.
 #[derive(Clone, Debug)]
 pub struct SimOrderRequest {
@@ -157,6 +168,12 @@ pub struct SimOrderRequest {
     pub reduce_only: bool,
     /// Self-trade rule.
     pub self_trade: SelfTrade,
+    /// What the market must do before it works.
+    pub trigger: Option<SimTrigger>,
+    /// When what is left of it expires; `NEVER` if not by itself.
+    pub expires: Nanos,
+    /// What was to be spent or received, where that was said instead of a quantity; zero otherwise.
+    pub quote_asked: QuoteAtoms,
 }
 
 /// Where an order stands.
@@ -201,6 +218,10 @@ pub struct SimOrder {
     pub created: Nanos,
     /// When it last changed.
     pub updated: Nanos,
+    /// Whether it has met the book; not before its trigger.
+    pub working: bool,
+    /// Quantity that self-trade prevention kept from trading.
+    pub prevented: Lots,
 }
 
 impl SimOrder {
@@ -264,6 +285,40 @@ pub struct SimPosition {
     pub realised: QuoteAtoms,
 }
 
+/// One step of a venue's margin table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarginBracket {
+    /// Highest leverage that may be chosen for a position of this value.
+    pub leverage_max: i64,
+    /// Largest position value, in whole units of the quote asset.
+    pub notional_max: i64,
+    /// Maintenance margin in millionths of the position's value.
+    pub maintenance_millionths: i64,
+    /// What is taken off the maintenance margin, in whole units of the quote asset, so that it grows without a jump.
+    pub deduction: i64,
+}
+
+/// What a position and the orders beside it bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PositionMargin {
+    /// Value at the mid, signed as the position is.
+    pub notional: QuoteAtoms,
+    /// Profit not yet realised.
+    pub unrealised: QuoteAtoms,
+    /// Margin that the position binds.
+    pub position_initial: QuoteAtoms,
+    /// Margin that open orders bind.
+    pub orders_initial: QuoteAtoms,
+    /// Margin below which the venue closes the position.
+    pub maintenance: QuoteAtoms,
+    /// Value of open buy orders.
+    pub bid_notional: QuoteAtoms,
+    /// Value of open sell orders.
+    pub ask_notional: QuoteAtoms,
+    /// Price at which the account's margin falls to what must be maintained; `None` if no price is.
+    pub liquidation: Option<Tick>,
+}
+
 /// Why the world refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimRefusal {
@@ -283,12 +338,22 @@ pub enum SimRefusal {
     ReduceOnly,
     /// Too many open orders.
     TooManyOrders,
-    /// Price too far from the market.
-    PercentPrice,
+    /// Price too far above the market: this is the highest allowed.
+    PriceTooHigh(Tick),
+    /// Price too far below the market: this is the lowest allowed.
+    PriceTooLow(Tick),
+    /// More than the leverage chosen allows to hold.
+    PositionLimit,
     /// Order value too small.
     Notional,
     /// There is no market yet, or one side is empty.
     NoMarket,
+    /// A conditional order whose price is already reached.
+    WouldTrigger,
+    /// A quantity that an open order cannot be changed to.
+    AmendRejected,
+    /// A change that changes nothing.
+    NoChange,
 }
 
 /// How an order is named in a request.
@@ -314,6 +379,36 @@ pub enum OrderChange {
     },
     /// The rest expired.
     Expired,
+    /// Quantity or price changed.
+    Amended {
+        /// Client id before the change.
+        former_client_id: String,
+    },
+    /// Self-trade prevention ended it.
+    Prevented(SimPrevention),
+}
+
+/// A trade that self-trade prevention kept from happening.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimPrevention {
+    /// Its number, growing.
+    pub id: u64,
+    /// The incoming order.
+    pub taker_order: u64,
+    /// The resting order.
+    pub maker_order: u64,
+    /// The account of both.
+    pub account: AccountId,
+    /// The listing of both.
+    pub listing: ListingIndex,
+    /// The incoming order's rule.
+    pub rule: SelfTrade,
+    /// At what price they would have traded.
+    pub tick: Tick,
+    /// What they would have traded.
+    pub lots: Lots,
+    /// When.
+    pub at: Nanos,
 }
 
 /// One event for an account's user stream, in order.

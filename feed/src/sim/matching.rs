@@ -44,9 +44,18 @@ pub enum MatchStep {
     ExpireMaker {
         /// The order.
         order: u64,
+        /// What would have traded.
+        lots: Lots,
     },
     /// The incoming order's rest expired by self-trade prevention.
-    ExpireTaker,
+    ExpireTaker {
+        /// The resting order it would have traded with.
+        maker: u64,
+        /// At what price.
+        tick: Tick,
+        /// What would have traded.
+        lots: Lots,
+    },
 }
 
 /// An order that meets the book.
@@ -138,6 +147,14 @@ impl Matching {
     /// Takes an order off the book.
     pub fn remove(&mut self, side: Side, order: u64) {
         self.resting[side as usize].retain(|resting| resting.order != order);
+    }
+
+    /// Takes this much off what an order has left, in its place in the queue.
+    pub fn shrink(&mut self, side: Side, order: u64, lots: Lots) {
+        if let Some(resting) = self.resting[side as usize].iter_mut().find(|resting| resting.order == order) {
+            assert!(lots < resting.remaining, "an order that shrinks keeps some quantity");
+            resting.remaining.0 -= lots.0;
+        }
     }
 
     /// Replaces the displayed book; queues are counted anew, never longer than before.
@@ -263,14 +280,14 @@ impl Matching {
                 }
                 let own = resting.account == incoming.account && incoming.self_trade != SelfTrade::Allow;
                 if own {
-                    let order = resting.order;
+                    let (order, lots) = (resting.order, Lots(resting.remaining.0.min(left.0)));
                     if matches!(incoming.self_trade, SelfTrade::ExpireMaker | SelfTrade::ExpireBoth) {
                         self.resting[opposite as usize].remove(index);
-                        steps.push(MatchStep::ExpireMaker { order });
+                        steps.push(MatchStep::ExpireMaker { order, lots });
                     }
                     if incoming.self_trade != SelfTrade::ExpireMaker {
                         self.pass_queue(opposite, tick, passed);
-                        steps.push(MatchStep::ExpireTaker);
+                        steps.push(MatchStep::ExpireTaker { maker: order, tick, lots });
                         return left;
                     }
                     continue;

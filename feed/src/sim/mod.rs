@@ -12,4 +12,5 @@ pub mod limits;
 pub mod matching;
 pub mod queue;
 pub mod side;
+pub mod tape;
 pub mod world;

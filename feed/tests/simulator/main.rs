@@ -1,11 +1,13 @@
 //! COLD: the simulated exchange: its market, its matching, its protocol and its faults, through the venue's own messages.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod clients;
 mod faults;
 mod gateway;
 mod lab;
 mod market;
 mod matching;
+mod order_features;
 mod protocol;
 mod slow_reader;
 mod verified;

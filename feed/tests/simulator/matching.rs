@@ -131,10 +131,12 @@ fn accounts_meet_each_other_behind_the_displayed_queue() {
 
 #[test]
 fn self_trades_are_prevented_as_the_taker_says() {
+    let maker = MatchStep::ExpireMaker { order: 9, lots: Lots(2) };
+    let taker = MatchStep::ExpireTaker { maker: 9, tick: Tick(101), lots: Lots(2) };
     for (rule, maker_left, taker_left, expires) in [
-        (SelfTrade::ExpireMaker, 0, 2, vec![MatchStep::ExpireMaker { order: 9 }]),
-        (SelfTrade::ExpireTaker, 1, 2, vec![MatchStep::ExpireTaker]),
-        (SelfTrade::ExpireBoth, 0, 2, vec![MatchStep::ExpireMaker { order: 9 }, MatchStep::ExpireTaker]),
+        (SelfTrade::ExpireMaker, 0, 2, vec![maker]),
+        (SelfTrade::ExpireTaker, 1, 2, vec![taker]),
+        (SelfTrade::ExpireBoth, 0, 2, vec![maker, taker]),
         (SelfTrade::Allow, 1, 0, vec![]),
     ] {
         let mut market = market();
@@ -144,7 +146,7 @@ fn self_trades_are_prevented_as_the_taker_says() {
         let expired: Vec<MatchStep> = steps
             .iter()
             .copied()
-            .filter(|step| matches!(step, MatchStep::ExpireMaker { .. } | MatchStep::ExpireTaker))
+            .filter(|step| matches!(step, MatchStep::ExpireMaker { .. } | MatchStep::ExpireTaker { .. }))
             .collect();
         assert_eq!((expired, left.0, market.resting(Side::Ask).len()), (expires, taker_left, maker_left), "{rule:?}");
     }

@@ -4,6 +4,7 @@ use super::World;
 use crate::sim::api::{BookSnapshot, ListingIndex};
 use crate::sim::matching::MatchStep;
 use crate::sim::queue::PublicTouch;
+use crate::sim::tape::{Tape, TapeTrade};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 
 impl World {
@@ -33,6 +34,19 @@ impl World {
         let mut steps: Vec<MatchStep> = Vec::new();
         self.markets[listing].trade(aggressor, tick, lots, &mut steps);
         self.book_steps(listing, None, &steps, now);
+        self.trigger_waiting(listing, tick, now);
+    }
+
+    /// Notes a trade of the market on its tape.
+    pub fn note_trade(&mut self, listing: ListingIndex, id: u64, aggressor: Side, level: Level, now: Nanos) {
+        let value = self.listings[listing].value(level.tick, level.lots);
+        self.tapes[listing].print(TapeTrade { id, tick: level.tick, lots: level.lots, value, aggressor, at: now });
+    }
+
+    /// What was traded.
+    #[must_use]
+    pub fn tape(&self, listing: ListingIndex) -> &Tape {
+        &self.tapes[listing]
     }
 
     /// The displayed book, `limit` levels a side; `None` before its first snapshot.
@@ -51,6 +65,13 @@ impl World {
     pub fn best(&self, listing: ListingIndex) -> (Option<Level>, Option<Level>) {
         let public = &self.markets[listing].public;
         (public.best(Side::Bid), public.best(Side::Ask))
+    }
+
+    /// The price of the last trade; before the first, the mid.
+    #[must_use]
+    pub fn last_tick(&self, listing: ListingIndex) -> Option<Tick> {
+        let mid = || self.reference_tick(listing).map(|doubled| Tick(doubled / 2));
+        self.tapes[listing].last().map(|trade| trade.tick).or_else(mid)
     }
 
     /// Twice the mid, or twice the only side there is.

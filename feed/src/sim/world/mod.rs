@@ -1,21 +1,26 @@
 //! COLD: the simulated world: accounts and matching joined, with every fill booked to the last unit.
 //!
-//! `orders` checks, places and cancels; `market` takes what others displayed and traded.
+//! `orders` checks, places and cancels, `changes` changes what rests, `waiting` keeps what waits for a price; `market` takes what others displayed and traded; `margin` says what positions
+//! bind.
 
+mod changes;
+mod margin;
 mod market;
 mod orders;
+mod waiting;
 
 use crate::sim::account::SimAccount;
 use crate::sim::api::{
-    AccountId, AccountKey, Listing, ListingIndex, OrderChange, OrderKey, SimBalance, SimFill, SimOrder, SimPosition,
-    WorldEvent,
+    AccountId, AccountKey, Listing, ListingIndex, MarginBracket, OrderChange, OrderKey, OrderKind, SimBalance, SimFill,
+    SimOrder, SimPosition, SimPrevention, WorldEvent,
 };
 use crate::sim::faults::Faults;
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::Windows;
 use crate::sim::matching::Matching;
-use spinbook_engine::types::{Nanos, QuoteAtoms, Side};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::sim::tape::Tape;
+use spinbook_engine::types::{Nanos, Side};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// How many closed orders are kept for queries.
 pub const CLOSED_ORDERS_MAX: usize = 200_000;
@@ -23,6 +28,9 @@ pub const CLOSED_ORDERS_MAX: usize = 200_000;
 pub const FILLS_MAX: usize = 500_000;
 /// Events that may wait for the user streams; a driver that never polls loses the oldest.
 pub const EVENTS_MAX: usize = 100_000;
+
+/// How many prevented self-trades are kept for queries.
+pub const PREVENTIONS_MAX: usize = 10_000;
 
 const _: () = assert!(FILLS_MAX >= CLOSED_ORDERS_MAX, "as many fills are kept as closed orders at least");
 
@@ -56,6 +64,18 @@ pub struct World {
     events: VecDeque<WorldEvent>,
     next_order: u64,
     next_trade: u64,
+    /// Open orders that wait for their trigger.
+    waiting: BTreeSet<u64>,
+    /// When open orders expire by themselves.
+    expiries: BTreeSet<(Nanos, u64)>,
+    /// When an account's orders on a listing are cancelled unless it says otherwise.
+    countdowns: BTreeMap<(AccountId, ListingIndex), Nanos>,
+    preventions: VecDeque<SimPrevention>,
+    next_prevention: u64,
+    leverages: BTreeMap<(AccountId, ListingIndex), i64>,
+    isolated: BTreeSet<(AccountId, ListingIndex)>,
+    brackets: Vec<MarginBracket>,
+    tapes: Vec<Tape>,
     events_lost: u64,
 }
 
@@ -72,6 +92,7 @@ impl World {
     ) -> World {
         World {
             markets: listings.iter().map(|_| Matching::default()).collect(),
+            tapes: listings.iter().map(|_| Tape::default()).collect(),
             listings,
             accounts,
             windows,
@@ -85,6 +106,14 @@ impl World {
             events: VecDeque::new(),
             next_order: 8_000_000_001,
             next_trade: 1_000_000_000_001,
+            waiting: BTreeSet::new(),
+            expiries: BTreeSet::new(),
+            countdowns: BTreeMap::new(),
+            preventions: VecDeque::new(),
+            next_prevention: 1,
+            leverages: BTreeMap::new(),
+            isolated: BTreeSet::new(),
+            brackets: Vec::new(),
             events_lost: 0,
         }
     }
@@ -163,8 +192,26 @@ impl World {
                 ids.extend(resting.filter(|resting| resting.account == account).map(|resting| resting.order));
             }
         }
+        ids.extend(self.waiting_orders(account, listing).map(|order| order.id));
         ids.sort_unstable();
         ids.iter().filter_map(|id| self.orders.get(id).cloned()).collect()
+    }
+
+    /// Orders of an account on a listing, open or closed, oldest first.
+    pub fn all_orders(&self, account: AccountId, listing: ListingIndex) -> impl Iterator<Item = &SimOrder> {
+        let owned = move |order: &&SimOrder| order.request.account == account && order.request.listing == listing;
+        self.orders.values().filter(owned)
+    }
+
+    /// Self-trades of an account that were prevented, oldest first.
+    pub fn preventions(&self, account: AccountId) -> impl Iterator<Item = &SimPrevention> {
+        self.preventions.iter().filter(move |prevention| prevention.account == account)
+    }
+
+    /// The number that the next order gets.
+    #[must_use]
+    pub fn next_order_id(&self) -> u64 {
+        self.next_order
     }
 
     /// Executions of an account, oldest first.
@@ -183,29 +230,6 @@ impl World {
     #[must_use]
     pub fn position(&self, account: AccountId, listing: ListingIndex) -> SimPosition {
         self.accounts[account.0].position(listing)
-    }
-
-    /// Margin bound by positions and open orders, and profit not yet realised.
-    #[must_use]
-    pub fn margin(&self, account: AccountId) -> (QuoteAtoms, QuoteAtoms) {
-        let Settlement::Perpetual { leverage } = self.settlement else {
-            return (QuoteAtoms::ZERO, QuoteAtoms::ZERO);
-        };
-        let mut notional = 0i128;
-        let mut unrealised = QuoteAtoms::ZERO;
-        for (listing, position) in self.accounts[account.0].positions() {
-            let mark = self.mark_value(listing, position.lots.0);
-            notional += mark.0.abs();
-            unrealised += mark - position.cost;
-        }
-        for (listing, market) in self.listings.iter().zip(&self.markets) {
-            for resting in Side::BOTH.iter().flat_map(|side| market.resting(*side)) {
-                if resting.account == account {
-                    notional += listing.value(resting.tick, resting.remaining).0;
-                }
-            }
-        }
-        (QuoteAtoms(notional / i128::from(leverage)), unrealised)
     }
 
     /// Whether books, orders and accounts agree: what rests is open, what is open rests, and an account has locked
@@ -233,9 +257,20 @@ impl World {
                 *locked.entry((order.request.account, asset)).or_insert(0) += atoms;
             }
         }
+        for order in self.waiting.iter().filter_map(|id| self.orders.get(id)) {
+            resting_count += 1;
+            if order.request.kind == OrderKind::Limit {
+                let listing = &self.listings[order.request.listing];
+                let (asset, atoms) = match order.request.side {
+                    Side::Bid => (&listing.quote, listing.value(order.request.tick, order.request.lots).0),
+                    Side::Ask => (&listing.base, listing.base_atoms(order.request.lots)),
+                };
+                *locked.entry((order.request.account, asset)).or_insert(0) += atoms;
+            }
+        }
         let open_count = self.orders.len() - self.closed.len();
         if open_count != resting_count {
-            return Err(format!("{open_count} orders are open, {resting_count} rest"));
+            return Err(format!("{open_count} orders are open, {resting_count} rest or wait"));
         }
         for (index, account) in self.accounts.iter().enumerate() {
             account.check()?;

@@ -1,9 +1,9 @@
 //! COLD: orders of the simulated world: checked, placed, filled, cancelled, each booked to the last unit.
 
-use super::{CLOSED_ORDERS_MAX, FILLS_MAX, Settlement, World};
+use super::{CLOSED_ORDERS_MAX, FILLS_MAX, PREVENTIONS_MAX, Settlement, World};
 use crate::sim::api::{
     AccountId, Lifetime, ListingIndex, OrderChange, OrderKey, OrderKind, SimFill, SimOrder, SimOrderRequest,
-    SimOrderStatus, SimRefusal,
+    SimOrderStatus, SimPrevention, SimRefusal,
 };
 use crate::sim::matching::{Incoming, MatchStep};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
@@ -18,12 +18,7 @@ impl World {
         let market = &self.markets[order.listing];
         let reference = self.reference_tick(order.listing).ok_or(SimRefusal::NoMarket)?;
         if order.kind == OrderKind::Limit {
-            let tick = i128::from(order.tick.0) * 2000;
-            let up = i128::from(reference) * i128::from(listing.percent_up_thousandths);
-            let down = i128::from(reference) * i128::from(listing.percent_down_thousandths);
-            if (order.side == Side::Bid && tick > up) || (order.side == Side::Ask && tick < down) {
-                return Err(SimRefusal::PercentPrice);
-            }
+            self.check_price(order.listing, order.side, order.tick)?;
         }
         let tick = if order.kind == OrderKind::Market { Tick(reference / 2) } else { order.tick };
         if listing.value(tick, order.lots) < listing.notional_min && !order.reduce_only {
@@ -40,6 +35,14 @@ impl World {
         if order.reduce_only && (held == 0 || (held > 0) == (order.side == Side::Bid)) {
             return Err(SimRefusal::ReduceOnly);
         }
+        if let Some(trigger) = &order.trigger {
+            let last = self.last_tick(order.listing).ok_or(SimRefusal::NoMarket)?;
+            if trigger.is_reached(last) {
+                return Err(SimRefusal::WouldTrigger);
+            }
+            // What a market order will cost is known when it works.
+            return if order.kind == OrderKind::Limit { self.check_funds(order) } else { Ok(()) };
+        }
         self.check_funds(order)?;
         let crosses = market.crosses(order.side, order.tick);
         if order.lifetime == Lifetime::PostOnly && crosses {
@@ -52,12 +55,33 @@ impl World {
         Ok(())
     }
 
-    fn open_count(&self, account: AccountId, listing: ListingIndex) -> usize {
-        let market = &self.markets[listing];
-        Side::BOTH.iter().flat_map(|side| market.resting(*side)).filter(|resting| resting.account == account).count()
+    /// Whether a limit price is near enough to the market.
+    pub(super) fn check_price(&self, listing: ListingIndex, side: Side, tick: Tick) -> Result<(), SimRefusal> {
+        let reference = i128::from(self.reference_tick(listing).ok_or(SimRefusal::NoMarket)?);
+        let rules = &self.listings[listing];
+        let price = i128::from(tick.0) * 2000;
+        let up = reference * i128::from(rules.percent_up_thousandths);
+        let down = reference * i128::from(rules.percent_down_thousandths);
+        // Spot bounds each side both ways; a perpetual only where an order would trade far from the mark.
+        let both = self.settlement == Settlement::Spot;
+        let bound = |product: i128| Tick(i64::try_from(product / 2000).unwrap_or(i64::MAX));
+        if (both || side == Side::Bid) && price > up {
+            return Err(SimRefusal::PriceTooHigh(bound(up)));
+        }
+        if (both || side == Side::Ask) && price < down {
+            return Err(SimRefusal::PriceTooLow(bound(down + 1999)));
+        }
+        Ok(())
     }
 
-    fn check_funds(&self, order: &SimOrderRequest) -> Result<(), SimRefusal> {
+    fn open_count(&self, account: AccountId, listing: ListingIndex) -> usize {
+        let market = &self.markets[listing];
+        let resting = Side::BOTH.iter().flat_map(|side| market.resting(*side));
+        let waiting = self.waiting_orders(account, Some(listing)).count();
+        resting.filter(|resting| resting.account == account).count() + waiting
+    }
+
+    pub(super) fn check_funds(&self, order: &SimOrderRequest) -> Result<(), SimRefusal> {
         let listing = &self.listings[order.listing];
         let account = &self.accounts[order.account.0];
         match self.settlement {
@@ -67,25 +91,21 @@ impl World {
                     return Err(SimRefusal::InsufficientBalance);
                 }
             }
-            Settlement::Perpetual { leverage } => {
+            Settlement::Perpetual { .. } => {
                 let held = account.position(order.listing).lots.0;
                 let reduces = held != 0 && (held > 0) != (order.side == Side::Bid) && order.lots.0 <= held.abs();
                 if reduces {
                     return Ok(());
                 }
-                let (bound, unrealised) = self.margin(order.account);
                 let value = listing.value(self.lock_tick(order), order.lots);
-                let wallet = account.balance(&listing.quote).free;
-                if wallet + unrealised.0 - bound.0 < value.0 / i128::from(leverage) {
-                    return Err(SimRefusal::InsufficientMargin);
-                }
+                self.check_margin(order.account, order.listing, order.side, value)?;
             }
         }
         Ok(())
     }
 
     /// The price at which an order's funds are counted: its limit, or the worst one a market order meets.
-    fn lock_tick(&self, order: &SimOrderRequest) -> Tick {
+    pub(super) fn lock_tick(&self, order: &SimOrderRequest) -> Tick {
         if order.kind == OrderKind::Limit {
             return order.tick;
         }
@@ -97,7 +117,7 @@ impl World {
         prices.max().unwrap_or(Tick(0))
     }
 
-    fn lock_for(&self, order: &SimOrderRequest) -> (&str, i128) {
+    pub(super) fn lock_for(&self, order: &SimOrderRequest) -> (&str, i128) {
         let listing = &self.listings[order.listing];
         match order.side {
             Side::Bid => (&listing.quote, listing.value(self.lock_tick(order), order.lots).0),
@@ -115,20 +135,21 @@ impl World {
             let held = self.accounts[order.account.0].position(order.listing).lots.0;
             order.lots = Lots(order.lots.0.min(held.abs()));
         }
-        order.tick = self.lock_tick(&order);
-        if self.settlement == Settlement::Spot {
+        let waits = order.trigger.is_some();
+        if !waits {
+            order.tick = self.lock_tick(&order);
+        }
+        if self.settlement == Settlement::Spot && (!waits || order.kind == OrderKind::Limit) {
             let (asset, atoms) = self.lock_for(&order);
             let asset = asset.to_owned();
             self.accounts[order.account.0].lock(&asset, atoms);
         }
         let id = self.next_order;
         self.next_order += 1;
-        let meeting = incoming(&order);
-        let (account, listing, side, tick) = (order.account, order.listing, order.side, order.tick);
-        let rests =
-            matches!(order.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly) && order.kind == OrderKind::Limit;
-        let fills_whole = order.lifetime == Lifetime::FillOrKill;
-        self.by_client_id.insert((account, listing, order.client_id.clone()), id);
+        self.by_client_id.insert((order.account, order.listing, order.client_id.clone()), id);
+        if order.expires != Nanos::NEVER {
+            self.expiries.insert((order.expires, id));
+        }
         let record = SimOrder {
             id,
             request: order,
@@ -137,9 +158,28 @@ impl World {
             status: SimOrderStatus::New,
             created: now,
             updated: now,
+            working: !waits,
+            prevented: Lots::ZERO,
         };
         self.orders.insert(id, record);
         self.emit(id, OrderChange::New, now);
+        if waits {
+            self.waiting.insert(id);
+        } else {
+            self.work(id, now);
+        }
+        Ok(id)
+    }
+
+    /// Lets an accepted order trade, and rests or expires what is left.
+    pub(super) fn work(&mut self, id: u64, now: Nanos) {
+        let Some(order) = self.orders.get(&id) else { return };
+        let meeting = Incoming { lots: order.remaining(), ..incoming(&order.request) };
+        let request = &order.request;
+        let (account, listing, side, tick) = (request.account, request.listing, request.side, request.tick);
+        let rests = matches!(request.lifetime, Lifetime::GoodTillCancel | Lifetime::PostOnly)
+            && request.kind == OrderKind::Limit;
+        let fills_whole = request.lifetime == Lifetime::FillOrKill;
         let mut steps = Vec::new();
         // Where fill-or-kill is no ground to refuse, an order that cannot fill whole expires untouched.
         let kills = fills_whole && self.markets[listing].fillable(&meeting) < meeting.lots;
@@ -153,7 +193,6 @@ impl World {
                 self.close(id, SimOrderStatus::Expired, OrderChange::Expired, now);
             }
         }
-        Ok(id)
     }
 
     /// Books what matching decided.
@@ -169,16 +208,42 @@ impl World {
                         self.book_fill(order, listing, tick, lots, false, now);
                     }
                 }
-                MatchStep::ExpireMaker { order } => {
-                    self.close(order, SimOrderStatus::ExpiredInMatch, OrderChange::Expired, now)
+                MatchStep::ExpireMaker { order, lots } => {
+                    if let Some(taker) = taker {
+                        let tick = self.orders.get(&order).map_or(Tick(0), |order| order.request.tick);
+                        self.prevent(order, [taker, order], (tick, lots), now);
+                    }
                 }
-                MatchStep::ExpireTaker => {
-                    if let Some(order) = taker {
-                        self.close(order, SimOrderStatus::ExpiredInMatch, OrderChange::Expired, now);
+                MatchStep::ExpireTaker { maker, tick, lots } => {
+                    if let Some(taker) = taker {
+                        self.prevent(taker, [taker, maker], (tick, lots), now);
                     }
                 }
             }
         }
+    }
+
+    /// Ends `ends` because the two orders are of one account and would have traded.
+    fn prevent(&mut self, ends: u64, [taker_order, maker_order]: [u64; 2], (tick, lots): (Tick, Lots), now: Nanos) {
+        let Some(request) = self.orders.get(&taker_order).map(|order| &order.request) else { return };
+        let (account, listing, rule) = (request.account, request.listing, request.self_trade);
+        let same = |last: &&SimPrevention| last.taker_order == taker_order && last.maker_order == maker_order;
+        let id = match self.preventions.back().filter(same) {
+            Some(last) => last.id,
+            None => self.next_prevention,
+        };
+        let prevention = SimPrevention { id, taker_order, maker_order, account, listing, rule, tick, lots, at: now };
+        if id == self.next_prevention {
+            self.next_prevention += 1;
+            if self.preventions.len() >= PREVENTIONS_MAX {
+                self.preventions.pop_front();
+            }
+            self.preventions.push_back(prevention.clone());
+        }
+        if let Some(order) = self.orders.get_mut(&ends) {
+            order.prevented.0 += lots.0;
+        }
+        self.close(ends, SimOrderStatus::ExpiredInMatch, OrderChange::Prevented(prevention), now);
     }
 
     fn book_fill(&mut self, id: u64, listing_index: ListingIndex, tick: Tick, lots: Lots, maker: bool, now: Nanos) {
@@ -245,14 +310,16 @@ impl World {
     }
 
     /// Ends an open order and frees what it locked.
-    fn close(&mut self, id: u64, status: SimOrderStatus, change: OrderChange, now: Nanos) {
+    pub(super) fn close(&mut self, id: u64, status: SimOrderStatus, change: OrderChange, now: Nanos) {
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.status = status;
         order.updated = now;
         let remaining = order.remaining();
         let request = &order.request;
         let listing = &self.listings[request.listing];
-        if self.settlement == Settlement::Spot {
+        let waited = self.waiting.remove(&id);
+        self.expiries.remove(&(request.expires, id));
+        if self.settlement == Settlement::Spot && (!waited || request.kind == OrderKind::Limit) {
             let account = &mut self.accounts[request.account.0];
             match request.side {
                 Side::Bid => account.unlock(&listing.quote, listing.value(request.tick, remaining).0),
@@ -265,6 +332,9 @@ impl World {
     }
 
     fn forget_later(&mut self, id: u64) {
+        if let Some(order) = self.orders.get(&id) {
+            self.expiries.remove(&(order.request.expires, id));
+        }
         self.closed.push_back(id);
         if self.closed.len() > CLOSED_ORDERS_MAX
             && let Some(old) = self.closed.pop_front()
@@ -275,6 +345,27 @@ impl World {
                 self.by_client_id.remove(&key);
             }
         }
+    }
+
+    /// How much a market order may trade for a value, in whole order steps, at the prices displayed now.
+    #[must_use]
+    pub fn lots_for_value(&self, order: &SimOrderRequest, value: QuoteAtoms) -> Lots {
+        let listing = &self.listings[order.listing];
+        let mut trial = self.markets[order.listing].clone();
+        let (mut steps, mut left, mut lots) = (Vec::new(), value.0, 0i64);
+        trial.take(&Incoming { lots: Lots(listing.lots_max), ..incoming(order) }, &mut steps);
+        for step in steps {
+            if let MatchStep::Taker { tick, lots: here } = step {
+                let price = listing.value(tick, Lots(1)).0.max(1);
+                let affordable = i64::try_from(left / price).unwrap_or(i64::MAX).min(here.0);
+                lots += affordable;
+                left -= listing.value(tick, Lots(affordable)).0;
+                if affordable < here.0 {
+                    break;
+                }
+            }
+        }
+        Lots(lots / listing.order_step_lots * listing.order_step_lots)
     }
 
     /// Cancels an open order.
@@ -300,7 +391,7 @@ impl World {
     }
 }
 
-fn incoming(order: &SimOrderRequest) -> Incoming {
+pub(super) fn incoming(order: &SimOrderRequest) -> Incoming {
     Incoming {
         account: order.account,
         side: order.side,

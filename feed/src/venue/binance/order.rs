@@ -436,7 +436,7 @@ pub fn reaction(product: ProductLine, kind: RequestKind, error: &Refusal) -> Rea
         // Spot: both legs failed. Futures: a reduce-only order would not reduce.
         -2022 if !spot => Reaction::Reduce,
         -2026 | -2038 | -2039 if spot => Reaction::QueryOrder,
-        -4131 | -4400 if !spot => Reaction::Reprice,
+        -4016 | -4024 | -4131 | -4400 if !spot => Reaction::Reprice,
         -5021 | -5022 if !spot => Reaction::Reprice,
         -5027 if !spot => Reaction::Ignore,
         _ if (400..500).contains(&error.status) => Reaction::Reject,

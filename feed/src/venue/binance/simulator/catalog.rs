@@ -16,20 +16,76 @@ pub enum Api {
     Depth,
     /// Best bid and ask.
     BookTicker,
-    /// A price: the best bid, where the venue tells the last trade's.
+    /// The last trade's price.
     TickerPrice,
+    /// What was traded in a day.
+    DayTicker,
+    /// The average price of five minutes.
+    AveragePrice,
+    /// Candles.
+    Candles,
+    /// Trades of the market.
+    RecentTrades,
+    /// Trades of the market in their aggregated form.
+    AggregatedTrades,
+    /// Mark price and funding (futures).
+    PremiumIndex,
+    /// Past fundings (futures).
+    FundingRates,
+    /// Something of which there is nothing here: an empty list.
+    Nothing,
+    /// The wallet's assets (spot).
+    Coins,
     /// Fee rates of the account.
     Commission,
     /// Whether positions are kept one a side (futures): never here.
     PositionMode,
-    /// Sets the leverage (futures); the exchange's own stays.
+    /// Chooses whether positions are kept one a side (futures): never here.
+    SetPositionMode,
+    /// Whether several assets are one margin (futures): never here.
+    MultiAssets,
+    /// Chooses whether several assets are one margin (futures): never here.
+    SetMultiAssets,
+    /// Chooses the leverage of a symbol (futures).
     Leverage,
+    /// Chooses whether a symbol's margin is kept apart (futures).
+    MarginType,
+    /// The margin table (futures).
+    Brackets,
+    /// How the account is set (futures).
+    AccountConfig,
+    /// How each symbol is set (futures).
+    SymbolConfig,
+    /// What fills brought and cost (futures).
+    Income,
+    /// One open order (futures).
+    OpenOrder,
+    /// Orders, open or closed.
+    AllOrders,
     /// New order.
     Place,
     /// New order, checked only.
     TestOrder,
     /// Cancel one.
     Cancel,
+    /// Cancel one and place another (spot).
+    CancelReplace,
+    /// Make one smaller where it stands (spot).
+    Amend,
+    /// Give one another price and quantity (futures).
+    Modify,
+    /// New orders, several at once (futures).
+    BatchPlace,
+    /// Several modifications at once (futures).
+    BatchModify,
+    /// Cancel several at once (futures).
+    BatchCancel,
+    /// Cancel all of a symbol at the end of a countdown (futures).
+    Countdown,
+    /// A list of orders that depend on each other (spot): no symbol here takes one.
+    OrderList,
+    /// Self-trades that were prevented (spot).
+    Preventions,
     /// Query one.
     Query,
     /// Open orders.
@@ -83,11 +139,20 @@ impl Api {
     pub fn security(self) -> Security {
         match self {
             Api::Ping | Api::Time | Api::ExchangeInfo | Api::Depth => Security::Open,
-            Api::BookTicker | Api::TickerPrice => Security::Open,
+            Api::BookTicker | Api::TickerPrice | Api::DayTicker | Api::AveragePrice | Api::Candles => Security::Open,
+            Api::RecentTrades | Api::AggregatedTrades | Api::PremiumIndex | Api::FundingRates => Security::Open,
+            Api::Nothing => Security::Open,
             Api::SessionStatus | Api::Logout | Api::Subscribe | Api::Unsubscribe => Security::Open,
             Api::ListenKeyStart | Api::ListenKeyKeep | Api::ListenKeyStop => Security::Key,
             _ => Security::Signed,
         }
+    }
+
+    /// Whether it places, changes or cancels orders, so that the reply tells the order counts.
+    #[must_use]
+    pub fn trades(self) -> bool {
+        matches!(self, Api::Place | Api::Cancel | Api::CancelAll | Api::CancelReplace | Api::Amend | Api::Modify)
+            || matches!(self, Api::BatchPlace | Api::BatchModify | Api::BatchCancel | Api::OrderCounts)
     }
 
     /// Request weight.
@@ -100,10 +165,30 @@ impl Api {
             Api::Depth => depth_weight(product, params),
             Api::Commission => 20,
             Api::PositionMode => 30,
-            Api::TickerPrice => 2,
+            Api::TickerPrice => 2 + 2 * u64::from(spot && !one_symbol),
+            Api::DayTicker if spot => 2 + 78 * u64::from(!one_symbol),
+            Api::DayTicker => 1 + 39 * u64::from(!one_symbol),
+            Api::AveragePrice => 2,
+            Api::Candles if spot => 2,
+            Api::Candles => candles_weight(params),
+            Api::RecentTrades if spot => 25,
+            Api::RecentTrades => 5,
+            Api::AggregatedTrades if spot => 4,
+            Api::AggregatedTrades => 20,
+            Api::PremiumIndex => 1 + 9 * u64::from(!one_symbol),
+            Api::AccountConfig | Api::SymbolConfig => 5,
+            Api::MultiAssets | Api::Income => 30,
+            Api::AllOrders if spot => 20,
+            Api::AllOrders => 5,
+            Api::Coins => 10,
             Api::BookTicker if spot => 2 + 2 * u64::from(!one_symbol),
             Api::BookTicker => 2 + 3 * u64::from(!one_symbol),
             Api::Place | Api::TestOrder if !spot => 0,
+            Api::BatchPlace | Api::BatchModify => 5,
+            Api::Amend => 4,
+            Api::Countdown => 10,
+            Api::Preventions if params.text("preventedMatchId").is_some() => 2,
+            Api::Preventions => 20,
             Api::Query if spot => 4,
             Api::OpenOrders if spot => {
                 if one_symbol {
@@ -138,6 +223,15 @@ impl Api {
             | Api::Unsubscribe => 2,
             _ => 1,
         }
+    }
+}
+
+fn candles_weight(params: &Params) -> u64 {
+    match params.text("limit").and_then(|text| text.parse::<u64>().ok()).unwrap_or(500) {
+        0..=99 => 1,
+        100..=499 => 2,
+        500..=1000 => 5,
+        _ => 10,
     }
 }
 
@@ -181,9 +275,28 @@ const SPOT_REST: &[(&str, &str, Api)] = &[
     ("GET", "/api/v3/depth", Api::Depth),
     ("GET", "/api/v3/ticker/bookTicker", Api::BookTicker),
     ("GET", "/api/v3/ticker/price", Api::TickerPrice),
+    ("GET", "/api/v3/ticker/24hr", Api::DayTicker),
+    ("GET", "/api/v3/avgPrice", Api::AveragePrice),
+    ("GET", "/api/v3/klines", Api::Candles),
+    ("GET", "/api/v3/uiKlines", Api::Candles),
+    ("GET", "/api/v3/trades", Api::RecentTrades),
+    ("GET", "/api/v3/historicalTrades", Api::RecentTrades),
+    ("GET", "/api/v3/aggTrades", Api::AggregatedTrades),
+    ("GET", "/api/v3/allOrders", Api::AllOrders),
+    // What clients of all products ask the spot host for at their start.
+    ("GET", "/sapi/v1/capital/config/getall", Api::Coins),
+    ("GET", "/sapi/v1/margin/allPairs", Api::Nothing),
+    ("GET", "/sapi/v1/margin/isolated/allPairs", Api::Nothing),
     ("GET", "/api/v3/account/commission", Api::Commission),
     ("POST", "/api/v3/order", Api::Place),
     ("POST", "/api/v3/order/test", Api::TestOrder),
+    ("POST", "/api/v3/order/cancelReplace", Api::CancelReplace),
+    ("PUT", "/api/v3/order/amend/keepPriority", Api::Amend),
+    ("POST", "/api/v3/order/oco", Api::OrderList),
+    ("POST", "/api/v3/orderList/oco", Api::OrderList),
+    ("POST", "/api/v3/orderList/oto", Api::OrderList),
+    ("POST", "/api/v3/orderList/otoco", Api::OrderList),
+    ("GET", "/api/v3/myPreventedMatches", Api::Preventions),
     ("DELETE", "/api/v3/order", Api::Cancel),
     ("GET", "/api/v3/order", Api::Query),
     ("GET", "/api/v3/openOrders", Api::OpenOrders),
@@ -194,6 +307,9 @@ const SPOT_REST: &[(&str, &str, Api)] = &[
 ];
 
 const USDM_REST: &[(&str, &str, Api)] = &[
+    // Clients of all products try the spot host at their start.
+    ("GET", "/api/v3/ping", Api::Ping),
+    ("GET", "/api/v3/time", Api::Time),
     ("GET", "/fapi/v1/ping", Api::Ping),
     ("GET", "/fapi/v1/time", Api::Time),
     ("GET", "/fapi/v1/exchangeInfo", Api::ExchangeInfo),
@@ -201,11 +317,35 @@ const USDM_REST: &[(&str, &str, Api)] = &[
     ("GET", "/fapi/v1/ticker/bookTicker", Api::BookTicker),
     ("GET", "/fapi/v1/ticker/price", Api::TickerPrice),
     ("GET", "/fapi/v2/ticker/price", Api::TickerPrice),
+    ("GET", "/fapi/v1/ticker/24hr", Api::DayTicker),
+    ("GET", "/fapi/v1/klines", Api::Candles),
+    ("GET", "/fapi/v1/continuousKlines", Api::Candles),
+    ("GET", "/fapi/v1/trades", Api::RecentTrades),
+    ("GET", "/fapi/v1/historicalTrades", Api::RecentTrades),
+    ("GET", "/fapi/v1/aggTrades", Api::AggregatedTrades),
+    ("GET", "/fapi/v1/premiumIndex", Api::PremiumIndex),
+    ("GET", "/fapi/v1/fundingRate", Api::FundingRates),
+    ("GET", "/fapi/v1/fundingInfo", Api::Nothing),
     ("GET", "/fapi/v1/commissionRate", Api::Commission),
     ("GET", "/fapi/v1/positionSide/dual", Api::PositionMode),
+    ("POST", "/fapi/v1/positionSide/dual", Api::SetPositionMode),
+    ("GET", "/fapi/v1/multiAssetsMargin", Api::MultiAssets),
+    ("POST", "/fapi/v1/multiAssetsMargin", Api::SetMultiAssets),
     ("POST", "/fapi/v1/leverage", Api::Leverage),
+    ("POST", "/fapi/v1/marginType", Api::MarginType),
+    ("GET", "/fapi/v1/leverageBracket", Api::Brackets),
+    ("GET", "/fapi/v1/accountConfig", Api::AccountConfig),
+    ("GET", "/fapi/v1/symbolConfig", Api::SymbolConfig),
+    ("GET", "/fapi/v1/income", Api::Income),
+    ("GET", "/fapi/v1/openOrder", Api::OpenOrder),
+    ("GET", "/fapi/v1/allOrders", Api::AllOrders),
     ("POST", "/fapi/v1/order", Api::Place),
     ("POST", "/fapi/v1/order/test", Api::TestOrder),
+    ("PUT", "/fapi/v1/order", Api::Modify),
+    ("POST", "/fapi/v1/batchOrders", Api::BatchPlace),
+    ("PUT", "/fapi/v1/batchOrders", Api::BatchModify),
+    ("DELETE", "/fapi/v1/batchOrders", Api::BatchCancel),
+    ("POST", "/fapi/v1/countdownCancelAll", Api::Countdown),
     ("DELETE", "/fapi/v1/order", Api::Cancel),
     ("GET", "/fapi/v1/order", Api::Query),
     ("GET", "/fapi/v1/openOrders", Api::OpenOrders),
@@ -234,12 +374,25 @@ pub(crate) fn method(product: Product, name: &str) -> Option<Api> {
         "depth" => Api::Depth,
         "ticker.book" => Api::BookTicker,
         "ticker.price" => Api::TickerPrice,
+        "ticker.24hr" if spot => Api::DayTicker,
+        "avgPrice" if spot => Api::AveragePrice,
+        "klines" | "uiKlines" if spot => Api::Candles,
+        "trades.recent" | "trades.historical" if spot => Api::RecentTrades,
+        "trades.aggregate" if spot => Api::AggregatedTrades,
+        "allOrders" if spot => Api::AllOrders,
         "account.commission" if spot => Api::Commission,
         "session.logon" => Api::Logon,
         "session.status" => Api::SessionStatus,
         "session.logout" => Api::Logout,
         "order.place" => Api::Place,
         "order.test" => Api::TestOrder,
+        "order.cancelReplace" if spot => Api::CancelReplace,
+        "order.amend.keepPriority" if spot => Api::Amend,
+        "order.modify" if !spot => Api::Modify,
+        "orderList.place" | "orderList.place.oco" | "orderList.place.oto" | "orderList.place.otoco" if spot => {
+            Api::OrderList
+        }
+        "myPreventedMatches" if spot => Api::Preventions,
         "order.cancel" => Api::Cancel,
         "order.status" => Api::Query,
         "openOrders.status" => Api::OpenOrders,

@@ -1,6 +1,7 @@
 //! COLD: the refusals of the simulated Binance, with the codes and texts the real one answers.
 
-use crate::sim::api::SimRefusal;
+use super::format;
+use crate::sim::api::{Listing, SimRefusal};
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 
@@ -17,12 +18,21 @@ pub struct ApiError {
     pub retry_after_seconds: Option<u64>,
     /// When to come back, in ms since the epoch, for the WebSocket API.
     pub retry_at_ms: Option<i64>,
+    /// What became of the parts of a request that was refused in part.
+    pub data: Option<Box<Value>>,
 }
 
 impl ApiError {
     /// A refusal with status 400.
     pub fn new(code: i64, message: impl Into<String>) -> ApiError {
-        ApiError { status: 400, code, message: message.into(), retry_after_seconds: None, retry_at_ms: None }
+        ApiError {
+            status: 400,
+            code,
+            message: message.into(),
+            retry_after_seconds: None,
+            retry_at_ms: None,
+            data: None,
+        }
     }
 
     /// The same with another status.
@@ -43,10 +53,26 @@ impl ApiError {
         ApiError::new(-1100, format!("Illegal characters found in parameter '{name}'; legal range is '{range}'."))
     }
 
+    /// A parameter has a value that it may not have.
+    #[must_use]
+    pub fn invalid(name: &str) -> ApiError {
+        ApiError::new(-1130, format!("Data sent for parameter '{name}' is not valid."))
+    }
+
+    /// A parameter contradicts the others.
+    #[must_use]
+    pub fn not_required(name: &str) -> ApiError {
+        ApiError::new(-1106, format!("Parameter '{name}' sent when not required."))
+    }
+
     /// The body of a REST refusal.
     #[must_use]
     pub fn body(&self) -> Value {
-        json!({"code": self.code, "msg": self.message})
+        let mut body = json!({"code": self.code, "msg": self.message});
+        if let Some(data) = &self.data {
+            body["data"] = (**data).clone();
+        }
+        body
     }
 
     /// The `error` object of a WebSocket API refusal.
@@ -69,7 +95,7 @@ impl ApiError {
 
     /// What a refusal of the world is on this product.
     #[must_use]
-    pub(crate) fn from_refusal(refusal: SimRefusal, product: Product) -> ApiError {
+    pub(crate) fn from_refusal(refusal: SimRefusal, listing: &Listing, product: Product) -> ApiError {
         let spot = product == Product::BinanceSpot;
         let (code, message) = match refusal {
             SimRefusal::InsufficientBalance => (-2010, "Account has insufficient balance for requested action."),
@@ -91,14 +117,29 @@ impl ApiError {
             SimRefusal::ReduceOnly => (-2022, "ReduceOnly Order is rejected."),
             SimRefusal::TooManyOrders if spot => (-1013, "Filter failure: MAX_NUM_ORDERS"),
             SimRefusal::TooManyOrders => (-2025, "Reach max open order limit."),
-            SimRefusal::PercentPrice if spot => (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
-            SimRefusal::PercentPrice => {
-                (-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
+            SimRefusal::PriceTooHigh(_) | SimRefusal::PriceTooLow(_) if spot => {
+                (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE")
             }
+            SimRefusal::PriceTooHigh(tick) => {
+                let text = format!("Limit price can't be higher than {}.", format::price(listing, tick));
+                return ApiError::new(-4016, text);
+            }
+            SimRefusal::PriceTooLow(tick) => {
+                let text = format!("Limit price can't be lower than {}.", format::price(listing, tick));
+                return ApiError::new(-4024, text);
+            }
+            SimRefusal::PositionLimit => (-2027, "Exceeded the maximum allowable position at current leverage."),
             SimRefusal::Notional if spot => (-1013, "Filter failure: NOTIONAL"),
             SimRefusal::Notional => {
                 (-4164, "Order's notional must be no smaller than the minimum (unless you choose reduce only).")
             }
+            SimRefusal::WouldTrigger if spot => (-2010, "Stop price would trigger immediately."),
+            SimRefusal::WouldTrigger => (-2021, "Order would immediately trigger."),
+            SimRefusal::AmendRejected if spot => {
+                (-2038, "Order amend rejected: the new quantity must be less than the order's and more than is filled.")
+            }
+            SimRefusal::AmendRejected => (-5025, "Only limit orders can be modified."),
+            SimRefusal::NoChange => (-5027, "No need to modify the order."),
             SimRefusal::NoMarket => {
                 let text = "Server is currently overloaded with other requests. Please try again in a few minutes.";
                 return ApiError::new(-1008, text).status(503);

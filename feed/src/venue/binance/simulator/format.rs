@@ -84,7 +84,12 @@ pub fn status(status: SimOrderStatus) -> &'static str {
 /// Order type.
 #[must_use]
 pub(crate) fn order_type(order: &SimOrderRequest, product: Product) -> &'static str {
+    let takes_profit = order.trigger.map(|trigger| trigger.takes_profit);
     match (order.kind, order.lifetime) {
+        (OrderKind::Market, _) if takes_profit == Some(true) => "TAKE_PROFIT",
+        (OrderKind::Limit, _) if takes_profit == Some(true) => "TAKE_PROFIT_LIMIT",
+        (OrderKind::Market, _) if takes_profit == Some(false) => "STOP_LOSS",
+        (OrderKind::Limit, _) if takes_profit == Some(false) => "STOP_LOSS_LIMIT",
         (OrderKind::Market, _) => "MARKET",
         (_, Lifetime::PostOnly) if product == Product::BinanceSpot => "LIMIT_MAKER",
         _ => "LIMIT",
@@ -96,6 +101,7 @@ pub(crate) fn order_type(order: &SimOrderRequest, product: Product) -> &'static 
 pub(crate) fn time_in_force(order: &SimOrderRequest, product: Product) -> &'static str {
     match order.lifetime {
         _ if order.kind == OrderKind::Market => "GTC",
+        _ if order.expires != Nanos::NEVER => "GTD",
         Lifetime::GoodTillCancel => "GTC",
         Lifetime::ImmediateOrCancel => "IOC",
         Lifetime::FillOrKill => "FOK",
@@ -122,6 +128,45 @@ pub fn limit_price(listing: &Listing, order: &SimOrderRequest) -> String {
     price(listing, tick)
 }
 
+/// The price that sets an order off; zero if it needs none.
+#[must_use]
+pub fn stop_price(listing: &Listing, order: &SimOrderRequest) -> String {
+    price(listing, order.trigger.map_or(Tick(0), |trigger| trigger.tick))
+}
+
+/// When an order expires by itself, ms since the epoch; 0 if it does not.
+#[must_use]
+pub fn good_till_ms(order: &SimOrderRequest) -> i64 {
+    if order.expires == Nanos::NEVER { 0 } else { order.expires.millis() }
+}
+
+/// An order as the checks of one that is not placed print it.
+#[must_use]
+pub(crate) fn untold_order(request: &SimOrderRequest, listing: &Listing, at: Nanos) -> Value {
+    let record = SimOrder {
+        id: 0,
+        request: request.clone(),
+        filled: Lots::ZERO,
+        filled_value: QuoteAtoms::ZERO,
+        status: SimOrderStatus::New,
+        created: at,
+        updated: at,
+        working: true,
+        prevented: Lots::ZERO,
+    };
+    changed(&record, listing)
+}
+
+/// A futures order as the answer to a change prints it.
+#[must_use]
+pub(crate) fn changed(record: &SimOrder, listing: &Listing) -> Value {
+    let mut reply = order(record, listing, Product::BinanceUsdm);
+    if let Value::Object(fields) = &mut reply {
+        shorten(fields);
+    }
+    reply
+}
+
 /// An order as queries print it.
 #[must_use]
 pub(crate) fn order(order: &SimOrder, listing: &Listing, product: Product) -> Value {
@@ -142,13 +187,13 @@ pub(crate) fn order(order: &SimOrder, listing: &Listing, product: Product) -> Va
         Product::BinanceSpot => json!({
             "orderListId": -1,
             "cummulativeQuoteQty": amount(order.filled_value.0, 8),
-            "stopPrice": "0.00000000",
+            "stopPrice": stop_price(listing, request),
             "icebergQty": "0.00000000",
             "time": order.created.millis(),
             "updateTime": order.updated.millis(),
-            "isWorking": true,
-            "workingTime": order.created.millis(),
-            "origQuoteOrderQty": "0.00000000",
+            "isWorking": order.working,
+            "workingTime": if order.working { order.created.millis() } else { -1 },
+            "origQuoteOrderQty": amount(request.quote_asked.0, 8),
             "selfTradePreventionMode": self_trade(request.self_trade),
         }),
         Product::BinanceUsdm => json!({
@@ -161,7 +206,7 @@ pub(crate) fn order(order: &SimOrder, listing: &Listing, product: Product) -> Va
             "workingType": "CONTRACT_PRICE",
             "priceMatch": "NONE",
             "selfTradePreventionMode": self_trade(request.self_trade),
-            "goodTillDate": 0,
+            "goodTillDate": good_till_ms(request),
             "priceProtect": false,
             "origType": order_type(request, product),
             "time": order.created.millis(),
@@ -235,11 +280,7 @@ pub(crate) fn canceled(
     at: Nanos,
 ) -> Value {
     if product == Product::BinanceUsdm {
-        let mut reply = order(record, listing, product);
-        if let Value::Object(fields) = &mut reply {
-            shorten(fields);
-        }
-        return reply;
+        return changed(record, listing);
     }
     let named = json!({
         "symbol": listing.symbol,
@@ -267,7 +308,7 @@ fn spot_outcome(record: &SimOrder, listing: &Listing) -> Value {
         "price": limit_price(listing, request),
         "origQty": quantity(listing, request.lots),
         "executedQty": quantity(listing, record.filled),
-        "origQuoteOrderQty": "0.00000000",
+        "origQuoteOrderQty": amount(request.quote_asked.0, 8),
         "cummulativeQuoteQty": amount(record.filled_value.0, 8),
         "status": status(record.status),
         "timeInForce": time_in_force(request, product),

@@ -6,7 +6,7 @@ use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
 use crate::sim::side::MarketFrame;
 use crate::venue::simulator_side::{PlaySpeed, next_frame};
 use crate::venue::source::MarketSource;
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{Level, Nanos};
 use std::collections::VecDeque;
 
 /// Frames read ahead in search of the first snapshot.
@@ -281,6 +281,8 @@ impl BinanceExchange {
                 self.feed.sees_trades |= channel == "trade";
                 self.feed.sees_aggregated |= channel == "aggTrade";
                 if trade.ordinary && (channel == "trade" || !self.feed.sees_trades) {
+                    let level = Level { tick: trade.tick, lots: trade.lots };
+                    self.world.note_trade(index, trade.id, trade.aggressor, level, now);
                     self.world.trade(index, trade.aggressor, trade.tick, trade.lots, now);
                 }
             }

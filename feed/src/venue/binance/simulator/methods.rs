@@ -3,39 +3,66 @@
 use super::call::{Call, find_listing};
 use super::catalog::Api;
 use super::errors::ApiError;
-use super::format;
-use super::orders;
-use crate::sim::api::{Listing, ListingIndex, SimWindowKind};
+use super::{format, futures, market_data, order_changes, order_params, order_queries, orders};
+use crate::sim::api::{Listing, SimBalance, SimRefusal, SimWindowKind};
 use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
-use spinbook_engine::types::{Level, QuoteAtoms};
 
 /// Handles one request that changes nothing on its connection.
 ///
 /// # Errors
 /// The venue's refusal.
 pub fn handle(call: &Call<'_>, world: &mut World) -> Result<Value, ApiError> {
+    order_params::check_names(call)?;
     match call.api {
         Api::Time => Ok(json!({"serverTime": call.server_time.millis()})),
         Api::ExchangeInfo => exchange_info(call, world),
         Api::Depth => depth(call, world),
-        Api::BookTicker => book_ticker(call, world),
-        Api::TickerPrice => ticker_price(call, world),
+        Api::BookTicker => market_data::book_ticker(call, world),
+        Api::TickerPrice => market_data::ticker_price(call, world),
+        Api::DayTicker => market_data::day_ticker(call, world),
+        Api::AveragePrice => market_data::average(call, world),
+        Api::Candles => market_data::candles(call, world),
+        Api::RecentTrades => market_data::recent_trades(call, world),
+        Api::AggregatedTrades => market_data::aggregated_trades(call, world),
+        Api::PremiumIndex => market_data::premium_index(call, world),
+        Api::FundingRates => market_data::funding_rates(call, world),
         Api::Commission => commission(call, world),
         Api::PositionMode => Ok(json!({"dualSidePosition": false})),
-        Api::Leverage => leverage(call, world),
+        Api::SetPositionMode => futures::set_position_mode(call),
+        Api::MultiAssets => Ok(json!({"multiAssetsMargin": false})),
+        Api::SetMultiAssets => futures::set_multi_assets(call),
+        Api::Leverage => futures::leverage(call, world),
+        Api::MarginType => futures::margin_type(call, world),
+        Api::Brackets => futures::brackets(call, world),
+        Api::AccountConfig => Ok(futures::account_config()),
+        Api::SymbolConfig => futures::symbol_config(call, world),
+        Api::Income => futures::income(call, world),
+        Api::OpenOrder => futures::open_order(call, world),
+        Api::AllOrders => order_queries::all_orders(call, world),
+        Api::Nothing => Ok(json!([])),
+        Api::Coins => Ok(coins(call, world)),
         Api::Place => orders::place(call, world, false),
         Api::TestOrder => orders::place(call, world, true),
-        Api::Cancel => orders::cancel(call, world),
-        Api::CancelAll => orders::cancel_all(call, world),
-        Api::Query => orders::query(call, world),
-        Api::OpenOrders => orders::open_orders(call, world),
+        Api::Cancel => order_queries::cancel(call, world),
+        Api::CancelAll => order_queries::cancel_all(call, world),
+        Api::CancelReplace => order_changes::cancel_replace(call, world),
+        Api::Amend => order_changes::amend(call, world),
+        Api::Modify => order_changes::modify(call, world),
+        Api::BatchPlace => order_changes::each(call, world, Api::Place),
+        Api::BatchModify => order_changes::each(call, world, Api::Modify),
+        Api::BatchCancel => order_changes::cancel_batch(call, world),
+        Api::Countdown => order_changes::countdown(call, world),
+        Api::OrderList => Err(ApiError::new(-1013, "Order lists are not supported for this symbol.")),
+        Api::Preventions => order_queries::preventions(call, world),
+        Api::Query => order_queries::query(call, world),
+        Api::OpenOrders => order_queries::open_orders(call, world),
         Api::Account if call.product == Product::BinanceSpot => Ok(spot_account(call, world)),
-        Api::Account => Ok(futures_account(call, world)),
-        Api::Balance => Ok(futures_balances(call, world)),
-        Api::Positions => positions(call, world),
-        Api::Trades => orders::trades(call, world),
+        Api::Account => Ok(futures::account(call, world)),
+        Api::Balance => Ok(futures::balances(call, world)),
+        Api::Positions => futures::positions(call, world),
+        Api::Trades => order_queries::trades(call, world),
         Api::OrderCounts => Ok(order_counts(call, world)),
         _ => Ok(json!({})),
     }
@@ -127,9 +154,12 @@ fn spot_listing(listing: &Listing) -> Value {
         "baseAsset": listing.base, "baseAssetPrecision": 8,
         "quoteAsset": listing.quote, "quotePrecision": 8, "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8, "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "icebergAllowed": false, "ocoAllowed": false, "otoAllowed": false, "quoteOrderQtyMarketAllowed": false,
-        "allowTrailingStop": false, "cancelReplaceAllowed": false, "amendAllowed": false,
+        "orderTypes": [
+            "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
+        ],
+        "icebergAllowed": false, "ocoAllowed": false, "otoAllowed": false, "opoAllowed": false,
+        "quoteOrderQtyMarketAllowed": true, "allowTrailingStop": false, "pegInstructionsAllowed": false,
+        "cancelReplaceAllowed": true, "amendAllowed": true,
         "isSpotTradingAllowed": true, "isMarginTradingAllowed": false,
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": listing.tick_size,
@@ -159,7 +189,8 @@ fn futures_listing(listing: &Listing) -> Value {
         "deliveryDate": 4_133_404_800_000_i64, "onboardDate": 1_569_398_400_000_i64, "status": "TRADING",
         "baseAsset": listing.base, "quoteAsset": listing.quote, "marginAsset": listing.quote,
         "pricePrecision": listing.price.decimals(), "quantityPrecision": listing.quantity.decimals(),
-        "baseAssetPrecision": 8, "quotePrecision": 8, "underlyingType": "COIN",
+        "baseAssetPrecision": 8, "quotePrecision": 8, "underlyingType": "COIN", "underlyingSubType": ["PoW"],
+        "maintMarginPercent": "2.5000", "requiredMarginPercent": "5.0000", "permissionSets": ["GRID", "COPY"],
         "triggerProtect": "0.0500", "liquidationFee": "0.012500", "marketTakeBound": "0.05",
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": listing.tick_size,
@@ -174,7 +205,7 @@ fn futures_listing(listing: &Listing) -> Value {
              "multiplierDown": thousandths(listing.percent_down_thousandths), "multiplierDecimal": "4"},
         ],
         "orderTypes": ["LIMIT", "MARKET"],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
     })
 }
 
@@ -190,9 +221,8 @@ fn depth(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     };
     let listing = &world.listings()[index];
     let limit = usize::try_from(limit).unwrap_or(0);
-    let book = world
-        .book(index, limit)
-        .ok_or_else(|| ApiError::from_refusal(crate::sim::api::SimRefusal::NoMarket, call.product))?;
+    let book =
+        world.book(index, limit).ok_or_else(|| ApiError::from_refusal(SimRefusal::NoMarket, listing, call.product))?;
     let (bids, asks) = (format::levels(listing, &book.bids), format::levels(listing, &book.asks));
     Ok(match call.product {
         Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),
@@ -200,36 +230,6 @@ fn depth(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
             let at = call.server_time.millis();
             json!({"lastUpdateId": book.sequence, "E": at, "T": at, "bids": bids, "asks": asks})
         }
-    })
-}
-
-fn book_ticker(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
-    let one = |index: ListingIndex| {
-        let listing = &world.listings()[index];
-        let (bid, ask) = world.best(index);
-        let (bid, ask): (Level, Level) = (bid.unwrap_or_default(), ask.unwrap_or_default());
-        json!({
-            "symbol": listing.symbol,
-            "bidPrice": format::price(listing, bid.tick), "bidQty": format::quantity(listing, bid.lots),
-            "askPrice": format::price(listing, ask.tick), "askQty": format::quantity(listing, ask.lots),
-        })
-    };
-    Ok(match call.listing_if_named(world)? {
-        Some(index) => one(index),
-        None => (0..world.listings().len()).map(one).collect(),
-    })
-}
-
-fn ticker_price(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
-    let one = |index: ListingIndex| {
-        let listing = &world.listings()[index];
-        let (bid, ask) = world.best(index);
-        let tick = bid.or(ask).unwrap_or_default().tick;
-        json!({"symbol": listing.symbol, "price": format::price(listing, tick), "time": call.server_time.millis()})
-    };
-    Ok(match call.listing_if_named(world)? {
-        Some(index) => one(index),
-        None => (0..world.listings().len()).map(one).collect(),
     })
 }
 
@@ -253,13 +253,17 @@ fn commission(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     })
 }
 
-fn leverage(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
-    let listing = &world.listings()[call.listing(world)?];
-    let asked = call.params.integer("leverage")?.ok_or_else(|| ApiError::missing("leverage"))?;
-    if !(1..=125).contains(&asked) {
-        return Err(ApiError::new(-4028, format!("Leverage {asked} is not valid")));
-    }
-    Ok(json!({"leverage": asked, "maxNotionalValue": "1000000", "symbol": listing.symbol}))
+/// Every asset of the account as the wallet's list names it: none can be deposited or withdrawn.
+fn coins(call: &Call<'_>, world: &World) -> Value {
+    let print = |balance: &SimBalance| {
+        json!({
+            "coin": balance.asset, "name": balance.asset, "depositAllEnable": false, "withdrawAllEnable": false,
+            "free": format::amount(balance.free, 8), "locked": format::amount(balance.locked, 8), "freeze": "0",
+            "ipoable": "0", "ipoing": "0", "isLegalMoney": false, "storage": "0", "trading": true, "withdrawing": "0",
+            "networkList": [],
+        })
+    };
+    world.balances(call.account).iter().map(print).collect()
 }
 
 fn rate(millionths: i64) -> String {
@@ -285,80 +289,5 @@ fn spot_account(call: &Call<'_>, world: &World) -> Value {
         "requireSelfTradePrevention": false, "preventSor": false,
         "updateTime": call.server_time.millis(), "accountType": "SPOT",
         "balances": balances, "permissions": ["SPOT"], "uid": 1_000_000 + call.account.0,
-    })
-}
-
-fn futures_balances(call: &Call<'_>, world: &World) -> Value {
-    let (bound, unrealised) = world.margin(call.account);
-    world
-        .balances(call.account)
-        .iter()
-        .map(|balance| {
-            let available = (balance.free + unrealised.0 - bound.0).max(0);
-            json!({
-                "accountAlias": format!("sim{}", call.account.0), "asset": balance.asset,
-                "balance": format::amount(balance.free, 8), "crossWalletBalance": format::amount(balance.free, 8),
-                "crossUnPnl": format::amount(unrealised.0, 8), "availableBalance": format::amount(available, 8),
-                "maxWithdrawAmount": format::amount(available, 8), "marginAvailable": true,
-                "updateTime": call.server_time.millis(),
-            })
-        })
-        .collect()
-}
-
-fn position_of(call: &Call<'_>, world: &World, index: ListingIndex) -> Value {
-    let listing = &world.listings()[index];
-    let position = world.position(call.account, index);
-    let lots = position.lots.0;
-    let signed = format!("{}{}", if lots < 0 { "-" } else { "" }, format::units(&listing.quantity, lots.abs()));
-    let cost = QuoteAtoms(position.cost.0.abs());
-    let entry = format::average_price(listing, cost, spinbook_engine::types::Lots(lots.abs()), 8);
-    let (bid, ask) = world.best(index);
-    let (bid, ask) = (bid.or(ask).unwrap_or_default(), ask.or(bid).unwrap_or_default());
-    let doubled = i128::from(bid.tick.0) + i128::from(ask.tick.0);
-    let value = doubled * i128::from(lots) * listing.atoms_per_tick_lot / 2;
-    let tick_atoms = i128::try_from(listing.price.unit_atoms()).unwrap_or(0);
-    json!({
-        "symbol": listing.symbol, "positionSide": "BOTH", "positionAmt": signed, "entryPrice": entry,
-        "breakEvenPrice": entry, "markPrice": format::amount(doubled * tick_atoms / 2, 8),
-        "unRealizedProfit": format::amount(value - position.cost.0, 8), "liquidationPrice": "0",
-        "isolatedMargin": "0", "notional": format::amount(value, 8), "marginAsset": listing.quote,
-        "isolatedWallet": "0", "initialMargin": "0", "maintMargin": "0", "adl": 0,
-        "bidNotional": "0", "askNotional": "0", "updateTime": call.server_time.millis(),
-    })
-}
-
-fn positions(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
-    Ok(match call.listing_if_named(world)? {
-        Some(index) => json!([position_of(call, world, index)]),
-        None => (0..world.listings().len()).map(|index| position_of(call, world, index)).collect(),
-    })
-}
-
-fn futures_account(call: &Call<'_>, world: &World) -> Value {
-    let balances = world.balances(call.account);
-    let wallet: i128 = balances.iter().map(|balance| balance.free).sum();
-    let (bound, unrealised) = world.margin(call.account);
-    let assets: Vec<Value> = balances
-        .iter()
-        .map(|balance| {
-            json!({
-                "asset": balance.asset, "walletBalance": format::amount(balance.free, 8),
-                "unrealizedProfit": format::amount(unrealised.0, 8),
-                "marginBalance": format::amount(balance.free + unrealised.0, 8),
-                "availableBalance": format::amount((balance.free + unrealised.0 - bound.0).max(0), 8),
-                "updateTime": call.server_time.millis(),
-            })
-        })
-        .collect();
-    let positions: Vec<Value> = (0..world.listings().len()).map(|index| position_of(call, world, index)).collect();
-    json!({
-        "canTrade": true, "multiAssetsMargin": false, "feeTier": 0,
-        "totalInitialMargin": format::amount(bound.0, 8), "totalMaintMargin": "0.00000000",
-        "totalWalletBalance": format::amount(wallet, 8), "totalUnrealizedProfit": format::amount(unrealised.0, 8),
-        "totalMarginBalance": format::amount(wallet + unrealised.0, 8),
-        "totalCrossWalletBalance": format::amount(wallet, 8), "totalCrossUnPnl": format::amount(unrealised.0, 8),
-        "availableBalance": format::amount((wallet + unrealised.0 - bound.0).max(0), 8),
-        "assets": assets, "positions": positions,
     })
 }

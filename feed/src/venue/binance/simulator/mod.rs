@@ -1,7 +1,7 @@
 //! COLD: Binance's other side: the protocol of spot and USD-M futures over a simulated world.
 //!
 //! Sans-IO. REST (`rest`), the WebSocket API (`wsapi`) and streams (`streams`) are three endpoints of the same
-//! requests (`catalog`, `requests`, `methods`, `orders`); the market is played by `market_feed`; what happens to orders
+//! requests (`catalog`, `requests`, `methods`, `market_data`, `futures`, `orders` and its kin); the market is played by `market_feed`; what happens to orders
 //! goes out through `user`.
 
 mod auth;
@@ -11,9 +11,14 @@ pub mod connection;
 pub mod errors;
 pub mod format;
 pub mod frames;
+mod futures;
 pub mod market;
+mod market_data;
 pub mod market_feed;
 mod methods;
+mod order_changes;
+mod order_params;
+mod order_queries;
 mod orders;
 pub mod params;
 mod requests;
@@ -208,6 +213,8 @@ impl ExchangeSide for BinanceExchange {
         }
         self.keep_connections(now);
         self.expire_listen_keys(now);
+        self.world.on_timer(now);
+        self.flush_events(now);
         self.outbox.release(now);
         self.play_due(now);
         self.cut_slow();
@@ -222,7 +229,7 @@ impl ExchangeSide for BinanceExchange {
         let waits_to_start = self.feed.waits_to_start() && self.has_market_client();
         let market = if waits_to_start { Nanos::ZERO } else { self.feed.deadline() };
         let fault = self.world.faults.next_deadline(Nanos::ZERO);
-        connections.min(keys).min(self.outbox.deadline()).min(market).min(fault)
+        connections.min(keys).min(self.outbox.deadline()).min(market).min(fault).min(self.world.next_timer())
     }
 
     fn poll_output(&mut self) -> Option<ExchangeOutput> {

@@ -96,4 +96,22 @@ impl Params {
             Some(text) => text.parse().map(Some).map_err(|_| ApiError::illegal(name, "^[0-9]{1,20}$")),
         }
     }
+
+    /// A truth value, however it is written, if it was sent.
+    ///
+    /// # Errors
+    /// -1130 if it is none.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            Some(_) => Err(ApiError::invalid(name)),
+        }
+    }
+
+    /// Names of everything that was sent, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|(name, _)| name.as_str())
+    }
 }

@@ -3,9 +3,9 @@
 use super::call::Call;
 use super::catalog::{Api, Security};
 use super::errors::ApiError;
-use super::methods;
 use super::params::Params;
 use super::{BinanceExchange, auth};
+use super::{methods, order_changes};
 use crate::sim::api::{AccountId, RequestFault, SimRequestKind, SimWindowKind};
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -65,21 +65,26 @@ impl BinanceExchange {
         Err(too_many(-1003, message, window.resets_at, now))
     }
 
-    fn charge_order(&mut self, account: AccountId, now: Nanos) -> Result<(), ApiError> {
+    /// Refuses orders for which a window has no room left; they count when they are accepted.
+    fn check_order_windows(&self, account: AccountId, orders: u64, now: Nanos) -> Result<(), ApiError> {
         let spans = match self.product {
             Product::BinanceSpot => ["10 SECOND", "1 DAY"],
             Product::BinanceUsdm => ["10 SECOND", "1 MINUTE"],
         };
         for (kind, span) in [SimWindowKind::OrdersShort, SimWindowKind::OrdersLong].into_iter().zip(spans) {
             let window = self.world.windows.usage(kind, account, now);
-            if !window.allowed {
+            if window.used + orders > window.limit {
                 let message = format!("Too many new orders; current limit is {} orders per {span}.", window.limit);
                 return Err(too_many(-1015, message, window.resets_at, now));
             }
         }
-        self.world.windows.charge(SimWindowKind::OrdersShort, account, 1, now);
-        self.world.windows.charge(SimWindowKind::OrdersLong, account, 1, now);
         Ok(())
+    }
+
+    fn count_orders(&mut self, account: AccountId, orders: u64, now: Nanos) {
+        for kind in [SimWindowKind::OrdersShort, SimWindowKind::OrdersLong] {
+            self.world.windows.charge(kind, account, orders, now);
+        }
     }
 
     /// One request, from weight to result. `session` is who logged the connection on, if anyone.
@@ -93,8 +98,8 @@ impl BinanceExchange {
     ) -> RequestOutcome {
         let mut outcome = RequestOutcome { result: Ok(json!({})), account: None, fault: RequestFault::None };
         let kind = match api {
-            Api::Place => SimRequestKind::Place,
-            Api::Cancel | Api::CancelAll => SimRequestKind::Cancel,
+            Api::Place | Api::CancelReplace | Api::BatchPlace => SimRequestKind::Place,
+            Api::Cancel | Api::CancelAll | Api::BatchCancel => SimRequestKind::Cancel,
             Api::Depth => SimRequestKind::Snapshot,
             _ => SimRequestKind::Other,
         };
@@ -125,8 +130,9 @@ impl BinanceExchange {
         let account = self.admit(api, params, api_key, session, now)?;
         *found = account;
         let account = account.unwrap_or(ADDRESS);
-        if api == Api::Place {
-            self.charge_order(account, now)?;
+        let orders = orders_in(api, params);
+        if orders > 0 {
+            self.check_order_windows(account, orders, now)?;
         }
         let server_time = self.server_time(now);
         match api {
@@ -145,6 +151,10 @@ impl BinanceExchange {
         }
         let call = Call { product: self.product, api, params, account, server_time, now };
         let result = methods::handle(&call, &mut self.world);
+        // What the venue refuses does not count; the half of a cancel and replace does.
+        if orders > 0 && result.as_ref().map_or_else(|error| error.data.is_some(), |_| true) {
+            self.count_orders(account, orders, now);
+        }
         if api == Api::Place && result.is_ok() && self.product == Product::BinanceSpot {
             self.world.windows.refund(SimWindowKind::Weight, ADDRESS, weight, now);
         }
@@ -174,6 +184,17 @@ impl BinanceExchange {
             auth::check(&self.world, account, params, !by_session, at)?;
         }
         Ok(Some(account))
+    }
+}
+
+/// How many orders a request places or gives a new place.
+fn orders_in(api: Api, params: &Params) -> u64 {
+    match api {
+        Api::Place | Api::CancelReplace | Api::Modify => 1,
+        Api::BatchPlace | Api::BatchModify => {
+            order_changes::batch(params).map_or(0, |batch| u64::try_from(batch.len()).unwrap_or(0))
+        }
+        _ => 0,
     }
 }
 

@@ -57,7 +57,7 @@ impl BinanceExchange {
         response.headers.push(("X-MBX-USED-WEIGHT".to_owned(), used.to_string()));
         response.headers.push(("X-MBX-USED-WEIGHT-1M".to_owned(), used.to_string()));
         let Some(account) = account else { return };
-        if !matches!(api, Api::Place | Api::Cancel | Api::CancelAll | Api::OrderCounts) {
+        if !api.trades() {
             return;
         }
         let long = if self.product == Product::BinanceSpot { "1D" } else { "1M" };

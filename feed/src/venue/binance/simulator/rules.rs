@@ -1,7 +1,7 @@
 //! COLD: Binance's figures for the simulated exchange: windows, fees, well-known listings.
 
 use crate::number::{Scale, TEXT_MAX};
-use crate::sim::api::ListingSettings;
+use crate::sim::api::{ListingSettings, MarginBracket};
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use crate::venue::instrument::{Instrument, split_assets};
@@ -82,3 +82,34 @@ pub fn known_listing(product: ProductLine, symbol: &str) -> Option<ListingSettin
     };
     Some(listing(product, symbol, tick_size, order_step))
 }
+
+/// The margin table of a USD-M symbol, as the venue's was for BTCUSDT.
+#[must_use]
+pub fn brackets(product: ProductLine) -> Vec<MarginBracket> {
+    if Product::of(product) == Product::BinanceSpot {
+        return Vec::new();
+    }
+    let bracket = |(leverage_max, notional_max, maintenance_millionths, deduction)| MarginBracket {
+        leverage_max,
+        notional_max,
+        maintenance_millionths,
+        deduction,
+    };
+    BRACKETS.iter().copied().map(bracket).collect()
+}
+
+/// Leverage, largest value, maintenance margin in millionths, and what is taken off it.
+const BRACKETS: [(i64, i64, i64, i64); 12] = [
+    (125, 300_000, 4_000, 0),
+    (100, 800_000, 5_000, 300),
+    (75, 3_000_000, 6_500, 1_500),
+    (50, 12_000_000, 10_000, 12_000),
+    (25, 70_000_000, 20_000, 132_000),
+    (20, 100_000_000, 25_000, 482_000),
+    (10, 230_000_000, 50_000, 2_982_000),
+    (5, 480_000_000, 100_000, 14_482_000),
+    (4, 600_000_000, 125_000, 26_482_000),
+    (3, 800_000_000, 150_000, 41_482_000),
+    (2, 1_200_000_000, 250_000, 121_482_000),
+    (1, 1_800_000_000, 500_000, 421_482_000),
+];

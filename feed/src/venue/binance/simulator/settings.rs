@@ -71,7 +71,8 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     let faults = Faults::new(settings.faults, now);
     let reader = FrameReader::new(product, &listings)?;
     let feed = MarketFeed::new(source, settings.speed, reader, listings.len());
-    let world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
+    let mut world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
+    world.set_brackets(rules::brackets(product));
     Ok(BinanceExchange::new(product, world, feed, now))
 }
 

@@ -118,21 +118,26 @@ fn listen_key(account: AccountId, made: u64) -> String {
 }
 
 /// What kind of event it is, with the fill if there is one.
-fn execution(event: &WorldEvent) -> (&'static str, Option<&SimFill>) {
+fn execution(event: &WorldEvent, product: Product) -> (&'static str, Option<&SimFill>) {
     match &event.change {
         OrderChange::New => ("NEW", None),
         OrderChange::Trade(fill) => ("TRADE", Some(fill)),
         OrderChange::Canceled { .. } => ("CANCELED", None),
         OrderChange::Expired => ("EXPIRED", None),
+        OrderChange::Amended { .. } if product == Product::BinanceSpot => ("REPLACED", None),
+        OrderChange::Amended { .. } => ("AMENDMENT", None),
+        OrderChange::Prevented(_) if product == Product::BinanceSpot => ("TRADE_PREVENTION", None),
+        OrderChange::Prevented(_) => ("EXPIRED", None),
     }
 }
 
 fn spot_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
     let order = &event.order;
     let request = &order.request;
-    let (kind, fill) = execution(event);
+    let (kind, fill) = execution(event, Product::BinanceSpot);
     let (client_id, original) = match &event.change {
         OrderChange::Canceled { request_client_id } => (request_client_id.as_str(), request.client_id.as_str()),
+        OrderChange::Amended { former_client_id } => (request.client_id.as_str(), former_client_id.as_str()),
         _ => (request.client_id.as_str(), ""),
     };
     let zero = || "0.00000000".to_owned();
@@ -143,22 +148,33 @@ fn spot_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
         None => (zero(), zero(), zero()),
     };
     let fee = fill.map_or_else(|| "0".to_owned(), |fill| format::amount(fill.fee, 8));
-    let working = order.status.is_open();
+    let working = order.status.is_open() && order.working;
     let mut report = json!({
         "e": "executionReport", "E": at, "s": listing.symbol, "c": client_id, "S": format::side(request.side),
         "o": format::order_type(request, Product::BinanceSpot), "f": format::time_in_force(request, Product::BinanceSpot),
         "q": format::quantity(listing, request.lots), "p": format::limit_price(listing, request),
-        "P": "0.00000000", "F": "0.00000000", "g": -1, "C": original, "x": kind, "X": format::status(order.status),
+        "P": format::stop_price(listing, request), "F": "0.00000000", "g": -1, "C": original, "x": kind, "X": format::status(order.status),
         "r": "NONE", "i": order.id, "l": last, "z": format::quantity(listing, order.filled), "L": last_price,
         "n": fee, "N": fill.map(|fill| fill.fee_asset.as_str()), "T": at,
         "t": fill.map_or(-1, |fill| i64::try_from(fill.trade_id).unwrap_or(i64::MAX)), "I": order.id * 2,
         "w": working, "m": fill.is_some_and(|fill| fill.maker), "M": false, "O": order.created.millis(),
-        "Z": format::amount(order.filled_value.0, 8), "Y": last_value, "Q": "0.00000000",
+        "Z": format::amount(order.filled_value.0, 8), "Y": last_value, "Q": format::amount(request.quote_asked.0, 8),
     });
     if working || fill.is_some_and(|fill| fill.maker) {
         report["W"] = json!(order.created.millis());
     }
     report["V"] = json!(format::self_trade(request.self_trade));
+    if let OrderChange::Prevented(prevention) = &event.change {
+        let counter = if prevention.taker_order == order.id { prevention.maker_order } else { prevention.taker_order };
+        let prevented = json!({
+            "v": prevention.id, "A": format::quantity(listing, order.prevented),
+            "B": format::quantity(listing, prevention.lots), "u": prevention.account.0, "U": counter,
+            "Cs": listing.symbol, "pl": format::quantity(listing, prevention.lots),
+            "pL": format::price(listing, prevention.tick),
+            "pY": format::amount(listing.value(prevention.tick, prevention.lots).0, 8),
+        });
+        report = format::merged(report, prevented);
+    }
     let balances: Vec<Value> = event
         .balances
         .iter()
@@ -172,7 +188,7 @@ fn spot_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
 fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value> {
     let order = &event.order;
     let request = &order.request;
-    let (kind, fill) = execution(event);
+    let (kind, fill) = execution(event, Product::BinanceUsdm);
     let mut messages = Vec::new();
     if let Some(fill) = fill {
         messages.push(json!({
@@ -207,7 +223,7 @@ fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value
             "m": fill.is_some_and(|fill| fill.maker), "R": request.reduce_only, "wt": "CONTRACT_PRICE",
             "ot": format::order_type(request, Product::BinanceUsdm), "ps": "BOTH", "cp": false,
             "rp": format::amount(fill.map_or(0, |fill| fill.realised.0), 8), "pP": false, "si": 0, "ss": 0,
-            "V": format::self_trade(request.self_trade), "pm": "NONE", "gtd": 0,
+            "V": format::self_trade(request.self_trade), "pm": "NONE", "gtd": format::good_till_ms(request),
         }),
     );
     messages.push(json!({"e": "ORDER_TRADE_UPDATE", "T": at, "E": at, "o": inner}));
