@@ -30,13 +30,14 @@ use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::PlacedPayload;
 use crate::venue::any_orders::AnyOrders;
 use crate::venue::instrument::Instrument;
+use crate::venue::order_ids::ClientOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{Request, RequestId};
 
 use clock::VenueClock;
 use lifecycle::SessionStep;
 use link::OrderLink;
-use orders::{OrderTable, TableCounters};
+use orders::{OrderCounts, OrderTable, TableCounters};
 use outbox::{Outbox, Purpose};
 use throttle::Throttle;
 
@@ -106,6 +107,8 @@ pub struct GatewayCounters {
     pub orders_sent: u64,
     /// Cancels handed to the connection.
     pub cancels_sent: u64,
+    /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
+    pub cancels_refused: u64,
     /// New orders the venue took.
     pub orders_accepted: u64,
     /// New orders the venue refused.
@@ -153,6 +156,7 @@ impl core::ops::Add for GatewayCounters {
             intents: self.intents + other.intents,
             orders_sent: self.orders_sent + other.orders_sent,
             cancels_sent: self.cancels_sent + other.cancels_sent,
+            cancels_refused: self.cancels_refused + other.cancels_refused,
             orders_accepted: self.orders_accepted + other.orders_accepted,
             orders_refused: self.orders_refused + other.orders_refused,
             refused_late: self.refused_late + other.refused_late,
@@ -383,6 +387,18 @@ impl<O: OrderSide> Gateway<O> {
         self.counters
     }
 
+    /// The name of an order at the venue.
+    #[must_use]
+    pub fn client_id(&self, order: OrderId) -> ClientOrderId {
+        self.side.client_id(order)
+    }
+
+    /// Orders that were sent, by what is proved of them.
+    #[must_use]
+    pub fn order_counts(&self) -> OrderCounts {
+        self.orders.counts()
+    }
+
     /// What was counted about orders.
     #[must_use]
     pub fn table_counters(&self) -> TableCounters {
@@ -401,6 +417,7 @@ impl<O: OrderSide> Gateway<O> {
     /// It does not hold: a bug.
     pub fn check(&self) {
         self.orders.check();
+        assert_eq!(self.orders.counts().sent, self.counters.orders_sent, "what was sent is in the table");
         self.throttle.check();
         assert!(!self.ready || self.shutting_down || self.can_send(), "ready without a session");
         let awaited = self.step_request.is_none_or(|id| self.outbox.pending.contains_key(&id));

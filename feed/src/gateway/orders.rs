@@ -1,23 +1,29 @@
 //! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
 
 mod check;
-use std::collections::{HashSet, VecDeque};
+mod counts;
+mod trades;
+
+use std::collections::VecDeque;
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::Intent;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueCode};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, VenueCode};
 
 use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{Fee, Fill, OrderStatus, OrderUpdate};
 
+use counts::Proved;
+use trades::SeenTrades;
+
+pub use counts::OrderCounts;
+
 /// Orders that may be open (or of unknown outcome) at once, over all instruments.
 pub const OPEN_ORDERS_MAX: usize = 1024;
 /// Orders that are over and still remembered, so that a late fill finds its order.
 pub const CLOSED_ORDERS_KEPT: usize = 4096;
-/// Trade ids remembered per instrument against double counting.
-pub const TRADES_KEPT: usize = 8192;
 
 /// How an order ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,28 +175,6 @@ pub struct TableCounters {
     pub third_party_fills: u64,
 }
 
-#[derive(Default)]
-struct SeenTrades {
-    known: HashSet<TradeId>,
-    order: VecDeque<TradeId>,
-}
-
-impl SeenTrades {
-    /// True the first time.
-    fn insert(&mut self, trade: TradeId) -> bool {
-        if !self.known.insert(trade) {
-            return false;
-        }
-        self.order.push_back(trade);
-        if self.order.len() > TRADES_KEPT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        true
-    }
-}
-
 /// Bounded table of our orders.
 pub struct OrderTable {
     /// Orders that are not over.
@@ -203,6 +187,7 @@ pub struct OrderTable {
     trades: Vec<SeenTrades>,
     ids: Vec<OrderId>,
     counters: TableCounters,
+    proved: Proved,
 }
 
 impl OrderTable {
@@ -217,6 +202,7 @@ impl OrderTable {
             trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
             ids: Vec::with_capacity(OPEN_ORDERS_MAX),
             counters: TableCounters::default(),
+            proved: Proved::default(),
         }
     }
 
@@ -305,6 +291,7 @@ impl OrderTable {
             fills_at: Nanos::ZERO,
         };
         self.active.insert(intent.order, tracked);
+        self.proved.sent += 1;
     }
 
     /// The venue took the order (reply to the request).
@@ -381,6 +368,7 @@ impl OrderTable {
         tracked.venue_order = update.venue_order;
         let time = if update.time == Nanos::ZERO { now } else { update.time };
         let was_done = tracked.is_done();
+        let was_filled = tracked.lots_filled > Lots::ZERO;
         let mut applied = Applied::Known(order);
         if let Some(fill) = &update.fill {
             if trades.insert(fill.trade) {
@@ -393,6 +381,7 @@ impl OrderTable {
         tracked.lots_stated = tracked.lots_stated.max(update.lots_cumulative).max(tracked.lots_filled);
         apply_status(tracked, update.status, now, time, &mut self.counters, events);
         finish_order(tracked, now, time, events);
+        self.proved.filled += u64::from(!was_filled && tracked.lots_filled > Lots::ZERO);
         if tracked.is_done() && !was_done {
             self.retire(order);
         }
@@ -438,6 +427,7 @@ impl OrderTable {
     /// Moves an order that is over to those that are only remembered.
     fn retire(&mut self, order: OrderId) {
         let Some(over) = self.active.remove(&order) else { return };
+        self.proved.ended(over.phase);
         self.closed.insert(order, over);
         self.closed_order.push_back(order);
         if self.closed_order.len() > CLOSED_ORDERS_KEPT

@@ -162,7 +162,10 @@ impl<O: OrderSide> Gateway<O> {
                 self.react_globally(reaction, &refusal, now);
                 match pending.kind {
                     RequestKind::Place => self.place_refused(&pending, reaction, &refusal, now),
-                    RequestKind::Cancel => self.cancel_refused(&pending, reaction, &refusal, now),
+                    RequestKind::Cancel => {
+                        self.counters.cancels_refused += 1;
+                        self.cancel_refused(&pending, reaction, &refusal, now);
+                    }
                     RequestKind::OrderStatus if reaction == Reaction::NotFound => {
                         self.order_not_found(pending.order, refusal.code, now);
                     }

@@ -4,6 +4,7 @@ use crate::scripted_venue::{self, Desk, EPOCH, PRODUCTS, Verdict, hmac, place, r
 use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_feed::gateway::GatewayMode;
+use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::order_side::OrderConnection;
@@ -31,7 +32,37 @@ fn an_order_is_placed_filled_and_cancelled() {
         let end = desk.events.last().unwrap();
         assert_eq!((end.lots_cumulative, end.slot.0, end.side), (Lots(part), 3, Side::Bid));
         assert_eq!(desk.gateway.open_orders(), 0);
+        // Partly filled and cancelled is one order that was cancelled, and one that got a fill.
+        let expected = OrderCounts { sent: 1, filled: 1, canceled: 1, ..OrderCounts::default() };
+        assert_eq!(desk.gateway.order_counts(), expected);
     }
+}
+
+#[test]
+fn every_order_is_counted_by_its_state_and_a_refused_cancel_is_no_refused_order() {
+    let product = binance::SPOT;
+    let mut desk = Desk::ready(product);
+    let whole = desk.place_order(1, Side::Bid);
+    desk.fill(desk.id_of(whole), some_lots(product), 1, ("0.1", "USDT"));
+    let rests = desk.place_order(2, Side::Bid);
+    let expected = OrderCounts { sent: 2, filled: 1, filled_fully: 1, open: 1, ..OrderCounts::default() };
+    assert_eq!(desk.gateway.order_counts(), expected);
+    // The fill reaches the venue's book before our cancel does, and us after its refusal.
+    desk.user_data = false;
+    desk.fill(desk.id_of(rests), some_lots(product), 2, ("0.1", "USDT"));
+    let fill = desk.event_message(desk.id_of(rests), "FILLED", Some((some_lots(product), 2, ("0.1", "USDT"))));
+    desk.cancel_order(rests);
+    desk.user_frame(&fill);
+    desk.carry();
+    let expected = OrderCounts { sent: 2, filled: 2, filled_fully: 2, ..OrderCounts::default() };
+    assert_eq!(desk.gateway.order_counts(), expected);
+    let counters = desk.gateway.counters();
+    assert_eq!((counters.cancels_refused, counters.orders_refused), (1, 0));
+    desk.user_data = true;
+    desk.rule = Box::new(|method, _| if method == "order.place" { refuse(400, -2010) } else { Verdict::Answer });
+    desk.place_order(3, Side::Bid);
+    let counts = desk.gateway.order_counts();
+    assert_eq!((counts.sent, counts.rejected, counts.in_all_states()), (3, 1, 3));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! simulated exchange, over links that delay and cut. One seed gives one run, bit for bit.
 
 use spinbook_engine::types::{InstrumentId, Nanos, Side};
+use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::sim::faults::{FaultPlan, FrameAction, FrameFaultPlan, RandomFrames};
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -17,9 +18,16 @@ fn check(name: &str, seed: u64, outcome: &Outcome) {
     let context = format!("{name}, seed {seed}: {outcome:?}");
     assert_eq!(outcome.violations, Vec::<String>::new(), "{context}");
     assert_eq!(outcome.engine_open_orders, 0, "the engine believes in no open order: {context}");
+    // What was counted by state is what the engine was told, event by event.
+    let counted = |pick: fn(&OrderCounts) -> u64| outcome.venues.iter().map(|venue| pick(&venue.orders)).sum::<u64>();
+    assert_eq!(counted(|orders| orders.canceled), outcome.canceled, "{context}");
+    assert_eq!(counted(|orders| orders.expired), outcome.expired, "{context}");
+    assert_eq!(counted(|orders| orders.rejected), outcome.rejected, "{context}");
+    assert!(counted(|orders| orders.sent) <= outcome.placed, "{context}");
     for venue in &outcome.venues {
         assert_eq!(venue.open_orders, 0, "no order is left on the venue: {context}");
-        assert_eq!(venue.unknown, 0, "every outcome is known: {context}");
+        assert_eq!((venue.orders.unknown, venue.orders.open), (0, 0), "every outcome is known: {context}");
+        assert_eq!(venue.orders.sent, venue.orders.in_all_states(), "each order is in one state: {context}");
         assert!(venue.quiet, "no request of the gateway waits for its answer: {context}");
         assert_eq!(venue.position, venue.venue_position, "position: {context}");
         assert_eq!(venue.cash, venue.venue_cash, "cash, fees included: {context}");

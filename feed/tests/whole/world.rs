@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde_json::Value;
-use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side};
 use spinbook_feed::backtest::{Backtest, BacktestObserver, BacktestSettings, BacktestState, BacktestVenue};
 use spinbook_feed::gateway::Gateway;
+use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
@@ -34,6 +35,7 @@ pub struct Outcome {
     pub fills: u64,
     pub canceled: u64,
     pub rejected: u64,
+    pub expired: u64,
     pub gaps: u64,
     pub reconnects: u64,
     pub engine_open_orders: usize,
@@ -45,7 +47,7 @@ pub struct Outcome {
 #[derive(Debug, Default)]
 pub struct VenueOutcome {
     pub fills: u64,
-    pub unknown: usize,
+    pub orders: OrderCounts,
     pub pauses: u64,
     pub live_at_end: bool,
     pub quiet: bool,
@@ -106,8 +108,10 @@ impl BacktestObserver<Spread> for Judge {
     fn on_execution(&mut self, event: &ExecutionEvent, state: &State) {
         match event.kind {
             ExecutionKind::Accepted => self.outcome.accepted += 1,
-            ExecutionKind::Rejected => self.outcome.rejected += 1,
+            // What our own checks refuse was never sent.
+            ExecutionKind::Rejected if event.local == LocalReject::None => self.outcome.rejected += 1,
             ExecutionKind::Canceled => self.outcome.canceled += 1,
+            ExecutionKind::Expired => self.outcome.expired += 1,
             ExecutionKind::Filled => {
                 self.outcome.fills += 1;
                 *self.fills.entry(event.instrument).or_default() += 1;
@@ -294,7 +298,7 @@ fn compare(
     outcome.cash = Decimal::from_i128_with_scale(held.cash().0 / 1_000_000_000, 9).normalize();
     outcome.venue_cash = cash.normalize();
     let gateway = &state.venues[place].gateway;
-    outcome.unknown = gateway.unknown_orders();
+    outcome.orders = gateway.order_counts();
     outcome.quiet = gateway.is_quiet();
     outcome.pauses = gateway.counters().pauses;
     outcome

@@ -2,7 +2,9 @@
 
 use spinbook_engine::types::Nanos;
 
-use super::{CLOSED_ORDERS_KEPT, CancelState, OPEN_ORDERS_MAX, OrderTable, TRADES_KEPT};
+use super::counts::Proved;
+use super::trades::TRADES_KEPT;
+use super::{CLOSED_ORDERS_KEPT, CancelState, OPEN_ORDERS_MAX, OrderTable};
 
 impl OrderTable {
     /// Asserts what always holds; for tests and simulations, after each step.
@@ -35,8 +37,24 @@ impl OrderTable {
                 assert!(known.is_some(), "{id:?} is not found under the venue's id");
             }
         }
+        self.check_counts();
         for seen in &self.trades {
             assert!(seen.known.len() == seen.order.len() && seen.order.len() <= TRADES_KEPT);
+        }
+    }
+    /// Each order that was sent is in one state and counted there.
+    fn check_counts(&self) {
+        let counts = self.counts();
+        assert_eq!(counts.sent, counts.in_all_states(), "an order is counted in no state, or in two: {counts:?}");
+        assert!(counts.filled_fully <= counts.filled, "filled whole without a fill: {counts:?}");
+        if self.proved.over() <= CLOSED_ORDERS_KEPT as u64 {
+            // All of them are remembered, so that they can be counted again.
+            let mut again = Proved::default();
+            self.closed.values().for_each(|order| again.ended(order.phase));
+            let states = |proved: &Proved| [proved.filled_fully, proved.canceled, proved.expired, proved.rejected];
+            assert_eq!(states(&again), states(&self.proved), "an order is counted by another end than it had");
+            let filled = self.active.values().chain(self.closed.values()).filter(|order| order.lots_filled.0 > 0);
+            assert_eq!(filled.count() as u64, self.proved.filled, "orders with a fill");
         }
     }
 }
