@@ -14,6 +14,7 @@ use spinbook_engine::ring::{Consumer, Producer};
 use spinbook_engine::types::{InstrumentId, Nanos};
 
 use super::order_connections::{CONNECTIONS_MAX, OrderConnections, OrderIo};
+use super::order_facts::{OrderFact, OrderFacts};
 use crate::gateway::{Gateway, GatewayAction};
 use crate::net::connection::connector::Connector;
 use crate::net::connection::{ConnectionError, ConnectionState};
@@ -106,6 +107,8 @@ pub struct GatewayLoop {
     clock_check: Nanos,
     drain_by: Option<Nanos>,
     turns_without_poll: u32,
+    /// Where facts about orders are told, if anybody writes them down.
+    facts: Option<OrderFacts>,
 }
 
 /// The lane of each instrument. What no gateway trades goes to the first one, which refuses it.
@@ -168,7 +171,13 @@ impl GatewayLoop {
             clock_check: Nanos::ZERO,
             drain_by: None,
             turns_without_poll: 0,
+            facts: None,
         })
+    }
+
+    /// Tells every fact about orders here as well.
+    pub fn tell_facts(&mut self, facts: OrderFacts) {
+        self.facts = Some(facts);
     }
 
     /// When the newest message went into the kernel.
@@ -281,7 +290,13 @@ impl GatewayLoop {
             let now = self.io.clock.now();
             let at = self.lane_of(intent.instrument);
             self.lanes[at].gateway.on_intent(&intent, now);
-            self.carry_output(at, now);
+            self.carry_actions(at, now);
+            if let Some(facts) = &mut self.facts {
+                // It is on its way: what is told of it takes nothing from it.
+                let client_id = self.lanes[at].gateway.client_id(intent.order);
+                facts.tell(OrderFact::Intent { intent, client_id, taken: now });
+            }
+            self.hand_over_executions(at);
             any = true;
         }
         any
@@ -313,8 +328,14 @@ impl GatewayLoop {
         }
     }
 
-    /// Carries out what a gateway wants until it wants nothing more, and tells it of what failed.
+    /// Carries out what a gateway wants, and hands over what it tells the engine.
     fn carry_output(&mut self, at: usize, now: Nanos) {
+        self.carry_actions(at, now);
+        self.hand_over_executions(at);
+    }
+
+    /// Carries out what a gateway wants until it wants nothing more, and tells it of what failed.
+    fn carry_actions(&mut self, at: usize, now: Nanos) {
         let Lane { gateway, connections } = &mut self.lanes[at];
         loop {
             while let Some(action) = gateway.poll_action() {
@@ -345,7 +366,6 @@ impl GatewayLoop {
                 break;
             }
         }
-        self.hand_over_executions(at);
     }
 
     fn serve(&mut self, at: usize, connection: OrderConnection) {
@@ -415,6 +435,9 @@ impl GatewayLoop {
                 return;
             }
             gateway.execution_taken();
+            if let Some(facts) = &mut self.facts {
+                facts.tell(OrderFact::Execution(event));
+            }
         }
     }
 

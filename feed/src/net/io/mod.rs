@@ -4,3 +4,4 @@ pub mod fetch;
 pub mod gateway_loop;
 mod gateway_shared;
 mod order_connections;
+pub mod order_facts;
