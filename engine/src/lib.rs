@@ -125,6 +125,7 @@ pub mod trace;
 pub mod book;
 pub mod position;
 pub mod touch;
+pub mod unquoted;
 pub mod working;
 
 pub mod market;

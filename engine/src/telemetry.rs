@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use crate::book::BookState;
 use crate::event::LostReason;
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
-use crate::risk::TradingState;
+use crate::risk::{DayResult, StopCause, TradingState};
 use crate::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+use crate::unquoted::Unquoted;
 use crate::working::WorkingStatus;
 
 /// Levels a side of a snapshot.
@@ -47,6 +48,12 @@ pub struct TelemetrySnapshot {
     pub quotable: bool,
     /// What may be sent.
     pub trading_state: TradingState,
+    /// Why it is no more than that.
+    pub stop_cause: StopCause,
+    /// What was earned today in the instrument's quote asset, by all instruments of it, earlier runs included.
+    pub day: DayResult,
+    /// Why the bid and the ask side are not quoted.
+    pub unquoted: [Unquoted; 2],
     /// The best bids, best first; zero lots where there is none.
     pub bids: [Level; TELEMETRY_LEVELS],
     /// The best asks, best first; zero lots where there is none.
@@ -69,7 +76,7 @@ pub struct TelemetrySnapshot {
     pub open_orders: u32,
 }
 
-const WORDS: usize = 13 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
+const WORDS: usize = 19 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
 
 /// The numbers of the enums, each at its own place.
 const STATUSES: [WorkingStatus; 6] = [
@@ -196,6 +203,12 @@ impl TelemetrySnapshot {
         words.word(state_number(self.book_state));
         words.word(u64::from(self.quotable));
         words.word(self.trading_state as u64);
+        words.word(self.stop_cause as u64);
+        words.word(self.day.day as u64);
+        words.wide(self.day.earned);
+        for reason in self.unquoted {
+            words.word(reason as u64);
+        }
         for level in self.bids.into_iter().chain(self.asks) {
             words.level(level);
         }
@@ -225,6 +238,9 @@ impl TelemetrySnapshot {
             book_state: state_of(words.word()),
             quotable: words.word() == 1,
             trading_state: TRADING_STATES.get(words.word() as usize).copied().unwrap_or(TradingState::Halted),
+            stop_cause: StopCause::ALL.get(words.word() as usize).copied().unwrap_or_default(),
+            day: DayResult { day: words.word() as i64, earned: words.wide() },
+            unquoted: core::array::from_fn(|_| Unquoted::ALL.get(words.word() as usize).copied().unwrap_or_default()),
             bids: core::array::from_fn(|_| words.level()),
             asks: core::array::from_fn(|_| words.level()),
             orders: core::array::from_fn(|_| TelemetryOrder {
@@ -301,6 +317,9 @@ mod tests {
             book_state: state_of(seed as u64 % 11),
             quotable: seed % 2 == 1,
             trading_state: TRADING_STATES[number % TRADING_STATES.len()],
+            stop_cause: StopCause::ALL[number % StopCause::ALL.len()],
+            unquoted: [number, number + 1].map(|number| Unquoted::ALL[number % Unquoted::ALL.len()]),
+            day: DayResult { day: seed, earned: QuoteAtoms(-i128::from(seed) << 66) },
             bids: [level; TELEMETRY_LEVELS],
             asks: [level; TELEMETRY_LEVELS],
             orders: [order; SLOTS],
@@ -318,6 +337,7 @@ mod tests {
     fn every_number_means_its_own_variant() {
         assert!(STATUSES.iter().enumerate().all(|(number, status)| *status as usize == number));
         assert!(TRADING_STATES.iter().enumerate().all(|(number, state)| *state as usize == number));
+        assert!(StopCause::ALL.iter().enumerate().all(|(number, cause)| *cause as usize == number));
         assert!(LOST_REASONS.iter().enumerate().all(|(number, reason)| *reason as usize == number));
         assert!((0..11).all(|number| state_number(state_of(number)) == number));
     }

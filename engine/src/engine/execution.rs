@@ -3,7 +3,7 @@
 use crate::counters::Counter;
 use crate::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use crate::position::PositionFill;
-use crate::risk::TradingState;
+use crate::risk::{StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::telemetry::TelemetryTrade;
 use crate::trace::TraceKind;
@@ -20,7 +20,7 @@ impl<S: Strategy> Engine<S> {
             ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause => {
                 self.on_gateway_event(event, now);
             }
-            ExecutionKind::Halt => self.tighten(TradingState::Halted, now),
+            ExecutionKind::Halt => self.tighten(TradingState::Halted, StopCause::Gateway, now),
             ExecutionKind::Accepted
             | ExecutionKind::Rejected
             | ExecutionKind::Filled
@@ -79,14 +79,14 @@ impl<S: Strategy> Engine<S> {
     /// Facts from a venue that set-up does not know, or about an instrument of another: what is open is not known.
     fn on_unknown_venue(&mut self, now: Nanos) {
         self.counters.increment(Counter::EventsUnknownVenue);
-        self.tighten(TradingState::CancelOnly, now);
+        self.tighten(TradingState::CancelOnly, StopCause::UnknownInstrument, now);
     }
 
     fn on_order_event(&mut self, event: &ExecutionEvent, now: Nanos) {
         let instrument = event.instrument;
         let Some(working) = self.inputs.working.get_mut(instrument.index()) else {
             self.counters.increment(Counter::EventsUnknownInstrument);
-            self.tighten(TradingState::CancelOnly, now);
+            self.tighten(TradingState::CancelOnly, StopCause::UnknownInstrument, now);
             return;
         };
         if self.inputs.instruments[instrument.index()].venue != event.venue {
@@ -113,11 +113,11 @@ impl<S: Strategy> Engine<S> {
         }
         if effect.overfill && effect.lots_filled.0 > 0 {
             self.counters.increment(Counter::Overfills);
-            self.tighten(TradingState::CancelOnly, now);
+            self.tighten(TradingState::CancelOnly, StopCause::Overfill, now);
         }
         if effect.contradiction {
             self.counters.increment(Counter::Contradictions);
-            self.tighten(TradingState::CancelOnly, now);
+            self.tighten(TradingState::CancelOnly, StopCause::Contradiction, now);
             self.send_cancel_of_lost_order(instrument, event.order, effect.side, now);
         }
         self.notify_quoter(event, &effect, now);
@@ -149,7 +149,7 @@ impl<S: Strategy> Engine<S> {
             }
             Err(_) => {
                 self.counters.increment(Counter::PositionFaults);
-                self.tighten(TradingState::Halted, now);
+                self.tighten(TradingState::Halted, StopCause::PositionRange, now);
             }
         }
     }
@@ -171,7 +171,7 @@ impl<S: Strategy> Engine<S> {
         if fill {
             self.counters.increment(Counter::FillsForeign);
         }
-        self.tighten(TradingState::CancelOnly, now);
+        self.tighten(TradingState::CancelOnly, StopCause::ForeignOrder, now);
     }
 
     fn notify_quoter(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
@@ -181,7 +181,7 @@ impl<S: Strategy> Engine<S> {
             let storm = self.quoters[index].on_ended(slot, outcome, ordinary, now);
             if storm && self.instrument_slots[index].own_state() < TradingState::CancelOnly {
                 self.counters.increment(Counter::RejectStorms);
-                self.instrument_slots[index].set_own_state(TradingState::CancelOnly);
+                self.instrument_slots[index].set_own_state(TradingState::CancelOnly, StopCause::RejectStorm);
                 self.trace_state(event.instrument, TradingState::CancelOnly, now);
             }
             return;

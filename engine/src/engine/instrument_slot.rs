@@ -8,10 +8,11 @@ use crate::market::Market;
 use crate::position::Position;
 use crate::quoter::{QuotePlan, Quoter};
 use crate::ring::Producer;
-use crate::risk::{RiskSettings, TradingState};
+use crate::risk::{RiskSettings, StopCause, TradingState};
 use crate::strategy::{Quotes, StrategyInputs, Targets};
 use crate::telemetry::{TelemetryCell, TelemetryTrade};
 use crate::types::{InstrumentSettings, Nanos};
+use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
 use super::{AssetGroup, Engine, VenueState};
@@ -21,6 +22,8 @@ use super::{AssetGroup, Engine, VenueState};
 pub struct InstrumentSlot {
     /// Its own trading state (a reject storm tightens it); written by [`InstrumentSlot::set_own_state`] alone.
     own_state: TradingState,
+    /// Why that is.
+    own_cause: StopCause,
     /// The state of its asset group: cancel-only once the group's loss limit was reached; written by
     /// [`InstrumentSlot::set_group_state`] alone.
     group_state: TradingState,
@@ -59,9 +62,18 @@ impl InstrumentSlot {
         self.own_state
     }
 
-    pub(super) fn set_own_state(&mut self, state: TradingState) {
+    pub(super) fn set_own_state(&mut self, state: TradingState, cause: StopCause) {
         self.own_state = state;
+        self.own_cause = cause;
         self.state = state.tightened(self.group_state);
+    }
+
+    /// Why its state, and that of its group, is what it is.
+    pub(super) const fn cause(&self) -> StopCause {
+        match self.group_state {
+            TradingState::Active => self.own_cause,
+            _ => StopCause::LossPerDay,
+        }
     }
 
     pub(super) fn set_group_state(&mut self, state: TradingState) {
@@ -101,6 +113,8 @@ pub struct EngineParts<S> {
     pub venues: Box<[VenueState]>,
     /// Result and loss limit of each quote asset; by [`crate::types::AssetGroupId`].
     pub groups: Box<[AssetGroup]>,
+    /// Why instruments are not quoted: nothing known yet.
+    pub unquoted: Box<[UnquotedTimes]>,
     /// Where snapshots are written for other threads.
     pub telemetry: Box<[Arc<TelemetryCell>]>,
     /// Ring to the I/O thread for new orders.
@@ -138,6 +152,7 @@ impl<S> Engine<S> {
             targets: parts.targets,
             venues: parts.venues,
             groups: parts.groups,
+            unquoted: parts.unquoted,
             telemetry: parts.telemetry,
             plan: QuotePlan::default(),
             orders: parts.orders,
@@ -145,6 +160,7 @@ impl<S> Engine<S> {
             trace: None,
             counters: parts.counters,
             state: TradingState::Active,
+            cause: StopCause::None,
             shutdown: false,
             tightened: false,
             dirty: false,

@@ -26,11 +26,12 @@ use crate::market::Market;
 use crate::position::Position;
 use crate::quoter::{QuotePlan, Quoter};
 use crate::ring::Producer;
-use crate::risk::{RiskSettings, TradingState};
+use crate::risk::{DayResult, RiskSettings, StopCause, TradingState};
 use crate::strategy::{Quotes, Strategy, StrategyInputs, Targets, View};
 use crate::telemetry::TelemetryCell;
 use crate::trace::{TraceKind, TraceRecord};
 use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms, VenueId};
+use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
 /// A market maker over any number of instruments, with one strategy.
@@ -47,6 +48,7 @@ pub struct Engine<S> {
     targets: Targets,
     venues: Box<[VenueState]>,
     groups: Box<[AssetGroup]>,
+    unquoted: Box<[UnquotedTimes]>,
     telemetry: Box<[Arc<TelemetryCell>]>,
     plan: QuotePlan,
     orders: Producer<Intent>,
@@ -54,6 +56,8 @@ pub struct Engine<S> {
     trace: Option<Producer<TraceRecord>>,
     counters: Arc<Counters>,
     state: TradingState,
+    /// Why that is.
+    cause: StopCause,
     shutdown: bool,
     /// Something tightened during this turn: every instrument is to be looked at before it ends.
     tightened: bool,
@@ -204,7 +208,7 @@ impl<S: Strategy> Engine<S> {
             if position.mid_doubled_last().is_some() {
                 // There is a price and still no value: the integers cannot hold it.
                 self.counters.increment(Counter::PositionFaults);
-                self.tighten(TradingState::Halted, now);
+                self.tighten(TradingState::Halted, StopCause::PositionRange, now);
             }
             return;
         };
@@ -230,24 +234,23 @@ impl<S: Strategy> Engine<S> {
     #[cold]
     fn stop_group(&mut self, group: usize, now: Nanos) {
         self.counters.increment(Counter::LossStops);
-        self.groups[group].stopped = true;
         self.tightened = true;
+        self.close_group(group);
         for index in 0..self.instrument_slots.len() {
-            let slot = &mut self.instrument_slots[index];
-            if slot.group == group {
-                slot.set_group_state(TradingState::CancelOnly);
+            if self.instrument_slots[index].group == group {
                 self.trace_state(InstrumentId(index as u16), TradingState::CancelOnly, now);
             }
         }
         if self.groups.iter().all(|group| group.stopped) {
-            self.tighten(TradingState::CancelOnly, now);
+            self.tighten(TradingState::CancelOnly, StopCause::LossPerDay, now);
         }
     }
 
     /// Tightens the state of everything; the quotes go at the end of this turn. Never loosens.
-    fn tighten(&mut self, state: TradingState, now: Nanos) {
+    fn tighten(&mut self, state: TradingState, cause: StopCause, now: Nanos) {
         if state > self.state {
             self.state = state;
+            self.cause = cause;
             self.tightened = true;
             if state == TradingState::Halted {
                 self.counters.increment(Counter::Halts);
@@ -262,6 +265,8 @@ impl<S: Strategy> Engine<S> {
             self.reconcile_all_quotes(now);
             // Pulling quotes places nothing, so it cannot tighten again.
             self.tightened = false;
+            // Whoever keeps the state over restarts sees it at once.
+            self.publish_telemetry(now);
         }
     }
 }
@@ -279,6 +284,7 @@ impl<S> Engine<S> {
             self.release_groups();
         }
         self.state = state;
+        self.cause = if state == TradingState::Active { StopCause::None } else { StopCause::Operator };
         self.look_at_everything();
         true
     }
@@ -286,7 +292,8 @@ impl<S> Engine<S> {
     /// Sets the state of one instrument on an operator's word.
     pub fn set_instrument_state(&mut self, instrument: InstrumentId, state: TradingState) {
         if let Some(slot) = self.instrument_slots.get_mut(instrument.index()) {
-            slot.set_own_state(state);
+            let cause = if state == TradingState::Active { StopCause::None } else { StopCause::Operator };
+            slot.set_own_state(state, cause);
             self.look_at_everything();
         }
     }
@@ -294,8 +301,9 @@ impl<S> Engine<S> {
     /// A human allows trading again after any stop: everything Active, waits and reject counts forgotten.
     pub fn rearm(&mut self) {
         self.state = TradingState::Active;
+        self.cause = StopCause::None;
         for slot in &mut self.instrument_slots {
-            slot.set_own_state(TradingState::Active);
+            slot.set_own_state(TradingState::Active, StopCause::None);
         }
         self.release_groups();
         for quoter in &mut self.quoters {
@@ -311,6 +319,16 @@ impl<S> Engine<S> {
         }
         for slot in &mut self.instrument_slots {
             slot.set_group_state(TradingState::Active);
+        }
+    }
+
+    fn close_group(&mut self, group: usize) {
+        self.groups[group].stopped = true;
+        for index in 0..self.instrument_slots.len() {
+            let slot = &mut self.instrument_slots[index];
+            if slot.group == group {
+                slot.set_group_state(TradingState::CancelOnly);
+            }
         }
     }
 
@@ -337,6 +355,40 @@ impl<S> Engine<S> {
     pub fn instrument_state(&self, instrument: InstrumentId) -> TradingState {
         let slot = &self.instrument_slots[instrument.index()];
         self.state.tightened(slot.state)
+    }
+
+    /// Why the state that applies to an instrument is what it is.
+    #[must_use]
+    pub fn stop_cause(&self, instrument: InstrumentId) -> StopCause {
+        let slot = &self.instrument_slots[instrument.index()];
+        if self.state >= slot.state { self.cause } else { slot.cause() }
+    }
+
+    /// What earlier runs earned today in the quote asset of a group, and whether its loss limit stopped one of them
+    /// and nobody has re-armed it since: then its instruments are cancel-only from the start. Before the first event.
+    pub fn resume_day(&mut self, group: AssetGroupId, before: DayResult, stopped: bool) {
+        self.groups[group.index()].loss.resume(before);
+        if !stopped {
+            return;
+        }
+        self.close_group(group.index());
+        if self.groups.iter().all(|group| group.stopped) {
+            self.state = self.state.tightened(TradingState::CancelOnly);
+            self.cause = StopCause::LossPerDay;
+        }
+    }
+
+    /// Why the sides of an instrument are not quoted, and for how long they were not: as of the last telemetry.
+    #[must_use]
+    pub fn unquoted(&self, instrument: InstrumentId) -> &UnquotedTimes {
+        &self.unquoted[instrument.index()]
+    }
+
+    /// What was earned today in the quote asset of a group, earlier runs included.
+    #[must_use]
+    pub fn day_result(&self, group: AssetGroupId) -> DayResult {
+        let group = &self.groups[group.index()];
+        group.loss.day_result(group.trading_pnl_doubled)
     }
 
     /// Where trace records go; without it none are written.

@@ -3,7 +3,7 @@
 use crate::counters::Counter;
 use crate::intent::{Intent, IntentKind, Reason};
 use crate::quoter::{CancelStep, PlaceStep};
-use crate::risk::{Denied, Draft, RiskView, TradingState};
+use crate::risk::{Denied, Draft, RiskView, StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::trace::TraceKind;
 use crate::types::{InstrumentId, Nanos, OrderId, Side};
@@ -156,7 +156,7 @@ impl<S: Strategy> Engine<S> {
         }
         let Some(counter) = self.order_counter.checked_add(1) else {
             // Four thousand million orders in one run: ids are never reused, so the run is over.
-            self.tighten(TradingState::Halted, now);
+            self.tighten(TradingState::Halted, StopCause::OrderIdsUsedUp, now);
             return;
         };
         let intent = Intent {
@@ -174,7 +174,7 @@ impl<S: Strategy> Engine<S> {
         if self.orders.push(intent).is_err() {
             // The I/O thread is slow or dead: refuse here, quote no more; cancels have their own ring.
             self.counters.increment(Counter::OrderRingFull);
-            self.tighten(TradingState::CancelOnly, now);
+            self.tighten(TradingState::CancelOnly, StopCause::OrderRingFull, now);
             return;
         }
         self.order_counter = counter;
@@ -218,6 +218,7 @@ impl<S: Strategy> Engine<S> {
     fn deny(&mut self, instrument: InstrumentId, step: &PlaceStep, denied: Denied, now: Nanos) {
         let index = instrument.index();
         self.counters.increment(denied.counter());
+        self.unquoted[index].on_denied(step.side, denied, now);
         let about = TracedOrder {
             instrument,
             order: OrderId::NONE,

@@ -1,11 +1,15 @@
 //! HOT: what time alone changes: old books, silent requests, budgets that refill, telemetry, and the end.
 
-use crate::book::Book;
+use crate::book::{Book, BookState};
 use crate::counters::Counter;
+use crate::intent::Reason;
 use crate::limits::SLOTS;
-use crate::strategy::Strategy;
+use crate::risk::TradingState;
+use crate::strategy::{Strategy, View};
 use crate::telemetry::{TELEMETRY_LEVELS, TelemetryOrder, TelemetrySnapshot, TelemetryTrade};
 use crate::types::{InstrumentId, Level, Nanos, Side, SlotId};
+use crate::unquoted::Unquoted;
+use crate::working::{WorkingOrder, WorkingStatus};
 
 use super::Engine;
 
@@ -96,8 +100,56 @@ impl<S: Strategy> Engine<S> {
         self.telemetry_next = now + Nanos((self.telemetry_interval.0 / count as i64).max(1));
     }
 
-    fn publish_one(&self, index: usize, now: Nanos) {
+    fn publish_one(&mut self, index: usize, now: Nanos) {
+        let reasons = Side::BOTH.map(|side| self.why_unquoted(InstrumentId(index as u16), side, now));
+        self.unquoted[index].look(reasons, now);
         self.telemetry[index].publish(&self.snapshot(InstrumentId(index as u16), now));
+    }
+
+    /// Why a side has no order that stands or is on its way.
+    fn why_unquoted(&mut self, instrument: InstrumentId, side: Side, now: Nanos) -> Unquoted {
+        let index = instrument.index();
+        let orders = self.inputs.working[index].side(side);
+        let is_unknown = |order: &&WorkingOrder| order.status == WorkingStatus::Unknown;
+        if orders.iter().any(|order| order.status.is_open() && !is_unknown(&order)) {
+            return Unquoted::No;
+        }
+        let slot = &self.instrument_slots[index];
+        let (venue, venue_ready) = (slot.venue, slot.venue_ready);
+        match self.pull_reason(instrument) {
+            None => {}
+            Some(Reason::Shutdown) => return Unquoted::Shutdown,
+            Some(Reason::TradingState) if !venue_ready => return Unquoted::NotReady,
+            Some(Reason::TradingState) => return Unquoted::TradingState,
+            Some(_) => {
+                return match self.inputs.markets[index].state() {
+                    BookState::Empty => Unquoted::BookWaiting,
+                    BookState::Lost(_) => Unquoted::BookLost,
+                    BookState::Live if self.inputs.markets[index].best().is_none() => Unquoted::BookOneSided,
+                    BookState::Live => Unquoted::BookStale,
+                };
+            }
+        }
+        if self.targets.quotes(instrument).side(side).is_empty() {
+            return self.strategy.why_unquoted(&View::new(&self.inputs, now), instrument, side);
+        }
+        if now < self.venues[venue].pause_until {
+            return Unquoted::Paused;
+        }
+        if orders.iter().any(|order| is_unknown(&order)) {
+            return Unquoted::OrderUnknown;
+        }
+        if let Some(denied) = self.unquoted[index].denial(side, now) {
+            return denied.into();
+        }
+        if self.venues[venue].budget.place_room(now) == 0 {
+            return Unquoted::Budget;
+        }
+        match (self.quoters[index].is_waiting(side, now), self.instrument_state(instrument)) {
+            (true, _) => Unquoted::Waiting,
+            (_, TradingState::ReduceOnly) => Unquoted::ReduceOnly,
+            _ => Unquoted::No,
+        }
     }
 
     fn snapshot(&self, instrument: InstrumentId, now: Nanos) -> TelemetrySnapshot {
@@ -120,6 +172,9 @@ impl<S: Strategy> Engine<S> {
             book_state: market.state(),
             quotable: self.inputs.quotable[index] && market.best().is_some(),
             trading_state: self.instrument_state(instrument),
+            stop_cause: self.stop_cause(instrument),
+            day: self.day_result(self.asset_group(instrument)),
+            unquoted: Side::BOTH.map(|side| self.unquoted[index].now(side)),
             bids: best_levels(market.book(), Side::Bid),
             asks: best_levels(market.book(), Side::Ask),
             orders: core::array::from_fn(order),

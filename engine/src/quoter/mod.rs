@@ -264,6 +264,13 @@ impl Quoter {
         open <= wanted && i128::from(open.0) * 1_000_000 >= least
     }
 
+    /// Whether a slot of a side waits before it may place again: its last order ended or was refused.
+    #[must_use]
+    pub fn is_waiting(&self, side: Side, now: Nanos) -> bool {
+        let first = Working::first_slot(side);
+        self.slots[first..first + QUOTE_LEVELS_MAX].iter().any(|slot| now < slot.place_from)
+    }
+
     /// Notes a place that left.
     pub fn on_place_sent(&mut self, slot: SlotId) {
         self.slots[usize::from(slot.0)].requoting = false;

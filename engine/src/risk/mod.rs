@@ -15,9 +15,9 @@
 //! | R-6 | the same order twice within a moment | not built; the quoter holds one order and one request in flight a slot |
 //! | R-7 | an order that would meet our own | [`RiskSettings::check`]; the gateway also asks the venue for its self-trade prevention |
 //! | R-8 | repeated fills without a change of the position's sign | not built |
-//! | R-9 | more loss in a day than the limit | [`LossStop`], by asset group; by hour or minutes, drawdown and slippage: not built |
+//! | R-9 | more loss in a day than the limit | [`LossStop`], by asset group, carried over restarts of the day; by hour or minutes, drawdown and slippage: not built |
 //! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; age of the book: [`RiskSettings::book_age_max`]; shares of failed cancels, unknown orders, latency: not built |
-//! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument; by strategy, and a reason and token to re-arm: not built |
+//! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument, each with its [`StopCause`]; re-arming takes a reason (the program's verb); by strategy, and a token: not built |
 //! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |
 //! | R-13 | a program that hangs with open orders | not built |
 //! | R-14 | an amendment that skips these checks | nothing amends: the gateway refuses such intents |
@@ -26,8 +26,8 @@
 mod loss;
 mod state;
 
-pub use loss::LossStop;
-pub use state::TradingState;
+pub use loss::{DayResult, LossStop};
+pub use state::{StopCause, TradingState};
 
 use crate::counters::Counter;
 use crate::intent::TimeInForce;

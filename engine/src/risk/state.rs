@@ -52,3 +52,96 @@ impl TradingState {
         }
     }
 }
+
+/// Why the trading state is tighter than active.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum StopCause {
+    /// It is active.
+    #[default]
+    None = 0,
+    /// the daily loss limit was reached.
+    LossPerDay = 1,
+    /// Too many rejects in a window.
+    RejectStorm = 2,
+    /// The order ring was full: the I/O thread takes no orders.
+    OrderRingFull = 3,
+    /// An order was filled for more than was ordered.
+    Overfill = 4,
+    /// An event contradicts a proven end of an order.
+    Contradiction = 5,
+    /// an order that this run never placed.
+    ForeignOrder = 6,
+    /// An event about an instrument or a venue that set-up does not know.
+    UnknownInstrument = 7,
+    /// A position or its value does not fit the integers.
+    PositionRange = 8,
+    /// Every order id of the run was used.
+    OrderIdsUsedUp = 9,
+    /// The gateway halted trading.
+    Gateway = 10,
+    /// An operator's word.
+    Operator = 11,
+}
+
+impl StopCause {
+    /// All of them, by their numbers.
+    pub const ALL: [StopCause; 12] = [
+        StopCause::None,
+        StopCause::LossPerDay,
+        StopCause::RejectStorm,
+        StopCause::OrderRingFull,
+        StopCause::Overfill,
+        StopCause::Contradiction,
+        StopCause::ForeignOrder,
+        StopCause::UnknownInstrument,
+        StopCause::PositionRange,
+        StopCause::OrderIdsUsedUp,
+        StopCause::Gateway,
+        StopCause::Operator,
+    ];
+
+    /// Its name in reports: lower case with underscores; of a limit, the limit's.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            StopCause::None => "none",
+            StopCause::LossPerDay => "loss_max_quote_per_day",
+            StopCause::RejectStorm => "reject_storm",
+            StopCause::OrderRingFull => "order_ring_full",
+            StopCause::Overfill => "overfill",
+            StopCause::Contradiction => "contradiction",
+            StopCause::ForeignOrder => "foreign_order",
+            StopCause::UnknownInstrument => "unknown_instrument",
+            StopCause::PositionRange => "position_range",
+            StopCause::OrderIdsUsedUp => "order_ids_used_up",
+            StopCause::Gateway => "gateway",
+            StopCause::Operator => "operator",
+        }
+    }
+
+    /// What it means, for people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            StopCause::None => "trading is active",
+            StopCause::LossPerDay => "the daily loss limit was reached",
+            StopCause::RejectStorm => "the venue refused too many orders in a short time",
+            StopCause::OrderRingFull => "the order thread takes no orders",
+            StopCause::Overfill => "an order was filled for more than was ordered",
+            StopCause::Contradiction => "the venue contradicted the proven end of an order",
+            StopCause::ForeignOrder => "an order on the account is not ours",
+            StopCause::UnknownInstrument => "an order event is about an instrument that is not traded",
+            StopCause::PositionRange => "the position or its value is beyond any real account's",
+            StopCause::OrderIdsUsedUp => "every order id of this run was used",
+            StopCause::Gateway => "the order gateway halted trading",
+            StopCause::Operator => "an operator said so",
+        }
+    }
+
+    /// Whether one of the engine's own controls stopped trading, and not the gateway or an operator.
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        !matches!(self, StopCause::None | StopCause::Gateway | StopCause::Operator)
+    }
+}

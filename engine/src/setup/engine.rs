@@ -16,6 +16,7 @@ use crate::risk::RiskSettings;
 use crate::strategy::{Quotes, Spread, SpreadSettings, Strategy, Targets, spread};
 use crate::telemetry::TelemetryCell;
 use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Lots, Nanos, QuoteAtoms, VenueId};
+use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
 use super::{BookSettings, book};
@@ -179,6 +180,7 @@ pub fn engine<S: Strategy>(
         ),
         venues: settings.budgets.iter().map(VenueState::new).collect(),
         groups: settings.asset_groups.iter().map(|group| AssetGroup::new(group.loss_max_per_day)).collect(),
+        unquoted: vec![UnquotedTimes::default(); count].into_boxed_slice(),
         telemetry: (0..count).map(|_| Arc::new(TelemetryCell::default())).collect(),
         orders,
         cancels,

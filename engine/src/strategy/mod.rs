@@ -9,7 +9,8 @@ pub use spread::{Spread, SpreadSettings};
 pub use targets::{Quote, Quotes, Targets};
 pub use view::{StrategyInputs, View};
 
-use crate::types::InstrumentId;
+use crate::types::{InstrumentId, Side};
+use crate::unquoted::Unquoted;
 
 /// Decides quotes. It sees everything and can do nothing but write targets: whether, when and how they become
 /// orders is the quoter's and the risk chain's business.
@@ -19,4 +20,9 @@ pub trait Strategy {
     /// Must not allocate, block or read a clock. An instrument whose targets are not rewritten keeps them; one
     /// that may not be quoted on ([`View::best`] is `None`) has its quotes pulled, also where targets are written for it.
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets);
+
+    /// Why it wants no quote on a side of an instrument that may be quoted on: asked now and then, for people.
+    fn why_unquoted(&self, _view: &View<'_>, _instrument: InstrumentId, _side: Side) -> Unquoted {
+        Unquoted::Unwanted
+    }
 }

@@ -23,6 +23,7 @@
 use crate::intent::TimeInForce;
 use crate::limits::QUOTE_LEVELS_MAX;
 use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
+use crate::unquoted::Unquoted;
 
 use super::{Best, Quote, Quotes, Strategy, Targets, View};
 
@@ -279,6 +280,29 @@ impl Strategy for Spread {
         let quotes = targets.rewrite(changed);
         for side in Side::BOTH {
             quote_side(settings, view.instrument(changed), side, &inputs, quotes);
+        }
+    }
+
+    /// What the first level of [`quote_side`] stumbles over.
+    fn why_unquoted(&self, view: &View<'_>, instrument: InstrumentId, side: Side) -> Unquoted {
+        let (Some(settings), Some(best)) = (self.settings.get(instrument.index()), view.best(instrument)) else {
+            return Unquoted::Unwanted;
+        };
+        let facts = view.instrument(instrument);
+        let exposure = i128::from(view.exposure(instrument).0) * i128::from(side.sign());
+        let room = (i128::from(settings.position_lots_max.0) - exposure).max(0);
+        let lots = facts.lots_floor(Lots(i128::from(settings.order_lots.0).min(room) as i64));
+        let is_cut = room < i128::from(settings.order_lots.0);
+        let price = Tick(if side == Side::Bid { best.bid.0 } else { best.ask.0 });
+        let notional_is_small = facts.notional(price, lots).is_some_and(|notional| notional < facts.notional_min);
+        if is_cut && (lots.0 <= 0 || lots < facts.lots_order_min || notional_is_small) {
+            Unquoted::PositionMax
+        } else if lots.0 <= 0 || lots < facts.lots_order_min {
+            Unquoted::Quantity
+        } else if notional_is_small {
+            Unquoted::NotionalMin
+        } else {
+            Unquoted::Price
         }
     }
 }

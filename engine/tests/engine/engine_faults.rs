@@ -4,7 +4,7 @@ use crate::rig::{EPOCH, FIRST, Plan, VENUE, about, level, ms, quoting};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketReply};
 use spinbook_engine::intent::{Intent, Reason};
-use spinbook_engine::risk::TradingState;
+use spinbook_engine::risk::{DayResult, StopCause, TradingState};
 use spinbook_engine::setup::{self, BookSettings};
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
 use spinbook_engine::working::WorkingStatus;
@@ -297,6 +297,37 @@ fn the_daily_loss_stops_at_its_limit() {
     rig.now = rig.now + Nanos::from_seconds(86_400);
     assert_eq!(rig.best(99_899, 99_901), MarketReply::Ok);
     assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
+}
+
+#[test]
+fn a_day_goes_on_after_a_restart_and_a_stop_of_it_stays() {
+    let loss = 50 * 100 * 1_000;
+    let (mut rig, bid, _) = quoting(Plan::new().with(|plan| plan.loss_max[0] = QuoteAtoms(2 * loss)));
+    let day = rig.now.0 / Nanos::from_seconds(86_400).0;
+    let earned = |earned: i128| DayResult { day, earned: QuoteAtoms(earned) };
+    rig.engine.resume_day(GROUP, earned(-loss), false);
+    rig.fill(&bid, 100, 100);
+    rig.places();
+    assert_eq!(rig.best(99_900, 99_902), MarketReply::Ok);
+    assert_eq!(rig.engine.stop_cause(FIRST), StopCause::None, "one tick short of the other half");
+    assert_eq!(rig.best(99_899, 99_901), MarketReply::Ok);
+    assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
+    assert_eq!(rig.engine.stop_cause(FIRST), StopCause::LossPerDay);
+    assert_eq!(rig.engine.day_result(GROUP), earned(-2 * loss));
+    // Whoever keeps it sees it in the same turn.
+    let seen = rig.engine.telemetry(FIRST).read().expect("nobody writes meanwhile");
+    assert_eq!((seen.trading_state, seen.stop_cause), (TradingState::CancelOnly, StopCause::LossPerDay));
+    assert_eq!(seen.day, earned(-2 * loss));
+    // A run that begins with the stop places nothing, whatever the book and whatever the day.
+    for begun in [earned(-2 * loss), DayResult { day: day - 1, earned: QuoteAtoms(-2 * loss) }] {
+        let mut rig = Plan::new().with(|plan| plan.loss_max[0] = QuoteAtoms(2 * loss)).build();
+        rig.engine.resume_day(GROUP, begun, true);
+        let mut rig = rig.ready();
+        assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+        assert!(rig.places().is_empty());
+        assert_eq!((rig.engine.trading_state(), rig.engine.is_group_stopped(GROUP)), (TradingState::CancelOnly, true));
+        assert_eq!(rig.engine.stop_cause(FIRST), StopCause::LossPerDay);
+    }
 }
 
 #[test]

@@ -15,4 +15,5 @@ mod rig;
 mod ring_queue;
 mod risk_controls;
 mod spread_strategy;
+mod unquoted;
 mod working_orders;
