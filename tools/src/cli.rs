@@ -43,7 +43,7 @@ pub enum Verb {
     #[command(after_help = "Example: spinbook exchange --venue binance-spot --listen 127.0.0.1:9443")]
     Exchange(ExchangeArgs),
     /// Play recordings through the production decoders and books, and say whether they are whole
-    #[command(after_help = "Example: spinbook verify --venue binance-usdm day1.gz day2.gz --json")]
+    #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
     /// Not built yet: read a journal: what was decided, why, what was sent, what came back
     #[command(after_help = "Reserved, not built yet. Example: spinbook journal state/journal.0001")]
@@ -189,7 +189,22 @@ pub struct VerifyArgs {
     /// Whose recordings; without it the venue is told from the content where that is possible
     #[arg(long, value_name = "VENUE")]
     pub venue: Option<String>,
+    /// Leave with 0 although something is missing; the verdict stays "not whole"
+    #[arg(long)]
+    pub allow_gaps: bool,
 }
+
+/// What is said of `spinbook verify` beside its arguments.
+const VERIFY_HELP: &str = "\
+Verdicts: whole      every book was live to the end without a gap, and what can be compared agreed (exit code 0)
+          not whole  a gap, a book that never was live or is stale at the end, best bid/asks of which none could be
+                     compared, files that do not join (exit code 3; 0 with --allow-gaps)
+          wrong      a check failed, a live book was crossed, a frame is bad, a file is cut short (exit code 3)
+
+Forms, plain, gzip or zstd: lines of `LOCAL_TIMESTAMP JSON`, the JSON a stream frame or a depth snapshot's body as it
+came; lines of JSON records {\"t\":\"recv\",\"ts\":SECONDS,\"data\":FRAME}, and \"http\" with \"url\" for replies.
+
+Example: spinbook verify --venue binance-usdm day1.gz day2.gz --json";
 
 /// `spinbook journal`.
 #[derive(Clone, Debug, Args)]

@@ -86,6 +86,28 @@ impl Inference {
         self.read_list();
     }
 
+    /// The symbol, if there is only one.
+    #[must_use]
+    pub fn only_symbol(&self) -> Option<Symbol> {
+        if let [only] = self.order[..] { Some(only) } else { None }
+    }
+
+    /// Adds what another recording of the same chain says.
+    pub fn add(&mut self, other: Inference) {
+        if !self.fixed_product && self.product.is_none() {
+            self.product = other.product;
+        }
+        for symbol in other.order {
+            if let Some(seen) = other.seen.get(&symbol) {
+                self.note(symbol, *seen);
+            }
+        }
+        if other.list.is_some() {
+            self.list = other.list;
+        }
+        self.read_list();
+    }
+
     /// Looks at a whole recording.
     ///
     /// # Errors
@@ -141,8 +163,7 @@ impl Inference {
 
     /// Looks at a snapshot of `symbol`, or of the only symbol; true if it told something new.
     pub fn observe_snapshot(&mut self, symbol: Option<Symbol>, body: &[u8]) -> bool {
-        let only = if self.order.len() == 1 { self.order.first().copied() } else { None };
-        let Some(symbol) = symbol.or(only) else { return false };
+        let Some(symbol) = symbol.or_else(|| self.only_symbol()) else { return false };
         let mut seen = Seen::NOTHING;
         let mut numbers = |price: &str, quantity: &str| seen.level(price, quantity);
         forms_of(self.product).any(|form| (form.snapshot)(body, &mut numbers)) && self.note(symbol, seen)

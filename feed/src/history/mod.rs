@@ -4,6 +4,9 @@ pub mod infer;
 pub mod player;
 pub mod recorded;
 pub mod verify;
+pub mod verify_report;
+mod wholeness;
 
 pub use infer::recorded_instruments;
-pub use verify::{ProblemKind, SymbolReport, VerifyOutcome, VerifyProblem, VerifyReport, verify};
+pub use verify::{ProblemKind, VerifyOutcome, VerifyProblem, verify};
+pub use verify_report::{Shortcoming, SymbolReport, VerifyReport, Wholeness};

@@ -53,6 +53,8 @@ impl MarketSink for Markets {
 /// What a played record was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Played {
+    /// A message of one instrument's market, by its index.
+    Market(usize),
     /// A frame that was understood.
     Good,
     /// A line or frame that was refused.
@@ -116,7 +118,8 @@ impl<S: MarketSink> Player<S> {
             self.flow.on_frame(FrameBytes::text(record.buffer, record.length), record.stamp, from, &mut self.sink);
         while self.flow.on_next_message(record.stamp, from, &mut self.sink).is_some() {}
         match first {
-            FrameOutcome::Market { .. } | FrameOutcome::Control(_) | FrameOutcome::Ignored => Played::Good,
+            FrameOutcome::Market { symbol, .. } => Played::Market(symbol),
+            FrameOutcome::Control(_) | FrameOutcome::Ignored => Played::Good,
             FrameOutcome::Bad { error, .. } if is_unfitting(error) => Played::Unfitting,
             FrameOutcome::Bad { .. } => Played::Bad,
         }
@@ -143,6 +146,11 @@ impl<S: MarketSink> Player<S> {
     #[must_use]
     pub fn sink(&self) -> &S {
         &self.sink
+    }
+
+    /// The sink, to tell it what it cannot see.
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.sink
     }
 
     /// Frames and lines refused.

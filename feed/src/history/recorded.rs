@@ -12,7 +12,7 @@ use spinbook_engine::types::{Nanos, Stamp, VenueId};
 use crate::number::{Scale, parse_integer};
 use crate::venue::market::FRAME_PADDING;
 use crate::venue::recordings::{RecordedReply, is_snapshot, product_of, reply_of};
-use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
+use crate::venue::source::{MarketSource, Record, RecordKind, RecordPlace, SourceError};
 
 const READ_BYTES: usize = 1 << 18;
 /// Longest line: the longest instrument list is a few MiB.
@@ -22,6 +22,8 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 pub struct Recording {
     files: VecDeque<PathBuf>,
     current: Option<RecordedFile>,
+    /// Files opened so far.
+    opened: usize,
     lines: u64,
 }
 
@@ -35,7 +37,7 @@ impl Recording {
     /// Reads these files in this order.
     #[must_use]
     pub fn new(files: &[PathBuf]) -> Recording {
-        Recording { files: files.iter().cloned().collect(), current: None, lines: 0 }
+        Recording { files: files.iter().cloned().collect(), current: None, opened: 0, lines: 0 }
     }
 
     /// Reads one text, as if it were a file of this name.
@@ -44,7 +46,7 @@ impl Recording {
     /// [`SourceError::UnknownForm`].
     pub fn from_reader(name: &str, reader: Box<dyn Read + Send>) -> Result<Recording, SourceError> {
         let file = RecordedFile::new(name.to_owned(), reader)?;
-        Ok(Recording { files: VecDeque::new(), current: Some(file), lines: 0 })
+        Ok(Recording { files: VecDeque::new(), current: Some(file), opened: 1, lines: 0 })
     }
 }
 
@@ -56,6 +58,7 @@ impl MarketSource for Recording {
                     return Ok(None);
                 };
                 self.current = Some(RecordedFile::open(&path)?);
+                self.opened += 1;
             }
             let file = self.current.as_mut().expect("it was just opened");
             let before = file.line;
@@ -64,7 +67,7 @@ impl MarketSource for Recording {
             match step? {
                 Some(step) => {
                     let file = self.current.as_mut().expect("it was just read");
-                    return Ok(Some(file.record(step)));
+                    return Ok(Some(file.record(step, self.opened - 1)));
                 }
                 None => self.current = None,
             }
@@ -116,8 +119,11 @@ struct RecordedFile {
 impl RecordedFile {
     fn open(path: &Path) -> Result<RecordedFile, SourceError> {
         let name = path.display().to_string();
-        let file =
-            File::open(path).map_err(|error| SourceError::Open { file: name.clone(), reason: error.to_string() })?;
+        let refused = |reason: String| SourceError::Open { file: name.clone(), reason };
+        let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+        if file.metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(refused("it is a folder: name the files in it".to_owned()));
+        }
         RecordedFile::new(name, Box::new(file))
     }
 
@@ -193,6 +199,9 @@ impl RecordedFile {
 
     fn stamped_step(&mut self) -> Step {
         let malformed = Step { at: Nanos::ZERO, kind: RecordKind::Malformed, start: 0, length: self.buffer.len() };
+        if self.buffer.iter().all(u8::is_ascii_whitespace) {
+            return Step { kind: RecordKind::Other, ..malformed };
+        }
         let Some(space) = self.buffer.iter().take(24).position(|byte| *byte == b' ') else {
             return malformed;
         };
@@ -252,6 +261,9 @@ impl RecordedFile {
 
     /// Sorts the line in the buffer: a frame is held, a reply waits, the rest is said to be what it is.
     fn take_record(&mut self) -> Option<RecordKind> {
+        if self.buffer.iter().all(u8::is_ascii_whitespace) {
+            return Some(RecordKind::Other);
+        }
         let Ok(line) = serde_json::from_slice::<Line<'_>>(&self.buffer) else {
             return Some(RecordKind::Malformed);
         };
@@ -278,10 +290,11 @@ impl RecordedFile {
         }
     }
 
-    fn record(&mut self, step: Step) -> Record<'_> {
+    fn record(&mut self, step: Step, number: usize) -> Record<'_> {
         self.buffer.resize(step.start + step.length + FRAME_PADDING, 0);
         Record {
             stamp: Stamp { wall: step.at, tsc: 0 },
+            place: RecordPlace { file: number, line: self.line },
             venue: self.venue,
             kind: step.kind,
             buffer: &mut self.buffer[step.start..],

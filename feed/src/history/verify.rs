@@ -1,89 +1,27 @@
 //! COLD: whether recordings are whole: plays them and reports every check.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use spinbook_engine::book::BookState;
 use spinbook_engine::types::Level;
 use thiserror::Error;
 
 use super::infer::Inference;
-use super::player::{Markets, Played, Player};
+use super::player::{Played, Player};
 use super::recorded::Recording;
+use super::verify_report::{SymbolReport, VerifyReport, Wholeness};
+use super::wholeness::{FileMarks, MissingFile, Seen, WatchedMarkets, neighbour};
 use crate::number::TEXT_MAX;
 use crate::scan::ScannerChoice;
 use crate::venue::ProductLine;
-use crate::venue::instrument::Instrument;
-use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
+use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::source::{MarketSource, Record, RecordKind, RecordPlace, SourceError};
 
 /// How often the progress callback is called, in lines.
 const PROGRESS_LINES: u64 = 1 << 14;
 /// How often a chain may be started over with finer increments or more symbols.
 const RESTARTS_MAX: usize = 4_096;
-
-/// One symbol's share of a [`VerifyReport`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SymbolReport {
-    /// `live`, `stale` (was live, is not) or `waiting` (never was), at the end.
-    pub state: &'static str,
-    /// Depth messages, applied or not.
-    pub depth: u64,
-    /// Levels applied, of snapshots and depth messages.
-    pub levels: u64,
-    /// Snapshots that replaced the book.
-    pub snapshots: u64,
-    /// Times the sequence was broken while the book was live.
-    pub gaps: u64,
-    /// Times the book became live again.
-    pub resyncs: u64,
-    /// Pairs of best bid/ask and depth message with one update id.
-    pub bbo_checked: u64,
-    /// Of these, the ones that agreed.
-    pub bbo_matched: u64,
-    /// Checksums compared; zero where the venue sends none.
-    pub checksum_checked: u64,
-    /// Checksums that agreed.
-    pub checksum_matched: u64,
-    /// Times a live book was crossed.
-    pub crossed: u64,
-    /// Public trades.
-    pub trades: u64,
-    /// Event time of the first applied depth message.
-    pub first_event_ns: i64,
-    /// Event time of the last applied depth message.
-    pub last_event_ns: i64,
-    /// Price and quantity of the best bid at the end, if the book is live and has one.
-    pub best_bid: Option<[String; 2]>,
-    /// Price and quantity of the best ask at the end.
-    pub best_ask: Option<[String; 2]>,
-}
-
-/// What a verification found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct VerifyReport {
-    /// The files, in the order they were played.
-    pub files: Vec<String>,
-    /// The product line.
-    pub venue: String,
-    /// Lines read.
-    pub lines: u64,
-    /// Frames decoded or refused.
-    pub frames: u64,
-    /// Frames and lines refused.
-    pub bad_frames: u64,
-    /// Frames decoded by the schema scanner.
-    pub scanned: u64,
-    /// Frames given to the general decoder.
-    pub fallback: u64,
-    /// Wall-clock time of the whole verification, if the caller measured it.
-    pub elapsed_seconds: f64,
-    /// Lines per second of it.
-    pub lines_per_second: u64,
-    /// By symbol.
-    pub symbols: BTreeMap<String, SymbolReport>,
-}
 
 /// What a verification found wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -94,12 +32,26 @@ pub enum VerifyProblem {
     /// No product line was given and none can be told from the content.
     #[error("no venue can be told from the recording; name it with --venue")]
     UnknownVenue,
+    /// A file is of another product line than the one that was named, or than the files before it.
+    #[error("{file} is a recording of {found}, not of {expected}")]
+    OtherVenue {
+        /// Which file.
+        file: String,
+        /// Whose recording it is.
+        found: &'static str,
+        /// What it was played as.
+        expected: &'static str,
+        /// Whether that was named by the caller.
+        named: bool,
+    },
     /// Frames or lines were refused.
-    #[error("{count} bad frames; the first is line {first_line}: {first}")]
+    #[error("{count} bad frames; the first is {file} line {first_line}: {first}")]
     BadFrames {
         /// How many.
         count: u64,
-        /// Line of the first, counted over all files.
+        /// File of the first.
+        file: String,
+        /// Line of the first in its file.
         first_line: u64,
         /// What was wrong with the first.
         first: String,
@@ -130,9 +82,8 @@ impl VerifyProblem {
     pub const fn kind(&self) -> ProblemKind {
         match self {
             VerifyProblem::Source(SourceError::Open { .. }) => ProblemKind::Unreadable,
-            VerifyProblem::Source(SourceError::UnknownForm { .. }) | VerifyProblem::UnknownVenue => {
-                ProblemKind::Unrecognised
-            }
+            VerifyProblem::Source(SourceError::UnknownForm { .. }) => ProblemKind::Unrecognised,
+            VerifyProblem::UnknownVenue => ProblemKind::Unnamed,
             _ => ProblemKind::WrongData,
         }
     }
@@ -143,8 +94,10 @@ impl VerifyProblem {
 pub enum ProblemKind {
     /// Nothing could be read.
     Unreadable,
-    /// Not of a known form, or of a venue that must be named.
+    /// Not of a known form.
     Unrecognised,
+    /// Of a known form, but of a venue that must be named.
+    Unnamed,
     /// The data were read and are wrong.
     WrongData,
 }
@@ -162,45 +115,92 @@ pub struct VerifyOutcome {
 ///
 /// `progress` is called with the lines read so far now and then.
 pub fn verify(files: &[PathBuf], product: Option<ProductLine>, progress: &mut dyn FnMut(u64)) -> VerifyOutcome {
-    let names = files.iter().map(|file| file.display().to_string()).collect();
-    let mut inference = Inference::new(product);
-    inference.look_at(&mut Recording::new(files));
-    verify_sources(names, inference, &mut || Ok(Box::new(Recording::new(files))), progress)
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let mut look = Look { inference: Inference::new(product), only: Vec::with_capacity(files.len()), other: None };
+    for (file, name) in files.iter().zip(&names) {
+        look.at_file(file, name, product.is_some());
+    }
+    let Look { inference, only, other } = look;
+    let beside = |missing| neighbour(files, missing);
+    let mut open = || Ok(Box::new(Recording::new(files)) as Box<dyn MarketSource>);
+    let mut outcome = play_chain(Chain { names, only, neighbour: &beside }, inference, &mut open, progress);
+    if let (Some(problem), Some(ProblemKind::WrongData) | None) =
+        (other, outcome.problem.as_ref().map(VerifyProblem::kind))
+    {
+        outcome.report.verdict = Wholeness::Wrong;
+        outcome.problem = Some(problem);
+    }
+    outcome
 }
 
-impl VerifyReport {
-    /// Notes how long the verification took; its caller has the clock.
-    pub fn set_elapsed(&mut self, elapsed: Duration) {
-        self.elapsed_seconds = elapsed.as_secs_f64();
-        self.lines_per_second = (self.lines as f64 / self.elapsed_seconds.max(1e-9)) as u64;
+/// What the first records of each file say.
+struct Look {
+    inference: Inference,
+    /// By file: the only symbol it holds, whose its snapshots then are.
+    only: Vec<Option<Symbol>>,
+    /// The first file that is of another product line.
+    other: Option<VerifyProblem>,
+}
+
+impl Look {
+    fn at_file(&mut self, file: &Path, name: &str, named: bool) {
+        let mut own = Inference::new(None);
+        own.look_at(&mut Recording::new(&[file.to_owned()]));
+        self.only.push(own.only_symbol());
+        if let (Some(expected), Some(found)) = (self.inference.product(), own.product())
+            && expected != found
+            && self.other.is_none()
+        {
+            let (found, expected) = (found.name(), expected.name());
+            self.other = Some(VerifyProblem::OtherVenue { file: name.to_owned(), found, expected, named });
+        }
+        self.inference.add(own);
     }
+}
+
+/// A chain of recordings, and what is known of it before it is played.
+struct Chain<'a> {
+    names: Vec<String>,
+    /// By file: the symbol whose its unnamed snapshots are.
+    only: Vec<Option<Symbol>>,
+    /// What finds a file beside those that are named.
+    neighbour: &'a dyn Fn(MissingFile) -> Option<String>,
 }
 
 /// [`verify`] of any source that can be opened again from its start, with what is known of its instruments.
 pub fn verify_sources(
     names: Vec<String>,
+    inference: Inference,
+    open: &mut dyn FnMut() -> Result<Box<dyn MarketSource>, SourceError>,
+    progress: &mut dyn FnMut(u64),
+) -> VerifyOutcome {
+    play_chain(Chain { names, only: Vec::new(), neighbour: &|_| None }, inference, open, progress)
+}
+
+fn play_chain(
+    mut chain: Chain<'_>,
     mut inference: Inference,
     open: &mut dyn FnMut() -> Result<Box<dyn MarketSource>, SourceError>,
     progress: &mut dyn FnMut(u64),
 ) -> VerifyOutcome {
     let Some(product) = inference.product() else {
-        return unrecognised(names, open);
+        return unrecognised(chain.names, open);
     };
     let mut run = Run::default();
     for _ in 0..RESTARTS_MAX {
         let mut source = match open() {
             Ok(source) => source,
-            Err(error) => return failed(names, Some(product), VerifyProblem::Source(error)),
+            Err(error) => return failed(chain.names, Some(product), VerifyProblem::Source(error)),
         };
         let instruments = inference.instruments();
-        let mut player = Player::new(product, &instruments, ScannerChoice::Best, Markets::new(&instruments));
+        let mut player = Player::new(product, &instruments, ScannerChoice::Best, WatchedMarkets::new(&instruments));
         run = Run::default();
-        if run.play(source.as_mut(), &mut player, &mut inference, progress) {
+        if run.play(source.as_mut(), &mut player, (&mut inference, &mut chain), progress) {
             continue;
         }
-        return run.outcome(names, product, &instruments, &player, source.lines());
+        return run.outcome(chain, product, &instruments, &player, source.lines());
     }
-    failed(names, Some(product), run.problem.unwrap_or(VerifyProblem::UnknownVenue))
+    failed(chain.names, Some(product), run.problem.unwrap_or(VerifyProblem::UnknownVenue))
 }
 
 /// Nothing is played without a product line: what is read to the end is only whether the files are whole.
@@ -226,6 +226,7 @@ fn failed(files: Vec<String>, product: Option<ProductLine>, problem: VerifyProbl
     let report = VerifyReport {
         files,
         venue: product.map_or("", ProductLine::name).to_owned(),
+        verdict: Wholeness::Wrong,
         lines: 0,
         frames: 0,
         bad_frames: 0,
@@ -234,6 +235,7 @@ fn failed(files: Vec<String>, product: Option<ProductLine>, problem: VerifyProbl
         elapsed_seconds: 0.0,
         lines_per_second: 0,
         symbols: BTreeMap::new(),
+        findings: Vec::new(),
     };
     VerifyOutcome { report, problem: Some(problem) }
 }
@@ -241,17 +243,19 @@ fn failed(files: Vec<String>, product: Option<ProductLine>, problem: VerifyProbl
 /// One play of a chain from its start.
 #[derive(Default)]
 struct Run {
-    first_bad: Option<(u64, String)>,
+    first_bad: Option<(RecordPlace, String)>,
     problem: Option<VerifyProblem>,
+    files: Vec<FileMarks>,
 }
 
 impl Run {
-    /// Plays to the end; true if the instruments turned out to be others and the chain must start over.
+    /// Plays to the end; true if instruments or the symbols of files turned out to be others and the chain must start
+    /// over.
     fn play(
         &mut self,
         source: &mut dyn MarketSource,
-        player: &mut Player<Markets>,
-        inference: &mut Inference,
+        player: &mut Player<WatchedMarkets>,
+        (inference, chain): (&mut Inference, &mut Chain<'_>),
         progress: &mut dyn FnMut(u64),
     ) -> bool {
         let mut lines = 0;
@@ -260,13 +264,8 @@ impl Run {
             match source.next() {
                 Ok(Some(mut record)) => {
                     lines += 1;
-                    let played = player.play(&mut record);
-                    if played == Played::Unfitting && learns(inference, &record) {
+                    if self.play_record(&mut record, player, inference, chain) {
                         return true;
-                    }
-                    if matches!(played, Played::Bad | Played::Unfitting) && self.first_bad.is_none() {
-                        let start = &record.buffer[..record.length.min(80)];
-                        self.first_bad = Some((lines, String::from_utf8_lossy(start).into_owned()));
                     }
                 }
                 Ok(None) => break,
@@ -283,22 +282,74 @@ impl Run {
         false
     }
 
+    /// Plays one record; true as [`Run::play`].
+    fn play_record(
+        &mut self,
+        record: &mut Record<'_>,
+        player: &mut Player<WatchedMarkets>,
+        inference: &mut Inference,
+        chain: &mut Chain<'_>,
+    ) -> bool {
+        let file = record.place.file;
+        if self.files.len() <= file {
+            self.files.resize_with(file + 1, FileMarks::default);
+        }
+        let marks = &mut self.files[file];
+        if record.kind == RecordKind::Stream {
+            marks.received(record.stamp.wall, record.place.line);
+        }
+        let only = chain.only.get(file).copied().flatten();
+        if record.kind == (RecordKind::Snapshot { symbol: None }) {
+            record.kind = RecordKind::Snapshot { symbol: only };
+        }
+        player.sink_mut().at(record.place);
+        match player.play(record) {
+            Played::Market(symbol) => {
+                marks.of_symbol(symbol);
+                if only.is_some_and(|only| player.flow().symbol(symbol) != only) {
+                    // Whose snapshots these are cannot be told after all.
+                    chain.only[file] = None;
+                    return true;
+                }
+            }
+            Played::Unfitting if learns(inference, record) => return true,
+            Played::Bad | Played::Unfitting => {
+                let start = &record.buffer[..record.length.min(80)];
+                self.first_bad.get_or_insert_with(|| (record.place, String::from_utf8_lossy(start).into_owned()));
+            }
+            Played::Nothing if record.kind == (RecordKind::Snapshot { symbol: None }) => marks.snapshots_unnamed += 1,
+            Played::Good | Played::Nothing => {}
+        }
+        false
+    }
+
     fn outcome(
         self,
-        files: Vec<String>,
+        chain: Chain<'_>,
         product: ProductLine,
         instruments: &[Instrument],
-        player: &Player<Markets>,
+        player: &Player<WatchedMarkets>,
         lines: u64,
     ) -> VerifyOutcome {
         let flow = player.flow();
-        let mut symbols = BTreeMap::new();
-        for (index, instrument) in instruments.iter().enumerate() {
-            symbols.insert(instrument.symbol.as_str().to_owned(), symbol_report(instrument, index, player));
-        }
-        let report = VerifyReport {
-            files,
+        let named = |(index, instrument): (usize, &Instrument)| {
+            (instrument.symbol.to_string(), symbol_report(instrument, index, player))
+        };
+        let reports: Vec<(String, SymbolReport)> = instruments.iter().enumerate().map(named).collect();
+        let stale: Vec<u64> = (0..reports.len()).map(|index| flow.sync_counts(index).snapshots_stale).collect();
+        let seen = Seen {
+            names: &chain.names,
+            files: &self.files,
+            watched: player.sink(),
+            reports: &reports,
+            snapshots_stale: &stale,
+            neighbour: chain.neighbour,
+        };
+        let findings = seen.shortcomings();
+        let mut report = VerifyReport {
+            files: chain.names,
             venue: product.name().to_owned(),
+            verdict: if findings.is_empty() { Wholeness::Whole } else { Wholeness::NotWhole },
             lines,
             frames: flow.counters().frames,
             bad_frames: player.bad_frames(),
@@ -306,9 +357,13 @@ impl Run {
             fallback: flow.decode_counts().fallback,
             elapsed_seconds: 0.0,
             lines_per_second: 0,
-            symbols,
+            symbols: reports.into_iter().collect(),
+            findings,
         };
         let problem = self.problem.or_else(|| problem_of(&report, self.first_bad));
+        if problem.is_some() {
+            report.verdict = Wholeness::Wrong;
+        }
         VerifyOutcome { report, problem }
     }
 }
@@ -323,7 +378,7 @@ fn learns(inference: &mut Inference, record: &Record<'_>) -> bool {
     }
 }
 
-fn problem_of(report: &VerifyReport, first_bad: Option<(u64, String)>) -> Option<VerifyProblem> {
+fn problem_of(report: &VerifyReport, first_bad: Option<(RecordPlace, String)>) -> Option<VerifyProblem> {
     for (symbol, checks) in &report.symbols {
         let failed = checks.bbo_checked - checks.bbo_matched;
         if failed > 0 {
@@ -333,13 +388,14 @@ fn problem_of(report: &VerifyReport, first_bad: Option<(u64, String)>) -> Option
             return Some(VerifyProblem::Crossed { symbol: symbol.clone(), count: checks.crossed });
         }
     }
-    let (first_line, first) = first_bad?;
-    Some(VerifyProblem::BadFrames { count: report.bad_frames, first_line, first })
+    let (place, first) = first_bad?;
+    let file = report.files.get(place.file).cloned().unwrap_or_default();
+    Some(VerifyProblem::BadFrames { count: report.bad_frames, file, first_line: place.line, first })
 }
 
-fn symbol_report(instrument: &Instrument, index: usize, player: &Player<Markets>) -> SymbolReport {
+fn symbol_report(instrument: &Instrument, index: usize, player: &Player<WatchedMarkets>) -> SymbolReport {
     let flow = player.flow();
-    let market = player.sink().market(index);
+    let market = player.sink().markets.market(index);
     let counters = market.counters();
     let sync = flow.sync_counts(index);
     let live = market.state() == BookState::Live;

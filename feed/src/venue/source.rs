@@ -24,11 +24,22 @@ pub enum RecordKind {
     Malformed,
 }
 
+/// Where a record stands in its source; zero of what is not read from files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// Which file, in the order in which they are read, from zero.
+    pub file: usize,
+    /// Line in that file, from one.
+    pub line: u64,
+}
+
 /// One record. The frame is `buffer[..length]`, with at least 64 bytes of padding behind it.
 #[derive(Debug)]
 pub struct Record<'a> {
     /// When it was received, or is due in a market that is made up.
     pub stamp: Stamp,
+    /// Where it stands in its source.
+    pub place: RecordPlace,
     /// The product line, where the source says it.
     pub venue: Option<VenueId>,
     /// What it is.
@@ -46,7 +57,8 @@ impl<'a> Record<'a> {
         buffer.clear();
         buffer.extend_from_slice(frame);
         buffer.resize(frame.len() + FRAME_PADDING, 0);
-        Record { stamp: Stamp { wall: at, tsc: 0 }, venue: None, kind, buffer, length: frame.len() }
+        let (stamp, place) = (Stamp { wall: at, tsc: 0 }, RecordPlace::default());
+        Record { stamp, place, venue: None, kind, buffer, length: frame.len() }
     }
 }
 

@@ -7,7 +7,7 @@ use spinbook_feed::history::ProblemKind;
 use spinbook_feed::history::infer::Inference;
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::verify::verify_sources;
-use spinbook_feed::history::{VerifyOutcome, VerifyProblem};
+use spinbook_feed::history::{VerifyOutcome, VerifyProblem, Wholeness};
 use spinbook_feed::random::Random;
 use spinbook_feed::venue::source::{MarketSource, SourceError};
 
@@ -89,7 +89,7 @@ fn a_removed_depth_line_is_one_gap() {
             let mut lines = copy.lines.clone();
             lines.remove(at);
             let outcome = copy.verify(&lines);
-            assert_eq!(outcome.problem, None, "a gap alone is no error");
+            assert_eq!((outcome.problem.clone(), outcome.report.verdict), (None, Wholeness::NotWhole));
             assert_eq!((symbol(&outcome).gaps, symbol(&outcome).state), (1, "stale"), "line {at}");
         }
     });
@@ -103,7 +103,7 @@ fn swapped_depth_lines_are_one_gap() {
             let mut lines = copy.lines.clone();
             lines.swap(pair[0], pair[1]);
             let outcome = copy.verify(&lines);
-            assert_eq!(outcome.problem, None);
+            assert_eq!((outcome.problem.clone(), outcome.report.verdict), (None, Wholeness::NotWhole));
             assert_eq!((symbol(&outcome).gaps, symbol(&outcome).state), (1, "stale"), "lines {pair:?}");
         }
     });
@@ -117,7 +117,7 @@ fn a_doubled_depth_line_is_dropped() {
             let mut lines = copy.lines.clone();
             lines.insert(at, lines[at].clone());
             let outcome = copy.verify(&lines);
-            assert_eq!(outcome.problem, None);
+            assert_eq!((outcome.problem.clone(), outcome.report.verdict), (None, Wholeness::Whole));
             assert_eq!((symbol(&outcome).gaps, symbol(&outcome).state), (0, "live"), "line {at}");
         }
     });
@@ -138,6 +138,7 @@ fn a_later_snapshot_resyncs() {
         let outcome = copy.verify(&lines);
         let report = symbol(&outcome);
         assert_eq!((report.gaps, report.resyncs, report.snapshots), (1, 1, 2));
+        assert_eq!(outcome.report.verdict, Wholeness::NotWhole, "live again, but not all of it was seen");
     });
 }
 

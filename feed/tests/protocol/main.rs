@@ -15,3 +15,4 @@ mod support;
 mod sync;
 mod verify_recorded;
 mod websocket_conformance;
+mod wholeness;

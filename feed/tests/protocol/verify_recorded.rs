@@ -1,6 +1,6 @@
 //! COLD: the recorded Binance chains, played whole: every check of the recordings' own README.
 
-use spinbook_feed::history::{VerifyOutcome, verify};
+use spinbook_feed::history::{VerifyOutcome, Wholeness, verify};
 use spinbook_feed::testkit::recorded;
 
 fn play(names: &[&str]) -> Option<VerifyOutcome> {
@@ -13,6 +13,7 @@ fn play(names: &[&str]) -> Option<VerifyOutcome> {
 fn assert_whole(outcome: &VerifyOutcome, lines: u64, depth: u64, bbo: u64) {
     assert_eq!(outcome.problem, None);
     let report = &outcome.report;
+    assert_eq!(report.verdict, Wholeness::Whole, "{:?}", report.findings);
     assert_eq!((report.lines, report.frames, report.bad_frames), (lines, lines, 0));
     assert_eq!(report.symbols.len(), 1);
     let symbol = &report.symbols["BTCUSDT"];
@@ -56,7 +57,7 @@ fn usdm_alts() {
         return;
     };
     assert_eq!(outcome.problem, None);
-    assert_eq!(outcome.report.bad_frames, 0);
+    assert_eq!((outcome.report.verdict, outcome.report.bad_frames), (Wholeness::Whole, 0));
     assert_eq!(outcome.report.symbols.values().map(|symbol| symbol.depth).sum::<u64>(), 764);
     for (name, symbol) in &outcome.report.symbols {
         assert_eq!((symbol.state, symbol.gaps, symbol.crossed), ("live", 0, 0), "{name}");

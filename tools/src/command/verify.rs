@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use spinbook_feed::history::{ProblemKind, VerifyOutcome, VerifyProblem, VerifyReport, verify};
+use spinbook_feed::history::{ProblemKind, VerifyOutcome, VerifyProblem, VerifyReport, Wholeness, verify};
 
 use crate::cli::VerifyArgs;
-use crate::config::venues::check_venue;
+use crate::config::venues::{built, check_venue};
 use crate::error::Failure;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
@@ -21,10 +22,11 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// Verifies the recordings.
 ///
 /// # Errors
-/// A file that cannot be opened, an unknown venue or form, or an interruption. What is found wrong in readable
-/// data is a result with exit code 3.
+/// A file that cannot be opened, an unknown venue or form, or an interruption. What is found wrong or missing in
+/// readable data is a result with exit code 3.
 pub fn run(arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
     let product = arguments.venue.as_deref().map(check_venue).transpose()?;
+    arguments.files.iter().try_for_each(|file| readable_twice(file))?;
     let interrupted = Arc::new(AtomicBool::new(false));
     // The first Ctrl-C ends with a message at the next step, a second one at once.
     let watch = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, interrupted.clone())
@@ -42,7 +44,19 @@ pub fn run(arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
     });
     outcome.report.set_elapsed(started.elapsed());
     progress.end();
-    conclude(&outcome)
+    conclude(&outcome, arguments, context)
+}
+
+/// A pipe can be read once only; the form and the instruments of a recording are told before it is played.
+fn readable_twice(file: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(file) {
+        Ok(found) if !found.is_file() && !found.is_dir() => Err(Failure::usage("cannot verify what is not a file")
+            .at(file.display())
+            .because("a recording is read more than once")
+            .next("write it to a file first, and name that")),
+        // A missing one is said by whoever opens it.
+        _ => Ok(()),
+    }
 }
 
 /// Leaves from within the play, which cannot be stopped otherwise; nothing is open but files being read.
@@ -95,24 +109,62 @@ impl Progress {
     }
 }
 
-fn conclude(outcome: &VerifyOutcome) -> Result<Done, Failure> {
+fn conclude(outcome: &VerifyOutcome, arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
     let report = &outcome.report;
-    let Some(problem) = &outcome.problem else {
-        return Ok(Done::new(text(report, None), json_of(report, None)));
+    let problem = outcome.problem.as_ref();
+    let failure = |exit: Exit, next: String| {
+        let why = problem.map(ToString::to_string).unwrap_or_default();
+        Err(Failure::new(exit, "cannot verify").at(report.files.join(" ")).because(why).next(next))
     };
-    let files = report.files.join(" ");
-    let (exit, next) = match problem.kind() {
-        ProblemKind::Unreadable => (Exit::Failed, "check the path and its permissions"),
-        ProblemKind::Unrecognised => {
-            (Exit::Usage, "name the venue with --venue; accepted forms are listed in feed/src/history/README.md")
+    match problem.map(VerifyProblem::kind) {
+        Some(ProblemKind::Unreadable) => return failure(Exit::Failed, "check the path and its permissions".to_owned()),
+        Some(ProblemKind::Unrecognised) => {
+            return failure(Exit::Wrong, "`spinbook verify --help` lists the forms that can be read".to_owned());
         }
-        ProblemKind::WrongData => {
-            eprintln!("found wrong: {problem}");
-            let done = Done::new(text(report, Some(problem)), json_of(report, Some(problem)));
-            return Ok(done.with_exit(Exit::Wrong));
+        Some(ProblemKind::Unnamed) => {
+            let next = format!("name it with --venue, one of {}; others cannot be read", built().join(", "));
+            return failure(Exit::Usage, next);
         }
+        Some(ProblemKind::WrongData) | None => {}
+    }
+    let exit = match report.verdict {
+        Wholeness::Whole => Exit::Done,
+        Wholeness::NotWhole if arguments.allow_gaps => Exit::Done,
+        Wholeness::NotWhole | Wholeness::Wrong => Exit::Wrong,
     };
-    Err(Failure::new(exit, "cannot verify").at(files).because(problem).next(next))
+    let verdict = verdict(report, problem);
+    if context.json && exit != Exit::Done {
+        // For people who look on; without --json the same stands below the table.
+        eprint!("{verdict}");
+    }
+    Ok(Done::new(table(report) + &verdict, json_of(report, problem)).with_exit(exit))
+}
+
+/// The verdict and its reasons, each with what to do.
+fn verdict(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
+    let mut text = String::new();
+    if let Some(problem) = problem {
+        let _ = writeln!(text, "WRONG: {problem}");
+        if let Some(next) = advice(problem) {
+            let _ = writeln!(text, "  next : {next}");
+        }
+    }
+    for finding in &report.findings {
+        let _ = writeln!(text, "NOT WHOLE: {}\n  next : {}", finding.what, finding.next);
+    }
+    if report.verdict == Wholeness::Whole {
+        text.push_str("whole\n");
+    }
+    text
+}
+
+/// What to do about data that are wrong, where there is something to do.
+fn advice(problem: &VerifyProblem) -> Option<String> {
+    match problem {
+        VerifyProblem::OtherVenue { found, named: true, .. } => Some(format!("use --venue {found}")),
+        VerifyProblem::OtherVenue { .. } => Some("verify recordings of each venue for themselves".to_owned()),
+        _ => None,
+    }
 }
 
 /// The report in the promised keys; `problem` is added only where something is wrong.
@@ -124,8 +176,8 @@ fn json_of(report: &VerifyReport, problem: Option<&VerifyProblem>) -> Value {
     value
 }
 
-/// For people.
-fn text(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
+/// The figures, for people.
+fn table(report: &VerifyReport) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -168,12 +220,6 @@ fn text(report: &VerifyReport, problem: Option<&VerifyProblem>) -> String {
     for row in &rows {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    match problem {
-        None => text.push_str("whole\n"),
-        Some(problem) => {
-            let _ = writeln!(text, "WRONG: {problem}");
-        }
     }
     text
 }

@@ -12,11 +12,13 @@ use serde_json::Value;
 use spinbook_feed::testkit::data_folder;
 
 fn verify(arguments: &[&Path], venue: Option<&str>) -> (i32, Value, String) {
+    let venue = venue.map(|venue| format!("--venue={venue}"));
+    verify_with(arguments, venue.as_deref())
+}
+
+fn verify_with(arguments: &[&Path], flag: Option<&str>) -> (i32, Value, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spinbook"));
-    command.args(["verify", "--json", "-q"]).args(arguments);
-    if let Some(venue) = venue {
-        command.args(["--venue", venue]);
-    }
+    command.args(["verify", "--json", "-q"]).args(arguments).args(flag);
     let Output { status, stdout, stderr } = command.output().expect("the program starts");
     let text = String::from_utf8(stdout).expect("stdout is UTF-8");
     assert_eq!(text.lines().count(), 1, "stdout is not one line: {text}");
@@ -72,7 +74,7 @@ fn the_recorded_chains_are_whole_with_every_pair_checked() {
         let files = names.map(|name| data.join(venue).join(name));
         for named in [None, Some(venue)] {
             let (code, value, errors) = verify(&[&files[0], &files[1]], named);
-            assert_eq!(code, 0, "{names:?}: {errors}");
+            assert_eq!((code, &value["verdict"]), (0, &"whole".into()), "{names:?}: {errors}");
             assert_eq!(value["venue"], venue);
             assert_eq!(value["lines"], line_count);
             assert_eq!(value["bad_frames"], 0);
@@ -94,9 +96,10 @@ fn the_recorded_chains_are_whole_with_every_pair_checked() {
 fn the_object_has_exactly_the_promised_keys() {
     let Some(data) = data_folder() else { return };
     let folder = data.join("binance-usdm");
-    let (_, value, _) = verify(&[&folder.join("btcusdt_20240718.gz")], None);
+    let (code, value, _) = verify(&[&folder.join("btcusdt_20240718.gz")], None);
+    assert_eq!(code, 0, "{value}");
     let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>().join(" ");
-    let top = "files venue lines frames bad_frames scanned fallback elapsed_seconds lines_per_second symbols";
+    let top = "files venue verdict lines frames bad_frames scanned fallback elapsed_seconds lines_per_second symbols";
     assert_eq!(keys(&value), top);
     let inner = "state depth levels snapshots gaps resyncs bbo_checked bbo_matched checksum_checked checksum_matched crossed \
                  trades first_event_ns last_event_ns best_bid best_ask";
@@ -116,8 +119,16 @@ fn a_lost_or_swapped_depth_line_is_one_gap_and_a_doubled_one_is_none() {
     let mut swapped = whole.clone();
     swapped.swap(at, next);
     for damaged in [lost, swapped] {
-        let (code, value, errors) = verify(&[&write(folder.path(), &damaged)], Some("binance-usdm"));
-        assert_eq!(code, 0, "{errors}");
+        let path = write(folder.path(), &damaged);
+        let (code, value, errors) = verify(&[&path], Some("binance-usdm"));
+        assert_eq!((code, &value["verdict"]), (3, &"not whole".into()), "{errors}");
+        assert!(
+            errors.contains("NOT WHOLE: BTCUSDT: the sequence breaks once") && errors.contains("next :"),
+            "{errors}"
+        );
+        assert!(value["findings"][0]["what"].is_string() && value["findings"][0]["next"].is_string(), "{value}");
+        let (code, allowed, errors) = verify_with(&[&path], Some("--allow-gaps"));
+        assert_eq!((code, &allowed["verdict"]), (0, &"not whole".into()), "{errors}");
         assert_eq!(symbol(&value)["gaps"], 1);
         assert_eq!(symbol(&value)["state"], "stale");
         assert_eq!(symbol(&value)["best_bid"], Value::Null);
@@ -195,11 +206,41 @@ fn what_cannot_be_read_at_all_is_a_failure_with_advice() {
     let text = folder.path().join("letter.txt");
     fs::write(&text, "Dear reader,\nthis is no recording.\n").expect("writable");
     let (code, value, _) = verify(&[&text], None);
-    assert!(code == 2 || code == 3, "{code}: {value}");
-    assert!(value["error"].is_object() || value["problem"].is_string(), "{value}");
+    assert_eq!(code, 3, "{value}");
+    assert!(value["error"].is_object(), "{value}");
 
     let empty = folder.path().join("empty.gz");
     fs::write(&empty, b"").expect("writable");
     let (code, value, _) = verify(&[&empty], None);
-    assert!(code == 2 || code == 3, "{code}: {value}");
+    assert_eq!(code, 3, "{value}");
+
+    let (code, value, _) = verify(&[folder.path()], None);
+    assert_eq!(code, 1, "{value}");
+    assert!(value["error"]["why"].as_str().is_some_and(|why| why.contains("name the files in it")), "{value}");
+
+    let (code, value, _) = verify(&[Path::new("/dev/null")], None);
+    assert_eq!(code, 2, "a pipe or a device is read once only: {value}");
+}
+
+#[test]
+fn what_lies_in_another_venues_form_is_wrong_under_every_name_but_its_own() {
+    let Some(data) = data_folder() else { return };
+    let file = data.join("binance-usdm").join("btcusdt_20240718.gz");
+    let (code, value, errors) = verify(&[&file], Some("binance-spot"));
+    assert_eq!((code, &value["verdict"]), (3, &"wrong".into()), "{errors}");
+    assert!(errors.contains("is a recording of binance-usdm, not of binance-spot"), "{errors}");
+    assert!(errors.contains("use --venue binance-usdm"), "{errors}");
+}
+
+#[test]
+fn the_verdict_is_said_once_and_where_people_look() {
+    let Some(data) = data_folder() else { return };
+    let file = data.join("binance-usdm").join("btcusdt_20240719.gz");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_spinbook")).args(["verify", "-q"]).arg(&file).output().expect("it starts");
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert_eq!((text.matches("NOT WHOLE").count(), errors.as_ref()), (1, ""), "{text}");
+    let before = data.join("binance-usdm").join("btcusdt_20240718.gz");
+    assert!(text.contains(&format!("{} lies beside it", before.display())), "{text}");
 }
