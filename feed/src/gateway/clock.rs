@@ -9,6 +9,10 @@ use spinbook_engine::types::Nanos;
 pub const CLOCK_OFFSET_MAX: Nanos = Nanos::from_millis(500);
 /// Half of the step in which venues stamp: the expectation of what a stamp leaves out, and the most it may be wrong.
 const HALF_STAMP_NS: i64 = 500_000;
+/// A sample that was longer under way says too little to take the place of a known offset: the venue may have stopped.
+const ROUND_TRIP_USEFUL_MAX: Nanos = Nanos::from_seconds(1);
+/// So many of them in a row, and there is nothing better to be had.
+const SLOW_SAMPLES_MAX: u32 = 3;
 /// Samples taken before an offset is trusted.
 pub const SAMPLES_WANTED: u32 = 3;
 
@@ -18,6 +22,10 @@ pub struct VenueClock {
     offset_ns: i64,
     round_trip_ns: i64,
     samples: u32,
+    /// Whether there ever was a sample.
+    known: bool,
+    /// Samples in a row that were too long under way.
+    slow: u32,
 }
 
 impl VenueClock {
@@ -40,6 +48,13 @@ impl VenueClock {
     /// One answer: the venue's time, asked at `sent`, in hand at `received`.
     pub fn sample(&mut self, venue: Nanos, sent: Nanos, received: Nanos) {
         let round_trip_ns = (received - sent).0.max(0);
+        if round_trip_ns <= ROUND_TRIP_USEFUL_MAX.0 {
+            self.slow = 0;
+        } else if self.known && self.slow < SLOW_SAMPLES_MAX {
+            self.slow += 1;
+            return;
+        }
+        self.known = true;
         let offset_ns = venue.0.saturating_add(HALF_STAMP_NS).saturating_sub(sent.0).saturating_sub(round_trip_ns / 2);
         // Later samples may be twice as slow as the best and still count, so that a drift is followed.
         if self.samples == 0 || round_trip_ns <= self.round_trip_ns.saturating_mul(2).saturating_add(1_000_000) {
@@ -105,6 +120,27 @@ mod tests {
         assert!(clock.wants_samples());
         clock.sample(at(9000 - 200), at(9000), at(9000));
         assert_eq!(clock.offset(), Nanos(-199_500_000));
+    }
+
+    #[test]
+    fn an_answer_that_was_seconds_under_way_replaces_no_known_offset() {
+        let at = |ms: i64| Nanos::from_millis(1_000_000 + ms);
+        let mut clock = VenueClock::default();
+        clock.sample(at(2), at(0), at(4));
+        clock.restart();
+        // The venue stopped for five seconds and stamped when it went on.
+        clock.sample(at(6_000), at(1_000), at(6_001));
+        assert_eq!(clock.offset(), Nanos(HALF_STAMP_NS));
+        assert!(clock.wants_samples(), "and it is asked again");
+        clock.sample(at(6_011), at(6_010), at(6_012));
+        assert_eq!(clock.offset(), Nanos(HALF_STAMP_NS));
+        // Where every answer takes that long there is nothing better to be had.
+        clock.restart();
+        for second in 0..4 {
+            let sent = 10_000 + second * 2_000;
+            clock.sample(at(sent + 1_500), at(sent), at(sent + 2_000));
+        }
+        assert_eq!(clock.offset(), Nanos::from_millis(500) + Nanos(HALF_STAMP_NS));
     }
 
     #[test]

@@ -141,6 +141,8 @@ pub struct GatewayCounters {
     pub pauses: u64,
     /// Times the clock was refused.
     pub clock_refusals: u64,
+    /// Requests refused for their timestamp because they were too long on their way.
+    pub late_refusals: u64,
     /// Fast fill notices.
     pub fill_notices: u64,
     /// Refusals that say our rules of an instrument are old.
@@ -173,6 +175,7 @@ impl core::ops::Add for GatewayCounters {
             sessions_lost: self.sessions_lost + other.sessions_lost,
             pauses: self.pauses + other.pauses,
             clock_refusals: self.clock_refusals + other.clock_refusals,
+            late_refusals: self.late_refusals + other.late_refusals,
             fill_notices: self.fill_notices + other.fill_notices,
             instrument_refusals: self.instrument_refusals + other.instrument_refusals,
         }

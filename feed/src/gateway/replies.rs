@@ -159,7 +159,11 @@ impl<O: OrderSide> Gateway<O> {
             Err(refusal) => {
                 self.last_refusal = Some(refusal.to_string());
                 let reaction = self.side.reaction(pending.kind, &refusal);
-                self.react_globally(reaction, &refusal, now);
+                // A request that lay on its way for as long as it is valid is refused for that, whatever the clocks say:
+                // the venue or the network stood still.
+                let doubt = self.clock.uncertainty().min(Nanos(self.side.validity().0 / 2));
+                let was_late = now - pending.sent + doubt >= self.side.validity();
+                self.react_globally(reaction, &refusal, was_late, now);
                 match pending.kind {
                     RequestKind::Place => self.place_refused(&pending, reaction, &refusal, now),
                     RequestKind::Cancel => {
@@ -244,7 +248,7 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// What a refusal means beyond the request it refused.
-    fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
+    fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, was_late: bool, now: Nanos) {
         let until = |default: Nanos, clock: &super::VenueClock| {
             refusal.retry_after.map_or(now + default, |at| clock.local_time(at).max(now))
         };
@@ -259,6 +263,7 @@ impl<O: OrderSide> Gateway<O> {
                 self.pause(until, refusal.code);
             }
             Reaction::Backoff => self.pause(now + BUSY_PAUSE, refusal.code),
+            Reaction::ResyncClock if was_late => self.counters.late_refusals += 1,
             Reaction::ResyncClock => {
                 self.counters.clock_refusals += 1;
                 self.clock_refusals_in_row += 1;
@@ -356,7 +361,9 @@ impl<O: OrderSide> Gateway<O> {
             // The step is repeated with the right time, after a while if it was not the first time.
             (_, Some(step), Reaction::ResyncClock) if step != HandshakeStep::Clock => {
                 self.repeat_from_clock(now);
-                self.step_not_before = now + Nanos(BUSY_PAUSE.0 * i64::from(self.clock_refusals_in_row - 1));
+                // One that was refused because it came late is no refusal of the clock, and waits once.
+                let pauses = self.clock_refusals_in_row.checked_sub(1).unwrap_or(1);
+                self.step_not_before = now + Nanos(BUSY_PAUSE.0 * i64::from(pauses));
             }
             (_, _, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
                 self.step_failed(now);

@@ -166,3 +166,35 @@ fn a_timestamp_that_is_always_refused_needs_a_human() {
     assert!(desk.gateway.halt_message().unwrap().contains("timestamps"));
     assert!(desk.count("userDataStream.subscribe.signature") < 50, "and the venue is not flooded");
 }
+
+#[test]
+fn a_venue_that_stops_for_seconds_is_no_fault_of_our_clock() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        let resting = desk.place_order(1, Side::Bid);
+        desk.requests.clear();
+        desk.rule = Box::new(|_, _| Verdict::LoseRequest);
+        for counter in 2..10 {
+            desk.place_order(counter, Side::Ask);
+        }
+        desk.cancel_order(resting);
+        desk.pass(seconds(5));
+        // It goes on, and finds every request that came meanwhile too old.
+        desk.rule = Box::new(|_, _| Verdict::Answer);
+        let waiting = std::mem::take(&mut desk.requests);
+        assert!(waiting.len() > 8, "{}", waiting.len());
+        for (_, method, request) in &waiting {
+            if method != "time" {
+                let error = serde_json::json!({"code": -1021, "msg": "outside of the recvWindow"});
+                desk.frame(&serde_json::json!({"id": request["id"], "status": 400, "error": error}));
+                desk.carry();
+            }
+        }
+        desk.pass(seconds(20));
+        assert_eq!(desk.gateway.halt_message(), None);
+        assert!(desk.gateway.is_ready() && desk.gateway.unknown_orders() == 0, "all is known again");
+        assert!(desk.gateway.counters().late_refusals > 5 && desk.gateway.counters().clock_refusals == 0);
+        let next = desk.place_order(20, Side::Bid);
+        assert_eq!(desk.kinds(next), [Kind::Accepted], "and it goes on");
+    }
+}
