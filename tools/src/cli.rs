@@ -20,9 +20,12 @@ pub struct Cli {
     /// Print exactly one JSON object, on one line, as the last line of stdout; everything else goes to stderr
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say less: no screen and no progress, only results and errors
+    /// Say less: no screen and no progress, only results, warnings and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Append the log to this file, too, whatever -q says
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
     /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
@@ -57,8 +60,11 @@ pub enum Verb {
     /// Check this machine for low latency: jitter core by core, and each setting to change with its fix
     #[command(after_help = "Example: spinbook doctor --seconds 10 --hot-core 3")]
     Doctor(DoctorArgs),
-    /// Stop a running engine: cancel every order and halt
-    #[command(after_help = "Example: spinbook kill --state-dir state")]
+    /// Stop a running engine: cancel every order, halt, and wait until it confirms that nothing is open
+    #[command(
+        after_help = "Exit code 0 only when the engine confirmed. None starts again until the kill file is removed.\n\
+        Example: spinbook kill -c spinbook.toml"
+    )]
     Kill(KillArgs),
     /// Reserved: record live market data
     #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook record -c spinbook.toml")]
@@ -152,6 +158,10 @@ pub struct RunArgs {
     /// How long to trade, in seconds; without it until Ctrl-C
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub seconds: Option<u64>,
+    /// The hot thread panics at SIGUSR2: for the test of what a bug leaves behind
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
+    pub panic_on_user_signal: bool,
 }
 
 /// `spinbook exchange`.
@@ -297,9 +307,18 @@ pub struct DoctorArgs {
 /// `spinbook kill`.
 #[derive(Clone, Debug, Args)]
 pub struct KillArgs {
-    /// The engine's state directory, as in its configuration
-    #[arg(long, value_name = "DIR", default_value = "state")]
-    pub state_dir: PathBuf,
+    /// The engine's configuration, which names its state directory
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// As given to the engine, where it overrides engine.state_dir
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "config")]
+    pub set: Vec<String>,
+    /// The engine's state directory itself, instead of its configuration; without either: state, here
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub state_dir: Option<PathBuf>,
+    /// How long to wait for the engine's confirmation that nothing is open, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub wait: u64,
 }
 
 /// How fast recorded or synthetic market frames are played.

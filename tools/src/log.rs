@@ -1,11 +1,17 @@
-//! COLD: logs of the cold threads, on stderr so that stdout stays the result's, or held while a screen is shown.
+//! COLD: logs of the cold threads, on stderr so that stdout stays the result's, in a file, or held while a screen is shown.
 
 use std::collections::VecDeque;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::error::Failure;
+use crate::output::{self, ERR, LOG_FILE};
 
 /// The most lines that are held while a screen is shown; older ones are dropped and counted.
 const HELD_LINES_MAX: usize = 1_000;
@@ -26,20 +32,55 @@ fn held() -> MutexGuard<'static, Held> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts logging to stderr: `SPINBOOK_LOG` (for example `debug` or `spinbook_feed=debug`) overrides the level.
+/// What `SPINBOOK_LOG` may say, for people.
+const LEVELS: &str = "a level (off, error, warn, info, debug, trace), or MODULE=LEVEL such as spinbook_feed=debug, or \
+                      several of them with commas between";
+
+/// Starts logging to stderr, and to a file where one is named. `SPINBOOK_LOG` (for example `debug` or
+/// `spinbook_feed=debug`) overrides the level of both.
 ///
-/// `quiet` leaves only errors. Calling it twice is harmless: the first call holds.
-pub fn start(quiet: bool) {
-    let default_level = if quiet { "error" } else { "info" };
-    let filter = EnvFilter::try_from_env("SPINBOOK_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Lines)
-        .with_target(false)
-        .with_ansi(false)
-        .finish();
+/// `quiet` leaves warnings and errors on stderr; the file gets what is said without it. Calling it twice is harmless:
+/// the first call holds.
+///
+/// # Errors
+/// The file cannot be written, or the level is none.
+pub fn start(quiet: bool, file: Option<&Path>) -> Result<(), Failure> {
+    let wanted = std::env::var("SPINBOOK_LOG").ok().filter(|text| !text.trim().is_empty());
+    if let Some(text) = wanted.as_deref().filter(|text| !is_filter(text)) {
+        return Err(Failure::usage("the level of the log is not understood")
+            .at(format!("SPINBOOK_LOG={text}"))
+            .because(format!("expected {LEVELS}")));
+    }
+    let filter = |usual: &str| EnvFilter::new(wanted.as_deref().unwrap_or(usual));
+    if let Some(path) = file {
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        output::log_to(opened.map_err(|error| {
+            Failure::usage("the log file cannot be written")
+                .at(path.display())
+                .because(error)
+                .next("name a file in a folder that exists and may be written: --log-file FILE")
+        })?);
+    }
+    let lines = || fmt::layer().with_target(false).with_ansi(false).log_internal_errors(false);
+    let usual = if quiet { "warn" } else { "info" };
+    let mut layers = vec![lines().with_writer(|| Lines).with_filter(filter(usual)).boxed()];
+    layers.extend(file.map(|_| lines().with_writer(|| FileLines).with_filter(filter("info")).boxed()));
     // A second subscriber is refused by `tracing`; the first one keeps working, which is all that is wanted.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers));
+    Ok(())
+}
+
+/// Whether a text says which levels are logged: a library takes any word for the name of a module that does not exist.
+fn is_filter(text: &str) -> bool {
+    let level = |text: &str| {
+        text.parse::<LevelFilter>().is_ok()
+            && !text.is_empty()
+            && !text.starts_with(|first: char| first.is_ascii_digit())
+    };
+    text.split(',').map(str::trim).all(|part| match part.split_once('=') {
+        Some((module, value)) => module.trim().starts_with("spinbook") && level(value.trim()),
+        None => level(part),
+    })
 }
 
 /// From here on lines are kept, because a screen owns the terminal.
@@ -51,13 +92,12 @@ pub fn hold() {
 pub fn release() {
     let mut held = held();
     held.holding = false;
-    let mut out = io::stderr().lock();
     if held.dropped > 0 {
-        let _ = writeln!(out, "({} older log lines were dropped)", held.dropped);
+        ERR.line(&format!("({} older log lines were dropped)", held.dropped));
         held.dropped = 0;
     }
     for line in held.lines.drain(..) {
-        let _ = writeln!(out, "{line}");
+        ERR.line(&line);
     }
 }
 
@@ -69,26 +109,17 @@ pub fn held_since(seen: u64) -> (Vec<String>, u64) {
     (held.lines.iter().skip(held.lines.len() - fresh).cloned().collect(), held.count)
 }
 
-/// Where `tracing` writes.
+/// Writes one event to stderr or to the screen, which `tracing` formats before it hands it over. It never fails: a line
+/// that is lost is counted where it was lost.
 struct Lines;
 
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = LineWriter;
-
-    fn make_writer(&'a self) -> LineWriter {
-        LineWriter
-    }
-}
-
-/// Writes one event, which `tracing` formats before it hands it over.
-struct LineWriter;
-
-impl Write for LineWriter {
+impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut held = held();
         if !held.holding {
             drop(held);
-            return io::stderr().lock().write(bytes);
+            ERR.write(bytes);
+            return Ok(bytes.len());
         }
         for line in String::from_utf8_lossy(bytes).lines() {
             if held.lines.len() == HELD_LINES_MAX {
@@ -102,7 +133,21 @@ impl Write for LineWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().lock().flush()
+        Ok(())
+    }
+}
+
+/// The same for the log file.
+struct FileLines;
+
+impl Write for FileLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG_FILE.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -111,11 +156,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for good in ["debug", "off", "WARN", "spinbook_feed=debug", "info, spinbook_feed::net=trace"] {
+            assert!(is_filter(good), "{good}");
+        }
+        for bad in ["banana", "", "debug,banana", "spinbook_feed=", "spinbook_feed=loud", "other=info", "3", "info,"] {
+            assert!(!is_filter(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn lines_are_held_while_a_screen_is_shown() {
         hold();
-        LineWriter.write_all(b"one\ntwo\n").expect("held");
+        Lines.write_all(b"one\ntwo\n").expect("held");
         for _ in 0..HELD_LINES_MAX {
-            LineWriter.write_all(b"more\n").expect("held");
+            Lines.write_all(b"more\n").expect("held");
         }
         let (lines, count) = held_since(0);
         assert_eq!((lines.len(), count), (HELD_LINES_MAX, HELD_LINES_MAX as u64 + 2));

@@ -8,11 +8,12 @@ mod error;
 mod exchange;
 mod log;
 mod outcome;
+mod output;
 mod run;
 mod ui;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,6 +23,7 @@ use crate::cli::Cli;
 use crate::error::Failure;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
+use crate::output::ERR;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -29,7 +31,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(refusal) => return refuse(&refusal, &arguments),
     };
-    log::start(cli.quiet);
+    if let Err(failure) = log::start(cli.quiet, cli.log_file.as_deref()) {
+        return ExitCode::from(finish(cli.json, Err(failure)).code());
+    }
+    if let Err(error) = run::signals::outlive_full_files() {
+        tracing::warn!("a file over its limit of size will end the program: {error}");
+    }
     let context = Context { json: cli.json, quiet: cli.quiet };
     let json = cli.json;
     let exit = finish(json, command::run(cli, context));
@@ -42,6 +49,7 @@ fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
         Ok(done) => done.exit,
         Err(failure) => failure.exit,
     };
+    output::attach();
     let line = match (&result, json) {
         // A verb that has said its object already has none left.
         (Ok(done), true) if done.json.is_null() => String::new(),
@@ -50,21 +58,27 @@ fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
         (Err(failure), true) => {
             // A parent says it to people, and once is enough.
             if std::env::var_os(exchange::child::PARENT_VARIABLE).is_none() {
-                eprintln!("{failure}");
+                ERR.line(&failure.to_string());
             }
             failure.to_json().to_string()
         }
         (Err(failure), false) => {
-            eprintln!("{failure}");
+            ERR.line(&failure.to_string());
             return exit;
         }
     };
-    if !line.is_empty() {
-        let mut out = io::stdout().lock();
-        // A reader that has gone (a closed pipe) is no failure of the verb.
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    if line.is_empty() {
+        return exit;
     }
-    exit
+    match output::result(&line) {
+        Ok(()) => exit,
+        // A reader that has gone (a closed pipe) has had enough: no failure of the verb.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit,
+        Err(error) => {
+            ERR.line(&format!("error: the result cannot be written to standard output\n  why  : {error}"));
+            if exit == Exit::Done { Exit::Failed } else { exit }
+        }
+    }
 }
 
 /// Answers a command line that clap did not accept: help and version are results, the rest is wrong usage.
@@ -82,7 +96,7 @@ fn refuse(refusal: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let failure = Failure::usage(what)
             .because(lines.collect::<Vec<_>>().join(" "))
             .next("see `spinbook --help` and `spinbook VERB --help`");
-        println!("{}", failure.to_json());
+        let _ = output::result(&failure.to_json().to_string());
     }
     ExitCode::from(Exit::Usage.code())
 }

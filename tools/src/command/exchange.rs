@@ -1,6 +1,6 @@
 //! COLD: `spinbook exchange`: the simulated exchange alone, for any client that speaks the venue's protocol.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::exchange::child::{MarketEnd, PARENT_VARIABLE, Ready};
 use crate::exchange::settings::{self, CaFile, MarketChoice, Simulated};
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
+use crate::output;
 use crate::run::signals::Interrupts;
 
 /// How often signals are looked at.
@@ -139,7 +140,7 @@ fn serve(server: &mut Server<Box<dyn ExchangeSide>>, clock: &Clock) -> Result<()
         let now = clock.now();
         if now >= next_check {
             next_check = now + SIGNAL_CHECK;
-            if interrupts.count() > 0 || orphaned.load(Ordering::Relaxed) {
+            if interrupts.take().is_some() || orphaned.load(Ordering::Relaxed) {
                 return Ok(());
             }
             if market_goes && server.exchange().status().market_over {
@@ -167,10 +168,7 @@ fn say_market_is_over(error: Option<&str>) -> Result<(), Failure> {
 }
 
 fn say(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::failed("cannot write to standard output").because(error))
+    output::result(text).map_err(|error| Failure::failed("cannot write to standard output").because(error))
 }
 
 /// As a child: a flag that is raised when the parent is gone, however it went.

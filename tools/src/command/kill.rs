@@ -1,47 +1,134 @@
-//! COLD: `spinbook kill`: tells a running engine to cancel everything and halt, by a file in its state directory.
+//! COLD: `spinbook kill`: tells a running engine to cancel everything and halt, and waits until it says that it has.
+//!
+//! The request is a file in the engine's state directory; the answer is another one, which names the request. Whether
+//! an engine lives there at all is told by its lock.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use crate::cli::KillArgs;
+use crate::config::Config;
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
+use crate::run::state_dir::{self, KillAnswer};
 
-/// Leaves the kill file. A running engine sees it, cancels every order and halts; none starts while it is there.
+/// How often the answer is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Where the engine's state is where nobody says.
+const DEFAULT_DIRECTORY: &str = "state";
+
+/// Leaves the kill file and waits for the engine's confirmation. None starts while the file is there.
 ///
 /// # Errors
-/// There is no such state directory, or the file cannot be written.
+/// There is no such state directory, the file cannot be written, no engine runs there, or no confirmation came.
 pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
-    let directory = &arguments.state_dir;
-    if !directory.is_dir() {
-        return Err(Failure::usage("there is no such state directory")
-            .at(directory.display())
-            .because("an engine writes its state there when it starts")
-            .next("name the engine's own: --state-dir DIR, as `state_dir` in its configuration"));
-    }
-    let path = directory.join(KILL_FILE);
-    let made = OpenOptions::new().write(true).create_new(true).open(&path);
-    let already = match made {
-        Ok(mut file) => {
-            let written = file.write_all(b"halt\n").and_then(|()| file.sync_all());
-            written.map_err(|error| failed(&path, error))?;
-            false
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => true,
-        Err(error) => return Err(failed(&path, error)),
+    let directory = match (&arguments.config, &arguments.state_dir) {
+        (Some(config), _) => Config::state_dir(config, &arguments.set)?,
+        (None, Some(directory)) => directory.clone(),
+        (None, None) => PathBuf::from(DEFAULT_DIRECTORY),
     };
-    let what = if already { "was there already" } else { "written" };
-    let text = format!(
-        "{}: {what}\na running engine cancels every order and halts; none starts until the file is removed\n",
-        path.display()
-    );
-    Ok(Done::new(text, json!({ "kill_file": path.display().to_string(), "already_there": already })))
+    if !state_dir::is_made_by_run(&directory) {
+        return Err(Failure::usage(
+            "no engine ever ran with this state directory: nothing was stopped, nothing written",
+        )
+        .at(directory.display())
+        .because("an engine leaves its run number there when it starts")
+        .next("name the engine's configuration: spinbook kill -c FILE, or its state directory: --state-dir DIR"));
+    }
+    // An engine that is quick may have answered and gone before the second look.
+    let held_before = is_held(&directory)?;
+    let already = latch(&directory)?;
+    let request = state_dir::kill_request(&directory);
+    let until = Instant::now() + Duration::from_secs(arguments.wait);
+    let held_after = is_held(&directory)?;
+    if !held_before && !held_after {
+        return Err(nobody(&directory, &request));
+    }
+    loop {
+        // Looked at in this order: who has answered and gone since the last look has answered.
+        let held = is_held(&directory)?;
+        if let Some(answer) = state_dir::kill_answer(&directory, &request) {
+            return conclude(&directory, already, &answer);
+        }
+        if !held {
+            return Err(unanswered(&directory, "the engine ended without a word", "look at the account now"));
+        }
+        if Instant::now() >= until {
+            let seconds = arguments.wait;
+            let next = "look at the account; the engine goes on cancelling, and this may be run again to wait on";
+            return Err(unanswered(&directory, &format!("the engine did not confirm within {seconds} s"), next));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
-fn failed(path: &std::path::Path, error: std::io::Error) -> Failure {
-    Failure::failed("cannot write the kill file")
+fn is_held(directory: &Path) -> Result<bool, Failure> {
+    state_dir::is_held(directory).map_err(|error| failed(&directory.join("run"), "cannot look at the lock", error))
+}
+
+/// Leaves the kill file; whether it was there already.
+fn latch(directory: &Path) -> Result<bool, Failure> {
+    let path = directory.join(KILL_FILE);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let request = format!("halt {since} {}\n", process::id());
+    match OpenOptions::new().write(true).create_new(true).open(&path) {
+        Ok(mut file) => {
+            if let Err(error) = file.write_all(request.as_bytes()).and_then(|()| file.sync_all()) {
+                // The engine looks whether the file is there, not what it says.
+                tracing::warn!("{}: is there, but cannot be filled: {error}", path.display());
+            }
+            Ok(false)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(true),
+        Err(error) => Err(failed(&path, "cannot write the kill file", error)),
+    }
+}
+
+fn conclude(directory: &Path, already: bool, answer: &KillAnswer) -> Result<Done, Failure> {
+    let path = directory.join(KILL_FILE);
+    if !answer.confirmed || answer.open_orders > 0 {
+        let why = format!("{} orders may be open: the venue did not confirm their end", answer.open_orders);
+        return Err(unanswered(directory, &why, "look at the account now"));
+    }
+    let text = format!(
+        "the engine cancelled everything and the venue confirmed: nothing is open\n{}: none starts until it is removed\n",
+        path.display()
+    );
+    let value = json!({
+        "kill_file": path.display().to_string(),
+        "already_there": already,
+        "confirmed": true,
+        "open_orders": answer.open_orders,
+    });
+    Ok(Done::new(text, value))
+}
+
+/// The directory is latched, and nobody was there to hear it.
+fn nobody(directory: &Path, request: &str) -> Failure {
+    let before = match state_dir::kill_answer(directory, request) {
+        Some(answer) if answer.confirmed => "; the one that was killed before confirmed that nothing was open",
+        _ => "",
+    };
+    Failure::failed("no engine runs with this state directory: nothing was cancelled")
+        .at(directory.display())
+        .because(format!("nobody holds its lock{before}; none starts now until {KILL_FILE} there is removed"))
+        .next("if an engine runs elsewhere, name its configuration: spinbook kill -c FILE; look at the account")
+}
+
+fn unanswered(directory: &Path, why: &str, next: &str) -> Failure {
+    Failure::failed("the kill was not confirmed: orders may be open")
+        .at(directory.display())
+        .because(format!("{why}; none starts until {KILL_FILE} there is removed"))
+        .next(next)
+}
+
+fn failed(path: &Path, what: &str, error: std::io::Error) -> Failure {
+    Failure::failed(what)
         .at(path.display())
         .because(error)
         .next("check the directory's owner and free space, or interrupt the engine itself (Ctrl-C)")

@@ -20,6 +20,11 @@ use crate::run::topology::Cores;
 /// Wrong configuration, a venue that cannot be reached, or a run that fails.
 pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     let config = Config::load(&arguments.config, &arguments.set)?;
+    #[cfg(debug_assertions)]
+    if arguments.panic_on_user_signal {
+        run::panics::provoked::on_user_signal()
+            .map_err(|error| Failure::failed("cannot take over SIGUSR2").because(error))?;
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -15,6 +15,7 @@ use crate::config::venues::{built, check_venue};
 use crate::error::Failure;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
+use crate::output::{self, ERR};
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -64,9 +65,9 @@ fn leave_interrupted(context: Context, lines: u64) -> ! {
     let failure = Failure::new(Exit::Interrupted, "interrupted")
         .at(format!("line {lines}"))
         .next("run it again: nothing was changed");
-    eprintln!("\n{failure}");
+    ERR.line(&format!("\n{failure}"));
     if context.json {
-        println!("{}", failure.to_json());
+        let _ = output::result(&failure.to_json().to_string());
     }
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }
@@ -95,16 +96,16 @@ impl Progress {
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = lines as f64 / seconds;
         if self.overwrites {
-            eprint!("\r{lines} lines, {rate:.0} a second ");
+            ERR.write(format!("\r{lines} lines, {rate:.0} a second ").as_bytes());
             self.written = true;
         } else {
-            eprintln!("{lines} lines, {rate:.0} a second");
+            ERR.line(&format!("{lines} lines, {rate:.0} a second"));
         }
     }
 
     fn end(&mut self) {
         if self.written {
-            eprintln!();
+            ERR.line("");
         }
     }
 }
@@ -135,7 +136,7 @@ fn conclude(outcome: &VerifyOutcome, arguments: &VerifyArgs, context: Context) -
     let verdict = verdict(report, problem);
     if context.json && exit != Exit::Done {
         // For people who look on; without --json the same stands below the table.
-        eprint!("{verdict}");
+        ERR.write(verdict.as_bytes());
     }
     Ok(Done::new(table(report) + &verdict, json_of(report, problem)).with_exit(exit))
 }

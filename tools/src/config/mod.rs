@@ -18,7 +18,7 @@ mod tree;
 pub mod value;
 pub mod venues;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use spinbook_feed::venue::ProductLine;
 
@@ -28,6 +28,9 @@ use self::strategies::StrategyConfig;
 use self::tables::{EngineConfig, MarketConfig, RiskConfig};
 use self::tree::{Node, Origin, TomlValue};
 use crate::error::Failure;
+
+/// The state folder where none is named, relative to the file.
+const DEFAULT_STATE_DIR: &str = "state";
 
 /// Everything a run is told.
 #[derive(Clone, Debug)]
@@ -60,12 +63,36 @@ impl Config {
                 .because(error)
                 .next("check the path, or write a sample with `spinbook config init --output FILE`")
         })?;
-        let environment: Vec<(String, String)> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| is_override(name))
-            .collect();
         let base = path.parent().unwrap_or_else(|| Path::new(""));
-        Config::from_text(&text, &path.display().to_string(), base, &environment, sets)
+        Config::from_text(&text, &path.display().to_string(), base, &environment(), sets)
+    }
+
+    /// The state folder alone, also of a file that is wrong elsewhere: whoever stops an engine has no time to mend its
+    /// configuration.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not TOML.
+    pub fn state_dir(path: &Path, sets: &[String]) -> Result<PathBuf, Failure> {
+        let refuse = |why: String| {
+            Failure::usage("the state folder cannot be found by this configuration")
+                .at(path.display())
+                .because(why)
+                .next("name the folder itself: --state-dir DIR, as `engine.state_dir` says relative to the file")
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let mut root = tree::parse(&text).map_err(|error| refuse(format!("line {}: {}", error.line, error.message)))?;
+        apply_overrides(&mut root, &environment(), sets, &mut Problems::new(""));
+        let table = |node: &Node, name: &str| match &node.value {
+            TomlValue::Table(entries) => entries.iter().find(|(key, _)| key == name).map(|(_, node)| node.clone()),
+            _ => None,
+        };
+        let named = table(&root, "engine").and_then(|engine| table(&engine, "state_dir"));
+        let name = match named.map(|node| node.value) {
+            Some(TomlValue::Text(name)) => name,
+            Some(other) => return Err(refuse(format!("`engine.state_dir` is {}", other.kind()))),
+            None => DEFAULT_STATE_DIR.to_owned(),
+        };
+        Ok(path.parent().unwrap_or_else(|| Path::new("")).join(name))
     }
 
     /// The same from a text; paths in it are relative to `base`.
@@ -95,6 +122,14 @@ impl Config {
             _ => Err(refusal(file, problems)),
         }
     }
+}
+
+/// What of the environment overrides keys.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| is_override(name))
+        .collect()
 }
 
 fn refusal(file: &str, problems: Problems) -> Failure {

@@ -5,6 +5,7 @@ pub mod engine_settings;
 pub mod keys;
 pub mod market;
 pub mod memory;
+pub mod panics;
 pub mod plan;
 pub mod report;
 pub mod setup;
@@ -22,9 +23,10 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
 
+use self::panics::{PanicGuard, Stricken};
 use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop, VenueSide};
 use self::setup::{Prepared, PreparedMarket, prepare};
-use self::signals::{EarlyExit, Interrupts};
+use self::signals::{EarlyExit, Interrupts, StopRequest};
 use self::strategy::StrategySection;
 use self::topology::Running;
 use self::venue_rest::VenueRest;
@@ -32,6 +34,7 @@ use self::watch::Watch;
 use crate::config::strategies::StrategyConfig;
 use crate::error::Failure;
 use crate::outcome::{Context, Done, KILL_FILE};
+use crate::output;
 use crate::ui::Screen;
 
 /// How often the main thread looks at signals, time and threads.
@@ -71,25 +74,42 @@ fn trade<C: StrategySection>(
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let Prepared { markets, agents, _state } = prepared;
+    let Prepared { markets, agents, state } = prepared;
     let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
+    // From here on orders may be open: nobody waits for a stream that does not take what is written.
+    output::detach();
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
+    let guard = PanicGuard::over(Stricken {
+        hot: running.hot_shared.clone(),
+        io: running.io_shared.clone(),
+        open_orders: watch.open_orders_teller(),
+    });
     let mut screen = Screen::open(context);
-    let stop = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, market)?;
-    let left_at_once = drain(&running, &mut watch, &mut screen, &mut interrupts);
+    let mut stop = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, market);
+    let left_at_once = drain(&stop, &running, &mut watch, &mut screen, &mut interrupts);
     drop(screen);
     let ended = running.stop().map_err(fail)?;
+    drop(guard);
+    state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
+    // The gateway that halted says why, now that it is here again.
+    if let (Stop::Halted(why), Some(message)) =
+        (&mut stop, ended.gateways.iter().find_map(|gateway| gateway.halt_message()))
+    {
+        message.clone_into(why);
+    }
     let elapsed = begun.elapsed();
     if !ended.gateway_end.confirmed && !left_at_once {
         tracing::error!("not confirmed: {}", watch.open_orders_text());
     }
     // Who leaves at once does not wait for the venues' answers either.
     let markets = markets.into_iter().map(|market| finish_market(market, left_at_once)).collect();
+    // Whoever killed meanwhile is answered, too.
+    state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
     Ok(Finished { plan, markets, ended, elapsed, stop })
 }
 
@@ -105,7 +125,7 @@ fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
     FinishedMarket { instruments, venue, venue_failure }
 }
 
-/// Waits for the end of the run: time, Ctrl-C, the market's end, or something that broke.
+/// Waits for the end of the run: time, a signal, the kill file, the market's end, or something that broke.
 fn watch_run<S>(
     plan: &Plan,
     running: &Running<S>,
@@ -113,36 +133,34 @@ fn watch_run<S>(
     screen: &mut Screen,
     interrupts: &mut Interrupts,
     market: MarketCheck<'_>,
-) -> Result<Stop, Failure> {
+) -> Stop {
     let begun = Instant::now();
     let mut drawn = begun;
     loop {
-        if interrupts.count() > 0 {
-            return Ok(Stop::Interrupted);
+        if let Some(request) = interrupts.take() {
+            return request.into();
         }
         if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
-            return Ok(Stop::Due);
+            return Stop::Finished;
         }
         if running.has_failed() {
-            tracing::error!("a thread ended by itself: stopping");
-            return Ok(Stop::Due);
+            return Stop::Halted("a thread ended by itself".to_owned());
         }
         if running.io_shared.halted.load(Ordering::Relaxed) {
             // Only a person can say that it may go on, and a person starts it again.
-            tracing::error!("trading was halted: stopping");
-            return Ok(Stop::Due);
+            return Stop::Halted("trading was halted".to_owned());
         }
         match market() {
             Ok(MarketLife::Running) => {}
             Ok(MarketLife::Ended) => {
                 let after = begun.elapsed().as_secs();
                 tracing::info!("the market is over after {after} s: everything recorded was played; ending in order");
-                return Ok(Stop::MarketOver);
+                return Stop::MarketOver;
             }
             Err(failure) => {
                 // Orders may be open somewhere; the drain says what it cannot confirm.
                 tracing::error!("{failure}");
-                return Ok(Stop::Due);
+                return Stop::Halted(failure.what.clone());
             }
         }
         if drawn.elapsed() >= TELEMETRY_INTERVAL {
@@ -153,16 +171,30 @@ fn watch_run<S>(
     }
 }
 
-/// Cancels everything and waits until it is confirmed; a second Ctrl-C leaves at once, which is then true.
-fn drain<S>(running: &Running<S>, watch: &mut Watch, screen: &mut Screen, interrupts: &mut Interrupts) -> bool {
-    let already = interrupts.count();
-    tracing::info!("cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once");
+/// Cancels everything and waits until it is confirmed; a further Ctrl-C leaves at once, which is then true.
+fn drain<S>(
+    stop: &Stop,
+    running: &Running<S>,
+    watch: &mut Watch,
+    screen: &mut Screen,
+    interrupts: &mut Interrupts,
+) -> bool {
+    let text = "cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once";
+    match stop {
+        Stop::Finished | Stop::MarketOver => tracing::info!("{stop}: {text}"),
+        Stop::Interrupted(_) | Stop::Killed => tracing::warn!("{stop}: {text}"),
+        Stop::Halted(_) => tracing::error!("{stop}: {text}"),
+    }
     running.drain();
     let mut drawn = Instant::now();
     while !running.is_drained() {
-        if interrupts.count() > already.max(1) || (already == 0 && interrupts.count() > 0) {
-            tracing::error!("left at once: {}", watch.open_orders_text());
-            return true;
+        match interrupts.take() {
+            Some(StopRequest::Signal(signal)) if signal.hurries() => {
+                tracing::error!("{}: left at once: {}", signal.name(), watch.open_orders_text());
+                return true;
+            }
+            Some(request) => tracing::warn!("{}: everything is being cancelled already", Stop::from(request)),
+            None => {}
         }
         if drawn.elapsed() >= TELEMETRY_INTERVAL {
             drawn = Instant::now();

@@ -1,5 +1,6 @@
 //! COLD: what a run is told, and what it leaves: the plan before it and the result after it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::keys::KeySource;
+use super::signals::{StopRequest, StopSignal};
 use super::topology::{Cores, Ended};
 use crate::config::Config;
 use crate::config::tables::MarketConfig;
@@ -119,14 +121,52 @@ pub enum MarketLife {
 pub type MarketCheck<'a> = &'a mut dyn FnMut() -> Result<MarketLife, Failure>;
 
 /// Why a run stopped trading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Its time was over, or the market, a thread or the venue broke, which was said.
-    Due,
-    /// Ctrl-C or the kill file.
-    Interrupted,
+    /// Its time was over.
+    Finished,
     /// The market was over.
     MarketOver,
+    /// A signal asked for it.
+    Interrupted(StopSignal),
+    /// `spinbook kill` asked for it.
+    Killed,
+    /// Trading was halted, or what it needs broke: why.
+    Halted(String),
+}
+
+impl Stop {
+    /// As reports say it: `finished`, `interrupted`, `killed` or `halted:REASON`.
+    #[must_use]
+    pub fn ended(&self) -> String {
+        match self {
+            Stop::Finished | Stop::MarketOver => "finished".to_owned(),
+            Stop::Interrupted(_) => "interrupted".to_owned(),
+            Stop::Killed => "killed".to_owned(),
+            Stop::Halted(reason) => format!("halted:{reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Finished => out.write_str("its time is over"),
+            Stop::MarketOver => out.write_str("the market is over"),
+            Stop::Interrupted(signal) => out.write_str(signal.name()),
+            Stop::Killed => out.write_str("spinbook kill"),
+            Stop::Halted(reason) => write!(out, "halted: {reason}"),
+        }
+    }
+}
+
+impl From<StopRequest> for Stop {
+    fn from(request: StopRequest) -> Stop {
+        match request {
+            StopRequest::Signal(signal) => Stop::Interrupted(signal),
+            StopRequest::KillFile => Stop::Killed,
+        }
+    }
 }
 
 /// A run that is over, with everything the report is made from.

@@ -25,9 +25,10 @@ pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
         tracing::error!("{problem}");
     }
     let exit = exit_of(finished, &report);
-    let end = match (finished.stop, finished.plan.seconds) {
-        (Stop::Due, _) => None,
-        (Stop::Interrupted, _) => Some("interrupted: everything was cancelled first".to_owned()),
+    let end = match (&finished.stop, finished.plan.seconds) {
+        (Stop::Finished, _) => None,
+        (Stop::Halted(reason), _) => Some(format!("halted: {reason}")),
+        (Stop::Interrupted(_) | Stop::Killed, _) => Some("interrupted: everything was cancelled first".to_owned()),
         (Stop::MarketOver, Some(seconds)) => {
             Some(format!("the market was over before the {seconds} s that were asked for"))
         }
@@ -55,6 +56,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
             thread: hot.allocations_thread.load(Ordering::Relaxed),
         },
         seed: plan.seed,
+        ended: finished.stop.ended(),
         ..RunReport::default()
     };
     for market in markets {
@@ -235,11 +237,15 @@ fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
     }
     let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
     if open
+        || matches!(finished.stop, Stop::Halted(_))
         || (report.books.live == 0 && !silence_is_due(finished))
         || finished.markets.iter().any(|market| market.venue_failure.is_some())
         || finished.ended.gateways.iter().any(|gateway| gateway.halt_message().is_some())
     {
         return Exit::Failed;
     }
-    if finished.stop == Stop::Interrupted { Exit::Interrupted } else { Exit::Done }
+    match finished.stop {
+        Stop::Interrupted(_) | Stop::Killed => Exit::Interrupted,
+        _ => Exit::Done,
+    }
 }

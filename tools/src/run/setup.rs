@@ -36,7 +36,7 @@ pub(super) struct Prepared<S> {
     /// One entry a market, in the order of the plan.
     pub(super) markets: Vec<PreparedMarket>,
     pub(super) agents: Agents<S, SessionUrls>,
-    pub(super) _state: StateDir,
+    pub(super) state: StateDir,
 }
 
 /// What is still needed of a market after its agents have been made.
@@ -97,7 +97,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         start: market.start,
         started_at: market.started_at,
     });
-    Ok(Prepared { markets: markets.collect(), agents, _state: state })
+    Ok(Prepared { markets: markets.collect(), agents, state })
 }
 
 fn engine<C: StrategySection>(

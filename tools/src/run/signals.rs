@@ -1,11 +1,82 @@
-//! COLD: Ctrl-C and the kill file: the first asks for an orderly end, the second leaves at once.
+//! COLD: what asks a run to end: signals and the kill file, which of them hurry an end that has begun, which are ignored.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
+
+/// A signal that asks for an orderly end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopSignal {
+    /// Ctrl-C.
+    Interrupt,
+    /// A supervisor, or `kill`.
+    Terminate,
+    /// Ctrl-\.
+    Quit,
+    /// The terminal is gone, with the window or the ssh connection it belonged to.
+    Hangup,
+    /// A user's own.
+    User1,
+    /// The limit of processor time is near: the next one kills.
+    ProcessorTime,
+}
+
+impl StopSignal {
+    /// All of them, the most pressing first.
+    const ALL: [StopSignal; 6] = [
+        StopSignal::Interrupt,
+        StopSignal::Terminate,
+        StopSignal::Quit,
+        StopSignal::Hangup,
+        StopSignal::User1,
+        StopSignal::ProcessorTime,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            StopSignal::Interrupt => "SIGINT",
+            StopSignal::Terminate => "SIGTERM",
+            StopSignal::Quit => "SIGQUIT",
+            StopSignal::Hangup => "SIGHUP",
+            StopSignal::User1 => "SIGUSR1",
+            StopSignal::ProcessorTime => "SIGXCPU",
+        }
+    }
+
+    const fn number(self) -> i32 {
+        match self {
+            StopSignal::Interrupt => SIGINT,
+            StopSignal::Terminate => SIGTERM,
+            StopSignal::Quit => SIGQUIT,
+            StopSignal::Hangup => SIGHUP,
+            StopSignal::User1 => SIGUSR1,
+            StopSignal::ProcessorTime => SIGXCPU,
+        }
+    }
+
+    /// Whether it makes a run that is ending already leave at once. A person who asks again means it; a hang-up comes
+    /// from several sides when a terminal closes, and supervisors send it right behind SIGTERM.
+    #[must_use]
+    pub const fn hurries(self) -> bool {
+        matches!(self, StopSignal::Interrupt | StopSignal::Terminate | StopSignal::Quit)
+    }
+}
+
+/// What asks a run to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopRequest {
+    /// A signal.
+    Signal(StopSignal),
+    /// The file that `spinbook kill` leaves.
+    KillFile,
+}
 
 /// While nothing is ordered, Ctrl-C ends the program at once with 130, however slow the venue is. Said to the system
 /// explicitly: a program that was started in the background may have inherited that interrupts are ignored.
@@ -13,14 +84,14 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 pub struct EarlyExit(Arc<AtomicBool>);
 
 impl EarlyExit {
-    /// Takes over SIGINT and SIGTERM until [`EarlyExit::end`].
+    /// Takes over every stopping signal until [`EarlyExit::end`].
     ///
     /// # Errors
     /// The system refuses a handler.
     pub fn install() -> io::Result<EarlyExit> {
         let active = Arc::new(AtomicBool::new(true));
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 130, active.clone())?;
+        for signal in StopSignal::ALL {
+            signal_hook::flag::register_conditional_shutdown(signal.number(), 130, active.clone())?;
         }
         Ok(EarlyExit(active))
     }
@@ -31,44 +102,75 @@ impl EarlyExit {
     }
 }
 
-/// Counts interrupts; to be asked now and then by the thread that waits.
+/// A file that outgrows its limit (`ulimit -f`) is a failed write with a reason, not the end of the program.
+///
+/// # Errors
+/// The system refuses a handler.
+pub fn outlive_full_files() -> io::Result<()> {
+    ignore(SIGXFSZ)
+}
+
+/// A handler that does nothing keeps the program alive; children start with the system's own again.
+fn ignore(signal: i32) -> io::Result<()> {
+    signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map(|_| ())
+}
+
+/// Signals that would end or freeze a program by default and mean nothing to this one. Who is stopped with Ctrl-Z
+/// leaves quotes that nobody watches.
+fn ignored() -> Vec<i32> {
+    let mut signals = vec![SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
+    #[cfg(target_os = "linux")]
+    {
+        signals.extend([libc::SIGPWR, libc::SIGSTKFLT]);
+        signals.extend(libc::SIGRTMIN()..=libc::SIGRTMAX());
+    }
+    signals
+}
+
+/// Hears what asks for the end; to be asked now and then by the thread that waits.
 #[derive(Debug)]
 pub struct Interrupts {
-    raised: Arc<AtomicBool>,
-    count: u32,
+    /// What was raised since it was asked last, in the order of [`StopSignal::ALL`].
+    raised: [Arc<AtomicBool>; StopSignal::ALL.len()],
     /// The file that `spinbook kill` leaves, until it was seen.
     kill_file: Option<PathBuf>,
 }
 
 impl Interrupts {
-    /// Takes over SIGINT and SIGTERM.
+    /// Takes over every stopping signal, and ignores those that mean nothing.
     ///
     /// # Errors
     /// The system refuses a handler.
     pub fn install() -> io::Result<Interrupts> {
-        let raised = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(SIGINT, raised.clone())?;
-        signal_hook::flag::register(SIGTERM, raised.clone())?;
-        Ok(Interrupts { raised, count: 0, kill_file: None })
+        let interrupts = Interrupts { raised: Default::default(), kill_file: None };
+        for (signal, raised) in StopSignal::ALL.iter().zip(&interrupts.raised) {
+            signal_hook::flag::register(signal.number(), raised.clone())?;
+        }
+        for signal in ignored() {
+            ignore(signal)?;
+        }
+        Ok(interrupts)
     }
 
-    /// Counts the appearance of this file, too, as one interrupt.
+    /// Hears of this file, too, once.
     #[must_use]
     pub fn or_file(mut self, kill_file: PathBuf) -> Interrupts {
         self.kill_file = Some(kill_file);
         self
     }
 
-    /// How many there were. Two between two questions count as one.
-    pub fn count(&mut self) -> u32 {
-        if self.raised.swap(false, Ordering::Relaxed) {
-            self.count += 1;
+    /// What came since it was asked last: of several signals the most pressing, and the file before any of them.
+    pub fn take(&mut self) -> Option<StopRequest> {
+        if self.kill_file.take_if(|path| path.exists()).is_some() {
+            return Some(StopRequest::KillFile);
         }
-        if let Some(path) = self.kill_file.take_if(|path| path.exists()) {
-            tracing::error!("{} is there: cancelling everything and ending", path.display());
-            self.count += 1;
+        let mut first = None;
+        for (signal, raised) in StopSignal::ALL.iter().zip(&self.raised) {
+            if raised.swap(false, Ordering::Relaxed) {
+                first = first.or(Some(StopRequest::Signal(*signal)));
+            }
         }
-        self.count
+        first
     }
 }
 
@@ -77,15 +179,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kill_file_counts_once() {
+    fn the_kill_file_is_heard_once_and_of_signals_the_most_pressing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kill");
-        let mut interrupts =
-            Interrupts { raised: Arc::new(AtomicBool::new(false)), count: 0, kill_file: None }.or_file(path.clone());
-        assert_eq!(interrupts.count(), 0);
+        let mut interrupts = Interrupts { raised: Default::default(), kill_file: None }.or_file(path.clone());
+        assert_eq!(interrupts.take(), None);
         std::fs::write(&path, "halt\n").expect("writable");
-        assert_eq!((interrupts.count(), interrupts.count()), (1, 1));
-        interrupts.raised.store(true, Ordering::Relaxed);
-        assert_eq!(interrupts.count(), 2);
+        assert_eq!((interrupts.take(), interrupts.take()), (Some(StopRequest::KillFile), None));
+        let raise = |signal: StopSignal, interrupts: &Interrupts| {
+            let place = StopSignal::ALL.iter().position(|other| *other == signal).expect("it is one of them");
+            interrupts.raised[place].store(true, Ordering::Relaxed);
+        };
+        raise(StopSignal::Hangup, &interrupts);
+        raise(StopSignal::Terminate, &interrupts);
+        assert_eq!(interrupts.take(), Some(StopRequest::Signal(StopSignal::Terminate)));
+        assert_eq!(interrupts.take(), None, "the hang-up came with it and is no second wish");
+    }
+
+    #[test]
+    fn a_hang_up_never_hurries_and_a_second_ctrl_c_does() {
+        let hurrying: Vec<&str> =
+            StopSignal::ALL.iter().filter(|signal| signal.hurries()).map(|signal| signal.name()).collect();
+        assert_eq!(hurrying, ["SIGINT", "SIGTERM", "SIGQUIT"]);
     }
 }

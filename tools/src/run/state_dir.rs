@@ -1,16 +1,67 @@
-//! COLD: a run's state directory: one engine at a time, and a run number that only grows.
+//! COLD: a run's state directory: one engine at a time, a run number that only grows, and the answer to `kill`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
 use crate::outcome::KILL_FILE;
 
+/// The file that a run locks, with its number.
+const RUN_FILE: &str = "run";
+/// The file in which an engine answers `spinbook kill`.
+const ANSWER_FILE: &str = "killed";
+
+/// An engine's answer to `spinbook kill`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KillAnswer {
+    /// What the kill file said: an answer to another request is none to this one.
+    pub request: String,
+    /// Whether the venues confirmed that nothing is open.
+    pub confirmed: bool,
+    /// Orders that are open or unknown, as the engine believes.
+    pub open_orders: usize,
+}
+
+/// What the kill file says; empty where a person made it with nothing in it.
+#[must_use]
+pub fn kill_request(directory: &Path) -> String {
+    fs::read_to_string(directory.join(KILL_FILE)).unwrap_or_default().trim().to_owned()
+}
+
+/// The engine's answer to this request, if there is one.
+#[must_use]
+pub fn kill_answer(directory: &Path, request: &str) -> Option<KillAnswer> {
+    let text = fs::read_to_string(directory.join(ANSWER_FILE)).ok()?;
+    serde_json::from_str(&text).ok().filter(|answer: &KillAnswer| answer.request == request)
+}
+
+/// Whether `run` made this directory: it holds the number of a run.
+#[must_use]
+pub fn is_made_by_run(directory: &Path) -> bool {
+    let file = directory.join(RUN_FILE);
+    file.is_file() && fs::read_to_string(file).is_ok_and(|text| text.trim().parse::<u32>().is_ok())
+}
+
+/// Whether an engine runs in this directory now.
+///
+/// # Errors
+/// Its lock cannot be looked at.
+pub fn is_held(directory: &Path) -> io::Result<bool> {
+    match File::open(directory.join(RUN_FILE))?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// The directory, locked as long as this lives.
 pub struct StateDir {
     _lock: File,
+    path: PathBuf,
     /// This run's number: above that of every run before.
     pub epoch: u32,
 }
@@ -28,14 +79,8 @@ impl StateDir {
                 .next("name a directory that can be written: engine.state_dir")
         };
         fs::create_dir_all(path).map_err(|error| fail(&error))?;
-        let kill_file = path.join(KILL_FILE);
-        if kill_file.exists() {
-            return Err(Failure::usage("trading was halted by `spinbook kill`")
-                .at(kill_file.display())
-                .because("no engine starts in this state directory while the file is there")
-                .next("find out why it was halted; then remove the file"));
-        }
-        let file = path.join("run");
+        refuse_killed(path)?;
+        let file = path.join(RUN_FILE);
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -65,8 +110,36 @@ impl StateDir {
         lock.seek(SeekFrom::Start(0)).map_err(|error| fail(&error))?;
         lock.set_len(0).map_err(|error| fail(&error))?;
         writeln!(lock, "{epoch}").and_then(|()| lock.sync_all()).map_err(|error| fail(&error))?;
-        Ok(StateDir { _lock: lock, epoch })
+        // Whoever killed between the first look and the lock found no engine.
+        refuse_killed(path)?;
+        // An answer of an earlier run is none of this one's.
+        let _ = fs::remove_file(path.join(ANSWER_FILE));
+        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch })
     }
+
+    /// Answers `spinbook kill` where it has asked. Without an answer it says that none came, which is the safe side.
+    pub fn answer_kill(&self, confirmed: bool, open_orders: usize) {
+        if !self.path.join(KILL_FILE).exists() {
+            return;
+        }
+        let answer = KillAnswer { request: kill_request(&self.path), confirmed, open_orders };
+        let text = serde_json::to_string(&answer).expect("a struct of plain values is JSON");
+        let (whole, part) = (self.path.join(ANSWER_FILE), self.path.join("killed.part"));
+        if let Err(error) = fs::write(&part, text + "\n").and_then(|()| fs::rename(&part, &whole)) {
+            tracing::warn!("{}: `spinbook kill` cannot be answered: {error}", whole.display());
+        }
+    }
+}
+
+fn refuse_killed(path: &Path) -> Result<(), Failure> {
+    let kill_file = path.join(KILL_FILE);
+    if !kill_file.exists() {
+        return Ok(());
+    }
+    Err(Failure::usage("trading was halted by `spinbook kill`")
+        .at(kill_file.display())
+        .because("no engine starts in this state directory while the file is there")
+        .next("find out why it was halted; then remove the file"))
 }
 
 #[cfg(test)]
@@ -86,7 +159,31 @@ mod tests {
         fs::write(directory.path().join(KILL_FILE), "halt\n").expect("written");
         assert!(StateDir::open(directory.path()).is_err(), "a kill holds until a human lifts it");
         fs::remove_file(directory.path().join(KILL_FILE)).expect("lifted");
-        fs::write(directory.path().join("run"), "what\n").expect("written");
+        fs::write(directory.path().join(RUN_FILE), "what\n").expect("written");
         assert!(StateDir::open(directory.path()).is_err(), "a damaged number is not guessed");
+    }
+
+    #[test]
+    fn a_kill_is_answered_by_the_engine_it_was_meant_for_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        assert!(!is_made_by_run(path) && is_held(path).is_err());
+        let engine = StateDir::open(path).expect("free");
+        assert!(is_made_by_run(path) && is_held(path).expect("it can be looked at"));
+        engine.answer_kill(true, 0);
+        assert!(!path.join(ANSWER_FILE).exists(), "nobody asked");
+        fs::write(path.join(KILL_FILE), "halt 7\n").expect("written");
+        engine.answer_kill(false, 2);
+        let expected = KillAnswer { request: "halt 7".to_owned(), confirmed: false, open_orders: 2 };
+        assert_eq!(kill_answer(path, &kill_request(path)), Some(expected));
+        assert_eq!(kill_answer(path, "halt 8"), None, "an answer to another request");
+        drop(engine);
+        assert!(!is_held(path).expect("it can be looked at"));
+        fs::remove_file(path.join(KILL_FILE)).expect("lifted");
+        let _next = StateDir::open(path).expect("free again");
+        assert_eq!(kill_answer(path, "halt 7"), None, "an answer of the run before");
+        let root = tempfile::tempdir().expect("a directory");
+        fs::create_dir(root.path().join(RUN_FILE)).expect("made");
+        assert!(!is_made_by_run(root.path()), "a folder of that name is no run's number");
     }
 }

@@ -25,6 +25,10 @@ use spinbook_feed::net::io::gateway_loop::{
     GatewayEnd, GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
 };
 
+use super::panics;
+#[cfg(debug_assertions)]
+use super::panics::provoked::allocations as thread_allocations;
+#[cfg(not(debug_assertions))]
 use crate::alloc::thread_allocations;
 
 /// A gap between two turns of the hot loop that is worth counting.
@@ -179,7 +183,7 @@ where
     let reactor = Reactor::new(parts, settings)?;
     let io_loop = GatewayLoop::new(gateways, io_rings, io_settings, clock, scale, shared)?;
     let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
-    let io = threads::spawn("spinbook-io", cores.io, warn_unpinned, move || {
+    let io = threads::spawn(panics::IO_THREAD, cores.io, warn_unpinned, move || {
         threads::sleep_precisely();
         memory::touch_stack();
         io_loop.run()

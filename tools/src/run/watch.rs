@@ -79,19 +79,30 @@ impl Watch {
     /// What may still be open, for a run that is left at once.
     #[must_use]
     pub fn open_orders_text(&self) -> String {
-        let open = self.shared.as_ref().map_or(0, |(_, io)| io.open_orders.load(Ordering::Relaxed));
-        let mut text = format!("{open} orders may still be open on {}", self.venue);
-        for (place, (cell, instrument)) in self.screens.iter().zip(&self.instruments).enumerate() {
-            let Some(snapshot) = cell.read() else { continue };
-            for side in Side::BOTH {
-                for order in snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0) {
-                    let (price, open) = (price_text(instrument, order.level.tick), order.level.lots.0 - order.filled.0);
-                    let quantity = quantity_text(instrument, Lots(open));
-                    text.push_str(&format!("; {} {} {quantity} at {price}", self.labels[place], side_name(side)));
+        (self.open_orders_teller())()
+    }
+
+    /// Says the same from any thread, whatever became of this one.
+    #[must_use]
+    pub fn open_orders_teller(&self) -> Box<dyn Fn() -> String + Send + Sync> {
+        let (screens, instruments) = (self.screens.clone(), self.instruments.clone());
+        let (labels, venue) = (self.labels.clone(), self.venue.clone());
+        let io = self.shared.as_ref().map(|(_, io)| io.clone());
+        Box::new(move || {
+            let open = io.as_ref().map_or(0, |io| io.open_orders.load(Ordering::Relaxed));
+            let mut text = format!("{open} orders may still be open on {venue}");
+            for (place, (cell, instrument)) in screens.iter().zip(&instruments).enumerate() {
+                let Some(snapshot) = cell.read() else { continue };
+                for side in Side::BOTH {
+                    for order in snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0) {
+                        let price = price_text(instrument, order.level.tick);
+                        let quantity = quantity_text(instrument, Lots(order.level.lots.0 - order.filled.0));
+                        text.push_str(&format!("; {} {} {quantity} at {price}", labels[place], side_name(side)));
+                    }
                 }
             }
-        }
-        text
+            text
+        })
     }
 
     fn take_snapshots(&mut self) {

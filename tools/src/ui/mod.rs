@@ -8,7 +8,7 @@ mod terminal;
 mod view;
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use crate::log;
 use crate::outcome::Context;
@@ -16,6 +16,7 @@ use crate::ui::report::Percentiles;
 
 pub use self::plain::plain_line;
 use self::terminal::FullScreen;
+pub use self::terminal::give_back;
 
 /// Messages that are kept for the screen; older ones are forgotten.
 const MESSAGES_MAX: usize = 200;
@@ -165,7 +166,7 @@ pub enum Screen {
         /// What happened.
         messages: Messages,
     },
-    /// A line a second on stderr.
+    /// A line a second in the log.
     Plain {
         /// The second that was printed last.
         second: Option<u64>,
@@ -175,7 +176,7 @@ pub enum Screen {
 }
 
 impl Screen {
-    /// The right one: nothing when quiet, the terminal if stdout is one and free, else plain lines on stderr.
+    /// The right one: nothing when quiet, the terminal if stdout is one and free, else plain lines in the log.
     #[must_use]
     pub fn open(context: Context) -> Screen {
         if context.quiet {
@@ -206,7 +207,8 @@ impl Screen {
                 let now = state.elapsed_seconds as u64;
                 if *second != Some(now) {
                     *second = Some(now);
-                    let _ = writeln!(io::stderr().lock(), "{}", plain_line(&state));
+                    // Through the log, so that each line has its time and goes where the log goes.
+                    plain_line(&state).lines().for_each(|line| tracing::info!("{line}"));
                 }
             }
             Screen::Silent => {}

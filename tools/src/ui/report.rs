@@ -49,6 +49,8 @@ pub struct RunReport {
     pub hot_allocations: HotAllocations,
     /// Seed of the synthetic market; none for recorded or live data.
     pub seed: Option<u64>,
+    /// Why it ended: `finished`, `interrupted`, `killed` or `halted:REASON`.
+    pub ended: String,
     /// Each venue's own part, by name; said of one venue by the figures above.
     #[serde(skip_serializing_if = "is_one")]
     pub venues: BTreeMap<String, VenueReport>,
@@ -408,7 +410,7 @@ mod tests {
         };
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills account \
-                        venue_account decode_to_order_ns wire_to_wire_ns hot_allocations seed";
+                        venue_account decode_to_order_ns wire_to_wire_ns hot_allocations seed ended";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
         let orders = "sent acked filled canceled rejected unknown open_at_exit";

@@ -25,6 +25,10 @@
 //! | unanswered order | `orders::an_order_without_an_answer…` | feed `gateway_scenarios::a_lost_ack…`, `a_lost_request…` |
 //! | killed engine, killed demo | `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |
 //! | Ctrl-C once, twice, kill file | `orders::the_first_interrupt…`, `the_second…`, `the_kill_verb…` | `signals` |
+//! | outputs dead, full, closed, or never read | `stop::outputs_that_are_dead…` | `output` |
+//! | other signals | `stop::signals_stop_in_order…` | `signals` |
+//! | a bug: a thread panics | `stop::a_bug_of_the_hot_thread…` | `panics` |
+//! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
 
@@ -34,4 +38,5 @@ mod orders;
 mod rig;
 mod runs;
 mod start;
+mod stop;
 mod venues;

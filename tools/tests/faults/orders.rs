@@ -214,7 +214,9 @@ fn the_kill_verb_ends_a_run_as_an_interrupt_does() {
     let setup = Setup::on(&exchange);
     let mut run = setup.start_live();
     run.until_quotes();
-    setup.spinbook(&["kill", "--state-dir", "state"]).says(0, &[]);
+    let killed = setup.spinbook(&["kill", "--state-dir", "state"]);
+    killed.says(0, &[]);
+    assert!(killed.out.contains("the venue confirmed: nothing is open"), "{}", killed.out);
     let ended = run.end();
     assert_ne!(ended.code, 0, "{}", ended.err);
     assert_eq!(number(&ended.object(), "/orders/open_at_exit"), 0);

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Nothing that is waited for here may take longer, whatever the fault and however busy the machine: a test that
 /// waits longer has found a hang.
-const HANG: Duration = Duration::from_secs(180);
+pub const HANG: Duration = Duration::from_secs(180);
 
 /// Seconds of a run that the test ends itself, as soon as it has seen what it waits for.
 const OPEN_END: &str = "600";
@@ -154,6 +154,11 @@ impl Running {
     #[track_caller]
     pub fn until_quotes(&mut self) {
         self.until("quotes on both sides", |lines| lines.last().is_some_and(|line| line.live && line.quotes == 2));
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Ctrl-C, and waits for its end.
@@ -379,11 +384,16 @@ impl Setup {
         self
     }
 
-    /// Starts the program here.
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    /// The program here, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(self.folder.path());
         command.args(arguments);
-        Running::start(command)
+        command
+    }
+
+    /// Starts the program here.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(arguments))
     }
 
     /// Runs the program here to its end.

@@ -341,6 +341,16 @@ fn nothing_unwraps_outside_tests() {
 }
 
 #[test]
+fn one_file_writes_to_the_standard_streams() {
+    let good = "//! COLD: x.\n// eprintln!()\nfn f() { ERR.line(text); }\n#[test]\nfn t() { println!(\"{seed}\"); }";
+    for bad in ["eprintln!(\"{x}\")", "print!(\"x\")", "io::stdout().lock().write_all(b)"] {
+        bites(outputs, "tools/src/run/mod.rs", &format!("fn f() {{ {bad}; }}"), good);
+        assert!(outputs(&Source::new(OUTPUT_FILE, &format!("fn f() {{ {bad}; }}"))).is_empty());
+    }
+    check(outputs);
+}
+
+#[test]
 fn files_and_functions_are_short() {
     let long_file = "\n".repeat(FILE_LINES_MAX + 1);
     bites(sizes, "feed/src/x.rs", &long_file, "fn f() {\n}\n");

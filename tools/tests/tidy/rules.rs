@@ -29,7 +29,7 @@ pub const FEED_ROOMS: &[&[&str]] = &[
 
 /// Rooms of the program, left to right.
 pub const TOOLS_ROOMS: &[&[&str]] = &[
-    &["outcome"],
+    &["outcome", "output"],
     &["error"],
     &["alloc", "cli", "log"],
     &["config"],
@@ -389,6 +389,26 @@ pub fn unwraps(source: &Source) -> Vec<String> {
         .map(|(line, _, _)| {
             format!("{}:{line}: `.unwrap()` outside tests: use `expect(\"why it holds\")`", source.path)
         })
+        .collect()
+}
+
+/// The file that writes to stdout and stderr.
+pub const OUTPUT_FILE: &str = "tools/src/output.rs";
+
+/// Ways to write to stdout and stderr: the macros panic where nobody reads, and locked streams wait for who does not.
+const OUTPUT_CALLS: &[&str] =
+    &["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!(", "stdout().lock(", "stderr().lock("];
+
+/// Nothing but one file writes to stdout and stderr; what helps tests may say what it skipped.
+pub fn outputs(source: &Source) -> Vec<String> {
+    let product = ["engine/src/", "feed/src/", "tools/src/"].iter().any(|folder| source.path.starts_with(folder));
+    if !product || source.path == OUTPUT_FILE || source.path.starts_with("feed/src/testkit/") {
+        return Vec::new();
+    }
+    source
+        .production()
+        .flat_map(|(line, code, _)| OUTPUT_CALLS.iter().filter(|call| calls(code, call)).map(move |call| (line, call)))
+        .map(|(line, call)| format!("{}:{line}: `{call}`: {OUTPUT_FILE} writes, and counts what fails", source.path))
         .collect()
 }
 

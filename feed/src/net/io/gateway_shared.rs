@@ -17,6 +17,8 @@ pub struct GatewayShared {
     pub abandon: AtomicBool,
     /// Set by the loop when it has ended.
     pub ended: AtomicBool,
+    /// Set before that if every venue confirmed that nothing is open.
+    pub confirmed: AtomicBool,
     /// Turns of the loop.
     pub heartbeat: AtomicU64,
     /// Raised when trading was halted: nothing but cancels leaves any more.

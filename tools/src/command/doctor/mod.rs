@@ -23,6 +23,7 @@ use crate::cli::DoctorArgs;
 use crate::error::Failure;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
+use crate::output::ERR;
 
 /// Every check, in the order in which it is reported. Each is a function of the texts of files below a root.
 const CHECKS: [fn(&Machine) -> Finding; 28] = [
@@ -174,12 +175,12 @@ fn measure(cores: &[usize], isolated: &[usize], seconds: u64, context: Context) 
         told += 1;
         if context.shows_progress() {
             let line = format!("measuring core {core} for {seconds} s ({told} of {})", cores.len());
-            if overwrites { eprint!("\r{line} ") } else { eprintln!("{line}") }
+            if overwrites { ERR.write(format!("\r{line} ").as_bytes()) } else { ERR.line(&line) }
         }
         !interrupted.load(Ordering::Relaxed)
     });
     if overwrites && context.shows_progress() {
-        eprint!("\r{:60}\r", "");
+        ERR.write(format!("\r{:60}\r", "").as_bytes());
     }
     if interrupted.load(Ordering::Relaxed) {
         return Err(Failure::new(Exit::Interrupted, "interrupted").next("run it again: nothing was changed"));

@@ -1,0 +1,163 @@
+//! COLD: a panic of any thread ends with cancels on the wire where the gateway lives, and says what may be open.
+//!
+//! A panic is a bug, and no thread may be trusted afterwards: but for the I/O thread, which owns the orders and knows
+//! nothing of the others' state. The hook runs on the thread that panicked, keeps it from ever going on, lets the I/O
+//! thread cancel and confirm, and ends the process. What is said goes over the threads that write, since the stream
+//! may be what broke.
+
+use std::panic::PanicHookInfo;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::io::gateway_loop::GatewayShared;
+
+use crate::outcome::Exit;
+use crate::output::{self, ERR};
+use crate::ui;
+
+/// The name of the thread that owns the orders.
+pub const IO_THREAD: &str = "spinbook-io";
+/// How long the I/O thread is given: it ends by itself long before.
+const CANCEL_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is asked whether it has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What a panic needs of the run that it strikes.
+pub struct Stricken {
+    /// The hot thread, which is to quote no more.
+    pub hot: Arc<HotShared>,
+    /// The I/O thread, which is to cancel.
+    pub io: Arc<GatewayShared>,
+    /// What may be open.
+    pub open_orders: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+static RUN: Mutex<Option<Arc<Stricken>>> = Mutex::new(None);
+/// Whether a thread has panicked and sees to the end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+fn run() -> MutexGuard<'static, Option<Arc<Stricken>>> {
+    RUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While this lives, a panic of any thread cancels first.
+pub struct PanicGuard(());
+
+impl PanicGuard {
+    /// From here on. The threads run.
+    #[must_use]
+    pub fn over(stricken: Stricken) -> PanicGuard {
+        *run() = Some(Arc::new(stricken));
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                let stricken = run().clone();
+                match stricken {
+                    Some(stricken) => end(&stricken, info),
+                    None => before(info),
+                }
+            }));
+        });
+        PanicGuard(())
+    }
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        *run() = None;
+    }
+}
+
+/// Cancels, says what came of it, and leaves.
+fn end(stricken: &Stricken, info: &PanicHookInfo<'_>) -> ! {
+    stricken.io.drain.store(true, Ordering::Release);
+    stricken.hot.drain.store(true, Ordering::Release);
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    // The first one sees to the end, unless it waits for the very thread that panics now.
+    while ENDING.swap(true, Ordering::AcqRel) && name != IO_THREAD {
+        std::thread::sleep(CANCEL_WITHIN);
+    }
+    ui::give_back();
+    tracing::error!("a bug: the thread {name} panicked: {info}");
+    let outcome = match name {
+        IO_THREAD => "nothing can be cancelled any more",
+        _ => {
+            tracing::error!("cancelling everything and waiting for the venue's confirmation");
+            wait(&stricken.io)
+        }
+    };
+    match stricken.io.confirmed.load(Ordering::Acquire) {
+        true => tracing::error!("{outcome}"),
+        false => tracing::error!("{outcome}: {}: look at the account", (stricken.open_orders)()),
+    }
+    output::attach();
+    ERR.line("error: a thread panicked: this is a bug of the program; please report the lines above");
+    process::exit(i32::from(Exit::Failed.code()));
+}
+
+/// Waits until the I/O thread has ended; what came of it.
+fn wait(io: &GatewayShared) -> &'static str {
+    let until = Instant::now() + CANCEL_WITHIN;
+    while !io.ended.load(Ordering::Acquire) {
+        if Instant::now() >= until {
+            return "the thread that cancels does not answer";
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    match io.confirmed.load(Ordering::Acquire) {
+        true => "everything was cancelled, and the venue confirmed it",
+        false => "the venue did not confirm in time that everything is cancelled",
+    }
+}
+
+/// A bug on demand, for tests of the above: a debug build's hot thread panics when it is told to.
+#[cfg(debug_assertions)]
+pub mod provoked {
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, OnceLock};
+
+    use crate::alloc::thread_allocations;
+
+    static WANTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+    /// From here on SIGUSR2 makes the hot thread panic at its next frame.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn on_user_signal() -> io::Result<()> {
+        let wanted = WANTED.get_or_init(Default::default);
+        signal_hook::flag::register(signal_hook::consts::SIGUSR2, wanted.clone()).map(|_| ())
+    }
+
+    /// This thread's heap allocations, unless the bug is wanted.
+    pub fn allocations() -> u64 {
+        assert!(!WANTED.get().is_some_and(|wanted| wanted.load(Ordering::Relaxed)), "provoked by SIGUSR2");
+        thread_allocations()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_waits_for_the_thread_that_cancels_and_says_what_came_of_it() {
+        let io = Arc::new(GatewayShared::default());
+        let other = io.clone();
+        let cancels = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            other.confirmed.store(true, Ordering::Release);
+            other.ended.store(true, Ordering::Release);
+        });
+        assert_eq!(wait(&io), "everything was cancelled, and the venue confirmed it");
+        cancels.join().expect("it only waits");
+        io.confirmed.store(false, Ordering::Release);
+        assert_eq!(wait(&io), "the venue did not confirm in time that everything is cancelled");
+    }
+}
