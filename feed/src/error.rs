@@ -86,6 +86,14 @@ pub enum InstrumentError {
         /// The nearest listed symbol, or how many are listed.
         hint: String,
     },
+    /// The symbol is listed more than once: whose rules hold, nobody can say.
+    #[error("symbol {symbol} is listed {count} times; which of its rules hold cannot be known")]
+    Repeated {
+        /// Which.
+        symbol: String,
+        /// How often.
+        count: usize,
+    },
     /// A field of the symbol is missing or unusable.
     #[error("symbol {symbol}: {field}: {problem}")]
     Field {
@@ -95,5 +103,25 @@ pub enum InstrumentError {
         field: &'static str,
         /// What is wrong with it.
         problem: String,
+    },
+}
+
+/// The rate limits of an instrument list, or one of them, that cannot be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RateLimitError {
+    /// The reply has no list of them.
+    #[error("the instrument list names no rate limits")]
+    List,
+    /// A field of one is missing or unusable.
+    #[error("rate limit {kind}: {field} is {value}: {problem}")]
+    Field {
+        /// What it counts, in the venue's word.
+        kind: &'static str,
+        /// Which field.
+        field: &'static str,
+        /// What the venue says there, cut to a reasonable length.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
     },
 }

@@ -1,9 +1,10 @@
 //! COLD: what a user may choose of the gateway, and the venue's default windows.
 
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{InstrumentId, Nanos};
 
 use crate::gateway::clock::CLOCK_OFFSET_MAX;
 use crate::gateway::limits::OrderLimits;
+use crate::gateway::throttle::Throttle;
 use crate::venue::ProductLine;
 use crate::venue::card::RateWindow;
 use crate::venue::order_side::SelfTradePrevention;
@@ -91,6 +92,13 @@ impl GatewaySettings {
 }
 
 impl GatewaySettings {
+    /// A window of which these shares leave new orders nothing, so that none could ever go; a run with one must not
+    /// start.
+    #[must_use]
+    pub fn shut_window(&self) -> Option<RateWindow> {
+        Throttle::new(&self.rates, &[InstrumentId(0)], self.budget_percent, self.cancel_reserve_percent).shut_window()
+    }
+
     /// Takes the windows that the venue states in its instrument list instead of the documented ones. A list
     /// without any changes nothing.
     pub fn set_rates(&mut self, stated: &[WindowUsage]) {

@@ -98,6 +98,12 @@ impl Throttle {
         Throttle { limits }
     }
 
+    /// A window of which our share is nothing, so that no order could ever go.
+    #[must_use]
+    pub fn shut_window(&self) -> Option<RateWindow> {
+        self.limits.iter().find(|limit| limit.place_max == 0).map(|limit| limit.rate)
+    }
+
     /// Whether a request of this cost about this instrument may go now.
     #[inline]
     pub fn allows(&mut self, cost: Cost, urgency: Urgency, about: Option<InstrumentId>, now: Nanos) -> bool {
@@ -252,6 +258,20 @@ mod tests {
             canceled += 1;
         }
         assert_eq!(canceled, 30);
+    }
+
+    #[test]
+    fn a_window_that_leaves_new_orders_nothing_is_named() {
+        let open = [window(WindowKind::Weight, 60, 100), window(WindowKind::Orders, 10, 2)];
+        assert_eq!(Throttle::new(&open, &[], 90, 30).shut_window(), None);
+        for shut in [window(WindowKind::Orders, 10, 0), window(WindowKind::Orders, 10, 1)] {
+            let mut throttle = Throttle::new(&[open[0], shut], &[], 90, 30);
+            assert_eq!(throttle.shut_window(), Some(shut));
+            let cost = Cost { weight: 1, orders: 1, cancels: 0 };
+            let (now, long_after) = (Nanos::from_seconds(1_000), Nanos::from_seconds(1_000_000));
+            assert!(!throttle.allows(cost, Urgency::Place, None, now), "indeed");
+            assert!(!throttle.allows(cost, Urgency::Place, None, long_after), "however long one waits");
+        }
     }
 
     #[test]

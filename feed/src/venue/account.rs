@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Side, Tick, TradeId};
 
 use crate::crypto::credentials::Credentials;
-use crate::error::InstrumentError;
+use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::VenueOrderId;
@@ -112,12 +112,12 @@ pub trait AccountSide {
     /// The rate windows of an instrument list.
     ///
     /// # Errors
-    /// The body is not what was asked for.
-    fn parse_windows(&self, body: &[u8]) -> Result<Vec<WindowUsage>, OrderDecodeError>;
+    /// The body has no list of them, or one of them cannot be kept.
+    fn parse_windows(&self, body: &[u8]) -> Result<Vec<WindowUsage>, RateLimitError>;
     /// The named instruments of a list, numbered in the order of `symbols`.
     ///
     /// # Errors
-    /// The list is unreadable, a symbol is not listed, or one of its rules is unusable.
+    /// The list is unreadable, a symbol is not listed or more than once, or one of its rules is unusable.
     fn find_instruments(&self, body: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, InstrumentError>;
     /// Balances.
     ///
@@ -163,10 +163,11 @@ pub struct AccountPoint {
 }
 
 impl AccountPoint {
-    /// Free and locked together, in 10^-18 of the asset.
+    /// Free and locked together, in 10^-18 of the asset; no account holds so much that the sum would not fit.
     #[must_use]
     pub fn total(&self, asset: Symbol) -> i128 {
-        self.balances.iter().filter(|balance| balance.asset == asset).map(|balance| balance.free + balance.locked).sum()
+        let of_asset = self.balances.iter().filter(|balance| balance.asset == asset);
+        of_asset.fold(0, |sum, balance| sum.saturating_add(balance.free).saturating_add(balance.locked))
     }
 
     fn position(&self, instrument: InstrumentId) -> Lots {
@@ -267,16 +268,16 @@ fn sum_trades(instrument: &Instrument, trades: &[TradeRecord]) -> Result<Sum, Ac
         let signed = trade.side.sign() * trade.lots.0;
         sum.count += 1;
         sum.lots = sum.lots.checked_add(signed).ok_or(AccountError::Range)?;
-        sum.cash -= worth(signed)?;
+        sum.cash = sum.cash.checked_sub(worth(signed)?).ok_or(AccountError::Range)?;
         match trade.fee {
             Fee::None => {}
             Fee::Quote(amount) => {
-                sum.cash -= amount.0;
-                sum.fees += amount.0;
+                sum.cash = sum.cash.checked_sub(amount.0).ok_or(AccountError::Range)?;
+                sum.fees = sum.fees.checked_add(amount.0).ok_or(AccountError::Range)?;
             }
             Fee::Base(lots) => {
                 sum.lots = sum.lots.checked_sub(lots.0).ok_or(AccountError::Range)?;
-                sum.fees += worth(lots.0)?;
+                sum.fees = sum.fees.checked_add(worth(lots.0)?).ok_or(AccountError::Range)?;
             }
             Fee::Other(..) => sum.fees_other += 1,
         }
@@ -323,10 +324,10 @@ pub fn venue_account(
         if held != sum.lots {
             return Err(AccountError::Drift { symbol: instrument.symbol, held, traded: sum.lots });
         }
-        cash += sum.cash;
+        cash = cash.checked_add(sum.cash).ok_or(AccountError::Range)?;
         account.trades += sum.count;
         account.fees_other += sum.fees_other;
-        account.fees_quote += QuoteAtoms(sum.fees);
+        account.fees_quote.0 = account.fees_quote.0.checked_add(sum.fees).ok_or(AccountError::Range)?;
         account.positions.push((instrument.id, after));
         if before.0 == 0 && after.0 == 0 {
             continue;
@@ -334,11 +335,14 @@ pub fn venue_account(
         let mid = mids.get(place).copied().flatten().ok_or(AccountError::NoMid(instrument.symbol))?;
         let now = i128::from(after.0) * i128::from(mid.last_doubled);
         let then = i128::from(before.0) * i128::from(mid.first_doubled);
-        held_doubled += (now - then).checked_mul(instrument.atoms_per_tick_lot).ok_or(AccountError::Range)?;
+        // Two products of two i64 each: their difference fits an i128.
+        let worth = (now - then).checked_mul(instrument.atoms_per_tick_lot).ok_or(AccountError::Range)?;
+        held_doubled = held_doubled.checked_add(worth).ok_or(AccountError::Range)?;
     }
     if product.holds_inventory() {
-        cash = end.total(quote) - start.total(quote);
+        cash = end.total(quote).checked_sub(start.total(quote)).ok_or(AccountError::Range)?;
     }
-    account.pnl_quote = QuoteAtoms((2 * cash + held_doubled).div_euclid(2));
+    let doubled = cash.checked_mul(2).and_then(|cash| cash.checked_add(held_doubled)).ok_or(AccountError::Range)?;
+    account.pnl_quote = QuoteAtoms(doubled.div_euclid(2));
     Ok(account)
 }

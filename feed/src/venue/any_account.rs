@@ -2,7 +2,7 @@
 
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
-use crate::error::InstrumentError;
+use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
 use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRecord, TradesSince};
 use crate::venue::instrument::Instrument;
@@ -86,7 +86,7 @@ impl AccountSide for AnyAccount {
         each!(self, side => side.parse_time(body))
     }
 
-    fn parse_windows(&self, body: &[u8]) -> Result<Vec<WindowUsage>, OrderDecodeError> {
+    fn parse_windows(&self, body: &[u8]) -> Result<Vec<WindowUsage>, RateLimitError> {
         each!(self, side => side.parse_windows(body))
     }
 

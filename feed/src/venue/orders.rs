@@ -352,6 +352,24 @@ pub enum OrderDecodeError {
     /// The reply's id is not one of ours.
     #[error("a reply to no request of ours")]
     Id,
+    /// A list has two rows of one thing: which of them holds cannot be known.
+    #[error("{what} of {name} are listed twice; which holds cannot be known")]
+    Repeated {
+        /// What the rows state.
+        what: &'static str,
+        /// Of which asset or symbol.
+        name: Symbol,
+    },
+    /// The account keeps a position for each side of a symbol, where one net position is traded.
+    #[error("the account is in hedge mode: the venue lists a {side} position of {name}")]
+    HedgeMode {
+        /// Of which symbol.
+        name: Symbol,
+        /// Which side, in the venue's word.
+        side: Symbol,
+        /// What a human should do about it.
+        advice: &'static str,
+    },
 }
 
 /// A quantity that may be negative (a position), on an instrument's scale.

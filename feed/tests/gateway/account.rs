@@ -6,9 +6,10 @@ use spinbook_feed::venue::account::{AccountError, AccountPoint, Mids, TradesSinc
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::account::{
     AccountRest, parse_account_id, parse_balances, parse_open_orders, parse_positions, parse_refusal, parse_time,
-    parse_trades, parse_windows,
+    parse_trades,
 };
-use spinbook_feed::venue::orders::Fee;
+use spinbook_feed::venue::binance::rate_limits::parse_windows;
+use spinbook_feed::venue::orders::{Fee, OrderDecodeError};
 
 const UNIT: i128 = QUOTE_ATOMS_PER_UNIT;
 
@@ -72,6 +73,27 @@ fn replies_are_read_exactly() {
     let refusal = parse_refusal(401, br#"{"code":-2015,"msg":"Invalid API-key."}"#);
     assert_eq!((refusal.status, refusal.code), (401, VenueCode::from_number(-2015)));
     assert_eq!(parse_refusal(502, b"<html>bad gateway</html>").status, 502);
+}
+
+#[test]
+fn an_account_in_hedge_mode_or_with_rows_twice_is_refused() {
+    let instruments = [instrument(binance::USDM)];
+    let row =
+        |symbol: &str, side: &str| format!(r#"{{"symbol":"{symbol}","positionSide":"{side}","positionAmt":"0.025"}}"#);
+    let read = |rows: &[String]| parse_positions(&instruments, format!("[{}]", rows.join(",")).as_bytes());
+    assert_eq!(read(&[row("BTCUSDT", "BOTH"), row("ETHUSDT", "BOTH")]), Ok(vec![(InstrumentId(0), Lots(25))]));
+    // The mode is the whole account's: another symbol's row shows it as well.
+    for rows in [[row("BTCUSDT", "LONG"), row("BTCUSDT", "SHORT")], [row("BTCUSDT", "BOTH"), row("ETHUSDT", "SHORT")]] {
+        let refused = read(&rows).unwrap_err();
+        assert!(refused.to_string().contains("hedge mode"), "{refused}");
+        let OrderDecodeError::HedgeMode { advice, .. } = refused else { panic!("{refused}") };
+        assert!(advice.contains("one-way mode") && advice.contains("dualSidePosition=false"), "{advice}");
+    }
+    let twice = read(&[row("BTCUSDT", "BOTH"), row("BTCUSDT", "BOTH")]).unwrap_err();
+    assert_eq!(twice.to_string(), "positions of BTCUSDT are listed twice; which holds cannot be known");
+    let balances = br#"{"balances":[{"asset":"BTC","free":"1","locked":"0"},{"asset":"BTC","free":"2","locked":"0"}]}"#;
+    let twice = parse_balances(binance::SPOT, balances).unwrap_err();
+    assert_eq!(twice.to_string(), "balances of BTC are listed twice; which holds cannot be known");
 }
 
 fn point(btc: &str, usdt: &str) -> AccountPoint {

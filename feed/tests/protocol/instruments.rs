@@ -1,11 +1,11 @@
 //! COLD: Binance's instrument lists, as documented and as broken.
 
 use spinbook_engine::types::{Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
-use spinbook_feed::error::{ContractError, InstrumentError};
+use spinbook_feed::error::{ContractError, InstrumentError, RateLimitError};
 use spinbook_feed::number::Scale;
 use spinbook_feed::venue::binance;
-use spinbook_feed::venue::binance::account::parse_windows;
 use spinbook_feed::venue::binance::instruments::{find_instruments, parse_instruments};
+use spinbook_feed::venue::binance::rate_limits::parse_windows;
 use spinbook_feed::venue::contract::{Contract, ContractKind, QuantityUnit};
 use spinbook_feed::venue::instrument::InstrumentStatus;
 use spinbook_feed::venue::orders::WindowKind;
@@ -88,6 +88,62 @@ fn rate_limits_are_read() {
     let (weight, orders) = (WindowKind::Weight, WindowKind::Orders);
     assert_eq!(shown, [(weight, 60, 2400), (orders, 60, 1200), (orders, 10, 300)]);
     assert!(limits.iter().all(|limit| limit.used == 0), "a list counts nothing");
+}
+
+/// A list of limits with this one changed from an ordinary one.
+fn limits_with(field: &str, value: &str) -> Result<usize, RateLimitError> {
+    let mut row: serde_json::Value =
+        serde_json::from_str(r#"{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":300}"#).unwrap();
+    row[field] = serde_json::from_str(value).unwrap();
+    let other = r#"{"rateLimitType":"RAW_REQUESTS","interval":"FORTNIGHT","intervalNum":-1,"limit":0}"#;
+    parse_windows(format!(r#"{{"rateLimits":[{other},{row}]}}"#).as_bytes()).map(|limits| limits.len())
+}
+
+#[test]
+fn a_rate_limit_that_cannot_be_kept_is_refused_with_its_field_and_value() {
+    assert_eq!(limits_with("limit", "300"), Ok(1), "kinds that are not ours are skipped, whatever they say");
+    for (field, value, words) in [
+        ("limit", "0", "limit is 0: nothing could ever be sent"),
+        ("limit", "9223372036854775807", "limit is 9223372036854775807: not a whole number below 2^32"),
+        ("limit", "-1", "not a whole number"),
+        ("limit", "1e99", "not a whole number"),
+        ("intervalNum", "0", "intervalNum is 0: not a whole number above zero"),
+        ("intervalNum", "10000000000", "intervalNum is 10000000000: longer than a month"),
+        ("intervalNum", "9223372036854775807", "longer than a month"),
+        ("intervalNum", "18446744073709551615", "not a whole number above zero"),
+        ("intervalNum", "null", "intervalNum is null"),
+        ("interval", "\"WEEK\"", "interval is \"WEEK\": no unit of time that is known"),
+    ] {
+        let refused = limits_with(field, value).unwrap_err().to_string();
+        assert!(refused.starts_with("rate limit ORDERS: ") && refused.contains(words), "{refused}");
+    }
+    let long = limits_with("interval", &format!("\"{}\"", "W".repeat(1_000_000))).unwrap_err().to_string();
+    assert!(long.len() < 200, "{long}");
+    assert_eq!(parse_windows(b"{}"), Err(RateLimitError::List));
+    assert_eq!(parse_windows(b"<html>"), Err(RateLimitError::List));
+    assert_eq!(parse_windows(br#"{"rateLimits":[]}"#), Ok(Vec::new()), "none stated: the documented ones hold");
+}
+
+#[test]
+fn a_symbol_that_is_listed_twice_is_traded_by_nobody() {
+    let twice = String::from_utf8(USDM.to_vec()).unwrap().replace("NOTICKUSDT", "BTCUSDT");
+    let refused = find_instruments(binance::USDM, twice.as_bytes(), &["BTCUSDT"]).unwrap_err();
+    assert_eq!(refused, InstrumentError::Repeated { symbol: "BTCUSDT".to_owned(), count: 2 });
+    assert!(parse_instruments(binance::USDM, twice.as_bytes()).unwrap().is_empty(), "neither row is taken");
+}
+
+#[test]
+fn price_rules_at_the_edge_of_every_number_are_refused() {
+    let refused = |field: &str, from: &str, to: &str| {
+        let list = String::from_utf8(USDM.to_vec()).unwrap().replacen(from, to, 1);
+        let error = find_instruments(binance::USDM, list.as_bytes(), &["BTCUSDT"]).unwrap_err();
+        assert!(matches!(&error, InstrumentError::Field { field: named, .. } if *named == field), "{error}");
+    };
+    // Divided by the tick these leave every decimal type.
+    refused("maxPrice", r#""maxPrice":"4529764""#, r#""maxPrice":"79228162514264337593543950335""#);
+    refused("minPrice", r#""minPrice":"556.80""#, r#""minPrice":"79228162514264337593543950335""#);
+    refused("minPrice", r#""minPrice":"556.80""#, r#""minPrice":"-0.10""#);
+    refused("tickSize", r#""tickSize":"0.10""#, r#""tickSize":"100000000000000""#);
 }
 
 #[test]

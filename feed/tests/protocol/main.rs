@@ -4,6 +4,7 @@
 mod book_oracle;
 mod damaged_recordings;
 mod decode_differential;
+mod extreme_numbers;
 #[cfg(feature = "net")]
 mod fuzzed;
 mod instruments;

@@ -108,6 +108,9 @@ impl<'a> AskedMarket<'a> {
         if !self.windows.is_empty() {
             settings.rates.clone_from(&self.windows);
         }
+        if let Some(shut) = settings.shut_window() {
+            return Err(no_room(&shut).at(&plan.orders.rest_url));
+        }
         let gateway = Gateway::new(settings, plan.keys.credentials(market)?, self.instruments.clone());
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
         Ok(GatewayLane {
@@ -116,6 +119,13 @@ impl<'a> AskedMarket<'a> {
             user_data: route(&plan.orders.stream_url, "", trust, limits, "market.stream_url")?,
         })
     }
+}
+
+/// Of a window that is so small that our share of it is no order at all.
+fn no_room(window: &RateWindow) -> Failure {
+    Failure::failed("the venue's rate limits leave no room for an order")
+        .because(format!("{:?}: {} in {} s are allowed", window.kind, window.limit, window.span.millis() / 1_000))
+        .next("nothing would ever be ordered: ask the venue for this account's limits")
 }
 
 /// The same instruments with ids from `first`.

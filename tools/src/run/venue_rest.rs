@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use spinbook_engine::types::{Nanos, TradeId};
 use spinbook_feed::crypto::credentials::Credentials;
+use spinbook_feed::error::InstrumentError;
 use spinbook_feed::gateway::clock::{CLOCK_OFFSET_MAX, VenueClock};
 use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::host::clock::Clock;
@@ -16,7 +17,7 @@ use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::Reaction;
-use spinbook_feed::venue::orders::OrderUpdate;
+use spinbook_feed::venue::orders::{OrderDecodeError, OrderUpdate};
 
 use crate::error::Failure;
 
@@ -84,20 +85,32 @@ impl VenueRest {
     /// # Errors
     /// The list is unreadable, a symbol is not listed, or one of its rules is unusable.
     pub fn find_instruments(&self, list: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, Failure> {
-        self.side()?.find_instruments(list, symbols).map_err(|error| {
-            Failure::usage("an instrument cannot be traded")
+        self.side()?.find_instruments(list, symbols).map_err(|error| match error {
+            InstrumentError::Unknown { .. } => Failure::usage("an instrument cannot be traded")
                 .at("market.symbols")
                 .because(error)
-                .next("name it as the venue's instrument list does")
+                .next("name it as the venue's instrument list does"),
+            InstrumentError::Repeated { .. } | InstrumentError::Field { .. } => {
+                Failure::usage("an instrument cannot be traded")
+                    .at("market.symbols")
+                    .because(error)
+                    .next("leave it out until the venue's instrument list is right")
+            }
+            InstrumentError::List(_) => self.not_understood("instruments", error),
         })
     }
 
     /// The venue's windows, as its instrument list states them.
     ///
     /// # Errors
-    /// The list is unreadable.
+    /// The list has none, or one that cannot be kept: without it the venue would be sent too much.
     pub fn windows(&self, list: &[u8]) -> Result<Vec<RateWindow>, Failure> {
-        let windows = self.side()?.parse_windows(list).map_err(|error| self.not_understood("rate limits", error))?;
+        let windows = self.side()?.parse_windows(list).map_err(|error| {
+            Failure::failed("the venue's rate limits cannot be kept")
+                .at(&self.base)
+                .because(error)
+                .next("nothing is traded without them: ask the venue, or check that market.rest_url is the venue's")
+        })?;
         Ok(windows
             .iter()
             .map(|window| RateWindow { kind: window.kind, span: window.span, limit: window.limit })
@@ -164,10 +177,22 @@ impl VenueRest {
         Failure::failed(format!("the venue's answer about {what} is not understood")).at(&self.base).because(error)
     }
 
+    fn positions_refused(&self, error: OrderDecodeError) -> Failure {
+        match error {
+            OrderDecodeError::HedgeMode { advice, .. } => {
+                Failure::usage("the account cannot be traded: it keeps two positions of one symbol")
+                    .at(&self.base)
+                    .because(&error)
+                    .next(advice)
+            }
+            _ => self.not_understood("positions", error),
+        }
+    }
+
     /// Balances, positions and the account's id.
     ///
     /// # Errors
-    /// The venue cannot be reached or refuses.
+    /// The venue cannot be reached or refuses, its answer is not understood, or the account is one that is not traded.
     pub fn point(&self, instruments: &[Instrument]) -> Result<(AccountPoint, Option<String>), Failure> {
         let side = self.side()?;
         let body = self.send(&side.balances(self.signing()?))?;
@@ -177,7 +202,7 @@ impl VenueRest {
             None => Vec::new(),
             Some(request) => side
                 .parse_positions(instruments, &self.send(&request)?)
-                .map_err(|error| self.not_understood("positions", error))?,
+                .map_err(|error| self.positions_refused(error))?,
         };
         Ok((AccountPoint { balances, positions }, id))
     }
@@ -259,5 +284,62 @@ fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: 
             failure(Failure::usage(what)).next("correct market.rest_url")
         }
         FetchError::TooLarge { .. } | FetchError::Broken(_) => failure(Failure::failed(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spinbook_feed::venue::binance;
+
+    use super::*;
+
+    fn rest() -> VenueRest {
+        let trust = Trust::public();
+        VenueRest::new(&trust, "https://venue.example/", binance::USDM, None, 1_000, Clock::start())
+    }
+
+    fn list(limit: &str, symbols: &[&str]) -> Vec<u8> {
+        let filters =
+            r#"[{"filterType":"PRICE_FILTER","tickSize":"0.10"},{"filterType":"LOT_SIZE","stepSize":"0.001"}]"#;
+        let row = |symbol: &&str| {
+            format!(
+                r#"{{"symbol":"{symbol}","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":{filters}}}"#
+            )
+        };
+        let rows: Vec<String> = symbols.iter().map(row).collect();
+        let limit = format!(r#"{{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":{limit}}}"#);
+        format!(r#"{{"rateLimits":[{limit}],"symbols":[{}]}}"#, rows.join(",")).into_bytes()
+    }
+
+    #[test]
+    fn rate_limits_that_cannot_be_kept_end_the_start_with_the_reason() {
+        let rest = rest();
+        assert_eq!(rest.windows(&list("300", &[])).expect("kept")[0].limit, 300);
+        for limit in ["0", "9223372036854775807", "null"] {
+            let refused = rest.windows(&list(limit, &[])).expect_err("refused");
+            let text = refused.to_string();
+            for part in ["rate limits cannot be kept", "https://venue.example", &format!("limit is {limit}"), "next"] {
+                assert!(text.contains(part), "no {part} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_symbol_listed_twice_ends_the_start_and_is_not_called_unknown() {
+        let rest = rest();
+        rest.find_instruments(&list("300", &["BTCUSDT"]), &["BTCUSDT"]).expect("listed once");
+        let refused = rest.find_instruments(&list("300", &["BTCUSDT", "BTCUSDT"]), &["BTCUSDT"]).expect_err("refused");
+        let text = refused.to_string();
+        assert!(text.contains("BTCUSDT is listed 2 times") && text.contains("leave it out"), "{text}");
+    }
+
+    #[test]
+    fn hedge_mode_is_refused_with_how_to_leave_it() {
+        let body = br#"[{"symbol":"BTCUSDT","positionSide":"LONG","positionAmt":"1"}]"#;
+        let error = binance::account::parse_positions(&[], body).expect_err("refused");
+        let refused = rest().positions_refused(error);
+        assert_eq!(refused.exit, crate::outcome::Exit::Usage);
+        let text = refused.to_string();
+        assert!(text.contains("hedge mode") && text.contains("one-way mode"), "{text}");
     }
 }

@@ -1,15 +1,18 @@
 //! COLD: Binance's account over REST: signed requests, and what the replies to them say.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, VenueCode};
 
 use crate::crypto::credentials::Credentials;
-use crate::error::InstrumentError;
+use crate::error::{InstrumentError, RateLimitError};
 use crate::number::parse_signed_atoms;
 use crate::venue::ProductLine;
 use crate::venue::binance::instruments::find_instruments;
-use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row, windows};
+use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row};
 use crate::venue::binance::parameters::Query;
+use crate::venue::binance::rate_limits::parse_windows;
 use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_side::Reaction;
@@ -19,6 +22,10 @@ use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRec
 
 /// Most rows the venue gives of a trade list at once; with as many, ask again from the last id on.
 pub const TRADES_PER_REPLY: usize = 1000;
+
+/// The way out of hedge mode.
+const ONE_WAY_MODE: &str = "close its positions and orders, then choose one-way mode in the venue's futures preferences \
+                            (position mode), or send POST /fapi/v1/positionSide/dual with dualSidePosition=false";
 
 /// Builds signed requests for one account. Times are the venue's.
 pub struct AccountRest<'a> {
@@ -59,7 +66,7 @@ impl<'a> AccountRest<'a> {
         RestRequest { method: "GET", target: self.product.card().time_path.to_owned(), headers: Vec::new() }
     }
 
-    /// Instruments and rate windows; the windows: [`parse_windows`].
+    /// Instruments and rate windows; the windows: [`parse_windows`](super::rate_limits::parse_windows).
     #[must_use]
     pub fn exchange_info(&self) -> RestRequest {
         RestRequest { method: "GET", target: self.product.card().instruments_path.to_owned(), headers: Vec::new() }
@@ -156,20 +163,10 @@ pub fn parse_time(body: &[u8]) -> Decoded<Nanos> {
     json(body)?.get("serverTime").and_then(millis).ok_or(OrderDecodeError::Field("serverTime"))
 }
 
-/// The rate windows of an instrument list.
-///
-/// # Errors
-/// The body is not what was asked for.
-pub fn parse_windows(body: &[u8]) -> Decoded<Vec<WindowUsage>> {
-    let value = json(body)?;
-    let limits = value.get("rateLimits").ok_or(OrderDecodeError::Field("rateLimits"))?;
-    Ok(windows(rows(limits, "rateLimits")?))
-}
-
 /// Balances of either product line.
 ///
 /// # Errors
-/// The body is not what was asked for, or a number is not exact.
+/// The body is not what was asked for, a number is not exact, or an asset is listed twice.
 pub fn parse_balances(product: ProductLine, body: &[u8]) -> Decoded<Vec<Balance>> {
     let product = Product::of(product);
     let value = json(body)?;
@@ -180,12 +177,16 @@ pub fn parse_balances(product: ProductLine, body: &[u8]) -> Decoded<Vec<Balance>
         Product::BinanceUsdm => (&value, "balance", None),
     };
     let mut balances = Vec::new();
+    let mut listed = HashSet::new();
     for row in rows(list, "balances")? {
         let row = row.as_object().ok_or(OrderDecodeError::Field("balances"))?;
         let money = |key: &'static str| {
             parse_signed_atoms(text(row, key)?.as_bytes()).map_err(|error| OrderDecodeError::Number(key, error))
         };
         let asset = Symbol::new(text(row, "asset")?).ok_or(OrderDecodeError::Field("asset"))?;
+        if !listed.insert(asset) {
+            return Err(OrderDecodeError::Repeated { what: "balances", name: asset });
+        }
         balances.push(Balance { asset, free: money(free)?, locked: locked.map_or(Ok(0), money)? });
     }
     Ok(balances)
@@ -205,18 +206,26 @@ pub fn parse_account_id(product: ProductLine, body: &[u8]) -> Option<String> {
 /// Net positions of our instruments.
 ///
 /// # Errors
-/// The body is not what was asked for, or a number is not exact.
+/// The body is not what was asked for, a number is not exact, one of our symbols is listed twice, or the account keeps
+/// a position for each side: hedge mode is the whole account's, so any symbol shows it.
 pub fn parse_positions(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<(InstrumentId, Lots)>> {
     let value = json(body)?;
-    let mut positions = Vec::new();
+    let mut positions: Vec<(InstrumentId, Lots)> = Vec::new();
     for row in rows(&value, "positions")? {
         let row = row.as_object().ok_or(OrderDecodeError::Field("positions"))?;
-        let net = row.get("positionSide").and_then(Value::as_str).is_none_or(|side| side == "BOTH");
-        if let Some(instrument) = instrument_of(instruments, text(row, "symbol")?).filter(|_| net) {
-            let lots = parse_signed(&instrument.quantity, text(row, "positionAmt")?)
-                .map_err(|error| OrderDecodeError::Number("positionAmt", error))?;
-            positions.push((instrument.id, Lots(lots)));
+        let symbol = text(row, "symbol")?;
+        let name = || Symbol::new(symbol).ok_or(OrderDecodeError::Field("symbol"));
+        if let Some(side) = row.get("positionSide").and_then(Value::as_str).filter(|side| *side != "BOTH") {
+            let side = Symbol::new(side).ok_or(OrderDecodeError::Field("positionSide"))?;
+            return Err(OrderDecodeError::HedgeMode { name: name()?, side, advice: ONE_WAY_MODE });
         }
+        let Some(instrument) = instrument_of(instruments, symbol) else { continue };
+        if positions.iter().any(|(id, _)| *id == instrument.id) {
+            return Err(OrderDecodeError::Repeated { what: "positions", name: name()? });
+        }
+        let lots = parse_signed(&instrument.quantity, text(row, "positionAmt")?)
+            .map_err(|error| OrderDecodeError::Number("positionAmt", error))?;
+        positions.push((instrument.id, Lots(lots)));
     }
     Ok(positions)
 }
@@ -320,7 +329,7 @@ impl AccountSide for BinanceAccount {
         parse_time(body)
     }
 
-    fn parse_windows(&self, body: &[u8]) -> Decoded<Vec<WindowUsage>> {
+    fn parse_windows(&self, body: &[u8]) -> Result<Vec<WindowUsage>, RateLimitError> {
         parse_windows(body)
     }
 

@@ -1,5 +1,7 @@
 //! COLD: Binance's instrument lists (`exchangeInfo`) of both product lines; their rate limits are read by
-//! `account::parse_windows`.
+//! `rate_limits`.
+
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
@@ -12,6 +14,9 @@ use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_t
 
 /// Decimals of Binance spot balances and fees.
 const SPOT_BALANCE_DECIMALS: u8 = 8;
+
+/// Largest price increment in its last decimal: as many of them as 63 bits count still print in 28 digits.
+const STEP_MAX: u64 = 1 << 32;
 
 #[derive(Deserialize)]
 struct List {
@@ -48,13 +53,17 @@ struct Filter {
 /// Every instrument of a list whose rules can be read, numbered in the list's order.
 ///
 /// # Errors
-/// [`InstrumentError::List`] if it is not the venue's JSON. A symbol with unusable rules is left out here
-/// and named by [`find_instruments`] if it is configured.
+/// [`InstrumentError::List`] if it is not the venue's JSON. A symbol with unusable rules, or listed twice, is left
+/// out here and named by [`find_instruments`] if it is configured.
 pub fn parse_instruments(product: ProductLine, list: &[u8]) -> Result<Vec<Instrument>, InstrumentError> {
     let product = Product::of(product);
     let list = read(list)?;
-    let mut instruments = Vec::with_capacity(list.symbols.len());
+    let mut counts: HashMap<&str, usize> = HashMap::with_capacity(list.symbols.len());
     for listed in &list.symbols {
+        *counts.entry(&listed.symbol).or_default() += 1;
+    }
+    let mut instruments = Vec::with_capacity(list.symbols.len());
+    for listed in list.symbols.iter().filter(|listed| counts[listed.symbol.as_str()] == 1) {
         if let Ok(instrument) = instrument(product, listed, instruments.len()) {
             instruments.push(instrument);
         }
@@ -65,7 +74,8 @@ pub fn parse_instruments(product: ProductLine, list: &[u8]) -> Result<Vec<Instru
 /// The named instruments of a list, numbered in the order of `symbols`.
 ///
 /// # Errors
-/// [`InstrumentError`]: the list is unreadable, a symbol is not listed, or one of its rules is unusable.
+/// [`InstrumentError`]: the list is unreadable, a symbol is not listed or more than once, or one of its rules is
+/// unusable.
 pub fn find_instruments(
     product: ProductLine,
     list: &[u8],
@@ -77,12 +87,15 @@ pub fn find_instruments(
         .iter()
         .enumerate()
         .map(|(index, symbol)| {
-            let listed = list.symbols.iter().find(|listed| listed.symbol == *symbol);
-            let listed = listed.ok_or_else(|| InstrumentError::Unknown {
+            let mut rows = list.symbols.iter().filter(|listed| listed.symbol == *symbol);
+            let listed = rows.next().ok_or_else(|| InstrumentError::Unknown {
                 symbol: (*symbol).to_owned(),
                 hint: hint(symbol, &list.symbols),
             })?;
-            instrument(product, listed, index)
+            match rows.count() {
+                0 => instrument(product, listed, index),
+                others => Err(InstrumentError::Repeated { symbol: (*symbol).to_owned(), count: others + 1 }),
+            }
         })
         .collect()
 }
@@ -117,6 +130,9 @@ fn instrument(product: Product, listed: &ListedSymbol, index: usize) -> Result<I
     let step_size = rules.step_size.ok_or_else(|| fail("stepSize", "missing or zero".to_owned()))?;
     let price = Scale::from_increment(tick_size.as_bytes()).map_err(|error| fail("tickSize", error.to_string()))?;
     let step = Scale::from_increment(step_size.as_bytes()).map_err(|error| fail("stepSize", error.to_string()))?;
+    if price.step() > STEP_MAX {
+        return Err(fail("tickSize", format!("unusable increment {tick_size}")));
+    }
     let quantity = match product {
         Product::BinanceSpot => Scale::new(step.decimals().max(SPOT_BALANCE_DECIMALS), 1),
         Product::BinanceUsdm => Scale::new(step.decimals(), 1),
@@ -202,7 +218,9 @@ fn is_zero(text: &str) -> bool {
 /// nearest tick below is close enough for a bound that the venue checks again.
 fn rounded_down(price: &Scale, text: &str) -> Result<i64, String> {
     let value: rust_decimal::Decimal = text.parse().map_err(|_| format!("{text:?} is no decimal"))?;
-    let unit = price.decimal(1);
-    let ticks = (value / unit).floor();
-    i64::try_from(ticks).map_err(|_| format!("{text:?} is too large"))
+    if value.is_sign_negative() {
+        return Err(format!("{text:?} is negative"));
+    }
+    let ticks = value.checked_div(price.decimal(1)).and_then(|ticks| i64::try_from(ticks.floor()).ok());
+    ticks.ok_or_else(|| format!("{text:?} is too large"))
 }

@@ -8,6 +8,7 @@ pub mod order;
 pub mod order_decode;
 pub mod parameters;
 mod prepared;
+pub mod rate_limits;
 #[cfg(feature = "storage")]
 mod recorded;
 pub mod request_ids;

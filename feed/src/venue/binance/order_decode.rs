@@ -5,12 +5,13 @@ use serde_json::{Map, Value};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale, parse_signed_atoms};
+use crate::venue::binance::rate_limits::usage;
 use crate::venue::binance::request_ids::{CLIENT_IDS, parse_request_id};
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::orders::{
     Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody,
-    RequestKind, WindowKind, WindowUsage, parse_signed,
+    RequestKind, parse_signed,
 };
 
 type Object = Map<String, Value>;
@@ -38,7 +39,7 @@ pub fn decode(instruments: &[Instrument], frame: &[u8]) -> Decoded<OrderMessage>
 fn decode_reply(instruments: &[Instrument], message: &Object, status: u64) -> Decoded<Reply> {
     let id = message.get("id").and_then(Value::as_str).ok_or(OrderDecodeError::Id)?;
     let (kind, id) = parse_request_id(id).ok_or(OrderDecodeError::Id)?;
-    let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| windows(rows)).unwrap_or_default();
+    let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| usage(rows)).unwrap_or_default();
     let status = u16::try_from(status).map_err(|_| OrderDecodeError::Field("status"))?;
     let outcome = match message.get("result") {
         Some(result) if status == 200 => Ok(decode_body(instruments, kind, result)?),
@@ -63,31 +64,6 @@ fn decode_error(message: &Object, status: u16) -> Refusal {
         message: text.unwrap_or("").to_owned(),
         retry_after,
     }
-}
-
-/// The rows of `rateLimits`, of a reply (with counts) as of an instrument list (without: nothing used); rows of kinds
-/// or intervals that are not ours are skipped.
-pub(crate) fn windows(rows: &[Value]) -> Vec<WindowUsage> {
-    rows.iter()
-        .filter_map(|row| {
-            let kind = match row.get("rateLimitType")?.as_str()? {
-                "REQUEST_WEIGHT" => WindowKind::Weight,
-                "ORDERS" => WindowKind::Orders,
-                _ => return None,
-            };
-            let unit = match row.get("interval")?.as_str()? {
-                "SECOND" => 1,
-                "MINUTE" => 60,
-                "HOUR" => 3_600,
-                "DAY" => 86_400,
-                _ => return None,
-            };
-            let span = Nanos::from_seconds(unit * row.get("intervalNum")?.as_i64().filter(|n| (1..=1000).contains(n))?);
-            let limit = u32::try_from(row.get("limit")?.as_u64()?).ok()?;
-            let used = row.get("count").and_then(Value::as_u64).unwrap_or(0);
-            Some(WindowUsage { kind, span, limit, used: u32::try_from(used).unwrap_or(u32::MAX) })
-        })
-        .collect()
 }
 
 fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) -> Decoded<ReplyBody> {

@@ -6,6 +6,7 @@ use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::venue::binance::account;
 use spinbook_feed::venue::binance::decode::Decoder;
 use spinbook_feed::venue::binance::instruments::parse_instruments;
+use spinbook_feed::venue::binance::rate_limits::parse_windows;
 use spinbook_feed::venue::market::{FRAME_PADDING, Message};
 
 use super::{instruments, market, product};
@@ -23,7 +24,7 @@ pub fn check(data: &[u8]) {
         }
     }
     let _ = account::parse_time(body);
-    if let Ok(windows) = account::parse_windows(body) {
+    if let Ok(windows) = parse_windows(body) {
         assert!(windows.iter().all(|window| window.span > Nanos::ZERO), "{windows:?}");
     }
     let _ = account::parse_balances(product, body);
