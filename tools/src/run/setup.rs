@@ -5,8 +5,9 @@ use std::time::Duration;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::Producer;
+use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup;
-use spinbook_engine::types::{Lots, Nanos, VenueId};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, VenueId};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::connection::ConnectionError;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
@@ -26,6 +27,7 @@ use super::state_dir::StateDir;
 use super::strategy::StrategySection;
 use super::topology::{Agents, Rings};
 use super::venue_rest::VenueRest;
+use crate::config::Config;
 use crate::error::Failure;
 
 /// How long the venues may take to confirm that everything is cancelled.
@@ -121,9 +123,34 @@ fn engine<C: StrategySection>(
     }
     let limits = order_limits(&settings.instruments);
     let strategy = strategy.make(&config.risk, instruments, depth_includes_us(plan))?;
-    let engine = setup::engine(settings, strategy, orders, cancels)
+    let beyond = beyond_limit(&settings.instruments);
+    let mut engine = setup::engine(settings, strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
+    for id in beyond {
+        engine.set_instrument_state(id, TradingState::ReduceOnly);
+        say_reduce_only(&instruments[id.index()], engine.position(id).exposure(), config);
+    }
     Ok((engine, limits))
+}
+
+/// The instruments whose position at the start is beyond its limit already: whatever led there, nothing may add to it.
+fn beyond_limit(setups: &[setup::InstrumentSetup]) -> Vec<InstrumentId> {
+    let is_beyond = |entry: &setup::InstrumentSetup| {
+        let exposure = i128::from(entry.lots_start.0) - i128::from(entry.lots_neutral.0);
+        exposure.abs() > i128::from(entry.risk.position_lots_max.0)
+    };
+    let ids = (0..).map(InstrumentId).zip(setups);
+    ids.filter(|(_, entry)| is_beyond(entry)).map(|(id, _)| id).collect()
+}
+
+fn say_reduce_only(instrument: &Instrument, exposure: Lots, config: &Config) {
+    tracing::warn!(
+        "{}: the account holds {} at the start, beyond risk.position_max_base = {}: reduce-only for the whole run; \
+         bring it within the limit and start again to quote both sides",
+        instrument.symbol,
+        instrument.quantity.decimal(exposure.0).normalize(),
+        config.risk.position_max_base,
+    );
 }
 
 fn io_settings() -> GatewayLoopSettings {
@@ -166,4 +193,40 @@ fn order_limits(setups: &[setup::InstrumentSetup]) -> Vec<OrderLimits> {
         open_orders_max: entry.risk.open_orders_max,
     });
     limits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use spinbook_feed::testkit::instrument;
+    use spinbook_feed::venue::account::AccountPoint;
+
+    use super::*;
+    use crate::config::sample::ConfigText;
+
+    /// What a start with this position leads to: which instruments only reduce.
+    fn reducing(position_lots: i64) -> Vec<InstrumentId> {
+        let text = ConfigText::sample().commented();
+        let config = Config::from_text(&text, "t.toml", Path::new(""), &[], &[]).expect("the sample is valid");
+        let market = &config.markets[0];
+        let listed = [instrument(market.venue, 0, "BTCUSDT", "0.10", "0.001")];
+        let mut settings =
+            engine_settings::engine_settings(&config, &[(market, &listed, &[])], 1).expect("the sample is valid");
+        let positions = vec![(InstrumentId(0), Lots(position_lots))];
+        let start = AccountPoint { balances: Vec::new(), positions };
+        set_inventory(&mut settings.instruments, market.venue, &listed, &start).expect("whole lots");
+        assert_eq!(settings.instruments[0].risk.position_lots_max, Lots(50), "0.05 of the sample");
+        beyond_limit(&settings.instruments)
+    }
+
+    #[test]
+    fn a_position_beyond_its_limit_at_the_start_is_only_reduced() {
+        for within in [0, 50, -50] {
+            assert!(reducing(within).is_empty(), "{within}");
+        }
+        for beyond in [51, -51, i64::MAX, i64::MIN + 1] {
+            assert_eq!(reducing(beyond), [InstrumentId(0)], "{beyond}");
+        }
+    }
 }
