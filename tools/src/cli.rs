@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rust_decimal::Decimal;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -185,6 +186,23 @@ pub struct ExchangeArgs {
     /// Seed of the synthetic market; without it one is drawn and printed
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// Accounts from a TOML file of keys instead of fresh ones: an [[account]] each, with api_key and one of secret,
+    /// private_key, public_key, and perhaps balances = { USDT = "1000" }
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// What every account starts with of an asset, instead of the usual; may be given several times
+    #[arg(long, value_name = "ASSET=AMOUNT")]
+    pub balance: Vec<Balance>,
+    /// A host name or address under which clients reach it: printed in its URLs, named in its certificate
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+    /// Serve market frames byte for byte as they were recorded: with their own event times, and without the orders and
+    /// trades of this exchange's accounts in them
+    #[arg(long)]
+    pub original_times: bool,
+    /// The market begins with the first stream that is opened, not at once
+    #[arg(long, hide = true)]
+    pub wait_for_stream: bool,
     /// Core to run on, for a demo that shares out the machine
     #[arg(long, value_name = "CORE", hide = true)]
     pub core: Option<usize>,
@@ -321,6 +339,27 @@ pub struct KillArgs {
     pub wait: u64,
 }
 
+/// An amount of an asset: `BTC=0.5`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// The asset, upper case.
+    pub asset: String,
+    /// How much of it, not negative.
+    pub amount: Decimal,
+}
+
+impl FromStr for Balance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Balance, String> {
+        let wrong = || format!("`{text}` is not a balance: write an asset and an amount, as in BTC=0.5");
+        let (asset, amount) = text.split_once('=').ok_or_else(wrong)?;
+        let amount: Decimal = amount.parse().map_err(|_| wrong())?;
+        let legal = !asset.is_empty() && asset.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if legal && amount >= Decimal::ZERO { Ok(Balance { asset: asset.to_owned(), amount }) } else { Err(wrong()) }
+    }
+}
+
 /// How fast recorded or synthetic market frames are played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
@@ -375,6 +414,14 @@ mod tests {
             }
         }
         walk(&Cli::command(), "spinbook");
+    }
+
+    #[test]
+    fn a_balance_is_an_asset_and_an_amount() {
+        assert_eq!("BTC=0.5".parse(), Ok(Balance { asset: "BTC".to_owned(), amount: Decimal::new(5, 1) }));
+        for bad in ["BTC", "BTC=", "=1", "btc=1", "BTC=-1", "BTC=x"] {
+            assert!(bad.parse::<Balance>().is_err(), "{bad}");
+        }
     }
 
     #[test]

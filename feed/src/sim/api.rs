@@ -91,12 +91,14 @@ pub struct ListingSettings {
 }
 
 /// How an account proves who it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountKey {
     /// HMAC-SHA256 secret, the bytes of its text.
     HmacSecret(Vec<u8>),
     /// Ed25519 public key.
     Ed25519Public([u8; 32]),
+    /// RSA public key, DER; signatures are PKCS#1 v1.5 over SHA-256.
+    RsaPublic(Vec<u8>),
 }
 
 /// Kinds of order the world matches.
@@ -235,7 +237,7 @@ impl SimOrder {
 /// One execution of one of our accounts' orders.
 #[derive(Clone, Debug)]
 pub struct SimFill {
-    /// Trade number, growing.
+    /// Trade number of its listing, growing; the same on both sides of a trade.
     pub trade_id: u64,
     /// The order.
     pub order_id: u64,
@@ -261,6 +263,19 @@ pub struct SimFill {
     pub realised: QuoteAtoms,
     /// When.
     pub at: Nanos,
+}
+
+/// A trade of one of our accounts' orders as everybody sees it: once, whoever was on its two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradePrint {
+    /// The listing it is on.
+    pub listing: ListingIndex,
+    /// Trade number, the same as in the fills of both sides.
+    pub trade_id: u64,
+    /// Side of the order that did not rest.
+    pub aggressor: Side,
+    /// Price and quantity.
+    pub level: Level,
 }
 
 /// One asset of an account.

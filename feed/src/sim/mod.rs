@@ -11,6 +11,8 @@ pub mod flow;
 pub mod limits;
 pub mod matching;
 pub mod queue;
+pub mod served;
+pub mod shown;
 pub mod side;
 pub mod tape;
 pub mod world;

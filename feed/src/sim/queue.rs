@@ -54,6 +54,15 @@ impl PublicBook {
         self.sequence = sequence;
         self.write(Side::Bid, bids);
         self.write(Side::Ask, asks);
+        if self.taken.iter().all(BTreeMap::is_empty) {
+            return;
+        }
+        for side in Side::BOTH {
+            // What was taken from a level that is no more is nothing to remember, unless a newer best bid/ask has it.
+            let newer = self.fresh_touch(side).flatten().map(|level| level.tick.0);
+            let book = &self.sides[side as usize];
+            self.taken[side as usize].retain(|tick, _| book.contains_key(tick) || newer == Some(*tick));
+        }
     }
 
     fn write(&mut self, side: Side, levels: &[Level]) {
@@ -128,6 +137,23 @@ impl PublicBook {
             }
         }
         Lots(self.sides[side as usize].get(&tick.0).copied().unwrap_or(0))
+    }
+
+    /// The quantity of the depth alone at a price.
+    #[must_use]
+    pub fn depth_at(&self, side: Side, tick: Tick) -> Lots {
+        Lots(self.sides[side as usize].get(&tick.0).copied().unwrap_or(0))
+    }
+
+    /// Whether our takers have taken nothing that is still displayed on a side.
+    #[must_use]
+    pub fn has_all(&self, side: Side) -> bool {
+        self.taken[side as usize].is_empty()
+    }
+
+    /// What our takers have taken of a side.
+    pub fn taken(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
+        self.taken[side as usize].iter().map(|(tick, lots)| Level { tick: Tick(*tick), lots: Lots(*lots) })
     }
 
     /// What of a displayed quantity our takers have left.

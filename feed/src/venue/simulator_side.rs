@@ -22,6 +22,35 @@ pub enum PlaySpeed {
     Max,
 }
 
+/// When a market begins to be played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketStart {
+    /// At once, whoever listens.
+    AtOnce,
+    /// When the first client asks for one of its streams.
+    FirstStream,
+}
+
+/// What clients get of a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketForm {
+    /// Its event times are those of now, and our orders and trades are part of it.
+    Present,
+    /// It is served byte for byte as it was recorded, without anything of ours.
+    Original,
+}
+
+/// How a market is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Play {
+    /// How fast.
+    pub speed: PlaySpeed,
+    /// From when on.
+    pub starts: MarketStart,
+    /// In what form.
+    pub form: MarketForm,
+}
+
 /// An account to open.
 #[derive(Clone, Debug)]
 pub struct AccountSettings {
@@ -46,8 +75,8 @@ pub struct SimSettings {
     pub fees: FeeRates,
     /// Rate windows.
     pub limits: RateLimits,
-    /// How fast the market is played.
-    pub speed: PlaySpeed,
+    /// How the market is played.
+    pub play: Play,
     /// Notional a unit of margin carries, for futures.
     pub leverage: i64,
     /// What goes wrong.
@@ -96,6 +125,9 @@ pub trait SimulatorSide: Sync {
     /// # Errors
     /// The product line has none.
     fn synthetic(&self, product: ProductLine, seed: u64, start: Nanos) -> Result<SyntheticMarket, String>;
+
+    /// The id that the exchange answers for the account at a place of its list: what `--account` names.
+    fn account_id(&self, product: ProductLine, place: usize) -> String;
 
     /// Makes the exchange.
     ///

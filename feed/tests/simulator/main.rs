@@ -8,6 +8,7 @@ mod lab;
 mod market;
 mod matching;
 mod order_features;
+mod own_market;
 mod protocol;
 mod slow_reader;
 mod verified;

@@ -8,22 +8,22 @@ use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::market::measure::{MeasuredStatistics, quantile, side_by_side};
 use spinbook_feed::venue::binance::simulator::settings::listing_of;
-use spinbook_feed::venue::simulator_side::next_frame;
+use spinbook_feed::venue::simulator_side::{MarketForm, next_frame};
 use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 
 /// A client's book kept the slow way, with texts as numbers only to sort by.
 #[derive(Default)]
-struct SlowBook {
-    bids: BTreeMap<u64, String>,
-    asks: BTreeMap<u64, String>,
-    last: u64,
-    live: bool,
+pub struct SlowBook {
+    pub bids: BTreeMap<u64, String>,
+    pub asks: BTreeMap<u64, String>,
+    pub last: u64,
+    pub live: bool,
     buffered: Vec<Value>,
-    gaps: u64,
+    pub gaps: u64,
 }
 
-fn price_key(text: &str) -> u64 {
+pub fn price_key(text: &str) -> u64 {
     let (whole, decimals) = text.split_once('.').expect("a dot");
     format!("{whole}{decimals:0<8}").parse().expect("digits")
 }
@@ -42,7 +42,7 @@ impl SlowBook {
         }
     }
 
-    fn depth(&mut self, product: ProductLine, message: &Value) {
+    pub fn depth(&mut self, product: ProductLine, message: &Value) {
         if !self.live {
             self.buffered.push(message.clone());
             return;
@@ -62,7 +62,7 @@ impl SlowBook {
         self.write(&bids, &asks);
     }
 
-    fn snapshot(&mut self, product: ProductLine, body: &Value) {
+    pub fn snapshot(&mut self, product: ProductLine, body: &Value) {
         let first = self.buffered.first().and_then(|message| message["U"].as_u64());
         self.last = body["lastUpdateId"].as_u64().expect("an id");
         assert!(first.is_none_or(|first| self.last + 1 >= first), "the snapshot is not older than the stream");
@@ -73,7 +73,7 @@ impl SlowBook {
         }
     }
 
-    fn best(&self) -> [Option<(u64, String)>; 2] {
+    pub fn best(&self) -> [Option<(u64, String)>; 2] {
         let own = |(price, quantity): (&u64, &String)| (*price, quantity.clone());
         [self.bids.last_key_value().map(own), self.asks.first_key_value().map(own)]
     }
@@ -184,7 +184,9 @@ fn recorded_playback_is_verbatim_and_whole() {
             .map(|frame| String::from_utf8(frame.bytes.clone()).expect("UTF-8"))
             .filter(|text| text.starts_with(&format!("{{\"stream\":\"{name}\"")))
             .collect();
-        let mut lab = Lab::new(settings(product), Frames::boxed(frames));
+        let mut settings = settings(product);
+        settings.play.form = MarketForm::Original;
+        let mut lab = Lab::new(settings, Frames::boxed(frames));
         let route = if product == binance::SPOT { "" } else { "/public" };
         let id = lab.open(&format!("{route}/stream?streams={name}"));
         let raw = lab.open(&format!("{route}/ws/{name}"));
@@ -241,7 +243,7 @@ fn frames_keep_their_rhythm_times_speed() {
     let product = binance::USDM;
     for (speed, expected_ms) in [(1000, 1060), (20_000, 53), (500, 2120)] {
         let mut settings = settings(product);
-        settings.speed = spinbook_feed::venue::simulator_side::PlaySpeed::Thousandths(speed);
+        settings.play.speed = spinbook_feed::venue::simulator_side::PlaySpeed::Thousandths(speed);
         let market = Synthetic::bitcoin(product, 5, START).expect("a market");
         let mut lab = Lab::new(settings, Box::new(market));
         let id = lab.open("/public/ws/btcusdt@depth@100ms");

@@ -69,7 +69,7 @@ fn whole_recordings_play_through_the_exchange() {
         let (found, instruments) = recorded_instruments(&files, None).expect("a product line");
         assert_eq!(found, product);
         let mut settings = for_instruments(product, &instruments);
-        settings.speed = PlaySpeed::Max;
+        settings.play.speed = PlaySpeed::Max;
         let mut exchange = binance(settings, Box::new(Recording::new(&files)), START).expect("an exchange");
         let id = ConnectionId(1);
         exchange.on_websocket_open(id, "/stream?streams=btcusdt@depth/btcusdt@bookTicker", START).expect("accepted");

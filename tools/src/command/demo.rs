@@ -61,8 +61,8 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     }
     let seed = children.first().and_then(|child| child.ready.seed);
     let markets = config.markets.iter().zip(&children).map(|(market, child)| market_plan(market, &child.ready));
-    let plan =
-        Plan { mode: RunMode::Demo, markets: markets.collect(), config, cores, seconds: Some(arguments.seconds), seed };
+    let markets = markets.collect::<Result<Vec<_>, _>>()?;
+    let plan = Plan { mode: RunMode::Demo, markets, config, cores, seconds: Some(arguments.seconds), seed };
     let mut broken = None;
     let done = run::run(plan, context, &mut || {
         for child in &mut children {
@@ -100,20 +100,21 @@ fn venues_of(arguments: &DemoArgs) -> Result<Vec<ProductLine>, Failure> {
     Ok(ProductLine::all().filter(|line| line.card().orders.is_some()).collect())
 }
 
-fn market_plan(market: &MarketConfig, ready: &Ready) -> MarketPlan {
+fn market_plan(market: &MarketConfig, ready: &Ready) -> Result<MarketPlan, Failure> {
+    let keys = ready.keys.clone().ok_or_else(|| Failure::failed("the simulated exchange has no keys to trade with"))?;
     let venue = Venue {
         rest_url: ready.rest_url.clone(),
         stream_url: ready.stream_url.clone(),
         ws_api_url: ready.ws_api_url.clone(),
         ca_file: Some(ready.ca_file.clone()),
     };
-    MarketPlan {
+    Ok(MarketPlan {
         config: market.clone(),
         market: venue.clone(),
         orders: venue,
-        keys: KeySource::Test(ready.keys.clone()),
+        keys: KeySource::Test(keys),
         account: None,
-    }
+    })
 }
 
 /// A directory for the run's state, removed in the end.

@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
-use spinbook_feed::net::connection::tls::LoopbackIdentity;
+use spinbook_feed::net::connection::tls::LoopbackAuthority;
 use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::simulator_side::{MarketForm, MarketStart};
 
 use crate::cli::ExchangeArgs;
 use crate::config::venues::check_venue;
 use crate::error::Failure;
+use crate::exchange::accounts::{AnnouncedAccount, TestAccounts};
 use crate::exchange::child::{MarketEnd, PARENT_VARIABLE, Ready};
+use crate::exchange::hosts;
 use crate::exchange::settings::{self, CaFile, MarketChoice, Simulated};
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
@@ -42,19 +45,33 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         Some(path) => settings::read_faults(path)?,
         None => Default::default(),
     };
-    let accounts = settings::test_accounts()?;
+    // A parent trades with the keys that are made at once; making an RSA key would only keep it waiting.
+    let accounts = match &arguments.keys {
+        Some(path) => TestAccounts::read(path)?,
+        None => TestAccounts::fresh(std::env::var_os(PARENT_VARIABLE).is_none())?,
+    };
     let clock = Clock::start();
-    let choice =
-        MarketChoice { product, data: arguments.data.clone(), speed: arguments.speed, seed: arguments.seed, faults };
+    let choice = MarketChoice {
+        product,
+        data: arguments.data.clone(),
+        speed: arguments.speed,
+        starts: if arguments.wait_for_stream { MarketStart::FirstStream } else { MarketStart::AtOnce },
+        form: if arguments.original_times { MarketForm::Original } else { MarketForm::Present },
+        seed: arguments.seed,
+        faults,
+        balances: arguments.balance.clone(),
+    };
     let simulated = settings::make(choice, &accounts, clock.now())?;
-    let identity = LoopbackIdentity::generate()
+    let reached = hosts::reached(arguments.listen.ip(), &arguments.host);
+    let identity = LoopbackAuthority::generate()
+        .and_then(|authority| authority.server(&reached.addresses, &reached.hosts))
         .map_err(|error| Failure::failed("cannot make the exchange's certificate").because(error))?;
     let ca_file = CaFile::write(&identity.ca_pem)?;
 
     let Simulated { exchange, symbols, seed, market } = simulated;
     let mut server = Server::bind(ServerSettings::on(arguments.listen), identity.server_config, exchange)
         .map_err(|error| bind_failure(error, arguments))?;
-    let address = server.address();
+    let address = format!("{}:{}", reached.host, server.address().port());
     let ready = Ready {
         venue: arguments.venue.clone(),
         symbols,
@@ -62,7 +79,8 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         stream_url: format!("wss://{address}"),
         ws_api_url: format!("wss://{address}"),
         ca_file: ca_file.path.clone(),
-        keys: accounts.keys,
+        keys: accounts.keys(),
+        accounts: accounts.announced(&[product]),
         seed,
         market,
     };
@@ -113,21 +131,33 @@ fn announcement(ready: &Ready) -> String {
         format!("  WebSocket API  {}{}", ready.ws_api_url, order_path),
         format!("  trust (CA)     {ca_file}"),
         String::new(),
-        "Test keys of this run, worth nothing elsewhere:".to_owned(),
-        format!("  HMAC key       {}", ready.keys.api_key),
-        format!("  HMAC secret    {}", ready.keys.secret),
-        format!("  Ed25519 key    {}", ready.keys.api_key_ed25519),
+        "Test accounts, worth nothing elsewhere:".to_owned(),
     ];
-    lines.extend(ready.keys.private_key.trim_end().lines().map(|line| format!("                 {line}")));
+    lines.extend(ready.accounts.iter().flat_map(account_lines));
     lines.extend([
         String::new(),
         "Try it:".to_owned(),
         format!("  curl --cacert {ca_file} {rest}{time_path}"),
         format!("  curl --cacert {ca_file} '{rest}{depth_path}?symbol={symbol}&limit=5'"),
         String::new(),
-        "The market starts with the first stream that is opened. Ctrl-C ends the exchange.".to_owned(),
+        "The market runs. Ctrl-C ends the exchange.".to_owned(),
     ]);
     lines.join("\n")
+}
+
+/// One account: its id at each venue, how it signs, and its keys.
+fn account_lines(account: &AnnouncedAccount) -> Vec<String> {
+    let ids: Vec<&str> = account.ids.values().map(String::as_str).collect();
+    let name = format!("account {}, signs with {}", ids.join(" / "), account.signs_with);
+    let mut lines = vec![format!("  {name}"), format!("    API key      {}", account.keys.api_key)];
+    lines.extend(account.keys.secret.iter().map(|secret| format!("    secret       {secret}")));
+    for (label, key) in [("private key", &account.keys.private_key), ("public key", &account.keys.public_key)] {
+        let text = key.as_deref().unwrap_or_default();
+        // Flush left, so that it can be cut out as it stands.
+        lines.extend((!text.is_empty()).then(|| format!("    {label}:")));
+        lines.extend(text.trim_end().lines().map(str::to_owned));
+    }
+    lines
 }
 
 fn serve(server: &mut Server<Box<dyn ExchangeSide>>, clock: &Clock) -> Result<(), Failure> {

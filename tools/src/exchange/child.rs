@@ -13,6 +13,7 @@ use spinbook_feed::venue::ProductLine;
 
 use crate::cli::DemoArgs;
 use crate::error::Failure;
+use crate::exchange::accounts::AnnouncedAccount;
 use crate::outcome::Exit;
 use crate::run::keys::TestKeys;
 
@@ -36,9 +37,12 @@ pub struct Ready {
     pub ws_api_url: String,
     /// The certificate authority to trust, PEM.
     pub ca_file: PathBuf,
-    /// Keys of its test accounts.
+    /// Keys of its first accounts that this program can sign for; none if it has no account of either kind.
     #[serde(flatten)]
-    pub keys: TestKeys,
+    pub keys: Option<TestKeys>,
+    /// Every test account: how it signs, its id, its keys.
+    #[serde(default)]
+    pub accounts: Vec<AnnouncedAccount>,
     /// Seed of the synthetic market; none for recordings.
     pub seed: Option<u64>,
     /// What the market looks like, in words.
@@ -77,6 +81,7 @@ impl ExchangeChild {
             .map_err(|error| Failure::failed("cannot find this program to start the exchange").because(error))?;
         let mut command = Command::new(program);
         command.args(["exchange", "--json", "--quiet", "--listen", "127.0.0.1:0", "--venue", venue.name()]);
+        command.arg("--wait-for-stream");
         if !arguments.data.is_empty() {
             command.arg("--data").args(&arguments.data);
         }

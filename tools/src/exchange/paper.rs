@@ -21,7 +21,8 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
-use crate::exchange::settings::{CaFile, TestAccounts, make_paper, test_accounts};
+use crate::exchange::accounts::TestAccounts;
+use crate::exchange::settings::{CaFile, make_paper};
 use crate::run::addresses::{SessionUrls, VenueUrls, route, trust};
 use crate::run::engine_settings;
 use crate::run::keys::TestKeys;
@@ -52,7 +53,7 @@ impl PaperVenue {
         let rest = VenueRest::new(&market_trust, &venue.rest_url, product, None, 1_000, clock);
         let instruments = instruments(&rest, &rest.exchange_info()?, market)?;
         let fees = engine_settings::fees(market)?;
-        let accounts = test_accounts()?;
+        let accounts = TestAccounts::fresh(false)?;
         let identity = LoopbackIdentity::generate().map_err(|error| fail(&error))?;
         let ca_file = CaFile::write(&identity.ca_pem)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -92,7 +93,8 @@ impl PaperVenue {
             ws_api_url: format!("wss://{address}"),
             ca_file: Some(ca_file.path.clone()),
         };
-        Ok(PaperVenue { orders, keys: accounts.keys, stop, threads: running, _ca_file: ca_file })
+        let keys = accounts.keys().expect("fresh accounts are of both kinds");
+        Ok(PaperVenue { orders, keys, stop, threads: running, _ca_file: ca_file })
     }
 
     /// Whether every thread of it still runs.

@@ -8,46 +8,19 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::history::recorded::Recording;
 use spinbook_feed::history::recorded_instruments;
 use spinbook_feed::net::exchange::paper::NoMarket;
-use spinbook_feed::net::exchange::test_keys::{ed25519_pair, random_key, random_seed};
-use spinbook_feed::sim::api::{AccountKey, ListingSettings};
+use spinbook_feed::net::exchange::test_keys::random_seed;
+use spinbook_feed::sim::api::ListingSettings;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::simulator_side::{AccountSettings, PlaySpeed};
+use spinbook_feed::venue::simulator_side::{MarketForm, MarketStart, Play, PlaySpeed};
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, SimulatorSide};
 
-use crate::cli::Speed;
+use crate::cli::{Balance, Speed};
 use crate::error::Failure;
-use crate::run::keys::TestKeys;
-
-/// Quote asset that a test account starts with.
-const START_QUOTE: i64 = 1_000_000;
-
-/// Fresh keys of the two test accounts of an exchange.
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn test_accounts() -> Result<TestAccounts, Failure> {
-    let no_random = |error| Failure::failed("cannot make test keys").because(error);
-    let pair = ed25519_pair().map_err(no_random)?;
-    let keys = TestKeys {
-        api_key: random_key().map_err(no_random)?,
-        secret: random_key().map_err(no_random)?,
-        api_key_ed25519: random_key().map_err(no_random)?,
-        private_key: pair.private_key_pem,
-    };
-    Ok(TestAccounts { keys, public_key: pair.public_key })
-}
-
-/// The test accounts of an exchange: what their owner signs with, and what the exchange checks with.
-#[derive(Clone, Debug)]
-pub struct TestAccounts {
-    /// What their owner signs with.
-    pub keys: TestKeys,
-    public_key: [u8; 32],
-}
+use crate::exchange::accounts::TestAccounts;
 
 /// What market to play.
 #[derive(Clone, Debug)]
@@ -58,10 +31,16 @@ pub struct MarketChoice {
     pub data: Vec<PathBuf>,
     /// How fast.
     pub speed: Speed,
+    /// From when on.
+    pub starts: MarketStart,
+    /// In what form.
+    pub form: MarketForm,
     /// Seed of the synthetic market; drawn if none is given.
     pub seed: Option<u64>,
     /// Faults to inject.
     pub faults: FaultPlan,
+    /// What accounts start with instead of the usual.
+    pub balances: Vec<Balance>,
 }
 
 /// The exchange and what is to be said about it.
@@ -99,12 +78,13 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
         if choice.data.is_empty() { synthetic(product, choice.seed, now)? } else { recorded(product, &choice.data)? };
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
     let mut settings = simulator.settings(product, listings);
-    settings.accounts = accounts(test, &settings.listings, product);
+    settings.accounts = test.settings(&settings.listings, product, &choice.balances);
     settings.faults = choice.faults;
-    settings.speed = match choice.speed {
+    let speed = match choice.speed {
         Speed::Max => PlaySpeed::Max,
         Speed::Times(times) => PlaySpeed::Thousandths(((times * 1000.0).round() as u64).max(1)),
     };
+    settings.play = Play { speed, starts: choice.starts, form: choice.form };
     let exchange = simulator
         .exchange(settings, source, now)
         .map_err(|why| Failure::failed("cannot make the simulated exchange").because(why))?;
@@ -167,8 +147,10 @@ pub fn make_paper(
     let listings = instruments.iter().map(listing_as_traded).collect();
     let simulator = simulator_of(product)?;
     let mut settings = simulator.settings(product, listings);
-    settings.accounts = accounts(test, &settings.listings, product);
+    settings.accounts = test.settings(&settings.listings, product, &[]);
     settings.fees = FeeRates { maker_millionths, taker_millionths };
+    // Whoever trades on it has the market from the venue itself.
+    settings.play.form = MarketForm::Original;
     simulator
         .exchange(settings, Box::new(NoMarket), now)
         .map_err(|why| Failure::failed("cannot make the paper exchange").because(why))
@@ -197,37 +179,6 @@ fn listing_of(simulator: &dyn SimulatorSide, product: ProductLine, instrument: &
         let step = instrument.quantity.decimal(instrument.lots_order_step.max(1)).to_string();
         simulator.listing(product, symbol, &tick, &step)
     })
-}
-
-/// What a spot test account starts with: enough to sell for a while, little enough that the price of the whole
-/// inventory does not drown what trading brings.
-fn start_base(listing: &ListingSettings) -> Decimal {
-    match listing.base.as_str() {
-        "BTC" => Decimal::new(5, 1),
-        "ETH" => Decimal::from(10),
-        // What is counted in large steps is cheap.
-        _ => {
-            let step = listing.order_step.parse::<Decimal>().unwrap_or(Decimal::ONE);
-            (step * Decimal::from(100_000)).max(Decimal::from(1_000))
-        }
-    }
-}
-
-fn accounts(test: &TestAccounts, listings: &[ListingSettings], product: ProductLine) -> Vec<AccountSettings> {
-    let mut balances: Vec<(String, Decimal)> = Vec::new();
-    for listing in listings {
-        if product.holds_inventory() && !balances.iter().any(|(asset, _)| *asset == listing.base) {
-            balances.push((listing.base.clone(), start_base(listing)));
-        }
-        if !balances.iter().any(|(asset, _)| *asset == listing.quote) {
-            balances.push((listing.quote.clone(), Decimal::from(START_QUOTE)));
-        }
-    }
-    let account = |api_key: &str, key| AccountSettings { api_key: api_key.to_owned(), key, balances: balances.clone() };
-    vec![
-        account(&test.keys.api_key, AccountKey::HmacSecret(test.keys.secret.as_bytes().to_vec())),
-        account(&test.keys.api_key_ed25519, AccountKey::Ed25519Public(test.public_key)),
-    ]
 }
 
 /// The authority's certificate in a file of its own, removed in the end.

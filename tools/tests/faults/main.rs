@@ -33,6 +33,7 @@
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
 
 mod demo;
+mod exchange;
 mod market;
 mod orders;
 mod rig;

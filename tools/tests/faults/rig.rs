@@ -305,12 +305,23 @@ impl Exchange {
         Exchange::with("binance-usdm", address, "")
     }
 
+    /// Starts one in a folder with these arguments more.
+    pub fn serving(folder: tempfile::TempDir, venue: &str, arguments: &[&str]) -> Exchange {
+        let mut command = program(folder.path());
+        command.args(["exchange", "--json", "--quiet", "--seed", "7", "--venue", venue]).args(arguments);
+        Exchange::spawn(folder, command)
+    }
+
     fn with(venue: &str, address: &str, faults: &str) -> Exchange {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("faults.toml"), faults).expect("writable");
         let mut command = program(folder.path());
         command.args(["exchange", "--listen", address, "--json", "--quiet", "--seed", "7", "--venue", venue]);
         command.args(["--faults", "faults.toml"]);
+        Exchange::spawn(folder, command)
+    }
+
+    fn spawn(folder: tempfile::TempDir, mut command: Command) -> Exchange {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("it says when it serves");

@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -118,7 +121,96 @@ fn client_provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// A freshly made authority with one server certificate for loopback, kept in memory alone.
+/// A certificate authority of this project's own, for servers on this machine and in its neighbourhood.
+pub struct LoopbackAuthority {
+    key: KeyPair,
+    /// Its certificate, PEM, for clients to trust.
+    pub ca_pem: String,
+}
+
+impl LoopbackAuthority {
+    /// A new one.
+    ///
+    /// # Errors
+    /// Key generation or signing failed.
+    pub fn generate() -> Result<LoopbackAuthority, TlsSetupError> {
+        let key = KeyPair::generate()?;
+        let ca_pem = authority_parameters().self_signed(&key)?.pem();
+        Ok(LoopbackAuthority { key, ca_pem })
+    }
+
+    /// One that was made before: its private key ([`LoopbackAuthority::key_pem`]) and its certificate.
+    ///
+    /// # Errors
+    /// The key cannot be read.
+    pub fn from_pem(key_pem: &str, ca_pem: &str) -> Result<LoopbackAuthority, TlsSetupError> {
+        Ok(LoopbackAuthority { key: KeyPair::from_pem(key_pem)?, ca_pem: ca_pem.to_owned() })
+    }
+
+    /// Its private key, PKCS#8 PEM: whoever has it can pretend to be any server to those that trust this authority.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// A server certificate for `localhost`, `127.0.0.1`, `::1` and these further addresses and host names.
+    ///
+    /// # Errors
+    /// A name that no certificate can have; key generation or signing failed.
+    pub fn server(self, addresses: &[IpAddr], hosts: &[String]) -> Result<LoopbackIdentity, TlsSetupError> {
+        let mut names = loopback_names()?;
+        for address in addresses.iter().copied().map(SanType::IpAddress) {
+            if !names.contains(&address) {
+                names.push(address);
+            }
+        }
+        for host in hosts {
+            let name = SanType::DnsName(host.as_str().try_into()?);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        self.issue(&names, |_| {})
+    }
+
+    fn issue(
+        self,
+        names: &[SanType],
+        adjust: impl FnOnce(&mut CertificateParams),
+    ) -> Result<LoopbackIdentity, TlsSetupError> {
+        let issuer = Issuer::new(authority_parameters(), self.key);
+        let mut leaf = CertificateParams::default();
+        leaf.subject_alt_names = names.to_vec();
+        leaf.distinguished_name.push(DnType::CommonName, "Spinbook simulated exchange");
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // Python from 3.13 on refuses a certificate that does not say who signed it.
+        leaf.use_authority_key_identifier_extension = true;
+        adjust(&mut leaf);
+        let leaf_key = KeyPair::generate()?;
+        let leaf_certificate = leaf.signed_by(&leaf_key, &issuer)?;
+        let server_config =
+            server_config(vec![leaf_certificate.der().clone()], PrivatePkcs8KeyDer::from(leaf_key.serialize_der()))?;
+        Ok(LoopbackIdentity { server_config, ca_pem: self.ca_pem })
+    }
+}
+
+fn authority_parameters() -> CertificateParams {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    authority.distinguished_name.push(DnType::CommonName, "Spinbook loopback authority");
+    authority
+}
+
+fn loopback_names() -> Result<Vec<SanType>, TlsSetupError> {
+    Ok(vec![
+        SanType::DnsName("localhost".try_into()?),
+        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ])
+}
+
+/// A server certificate with the authority that signed it.
 pub struct LoopbackIdentity {
     /// What a server of this identity is configured with.
     pub server_config: Arc<ServerConfig>,
@@ -127,17 +219,12 @@ pub struct LoopbackIdentity {
 }
 
 impl LoopbackIdentity {
-    /// Makes keys and certificates for `localhost`, `127.0.0.1` and `::1`.
+    /// Makes keys and certificates for `localhost`, `127.0.0.1` and `::1`, kept in memory alone.
     ///
     /// # Errors
     /// Key generation or signing failed.
     pub fn generate() -> Result<LoopbackIdentity, TlsSetupError> {
-        let names = [
-            SanType::DnsName("localhost".try_into()?),
-            SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
-        ];
-        LoopbackIdentity::for_names(&names, |_| {})
+        LoopbackIdentity::for_names(&loopback_names()?, |_| {})
     }
 
     /// The same for other names; `adjust` may change the server certificate before it is signed.
@@ -148,24 +235,7 @@ impl LoopbackIdentity {
         names: &[SanType],
         adjust: impl FnOnce(&mut CertificateParams),
     ) -> Result<LoopbackIdentity, TlsSetupError> {
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        authority.distinguished_name.push(DnType::CommonName, "Spinbook loopback authority");
-        let authority_key = KeyPair::generate()?;
-        let authority_certificate = authority.self_signed(&authority_key)?;
-        let issuer = Issuer::new(authority, authority_key);
-
-        let mut leaf = CertificateParams::default();
-        leaf.subject_alt_names = names.to_vec();
-        leaf.distinguished_name.push(DnType::CommonName, "Spinbook simulated exchange");
-        adjust(&mut leaf);
-        let leaf_key = KeyPair::generate()?;
-        let leaf_certificate = leaf.signed_by(&leaf_key, &issuer)?;
-
-        let server_config =
-            server_config(vec![leaf_certificate.der().clone()], PrivatePkcs8KeyDer::from(leaf_key.serialize_der()))?;
-        Ok(LoopbackIdentity { server_config, ca_pem: authority_certificate.pem() })
+        LoopbackAuthority::generate()?.issue(names, adjust)
     }
 }
 

@@ -12,12 +12,14 @@ mod waiting;
 use crate::sim::account::SimAccount;
 use crate::sim::api::{
     AccountId, AccountKey, Listing, ListingIndex, MarginBracket, OrderChange, OrderKey, OrderKind, SimBalance, SimFill,
-    SimOrder, SimPosition, SimPrevention, WorldEvent,
+    SimOrder, SimPosition, SimPrevention, TradePrint, WorldEvent,
 };
 use crate::sim::faults::Faults;
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::Windows;
 use crate::sim::matching::Matching;
+use crate::sim::served::{ServedIds, TradeIds};
+use crate::sim::shown::Difference;
 use crate::sim::tape::Tape;
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -26,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 pub const CLOSED_ORDERS_MAX: usize = 200_000;
 /// How many fills are kept for queries.
 pub const FILLS_MAX: usize = 500_000;
-/// Events that may wait for the user streams; a driver that never polls loses the oldest.
+/// Events that may wait for the user streams, and trades to be printed; a driver that never polls loses the oldest.
 pub const EVENTS_MAX: usize = 100_000;
 
 /// How many prevented self-trades are kept for queries.
@@ -63,7 +65,6 @@ pub struct World {
     fills: VecDeque<SimFill>,
     events: VecDeque<WorldEvent>,
     next_order: u64,
-    next_trade: u64,
     /// Open orders that wait for their trigger.
     waiting: BTreeSet<u64>,
     /// When open orders expire by themselves.
@@ -76,6 +77,13 @@ pub struct World {
     isolated: BTreeSet<(AccountId, ListingIndex)>,
     brackets: Vec<MarginBracket>,
     tapes: Vec<Tape>,
+    /// Numbers of each listing's trades and updates.
+    trade_ids: Vec<TradeIds>,
+    served: Vec<ServedIds>,
+    /// What differs from the market alone, as it was served last.
+    shown: Vec<[Difference; 2]>,
+    prints: VecDeque<TradePrint>,
+    shows_own: bool,
     events_lost: u64,
 }
 
@@ -93,6 +101,11 @@ impl World {
         World {
             markets: listings.iter().map(|_| Matching::default()).collect(),
             tapes: listings.iter().map(|_| Tape::default()).collect(),
+            trade_ids: listings.iter().map(|_| TradeIds::default()).collect(),
+            served: listings.iter().map(|_| ServedIds::default()).collect(),
+            shown: listings.iter().map(|_| Default::default()).collect(),
+            prints: VecDeque::new(),
+            shows_own: true,
             listings,
             accounts,
             windows,
@@ -105,7 +118,6 @@ impl World {
             fills: VecDeque::new(),
             events: VecDeque::new(),
             next_order: 8_000_000_001,
-            next_trade: 1_000_000_000_001,
             waiting: BTreeSet::new(),
             expiries: BTreeSet::new(),
             countdowns: BTreeMap::new(),

@@ -1,12 +1,12 @@
 //! COLD: orders of the simulated world: checked, placed, filled, cancelled, each booked to the last unit.
 
-use super::{CLOSED_ORDERS_MAX, FILLS_MAX, PREVENTIONS_MAX, Settlement, World};
+use super::{CLOSED_ORDERS_MAX, EVENTS_MAX, FILLS_MAX, PREVENTIONS_MAX, Settlement, World};
 use crate::sim::api::{
     AccountId, Lifetime, ListingIndex, OrderChange, OrderKey, OrderKind, SimFill, SimOrder, SimOrderRequest,
-    SimOrderStatus, SimPrevention, SimRefusal,
+    SimOrderStatus, SimPrevention, SimRefusal, TradePrint,
 };
 use crate::sim::matching::{Incoming, MatchStep};
-use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
+use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 
 impl World {
     /// All checks of a new order, in the order in which venues make them.
@@ -195,18 +195,24 @@ impl World {
         }
     }
 
-    /// Books what matching decided.
+    /// Books what matching decided. A maker's step behind its taker's is the other side of the same trade.
     pub(super) fn book_steps(&mut self, listing: ListingIndex, taker: Option<u64>, steps: &[MatchStep], now: Nanos) {
+        let mut trade_id = 0;
         for step in steps {
             match *step {
                 MatchStep::Maker { order, lots } => {
-                    let tick = self.orders.get(&order).map_or(Tick(0), |order| order.request.tick);
-                    self.book_fill(order, listing, tick, lots, true, now);
+                    let Some(request) = self.orders.get(&order).map(|order| &order.request) else { continue };
+                    let (tick, aggressor) = (request.tick, request.side.opposite());
+                    if taker.is_none() {
+                        trade_id = self.print(listing, aggressor, Level { tick, lots }, now);
+                    }
+                    self.book_fill(order, trade_id, tick, lots, true, now);
                 }
                 MatchStep::Taker { tick, lots } => {
-                    if let Some(order) = taker {
-                        self.book_fill(order, listing, tick, lots, false, now);
-                    }
+                    let Some(order) = taker else { continue };
+                    let Some(aggressor) = self.orders.get(&order).map(|order| order.request.side) else { continue };
+                    trade_id = self.print(listing, aggressor, Level { tick, lots }, now);
+                    self.book_fill(order, trade_id, tick, lots, false, now);
                 }
                 MatchStep::ExpireMaker { order, lots } => {
                     if let Some(taker) = taker {
@@ -246,8 +252,22 @@ impl World {
         self.close(ends, SimOrderStatus::ExpiredInMatch, OrderChange::Prevented(prevention), now);
     }
 
-    fn book_fill(&mut self, id: u64, listing_index: ListingIndex, tick: Tick, lots: Lots, maker: bool, now: Nanos) {
+    /// Numbers a trade and keeps it to be printed.
+    fn print(&mut self, listing: ListingIndex, aggressor: Side, level: Level, now: Nanos) -> u64 {
+        let trade_id = self.trade_ids[listing].own();
+        if self.shows_own {
+            self.note_trade(listing, trade_id, aggressor, level, now);
+        }
+        if self.prints.len() >= EVENTS_MAX {
+            self.prints.pop_front();
+        }
+        self.prints.push_back(TradePrint { listing, trade_id, aggressor, level });
+        trade_id
+    }
+
+    fn book_fill(&mut self, id: u64, trade_id: u64, tick: Tick, lots: Lots, maker: bool, now: Nanos) {
         let Some(order) = self.orders.get_mut(&id) else { return };
+        let listing_index = order.request.listing;
         let listing = &self.listings[listing_index];
         let value = listing.value(tick, lots);
         order.filled.0 += lots.0;
@@ -284,7 +304,7 @@ impl World {
             }
         };
         let fill = SimFill {
-            trade_id: self.next_trade,
+            trade_id,
             order_id: id,
             account: account_id,
             listing: listing_index,
@@ -298,7 +318,6 @@ impl World {
             realised,
             at: now,
         };
-        self.next_trade += 1;
         if self.fills.len() >= FILLS_MAX {
             self.fills.pop_front();
         }

@@ -5,7 +5,7 @@ use super::params::Params;
 use crate::crypto::credentials::{Credentials, Secret};
 use crate::sim::api::{AccountId, AccountKey};
 use crate::sim::world::World;
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -90,9 +90,11 @@ fn verifies(key: &AccountKey, payload: &[u8], signature: &str) -> bool {
             credentials.sign_onto(payload, &mut expected);
             expected.eq_ignore_ascii_case(signature)
         }
-        AccountKey::Ed25519Public(public) => match BASE64.decode(signature) {
-            Ok(bytes) => UnparsedPublicKey::new(&ED25519, public).verify(payload, &bytes).is_ok(),
-            Err(_) => false,
-        },
+        AccountKey::Ed25519Public(public) => BASE64
+            .decode(signature)
+            .is_ok_and(|bytes| UnparsedPublicKey::new(&ED25519, public).verify(payload, &bytes).is_ok()),
+        AccountKey::RsaPublic(public) => BASE64.decode(signature).is_ok_and(|bytes| {
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public).verify(payload, &bytes).is_ok()
+        }),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::errors::ApiError;
+use super::settings::account_id;
 use super::{format, market_data, orders};
 use crate::sim::api::{ListingIndex, MarginBracket, PositionMargin, SimFill};
 use crate::sim::world::World;
@@ -105,7 +106,7 @@ pub fn balances(call: &Call<'_>, world: &World) -> Value {
         let margin = asset_margin(call, world, &balance.asset);
         let free = available(balance.free, &margin);
         json!({
-            "accountAlias": format!("sim{}", call.account.0), "asset": balance.asset,
+            "accountAlias": account_id(call.product, call.account), "asset": balance.asset,
             "balance": format::amount(balance.free, 8), "crossWalletBalance": format::amount(balance.free, 8),
             "crossUnPnl": amount(margin.unrealised), "availableBalance": free, "maxWithdrawAmount": free,
             "marginAvailable": true, "updateTime": call.server_time.millis(),

@@ -1,12 +1,14 @@
 //! COLD: plays the market: when each frame is due, what it does to the exchange's own book, who gets it.
 
 use super::BinanceExchange;
-use super::frames::{self, FrameReader, Parts, PlayedDepth, PlayedMessage};
+use super::frames::{self, FrameReader, Parts, PlayedDepth, PlayedMessage, PlayedTrade};
+use super::served_market::Passing;
 use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
+use crate::sim::served::TradeIds;
 use crate::sim::side::MarketFrame;
-use crate::venue::simulator_side::{PlaySpeed, next_frame};
+use crate::venue::simulator_side::{MarketStart, Play, PlaySpeed, next_frame};
 use crate::venue::source::MarketSource;
-use spinbook_engine::types::{Level, Nanos};
+use spinbook_engine::types::{Level, Lots, Nanos};
 use std::collections::VecDeque;
 
 /// Frames read ahead in search of the first snapshot.
@@ -33,6 +35,19 @@ struct Held {
     bytes: Vec<u8>,
 }
 
+/// What a message did to the exchange's own book.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Applied {
+    /// Whether a depth message was taken.
+    pub(super) taken: bool,
+    /// Whether a trade was one that fills orders; the market may tell of it a second time, aggregated.
+    pub(super) drives: bool,
+    /// What of a trade was ours.
+    pub(super) ours: Lots,
+    /// Under which number the rest of a trade is served, if there is any.
+    pub(super) trade_id: Option<u64>,
+}
+
 /// The market being played.
 pub struct MarketFeed {
     reader: FrameReader,
@@ -40,14 +55,20 @@ pub struct MarketFeed {
     /// Time of the latest frame that was read.
     last: Nanos,
     ahead: VecDeque<MarketFrame>,
-    speed: PlaySpeed,
+    pub(super) speed: PlaySpeed,
     /// Our time and the market's time at the start.
     started: Option<(Nanos, Nanos)>,
+    /// Whether it starts by itself, whoever listens.
+    starts_at_once: bool,
+    /// The first event time that was served, the market's and ours, in ms.
+    pub(super) first_event: Option<(i64, i64)>,
+    /// Numbers of each listing's aggregated trades, where the market has its own.
+    pub(super) aggregate_ids: Vec<TradeIds>,
     over: bool,
     chains: Vec<Chain>,
     held: Option<Held>,
-    sees_trades: bool,
-    sees_aggregated: bool,
+    pub(super) sees_trades: bool,
+    pub(super) sees_aggregated: bool,
     /// What was wrong with the source, if it broke.
     pub error: Option<String>,
     /// Frames that could not be read; relayed all the same.
@@ -57,14 +78,17 @@ pub struct MarketFeed {
 impl MarketFeed {
     /// Nothing played yet.
     #[must_use]
-    pub fn new(source: Box<dyn MarketSource>, speed: PlaySpeed, reader: FrameReader, listings: usize) -> MarketFeed {
+    pub fn new(source: Box<dyn MarketSource>, play: Play, reader: FrameReader, listings: usize) -> MarketFeed {
         MarketFeed {
             reader,
             source,
             last: Nanos::ZERO,
             ahead: VecDeque::new(),
-            speed,
+            speed: play.speed,
             started: None,
+            starts_at_once: play.starts == MarketStart::AtOnce,
+            first_event: None,
+            aggregate_ids: (0..listings).map(|_| TradeIds::default()).collect(),
             over: false,
             chains: (0..listings).map(|_| Chain::default()).collect(),
             held: None,
@@ -103,6 +127,12 @@ impl MarketFeed {
     #[must_use]
     pub fn waits_to_start(&self) -> bool {
         self.started.is_none() && !self.is_over()
+    }
+
+    /// Whether it is to start now.
+    #[must_use]
+    pub fn is_to_start(&self, has_client: bool) -> bool {
+        self.waits_to_start() && (self.starts_at_once || has_client)
     }
 
     /// Starts the clock with the next frame.
@@ -187,7 +217,7 @@ impl BinanceExchange {
 
     /// Plays what is due.
     pub(super) fn play_due(&mut self, now: Nanos) {
-        if self.feed.started.is_none() && self.has_market_client() {
+        if self.feed.is_to_start(self.has_market_client()) {
             self.feed.start(now);
         }
         for _ in 0..FRAMES_PER_TURN {
@@ -223,18 +253,23 @@ impl BinanceExchange {
         };
         let listing = self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(&symbol));
         let mut message = PlayedMessage::Other;
+        let mut applied = Applied::default();
         if let Some(index) = listing {
             let listed = (index, &self.world.listings()[index]);
             match self.feed.reader.read(&channel, &frame.bytes, &parts, listed) {
                 Ok(read) => message = read,
                 Err(_) => self.feed.bad_frames += 1,
             }
-            self.apply(index, &channel, &message, now);
+            applied = self.apply(index, &channel, &message, now);
         }
         if !relayed {
             return;
         }
         self.status.frames_played += 1;
+        if self.world.shows_own() {
+            let (symbol, channel, parts, bytes, message) = (&*symbol, &*channel, &parts, &*frame.bytes, &message);
+            return self.serve(&Passing { symbol, channel, listing, message, parts, bytes, applied }, now);
+        }
         self.relay_with_faults(&symbol, &channel, parts, &frame.bytes, now);
         match (&message, listing) {
             (PlayedMessage::Trade(trade), _) if channel == "trade" && !self.feed.sees_aggregated && trade.ordinary => {
@@ -245,7 +280,7 @@ impl BinanceExchange {
         }
     }
 
-    fn relay_with_faults(&mut self, symbol: &str, channel: &str, parts: Parts, bytes: &[u8], now: Nanos) {
+    pub(super) fn relay_with_faults(&mut self, symbol: &str, channel: &str, parts: Parts, bytes: &[u8], now: Nanos) {
         let kind = kind_of(channel);
         let fault = self.world.faults.frame(kind, symbol, now);
         self.relay(symbol, channel, &parts, bytes, fault);
@@ -266,13 +301,15 @@ impl BinanceExchange {
         }
     }
 
-    fn apply(&mut self, index: ListingIndex, channel: &str, message: &PlayedMessage, now: Nanos) {
+    /// What a message does to the exchange's own book.
+    fn apply(&mut self, index: ListingIndex, channel: &str, message: &PlayedMessage, now: Nanos) -> Applied {
         match message {
             PlayedMessage::Depth(depth) => {
                 let chain = &mut self.feed.chains[index];
                 if chain.seeded {
-                    self.apply_depth(index, depth, now);
-                } else if chain.pending.len() < PENDING_MAX {
+                    return Applied { taken: self.apply_depth(index, depth, now), ..Applied::default() };
+                }
+                if chain.pending.len() < PENDING_MAX {
                     chain.pending.push_back(depth.clone());
                 }
             }
@@ -281,20 +318,41 @@ impl BinanceExchange {
                 self.feed.sees_trades |= channel == "trade";
                 self.feed.sees_aggregated |= channel == "aggTrade";
                 if trade.ordinary && (channel == "trade" || !self.feed.sees_trades) {
-                    let level = Level { tick: trade.tick, lots: trade.lots };
-                    self.world.note_trade(index, trade.id, trade.aggressor, level, now);
-                    self.world.trade(index, trade.aggressor, trade.tick, trade.lots, now);
+                    return Applied { drives: true, ..self.apply_trade(index, trade, now) };
                 }
             }
             PlayedMessage::Snapshot(_) | PlayedMessage::Other => {}
         }
+        Applied::default()
     }
 
-    fn apply_depth(&mut self, index: ListingIndex, depth: &PlayedDepth, now: Nanos) {
-        let known = self.world.book(index, 0).map_or(0, |book| book.sequence);
-        if depth.last > known {
+    /// A trade of the market, which may fill orders of ours; what is left of it has its number behind theirs.
+    fn apply_trade(&mut self, index: ListingIndex, trade: &PlayedTrade, now: Nanos) -> Applied {
+        let shows_own = self.world.shows_own();
+        let level = Level { tick: trade.tick, lots: trade.lots };
+        if !shows_own {
+            self.world.note_trade(index, trade.id, trade.aggressor, level, now);
+        }
+        let ours = self.world.trade(index, trade.aggressor, trade.tick, trade.lots, now);
+        let left = Lots(trade.lots.0 - ours.0);
+        if !shows_own {
+            return Applied::default();
+        }
+        if !ours.is_zero() && left.is_zero() {
+            self.world.trade_ids(index).leave_out();
+            return Applied { ours, ..Applied::default() };
+        }
+        let id = self.world.trade_ids(index).market(trade.id);
+        self.world.note_trade(index, id, trade.aggressor, Level { lots: left, ..level }, now);
+        Applied { ours, trade_id: Some(id), ..Applied::default() }
+    }
+
+    fn apply_depth(&mut self, index: ListingIndex, depth: &PlayedDepth, now: Nanos) -> bool {
+        let is_newer = depth.last > self.world.depth_sequence(index);
+        if is_newer {
             self.world.depth(index, depth.last, &depth.bids, &depth.asks, now);
         }
+        is_newer
     }
 
     /// A recorded REST snapshot seeds the book whose chain it lies in.
@@ -316,6 +374,8 @@ impl BinanceExchange {
                 for depth in std::mem::take(&mut self.feed.chains[index].pending) {
                     self.apply_depth(index, &depth, now);
                 }
+                let sequence = self.world.depth_sequence(index);
+                self.world.served(index).snapshot(sequence);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::call::{Call, find_listing};
 use super::catalog::Api;
 use super::errors::ApiError;
+use super::settings::SPOT_ACCOUNT_FIRST;
 use super::{format, futures, market_data, order_changes, order_params, order_queries, orders};
 use crate::sim::api::{Listing, SimBalance, SimRefusal, SimWindowKind};
 use crate::sim::world::World;
@@ -288,6 +289,6 @@ fn spot_account(call: &Call<'_>, world: &World) -> Value {
         "canTrade": true, "canWithdraw": false, "canDeposit": true, "brokered": false,
         "requireSelfTradePrevention": false, "preventSor": false,
         "updateTime": call.server_time.millis(), "accountType": "SPOT",
-        "balances": balances, "permissions": ["SPOT"], "uid": 1_000_000 + call.account.0,
+        "balances": balances, "permissions": ["SPOT"], "uid": SPOT_ACCOUNT_FIRST + call.account.0,
     })
 }

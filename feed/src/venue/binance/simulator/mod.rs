@@ -8,6 +8,7 @@ mod auth;
 mod call;
 pub mod catalog;
 pub mod connection;
+mod edit;
 pub mod errors;
 pub mod format;
 pub mod frames;
@@ -24,6 +25,7 @@ pub mod params;
 mod requests;
 mod rest;
 pub mod rules;
+mod served_market;
 pub mod settings;
 mod streams;
 mod user;
@@ -31,7 +33,7 @@ mod wsapi;
 
 pub use settings::{BinanceSimulator, binance, usual};
 
-use crate::sim::api::{AccountId, SimWindowKind};
+use crate::sim::api::{AccountId, Listing, SimWindowKind};
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
 };
@@ -42,6 +44,7 @@ use connection::{
     ApiEndpoint, ClientConnection, LIFE, Outbox, SimulatorEndpoint, messages_per_second, ping_interval, pong_timeout,
 };
 use errors::ApiError;
+use market::print::FramePrinter;
 use market_feed::MarketFeed;
 use requests::{ADDRESS, Ban};
 use spinbook_engine::types::Nanos;
@@ -58,17 +61,22 @@ pub struct BinanceExchange {
     listen_keys: BTreeMap<AccountId, ListenKey>,
     next_listen_key: u64,
     ban: Ban,
+    /// One for each listing, for what is ours in its market.
+    printers: Vec<FramePrinter>,
     status: ExchangeStatus,
     killed: bool,
 }
 
 impl BinanceExchange {
     /// An exchange over a world and a market. The market is read up to its first snapshot at once and played
-    /// from there as soon as a client asks for a stream.
+    /// from there, at once or as soon as a client asks for a stream.
     #[must_use]
     pub fn new(product: ProductLine, world: World, feed: MarketFeed, now: Nanos) -> BinanceExchange {
+        let of = Product::of(product);
+        let printer = |listing: &Listing| FramePrinter::new(of, &listing.symbol, listing.price, listing.quantity);
         let mut exchange = BinanceExchange {
-            product: Product::of(product),
+            product: of,
+            printers: world.listings().iter().map(printer).collect(),
             world,
             feed,
             connections: BTreeMap::new(),
@@ -226,8 +234,8 @@ impl ExchangeSide for BinanceExchange {
         }
         let connections = self.connections.values().map(ClientConnection::deadline).min().unwrap_or(Nanos::NEVER);
         let keys = self.listen_keys.values().map(|key| key.expires).min().unwrap_or(Nanos::NEVER);
-        let waits_to_start = self.feed.waits_to_start() && self.has_market_client();
-        let market = if waits_to_start { Nanos::ZERO } else { self.feed.deadline() };
+        let starts = self.feed.is_to_start(self.has_market_client());
+        let market = if starts { Nanos::ZERO } else { self.feed.deadline() };
         let fault = self.world.faults.next_deadline(Nanos::ZERO);
         connections.min(keys).min(self.outbox.deadline()).min(market).min(fault).min(self.world.next_timer())
     }

@@ -2,21 +2,27 @@
 
 use crate::number::{Scale, atoms_from_decimal};
 use crate::sim::account::SimAccount;
-use crate::sim::api::{Listing, ListingSettings};
+use crate::sim::api::{AccountId, Listing, ListingSettings};
 use crate::sim::faults::{FaultPlan, Faults};
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};
 use crate::sim::side::ExchangeSide;
 use crate::sim::world::{Settlement, World};
+use crate::venue::binance::Product;
 use crate::venue::binance::simulator::frames::FrameReader;
 use crate::venue::binance::simulator::market::Synthetic;
 use crate::venue::binance::simulator::market_feed::MarketFeed;
 use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
-use crate::venue::simulator_side::{AccountSettings, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket};
+use crate::venue::simulator_side::{
+    AccountSettings, MarketForm, MarketStart, Play, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket,
+};
 use crate::venue::source::MarketSource;
 use crate::venue::{ProductLine, binance};
 use spinbook_engine::types::{Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+
+/// The first account's number on spot.
+pub(super) const SPOT_ACCOUNT_FIRST: usize = 1_000_000;
 
 /// As [`usual`], listing what a recording or an instrument list names. Where the increments of a
 /// symbol are known here, orders keep those; the recording's own may be finer.
@@ -44,7 +50,7 @@ pub fn usual(product: ProductLine, listings: Vec<ListingSettings>) -> SimSetting
         accounts: Vec::new(),
         fees: FeeRates { maker_millionths, taker_millionths },
         limits: RateLimits { weight, orders_short, orders_long, connections },
-        speed: PlaySpeed::Thousandths(1000),
+        play: Play { speed: PlaySpeed::Thousandths(1000), starts: MarketStart::FirstStream, form: MarketForm::Present },
         leverage: 20,
         faults: FaultPlan::default(),
     }
@@ -70,8 +76,11 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     let windows = Windows::new(settings.limits);
     let faults = Faults::new(settings.faults, now);
     let reader = FrameReader::new(product, &listings)?;
-    let feed = MarketFeed::new(source, settings.speed, reader, listings.len());
+    let feed = MarketFeed::new(source, settings.play, reader, listings.len());
     let mut world = World::new(listings, accounts, settlement, settings.fees, windows, faults);
+    if settings.play.form == MarketForm::Original {
+        world.hide_own();
+    }
     world.set_brackets(rules::brackets(product));
     Ok(BinanceExchange::new(product, world, feed, now))
 }
@@ -140,6 +149,15 @@ pub fn listing_of(settings: &ListingSettings, product: ProductLine) -> Result<Li
     })
 }
 
+/// What the venue answers of an account to say which it is: spot's `uid`, USD-M's `accountAlias`.
+#[must_use]
+pub(super) fn account_id(product: Product, account: AccountId) -> String {
+    match product {
+        Product::BinanceSpot => (SPOT_ACCOUNT_FIRST + account.0).to_string(),
+        Product::BinanceUsdm => format!("sim{}", account.0),
+    }
+}
+
 /// The venue's simulator, as the list of venues offers it.
 pub struct BinanceSimulator;
 
@@ -163,6 +181,10 @@ impl SimulatorSide for BinanceSimulator {
     fn synthetic(&self, product: ProductLine, seed: u64, start: Nanos) -> Result<SyntheticMarket, String> {
         let source = Synthetic::bitcoin(product, seed, start)?;
         Ok(SyntheticMarket { listings: source.listings(), source: Box::new(source) })
+    }
+
+    fn account_id(&self, product: ProductLine, place: usize) -> String {
+        account_id(Product::of(product), AccountId(place))
     }
 
     fn exchange(

@@ -181,6 +181,16 @@ impl BinanceExchange {
         self.connections.values().any(asks)
     }
 
+    /// Whether anyone gets the messages of a channel.
+    pub(super) fn has_listener(&self, symbol: &str, channel: &str) -> bool {
+        self.connections.values().any(|connection| match &connection.endpoint {
+            SimulatorEndpoint::Stream(endpoint) => endpoint.subscriptions.iter().any(|subscription| {
+                subscription.channel == channel && subscription.symbol.eq_ignore_ascii_case(symbol)
+            }),
+            SimulatorEndpoint::Api(_) => false,
+        })
+    }
+
     /// Sends a message of a stream to every connection that subscribed to it. `whole` is the frame as recorded.
     pub(super) fn relay(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fault: FrameFault) {
         let times = match fault {

@@ -4,7 +4,7 @@
 //! (`statistics`); `measure` measures any market so that both can be printed side by side.
 
 pub mod measure;
-mod print;
+pub(super) mod print;
 pub mod statistics;
 
 use crate::sim::api::ListingSettings;

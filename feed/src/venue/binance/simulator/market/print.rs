@@ -7,7 +7,7 @@ use crate::venue::binance::Product;
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
 /// Prints one symbol's events.
-pub(super) struct FramePrinter {
+pub(in crate::venue::binance::simulator) struct FramePrinter {
     product: Product,
     symbol: String,
     stream: String,
@@ -16,7 +16,12 @@ pub(super) struct FramePrinter {
 }
 
 impl FramePrinter {
-    pub(super) fn new(product: Product, symbol: &str, price: Scale, quantity: Scale) -> FramePrinter {
+    pub(in crate::venue::binance::simulator) fn new(
+        product: Product,
+        symbol: &str,
+        price: Scale,
+        quantity: Scale,
+    ) -> FramePrinter {
         FramePrinter { product, symbol: symbol.to_owned(), stream: symbol.to_lowercase(), price, quantity }
     }
 
@@ -30,14 +35,20 @@ impl FramePrinter {
         self.quantity.format(lots.0, &mut buffer).to_owned()
     }
 
-    fn levels_text(&self, levels: &[Level]) -> String {
+    /// Price and quantity of a level.
+    pub(in crate::venue::binance::simulator) fn level_texts(&self, level: Level) -> (String, String) {
+        (self.price_text(level.tick), self.quantity_text(level.lots))
+    }
+
+    /// Levels as they stand between the brackets of a list.
+    pub(in crate::venue::binance::simulator) fn levels_text(&self, levels: &[Level]) -> String {
         let text =
             |level: &Level| format!("[\"{}\",\"{}\"]", self.price_text(level.tick), self.quantity_text(level.lots));
         levels.iter().map(text).collect::<Vec<_>>().join(",")
     }
 
     /// The stream message of an event.
-    pub(super) fn frame(&self, event: &FlowEvent, at: Nanos) -> Vec<u8> {
+    pub(in crate::venue::binance::simulator) fn frame(&self, event: &FlowEvent, at: Nanos) -> Vec<u8> {
         match event {
             FlowEvent::Depth { first, last, previous, bids, asks } => {
                 self.depth([*first, *last, *previous], &self.levels_text(bids), &self.levels_text(asks), at)
@@ -45,6 +56,17 @@ impl FramePrinter {
             FlowEvent::Touch { id, bid, ask } => self.touch(*id, *bid, *ask, at),
             FlowEvent::Trade { id, aggressor, level } => self.trade(*id, *aggressor, *level, at),
         }
+    }
+
+    /// A depth message with its first, last and previous id.
+    pub(in crate::venue::binance::simulator) fn depth_frame(
+        &self,
+        ids: [u64; 3],
+        bids: &[Level],
+        asks: &[Level],
+        at: Nanos,
+    ) -> Vec<u8> {
+        self.depth(ids, &self.levels_text(bids), &self.levels_text(asks), at)
     }
 
     fn depth(&self, [first, last, previous]: [u64; 3], bids: &str, asks: &str, at: Nanos) -> Vec<u8> {
@@ -62,7 +84,8 @@ impl FramePrinter {
         text.into_bytes()
     }
 
-    fn touch(&self, id: u64, bid: Level, ask: Level, at: Nanos) -> Vec<u8> {
+    /// A best bid/ask message.
+    pub(in crate::venue::binance::simulator) fn touch(&self, id: u64, bid: Level, ask: Level, at: Nanos) -> Vec<u8> {
         let best = format!(
             "\"s\":\"{}\",\"b\":\"{}\",\"B\":\"{}\",\"a\":\"{}\",\"A\":\"{}\"",
             self.symbol,
@@ -83,7 +106,14 @@ impl FramePrinter {
         text.into_bytes()
     }
 
-    fn trade(&self, id: u64, aggressor: Side, level: Level, at: Nanos) -> Vec<u8> {
+    /// A trade message.
+    pub(in crate::venue::binance::simulator) fn trade(
+        &self,
+        id: u64,
+        aggressor: Side,
+        level: Level,
+        at: Nanos,
+    ) -> Vec<u8> {
         let (price, quantity) = (self.price_text(level.tick), self.quantity_text(level.lots));
         let (stream, symbol, ms) = (&self.stream, &self.symbol, at.millis());
         let buyer_is_maker = aggressor == Side::Ask;
@@ -101,7 +131,7 @@ impl FramePrinter {
     }
 
     /// A whole book as a REST snapshot.
-    pub(super) fn snapshot(&self, book: &BookSnapshot, at: Nanos) -> Vec<u8> {
+    pub(in crate::venue::binance::simulator) fn snapshot(&self, book: &BookSnapshot, at: Nanos) -> Vec<u8> {
         let times = match self.product {
             Product::BinanceSpot => String::new(),
             Product::BinanceUsdm => format!("\"E\":{0},\"T\":{0},", at.millis()),
