@@ -26,6 +26,8 @@ pub struct FailureDetails {
     pub next: Option<String>,
     /// Every single problem, where there are several (a configuration).
     pub problems: Vec<String>,
+    /// Whether the same may go well a moment later: a connection that broke, a server that was busy.
+    pub may_pass: bool,
 }
 
 impl Failure {
@@ -39,6 +41,7 @@ impl Failure {
             why: None,
             next: None,
             problems: Vec::new(),
+            may_pass: false,
         }))
     }
 
@@ -78,6 +81,13 @@ impl Failure {
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Failure {
         self.next = Some(next.into());
+        self
+    }
+
+    /// Says that the same may go well a moment later.
+    #[must_use]
+    pub fn passing(mut self) -> Failure {
+        self.may_pass = true;
         self
     }
 

@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod error;
 mod exchange;
+mod limits;
 mod log;
 mod outcome;
 mod output;
@@ -26,6 +27,9 @@ use crate::outcome::{Context, Done};
 use crate::output::ERR;
 
 fn main() -> ExitCode {
+    if let Err(failure) = limits::check_start() {
+        return ExitCode::from(finish(false, Err(failure)).code());
+    }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

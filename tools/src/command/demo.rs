@@ -15,6 +15,7 @@ use crate::config::tables::MarketConfig;
 use crate::config::venues::check_venue;
 use crate::error::Failure;
 use crate::exchange::child::{ExchangeChild, Ready};
+use crate::limits;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
 use crate::run;
@@ -38,6 +39,7 @@ const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// The exchange does not start, or the run fails.
 pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let venues = venues_of(arguments)?;
+    limits::check_trading(venues.len())?;
     let available = threads::cores();
     let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
     let cores = Cores::share(&available, hot_core, None, threads::can_pin);

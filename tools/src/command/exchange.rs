@@ -22,6 +22,7 @@ use crate::exchange::accounts::{AnnouncedAccount, TestAccounts};
 use crate::exchange::child::{MarketEnd, PARENT_VARIABLE, Ready};
 use crate::exchange::hosts;
 use crate::exchange::settings::{self, CaFile, MarketChoice, Simulated};
+use crate::limits;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
 use crate::output;
@@ -36,6 +37,7 @@ const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
 /// The address is in use, a recording cannot be read, or a setting cannot be used.
 pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> {
     let product = check_venue(&arguments.venue)?;
+    limits::check_trading(1)?;
     if let Some(core) = arguments.core
         && !threads::pin(core)
     {

@@ -12,15 +12,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::cli::KillArgs;
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_STATE_DIR};
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
 use crate::run::state_dir::{self, KillAnswer};
 
 /// How often the answer is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Where the engine's state is where nobody says.
-const DEFAULT_DIRECTORY: &str = "state";
 
 /// Leaves the kill file and waits for the engine's confirmation. None starts while the file is there.
 ///
@@ -30,7 +28,7 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
     let directory = match (&arguments.config, &arguments.state_dir) {
         (Some(config), _) => Config::state_dir(config, &arguments.set)?,
         (None, Some(directory)) => directory.clone(),
-        (None, None) => PathBuf::from(DEFAULT_DIRECTORY),
+        (None, None) => PathBuf::from(DEFAULT_STATE_DIR),
     };
     if !state_dir::is_made_by_run(&directory) {
         return Err(Failure::usage(

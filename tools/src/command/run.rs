@@ -1,13 +1,16 @@
 //! COLD: `spinbook run`: paper, shadow or live, with a configuration.
 
+use std::time::Duration;
+
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::threads;
 
 use crate::cli::{Mode, RunArgs};
-use crate::config::tables::MarketConfig;
+use crate::config::tables::{EngineConfig, MarketConfig};
 use crate::config::{Config, credentials};
 use crate::error::Failure;
 use crate::exchange::paper::PaperVenue;
+use crate::limits;
 use crate::outcome::{Context, Done};
 use crate::run;
 use crate::run::keys::KeySource;
@@ -29,7 +32,9 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         tracing::warn!("{warning}");
     }
     let accounts = accounts(arguments, &config)?;
+    limits::check_trading(config.markets.len())?;
     let available = threads::cores();
+    refuse_unusable_cores(&config.engine, &available)?;
     let cores = Cores::share(&available, config.engine.hot_core, config.engine.io_core, threads::can_pin);
     let mode = match arguments.mode {
         Mode::Live => RunMode::Live,
@@ -43,7 +48,8 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         tracing::info!("{} trading on {} by {}", mode.name(), market.venue.name(), venue.stream_url);
         let (orders, keys) = match mode {
             RunMode::Paper => {
-                let rig = PaperVenue::start(market, &venue, cores.rest)?;
+                let within = Duration::from_secs(config.engine.start_retry_seconds.into());
+                let rig = run::retry::ask(within, || PaperVenue::start(market, &venue, cores.rest))?;
                 let found = (rig.orders.clone(), KeySource::Test(rig.keys.clone()));
                 paper.push(rig);
                 found
@@ -66,6 +72,20 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         true => Ok(MarketLife::Running),
         false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
     })
+}
+
+/// A core that was named is used or refused: who named it counts on it.
+fn refuse_unusable_cores(engine: &EngineConfig, available: &[usize]) -> Result<(), Failure> {
+    for (key, core) in [("engine.hot_core", engine.hot_core), ("engine.io_core", engine.io_core)] {
+        if let Some(core) = core.filter(|core| !available.contains(core) && !threads::can_pin(*core)) {
+            let known = available.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("no thread can be tied to core {core}"))
+                .at(format!("{key} = {core}"))
+                .because(format!("this program may run on the cores {known}"))
+                .next(format!("name one of them, or leave {key} out; `spinbook doctor` says which core is quiet")));
+        }
+    }
+    Ok(())
 }
 
 /// The account of each market, as named on the command line: one id where there is one market, else `VENUE=ID` for each.

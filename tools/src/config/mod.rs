@@ -30,7 +30,7 @@ use self::tree::{Node, Origin, TomlValue};
 use crate::error::Failure;
 
 /// The state folder where none is named, relative to the file.
-const DEFAULT_STATE_DIR: &str = "state";
+pub const DEFAULT_STATE_DIR: &str = "state";
 
 /// Everything a run is told.
 #[derive(Clone, Debug)]

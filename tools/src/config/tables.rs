@@ -43,6 +43,8 @@ table! {
         lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// Whether huge pages are asked for, for the books, where the system gives them.
         huge_pages: Permission => Choice(Permission::names), "", Default("\"allowed\""), Comment("\"allowed\"");
+        /// How long the venue's first answers are asked for again where the failure may pass.
+        start_retry_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
         /// Folder of lock, run number and kill file.
         state_dir: PathBuf => Path, "", Default("\"state\""), Set("\"state\"");
     }

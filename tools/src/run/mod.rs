@@ -5,9 +5,11 @@ pub mod engine_settings;
 pub mod keys;
 pub mod market;
 pub mod memory;
+pub mod outages;
 pub mod panics;
 pub mod plan;
 pub mod report;
+pub mod retry;
 pub mod setup;
 pub mod signals;
 pub mod state_dir;
@@ -23,6 +25,7 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
 
+use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
 use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop, VenueSide};
 use self::setup::{Prepared, PreparedMarket, prepare};
@@ -33,12 +36,14 @@ use self::venue_rest::VenueRest;
 use self::watch::Watch;
 use crate::config::strategies::StrategyConfig;
 use crate::error::Failure;
-use crate::outcome::{Context, Done, KILL_FILE};
-use crate::output;
+use crate::outcome::{Context, Done, Exit, KILL_FILE};
+use crate::output::{self, ERR};
 use crate::ui::Screen;
 
 /// How often the main thread looks at signals, time and threads.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
+/// How long the end of a run waits until what was said of it is written.
+const SAID_WITHIN: Duration = Duration::from_millis(500);
 /// How often the screen is drawn.
 const TELEMETRY_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -68,7 +73,7 @@ fn trade<C: StrategySection>(
     market: MarketCheck<'_>,
 ) -> Result<Finished<C::Strategy>, Failure> {
     let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
-    let early = EarlyExit::install().map_err(refused)?;
+    let early = EarlyExit::install(Exit::Interrupted).map_err(refused)?;
     let _ = spinbook_feed::net::host::memory::keep_freed();
     let prepared = prepare(&plan, strategy)?;
     let mut interrupts = Interrupts::install().map_err(refused)?;
@@ -77,6 +82,8 @@ fn trade<C: StrategySection>(
     let Prepared { markets, agents, state } = prepared;
     let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
+    let book = |instrument: &Instrument| (plan.label(instrument), agents.engine.telemetry(instrument.id).clone());
+    let books = instruments.iter().map(book).collect();
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
     // From here on orders may be open: nobody waits for a stream that does not take what is written.
@@ -89,11 +96,15 @@ fn trade<C: StrategySection>(
         io: running.io_shared.clone(),
         open_orders: watch.open_orders_teller(),
     });
+    let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context);
-    let mut stop = watch_run(&plan, &running, &mut watch, &mut screen, &mut interrupts, market);
+    let mut stop = watch_run(&plan, &running, (&mut watch, &mut outages), &mut screen, &mut interrupts, market);
     let left_at_once = drain(&stop, &running, &mut watch, &mut screen, &mut interrupts);
     drop(screen);
-    let ended = running.stop().map_err(fail)?;
+    let ended = running.stop().map_err(|error| {
+        tracing::error!("{}: look at the account", watch.open_orders_text());
+        fail(error)
+    })?;
     drop(guard);
     state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
     // The gateway that halted says why, now that it is here again.
@@ -106,6 +117,10 @@ fn trade<C: StrategySection>(
     if !ended.gateway_end.confirmed && !left_at_once {
         tracing::error!("not confirmed: {}", watch.open_orders_text());
     }
+    // From here on only answers for the report are awaited: whoever asks again goes without it.
+    ERR.settle(SAID_WITHIN);
+    let code = if ended.gateway_end.confirmed { Exit::Interrupted } else { Exit::Failed };
+    let _ = EarlyExit::install(code);
     // Who leaves at once does not wait for the venues' answers either.
     let markets = markets.into_iter().map(|market| finish_market(market, left_at_once)).collect();
     // Whoever killed meanwhile is answered, too.
@@ -129,7 +144,7 @@ fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
 fn watch_run<S>(
     plan: &Plan,
     running: &Running<S>,
-    watch: &mut Watch,
+    (watch, outages): (&mut Watch, &mut Outages),
     screen: &mut Screen,
     interrupts: &mut Interrupts,
     market: MarketCheck<'_>,
@@ -165,6 +180,7 @@ fn watch_run<S>(
         }
         if drawn.elapsed() >= TELEMETRY_INTERVAL {
             drawn = Instant::now();
+            outages.look();
             screen.draw(watch);
         }
         std::thread::sleep(WATCH_INTERVAL);

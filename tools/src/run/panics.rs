@@ -84,34 +84,31 @@ fn end(stricken: &Stricken, info: &PanicHookInfo<'_>) -> ! {
     }
     ui::give_back();
     tracing::error!("a bug: the thread {name} panicked: {info}");
-    let outcome = match name {
-        IO_THREAD => "nothing can be cancelled any more",
-        _ => {
-            tracing::error!("cancelling everything and waiting for the venue's confirmation");
-            wait(&stricken.io)
-        }
-    };
-    match stricken.io.confirmed.load(Ordering::Acquire) {
-        true => tracing::error!("{outcome}"),
-        false => tracing::error!("{outcome}: {}: look at the account", (stricken.open_orders)()),
+    if name != IO_THREAD {
+        tracing::error!("cancelling everything and waiting for the venue's confirmation");
     }
+    tracing::error!("{}", outcome(name, &stricken.io, &stricken.open_orders));
     output::attach();
     ERR.line("error: a thread panicked: this is a bug of the program; please report the lines above");
     process::exit(i32::from(Exit::Failed.code()));
 }
 
-/// Waits until the I/O thread has ended; what came of it.
-fn wait(io: &GatewayShared) -> &'static str {
+/// Waits until the I/O thread has ended, unless it is the one that broke; what came of it.
+fn outcome(thread: &str, io: &GatewayShared, open_orders: &dyn Fn() -> String) -> String {
+    let doubtful = |why: &str| format!("{why}: {}: look at the account", open_orders());
+    if thread == IO_THREAD {
+        return doubtful("nothing can be cancelled any more");
+    }
     let until = Instant::now() + CANCEL_WITHIN;
     while !io.ended.load(Ordering::Acquire) {
         if Instant::now() >= until {
-            return "the thread that cancels does not answer";
+            return doubtful("the thread that cancels does not answer");
         }
         std::thread::sleep(LOOK_EVERY);
     }
     match io.confirmed.load(Ordering::Acquire) {
-        true => "everything was cancelled, and the venue confirmed it",
-        false => "the venue did not confirm in time that everything is cancelled",
+        true => "everything was cancelled, and the venue confirmed it".to_owned(),
+        false => doubtful("the venue did not confirm in time that everything is cancelled"),
     }
 }
 
@@ -155,9 +152,15 @@ mod tests {
             other.confirmed.store(true, Ordering::Release);
             other.ended.store(true, Ordering::Release);
         });
-        assert_eq!(wait(&io), "everything was cancelled, and the venue confirmed it");
+        let open_orders = || "2 orders may still be open".to_owned();
+        let outcome = |thread| outcome(thread, &io, &open_orders);
+        assert_eq!(outcome("spinbook-hot"), "everything was cancelled, and the venue confirmed it");
         cancels.join().expect("it only waits");
         io.confirmed.store(false, Ordering::Release);
-        assert_eq!(wait(&io), "the venue did not confirm in time that everything is cancelled");
+        assert!(outcome("spinbook-fetch").ends_with("cancelled: 2 orders may still be open: look at the account"));
+        // The orders' own thread has nobody to wait for.
+        io.ended.store(false, Ordering::Release);
+        let told = outcome(IO_THREAD);
+        assert_eq!(told, "nothing can be cancelled any more: 2 orders may still be open: look at the account");
     }
 }

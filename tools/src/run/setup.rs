@@ -23,6 +23,7 @@ use super::addresses::{SessionUrls, VenueUrls};
 use super::engine_settings;
 use super::market::AskedMarket;
 use super::plan::{Plan, RunMode};
+use super::retry;
 use super::state_dir::StateDir;
 use super::strategy::StrategySection;
 use super::topology::{Agents, Rings};
@@ -60,7 +61,8 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let mut asked: Vec<AskedMarket<'_>> = Vec::with_capacity(plan.markets.len());
     for market in &plan.markets {
         let first_id = asked.iter().map(|market| market.instruments.len()).sum();
-        asked.push(AskedMarket::ask(market, plan.mode, first_id, clock)?);
+        let within = Duration::from_secs(plan.config.engine.start_retry_seconds.into());
+        asked.push(retry::ask(within, || AskedMarket::ask(market, plan.mode, first_id, clock))?);
     }
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
 
@@ -179,6 +181,13 @@ fn set_inventory(
         let held = start
             .inventory(venue, instrument)
             .map_err(|error| Failure::failed("the account's holdings cannot be taken over").because(error))?;
+        if held != Lots::ZERO && !venue.holds_inventory() {
+            let position = instrument.quantity.decimal(held.0).normalize();
+            tracing::warn!(
+                "{}: the account holds a position of {position} at the start: it is taken over",
+                instrument.symbol
+            );
+        }
         let entry = &mut setups[instrument.id.index()];
         entry.lots_start = held;
         entry.lots_neutral = if venue.holds_inventory() { held } else { Lots::ZERO };

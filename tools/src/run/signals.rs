@@ -9,6 +9,8 @@ use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 
+use crate::outcome::Exit;
+
 /// A signal that asks for an orderly end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopSignal {
@@ -78,20 +80,19 @@ pub enum StopRequest {
     KillFile,
 }
 
-/// While nothing is ordered, Ctrl-C ends the program at once with 130, however slow the venue is. Said to the system
-/// explicitly: a program that was started in the background may have inherited that interrupts are ignored.
+/// While nothing is ordered, Ctrl-C ends the program at once, however slow the venue is. Said to the system explicitly: a program that was started in the background may have inherited that interrupts are ignored.
 #[derive(Debug)]
 pub struct EarlyExit(Arc<AtomicBool>);
 
 impl EarlyExit {
-    /// Takes over every stopping signal until [`EarlyExit::end`].
+    /// Takes over every stopping signal until [`EarlyExit::end`]: each ends the program with this code.
     ///
     /// # Errors
     /// The system refuses a handler.
-    pub fn install() -> io::Result<EarlyExit> {
+    pub fn install(exit: Exit) -> io::Result<EarlyExit> {
         let active = Arc::new(AtomicBool::new(true));
         for signal in StopSignal::ALL {
-            signal_hook::flag::register_conditional_shutdown(signal.number(), 130, active.clone())?;
+            signal_hook::flag::register_conditional_shutdown(signal.number(), i32::from(exit.code()), active.clone())?;
         }
         Ok(EarlyExit(active))
     }

@@ -270,6 +270,7 @@ fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: 
                     .at(base)
                     .because(why)
                     .next("check market.symbols"),
+                _ if *status >= 500 => Failure::failed(what).at(base).because(why).passing(),
                 _ => Failure::failed(what).at(base).because(why),
             }
         }
@@ -277,13 +278,19 @@ fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: 
             failure(Failure::failed(what)).next(format!("wait {retry_after_seconds} s before anything is asked again"))
         }
         FetchError::Connect(_) | FetchError::Timeout(_) => failure(Failure::failed(what))
+            .passing()
             .next("check the base URL, this machine's network, and that the exchange runs"),
+        // A record that was damaged on its way; a certificate does not get better by being asked again.
+        FetchError::Tls(why) if !why.contains("certificate") => failure(Failure::failed(what))
+            .passing()
+            .next("check this machine's network, and what stands between it and the exchange"),
         FetchError::Tls(_) => failure(Failure::failed(what))
             .next("check the host name and, for a private exchange, market.ca_file; certificates are always checked"),
         FetchError::Redirect { .. } | FetchError::Request(_) => {
             failure(Failure::usage(what)).next("correct market.rest_url")
         }
-        FetchError::TooLarge { .. } | FetchError::Broken(_) => failure(Failure::failed(what)),
+        FetchError::Broken(_) => failure(Failure::failed(what)).passing(),
+        FetchError::TooLarge { .. } => failure(Failure::failed(what)),
     }
 }
 

@@ -26,6 +26,9 @@
 //! | killed engine, killed demo | `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |
 //! | Ctrl-C once, twice, kill file | `orders::the_first_interrupt…`, `the_second…`, `the_kill_verb…` | `signals` |
 //! | outputs dead, full, closed, or never read | `stop::outputs_that_are_dead…` | `output` |
+//! | a limit of the system that is too small | `start::a_limit_of_the_system…` | `limits` |
+//! | a core that is not there | `start::a_core_that_is_named…` | |
+//! | a first answer that fails once | `start::a_first_answer…` | `retry` |
 //! | other signals | `stop::signals_stop_in_order…` | `signals` |
 //! | a bug: a thread panics | `stop::a_bug_of_the_hot_thread…` | `panics` |
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |

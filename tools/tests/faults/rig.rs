@@ -30,6 +30,29 @@ pub fn program(folder: &Path) -> Command {
     command
 }
 
+/// The same program as a shell starts it after `first`.
+pub fn under(first: &str, run: &Command) -> Command {
+    shell(&format!("{first} && exec \"$0\" \"$@\""), run)
+}
+
+/// The same program as a shell starts it with its outputs elsewhere.
+pub fn with_outputs(outputs: &str, run: &Command) -> Command {
+    shell(&format!("exec \"$0\" \"$@\" {outputs}"), run)
+}
+
+fn shell(script: &str, run: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(run.get_program()).args(run.get_args());
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(run.get_current_dir().expect("the rig sets it")).stdin(Stdio::null());
+    command
+}
+
 /// Sends a signal to one process by its number.
 pub fn signal(process: u32, name: &str) {
     let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("a shell");
@@ -481,6 +504,7 @@ fn credentials(exchange: &Exchange) -> String {
 /// itself writes it.
 fn config(folder: &Path, markets: &[(&Exchange, &str)]) -> String {
     let mut values: Vec<(String, String)> = [
+        ("engine.start_retry_seconds", "0"),
         ("strategy.spread_bps", "0.6"),
         ("strategy.refresh_tolerance_bps", "0.2"),
         ("strategy.edge_min_bps", "-20.0"),

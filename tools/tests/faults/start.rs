@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use crate::rig::{Exchange, Running, Setup, program, settled};
+use crate::rig::{Exchange, Running, Setup, program, settled, under};
 
 const NOBODY: &str = "https://127.0.0.1:9";
 
@@ -215,4 +215,48 @@ fn a_recording_that_cannot_be_played_is_refused_with_where_it_breaks() {
             ended.refuses(3, &["cannot be played", name, words, "spinbook verify"]);
         }
     }
+}
+
+#[test]
+fn a_limit_of_the_system_that_is_too_small_is_named() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let run = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--seconds", "60"];
+    for (limit, words) in [
+        ("-n 10", "too many open files: 40 needed, 10 allowed"),
+        ("-s 64", "the stack is limited to 64 KiB"),
+        ("-v 40000", "the address space is limited to 40000 KiB"),
+        ("-v 300000", "512 MiB needed to trade"),
+        ("-f 0", "files are limited to 0 KiB each"),
+    ] {
+        let ended = Running::start(under(&format!("ulimit {limit}"), &setup.command(&run))).end();
+        ended.says(1, &[words, &format!("`ulimit {}", &limit[..2]), "in the systemd unit"]);
+    }
+    assert!(!setup.path("state").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_core_that_is_named_is_used_or_refused() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    for key in ["engine.hot_core", "engine.io_core"] {
+        let core = format!("{key}=4000");
+        let ended = setup.spinbook(&["run", "-c", "run.toml", "--mode", "shadow", "--set", &core, "--json"]);
+        ended.refuses(2, &["no thread can be tied to core 4000", key, "may run on the cores 0"]);
+    }
+}
+
+#[test]
+fn a_first_answer_that_fails_once_is_asked_for_again_with_the_reason_shown() {
+    let busy = "[[requests]]\non = \"other\"\nnth = 1\ncount = 2\naction = \"refuse\"\nstatus = 503\ncode = -1001\n\
+                message = \"Internal error; unable to process your request.\"\n";
+    let exchange = Exchange::start(busy);
+    let setup = Setup::on(&exchange).replace("run.toml", "start_retry_seconds = 0", "start_retry_seconds = 60");
+    let mut run = setup.start_live();
+    run.until_quotes();
+    let ended = run.interrupted();
+    settled(&ended);
+    ended.says(130, &["HTTP 503", "unable to process your request", "asked again in 500 ms"]);
+    // Without time to ask again it is a failure as before.
+    Setup::on(&Exchange::start(busy)).live().refuses(1, &["HTTP 503"]);
 }

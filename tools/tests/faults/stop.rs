@@ -1,10 +1,10 @@
 //! COLD: nothing prevents the cancels: signals, dead outputs, a bug, and the kill verb that waits for its answer.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::rig::{Ended, Exchange, HANG, Running, Setup, number, settled, shown, signal};
+use crate::rig::{Ended, Exchange, HANG, Running, Setup, number, settled, shown, signal, with_outputs};
 
 /// A live run that says nothing to anybody but its log file.
 struct Unheard {
@@ -19,15 +19,7 @@ impl Unheard {
         let exchange = Exchange::start("");
         let setup = Setup::on(&exchange);
         let run = setup.command(&["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--log-file", "log"]);
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("exec \"$0\" \"$@\" {outputs}")).arg(run.get_program()).args(run.get_args());
-        for (name, value) in run.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.current_dir(run.get_current_dir().expect("the rig sets it")).stdin(Stdio::null());
+        let mut command = with_outputs(outputs, &run);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell");
         drop((process.stdout.take(), process.stderr.take()));
         Unheard { process, setup, _exchange: exchange }

@@ -313,18 +313,25 @@ fn doctor_without_measuring_looks_at_settings_for_the_core_that_is_meant() {
 }
 
 #[test]
-fn kill_leaves_its_file_where_an_engine_looks_for_it() {
+fn kill_latches_where_a_run_has_been_and_nowhere_else() {
     let folder = folder();
+    let state = folder.path().join("state");
     let output = spinbook(folder.path(), &["kill"]);
     assert_eq!(code(&output), 2);
     assert!(err(&output).contains("--state-dir"), "{}", err(&output));
-    fs::create_dir(folder.path().join("state")).expect("new");
-    for already in [false, true] {
+    fs::create_dir(&state).expect("new");
+    assert_eq!(code(&spinbook(folder.path(), &["kill"])), 2, "a folder of that name is not enough");
+    assert!(fs::read_dir(&state).expect("a folder").next().is_none(), "nothing is written into it");
+    // What a run leaves behind: its number.
+    fs::write(state.join("run"), "1760000000\n").expect("written");
+    let mut requests = Vec::new();
+    for _ in 0..2 {
         let output = spinbook(folder.path(), &["kill", "--json"]);
-        assert_eq!(code(&output), 0, "{}", err(&output));
-        assert_eq!(object(&output)["already_there"], already);
-        assert!(folder.path().join("state/kill").exists());
+        assert_eq!(code(&output), 1, "nobody is there to confirm: {}", err(&output));
+        assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains("no engine runs")));
+        requests.push(fs::read_to_string(state.join("kill")).expect("latched"));
     }
+    assert_eq!(requests[0], requests[1], "who asks again waits for the same answer");
 }
 
 #[test]

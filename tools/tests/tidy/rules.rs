@@ -31,7 +31,7 @@ pub const FEED_ROOMS: &[&[&str]] = &[
 pub const TOOLS_ROOMS: &[&[&str]] = &[
     &["outcome", "output"],
     &["error"],
-    &["alloc", "cli", "log"],
+    &["alloc", "cli", "limits", "log"],
     &["config"],
     &["ui"],
     &["run"],

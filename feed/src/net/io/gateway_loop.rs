@@ -260,6 +260,10 @@ impl GatewayLoop {
         shared.open_orders.store(self.open_orders() as u64, Ordering::Relaxed);
         let halted = self.lanes.iter().any(|lane| lane.gateway.halt_message().is_some());
         shared.halted.store(halted, Ordering::Relaxed);
+        let down = self.lanes.iter().filter(|lane| !lane.gateway.is_ready()).count();
+        shared.sessions_down.store(down as u64, Ordering::Relaxed);
+        let leftover = self.lanes.iter().map(|lane| lane.gateway.counters().leftover_orders).sum();
+        shared.leftover_orders.store(leftover, Ordering::Relaxed);
         Ok(self.ending(now))
     }
 

@@ -23,6 +23,10 @@ pub struct GatewayShared {
     pub heartbeat: AtomicU64,
     /// Raised when trading was halted: nothing but cancels leaves any more.
     pub halted: AtomicBool,
+    /// Gateways that take no orders: no session yet, or none any more.
+    pub sessions_down: AtomicU64,
+    /// Open orders of earlier runs that were found at the start.
+    pub leftover_orders: AtomicU64,
     /// Orders open or unknown, as the gateways believe.
     pub open_orders: AtomicU64,
     /// Connections that opened.
