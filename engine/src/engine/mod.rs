@@ -260,14 +260,24 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// If this turn tightened anything, every instrument is settled before it ends.
+    #[inline]
     fn finish_turn(&mut self, now: Nanos) {
-        if core::mem::take(&mut self.tightened) {
-            self.reconcile_all_quotes(now);
-            // Pulling quotes places nothing, so it cannot tighten again.
-            self.tightened = false;
-            // Whoever keeps the state over restarts sees it at once.
-            self.publish_telemetry(now);
+        if self.tightened {
+            self.pull_tightened(now);
         }
+    }
+
+    /// Pulls what the new state forbids, and shows the state at once to those who keep it over restarts.
+    ///
+    /// Never inlined: it would take registers of every turn.
+    #[cold]
+    #[inline(never)]
+    fn pull_tightened(&mut self, now: Nanos) {
+        self.tightened = false;
+        self.reconcile_all_quotes(now);
+        // Pulling quotes places nothing, so it cannot tighten again.
+        self.tightened = false;
+        self.publish_telemetry(now);
     }
 }
 

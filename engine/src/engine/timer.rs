@@ -91,6 +91,7 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// One instrument at a time, each once an interval: many instruments must not add up to one long turn.
+    #[inline(never)]
     fn publish_next_telemetry(&mut self, now: Nanos) {
         let count = self.telemetry.len().max(1);
         if self.telemetry_turn < self.telemetry.len() {
