@@ -277,17 +277,18 @@ fn several_symbols_share_a_connection_and_fall_silent_alone() {
             assert_eq!(lab.get(&path).0, 200, "both books are known before play begins");
         }
         let route = if product == SPOT { "" } else { "/public" };
-        let id = lab.open(&format!("{route}/stream?streams=btcusdt@depth/ethusdt@depth/ethusdt@depth5"));
+        let id =
+            lab.open(&format!("{route}/stream?streams=btcusdt@depth@100ms/ethusdt@depth@100ms/ethusdt@depth5@100ms"));
         lab.run(Nanos::from_millis(900));
         let heard = lab.heard(id);
-        for name in ["btcusdt@depth", "ethusdt@depth", "ethusdt@depth5"] {
+        for name in ["btcusdt@depth@100ms", "ethusdt@depth@100ms", "ethusdt@depth5@100ms"] {
             assert!(heard.iter().any(|message| message["stream"] == name), "{name}");
         }
         lab.run(Nanos::from_millis(200));
         lab.heard(id);
         lab.run(Nanos::from_millis(2000));
         let heard = lab.heard(id);
-        assert!(heard.iter().any(|message| message["stream"] == "btcusdt@depth"));
-        assert!(heard.iter().all(|message| message["stream"] != "ethusdt@depth"));
+        assert!(heard.iter().any(|message| message["stream"] == "btcusdt@depth@100ms"));
+        assert!(heard.iter().all(|message| message["stream"] != "ethusdt@depth@100ms"));
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod clients;
+mod clocked;
 mod faults;
 mod gateway;
 mod lab;

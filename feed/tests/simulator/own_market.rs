@@ -261,7 +261,7 @@ fn a_resting_order_is_a_level_of_its_own_and_the_best_bid() {
     for product in binance::PRODUCT_LINES {
         let mut lab = Lab::still(product);
         let route = if product == binance::SPOT { "" } else { "/public" };
-        let id = lab.open(&format!("{route}/ws/btcusdt@depth"));
+        let id = lab.open(&format!("{route}/ws/btcusdt@depth@100ms"));
         let touch = lab.open(&format!("{route}/ws/btcusdt@bookTicker"));
         let trade = lab.open(&format!("{route}/ws/btcusdt@trade"));
         // Inside the spread there is no room; a tick under the best bid others stand already.

@@ -14,7 +14,7 @@ use tungstenite::{Message, Utf8Bytes, WebSocket};
 
 use crate::net::exchange::http::{self, HEADERS_MAX, Parsed};
 use crate::net::exchange::tls_stream::TlsStream;
-use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpResponse};
+use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide};
 
 /// Bytes of one message from a client that are accepted.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -60,6 +60,8 @@ pub(crate) struct Client {
     tcp: TcpStream,
     phase: Phase,
     requests: u64,
+    /// Whether it was told to send the body that it announced.
+    told_to_go_on: bool,
     accepted_at: Nanos,
     active_last: Nanos,
     close_by: Option<Nanos>,
@@ -82,6 +84,7 @@ impl Client {
             tcp,
             phase: Phase::Http { pipe: Box::new(TlsStream::new(session)), bytes: Vec::new() },
             requests: 0,
+            told_to_go_on: false,
             accepted_at: now,
             active_last: now,
             close_by: None,
@@ -184,13 +187,17 @@ impl Client {
             return Ok(None);
         }
         let mut raw = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut headers = Vec::new();
-        let (reply, used, keep_alive, upgraded) = match http::parse(bytes, &mut raw, &mut headers) {
+        let (mut headers, mut joined) = (Vec::new(), Vec::new());
+        let (reply, used, keep_alive, upgraded) = match http::parse(bytes, &mut raw, &mut headers, &mut joined) {
             Parsed::Partial => return Ok(None),
+            Parsed::Continue if self.told_to_go_on => return Ok(None),
+            Parsed::Continue => {
+                self.told_to_go_on = true;
+                pipe.write_all(http::GO_ON).map_err(|_| Ended::FAULTY)?;
+                return Ok(None);
+            }
             Parsed::Refused(status, message) => {
-                let body = message.as_bytes().to_vec();
-                let response = HttpResponse { status, headers: Vec::new(), body };
-                (http::reply(&response, false, now), bytes.len(), false, false)
+                (http::reply(&http::refusal(status, message), false, now), bytes.len(), false, false)
             }
             Parsed::Request { request, bytes, websocket_key: Some(key), .. } => {
                 match exchange.on_websocket_open(id, request.target, now) {
@@ -204,6 +211,7 @@ impl Client {
             }
         };
         self.requests += 1;
+        self.told_to_go_on = false;
         self.close_when_flushed = !keep_alive;
         pipe.write_all(&reply).map_err(|_| Ended::FAULTY)?;
         bytes.drain(..used);

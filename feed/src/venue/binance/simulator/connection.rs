@@ -1,5 +1,6 @@
 //! COLD: one client connection as the simulated Binance sees it, and everything on its way out.
 
+use super::stream_names::Subscription;
 use crate::sim::api::AccountId;
 use crate::sim::side::{ConnectionId, ExchangeOutput};
 use crate::venue::binance::Product;
@@ -24,27 +25,6 @@ pub enum StreamClass {
     Private,
 }
 
-/// One stream a client subscribed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscription {
-    /// Its name, as the client wrote it.
-    pub name: String,
-    /// Symbol in lower case; a listen key for user data.
-    pub symbol: String,
-    /// The channel without speed: `depth`, `bookTicker`, `trade`; empty for user data.
-    pub channel: String,
-}
-
-impl Subscription {
-    /// From a stream name.
-    #[must_use]
-    pub fn parse(name: &str) -> Subscription {
-        let (symbol, rest) = name.split_once('@').unwrap_or((name, ""));
-        let channel = rest.split('@').next().unwrap_or("");
-        Subscription { name: name.to_owned(), symbol: symbol.to_owned(), channel: channel.to_owned() }
-    }
-}
-
 /// A stream connection.
 #[derive(Clone, Debug)]
 pub struct StreamEndpoint {
@@ -56,6 +36,8 @@ pub struct StreamEndpoint {
     pub subscriptions: Vec<Subscription>,
     /// User data events wanted, if not all.
     pub events: Option<Vec<String>>,
+    /// Whether times are told in microseconds.
+    pub micros: bool,
 }
 
 /// A WebSocket API connection.
@@ -67,6 +49,8 @@ pub struct ApiEndpoint {
     pub authorized_since: Nanos,
     /// Whether replies carry the rate windows.
     pub rate_limits: bool,
+    /// Whether times are told in microseconds.
+    pub micros: bool,
     /// User data subscriptions by number.
     pub subscriptions: Vec<(u32, AccountId)>,
     /// Number of the next one.

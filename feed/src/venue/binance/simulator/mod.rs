@@ -7,6 +7,7 @@
 mod auth;
 mod call;
 pub mod catalog;
+mod clocked_streams;
 pub mod connection;
 mod edit;
 pub mod errors;
@@ -17,6 +18,7 @@ pub mod market;
 mod market_data;
 pub mod market_feed;
 mod methods;
+mod micros;
 mod order_changes;
 mod order_params;
 mod order_queries;
@@ -27,6 +29,7 @@ mod rest;
 pub mod rules;
 mod served_market;
 pub mod settings;
+mod stream_names;
 mod streams;
 mod user;
 mod wsapi;
@@ -40,6 +43,7 @@ use crate::sim::side::{
 use crate::sim::world::World;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
+use clocked_streams::SlowDepths;
 use connection::{
     ApiEndpoint, ClientConnection, LIFE, Outbox, SimulatorEndpoint, messages_per_second, ping_interval, pong_timeout,
 };
@@ -63,6 +67,7 @@ pub struct BinanceExchange {
     ban: Ban,
     /// One for each listing, for what is ours in its market.
     printers: Vec<FramePrinter>,
+    slow_depths: SlowDepths,
     status: ExchangeStatus,
     killed: bool,
 }
@@ -84,6 +89,7 @@ impl BinanceExchange {
             listen_keys: BTreeMap::new(),
             next_listen_key: 1,
             ban: Ban::default(),
+            slow_depths: SlowDepths::new(),
             status: ExchangeStatus::default(),
             killed: false,
         };
@@ -140,7 +146,7 @@ impl BinanceExchange {
         }
     }
 
-    fn endpoint_for(&self, target: &str) -> Option<SimulatorEndpoint> {
+    fn endpoint_for(&self, target: &str, now: Nanos) -> Option<SimulatorEndpoint> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let api_path = match self.product {
             Product::BinanceSpot => "/ws-api/v3",
@@ -148,9 +154,11 @@ impl BinanceExchange {
         };
         if path == api_path {
             let rate_limits = !query.split('&').any(|pair| pair == "returnRateLimits=false");
-            return Some(SimulatorEndpoint::Api(ApiEndpoint { rate_limits, ..ApiEndpoint::default() }));
+            let asked = query.split('&').filter_map(|pair| pair.strip_prefix("timeUnit=")).any(micros::are_asked);
+            let micros = asked && self.product == Product::BinanceSpot;
+            return Some(SimulatorEndpoint::Api(ApiEndpoint { rate_limits, micros, ..ApiEndpoint::default() }));
         }
-        streams::endpoint_of(self.product, path, query).map(SimulatorEndpoint::Stream)
+        streams::endpoint_of(self.product, path, query, now).map(SimulatorEndpoint::Stream)
     }
 }
 
@@ -166,7 +174,7 @@ impl ExchangeSide for BinanceExchange {
         if self.killed || self.world.faults.is_killed(now) {
             return Err(rest::refuse(&ApiError::new(-1016, "This service is no longer available.").status(503)));
         }
-        let Some(endpoint) = self.endpoint_for(target) else {
+        let Some(endpoint) = self.endpoint_for(target, now) else {
             return Err(rest::refuse(&ApiError::new(-5000, format!("Path {target} is invalid")).status(404)));
         };
         let window = self.world.windows.charge(SimWindowKind::Connections, ADDRESS, 1, now);
@@ -225,6 +233,7 @@ impl ExchangeSide for BinanceExchange {
         self.flush_events(now);
         self.outbox.release(now);
         self.play_due(now);
+        self.speak_by_the_clock(now);
         self.cut_slow();
     }
 
@@ -237,7 +246,13 @@ impl ExchangeSide for BinanceExchange {
         let starts = self.feed.is_to_start(self.has_market_client());
         let market = if starts { Nanos::ZERO } else { self.feed.deadline() };
         let fault = self.world.faults.next_deadline(Nanos::ZERO);
-        connections.min(keys).min(self.outbox.deadline()).min(market).min(fault).min(self.world.next_timer())
+        connections
+            .min(keys)
+            .min(self.outbox.deadline())
+            .min(market)
+            .min(fault)
+            .min(self.world.next_timer())
+            .min(self.clocked_deadline())
     }
 
     fn poll_output(&mut self) -> Option<ExchangeOutput> {

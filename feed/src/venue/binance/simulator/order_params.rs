@@ -76,7 +76,7 @@ fn known(api: Api, product: Product) -> Option<(&'static [&'static str], &'stati
         Api::Cancel | Api::Query | Api::OpenOrder => (named, &[]),
         Api::CancelAll => (&["symbol"], &[]),
         Api::Amend => (named, &["newClientOrderId", "newQty"]),
-        Api::Modify => (named, &["side", "quantity", "price", "priceMatch"]),
+        Api::Modify => (named, &["side", "quantity", "price", "priceMatch", "modifyId", "reduceOnly"]),
         Api::Countdown => (&["symbol"], &["countdownTime"]),
         _ => return None,
     })

@@ -4,7 +4,7 @@ use super::catalog::{self, Api};
 use super::errors::ApiError;
 use super::params::Params;
 use super::requests::{ADDRESS, RequestOutcome};
-use super::{BinanceExchange, methods};
+use super::{BinanceExchange, methods, micros};
 use crate::sim::api::{AccountId, RequestFault, SimWindowKind};
 use crate::sim::side::{HttpRequest, HttpResponse};
 use crate::venue::binance::Product;
@@ -46,7 +46,11 @@ impl BinanceExchange {
             Ok(params) => params,
             Err(error) => return refuse(&error),
         };
-        let outcome = self.request(api, &params, request.header("X-MBX-APIKEY"), None, now);
+        let mut outcome = self.request(api, &params, request.header("X-MBX-APIKEY"), None, now);
+        let asked = request.header("X-MBX-TIME-UNIT").is_some_and(micros::are_asked);
+        if let (Ok(result), true, Product::BinanceSpot) = (&mut outcome.result, asked, self.product) {
+            micros::tell(result);
+        }
         let mut response = answer(&outcome);
         self.add_usage(&mut response, api, outcome.account, now);
         response

@@ -1,10 +1,10 @@
 //! COLD: stream connections: paths, subscription messages, and relaying market frames.
 
 use super::BinanceExchange;
-use super::connection::{
-    ClientConnection, SimulatorEndpoint, StreamClass, StreamEndpoint, Subscription, messages_per_second,
-};
+use super::connection::{ClientConnection, SimulatorEndpoint, StreamClass, StreamEndpoint, messages_per_second};
 use super::frames::{Parts, PlayedTrade};
+use super::micros;
+use super::stream_names::Subscription;
 use crate::sim::api::FrameFault;
 use crate::sim::side::ConnectionId;
 use crate::venue::binance::Product;
@@ -16,7 +16,7 @@ const STREAMS_MAX: usize = 1024;
 
 /// What a path of the stream host opens; `None` if it is no such path.
 #[must_use]
-pub fn endpoint_of(product: Product, path: &str, query: &str) -> Option<StreamEndpoint> {
+pub fn endpoint_of(product: Product, path: &str, query: &str, now: Nanos) -> Option<StreamEndpoint> {
     let (route, rest) = match product {
         Product::BinanceSpot => (StreamClass::All, path),
         Product::BinanceUsdm => {
@@ -33,7 +33,8 @@ pub fn endpoint_of(product: Product, path: &str, query: &str) -> Option<StreamEn
         pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
     };
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut endpoint = StreamEndpoint { combined: false, route, subscriptions: Vec::new(), events: None };
+    let micros = product == Product::BinanceSpot && micros::are_asked(&parameter("timeUnit").unwrap_or_default());
+    let mut endpoint = StreamEndpoint { combined: false, route, subscriptions: Vec::new(), events: None, micros };
     let names = match rest {
         "/stream" | "/stream/" => {
             endpoint.combined = true;
@@ -44,25 +45,25 @@ pub fn endpoint_of(product: Product, path: &str, query: &str) -> Option<StreamEn
     };
     let keys = parameter("listenKey").unwrap_or_default();
     for name in names.split('/').chain(keys.split('/')).filter(|name| !name.is_empty()) {
-        add_subscription(&mut endpoint.subscriptions, &decoded(name));
+        add_subscription(product, &mut endpoint.subscriptions, &decoded(name), now);
     }
     endpoint.events = parameter("events").map(|events| decoded(&events).split('/').map(str::to_owned).collect());
     Some(endpoint)
 }
 
-fn add_subscription(subscriptions: &mut Vec<Subscription>, name: &str) -> bool {
+fn add_subscription(product: Product, subscriptions: &mut Vec<Subscription>, name: &str, now: Nanos) -> bool {
     if subscriptions.iter().any(|other| other.name == name) {
         return true;
     }
     if subscriptions.len() >= STREAMS_MAX {
         return false;
     }
-    subscriptions.push(Subscription::parse(name));
+    subscriptions.push(Subscription::parse(product, name, now));
     true
 }
 
 /// Whether a route delivers a channel. A stream asked for on the wrong route is acknowledged and stays silent.
-fn delivers(route: StreamClass, channel: &str) -> bool {
+pub(super) fn delivers(route: StreamClass, channel: &str) -> bool {
     let public = channel.starts_with("depth") || channel == "bookTicker" || channel == "rpiDepth";
     match route {
         StreamClass::All => true,
@@ -77,7 +78,7 @@ fn refusal(code: i64, message: String, id: Value) -> Value {
 }
 
 /// Answers a control message of a stream client.
-fn control(endpoint: &mut StreamEndpoint, text: &[u8]) -> Value {
+fn control(product: Product, endpoint: &mut StreamEndpoint, text: &[u8], now: Nanos) -> Value {
     let message: Value = match serde_json::from_slice(text) {
         Ok(message) => message,
         Err(error) => return json!({"code": 3, "msg": format!("Invalid JSON: {error}")}),
@@ -103,7 +104,7 @@ fn control(endpoint: &mut StreamEndpoint, text: &[u8]) -> Value {
         ("SUBSCRIBE" | "UNSUBSCRIBE", None) => return refusal(2, wrong_params(), id),
         ("SUBSCRIBE", Some(names)) => {
             for name in names {
-                if name.is_empty() || !add_subscription(&mut endpoint.subscriptions, name) {
+                if name.is_empty() || !add_subscription(product, &mut endpoint.subscriptions, name, now) {
                     return refusal(2, "Invalid request: too many parameters".to_owned(), id);
                 }
             }
@@ -163,7 +164,7 @@ impl BinanceExchange {
         let SimulatorEndpoint::Stream(endpoint) = &mut connection.endpoint else {
             return;
         };
-        let reply = control(endpoint, text);
+        let reply = control(self.product, endpoint, text, now);
         let acknowledges = reply.get("result").is_some_and(Value::is_null);
         if !(acknowledges && self.world.faults.loses_acknowledgement()) {
             self.outbox.text(id, reply.to_string().into_bytes());
@@ -201,6 +202,9 @@ impl BinanceExchange {
         for _ in 0..times {
             self.relay_once(symbol, channel, parts, whole, fault);
         }
+        if channel == "depth" && fault != FrameFault::Drop {
+            self.note_depth(symbol, &whole[parts.data.clone()]);
+        }
     }
 
     fn relay_once(&mut self, symbol: &str, channel: &str, parts: &Parts, whole: &[u8], fault: FrameFault) {
@@ -211,10 +215,13 @@ impl BinanceExchange {
                 continue;
             }
             for subscription in &endpoint.subscriptions {
-                if subscription.channel != channel || !subscription.symbol.eq_ignore_ascii_case(symbol) {
+                if !subscription.hears(symbol, channel) {
                     continue;
                 }
-                let text = wrap(endpoint.combined, &subscription.name, parts, whole);
+                let mut text = wrap(endpoint.combined, &subscription.name, parts, whole);
+                if endpoint.micros {
+                    text = micros::told(text);
+                }
                 self.outbox.text(*id, damage(text, fault));
                 connection.frames += 1;
                 self.status.frames_relayed += 1;
@@ -240,27 +247,31 @@ impl BinanceExchange {
         self.publish(symbol, "aggTrade", &aggregated(self.product, symbol, trade));
     }
 
+    /// The best levels of a symbol.
+    pub(super) fn partial_depth(&self, listing: usize, limit: usize, at: i64) -> Option<Value> {
+        let book = self.world.book(listing, limit)?;
+        let rules = &self.world.listings()[listing];
+        let (bids, asks) = (super::format::levels(rules, &book.bids), super::format::levels(rules, &book.asks));
+        Some(match self.product {
+            Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),
+            Product::BinanceUsdm => json!({
+                "e": "depthUpdate", "E": at, "T": at, "s": rules.symbol, "ps": rules.symbol, "st": 1,
+                "U": book.sequence, "u": book.sequence, "pu": book.sequence, "b": bids, "a": asks,
+            }),
+        })
+    }
+
     /// Makes the partial books of a symbol for those who asked for them.
     pub(super) fn publish_partial(&mut self, symbol: &str, listing: usize, now: Nanos) {
         for (channel, limit) in [("depth5", 5), ("depth10", 10), ("depth20", 20)] {
             let wanted = self.connections.values().any(|connection| match &connection.endpoint {
-                SimulatorEndpoint::Stream(endpoint) => endpoint.subscriptions.iter().any(|subscription| {
-                    subscription.channel == channel && subscription.symbol.eq_ignore_ascii_case(symbol)
-                }),
+                SimulatorEndpoint::Stream(endpoint) => {
+                    endpoint.subscriptions.iter().any(|subscription| subscription.hears(symbol, channel))
+                }
                 SimulatorEndpoint::Api(_) => false,
             });
-            let Some(book) = wanted.then(|| self.world.book(listing, limit)).flatten() else {
+            let Some(message) = wanted.then(|| self.partial_depth(listing, limit, now.millis())).flatten() else {
                 continue;
-            };
-            let rules = &self.world.listings()[listing];
-            let (bids, asks) = (super::format::levels(rules, &book.bids), super::format::levels(rules, &book.asks));
-            let at = now.millis();
-            let message = match self.product {
-                Product::BinanceSpot => json!({"lastUpdateId": book.sequence, "bids": bids, "asks": asks}),
-                Product::BinanceUsdm => json!({
-                    "e": "depthUpdate", "E": at, "T": at, "s": rules.symbol, "U": book.sequence, "u": book.sequence,
-                    "pu": book.sequence, "b": bids, "a": asks,
-                }),
             };
             self.publish(symbol, channel, &message);
         }
@@ -273,14 +284,19 @@ fn aggregated(product: Product, symbol: &str, trade: &PlayedTrade) -> Value {
         "q": trade.quantity, "f": trade.id, "l": trade.id, "T": trade.trade_time,
         "m": trade.aggressor == spinbook_engine::types::Side::Ask,
     });
-    if product == Product::BinanceSpot {
-        message["M"] = json!(true);
+    match product {
+        Product::BinanceSpot => message["M"] = json!(true),
+        Product::BinanceUsdm => {
+            message["nq"] = json!(trade.quantity);
+            message["ps"] = message["s"].clone();
+            message["st"] = json!(1);
+        }
     }
     message
 }
 
 /// The bytes a client gets: as recorded where its name for the stream is the recorded one.
-fn wrap(combined: bool, name: &str, parts: &Parts, whole: &[u8]) -> Vec<u8> {
+pub(super) fn wrap(combined: bool, name: &str, parts: &Parts, whole: &[u8]) -> Vec<u8> {
     let inner = &whole[parts.data.clone()];
     if !combined {
         return inner.to_vec();

@@ -2,7 +2,7 @@
 
 use super::BinanceExchange;
 use super::connection::SimulatorEndpoint;
-use super::format;
+use super::{format, micros};
 use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -59,7 +59,11 @@ impl BinanceExchange {
                 SimulatorEndpoint::Api(endpoint) => {
                     for (number, owner) in &endpoint.subscriptions {
                         if *owner == account {
-                            let text = json!({"subscriptionId": number, "event": message}).to_string();
+                            let mut text = json!({"subscriptionId": number, "event": message});
+                            if endpoint.micros {
+                                micros::tell(&mut text);
+                            }
+                            let text = text.to_string();
                             self.outbox.text(*id, text.into_bytes());
                         }
                     }

@@ -5,7 +5,7 @@ use super::connection::{ApiEndpoint, SimulatorEndpoint};
 use super::errors::ApiError;
 use super::params::Params;
 use super::requests::{ADDRESS, RequestOutcome};
-use super::{BinanceExchange, auth, methods};
+use super::{BinanceExchange, auth, methods, micros};
 use crate::sim::api::{AccountId, AccountKey, RequestFault};
 use crate::sim::side::ConnectionId;
 use serde_json::{Map, Value, json};
@@ -92,6 +92,9 @@ impl BinanceExchange {
         let (account, asked) = limits.unwrap_or((None, None));
         if asked.unwrap_or_else(|| self.api_endpoint(id).is_some_and(|endpoint| endpoint.rate_limits)) {
             reply["rateLimits"] = self.window_counts(account, now);
+        }
+        if self.api_endpoint(id).is_some_and(|endpoint| endpoint.micros) {
+            micros::tell(&mut reply);
         }
         let text = reply.to_string().into_bytes();
         match fault {
