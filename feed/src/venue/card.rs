@@ -123,6 +123,8 @@ pub struct Card {
     pub snapshots: SnapshotOrigin,
     /// Levels a side to ask of a depth snapshot.
     pub snapshot_levels: u16,
+    /// The only numbers of levels that it accepts; empty: any.
+    pub snapshot_levels_allowed: &'static [u16],
     /// Request weight of such a snapshot.
     pub snapshot_weight: u32,
     /// The venue closes a connection after this.
@@ -133,6 +135,8 @@ pub struct Card {
     pub heartbeat: Option<Heartbeat>,
     /// Default channel of depth updates.
     pub depth_channel: &'static str,
+    /// Every channel of depth updates that it serves, the default among them.
+    pub depth_channels: &'static [&'static str],
     /// Default channel of the best bid and ask; empty: there is none.
     pub touch_channel: &'static str,
     /// Default channel of trades; empty: there is none.

@@ -9,7 +9,9 @@ use crate::cli::{ConfigCheckArgs, ConfigInitArgs, ConfigSchemaArgs};
 use crate::config::sample::{self, ConfigText};
 use crate::config::{Config, effective, schema as config_schema};
 use crate::error::Failure;
-use crate::outcome::Done;
+use crate::outcome::{Context, Done};
+use crate::run::plan::RunMode;
+use crate::run::preflight;
 
 /// Writes the commented sample.
 ///
@@ -57,21 +59,37 @@ fn filled(sets: &[String]) -> Result<ConfigText, Failure> {
     Ok(text)
 }
 
-/// Checks a configuration and prints what is in effect.
+/// Checks a configuration as a run would before it asks a venue, and prints what is in effect.
 ///
 /// # Errors
-/// Wrong configuration, with every problem.
-pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
+/// Wrong configuration with every problem, or what a run would refuse in any mode.
+pub fn check(arguments: &ConfigCheckArgs, context: Context) -> Result<Done, Failure> {
     let config = Config::load(&arguments.config, &arguments.set)?;
+    preflight::check(&config, RunMode::Paper).and_then(|()| preflight::named_credentials(&config))?;
     let mut text = format!("{}: valid\n", config.file);
     for warning in &config.warnings {
         text.push_str(&format!("warning: {warning}\n"));
     }
-    text.push_str(&effective::to_text(&config.effective));
+    let mut modes = serde_json::Map::new();
+    for mode in [RunMode::Paper, RunMode::Shadow, RunMode::Live] {
+        let refused = preflight::check(&config, mode).err();
+        let answer = match &refused {
+            None => "ready".to_owned(),
+            Some(failure) => {
+                format!("refused: {}", [vec![failure.what.clone()], failure.problems.clone()].concat().join("; "))
+            }
+        };
+        text.push_str(&format!("run --mode {}: {answer}\n", mode.name()));
+        modes.insert(mode.name().to_owned(), json!(answer));
+    }
+    if !context.quiet {
+        text.push_str(&effective::to_text(&config.effective));
+    }
     let json = json!({
         "file": config.file,
         "valid": true,
         "warnings": config.warnings,
+        "modes": modes,
         "effective": effective::to_json(&config.effective, |key| key.value.clone()),
         "origins": effective::to_json(&config.effective, |key| json!(key.place)),
     });

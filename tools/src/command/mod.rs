@@ -27,7 +27,7 @@ pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
         Verb::Journal(arguments) => journal::run(&arguments),
         Verb::Config(arguments) => match arguments.action {
             ConfigAction::Init(arguments) => config::init(&arguments),
-            ConfigAction::Check(arguments) => config::check(&arguments),
+            ConfigAction::Check(arguments) => config::check(&arguments, context),
             ConfigAction::Schema(arguments) => Ok(config::schema(&arguments)),
         },
         Verb::Keys(arguments) => match arguments.action {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::threads;
 
 use crate::cli::{Mode, RunArgs};
-use crate::config::tables::{EngineConfig, MarketConfig};
+use crate::config::tables::MarketConfig;
 use crate::config::{Config, credentials};
 use crate::error::Failure;
 use crate::exchange::paper::PaperVenue;
@@ -14,7 +13,8 @@ use crate::limits;
 use crate::outcome::{Context, Done};
 use crate::run;
 use crate::run::keys::KeySource;
-use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode, Venue};
+use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode};
+use crate::run::preflight::{self, venue_of};
 use crate::run::topology::Cores;
 
 /// Runs `spinbook run`.
@@ -34,13 +34,13 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     let accounts = accounts(arguments, &config)?;
     limits::check_trading(config.markets.len())?;
     let available = threads::cores();
-    refuse_unusable_cores(&config.engine, &available)?;
     let cores = Cores::share(&available, config.engine.hot_core, config.engine.io_core, threads::can_pin);
     let mode = match arguments.mode {
         Mode::Live => RunMode::Live,
         Mode::Shadow => RunMode::Shadow,
         Mode::Paper => RunMode::Paper,
     };
+    preflight::check(&config, mode)?;
     let mut markets = Vec::with_capacity(config.markets.len());
     let mut paper = Vec::new();
     for (market, account) in config.markets.iter().zip(accounts) {
@@ -54,12 +54,7 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
                 paper.push(rig);
                 found
             }
-            _ => {
-                if mode == RunMode::Live {
-                    loopback_only(&venue)?;
-                }
-                (venue.clone(), keys_of(market)?)
-            }
+            _ => (venue.clone(), keys_of(market)?),
         };
         markets.push(MarketPlan { config: market.clone(), market: venue, orders, keys, account });
     }
@@ -72,20 +67,6 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         true => Ok(MarketLife::Running),
         false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
     })
-}
-
-/// A core that was named is used or refused: who named it counts on it.
-fn refuse_unusable_cores(engine: &EngineConfig, available: &[usize]) -> Result<(), Failure> {
-    for (key, core) in [("engine.hot_core", engine.hot_core), ("engine.io_core", engine.io_core)] {
-        if let Some(core) = core.filter(|core| !available.contains(core) && !threads::can_pin(*core)) {
-            let known = available.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!("no thread can be tied to core {core}"))
-                .at(format!("{key} = {core}"))
-                .because(format!("this program may run on the cores {known}"))
-                .next(format!("name one of them, or leave {key} out; `spinbook doctor` says which core is quiet")));
-        }
-    }
-    Ok(())
 }
 
 /// The account of each market, as named on the command line: one id where there is one market, else `VENUE=ID` for each.
@@ -126,37 +107,6 @@ fn accounts(arguments: &RunArgs, config: &Config) -> Result<Vec<Option<String>>,
         Some(_) if arguments.mode != Mode::Live => Ok(accounts),
         Some(missing) => Err(refuse(format!("none is named for {}", names[missing]))),
     }
-}
-
-/// The configured addresses, else the venue's own.
-fn venue_of(market: &MarketConfig) -> Venue {
-    let card = market.venue.card();
-    let or = |configured: &Option<String>, own: &str| configured.clone().unwrap_or_else(|| own.to_owned());
-    Venue {
-        rest_url: or(&market.rest_url, card.rest_url),
-        stream_url: or(&market.stream_url, card.stream_url),
-        ws_api_url: or(&market.ws_api_url, card.orders.map_or("", |orders| orders.url)),
-        ca_file: market.ca_file.clone(),
-    }
-}
-
-/// Live orders go to this machine alone until order recovery is built.
-fn loopback_only(venue: &Venue) -> Result<(), Failure> {
-    for (key, url) in [
-        ("market.rest_url", &venue.rest_url),
-        ("market.stream_url", &venue.stream_url),
-        ("market.ws_api_url", &venue.ws_api_url),
-    ] {
-        let endpoint =
-            Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
-        if !endpoint.is_loopback() {
-            return Err(Failure::usage("this build sends live orders to exchanges on this machine only")
-                .at(format!("{key} = {url}"))
-                .because("recovery of orders with unknown outcome after a restart is not built yet")
-                .next("use --mode paper or --mode shadow, or point the URLs at `spinbook exchange`"));
-        }
-    }
-    Ok(())
 }
 
 /// Looks at the credentials once before anything starts, and says what is worth a word.

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use rust_decimal::Decimal;
+use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::limits::{INSTRUMENTS_MAX, VENUES_MAX};
 use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::ProductLine;
@@ -40,6 +41,25 @@ pub fn symbols(
             problems.add(&item.origin, format!("symbol \"{symbol}\" of {} is named twice", venue.name()));
         }
         taken.push((venue, symbol.clone()));
+    }
+}
+
+/// The channel and the snapshot of a market: what its venue serves.
+pub fn channels(section: &Section<'_>, market: &MarketConfig, problems: &mut Problems) {
+    let (card, name) = (market.venue.card(), market.venue.name());
+    if let Some(depth) = &market.depth_stream
+        && !card.depth_channels.contains(&depth.as_str())
+    {
+        let why = format!("{name} has no such stream, expected one of {}", card.depth_channels.join(", "));
+        section.refuse("depth_stream", problems, &why);
+    }
+    let allowed = card.snapshot_levels_allowed;
+    if let Some(limit) = market.snapshot_limit
+        && !allowed.is_empty()
+        && !allowed.iter().any(|allowed| u32::from(*allowed) == limit)
+    {
+        let numbers: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        section.refuse("snapshot_limit", problems, &format!("{name} accepts only {}", numbers.join(", ")));
     }
 }
 
@@ -111,10 +131,43 @@ fn cross_spread(
     }
 }
 
+/// What a strategy may be told but seldom is meant, and a limit that limits nothing.
+fn doubtful(strategy: &StrategyConfig, risk: &RiskConfig) -> Vec<String> {
+    let StrategyConfig::Spread(spread) = strategy;
+    let mut warnings = Vec::new();
+    if spread.edge_min_bps.is_sign_negative() && !spread.edge_min_bps.is_zero() {
+        warnings
+            .push(format!("strategy.edge_min_bps = {}: quotes at a loss after fees are allowed", spread.edge_min_bps));
+    }
+    if spread.time_in_force == TimeInForce::ImmediateOrCancel {
+        warnings
+            .push("strategy.time_in_force = \"ioc\": no quote ever rests, and each fill pays the taker fee".to_owned());
+    }
+    // The highest price at which the largest order is still within its limit by value.
+    let position_worth = risk
+        .order_notional_max_quote
+        .checked_div(risk.order_quantity_max_base)
+        .and_then(|price| price.checked_mul(risk.position_max_base));
+    if let Some(worth) = position_worth.filter(|worth| risk.loss_max_quote_per_day > *worth) {
+        warnings.push(format!(
+            "risk.loss_max_quote_per_day = {}: is more than a whole position is worth by the other limits, {}: it may \
+             never stop anything",
+            risk.loss_max_quote_per_day,
+            worth.normalize()
+        ));
+    }
+    warnings
+}
+
 /// What is allowed but worth a word.
 #[must_use]
-pub fn warnings(engine: &EngineConfig, markets: &[MarketConfig]) -> Vec<String> {
-    let mut warnings = Vec::new();
+pub fn warnings(
+    engine: &EngineConfig,
+    markets: &[MarketConfig],
+    strategy: &StrategyConfig,
+    risk: &RiskConfig,
+) -> Vec<String> {
+    let mut warnings = doubtful(strategy, risk);
     match engine.hot_core {
         None => warnings.push(
             "engine.hot_core is not set: the hot thread runs unpinned and latency will vary; see `spinbook doctor`"

@@ -79,6 +79,11 @@ pub fn symbol(symbol: &str, line: ProductLine) -> Result<(), String> {
 /// Whether a symbol is written as its venue writes them.
 fn spelling(symbol: &str, line: ProductLine) -> Result<(), String> {
     let (title, form) = (line.card().title, line.card().symbols);
+    // Symbols in scripts without case are listed; an accent on a Latin letter is a slip of the keyboard.
+    let foreign = |letter: &char| !letter.is_ascii() && (letter.is_lowercase() || letter.is_uppercase());
+    if let Some(letter) = symbol.chars().find(foreign) {
+        return Err(format!("`{letter}` stands in no symbol of {title}, they look like {}", form.example));
+    }
     if symbol.chars().any(|letter| !letter.is_alphanumeric() && !form.separators.contains(&letter)) {
         let others: String = form.separators.iter().map(|separator| format!(" other than `{separator}`")).collect();
         return Err(format!("{title} writes symbols without separators{others}, such as {}", form.example));

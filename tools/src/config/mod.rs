@@ -207,7 +207,7 @@ fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) ->
     let (engine, markets, (_, strategy), (_, risk)) = (engine?, markets?, strategy?, risk?);
     effective.push(EffectiveTable::new(strategy.table(), strategy.effective(), node("strategy"), file));
     effective.push(EffectiveTable::new(RiskConfig::TABLE, risk.effective(), node("risk"), file));
-    let warnings = check::warnings(&engine, &markets);
+    let warnings = check::warnings(&engine, &markets, &strategy, &risk);
     Some(Config { file: file.to_owned(), engine, markets, strategy, risk, effective, warnings })
 }
 
@@ -231,6 +231,7 @@ fn read_markets(
         let section = Section::open(&format!("market.{index}"), item, &MarketConfig::TABLE, base, problems);
         let Some(market) = MarketConfig::read(&section, problems) else { continue };
         check::symbols(&section, &market, &mut taken, problems);
+        check::channels(&section, &market, problems);
         effective.push(EffectiveTable::new(MarketConfig::TABLE, market.effective(), Some(item), file));
         markets.push(market);
     }

@@ -62,8 +62,12 @@ impl SnapshotUrls for SessionUrls {
 pub fn trust(ca_file: Option<&PathBuf>) -> Result<Trust, Failure> {
     match ca_file {
         None => Ok(Trust::public()),
-        Some(path) => Trust::from_file(path)
-            .map_err(|error| Failure::usage("the CA file cannot be used").at("market.ca_file").because(error)),
+        Some(path) => Trust::from_file(path).map_err(|error| {
+            Failure::usage("the CA file cannot be used")
+                .at(format!("market.ca_file = {}", path.display()))
+                .because(error)
+                .next("`spinbook exchange` prints where its own lies; paths are relative to the configuration")
+        }),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod memory;
 pub mod outages;
 pub mod panics;
 pub mod plan;
+pub mod preflight;
 pub mod report;
 pub mod retry;
 pub mod setup;

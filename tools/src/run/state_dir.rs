@@ -66,18 +66,41 @@ pub struct StateDir {
     pub epoch: u32,
 }
 
+/// What is said of a directory that cannot be used.
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::usage("cannot use the state directory")
+        .at(path.display())
+        .because(error)
+        .next("name a directory that can be written: engine.state_dir")
+}
+
+/// Whether a state directory could be opened here, without making it: what is there of its path is a directory, and
+/// files can be made in it.
+///
+/// # Errors
+/// It could not.
+pub fn usable(path: &Path) -> Result<(), Failure> {
+    let start = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
+    let there = start.ancestors().find(|ancestor| fs::symlink_metadata(ancestor).is_ok());
+    let there = there.ok_or_else(|| unusable(path, &"nothing of its path is there"))?;
+    match fs::metadata(there) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(unusable(path, &format!("{} is not a directory", there.display()))),
+        Err(error) => return Err(unusable(path, &error)),
+    }
+    let probe = there.join(format!(".spinbook-probe-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe).map_err(|error| unusable(path, &error))?;
+    drop(made);
+    fs::remove_file(&probe).map_err(|error| unusable(path, &error))
+}
+
 impl StateDir {
     /// Makes the directory if needed, locks it, and takes the next run number.
     ///
     /// # Errors
     /// Another engine runs in it, or it cannot be written.
     pub fn open(path: &Path) -> Result<StateDir, Failure> {
-        let fail = |error: &dyn std::fmt::Display| {
-            Failure::failed("cannot use the state directory")
-                .at(path.display())
-                .because(error)
-                .next("name a directory that can be written: engine.state_dir")
-        };
+        let fail = |error: &dyn std::fmt::Display| unusable(path, error);
         fs::create_dir_all(path).map_err(|error| fail(&error))?;
         refuse_killed(path)?;
         let file = path.join(RUN_FILE);

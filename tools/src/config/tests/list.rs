@@ -34,10 +34,13 @@ fn other_value(key: &ConfigKey) -> Option<String> {
             let smaller = value * Decimal::new(9, 1);
             if smaller == value { "1".to_owned() } else { smaller.to_string() }
         }
-        Kind::Whole(..) => (bare.parse::<i64>().expect("a whole number") + 1).to_string(),
+        Kind::Whole(..) => match bare.parse::<i64>().expect("a whole number") {
+            even if even > 0 && even % 2 == 0 => (even / 2).to_string(),
+            odd => (odd + 1).to_string(),
+        },
         Kind::Choice(names) => (*names().iter().find(|name| **name != bare)?).to_owned(),
         Kind::Text { .. } if bare.contains("9443") => bare.replace("9443", "9444"),
-        Kind::Text { .. } => bare.replace("100", "250"),
+        Kind::Text { .. } => bare.replace("100", "500"),
         Kind::Path => format!("{bare}.other"),
         Kind::Texts => "[\"ETHUSDT\"]".to_owned(),
     })
