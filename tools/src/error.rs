@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use serde_json::{Map, Value, json};
+use spinbook_feed::history::{ProblemKind, VerifyProblem};
 
 use crate::outcome::Exit;
 
@@ -61,6 +62,18 @@ impl Failure {
     #[must_use]
     pub fn wrong(what: impl Into<String>) -> Failure {
         Failure::new(Exit::Wrong, what)
+    }
+
+    /// A recording that cannot be used: the same code and advice whichever verb met it.
+    #[must_use]
+    pub fn of_recording(what: impl Into<String>, problem: &VerifyProblem) -> Failure {
+        let (exit, next) = match problem.kind() {
+            ProblemKind::Unreadable => (Exit::Failed, "check the path and its permissions"),
+            ProblemKind::Unrecognised => (Exit::Wrong, "`spinbook verify --help` lists the forms that can be read"),
+            ProblemKind::Unnamed => (Exit::Usage, "name it with --venue; recordings of other venues cannot be read"),
+            ProblemKind::WrongData => (Exit::Wrong, "`spinbook verify FILE` says more about it"),
+        };
+        Failure::new(exit, what).because(problem).next(next)
     }
 
     /// Says where it failed.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
 
 use super::recorded::Recording;
+use super::verify_report::VerifyProblem;
 use crate::number::{DECIMALS_MAX, Scale, last_digit_exponent, printed_decimals};
 use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, InstrumentStatus, Symbol, atoms_per_tick_lot, split_assets};
@@ -254,9 +255,9 @@ fn assets_of(symbol: Symbol) -> (Symbol, Symbol) {
 pub fn recorded_instruments(
     files: &[PathBuf],
     product: Option<ProductLine>,
-) -> Result<(ProductLine, Vec<Instrument>), String> {
+) -> Result<(ProductLine, Vec<Instrument>), VerifyProblem> {
     let mut inference = Inference::new(product);
-    inference.look_at_all(&mut Recording::new(files)).map_err(|error| error.to_string())?;
-    let product = inference.product().ok_or("no venue can be told from the recording; name it with --venue")?;
+    inference.look_at_all(&mut Recording::new(files)).map_err(VerifyProblem::Source)?;
+    let product = inference.product().ok_or(VerifyProblem::UnknownVenue)?;
     Ok((product, inference.instruments()))
 }

@@ -8,5 +8,5 @@ pub mod verify_report;
 mod wholeness;
 
 pub use infer::recorded_instruments;
-pub use verify::{ProblemKind, VerifyOutcome, VerifyProblem, verify};
-pub use verify_report::{Shortcoming, SymbolReport, VerifyReport, Wholeness};
+pub use verify::{VerifyOutcome, verify};
+pub use verify_report::{ProblemKind, Shortcoming, SymbolReport, VerifyProblem, VerifyReport, Wholeness};

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use spinbook_engine::book::BookState;
 use spinbook_engine::types::Level;
-use thiserror::Error;
 
 use super::infer::Inference;
 use super::player::{Played, Player};
 use super::recorded::Recording;
-use super::verify_report::{SymbolReport, VerifyReport, Wholeness};
+use super::verify_report::{ProblemKind, SymbolReport, VerifyProblem, VerifyReport, Wholeness};
 use super::wholeness::{FileMarks, MissingFile, Seen, WatchedMarkets, neighbour};
 use crate::number::TEXT_MAX;
 use crate::scan::ScannerChoice;
@@ -22,85 +21,6 @@ use crate::venue::source::{MarketSource, Record, RecordKind, RecordPlace, Source
 const PROGRESS_LINES: u64 = 1 << 14;
 /// How often a chain may be started over with finer increments or more symbols.
 const RESTARTS_MAX: usize = 4_096;
-
-/// What a verification found wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum VerifyProblem {
-    /// A file cannot be opened, is of no known form, is cut short or damaged.
-    #[error("{0}")]
-    Source(SourceError),
-    /// No product line was given and none can be told from the content.
-    #[error("no venue can be told from the recording; name it with --venue")]
-    UnknownVenue,
-    /// A file is of another product line than the one that was named, or than the files before it.
-    #[error("{file} is a recording of {found}, not of {expected}")]
-    OtherVenue {
-        /// Which file.
-        file: String,
-        /// Whose recording it is.
-        found: &'static str,
-        /// What it was played as.
-        expected: &'static str,
-        /// Whether that was named by the caller.
-        named: bool,
-    },
-    /// Frames or lines were refused.
-    #[error("{count} bad frames; the first is {file} line {first_line}: {first}")]
-    BadFrames {
-        /// How many.
-        count: u64,
-        /// File of the first.
-        file: String,
-        /// Line of the first in its file.
-        first_line: u64,
-        /// What was wrong with the first.
-        first: String,
-    },
-    /// A best bid/ask of the venue disagreed with the book.
-    #[error("{symbol}: {failed} of {checked} best bid/ask checks failed")]
-    Mismatch {
-        /// Whose book.
-        symbol: String,
-        /// Failed checks.
-        failed: u64,
-        /// All checks.
-        checked: u64,
-    },
-    /// A live book was crossed.
-    #[error("{symbol}: the live book was crossed {count} times")]
-    Crossed {
-        /// Whose book.
-        symbol: String,
-        /// How often.
-        count: u64,
-    },
-}
-
-impl VerifyProblem {
-    /// What kind of problem it is.
-    #[must_use]
-    pub const fn kind(&self) -> ProblemKind {
-        match self {
-            VerifyProblem::Source(SourceError::Open { .. }) => ProblemKind::Unreadable,
-            VerifyProblem::Source(SourceError::UnknownForm { .. }) => ProblemKind::Unrecognised,
-            VerifyProblem::UnknownVenue => ProblemKind::Unnamed,
-            _ => ProblemKind::WrongData,
-        }
-    }
-}
-
-/// How far a verification came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// Nothing could be read.
-    Unreadable,
-    /// Not of a known form.
-    Unrecognised,
-    /// Of a known form, but of a venue that must be named.
-    Unnamed,
-    /// The data were read and are wrong.
-    WrongData,
-}
 
 /// Report and the worst problem, if there is one.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! COLD: `spinbook config init`, `config check` and `config schema`.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use serde_json::json;
 
@@ -29,10 +29,12 @@ pub fn init(arguments: &ConfigInitArgs) -> Result<Done, Failure> {
         .open(path)
         .and_then(|mut file| file.write_all(config.as_bytes()));
     written.map_err(|error| {
-        Failure::failed("cannot write the sample configuration")
-            .at(path.display())
-            .because(error)
-            .next("name a file that does not exist yet")
+        let next = match error.kind() {
+            ErrorKind::AlreadyExists => "name a file that does not exist yet",
+            ErrorKind::NotFound => "make its folder first, or name a file in one that exists",
+            _ => "name a file that can be written",
+        };
+        Failure::failed("cannot write the sample configuration").at(path.display()).because(error).next(next)
     })?;
     let text = format!(
         "wrote {}\nnext: edit it, then `spinbook config check -c {}`\ncredentials go into a file of their own:\n{}",

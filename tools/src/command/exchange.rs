@@ -86,8 +86,11 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         seed,
         market,
     };
+    // Before anybody is told that it serves: whoever is told may interrupt at once.
+    let interrupts = Interrupts::install()
+        .map_err(|error| Failure::failed("the exchange cannot take over Ctrl-C").because(error))?;
     announce(&ready, context)?;
-    serve(&mut server, &clock)?;
+    let exit = serve(&mut server, interrupts, &clock)?;
     let counts = server.counts();
     tracing::info!(
         requests = counts.requests,
@@ -97,7 +100,7 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         "the exchange ended"
     );
     // What there was to say was said when it began to serve.
-    Ok(Done::new("", Value::Null).with_exit(Exit::Done))
+    Ok(Done::new("", Value::Null).with_exit(exit))
 }
 
 fn bind_failure(error: ServerError, arguments: &ExchangeArgs) -> Failure {
@@ -162,9 +165,13 @@ fn account_lines(account: &AnnouncedAccount) -> Vec<String> {
     lines
 }
 
-fn serve(server: &mut Server<Box<dyn ExchangeSide>>, clock: &Clock) -> Result<(), Failure> {
+/// Serves until it is interrupted, or its parent is gone: that is an end in order.
+fn serve(
+    server: &mut Server<Box<dyn ExchangeSide>>,
+    mut interrupts: Interrupts,
+    clock: &Clock,
+) -> Result<Exit, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::failed("the exchange stopped").because(error);
-    let mut interrupts = Interrupts::install().map_err(|error| fail(&error))?;
     let orphaned = watch_parent().map_err(|error| fail(&error))?;
     let mut next_check = Nanos::ZERO;
     let mut market_goes = true;
@@ -172,8 +179,11 @@ fn serve(server: &mut Server<Box<dyn ExchangeSide>>, clock: &Clock) -> Result<()
         let now = clock.now();
         if now >= next_check {
             next_check = now + SIGNAL_CHECK;
-            if interrupts.take().is_some() || orphaned.load(Ordering::Relaxed) {
-                return Ok(());
+            if orphaned.load(Ordering::Relaxed) {
+                return Ok(Exit::Done);
+            }
+            if interrupts.take().is_some() {
+                return Ok(Exit::Interrupted);
             }
             if market_goes && server.exchange().status().market_over {
                 market_goes = false;

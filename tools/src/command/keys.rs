@@ -8,6 +8,9 @@ use crate::config::credentials;
 use crate::error::Failure;
 use crate::outcome::Done;
 
+/// Keys of every venue are longer; a shorter one may be a simulated exchange's.
+const KEY_CHARACTERS_MIN: usize = 16;
+
 /// Checks the file, owner, mode and form of every key; asks no venue.
 ///
 /// # Errors
@@ -17,7 +20,7 @@ pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
     let mut text = String::new();
     let mut rows = Vec::new();
     for market in &config.markets {
-        let found = credentials::load(market, &|name| std::env::var(name).ok())?;
+        let mut found = credentials::load(market, &|name| std::env::var(name).ok())?;
         text.push_str(&format!(
             "{}: key {} ({}), from {}\n",
             market.venue.name(),
@@ -25,6 +28,10 @@ pub fn check(arguments: &ConfigCheckArgs) -> Result<Done, Failure> {
             found.credentials.kind(),
             found.source
         ));
+        let characters = found.credentials.api_key.as_str().len();
+        if characters < KEY_CHARACTERS_MIN {
+            found.warnings.push(format!("the API key has only {characters} characters: is it a whole one?"));
+        }
         for warning in &found.warnings {
             text.push_str(&format!("  warning: {warning}\n"));
         }

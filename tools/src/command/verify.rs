@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use spinbook_feed::history::{ProblemKind, VerifyOutcome, VerifyProblem, VerifyReport, Wholeness, verify};
 
 use crate::cli::VerifyArgs;
-use crate::config::venues::{built, check_venue};
+use crate::config::venues::check_venue;
 use crate::error::Failure;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
@@ -113,20 +113,8 @@ impl Progress {
 fn conclude(outcome: &VerifyOutcome, arguments: &VerifyArgs, context: Context) -> Result<Done, Failure> {
     let report = &outcome.report;
     let problem = outcome.problem.as_ref();
-    let failure = |exit: Exit, next: String| {
-        let why = problem.map(ToString::to_string).unwrap_or_default();
-        Err(Failure::new(exit, "cannot verify").at(report.files.join(" ")).because(why).next(next))
-    };
-    match problem.map(VerifyProblem::kind) {
-        Some(ProblemKind::Unreadable) => return failure(Exit::Failed, "check the path and its permissions".to_owned()),
-        Some(ProblemKind::Unrecognised) => {
-            return failure(Exit::Wrong, "`spinbook verify --help` lists the forms that can be read".to_owned());
-        }
-        Some(ProblemKind::Unnamed) => {
-            let next = format!("name it with --venue, one of {}; others cannot be read", built().join(", "));
-            return failure(Exit::Usage, next);
-        }
-        Some(ProblemKind::WrongData) | None => {}
+    if let Some(problem) = problem.filter(|problem| problem.kind() != ProblemKind::WrongData) {
+        return Err(Failure::of_recording("cannot verify", problem).at(report.files.join(" ")));
     }
     let exit = match report.verdict {
         Wholeness::Whole => Exit::Done,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::history::recorded::Recording;
-use spinbook_feed::history::recorded_instruments;
+use spinbook_feed::history::{VerifyProblem, recorded_instruments};
 use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::net::exchange::test_keys::random_seed;
 use spinbook_feed::sim::api::ListingSettings;
@@ -118,7 +118,8 @@ fn recorded(product: ProductLine, files: &[PathBuf]) -> Result<Market, Failure> 
     let refuse = |why: String| {
         Failure::wrong("the recording cannot be played").because(why).next("`spinbook verify FILE` says more about it")
     };
-    let (found, instruments) = recorded_instruments(files, None).map_err(refuse)?;
+    let unusable = |problem: VerifyProblem| Failure::of_recording("the recording cannot be played", &problem);
+    let (found, instruments) = recorded_instruments(files, None).map_err(unusable)?;
     if found != product {
         return Err(Failure::usage(format!("the recording is of {}, not of {}", found.name(), product.name()))
             .at("--venue")
