@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use rust_decimal::Decimal;
 
 /// The whole command line.
@@ -14,8 +15,7 @@ use rust_decimal::Decimal;
     version,
     about = "A crypto market-making engine: exact books, bounded orders, proof of speed.",
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or book found wrong, 130 interrupted.\n\
-                  Example: spinbook demo --seconds 10",
-    disable_help_subcommand = true
+                  Example: spinbook demo --seconds 10"
 )]
 pub struct Cli {
     /// Print exactly one JSON object, on one line, as the last line of stdout; everything else goes to stderr
@@ -37,29 +37,31 @@ pub struct Cli {
 pub enum Verb {
     /// Trade on a simulated exchange on this machine: nothing to configure
     #[command(after_help = "Example: spinbook demo --seconds 10 --json\n         \
-        spinbook demo --venue binance-usdm --data day1.gz day2.gz --speed 20 --seconds 20\n         \
+        spinbook demo --venue binance-spot --data sample.zst --speed 20 --seconds 20\n         \
         spinbook demo --venue all --seconds 20")]
     Demo(DemoArgs),
     /// Trade with a configuration: paper, shadow or live
     #[command(after_help = "Example: spinbook run -c spinbook.toml --mode paper")]
     Run(RunArgs),
     /// Serve the simulated exchange alone, for any client that speaks the venue's protocol
-    #[command(after_help = "Example: spinbook exchange --venue binance-spot --listen 127.0.0.1:9443")]
+    #[command(after_help = EXCHANGE_HELP)]
     Exchange(ExchangeArgs),
     /// Play recordings through the production decoders and books, and say whether they are whole
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
-    /// Not built yet: read a journal: what was decided, why, what was sent, what came back
-    #[command(after_help = "Reserved, not built yet. Example: spinbook journal state/journal.0001")]
-    Journal(JournalArgs),
+    /// Write a short synthetic recording, to try what reads recordings
+    #[command(after_help = "Example: spinbook sample --output sample.zst --venue binance-spot --seconds 60 --seed 1")]
+    Sample(SampleArgs),
     /// Write or check a configuration
-    #[command(after_help = "Example: spinbook config init > spinbook.toml && spinbook config check -c spinbook.toml")]
+    #[command(
+        after_help = "Example: spinbook config init --output spinbook.toml\n         spinbook config check -c spinbook.toml"
+    )]
     Config(ConfigArgs),
     /// Check the API keys of a configuration: form and file, never printed
     #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
     Keys(KeysArgs),
     /// Check this machine for low latency: jitter core by core, and each setting to change with its fix
-    #[command(after_help = "Example: spinbook doctor --seconds 10 --hot-core 3")]
+    #[command(after_help = "Example: spinbook doctor --seconds 10\n         spinbook doctor --seconds 0 --hot-core 1")]
     Doctor(DoctorArgs),
     /// Stop a running engine: cancel every order, halt, and wait until it confirms that nothing is open
     #[command(
@@ -67,44 +69,12 @@ pub enum Verb {
         Example: spinbook kill -c spinbook.toml"
     )]
     Kill(KillArgs),
-    /// Reserved: record live market data
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook record -c spinbook.toml")]
-    Record(ReservedArgs),
-    /// Reserved: replay a journal or a recording
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook replay state/journal.0001")]
-    Replay(ReservedArgs),
-    /// Reserved: run a strategy over history
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook backtest -c spinbook.toml day.gz")]
-    Backtest(ReservedArgs),
-    /// Reserved: many backtests over a grid of parameters
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook sweep -c spinbook.toml day.gz")]
-    Sweep(ReservedArgs),
-    /// Reserved: fetch recorded market data
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook download --venue binance-spot")]
-    Download(ReservedArgs),
-    /// Reserved: look at the caches
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook cache")]
-    Cache(ReservedArgs),
-    /// Reserved: compare two sources of one market
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook compare a.gz b.gz")]
-    Compare(ReservedArgs),
-    /// Reserved: statistics of recordings
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook analyze day.gz")]
-    Analyze(ReservedArgs),
-    /// Reserved: a report of a past run
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook report state")]
-    Report(ReservedArgs),
-    /// Reserved: watch a running engine
-    #[command(hide = true, after_help = "Reserved, not built yet. Example: spinbook top")]
-    Top(ReservedArgs),
-}
-
-/// Whatever follows a reserved verb.
-#[derive(Clone, Debug, Args)]
-pub struct ReservedArgs {
-    /// Accepted so that the answer is "reserved" and not "unknown argument"
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<String>,
+    /// Print what makes a shell complete verbs and flags
+    #[command(after_help = "Example: spinbook completions bash > spinbook.bash")]
+    Completions(CompletionsArgs),
+    /// Write the manual: a page for the program and one for each verb
+    #[command(after_help = "Then: MANPATH=$PWD/manual man spinbook-run\nExample: spinbook man --output manual/man1")]
+    Man(ManArgs),
 }
 
 /// `spinbook demo`.
@@ -119,11 +89,12 @@ pub struct DemoArgs {
     /// Whose protocol and market: binance-usdm (futures), binance-spot, or all of them at once
     #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
     pub venue: String,
-    /// How much faster than recorded market frames are played; server time and rate windows stay wall-clock
+    /// How much faster than their own rhythm market frames are played, or max; server time and rate windows stay
+    /// wall-clock
     #[arg(long, value_name = "X", default_value = "1")]
     pub speed: Speed,
     /// Seed of the synthetic market; without it one is drawn and reported
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", conflicts_with = "data")]
     pub seed: Option<u64>,
     /// Neither pins nor spins: for tests that share the machine
     #[arg(long, hide = true)]
@@ -232,14 +203,63 @@ Verdicts: whole      every book was live to the end without a gap, and what can 
 Forms, plain, gzip or zstd: lines of `LOCAL_TIMESTAMP JSON`, the JSON a stream frame or a depth snapshot's body as it
 came; lines of JSON records {\"t\":\"recv\",\"ts\":SECONDS,\"data\":FRAME}, and \"http\" with \"url\" for replies.
 
-Example: spinbook verify --venue binance-usdm day1.gz day2.gz --json";
+Example: spinbook verify sample.zst
+         spinbook verify --venue binance-spot sample.zst --json";
 
-/// `spinbook journal`.
+/// What is said of `spinbook exchange` beside its arguments.
+const EXCHANGE_HELP: &str = "\
+A file of --faults is TOML: what goes wrong with which frame, request or connection. A short one:
+
+  cut_after_frames = 5000            # cut each stream connection once
+  [[frames]]
+  nth = 200                          # the 200th depth frame is lost
+  action = \"drop\"                    # or duplicate, swap, malform, oversize
+  [[silences]]
+  after_ms = 20000                   # nothing comes for 3 s
+  for_ms = 3000
+  [[requests]]
+  on = \"place\"                       # or cancel, snapshot, other
+  nth = 5
+  action = \"refuse\"                  # or lose_reply, delay_reply with delay_ms
+  status = 503
+  code = -1008
+
+Every key: tools/samples/faults.toml of the project.
+
+Example: spinbook exchange --venue binance-spot --listen 127.0.0.1:9443
+         spinbook exchange --seed 7 --faults faults.toml";
+
+/// `spinbook sample`.
 #[derive(Clone, Debug, Args)]
-pub struct JournalArgs {
-    /// The journal
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+pub struct SampleArgs {
+    /// Write here: gzip for .gz, zstd for .zst, else plain lines; a file that exists is never overwritten
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Whose protocol and market
+    #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
+    pub venue: String,
+    /// Seconds of the market's time; nobody waits for them
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+    /// Seed of the market: the same seed gives the same recording
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `spinbook completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// `spinbook man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// The folder to write the pages into, made if needed; without it the program's own page goes to stdout
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// `spinbook config`.

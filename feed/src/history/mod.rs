@@ -6,6 +6,7 @@ pub mod recorded;
 pub mod verify;
 pub mod verify_report;
 mod wholeness;
+pub mod write;
 
 pub use infer::recorded_instruments;
 pub use verify::{VerifyOutcome, verify};

@@ -4,10 +4,11 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod exchange;
-pub mod journal;
 pub mod keys;
 pub mod kill;
+pub mod manual;
 pub mod run;
+pub mod sample;
 pub mod verify;
 
 use crate::cli::{Cli, ConfigAction, KeysAction, Verb};
@@ -24,7 +25,7 @@ pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
         Verb::Run(arguments) => run::run(&arguments, context),
         Verb::Exchange(arguments) => exchange::run(&arguments, context),
         Verb::Verify(arguments) => verify::run(&arguments, context),
-        Verb::Journal(arguments) => journal::run(&arguments),
+        Verb::Sample(arguments) => sample::run(&arguments),
         Verb::Config(arguments) => match arguments.action {
             ConfigAction::Init(arguments) => config::init(&arguments),
             ConfigAction::Check(arguments) => config::check(&arguments, context),
@@ -35,23 +36,7 @@ pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
         },
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Kill(arguments) => kill::run(&arguments),
-        Verb::Record(_) => Err(reserved("record")),
-        Verb::Replay(_) => Err(reserved("replay")),
-        Verb::Backtest(_) => Err(reserved("backtest")),
-        Verb::Sweep(_) => Err(reserved("sweep")),
-        Verb::Download(_) => Err(reserved("download")),
-        Verb::Cache(_) => Err(reserved("cache")),
-        Verb::Compare(_) => Err(reserved("compare")),
-        Verb::Analyze(_) => Err(reserved("analyze")),
-        Verb::Report(_) => Err(reserved("report")),
-        Verb::Top(_) => Err(reserved("top")),
+        Verb::Completions(arguments) => Ok(manual::completions(&arguments)),
+        Verb::Man(arguments) => manual::man(&arguments),
     }
-}
-
-/// The answer of a verb whose name is taken but which does nothing yet.
-#[must_use]
-pub fn reserved(verb: &str) -> Failure {
-    Failure::usage(format!("`{verb}` is reserved, not built yet"))
-        .at(format!("spinbook {verb}"))
-        .next("see `spinbook --help` for the verbs that work")
 }

@@ -65,12 +65,14 @@ fn with_keys(content: &str, mode: u32) -> tempfile::TempDir {
     folder
 }
 
-const VERBS: [&[&str]; 12] = [
+const VERBS: [&[&str]; 14] = [
     &["demo"],
     &["run"],
     &["exchange"],
     &["verify"],
-    &["journal"],
+    &["sample"],
+    &["completions"],
+    &["man"],
     &["config"],
     &["config", "init"],
     &["config", "check"],
@@ -112,18 +114,47 @@ fn the_flags_are_those_that_were_promised() {
 }
 
 #[test]
-fn reserved_verbs_say_so_and_exit_with_2() {
+fn a_verb_that_is_not_there_is_no_verb() {
     let folder = folder();
-    let verbs = "record replay backtest sweep download cache compare analyze report top";
-    for verb in verbs.split(' ') {
-        for arguments in [vec![verb], vec![verb, "a.gz", "--whatever"]] {
-            let output = spinbook(folder.path(), &arguments);
-            assert_eq!(code(&output), 2, "{arguments:?}");
-            assert!(err(&output).contains("reserved, not built yet"), "{arguments:?}: {}", err(&output));
-        }
-        let output = spinbook(folder.path(), &["--json", verb]);
-        assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains("reserved")));
+    for verb in "record replay backtest sweep download cache compare analyze report top journal".split(' ') {
+        let output = spinbook(folder.path(), &["--json", verb, "a.gz"]);
+        assert_eq!(code(&output), 2, "{verb}");
+        assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains(verb)), "{verb}");
     }
+    let text = err(&spinbook(folder.path(), &["--json"]));
+    assert!(!text.contains("backtest") && text.contains("demo"), "only verbs that do something are listed: {text}");
+}
+
+#[test]
+fn help_is_a_verb_too() {
+    let folder = folder();
+    for (asked, shown) in [(&["help"] as &[&str], "Exit codes:"), (&["help", "verify"], "Verdicts:")] {
+        let output = spinbook(folder.path(), asked);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        assert!(out(&output).contains(shown), "{asked:?}: {}", out(&output));
+    }
+}
+
+#[test]
+fn shells_complete_and_man_shows_every_verb() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = spinbook(folder.path(), &["completions", shell]);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        let text = out(&output);
+        assert!(["verify", "allow-gaps", "mode"].iter().all(|word| text.contains(word)), "{shell}:\n{text}");
+    }
+    let output = spinbook(folder.path(), &["man", "--output", "manual/man1", "--json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let written = object(&output)["written"].as_array().map(Vec::len);
+    assert!(written >= Some(VERBS.len()), "{written:?}");
+    for verb in VERBS {
+        let page = folder.path().join(format!("manual/man1/spinbook-{}.1", verb.join("-")));
+        let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        assert!(text.starts_with(".ie") || text.contains(".TH"), "{text}");
+        assert!(text.contains("Example: spinbook"), "{verb:?}");
+    }
+    assert!(out(&spinbook(folder.path(), &["man"])).contains(".SH SUBCOMMANDS"));
 }
 
 #[test]
@@ -208,6 +239,8 @@ fn the_sample_is_written_once_and_checks() {
     assert_eq!(code(&output), 0, "{}", err(&output));
     let value = object(&output);
     assert_eq!(value["effective"]["risk"]["position_max_base"], "0.05");
+    let nowhere = spinbook(folder.path(), &["config", "init", "--output", "nowhere/spinbook.toml"]);
+    assert!(err(&nowhere).contains("make its folder first"), "{}", err(&nowhere));
     let output = spinbook(folder.path(), &["config", "init"]);
     assert!(out(&output).contains("every limit is mandatory"));
     assert!(object(&spinbook(folder.path(), &["config", "init", "--json"]))["config"].is_string());
@@ -252,6 +285,7 @@ fn keys_are_checked_and_never_printed() {
     let good = format!("api_key = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
     let cases = [
         (good.clone(), 0o600, 0, "vmPUZE6m…Eh8A"),
+        (good.replace(KEY, "abc"), 0o600, 0, "has only 3 characters"),
         (good.clone(), 0o644, 2, "chmod 600"),
         (good.replace(SECRET, &format!("{SECRET} ")), 0o600, 2, "white space"),
         (good.replace(SECRET, "your-secret-key-goes-here"), 0o600, 2, "placeholder"),
@@ -335,11 +369,91 @@ fn kill_latches_where_a_run_has_been_and_nowhere_else() {
 }
 
 #[test]
-fn a_journal_cannot_be_read_yet() {
+fn a_missing_recording_ends_every_verb_alike() {
     let folder = folder();
-    let output = spinbook(folder.path(), &["journal", "x", "--json"]);
-    assert_eq!(code(&output), 2);
-    assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains("reserved")));
+    fs::write(folder.path().join("empty.gz"), b"").expect("writable");
+    fs::write(folder.path().join("letter.txt"), b"Dear reader,\n").expect("writable");
+    for (file, expected, words) in [
+        ("nowhere.gz", 1, "check the path"),
+        ("empty.gz", 3, "it is empty"),
+        ("letter.txt", 3, "not a recording"),
+        (".", 1, "name the files in it"),
+    ] {
+        for verb in [&["verify"] as &[&str], &["exchange", "--data"], &["demo", "--data"]] {
+            let output = spinbook(folder.path(), &[verb, &[file]].concat());
+            assert_eq!(code(&output), expected, "{verb:?} {file}: {}", err(&output));
+            assert!(err(&output).contains(words), "{verb:?} {file}: {}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn the_exchange_ends_at_ctrl_c_as_every_verb_does() {
+    use std::io::Read;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_spinbook"))
+        .args(["exchange", "--json", "-q"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let _ = child.stdout.as_mut().expect("it is piped").read(&mut [0; 64]).expect("it says where it is");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("a signal");
+    assert!(sent.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn the_check_refuses_what_a_run_would_refuse() {
+    let folder = with_config("venue", "venue");
+    fs::write(folder.path().join("file"), b"").expect("writable");
+    fs::write(folder.path().join("open.toml"), b"").expect("writable");
+    let cases = [
+        ("engine.state_dir=file", "file is not a directory"),
+        ("engine.state_dir=file/below", "file is not a directory"),
+        ("engine.state_dir=/proc/spinbook", "cannot use the state directory"),
+        ("engine.hot_core=4095", "no thread can be tied to core 4095"),
+        ("market.0.ca_file=nowhere.pem", "nowhere.pem"),
+        ("market.0.ca_file=file", "the CA file cannot be used"),
+        ("market.0.credentials=nowhere.toml", "nowhere.toml"),
+        ("market.0.credentials=open.toml", "chmod 600"),
+        ("market.0.depth_stream=depth@7ms", "binance-usdm has no such stream, expected one of depth, depth@100ms"),
+        ("market.0.snapshot_limit=200", "binance-usdm accepts only 5, 10, 20"),
+        ("market.0.symbols=[\"BTC\u{dc}SDT\"]", "`\u{dc}` stands in no symbol"),
+    ];
+    fs::set_permissions(folder.path().join("open.toml"), fs::Permissions::from_mode(0o644)).expect("own file");
+    for (set, words) in cases {
+        let check = ["config", "check", "-c", "spinbook.toml", "--set", set];
+        let output = spinbook(folder.path(), &check);
+        assert_eq!(code(&output), 2, "{set}: {}", out(&output));
+        assert!(err(&output).contains(words), "{set}: {}", err(&output));
+        // A run in the mode that needs it says the same, without asking anybody.
+        let mode = if set.contains("credentials") { "shadow" } else { "paper" };
+        let run = spinbook(folder.path(), &["run", "--mode", mode, "-c", "spinbook.toml", "--set", set]);
+        assert_eq!((code(&run), err(&run).contains(words)), (2, true), "{set}: {}", err(&run));
+    }
+    assert!(!folder.path().join("state").exists(), "a check makes no directory");
+    let both = ["--set", "engine.state_dir=file", "--set", "market.0.ca_file=nowhere.pem"];
+    let output = spinbook(folder.path(), &[&["config", "check", "--json", "-c", "spinbook.toml"], &both[..]].concat());
+    assert_eq!(object(&output)["error"]["problems"].as_array().map(Vec::len), Some(2), "{}", err(&output));
+}
+
+#[test]
+fn the_check_says_of_each_mode_whether_it_is_ready_and_doubts_aloud() {
+    let folder = with_config("venue", "venue");
+    let value = object(&spinbook(folder.path(), &["config", "check", "-c", "spinbook.toml", "--json"]));
+    assert_eq!(value["modes"]["paper"], "ready", "{value}");
+    assert!(value["modes"]["shadow"].as_str().is_some_and(|why| why.contains("has no credentials")), "{value}");
+    assert!(value["modes"]["live"].as_str().is_some_and(|why| why.contains("this machine only")), "{value}");
+    for (set, words) in [
+        ("strategy.edge_min_bps=-5", "at a loss"),
+        ("strategy.time_in_force=ioc", "taker fee"),
+        ("risk.loss_max_quote_per_day=1000000000000", "may never stop anything"),
+    ] {
+        let output = spinbook(folder.path(), &["config", "check", "-q", "-c", "spinbook.toml", "--set", set]);
+        assert_eq!(code(&output), 0, "{set}: {}", err(&output));
+        let text = out(&output);
+        assert!(text.contains(words), "{set}: {text}");
+        assert!(!text.contains("order_quantity_max_base"), "-q leaves the table out: {text}");
+    }
 }
 
 #[test]
