@@ -38,6 +38,7 @@ catalogue! {
     BooksLost, "books_lost", "Times a Live book stopped being Live.";
     BooksEnlarged, "books_enlarged", "Times a book whose store of outer levels was full made room for a larger one.";
     BooksStale, "books_stale", "Times a Live book became too old to quote on.";
+    FeedsBehind, "feeds_behind", "Times a feed fell behind the venue's own time by more than its limit.";
     Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";
     EventsUnknownInstrument, "events_unknown_instrument", "Events for an instrument that set-up does not know: dropped.";
     EventsUnknownVenue, "events_unknown_venue", "Executions of a venue that set-up does not know, or not for their instrument: dropped, no new orders.";

@@ -82,7 +82,8 @@ pub struct Market {
     at_depth_message: bool,
     received_last: Nanos,
     depth_received_last: Nanos,
-    event_time_last: Nanos,
+    /// The venue's time of the last depth message or snapshot; zero if it had none.
+    depth_event_time: Nanos,
     counters: MarketCounters,
 }
 
@@ -99,7 +100,7 @@ impl Market {
             at_depth_message: false,
             received_last: Nanos::ZERO,
             depth_received_last: Nanos::ZERO,
-            event_time_last: Nanos::ZERO,
+            depth_event_time: Nanos::ZERO,
             counters: MarketCounters::default(),
         }
     }
@@ -111,9 +112,6 @@ impl Market {
     #[inline]
     pub fn on_event(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
         self.received_last = event.received.wall;
-        if event.event_time != Nanos::ZERO {
-            self.event_time_last = event.event_time;
-        }
         let answer = match event.kind {
             MarketKind::Delta => self.on_delta(event, bids, asks),
             MarketKind::Touch => self.on_touch(event, bids, asks),
@@ -150,6 +148,7 @@ impl Market {
         self.counters.snapshots += 1;
         self.counters.levels += (bids.len() + asks.len()) as u64;
         self.depth_received_last = event.received.wall;
+        self.depth_event_time = event.event_time;
         self.at_depth_message = false;
         self.judge_crossed()
     }
@@ -167,6 +166,7 @@ impl Market {
         self.counters.depth_messages += 1;
         self.counters.levels += (bids.len() + asks.len()) as u64;
         self.depth_received_last = event.received.wall;
+        self.depth_event_time = event.event_time;
         self.at_depth_message = true;
         let compared = self.touches.compare(event.sequence, self.book.best_bid(), self.book.best_ask());
         let answer = self.judge_touches(compared);
@@ -303,7 +303,7 @@ impl Market {
                 bid: self.book.best_bid(),
                 ask: self.book.best_ask(),
                 sequence: self.book.sequence(),
-                event_time: self.event_time_last,
+                event_time: self.depth_event_time,
             }),
         }
     }
@@ -347,11 +347,24 @@ impl Market {
         self.received_last
     }
 
-    /// The venue's event time of the last message that had one.
+    /// The venue's time of the last depth message or snapshot; zero if it had none.
     #[inline]
     #[must_use]
-    pub fn event_time_last(&self) -> Nanos {
-        self.event_time_last
+    pub fn depth_event_time(&self) -> Nanos {
+        self.depth_event_time
+    }
+
+    /// By how much the last depth message or snapshot was behind the venue's time when it was in hand, the difference of
+    /// the two clocks included: negative where ours is behind. `None` if it had no time.
+    #[must_use]
+    pub fn depth_lag(&self) -> Option<Nanos> {
+        (self.depth_event_time != Nanos::ZERO).then(|| self.depth_received_last - self.depth_event_time)
+    }
+
+    /// Whether the book's last change was a depth message, not a snapshot.
+    #[must_use]
+    pub fn is_at_depth_message(&self) -> bool {
+        self.at_depth_message
     }
 
     /// How long ago the last message of any kind was in hand.

@@ -19,7 +19,7 @@ pub enum Unquoted {
     NotReady = 2,
     /// The trading state forbids it; its cause says why.
     TradingState = 3,
-    /// The book waits for its first snapshot.
+    /// The book waits for its first snapshot, or for the first message behind it.
     BookWaiting = 4,
     /// The book was lost and is fetched anew.
     BookLost = 5,
@@ -59,10 +59,12 @@ pub enum Unquoted {
     Waiting = 22,
     /// An order of unknown outcome holds its place.
     OrderUnknown = 23,
+    /// The feed is behind the venue's own time by more than its limit.
+    FeedBehind = 24,
 }
 
 /// How many reasons there are, quoted included.
-pub const UNQUOTED_REASONS: usize = 24;
+pub const UNQUOTED_REASONS: usize = 25;
 
 impl Unquoted {
     /// All of them, by their numbers.
@@ -91,6 +93,7 @@ impl Unquoted {
         Unquoted::ReduceOnly,
         Unquoted::Waiting,
         Unquoted::OrderUnknown,
+        Unquoted::FeedBehind,
     ];
 
     /// Its name in reports: lower case with underscores.
@@ -121,6 +124,7 @@ impl Unquoted {
             Unquoted::ReduceOnly => "reduce_only",
             Unquoted::Waiting => "waiting",
             Unquoted::OrderUnknown => "order_unknown",
+            Unquoted::FeedBehind => "feed_behind",
         }
     }
 
@@ -132,7 +136,7 @@ impl Unquoted {
             Unquoted::Shutdown => "the run ends",
             Unquoted::NotReady => "the order gateway is not logged on",
             Unquoted::TradingState => "trading is stopped",
-            Unquoted::BookWaiting => "the book waits for its first snapshot",
+            Unquoted::BookWaiting => "the book waits for its first snapshot or message",
             Unquoted::BookLost => "the book was lost and is fetched anew",
             Unquoted::BookStale => "the book is older than risk.book_age_max_ms",
             Unquoted::BookOneSided => "the book has one side only, or is locked or crossed",
@@ -152,6 +156,7 @@ impl Unquoted {
             Unquoted::ReduceOnly => "trading is reduce-only",
             Unquoted::Waiting => "an order ended or was refused, the next one waits a moment",
             Unquoted::OrderUnknown => "an order of unknown outcome holds its place",
+            Unquoted::FeedBehind => "the feed is behind the venue's own time by more than market.feed_lag_max_ms",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::types::{InstrumentSettings, Nanos};
 use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
+use super::feed_lag::FeedLag;
 use super::{AssetGroup, Engine, VenueState};
 
 /// The small things of one instrument.
@@ -47,6 +48,8 @@ pub struct InstrumentSlot {
     pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
     pub(super) wake: Nanos,
+    /// How far its feed is behind the venue's time.
+    pub(super) feed_lag: FeedLag,
     /// Our last fill, for telemetry.
     pub(super) last_fill: TelemetryTrade,
 }

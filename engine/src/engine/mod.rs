@@ -5,6 +5,7 @@
 //! reads a clock; set-up gives all the memory.
 
 mod execution;
+mod feed_lag;
 mod group;
 mod instrument_slot;
 mod reconcile;
@@ -137,7 +138,14 @@ impl<S: Strategy> Engine<S> {
         };
         match event.kind {
             MarketKind::Trade => self.counters.increment(Counter::Trades),
-            MarketKind::Snapshot => self.counters.increment(Counter::Snapshots),
+            MarketKind::Snapshot => {
+                self.counters.increment(Counter::Snapshots);
+                let feed_lag = &mut self.instrument_slots[index].feed_lag;
+                if !market.book().is_live() && feed_lag.forget(&mut self.risks[index]) {
+                    // The next look is at this instrument, at once.
+                    (self.telemetry_turn, self.telemetry_next, self.deadline) = (index, now, Nanos::ZERO);
+                }
+            }
             MarketKind::Delta | MarketKind::Touch | MarketKind::Lost => {}
         }
         self.counters.add(Counter::Levels, (bids.len() + asks.len()) as u64);

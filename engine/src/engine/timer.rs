@@ -90,11 +90,13 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// One instrument at a time, each once an interval: many instruments must not add up to one long turn.
+    /// Looks at one instrument at a time, at each once an interval: many instruments must not add up to one long turn.
     #[inline(never)]
     fn publish_next_telemetry(&mut self, now: Nanos) {
         let count = self.telemetry.len().max(1);
         if self.telemetry_turn < self.telemetry.len() {
+            self.judge_lag(self.telemetry_turn, now);
+            self.finish_turn(now);
             self.publish_one(self.telemetry_turn, now);
         }
         self.telemetry_turn = (self.telemetry_turn + 1) % count;
@@ -127,7 +129,7 @@ impl<S: Strategy> Engine<S> {
                     BookState::Empty => Unquoted::BookWaiting,
                     BookState::Lost(_) => Unquoted::BookLost,
                     BookState::Live if self.inputs.markets[index].best().is_none() => Unquoted::BookOneSided,
-                    BookState::Live => Unquoted::BookStale,
+                    BookState::Live => self.instrument_slots[index].feed_lag.reason().unwrap_or(Unquoted::BookStale),
                 };
             }
         }

@@ -10,6 +10,7 @@ mod engine_faults;
 mod engine_invariants;
 mod engine_turns;
 mod engine_venues;
+mod feed_lag;
 mod rate_window;
 mod rig;
 mod ring_queue;

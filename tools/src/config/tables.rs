@@ -73,6 +73,8 @@ table! {
         depth_stream: Option<String> => DEPTH, "", Optional("the venue's default"), Comment("\"depth@100ms\"");
         /// Levels a side of a snapshot.
         snapshot_limit: Option<u32> => Whole(5, 5_000), "", Optional("the venue's default"), Comment("1000");
+        /// How far the feed may be behind the venue's own time, above what anybody's network takes; 0: not judged.
+        feed_lag_max_ms: u32 => Whole(0, 3_600_000), "ms", Default("5000"), Comment("5000");
         /// How long after its timestamp the venue may accept a request.
         receive_window_ms: u32 => Whole(100, 60_000), "ms", Default("1000"), Comment("1000");
         /// Your fee as a maker, negative for a rebate.

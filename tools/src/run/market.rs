@@ -28,6 +28,8 @@ pub(super) struct AskedMarket<'a> {
     pub(super) instruments: Vec<Instrument>,
     /// The venue's windows; empty where it states none.
     pub(super) windows: Vec<RateWindow>,
+    /// The largest lag of its feed by our clock, which the venue's is ahead of by what was measured.
+    pub(super) feed_lag_max: Nanos,
     /// Fetches snapshots.
     pub(super) fetcher: Fetcher,
     /// Asks for the account.
@@ -54,12 +56,16 @@ impl<'a> AskedMarket<'a> {
         let (venue, window) = (plan.config.venue, i64::from(plan.config.receive_window_ms));
         let market_trust = trust(plan.market.ca_file.as_ref())?;
         let order_trust = trust(plan.orders.ca_file.as_ref())?;
-        let market_rest = VenueRest::new(&market_trust, &plan.market.rest_url, venue, None, window, clock);
+        let mut market_rest = VenueRest::new(&market_trust, &plan.market.rest_url, venue, None, window, clock);
         let credentials = plan.keys.credentials(&plan.config)?;
         let mut rest = VenueRest::new(&order_trust, &plan.orders.rest_url, venue, Some(credentials), window, clock);
         let list = market_rest.exchange_info()?;
         let instruments = numbered(instruments(&market_rest, &list, &plan.config)?, first_id)?;
         let windows = market_rest.windows(&list)?;
+        let feed_lag_max = match plan.config.feed_lag_max_ms {
+            0 => Nanos::NEVER,
+            most => Nanos::from_millis(i64::from(most)) - market_rest.clock_offset()?,
+        };
         // Shadow orders never leave, so no account stands behind them.
         let (start, started_at) = if mode == RunMode::Shadow {
             (None, clock.now())
@@ -72,6 +78,7 @@ impl<'a> AskedMarket<'a> {
             plan,
             instruments,
             windows,
+            feed_lag_max,
             fetcher: market_rest.fetcher,
             rest,
             start,

@@ -128,6 +128,11 @@ fn engine<C: StrategySection>(
     let beyond = beyond_limit(&settings.instruments);
     let mut engine = setup::engine(settings, strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
+    for market in markets {
+        for instrument in &market.instruments {
+            engine.set_feed_lag_max(instrument.id, market.feed_lag_max);
+        }
+    }
     for id in beyond {
         engine.set_instrument_state(id, TradingState::ReduceOnly);
         say_reduce_only(&instruments[id.index()], engine.position(id).exposure(), config);

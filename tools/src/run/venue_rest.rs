@@ -128,11 +128,11 @@ impl VenueRest {
         Ok(best("bids").zip(best("asks")))
     }
 
-    /// Measures the venue's clock and refuses to go on if ours is too far from it.
+    /// Measures by how much the venue's clock is ahead of ours.
     ///
     /// # Errors
-    /// The venue cannot be reached, or the clocks disagree.
-    pub fn measure_clock(&mut self) -> Result<Nanos, Failure> {
+    /// The venue cannot be reached, or its answer is not understood.
+    pub fn clock_offset(&mut self) -> Result<Nanos, Failure> {
         self.venue_clock.restart();
         while self.venue_clock.wants_samples() {
             let sent = self.clock.now();
@@ -141,7 +141,15 @@ impl VenueRest {
             let venue = self.side()?.parse_time(&body).map_err(|error| self.not_understood("time", error))?;
             self.venue_clock.sample(venue, sent, received);
         }
-        let offset = self.venue_clock.offset();
+        Ok(self.venue_clock.offset())
+    }
+
+    /// Measures the venue's clock, as [`VenueRest::clock_offset`], and refuses to go on if ours is too far from it.
+    ///
+    /// # Errors
+    /// The venue cannot be reached, or the clocks disagree.
+    pub fn measure_clock(&mut self) -> Result<Nanos, Failure> {
+        let offset = self.clock_offset()?;
         if self.venue_clock.is_beyond(CLOCK_OFFSET_MAX) {
             return Err(Failure::failed("this machine's clock disagrees with the venue's")
                 .at(&self.base)

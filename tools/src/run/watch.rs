@@ -13,6 +13,7 @@ use spinbook_engine::risk::TradingState;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::telemetry::{TelemetryCell, TelemetryOrder, TelemetrySnapshot};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+use spinbook_engine::unquoted::Unquoted;
 use spinbook_engine::working::WorkingStatus;
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
@@ -43,8 +44,8 @@ pub struct Watch {
     begun: Instant,
     /// The last picture of each instrument.
     last: Vec<TelemetrySnapshot>,
-    /// Of each instrument: fills, book and trading state that were reported last.
-    told: Vec<(u64, BookState, TradingState)>,
+    /// Of each instrument: fills, book, trading state and a feed that is behind, as they were reported last.
+    told: Vec<(u64, BookState, TradingState, bool)>,
     /// When the frame rate was taken last, the frames then, and the rate.
     rate: (Instant, u64, u64),
 }
@@ -64,7 +65,7 @@ impl Watch {
             shared: None,
             begun: Instant::now(),
             last: vec![TelemetrySnapshot::default(); instruments.len()],
-            told: vec![(0, BookState::Empty, TradingState::Active); instruments.len()],
+            told: vec![(0, BookState::Empty, TradingState::Active, false); instruments.len()],
             rate: (Instant::now(), 0, 0),
         }
     }
@@ -118,9 +119,14 @@ impl Watch {
     fn news(&mut self, place: usize) -> Vec<String> {
         let (instrument, snapshot) = (&self.instruments[place], &self.last[place]);
         let mut news = Vec::new();
-        let (fills, book_state, trading_state) = self.told[place];
+        let (fills, book_state, trading_state, was_behind) = self.told[place];
         // Which of several instruments is meant is said; of the only one it is clear.
         let of = if self.labels.len() > 1 { format!("{}: ", self.labels[place]) } else { String::new() };
+        let is_behind = snapshot.unquoted.contains(&Unquoted::FeedBehind);
+        if is_behind != was_behind {
+            let is = if is_behind { "is behind the venue's time: not quoted on" } else { "has caught up" };
+            news.push(format!("{of}the feed {is}"));
+        }
         if snapshot.book_state != book_state {
             let state =
                 if snapshot.book_state == BookState::Live { "live".to_owned() } else { book_state_text(snapshot) };
@@ -139,7 +145,7 @@ impl Watch {
             };
             news.push(format!("{of}{verb} {quantity} at {price}{more}"));
         }
-        self.told[place] = (snapshot.fills, snapshot.book_state, snapshot.trading_state);
+        self.told[place] = (snapshot.fills, snapshot.book_state, snapshot.trading_state, is_behind);
         news
     }
 
@@ -278,6 +284,7 @@ fn book_state_text(snapshot: &TelemetrySnapshot) -> String {
         BookState::Empty => "waiting for its snapshot".to_owned(),
         BookState::Lost(reason) => lost_text(reason).to_owned(),
         BookState::Live if snapshot.quotable => "live".to_owned(),
+        BookState::Live if snapshot.unquoted.contains(&Unquoted::FeedBehind) => "behind the venue's time".to_owned(),
         BookState::Live => {
             let age = snapshot.now - snapshot.depth_received;
             match age > Nanos::from_seconds(1) {
@@ -426,6 +433,8 @@ mod tests {
         assert_eq!(book_state_text(&snapshot), "live, not quotable");
         snapshot.now = Nanos::from_millis(3_400);
         assert_eq!(book_state_text(&snapshot), "stale: no update for 3 s");
+        snapshot.unquoted = [Unquoted::FeedBehind; 2];
+        assert_eq!(book_state_text(&snapshot), "behind the venue's time");
         snapshot.book_state = BookState::Lost(LostReason::Gap);
         assert_eq!(book_state_text(&snapshot), "lost: a gap");
     }

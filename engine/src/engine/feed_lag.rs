@@ -1,0 +1,124 @@
+//! HOT: how far a feed may be behind the venue's own time, judged some times a second, never for a frame.
+//!
+//! A depth message says when it happened by the venue's clock, and when it was in hand by ours; the difference is the lag.
+//! A feed that is behind by more than its limit shows a market that is gone, however fresh its messages are. Its limit of
+//! the book's age is closed then, which is asked in every turn anyway: so a turn does not pay for this.
+
+use crate::counters::Counter;
+use crate::event::LostReason;
+use crate::market::Market;
+use crate::risk::RiskSettings;
+use crate::strategy::Strategy;
+use crate::types::{InstrumentId, Nanos};
+use crate::unquoted::Unquoted;
+
+use super::Engine;
+
+/// No book is as young as that: nothing is quoted.
+const CLOSED: Nanos = Nanos(-1);
+
+/// What is known of the lag of one instrument's feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FeedLag {
+    /// Largest lag that is quoted on; [`Nanos::NEVER`]: it is not judged.
+    lag_max: Nanos,
+    /// The configured limit of the book's age.
+    book_age_max: Nanos,
+    verdict: Verdict,
+}
+
+/// What the last look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// A new book, and no message with a time since.
+    Unknown,
+    Within,
+    Behind,
+}
+
+impl Default for FeedLag {
+    fn default() -> FeedLag {
+        FeedLag { lag_max: Nanos::NEVER, book_age_max: Nanos::ZERO, verdict: Verdict::Within }
+    }
+}
+
+impl FeedLag {
+    fn is_judged(&self) -> bool {
+        self.lag_max != Nanos::NEVER
+    }
+
+    /// The oldest book that may be quoted on now.
+    fn book_age_allowed(&self) -> Nanos {
+        if self.verdict == Verdict::Within { self.book_age_max } else { CLOSED }
+    }
+
+    /// Why the book is not quoted on, if that is what keeps it from it.
+    pub(super) fn reason(&self) -> Option<Unquoted> {
+        match self.verdict {
+            Verdict::Unknown => Some(Unquoted::BookWaiting),
+            Verdict::Behind => Some(Unquoted::FeedBehind),
+            Verdict::Within => None,
+        }
+    }
+
+    /// A book begins anew: what was known of the lag is over. Whether it is to be judged.
+    #[cold]
+    pub(super) fn forget(&mut self, risk: &mut RiskSettings) -> bool {
+        if self.is_judged() {
+            self.verdict = Verdict::Unknown;
+            risk.book_age_max = self.book_age_allowed();
+        }
+        self.is_judged()
+    }
+
+    fn verdict_of(&self, market: &Market) -> Verdict {
+        match market.depth_lag() {
+            Some(lag) if lag > self.lag_max => Verdict::Behind,
+            Some(_) => Verdict::Within,
+            // A venue that prints no times cannot be judged by them; a snapshot alone may have none.
+            None if market.is_at_depth_message() => Verdict::Within,
+            None => self.verdict,
+        }
+    }
+}
+
+impl<S> Engine<S> {
+    /// The largest lag at which an instrument's book is quoted on: our clock when a depth message was in hand, less the
+    /// venue's time of it. Whoever sets it adds what our clock is ahead of the venue's; it may be negative for that.
+    /// [`Nanos::NEVER`], which is so at first: the lag is not judged. Before the first event.
+    ///
+    /// # Panics
+    /// If there is no such instrument.
+    pub fn set_feed_lag_max(&mut self, instrument: InstrumentId, lag_max: Nanos) {
+        let index = instrument.index();
+        let book_age_max = self.risks[index].book_age_max;
+        let verdict = if lag_max == Nanos::NEVER { Verdict::Within } else { Verdict::Unknown };
+        self.instrument_slots[index].feed_lag = FeedLag { lag_max, book_age_max, verdict };
+        self.risks[index].book_age_max = self.instrument_slots[index].feed_lag.book_age_allowed();
+    }
+}
+
+impl<S: Strategy> Engine<S> {
+    /// Looks at the lag of one instrument, and pulls or allows its quotes if that has changed.
+    #[inline(never)]
+    pub(super) fn judge_lag(&mut self, index: usize, now: Nanos) {
+        let instrument = InstrumentId(index as u16);
+        let market = &self.inputs.markets[index];
+        let feed_lag = &mut self.instrument_slots[index].feed_lag;
+        if !feed_lag.is_judged() || !market.book().is_live() {
+            return;
+        }
+        let verdict = feed_lag.verdict_of(market);
+        if core::mem::replace(&mut feed_lag.verdict, verdict) == verdict {
+            return;
+        }
+        self.risks[index].book_age_max = feed_lag.book_age_allowed();
+        if verdict == Verdict::Behind {
+            self.counters.increment(Counter::FeedsBehind);
+            if core::mem::take(&mut self.inputs.quotable[index]) {
+                self.trace_book(instrument, LostReason::Silent, now);
+            }
+        }
+        self.decide(instrument, now);
+    }
+}
