@@ -54,6 +54,12 @@ fn finish(json: bool, result: Result<Done, Failure>) -> Exit {
         Err(failure) => failure.exit,
     };
     output::attach();
+    let lost = output::lost();
+    if lost > 0 {
+        tracing::warn!(
+            "{lost} lines or pictures could not be written to standard output, standard error or the log file"
+        );
+    }
     let line = match (&result, json) {
         // A verb that has said its object already has none left.
         (Ok(done), true) if done.json.is_null() => String::new(),

@@ -186,6 +186,12 @@ pub fn attach() {
     }
 }
 
+/// Writes that failed or found no room so far, of every output.
+#[must_use]
+pub fn lost() -> u64 {
+    [&OUT, &ERR, &LOG_FILE].iter().map(|output| output.lost()).sum()
+}
+
 /// Writes a verb's result, one line or several, to stdout.
 ///
 /// # Errors

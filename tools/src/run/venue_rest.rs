@@ -278,7 +278,9 @@ fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: 
                     .at(base)
                     .because(why)
                     .next("check market.symbols"),
-                _ if *status >= 500 => Failure::failed(what).at(base).because(why).passing(),
+                _ if *status >= 500 => Failure::failed(what).at(base).because(why).passing().next(
+                    "the venue is busy or under repair: try again later; engine.start_retry_seconds waits longer",
+                ),
                 _ => Failure::failed(what).at(base).because(why),
             }
         }
@@ -297,7 +299,9 @@ fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: 
         FetchError::Redirect { .. } | FetchError::Request(_) => {
             failure(Failure::usage(what)).next("correct market.rest_url")
         }
-        FetchError::Broken(_) => failure(Failure::failed(what)).passing(),
+        FetchError::Broken(_) => failure(Failure::failed(what))
+            .passing()
+            .next("check this machine's network and name service, and what stands between it and the exchange"),
         FetchError::TooLarge { .. } => failure(Failure::failed(what)),
     }
 }

@@ -77,6 +77,9 @@ fn outputs_that_are_dead_full_or_closed_keep_nobody_from_cancelling() {
     for (run, cause) in runs.iter().zip(["SIGTERM", "SIGHUP", "spinbook kill"]) {
         let line = format!("WARN {cause}: cancelling everything");
         assert!(run.log().contains(&line), "no `{line}` in:\n{}", run.log());
+        // What is lost is counted, where it is still heard; what was closed from the start loses nothing.
+        let lost = run.log().contains("could not be written to standard output");
+        assert_eq!(lost, cause != "spinbook kill", "{}", run.log());
         // Each line of progress has its time.
         let progress = run.log().lines().find(|line| line.contains(" s  BTCUSDT ")).map(str::to_owned);
         assert!(progress.is_some_and(|line| line.starts_with("20") && line.contains("Z  INFO ")), "{}", run.log());
