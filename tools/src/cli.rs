@@ -167,6 +167,10 @@ pub struct ExchangeArgs {
     /// A host name or address under which clients reach it: printed in its URLs, named in its certificate
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
+    /// Keep keys, certificate authority, accounts and orders in this directory: killed and started again with it and the
+    /// same --listen, the exchange goes on under running clients
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Serve market frames byte for byte as they were recorded: with their own event times, and without the orders and
     /// trades of this exchange's accounts in them
     #[arg(long)]

@@ -25,6 +25,11 @@ impl SimAccount {
         SimAccount { api_key, key, assets: BTreeMap::new(), positions: BTreeMap::new() }
     }
 
+    /// Has these assets, free and locked, and these positions instead.
+    pub fn restore(&mut self, assets: BTreeMap<String, (i128, i128)>, positions: BTreeMap<usize, SimPosition>) {
+        (self.assets, self.positions) = (assets, positions);
+    }
+
     /// Adds to what is free; negative takes.
     pub fn credit(&mut self, asset: &str, atoms: i128) {
         self.assets.entry(asset.to_owned()).or_insert((0, 0)).0 += atoms;

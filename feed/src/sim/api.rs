@@ -4,14 +4,16 @@
 //! them. Everything here is in exact integers: ticks, lots, and 10^-18 units ("atoms") of an asset.
 
 use crate::number::Scale;
+use crate::sim::saved::whole;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 
 /// Place of a listing in the world's list.
 pub type ListingIndex = usize;
 
 /// Place of an account in the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AccountId(pub usize);
 
 /// One instrument as the exchange lists it.
@@ -102,7 +104,7 @@ pub enum AccountKey {
 }
 
 /// Kinds of order the world matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OrderKind {
     /// With a price.
     Limit,
@@ -111,7 +113,7 @@ pub enum OrderKind {
 }
 
 /// How long an order lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lifetime {
     /// Until filled or cancelled.
     GoodTillCancel,
@@ -124,7 +126,7 @@ pub enum Lifetime {
 }
 
 /// What happens when an order would trade with its own account's resting order; the taker's mode decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SelfTrade {
     /// They trade.
     Allow,
@@ -137,9 +139,10 @@ pub enum SelfTrade {
 }
 
 /// A price that the market must reach before an order works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimTrigger {
     /// The price of the last trade at which it works.
+    #[serde(with = "whole")]
     pub tick: Tick,
     /// Whether the market must rise to it; it must fall otherwise.
     pub rising: bool,
@@ -148,21 +151,24 @@ pub struct SimTrigger {
 }
 
 /// An order to place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SimOrderRequest {
     /// The account it belongs to.
     pub account: AccountId,
     /// The listing it is on.
     pub listing: ListingIndex,
     /// Buy or sell.
+    #[serde(with = "whole")]
     pub side: Side,
     /// Limit or market.
     pub kind: OrderKind,
     /// How long.
     pub lifetime: Lifetime,
     /// Price; ignored for market orders.
+    #[serde(with = "whole")]
     pub tick: Tick,
     /// Quantity.
+    #[serde(with = "whole")]
     pub lots: Lots,
     /// The client's name for it.
     pub client_id: String,
@@ -173,13 +179,15 @@ pub struct SimOrderRequest {
     /// What the market must do before it works.
     pub trigger: Option<SimTrigger>,
     /// When what is left of it expires; `NEVER` if not by itself.
+    #[serde(with = "whole")]
     pub expires: Nanos,
     /// What was to be spent or received, where that was said instead of a quantity; zero otherwise.
+    #[serde(with = "whole")]
     pub quote_asked: QuoteAtoms,
 }
 
 /// Where an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SimOrderStatus {
     /// Resting, nothing filled.
     New,
@@ -204,25 +212,30 @@ impl SimOrderStatus {
 }
 
 /// An order as the exchange keeps it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SimOrder {
     /// The exchange's number.
     pub id: u64,
     /// What was asked for.
     pub request: SimOrderRequest,
     /// Quantity filled so far.
+    #[serde(with = "whole")]
     pub filled: Lots,
     /// Quote value filled so far.
+    #[serde(with = "whole")]
     pub filled_value: QuoteAtoms,
     /// Where it stands.
     pub status: SimOrderStatus,
     /// When it came.
+    #[serde(with = "whole")]
     pub created: Nanos,
     /// When it last changed.
+    #[serde(with = "whole")]
     pub updated: Nanos,
     /// Whether it has met the book; not before its trigger.
     pub working: bool,
     /// Quantity that self-trade prevention kept from trading.
+    #[serde(with = "whole")]
     pub prevented: Lots,
 }
 
@@ -235,7 +248,7 @@ impl SimOrder {
 }
 
 /// One execution of one of our accounts' orders.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SimFill {
     /// Trade number of its listing, growing; the same on both sides of a trade.
     pub trade_id: u64,
@@ -246,22 +259,29 @@ pub struct SimFill {
     /// The listing it is on.
     pub listing: ListingIndex,
     /// Buy or sell.
+    #[serde(with = "whole")]
     pub side: Side,
     /// At what price.
+    #[serde(with = "whole")]
     pub tick: Tick,
     /// Quantity.
+    #[serde(with = "whole")]
     pub lots: Lots,
     /// Quote value.
+    #[serde(with = "whole")]
     pub value: QuoteAtoms,
     /// Fee in atoms of the fee asset; negative for a rebate.
+    #[serde(with = "whole")]
     pub fee: i128,
     /// In which asset the fee was taken.
     pub fee_asset: String,
     /// Whether the order rested.
     pub maker: bool,
     /// Profit realised by closing part of a position.
+    #[serde(with = "whole")]
     pub realised: QuoteAtoms,
     /// When.
+    #[serde(with = "whole")]
     pub at: Nanos,
 }
 
@@ -290,13 +310,16 @@ pub struct SimBalance {
 }
 
 /// A perpetual position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimPosition {
     /// Signed quantity.
+    #[serde(with = "whole")]
     pub lots: Lots,
     /// What the position cost, signed as the quantity is.
+    #[serde(with = "whole")]
     pub cost: QuoteAtoms,
     /// Profit realised so far, fees not included.
+    #[serde(with = "whole")]
     pub realised: QuoteAtoms,
 }
 

@@ -11,6 +11,7 @@ pub mod flow;
 pub mod limits;
 pub mod matching;
 pub mod queue;
+pub mod saved;
 pub mod served;
 pub mod shown;
 pub mod side;

@@ -138,6 +138,17 @@ pub trait ExchangeSide {
     /// exchange that plays only a market of its own ignores it.
     fn on_market_frame(&mut self, _frame: &MarketFrame, _now: Nanos) {}
 
+    /// What changed of what is to outlive its process since this was asked last, as a line of JSON; `None` if nothing
+    /// did, or if nothing is kept. A driver keeps it before it carries anything away.
+    fn take_changes(&mut self, _now: Nanos) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Everything that is to outlive its process, as a line of JSON.
+    fn whole_state(&self, _now: Nanos) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// What became of its market so far.
     fn status(&self) -> ExchangeStatus {
         ExchangeStatus::default()
@@ -187,6 +198,14 @@ impl<E: ExchangeSide + ?Sized> ExchangeSide for Box<E> {
 
     fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
         (**self).on_market_frame(frame, now);
+    }
+
+    fn take_changes(&mut self, now: Nanos) -> Option<Vec<u8>> {
+        (**self).take_changes(now)
+    }
+
+    fn whole_state(&self, now: Nanos) -> Vec<u8> {
+        (**self).whole_state(now)
     }
 
     fn status(&self) -> ExchangeStatus {

@@ -6,6 +6,7 @@ use crate::sim::api::{AccountKey, ListingSettings};
 use crate::sim::faults::FaultPlan;
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::RateLimits;
+use crate::sim::saved::SavedWorld;
 use crate::sim::side::{ExchangeSide, MarketFrame};
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
@@ -81,6 +82,20 @@ pub struct SimSettings {
     pub leverage: i64,
     /// What goes wrong.
     pub faults: FaultPlan,
+    /// What outlives the process, if anything does.
+    pub kept: KeptState,
+}
+
+/// What of an exchange outlives its process.
+#[derive(Clone, Debug, Default)]
+pub enum KeptState {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Its accounts and orders are kept from now on.
+    Fresh,
+    /// It goes on where an earlier process ended.
+    Restored(Box<SavedWorld>),
 }
 
 /// A market that is made up, without end, and what it lists.

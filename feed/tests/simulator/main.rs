@@ -11,5 +11,6 @@ mod matching;
 mod order_features;
 mod own_market;
 mod protocol;
+mod restart;
 mod slow_reader;
 mod verified;

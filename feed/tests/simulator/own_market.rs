@@ -9,15 +9,16 @@ use spinbook_feed::history::verify::verify;
 use spinbook_feed::random::Random;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
+use spinbook_feed::venue::simulator_side::SimSettings;
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, binance};
 use std::collections::BTreeMap;
 
 /// A client that follows everything and compares with REST.
-struct Follower {
-    lab: Lab,
+pub struct Follower {
+    pub lab: Lab,
     id: ConnectionId,
-    book: SlowBook,
+    pub book: SlowBook,
     touch: Option<Value>,
     touches: BTreeMap<u64, Value>,
     checked: u64,
@@ -28,8 +29,12 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(product: ProductLine, source: Box<dyn MarketSource>) -> Follower {
-        let mut settings = settings(product);
+    pub fn new(product: ProductLine, source: Box<dyn MarketSource>) -> Follower {
+        Follower::with(settings(product), source)
+    }
+
+    pub fn with(mut settings: SimSettings, source: Box<dyn MarketSource>) -> Follower {
+        let product = settings.product;
         // Orders and snapshots at every step, whatever the venue would say to that.
         for limit in [&mut settings.limits.weight, &mut settings.limits.orders_short, &mut settings.limits.orders_long]
         {
@@ -140,7 +145,7 @@ fn away(product: ProductLine, price: &str, ticks: i64) -> String {
 }
 
 /// Places, cancels and takes at random for a while.
-fn trade_at_random(follower: &mut Follower, seed: u64, steps: u32) {
+pub fn trade_at_random(follower: &mut Follower, seed: u64, steps: u32) {
     let mut random = Random::new(seed);
     let product = follower.lab.product;
     let path = follower.lab.path("order");

@@ -1,19 +1,20 @@
 //! COLD: `spinbook exchange`: the simulated exchange alone, for any client that speaks the venue's protocol.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
-use spinbook_feed::net::connection::tls::LoopbackAuthority;
+use spinbook_feed::net::connection::tls::{LoopbackAuthority, LoopbackIdentity};
 use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::simulator_side::{MarketForm, MarketStart};
+use spinbook_feed::venue::simulator_side::{KeptState, MarketForm, MarketStart};
 
 use crate::cli::ExchangeArgs;
 use crate::config::venues::check_venue;
@@ -22,6 +23,7 @@ use crate::exchange::accounts::{AnnouncedAccount, TestAccounts};
 use crate::exchange::child::{MarketEnd, PARENT_VARIABLE, Ready};
 use crate::exchange::hosts;
 use crate::exchange::settings::{self, CaFile, MarketChoice, Simulated};
+use crate::exchange::state::ExchangeState;
 use crate::limits;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
@@ -47,10 +49,15 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         Some(path) => settings::read_faults(path)?,
         None => Default::default(),
     };
-    // A parent trades with the keys that are made at once; making an RSA key would only keep it waiting.
-    let accounts = match &arguments.keys {
-        Some(path) => TestAccounts::read(path)?,
-        None => TestAccounts::fresh(std::env::var_os(PARENT_VARIABLE).is_none())?,
+    let state = arguments.state.as_deref().map(ExchangeState::open).transpose()?;
+    let make = || match &arguments.keys {
+        Some(path) => TestAccounts::read(path),
+        // A parent trades with the keys that are made at once; making an RSA key would only keep it waiting.
+        None => TestAccounts::fresh(std::env::var_os(PARENT_VARIABLE).is_none()),
+    };
+    let accounts = match &state {
+        Some(state) if arguments.keys.is_none() => state.accounts(make)?,
+        _ => make()?,
     };
     let clock = Clock::start();
     let choice = MarketChoice {
@@ -62,25 +69,25 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         seed: arguments.seed,
         faults,
         balances: arguments.balance.clone(),
+        kept: state.as_ref().map_or(Ok(KeptState::Nothing), |state| state.kept(product))?,
     };
     let simulated = settings::make(choice, &accounts, clock.now())?;
-    let reached = hosts::reached(arguments.listen.ip(), &arguments.host);
-    let identity = LoopbackAuthority::generate()
-        .and_then(|authority| authority.server(&reached.addresses, &reached.hosts))
-        .map_err(|error| Failure::failed("cannot make the exchange's certificate").because(error))?;
-    let ca_file = CaFile::write(&identity.ca_pem)?;
-
-    let Simulated { exchange, symbols, seed, market } = simulated;
+    let (identity, ca_path, _ca_file) = identity(arguments, state.as_ref())?;
+    let Simulated { mut exchange, symbols, seed, market } = simulated;
+    if let Some(state) = &state {
+        exchange = state.keep(exchange, product, clock.now())?;
+    }
     let mut server = Server::bind(ServerSettings::on(arguments.listen), identity.server_config, exchange)
         .map_err(|error| bind_failure(error, arguments))?;
-    let address = format!("{}:{}", reached.host, server.address().port());
+    let host = hosts::reached(arguments.listen.ip(), &arguments.host).host;
+    let address = format!("{host}:{}", server.address().port());
     let ready = Ready {
         venue: arguments.venue.clone(),
         symbols,
         rest_url: format!("https://{address}"),
         stream_url: format!("wss://{address}"),
         ws_api_url: format!("wss://{address}"),
-        ca_file: ca_file.path.clone(),
+        ca_file: ca_path,
         keys: accounts.keys(),
         accounts: accounts.announced(&[product]),
         seed,
@@ -101,6 +108,27 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
     );
     // What there was to say was said when it began to serve.
     Ok(Done::new("", Value::Null).with_exit(exit))
+}
+
+/// The certificate and where its authority's is: in the state directory, or in a file that goes with the exchange.
+fn identity(
+    arguments: &ExchangeArgs,
+    state: Option<&ExchangeState>,
+) -> Result<(LoopbackIdentity, PathBuf, Option<CaFile>), Failure> {
+    let fail = |error| Failure::failed("cannot make the exchange's certificate").because(error);
+    let (authority, kept) = match state {
+        Some(state) => state.authority().map(|(authority, path)| (authority, Some(path)))?,
+        None => (LoopbackAuthority::generate().map_err(fail)?, None),
+    };
+    let reached = hosts::reached(arguments.listen.ip(), &arguments.host);
+    let identity = authority.server(&reached.addresses, &reached.hosts).map_err(fail)?;
+    match kept {
+        Some(path) => Ok((identity, path, None)),
+        None => {
+            let file = CaFile::write(&identity.ca_pem)?;
+            Ok((identity, file.path.clone(), Some(file)))
+        }
+    }
 }
 
 fn bind_failure(error: ServerError, arguments: &ExchangeArgs) -> Failure {

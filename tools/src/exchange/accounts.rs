@@ -126,6 +126,13 @@ impl TestAccounts {
         Ok(TestAccounts { accounts })
     }
 
+    /// The file of keys that these accounts are read from.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let file = KeysFile { account: self.accounts.iter().map(|(keys, _)| keys.clone()).collect() };
+        toml::to_string(&file).expect("a list of texts is TOML")
+    }
+
     /// The first account of either kind that this program itself signs with; `None` if one is missing.
     #[must_use]
     pub fn keys(&self) -> Option<TestKeys> {
@@ -213,8 +220,7 @@ mod tests {
     fn what_is_printed_can_be_given_back_as_a_file() {
         let made = TestAccounts::fresh(true).expect("randomness");
         let announced = made.announced(&[]);
-        let file = KeysFile { account: announced.iter().map(|account| account.keys.clone()).collect() };
-        let read = TestAccounts::from_text(&toml::to_string(&file).expect("TOML")).expect("a file of keys");
+        let read = TestAccounts::from_text(&made.to_text()).expect("a file of keys");
         assert_eq!(format!("{:?}", read.accounts), format!("{:?}", made.accounts));
         assert_eq!(read.keys(), made.keys());
         let kinds: Vec<String> = announced.into_iter().map(|account| account.signs_with).collect();

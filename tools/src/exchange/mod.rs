@@ -5,3 +5,4 @@ pub mod child;
 pub mod hosts;
 pub mod paper;
 pub mod settings;
+pub mod state;

@@ -14,7 +14,7 @@ use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::simulator_side::{MarketForm, MarketStart, Play, PlaySpeed};
+use spinbook_feed::venue::simulator_side::{KeptState, MarketForm, MarketStart, Play, PlaySpeed};
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, SimulatorSide};
 
@@ -41,6 +41,8 @@ pub struct MarketChoice {
     pub faults: FaultPlan,
     /// What accounts start with instead of the usual.
     pub balances: Vec<Balance>,
+    /// What outlives the process.
+    pub kept: KeptState,
 }
 
 /// The exchange and what is to be said about it.
@@ -80,6 +82,7 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
     let mut settings = simulator.settings(product, listings);
     settings.accounts = test.settings(&settings.listings, product, &choice.balances);
     settings.faults = choice.faults;
+    settings.kept = choice.kept;
     let speed = match choice.speed {
         Speed::Max => PlaySpeed::Max,
         Speed::Times(times) => PlaySpeed::Thousandths(((times * 1000.0).round() as u64).max(1)),

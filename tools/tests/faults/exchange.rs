@@ -7,7 +7,7 @@ use crate::rig::{Exchange, Setup, settled};
 #[test]
 fn accounts_addresses_and_balances_are_what_its_user_says() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let key = "k".repeat(64);
+    let key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
     let keys = format!("[[account]]\napi_key = \"{key}\"\nsecret = \"{key}\"\nbalances = {{ USDT = \"4321\" }}\n");
     // The second may be any: this program itself needs one of either kind to say its own keys.
     let other = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
@@ -15,7 +15,7 @@ fn accounts_addresses_and_balances_are_what_its_user_says() {
     fs::write(folder.path().join("keys.toml"), keys).expect("writable");
     let arguments = ["--listen", "127.0.0.3:0", "--keys", "keys.toml", "--balance", "BNB=3"];
     let exchange = Exchange::serving(folder, "binance-usdm", &arguments);
-    assert_eq!((exchange.text("api_key"), exchange.text("secret")), (&*key, &*key));
+    assert_eq!((exchange.text("api_key"), exchange.text("secret")), (key, key));
     assert!(exchange.text("rest_url").starts_with("https://127.0.0.3:"), "{}", exchange.ready);
     let account = &exchange.ready["accounts"][0];
     assert_eq!((&account["signs_with"], &account["ids"]["binance-usdm"]), (&"hmac".into(), &"sim0".into()));
@@ -33,4 +33,35 @@ fn a_file_of_keys_that_cannot_be_used_is_refused_with_what_to_write() {
     let mut command = crate::rig::program(folder.path());
     command.args(["exchange", "--json", "--keys", "keys.toml"]);
     crate::rig::Running::start(command).end().refuses(2, &["keys.toml", "needs a secret or a key", "[[account]]"]);
+}
+
+#[test]
+fn an_exchange_with_a_state_directory_is_killed_and_started_again_under_a_running_engine() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let kept = tempfile::tempdir().expect("a temporary folder");
+    let state = kept.path().join("state").display().to_string();
+    let mut exchange = Exchange::serving(folder, "binance-usdm", &["--state", &state]);
+    let address = exchange.text("rest_url").trim_start_matches("https://").to_owned();
+    let setup = Setup::on(&exchange);
+    let mut run = setup.start_live();
+    run.until_quotes();
+    exchange.kill();
+    run.until("no live book", |lines| lines.last().is_some_and(|line| !line.live));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let again = Exchange::serving(folder, "binance-usdm", &["--state", &state, "--listen", &address]);
+    for same in ["api_key", "secret", "private_key", "rest_url", "ca_file"] {
+        assert_eq!(again.text(same), exchange.text(same), "{same}");
+    }
+    run.until_quotes();
+    let acked = crate::rig::shown(&run.err()).last().expect("a line").acked;
+    run.until("an order after the restart", |lines| lines.last().is_some_and(|line| line.acked > acked));
+    settled(&run.interrupted());
+    for (file, mode) in [("keys.toml", 0o600), ("ca-key.pem", 0o600), ("binance-usdm.jsonl", 0o600)] {
+        let found = fs::metadata(kept.path().join("state").join(file)).expect("it is kept").permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&found) & 0o777, mode, "{file}");
+    }
+    // Nobody else writes there meanwhile.
+    let mut command = crate::rig::program(kept.path());
+    command.args(["exchange", "--json", "--state", &state]);
+    crate::rig::Running::start(command).end().refuses(2, &["another exchange runs", "state"]);
 }

@@ -4,6 +4,7 @@
 //! bind.
 
 mod changes;
+mod kept;
 mod margin;
 mod market;
 mod orders;
@@ -21,6 +22,7 @@ use crate::sim::matching::Matching;
 use crate::sim::served::{ServedIds, TradeIds};
 use crate::sim::shown::Difference;
 use crate::sim::tape::Tape;
+use kept::KeptChanges;
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -84,6 +86,8 @@ pub struct World {
     shown: Vec<[Difference; 2]>,
     prints: VecDeque<TradePrint>,
     shows_own: bool,
+    /// What changed, where it is kept.
+    changes: Option<KeptChanges>,
     events_lost: u64,
 }
 
@@ -106,6 +110,7 @@ impl World {
             shown: listings.iter().map(|_| Default::default()).collect(),
             prints: VecDeque::new(),
             shows_own: true,
+            changes: None,
             listings,
             accounts,
             windows,
@@ -169,6 +174,9 @@ impl World {
         let Some(order) = self.orders.get(&order).cloned() else {
             return;
         };
+        if let Some(changes) = &mut self.changes {
+            changes.order(order.id, matches!(change, OrderChange::Trade(_)));
+        }
         let listing = &self.listings[order.request.listing];
         let account = &self.accounts[order.request.account.0];
         let balances = match self.settlement {

@@ -94,6 +94,8 @@ impl BinanceExchange {
             killed: false,
         };
         exchange.prime(now);
+        exchange.world.rest_kept();
+        exchange.publish_own(now);
         exchange
     }
 
@@ -261,6 +263,14 @@ impl ExchangeSide for BinanceExchange {
 
     fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
         self.play_live(frame, now);
+    }
+
+    fn take_changes(&mut self, now: Nanos) -> Option<Vec<u8>> {
+        self.world.take_changes(now).map(|changes| changes.to_line())
+    }
+
+    fn whole_state(&self, now: Nanos) -> Vec<u8> {
+        self.world.saved(now).to_line()
     }
 
     fn status(&self) -> ExchangeStatus {

@@ -15,7 +15,7 @@ use crate::venue::binance::simulator::market_feed::MarketFeed;
 use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
 use crate::venue::simulator_side::{
-    AccountSettings, MarketForm, MarketStart, Play, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket,
+    AccountSettings, KeptState, MarketForm, MarketStart, Play, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket,
 };
 use crate::venue::source::MarketSource;
 use crate::venue::{ProductLine, binance};
@@ -53,6 +53,7 @@ pub fn usual(product: ProductLine, listings: Vec<ListingSettings>) -> SimSetting
         play: Play { speed: PlaySpeed::Thousandths(1000), starts: MarketStart::FirstStream, form: MarketForm::Present },
         leverage: 20,
         faults: FaultPlan::default(),
+        kept: KeptState::Nothing,
     }
 }
 
@@ -82,6 +83,14 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
         world.hide_own();
     }
     world.set_brackets(rules::brackets(product));
+    match settings.kept {
+        KeptState::Nothing => {}
+        KeptState::Fresh => world.keep_changes(),
+        KeptState::Restored(saved) => {
+            world.restore(*saved, now).map_err(|why| format!("the kept state does not fit: {why}"))?;
+            world.keep_changes();
+        }
+    }
     Ok(BinanceExchange::new(product, world, feed, now))
 }
 

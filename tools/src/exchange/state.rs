@@ -1,0 +1,237 @@
+//! COLD: `exchange --state`: keys, certificate authority, accounts and orders in a directory, so that it can be killed.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use spinbook_engine::types::Nanos;
+use spinbook_feed::net::connection::tls::LoopbackAuthority;
+use spinbook_feed::sim::saved::SavedWorld;
+use spinbook_feed::sim::side::{
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
+};
+use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::simulator_side::KeptState;
+
+use crate::error::Failure;
+use crate::exchange::accounts::TestAccounts;
+
+/// A file of changes that has grown to this is written anew.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Of files with secrets: their owner's alone.
+const PRIVATE: u32 = 0o600;
+
+/// The directory, locked as long as this lives.
+pub struct ExchangeState {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl ExchangeState {
+    /// Makes the directory if needed and locks it.
+    ///
+    /// # Errors
+    /// Another exchange runs in it, or it cannot be written.
+    pub fn open(folder: &Path) -> Result<ExchangeState, Failure> {
+        let fail = |error: io::Error| refuse(folder, &error);
+        fs::create_dir_all(folder).map_err(fail)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .open(folder.join("lock"))
+            .map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(ExchangeState { folder: folder.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Failure::usage("another exchange runs with this state directory")
+                .at(folder.display())
+                .next("stop it first, or give this one a directory of its own")),
+            Err(TryLockError::Error(error)) => Err(fail(error)),
+        }
+    }
+
+    /// The accounts that were kept, else those of `make`, which are kept from now on.
+    ///
+    /// # Errors
+    /// The file is no file of keys, or cannot be written.
+    pub fn accounts(&self, make: impl FnOnce() -> Result<TestAccounts, Failure>) -> Result<TestAccounts, Failure> {
+        let path = self.folder.join("keys.toml");
+        if path.exists() {
+            return TestAccounts::read(&path);
+        }
+        let made = make()?;
+        replace(&path, made.to_text().as_bytes()).map_err(|error| refuse(&path, &error))?;
+        Ok(made)
+    }
+
+    /// The certificate authority that was kept, else a new one; and where its certificate is.
+    ///
+    /// # Errors
+    /// It cannot be read, made or written.
+    pub fn authority(&self) -> Result<(LoopbackAuthority, PathBuf), Failure> {
+        let (key_path, path) = (self.folder.join("ca-key.pem"), self.folder.join("ca.pem"));
+        let broken = |why: &dyn std::fmt::Display| {
+            Failure::failed("cannot use the certificate authority of the state directory")
+                .at(key_path.display())
+                .because(why)
+                .next("remove it and ca.pem: a new authority is made, which clients have to be told to trust")
+        };
+        if key_path.exists() && path.exists() {
+            let read = |path: &Path| fs::read_to_string(path).map_err(|error| refuse(path, &error));
+            let authority = LoopbackAuthority::from_pem(&read(&key_path)?, &read(&path)?);
+            return authority.map(|authority| (authority, path.clone())).map_err(|error| broken(&error));
+        }
+        let authority = LoopbackAuthority::generate().map_err(|error| broken(&error))?;
+        replace(&path, authority.ca_pem.as_bytes()).map_err(|error| refuse(&path, &error))?;
+        replace(&key_path, authority.key_pem().as_bytes()).map_err(|error| refuse(&key_path, &error))?;
+        Ok((authority, path))
+    }
+
+    fn world_path(&self, product: ProductLine) -> PathBuf {
+        self.folder.join(format!("{}.jsonl", product.name()))
+    }
+
+    /// Accounts and orders of a product line as they were kept.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn kept(&self, product: ProductLine) -> Result<KeptState, Failure> {
+        let path = self.world_path(product);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KeptState::Fresh),
+            Err(error) => return Err(refuse(&path, &error)),
+        };
+        let saved = SavedWorld::from_lines(&text).map_err(|why| {
+            Failure::wrong("the kept state of the exchange is damaged")
+                .at(path.display())
+                .because(why)
+                .next("remove the file: accounts start anew, with the same keys")
+        })?;
+        Ok(saved.map_or(KeptState::Fresh, |saved| KeptState::Restored(Box::new(saved))))
+    }
+
+    /// The exchange, which keeps from now on what it does, beginning with everything there is.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(
+        &self,
+        exchange: Box<dyn ExchangeSide>,
+        product: ProductLine,
+        now: Nanos,
+    ) -> Result<Box<dyn ExchangeSide>, Failure> {
+        let path = self.world_path(product);
+        let fail = |error: io::Error| refuse(&path, &error);
+        let file = written(&path, &exchange.whole_state(now)).map_err(fail)?;
+        let bytes = file.metadata().map_err(fail)?.len();
+        Ok(Box::new(KeptExchange { exchange, file, path, bytes, bytes_max: FILE_BYTES_MAX.max(2 * bytes) }))
+    }
+}
+
+fn refuse(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed("cannot use the state directory of the exchange")
+        .at(path.display())
+        .because(error)
+        .next("name a directory that can be written: --state DIR")
+}
+
+/// Writes a file whole or not at all: a crash leaves the old one or the new one.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    written(path, bytes).map(drop)
+}
+
+/// The same, open for more.
+fn written(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let temporary = path.with_extension("new");
+    // One that a crash left may have another mode.
+    let _ = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().append(true).create_new(true).mode(PRIVATE).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    Ok(file)
+}
+
+/// An exchange whose changes are in its file before anybody hears of them.
+struct KeptExchange {
+    exchange: Box<dyn ExchangeSide>,
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+impl KeptExchange {
+    /// An exchange that cannot keep what it promised to keep is no exchange any more: it ends as if it were killed.
+    fn keep(&mut self, now: Nanos) {
+        let Some(line) = self.exchange.take_changes(now) else { return };
+        let kept = self.file.write_all(&line).and_then(|()| {
+            self.bytes += line.len() as u64;
+            if self.bytes > self.bytes_max {
+                let whole = self.exchange.whole_state(now);
+                self.file = written(&self.path, &whole)?;
+                self.bytes = whole.len() as u64;
+                self.bytes_max = FILE_BYTES_MAX.max(2 * self.bytes);
+            }
+            Ok(())
+        });
+        if let Err(error) = kept {
+            tracing::error!("the exchange ends: its state cannot be kept in {}: {error}", self.path.display());
+            std::process::exit(i32::from(crate::outcome::Exit::Failed.code()));
+        }
+    }
+}
+
+impl ExchangeSide for KeptExchange {
+    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
+        let response = self.exchange.on_http(request, now);
+        self.keep(now);
+        response
+    }
+
+    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
+        self.exchange.on_websocket_open(connection, target, now)
+    }
+
+    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
+        self.exchange.on_websocket_text(connection, text, now);
+        self.keep(now);
+    }
+
+    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos) {
+        self.exchange.on_websocket_control(connection, control, now);
+    }
+
+    fn on_websocket_close(&mut self, connection: ConnectionId, now: Nanos) {
+        self.exchange.on_websocket_close(connection, now);
+    }
+
+    fn on_timer(&mut self, now: Nanos) {
+        self.exchange.on_timer(now);
+        self.keep(now);
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        self.exchange.next_deadline()
+    }
+
+    fn poll_output(&mut self) -> Option<ExchangeOutput> {
+        self.exchange.poll_output()
+    }
+
+    fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
+        self.exchange.on_market_frame(frame, now);
+        self.keep(now);
+    }
+
+    fn status(&self) -> ExchangeStatus {
+        self.exchange.status()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.exchange.check()
+    }
+}
