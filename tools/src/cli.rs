@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
     name = "spinbook",
     version,
     about = "A crypto market-making engine: exact books, bounded orders, proof of speed.",
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or book found wrong, 130 interrupted.\n\
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or book found wrong, 4 stopped by a risk control, 130 interrupted.\n\
                   Example: spinbook demo --seconds 10"
 )]
 pub struct Cli {
@@ -69,6 +69,9 @@ pub enum Verb {
         Example: spinbook kill -c spinbook.toml"
     )]
     Kill(KillArgs),
+    /// Let an engine trade again after a kill or a loss stop: your word and your reason, written down
+    #[command(after_help = "Example: spinbook rearm -c spinbook.toml --reason \"stale fee table fixed; desk agreed\"")]
+    Rearm(RearmArgs),
     /// Print what makes a shell complete verbs and flags
     #[command(after_help = "Example: spinbook completions bash > spinbook.bash")]
     Completions(CompletionsArgs),
@@ -112,6 +115,15 @@ pub enum Mode {
     Live,
 }
 
+/// Something that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Do it
+    On,
+    /// Leave it out
+    Off,
+}
+
 /// `spinbook run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -127,6 +139,9 @@ pub struct RunArgs {
     /// Override one key of the configuration, for example risk.position_max_base=0.1
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Write every order, answer and fill to a file of its own in the state directory
+    #[arg(long, value_enum, value_name = "SWITCH", num_args = 0..=1, default_value_t = Switch::On, default_missing_value = "on")]
+    pub log_orders: Switch,
     /// How long to trade, in seconds; without it until Ctrl-C
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub seconds: Option<u64>,
@@ -382,6 +397,20 @@ impl FromStr for Balance {
         let legal = !asset.is_empty() && asset.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         if legal && amount >= Decimal::ZERO { Ok(Balance { asset: asset.to_owned(), amount }) } else { Err(wrong()) }
     }
+}
+
+/// `spinbook rearm`.
+#[derive(Clone, Debug, Args)]
+pub struct RearmArgs {
+    /// The configuration of the engine that was stopped
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Why it may trade again
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Override one key of the configuration, for example engine.state_dir=state
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// How fast recorded or synthetic market frames are played.

@@ -16,6 +16,8 @@ pub enum Exit {
     Usage,
     /// 3: data or a book was found wrong.
     Wrong,
+    /// 4: a risk control stopped trading.
+    Stopped,
     /// 130: interrupted.
     Interrupted,
 }
@@ -29,6 +31,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Wrong => 3,
+            Exit::Stopped => 4,
             Exit::Interrupted => 130,
         }
     }

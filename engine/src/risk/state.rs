@@ -135,7 +135,7 @@ impl StopCause {
             StopCause::PositionRange => "the position or its value is beyond any real account's",
             StopCause::OrderIdsUsedUp => "every order id of this run was used",
             StopCause::Gateway => "the order gateway halted trading",
-            StopCause::Operator => "an operator said so",
+            StopCause::Operator => "it was set so, at the start or by an operator",
         }
     }
 

@@ -64,7 +64,8 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let seed = children.first().and_then(|child| child.ready.seed);
     let markets = config.markets.iter().zip(&children).map(|(market, child)| market_plan(market, &child.ready));
     let markets = markets.collect::<Result<Vec<_>, _>>()?;
-    let plan = Plan { mode: RunMode::Demo, markets, config, cores, seconds: Some(arguments.seconds), seed };
+    let seconds = Some(arguments.seconds);
+    let plan = Plan { mode: RunMode::Demo, markets, config, cores, seconds, seed, log_orders: false };
     let mut broken = None;
     let done = run::run(plan, context, &mut || {
         for child in &mut children {

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod keys;
 pub mod kill;
 pub mod manual;
+pub mod rearm;
 pub mod run;
 pub mod sample;
 pub mod verify;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
         },
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Kill(arguments) => kill::run(&arguments),
+        Verb::Rearm(arguments) => rearm::run(&arguments),
         Verb::Completions(arguments) => Ok(manual::completions(&arguments)),
         Verb::Man(arguments) => manual::man(&arguments),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use spinbook_feed::net::host::threads;
 
-use crate::cli::{Mode, RunArgs};
+use crate::cli::{Mode, RunArgs, Switch};
 use crate::config::tables::MarketConfig;
 use crate::config::{Config, credentials};
 use crate::error::Failure;
@@ -62,7 +62,8 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
     }
-    let plan = Plan { mode, config, markets, cores, seconds: arguments.seconds, seed: None };
+    let log_orders = arguments.log_orders == Switch::On;
+    let plan = Plan { mode, config, markets, cores, seconds: arguments.seconds, seed: None, log_orders };
     run::run(plan, context, &mut || match paper.iter().all(PaperVenue::is_running) {
         true => Ok(MarketLife::Running),
         false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),

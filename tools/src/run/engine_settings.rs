@@ -149,7 +149,7 @@ fn instrument_setup(
 }
 
 /// The quote assets in the order of the instruments: the engine's asset groups.
-fn quote_assets(instruments: &[Instrument]) -> Vec<Symbol> {
+pub(super) fn quote_assets(instruments: &[Instrument]) -> Vec<Symbol> {
     let mut assets = Vec::new();
     for instrument in instruments {
         if !assets.contains(&instrument.quote_asset) {

@@ -1,5 +1,6 @@
 //! COLD: one market of a run: what its venue answers before anything starts, and the agents made of that.
 
+use rust_decimal::Decimal;
 use spinbook_engine::types::{InstrumentId, Nanos};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
@@ -20,12 +21,17 @@ use super::venue_rest::VenueRest;
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
+/// Most instruments whose prices are asked for before the start.
+const PRICES_ASKED_MAX: usize = 20;
+
 /// What a venue answered before anything started.
 pub(super) struct AskedMarket<'a> {
     /// What was planned.
     pub(super) plan: &'a MarketPlan,
     /// What is traded there, numbered over all markets of the run.
     pub(super) instruments: Vec<Instrument>,
+    /// The best bid and ask of each, as asked for; none where the venue did not say, or there are too many to ask for.
+    pub(super) best: Vec<Option<(Decimal, Decimal)>>,
     /// The venue's windows; empty where it states none.
     pub(super) windows: Vec<RateWindow>,
     /// The largest lag of its feed by our clock, which the venue's is ahead of by what was measured.
@@ -66,6 +72,7 @@ impl<'a> AskedMarket<'a> {
             0 => Nanos::NEVER,
             most => Nanos::from_millis(i64::from(most)) - market_rest.clock_offset()?,
         };
+        let best = best_prices(&market_rest, &instruments);
         // Shadow orders never leave, so no account stands behind them.
         let (start, started_at) = if mode == RunMode::Shadow {
             (None, clock.now())
@@ -77,6 +84,7 @@ impl<'a> AskedMarket<'a> {
         Ok(AskedMarket {
             plan,
             instruments,
+            best,
             windows,
             feed_lag_max,
             fetcher: market_rest.fetcher,
@@ -133,6 +141,22 @@ fn no_room(window: &RateWindow) -> Failure {
     Failure::failed("the venue's rate limits leave no room for an order")
         .because(format!("{:?}: {} in {} s are allowed", window.kind, window.limit, window.span.millis() / 1_000))
         .next("nothing would ever be ordered: ask the venue for this account's limits")
+}
+
+/// What the instruments cost now. It is only looked at: a venue that does not say keeps no run from starting.
+fn best_prices(rest: &VenueRest, instruments: &[Instrument]) -> Vec<Option<(Decimal, Decimal)>> {
+    let mut is_answered = instruments.len() <= PRICES_ASKED_MAX;
+    let ask = |instrument: &Instrument| {
+        let best = is_answered.then(|| rest.best_prices(instrument.symbol.as_str()))?;
+        best.unwrap_or_else(|failure| {
+            // Whoever is refused does not ask on.
+            is_answered = false;
+            let why = failure.why.clone().unwrap_or_else(|| failure.what.clone());
+            tracing::warn!("{}: its price is not known before the start: {why}", instrument.symbol);
+            None
+        })
+    };
+    instruments.iter().map(ask).collect()
 }
 
 /// The same instruments with ids from `first`.

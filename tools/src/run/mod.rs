@@ -1,14 +1,17 @@
 //! COLD: a run from its first request to its report: prepares, starts the threads, watches, ends in order.
 
 pub mod addresses;
+pub mod day_book;
 pub mod engine_settings;
 pub mod keys;
 pub mod market;
 pub mod memory;
+pub mod order_log;
 pub mod outages;
 pub mod panics;
 pub mod plan;
 pub mod preflight;
+pub mod quotable;
 pub mod report;
 pub mod retry;
 pub mod setup;
@@ -16,6 +19,7 @@ pub mod signals;
 pub mod state_dir;
 pub mod strategy;
 pub mod topology;
+pub mod trading_stops;
 pub mod venue_rest;
 pub mod watch;
 
@@ -23,9 +27,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use spinbook_engine::types::Nanos;
+use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
 
+use self::order_log::OrderLog;
 use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
 use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop, VenueSide};
@@ -33,6 +39,7 @@ use self::setup::{Prepared, PreparedMarket, prepare};
 use self::signals::{EarlyExit, Interrupts, StopRequest};
 use self::strategy::StrategySection;
 use self::topology::Running;
+use self::trading_stops::TradingStops;
 use self::venue_rest::VenueRest;
 use self::watch::Watch;
 use crate::config::strategies::StrategyConfig;
@@ -80,13 +87,20 @@ fn trade<C: StrategySection>(
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let Prepared { markets, agents, state } = prepared;
+    let Prepared { markets, mut agents, day_book, state } = prepared;
     let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let book = |instrument: &Instrument| (plan.label(instrument), agents.engine.telemetry(instrument.id).clone());
     let books = instruments.iter().map(book).collect();
+    let mut stops = TradingStops::new(&plan, &instruments, &agents.engine, day_book);
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
+    let started = Clock::start().now();
+    let mut order_log = None;
+    if plan.log_orders {
+        let (log, facts) = OrderLog::start(&plan, &instruments, started)?;
+        (order_log, agents.order_facts) = (Some(log), Some(facts));
+    }
     // From here on orders may be open: nobody waits for a stream that does not take what is written.
     output::detach();
     let begun = Instant::now();
@@ -99,14 +113,25 @@ fn trade<C: StrategySection>(
     });
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context);
-    let mut stop = watch_run(&plan, &running, (&mut watch, &mut outages), &mut screen, &mut interrupts, market);
-    let left_at_once = drain(&stop, &running, &mut watch, &mut screen, &mut interrupts);
+    let mut seen = Seen {
+        watch: &mut watch,
+        stops: &mut stops,
+        outages: Some(&mut outages),
+        screen: &mut screen,
+        drawn: Instant::now(),
+    };
+    let mut stop = watch_run(&plan, &running, &mut seen, &mut interrupts, market);
+    // What goes away while everything ends is no outage.
+    seen.outages = None;
+    let left_at_once = drain(&stop, &running, &mut seen, &mut interrupts);
     drop(screen);
     let ended = running.stop().map_err(|error| {
         tracing::error!("{}: look at the account", watch.open_orders_text());
         fail(error)
     })?;
     drop(guard);
+    let (stopped_by, day_book_failure) = stops.finish(&ended.hot.0);
+    let order_log = order_log.map(OrderLog::finish);
     state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
     // The gateway that halted says why, now that it is here again.
     if let (Stop::Halted(why), Some(message)) =
@@ -126,7 +151,9 @@ fn trade<C: StrategySection>(
     let markets = markets.into_iter().map(|market| finish_market(market, left_at_once)).collect();
     // Whoever killed meanwhile is answered, too.
     state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
-    Ok(Finished { plan, markets, ended, elapsed, stop })
+    let stopped = started + Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
+    let times = [started, stopped];
+    Ok(Finished { plan, markets, ended, elapsed, times, stop, stopped_by, day_book_failure, order_log })
 }
 
 /// Asks a venue for the account after the last order. The report is worth more than the answer: without it, it says so.
@@ -141,17 +168,38 @@ fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
     FinishedMarket { instruments, venue, venue_failure }
 }
 
+/// What looks at a run while it works.
+struct Seen<'a> {
+    watch: &'a mut Watch,
+    stops: &'a mut TradingStops,
+    outages: Option<&'a mut Outages>,
+    screen: &'a mut Screen,
+    drawn: Instant,
+}
+
+impl Seen<'_> {
+    /// Says what stopped and what is away, and draws what is due.
+    fn look(&mut self) {
+        self.stops.look();
+        if self.drawn.elapsed() >= TELEMETRY_INTERVAL {
+            self.drawn = Instant::now();
+            if let Some(outages) = &mut self.outages {
+                outages.look();
+            }
+            self.screen.draw(self.watch);
+        }
+    }
+}
+
 /// Waits for the end of the run: time, a signal, the kill file, the market's end, or something that broke.
 fn watch_run<S>(
     plan: &Plan,
     running: &Running<S>,
-    (watch, outages): (&mut Watch, &mut Outages),
-    screen: &mut Screen,
+    seen: &mut Seen<'_>,
     interrupts: &mut Interrupts,
     market: MarketCheck<'_>,
 ) -> Stop {
     let begun = Instant::now();
-    let mut drawn = begun;
     loop {
         if let Some(request) = interrupts.take() {
             return request.into();
@@ -179,23 +227,13 @@ fn watch_run<S>(
                 return Stop::Halted(failure.what.clone());
             }
         }
-        if drawn.elapsed() >= TELEMETRY_INTERVAL {
-            drawn = Instant::now();
-            outages.look();
-            screen.draw(watch);
-        }
+        seen.look();
         std::thread::sleep(WATCH_INTERVAL);
     }
 }
 
 /// Cancels everything and waits until it is confirmed; a further Ctrl-C leaves at once, which is then true.
-fn drain<S>(
-    stop: &Stop,
-    running: &Running<S>,
-    watch: &mut Watch,
-    screen: &mut Screen,
-    interrupts: &mut Interrupts,
-) -> bool {
+fn drain<S>(stop: &Stop, running: &Running<S>, seen: &mut Seen<'_>, interrupts: &mut Interrupts) -> bool {
     let text = "cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once";
     match stop {
         Stop::Finished | Stop::MarketOver => tracing::info!("{stop}: {text}"),
@@ -203,20 +241,16 @@ fn drain<S>(
         Stop::Halted(_) => tracing::error!("{stop}: {text}"),
     }
     running.drain();
-    let mut drawn = Instant::now();
     while !running.is_drained() {
         match interrupts.take() {
             Some(StopRequest::Signal(signal)) if signal.hurries() => {
-                tracing::error!("{}: left at once: {}", signal.name(), watch.open_orders_text());
+                tracing::error!("{}: left at once: {}", signal.name(), seen.watch.open_orders_text());
                 return true;
             }
             Some(request) => tracing::warn!("{}: everything is being cancelled already", Stop::from(request)),
             None => {}
         }
-        if drawn.elapsed() >= TELEMETRY_INTERVAL {
-            drawn = Instant::now();
-            screen.draw(watch);
-        }
+        seen.look();
         std::thread::sleep(WATCH_INTERVAL);
     }
     false

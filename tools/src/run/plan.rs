@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
@@ -14,6 +15,7 @@ use super::topology::{Cores, Ended};
 use crate::config::Config;
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
+use crate::ui::report::{OrderRecord, StoppedBy};
 
 /// How orders are treated, as reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub struct Plan {
     pub seconds: Option<u64>,
     /// Seed of a synthetic market, for the report.
     pub seed: Option<u64>,
+    /// Whether every order is written down in the state directory.
+    pub log_orders: bool,
 }
 
 /// One market of a run.
@@ -179,8 +183,16 @@ pub struct Finished<S> {
     pub ended: Ended<S>,
     /// From the first connection to the last.
     pub elapsed: Duration,
+    /// When trading began and when the last thread had ended.
+    pub times: [Nanos; 2],
     /// Why it stopped trading.
     pub stop: Stop,
+    /// The controls that had stopped trading by the end.
+    pub stopped_by: Vec<StoppedBy>,
+    /// Why the result of the day could not be kept, if it could not.
+    pub day_book_failure: Option<String>,
+    /// The record of orders, where one was wanted.
+    pub order_log: Option<OrderRecord>,
 }
 
 /// What came of one market.

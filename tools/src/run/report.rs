@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use rust_decimal::Decimal;
 use spinbook_engine::counters::Counter;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{Lots, QuoteAtoms};
+use spinbook_engine::types::{Lots, QuoteAtoms, Side};
+use spinbook_engine::unquoted::{Unquoted, UnquotedTimes};
+use spinbook_feed::gateway::Gateway;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
-use super::plan::{Finished, FinishedMarket, Stop};
+use super::plan::{Finished, FinishedMarket, RunMode, Stop};
 use crate::error::Failure;
 use crate::outcome::{Done, Exit};
-use crate::ui::report::{Account, HotAllocations, Percentiles, RunReport, VenueOrders, VenueReport};
+use crate::ui::report::{Account, HotAllocations, NotQuoting, Orders, Percentiles, RunReport, VenueReport};
+use crate::ui::time::utc_text;
 
 /// Turns a finished run into what is printed, with its exit code.
 ///
@@ -24,17 +28,56 @@ pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
     for problem in problems(finished, &report) {
         tracing::error!("{problem}");
     }
+    for instrument in finished.instruments() {
+        let left = finished.ended.hot.0.position(instrument.id).exposure();
+        if left != Lots::ZERO {
+            let label = finished.plan.label(instrument);
+            tracing::warn!(
+                "{label}: a position of {} is left: nothing was traded to close it",
+                quantity(instrument, left)
+            );
+        }
+    }
     let exit = exit_of(finished, &report);
-    let end = match (&finished.stop, finished.plan.seconds) {
+    let end = end_text(finished, &report);
+    Ok(Done::new(report.to_text(end.as_deref()), report.to_json()).with_exit(exit))
+}
+
+/// Why it ended: a control that stopped trading comes before what ended the process.
+fn ended_text<S: Strategy>(finished: &Finished<S>) -> String {
+    match finished.stopped_by.first() {
+        Some(control) => format!("risk:{}", control.control),
+        None => finished.stop.ended(),
+    }
+}
+
+/// The same for people, where it is worth a word. That everything is cancelled is said only as the venue confirmed it.
+fn end_text<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Option<String> {
+    let orders = &report.orders;
+    let left = match finished.plan.mode {
+        RunMode::Shadow => "nothing was ever sent".to_owned(),
+        _ if finished.ended.gateway_end.confirmed && !orders.may_be_open() => {
+            "everything was cancelled, as the venue confirmed".to_owned()
+        }
+        _ => format!(
+            "it is not confirmed that everything was cancelled: {} orders open, {} unknown",
+            orders.open_at_exit.max(orders.open_at_venue.unwrap_or(0)),
+            orders.unknown
+        ),
+    };
+    let stop = match (&finished.stop, finished.plan.seconds) {
         (Stop::Finished, _) => None,
         (Stop::Halted(reason), _) => Some(format!("halted: {reason}")),
-        (Stop::Interrupted(_) | Stop::Killed, _) => Some("interrupted: everything was cancelled first".to_owned()),
+        (Stop::Interrupted(_), _) => Some(format!("interrupted: {left}")),
+        (Stop::Killed, _) => Some(format!("killed: {left}")),
         (Stop::MarketOver, Some(seconds)) => {
             Some(format!("the market was over before the {seconds} s that were asked for"))
         }
         (Stop::MarketOver, None) => Some("the market was over".to_owned()),
     };
-    Ok(Done::new(report.to_text(end.as_deref()), report.to_json()).with_exit(exit))
+    let controls = report.stopped_by.iter().map(|stop| format!("trading was stopped by {}", stop.to_text()));
+    let lines: Vec<String> = controls.chain(stop).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> RunReport {
@@ -56,7 +99,11 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
             thread: hot.allocations_thread.load(Ordering::Relaxed),
         },
         seed: plan.seed,
-        ended: finished.stop.ended(),
+        ended: ended_text(finished),
+        stopped_by: finished.stopped_by.clone(),
+        started: utc_text(finished.times[0]),
+        stopped: utc_text(finished.times[1]),
+        order_log: finished.order_log.clone(),
         ..RunReport::default()
     };
     for market in markets {
@@ -71,15 +118,12 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         report.books.live += market.session().live_count() as u64;
     }
     report.books.stale = (finished.instruments().count() as u64).saturating_sub(report.books.live);
-    report.orders.filled = counters.value(Counter::OrdersFilled);
-    report.orders.canceled = counters.value(Counter::OrdersCanceled);
-    for venue in &venues {
-        let (orders, theirs) = (&mut report.orders, &venue.orders);
-        orders.sent += theirs.sent;
-        orders.acked += theirs.acked;
-        orders.rejected += theirs.rejected;
-        orders.unknown += theirs.unknown;
-        orders.open_at_exit += theirs.open_at_exit;
+    report.orders = Orders::sum(venues.iter().map(|venue| &venue.orders));
+    for instrument in finished.instruments() {
+        let (label, position) = (plan.label(instrument), engine.position(instrument.id));
+        report.start_position.insert(label.clone(), quantity(instrument, position.lots_start()));
+        report.not_quoting.insert(label.clone(), not_quoting(engine.unquoted(instrument.id)));
+        report.mark_price.insert(label, position.mid_doubled_last().map(|doubled| mid_text(instrument, doubled)));
     }
     report.account = Account::sum(venues.iter().map(|venue| &venue.account));
     if venues.iter().all(|venue| venue.venue_account.is_some()) {
@@ -95,26 +139,57 @@ fn venues<S: Strategy>(finished: &Finished<S>) -> Result<Vec<VenueReport>, Failu
     let places = finished.markets.iter().zip(&finished.plan.markets).zip(&finished.ended.gateways);
     places
         .map(|((market, plan), gateway)| {
-            let counters = gateway.counters();
-            let refused_here = counters.refused_late
-                + counters.refused_throttled
-                + counters.refused_not_connected
-                + counters.refused_limit
-                + counters.refused_table_full;
-            let venue_open = market.venue.as_ref().map_or(0, |venue| venue.open_orders);
+            let asked = market.venue.as_ref().map(|venue| venue.open_orders as u64);
             Ok(VenueReport {
-                orders: VenueOrders {
-                    sent: counters.orders_sent,
-                    acked: counters.orders_accepted,
-                    rejected: counters.orders_refused + refused_here,
-                    unknown: gateway.unknown_orders() as u64,
-                    open_at_exit: gateway.open_orders().max(venue_open) as u64,
-                },
+                orders: orders_of(gateway, finished.plan.mode, asked),
                 account: our_figures(finished, market),
                 venue_account: venue_figures(finished, plan.config.venue, market)?,
             })
         })
         .collect()
+}
+
+/// A gateway's orders by their states; `at_venue` is how many its venue lists as open.
+fn orders_of(gateway: &Gateway, mode: RunMode, at_venue: Option<u64>) -> Orders {
+    let (counts, counters) = (gateway.order_counts(), gateway.counters());
+    let refused_here = counters.refused_late
+        + counters.refused_throttled
+        + counters.refused_not_connected
+        + counters.refused_limit
+        + counters.refused_table_full;
+    if mode == RunMode::Shadow {
+        return Orders { refused_here, not_sent: counts.sent, ..Orders::default() };
+    }
+    Orders {
+        sent: counts.sent,
+        acked: counters.orders_accepted,
+        filled: counts.filled,
+        filled_fully: counts.filled_fully,
+        canceled: counts.canceled,
+        rejected: counts.rejected,
+        expired: counts.expired,
+        unknown: counts.unknown,
+        open_at_exit: counts.open,
+        open_at_venue: at_venue,
+        cancels_refused: counters.cancels_refused,
+        refused_here,
+        not_sent: 0,
+    }
+}
+
+/// For how long which reason kept each side from being quoted; the end of the run is none.
+fn not_quoting(times: &UnquotedTimes) -> NotQuoting {
+    let seconds = |side: Side| {
+        let reasons = Unquoted::ALL.iter().filter(|reason| !matches!(reason, Unquoted::No | Unquoted::Shutdown));
+        let held = reasons.map(|reason| (reason.name(), times.time(side, *reason).millis() as f64 / 1000.0));
+        held.filter(|(_, seconds)| *seconds > 0.0).collect()
+    };
+    NotQuoting { bid_seconds: seconds(Side::Bid), ask_seconds: seconds(Side::Ask) }
+}
+
+/// A mid, given as bid plus ask in ticks, exactly.
+fn mid_text(instrument: &Instrument, doubled: i64) -> String {
+    (instrument.price.decimal(doubled) / Decimal::TWO).normalize().to_string()
 }
 
 /// A market's account as the engine reckons it.
@@ -212,11 +287,29 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
     if !finished.ended.gateway_end.confirmed {
         problems.push(format!(
             "the venue did not confirm in time that everything is cancelled; {} orders may be open: look at the account",
-            report.orders.open_at_exit
+            report.orders.open_at_exit + report.orders.unknown
         ));
     }
     if report.orders.unknown > 0 {
         problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
+    }
+    let (listed, believed) =
+        (report.orders.open_at_venue.unwrap_or(0), report.orders.open_at_exit + report.orders.unknown);
+    if listed > believed {
+        problems.push(format!("the venue lists {listed} open orders, we know of {believed}: look at the account"));
+    }
+    if let Some(failure) = &finished.day_book_failure {
+        problems.push(format!(
+            "the result of the day could not be kept ({failure}): the next run does not know what was lost today"
+        ));
+    }
+    if let Some(log) = &finished.order_log {
+        if let Some(failure) = &log.failure {
+            problems.push(format!("the record of orders {} is not whole: {failure}", log.path));
+        }
+        if log.lost > 0 {
+            problems.push(format!("{} facts are missing in the record of orders {}", log.lost, log.path));
+        }
     }
     if report.books.live == 0 && !silence_is_due(finished) {
         problems.push("no book was live at the end".to_owned());
@@ -230,18 +323,27 @@ fn silence_is_due<S: Strategy>(finished: &Finished<S>) -> bool {
     finished.stop == Stop::MarketOver && was_live
 }
 
+/// The gravest finding decides: orders that may be open, then contradicting accounts, then a control that stopped
+/// trading, then what else failed.
 fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
     let differs = |venue: &VenueReport| venue.venue_account.as_ref().is_some_and(|account| *account != venue.account);
+    let unproved = finished.markets.iter().any(|market| market.venue_failure.is_some());
+    if report.orders.may_be_open()
+        || !finished.ended.gateway_end.confirmed
+        || unproved
+        || finished.day_book_failure.is_some()
+    {
+        return Exit::Failed;
+    }
     if report.venues.values().any(differs) {
         return Exit::Wrong;
     }
-    let open = report.orders.open_at_exit > 0 || report.orders.unknown > 0 || !finished.ended.gateway_end.confirmed;
-    if open
-        || matches!(finished.stop, Stop::Halted(_))
-        || (report.books.live == 0 && !silence_is_due(finished))
-        || finished.markets.iter().any(|market| market.venue_failure.is_some())
-        || finished.ended.gateways.iter().any(|gateway| gateway.halt_message().is_some())
-    {
+    if !finished.stopped_by.is_empty() {
+        return Exit::Stopped;
+    }
+    let halted = matches!(finished.stop, Stop::Halted(_))
+        || finished.ended.gateways.iter().any(|gateway| gateway.halt_message().is_some());
+    if halted || (report.books.live == 0 && !silence_is_due(finished)) {
         return Exit::Failed;
     }
     match finished.stop {

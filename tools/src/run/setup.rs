@@ -7,7 +7,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::Producer;
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, VenueId};
+use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots, Nanos, VenueId};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::connection::ConnectionError;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
@@ -20,9 +20,11 @@ use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_side::OrderConnection;
 
 use super::addresses::{SessionUrls, VenueUrls};
+use super::day_book::DayBook;
 use super::engine_settings;
 use super::market::AskedMarket;
 use super::plan::{Plan, RunMode};
+use super::quotable::Quotable;
 use super::retry;
 use super::state_dir::StateDir;
 use super::strategy::StrategySection;
@@ -39,6 +41,7 @@ pub(super) struct Prepared<S> {
     /// One entry a market, in the order of the plan.
     pub(super) markets: Vec<PreparedMarket>,
     pub(super) agents: Agents<S, SessionUrls>,
+    pub(super) day_book: DayBook,
     pub(super) state: StateDir,
 }
 
@@ -67,8 +70,15 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
 
     let rings = Rings::new();
-    let (engine, limits) =
+    let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;
+    let (mut engine, limits) =
         engine(plan, strategy, &asked, &instruments, state.epoch, (rings.orders.0, rings.cancels.0))?;
+    for (group, asset) in engine_settings::quote_assets(&instruments).iter().enumerate() {
+        let (before, stopped) = day_book.before(asset.as_str());
+        if before.day > 0 {
+            engine.resume_day(AssetGroupId(group as u8), before, stopped);
+        }
+    }
     let mut markets = Vec::with_capacity(asked.len());
     let mut gateways = Vec::with_capacity(asked.len());
     for (place, market) in asked.iter().enumerate() {
@@ -91,6 +101,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         snapshots: worker,
         gateways,
         io_rings: GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 },
+        order_facts: None,
         io_settings: io_settings(),
         clock,
         scale,
@@ -101,7 +112,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         start: market.start,
         started_at: market.started_at,
     });
-    Ok(Prepared { markets: markets.collect(), agents, state })
+    Ok(Prepared { markets: markets.collect(), agents, day_book, state })
 }
 
 fn engine<C: StrategySection>(
@@ -121,9 +132,29 @@ fn engine<C: StrategySection>(
     for market in markets {
         if let Some(start) = &market.start {
             set_inventory(&mut settings.instruments, market.plan.config.venue, &market.instruments, start)?;
+            for instrument in &market.instruments {
+                let entry = &settings.instruments[instrument.id.index()];
+                if entry.lots_start != Lots::ZERO {
+                    let held = instrument.quantity.decimal(entry.lots_start.0).normalize();
+                    let flat = if entry.lots_neutral == entry.lots_start { ", which counts as flat" } else { "" };
+                    tracing::info!("{}: the account begins with a position of {held}{flat}", plan.label(instrument));
+                }
+            }
         }
     }
     let limits = order_limits(&settings.instruments);
+    let looked_at = markets.iter().zip(&settings.budgets).flat_map(|(market, budget)| {
+        market.instruments.iter().zip(&market.best).map(|(instrument, best)| Quotable {
+            instrument,
+            label: plan.label(instrument),
+            setup: &settings.instruments[instrument.id.index()],
+            budget,
+            best: *best,
+        })
+    });
+    for note in strategy.look(&config.risk, &looked_at.collect::<Vec<_>>())? {
+        tracing::warn!("{note}");
+    }
     let strategy = strategy.make(&config.risk, instruments, depth_includes_us(plan))?;
     let beyond = beyond_limit(&settings.instruments);
     let mut engine = setup::engine(settings, strategy, orders, cancels)

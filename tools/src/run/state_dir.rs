@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::outcome::KILL_FILE;
 
 /// The file that a run locks, with its number.
-const RUN_FILE: &str = "run";
+pub const RUN_FILE: &str = "run";
 /// The file in which an engine answers `spinbook kill`.
 const ANSWER_FILE: &str = "killed";
 
@@ -162,7 +162,7 @@ fn refuse_killed(path: &Path) -> Result<(), Failure> {
     Err(Failure::usage("trading was halted by `spinbook kill`")
         .at(kill_file.display())
         .because("no engine starts in this state directory while the file is there")
-        .next("find out why it was halted; then remove the file"))
+        .next("find out why it was halted; then: spinbook rearm -c FILE --reason TEXT"))
 }
 
 #[cfg(test)]

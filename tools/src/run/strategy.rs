@@ -5,6 +5,7 @@ use spinbook_engine::strategy::{Spread, Strategy};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::engine_settings::{lots, millionths, ratio_millionths};
+use super::quotable::{Quotable, check_spread};
 use crate::config::strategies::SpreadConfig;
 use crate::config::tables::RiskConfig;
 use crate::error::Failure;
@@ -19,6 +20,12 @@ pub trait StrategySection {
     /// # Errors
     /// A configured number that an instrument cannot express, or that the strategy refuses.
     fn make(&self, risk: &RiskConfig, instruments: &[Instrument], net_of_own: bool) -> Result<Self::Strategy, Failure>;
+
+    /// Looks at the venue's rules and prices before anything starts: what of the settings is widened or clipped there.
+    ///
+    /// # Errors
+    /// An instrument could never be quoted with these settings.
+    fn look(&self, risk: &RiskConfig, at: &[Quotable<'_>]) -> Result<Vec<String>, Failure>;
 }
 
 impl StrategySection for SpreadConfig {
@@ -28,13 +35,20 @@ impl StrategySection for SpreadConfig {
         setup::spread_strategy(spread_settings(self, risk, instruments, net_of_own)?)
             .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))
     }
+
+    fn look(&self, risk: &RiskConfig, at: &[Quotable<'_>]) -> Result<Vec<String>, Failure> {
+        let instruments: Vec<Instrument> = at.iter().map(|quotable| *quotable.instrument).collect();
+        let settings = spread_settings(self, risk, &instruments, false)?;
+        let looks = settings.iter().zip(at).map(|(settings, at)| check_spread(settings, at));
+        Ok(looks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
 }
 
 /// The strategy's settings, one entry an instrument. `net_of_own`: the venue's depth includes our orders.
 ///
 /// # Errors
 /// A configured number that the instrument cannot express.
-fn spread_settings(
+pub(super) fn spread_settings(
     strategy: &SpreadConfig,
     risk: &RiskConfig,
     instruments: &[Instrument],

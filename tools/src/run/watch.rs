@@ -9,7 +9,7 @@ use spinbook_engine::book::BookState;
 use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::LostReason;
-use spinbook_engine::risk::TradingState;
+use spinbook_engine::risk::{StopCause, TradingState};
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::telemetry::{TelemetryCell, TelemetryOrder, TelemetrySnapshot};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
@@ -45,7 +45,7 @@ pub struct Watch {
     /// The last picture of each instrument.
     last: Vec<TelemetrySnapshot>,
     /// Of each instrument: fills, book, trading state and a feed that is behind, as they were reported last.
-    told: Vec<(u64, BookState, TradingState, bool)>,
+    told: Vec<(u64, BookState, bool)>,
     /// When the frame rate was taken last, the frames then, and the rate.
     rate: (Instant, u64, u64),
 }
@@ -65,7 +65,7 @@ impl Watch {
             shared: None,
             begun: Instant::now(),
             last: vec![TelemetrySnapshot::default(); instruments.len()],
-            told: vec![(0, BookState::Empty, TradingState::Active, false); instruments.len()],
+            told: vec![(0, BookState::Empty, false); instruments.len()],
             rate: (Instant::now(), 0, 0),
         }
     }
@@ -119,7 +119,7 @@ impl Watch {
     fn news(&mut self, place: usize) -> Vec<String> {
         let (instrument, snapshot) = (&self.instruments[place], &self.last[place]);
         let mut news = Vec::new();
-        let (fills, book_state, trading_state, was_behind) = self.told[place];
+        let (fills, book_state, was_behind) = self.told[place];
         // Which of several instruments is meant is said; of the only one it is clear.
         let of = if self.labels.len() > 1 { format!("{}: ", self.labels[place]) } else { String::new() };
         let is_behind = snapshot.unquoted.contains(&Unquoted::FeedBehind);
@@ -132,9 +132,6 @@ impl Watch {
                 if snapshot.book_state == BookState::Live { "live".to_owned() } else { book_state_text(snapshot) };
             news.push(format!("the book of {} is {state}", self.labels[place]));
         }
-        if snapshot.trading_state != trading_state {
-            news.push(format!("{of}trading is {}", trading_state_text(snapshot.trading_state)));
-        }
         if snapshot.fills > fills {
             let verb = if snapshot.fill.side == Side::Bid { "bought" } else { "sold" };
             let quantity = quantity_text(instrument, snapshot.fill.level.lots);
@@ -145,7 +142,7 @@ impl Watch {
             };
             news.push(format!("{of}{verb} {quantity} at {price}{more}"));
         }
-        self.told[place] = (snapshot.fills, snapshot.book_state, snapshot.trading_state, is_behind);
+        self.told[place] = (snapshot.fills, snapshot.book_state, is_behind);
         news
     }
 
@@ -169,6 +166,7 @@ impl Watch {
             own: [own(Side::Bid), own(Side::Ask)],
             position: quantity_text(instrument, snapshot.exposure),
             fills: snapshot.fills,
+            not_quoting: not_quoting_text(snapshot),
         }
     }
 
@@ -201,6 +199,7 @@ impl Watch {
             ("acked", count(Counter::OrdersAccepted)),
             ("filled", count(Counter::OrdersFilled)),
             ("canceled", count(Counter::OrdersCanceled)),
+            ("expired", count(Counter::OrdersExpired)),
             ("rejected", count(Counter::OrdersRejected) + count(Counter::OrdersRejectedLocally)),
             ("stalls", seen(|hot| &hot.stalls)),
             ("hot allocs", seen(|hot| &hot.allocations_decision)),
@@ -262,6 +261,27 @@ const fn trading_state_text(state: TradingState) -> &'static str {
         TradingState::ReduceOnly => "reduce-only",
         TradingState::CancelOnly => "cancel-only",
         TradingState::Halted => "halted",
+    }
+}
+
+/// What may be sent, and why it is no more.
+fn trading_text(snapshot: &TelemetrySnapshot) -> String {
+    let state = trading_state_text(snapshot.trading_state);
+    match snapshot.stop_cause {
+        StopCause::None => state.to_owned(),
+        cause => format!("{state}: {}", cause.sentence()),
+    }
+}
+
+/// Why sides are not quoted; empty where both are, or nothing is known yet.
+fn not_quoting_text(snapshot: &TelemetrySnapshot) -> String {
+    let told = |reason: Unquoted| !matches!(reason, Unquoted::No | Unquoted::Shutdown);
+    match snapshot.unquoted {
+        [bid, ask] if bid == ask && told(bid) => bid.sentence().to_owned(),
+        [bid, ask] => {
+            let sides = [("bids", bid), ("asks", ask)].into_iter().filter(|(_, reason)| told(*reason));
+            sides.map(|(side, reason)| format!("{side}: {}", reason.sentence())).collect::<Vec<_>>().join("; ")
+        }
     }
 }
 
@@ -358,7 +378,8 @@ impl ScreenSource for Watch {
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
             seconds: self.seconds,
             book_state: book_state_text(&snapshot),
-            trading_state: trading_state_text(snapshot.trading_state).to_owned(),
+            trading_state: trading_text(&snapshot),
+            not_quoting: not_quoting_text(&snapshot),
             bids: ladder(&instrument, &snapshot, Side::Bid),
             asks: ladder(&instrument, &snapshot, Side::Ask),
             last_trade,
@@ -422,6 +443,18 @@ mod tests {
         );
         assert_eq!(rows.iter().map(|row| row.share_permille).collect::<Vec<_>>(), [500, 0, 1000]);
         assert!(ladder(&instrument(), &snapshot, Side::Ask).is_empty());
+    }
+
+    #[test]
+    fn why_trading_and_quoting_stand_still_is_said() {
+        let mut snapshot = TelemetrySnapshot::default();
+        assert_eq!((trading_text(&snapshot).as_str(), not_quoting_text(&snapshot).as_str()), ("active", ""));
+        (snapshot.trading_state, snapshot.stop_cause) = (TradingState::CancelOnly, StopCause::LossPerDay);
+        assert_eq!(trading_text(&snapshot), "cancel-only: the daily loss limit was reached");
+        snapshot.unquoted = [Unquoted::No, Unquoted::Budget];
+        assert!(not_quoting_text(&snapshot).starts_with("asks: the venue's windows"));
+        snapshot.unquoted = [Unquoted::Paused; 2];
+        assert_eq!(not_quoting_text(&snapshot), "the venue asked to wait");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod plain;
 pub mod report;
 mod terminal;
+pub mod time;
 mod view;
 
 use std::collections::VecDeque;
@@ -44,6 +45,8 @@ pub struct ScreenState {
     pub book_state: String,
     /// `active`, `reduce-only`, `cancel-only` or `halted`.
     pub trading_state: String,
+    /// Why sides of the symbol are not quoted; empty where both are.
+    pub not_quoting: String,
     /// Bids, best first.
     pub bids: Vec<LadderRow>,
     /// Asks, best first.
@@ -83,6 +86,8 @@ pub struct SymbolRow {
     pub position: String,
     /// Executions so far.
     pub fills: u64,
+    /// Why sides are not quoted; empty where both are.
+    pub not_quoting: String,
 }
 
 /// One price of the book.
@@ -229,6 +234,7 @@ pub(crate) mod tests {
             own: ["64000.1", ""].map(str::to_owned),
             position: "0.003".to_owned(),
             fills: 3,
+            not_quoting: String::new(),
         }
     }
 
@@ -258,6 +264,7 @@ pub(crate) mod tests {
             seconds: Some(30),
             book_state: "live".to_owned(),
             trading_state: "active".to_owned(),
+            not_quoting: String::new(),
             bids: vec![row("64000.1", "1.250", 625, Some("0.001")), row("64000.0", "0.500", 250, None)],
             asks: vec![row("64000.2", "2.000", 1000, None), row("64000.3", "0.750", 375, Some("0.010"))],
             last_trade: Some(LastTrade { verb: "buy", price: "64000.2".to_owned(), quantity: "0.004".to_owned() }),
@@ -267,8 +274,11 @@ pub(crate) mod tests {
             fees_quote: "0.04".to_owned(),
             fills: 3,
             latency: vec![
-                ("decode to order", Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 99 }),
-                ("wire to wire", Percentiles { p50: 52_000, p99: 310_000, p999: 2_000_000, max: 3_000_000, count: 99 }),
+                ("decode to order", Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 1_999 }),
+                (
+                    "wire to wire",
+                    Percentiles { p50: 52_000, p99: 310_000, p999: 2_000_000, max: 3_000_000, count: 1_999 },
+                ),
             ],
             counters: vec![
                 ("frames", 12_345),

@@ -1,7 +1,5 @@
 //! COLD: the state of a run in one line, for where there is no terminal.
 
-use crate::ui::report::nanos_text;
-
 use super::{LadderRow, ScreenState, SymbolRow};
 
 /// The state in one line: book, our quotes, orders, account, latencies, and what is wrong, if anything is.
@@ -39,9 +37,10 @@ pub fn plain_line(state: &ScreenState) -> String {
         }
     }
     for (name, value) in state.latency.iter().filter(|(_, value)| value.count > 0) {
-        let figures = [value.p50, value.p99, value.p999, value.max].map(nanos_text).join("/");
+        let figures = value.texts().join("/");
         line.push_str(&format!("  {name} p50/p99/p99.9/max {figures}"));
     }
+    line.push_str(&unquoted(&state.not_quoting));
     for symbol in state.symbols.iter().skip(1) {
         line.push_str(&symbol_line(symbol));
     }
@@ -56,7 +55,12 @@ fn symbol_line(symbol: &SymbolRow) -> String {
     format!(
         "\n        {} {}  bid {bid} ask {ask}  ours {own_bid} / {own_ask}  fills {}  position {}",
         symbol.name, symbol.book_state, symbol.fills, symbol.position
-    )
+    ) + &unquoted(&symbol.not_quoting)
+}
+
+/// Why a symbol is not quoted, at the end of its line.
+fn unquoted(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!("  not quoting: {why}") }
 }
 
 fn best(rows: &[LadderRow]) -> String {
@@ -102,7 +106,9 @@ mod tests {
         ] {
             assert!(line.contains(part), "no `{part}` in: {line}");
         }
-        assert!(!line.contains("trading"), "{line}");
+        assert!(!line.contains("trading") && !line.contains("not quoting"), "{line}");
+        state.not_quoting = "bids: the venue asked to wait".to_owned();
+        assert!(plain_line(&state).ends_with("  not quoting: bids: the venue asked to wait"));
         state.trading_state = "halted".to_owned();
         assert!(plain_line(&state).contains("live, trading halted"));
     }

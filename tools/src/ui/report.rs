@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use hdrhistogram::Histogram;
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use spinbook_engine::types::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
@@ -49,8 +50,22 @@ pub struct RunReport {
     pub hot_allocations: HotAllocations,
     /// Seed of the synthetic market; none for recorded or live data.
     pub seed: Option<u64>,
-    /// Why it ended: `finished`, `interrupted`, `killed` or `halted:REASON`.
+    /// Why it ended: `finished`, `interrupted`, `killed`, `halted:REASON` or `risk:CONTROL`.
     pub ended: String,
+    /// The controls that had stopped trading by the end.
+    pub stopped_by: Vec<StoppedBy>,
+    /// When trading began, UTC.
+    pub started: String,
+    /// When the last thread had ended, UTC.
+    pub stopped: String,
+    /// Position at the start by symbol, base asset.
+    pub start_position: BTreeMap<String, String>,
+    /// The mid at which the position is valued in the end, by symbol; none where no book was ever live.
+    pub mark_price: BTreeMap<String, Option<String>>,
+    /// Why sides were not quoted, by symbol and side.
+    pub not_quoting: BTreeMap<String, NotQuoting>,
+    /// The record of orders; none if none was wanted.
+    pub order_log: Option<OrderRecord>,
     /// Each venue's own part, by name; said of one venue by the figures above.
     #[serde(skip_serializing_if = "is_one")]
     pub venues: BTreeMap<String, VenueReport>,
@@ -64,26 +79,68 @@ fn is_one(venues: &BTreeMap<String, VenueReport>) -> bool {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct VenueReport {
     /// Its orders.
-    pub orders: VenueOrders,
+    pub orders: Orders,
     /// Its account as the engine reckons it.
     pub account: Account,
     /// The same from what the venue answered; none if it was not asked or did not answer.
     pub venue_account: Option<Account>,
 }
 
-/// How one venue's orders fared, as its gateway counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct VenueOrders {
-    /// Handed to the venue.
-    pub sent: u64,
-    /// Accepted by the venue.
-    pub acked: u64,
-    /// Refused, by the venue or by ourselves.
-    pub rejected: u64,
-    /// Whose outcome is not known.
-    pub unknown: u64,
-    /// Still open when the run ended.
-    pub open_at_exit: u64,
+/// A risk control that stopped trading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoppedBy {
+    /// Which: of a limit, its key without the table.
+    pub control: &'static str,
+    /// The symbol it stopped; none for a limit of a whole asset.
+    pub symbol: Option<String>,
+    /// The quote asset, of a loss limit.
+    pub asset: Option<String>,
+    /// The day of the loss, UTC.
+    pub day: Option<String>,
+    /// What was earned on that day, earlier runs included: a loss is negative.
+    pub earned_quote: Option<String>,
+    /// The limit.
+    pub limit_quote: Option<String>,
+}
+
+impl StoppedBy {
+    /// In a sentence.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let of = |text: &Option<String>| text.clone().unwrap_or_default();
+        match &self.earned_quote {
+            Some(earned) => format!(
+                "{} = {}: {earned} {} earned on {} (UTC)",
+                self.control,
+                of(&self.limit_quote),
+                of(&self.asset),
+                of(&self.day)
+            ),
+            None => format!("{} of {}", self.control, of(&self.symbol)),
+        }
+    }
+}
+
+/// For how long the sides of a symbol were not quoted, in seconds, by reason; a side that always was has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NotQuoting {
+    /// Of the bids.
+    pub bid_seconds: BTreeMap<&'static str, f64>,
+    /// Of the asks.
+    pub ask_seconds: BTreeMap<&'static str, f64>,
+}
+
+/// The record of a run's orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OrderRecord {
+    /// Its file.
+    pub path: String,
+    /// Lines written.
+    pub lines: u64,
+    /// Facts that found the queue full and are not in it.
+    pub lost: u64,
+    /// Why it could not be written to its end, if it could not.
+    pub failure: Option<String>,
 }
 
 /// How the books fared.
@@ -99,23 +156,67 @@ pub struct Books {
     pub resyncs: u64,
 }
 
-/// How the orders fared.
+/// How the orders fared, as the gateways' tables prove it. Each order that was sent is counted in exactly one of
+/// `filled_fully`, `canceled`, `rejected`, `expired`, `unknown` and `open_at_exit`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Orders {
     /// Handed to the venue.
     pub sent: u64,
     /// Accepted by the venue.
     pub acked: u64,
-    /// That got at least one fill.
+    /// That got at least one fill, however they ended.
     pub filled: u64,
-    /// Cancelled.
+    /// Filled whole.
+    pub filled_fully: u64,
+    /// Ended by a cancel, partly filled or not.
     pub canceled: u64,
-    /// Refused, by the venue or by ourselves.
+    /// Refused by the venue.
     pub rejected: u64,
+    /// Ended by the venue itself: the rest of an IOC order, for example.
+    pub expired: u64,
     /// Whose outcome is not known.
     pub unknown: u64,
     /// Still open when the run ended.
     pub open_at_exit: u64,
+    /// Open in the end by the venue's own list; none if it was not asked or did not answer.
+    pub open_at_venue: Option<u64>,
+    /// Cancels that the venue refused.
+    pub cancels_refused: u64,
+    /// Refused by our own checks before they were sent.
+    pub refused_here: u64,
+    /// Built, checked and not sent: shadow mode.
+    pub not_sent: u64,
+}
+
+impl Orders {
+    /// Several venues' orders together.
+    #[must_use]
+    pub fn sum<'a>(orders: impl Iterator<Item = &'a Orders>) -> Orders {
+        orders.fold(Orders::default(), |sum, orders| Orders {
+            sent: sum.sent + orders.sent,
+            acked: sum.acked + orders.acked,
+            filled: sum.filled + orders.filled,
+            filled_fully: sum.filled_fully + orders.filled_fully,
+            canceled: sum.canceled + orders.canceled,
+            rejected: sum.rejected + orders.rejected,
+            expired: sum.expired + orders.expired,
+            unknown: sum.unknown + orders.unknown,
+            open_at_exit: sum.open_at_exit + orders.open_at_exit,
+            open_at_venue: match (sum.open_at_venue, orders.open_at_venue) {
+                (Some(one), Some(other)) => Some(one + other),
+                (one, other) => one.or(other),
+            },
+            cancels_refused: sum.cancels_refused + orders.cancels_refused,
+            refused_here: sum.refused_here + orders.refused_here,
+            not_sent: sum.not_sent + orders.not_sent,
+        })
+    }
+
+    /// Whether an order may be alive at the venue.
+    #[must_use]
+    pub fn may_be_open(&self) -> bool {
+        self.unknown > 0 || self.open_at_exit > 0 || self.open_at_venue.is_some_and(|open| open > 0)
+    }
 }
 
 /// Position, profit and fees.
@@ -194,8 +295,8 @@ pub fn atoms_text(atoms: QuoteAtoms) -> String {
     }
 }
 
-/// A latency distribution, nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// A latency distribution, nanoseconds. Of nothing it has no figures: zeros inside, nulls in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
     /// Half are at most this.
     pub p50: u64,
@@ -221,6 +322,33 @@ impl Percentiles {
             count: histogram.len(),
         }
     }
+
+    /// The figures in order, where enough was measured for one to mean anything: of fewer than a hundred the 99th
+    /// percentile is the largest, and so is the 99.9th of fewer than a thousand.
+    #[must_use]
+    pub fn figures(&self) -> [Option<u64>; 4] {
+        let enough = |figure: u64, least: u64| (self.count >= least).then_some(figure);
+        [enough(self.p50, 1), enough(self.p99, 100), enough(self.p999, 1_000), enough(self.max, 1)]
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn texts(&self) -> [String; 4] {
+        self.figures().map(|figure| figure.map_or("-".to_owned(), nanos_text))
+    }
+}
+
+impl Serialize for Percentiles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let figure = |value: u64| (self.count > 0).then_some(value);
+        let mut object = serializer.serialize_struct("Percentiles", 5)?;
+        object.serialize_field("p50", &figure(self.p50))?;
+        object.serialize_field("p99", &figure(self.p99))?;
+        object.serialize_field("p999", &figure(self.p999))?;
+        object.serialize_field("max", &figure(self.max))?;
+        object.serialize_field("count", &self.count)?;
+        object.end()
+    }
 }
 
 /// Heap allocations of the hot thread after warm-up; 0 and 0 is the promise.
@@ -245,6 +373,7 @@ impl RunReport {
         let seed = self.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
         let mut text =
             format!("{} on {}: {}, {:.1} s{seed}\n", self.mode, self.venue, self.symbols.join(" "), self.seconds);
+        text.push_str(&format!("{} to {}\n", self.started, self.stopped));
         if let Some(end) = end {
             text.push_str(&format!("{end}\n"));
         }
@@ -263,19 +392,9 @@ impl RunReport {
             "books",
             &[("live", books.live), ("stale", books.stale), ("gaps", books.gaps), ("resyncs", books.resyncs)],
         ));
-        text.push_str(&counts(
-            "orders",
-            &[
-                ("sent", orders.sent),
-                ("acked", orders.acked),
-                ("filled", orders.filled),
-                ("canceled", orders.canceled),
-                ("rejected", orders.rejected),
-                ("unknown", orders.unknown),
-                ("open at end", orders.open_at_exit),
-            ],
-        ));
+        text.push_str(&order_tables(&orders));
         text.push_str(&counts("trading", &[("quotes", self.quotes), ("fills", self.fills)]));
+        text.push_str(&self.not_quoting_table());
         text.push_str(&table(&self.account_rows()));
         let latency = [
             ["latency", "p50", "p99", "p99.9", "max", "measured"].map(str::to_owned).to_vec(),
@@ -287,15 +406,39 @@ impl RunReport {
         text
     }
 
+    /// Symbols, sides and reasons, the longest first; nothing where every side was quoted but for moments.
+    fn not_quoting_table(&self) -> String {
+        let mut rows = Vec::new();
+        for (symbol, times) in &self.not_quoting {
+            for (side, seconds) in [("bid", &times.bid_seconds), ("ask", &times.ask_seconds)] {
+                let long = seconds.iter().filter(|(_, seconds)| **seconds >= NOT_QUOTING_SECONDS_MIN);
+                rows.extend(long.map(|(reason, seconds)| (*seconds, symbol, side, *reason)));
+            }
+        }
+        if rows.is_empty() {
+            return String::new();
+        }
+        rows.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let head = ["not quoting", "side", "reason", "seconds"].map(str::to_owned).to_vec();
+        let line = |(seconds, symbol, side, reason): &(f64, &String, &str, &str)| {
+            vec![format!("  {symbol}"), (*side).to_owned(), (*reason).to_owned(), format!("{seconds:.1}")]
+        };
+        table(&std::iter::once(head).chain(rows.iter().map(line)).collect::<Vec<_>>())
+    }
+
     /// Ours and the venue's figures, one below the other; equal ones are said to be so.
     fn account_rows(&self) -> Vec<Vec<String>> {
         let row = |name: &str, account: &Account| {
-            let positions: Vec<String> =
-                account.position.iter().map(|(symbol, quantity)| format!("{symbol} {quantity}")).collect();
-            vec![name.to_owned(), positions.join(", "), account.pnl_quote.to_string(), account.fees_quote.to_string()]
+            vec![
+                name.to_owned(),
+                listed(&account.position),
+                account.pnl_quote.to_string(),
+                account.fees_quote.to_string(),
+            ]
         };
         let mut rows = vec![
             ["account", "position", "profit (quote)", "fees (quote)"].map(str::to_owned).to_vec(),
+            vec!["  at the start".to_owned(), listed(&self.start_position)],
             row("  ours", &self.account),
         ];
         match &self.venue_account {
@@ -307,8 +450,42 @@ impl RunReport {
             Some(_) => rows.push(vec!["  THEY DIFFER".to_owned()]),
             None => {}
         }
+        let mids = self.mark_price.iter().map(|(symbol, mid)| (symbol.clone(), mid.clone().unwrap_or("-".to_owned())));
+        rows.push(vec!["  valued at".to_owned(), listed(&mids.collect())]);
         rows
     }
+}
+
+/// What is shorter than this is not worth a line to people.
+const NOT_QUOTING_SECONDS_MIN: f64 = 0.5;
+
+/// `SYMBOL FIGURE` for each.
+fn listed(figures: &BTreeMap<String, String>) -> String {
+    figures.iter().map(|(symbol, figure)| format!("{symbol} {figure}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Every order that was sent by its state, and below what else happened.
+fn order_tables(orders: &Orders) -> String {
+    let mut text = counts(
+        "orders",
+        &[
+            ("sent", orders.sent),
+            ("in full", orders.filled_fully),
+            ("canceled", orders.canceled),
+            ("expired", orders.expired),
+            ("rejected", orders.rejected),
+            ("unknown", orders.unknown),
+            ("open", orders.open_at_exit),
+        ],
+    );
+    let mut also =
+        vec![("acked", orders.acked), ("with a fill", orders.filled), ("cancels refused", orders.cancels_refused)];
+    also.push(("refused here", orders.refused_here));
+    if orders.not_sent > 0 {
+        also.push(("not sent", orders.not_sent));
+    }
+    text.push_str(counts("", &also).trim_start_matches('\n'));
+    text
 }
 
 /// Names above their counts.
@@ -338,9 +515,7 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 fn latency_row(name: &str, percentiles: &Percentiles) -> Vec<String> {
-    let Percentiles { p50, p99, p999, max, count } = *percentiles;
-    let figures = [p50, p99, p999, max].map(|ns| if count == 0 { "-".to_owned() } else { nanos_text(ns) });
-    std::iter::once(name.to_owned()).chain(figures).chain([count.to_string()]).collect()
+    std::iter::once(name.to_owned()).chain(percentiles.texts()).chain([percentiles.count.to_string()]).collect()
 }
 
 /// A latency with the unit that suits it; `us` are microseconds.
@@ -410,15 +585,20 @@ mod tests {
         };
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills account \
-                        venue_account decode_to_order_ns wire_to_wire_ns hot_allocations seed ended";
+                        venue_account decode_to_order_ns wire_to_wire_ns hot_allocations seed ended stopped_by started \
+                        stopped start_position mark_price not_quoting order_log";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
-        let orders = "sent acked filled canceled rejected unknown open_at_exit";
+        let orders = "sent acked filled filled_fully canceled rejected expired unknown open_at_exit open_at_venue \
+                      cancels_refused refused_here not_sent";
         assert_eq!(keys(&json["orders"]), orders.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["account"]), ["position", "pnl_quote", "fees_quote"]);
         assert_eq!(json["account"]["position"]["BTCUSDT"], "0.010");
         assert_eq!(keys(&json["decode_to_order_ns"]), ["p50", "p99", "p999", "max", "count"]);
         assert_eq!(json["decode_to_order_ns"]["p50"], 500);
+        let nothing = &json["wire_to_wire_ns"];
+        assert!(["p50", "p99", "p999", "max"].iter().all(|key| nothing[key].is_null()), "{nothing}");
+        assert_eq!(nothing["count"], 0);
         assert_eq!(keys(&json["hot_allocations"]), ["decision", "thread"]);
     }
 
@@ -434,7 +614,27 @@ mod tests {
             venue: "binance-usdm".to_owned(),
             symbols: vec!["BTCUSDT".to_owned()],
             seconds: 10.02,
-            orders: Orders { sent: 120, acked: 119, ..Orders::default() },
+            orders: Orders {
+                sent: 120,
+                acked: 119,
+                filled: 7,
+                filled_fully: 5,
+                canceled: 114,
+                rejected: 1,
+                ..Orders::default()
+            },
+            not_quoting: [(
+                "BTCUSDT".to_owned(),
+                NotQuoting {
+                    bid_seconds: [("book_waiting", 0.2)].into(),
+                    ask_seconds: [("order_notional_max", 9.8)].into(),
+                },
+            )]
+            .into(),
+            started: "2026-11-21T17:00:00.000Z".to_owned(),
+            stopped: "2026-11-21T17:00:10.020Z".to_owned(),
+            start_position: [("BTCUSDT".to_owned(), "0.004".to_owned())].into(),
+            mark_price: [("BTCUSDT".to_owned(), Some("64000.15".to_owned()))].into(),
             account: account("-0.12"),
             venue_account: Some(account("-0.12")),
             decode_to_order_ns: Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 },
@@ -447,11 +647,18 @@ mod tests {
         for line in [
             "demo on binance-usdm: BTCUSDT, 10.0 s, seed 7",
             "the market was over",
-            "orders sent acked filled canceled rejected unknown open at end",
-            "120 119 0 0 0 0 0",
+            "2026-11-21T17:00:00.000Z to 2026-11-21T17:00:10.020Z",
+            "orders sent in full canceled expired rejected unknown open",
+            "120 5 114 0 1 0 0",
+            "acked with a fill cancels refused refused here",
+            "119 7 0 0",
+            "at the start BTCUSDT 0.004",
+            "not quoting side reason seconds",
+            "BTCUSDT ask order_notional_max 9.8",
+            "valued at BTCUSDT 64000.15",
             "ours BTCUSDT 0.010 -0.12 0.03",
             "equal to the last digit",
-            "decode to order 420 ns 4.0 us 9.0 us 2.0 ms 77",
+            "decode to order 420 ns - - 2.0 ms 77",
             "wire to wire - - - - 0",
         ] {
             assert!(text.lines().any(|found| squeezed(found) == line), "no `{line}` in\n{text}");

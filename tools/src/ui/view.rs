@@ -72,6 +72,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
         Span::styled(format!("book {}", state.book_state), good(state.book_state == "live")),
         Span::raw("  "),
         Span::styled(format!("trading {}", state.trading_state), good(state.trading_state == "active")),
+        Span::styled(not_quoting(state), good(false)),
     ]);
     let time = match state.seconds {
         Some(seconds) => format!("{:.0} of {seconds} s ", state.elapsed_seconds),
@@ -204,14 +205,18 @@ fn draw_account(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 
 fn draw_latency(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let rows = state.latency.iter().map(|(name, value)| {
-        let cells = [value.p50, value.p99, value.p999, value.max];
-        let text = |ns: u64| if value.count == 0 { "-".to_owned() } else { short_nanos(ns) };
-        Row::new(std::iter::once(Cell::from(name.replace(" to ", "→"))).chain(cells.map(|ns| right(text(ns)))))
+        let cells = value.figures().map(|figure| right(figure.map_or("-".to_owned(), short_nanos)));
+        Row::new(std::iter::once(Cell::from(name.replace(" to ", "→"))).chain(cells))
     });
     let fill = Constraint::Fill(1);
     let widths = [Constraint::Length(12), fill, fill, fill, fill];
     let head = Row::new([Cell::new("")].into_iter().chain(["p50", "p99", "p99.9", "max"].map(right))).style(dim());
     frame.render_widget(Table::new(rows, widths).column_spacing(0).header(head).block(section(" latency ")), area);
+}
+
+/// Why the symbol is not quoted, where it is not.
+fn not_quoting(state: &ScreenState) -> String {
+    if state.not_quoting.is_empty() { String::new() } else { format!("   not quoting: {}", state.not_quoting) }
 }
 
 /// At most six characters: a column of a small terminal.

@@ -34,6 +34,7 @@
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
+//! | a lost day, a restart, `kill -9` | `truth::a_lost_day_outlives…` | engine `a_day_goes_on_after_a_restart…`, `day_book` |
 
 mod demo;
 mod exchange;
@@ -43,4 +44,5 @@ mod rig;
 mod runs;
 mod start;
 mod stop;
+mod truth;
 mod venues;

@@ -282,6 +282,9 @@ pub fn together<const N: usize>(faults: [String; N], done: [&dyn Fn(&mut Running
 #[track_caller]
 pub fn settled(ended: &Ended) -> Value {
     let report = ended.says(130, &[]).object();
+    let states = ["filled_fully", "canceled", "rejected", "expired", "unknown", "open_at_exit"];
+    let sum: u64 = states.iter().map(|state| number(&report, &format!("/orders/{state}"))).sum();
+    assert_eq!(sum, number(&report, "/orders/sent"), "an order is in no state, or in two: {report}");
     assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
     assert_eq!(report["account"], report["venue_account"], "{report}");
     report

@@ -1,0 +1,99 @@
+//! COLD: `spinbook rearm`: a person's word, with a reason, that an engine may trade again after a kill or a loss stop.
+
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use spinbook_engine::types::Nanos;
+
+use crate::cli::RearmArgs;
+use crate::config::Config;
+use crate::error::Failure;
+use crate::outcome::{Done, KILL_FILE};
+use crate::run::day_book;
+use crate::run::state_dir::RUN_FILE;
+use crate::ui::time::utc_text;
+
+/// Ends the stops of the configuration's state directory and writes down who did it and why.
+///
+/// # Errors
+/// No reason, no state directory, an engine that runs in it, or a file that cannot be written.
+pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
+    let reason = arguments.reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::usage("re-arming needs a reason")
+            .at("--reason")
+            .because("it is written down for whoever looks later")
+            .next("--reason \"what was found and why it may go on\""));
+    }
+    let config = Config::load(&arguments.config, &arguments.set)?;
+    let directory = &config.engine.state_dir;
+    let _lock = lock(directory)?;
+    let kill_file = directory.join(KILL_FILE);
+    let killed = kill_file.exists();
+    let rearmed = day_book::stops(directory)?;
+    if !killed && rearmed.is_empty() {
+        let text = format!("{}: nothing is stopped here: there is nothing to re-arm\n", directory.display());
+        return Ok(Done::new(text, json!({ "kill_file_removed": false, "loss_stops": [], "record": null })));
+    }
+    // Written down first: what is not on record does not happen.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
+    let line = json!({
+        "time": time, "who": who(), "reason": reason, "kill_file_removed": killed, "loss_stops": rearmed,
+    });
+    let record = day_book::record_rearming(directory, &line)?;
+    day_book::rearm(directory)?;
+    if killed {
+        match fs::remove_file(&kill_file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Failure::failed("cannot remove the kill file").at(kill_file.display()).because(error));
+            }
+            _ => {}
+        }
+    }
+    let mut text = String::new();
+    if killed {
+        text.push_str("the kill is lifted: a run may start here again\n");
+    }
+    for stop in &rearmed {
+        text.push_str(&format!(
+            "the loss stop of {} in {} mode is lifted: {} {} were earned on {} (UTC); from here the daily limit counts \
+             anew\n",
+            stop.asset, stop.mode, stop.earned_quote, stop.asset, stop.date
+        ));
+    }
+    text.push_str(&format!("written down in {}\n", record.display()));
+    let object = json!({
+        "kill_file_removed": killed, "loss_stops": rearmed, "record": record.display().to_string(),
+    });
+    Ok(Done::new(text, object))
+}
+
+/// Keeps an engine from starting meanwhile; refused while one runs, which would not hear of it.
+fn lock(directory: &Path) -> Result<fs::File, Failure> {
+    let path = directory.join(RUN_FILE);
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::usage("no engine has ever run with this state directory")
+            .at(path.display())
+            .because(why)
+            .next("name the configuration of the engine that was stopped")
+    };
+    let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| refused(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::failed("an engine runs with this state directory")
+            .at(directory.display())
+            .because("it is re-armed before it starts: one that runs keeps its stop")
+            .next("end it first (Ctrl-C), then re-arm and start it again")),
+        Err(TryLockError::Error(error)) => Err(refused(&error)),
+    }
+}
+
+/// Who types: the name that was logged on, also behind `sudo`.
+fn who() -> String {
+    let named = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}
