@@ -16,7 +16,7 @@ pub fn trade(product: ProductLine, at_ms: i64, id: u64, price: &str, quantity: &
         false => (price.to_owned(), quantity.to_owned()),
     };
     let data = json!({
-        "e": "trade", "E": 1, "T": 1, "s": "BTCUSDT", "t": id, "p": price, "q": quantity, "X": "MARKET", "m": seller,
+        "e": "trade", "E": at_ms, "T": at_ms, "s": "BTCUSDT", "t": id, "p": price, "q": quantity, "X": "MARKET", "m": seller,
     });
     let bytes = json!({"stream": "btcusdt@trade", "data": data}).to_string().into_bytes();
     MarketFrame { at: Nanos::from_millis(at_ms), bytes }
