@@ -315,3 +315,57 @@ fn price_match_takes_its_price_from_the_book() {
     assert_eq!(lab.rest("POST", "/fapi/v1/order", &order("OPPONENT")).1["price"], "64000.00");
     assert_eq!(code(&lab.rest("POST", "/fapi/v1/order", &order("NEAREST")).1), -1130);
 }
+
+fn algo<'a>(kind: &'a str, side: &'a str, trigger: &'a str, name: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("algoType", "CONDITIONAL"),
+        ("symbol", "BTCUSDT"),
+        ("side", side),
+        ("type", kind),
+        ("triggerPrice", trigger),
+        ("clientAlgoId", name),
+    ]
+}
+
+#[test]
+fn usdm_conditional_orders_wait_beside_the_book_until_the_market_reaches_them() {
+    let trades = vec![trade(USDM, 0, 1, "64000.00", "0.001", false), trade(USDM, 1_000, 2, "63990.00", "0.001", true)];
+    let mut lab = traded(USDM, trades, 100);
+    let user = user_data(&mut lab);
+    let path = "/fapi/v1/algoOrder";
+    let place = |lab: &mut Lab, mut order: Vec<(&'static str, &'static str)>, more: &[(&'static str, &'static str)]| {
+        order.extend_from_slice(more);
+        lab.rest("POST", path, &order)
+    };
+    let quantity = ("quantity", "0.010");
+    assert_eq!(code(&place(&mut lab, algo("STOP_MARKET", "SELL", "64500.00", "now"), &[quantity]).1), -2021);
+    assert_eq!(code(&place(&mut lab, algo("STOP_MARKET", "SELL", "63990.00", "x"), &[]).1), -1102);
+    lab.limit("BUY", "0.020", "64000.00", "IOC", "position");
+    let (status, stop) = place(&mut lab, algo("STOP_MARKET", "SELL", "63990.00", "stop"), &[("closePosition", "true")]);
+    assert_eq!((status, &stop["algoStatus"], &stop["triggerPrice"]), (200, &json!("NEW"), &json!("63990.00")));
+    let limit = [quantity, ("price", "63900.00"), ("timeInForce", "GTC")];
+    assert_eq!(place(&mut lab, algo("TAKE_PROFIT", "BUY", "63990.00", "dip"), &limit).0, 200);
+    assert_eq!(code(&place(&mut lab, algo("TAKE_PROFIT", "BUY", "63990.00", "dip"), &limit).1), -4116);
+    assert_eq!(place(&mut lab, algo("TAKE_PROFIT_MARKET", "SELL", "70000.00", "far"), &[quantity]).0, 200);
+    let waiting = lab.rest("GET", "/fapi/v1/openAlgoOrders", &[]).1;
+    assert_eq!(waiting.as_array().map(Vec::len), Some(3));
+    let (status, gone) = lab.rest("DELETE", path, &[("clientAlgoId", "far")]);
+    assert_eq!((status, &gone["code"]), (200, &json!("200")));
+    assert_eq!(code(&lab.rest("DELETE", path, &[("clientAlgoId", "far")]).1), -2011);
+    lab.heard(user);
+    lab.run(Nanos::from_millis(1_000));
+    let heard = lab.heard(user);
+    let told: Vec<(&str, &str)> = heard
+        .iter()
+        .filter(|message| message["e"] == "ALGO_UPDATE")
+        .map(|message| (message["o"]["caid"].as_str().expect("a name"), message["o"]["X"].as_str().expect("a status")))
+        .collect();
+    assert_eq!(told[..2], [("stop", "TRIGGERED"), ("dip", "TRIGGERED")], "{told:?}");
+    let risk = lab.rest("GET", "/fapi/v3/positionRisk", &[("symbol", "BTCUSDT")]).1;
+    assert_eq!(risk[0]["positionAmt"], "0.000", "the stop closed it");
+    let open = lab.rest("GET", "/fapi/v1/openOrders", &[]).1;
+    assert_eq!((&open[0]["clientOrderId"], &open[0]["price"]), (&json!("dip"), &json!("63900.00")));
+    let stop = lab.rest("GET", path, &[("clientAlgoId", "stop")]).1;
+    assert_eq!(stop["algoStatus"], "FINISHED");
+    assert_ne!(stop["actualOrderId"], "");
+}

@@ -86,6 +86,18 @@ pub enum Api {
     OrderList,
     /// Self-trades that were prevented (spot).
     Preventions,
+    /// New conditional order (futures).
+    AlgoPlace,
+    /// Cancel a conditional order (futures).
+    AlgoCancel,
+    /// Cancel all conditional orders of a symbol (futures).
+    AlgoCancelAll,
+    /// Query a conditional order (futures).
+    AlgoQuery,
+    /// Conditional orders that wait (futures).
+    AlgoOpen,
+    /// Conditional orders, waiting or not (futures).
+    AlgoAll,
     /// Query one.
     Query,
     /// Open orders.
@@ -155,6 +167,13 @@ impl Api {
             || matches!(self, Api::BatchPlace | Api::BatchModify | Api::BatchCancel | Api::OrderCounts)
     }
 
+    /// Whether the service for conditional orders answers it.
+    #[must_use]
+    pub fn is_algo(self) -> bool {
+        matches!(self, Api::AlgoPlace | Api::AlgoCancel | Api::AlgoCancelAll)
+            || matches!(self, Api::AlgoQuery | Api::AlgoOpen | Api::AlgoAll)
+    }
+
     /// Request weight.
     #[must_use]
     pub(crate) fn weight(self, product: Product, params: &Params) -> u64 {
@@ -185,6 +204,9 @@ impl Api {
             Api::BookTicker => 2 + 3 * u64::from(!one_symbol),
             Api::Place | Api::TestOrder if !spot => 0,
             Api::BatchPlace | Api::BatchModify => 5,
+            Api::AlgoPlace => 0,
+            Api::AlgoOpen if !one_symbol => 40,
+            Api::AlgoAll => 5,
             Api::Amend => 4,
             Api::Countdown => 10,
             Api::Preventions if params.text("preventedMatchId").is_some() => 2,
@@ -346,6 +368,12 @@ const USDM_REST: &[(&str, &str, Api)] = &[
     ("PUT", "/fapi/v1/batchOrders", Api::BatchModify),
     ("DELETE", "/fapi/v1/batchOrders", Api::BatchCancel),
     ("POST", "/fapi/v1/countdownCancelAll", Api::Countdown),
+    ("POST", "/fapi/v1/algoOrder", Api::AlgoPlace),
+    ("DELETE", "/fapi/v1/algoOrder", Api::AlgoCancel),
+    ("GET", "/fapi/v1/algoOrder", Api::AlgoQuery),
+    ("GET", "/fapi/v1/openAlgoOrders", Api::AlgoOpen),
+    ("GET", "/fapi/v1/allAlgoOrders", Api::AlgoAll),
+    ("DELETE", "/fapi/v1/algoOpenOrders", Api::AlgoCancelAll),
     ("DELETE", "/fapi/v1/order", Api::Cancel),
     ("GET", "/fapi/v1/order", Api::Query),
     ("GET", "/fapi/v1/openOrders", Api::OpenOrders),
@@ -389,6 +417,8 @@ pub(crate) fn method(product: Product, name: &str) -> Option<Api> {
         "order.cancelReplace" if spot => Api::CancelReplace,
         "order.amend.keepPriority" if spot => Api::Amend,
         "order.modify" if !spot => Api::Modify,
+        "algoOrder.place" if !spot => Api::AlgoPlace,
+        "algoOrder.cancel" if !spot => Api::AlgoCancel,
         "orderList.place" | "orderList.place.oco" | "orderList.place.oto" | "orderList.place.otoco" if spot => {
             Api::OrderList
         }

@@ -4,6 +4,7 @@
 //! requests (`catalog`, `requests`, `methods`, `market_data`, `futures`, `orders` and its kin); the market is played by `market_feed`; what happens to orders
 //! goes out through `user`.
 
+mod algo;
 mod auth;
 mod call;
 pub mod catalog;
@@ -43,6 +44,7 @@ use crate::sim::side::{
 use crate::sim::world::World;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
+use algo::AlgoOrders;
 use clocked_streams::SlowDepths;
 use connection::{
     ApiEndpoint, ClientConnection, LIFE, Outbox, SimulatorEndpoint, messages_per_second, ping_interval, pong_timeout,
@@ -68,6 +70,7 @@ pub struct BinanceExchange {
     /// One for each listing, for what is ours in its market.
     printers: Vec<FramePrinter>,
     slow_depths: SlowDepths,
+    algos: AlgoOrders,
     status: ExchangeStatus,
     killed: bool,
 }
@@ -90,6 +93,7 @@ impl BinanceExchange {
             next_listen_key: 1,
             ban: Ban::default(),
             slow_depths: SlowDepths::new(),
+            algos: AlgoOrders::default(),
             status: ExchangeStatus::default(),
             killed: false,
         };

@@ -77,6 +77,8 @@ fn known(api: Api, product: Product) -> Option<(&'static [&'static str], &'stati
         Api::CancelAll => (&["symbol"], &[]),
         Api::Amend => (named, &["newClientOrderId", "newQty"]),
         Api::Modify => (named, &["side", "quantity", "price", "priceMatch", "modifyId", "reduceOnly"]),
+        Api::AlgoPlace => (PLACE_USDM, &["algoType", "triggerPrice", "activatePrice", "clientAlgoId"]),
+        Api::AlgoCancel | Api::AlgoQuery => (&["symbol"], &["algoId", "clientAlgoId"]),
         Api::Countdown => (&["symbol"], &["countdownTime"]),
         _ => return None,
     })

@@ -191,7 +191,7 @@ pub(super) fn trigger(
 }
 
 /// When the order ends by itself.
-fn good_till(call: &Call<'_>) -> Result<Nanos, ApiError> {
+pub(super) fn good_till(call: &Call<'_>) -> Result<Nanos, ApiError> {
     if call.params.text("timeInForce") != Some("GTD") {
         return Ok(Nanos::NEVER);
     }

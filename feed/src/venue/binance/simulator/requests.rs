@@ -150,7 +150,10 @@ impl BinanceExchange {
             _ => {}
         }
         let call = Call { product: self.product, api, params, account, server_time, now };
-        let result = methods::handle(&call, &mut self.world);
+        let result = match api.is_algo() {
+            true => self.algo_request(&call),
+            false => methods::handle(&call, &mut self.world),
+        };
         // What the venue refuses does not count; the half of a cancel and replace does.
         if orders > 0 && result.as_ref().map_or_else(|error| error.data.is_some(), |_| true) {
             self.count_orders(account, orders, now);
@@ -190,7 +193,7 @@ impl BinanceExchange {
 /// How many orders a request places or gives a new place.
 fn orders_in(api: Api, params: &Params) -> u64 {
     match api {
-        Api::Place | Api::CancelReplace | Api::Modify => 1,
+        Api::Place | Api::CancelReplace | Api::Modify | Api::AlgoPlace => 1,
         Api::BatchPlace | Api::BatchModify => {
             order_changes::batch(params).map_or(0, |batch| u64::try_from(batch.len()).unwrap_or(0))
         }

@@ -23,6 +23,7 @@ pub struct ListenKey {
 impl BinanceExchange {
     /// Sends what happened in the world to those it happened to, and to everybody what of it is market.
     pub(super) fn flush_events(&mut self, now: Nanos) {
+        self.follow_algos(now);
         self.publish_own(now);
         while let Some(event) = self.world.poll_event() {
             if let OrderChange::Trade(fill) = &event.change
