@@ -37,6 +37,7 @@ catalogue! {
     Snapshots, "snapshots", "Snapshots that replaced a book.";
     BooksLost, "books_lost", "Times a Live book stopped being Live.";
     BooksEnlarged, "books_enlarged", "Times a book whose store of outer levels was full made room for a larger one.";
+    BooksOverfull, "books_overfull", "Books given up for good: the venue sent more levels than a book may have.";
     BooksStale, "books_stale", "Times a Live book became too old to quote on.";
     FeedsBehind, "feeds_behind", "Times a feed fell behind the venue's own time by more than its limit.";
     Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";

@@ -78,6 +78,12 @@ pub struct Market {
     best: Option<Best>,
     /// The outer store was full, and the book is still the one that was too small.
     far_was_full: bool,
+    /// How many outer levels a side a book may have in all.
+    outer_levels_max: usize,
+    /// The venue sent more than that: there is no book of this market any more.
+    overfull: bool,
+    /// That is news: nobody has taken it yet.
+    overfull_news: bool,
     /// Whether the book's sequence is that of a depth message, not of a snapshot.
     at_depth_message: bool,
     received_last: Nanos,
@@ -97,6 +103,9 @@ impl Market {
             last_trade: None,
             best: None,
             far_was_full: false,
+            outer_levels_max: OUTER_LEVELS_MAX,
+            overfull: false,
+            overfull_news: false,
             at_depth_message: false,
             received_last: Nanos::ZERO,
             depth_received_last: Nanos::ZERO,
@@ -142,6 +151,9 @@ impl Market {
     }
 
     fn on_snapshot(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
+        if self.overfull {
+            return MarketReply::Resync(LostReason::OuterFull);
+        }
         if let Err(fault) = self.book.replace(event.sequence, bids, asks) {
             return self.refuse(fault);
         }
@@ -246,6 +258,8 @@ impl Market {
             BookFault::OuterFull => {
                 self.counters.outer_full += 1;
                 self.far_was_full = true;
+                self.overfull = self.book.outer_level_capacity() >= self.outer_levels_max;
+                self.overfull_news = self.overfull;
             }
             _ => self.counters.bad_levels += 1,
         }
@@ -267,12 +281,29 @@ impl Market {
         core::mem::replace(&mut self.book, book)
     }
 
+    /// The most outer levels a side that a book of this market may grow to, [`OUTER_LEVELS_MAX`] at first: a venue that
+    /// sends more has no book here from then on, for its levels would fill the memory. Before the first message.
+    pub fn set_outer_levels_max(&mut self, levels: usize) {
+        self.outer_levels_max = levels.clamp(1, OUTER_LEVELS_MAX);
+    }
+
+    /// Whether the venue sent more levels than a book may have: it will not be Live again.
+    #[must_use]
+    pub fn is_overfull(&self) -> bool {
+        self.overfull
+    }
+
+    /// Whether the market became overfull since this was asked last: true once.
+    pub(crate) fn take_overfull_news(&mut self) -> bool {
+        core::mem::take(&mut self.overfull_news)
+    }
+
     /// How many outer levels a side the next book is to have, if this one's store was full and it may be larger: a
     /// cold thread builds it, and [`Market::exchange_book`] puts it here before the snapshot.
     #[must_use]
     pub fn outer_levels_wanted(&self) -> Option<usize> {
         let capacity = self.book.outer_level_capacity();
-        (self.far_was_full && capacity < OUTER_LEVELS_MAX).then(|| (2 * capacity).min(OUTER_LEVELS_MAX))
+        (self.far_was_full && capacity < self.outer_levels_max).then(|| (2 * capacity).min(self.outer_levels_max))
     }
 
     /// The book. Its state says whether it may be believed.

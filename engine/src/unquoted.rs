@@ -61,10 +61,12 @@ pub enum Unquoted {
     OrderUnknown = 23,
     /// The feed is behind the venue's own time by more than its limit.
     FeedBehind = 24,
+    /// The venue sent more levels than a book may have.
+    BookOverfull = 25,
 }
 
 /// How many reasons there are, quoted included.
-pub const UNQUOTED_REASONS: usize = 25;
+pub const UNQUOTED_REASONS: usize = 26;
 
 impl Unquoted {
     /// All of them, by their numbers.
@@ -94,6 +96,7 @@ impl Unquoted {
         Unquoted::Waiting,
         Unquoted::OrderUnknown,
         Unquoted::FeedBehind,
+        Unquoted::BookOverfull,
     ];
 
     /// Its name in reports: lower case with underscores.
@@ -125,6 +128,7 @@ impl Unquoted {
             Unquoted::Waiting => "waiting",
             Unquoted::OrderUnknown => "order_unknown",
             Unquoted::FeedBehind => "feed_behind",
+            Unquoted::BookOverfull => "book_overfull",
         }
     }
 
@@ -157,6 +161,7 @@ impl Unquoted {
             Unquoted::Waiting => "an order ended or was refused, the next one waits a moment",
             Unquoted::OrderUnknown => "an order of unknown outcome holds its place",
             Unquoted::FeedBehind => "the feed is behind the venue's own time by more than market.feed_lag_max_ms",
+            Unquoted::BookOverfull => "the book has more levels than market.book_levels_max",
         }
     }
 }

@@ -160,6 +160,7 @@ impl<S: Strategy> Engine<S> {
         }
         if answer != MarketReply::Ok {
             self.counters.increment(Counter::Resyncs);
+            self.counters.add(Counter::BooksOverfull, u64::from(self.inputs.markets[index].take_overfull_news()));
         }
         if let Some(best) = best {
             if self.inputs.positions[index].on_best(best.bid, best.ask) || !self.instrument_slots[index].pnl_is_current
@@ -426,6 +427,12 @@ impl<S> Engine<S> {
     ) -> Result<(), crate::position::PositionFault> {
         self.instrument_slots[instrument.index()].pnl_is_current = false;
         self.inputs.positions[instrument.index()].set_start(lots_start, lots_neutral)
+    }
+
+    /// The most outer levels a side that an instrument's book may grow to; a venue that sends more is not quoted on. Before
+    /// the first event.
+    pub fn set_outer_levels_max(&mut self, instrument: InstrumentId, levels: usize) {
+        self.inputs.markets[instrument.index()].set_outer_levels_max(levels);
     }
 
     /// How many instruments there are: ids are `0..count`.

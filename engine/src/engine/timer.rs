@@ -127,6 +127,7 @@ impl<S: Strategy> Engine<S> {
             Some(_) => {
                 return match self.inputs.markets[index].state() {
                     BookState::Empty => Unquoted::BookWaiting,
+                    BookState::Lost(_) if self.inputs.markets[index].is_overfull() => Unquoted::BookOverfull,
                     BookState::Lost(_) => Unquoted::BookLost,
                     BookState::Live if self.inputs.markets[index].best().is_none() => Unquoted::BookOneSided,
                     BookState::Live => self.instrument_slots[index].feed_lag.reason().unwrap_or(Unquoted::BookStale),

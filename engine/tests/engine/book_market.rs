@@ -227,6 +227,44 @@ fn bad_levels_and_a_full_store_ask_for_a_resync() {
 }
 
 #[test]
+fn a_venue_that_sends_levels_without_end_has_no_book_beyond_the_ceiling() {
+    let mut venue = Venue::live();
+    let first = venue.market.book().outer_level_capacity();
+    venue.market.set_outer_levels_max(4 * first);
+    let mut bytes = Vec::new();
+    let mut sequence = 101;
+    // Far from the touch, another level each time, as long as anybody takes them.
+    for round in 0..10 * first as i64 {
+        sequence += 1;
+        let answer = venue.send(Delta, sequence, &[], &[level(1_000_000 + round, 1)]);
+        let MarketReply::Resync(reason) = answer else { continue };
+        assert_eq!(reason, LostReason::OuterFull);
+        bytes.push(venue.market.book().memory_bytes());
+        if let Some(outer_levels) = venue.market.outer_levels_wanted() {
+            venue.market.exchange_book(setup::book(&BookSettings { outer_levels }));
+        }
+        sequence += 1;
+        let far: Vec<Level> = (0..=round).map(|n| level(1_000_000 + n, 1)).collect();
+        let asks: Vec<Level> = [level(1_002, 70)].into_iter().chain(far).collect();
+        if venue.send(Snapshot, sequence, &[level(1_000, 1)], &asks) != MarketReply::Ok {
+            break;
+        }
+    }
+    assert_eq!(bytes.len(), 3, "two larger books, then none");
+    assert!(venue.market.is_overfull() && venue.market.best().is_none());
+    assert_eq!(venue.market.book().outer_level_capacity(), 4 * first);
+    // A snapshot would begin it all again, and with fewer levels for a while; it is not the venue's book.
+    for _ in 0..5 {
+        sequence += 1;
+        let small = venue.send(Snapshot, sequence, &[level(1_000, 1)], &[level(1_002, 1)]);
+        assert_eq!(small, MarketReply::Resync(LostReason::OuterFull));
+        assert_eq!(venue.market.state(), BookState::Lost(LostReason::OuterFull));
+        assert_eq!(venue.market.outer_levels_wanted(), None);
+        assert_eq!(venue.market.book().memory_bytes(), *bytes.last().expect("three"));
+    }
+}
+
+#[test]
 fn trades_ages_and_counts_are_kept() {
     let mut venue = Venue::live();
     let at = MarketEvent { kind: Trade, event_time: Nanos(77), ..MarketEvent::default() };

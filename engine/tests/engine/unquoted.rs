@@ -1,6 +1,7 @@
 //! COLD: why a side is not quoted: each reason where it holds, none where there are quotes, and the time of each.
 
-use crate::rig::{FIRST, Plan, Rig, ms};
+use crate::rig::{FIRST, Plan, Rig, level, ms};
+use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LostReason, MarketReply};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::strategy::Spread;
@@ -88,4 +89,25 @@ fn a_pause_of_the_venue_is_told() {
     rig.engine.on_execution(&pause, rig.now);
     assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
     assert_eq!(reasons(&mut rig), [Unquoted::Paused; 2]);
+}
+
+#[test]
+fn a_book_beyond_its_ceiling_is_pulled_named_and_counted_once() {
+    let mut rig = Plan::new().build();
+    let capacity = rig.engine.market(FIRST).book().outer_level_capacity();
+    rig.engine.set_outer_levels_max(FIRST, capacity);
+    let mut rig = rig.ready();
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    assert_eq!(rig.accept_all().len(), 2);
+    let far: Vec<_> = (0..=capacity as i64).map(|count| level(10_000_000 + count, 1)).collect();
+    assert_eq!(rig.delta(&[], &far), MarketReply::Resync(LostReason::OuterFull));
+    for intent in rig.cancelled() {
+        rig.cancel_done(&intent);
+    }
+    for _ in 0..3 {
+        assert_eq!(rig.best(99_999, 100_001), MarketReply::Resync(LostReason::OuterFull));
+        assert_eq!(reasons(&mut rig), [Unquoted::BookOverfull; 2]);
+        assert!(rig.places().is_empty());
+    }
+    assert_eq!((rig.count(Counter::BooksOverfull), rig.count(Counter::BooksLost)), (1, 1));
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use rust_decimal::Decimal;
-use spinbook_engine::limits::WORKING_ORDERS_MAX;
+use spinbook_engine::limits::{OUTER_LEVELS_MAX, WORKING_ORDERS_MAX};
 use spinbook_feed::venue::ProductLine;
 
 use super::forms;
@@ -73,6 +73,8 @@ table! {
         depth_stream: Option<String> => DEPTH, "", Optional("the venue's default"), Comment("\"depth@100ms\"");
         /// Levels a side of a snapshot.
         snapshot_limit: Option<u32> => Whole(5, 5_000), "", Optional("the venue's default"), Comment("1000");
+        /// Levels a side that a book may hold far from its touch, some 40 bytes each; with more it is not quoted on.
+        book_levels_max: u32 => Whole(1_024, OUTER_LEVELS_MAX as i64), "", Default("262144"), Comment("262144");
         /// How far the feed may be behind the venue's own time, above what anybody's network takes; 0: not judged.
         feed_lag_max_ms: u32 => Whole(0, 3_600_000), "ms", Default("5000"), Comment("5000");
         /// How long after its timestamp the venue may accept a request.

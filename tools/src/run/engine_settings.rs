@@ -128,8 +128,9 @@ fn instrument_setup(
 ) -> Result<InstrumentSetup, Failure> {
     let (maker_fee_millionths, taker_fee_millionths) = fees(market)?;
     let tolerance = config.strategy.refresh_tolerance_bps();
+    let outer_levels = OUTER_LEVELS.min(market.book_levels_max as usize);
     let settings =
-        instrument.engine_settings(maker_fee_millionths, taker_fee_millionths, OUTER_LEVELS).map_err(|error| {
+        instrument.engine_settings(maker_fee_millionths, taker_fee_millionths, outer_levels).map_err(|error| {
             Failure::usage(format!("{} cannot be valued exactly", instrument.symbol))
                 .at("market.symbols")
                 .because(error)

@@ -162,6 +162,7 @@ fn engine<C: StrategySection>(
     for market in markets {
         for instrument in &market.instruments {
             engine.set_feed_lag_max(instrument.id, market.feed_lag_max);
+            engine.set_outer_levels_max(instrument.id, market.plan.config.book_levels_max as usize);
         }
     }
     for id in beyond {

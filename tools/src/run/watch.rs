@@ -302,6 +302,9 @@ const fn lost_text(reason: LostReason) -> &'static str {
 fn book_state_text(snapshot: &TelemetrySnapshot) -> String {
     match snapshot.book_state {
         BookState::Empty => "waiting for its snapshot".to_owned(),
+        BookState::Lost(_) if snapshot.unquoted.contains(&Unquoted::BookOverfull) => {
+            "given up: more levels than market.book_levels_max".to_owned()
+        }
         BookState::Lost(reason) => lost_text(reason).to_owned(),
         BookState::Live if snapshot.quotable => "live".to_owned(),
         BookState::Live if snapshot.unquoted.contains(&Unquoted::FeedBehind) => "behind the venue's time".to_owned(),
@@ -470,5 +473,9 @@ mod tests {
         assert_eq!(book_state_text(&snapshot), "behind the venue's time");
         snapshot.book_state = BookState::Lost(LostReason::Gap);
         assert_eq!(book_state_text(&snapshot), "lost: a gap");
+        snapshot.book_state = BookState::Lost(LostReason::OuterFull);
+        assert_eq!(book_state_text(&snapshot), "lost: no room");
+        snapshot.unquoted = [Unquoted::BookOverfull; 2];
+        assert_eq!(book_state_text(&snapshot), "given up: more levels than market.book_levels_max");
     }
 }
