@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rust_decimal::Decimal;
+use spinbook_feed::venue::simulator_side::ChosenSymbol;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -45,7 +46,7 @@ pub enum Verb {
     Run(RunArgs),
     /// Serve the simulated exchange alone, for any client that speaks the venue's protocol
     #[command(after_help = EXCHANGE_HELP)]
-    Exchange(ExchangeArgs),
+    Exchange(Box<ExchangeArgs>),
     /// Play recordings through the production decoders and books, and say whether they are whole
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -182,6 +183,13 @@ pub struct ExchangeArgs {
     /// A host name or address under which clients reach it: printed in its URLs, named in its certificate
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
+    /// Symbols of the synthetic market, each perhaps with its price at the start; usual prices are known of a few
+    #[arg(long, value_name = "SYMBOL[=PRICE]", value_delimiter = ',', value_parser = chosen_symbol)]
+    pub symbols: Vec<ChosenSymbol>,
+    /// Product lines of the venue to serve at once on one port, such as spot,usdm, instead of --venue; streams without
+    /// a route (/ws, /stream) are the first one's
+    #[arg(long, value_name = "LINE", value_delimiter = ',', conflicts_with_all = ["data", "venue"])]
+    pub products: Vec<String>,
     /// Keep keys, certificate authority, accounts and orders in this directory: killed and started again with it and the
     /// same --listen, the exchange goes on under running clients
     #[arg(long, value_name = "DIR")]
@@ -244,6 +252,19 @@ A file of --faults is TOML: what goes wrong with which frame, request or connect
   code = -1008
 
 Every key: tools/samples/faults.toml of the project.
+
+Other people's clients need its URL, its CA file and one of its accounts (all printed at the start):
+
+  python-binance, binance-connector, official SDKs   base URL = REST; environment REQUESTS_CA_BUNDLE=CA
+    their streams                                    stream URL; WEBSOCKET_CLIENT_CA_BUNDLE=CA (connectors), or
+                                                     SSL_CERT_FILE=CA before the process imports aiohttp
+    python-binance on futures                        its constructor asks spot too: --products spot,usdm
+  ccxt                                               every address in urls['api'] = REST, requests_trust_env=True and
+                                                     REQUESTS_CA_BUNDLE=CA; pro: cafile='CA'; options fetchCurrencies
+                                                     and fetchMargins False, fetchMarkets types ['spot'] or ['linear']
+  node (ccxt, binance, @binance/...)                 NODE_EXTRA_CA_CERTS=CA; base URL and stream URL without a path
+
+With --state DIR and --listen, URL, CA file and keys stay the same. What a client asks for in vain is logged, once.
 
 Example: spinbook exchange --venue binance-spot --listen 127.0.0.1:9443
          spinbook exchange --seed 7 --faults faults.toml";
@@ -376,6 +397,14 @@ pub struct KillArgs {
     /// How long to wait for the engine's confirmation that nothing is open, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub wait: u64,
+}
+
+fn chosen_symbol(text: &str) -> Result<ChosenSymbol, String> {
+    let (symbol, price) = text.split_once('=').map_or((text, None), |(symbol, price)| (symbol, Some(price)));
+    let wrong = || format!("`{text}` is not a symbol and a price, as in ETHUSDT or FOOUSDT=1.25");
+    let price = price.map(|price| price.parse::<Decimal>().map_err(|_| wrong())).transpose()?;
+    let legal = !symbol.is_empty() && symbol.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if legal { Ok(ChosenSymbol { symbol: symbol.to_owned(), price }) } else { Err(wrong()) }
 }
 
 /// An amount of an asset: `BTC=0.5`.

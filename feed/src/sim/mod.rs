@@ -13,6 +13,7 @@ pub mod matching;
 pub mod queue;
 pub mod saved;
 pub mod served;
+pub mod several;
 pub mod shown;
 pub mod side;
 pub mod tape;

@@ -149,6 +149,11 @@ pub trait ExchangeSide {
         Vec::new()
     }
 
+    /// The next thing worth a line in the log: what a client asked for that there is not, once for each.
+    fn poll_notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// What became of its market so far.
     fn status(&self) -> ExchangeStatus {
         ExchangeStatus::default()
@@ -202,6 +207,10 @@ impl<E: ExchangeSide + ?Sized> ExchangeSide for Box<E> {
 
     fn take_changes(&mut self, now: Nanos) -> Option<Vec<u8>> {
         (**self).take_changes(now)
+    }
+
+    fn poll_notice(&mut self) -> Option<String> {
+        (**self).poll_notice()
     }
 
     fn whole_state(&self, now: Nanos) -> Vec<u8> {

@@ -98,6 +98,15 @@ pub enum KeptState {
     Restored(Box<SavedWorld>),
 }
 
+/// A symbol of a made-up market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenSymbol {
+    /// The symbol, upper case.
+    pub symbol: String,
+    /// Its price at the start; none: the usual, where the venue's room knows one.
+    pub price: Option<Decimal>,
+}
+
 /// A market that is made up, without end, and what it lists.
 pub struct SyntheticMarket {
     /// What it lists.
@@ -135,11 +144,20 @@ pub trait SimulatorSide: Sync {
     /// A listing whose feed may be finer than its orders, as a recording or the venue's own list has it.
     fn listing_for(&self, product: ProductLine, instrument: &Instrument) -> ListingSettings;
 
-    /// A market that is made up from `seed`, its event times from `start` on.
+    /// A market that is made up from `seed`, its event times from `start` on; without symbols of the usual one.
     ///
     /// # Errors
-    /// The product line has none.
-    fn synthetic(&self, product: ProductLine, seed: u64, start: Nanos) -> Result<SyntheticMarket, String>;
+    /// Which symbol or price cannot be used.
+    fn synthetic(
+        &self,
+        product: ProductLine,
+        symbols: &[ChosenSymbol],
+        seed: u64,
+        start: Nanos,
+    ) -> Result<SyntheticMarket, String>;
+
+    /// Whether a path is one of this product line's, where several of the venue share an address.
+    fn owns_path(&self, product: ProductLine, path: &str) -> bool;
 
     /// The id that the exchange answers for the account at a place of its list: what `--account` names.
     fn account_id(&self, product: ProductLine, place: usize) -> String;

@@ -12,5 +12,6 @@ mod order_features;
 mod own_market;
 mod protocol;
 mod restart;
+mod several;
 mod slow_reader;
 mod verified;

@@ -12,6 +12,7 @@ use spinbook_feed::net::connection::tls::{LoopbackAuthority, LoopbackIdentity};
 use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
+use spinbook_feed::sim::several::{Member, SeveralExchanges};
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::simulator_side::{KeptState, MarketForm, MarketStart};
@@ -38,58 +39,33 @@ const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
 /// # Errors
 /// The address is in use, a recording cannot be read, or a setting cannot be used.
 pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> {
-    let product = check_venue(&arguments.venue)?;
+    let products = products(arguments)?;
     limits::check_trading(1)?;
     if let Some(core) = arguments.core
         && !threads::pin(core)
     {
         tracing::warn!(core, "the system refused to pin the exchange to this core");
     }
-    let faults = match &arguments.faults {
-        Some(path) => settings::read_faults(path)?,
-        None => Default::default(),
-    };
     let state = arguments.state.as_deref().map(ExchangeState::open).transpose()?;
-    let make = || match &arguments.keys {
-        Some(path) => TestAccounts::read(path),
-        // A parent trades with the keys that are made at once; making an RSA key would only keep it waiting.
-        None => TestAccounts::fresh(std::env::var_os(PARENT_VARIABLE).is_none()),
-    };
-    let accounts = match &state {
-        Some(state) if arguments.keys.is_none() => state.accounts(make)?,
-        _ => make()?,
-    };
+    let accounts = accounts(arguments, state.as_ref())?;
     let clock = Clock::start();
-    let choice = MarketChoice {
-        product,
-        data: arguments.data.clone(),
-        speed: arguments.speed,
-        starts: if arguments.wait_for_stream { MarketStart::FirstStream } else { MarketStart::AtOnce },
-        form: if arguments.original_times { MarketForm::Original } else { MarketForm::Present },
-        seed: arguments.seed,
-        faults,
-        balances: arguments.balance.clone(),
-        kept: state.as_ref().map_or(Ok(KeptState::Nothing), |state| state.kept(product))?,
-    };
-    let simulated = settings::make(choice, &accounts, clock.now())?;
+    let Simulated { exchange, symbols, seed, market } =
+        exchange(&products, arguments, &accounts, state.as_ref(), clock.now())?;
     let (identity, ca_path, _ca_file) = identity(arguments, state.as_ref())?;
-    let Simulated { mut exchange, symbols, seed, market } = simulated;
-    if let Some(state) = &state {
-        exchange = state.keep(exchange, product, clock.now())?;
-    }
     let mut server = Server::bind(ServerSettings::on(arguments.listen), identity.server_config, exchange)
         .map_err(|error| bind_failure(error, arguments))?;
     let host = hosts::reached(arguments.listen.ip(), &arguments.host).host;
     let address = format!("{host}:{}", server.address().port());
     let ready = Ready {
-        venue: arguments.venue.clone(),
+        venue: products.first().map_or_else(String::new, |product| product.name().to_owned()),
+        venues: products.iter().map(|product| product.name().to_owned()).collect(),
         symbols,
         rest_url: format!("https://{address}"),
         stream_url: format!("wss://{address}"),
         ws_api_url: format!("wss://{address}"),
         ca_file: ca_path,
         keys: accounts.keys(),
-        accounts: accounts.announced(&[product]),
+        accounts: accounts.announced(&products),
         seed,
         market,
     };
@@ -108,6 +84,76 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
     );
     // What there was to say was said when it began to serve.
     Ok(Done::new("", Value::Null).with_exit(exit))
+}
+
+/// The product lines to serve: the named ones, each by its whole name or by what follows the venue's.
+fn products(arguments: &ExchangeArgs) -> Result<Vec<ProductLine>, Failure> {
+    if arguments.products.is_empty() {
+        return check_venue(&arguments.venue).map(|product| vec![product]);
+    }
+    let venue = arguments.venue.split('-').next().unwrap_or_default();
+    let mut found: Vec<ProductLine> = Vec::new();
+    for name in &arguments.products {
+        let product = ProductLine::from_name(&format!("{venue}-{name}")).map_or_else(|| check_venue(name), Ok)?;
+        if found.contains(&product) {
+            return Err(Failure::usage(format!("{} is named twice", product.name())).at("--products"));
+        }
+        found.push(product);
+    }
+    Ok(found)
+}
+
+fn accounts(arguments: &ExchangeArgs, state: Option<&ExchangeState>) -> Result<TestAccounts, Failure> {
+    match (&arguments.keys, state) {
+        (Some(path), _) => TestAccounts::read(path),
+        (None, Some(state)) => state.accounts(|| TestAccounts::fresh(true)),
+        // A parent trades with the keys that are made at once; making an RSA key would only keep it waiting.
+        (None, None) => TestAccounts::fresh(std::env::var_os(PARENT_VARIABLE).is_none()),
+    }
+}
+
+/// The exchange of each product line, behind one address.
+fn exchange(
+    products: &[ProductLine],
+    arguments: &ExchangeArgs,
+    accounts: &TestAccounts,
+    state: Option<&ExchangeState>,
+    now: Nanos,
+) -> Result<Simulated, Failure> {
+    let faults = match &arguments.faults {
+        Some(path) => settings::read_faults(path)?,
+        None => Default::default(),
+    };
+    let mut seed = arguments.seed;
+    let (mut members, mut symbols, mut markets): (Vec<Member>, Vec<String>, Vec<String>) = Default::default();
+    for product in products {
+        let choice = MarketChoice {
+            product: *product,
+            data: arguments.data.clone(),
+            speed: arguments.speed,
+            starts: if arguments.wait_for_stream { MarketStart::FirstStream } else { MarketStart::AtOnce },
+            form: if arguments.original_times { MarketForm::Original } else { MarketForm::Present },
+            seed,
+            faults: faults.clone(),
+            balances: arguments.balance.clone(),
+            symbols: arguments.symbols.clone(),
+            kept: state.map_or(Ok(KeptState::Nothing), |state| state.kept(*product))?,
+        };
+        let mut made = settings::make(choice, accounts, now)?;
+        if let Some(state) = state {
+            made.exchange = state.keep(made.exchange, *product, now)?;
+        }
+        seed = made.seed;
+        markets.push(made.market);
+        symbols.extend(made.symbols);
+        let (line, simulator) = (*product, product.simulator());
+        let is_own = move |path: &str| simulator.is_some_and(|simulator| simulator.owns_path(line, path));
+        members.push((Box::new(is_own), made.exchange));
+    }
+    symbols.sort();
+    symbols.dedup();
+    let exchange = Box::new(SeveralExchanges::new(members));
+    Ok(Simulated { exchange, symbols, seed, market: markets.join("; ") })
 }
 
 /// The certificate and where its authority's is: in the state directory, or in a file that goes with the exchange.
@@ -156,7 +202,7 @@ fn announcement(ready: &Ready) -> String {
     let stream = format!("{}@depth@100ms", symbol.to_lowercase());
     let (rest, ca_file) = (&ready.rest_url, ready.ca_file.display());
     let mut lines = vec![
-        format!("The simulated exchange {} serves {}", ready.venue, ready.symbols.join(" ")),
+        format!("The simulated exchange {} serves {}", ready.venues.join(" and "), ready.symbols.join(" ")),
         String::new(),
         format!("  market         {}", ready.market),
         format!("  REST           {rest}"),
@@ -212,6 +258,9 @@ fn serve(
             }
             if interrupts.take().is_some() {
                 return Ok(Exit::Interrupted);
+            }
+            while let Some(notice) = server.exchange().poll_notice() {
+                tracing::warn!("a client asked in vain: {notice}");
             }
             if market_goes && server.exchange().status().market_over {
                 market_goes = false;

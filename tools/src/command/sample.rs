@@ -21,7 +21,7 @@ pub fn run(arguments: &SampleArgs) -> Result<Done, Failure> {
     let simulator =
         product.simulator().ok_or_else(|| Failure::usage(format!("{} has no synthetic market", product.name())))?;
     let mut market = simulator
-        .synthetic(product, arguments.seed, BEGIN)
+        .synthetic(product, &[], arguments.seed, BEGIN)
         .map_err(|why| Failure::failed("cannot make the synthetic market").because(why))?;
     let length = Nanos::from_seconds(arguments.seconds.cast_signed());
     let path = &arguments.output;

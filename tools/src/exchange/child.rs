@@ -27,6 +27,9 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 pub struct Ready {
     /// The venue's name.
     pub venue: String,
+    /// Every venue whose product lines it serves; the first is `venue`.
+    #[serde(default)]
+    pub venues: Vec<String>,
     /// Symbols it serves.
     pub symbols: Vec<String>,
     /// Base URL of REST.

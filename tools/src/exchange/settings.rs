@@ -14,7 +14,7 @@ use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::simulator_side::{KeptState, MarketForm, MarketStart, Play, PlaySpeed};
+use spinbook_feed::venue::simulator_side::{ChosenSymbol, KeptState, MarketForm, MarketStart, Play, PlaySpeed};
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, SimulatorSide};
 
@@ -41,6 +41,8 @@ pub struct MarketChoice {
     pub faults: FaultPlan,
     /// What accounts start with instead of the usual.
     pub balances: Vec<Balance>,
+    /// Symbols of a synthetic market; none: the usual one.
+    pub symbols: Vec<ChosenSymbol>,
     /// What outlives the process.
     pub kept: KeptState,
 }
@@ -76,8 +78,11 @@ pub fn read_faults(path: &Path) -> Result<FaultPlan, Failure> {
 pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Simulated, Failure> {
     let product = choice.product;
     let simulator = simulator_of(product)?;
-    let (listings, source, seed, market) =
-        if choice.data.is_empty() { synthetic(product, choice.seed, now)? } else { recorded(product, &choice.data)? };
+    let (listings, source, seed, market) = if choice.data.is_empty() {
+        synthetic(product, &choice.symbols, choice.seed, now)?
+    } else {
+        recorded(product, &choice.data)?
+    };
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
     let mut settings = simulator.settings(product, listings);
     settings.accounts = test.settings(&settings.listings, product, &choice.balances);
@@ -99,14 +104,17 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
 
 type Market = (Vec<ListingSettings>, Box<dyn MarketSource>, Option<u64>, String);
 
-fn synthetic(product: ProductLine, seed: Option<u64>, now: Nanos) -> Result<Market, Failure> {
+fn synthetic(product: ProductLine, symbols: &[ChosenSymbol], seed: Option<u64>, now: Nanos) -> Result<Market, Failure> {
     let seed = match seed {
         Some(seed) => seed,
         None => random_seed().map_err(|error| Failure::failed("cannot draw a seed").because(error))?,
     };
-    let market = simulator_of(product)?
-        .synthetic(product, seed, now)
-        .map_err(|why| Failure::failed("cannot make the synthetic market").because(why))?;
+    let market = simulator_of(product)?.synthetic(product, symbols, seed, now).map_err(|why| {
+        Failure::usage("cannot make the synthetic market")
+            .at("--symbols")
+            .because(why)
+            .next("write --symbols BTCUSDT,ETHUSDT,FOOUSDT=1.25")
+    })?;
     let symbols: Vec<&str> = market.listings.iter().map(|listing| listing.symbol.as_str()).collect();
     let words = format!("synthetic {} {}, seed {seed}", product.name(), symbols.join(" "));
     Ok((market.listings, market.source, Some(seed), words))

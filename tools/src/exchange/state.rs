@@ -227,6 +227,10 @@ impl ExchangeSide for KeptExchange {
         self.keep(now);
     }
 
+    fn poll_notice(&mut self) -> Option<String> {
+        self.exchange.poll_notice()
+    }
+
     fn status(&self) -> ExchangeStatus {
         self.exchange.status()
     }

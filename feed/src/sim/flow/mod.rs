@@ -21,6 +21,8 @@ const ROUND_BEYOND: i64 = 20_000;
 const VERY_ROUND_BEYOND: i64 = 500_000;
 /// Hundred-thousandths, the unit of the style's quantities.
 const QUANTITY_UNITS: i128 = 100_000;
+/// The price of what the style's quantities were measured on.
+const STYLE_PRICE: i128 = 64_000;
 
 /// One symbol of a synthetic market.
 #[derive(Clone, Debug)]
@@ -75,6 +77,8 @@ pub struct Flow {
     /// Quantities as lots.
     pub quantity: Scale,
     step_lots: i64,
+    /// How many times the style's quantities, which are of what costs 64,000.
+    quantity_times: i128,
     books: [BTreeMap<i64, i64>; 2],
     changed: [BTreeSet<i64>; 2],
     random: Random,
@@ -112,6 +116,8 @@ impl Flow {
         if step_lots <= 0 || mid < 100_000 {
             return Err(wrong("a price of fewer than 100000 ticks"));
         }
+        let price_atoms = i128::from(mid).saturating_mul(i128::try_from(price.unit_atoms()).unwrap_or(1)).max(1);
+        let quantity_times = (STYLE_PRICE * 1_000_000_000_000_000_000 / price_atoms).max(1);
         let place = u64::try_from(place).unwrap_or(0);
         let id = base_id + place * 1_000_000_000_000;
         let mut flow = Flow {
@@ -119,6 +125,7 @@ impl Flow {
             price,
             quantity,
             step_lots,
+            quantity_times,
             books: [BTreeMap::new(), BTreeMap::new()],
             changed: [BTreeSet::new(), BTreeSet::new()],
             random: Random::new(seed ^ place.wrapping_mul(0x9e37_79b9)),
@@ -150,7 +157,7 @@ impl Flow {
 
     /// A quantity in lots from a table in hundred-thousandths, on the order step.
     fn lots(&mut self, table: Quantiles) -> i64 {
-        let amount = i128::from(table.sample(&mut self.random));
+        let amount = i128::from(table.sample(&mut self.random)) * self.quantity_times;
         let unit = i128::try_from(self.quantity.unit_atoms()).unwrap_or(1).max(1);
         let lots = amount * (1_000_000_000_000_000_000 / QUANTITY_UNITS) / unit;
         let steps = i64::try_from(lots).unwrap_or(0) / self.step_lots;

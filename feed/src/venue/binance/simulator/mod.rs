@@ -54,7 +54,7 @@ use market::print::FramePrinter;
 use market_feed::MarketFeed;
 use requests::{ADDRESS, Ban};
 use spinbook_engine::types::Nanos;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use user::ListenKey;
 
 /// A simulated Binance: one product line.
@@ -72,8 +72,14 @@ pub struct BinanceExchange {
     slow_depths: SlowDepths,
     algos: AlgoOrders,
     status: ExchangeStatus,
+    /// What clients asked for that there is not: what was said already, and what is to be said.
+    asked_in_vain: BTreeSet<String>,
+    notices: VecDeque<String>,
     killed: bool,
 }
+
+/// Different things asked for in vain that are told of.
+const NOTICES_MAX: usize = 1_000;
 
 impl BinanceExchange {
     /// An exchange over a world and a market. The market is read up to its first snapshot at once and played
@@ -95,6 +101,8 @@ impl BinanceExchange {
             slow_depths: SlowDepths::new(),
             algos: AlgoOrders::default(),
             status: ExchangeStatus::default(),
+            asked_in_vain: BTreeSet::new(),
+            notices: VecDeque::new(),
             killed: false,
         };
         exchange.prime(now);
@@ -107,6 +115,13 @@ impl BinanceExchange {
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// Something was asked for that there is not: worth a line, once.
+    fn notice(&mut self, what: String) {
+        if self.asked_in_vain.len() < NOTICES_MAX && self.asked_in_vain.insert(what.clone()) {
+            self.notices.push_back(what);
+        }
     }
 
     /// Closes a connection; code zero cuts it.
@@ -181,6 +196,8 @@ impl ExchangeSide for BinanceExchange {
             return Err(rest::refuse(&ApiError::new(-1016, "This service is no longer available.").status(503)));
         }
         let Some(endpoint) = self.endpoint_for(target, now) else {
+            let path = target.split_once('?').map_or(target, |(path, _)| path);
+            self.notice(format!("no stream is at {path}"));
             return Err(rest::refuse(&ApiError::new(-5000, format!("Path {target} is invalid")).status(404)));
         };
         let window = self.world.windows.charge(SimWindowKind::Connections, ADDRESS, 1, now);
@@ -267,6 +284,10 @@ impl ExchangeSide for BinanceExchange {
 
     fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
         self.play_live(frame, now);
+    }
+
+    fn poll_notice(&mut self) -> Option<String> {
+        self.notices.pop_front()
     }
 
     fn take_changes(&mut self, now: Nanos) -> Option<Vec<u8>> {

@@ -39,6 +39,7 @@ impl BinanceExchange {
             Ok(api) => api,
             Err(known) => {
                 let message = format!("Path {path}, Method {} is invalid", request.method);
+                self.notice(format!("no request is {} {path}", request.method));
                 return refuse(&ApiError::new(-5000, message).status(if known { 405 } else { 404 }));
             }
         };

@@ -2,9 +2,11 @@
 
 use crate::number::{Scale, TEXT_MAX};
 use crate::sim::api::{ListingSettings, MarginBracket};
+use crate::sim::flow::SyntheticSymbol;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
 use crate::venue::instrument::{Instrument, split_assets};
+use crate::venue::simulator_side::ChosenSymbol;
 use rust_decimal::Decimal;
 use spinbook_engine::types::Nanos;
 
@@ -81,6 +83,50 @@ pub fn known_listing(product: ProductLine, symbol: &str) -> Option<ListingSettin
         _ => return None,
     };
     Some(listing(product, symbol, tick_size, order_step))
+}
+
+/// What a symbol of a made-up market costs at its start, where nothing else is said.
+const USUAL_PRICES: &[(&str, &str)] = &[
+    ("BTCUSDT", "64000"),
+    ("ETHUSDT", "3200"),
+    ("BNBUSDT", "580"),
+    ("SOLUSDT", "150"),
+    ("XRPUSDT", "0.6"),
+    ("ADAUSDT", "0.4"),
+    ("DOGEUSDT", "0.12"),
+];
+
+/// A symbol of a made-up market. Where its increments are not known here, they are a hundred-thousandth of its price or
+/// less, and orders count in steps worth some cents.
+///
+/// # Errors
+/// It has no usual price, its name is not in capitals, or its price is none that a market can be made at.
+pub fn synthetic_symbol(product: ProductLine, chosen: &ChosenSymbol) -> Result<SyntheticSymbol, String> {
+    let symbol = &chosen.symbol;
+    let usual = || USUAL_PRICES.iter().find(|(name, _)| name == symbol).and_then(|(_, price)| price.parse().ok());
+    let price: Decimal =
+        chosen.price.or_else(usual).ok_or_else(|| format!("{symbol} needs a price here: {symbol}=1.25"))?;
+    if price < Decimal::new(1, 2) || price > Decimal::from(1_000_000) {
+        return Err(format!("{symbol}: {price} is no price between 0.01 and 1000000"));
+    }
+    if split_assets(symbol).is_none() {
+        return Err(format!("{symbol} is no pair of assets, such as ETHUSDT"));
+    }
+    let listing = known_listing(product, symbol).unwrap_or_else(|| {
+        // Decimals of a price increment, from one at 100,000 and more on.
+        let (mut decimals, mut reach) = (0, Decimal::from(100_000));
+        while price < reach {
+            (decimals, reach) = (decimals + 1, reach / Decimal::TEN);
+        }
+        let step_decimals = 6_u32.saturating_sub(decimals);
+        let increment = |decimals: u32| Decimal::new(1, decimals);
+        let text = |increment: Decimal| match Product::of(product) {
+            Product::BinanceSpot => format!("{increment:.8}"),
+            Product::BinanceUsdm => increment.to_string(),
+        };
+        listing(product, symbol, &text(increment(decimals)), &text(increment(step_decimals)))
+    });
+    Ok(SyntheticSymbol { listing, price: price.normalize().to_string() })
 }
 
 /// The margin table of a USD-M symbol, as the venue's was for BTCUSDT.

@@ -5,6 +5,7 @@ use crate::sim::account::SimAccount;
 use crate::sim::api::{AccountId, Listing, ListingSettings};
 use crate::sim::faults::{FaultPlan, Faults};
 use crate::sim::fees::FeeRates;
+use crate::sim::flow::SyntheticSymbol;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};
 use crate::sim::side::ExchangeSide;
 use crate::sim::world::{Settlement, World};
@@ -15,7 +16,8 @@ use crate::venue::binance::simulator::market_feed::MarketFeed;
 use crate::venue::binance::simulator::{BinanceExchange, rules};
 use crate::venue::instrument::Instrument;
 use crate::venue::simulator_side::{
-    AccountSettings, KeptState, MarketForm, MarketStart, Play, PlaySpeed, SimSettings, SimulatorSide, SyntheticMarket,
+    AccountSettings, ChosenSymbol, KeptState, MarketForm, MarketStart, Play, PlaySpeed, SimSettings, SimulatorSide,
+    SyntheticMarket,
 };
 use crate::venue::source::MarketSource;
 use crate::venue::{ProductLine, binance};
@@ -187,8 +189,27 @@ impl SimulatorSide for BinanceSimulator {
         rules::listing_for(product, instrument)
     }
 
-    fn synthetic(&self, product: ProductLine, seed: u64, start: Nanos) -> Result<SyntheticMarket, String> {
-        let source = Synthetic::bitcoin(product, seed, start)?;
+    fn owns_path(&self, product: ProductLine, path: &str) -> bool {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        match Product::of(product) {
+            Product::BinanceSpot => ["api", "ws-api", "ws", "stream"].contains(&first),
+            Product::BinanceUsdm => ["fapi", "ws-fapi", "public", "market", "private"].contains(&first),
+        }
+    }
+
+    fn synthetic(
+        &self,
+        product: ProductLine,
+        symbols: &[ChosenSymbol],
+        seed: u64,
+        start: Nanos,
+    ) -> Result<SyntheticMarket, String> {
+        let chosen: Vec<SyntheticSymbol> =
+            symbols.iter().map(|chosen| rules::synthetic_symbol(product, chosen)).collect::<Result<_, _>>()?;
+        let source = match chosen.is_empty() {
+            true => Synthetic::bitcoin(product, seed, start)?,
+            false => Synthetic::new(product, &chosen, seed, start)?,
+        };
         Ok(SyntheticMarket { listings: source.listings(), source: Box::new(source) })
     }
 

@@ -38,6 +38,7 @@ impl BinanceExchange {
             (Err(error), _) => return self.api_reply(id, &request_id, Err(error), &RequestFault::None, None, now),
         };
         let Some(api) = catalog::method(self.product, name) else {
+            self.notice(format!("no WebSocket request is {name:?}"));
             let error = match name {
                 "" => ApiError::missing("method"),
                 _ => ApiError::new(-1131, format!("Unknown method '{name}'.")),
