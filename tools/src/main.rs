@@ -28,7 +28,8 @@ use crate::output::ERR;
 
 fn main() -> ExitCode {
     if let Err(failure) = limits::check_start() {
-        return ExitCode::from(finish(false, Err(failure)).code());
+        let json = std::env::args_os().any(|argument| argument == "--json");
+        return ExitCode::from(finish(json, Err(failure)).code());
     }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&arguments) {

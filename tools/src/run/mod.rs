@@ -111,6 +111,7 @@ fn trade<C: StrategySection>(
         io: running.io_shared.clone(),
         open_orders: watch.open_orders_teller(),
     });
+    interrupts.end_by_itself(running.hot_shared.clone(), running.io_shared.clone()).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context);
     let mut seen = Seen {

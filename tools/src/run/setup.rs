@@ -65,7 +65,11 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     for market in &plan.markets {
         let first_id = asked.iter().map(|market| market.instruments.len()).sum();
         let within = Duration::from_secs(plan.config.engine.start_retry_seconds.into());
-        asked.push(retry::ask(within, || AskedMarket::ask(market, plan.mode, first_id, clock))?);
+        asked.push(retry::ask(within, || {
+            // Who waits for a venue is stopped as well as who trades.
+            state.refuse_killed()?;
+            AskedMarket::ask(market, plan.mode, first_id, clock)
+        })?);
     }
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
 

@@ -4,12 +4,20 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 
+use spinbook_feed::net::host::threads;
+use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::io::gateway_loop::GatewayShared;
+
 use crate::outcome::Exit;
+
+/// How often a thread of its own looks for signals.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A signal that asks for an orderly end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +168,26 @@ impl Interrupts {
         self
     }
 
+    /// Begins the end of a run on a thread of its own as soon as a signal asks for it: whatever holds up the thread that
+    /// waits (a disk that does not answer), the cancels leave.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn end_by_itself(&self, hot: Arc<HotShared>, io: Arc<GatewayShared>) -> io::Result<()> {
+        let raised = self.raised.clone();
+        let watch = move || {
+            while !io.ended.load(Ordering::Acquire) {
+                if raised.iter().any(|signal| signal.load(Ordering::Relaxed)) {
+                    hot.drain.store(true, Ordering::Release);
+                    io.drain.store(true, Ordering::Release);
+                    return;
+                }
+                std::thread::sleep(LOOK_EVERY);
+            }
+        };
+        threads::spawn("spinbook-stop", None, |_| {}, watch).map(|_| ())
+    }
+
     /// What came since it was asked last: of several signals the most pressing, and the file before any of them.
     pub fn take(&mut self) -> Option<StopRequest> {
         if self.kill_file.take_if(|path| path.exists()).is_some() {
@@ -195,6 +223,20 @@ mod tests {
         raise(StopSignal::Terminate, &interrupts);
         assert_eq!(interrupts.take(), Some(StopRequest::Signal(StopSignal::Terminate)));
         assert_eq!(interrupts.take(), None, "the hang-up came with it and is no second wish");
+    }
+
+    #[test]
+    fn a_signal_begins_the_end_though_nobody_takes_it() {
+        let interrupts = Interrupts { raised: Default::default(), kill_file: None };
+        let (hot, io) = (Arc::new(HotShared::default()), Arc::new(GatewayShared::default()));
+        interrupts.end_by_itself(hot.clone(), io.clone()).expect("a thread");
+        interrupts.raised[3].store(true, Ordering::Relaxed);
+        let drains = || hot.drain.load(Ordering::Relaxed) && io.drain.load(Ordering::Relaxed);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        while !drains() {
+            assert!(std::time::Instant::now() < until, "nobody heard it");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]

@@ -140,6 +140,12 @@ impl StateDir {
         Ok(StateDir { _lock: lock, path: path.to_owned(), epoch })
     }
 
+    /// # Errors
+    /// `spinbook kill` has asked for the end.
+    pub fn refuse_killed(&self) -> Result<(), Failure> {
+        refuse_killed(&self.path)
+    }
+
     /// Answers `spinbook kill` where it has asked. Without an answer it says that none came, which is the safe side.
     pub fn answer_kill(&self, confirmed: bool, open_orders: usize) {
         if !self.path.join(KILL_FILE).exists() {
@@ -196,6 +202,7 @@ mod tests {
         engine.answer_kill(true, 0);
         assert!(!path.join(ANSWER_FILE).exists(), "nobody asked");
         fs::write(path.join(KILL_FILE), "halt 7\n").expect("written");
+        assert!(engine.refuse_killed().is_err(), "also while it waits for its venue");
         engine.answer_kill(false, 2);
         let expected = KillAnswer { request: "halt 7".to_owned(), confirmed: false, open_orders: 2 };
         assert_eq!(kill_answer(path, &kill_request(path)), Some(expected));

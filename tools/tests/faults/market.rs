@@ -139,7 +139,9 @@ fn an_exchange_that_freezes_and_thaws_is_waited_out() {
     exchange.freeze();
     // While nothing answers no cancel is confirmed: the orders count as open, but the book is not traded on.
     run.until("the book's age", |lines| lines.last().is_some_and(|line| !line.live));
+    run.wait_for("WARN the book of BTCUSDT is away for 3 s");
     exchange.thaw();
+    run.wait_for("WARN the book of BTCUSDT is back after ");
     run.until_quotes();
     settled(&run.interrupted());
 }

@@ -221,7 +221,7 @@ fn a_recording_that_cannot_be_played_is_refused_with_where_it_breaks() {
 fn a_limit_of_the_system_that_is_too_small_is_named() {
     let exchange = Exchange::start("");
     let setup = Setup::on(&exchange);
-    let run = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--seconds", "60"];
+    let run = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--seconds", "60", "--json"];
     for (limit, words) in [
         ("-n 10", "too many open files: 40 needed, 10 allowed"),
         ("-s 64", "the stack is limited to 64 KiB"),
@@ -230,7 +230,7 @@ fn a_limit_of_the_system_that_is_too_small_is_named() {
         ("-f 0", "files are limited to 0 KiB each"),
     ] {
         let ended = Running::start(under(&format!("ulimit {limit}"), &setup.command(&run))).end();
-        ended.says(1, &[words, &format!("`ulimit {}", &limit[..2]), "in the systemd unit"]);
+        ended.refuses(1, &[words, &format!("`ulimit {}", &limit[..2]), "in the systemd unit"]);
     }
     assert!(!setup.path("state").exists(), "nothing was begun");
 }
