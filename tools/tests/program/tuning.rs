@@ -157,7 +157,9 @@ fn every_key_of_the_configuration_is_accepted_with_the_value_shown() {
         } else if let Some((key, value)) = line.split_once('=') {
             let set = format!("{section}.{}={}", key.trim(), value.trim());
             let output = check(&set);
-            assert!(output.status.success(), "{set}: {}", text(&output));
+            // A core that this machine does not have is refused for that alone.
+            let absent = key.trim().ends_with("_core") && text(&output).contains("this program may run on the cores");
+            assert!(output.status.success() || absent, "{set}: {}", text(&output));
             seen.insert(key.trim().to_owned());
         }
     }
