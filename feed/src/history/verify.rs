@@ -49,6 +49,8 @@ pub fn verify(files: &[PathBuf], product: Option<ProductLine>, progress: &mut dy
     {
         outcome.report.verdict = Wholeness::Wrong;
         outcome.problem = Some(problem);
+        // What another venue's rules found missing is not missing.
+        outcome.report.findings.clear();
     }
     outcome
 }

@@ -129,9 +129,13 @@ pub(super) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// What the chain lacks, the files' own faults first: they explain the books'.
+    /// What the chain lacks, the files' own faults first: they explain the books'. What the books of files out of order
+    /// lack says nothing about the files in order.
     pub(super) fn shortcomings(&self) -> Vec<Shortcoming> {
         let mut found = self.of_files();
+        if (0..self.files.len()).any(|file| self.is_out_of_order(file)) {
+            return found;
+        }
         for index in 0..self.reports.len() {
             found.extend(self.of_symbol(index));
         }
@@ -146,6 +150,15 @@ impl Seen<'_> {
         self.names.get(file).map_or("", String::as_str)
     }
 
+    /// The file before this one that has a symbol of its own, too.
+    fn chained_to(&self, file: usize) -> Option<usize> {
+        (0..file).rev().find(|before| self.files[*before].shares_a_symbol(&self.files[file]))
+    }
+
+    fn is_out_of_order(&self, file: usize) -> bool {
+        self.chained_to(file).is_some_and(|before| self.files[file].last < self.files[before].first)
+    }
+
     fn of_files(&self) -> Vec<Shortcoming> {
         let mut found = Vec::new();
         let mut add = |what: String, next: String| found.push(Shortcoming { symbol: None, what, next });
@@ -158,10 +171,9 @@ impl Seen<'_> {
                     "put its lines back into their order, or fetch the file again".to_owned(),
                 );
             }
-            let before = (0..later).rev().find(|before| self.files[*before].shares_a_symbol(marks));
-            let Some(before) = before else { continue };
+            let Some(before) = self.chained_to(later) else { continue };
             let (other, earlier) = (self.name(before), &self.files[before]);
-            if marks.last < earlier.first {
+            if self.is_out_of_order(later) {
                 add(
                     format!("{name} was received before {other} and is named after it: files out of order"),
                     format!("name {name} first"),
@@ -285,6 +297,7 @@ pub(super) fn neighbour(files: &[std::path::PathBuf], missing: MissingFile) -> O
     let folder = before.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let stands_there = |path: &Path| {
         shape(path).as_ref() == Some(&wanted)
+            && !files.iter().any(|file| file.file_name() == path.file_name())
             && path.file_name() < before.file_name()
             && after.is_none_or(|after| path.file_name() > after.file_name())
     };

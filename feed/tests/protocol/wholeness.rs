@@ -113,6 +113,7 @@ fn files_that_do_not_join_are_said_with_what_to_change() {
     let [first, second] = folder.halves();
     let outcome = play(&[second.clone(), first.clone()]);
     lacks(&outcome, &["files out of order", &format!("name {} first", first.display())]);
+    assert_eq!(outcome.report.findings.len(), 1, "what that explains is not said: {}", said(&outcome));
     lacks(&play(&[first.clone(), first.clone()]), &["day_1.txt is named twice"]);
 
     let copy = folder.write("copy.txt", &folder.lines[LINES / 4..LINES / 2]);
@@ -186,7 +187,7 @@ fn another_venues_recording_is_wrong_and_its_own_name_is_said() {
         let Some(VerifyProblem::OtherVenue { found, expected, named: true, .. }) = outcome.problem else {
             panic!("{:?}", outcome.problem)
         };
-        assert_eq!((found, expected), (own, other));
+        assert_eq!((found, expected, said(&outcome).as_str()), (own, other, ""));
     }
     let (Some(first), Some(second)) = (Folder::of(&support::USDM_2024), Folder::of(&support::SPOT_2024)) else {
         return;
