@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use spinbook_engine::types::{InstrumentId, Lots, QuoteAtoms, Tick};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, QuoteAtoms, Tick};
 
 use super::recorded::Recording;
 use super::verify_report::VerifyProblem;
@@ -67,6 +67,8 @@ pub struct Inference {
     order: Vec<Symbol>,
     listed: BTreeMap<Symbol, Instrument>,
     list: Option<Vec<u8>>,
+    /// By file of the source that was looked at: when its first record was received.
+    begins: Vec<Nanos>,
 }
 
 impl Inference {
@@ -122,6 +124,9 @@ impl Inference {
     }
 
     fn look_at_record(&mut self, record: &Record<'_>) {
+        if record.place.file >= self.begins.len() && record.stamp.wall != Nanos::ZERO {
+            self.begins.resize(record.place.file + 1, record.stamp.wall);
+        }
         if !self.fixed_product
             && let Some(product) = record.venue.and_then(ProductLine::from_venue_id)
         {
@@ -258,6 +263,12 @@ pub fn recorded_instruments(
 ) -> Result<(ProductLine, Vec<Instrument>), VerifyProblem> {
     let mut inference = Inference::new(product);
     inference.look_at_all(&mut Recording::new(files)).map_err(VerifyProblem::Source)?;
+    // Files of several symbols may be of one time; those of one symbol are a chain.
+    let earlier = inference.begins.windows(2).position(|pair| pair[1] < pair[0]);
+    if let (Some(_), Some(place)) = (inference.only_symbol(), earlier) {
+        let name = |place: usize| files.get(place).map_or_else(String::new, |file| file.display().to_string());
+        return Err(VerifyProblem::OutOfOrder { file: name(place + 1), before: name(place) });
+    }
     let product = inference.product().ok_or(VerifyProblem::UnknownVenue)?;
     Ok((product, inference.instruments()))
 }

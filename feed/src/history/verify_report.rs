@@ -121,6 +121,14 @@ pub enum VerifyProblem {
         /// Whether that was named by the caller.
         named: bool,
     },
+    /// Files of one symbol are named in another order than they were received in.
+    #[error("files out of order: {file} was received before {before} and is named after it; name it first")]
+    OutOfOrder {
+        /// The earlier one, named later.
+        file: String,
+        /// The later one, named earlier.
+        before: String,
+    },
     /// Frames or lines were refused.
     #[error("{count} bad frames; the first is {file} line {first_line}: {first}")]
     BadFrames {

@@ -174,6 +174,12 @@ fn choose(ready: &Ready, product: ProductLine) -> Result<Traded, Failure> {
         if let (Some(instrument), Some(best)) = (found.first(), rest.best_prices(symbol)?)
             && let Some(sizes) = sizes(instrument, best)
         {
+            if ready.symbols.len() > 1 {
+                tracing::info!(
+                    "of {} only {symbol} is traded; the others are played all the same",
+                    ready.symbols.join(" ")
+                );
+            }
             return Ok(Traded { symbol: symbol.to_owned(), sizes });
         }
     }

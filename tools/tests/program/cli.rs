@@ -388,6 +388,26 @@ fn a_missing_recording_ends_every_verb_alike() {
 }
 
 #[test]
+fn recordings_out_of_order_are_refused_by_what_plays_them() {
+    let folder = folder();
+    let output = spinbook(folder.path(), &["sample", "--output", "all.txt", "--seconds", "4"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let text = fs::read_to_string(folder.path().join("all.txt")).expect("written");
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    fs::write(folder.path().join("first.txt"), first.join("\n")).expect("writable");
+    fs::write(folder.path().join("second.txt"), second.join("\n")).expect("writable");
+    for verb in ["verify", "exchange --data", "demo --data"] {
+        let arguments: Vec<&str> = verb.split(' ').chain(["second.txt", "first.txt"]).collect();
+        let output = spinbook(folder.path(), &arguments);
+        assert_eq!(code(&output), 3, "{verb}: {}", err(&output));
+        let said = format!("{}{}", out(&output), err(&output));
+        assert!(said.contains("out of order") && said.contains("first.txt"), "{verb}: {said}");
+    }
+    assert_eq!(code(&spinbook(folder.path(), &["verify", "first.txt", "second.txt"])), 0);
+}
+
+#[test]
 fn the_exchange_ends_at_ctrl_c_as_every_verb_does() {
     use std::io::Read;
     let mut child = Command::new(env!("CARGO_BIN_EXE_spinbook"))
