@@ -80,6 +80,10 @@ impl Stage {
         fs::copy(samples.join("binance-spot.zst"), folder.path().join("sample.zst")).expect("copied");
         fs::copy(samples.join("faults.toml"), folder.path().join("faults.toml")).expect("copied");
         fs::write(folder.path().join("spinbook.toml"), &self.config).expect("written");
+        let state = folder.path().join("state");
+        fs::create_dir(&state).expect("new");
+        // What a run leaves behind: its number.
+        fs::write(state.join("run"), "5\n").expect("written");
         let keys = folder.path().join("keys");
         fs::create_dir(&keys).expect("new");
         let (key, secret) =
