@@ -3,7 +3,6 @@
 //! Nothing of it is computed for a frame: a denial notes itself where it is refused, the rest is looked up when
 //! telemetry is written.
 
-use crate::risk::Denied;
 use crate::types::{Nanos, Side};
 
 /// Why a side is not quoted.
@@ -166,29 +165,6 @@ impl Unquoted {
     }
 }
 
-impl From<Denied> for Unquoted {
-    fn from(denied: Denied) -> Unquoted {
-        match denied {
-            Denied::TradingState => Unquoted::TradingState,
-            Denied::ReduceOnly => Unquoted::ReduceOnly,
-            Denied::BookNotLive => Unquoted::BookLost,
-            Denied::ReferenceMissing => Unquoted::BookOneSided,
-            Denied::BookOld => Unquoted::BookStale,
-            Denied::Price => Unquoted::Price,
-            Denied::Quantity => Unquoted::Quantity,
-            Denied::QuantityMax => Unquoted::QuantityMax,
-            Denied::NotionalMin => Unquoted::NotionalMin,
-            Denied::NotionalMax => Unquoted::NotionalMax,
-            Denied::Collar => Unquoted::Edge,
-            Denied::PostOnlyCross => Unquoted::PostOnlyCross,
-            Denied::PositionMax => Unquoted::PositionMax,
-            Denied::OpenOrdersMax => Unquoted::OpenOrdersMax,
-            Denied::Throttle => Unquoted::Budget,
-            Denied::SelfCross => Unquoted::SelfCross,
-        }
-    }
-}
-
 /// Why the sides of one instrument were not quoted, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct UnquotedTimes {
@@ -199,7 +175,7 @@ pub struct UnquotedTimes {
     /// How long each reason held, by side.
     times: [[Nanos; UNQUOTED_REASONS]; 2],
     /// The last denial, by side.
-    denied: [Option<(Denied, Nanos)>; 2],
+    denied: [Option<(Unquoted, Nanos)>; 2],
 }
 
 impl Default for UnquotedTimes {
@@ -218,12 +194,12 @@ impl UnquotedTimes {
     const DENIAL_AGE_MAX: Nanos = Nanos::from_seconds(1);
 
     /// Notes that the risk chain denied an order.
-    pub(crate) fn on_denied(&mut self, side: Side, denied: Denied, now: Nanos) {
+    pub(crate) fn on_denied(&mut self, side: Side, denied: Unquoted, now: Nanos) {
         self.denied[side as usize] = Some((denied, now));
     }
 
     /// Why the risk chain denies orders of a side now, if it does.
-    pub(crate) fn denial(&self, side: Side, now: Nanos) -> Option<Denied> {
+    pub(crate) fn denial(&self, side: Side, now: Nanos) -> Option<Unquoted> {
         let (denied, at) = self.denied[side as usize]?;
         (now - at <= Self::DENIAL_AGE_MAX).then_some(denied)
     }
@@ -276,8 +252,8 @@ mod tests {
         assert_eq!((times.now(Side::Bid), times.now(Side::Ask)), (Unquoted::No, Unquoted::Edge));
         assert_eq!((times.time(Side::Ask, Unquoted::Edge), times.time(Side::Bid, Unquoted::Edge)), (at(700), at(0)));
         assert_eq!(times.time(Side::Bid, Unquoted::BookWaiting), at(0), "nothing is known of before the first look");
-        times.on_denied(Side::Ask, Denied::Collar, at(2_000));
-        assert_eq!(times.denial(Side::Ask, at(3_000)), Some(Denied::Collar));
+        times.on_denied(Side::Ask, Unquoted::Edge, at(2_000));
+        assert_eq!(times.denial(Side::Ask, at(3_000)), Some(Unquoted::Edge));
         assert_eq!((times.denial(Side::Ask, at(3_001)), times.denial(Side::Bid, at(2_000))), (None, None));
     }
 }

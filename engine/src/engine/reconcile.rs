@@ -218,7 +218,7 @@ impl<S: Strategy> Engine<S> {
     fn deny(&mut self, instrument: InstrumentId, step: &PlaceStep, denied: Denied, now: Nanos) {
         let index = instrument.index();
         self.counters.increment(denied.counter());
-        self.unquoted[index].on_denied(step.side, denied, now);
+        self.unquoted[index].on_denied(step.side, denied.into(), now);
         let about = TracedOrder {
             instrument,
             order: OrderId::NONE,

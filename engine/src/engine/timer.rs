@@ -144,7 +144,7 @@ impl<S: Strategy> Engine<S> {
             return Unquoted::OrderUnknown;
         }
         if let Some(denied) = self.unquoted[index].denial(side, now) {
-            return denied.into();
+            return denied;
         }
         if self.venues[venue].budget.place_room(now) == 0 {
             return Unquoted::Budget;

@@ -32,6 +32,7 @@ pub use state::{StopCause, TradingState};
 use crate::counters::Counter;
 use crate::intent::TimeInForce;
 use crate::types::{InstrumentSettings, Lots, Nanos, QuoteAtoms, Side, Tick};
+use crate::unquoted::Unquoted;
 use crate::working::Working;
 
 /// Limits of one instrument. All mandatory: there is no default, because no limit means no trading.
@@ -110,6 +111,29 @@ impl Denied {
             Denied::OpenOrdersMax => Counter::DeniedOpenOrdersMax,
             Denied::Throttle => Counter::DeniedThrottle,
             Denied::SelfCross => Counter::DeniedSelfCross,
+        }
+    }
+}
+
+impl From<Denied> for Unquoted {
+    fn from(denied: Denied) -> Unquoted {
+        match denied {
+            Denied::TradingState => Unquoted::TradingState,
+            Denied::ReduceOnly => Unquoted::ReduceOnly,
+            Denied::BookNotLive => Unquoted::BookLost,
+            Denied::ReferenceMissing => Unquoted::BookOneSided,
+            Denied::BookOld => Unquoted::BookStale,
+            Denied::Price => Unquoted::Price,
+            Denied::Quantity => Unquoted::Quantity,
+            Denied::QuantityMax => Unquoted::QuantityMax,
+            Denied::NotionalMin => Unquoted::NotionalMin,
+            Denied::NotionalMax => Unquoted::NotionalMax,
+            Denied::Collar => Unquoted::Edge,
+            Denied::PostOnlyCross => Unquoted::PostOnlyCross,
+            Denied::PositionMax => Unquoted::PositionMax,
+            Denied::OpenOrdersMax => Unquoted::OpenOrdersMax,
+            Denied::Throttle => Unquoted::Budget,
+            Denied::SelfCross => Unquoted::SelfCross,
         }
     }
 }

@@ -105,7 +105,7 @@ table! {
         open_orders_max: u32 => Whole(1, WORKING_ORDERS_MAX as i64), "", EVERY_LIMIT, Set("8");
         /// Most messages to a venue in any second.
         messages_max_per_second: u32 => Whole(1, 1_000), "", EVERY_LIMIT, Set("20");
-        /// Loss of a UTC day, all runs together, realised and unrealised, at which quoting stops until it is re-armed.
+        /// Loss of a UTC day over all runs, realised and unrealised, that stops quoting.
         loss_max_quote_per_day: Decimal => Kind::Decimal(Range::Positive), "the quote asset", EVERY_LIMIT, Set("\"100\"");
         /// Oldest book that is quoted on.
         book_age_max_ms: u32 => Whole(1, 60_000), "ms", EVERY_LIMIT, Set("2000");

@@ -96,11 +96,9 @@ fn trade<C: StrategySection>(
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
     let started = Clock::start().now();
-    let mut order_log = None;
-    if plan.log_orders {
-        let (log, facts) = OrderLog::start(&plan, &instruments, started)?;
-        (order_log, agents.order_facts) = (Some(log), Some(facts));
-    }
+    let order_log = OrderLog::start(&plan, &instruments, started)?;
+    let (order_log, order_facts) = order_log.unzip();
+    agents.order_facts = order_facts;
     // From here on orders may be open: nobody waits for a stream that does not take what is written.
     output::detach();
     let begun = Instant::now();

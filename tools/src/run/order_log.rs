@@ -14,6 +14,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalRejec
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::ring::Consumer;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, Tick};
+use spinbook_feed::net::host::threads;
 use spinbook_feed::net::io::order_facts::{OrderFact, OrderFacts};
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -230,11 +231,19 @@ pub struct OrderLog {
 }
 
 impl OrderLog {
-    /// Begins a file of its own in the state directory; the I/O thread tells its facts at the other end.
+    /// Begins a file of its own in the state directory, if the plan wants one; the I/O thread tells its facts at the
+    /// other end.
     ///
     /// # Errors
     /// The file or the thread cannot be made.
-    pub fn start(plan: &Plan, instruments: &[Instrument], started: Nanos) -> Result<(OrderLog, OrderFacts), Failure> {
+    pub fn start(
+        plan: &Plan,
+        instruments: &[Instrument],
+        started: Nanos,
+    ) -> Result<Option<(OrderLog, OrderFacts)>, Failure> {
+        if !plan.log_orders {
+            return Ok(None);
+        }
         let second: String = utc_text(started).chars().take(19).filter(|sign| !"-:".contains(*sign)).collect();
         let path = plan.config.engine.state_dir.join(format!("orders-{second}Z-{}.jsonl", plan.mode.name()));
         let failed = |error: io::Error| {
@@ -252,11 +261,9 @@ impl OrderLog {
         };
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
-        let writer = std::thread::Builder::new()
-            .name("spinbook-record".to_owned())
-            .spawn(move || write_lines(BufWriter::new(file), lines, queue, &told))
-            .map_err(failed)?;
-        Ok((OrderLog { path, writer, stop, lost }, facts))
+        let write = move || write_lines(BufWriter::new(file), lines, queue, &told);
+        let writer = threads::spawn("spinbook-record", None, |_| {}, write).map_err(failed)?;
+        Ok(Some((OrderLog { path, writer, stop, lost }, facts)))
     }
 
     /// After the I/O thread has ended: waits a moment for the last lines.

@@ -179,12 +179,12 @@ fn orders_of(gateway: &Gateway, mode: RunMode, at_venue: Option<u64>) -> Orders 
 
 /// For how long which reason kept each side from being quoted; the end of the run is none.
 fn not_quoting(times: &UnquotedTimes) -> NotQuoting {
-    let seconds = |side: Side| {
+    let millis = |side: Side| {
         let reasons = Unquoted::ALL.iter().filter(|reason| !matches!(reason, Unquoted::No | Unquoted::Shutdown));
-        let held = reasons.map(|reason| (reason.name(), times.time(side, *reason).millis() as f64 / 1000.0));
-        held.filter(|(_, seconds)| *seconds > 0.0).collect()
+        let held = reasons.map(|reason| (reason.name(), times.time(side, *reason).millis().unsigned_abs()));
+        held.filter(|(_, millis)| *millis > 0).collect()
     };
-    NotQuoting { bid_seconds: seconds(Side::Bid), ask_seconds: seconds(Side::Ask) }
+    NotQuoting { bid_ms: millis(Side::Bid), ask_ms: millis(Side::Ask) }
 }
 
 /// A mid, given as bid plus ask in ticks, exactly.

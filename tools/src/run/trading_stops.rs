@@ -51,8 +51,10 @@ impl TradingStops {
         TradingStops { watched: watched.collect(), day_book, loss_max: plan.config.risk.loss_max_quote_per_day }
     }
 
-    /// Says what stopped since the last look, and keeps the result of the day. Call it often; it costs a few reads.
+    /// Keeps the result of the day, then says what stopped since the last look: what is said survives whatever comes
+    /// next. Call it often; it costs a few reads.
     pub fn look(&mut self) {
+        let mut news = Vec::new();
         for place in 0..self.watched.len() {
             // A write that is under way is over at once; the next look sees it.
             let Some(seen) = self.watched[place].cell.read().filter(|seen| seen.now.0 > 0) else { continue };
@@ -60,10 +62,11 @@ impl TradingStops {
             self.day_book.note(&asset, seen.day, seen.stop_cause == StopCause::LossPerDay);
             let state = (seen.trading_state, seen.stop_cause);
             if std::mem::replace(&mut self.watched[place].told, state) != state {
-                self.say(place, &seen);
+                news.push((place, seen));
             }
         }
         self.day_book.keep(false);
+        news.iter().for_each(|(place, seen)| self.say(*place, seen));
     }
 
     fn say(&self, place: usize, seen: &TelemetrySnapshot) {

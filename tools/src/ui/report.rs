@@ -121,13 +121,13 @@ impl StoppedBy {
     }
 }
 
-/// For how long the sides of a symbol were not quoted, in seconds, by reason; a side that always was has none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// For how long the sides of a symbol were not quoted, in milliseconds, by reason; a side that always was has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NotQuoting {
     /// Of the bids.
-    pub bid_seconds: BTreeMap<&'static str, f64>,
+    pub bid_ms: BTreeMap<&'static str, u64>,
     /// Of the asks.
-    pub ask_seconds: BTreeMap<&'static str, f64>,
+    pub ask_ms: BTreeMap<&'static str, u64>,
 }
 
 /// The record of a run's orders.
@@ -410,18 +410,23 @@ impl RunReport {
     fn not_quoting_table(&self) -> String {
         let mut rows = Vec::new();
         for (symbol, times) in &self.not_quoting {
-            for (side, seconds) in [("bid", &times.bid_seconds), ("ask", &times.ask_seconds)] {
-                let long = seconds.iter().filter(|(_, seconds)| **seconds >= NOT_QUOTING_SECONDS_MIN);
-                rows.extend(long.map(|(reason, seconds)| (*seconds, symbol, side, *reason)));
+            for (side, times) in [("bid", &times.bid_ms), ("ask", &times.ask_ms)] {
+                let long = times.iter().filter(|(_, millis)| **millis >= NOT_QUOTING_MS_MIN);
+                rows.extend(long.map(|(reason, millis)| (*millis, symbol, side, *reason)));
             }
         }
         if rows.is_empty() {
             return String::new();
         }
-        rows.sort_by(|one, other| other.0.total_cmp(&one.0));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.0));
         let head = ["not quoting", "side", "reason", "seconds"].map(str::to_owned).to_vec();
-        let line = |(seconds, symbol, side, reason): &(f64, &String, &str, &str)| {
-            vec![format!("  {symbol}"), (*side).to_owned(), (*reason).to_owned(), format!("{seconds:.1}")]
+        let line = |(millis, symbol, side, reason): &(u64, &String, &str, &str)| {
+            vec![
+                format!("  {symbol}"),
+                (*side).to_owned(),
+                (*reason).to_owned(),
+                format!("{}.{}", millis / 1000, millis % 1000 / 100),
+            ]
         };
         table(&std::iter::once(head).chain(rows.iter().map(line)).collect::<Vec<_>>())
     }
@@ -457,7 +462,7 @@ impl RunReport {
 }
 
 /// What is shorter than this is not worth a line to people.
-const NOT_QUOTING_SECONDS_MIN: f64 = 0.5;
+const NOT_QUOTING_MS_MIN: u64 = 500;
 
 /// `SYMBOL FIGURE` for each.
 fn listed(figures: &BTreeMap<String, String>) -> String {
@@ -625,10 +630,7 @@ mod tests {
             },
             not_quoting: [(
                 "BTCUSDT".to_owned(),
-                NotQuoting {
-                    bid_seconds: [("book_waiting", 0.2)].into(),
-                    ask_seconds: [("order_notional_max", 9.8)].into(),
-                },
+                NotQuoting { bid_ms: [("book_waiting", 200)].into(), ask_ms: [("order_notional_max", 9_850)].into() },
             )]
             .into(),
             started: "2026-11-21T17:00:00.000Z".to_owned(),

@@ -6,7 +6,7 @@ use crate::source::{Source, words};
 pub const ENGINE_ROOMS: &[&[&str]] = &[
     &["types", "limits"],
     &["event", "intent", "counters", "trace", "latency", "ring", "rate"],
-    &["book", "touch", "position", "working"],
+    &["book", "touch", "position", "unquoted", "working"],
     &["market"],
     &["strategy"],
     &["quoter", "risk", "telemetry"],
