@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Price prints of one sweep.
 const SWEEP_PRINTS: usize = 24;
+/// How soon after a sweep others quote again: sooner than anything else happens in the busiest interval.
+const HEAL_AFTER: Nanos = Nanos(200_000);
 /// Levels that a side never falls below.
 const LEVELS_MIN: usize = 200;
 /// Beyond this distance levels stand on round prices, as they do on the venue.
@@ -87,8 +89,6 @@ pub struct Flow {
     trade_id: u64,
     start_doubled: i64,
     next_sweep: Nanos,
-    /// Where the mid goes back to after a sweep, if one has just happened.
-    heal_to: Option<i64>,
 }
 
 fn index(side: Side) -> usize {
@@ -134,7 +134,6 @@ impl Flow {
             trade_id: 3_735_000_000 + place * 1_000_000_000,
             start_doubled: 2 * mid + 1,
             next_sweep: Nanos::ZERO,
-            heal_to: None,
         };
         flow.fill_first_book(mid);
         Ok(flow)
@@ -203,9 +202,6 @@ impl Flow {
         let quiet = self.statistics.levels.sample(&mut self.random);
         let touches = self.statistics.touches.sample(&mut self.random);
         let trades = self.statistics.trades.sample(&mut self.random);
-        if let Some(target) = self.heal_to.take() {
-            self.heal(target, at, events);
-        }
         if at >= self.next_sweep {
             self.next_sweep = at + Nanos::from_millis(self.statistics.sweep_ms.sample(&mut self.random));
             self.sweep(at, events);
@@ -327,9 +323,10 @@ impl Flow {
             }
         }
         let swept = doubled / 2 - self.best(side);
-        let returns = self.statistics.sweep_returns.sample(&mut self.random);
+        let informed = self.random.chance(self.statistics.sweeps_informed);
+        let returns = if informed { 0 } else { self.statistics.sweep_returns.sample(&mut self.random) };
         let back = i64::try_from(i128::from(swept) * i128::from(returns) / 1_000_000).unwrap_or(0);
-        self.heal_to = Some(self.best(side) + back);
+        self.heal(self.best(side) + back, at + HEAL_AFTER, events);
     }
 
     /// Both sides close in on the new price after a sweep.
@@ -342,7 +339,7 @@ impl Flow {
         self.advance_id();
         for (side, from, to) in [(Side::Bid, bid, new_bid), (Side::Ask, ask, new_bid + 1)] {
             let width = (to - from).abs();
-            for _ in 0..(width / 4).min(60) {
+            for _ in 0..(width / 4).min(self.statistics.sweep_refill) {
                 let tick = from + side.sign() * self.random.between(1, width);
                 let lots = self.lots(self.statistics.level_quantity);
                 self.set(side, tick, lots);

@@ -53,8 +53,12 @@ pub struct RecordedStatistics {
     pub sweep_ms: Quantiles,
     /// How far a sweep goes, in thousandths of a basis point.
     pub sweep_distance: Quantiles,
-    /// How much of a sweep comes back, in millionths.
+    /// Share of sweeps by takers who know where the price goes: it stays where they leave it; in millionths.
+    pub sweeps_informed: u32,
+    /// How much of any other sweep comes back, in millionths.
     pub sweep_returns: Quantiles,
+    /// Most levels that come back on a side after a sweep.
+    pub sweep_refill: i64,
     /// Levels a side of the first book.
     pub book_levels: usize,
 }

@@ -10,9 +10,14 @@ pub fn recorded(product: ProductLine) -> RecordedStatistics {
     if product == binance::SPOT { SPOT } else { USDM }
 }
 
+// What no recording tells is who takes: takers who know leave the price where they drove it, others see it come back.
+// Their shares are such that a maker who quotes two basis points beyond the venue's fee comes out even over many
+// minutes; the engine's orders have no part in what happens here.
 const SWEEP_MS: Quantiles = Quantiles(&[(0, 1500), (500_000, 3000), (1_000_000, 5500)]);
-const SWEEP_DISTANCE: Quantiles = Quantiles(&[(0, 6000), (500_000, 8500), (1_000_000, 12_500)]);
-const SWEEP_RETURNS: Quantiles = Quantiles(&[(0, 500_000), (500_000, 800_000), (1_000_000, 1_000_000)]);
+const SWEEP_DISTANCE_USDM: Quantiles = Quantiles(&[(0, 6000), (500_000, 8500), (1_000_000, 12_500)]);
+/// Wider than on futures, as the fees are: what moves the price by less than them pays nobody.
+const SWEEP_DISTANCE_SPOT: Quantiles = Quantiles(&[(0, 11_000), (500_000, 15_000), (1_000_000, 20_000)]);
+const SWEEP_RETURNS: Quantiles = Quantiles(&[(0, 900_000), (1_000_000, 1_000_000)]);
 
 const SPOT: RecordedStatistics = RecordedStatistics {
     interval: Nanos::from_millis(100),
@@ -94,7 +99,9 @@ const SPOT: RecordedStatistics = RecordedStatistics {
     id_gap: Quantiles(&[(0, 1), (1_000_000, 1)]),
     id_step: Quantiles(&[(0, 1), (900_000, 1), (1_000_000, 3)]),
     sweep_ms: SWEEP_MS,
-    sweep_distance: SWEEP_DISTANCE,
+    sweep_distance: SWEEP_DISTANCE_SPOT,
+    sweeps_informed: 70_000,
+    sweep_refill: 300,
     sweep_returns: SWEEP_RETURNS,
     book_levels: 1000,
 };
@@ -168,7 +175,9 @@ const USDM: RecordedStatistics = RecordedStatistics {
     id_gap: Quantiles(&[(0, 5), (500_000, 144), (900_000, 461), (990_000, 1091), (1_000_000, 1500)]),
     id_step: Quantiles(&[(0, 5), (500_000, 60), (1_000_000, 180)]),
     sweep_ms: SWEEP_MS,
-    sweep_distance: SWEEP_DISTANCE,
+    sweep_distance: SWEEP_DISTANCE_USDM,
+    sweeps_informed: 250_000,
+    sweep_refill: 60,
     sweep_returns: SWEEP_RETURNS,
     book_levels: 1000,
 };
