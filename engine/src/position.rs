@@ -47,6 +47,8 @@ pub struct Position {
     cash: QuoteAtoms,
     fees: QuoteAtoms,
     fee_lots: Lots,
+    /// Twice what fills gained against the mid they met, before fees.
+    spread_doubled: i128,
     mid_doubled_first: Option<i64>,
     mid_doubled_last: Option<i64>,
     fills: u64,
@@ -65,6 +67,7 @@ impl Position {
             cash: QuoteAtoms::ZERO,
             fees: QuoteAtoms::ZERO,
             fee_lots: Lots::ZERO,
+            spread_doubled: 0,
             mid_doubled_first: None,
             mid_doubled_last: None,
             fills: 0,
@@ -112,12 +115,27 @@ impl Position {
         }
         // The exposure is what limits are held against, so it must exist too.
         lots.checked_sub(self.lots_neutral.0).ok_or(fault)?;
+        let spread_doubled = self.spread_after(fill, signed).ok_or(fault)?;
         self.lots = Lots(lots);
         self.cash = QuoteAtoms(cash);
         self.fees = QuoteAtoms(fees);
         self.fee_lots = Lots(fee_lots);
+        self.spread_doubled = spread_doubled;
         self.fills += 1;
         Ok(())
+    }
+
+    /// [`Position::spread_doubled`] after a fill of `signed` lots: what reaches the inventory, a fee in lots taken
+    /// off, times its distance from the mid. Before the first mid nothing is known to have been gained.
+    fn spread_after(&self, fill: &PositionFill, signed: i64) -> Option<i128> {
+        let Some(mid_doubled) = self.mid_doubled_last else { return Some(self.spread_doubled) };
+        let kept = match fill.fee_asset {
+            FeeAsset::Base => signed.checked_sub(fill.fee_lots.0)?,
+            FeeAsset::Quote | FeeAsset::Other => signed,
+        };
+        let distance_doubled = i128::from(mid_doubled) - 2 * i128::from(fill.tick.0);
+        let gained = distance_doubled.checked_mul(i128::from(kept))?.checked_mul(self.atoms_per_tick_lot)?;
+        self.spread_doubled.checked_add(gained)
     }
 
     /// Notes the best bid and ask of a book that may be quoted on; the first is what the start is counted at.
@@ -167,6 +185,14 @@ impl Position {
     #[must_use]
     pub fn fees(&self) -> QuoteAtoms {
         self.fees
+    }
+
+    /// Twice what the fills gained against the mid at which they were taken: the sum of (mid - price) x signed
+    /// quantity, before fees, in atoms of the quote asset. The profit is half of it, plus the inventory carried
+    /// through every change of the mid, less [`Position::fees`].
+    #[must_use]
+    pub fn spread_doubled(&self) -> i128 {
+        self.spread_doubled
     }
 
     /// Fees taken in the base asset.
@@ -247,6 +273,7 @@ impl Position {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_macros)]
 mod tests {
     use super::*;
 
@@ -330,6 +357,42 @@ mod tests {
         assert_eq!(position.cash(), QuoteAtoms(-1_000));
         assert_eq!(position.fees(), QuoteAtoms(200));
         assert_eq!(position.pnl(), Some(QuoteAtoms(-200)));
+    }
+
+    #[test]
+    fn spread_inventory_and_fees_add_up_to_the_profit_for_any_run() {
+        let mut state = 41_u64;
+        println!("seed {state}");
+        let mut draw = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        for run in 0..200 {
+            let mut position = Position::new(1 + i128::from(draw(1_000)));
+            let start = draw(1_000) as i64;
+            position.set_start(Lots(start), Lots(start)).unwrap();
+            let (mut bid, mut inventory_doubled) = (10_000_i64, 0_i128);
+            position.on_best(Tick(bid), Tick(bid + 1));
+            for _ in 0..100 {
+                let before = position.mid_doubled_last().unwrap();
+                bid += draw(21) as i64 - 10;
+                position.on_best(Tick(bid), Tick(bid + 1 + draw(4) as i64));
+                let moved = position.mid_doubled_last().unwrap() - before;
+                inventory_doubled += i128::from(moved) * i128::from(position.lots().0) * position.atoms_per_tick_lot;
+                let (side, lots) = (if draw(2) == 0 { Side::Bid } else { Side::Ask }, 1 + draw(50) as i64);
+                let tick = bid + draw(9) as i64 - 4;
+                let fee_lots = draw(3) as i64;
+                let (fee_asset, fee) = match draw(2) {
+                    0 => (FeeAsset::Quote, i128::from(draw(500)) - 100),
+                    _ => (FeeAsset::Base, i128::from(fee_lots * tick) * position.atoms_per_tick_lot),
+                };
+                let fill_lots = if fee_asset == FeeAsset::Base { fee_lots } else { 0 };
+                let one = PositionFill { fee_lots: Lots(fill_lots), fee_asset, ..fill(side, tick, lots, fee) };
+                position.on_fill(&one).unwrap();
+                let parts = position.spread_doubled() + inventory_doubled - 2 * position.fees().0;
+                assert_eq!(position.pnl_doubled(), Some(parts), "run {run}");
+            }
+        }
     }
 
     #[test]

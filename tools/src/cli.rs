@@ -39,10 +39,12 @@ pub enum Verb {
     /// Trade on a simulated exchange on this machine: nothing to configure
     #[command(after_help = "Example: spinbook demo --seconds 10 --json\n         \
         spinbook demo --venue binance-spot --data sample.zst --speed 20 --seconds 20\n         \
-        spinbook demo --venue all --seconds 20")]
+        spinbook demo --venue all --seconds 20\n         \
+        spinbook demo --virtual --seed 7 --seconds 60")]
     Demo(DemoArgs),
     /// Trade with a configuration: paper, shadow or live
-    #[command(after_help = "Example: spinbook run -c spinbook.toml --mode paper")]
+    #[command(after_help = "Example: spinbook run -c spinbook.toml --mode paper\n         \
+        spinbook run -c spinbook.toml --mode paper --data day1.gz day2.gz")]
     Run(RunArgs),
     /// Serve the simulated exchange alone, for any client that speaks the venue's protocol
     #[command(after_help = EXCHANGE_HELP)]
@@ -100,6 +102,9 @@ pub struct DemoArgs {
     /// Seed of the synthetic market; without it one is drawn and reported
     #[arg(long, value_name = "S", conflicts_with = "data")]
     pub seed: Option<u64>,
+    /// Run in virtual time, in one thread, as fast as it goes: the same seed is the same report, to the byte
+    #[arg(long = "virtual")]
+    pub is_virtual: bool,
     /// Neither pins nor spins: for tests that share the machine
     #[arg(long, hide = true)]
     pub unpinned: bool,
@@ -143,6 +148,9 @@ pub struct RunArgs {
     /// Write every order, answer and fill to a file of its own in the state directory
     #[arg(long, value_enum, value_name = "SWITCH", num_args = 0..=1, default_value_t = Switch::On, default_missing_value = "on")]
     pub log_orders: Switch,
+    /// For paper: recordings to trade on in virtual time, in order, instead of the live market; the run repeats
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub data: Vec<PathBuf>,
     /// How long to trade, in seconds; without it until Ctrl-C
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub seconds: Option<u64>,

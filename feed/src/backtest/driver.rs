@@ -5,7 +5,8 @@ use super::transit::{Client, Owner, Parcel, Transit, TransitLane};
 use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
 use crate::random::Random;
 use crate::session::{EngineSink, MarketSession, SessionAction};
-use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
+use crate::sim::paper::PaperExchange;
+use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame};
 use crate::venue::instrument::Instrument;
 use crate::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_engine::engine::Engine;
@@ -24,6 +25,9 @@ pub struct BacktestVenue {
     pub gateway: Gateway,
     /// The venue itself, simulated.
     pub exchange: Box<dyn ExchangeSide>,
+    /// Where orders go instead, as in paper trading: it is beside us, takes every frame that the session takes, and
+    /// holds our messages for their round trip itself. None: the venue takes them.
+    pub paper: Option<PaperExchange>,
     /// Its instruments, with the ids that the engine knows them by.
     pub instruments: Vec<Instrument>,
 }
@@ -43,7 +47,22 @@ impl BacktestVenue {
     pub fn check(&self) -> Result<(), String> {
         self.session.check();
         self.gateway.check();
+        self.paper.as_ref().map_or(Ok(()), ExchangeSide::check)?;
         self.exchange.check()
+    }
+
+    /// Who serves a client of this venue, and whether that is beside us.
+    fn exchange_of(&mut self, client: Client) -> (&mut dyn ExchangeSide, bool) {
+        match (&mut self.paper, client) {
+            (Some(paper), Client::Gateway(_)) => (paper, true),
+            _ => (&mut *self.exchange, false),
+        }
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        let paper = self.paper.as_ref().map_or(Nanos::NEVER, ExchangeSide::next_deadline);
+        let own = self.session.next_deadline().min(self.gateway.next_deadline());
+        self.exchange.next_deadline().min(own).min(paper)
     }
 }
 
@@ -208,9 +227,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     }
 
     fn next_deadline(&self) -> Nanos {
-        let venues = self.state.venues.iter().map(|venue| {
-            venue.exchange.next_deadline().min(venue.session.next_deadline()).min(venue.gateway.next_deadline())
-        });
+        let venues = self.state.venues.iter().map(BacktestVenue::next_deadline);
         let cuts = self.cuts.iter().map(|cut| cut.at);
         let own = [self.transit.next_at(), self.state.engine.next_deadline()];
         venues.chain(cuts).chain(own).min().unwrap_or(Nanos::NEVER)
@@ -225,9 +242,10 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         }
         for venue in &mut self.state.venues {
             venue.exchange.on_timer(now);
+            if let Some(paper) = &mut venue.paper {
+                paper.on_timer(now);
+            }
             venue.session.on_timer(now, &mut EngineSink { engine: &mut self.state.engine, quiet: false });
-            #[cfg(debug_assertions)]
-            venue.session.check();
         }
         if self.state.engine.next_deadline() <= now {
             self.state.engine.on_timer(now);
@@ -237,7 +255,8 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 venue.gateway.on_timer(now);
             }
         }
-        for (place, venue) in self.state.venues.iter().enumerate() {
+        let checked = if self.settings.is_checked { self.state.venues.as_slice() } else { &[] };
+        for (place, venue) in checked.iter().enumerate() {
             if let Err(broken) = venue.check() {
                 let after = (now - self.settings.start).millis();
                 panic!("an invariant of venue {place} does not hold after {after} ms: {broken}");
@@ -264,6 +283,18 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     /// One way over the network, from now.
     fn arrival(&mut self) -> Nanos {
         self.state.now + self.settings.network.draw(&mut self.random)
+    }
+
+    /// One way between a client and its exchange, from now: none where that is beside us.
+    fn arrival_of(&mut self, owner: Owner) -> Nanos {
+        let beside_us = self.state.venues[owner.venue].exchange_of(owner.client).1;
+        if beside_us { self.state.now } else { self.arrival() }
+    }
+
+    /// The exchange at the other end of a connection.
+    fn exchange_at(&mut self, venue: usize, connection: ConnectionId) -> &mut dyn ExchangeSide {
+        let client = self.owners.get(&connection).map_or(Client::Market(0), |owner| owner.client);
+        self.state.venues[venue].exchange_of(client).0
     }
 
     /// One way over a ring, from now.
@@ -308,14 +339,14 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         self.owners.insert(connection, owner);
         self.forget(owner);
         self.current.push((owner, connection));
-        let at = self.arrival();
+        let at = self.arrival_of(owner);
         self.transit.send(TransitLane::Up(connection), at, Parcel::Open { owner, connection, target });
     }
 
     fn leave(&mut self, owner: Owner) {
         if let Some(connection) = self.connection_of(owner) {
             self.forget(owner);
-            let at = self.arrival();
+            let at = self.arrival_of(owner);
             self.transit.send(TransitLane::Up(connection), at, Parcel::Left { venue: owner.venue, connection });
         }
     }
@@ -323,7 +354,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     fn send_text(&mut self, owner: Owner, text: Vec<u8>) {
         self.note(&text);
         if let Some(connection) = self.connection_of(owner) {
-            let at = self.arrival();
+            let at = self.arrival_of(owner);
             let parcel = Parcel::ToExchange { venue: owner.venue, connection, text };
             self.transit.send(TransitLane::Up(connection), at, parcel);
         }
@@ -386,10 +417,21 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     }
 
     fn carry_exchange(&mut self, venue: usize) -> bool {
-        let Some(output) = self.state.venues[venue].exchange.poll_output() else {
+        let state = &mut self.state.venues[venue];
+        if let Some(output) = state.paper.as_mut().and_then(ExchangeSide::poll_output) {
+            let at = self.state.now;
+            self.carry_output(venue, output, at);
+            return true;
+        }
+        let Some(output) = state.exchange.poll_output() else {
             return false;
         };
         let at = self.arrival();
+        self.carry_output(venue, output, at);
+        true
+    }
+
+    fn carry_output(&mut self, venue: usize, output: ExchangeOutput, at: Nanos) {
         match output {
             ExchangeOutput::Text { connection, text: message }
             | ExchangeOutput::Binary { connection, bytes: message } => {
@@ -404,19 +446,18 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 }
             }
         }
-        true
     }
 
     fn deliver(&mut self, parcel: Parcel) {
         let now = self.state.now;
         match parcel {
             Parcel::Open { owner, connection, target } => {
-                let exchange = &mut self.state.venues[owner.venue].exchange;
+                let (exchange, _) = self.state.venues[owner.venue].exchange_of(owner.client);
                 let answer = match exchange.on_websocket_open(connection, &target, now) {
                     Ok(()) => Parcel::Opened { owner, connection },
                     Err(_) => Parcel::Gone { owner, connection },
                 };
-                let at = self.arrival();
+                let at = self.arrival_of(owner);
                 self.transit.send(TransitLane::Down(connection), at, answer);
             }
             Parcel::Opened { owner, connection } if self.is_current(owner, connection) => {
@@ -429,13 +470,13 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Gone { owner, connection } if self.is_current(owner, connection) => self.lose(owner),
             Parcel::Opened { .. } | Parcel::Gone { .. } => {}
             Parcel::Left { venue, connection } => {
-                self.state.venues[venue].exchange.on_websocket_close(connection, now);
+                self.exchange_at(venue, connection).on_websocket_close(connection, now);
             }
             Parcel::ToExchange { venue, connection, text } => {
-                self.state.venues[venue].exchange.on_websocket_text(connection, &text, now);
+                self.exchange_at(venue, connection).on_websocket_text(connection, &text, now);
             }
             Parcel::Pong { venue, connection } => {
-                self.state.venues[venue].exchange.on_websocket_control(connection, ClientControl::Pong, now);
+                self.exchange_at(venue, connection).on_websocket_control(connection, ClientControl::Pong, now);
             }
             Parcel::ToClient { connection, message } => self.deliver_message(connection, message),
             Parcel::Fetch { venue, instrument, limit } => self.fetch(venue, instrument, limit),
@@ -480,8 +521,12 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 let length = message.len();
                 message.resize(length + FRAME_PADDING, 0);
                 let received = Stamp { wall: self.state.now, tsc: 0 };
+                let frame = venue.paper.is_some().then(|| message[..length].to_vec());
                 let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
                 venue.session.on_frame(path, FrameBytes::text(&mut message, length), received, &mut sink);
+                if let (Some(paper), Some(bytes)) = (&mut venue.paper, frame) {
+                    paper.on_market_frame(&MarketFrame { at: received.wall, bytes }, received.wall);
+                }
             }
             Client::Gateway(connection) => venue.gateway.on_frame(connection, &mut message, self.state.now),
         }
@@ -501,9 +546,12 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
 
     fn fetched(&mut self, place: usize, instrument: InstrumentId, status: u16, mut body: Vec<u8>) {
         let now = self.state.now;
-        let session = &mut self.state.venues[place].session;
+        let BacktestVenue { session, paper, .. } = &mut self.state.venues[place];
         if status != 200 {
             return session.on_snapshot_failed(instrument, Nanos::ZERO, now);
+        }
+        if let Some(paper) = paper {
+            paper.on_market_frame(&MarketFrame { at: now, bytes: body.clone() }, now);
         }
         let length = body.len();
         body.resize(length + FRAME_PADDING, 0);

@@ -31,10 +31,12 @@ pub struct BacktestSettings {
     pub rings: Delay,
     /// What a venue needs to answer a snapshot request, the network not included.
     pub snapshot: Nanos,
+    /// Whether every part is asked for its invariants after each step, which takes longer than the step.
+    pub is_checked: bool,
 }
 
 impl BacktestSettings {
-    /// A network of 0.2 to 3 ms, rings of 5 to 55 µs, snapshots after 30 ms.
+    /// A network of 0.2 to 3 ms, rings of 5 to 55 µs, snapshots after 30 ms, every step checked.
     #[must_use]
     pub const fn new(start: Nanos, seed: u64) -> BacktestSettings {
         BacktestSettings {
@@ -43,6 +45,18 @@ impl BacktestSettings {
             network: Delay { shortest: Nanos(200_000), longest: Nanos(3_000_000) },
             rings: Delay { shortest: Nanos(5_000), longest: Nanos(55_000) },
             snapshot: Nanos::from_millis(30),
+            is_checked: true,
+        }
+    }
+
+    /// Every way of the network takes `network`, every ring `ring`; snapshots after 30 ms; unchecked.
+    #[must_use]
+    pub const fn steady(start: Nanos, seed: u64, network: Nanos, ring: Nanos) -> BacktestSettings {
+        BacktestSettings {
+            network: Delay { shortest: network, longest: network },
+            rings: Delay { shortest: ring, longest: ring },
+            is_checked: false,
+            ..BacktestSettings::new(start, seed)
         }
     }
 }

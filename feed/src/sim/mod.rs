@@ -10,6 +10,7 @@ pub mod fees;
 pub mod flow;
 pub mod limits;
 pub mod matching;
+pub mod paper;
 pub mod queue;
 pub mod saved;
 pub mod served;

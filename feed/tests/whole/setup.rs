@@ -12,13 +12,15 @@ use spinbook_engine::strategy::{Spread, SpreadSettings};
 use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::simulator::{binance, usual};
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::simulator_side::AccountSettings;
+use spinbook_feed::venue::simulator_side::{AccountSettings, MarketForm};
+use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, binance};
 
 pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
@@ -34,12 +36,34 @@ pub fn credentials() -> Credentials {
     Credentials::hmac(KEY, &Secret::new(SECRET.to_owned())).unwrap()
 }
 
-pub fn exchange(product: ProductLine, seed: u64, faults: FaultPlan) -> BinanceExchange {
-    exchange_at(product, seed, faults, START)
+/// An exchange whose market has our orders in it, or is as it was made.
+pub fn exchange_of(product: ProductLine, seed: u64, faults: FaultPlan, form: MarketForm) -> BinanceExchange {
+    exchange_over(Box::new(Synthetic::bitcoin(product, seed, START).unwrap()), product, faults, START, form)
 }
 
-/// The same from another moment on.
+/// One whose market has our orders in it, from any moment on.
 pub fn exchange_at(product: ProductLine, seed: u64, faults: FaultPlan, start: Nanos) -> BinanceExchange {
+    exchange_over(
+        Box::new(Synthetic::bitcoin(product, seed, start).unwrap()),
+        product,
+        faults,
+        start,
+        MarketForm::Present,
+    )
+}
+
+/// One without a market of its own.
+pub fn paper_exchange(product: ProductLine) -> BinanceExchange {
+    exchange_over(Box::new(NoMarket), product, FaultPlan::default(), START, MarketForm::Original)
+}
+
+fn exchange_over(
+    market: Box<dyn MarketSource>,
+    product: ProductLine,
+    faults: FaultPlan,
+    start: Nanos,
+    form: MarketForm,
+) -> BinanceExchange {
     let mut settings = usual(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
     let balances = if product == binance::SPOT {
         vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))]
@@ -49,8 +73,8 @@ pub fn exchange_at(product: ProductLine, seed: u64, faults: FaultPlan, start: Na
     let key = AccountKey::HmacSecret(SECRET.as_bytes().to_vec());
     settings.accounts = vec![AccountSettings { api_key: KEY.to_owned(), key, balances }];
     settings.faults = faults;
-    let market = Synthetic::bitcoin(product, seed, start).unwrap();
-    binance(settings, Box::new(market), start).unwrap()
+    settings.play.form = form;
+    binance(settings, market, start).unwrap()
 }
 
 fn milli(instrument: &Instrument, count: i64) -> Lots {

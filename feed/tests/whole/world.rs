@@ -7,17 +7,19 @@ use serde_json::Value;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side, Tick};
 use spinbook_feed::backtest::{Backtest, BacktestObserver, BacktestSettings, BacktestState, BacktestVenue};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::paper::{PaperExchange, PaperSettings};
 use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::simulator_side::MarketForm;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::setup;
@@ -68,7 +70,19 @@ pub struct Judge {
     /// Cancels that the engine asked for, by instrument.
     pub cancels: BTreeMap<InstrumentId, u64>,
     fills: BTreeMap<InstrumentId, u64>,
+    /// Every fill in the order in which the engine heard of it.
+    pub heard: Vec<HeardFill>,
     outcome: Outcome,
+}
+
+/// A fill as the engine hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardFill {
+    pub at: Nanos,
+    pub order: u64,
+    pub side: Side,
+    pub tick: Tick,
+    pub lots: Lots,
 }
 
 impl Judge {
@@ -114,6 +128,8 @@ impl BacktestObserver<Spread> for Judge {
             ExecutionKind::Expired => self.outcome.expired += 1,
             ExecutionKind::Filled => {
                 self.outcome.fills += 1;
+                let (at, order) = (state.now - setup::START, event.order.0);
+                self.heard.push(HeardFill { at, order, side: event.side, tick: event.tick, lots: event.lots });
                 *self.fills.entry(event.instrument).or_default() += 1;
                 if !self.trades_seen.insert((event.venue.0, event.trade.0)) {
                     self.violation(state.now, format!("trade {} was told twice", event.trade.0));
@@ -170,10 +186,29 @@ impl World {
 
     /// On several venues, each with the same faults.
     pub fn of(products: &[ProductLine], seed: u64, faults: &FaultPlan) -> World {
+        World::made(products, faults, BacktestSettings::new(setup::START, seed), MarketForm::Present, None)
+    }
+
+    /// On one venue whose network always takes `network` and whose market shows nothing of ours; with a round trip of
+    /// paper trading, orders go there instead.
+    pub fn steady(product: ProductLine, seed: u64, network: Nanos, paper: Option<Nanos>) -> World {
+        let steady = BacktestSettings::steady(setup::START, seed, network, Nanos(20_000));
+        let settings = BacktestSettings { is_checked: true, ..steady };
+        World::made(&[product], &FaultPlan::default(), settings, MarketForm::Original, paper)
+    }
+
+    fn made(
+        products: &[ProductLine],
+        faults: &FaultPlan,
+        timing: BacktestSettings,
+        form: MarketForm,
+        paper: Option<Nanos>,
+    ) -> World {
+        let seed = timing.seed;
         let mut markets = Vec::new();
         let mut exchanges = Vec::new();
         for (place, product) in products.iter().enumerate() {
-            let mut exchange = setup::exchange(*product, seed, faults.clone());
+            let mut exchange = setup::exchange_of(*product, seed, faults.clone(), form);
             let instrument = instrument_at(*product, place, &mut exchange);
             let is_spot = *product == binance::SPOT;
             let start = if is_spot { Lots(instrument.quantity.parse(b"2").unwrap()) } else { Lots::ZERO };
@@ -189,6 +224,10 @@ impl World {
                 session: MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap(),
                 gateway: Gateway::new(gateway, setup::credentials(), vec![*instrument]),
                 exchange: Box::new(exchange),
+                paper: paper.map(|latency| {
+                    let settings = PaperSettings { latency, frame_delay_max: Nanos::ZERO };
+                    PaperExchange::new(Box::new(setup::paper_exchange(*product)), settings)
+                }),
                 instruments: vec![*instrument],
             }
         };
@@ -198,8 +237,7 @@ impl World {
         let (engine, orders, cancels) = setup::engine(&borrowed);
         let positions_max = markets.iter().map(|(_, instrument, _)| setup::position_max(instrument)).collect();
         let judge = Judge { positions_max, ..Judge::default() };
-        let settings = BacktestSettings::new(setup::START, seed);
-        World { backtest: Backtest::new(settings, engine, (orders, cancels), venues, judge), markets }
+        World { backtest: Backtest::new(timing, engine, (orders, cancels), venues, judge), markets }
     }
 
     /// Trades for `span`, shuts down, and asks the venues for the truth.

@@ -8,13 +8,15 @@ use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::instrument::Instrument;
 
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, Speed};
 use crate::config::Config;
 use crate::config::sample::ConfigText;
 use crate::config::tables::MarketConfig;
 use crate::config::venues::check_venue;
 use crate::error::Failure;
+use crate::exchange::accounts::TestAccounts;
 use crate::exchange::child::{ExchangeChild, Ready};
+use crate::exchange::settings::{self, MarketChoice};
 use crate::limits;
 use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
@@ -22,16 +24,21 @@ use crate::run;
 use crate::run::keys::KeySource;
 use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode, Venue};
 use crate::run::topology::Cores;
-use crate::run::venue_rest::VenueRest;
+use crate::run::venue_rest::{VenueLine, VenueRest};
+use crate::run::virtual_time::{self, SharedExchange, VirtualLine, VirtualMarket};
 
 /// Worth of an order in the quote asset.
 const NOTIONAL_WANTED: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// By how much an order exceeds the venue's smallest notional: 1.2, so that the price may fall.
 const NOTIONAL_MARGIN: Decimal = Decimal::from_parts(12, 0, 0, false, 1);
+/// What a fill is to earn at least beyond the venue's fee, against the mid it is quoted around.
+const EDGE_MIN_BPS: &str = "2.0";
 /// The largest order, in orders.
 const ORDER_MAX_ORDERS: Decimal = Decimal::TEN;
 /// The largest position, in orders.
-const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
+const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
+/// How far quotes lean against a full position: so far that hardly anybody meets them.
+const SKEW_BPS: &str = "12.0";
 
 /// Runs `spinbook demo`.
 ///
@@ -39,6 +46,10 @@ const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// The exchange does not start, or the run fails.
 pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let venues = venues_of(arguments)?;
+    if arguments.is_virtual {
+        let (plan, markets) = virtual_plan(arguments, &venues)?;
+        return virtual_time::run(plan, markets);
+    }
     limits::check_trading(venues.len())?;
     let available = threads::cores();
     let hot_core = Cores::default_hot(&available).filter(|_| !arguments.unpinned);
@@ -54,9 +65,12 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let state = StateFolder::make()?;
     let mut traded = Vec::with_capacity(children.len());
     for (child, venue) in children.iter().zip(&venues) {
-        traded.push(choose(&child.ready, *venue)?);
+        let trust = run::addresses::trust(Some(&child.ready.ca_file))?;
+        let rest = VenueRest::new(&trust, &child.ready.rest_url, *venue, None, 5_000, Clock::start());
+        traded.push(choose(&rest, &child.ready.symbols)?);
     }
-    let config = demo_config(&children, &traded, state.path(), cores.hot)?;
+    let served: Vec<Served<'_>> = children.iter().map(|child| Served::by(&child.ready)).collect();
+    let config = demo_config(&served, &traded, state.path(), cores.hot)?;
     if let Some(core) = cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
@@ -65,7 +79,8 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let markets = config.markets.iter().zip(&children).map(|(market, child)| market_plan(market, &child.ready));
     let markets = markets.collect::<Result<Vec<_>, _>>()?;
     let seconds = Some(arguments.seconds);
-    let plan = Plan { mode: RunMode::Demo, markets, config, cores, seconds, seed, log_orders: false };
+    let plan =
+        Plan { mode: RunMode::Demo, markets, config, cores, seconds, seed, log_orders: false, is_virtual: false };
     let mut broken = None;
     let done = run::run(plan, context, &mut || {
         for child in &mut children {
@@ -87,6 +102,62 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
             tracing::error!("the recording could not be played to its end: {why}");
             done.with_exit(Exit::Wrong)
         }),
+    }
+}
+
+/// The same demo in virtual time: the exchanges live in this very thread.
+fn virtual_plan(arguments: &DemoArgs, venues: &[ProductLine]) -> Result<(Plan, Vec<VirtualMarket>), Failure> {
+    if arguments.speed == Speed::Max {
+        return Err(Failure::usage("virtual time is as fast as this machine anyway")
+            .at("--speed")
+            .next("leave --speed max out"));
+    }
+    let mut seed = arguments.seed;
+    let (mut markets, mut keys, mut traded) = (Vec::new(), Vec::new(), Vec::new());
+    for venue in venues {
+        let accounts = TestAccounts::fresh(false)?;
+        let (product, data, speed) = (*venue, arguments.data.clone(), arguments.speed);
+        let choice = MarketChoice { speed, seed, ..MarketChoice::in_process(product, data) };
+        let made = settings::make(choice, &accounts, virtual_time::START)?;
+        tracing::info!("the simulated exchange in this process plays: {}", made.market);
+        seed = seed.or(made.seed);
+        let exchange = SharedExchange::new(made.exchange);
+        let rest = VenueRest::over(VirtualLine::new(exchange.clone()), product, None, 5_000);
+        traded.push(choose(&rest, &made.symbols)?);
+        markets.push(VirtualMarket { exchange, paper: None });
+        keys.push(accounts.keys().expect("fresh accounts are of both kinds"));
+    }
+    let served: Vec<Served<'_>> = venues.iter().map(|venue| Served { venue: venue.name(), ready: None }).collect();
+    let config = demo_config(&served, &traded, Path::new("state"), None)?;
+    let plans = config.markets.iter().zip(keys).map(|(market, keys)| MarketPlan {
+        config: market.clone(),
+        market: Venue::in_process(),
+        orders: Venue::in_process(),
+        keys: KeySource::Test(keys),
+        account: None,
+    });
+    let plan = Plan {
+        mode: RunMode::Demo,
+        markets: plans.collect(),
+        config,
+        cores: Cores { hot: None, io: None, rest: None, io_spins: false },
+        seconds: Some(arguments.seconds),
+        seed,
+        log_orders: false,
+        is_virtual: true,
+    };
+    Ok((plan, markets))
+}
+
+/// Who serves a market: an exchange of its own process, or one in this thread.
+struct Served<'a> {
+    venue: &'a str,
+    ready: Option<&'a Ready>,
+}
+
+impl<'a> Served<'a> {
+    fn by(ready: &'a Ready) -> Served<'a> {
+        Served { venue: &ready.venue, ready: Some(ready) }
     }
 }
 
@@ -163,22 +234,17 @@ struct Sizes {
 }
 
 /// Asks the exchange, as any client would, for the first symbol that has a book; Bitcoin where it is listed.
-fn choose(ready: &Ready, product: ProductLine) -> Result<Traded, Failure> {
-    let trust = run::addresses::trust(Some(&ready.ca_file))?;
-    let rest = VenueRest::new(&trust, &ready.rest_url, product, None, 5_000, Clock::start());
+fn choose<L: VenueLine>(rest: &VenueRest<L>, listed: &[String]) -> Result<Traded, Failure> {
     let list = rest.exchange_info()?;
-    let mut symbols: Vec<&str> = ready.symbols.iter().map(String::as_str).collect();
+    let mut symbols: Vec<&str> = listed.iter().map(String::as_str).collect();
     symbols.sort_by_key(|symbol| *symbol != "BTCUSDT");
     for symbol in symbols {
         let Ok(found) = rest.find_instruments(&list, &[symbol]) else { continue };
         if let (Some(instrument), Some(best)) = (found.first(), rest.best_prices(symbol)?)
             && let Some(sizes) = sizes(instrument, best)
         {
-            if ready.symbols.len() > 1 {
-                tracing::info!(
-                    "of {} only {symbol} is traded; the others are played all the same",
-                    ready.symbols.join(" ")
-                );
+            if listed.len() > 1 {
+                tracing::info!("of {} only {symbol} is traded; the others are played all the same", listed.join(" "));
             }
             return Ok(Traded { symbol: symbol.to_owned(), sizes });
         }
@@ -204,9 +270,9 @@ fn sizes(instrument: &Instrument, (bid, ask): (Decimal, Decimal)) -> Option<Size
     })
 }
 
-/// The sample with the children's addresses. Limits are one for all: the largest of what each market needs.
+/// The sample with the exchanges' addresses. Limits are one for all: the largest of what each market needs.
 fn demo_config(
-    children: &[ExchangeChild],
+    markets: &[Served<'_>],
     traded: &[Traded],
     state_dir: &Path,
     hot_core: Option<usize>,
@@ -216,11 +282,12 @@ fn demo_config(
     };
     let mut values: Vec<(String, String)> = [
         ("engine.state_dir", state_dir.display().to_string()),
-        // Near the touch, at a loss if need be: a short demo shall have fills.
+        // As near to the mid as the fee and an edge allow: a short demo shall have fills, and none at a loss.
         ("strategy.spread_bps", "0.6".to_owned()),
         ("strategy.order_size_base", largest(|sizes| sizes.order)),
         ("strategy.refresh_tolerance_bps", "0.2".to_owned()),
-        ("strategy.edge_min_bps", "-20.0".to_owned()),
+        ("strategy.inventory_skew_bps", SKEW_BPS.to_owned()),
+        ("strategy.edge_min_bps", EDGE_MIN_BPS.to_owned()),
         ("risk.order_quantity_max_base", largest(|sizes| sizes.order_max)),
         ("risk.order_notional_max_quote", largest(|sizes| sizes.notional_max)),
         ("risk.position_max_base", largest(|sizes| sizes.position_max)),
@@ -228,18 +295,17 @@ fn demo_config(
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
-    for (place, (child, traded)) in children.iter().zip(traded).enumerate() {
-        let ready = &child.ready;
-        for (key, value) in [
-            ("venue", ready.venue.clone()),
-            ("symbols", format!("[{:?}]", traded.symbol)),
-            ("rest_url", ready.rest_url.clone()),
-            ("stream_url", ready.stream_url.clone()),
-            ("ws_api_url", ready.ws_api_url.clone()),
-            ("ca_file", ready.ca_file.display().to_string()),
-        ] {
-            values.push((format!("market.{place}.{key}"), value));
+    for (place, (market, traded)) in markets.iter().zip(traded).enumerate() {
+        let mut keys = vec![("venue", market.venue.to_owned()), ("symbols", format!("[{:?}]", traded.symbol))];
+        if let Some(ready) = market.ready {
+            keys.extend([
+                ("rest_url", ready.rest_url.clone()),
+                ("stream_url", ready.stream_url.clone()),
+                ("ws_api_url", ready.ws_api_url.clone()),
+                ("ca_file", ready.ca_file.display().to_string()),
+            ]);
         }
+        values.extend(keys.into_iter().map(|(key, value)| (format!("market.{place}.{key}"), value)));
     }
     values.extend(hot_core.map(|core| ("engine.hot_core".to_owned(), core.to_string())));
     let mut text = ConfigText::sample();
@@ -250,45 +316,4 @@ fn demo_config(
 }
 
 #[cfg(test)]
-mod tests {
-    use spinbook_feed::venue::binance;
-    use spinbook_feed::venue::binance::instruments::find_instruments;
-
-    use super::*;
-
-    fn decimal(text: &str) -> Decimal {
-        text.parse().expect("a decimal")
-    }
-
-    #[test]
-    fn orders_fit_any_instrument_and_price() {
-        let list = |symbol: &str, tick: &str, step: &str, notional: &str| {
-            format!(
-                r#"{{"symbols":[{{"symbol":"{symbol}","status":"TRADING","baseAsset":"X","quoteAsset":"USDT",
-                "pricePrecision":8,"quantityPrecision":8,"filters":[
-                {{"filterType":"PRICE_FILTER","minPrice":"{tick}","maxPrice":"1000000","tickSize":"{tick}"}},
-                {{"filterType":"LOT_SIZE","minQty":"{step}","maxQty":"100000000","stepSize":"{step}"}},
-                {{"filterType":"MIN_NOTIONAL","notional":"{notional}"}}]}}]}}"#
-            )
-        };
-        for (symbol, tick, step, notional, price, order) in [
-            ("BTCUSDT", "0.10", "0.001", "50", "64000.1", "0.001"),
-            ("BTCUSDT", "0.10", "0.001", "50", "27000.1", "0.003"),
-            ("SUSHIUSDT", "0.0010", "1", "5", "7.7910", "7"),
-            ("AKROUSDT", "0.00001", "1", "5", "0.01234", "4052"),
-        ] {
-            let list = list(symbol, tick, step, notional);
-            let found = find_instruments(binance::USDM, list.as_bytes(), &[symbol]).expect("a listing");
-            let sizes = sizes(&found[0], (decimal(price), decimal(price))).expect("a size");
-            assert_eq!(sizes.order, decimal(order), "{symbol} at {price}");
-            assert_eq!(sizes.position_max, sizes.order * decimal("50"));
-            assert!(
-                sizes.order * decimal(price) >= decimal(notional)
-                    && sizes.notional_max >= sizes.order_max * decimal(price)
-            );
-        }
-        let list = list("X", "0.1", "0.001", "5");
-        let found = find_instruments(binance::USDM, list.as_bytes(), &["X"]).expect("a listing");
-        assert_eq!(sizes(&found[0], (Decimal::ZERO, Decimal::ZERO)), None);
-    }
-}
+mod tests;

@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
+use spinbook_engine::types::Nanos;
 use spinbook_feed::net::host::threads;
 
 use crate::cli::{Mode, RunArgs, Switch};
 use crate::config::tables::MarketConfig;
 use crate::config::{Config, credentials};
 use crate::error::Failure;
+use crate::exchange::accounts::TestAccounts;
 use crate::exchange::paper::PaperVenue;
+use crate::exchange::settings::{self, MarketChoice};
 use crate::limits;
 use crate::outcome::{Context, Done};
 use crate::run;
+use crate::run::engine_settings;
 use crate::run::keys::KeySource;
-use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode};
+use crate::run::market::instruments;
+use crate::run::plan::{MarketLife, MarketPlan, Plan, RunMode, Venue};
 use crate::run::preflight::{self, venue_of};
 use crate::run::topology::Cores;
+use crate::run::venue_rest::VenueRest;
+use crate::run::virtual_time::{self, SharedExchange, VirtualLine, VirtualMarket};
 
 /// Runs `spinbook run`.
 ///
@@ -31,6 +38,10 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    if !arguments.data.is_empty() {
+        let (plan, markets) = recorded_plan(arguments, config)?;
+        return virtual_time::run(plan, markets);
+    }
     let accounts = accounts(arguments, &config)?;
     limits::check_trading(config.markets.len())?;
     let available = threads::cores();
@@ -43,13 +54,14 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     preflight::check(&config, mode)?;
     let mut markets = Vec::with_capacity(config.markets.len());
     let mut paper = Vec::new();
+    let latency = paper_latency(&config);
     for (market, account) in config.markets.iter().zip(accounts) {
         let venue = venue_of(market);
         tracing::info!("{} trading on {} by {}", mode.name(), market.venue.name(), venue.stream_url);
         let (orders, keys) = match mode {
             RunMode::Paper => {
                 let within = Duration::from_secs(config.engine.start_retry_seconds.into());
-                let rig = run::retry::ask(within, || PaperVenue::start(market, &venue, cores.rest))?;
+                let rig = run::retry::ask(within, || PaperVenue::start(market, &venue, latency, cores.rest))?;
                 let found = (rig.orders.clone(), KeySource::Test(rig.keys.clone()));
                 paper.push(rig);
                 found
@@ -63,11 +75,56 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         let _ = threads::pin(core);
     }
     let log_orders = arguments.log_orders == Switch::On;
-    let plan = Plan { mode, config, markets, cores, seconds: arguments.seconds, seed: None, log_orders };
+    let seconds = arguments.seconds;
+    let plan = Plan { mode, config, markets, cores, seconds, seed: None, log_orders, is_virtual: false };
     run::run(plan, context, &mut || match paper.iter().all(PaperVenue::is_running) {
         true => Ok(MarketLife::Running),
         false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
     })
+}
+
+/// Paper trading on a recording, in virtual time: one exchange plays it, another one takes the orders.
+fn recorded_plan(arguments: &RunArgs, config: Config) -> Result<(Plan, Vec<VirtualMarket>), Failure> {
+    if arguments.mode != Mode::Paper {
+        return Err(Failure::usage("only paper trading runs on a recording").at("--data").next("use --mode paper"));
+    }
+    let [market] = &config.markets[..] else {
+        return Err(Failure::usage("a recording is of one venue").at("--data").next("leave one [[market]]"));
+    };
+    let (product, latency) = (market.venue, paper_latency(&config));
+    let accounts = TestAccounts::fresh(false)?;
+    let choice = MarketChoice::in_process(product, arguments.data.clone());
+    let made = settings::make(choice, &accounts, virtual_time::START)?;
+    tracing::info!("paper trading on {} in virtual time, {}", product.name(), made.market);
+    let exchange = SharedExchange::new(made.exchange);
+    let rest = VenueRest::over(VirtualLine::new(exchange.clone()), product, None, 5_000);
+    let instruments = instruments(&rest, &rest.exchange_info()?, market)?;
+    let fees = engine_settings::fees(market)?;
+    let orders = settings::make_paper(product, &instruments, fees, &accounts, virtual_time::START)?;
+    let markets = vec![VirtualMarket { exchange, paper: Some((SharedExchange::new(orders), latency)) }];
+    let plans = vec![MarketPlan {
+        config: market.clone(),
+        market: Venue::in_process(),
+        orders: Venue::in_process(),
+        keys: KeySource::Test(accounts.keys().expect("fresh accounts are of both kinds")),
+        account: None,
+    }];
+    let plan = Plan {
+        mode: RunMode::Paper,
+        config,
+        markets: plans,
+        cores: Cores { hot: None, io: None, rest: None, io_spins: false },
+        seconds: arguments.seconds,
+        seed: None,
+        log_orders: false,
+        is_virtual: true,
+    };
+    Ok((plan, markets))
+}
+
+/// How long paper orders are on their way before they meet the market.
+fn paper_latency(config: &Config) -> Nanos {
+    Nanos(i64::from(config.paper.latency_us) * 1_000)
 }
 
 /// The account of each market, as named on the command line: one id where there is one market, else `VENUE=ID` for each.

@@ -25,7 +25,7 @@ use spinbook_feed::venue::ProductLine;
 use self::effective::EffectiveTable;
 use self::read::{Problems, Section, entries};
 use self::strategies::StrategyConfig;
-use self::tables::{EngineConfig, MarketConfig, RiskConfig};
+use self::tables::{EngineConfig, MarketConfig, PaperConfig, RiskConfig};
 use self::tree::{Node, Origin, TomlValue};
 use crate::error::Failure;
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub strategy: StrategyConfig,
     /// The risk limits, every one of them given.
     pub risk: RiskConfig,
+    /// How paper trading fills orders.
+    pub paper: PaperConfig,
     /// Every value with the place it came from.
     pub effective: Vec<EffectiveTable>,
     /// What is allowed but worth a word.
@@ -172,7 +174,7 @@ fn apply_overrides(root: &mut Node, environment: &[(String, String)], sets: &[St
 }
 
 fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) -> Option<Config> {
-    let top = entries("", root, &["engine", "market", "strategy", "risk"], problems);
+    let top = entries("", root, &["engine", "market", "strategy", "risk", "paper"], problems);
     let node = |name: &str| top.iter().find(|(key, _)| key == name).map(|(_, node)| node);
     let nothing = Node { value: TomlValue::Table(Vec::new()), origin: root.origin.clone() };
     let mut effective = Vec::new();
@@ -204,11 +206,14 @@ fn read_config(root: &Node, file: &str, base: &Path, problems: &mut Problems) ->
     if let (Some(strategy), Some(risk)) = (&strategy, &risk) {
         check::cross((&strategy.0, &strategy.1), (&risk.0, &risk.1), problems);
     }
-    let (engine, markets, (_, strategy), (_, risk)) = (engine?, markets?, strategy?, risk?);
+    let paper_section = Section::open("paper", node("paper").unwrap_or(&nothing), &PaperConfig::TABLE, base, problems);
+    let paper = PaperConfig::read(&paper_section, problems);
+    let (engine, markets, (_, strategy), (_, risk), paper) = (engine?, markets?, strategy?, risk?, paper?);
     effective.push(EffectiveTable::new(strategy.table(), strategy.effective(), node("strategy"), file));
     effective.push(EffectiveTable::new(RiskConfig::TABLE, risk.effective(), node("risk"), file));
+    effective.push(EffectiveTable::new(PaperConfig::TABLE, paper.effective(), node("paper"), file));
     let warnings = check::warnings(&engine, &markets, &strategy, &risk);
-    Some(Config { file: file.to_owned(), engine, markets, strategy, risk, effective, warnings })
+    Some(Config { file: file.to_owned(), engine, markets, strategy, risk, paper, effective, warnings })
 }
 
 fn read_markets(

@@ -112,11 +112,19 @@ table! {
     }
 }
 
+table! {
+    /// Paper trading: how `run --mode paper` fills orders.
+    PaperConfig: "paper", repeated: false {
+        /// Round trip to the venue: an order meets the market that much later than it was sent.
+        latency_us: u32 => Whole(0, 500_000), "us", Default("2000"), Comment("2000");
+    }
+}
+
 /// Every table, in the order of the sample; a strategy's table stands once for each kind.
 #[must_use]
 pub fn tables() -> Vec<Table> {
     let mut tables = vec![EngineConfig::TABLE, MarketConfig::TABLE];
     tables.extend(strategies::TABLES);
-    tables.push(RiskConfig::TABLE);
+    tables.extend([RiskConfig::TABLE, PaperConfig::TABLE]);
     tables
 }

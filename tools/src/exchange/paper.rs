@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use spinbook_engine::types::Nanos;
 use spinbook_feed::net::connection::tls::LoopbackIdentity;
 use spinbook_feed::net::connection::{ConnectionError, ConnectionLimits};
-use spinbook_feed::net::exchange::paper::{PaperExchange, TappedFrames, run_tap};
+use spinbook_feed::net::exchange::paper::{TappedExchange, TappedFrames, run_tap};
 use spinbook_feed::net::exchange::server::{Server, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
@@ -42,11 +43,17 @@ pub struct PaperVenue {
 }
 
 impl PaperVenue {
-    /// Fetches the venue's instruments, starts the exchange over them, and taps the market.
+    /// Fetches the venue's instruments, starts the exchange over them, and taps the market. Orders meet it after
+    /// `latency`.
     ///
     /// # Errors
     /// The venue cannot be reached, or a thread cannot be started.
-    pub fn start(market: &MarketConfig, venue: &Venue, core: Option<usize>) -> Result<PaperVenue, Failure> {
+    pub fn start(
+        market: &MarketConfig,
+        venue: &Venue,
+        latency: Nanos,
+        core: Option<usize>,
+    ) -> Result<PaperVenue, Failure> {
         let fail = |error: &dyn std::fmt::Display| Failure::failed("the paper exchange cannot start").because(error);
         let (product, clock) = (market.venue, Clock::start());
         let market_trust = trust(venue.ca_file.as_ref())?;
@@ -61,7 +68,7 @@ impl PaperVenue {
 
         let (mailbox, worker) = snapshots::new(
             instruments.len().max(4),
-            vec![rest.fetcher.clone()],
+            vec![rest.line.fetcher.clone()],
             SessionUrls(vec![VenueUrls::new(&venue.rest_url, product, &instruments)]),
             |error: &FetchError| tracing::warn!("a snapshot for the paper exchange could not be fetched: {error}"),
         );
@@ -84,7 +91,8 @@ impl PaperVenue {
             }
         };
         running.push(threads::spawn("paper-tap", core, |_| {}, tap).map_err(|error| fail(&error))?);
-        let serving = Serving { product, instruments, fees, accounts: accounts.clone(), queue, identity, clock };
+        let serving =
+            Serving { product, instruments, fees, accounts: accounts.clone(), latency, queue, identity, clock };
         let (address, thread) = serving.start(core, stop.clone())?;
         running.push(thread);
         let orders = Venue {
@@ -120,6 +128,7 @@ struct Serving {
     instruments: Vec<Instrument>,
     fees: (i64, i64),
     accounts: TestAccounts,
+    latency: Nanos,
     queue: TappedFrames,
     identity: LoopbackIdentity,
     clock: Clock,
@@ -149,10 +158,10 @@ impl Serving {
         Ok((address, thread))
     }
 
-    fn make(self) -> Result<Server<PaperExchange>, Failure> {
+    fn make(self) -> Result<Server<TappedExchange>, Failure> {
         let exchange = make_paper(self.product, &self.instruments, self.fees, &self.accounts, self.clock.now())?;
         let settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
-        Server::bind(settings, self.identity.server_config, PaperExchange::new(exchange, self.queue))
+        Server::bind(settings, self.identity.server_config, TappedExchange::new(exchange, self.latency, self.queue))
             .map_err(|error| Failure::failed("the paper exchange cannot listen").because(error))
     }
 }

@@ -47,6 +47,25 @@ pub struct MarketChoice {
     pub kept: KeptState,
 }
 
+impl MarketChoice {
+    /// The market of an exchange that is served in virtual time, in the thread of its one client: it waits for that.
+    #[must_use]
+    pub fn in_process(product: ProductLine, data: Vec<PathBuf>) -> MarketChoice {
+        MarketChoice {
+            product,
+            data,
+            speed: Speed::Times(1.0),
+            starts: MarketStart::FirstStream,
+            form: MarketForm::Present,
+            seed: None,
+            faults: FaultPlan::default(),
+            balances: Vec::new(),
+            symbols: Vec::new(),
+            kept: KeptState::Nothing,
+        }
+    }
+}
+
 /// The exchange and what is to be said about it.
 pub struct Simulated {
     /// The exchange.

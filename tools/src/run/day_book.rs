@@ -67,7 +67,8 @@ pub struct LossStopped {
 /// The results of the day as one run keeps them.
 #[derive(Debug)]
 pub struct DayBook {
-    path: PathBuf,
+    /// Where it is kept; nowhere for a run of which nothing is left.
+    path: Option<PathBuf>,
     mode: &'static str,
     entries: Vec<Entry>,
     kept: Vec<Entry>,
@@ -83,7 +84,21 @@ impl DayBook {
     pub fn open(state_dir: &Path, mode: RunMode) -> Result<DayBook, Failure> {
         let path = state_dir.join(BOOK_FILE);
         let entries = read(&path)?;
-        Ok(DayBook { path, mode: mode.name(), kept: entries.clone(), entries, kept_at: None, failure: None })
+        Ok(DayBook {
+            path: Some(path),
+            mode: mode.name(),
+            kept: entries.clone(),
+            entries,
+            kept_at: None,
+            failure: None,
+        })
+    }
+
+    /// A book that is kept nowhere: for runs in virtual time, whose days are made up.
+    #[must_use]
+    pub fn unkept(mode: RunMode) -> DayBook {
+        let (entries, kept) = (Vec::new(), Vec::new());
+        DayBook { path: None, mode: mode.name(), entries, kept, kept_at: None, failure: None }
     }
 
     fn entry(&self, asset: &str) -> Option<&Entry> {
@@ -128,23 +143,23 @@ impl DayBook {
 
     /// Writes what is not written yet: a stop at once, the rest once a second, or now.
     pub fn keep(&mut self, at_once: bool) {
-        if self.entries == self.kept {
+        let Some(path) = self.path.as_ref().filter(|_| self.entries != self.kept) else {
             return;
-        }
+        };
         let stops = |entries: &[Entry]| entries.iter().filter(|entry| entry.stopped).count();
         let due = self.kept_at.is_none_or(|at| at.elapsed() >= KEEP_INTERVAL);
         if !at_once && !due && stops(&self.entries) == stops(&self.kept) {
             return;
         }
         self.kept_at = Some(Instant::now());
-        match write(&self.path, &self.entries) {
+        match write(path, &self.entries) {
             Ok(()) => {
                 self.kept.clone_from(&self.entries);
                 self.failure = None;
             }
             Err(error) => {
                 if self.failure.is_none() {
-                    let path = self.path.display();
+                    let path = path.display();
                     tracing::error!("the result of the day cannot be kept: a restart would forget it: {path}: {error}");
                 }
                 self.failure = Some(error.to_string());

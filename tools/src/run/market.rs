@@ -16,8 +16,8 @@ use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
 use super::addresses::{route, trust};
-use super::plan::{MarketPlan, RunMode};
-use super::venue_rest::VenueRest;
+use super::plan::{MarketPlan, RunMode, VenueSide};
+use super::venue_rest::{VenueLine, VenueRest};
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
@@ -46,6 +46,22 @@ pub(super) struct AskedMarket<'a> {
     pub(super) started_at: Nanos,
     market_trust: Trust,
     order_trust: Trust,
+}
+
+/// What the engine is told of one market.
+pub(super) struct ToldMarket<'a> {
+    /// Its configuration.
+    pub(super) config: &'a MarketConfig,
+    /// What is traded there, numbered over all markets of the run.
+    pub(super) instruments: &'a [Instrument],
+    /// The venue's windows; empty where it states none.
+    pub(super) windows: &'a [RateWindow],
+    /// The best bid and ask of each, where they are known.
+    pub(super) best: &'a [Option<(Decimal, Decimal)>],
+    /// The largest lag of its feed by our clock.
+    pub(super) feed_lag_max: Nanos,
+    /// The account before the first order; none where orders never leave.
+    pub(super) start: Option<&'a AccountPoint>,
 }
 
 impl<'a> AskedMarket<'a> {
@@ -87,13 +103,25 @@ impl<'a> AskedMarket<'a> {
             best,
             windows,
             feed_lag_max,
-            fetcher: market_rest.fetcher,
+            fetcher: market_rest.line.fetcher,
             rest,
             start,
             started_at,
             market_trust,
             order_trust,
         })
+    }
+
+    /// What the engine is told of it.
+    pub(super) fn told(&self) -> ToldMarket<'_> {
+        ToldMarket {
+            config: &self.plan.config,
+            instruments: &self.instruments,
+            windows: &self.windows,
+            best: &self.best,
+            feed_lag_max: self.feed_lag_max,
+            start: self.start.as_ref(),
+        }
     }
 
     /// The session and its connections.
@@ -117,16 +145,7 @@ impl<'a> AskedMarket<'a> {
     /// The credentials cannot be used, or an address is not found.
     pub(super) fn lane(&self, mode: RunMode, limits: Vec<OrderLimits>, epoch: u32) -> Result<GatewayLane, Failure> {
         let (plan, market) = (self.plan, &self.plan.config);
-        let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
-        let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
-        settings.receive_window_ms = i64::from(market.receive_window_ms);
-        if !self.windows.is_empty() {
-            settings.rates.clone_from(&self.windows);
-        }
-        if let Some(shut) = settings.shut_window() {
-            return Err(no_room(&shut).at(&plan.orders.rest_url));
-        }
-        let gateway = Gateway::new(settings, plan.keys.credentials(market)?, self.instruments.clone());
+        let gateway = gateway(plan, mode, &self.instruments, &self.windows, limits, epoch)?;
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
         Ok(GatewayLane {
             gateway,
@@ -144,7 +163,10 @@ fn no_room(window: &RateWindow) -> Failure {
 }
 
 /// What the instruments cost now. It is only looked at: a venue that does not say keeps no run from starting.
-fn best_prices(rest: &VenueRest, instruments: &[Instrument]) -> Vec<Option<(Decimal, Decimal)>> {
+pub(super) fn best_prices<L: VenueLine>(
+    rest: &VenueRest<L>,
+    instruments: &[Instrument],
+) -> Vec<Option<(Decimal, Decimal)>> {
     let mut is_answered = instruments.len() <= PRICES_ASKED_MAX;
     let ask = |instrument: &Instrument| {
         let best = is_answered.then(|| rest.best_prices(instrument.symbol.as_str()))?;
@@ -159,8 +181,33 @@ fn best_prices(rest: &VenueRest, instruments: &[Instrument]) -> Vec<Option<(Deci
     instruments.iter().map(ask).collect()
 }
 
+/// The gateway of a market. `limits` are those of every instrument of the run.
+///
+/// # Errors
+/// The credentials cannot be used, or the venue's windows leave no room for an order.
+pub(super) fn gateway(
+    plan: &MarketPlan,
+    mode: RunMode,
+    instruments: &[Instrument],
+    windows: &[RateWindow],
+    limits: Vec<OrderLimits>,
+    epoch: u32,
+) -> Result<Gateway, Failure> {
+    let market = &plan.config;
+    let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
+    let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
+    settings.receive_window_ms = i64::from(market.receive_window_ms);
+    if !windows.is_empty() {
+        settings.rates = windows.to_vec();
+    }
+    if let Some(shut) = settings.shut_window() {
+        return Err(no_room(&shut).at(&plan.orders.rest_url));
+    }
+    Ok(Gateway::new(settings, plan.keys.credentials(market)?, instruments.to_vec()))
+}
+
 /// The same instruments with ids from `first`.
-fn numbered(mut instruments: Vec<Instrument>, first: usize) -> Result<Vec<Instrument>, Failure> {
+pub(super) fn numbered(mut instruments: Vec<Instrument>, first: usize) -> Result<Vec<Instrument>, Failure> {
     for (place, instrument) in instruments.iter_mut().enumerate() {
         let id = u16::try_from(first + place).map_err(|_| Failure::usage("too many instruments").at("market"))?;
         instrument.id = InstrumentId(id);
@@ -172,7 +219,11 @@ fn numbered(mut instruments: Vec<Instrument>, first: usize) -> Result<Vec<Instru
 ///
 /// # Errors
 /// One is not listed, cannot be traded exactly, or takes no orders now.
-pub fn instruments(rest: &VenueRest, list: &[u8], market: &MarketConfig) -> Result<Vec<Instrument>, Failure> {
+pub fn instruments<L: VenueLine>(
+    rest: &VenueRest<L>,
+    list: &[u8],
+    market: &MarketConfig,
+) -> Result<Vec<Instrument>, Failure> {
     let symbols: Vec<&str> = market.symbols.iter().map(String::as_str).collect();
     let instruments = rest.find_instruments(list, &symbols)?;
     match instruments.iter().find(|instrument| instrument.status != InstrumentStatus::Trading) {
@@ -203,6 +254,26 @@ fn account_at_start(
         }
     }
     Ok(point)
+}
+
+/// What the venue says of the account after a run that started with `start`.
+///
+/// # Errors
+/// The venue cannot be reached or refuses.
+pub(super) fn venue_side<L: VenueLine>(
+    rest: &VenueRest<L>,
+    instruments: &[Instrument],
+    start: AccountPoint,
+    started_at: Nanos,
+) -> Result<VenueSide, Failure> {
+    let (end, _) = rest.point(instruments)?;
+    let mut trades = Vec::new();
+    let mut open_orders = 0;
+    for instrument in instruments {
+        trades.extend(rest.trades_since(instrument, started_at)?);
+        open_orders += rest.open_orders(instrument)?.len();
+    }
+    Ok(VenueSide { start, end, trades, open_orders })
 }
 
 /// How the market session behaves, as configured.

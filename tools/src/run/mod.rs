@@ -21,6 +21,7 @@ pub mod strategy;
 pub mod topology;
 pub mod trading_stops;
 pub mod venue_rest;
+pub mod virtual_time;
 pub mod watch;
 
 use std::sync::atomic::Ordering;
@@ -28,19 +29,17 @@ use std::time::{Duration, Instant};
 
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::host::clock::Clock;
-use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
 
 use self::order_log::OrderLog;
 use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
-use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop, VenueSide};
+use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop};
 use self::setup::{Prepared, PreparedMarket, prepare};
 use self::signals::{EarlyExit, Interrupts, StopRequest};
 use self::strategy::StrategySection;
 use self::topology::Running;
 use self::trading_stops::TradingStops;
-use self::venue_rest::VenueRest;
 use self::watch::Watch;
 use crate::config::strategies::StrategyConfig;
 use crate::error::Failure;
@@ -159,7 +158,7 @@ fn trade<C: StrategySection>(
 fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
     let PreparedMarket { instruments, rest, start, started_at } = market;
     let start = start.filter(|_| !left_at_once);
-    let asked = start.map(|start| venue_side(&rest, &instruments, start, started_at)).transpose();
+    let asked = start.map(|start| market::venue_side(&rest, &instruments, start, started_at)).transpose();
     let (venue, venue_failure) = match asked {
         Ok(venue) => (venue, None),
         Err(failure) => (None, Some(failure)),
@@ -253,20 +252,4 @@ fn drain<S>(stop: &Stop, running: &Running<S>, seen: &mut Seen<'_>, interrupts: 
         std::thread::sleep(WATCH_INTERVAL);
     }
     false
-}
-
-fn venue_side(
-    rest: &VenueRest,
-    instruments: &[Instrument],
-    start: AccountPoint,
-    started_at: Nanos,
-) -> Result<VenueSide, Failure> {
-    let (end, _) = rest.point(instruments)?;
-    let mut trades = Vec::new();
-    let mut open_orders = 0;
-    for instrument in instruments {
-        trades.extend(rest.trades_since(instrument, started_at)?);
-        open_orders += rest.open_orders(instrument)?.len();
-    }
-    Ok(VenueSide { start, end, trades, open_orders })
 }

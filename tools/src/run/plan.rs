@@ -56,6 +56,14 @@ pub struct Venue {
     pub ca_file: Option<PathBuf>,
 }
 
+impl Venue {
+    /// Nowhere: an exchange in this very thread is not reached by addresses.
+    #[must_use]
+    pub const fn in_process() -> Venue {
+        Venue { rest_url: String::new(), stream_url: String::new(), ws_api_url: String::new(), ca_file: None }
+    }
+}
+
 /// What is to be run.
 pub struct Plan {
     /// How orders are treated.
@@ -72,6 +80,8 @@ pub struct Plan {
     pub seed: Option<u64>,
     /// Whether every order is written down in the state directory.
     pub log_orders: bool,
+    /// Whether it runs in virtual time, so that it repeats; nothing is then measured on a clock.
+    pub is_virtual: bool,
 }
 
 /// One market of a run.

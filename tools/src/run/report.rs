@@ -16,7 +16,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use super::plan::{Finished, FinishedMarket, RunMode, Stop};
 use crate::error::Failure;
 use crate::outcome::{Done, Exit};
-use crate::ui::report::{Account, HotAllocations, NotQuoting, Orders, Percentiles, RunReport, VenueReport};
+use crate::ui::report::{Account, HotAllocations, NotQuoting, Orders, Percentiles, PnlSplit, RunReport, VenueReport};
 use crate::ui::time::utc_text;
 
 /// Turns a finished run into what is printed, with its exit code.
@@ -85,6 +85,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
     let (engine, markets) = &ended.hot;
     let (hot, io) = (&ended.hot_shared, &ended.io_shared);
     let counters = engine.counters();
+    let is_clocked = !plan.is_virtual;
     let mut report = RunReport {
         mode: plan.mode.name().to_owned(),
         venue: plan.venue_name().to_owned(),
@@ -92,22 +93,24 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
         quotes: counters.value(Counter::Quotes),
         fills: counters.value(Counter::Fills),
-        decode_to_order_ns: Percentiles::of(&hot.decode_to_order.to_histogram()),
-        wire_to_wire_ns: Percentiles::of(&io.wire_to_wire.to_histogram()),
-        hot_allocations: HotAllocations {
+        pnl_split: pnl_split(finished),
+        decode_to_order_ns: is_clocked.then(|| Percentiles::of(&hot.decode_to_order.to_histogram())),
+        wire_to_wire_ns: is_clocked.then(|| Percentiles::of(&io.wire_to_wire.to_histogram())),
+        hot_allocations: is_clocked.then(|| HotAllocations {
             decision: hot.allocations_decision.load(Ordering::Relaxed),
             thread: hot.allocations_thread.load(Ordering::Relaxed),
-        },
+        }),
         seed: plan.seed,
         ended: ended_text(finished),
         stopped_by: finished.stopped_by.clone(),
-        started: utc_text(finished.times[0]),
-        stopped: utc_text(finished.times[1]),
+        started: is_clocked.then(|| utc_text(finished.times[0])),
+        stopped: is_clocked.then(|| utc_text(finished.times[1])),
         order_log: finished.order_log.clone(),
+        repeats: plan.is_virtual,
         ..RunReport::default()
     };
     for market in markets {
-        let session = market.session().counters();
+        let session = market.counters();
         report.frames += session.frames;
         report.events += session.events;
         report.levels += session.levels;
@@ -115,7 +118,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         report.fallback += session.fallback;
         report.books.gaps += session.gaps;
         report.books.resyncs += session.resyncs;
-        report.books.live += market.session().live_count() as u64;
+        report.books.live += market.live_count() as u64;
     }
     report.books.stale = (finished.instruments().count() as u64).saturating_sub(report.books.live);
     report.orders = Orders::sum(venues.iter().map(|venue| &venue.orders));
@@ -211,6 +214,26 @@ fn our_figures<S: Strategy>(finished: &Finished<S>, market: &FinishedMarket) -> 
     account
 }
 
+/// The profit of all markets by where it came from, in the same sums as [`our_figures`].
+fn pnl_split<S: Strategy>(finished: &Finished<S>) -> PnlSplit {
+    let engine = &finished.ended.hot.0;
+    let mut split = PnlSplit::default();
+    for market in &finished.markets {
+        let mut doubled: BTreeMap<String, (i128, i128, QuoteAtoms)> = BTreeMap::new();
+        for instrument in &market.instruments {
+            let position = engine.position(instrument.id);
+            let sums = doubled.entry(instrument.quote_asset.to_string()).or_default();
+            sums.0 = sums.0.saturating_add(position.pnl_doubled().unwrap_or(0));
+            sums.1 = sums.1.saturating_add(position.spread_doubled());
+            sums.2 += position.fees();
+        }
+        for (asset, (pnl, spread, fees)) in doubled {
+            split.add(&asset, QuoteAtoms(pnl.div_euclid(2)), QuoteAtoms(spread.div_euclid(2)), fees);
+        }
+    }
+    split
+}
+
 fn quantity(instrument: &Instrument, lots: Lots) -> String {
     instrument.quantity.decimal(lots.0).to_string()
 }
@@ -278,7 +301,7 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
             ));
         }
     }
-    let bad_frames: u64 = finished.ended.hot.1.iter().map(|market| market.session().counters().bad_frames).sum();
+    let bad_frames: u64 = finished.ended.hot.1.iter().map(|market| market.counters().bad_frames).sum();
     if bad_frames > 0 {
         problems.push(format!(
             "{bad_frames} market frames could not be read and were dropped; a lost depth frame is a gap"

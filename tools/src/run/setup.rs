@@ -22,7 +22,7 @@ use spinbook_feed::venue::order_side::OrderConnection;
 use super::addresses::{SessionUrls, VenueUrls};
 use super::day_book::DayBook;
 use super::engine_settings;
-use super::market::AskedMarket;
+use super::market::{AskedMarket, ToldMarket};
 use super::plan::{Plan, RunMode};
 use super::quotable::Quotable;
 use super::retry;
@@ -71,12 +71,11 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
             AskedMarket::ask(market, plan.mode, first_id, clock)
         })?);
     }
-    let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
-
     let rings = Rings::new();
     let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;
-    let (mut engine, limits) =
-        engine(plan, strategy, &asked, &instruments, state.epoch, (rings.orders.0, rings.cancels.0))?;
+    let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
+    let (mut engine, limits) = engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
+    let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     for (group, asset) in engine_settings::quote_assets(&instruments).iter().enumerate() {
         let (before, stopped) = day_book.before(asset.as_str());
         if before.day > 0 {
@@ -93,7 +92,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         .iter()
         .map(|market| VenueUrls::new(&market.plan.market.rest_url, market.plan.config.venue, &market.instruments));
     let fetchers = asked.iter().map(|market| market.fetcher.clone()).collect();
-    let slots = instruments.len().max(4);
+    let slots = asked.iter().map(|market| market.instruments.len()).sum::<usize>().max(4);
     let (mailbox, worker) = snapshots::new(slots, fetchers, SessionUrls(urls.collect()), |error: &FetchError| {
         tracing::warn!("a snapshot could not be fetched: {error}");
     });
@@ -119,24 +118,25 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     Ok(Prepared { markets: markets.collect(), agents, day_book, state })
 }
 
-fn engine<C: StrategySection>(
+/// The engine of all markets, and the limits that their gateways hold orders against once more.
+///
+/// # Errors
+/// A setting that cannot be used.
+pub(super) fn engine<C: StrategySection>(
     plan: &Plan,
     strategy: &C,
-    markets: &[AskedMarket<'_>],
-    instruments: &[Instrument],
+    markets: &[ToldMarket<'_>],
     epoch: u32,
     (orders, cancels): (Producer<Intent>, Producer<Intent>),
 ) -> Result<(Engine<C::Strategy>, Vec<OrderLimits>), Failure> {
     let config = &plan.config;
-    let told: Vec<_> = markets
-        .iter()
-        .map(|market| (&market.plan.config, market.instruments.as_slice(), market.windows.as_slice()))
-        .collect();
+    let told: Vec<_> = markets.iter().map(|market| (market.config, market.instruments, market.windows)).collect();
     let mut settings = engine_settings::engine_settings(config, &told, epoch)?;
+    let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     for market in markets {
-        if let Some(start) = &market.start {
-            set_inventory(&mut settings.instruments, market.plan.config.venue, &market.instruments, start)?;
-            for instrument in &market.instruments {
+        if let Some(start) = market.start {
+            set_inventory(&mut settings.instruments, market.config.venue, market.instruments, start)?;
+            for instrument in market.instruments {
                 let entry = &settings.instruments[instrument.id.index()];
                 if entry.lots_start != Lots::ZERO {
                     let held = instrument.quantity.decimal(entry.lots_start.0).normalize();
@@ -148,7 +148,7 @@ fn engine<C: StrategySection>(
     }
     let limits = order_limits(&settings.instruments);
     let looked_at = markets.iter().zip(&settings.budgets).flat_map(|(market, budget)| {
-        market.instruments.iter().zip(&market.best).map(|(instrument, best)| Quotable {
+        market.instruments.iter().zip(market.best).map(|(instrument, best)| Quotable {
             instrument,
             label: plan.label(instrument),
             setup: &settings.instruments[instrument.id.index()],
@@ -159,14 +159,14 @@ fn engine<C: StrategySection>(
     for note in strategy.look(&config.risk, &looked_at.collect::<Vec<_>>())? {
         tracing::warn!("{note}");
     }
-    let strategy = strategy.make(&config.risk, instruments, depth_includes_us(plan))?;
+    let strategy = strategy.make(&config.risk, &instruments, depth_includes_us(plan))?;
     let beyond = beyond_limit(&settings.instruments);
     let mut engine = setup::engine(settings, strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
     for market in markets {
-        for instrument in &market.instruments {
+        for instrument in market.instruments {
             engine.set_feed_lag_max(instrument.id, market.feed_lag_max);
-            engine.set_outer_levels_max(instrument.id, market.plan.config.book_levels_max as usize);
+            engine.set_outer_levels_max(instrument.id, market.config.book_levels_max as usize);
         }
     }
     for id in beyond {
@@ -209,7 +209,7 @@ fn io_settings() -> GatewayLoopSettings {
 
 /// Whether the market's depth includes our own orders.
 fn depth_includes_us(plan: &Plan) -> bool {
-    plan.mode == RunMode::Live
+    matches!(plan.mode, RunMode::Live | RunMode::Demo)
 }
 
 fn set_inventory(

@@ -25,6 +25,7 @@ use spinbook_feed::net::io::gateway_loop::{
     GatewayEnd, GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
 };
 use spinbook_feed::net::io::order_facts::OrderFacts;
+use spinbook_feed::session::MarketSession;
 
 use super::panics;
 #[cfg(debug_assertions)]
@@ -132,12 +133,12 @@ pub struct Agents<S, U> {
     pub scale: CycleScale,
 }
 
-/// What the hot thread gives back.
-pub type HotEnd<S> = (Engine<S>, Vec<MarketConnections>);
+/// What is left of the hot thread: the engine, and the session of each venue.
+pub type HotEnd<S> = (Engine<S>, Vec<MarketSession>);
 
 /// The running threads and what they share.
 pub struct Running<S> {
-    hot: JoinHandle<io::Result<HotEnd<S>>>,
+    hot: JoinHandle<io::Result<(Engine<S>, Vec<MarketConnections>)>>,
     io: JoinHandle<io::Result<(Vec<Gateway>, GatewayEnd)>>,
     fetch: JoinHandle<()>,
     /// What the hot thread shows.
@@ -207,7 +208,7 @@ fn warn_unpinned(core: usize) {
 
 /// What came back of the threads.
 pub struct Ended<S> {
-    /// The engine and its connections.
+    /// The engine and its sessions.
     pub hot: HotEnd<S>,
     /// The gateways, in the order in which they were given.
     pub gateways: Vec<Gateway>,
@@ -251,7 +252,8 @@ impl<S> Running<S> {
         // Only now: every execution that the I/O thread told is on the ring and will be taken.
         self.hot_shared.stop.store(true, Ordering::Release);
         self.fetch_stop.store(true, Ordering::Release);
-        let hot = self.hot.join().expect("a panic of the hot thread ends the process")?;
+        let (engine, markets) = self.hot.join().expect("a panic of the hot thread ends the process")?;
+        let hot = (engine, markets.into_iter().map(MarketConnections::into_session).collect());
         // A snapshot that is under way is no longer wanted: its thread ends by itself.
         if self.fetch.is_finished() {
             self.fetch.join().expect("a panic of the fetching thread ends the process");

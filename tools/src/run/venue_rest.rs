@@ -26,16 +26,52 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 /// How long a request may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// One account's REST side.
-pub struct VenueRest {
+/// What carries requests to a venue and tells the time: sockets, or an exchange in this very thread.
+pub trait VenueLine {
+    /// Sends a request and waits for the body of its answer.
+    ///
+    /// # Errors
+    /// There was no answer, or a refusal.
+    fn call(&self, request: &RestRequest) -> Result<Vec<u8>, FetchError>;
+    /// The moment on our own clock.
+    fn now(&self) -> Nanos;
+    /// Where the venue is, for messages.
+    fn place(&self) -> &str;
+}
+
+/// A venue behind sockets.
+pub struct SocketLine {
     /// Sends the requests; clones of it keep quiet together.
     pub fetcher: Fetcher,
     base: String,
+    clock: Clock,
+}
+
+impl VenueLine for SocketLine {
+    fn call(&self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+        let url = format!("{}{}", self.base, request.target);
+        let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let call = HttpCall { method: request.method, url: &url, headers: &headers, body_bytes_max: BODY_BYTES_MAX };
+        self.fetcher.call(&call)
+    }
+
+    fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn place(&self) -> &str {
+        &self.base
+    }
+}
+
+/// One account's REST side.
+pub struct VenueRest<L = SocketLine> {
+    /// Carries the requests.
+    pub line: L,
     product: ProductLine,
     /// `None` where the product line takes no orders.
     side: Option<AnyAccount>,
     credentials: Option<Credentials>,
-    clock: Clock,
     venue_clock: VenueClock,
 }
 
@@ -50,22 +86,27 @@ impl VenueRest {
         receive_window_ms: i64,
         clock: Clock,
     ) -> VenueRest {
-        VenueRest {
-            fetcher: Fetcher::new(trust, WITHIN),
-            base: base.trim_end_matches('/').to_owned(),
-            product,
-            side: AnyAccount::new(product, receive_window_ms),
-            credentials,
-            clock,
-            venue_clock: VenueClock::default(),
-        }
+        let base = base.trim_end_matches('/').to_owned();
+        let line = SocketLine { fetcher: Fetcher::new(trust, WITHIN), base, clock };
+        VenueRest::over(line, product, credentials, receive_window_ms)
+    }
+}
+
+impl<L: VenueLine> VenueRest<L> {
+    /// For requests that `line` carries.
+    #[must_use]
+    pub fn over(
+        line: L,
+        product: ProductLine,
+        credentials: Option<Credentials>,
+        receive_window_ms: i64,
+    ) -> VenueRest<L> {
+        let side = AnyAccount::new(product, receive_window_ms);
+        VenueRest { line, product, side, credentials, venue_clock: VenueClock::default() }
     }
 
     fn send(&self, request: &RestRequest) -> Result<Vec<u8>, Failure> {
-        let url = format!("{}{}", self.base, request.target);
-        let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let call = HttpCall { method: request.method, url: &url, headers: &headers, body_bytes_max: BODY_BYTES_MAX };
-        self.fetcher.call(&call).map_err(|error| explain(self.side.as_ref(), request, &self.base, &error))
+        self.line.call(request).map_err(|error| explain(self.side.as_ref(), request, self.line.place(), &error))
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
@@ -107,7 +148,7 @@ impl VenueRest {
     pub fn windows(&self, list: &[u8]) -> Result<Vec<RateWindow>, Failure> {
         let windows = self.side()?.parse_windows(list).map_err(|error| {
             Failure::failed("the venue's rate limits cannot be kept")
-                .at(&self.base)
+                .at(self.line.place())
                 .because(error)
                 .next("nothing is traded without them: ask the venue, or check that market.rest_url is the venue's")
         })?;
@@ -135,9 +176,9 @@ impl VenueRest {
     pub fn clock_offset(&mut self) -> Result<Nanos, Failure> {
         self.venue_clock.restart();
         while self.venue_clock.wants_samples() {
-            let sent = self.clock.now();
+            let sent = self.line.now();
             let body = self.get(self.product.card().time_path)?;
-            let received = self.clock.now();
+            let received = self.line.now();
             let venue = self.side()?.parse_time(&body).map_err(|error| self.not_understood("time", error))?;
             self.venue_clock.sample(venue, sent, received);
         }
@@ -152,7 +193,7 @@ impl VenueRest {
         let offset = self.clock_offset()?;
         if self.venue_clock.is_beyond(CLOCK_OFFSET_MAX) {
             return Err(Failure::failed("this machine's clock disagrees with the venue's")
-                .at(&self.base)
+                .at(self.line.place())
                 .because(format!(
                     "it is {} ms {} the venue's, {} ms are allowed",
                     offset.millis().abs(),
@@ -178,18 +219,20 @@ impl VenueRest {
     }
 
     fn venue_now(&self) -> Nanos {
-        self.venue_clock.venue_time(self.clock.now())
+        self.venue_clock.venue_time(self.line.now())
     }
 
     fn not_understood(&self, what: &str, error: impl std::fmt::Display) -> Failure {
-        Failure::failed(format!("the venue's answer about {what} is not understood")).at(&self.base).because(error)
+        Failure::failed(format!("the venue's answer about {what} is not understood"))
+            .at(self.line.place())
+            .because(error)
     }
 
     fn positions_refused(&self, error: OrderDecodeError) -> Failure {
         match error {
             OrderDecodeError::HedgeMode { advice, .. } => {
                 Failure::usage("the account cannot be traded: it keeps two positions of one symbol")
-                    .at(&self.base)
+                    .at(self.line.place())
                     .because(&error)
                     .next(advice)
             }

@@ -42,22 +42,24 @@ pub struct RunReport {
     pub account: Account,
     /// The same three figures recomputed from what the venue answered; none if it was not asked.
     pub venue_account: Option<Account>,
-    /// Frame in hand to order on the ring.
-    pub decode_to_order_ns: Percentiles,
-    /// Socket readable to order bytes handed to the kernel.
-    pub wire_to_wire_ns: Percentiles,
-    /// Heap allocations of the hot thread after warm-up.
-    pub hot_allocations: HotAllocations,
+    /// Where the profit came from.
+    pub pnl_split: PnlSplit,
+    /// Frame in hand to order on the ring; none where no clock was read.
+    pub decode_to_order_ns: Option<Percentiles>,
+    /// Socket readable to order bytes handed to the kernel; none where no clock was read.
+    pub wire_to_wire_ns: Option<Percentiles>,
+    /// Heap allocations of the hot thread after warm-up; none where there is no such thread.
+    pub hot_allocations: Option<HotAllocations>,
     /// Seed of the synthetic market; none for recorded or live data.
     pub seed: Option<u64>,
     /// Why it ended: `finished`, `interrupted`, `killed`, `halted:REASON` or `risk:CONTROL`.
     pub ended: String,
     /// The controls that had stopped trading by the end.
     pub stopped_by: Vec<StoppedBy>,
-    /// When trading began, UTC.
-    pub started: String,
-    /// When the last thread had ended, UTC.
-    pub stopped: String,
+    /// When trading began, UTC; none in virtual time.
+    pub started: Option<String>,
+    /// When the last thread had ended, UTC; none in virtual time.
+    pub stopped: Option<String>,
     /// Position at the start by symbol, base asset.
     pub start_position: BTreeMap<String, String>,
     /// The mid at which the position is valued in the end, by symbol; none where no book was ever live.
@@ -66,6 +68,8 @@ pub struct RunReport {
     pub not_quoting: BTreeMap<String, NotQuoting>,
     /// The record of orders; none if none was wanted.
     pub order_log: Option<OrderRecord>,
+    /// Whether the same command gives the same report again: in virtual time it does.
+    pub repeats: bool,
     /// Each venue's own part, by name; said of one venue by the figures above.
     #[serde(skip_serializing_if = "is_one")]
     pub venues: BTreeMap<String, VenueReport>,
@@ -230,6 +234,28 @@ pub struct Account {
     pub fees_quote: Money,
 }
 
+/// The profit by where it came from: the three add up to it exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PnlSplit {
+    /// What the fills gained against the mid that they met: the sum of (mid - price) x signed quantity.
+    pub spread_quote: Money,
+    /// What was held, the start inventory of a spot account included, times what the mid then did.
+    pub inventory_quote: Money,
+    /// What the fees took: negative, or positive for rebates.
+    pub fees_quote: Money,
+}
+
+impl PnlSplit {
+    /// Adds the result in one quote asset: of `pnl`, the fills gained `spread`, and `fees` were paid.
+    pub fn add(&mut self, asset: &str, pnl: QuoteAtoms, spread: QuoteAtoms, fees: QuoteAtoms) {
+        let inventory = pnl - spread + fees;
+        assert!(spread + inventory - fees == pnl, "the parts of a profit are all of it");
+        self.spread_quote.add(asset, spread);
+        self.inventory_quote.add(asset, inventory);
+        self.fees_quote.add(asset, -fees);
+    }
+}
+
 impl Account {
     /// Several accounts as one.
     #[must_use]
@@ -371,13 +397,19 @@ impl RunReport {
     #[must_use]
     pub fn to_text(&self, end: Option<&str>) -> String {
         let seed = self.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
-        let mut text =
-            format!("{} on {}: {}, {:.1} s{seed}\n", self.mode, self.venue, self.symbols.join(" "), self.seconds);
-        text.push_str(&format!("{} to {}\n", self.started, self.stopped));
+        let time = if self.repeats { " of virtual time" } else { "" };
+        let symbols = self.symbols.join(" ");
+        let mut text = format!("{} on {}: {symbols}, {:.1} s{time}{seed}\n", self.mode, self.venue, self.seconds);
+        if let (Some(started), Some(stopped)) = (&self.started, &self.stopped) {
+            text.push_str(&format!("{started} to {stopped}\n"));
+        }
         if let Some(end) = end {
             text.push_str(&format!("{end}\n"));
         }
-        let (books, orders, hot) = (self.books, self.orders, self.hot_allocations);
+        if self.seed.is_some() && !self.repeats {
+            text.push_str("in real time: its market repeats, the run does not; `--virtual` does\n");
+        }
+        let (books, orders) = (self.books, self.orders);
         text.push_str(&counts(
             "market",
             &[
@@ -396,13 +428,22 @@ impl RunReport {
         text.push_str(&counts("trading", &[("quotes", self.quotes), ("fills", self.fills)]));
         text.push_str(&self.not_quoting_table());
         text.push_str(&table(&self.account_rows()));
-        let latency = [
-            ["latency", "p50", "p99", "p99.9", "max", "measured"].map(str::to_owned).to_vec(),
-            latency_row("  decode to order", &self.decode_to_order_ns),
-            latency_row("  wire to wire", &self.wire_to_wire_ns),
-        ];
-        text.push_str(&table(&latency));
-        text.push_str(&counts("hot allocations", &[("in decisions", hot.decision), ("on the thread", hot.thread)]));
+        let split = &self.pnl_split;
+        let parts = [&split.spread_quote, &split.inventory_quote, &split.fees_quote].map(Money::to_string);
+        text.push_str(&table(&[
+            ["profit from", "spread captured", "inventory", "fees"].map(str::to_owned).to_vec(),
+            std::iter::once(String::new()).chain(parts).collect(),
+        ]));
+        let measured = [("  decode to order", &self.decode_to_order_ns), ("  wire to wire", &self.wire_to_wire_ns)];
+        let rows: Vec<_> =
+            measured.iter().filter_map(|(name, found)| found.as_ref().map(|found| latency_row(name, found))).collect();
+        if !rows.is_empty() {
+            let head = ["latency", "p50", "p99", "p99.9", "max", "measured"].map(str::to_owned).to_vec();
+            text.push_str(&table(&[vec![head], rows].concat()));
+        }
+        if let Some(hot) = self.hot_allocations {
+            text.push_str(&counts("hot allocations", &[("in decisions", hot.decision), ("on the thread", hot.thread)]));
+        }
         text
     }
 
@@ -584,14 +625,15 @@ mod tests {
         let report = RunReport {
             account: account.clone(),
             venue_account: Some(account),
-            decode_to_order_ns: Percentiles::of(&histogram),
+            decode_to_order_ns: Some(Percentiles::of(&histogram)),
+            hot_allocations: Some(HotAllocations::default()),
             seed: Some(7),
             ..RunReport::default()
         };
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills account \
-                        venue_account decode_to_order_ns wire_to_wire_ns hot_allocations seed ended stopped_by started \
-                        stopped start_position mark_price not_quoting order_log";
+                        venue_account pnl_split decode_to_order_ns wire_to_wire_ns hot_allocations seed ended stopped_by started \
+                        stopped start_position mark_price not_quoting order_log repeats";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
         let orders = "sent acked filled filled_fully canceled rejected expired unknown open_at_exit open_at_venue \
@@ -633,13 +675,14 @@ mod tests {
                 NotQuoting { bid_ms: [("book_waiting", 200)].into(), ask_ms: [("order_notional_max", 9_850)].into() },
             )]
             .into(),
-            started: "2026-11-21T17:00:00.000Z".to_owned(),
-            stopped: "2026-11-21T17:00:10.020Z".to_owned(),
+            started: Some("2026-11-21T17:00:00.000Z".to_owned()),
+            stopped: Some("2026-11-21T17:00:10.020Z".to_owned()),
             start_position: [("BTCUSDT".to_owned(), "0.004".to_owned())].into(),
             mark_price: [("BTCUSDT".to_owned(), Some("64000.15".to_owned()))].into(),
             account: account("-0.12"),
             venue_account: Some(account("-0.12")),
-            decode_to_order_ns: Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 },
+            decode_to_order_ns: Some(Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 }),
+            wire_to_wire_ns: Some(Percentiles::default()),
             seed: Some(7),
             ..RunReport::default()
         };
@@ -670,6 +713,25 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         report.venue_account = Some(account("-0.13"));
         assert!(report.to_text(None).contains("THEY DIFFER"));
+    }
+
+    #[test]
+    fn a_run_in_virtual_time_has_measured_nothing_and_says_so() {
+        let mut report = RunReport { seed: Some(7), repeats: true, ..RunReport::default() };
+        report.pnl_split.add("USDT", QuoteAtoms(-7), QuoteAtoms(20), QuoteAtoms(15));
+        let json = report.to_json();
+        for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "hot_allocations"] {
+            assert_eq!(json[clocked], Value::Null, "{clocked}");
+        }
+        let text = report.to_text(None);
+        assert!(text.contains("s of virtual time, seed 7") && !text.contains("latency"), "{text}");
+        assert!(!text.contains("in real time"), "{text}");
+        let split = report.pnl_split.clone();
+        for (part, atoms) in [(split.spread_quote, 20), (split.inventory_quote, -12), (split.fees_quote, -15)] {
+            assert_eq!(part.to_string(), atoms_text(QuoteAtoms(atoms)));
+        }
+        report.repeats = false;
+        assert!(report.to_text(None).contains("the run does not; `--virtual` does"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::net::hot::hot_shared::HotShared;
 use crate::net::hot::market_connections::{IoContext, MarketConnections, Turn};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::MarketSink;
+use crate::sim::paper::{PaperExchange, PaperSettings};
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame,
 };
@@ -26,6 +27,8 @@ use crate::venue::source::{MarketSource, Record, SourceError};
 const QUEUE_FRAMES: usize = 1 << 14;
 /// How often the exchange looks for frames.
 const LOOK_INTERVAL: Nanos = Nanos::from_millis(1);
+/// How long a frame may be on its way from the tap: two threads and one look.
+const FRAME_DELAY_MAX: Nanos = Nanos::from_millis(2);
 
 /// The way from the tap to the exchange.
 #[derive(Clone, Debug)]
@@ -70,22 +73,23 @@ impl MarketSource for NoMarket {
     }
 }
 
-/// A simulated exchange over a live market.
-pub struct PaperExchange {
-    exchange: Box<dyn ExchangeSide>,
+/// A paper exchange behind a queue: it takes what the tap has put there, each frame at its own time.
+pub struct TappedExchange {
+    exchange: PaperExchange,
     queue: TappedFrames,
     look_next: Nanos,
 }
 
-impl PaperExchange {
-    /// Puts an exchange (made over [`NoMarket`]) behind a queue.
+impl TappedExchange {
+    /// Puts an exchange (made over [`NoMarket`]) behind a queue; our messages meet the market after `latency`.
     #[must_use]
-    pub fn new(exchange: Box<dyn ExchangeSide>, queue: TappedFrames) -> PaperExchange {
-        PaperExchange { exchange, queue, look_next: Nanos::ZERO }
+    pub fn new(exchange: Box<dyn ExchangeSide>, latency: Nanos, queue: TappedFrames) -> TappedExchange {
+        let settings = PaperSettings { latency, frame_delay_max: FRAME_DELAY_MAX };
+        TappedExchange { exchange: PaperExchange::new(exchange, settings), queue, look_next: Nanos::ZERO }
     }
 }
 
-impl ExchangeSide for PaperExchange {
+impl ExchangeSide for TappedExchange {
     fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
         self.exchange.on_http(request, now)
     }

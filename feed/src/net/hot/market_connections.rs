@@ -70,6 +70,12 @@ impl MarketConnections {
         &self.session
     }
 
+    /// The session, when its connections are no longer needed.
+    #[must_use]
+    pub fn into_session(self) -> MarketSession {
+        self.session
+    }
+
     /// Begins: the session asks for its first connections.
     pub fn start(&mut self, now: Nanos) {
         self.session.start(now);

@@ -49,7 +49,9 @@ fn other_value(key: &ConfigKey) -> Option<String> {
 #[test]
 fn changing_any_key_changes_what_a_run_is_told_and_nothing_else() {
     let base = ConfigText::sample();
-    let typed = |config: &Config| format!("{:?}", (&config.engine, &config.markets, &config.strategy, &config.risk));
+    let typed = |config: &Config| {
+        format!("{:?}", (&config.engine, &config.markets, &config.strategy, &config.risk, &config.paper))
+    };
     let values = |config: &Config| -> Vec<(&str, &str, Json)> {
         let keys = config.effective.iter().flat_map(|table| table.keys.iter().map(|key| (table.table.name, key)));
         keys.map(|(table, key)| (table, key.name, key.value.clone())).collect()
