@@ -103,11 +103,7 @@ fn trade<C: StrategySection>(
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
-    let guard = PanicGuard::over(Stricken {
-        hot: running.hot_shared.clone(),
-        io: running.io_shared.clone(),
-        open_orders: watch.open_orders_teller(),
-    });
+    let guard = guard(&running, &watch);
     interrupts.end_by_itself(running.hot_shared.clone(), running.io_shared.clone()).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context);
@@ -152,6 +148,15 @@ fn trade<C: StrategySection>(
     let stopped = started + Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
     let times = [started, stopped];
     Ok(Finished { plan, markets, ended, elapsed, times, stop, stopped_by, day_book_failure, order_log })
+}
+
+/// From here on a panic cancels first.
+fn guard<S>(running: &Running<S>, watch: &Watch) -> PanicGuard {
+    PanicGuard::over(Stricken {
+        hot: running.hot_shared.clone(),
+        io: running.io_shared.clone(),
+        open_orders: watch.open_orders_teller(),
+    })
 }
 
 /// Asks a venue for the account after the last order. The report is worth more than the answer: without it, it says so.
