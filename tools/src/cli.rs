@@ -187,7 +187,7 @@ pub struct ExchangeArgs {
     pub keys: Option<PathBuf>,
     /// What every account starts with of an asset, instead of the usual; may be given several times
     #[arg(long, value_name = "ASSET=AMOUNT")]
-    pub balance: Vec<Balance>,
+    pub balance: Vec<StartBalance>,
     /// A host name or address under which clients reach it: printed in its URLs, named in its certificate
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
@@ -417,22 +417,26 @@ fn chosen_symbol(text: &str) -> Result<ChosenSymbol, String> {
 
 /// An amount of an asset: `BTC=0.5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Balance {
+pub struct StartBalance {
     /// The asset, upper case.
     pub asset: String,
     /// How much of it, not negative.
     pub amount: Decimal,
 }
 
-impl FromStr for Balance {
+impl FromStr for StartBalance {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Balance, String> {
+    fn from_str(text: &str) -> Result<StartBalance, String> {
         let wrong = || format!("`{text}` is not a balance: write an asset and an amount, as in BTC=0.5");
         let (asset, amount) = text.split_once('=').ok_or_else(wrong)?;
         let amount: Decimal = amount.parse().map_err(|_| wrong())?;
         let legal = !asset.is_empty() && asset.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        if legal && amount >= Decimal::ZERO { Ok(Balance { asset: asset.to_owned(), amount }) } else { Err(wrong()) }
+        if legal && amount >= Decimal::ZERO {
+            Ok(StartBalance { asset: asset.to_owned(), amount })
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -508,9 +512,9 @@ mod tests {
 
     #[test]
     fn a_balance_is_an_asset_and_an_amount() {
-        assert_eq!("BTC=0.5".parse(), Ok(Balance { asset: "BTC".to_owned(), amount: Decimal::new(5, 1) }));
+        assert_eq!("BTC=0.5".parse(), Ok(StartBalance { asset: "BTC".to_owned(), amount: Decimal::new(5, 1) }));
         for bad in ["BTC", "BTC=", "=1", "btc=1", "BTC=-1", "BTC=x"] {
-            assert!(bad.parse::<Balance>().is_err(), "{bad}");
+            assert!(bad.parse::<StartBalance>().is_err(), "{bad}");
         }
     }
 

@@ -6,7 +6,7 @@ use spinbook_engine::types::{Level, Lots, Side, Tick};
 use std::collections::BTreeMap;
 
 /// Prices of a side, in ticks, at which more or less is shown than others display there, and how many lots are.
-pub type Difference = BTreeMap<i64, i64>;
+pub type ShownLots = BTreeMap<i64, i64>;
 
 impl Matching {
     /// Whether anything of ours is on the book or was taken out of it.
@@ -17,8 +17,8 @@ impl Matching {
 
     /// Where the shown book differs from the depth of others.
     #[must_use]
-    pub fn difference(&self, side: Side) -> Difference {
-        let mut shown = Difference::new();
+    pub fn difference(&self, side: Side) -> ShownLots {
+        let mut shown = ShownLots::new();
         if self.is_untouched() {
             return shown;
         }

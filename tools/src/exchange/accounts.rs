@@ -10,7 +10,7 @@ use spinbook_feed::sim::api::{AccountKey, ListingSettings};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::simulator_side::AccountSettings;
 
-use crate::cli::Balance;
+use crate::cli::StartBalance;
 use crate::error::Failure;
 use crate::run::keys::TestKeys;
 
@@ -178,7 +178,7 @@ impl TestAccounts {
         &self,
         listings: &[ListingSettings],
         product: ProductLine,
-        balances: &[Balance],
+        balances: &[StartBalance],
     ) -> Vec<AccountSettings> {
         let mut usual: BTreeMap<String, Decimal> = BTreeMap::new();
         for listing in listings {
@@ -231,7 +231,7 @@ mod tests {
     fn balances_are_the_usual_ones_the_files_and_the_command_lines() {
         let text = "[[account]]\napi_key = \"k\"\nsecret = \"s\"\nbalances = { USDT = \"5\", BNB = \"7.5\" }\n";
         let accounts = TestAccounts::from_text(text).expect("a file of keys");
-        let balance = Balance { asset: "BNB".to_owned(), amount: Decimal::from(9) };
+        let balance = StartBalance { asset: "BNB".to_owned(), amount: Decimal::from(9) };
         let settings = accounts.settings(&[], ProductLine::all().next().expect("a venue"), &[balance]);
         let amounts: Vec<(&str, String)> =
             settings[0].balances.iter().map(|(asset, amount)| (asset.as_str(), amount.to_string())).collect();

@@ -18,7 +18,7 @@ use spinbook_feed::venue::simulator_side::{ChosenSymbol, KeptState, MarketForm, 
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, SimulatorSide};
 
-use crate::cli::{Balance, Speed};
+use crate::cli::{Speed, StartBalance};
 use crate::error::Failure;
 use crate::exchange::accounts::TestAccounts;
 
@@ -40,7 +40,7 @@ pub struct MarketChoice {
     /// Faults to inject.
     pub faults: FaultPlan,
     /// What accounts start with instead of the usual.
-    pub balances: Vec<Balance>,
+    pub balances: Vec<StartBalance>,
     /// Symbols of a synthetic market; none: the usual one.
     pub symbols: Vec<ChosenSymbol>,
     /// What outlives the process.

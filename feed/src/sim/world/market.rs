@@ -5,7 +5,7 @@ use crate::sim::api::{BookSnapshot, ListingIndex, TradePrint};
 use crate::sim::matching::MatchStep;
 use crate::sim::queue::PublicTouch;
 use crate::sim::served::{ServedIds, TradeIds};
-use crate::sim::shown::Difference;
+use crate::sim::shown::ShownLots;
 use crate::sim::tape::{Tape, TapeTrade};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 
@@ -98,7 +98,7 @@ impl World {
             return [Vec::new(), Vec::new()];
         }
         let (market, kept) = (&self.markets[listing], &mut self.shown[listing]);
-        if market.is_untouched() && kept.iter().all(Difference::is_empty) {
+        if market.is_untouched() && kept.iter().all(ShownLots::is_empty) {
             return [Vec::new(), Vec::new()];
         }
         Side::BOTH.map(|side| {

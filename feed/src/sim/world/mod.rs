@@ -20,7 +20,7 @@ use crate::sim::fees::FeeRates;
 use crate::sim::limits::Windows;
 use crate::sim::matching::Matching;
 use crate::sim::served::{ServedIds, TradeIds};
-use crate::sim::shown::Difference;
+use crate::sim::shown::ShownLots;
 use crate::sim::tape::Tape;
 use kept::KeptChanges;
 use spinbook_engine::types::{Nanos, Side};
@@ -83,7 +83,7 @@ pub struct World {
     trade_ids: Vec<TradeIds>,
     served: Vec<ServedIds>,
     /// What differs from the market alone, as it was served last.
-    shown: Vec<[Difference; 2]>,
+    shown: Vec<[ShownLots; 2]>,
     prints: VecDeque<TradePrint>,
     shows_own: bool,
     /// What changed, where it is kept.
