@@ -44,7 +44,7 @@ pub enum Verb {
     Demo(DemoArgs),
     /// Trade with a configuration: paper, shadow or live
     #[command(after_help = "Example: spinbook run -c spinbook.toml --mode paper\n         \
-        spinbook run -c spinbook.toml --mode paper --data day1.gz day2.gz")]
+        spinbook run -c spinbook.toml --mode paper --data sample.zst")]
     Run(RunArgs),
     /// Serve the simulated exchange alone, for any client that speaks the venue's protocol
     #[command(after_help = EXCHANGE_HELP)]

@@ -28,6 +28,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo run --release -p spinbook-bench --bin gate", "needs valgrind"),
     ("cargo run --release -p spinbook-bench --bin gate -- ratio", "measures on a quiet machine"),
     ("cargo run --release -p spinbook-bench --bin gate -- accept --reason \"why\"", "changes the baseline"),
+    (
+        "spinbook run -c spinbook.toml --mode paper --data sample.zst",
+        "the sample is of another venue than the configuration here; virtual time has tests of its own",
+    ),
     ("spinbook kill -c spinbook.toml", "needs a running engine; the tests of faults stop one"),
 ];
 
