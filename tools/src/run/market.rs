@@ -1,7 +1,7 @@
 //! COLD: one market of a run: what its venue answers before anything starts, and the agents made of that.
 
 use rust_decimal::Decimal;
-use spinbook_engine::types::{InstrumentId, Nanos};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::tls::Trust;
@@ -11,12 +11,13 @@ use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::net::io::gateway_loop::GatewayLane;
 use spinbook_feed::session::{MarketSession, SessionSettings};
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 
 use super::addresses::{route, trust};
-use super::plan::{MarketPlan, RunMode, VenueSide};
+use super::plan::{FinishedMarket, MarketPlan, RunMode, VenueSide};
 use super::venue_rest::{VenueLine, VenueRest};
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
@@ -256,24 +257,34 @@ fn account_at_start(
     Ok(point)
 }
 
-/// What the venue says of the account after a run that started with `start`.
-///
-/// # Errors
-/// The venue cannot be reached or refuses.
-pub(super) fn venue_side<L: VenueLine>(
+/// What came of a market, by the venue's account after the last order. What is held is asked first: it can be compared
+/// also where the executions cannot be read.
+pub(super) fn finished<L: VenueLine>(
     rest: &VenueRest<L>,
-    instruments: &[Instrument],
+    instruments: Vec<Instrument>,
     start: AccountPoint,
     started_at: Nanos,
-) -> Result<VenueSide, Failure> {
-    let (end, _) = rest.point(instruments)?;
-    let mut trades = Vec::new();
-    let mut open_orders = 0;
-    for instrument in instruments {
-        trades.extend(rest.trades_since(instrument, started_at)?);
-        open_orders += rest.open_orders(instrument)?.len();
-    }
-    Ok(VenueSide { start, end, trades, open_orders })
+) -> FinishedMarket {
+    let mut held = Vec::new();
+    let asked = rest.point(&instruments).and_then(|(end, _)| {
+        held = instruments.iter().map(|instrument| inventory(instrument, &end)).collect();
+        let mut trades = Vec::new();
+        let mut open_orders = 0;
+        for instrument in &instruments {
+            trades.extend(rest.trades_since(instrument, started_at)?);
+            open_orders += rest.open_orders(instrument)?.len();
+        }
+        Ok(VenueSide { start, end, trades, open_orders })
+    });
+    let (venue, venue_failure) = match asked {
+        Ok(venue) => (Some(venue), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    FinishedMarket { instruments, venue, held, venue_failure }
+}
+
+fn inventory(instrument: &Instrument, end: &AccountPoint) -> Option<Lots> {
+    end.inventory(ProductLine::from_venue_id(instrument.venue)?, instrument).ok()
 }
 
 /// How the market session behaves, as configured.

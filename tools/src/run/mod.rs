@@ -162,13 +162,15 @@ fn guard<S>(running: &Running<S>, watch: &Watch) -> PanicGuard {
 /// Asks a venue for the account after the last order. The report is worth more than the answer: without it, it says so.
 fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
     let PreparedMarket { instruments, rest, start, started_at } = market;
-    let start = start.filter(|_| !left_at_once);
-    let asked = start.map(|start| market::venue_side(&rest, &instruments, start, started_at)).transpose();
-    let (venue, venue_failure) = match asked {
-        Ok(venue) => (venue, None),
-        Err(failure) => (None, Some(failure)),
-    };
-    FinishedMarket { instruments, venue, venue_failure }
+    match start {
+        Some(_) if left_at_once => {
+            let why = "the run was left before the venue had been asked";
+            let failure = Failure::failed("the venue was not asked").because(why);
+            FinishedMarket { instruments, venue: None, held: Vec::new(), venue_failure: Some(failure) }
+        }
+        Some(start) => market::finished(&rest, instruments, start, started_at),
+        None => FinishedMarket { instruments, venue: None, held: Vec::new(), venue_failure: None },
+    }
 }
 
 /// What looks at a run while it works.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
@@ -211,6 +211,8 @@ pub struct FinishedMarket {
     pub instruments: Vec<Instrument>,
     /// Account at the start and at the end, and every execution between; none where the venue is not asked.
     pub venue: Option<VenueSide>,
+    /// What the venue says is held of each instrument in the end, by place, where it said at least that.
+    pub held: Vec<Option<Lots>>,
     /// Why the venue, which was to be asked in the end, did not answer.
     pub venue_failure: Option<Failure>,
 }

@@ -10,7 +10,7 @@ use spinbook_engine::types::{Lots, QuoteAtoms, Side};
 use spinbook_engine::unquoted::{Unquoted, UnquotedTimes};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::{Mids, VenueAccount, venue_account};
+use spinbook_feed::venue::account::{AccountError, Mids, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::plan::{Finished, FinishedMarket, RunMode, Stop};
@@ -22,9 +22,11 @@ use crate::ui::time::utc_text;
 /// Turns a finished run into what is printed, with its exit code.
 ///
 /// # Errors
-/// The venue's figures contradict each other or cannot be valued.
+/// None: what contradicts is said in it, and in the exit code.
 pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
-    let report = figures(finished, venues(finished)?);
+    let unproved = unproved(finished);
+    let mut report = figures(finished, venues(finished));
+    report.not_compared = unproved.reasons.clone();
     for problem in problems(finished, &report) {
         tracing::error!("{problem}");
     }
@@ -38,7 +40,7 @@ pub fn report<S: Strategy>(finished: &Finished<S>) -> Result<Done, Failure> {
             );
         }
     }
-    let exit = exit_of(finished, &report);
+    let exit = exit_of(finished, &report, unproved.contradicts);
     let end = end_text(finished, &report);
     Ok(Done::new(report.to_text(end.as_deref()), report.to_json()).with_exit(exit))
 }
@@ -138,16 +140,16 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
 }
 
 /// What came of each market, in the order of the plan.
-fn venues<S: Strategy>(finished: &Finished<S>) -> Result<Vec<VenueReport>, Failure> {
+fn venues<S: Strategy>(finished: &Finished<S>) -> Vec<VenueReport> {
     let places = finished.markets.iter().zip(&finished.plan.markets).zip(&finished.ended.gateways);
     places
         .map(|((market, plan), gateway)| {
             let asked = market.venue.as_ref().map(|venue| venue.open_orders as u64);
-            Ok(VenueReport {
+            VenueReport {
                 orders: orders_of(gateway, finished.plan.mode, asked),
                 account: our_figures(finished, market),
-                venue_account: venue_figures(finished, plan.config.venue, market)?,
-            })
+                venue_account: venue_figures(finished, plan.config.venue, market).ok().flatten(),
+            }
         })
         .collect()
 }
@@ -204,7 +206,7 @@ fn our_figures<S: Strategy>(finished: &Finished<S>, market: &FinishedMarket) -> 
         let position = engine.position(instrument.id);
         let sums = doubled.entry(instrument.quote_asset.to_string()).or_default();
         sums.0 = sums.0.saturating_add(position.pnl_doubled().unwrap_or(0));
-        sums.1 += position.fees();
+        sums.1.0 = sums.1.0.saturating_add(position.fees().0);
         account.position.insert(finished.plan.label(instrument), quantity(instrument, position.lots()));
     }
     for (asset, (pnl_doubled, fees)) in doubled {
@@ -255,7 +257,10 @@ fn venue_figures<S: Strategy>(
         })
         .collect();
     let figures: VenueAccount = venue_account(line, instruments, &venue.start, &venue.end, &venue.trades, &mids)
-        .map_err(|error| Failure::wrong("the venue's figures cannot be reconciled").at(line.name()).because(error))?;
+        .map_err(|error| match error {
+            AccountError::NoMid(_) => Failure::failed("there is no price to value it at").because(error),
+            _ => Failure::wrong("the venue's figures cannot be reconciled").because(error),
+        })?;
     let mut account = Account::default();
     for instrument in instruments {
         let held = figures.positions.iter().find(|(id, _)| *id == instrument.id).map_or(Lots::ZERO, |(_, lots)| *lots);
@@ -270,11 +275,59 @@ fn venue_figures<S: Strategy>(
     Ok(Some(account))
 }
 
+/// What could not be held against the venue's word.
+#[derive(Default)]
+struct Unproved {
+    /// Of which market, and why.
+    reasons: Vec<String>,
+    /// What the venue did say contradicts ours, or itself.
+    contradicts: bool,
+}
+
+/// Holds what can be held against each venue's word, and says what cannot.
+fn unproved<S: Strategy>(finished: &Finished<S>) -> Unproved {
+    let mut unproved = Unproved::default();
+    for (market, plan) in finished.markets.iter().zip(&finished.plan.markets) {
+        let name = plan.config.venue.name();
+        let failure = match (&market.venue_failure, venue_figures(finished, plan.config.venue, market)) {
+            (Some(failure), _) => failure.clone(),
+            (None, Err(failure)) => {
+                unproved.contradicts |= failure.exit == Exit::Wrong;
+                failure
+            }
+            (None, Ok(_)) => continue,
+        };
+        let why = failure.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let what = &failure.what;
+        unproved.reasons.push(format!("{name}: the account could not be compared with the venue's: {what}{why}"));
+        let ours = |instrument: &Instrument| finished.ended.hot.0.position(instrument.id).lots();
+        for (instrument, held) in differing(&market.instruments, &market.held, ours) {
+            unproved.contradicts = true;
+            unproved.reasons.push(format!(
+                "{}: the venue holds {}, we reckon {}: executions are missing here; look at the account",
+                finished.plan.label(instrument),
+                quantity(instrument, held),
+                quantity(instrument, ours(instrument)),
+            ));
+        }
+    }
+    unproved
+}
+
+/// The instruments of which the venue holds something else than we do, with what it holds.
+fn differing<'a>(
+    instruments: &'a [Instrument],
+    held: &'a [Option<Lots>],
+    ours: impl Fn(&Instrument) -> Lots + 'a,
+) -> impl Iterator<Item = (&'a Instrument, Lots)> {
+    let known = instruments.iter().zip(held).filter_map(|(instrument, held)| held.map(|held| (instrument, held)));
+    known.filter(move |(instrument, held)| ours(instrument) != *held)
+}
+
 /// What a person should know beside the figures.
 fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<String> {
     let mut problems = Vec::new();
     for (place, gateway) in finished.ended.gateways.iter().enumerate() {
-        let market = &finished.markets[place];
         let name = finished.plan.markets[place].config.venue.name();
         let venue = &report.venues[name];
         if let Some(why) = gateway.halt_message() {
@@ -292,15 +345,13 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
                 gateway.counters().instrument_refusals
             ));
         }
-        if let Some(failure) = &market.venue_failure {
-            problems.push(format!("{name}: the account could not be compared with the venue's: {failure}"));
-        }
         if venue.venue_account.as_ref().is_some_and(|account| *account != venue.account) {
             problems.push(format!(
                 "{name}: our account and the venue's differ: nothing was traded to align them; look at both"
             ));
         }
     }
+    problems.extend(report.not_compared.iter().cloned());
     let bad_frames: u64 = finished.ended.hot.1.iter().map(|market| market.counters().bad_frames).sum();
     if bad_frames > 0 {
         problems.push(format!(
@@ -348,18 +399,16 @@ fn silence_is_due<S: Strategy>(finished: &Finished<S>) -> bool {
 
 /// The gravest finding decides: orders that may be open, then contradicting accounts, then a control that stopped
 /// trading, then what else failed.
-fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
+fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport, contradicts: bool) -> Exit {
     let differs = |venue: &VenueReport| venue.venue_account.as_ref().is_some_and(|account| *account != venue.account);
-    let unproved = finished.markets.iter().any(|market| market.venue_failure.is_some());
-    if report.orders.may_be_open()
-        || !finished.ended.gateway_end.confirmed
-        || unproved
-        || finished.day_book_failure.is_some()
-    {
+    if report.orders.may_be_open() || !finished.ended.gateway_end.confirmed {
         return Exit::Failed;
     }
-    if report.venues.values().any(differs) {
+    if contradicts || report.venues.values().any(differs) {
         return Exit::Wrong;
+    }
+    if !report.not_compared.is_empty() || finished.day_book_failure.is_some() {
+        return Exit::Failed;
     }
     if !finished.stopped_by.is_empty() {
         return Exit::Stopped;
@@ -372,5 +421,23 @@ fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Exit {
     match finished.stop {
         Stop::Interrupted(_) | Stop::Killed => Exit::Interrupted,
         _ => Exit::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_compared_also_where_the_executions_could_not_be_read() {
+        let line = spinbook_feed::venue::binance::USDM;
+        let listed = [0, 1, 2].map(|id| spinbook_feed::testkit::instrument(line, id, "BTCUSDT", "0.10", "0.001"));
+        let ours = |instrument: &Instrument| Lots([5, 0, -3][instrument.id.index()]);
+        let found = |held: &[Option<Lots>]| -> Vec<(usize, i64)> {
+            differing(&listed, held, ours).map(|(instrument, held)| (instrument.id.index(), held.0)).collect()
+        };
+        assert_eq!(found(&[Some(Lots(5)), Some(Lots(0)), Some(Lots(-3))]), []);
+        assert_eq!(found(&[Some(Lots(4)), None, Some(Lots(3))]), [(0, 4), (2, 3)]);
+        assert_eq!(found(&[]), [], "the venue said nothing at all");
     }
 }

@@ -27,7 +27,7 @@ use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::day_book::DayBook;
-use super::market::{ToldMarket, best_prices, gateway, instruments, numbered, session_settings, venue_side};
+use super::market::{self, ToldMarket, best_prices, gateway, instruments, numbered, session_settings};
 use super::plan::{Finished, FinishedMarket, MarketPlan, Plan, Stop};
 use super::report::report;
 use super::setup;
@@ -278,11 +278,7 @@ impl Asked {
     fn finish(self, end: Nanos) -> FinishedMarket {
         let Asked { instruments, rest, start, .. } = self;
         rest.line.now.set(end);
-        let (venue, venue_failure) = match venue_side(&rest, &instruments, start, START) {
-            Ok(venue) => (Some(venue), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        FinishedMarket { instruments, venue, venue_failure }
+        market::finished(&rest, instruments, start, START)
     }
 }
 

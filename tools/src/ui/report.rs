@@ -73,6 +73,8 @@ pub struct RunReport {
     /// Each venue's own part, by name; said of one venue by the figures above.
     #[serde(skip_serializing_if = "is_one")]
     pub venues: BTreeMap<String, VenueReport>,
+    /// Why the account, or a part of it, could not be held against the venue's word; empty: it was.
+    pub not_compared: Vec<String>,
 }
 
 fn is_one(venues: &BTreeMap<String, VenueReport>) -> bool {
@@ -488,7 +490,8 @@ impl RunReport {
             row("  ours", &self.account),
         ];
         match &self.venue_account {
-            None => rows.push(vec!["  venue".to_owned(), "not asked".to_owned()]),
+            None if self.not_compared.is_empty() => rows.push(vec!["  venue".to_owned(), "not asked".to_owned()]),
+            None => rows.push(vec!["  venue".to_owned(), "NOT COMPARED: see above".to_owned()]),
             Some(account) => rows.push(row("  venue", account)),
         }
         match &self.venue_account {
@@ -633,7 +636,7 @@ mod tests {
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills account \
                         venue_account pnl_split decode_to_order_ns wire_to_wire_ns hot_allocations seed ended stopped_by started \
-                        stopped start_position mark_price not_quoting order_log repeats";
+                        stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
         let orders = "sent acked filled filled_fully canceled rejected expired unknown open_at_exit open_at_venue \

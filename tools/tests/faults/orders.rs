@@ -152,6 +152,8 @@ fn a_killed_exchange_ends_the_run_in_time_with_what_may_be_open() {
     let unsettled = number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit");
     assert!(unsettled > 0, "orders stood when it died: {report}");
     assert!(report["venue_account"].is_null(), "{report}");
+    let why = report["not_compared"][0].as_str().expect("a reason");
+    assert!(why.contains("could not be compared"), "{report}");
     assert_eq!(number(&report, "/books/live"), 0, "{report}");
 }
 
