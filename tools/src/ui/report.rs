@@ -629,6 +629,7 @@ mod tests {
             account: account.clone(),
             venue_account: Some(account),
             decode_to_order_ns: Some(Percentiles::of(&histogram)),
+            wire_to_wire_ns: Some(Percentiles::default()),
             hot_allocations: Some(HotAllocations::default()),
             seed: Some(7),
             ..RunReport::default()
