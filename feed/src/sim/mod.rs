@@ -18,4 +18,5 @@ pub mod several;
 pub mod shown;
 pub mod side;
 pub mod tape;
+pub mod whole;
 pub mod world;

@@ -2,7 +2,6 @@
 
 use super::BinanceExchange;
 use super::frames::{self, FrameReader, Parts, PlayedDepth, PlayedMessage, PlayedTrade};
-use super::served_market::Passing;
 use crate::sim::api::{FrameFault, FrameKind, ListingIndex};
 use crate::sim::served::TradeIds;
 use crate::sim::side::MarketFrame;
@@ -33,6 +32,19 @@ struct Held {
     channel: String,
     parts: Parts,
     bytes: Vec<u8>,
+}
+
+/// One message of the market on its way to clients.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passing<'a> {
+    pub(super) symbol: &'a str,
+    pub(super) channel: &'a str,
+    pub(super) listing: Option<ListingIndex>,
+    pub(super) message: &'a PlayedMessage,
+    pub(super) parts: &'a Parts,
+    pub(super) bytes: &'a [u8],
+    /// What it did to the exchange's own book.
+    pub(super) applied: Applied,
 }
 
 /// What a message did to the exchange's own book.

@@ -2,8 +2,8 @@
 
 use super::BinanceExchange;
 use super::edit::{Edits, Fields};
-use super::frames::{self, Parts, PlayedDepth, PlayedMessage, PlayedTouch, PlayedTrade};
-use super::market_feed::{Applied, MarketFeed};
+use super::frames::{self, PlayedDepth, PlayedMessage, PlayedTouch, PlayedTrade};
+use super::market_feed::{Applied, MarketFeed, Passing};
 use crate::sim::api::{ListingIndex, TradePrint};
 use crate::sim::queue::is_better;
 use crate::sync::UpdateIds;
@@ -13,19 +13,6 @@ use std::collections::BTreeSet;
 
 /// A value above this is a time in microseconds.
 const MILLIS_MAX: i64 = 100_000_000_000_000;
-
-/// One message of the market on its way to clients.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Passing<'a> {
-    pub(super) symbol: &'a str,
-    pub(super) channel: &'a str,
-    pub(super) listing: Option<ListingIndex>,
-    pub(super) message: &'a PlayedMessage,
-    pub(super) parts: &'a Parts,
-    pub(super) bytes: &'a [u8],
-    /// What it did to the exchange's own book.
-    pub(super) applied: Applied,
-}
 
 impl MarketFeed {
     /// The market's time as ours: moved by a constant and at its speed, never in the future.
