@@ -181,7 +181,7 @@ pub struct ExchangeArgs {
     /// Seed of the synthetic market; without it one is drawn and printed
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// Accounts from a TOML file of keys instead of fresh ones: an [[account]] each, with api_key and one of secret,
+    /// Accounts from a TOML file of keys instead of fresh ones: an `[[account]]` each, with api_key and one of secret,
     /// private_key, public_key, and perhaps balances = { USDT = "1000" }
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,

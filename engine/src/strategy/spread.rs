@@ -283,7 +283,7 @@ impl Strategy for Spread {
         }
     }
 
-    /// What the first level of [`quote_side`] stumbles over.
+    /// What the first level of `quote_side` stumbles over.
     fn why_unquoted(&self, view: &View<'_>, instrument: InstrumentId, side: Side) -> Unquoted {
         let (Some(settings), Some(best)) = (self.settings.get(instrument.index()), view.best(instrument)) else {
             return Unquoted::Unwanted;

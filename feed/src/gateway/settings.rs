@@ -28,7 +28,7 @@ pub struct GatewaySettings {
     pub mode: GatewayMode,
     /// The run's epoch: greater than that of every earlier run on this account.
     pub epoch: u32,
-    /// Second, independent check, by [`InstrumentId`](spinbook_engine::types::InstrumentId): an instrument
+    /// Second, independent check, by [`InstrumentId`]: an instrument
     /// without limits takes no orders.
     pub limits: Vec<OrderLimits>,
     /// The venue's windows.

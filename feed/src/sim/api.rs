@@ -4,7 +4,7 @@
 //! them. Everything here is in exact integers: ticks, lots, and 10^-18 units ("atoms") of an asset.
 
 use crate::number::Scale;
-use crate::sim::whole::whole;
+use crate::sim::whole;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};

@@ -1,7 +1,7 @@
 //! COLD: what a simulated exchange keeps across restarts, as lines of JSON: first everything, then what changed.
 
 use crate::sim::api::{AccountId, ListingIndex, SimFill, SimOrder, SimPosition};
-use crate::sim::whole::whole;
+use crate::sim::whole;
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::Nanos;
 use std::collections::BTreeMap;

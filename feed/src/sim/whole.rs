@@ -1,5 +1,7 @@
 //! COLD: whole numbers as texts of JSON, exact whatever their size.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
 
 /// A number that is kept as text, exact whatever its size.
@@ -46,27 +48,20 @@ impl Whole for Side {
     }
 }
 
-/// Numbers as texts, for serde.
-pub mod whole {
-    use super::Whole;
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
+/// Writes one.
+///
+/// # Errors
+/// The serializer's.
+pub fn serialize<T: Whole, S: Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(&value.whole())
+}
 
-    /// Writes one.
-    ///
-    /// # Errors
-    /// The serializer's.
-    pub fn serialize<T: Whole, S: Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(&value.whole())
-    }
-
-    /// Reads one.
-    ///
-    /// # Errors
-    /// It is no such number.
-    pub fn deserialize<'a, T: Whole, D: Deserializer<'a>>(from: D) -> Result<T, D::Error> {
-        let text = String::deserialize(from)?;
-        let number = text.parse::<i128>().ok().and_then(T::of);
-        number.ok_or_else(|| D::Error::custom(format!("{text:?} is no such number")))
-    }
+/// Reads one.
+///
+/// # Errors
+/// It is no such number.
+pub fn deserialize<'a, T: Whole, D: Deserializer<'a>>(from: D) -> Result<T, D::Error> {
+    let text = String::deserialize(from)?;
+    let number = text.parse::<i128>().ok().and_then(T::of);
+    number.ok_or_else(|| D::Error::custom(format!("{text:?} is no such number")))
 }

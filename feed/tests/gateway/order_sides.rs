@@ -16,7 +16,7 @@ pub const KEY_ID: &str = "Kq3vT9wLx2Zb7RfYh5Nd8CmJp4Gs6Wu1";
 const SEED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// What Binance's refusals of a new order mean without a message: code, spot, futures.
-pub const REFUSALS: [(i64, Reaction, Reaction); 36] = [
+pub const REFUSALS: [(i64, Reaction, Reaction); 38] = [
     (-1000, Reaction::Unknown, Reaction::Unknown),
     (-1001, Reaction::Unknown, Reaction::Unknown),
     (-1002, Reaction::Halt, Reaction::Halt),
@@ -44,7 +44,9 @@ pub const REFUSALS: [(i64, Reaction, Reaction); 36] = [
     (-2038, Reaction::QueryOrder, Reaction::Reject),
     (-2039, Reaction::QueryOrder, Reaction::Reject),
     (-4014, Reaction::Reject, Reaction::RefreshInstrument),
+    (-4016, Reaction::Reject, Reaction::Reprice),
     (-4023, Reaction::Reject, Reaction::RefreshInstrument),
+    (-4024, Reaction::Reject, Reaction::Reprice),
     (-4061, Reaction::Reject, Reaction::Configuration),
     (-4131, Reaction::Reject, Reaction::Reprice),
     (-4164, Reaction::Reject, Reaction::RefreshInstrument),

@@ -238,9 +238,15 @@ fn choose<L: VenueLine>(rest: &VenueRest<L>, listed: &[String]) -> Result<Traded
     let list = rest.exchange_info()?;
     let mut symbols: Vec<&str> = listed.iter().map(String::as_str).collect();
     symbols.sort_by_key(|symbol| *symbol != "BTCUSDT");
+    let mut refusal = None;
     for symbol in symbols {
         let Ok(found) = rest.find_instruments(&list, &[symbol]) else { continue };
-        if let (Some(instrument), Some(best)) = (found.first(), rest.best_prices(symbol)?)
+        // Without a snapshot at its start a symbol has no book yet, which the exchange says as a venue would.
+        let best = rest.best_prices(symbol).unwrap_or_else(|failure| {
+            refusal = Some(failure);
+            None
+        });
+        if let (Some(instrument), Some(best)) = (found.first(), best)
             && let Some(sizes) = sizes(instrument, best)
         {
             if listed.len() > 1 {
@@ -249,8 +255,12 @@ fn choose<L: VenueLine>(rest: &VenueRest<L>, listed: &[String]) -> Result<Traded
             return Ok(Traded { symbol: symbol.to_owned(), sizes });
         }
     }
+    let answered = refusal.and_then(|failure| failure.why.clone());
+    let answered = answered.map_or_else(String::new, |why| format!("; the exchange answered: {why}"));
     Err(Failure::wrong("nothing in this market can be traded")
-        .because("no symbol has a book with bids and asks at its start; a recording needs a depth snapshot")
+        .because(format!(
+            "no symbol has a book with bids and asks at its start; a recording needs a depth snapshot{answered}"
+        ))
         .next("`spinbook verify FILE` says what is in a recording"))
 }
 

@@ -66,7 +66,7 @@ impl<'a> AccountRest<'a> {
         RestRequest { method: "GET", target: self.product.card().time_path.to_owned(), headers: Vec::new() }
     }
 
-    /// Instruments and rate windows; the windows: [`parse_windows`](super::rate_limits::parse_windows).
+    /// Instruments and rate windows; the windows: [`parse_windows`].
     #[must_use]
     pub fn exchange_info(&self) -> RestRequest {
         RestRequest { method: "GET", target: self.product.card().instruments_path.to_owned(), headers: Vec::new() }
