@@ -4,14 +4,24 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
+use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, Wrap};
 
-use super::{LadderRow, ScreenState};
+use super::columns::{Column, Grid, cut, widths};
+use super::{LadderRow, LastTrade, ScreenState};
+
+/// The smallest terminal on which everything of worth has room.
+const SIZE_MIN: (u16, u16) = (60, 20);
+/// Rows of messages where every row counts, their title included.
+const MESSAGE_ROWS_LEAST: u16 = 3;
+/// Rows of a terminal below which that is so.
+const ROWS_SCARCE: u16 = 24;
 
 /// Rows of messages on a small terminal, their title included; a large one gives them more.
 const MESSAGE_ROWS_MIN: u16 = 5;
 /// Rows of a terminal above which every further one goes to the messages.
 const ROWS_FILLED: u16 = 30;
+/// Cells of a row that has room for mode and venue, too.
+const HEAD_WIDTH: u16 = 80;
 /// Counters side by side.
 const COUNTER_COLUMNS: usize = 3;
 /// Eighths of a character cell, for bars.
@@ -20,16 +30,27 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 /// Draws the whole picture.
 pub fn draw(frame: &mut Frame<'_>, state: &ScreenState, messages: &[String]) {
     let area = frame.area();
-    let message_rows = MESSAGE_ROWS_MIN.max(area.height.saturating_sub(ROWS_FILLED - MESSAGE_ROWS_MIN));
+    if area.width < SIZE_MIN.0 || area.height < SIZE_MIN.1 {
+        return draw_too_small(frame, area, state);
+    }
+    let message_rows = match area.height {
+        ..ROWS_SCARCE => MESSAGE_ROWS_LEAST,
+        height => MESSAGE_ROWS_MIN.max(height.saturating_sub(ROWS_FILLED - MESSAGE_ROWS_MIN)),
+    };
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(message_rows)]).areas(area);
     let [left, right] = Layout::horizontal([Constraint::Fill(12), Constraint::Fill(13)]).spacing(1).areas(body);
-    let rows = |content: usize| Constraint::Length(u16::try_from(1 + content).unwrap_or(u16::MAX));
+    let rows = |content: usize| u16::try_from(1 + content).unwrap_or(u16::MAX);
+    let fixed = rows(2) + rows(1 + state.latency.len());
+    // Orders before counters: an order that is open is worth more than how many there were.
+    let orders = rows(1 + state.orders.len()).min(right.height.saturating_sub(fixed + rows(1)));
+    let counted = state.counters.len().div_ceil(counter_columns(state, right.width));
+    let counters = rows(counted).min(right.height.saturating_sub(fixed + orders));
     let [orders, account, latency, counters] = Layout::vertical([
         Constraint::Min(0),
-        rows(2),
-        rows(1 + state.latency.len()),
-        rows(state.counters.len().div_ceil(COUNTER_COLUMNS)),
+        Constraint::Length(rows(2)),
+        Constraint::Length(rows(1 + state.latency.len())),
+        Constraint::Length(counters),
     ])
     .areas(right);
     draw_head(frame, head, state);
@@ -46,6 +67,19 @@ pub fn draw(frame: &mut Frame<'_>, state: &ScreenState, messages: &[String]) {
     draw_latency(frame, latency, state);
     draw_counters(frame, counters, state);
     draw_messages(frame, foot, messages);
+}
+
+/// What a terminal that is too small shows: that it is, and what must not be missed.
+fn draw_too_small(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
+    let lines = [
+        format!("{}x{} is too small: {}x{} is needed", area.width, area.height, SIZE_MIN.0, SIZE_MIN.1),
+        format!("{} book {}, trading {}{}", state.symbol, state.book_state, state.trading_state, not_quoting(state)),
+        format!("position {} {}, our orders {}", state.position, state.base_asset, state.orders.len()),
+        format!("profit {} {}", state.pnl_quote, state.quote_asset),
+        "Ctrl-C ends the run in order".to_owned(),
+    ];
+    let lines: Vec<Line<'_>> = lines.into_iter().map(Line::raw).collect();
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }
 
 fn section(title: &str) -> Block<'_> {
@@ -66,9 +100,11 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
         0 | 1 => String::new(),
         count => format!(" +{}", count - 1),
     };
+    // Where the row is short, what the state is counts for more than which run it is.
+    let run = if area.width < HEAD_WIDTH { String::new() } else { format!("{} {} ", state.mode, state.venue) };
     let line = Line::from(vec![
         Span::styled(" spinbook ", Style::new().add_modifier(Modifier::REVERSED)),
-        Span::raw(format!(" {} {} {}{more}  ", state.mode, state.venue, state.symbol)),
+        Span::raw(format!(" {run}{}{more}  ", state.symbol)),
         Span::styled(format!("book {}", state.book_state), good(state.book_state == "live")),
         Span::raw("  "),
         Span::styled(format!("trading {}", state.trading_state), good(state.trading_state == "active")),
@@ -78,8 +114,8 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
         Some(seconds) => format!("{:.0} of {seconds} s ", state.elapsed_seconds),
         None => format!("{:.0} s ", state.elapsed_seconds),
     };
-    frame.render_widget(Paragraph::new(line), area);
     let width = u16::try_from(time.len()).unwrap_or(0).min(area.width);
+    frame.render_widget(Paragraph::new(line), Rect { width: area.width.saturating_sub(width + 1), ..area });
     let corner = Rect { x: area.right() - width, width, ..area };
     frame.render_widget(Paragraph::new(time), corner);
 }
@@ -97,24 +133,28 @@ fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let bids_room = room / 2;
     let asks = visible(&state.asks, room - bids_room);
     let bids = visible(&state.bids, bids_room);
-    let [ours, price, quantity] = [10, 10, 10];
-    let bar_cells = usize::from(area.width.saturating_sub(ours + price + quantity + 3));
+    let texts: Vec<[String; 3]> =
+        asks.iter().chain(&bids).map(|row| ladder_texts(row)).chain([trade_texts(state)]).collect();
+    let columns = [10, 10, 10].map(|least| Column { width_least: least, may_go: false });
+    let [ours, price, quantity] = widths(&columns, &texts, usize::from(area.width).saturating_sub(3), 0);
+    let bar_cells = usize::from(area.width).saturating_sub(ours + price + quantity + 3);
     // The longest bar is that of the largest quantity on the screen.
     let largest = asks.iter().chain(&bids).map(|row| row.share_permille).max().unwrap_or(0).max(1);
     let blank = (room - bids_room).saturating_sub(asks.len());
-    let trade = match &state.last_trade {
-        Some(trade) => {
-            [right(trade.verb), right(trade.price.clone()), right(trade.quantity.clone()), Cell::from("last")]
-        }
-        None => [""; 4].map(Cell::new),
+    let [verb, at, of] = trade_texts(state);
+    let last = if verb.is_empty() { "" } else { "last" };
+    let between =
+        Row::new([right(cut(&verb, ours)), right(cut(&at, price)), right(cut(&of, quantity)), Cell::from(last)]);
+    let between = between.style(dim());
+    let ladder_row = |row: &LadderRow, color| {
+        ladder_row(row, color, [ours, price, quantity], bar(row.share_permille, largest, bar_cells))
     };
-    let between = Row::new(trade).style(dim());
     let rows = std::iter::repeat_n(Row::new([""]), blank)
-        .chain(asks.into_iter().rev().map(|row| ladder_row(row, Color::Red, largest, bar_cells)))
+        .chain(asks.into_iter().rev().map(|row| ladder_row(row, Color::Red)))
         .chain(std::iter::once(between))
-        .chain(bids.into_iter().map(|row| ladder_row(row, Color::Green, largest, bar_cells)));
-    let widths =
-        [Constraint::Length(ours), Constraint::Length(price), Constraint::Length(quantity), Constraint::Fill(1)];
+        .chain(bids.into_iter().map(|row| ladder_row(row, Color::Green)));
+    let length = |cells: usize| Constraint::Length(u16::try_from(cells).unwrap_or(u16::MAX));
+    let widths = [length(ours), length(price), length(quantity), Constraint::Fill(1)];
     let head = Row::new([right("ours"), right("price"), right("quantity"), Cell::new("")]).style(dim());
     let title = format!(" book of {} ", state.symbol);
     frame.render_widget(Table::new(rows, widths).header(head).block(section(&title)), area);
@@ -126,30 +166,32 @@ fn draw_symbols(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
         let [bid, ask] = &symbol.own;
         let quotes = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let color = if symbol.book_state == "live" { Color::Reset } else { Color::Yellow };
-        Row::new([
-            Cell::from(symbol.name.clone()),
-            right(quotes(bid)),
-            right(quotes(ask)),
-            right(symbol.position.clone()),
-            right(symbol.fills.to_string()),
-        ])
-        .style(Style::new().fg(color))
+        let texts = [symbol.name.clone(), quotes(bid), quotes(ask), symbol.position.clone(), symbol.fills.to_string()];
+        (texts, Style::new().fg(color))
     });
-    let fill = Constraint::Fill(2);
-    let widths = [Constraint::Fill(5), fill, fill, fill, Constraint::Fill(1)];
-    let head = Row::new([Cell::new("")].into_iter().chain(["our bid", "our ask", "position", "fills"].map(right)));
+    let grid = Grid { head: ["", "our bid", "our ask", "position", "fills"], left: [0].as_slice(), may_go: &[4] };
     let title = format!(" symbols: {} ", state.symbols.len());
-    frame.render_widget(Table::new(rows, widths).header(head.style(dim())).block(section(&title)), area);
+    frame.render_widget(grid.table(rows.collect(), area.width).block(section(&title)), area);
 }
 
-fn ladder_row(row: &LadderRow, color: Color, largest: u16, bar_cells: usize) -> Row<'static> {
+fn ladder_texts(row: &LadderRow) -> [String; 3] {
     let own = row.own.as_ref().map(|own| format!("{own} ►")).unwrap_or_default();
+    [own, row.price.clone(), row.quantity.clone()]
+}
+
+fn trade_texts(state: &ScreenState) -> [String; 3] {
+    let texts = |trade: &LastTrade| [trade.verb.to_owned(), trade.price.clone(), trade.quantity.clone()];
+    state.last_trade.as_ref().map(texts).unwrap_or_default()
+}
+
+fn ladder_row(row: &LadderRow, color: Color, [ours, price, quantity]: [usize; 3], bar: String) -> Row<'static> {
+    let [own, at, of] = ladder_texts(row);
     let style = if row.own.is_some() { Style::new().fg(color).bold() } else { Style::new().fg(color) };
     Row::new([
-        right(own).style(Style::new().fg(Color::Cyan).bold()),
-        right(row.price.clone()).style(style),
-        right(row.quantity.clone()).style(style),
-        Cell::from(bar(row.share_permille, largest, bar_cells)).style(Style::new().fg(color).dim()),
+        right(cut(&own, ours)).style(Style::new().fg(Color::Cyan).bold()),
+        right(cut(&at, price)).style(style),
+        right(cut(&of, quantity)).style(style),
+        Cell::from(bar).style(Style::new().fg(color).dim()),
     ])
 }
 
@@ -164,21 +206,19 @@ fn bar(share_permille: u16, largest: u16, cells: usize) -> String {
 fn draw_orders(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let rows = state.orders.iter().map(|order| {
         let color = if order.side == "bid" { Color::Green } else { Color::Red };
-        Row::new([
-            Cell::from(order.side),
-            right(order.price.clone()),
-            right(order.quantity.clone()),
-            right(order.filled.clone()),
-            Cell::from(order.state),
-        ])
-        .style(Style::new().fg(color))
+        let texts = [
+            order.side.to_owned(),
+            order.price.clone(),
+            order.quantity.clone(),
+            order.filled.clone(),
+            order.state.to_owned(),
+        ];
+        (texts, Style::new().fg(color))
     });
-    let widths =
-        [Constraint::Length(4), Constraint::Fill(3), Constraint::Fill(2), Constraint::Fill(2), Constraint::Length(9)];
-    let head = Row::new([Cell::new("side"), right("price"), right("qty"), right("filled"), Cell::new("state")]);
+    let grid = Grid { head: ["side", "price", "qty", "filled", "state"], left: [0, 4].as_slice(), may_go: &[3] };
     // An order that has no row is still counted in the title.
     let title = format!(" our orders: {} ", state.orders.len());
-    frame.render_widget(Table::new(rows, widths).header(head.style(dim())).block(section(&title)), area);
+    frame.render_widget(grid.table(rows.collect(), area.width).block(section(&title)), area);
 }
 
 fn draw_account(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
@@ -205,13 +245,11 @@ fn draw_account(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
 
 fn draw_latency(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let rows = state.latency.iter().map(|(name, value)| {
-        let cells = value.figures().map(|figure| right(figure.map_or("-".to_owned(), short_nanos)));
-        Row::new(std::iter::once(Cell::from(name.replace(" to ", "→"))).chain(cells))
+        let [p50, p99, p999, max] = value.figures().map(|figure| figure.map_or("-".to_owned(), short_nanos));
+        ([name.replace(" to ", "→"), p50, p99, p999, max], Style::new())
     });
-    let fill = Constraint::Fill(1);
-    let widths = [Constraint::Length(12), fill, fill, fill, fill];
-    let head = Row::new([Cell::new("")].into_iter().chain(["p50", "p99", "p99.9", "max"].map(right))).style(dim());
-    frame.render_widget(Table::new(rows, widths).column_spacing(0).header(head).block(section(" latency ")), area);
+    let grid = Grid { head: ["", "p50", "p99", "p99.9", "max"], left: [0].as_slice(), may_go: &[3, 4] };
+    frame.render_widget(grid.table(rows.collect(), area.width).block(section(" latency ")), area);
 }
 
 /// Why the symbol is not quoted, where it is not.
@@ -233,21 +271,31 @@ fn short_nanos(ns: u64) -> String {
     }
 }
 
+/// How many counters stand side by side: as many as show whole, at most as many as are easily read.
+fn counter_columns(state: &ScreenState, width: u16) -> usize {
+    let longest = state.counters.iter().map(|(name, value)| name.len() + 1 + value.to_string().len()).max();
+    ((usize::from(width) + 1) / (longest.unwrap_or(0) + 1)).clamp(1, COUNTER_COLUMNS)
+}
+
 fn draw_counters(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let alarming = |name: &str| ["gaps", "rejected", "stalls", "hot allocs"].contains(&name);
-    let cells: Vec<Cell<'_>> = state
-        .counters
-        .iter()
-        .map(|(name, value)| {
-            let color = if alarming(name) && *value > 0 { Color::Yellow } else { Color::Reset };
-            Cell::from(Line::from(vec![
-                Span::styled(format!("{name} "), dim()),
-                Span::styled(value.to_string(), Style::new().fg(color)),
-            ]))
-        })
-        .collect();
-    let rows = cells.chunks(COUNTER_COLUMNS).map(|chunk| Row::new(chunk.to_vec()));
-    let table = Table::new(rows, [Constraint::Fill(1); COUNTER_COLUMNS]).block(section(" counters "));
+    let cell = |(name, value): &(&'static str, u64)| {
+        let color = if alarming(name) && *value > 0 { Color::Yellow } else { Color::Reset };
+        Cell::from(Line::from(vec![
+            Span::styled(format!("{name} "), dim()),
+            Span::styled(value.to_string(), Style::new().fg(color)),
+        ]))
+    };
+    let columns = counter_columns(state, area.width);
+    let room = columns * usize::from(area.height.saturating_sub(1));
+    // Where not all have room, those that alarm come before those that only count.
+    let mut shown: Vec<&(&'static str, u64)> = state.counters.iter().collect();
+    if shown.len() > room {
+        shown.sort_by_key(|(name, value)| !(alarming(name) && *value > 0));
+    }
+    let cells: Vec<Cell<'_>> = shown.into_iter().map(cell).collect();
+    let rows = cells.chunks(columns).map(|chunk| Row::new(chunk.to_vec()));
+    let table = Table::new(rows, vec![Constraint::Fill(1); columns]).block(section(" counters "));
     frame.render_widget(table, area);
 }
 
@@ -359,6 +407,88 @@ mod tests {
         let prices: Vec<&str> = visible(&rows, 4).iter().map(|row| row.price.as_str()).collect();
         assert_eq!(prices, ["0", "1", "2", "9"]);
         assert!(visible(&rows, 0).is_empty());
+    }
+
+    /// Every number of a state as it is shown, by itself.
+    fn numbers(state: &ScreenState) -> Vec<String> {
+        let mut texts: Vec<String> = vec![state.position.clone(), state.pnl_quote.clone(), state.fees_quote.clone()];
+        texts.push(state.fills.to_string());
+        texts.push(format!("{:.0}", state.elapsed_seconds));
+        texts.extend(state.seconds.map(|seconds| seconds.to_string()));
+        for row in state.bids.iter().chain(&state.asks) {
+            texts.extend([row.price.clone(), row.quantity.clone()].into_iter().chain(row.own.clone()));
+        }
+        texts.extend(state.last_trade.iter().flat_map(|trade| [trade.price.clone(), trade.quantity.clone()]));
+        for order in &state.orders {
+            texts.extend([order.price.clone(), order.quantity.clone(), order.filled.clone()]);
+        }
+        for symbol in &state.symbols {
+            texts.extend(symbol.own.iter().cloned().chain([symbol.position.clone(), symbol.fills.to_string()]));
+        }
+        for (_, value) in &state.latency {
+            let shown = value.figures().into_iter().flatten().map(short_nanos);
+            texts.extend(shown.map(|text| text.split(' ').next().unwrap_or_default().to_owned()));
+        }
+        texts.extend(state.counters.iter().map(|(_, value)| value.to_string()));
+        texts.extend([state.orders.len().to_string(), state.symbols.len().to_string()]);
+        texts
+    }
+
+    #[test]
+    fn no_number_loses_its_first_digits_whatever_the_size() {
+        let mut long = full_state();
+        let row = |price: &str, quantity: &str, own: Option<&str>| LadderRow {
+            price: price.to_owned(),
+            quantity: quantity.to_owned(),
+            share_permille: 500,
+            own: own.map(str::to_owned),
+        };
+        long.bids =
+            vec![row("0.000012345678", "1234567890.12", Some("987654.321")), row("64012.15", "0.00395000", None)];
+        long.asks = vec![row("0.000012345679", "2234567890.12", None)];
+        long.orders[0].price = "0.000012345678".to_owned();
+        long.orders[0].quantity = "987654.321".to_owned();
+        long.position = "-1234567.00395".to_owned();
+        long.pnl_quote = "-12345678.1234".to_owned();
+        long.counters[0].1 = 123_456_789_012;
+        long.symbols.push(symbol_row("binance-spot:1000SATSUSDT", "live"));
+        for state in [full_state(), long] {
+            let known = numbers(&state);
+            for (width, height) in
+                (60..200).step_by(7).flat_map(|width| [20, 22, 24, 30, 44].map(|height| (width, height)))
+            {
+                let picture = picture(width, height, &state);
+                for token in picture
+                    .split_whitespace()
+                    .filter(|token| token.trim_start_matches('-').starts_with(|first: char| first.is_ascii_digit()))
+                {
+                    let is_known = match token.strip_suffix('…') {
+                        Some(begin) => known.iter().any(|text| text.starts_with(begin)),
+                        None => known.iter().any(|text| text == token) || token == "1000SATSUSDT",
+                    };
+                    assert!(is_known, "`{token}` at {width}x{height} in\n{picture}");
+                }
+                for order in &state.orders {
+                    assert!(
+                        picture.contains(&order.state[..4]),
+                        "an order without a row at {width}x{height}:\n{picture}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_small_says_so() {
+        for (width, height) in [(59, 20), (60, 19), (30, 8)] {
+            let picture = picture(width, height, &full_state());
+            let text = picture.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(&format!("{width}x{height} is too small: 60x20 is needed")), "{picture}");
+            assert!(text.contains("position 0.003 BTC, our orders 2"), "{picture}");
+        }
+        let smallest = picture(60, 20, &full_state());
+        assert!(!smallest.contains("too small"));
+        assert!(line(&smallest, "spinbook").contains("BTCUSDT  book live  trading active"), "{smallest}");
     }
 
     #[test]
