@@ -487,3 +487,20 @@ fn a_port_in_use_is_said_with_what_to_do() {
     assert!(value["error"]["what"].as_str().is_some_and(|what| what.contains("in use")), "{value}");
     assert!(value["error"]["next"].as_str().is_some_and(|next| next.contains("--listen")), "{value}");
 }
+
+#[test]
+fn paper_over_a_recording_repeats_to_the_byte() {
+    let folder = with_config("venue = \"binance-usdm\"", "venue = \"binance-spot\"");
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/binance-spot.zst");
+    let arguments = ["run", "-c", "spinbook.toml", "--mode", "paper", "--data", sample, "--json", "-q"];
+    let runs = [spinbook(folder.path(), &arguments), spinbook(folder.path(), &arguments)];
+    assert_eq!(code(&runs[0]), 0, "{}", err(&runs[0]));
+    let report = object(&runs[0]);
+    assert_eq!(out(&runs[0]), out(&runs[1]));
+    for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "hot_allocations", "started", "stopped"] {
+        assert!(report[clocked].is_null(), "{clocked}: {report}");
+    }
+    assert_eq!(report["repeats"], true);
+    assert_eq!(report["account"], report["venue_account"]);
+    assert!(report["fills"].as_u64().is_some_and(|fills| fills > 0), "{report}");
+}
