@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+pub mod calendar;
 pub mod frame_buffer;
 pub mod json;
 pub mod number;

@@ -4,6 +4,7 @@ mod alloc;
 mod cli;
 mod command;
 mod config;
+mod durable;
 mod error;
 mod exchange;
 mod limits;

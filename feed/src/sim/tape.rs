@@ -1,5 +1,6 @@
 //! COLD: what was traded on one instrument: its latest trades, and bars of a second and of a minute to make others of.
 
+use crate::calendar::{CalendarDate, date_of, days_before};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
 use std::collections::VecDeque;
 
@@ -126,7 +127,7 @@ impl BarInterval {
             // The epoch was a Thursday.
             BarInterval::Week => (at_ms + 3 * DAY_MS).div_euclid(7 * DAY_MS) * 7 * DAY_MS - 3 * DAY_MS,
             BarInterval::Month => {
-                let (year, month) = month_of(at_ms.div_euclid(DAY_MS));
+                let CalendarDate { year, month, .. } = date_of(at_ms.div_euclid(DAY_MS));
                 days_before(year, month) * DAY_MS
             }
         }
@@ -139,33 +140,12 @@ impl BarInterval {
             BarInterval::Millis(span) => start_ms + span,
             BarInterval::Week => start_ms + 7 * DAY_MS,
             BarInterval::Month => {
-                let (year, month) = month_of(start_ms.div_euclid(DAY_MS));
+                let CalendarDate { year, month, .. } = date_of(start_ms.div_euclid(DAY_MS));
                 let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
                 days_before(year, month) * DAY_MS
             }
         }
     }
-}
-
-/// Year and month of a day since the epoch (proleptic Gregorian calendar, years that begin in March).
-fn month_of(day: i64) -> (i64, i64) {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + i64::from(month <= 2), month)
-}
-
-/// Days from the epoch to the first of a month.
-fn days_before(year: i64, month: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 /// What was traded on one instrument.

@@ -14,6 +14,7 @@ use spinbook_feed::sim::side::{
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::simulator_side::KeptState;
 
+use crate::durable::replace_file;
 use crate::error::Failure;
 use crate::exchange::accounts::TestAccounts;
 
@@ -62,7 +63,7 @@ impl ExchangeState {
             return TestAccounts::read(&path);
         }
         let made = make()?;
-        replace(&path, made.to_text().as_bytes()).map_err(|error| refuse(&path, &error))?;
+        replace_file(&path, made.to_text().as_bytes(), PRIVATE).map_err(|error| refuse(&path, &error))?;
         Ok(made)
     }
 
@@ -84,8 +85,8 @@ impl ExchangeState {
             return authority.map(|authority| (authority, path.clone())).map_err(|error| broken(&error));
         }
         let authority = LoopbackAuthority::generate().map_err(|error| broken(&error))?;
-        replace(&path, authority.ca_pem.as_bytes()).map_err(|error| refuse(&path, &error))?;
-        replace(&key_path, authority.key_pem().as_bytes()).map_err(|error| refuse(&key_path, &error))?;
+        replace_file(&path, authority.ca_pem.as_bytes(), PRIVATE).map_err(|error| refuse(&path, &error))?;
+        replace_file(&key_path, authority.key_pem().as_bytes(), PRIVATE).map_err(|error| refuse(&key_path, &error))?;
         Ok((authority, path))
     }
 
@@ -125,7 +126,7 @@ impl ExchangeState {
     ) -> Result<Box<dyn ExchangeSide>, Failure> {
         let path = self.world_path(product);
         let fail = |error: io::Error| refuse(&path, &error);
-        let file = written(&path, &exchange.whole_state(now)).map_err(fail)?;
+        let file = replace_file(&path, &exchange.whole_state(now), PRIVATE).map_err(fail)?;
         let bytes = file.metadata().map_err(fail)?.len();
         Ok(Box::new(KeptExchange { exchange, file, path, bytes, bytes_max: FILE_BYTES_MAX.max(2 * bytes) }))
     }
@@ -136,23 +137,6 @@ fn refuse(path: &Path, error: &io::Error) -> Failure {
         .at(path.display())
         .because(error)
         .next("name a directory that can be written: --state DIR")
-}
-
-/// Writes a file whole or not at all: a crash leaves the old one or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    written(path, bytes).map(drop)
-}
-
-/// The same, open for more.
-fn written(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let temporary = path.with_extension("new");
-    // One that a crash left may have another mode.
-    let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().append(true).create_new(true).mode(PRIVATE).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    Ok(file)
 }
 
 /// An exchange whose changes are in its file before anybody hears of them.
@@ -172,7 +156,7 @@ impl KeptExchange {
             self.bytes += line.len() as u64;
             if self.bytes > self.bytes_max {
                 let whole = self.exchange.whole_state(now);
-                self.file = written(&self.path, &whole)?;
+                self.file = replace_file(&self.path, &whole, PRIVATE)?;
                 self.bytes = whole.len() as u64;
                 self.bytes_max = FILE_BYTES_MAX.max(2 * self.bytes);
             }

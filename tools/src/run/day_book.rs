@@ -3,7 +3,7 @@
 //! One entry a mode and quote asset: paper money is no real money. A stop stays, over restarts and midnights, until a
 //! person re-arms it with a reason; from then on the limit counts anew.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,9 +13,13 @@ use spinbook_engine::risk::DayResult;
 use spinbook_engine::types::QuoteAtoms;
 
 use super::plan::RunMode;
+use crate::durable::replace_file;
 use crate::error::Failure;
 use crate::ui::report::atoms_text;
 use crate::ui::time::day_text;
+
+/// Its owner writes it, others may look.
+const FILE_MODE: u32 = 0o644;
 
 /// The book's file in a state directory.
 const BOOK_FILE: &str = "day.json";
@@ -247,18 +251,9 @@ fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
     }
 }
 
-/// Whole or not at all: beside the old one, then in its place.
 fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
-    let beside = path.with_extension("json.new");
-    let mut file = File::create(&beside)?;
     let text = serde_json::to_string_pretty(entries).map_err(io::Error::other)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    replace_file(path, format!("{text}\n").as_bytes(), FILE_MODE).map(drop)
 }
 
 #[cfg(test)]

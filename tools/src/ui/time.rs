@@ -1,6 +1,7 @@
 //! COLD: times as people and programs read them: UTC, ISO 8601, to the millisecond.
 
 use spinbook_engine::types::Nanos;
+use spinbook_feed::calendar::{CalendarDate, date_of};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -22,17 +23,8 @@ pub fn utc_text(time: Nanos) -> String {
 /// A day since the Unix epoch as `2026-11-21`.
 #[must_use]
 pub fn day_text(day: i64) -> String {
-    // Counted from 1 March of year 0, in eras of 400 years, so that a leap day is the last of its year.
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{date:02}")
+    let CalendarDate { year, month, day } = date_of(day);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]

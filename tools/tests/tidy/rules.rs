@@ -16,7 +16,19 @@ pub const ENGINE_ROOMS: &[&[&str]] = &[
 
 /// Rooms of the feed, left to right.
 pub const FEED_ROOMS: &[&[&str]] = &[
-    &["number", "padding", "random", "json", "timer", "backoff", "error", "record", "websocket", "frame_buffer"],
+    &[
+        "number",
+        "calendar",
+        "padding",
+        "random",
+        "json",
+        "timer",
+        "backoff",
+        "error",
+        "record",
+        "websocket",
+        "frame_buffer",
+    ],
     &["sync", "crypto", "scan"],
     &["sim"],
     &["venue"],
@@ -29,7 +41,7 @@ pub const FEED_ROOMS: &[&[&str]] = &[
 
 /// Rooms of the program, left to right.
 pub const TOOLS_ROOMS: &[&[&str]] = &[
-    &["outcome", "output"],
+    &["outcome", "output", "durable"],
     &["error"],
     &["alloc", "cli", "limits", "log"],
     &["config"],

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use spinbook_engine::types::Nanos;
 
+use crate::calendar::{CalendarDate, date_of};
 use crate::sim::side::{HttpRequest, HttpResponse};
 
 /// Bytes of a request's header that are accepted.
@@ -206,25 +207,16 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// A date as HTTP writes it, from days and seconds since the epoch (proleptic Gregorian calendar).
+/// A date as HTTP writes it.
 fn http_date(now: Nanos) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = now.0.max(0) / 1_000_000_000;
     let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
     let weekday = DAYS[(days % 7) as usize];
-    // Years that begin in March put the leap day at the end.
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12;
-    let year = era * 400 + year_of_era + i64::from(month < 2);
+    let CalendarDate { year, month, day } = date_of(days);
     let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{weekday}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", MONTHS[month as usize])
+    format!("{weekday}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", MONTHS[month as usize - 1])
 }
 
 #[cfg(test)]
