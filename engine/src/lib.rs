@@ -119,6 +119,7 @@ pub mod counters;
 pub mod latency;
 pub mod rate;
 pub mod ring;
+mod ring_parts;
 pub mod telemetry;
 pub mod trace;
 

@@ -10,68 +10,7 @@ use core::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
-use parts::{Arc, AtomicUsize, Ordering, UnsafeCell, fence};
-
-/// What the ring is made of.
-#[cfg(not(loom))]
-mod parts {
-    pub(super) use core::sync::atomic::{AtomicUsize, Ordering, fence};
-    pub(super) use std::sync::Arc;
-
-    /// A cell with the model checker's way of reaching into it.
-    pub(super) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
-
-    impl<T> UnsafeCell<T> {
-        pub(super) const fn new(value: T) -> UnsafeCell<T> {
-            UnsafeCell(core::cell::UnsafeCell::new(value))
-        }
-
-        #[inline(always)]
-        pub(super) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
-            read(self.0.get())
-        }
-
-        #[inline(always)]
-        pub(super) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
-            write(self.0.get())
-        }
-    }
-}
-
-/// The model checker's own parts: it tries every order of their steps (`tests/ring_model.rs`).
-#[cfg(loom)]
-mod parts {
-    pub(super) use loom::cell::UnsafeCell;
-    pub(super) use loom::sync::Arc;
-    pub(super) use loom::sync::atomic::{Ordering, fence};
-
-    /// The word, and beside it one that every look at it changes without ordering anything. Of the looks at an object
-    /// the checker remembers only the last, so that a second thread's look would hide the first one's from it, and
-    /// with it the order of steps in which that one comes later.
-    pub(super) struct AtomicUsize {
-        word: loom::sync::atomic::AtomicUsize,
-        looks: loom::sync::atomic::AtomicUsize,
-    }
-
-    impl AtomicUsize {
-        pub(super) fn new(value: usize) -> AtomicUsize {
-            AtomicUsize {
-                word: loom::sync::atomic::AtomicUsize::new(value),
-                looks: loom::sync::atomic::AtomicUsize::new(0),
-            }
-        }
-
-        pub(super) fn load(&self, ordering: Ordering) -> usize {
-            self.looks.fetch_add(1, Ordering::Relaxed);
-            self.word.load(ordering)
-        }
-
-        pub(super) fn store(&self, value: usize, ordering: Ordering) {
-            self.looks.fetch_add(1, Ordering::Relaxed);
-            self.word.store(value, ordering);
-        }
-    }
-}
+use crate::ring_parts::{Arc, AtomicUsize, Ordering, UnsafeCell, fence};
 
 /// One message's place. Padded, so that neighbouring slots do not share a line between two cores.
 struct Slot<T> {

@@ -1,13 +1,49 @@
 //! COLD: the ring under a model checker that tries every order in which two threads' steps may happen.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p spinbook-engine --test ring_model --release`
-#![cfg(loom)]
+//! The ring's own source is compiled here once more, with the checker's cells and atomics in place of the processor's.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use loom::thread;
-use spinbook_engine::ring;
+
+#[allow(dead_code, missing_docs, reason = "the model needs a part of the ring's interface")]
+#[path = "../src/ring.rs"]
+mod ring;
+
+/// The model checker's own parts: it tries every order of their steps.
+mod ring_parts {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::Arc;
+    pub(crate) use loom::sync::atomic::{Ordering, fence};
+
+    /// The word, and beside it one that every look at it changes without ordering anything. Of the looks at an object
+    /// the checker remembers only the last, so that a second thread's look would hide the first one's from it, and
+    /// with it the order of steps in which that one comes later.
+    pub(crate) struct AtomicUsize {
+        word: loom::sync::atomic::AtomicUsize,
+        looks: loom::sync::atomic::AtomicUsize,
+    }
+
+    impl AtomicUsize {
+        pub(crate) fn new(value: usize) -> AtomicUsize {
+            AtomicUsize {
+                word: loom::sync::atomic::AtomicUsize::new(value),
+                looks: loom::sync::atomic::AtomicUsize::new(0),
+            }
+        }
+
+        pub(crate) fn load(&self, ordering: Ordering) -> usize {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            self.word.load(ordering)
+        }
+
+        pub(crate) fn store(&self, value: usize, ordering: Ordering) {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            self.word.store(value, ordering);
+        }
+    }
+}
 
 /// A message of more than one word, so that half of one would be seen.
 type Message = [u64; 3];

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, fmt};
 
@@ -51,7 +51,10 @@ pub fn start(quiet: bool, file: Option<&Path>) -> Result<(), Failure> {
             .at(format!("SPINBOOK_LOG={text}"))
             .because(format!("expected {LEVELS}")));
     }
-    let filter = |usual: &str| EnvFilter::new(wanted.as_deref().unwrap_or(usual));
+    let filter = |usual: LevelFilter| match wanted.as_deref().and_then(|text| text.parse::<Targets>().ok()) {
+        Some(wanted) => wanted,
+        None => Targets::new().with_default(usual),
+    };
     if let Some(path) = file {
         let opened = OpenOptions::new().append(true).create(true).open(path);
         output::log_to(opened.map_err(|error| {
@@ -62,9 +65,9 @@ pub fn start(quiet: bool, file: Option<&Path>) -> Result<(), Failure> {
         })?);
     }
     let lines = || fmt::layer().with_target(false).with_ansi(false).log_internal_errors(false);
-    let usual = if quiet { "warn" } else { "info" };
+    let usual = if quiet { LevelFilter::WARN } else { LevelFilter::INFO };
     let mut layers = vec![lines().with_writer(|| Lines).with_filter(filter(usual)).boxed()];
-    layers.extend(file.map(|_| lines().with_writer(|| FileLines).with_filter(filter("info")).boxed()));
+    layers.extend(file.map(|_| lines().with_writer(|| FileLines).with_filter(filter(LevelFilter::INFO)).boxed()));
     // A second subscriber is refused by `tracing`; the first one keeps working, which is all that is wanted.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers));
     Ok(())
