@@ -143,7 +143,7 @@ pub enum LocalReject {
 }
 
 /// One fact about an order, on the ring from the gateway to the engine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ExecutionEvent {
     /// Fee of this execution in the quote asset, positive if paid, negative if a rebate.

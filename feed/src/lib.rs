@@ -26,6 +26,8 @@ pub mod venue;
 
 pub mod session;
 
+pub mod journal;
+
 pub mod gateway;
 
 pub mod backtest;

@@ -22,6 +22,18 @@ pub struct ClientOrderId {
 }
 
 impl ClientOrderId {
+    /// A name as it was written once; `None` if it is empty, too long, or not printable ASCII.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<ClientOrderId> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.is_empty() || text.len() > CLIENT_ORDER_ID_MAX || !plain {
+            return None;
+        }
+        let mut bytes = [0; CLIENT_ORDER_ID_MAX];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Some(ClientOrderId { length: text.len() as u8, bytes })
+    }
+
     /// As text.
     ///
     /// # Panics

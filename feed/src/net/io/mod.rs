@@ -3,5 +3,6 @@
 pub mod fetch;
 pub mod gateway_loop;
 mod gateway_shared;
+pub mod journal_files;
 mod order_connections;
 pub mod order_facts;

@@ -1,0 +1,154 @@
+//! COLD: what a run that is over left open, as its journal tells: orders, trades and positions for the next start.
+
+use std::collections::BTreeMap;
+
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
+use spinbook_engine::intent::Intent;
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, TradeId};
+
+use super::frame::Entry;
+use super::record::{JournalInstrument, Record};
+use crate::venue::instrument::Symbol;
+use crate::venue::order_ids::ClientOrderId;
+
+/// An order whose end the journal does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOrder {
+    /// What was decided.
+    pub intent: Intent,
+    /// Its name at the venue.
+    pub client_id: ClientOrderId,
+    /// Of what, if the journal says so.
+    pub symbol: Option<Symbol>,
+    /// When it was written down, just before it left.
+    pub placed: Nanos,
+    /// Whether the venue was heard to have it.
+    pub accepted: bool,
+    /// Filled, as far as was heard.
+    pub lots_filled: Lots,
+}
+
+/// An execution that was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownTrade {
+    /// Of what.
+    pub symbol: Symbol,
+    /// The venue's id.
+    pub trade: TradeId,
+    /// When, by the venue's clock.
+    pub time: Nanos,
+}
+
+/// What the journals of the runs since the last one that ended with nothing open tell, read in order.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    instruments: BTreeMap<InstrumentId, JournalInstrument>,
+    left: BTreeMap<OrderId, LeftOrder>,
+    trades: Vec<KnownTrade>,
+    positions: BTreeMap<Symbol, Lots>,
+    last_placed: Nanos,
+    ended: bool,
+}
+
+impl Recovery {
+    /// The next record, of the earliest run first.
+    pub fn take(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::RunStarted { .. } => self.ended = false,
+            Record::Instrument(instrument) => {
+                self.instruments.insert(instrument.id, *instrument);
+            }
+            Record::Position { instrument, lots, .. } => {
+                if let Some(found) = self.instruments.get(instrument) {
+                    self.positions.insert(found.symbol, *lots);
+                }
+            }
+            Record::Place { intent, client_id } => {
+                self.last_placed = self.last_placed.max(entry.time);
+                let left = LeftOrder {
+                    intent: *intent,
+                    client_id: *client_id,
+                    symbol: self.instruments.get(&intent.instrument).map(|found| found.symbol),
+                    placed: entry.time,
+                    accepted: false,
+                    lots_filled: Lots::ZERO,
+                };
+                self.left.insert(intent.order, left);
+            }
+            Record::Fact(event) => self.fact(event),
+            Record::RunEnded { confirmed, .. } => {
+                self.ended = true;
+                if *confirmed {
+                    self.left.clear();
+                }
+            }
+            Record::CancelWanted(_) | Record::CancelSent { .. } | Record::Halted { .. } | Record::Operator { .. } => {}
+        }
+    }
+
+    fn fact(&mut self, event: &ExecutionEvent) {
+        if event.kind == ExecutionKind::Filled {
+            self.execution(event);
+        }
+        let Some(left) = self.left.get_mut(&event.order) else { return };
+        let over = match event.kind {
+            ExecutionKind::Canceled | ExecutionKind::Expired => true,
+            // What the gateway refused never left; what it refused after it had left is not told like this.
+            ExecutionKind::Rejected => event.local == LocalReject::None || !left.accepted,
+            ExecutionKind::Filled => {
+                left.accepted = true;
+                left.lots_filled = left.lots_filled.max(event.lots_cumulative);
+                left.lots_filled >= left.intent.lots
+            }
+            ExecutionKind::Accepted | ExecutionKind::CancelRejected => {
+                left.accepted = true;
+                false
+            }
+            ExecutionKind::Unknown
+            | ExecutionKind::GatewayReady
+            | ExecutionKind::GatewayDown
+            | ExecutionKind::Pause
+            | ExecutionKind::Halt => false,
+        };
+        if over {
+            self.left.remove(&event.order);
+        }
+    }
+
+    fn execution(&mut self, event: &ExecutionEvent) {
+        let Some(symbol) = self.instruments.get(&event.instrument).map(|found| found.symbol) else { return };
+        self.trades.push(KnownTrade { symbol, trade: event.trade, time: event.time });
+        let signed = if event.side == Side::Bid { event.lots.0 } else { -event.lots.0 };
+        let held = self.positions.entry(symbol).or_default();
+        held.0 = held.0.saturating_add(signed).saturating_sub(event.fee_lots.0);
+    }
+
+    /// Whether the last run ended in order.
+    #[must_use]
+    pub const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Orders that may be alive, by their ids: the journal does not tell their end.
+    pub fn left(&self) -> impl Iterator<Item = &LeftOrder> {
+        self.left.values()
+    }
+
+    /// Executions that were booked, in the order in which they were heard.
+    #[must_use]
+    pub fn trades(&self) -> &[KnownTrade] {
+        &self.trades
+    }
+
+    /// What was held, as far as the journal tells.
+    #[must_use]
+    pub const fn positions(&self) -> &BTreeMap<Symbol, Lots> {
+        &self.positions
+    }
+
+    /// When the last order was written down: until its validity is over it may still be accepted.
+    #[must_use]
+    pub const fn last_placed(&self) -> Nanos {
+        self.last_placed
+    }
+}
