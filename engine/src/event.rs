@@ -140,6 +140,8 @@ pub enum LocalReject {
     Limit = 4,
     /// The gateway's order table is full.
     TableFull = 5,
+    /// It could not be written to the journal, and nothing leaves that is not there.
+    Journal = 6,
 }
 
 /// One fact about an order, on the ring from the gateway to the engine.

@@ -12,6 +12,7 @@ use super::outbox::{Purpose, Queued};
 use super::place::find;
 use super::throttle::Urgency;
 use super::{Gateway, GatewayMode, OrderCloseReason};
+use crate::journal::record::Record;
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{OrderName, Request, RequestKind};
@@ -204,6 +205,7 @@ impl<O: OrderSide> Gateway<O> {
 
     pub(super) fn halt_with(&mut self, venue_code: VenueCode, message: String, now: Nanos) {
         if self.halted.is_none() {
+            self.journal.note(&Record::Halted { message: message.clone() }, now);
             self.halted = Some(message);
             self.emit(ExecutionKind::Halt, venue_code, now);
         }
@@ -444,6 +446,8 @@ impl<O: OrderSide> Gateway<O> {
             let tracked = self.orders.find_mut(order).expect("just found");
             tracked.cancel = CancelState::InFlight;
             tracked.cancel_attempts += 1;
+            let attempt = tracked.cancel_attempts;
+            self.journal.cancel_sent(order, id, attempt, now);
         }
         self.orders.keep_ids(ids);
     }

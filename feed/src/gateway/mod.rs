@@ -28,6 +28,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode, Venu
 
 use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::PlacedPayload;
+use crate::journal::writer::{Journal, JournalCounters};
 use crate::venue::any_orders::AnyOrders;
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::ClientOrderId;
@@ -123,6 +124,8 @@ pub struct GatewayCounters {
     pub refused_limit: u64,
     /// New orders refused here: table full.
     pub refused_table_full: u64,
+    /// New orders refused here: they could not be written to the journal.
+    pub refused_journal: u64,
     /// Replies that did not come in time.
     pub timeouts: u64,
     /// Orders whose outcome was at some time unknown.
@@ -166,6 +169,7 @@ impl core::ops::Add for GatewayCounters {
             refused_not_connected: self.refused_not_connected + other.refused_not_connected,
             refused_limit: self.refused_limit + other.refused_limit,
             refused_table_full: self.refused_table_full + other.refused_table_full,
+            refused_journal: self.refused_journal + other.refused_journal,
             timeouts: self.timeouts + other.timeouts,
             unknown: self.unknown + other.unknown,
             bad_frames: self.bad_frames + other.bad_frames,
@@ -224,6 +228,7 @@ pub struct Gateway<O = AnyOrders> {
     venue_positions: Vec<Option<Lots>>,
     events: VecDeque<ExecutionEvent>,
     outbox: Outbox,
+    journal: Journal,
     /// The cancel of this turn and the cycle counter of the frame that caused it: for measurement only.
     cancel_origin: (OrderId, u64),
 }
@@ -282,6 +287,7 @@ impl<O: OrderSide> Gateway<O> {
             venue_positions: vec![None; places],
             events: VecDeque::with_capacity(256),
             outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
+            journal: Journal::Off,
             cancel_origin: (OrderId::NONE, 0),
             settings,
             instruments,
@@ -298,6 +304,23 @@ impl<O: OrderSide> Gateway<O> {
     #[must_use]
     pub fn instruments(&self) -> &[Instrument] {
         &self.instruments
+    }
+
+    /// From here on nothing leaves that is not in this journal. The one before is given back.
+    pub fn keep_journal(&mut self, journal: Journal) -> Journal {
+        std::mem::replace(&mut self.journal, journal)
+    }
+
+    /// The journal, to look at.
+    #[must_use]
+    pub fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// What was counted about the journal.
+    #[must_use]
+    pub fn journal_counters(&self) -> JournalCounters {
+        self.journal.counters()
     }
 
     /// A connection that was asked for is open.

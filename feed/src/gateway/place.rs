@@ -2,7 +2,7 @@
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
-use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
+use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
 use super::orders::{CancelState, refused_here};
 use super::outbox::{Purpose, Queued};
@@ -11,6 +11,9 @@ use super::{Gateway, GatewayAction, GatewayMode, GatewayOutput, PENDING_REQUESTS
 use crate::venue::instrument::Instrument;
 use crate::venue::order_side::OrderSide;
 use crate::venue::orders::{NewOrder, Request, RequestKind};
+
+/// After an order that the journal refused none is taken for this long.
+const JOURNAL_PAUSE: Nanos = Nanos::from_seconds(1);
 
 /// The instrument of an id.
 #[inline]
@@ -41,6 +44,11 @@ impl<O: OrderSide> Gateway<O> {
             self.refuse(intent, local, now);
             return;
         }
+        // Before anything of it exists: an order that is not written down here is never sent.
+        if self.journal.place(intent, || self.side.client_id(intent.order), now).is_err() {
+            self.journal_refused(intent, now);
+            return;
+        }
         let valid_until = now + self.side.validity() + self.settings.validity_margin;
         self.orders.insert(intent, valid_until);
         let instrument = find(&self.instruments, intent.instrument).expect("check_place found it");
@@ -61,6 +69,14 @@ impl<O: OrderSide> Gateway<O> {
         if self.settings.mode == GatewayMode::Shadow {
             self.shadow_accept(intent.order, now);
         }
+    }
+
+    /// No order is taken for a while; cancels go on.
+    #[cold]
+    #[inline(never)]
+    fn journal_refused(&mut self, intent: &Intent, now: Nanos) {
+        self.refuse(intent, LocalReject::Journal, now);
+        self.pause(now + JOURNAL_PAUSE, VenueCode::NONE);
     }
 
     fn check_place(&mut self, intent: &Intent, now: Nanos) -> Result<(), LocalReject> {
@@ -97,6 +113,7 @@ impl<O: OrderSide> Gateway<O> {
             LocalReject::Throttled => &mut self.counters.refused_throttled,
             LocalReject::Limit => &mut self.counters.refused_limit,
             LocalReject::TableFull => &mut self.counters.refused_table_full,
+            LocalReject::Journal => &mut self.counters.refused_journal,
             LocalReject::NotConnected | LocalReject::None => &mut self.counters.refused_not_connected,
         };
         *counter += 1;
@@ -104,6 +121,7 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn on_cancel(&mut self, intent: &Intent, now: Nanos) {
+        self.journal.cancel_wanted(intent, now);
         let Some(tracked) = self.orders.find_mut(intent.order) else {
             // It never got as far as the table, or is long over.
             let event = refused_here(intent, LocalReject::None, now);
@@ -137,7 +155,10 @@ impl<O: OrderSide> Gateway<O> {
     /// The fact that [`Gateway::next_execution`] showed has its place on the ring: it is not shown again.
     #[inline]
     pub fn execution_taken(&mut self) {
-        self.events.pop_front();
+        if let Some(event) = self.events.pop_front() {
+            let venue = self.venue();
+            self.journal.fact(&ExecutionEvent { venue, ..event });
+        }
     }
 
     /// Facts for the engine that were not taken yet.

@@ -287,7 +287,7 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    fn pause(&mut self, until: Nanos, code: VenueCode) {
+    pub(super) fn pause(&mut self, until: Nanos, code: VenueCode) {
         if until > self.paused_until {
             self.paused_until = until;
             self.counters.pauses += 1;

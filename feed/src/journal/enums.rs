@@ -46,5 +46,5 @@ coded! {
         Halt = 10,
     }
     FeeAsset { Quote = 0, Base = 1, Other = 2 }
-    LocalReject { None = 0, Late = 1, Throttled = 2, NotConnected = 3, Limit = 4, TableFull = 5 }
+    LocalReject { None = 0, Late = 1, Throttled = 2, NotConnected = 3, Limit = 4, TableFull = 5, Journal = 6 }
 }

@@ -272,12 +272,12 @@ fn a_full_journal_refuses_orders_first_and_cancels_and_fills_still_have_room() {
     let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(store), preamble, Nanos(1))));
     let name = ClientIdFormat::Dashed.write(OrderId::new(7, 1));
     let mut placed = 0;
-    while journal.place(&intent(placed + 1), &name, Nanos(2)).is_ok() {
+    while journal.place(&intent(placed + 1), || name, Nanos(2)).is_ok() {
         placed += 1;
         assert!(placed < 100_000, "two parts are full some time");
     }
     assert!(journal.refuses());
-    assert_eq!(journal.place(&intent(1), &name, Nanos(2)), Err(JournalRefusal));
+    assert_eq!(journal.place(&intent(1), || name, Nanos(2)), Err(JournalRefusal));
     let before = journal.counters();
     for counter in 1..=100 {
         journal.cancel_wanted(&intent(counter), Nanos(3));
@@ -299,13 +299,13 @@ fn a_failing_disk_refuses_orders_and_nothing_else() {
     let failure = store.failure();
     let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(store), Vec::new(), Nanos(1))));
     let name = ClientIdFormat::Dashed.write(OrderId::new(7, 1));
-    assert_eq!(journal.place(&intent(1), &name, Nanos(2)), Ok(()));
+    assert_eq!(journal.place(&intent(1), || name, Nanos(2)), Ok(()));
     failure.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(journal.place(&intent(2), &name, Nanos(2)), Err(JournalRefusal));
+    assert_eq!(journal.place(&intent(2), || name, Nanos(2)), Err(JournalRefusal));
     journal.cancel_wanted(&intent(1), Nanos(3));
     assert_eq!((journal.counters().records, journal.counters().refused, journal.counters().lost), (2, 1, 0));
     failure.store(false, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(journal.place(&intent(3), &name, Nanos(4)), Ok(()));
+    assert_eq!(journal.place(&intent(3), || name, Nanos(4)), Ok(()));
 }
 
 #[test]

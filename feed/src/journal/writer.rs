@@ -45,10 +45,15 @@ impl Journal {
     /// # Errors
     /// It is not written.
     #[inline]
-    pub fn place(&mut self, intent: &Intent, client_id: &ClientOrderId, now: Nanos) -> Result<(), JournalRefusal> {
+    pub fn place(
+        &mut self,
+        intent: &Intent,
+        client_id: impl FnOnce() -> ClientOrderId,
+        now: Nanos,
+    ) -> Result<(), JournalRefusal> {
         match self {
             Journal::Off => Ok(()),
-            Journal::On(writer) => writer.place(intent, client_id, now),
+            Journal::On(writer) => writer.place(intent, &client_id(), now),
         }
     }
 

@@ -4,6 +4,7 @@
 mod account;
 mod encode;
 mod exchange;
+mod journaled;
 mod order_sides;
 mod permutations;
 mod prepared;

@@ -257,7 +257,7 @@ impl Desk {
         }
     }
 
-    fn live(&self) -> Vec<u64> {
+    pub fn live(&self) -> Vec<u64> {
         self.orders.values().filter(|order| is_live(order.status)).map(|order| order.id).collect()
     }
 

@@ -58,6 +58,7 @@ const fn local_name(local: LocalReject) -> &'static str {
         LocalReject::NotConnected => "not_connected",
         LocalReject::Limit => "limit",
         LocalReject::TableFull => "table_full",
+        LocalReject::Journal => "journal",
     }
 }
 

@@ -161,7 +161,8 @@ fn orders_of(gateway: &Gateway, mode: RunMode, at_venue: Option<u64>) -> Orders 
         + counters.refused_throttled
         + counters.refused_not_connected
         + counters.refused_limit
-        + counters.refused_table_full;
+        + counters.refused_table_full
+        + counters.refused_journal;
     if mode == RunMode::Shadow {
         return Orders { refused_here, not_sent: counts.sent, ..Orders::default() };
     }

@@ -1,0 +1,148 @@
+//! COLD: nothing leaves that is not in the journal: at any moment its bytes alone tell every order that may be alive.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Verdict, place, some_lots};
+use spinbook_engine::event::{ExecutionKind, LocalReject};
+use spinbook_engine::intent::Intent;
+use spinbook_engine::types::{Nanos, OrderId, Side};
+use spinbook_feed::gateway::{GatewayAction, GatewayOutput};
+use spinbook_feed::journal::frame::JournalHeader;
+use spinbook_feed::journal::reader::{JournalReader, JournalTail};
+use spinbook_feed::journal::record::{JournalInstrument, Record};
+use spinbook_feed::journal::recover::Recovery;
+use spinbook_feed::journal::store::MemoryStore;
+use spinbook_feed::journal::writer::{Journal, JournalWriter};
+use spinbook_feed::random::Random;
+use spinbook_feed::venue::instrument::Symbol;
+
+/// Gives the desk a journal in memory, and what makes it fail.
+fn keep(desk: &mut Desk) -> Arc<AtomicBool> {
+    let venue = Symbol::new(desk.product.name()).unwrap();
+    let header = JournalHeader { run: EPOCH, salt: 1, part: 0, created: desk.now, venue };
+    let store = MemoryStore::new(&header.write(), 256 << 10);
+    let failure = store.failure();
+    let instruments = desk.gateway.instruments().iter().map(|it| Record::Instrument(JournalInstrument::from(it)));
+    let writer = JournalWriter::new(Box::new(store), instruments.collect(), desk.now);
+    desk.gateway.keep_journal(Journal::On(Box::new(writer)));
+    failure
+}
+
+/// What the bytes tell, as after a kill at this very moment.
+fn recovered(desk: &mut Desk) -> Recovery {
+    let bytes = desk.gateway.journal().part();
+    let mut reader = JournalReader::new(bytes).unwrap();
+    let mut recovery = Recovery::default();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        recovery.take(&entry);
+    }
+    assert_eq!(reader.tail(), JournalTail::Whole);
+    recovery
+}
+
+/// The names that may be alive, as the bytes tell.
+fn left(desk: &mut Desk) -> BTreeSet<String> {
+    recovered(desk).left().map(|order| order.client_id.as_str().to_owned()).collect()
+}
+
+#[test]
+fn an_order_is_in_the_journal_before_its_bytes_are_anywhere_else() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        keep(&mut desk);
+        let order = OrderId::new(EPOCH, 1);
+        let wanted = Intent { deadline: desk.now, ..place(product, order, Side::Ask) };
+        desk.gateway.on_intent(&wanted, desk.now);
+        // Nothing was taken from the gateway: a kill here leaves an order that may be alive, and never was.
+        let name = desk.gateway.client_id(order).as_str().to_owned();
+        assert_eq!(left(&mut desk), BTreeSet::from([name.clone()]));
+        let sent = loop {
+            match desk.gateway.poll_output() {
+                Some(GatewayOutput::Action(GatewayAction::Send { bytes, .. })) => {
+                    break String::from_utf8(bytes.to_vec()).unwrap();
+                }
+                Some(_) => {}
+                None => panic!("the order does not leave"),
+            }
+        };
+        assert!(sent.contains(&name), "{sent}");
+    }
+}
+
+#[test]
+fn what_the_journal_refuses_never_leaves_and_cancels_do() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        let failure = keep(&mut desk);
+        let open = desk.place_order(1, Side::Bid);
+        failure.store(true, Ordering::Relaxed);
+        let refused = desk.place_order(2, Side::Bid);
+        assert_eq!(desk.count("order.place"), 1, "the second never left");
+        assert_eq!(desk.kinds(refused), [ExecutionKind::Rejected]);
+        let event = desk.events.iter().find(|event| event.order == refused).unwrap();
+        assert_eq!(event.local, LocalReject::Journal);
+        assert!(
+            desk.events.iter().any(|event| event.kind == ExecutionKind::Pause),
+            "the engine does not try on at once"
+        );
+        assert_eq!((desk.gateway.counters().refused_journal, desk.gateway.counters().orders_sent), (1, 1));
+        desk.cancel_order(open);
+        assert_eq!((desk.count("order.cancel"), desk.open_at_venue()), (1, 0), "a cancel needs no journal");
+        // The disk has room again, and the pause is over.
+        failure.store(false, Ordering::Relaxed);
+        desk.pass(Nanos::from_seconds(2));
+        let third = desk.place_order(3, Side::Bid);
+        assert_eq!(desk.kinds(third), [ExecutionKind::Accepted]);
+    }
+}
+
+#[test]
+fn at_every_step_of_a_wild_day_the_bytes_tell_every_order_that_is_alive_and_every_fill_once() {
+    for (product, seed) in PRODUCTS.into_iter().flat_map(|product| (1..=4).map(move |seed| (product, seed))) {
+        let mut desk = Desk::ready(product);
+        keep(&mut desk);
+        let mut random = Random::new(seed);
+        let mut verdicts = Random::new(seed ^ 0x5555);
+        desk.rule = Box::new(move |_, _| match verdicts.next_u64() % 8 {
+            0 => Verdict::LoseReply,
+            1 => Verdict::LoseRequest,
+            _ => Verdict::Answer,
+        });
+        let (mut count, mut trades) = (0, 0);
+        for step in 0..200 {
+            match random.next_u64() % 5 {
+                0 | 1 => {
+                    count += 1;
+                    desk.place_order(count, if random.next_u64().is_multiple_of(2) { Side::Bid } else { Side::Ask });
+                }
+                2 if count > 0 => {
+                    desk.cancel_order(OrderId::new(EPOCH, 1 + (random.next_u64() % u64::from(count)) as u32));
+                }
+                3 if count > 0 => {
+                    let order = OrderId::new(EPOCH, 1 + (random.next_u64() % u64::from(count)) as u32);
+                    let name = desk.gateway.client_id(order);
+                    let live = desk
+                        .by_client(name.as_str())
+                        .filter(|id| desk.orders[id].filled == 0 && desk.live().contains(id));
+                    if let Some(id) = live {
+                        trades += 1;
+                        desk.fill(id, some_lots(product), 5_000 + trades, ("0.05", "USDT"));
+                    }
+                }
+                _ => desk.pass(Nanos::from_millis((random.next_u64() % 900) as i64)),
+            }
+            let told = left(&mut desk);
+            for id in desk.live() {
+                let name = &desk.orders[&id].client;
+                assert!(told.contains(name), "{product:?}, seed {seed}, step {step}: {name} is forgotten");
+            }
+        }
+        let booked: Vec<u128> = recovered(&mut desk).trades().iter().map(|trade| trade.trade.0).collect();
+        let filled = desk.events.iter().filter(|event| event.kind == ExecutionKind::Filled).map(|event| event.trade.0);
+        assert_eq!(booked, filled.collect::<Vec<_>>(), "seed {seed}");
+        assert!(count > 30 && trades > 3, "seed {seed}: {count} orders, {trades} trades");
+        assert_eq!(desk.gateway.journal_counters().lost, 0);
+    }
+}
