@@ -22,7 +22,7 @@ pub struct VenueClock {
     offset_ns: i64,
     round_trip_ns: i64,
     samples: u32,
-    /// Whether there ever was a sample.
+    /// Whether there ever was a sample, or there can be none.
     known: bool,
     /// Samples in a row that were too long under way.
     slow: u32,
@@ -40,9 +40,16 @@ impl VenueClock {
         self.samples < SAMPLES_WANTED
     }
 
-    /// Goes on without samples, where the venue's connection has no time request.
+    /// Goes on without more samples: the venue's connection has no time request, or does not answer it now.
     pub fn skip(&mut self) {
         self.samples = SAMPLES_WANTED;
+        self.known = true;
+    }
+
+    /// Whether there ever was a sample, or there can be none: requests can be stamped.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.known
     }
 
     /// One answer: the venue's time, asked at `sent`, in hand at `received`.

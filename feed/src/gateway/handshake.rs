@@ -4,10 +4,14 @@ use spinbook_engine::types::Nanos;
 
 use super::Gateway;
 use super::lifecycle::SessionStep;
-use super::link::OrderLinkState;
+use super::link::{OrderLink, OrderLinkState};
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 
 impl<O: OrderSide> Gateway<O> {
+    fn user_link(&self) -> &OrderLink {
+        &self.links[OrderConnection::UserData.index()]
+    }
+
     /// The venue's step that the session stands at, if it stands at one.
     pub(super) fn handshake_step(&self) -> Option<HandshakeStep> {
         match self.step {
@@ -18,11 +22,16 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Goes to the step at `place`, or to the next that is not done yet; behind the last one open orders are asked for.
     pub(super) fn go_handshake(&mut self, place: usize, now: Nanos) {
-        let done = |step: &HandshakeStep| self.user_data_ready && step.is_user_data();
+        let usable = self.links[OrderConnection::Orders.index()].usable;
+        let done = |step: &HandshakeStep| match step {
+            HandshakeStep::Clock => false,
+            HandshakeStep::LogOn(OrderConnection::Orders) => usable,
+            _ => self.user_data_ready,
+        };
         match (place..self.handshake.len()).find(|place| !done(&self.handshake[*place])) {
             Some(place) => self.go(SessionStep::Handshake(place), now),
             None => {
-                self.user_data_ready = self.user_link.is_open();
+                self.user_data_ready = true;
                 self.go(SessionStep::Query(0), now);
             }
         }
@@ -47,7 +56,7 @@ impl<O: OrderSide> Gateway<O> {
             None => self.go_handshake(self.handshake.len(), now),
             Some(HandshakeStep::Clock) if !self.clock.wants_samples() => self.clock_known(now),
             Some(HandshakeStep::ConnectUserData)
-                if self.user_link.state == OrderLinkState::Down && now >= self.user_link.retry_at =>
+                if self.user_link().state == OrderLinkState::Down && now >= self.user_link().retry_at =>
             {
                 self.connect(OrderConnection::UserData, now);
             }
@@ -58,18 +67,19 @@ impl<O: OrderSide> Gateway<O> {
     /// When the request of the current step may be sent: steps that open user data wait for its pause as well.
     pub(super) fn step_due(&self) -> Nanos {
         let retry = match self.handshake_step() {
-            Some(HandshakeStep::UserDataKey) => self.user_link.retry_at,
+            Some(HandshakeStep::UserDataKey) => self.user_link().retry_at,
             _ => Nanos::ZERO,
         };
-        self.step_not_before.max(self.silent_until).max(retry)
+        self.step_not_before.max(self.quiet_until()).max(retry)
     }
 
     /// When the current step of the handshake has something to do, if no answer comes before.
     pub(super) fn handshake_due(&self) -> Nanos {
         match self.handshake_step() {
-            Some(HandshakeStep::ConnectUserData) => match self.user_link.state {
-                OrderLinkState::Opening => self.user_link.since + self.settings.connect_timeout,
-                _ => self.user_link.retry_at,
+            Some(HandshakeStep::ConnectUserData) => match self.user_link().state {
+                // Links that open have deadlines of their own.
+                OrderLinkState::Opening => Nanos::NEVER,
+                _ => self.user_link().retry_at,
             },
             _ if self.step_request.is_none() => self.step_due(),
             _ => Nanos::NEVER,

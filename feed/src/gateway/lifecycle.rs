@@ -1,32 +1,42 @@
-//! COLD: a session's life: connect, clock, log on, user data, sweep of open orders, ready, shutdown.
+//! COLD: a session's life: connect, clock, log on, user data, list of open orders, ready, shutdown.
 //!
 //! Level-triggered: after every input `pump` looks at the whole state and sends what is due, so a lost reply
-//! or a closed window only delays a step.
+//! or a closed window only delays a step. Cancels are none of these steps: `sweep` sends them beside each.
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
 use super::link::OrderLinkState;
 use super::orders::CancelState;
-use super::outbox::{Purpose, Queued};
+use super::outbox::Queued;
 use super::place::find;
 use super::throttle::Urgency;
 use super::{Gateway, GatewayMode, OrderCloseReason};
 use crate::journal::record::Record;
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
-use crate::venue::orders::{OrderName, Request, RequestKind};
+use crate::venue::orders::{OrderName, Request, RequestId, RequestKind};
 
-/// Attempts at one step before the connection is given up.
+/// Attempts at one step before another way is tried.
 const STEP_ATTEMPTS_MAX: u32 = 5;
 /// Pause between attempts at one step.
 const STEP_RETRY: Nanos = Nanos::from_millis(500);
+/// The same after many.
+const STEP_RETRY_MAX: Nanos = Nanos::from_seconds(5);
+/// A step that the venue refused for the key or the settings while an order of ours may live.
+const STEP_RETRY_REFUSED: Nanos = Nanos::from_seconds(10);
 /// Rounds of "cancel all, ask again" before a human is needed.
 const SWEEP_ROUNDS_MAX: u32 = 10;
 /// How long the start waits for orders of unknown outcome before quoting resumes without them.
 const RESOLVE_TIME_MAX: Nanos = Nanos::from_seconds(10);
 /// While shutting down, orders that do not end are asked for this often.
 const DRAIN_QUERY_INTERVAL: Nanos = Nanos::from_seconds(1);
+/// While shutting down, user data that does not come up is done without after this.
+const DRAIN_USER_DATA: Nanos = Nanos::from_seconds(2);
+/// While a cancel waits for its answer, a connection without any sign of life is given up after this.
+const SILENT_CANCELLING: Nanos = Nanos::from_seconds(2);
+/// A connection on which nothing came for this long is asked for a sign of life while an order may live.
+const QUIET_MAX: Nanos = Nanos::from_seconds(2);
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +47,8 @@ pub(super) enum SessionStep {
     Connecting,
     /// The step of the venue's handshake at this place.
     Handshake(usize),
-    /// Asking which orders of the instrument at this place are open.
+    /// Asking which orders of the instrument at this place are open, once all were cancelled.
     Query(usize),
-    /// Cancelling all of them.
-    CancelAll(usize),
     /// Waiting until no order's outcome is undecided.
     Resolve,
     /// Orders are taken.
@@ -61,9 +69,10 @@ impl<O: OrderSide> Gateway<O> {
             return;
         }
         self.expire_requests(now);
+        self.give_up_silent(now);
         self.reconnect(now);
         self.advance(now);
-        self.send_cancels(now);
+        self.finish_leaving(now);
         self.send_queries(now);
         self.keep_alive(now);
         self.watch_missing_fills(now);
@@ -75,71 +84,71 @@ impl<O: OrderSide> Gateway<O> {
         if self.settings.mode == GatewayMode::Shadow {
             return if self.ready { Nanos::NEVER } else { Nanos::ZERO };
         }
-        let mut at = Nanos::NEVER;
+        let mut at = self.cancel_due().min(self.links_due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);
         }
         match self.step {
-            SessionStep::Idle => due(self.orders_link.retry_at),
-            SessionStep::Connecting => due(self.orders_link.since + self.settings.connect_timeout),
-            SessionStep::Handshake(_) => due(self.handshake_due()),
-            SessionStep::Query(_) | SessionStep::CancelAll(_) if self.step_request.is_none() => {
-                due(self.step_not_before.max(self.silent_until));
-            }
-            _ => {}
-        }
-        match self.step {
+            SessionStep::Handshake(_) => due(self.handshake_due().min(self.skip_user_data_at())),
+            SessionStep::Query(_) if self.step_request.is_none() && self.is_swept() => due(self.step_due()),
             SessionStep::Resolve => due(self.step_since + RESOLVE_TIME_MAX),
             SessionStep::Draining => due(self.step_since + DRAIN_QUERY_INTERVAL),
             _ => {}
         }
+        if let Some((_, by)) = self.leaving {
+            due(by);
+        }
         if self.can_send() {
-            if !self.outbox.awaits(RequestKind::ServerTime) {
-                due(self.clock_due().max(self.silent_until));
-            }
+            due(self.keep_alive_due().max(self.quiet_until()));
             for order in self.orders.active() {
-                if order.wants_cancel() {
-                    due(order.cancel_at.max(self.silent_until));
-                }
-                if self.may_query() && !order.query_in_flight && order.query_at != Nanos::NEVER {
-                    due(order.query_at.max(self.silent_until));
+                if !order.query_in_flight && order.query_at != Nanos::NEVER && self.is_swept() {
+                    due(order.query_at.max(self.queries_from()).max(self.quiet_until()));
                 }
                 if order.missing_since != Nanos::ZERO {
-                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(self.silent_until));
+                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(self.quiet_until()));
                 }
             }
         }
         at
     }
 
-    /// Whether single requests about orders may be sent.
+    /// Whether requests other than cancels may be sent.
     pub(super) fn can_send(&self) -> bool {
-        matches!(
+        let up = !matches!(
             self.step,
-            SessionStep::Ready
-                | SessionStep::Resolve
-                | SessionStep::Draining
-                | SessionStep::Query(_)
-                | SessionStep::CancelAll(_)
-        )
+            SessionStep::Idle | SessionStep::Connecting | SessionStep::Quiet | SessionStep::Stopped
+        );
+        up && self.links[OrderConnection::Orders.index()].usable && self.clock.is_known()
     }
 
-    /// Whether orders may be asked for: not while a sweep is about to tell of them all.
-    pub(super) fn may_query(&self) -> bool {
-        matches!(self.step, SessionStep::Ready | SessionStep::Resolve | SessionStep::Draining)
+    /// Before this nothing but cancels leaves.
+    pub(super) fn quiet_until(&self) -> Nanos {
+        self.silent_until.max(self.banned_until)
+    }
+
+    /// From when single orders may be asked for: not while a sweep or a list is about to tell of them all.
+    pub(super) fn queries_from(&self) -> Nanos {
+        match self.step {
+            SessionStep::Ready | SessionStep::Resolve | SessionStep::Draining => Nanos::ZERO,
+            SessionStep::Handshake(_) => self.links[OrderConnection::Orders.index()].since + DRAIN_USER_DATA,
+            SessionStep::Query(_) => self.step_since + DRAIN_USER_DATA,
+            _ => Nanos::NEVER,
+        }
     }
 
     pub(super) fn opened(&mut self, connection: OrderConnection, now: Nanos) {
         match connection {
             OrderConnection::Orders if self.step == SessionStep::Connecting => {
-                self.orders_link.opened(now);
+                self.link(connection).opened(now);
                 self.side.set_logged_on(connection, false);
+                let log_on = self.handshake.contains(&HandshakeStep::LogOn(connection));
+                self.link(connection).usable = !log_on;
                 self.clock.restart();
                 self.go_handshake(0, now);
             }
             OrderConnection::UserData if self.handshake_step() == Some(HandshakeStep::ConnectUserData) => {
-                self.user_link.opened(now);
+                self.link(connection).opened(now);
                 self.side.set_logged_on(connection, false);
                 self.user_data_kept = now;
                 self.handshake_step_done(now);
@@ -155,32 +164,39 @@ impl<O: OrderSide> Gateway<O> {
         }
         link.closed(now);
         self.side.set_logged_on(connection, false);
-        let over = matches!(self.step, SessionStep::Stopped | SessionStep::Quiet);
+        self.forget_requests(connection, now);
         match connection {
             OrderConnection::Orders => {
-                self.forget_requests(now);
+                self.leaving = None;
+                self.session_down(now);
+                self.want_sweeps(now);
                 if !self.has_user_data_connection() {
                     self.mark_all_unknown(now);
+                    self.user_data_ready = false;
                 }
-                self.session_down(now);
-                if !over {
+                if !matches!(self.step, SessionStep::Stopped | SessionStep::Quiet) {
                     self.go(SessionStep::Idle, now);
                 }
             }
-            OrderConnection::UserData => {
-                self.user_data_ready = false;
-                self.mark_all_unknown(now);
-                self.session_down(now);
-                let first = self.handshake.iter().position(|step| step.is_user_data()).unwrap_or(0);
-                let not_yet = match self.step {
-                    SessionStep::Idle | SessionStep::Connecting => true,
-                    SessionStep::Handshake(place) => place < first,
-                    _ => false,
-                };
-                if !not_yet && !over {
-                    self.go(SessionStep::Handshake(first), now);
-                }
-            }
+            OrderConnection::UserData => self.user_data_lost(now),
+            OrderConnection::Spare => {}
+        }
+    }
+
+    /// Events may be missing from here on: every order is asked for, and user data is set up again beside an orders
+    /// connection that goes on working.
+    pub(super) fn user_data_lost(&mut self, now: Nanos) {
+        self.user_data_ready = false;
+        self.mark_all_unknown(now);
+        self.session_down(now);
+        let first = self.handshake.iter().position(|step| !step.is_for_orders()).unwrap_or(0);
+        let again = match self.step {
+            SessionStep::Idle | SessionStep::Connecting | SessionStep::Stopped | SessionStep::Quiet => false,
+            SessionStep::Handshake(place) => place >= first,
+            _ => !self.shutting_down,
+        };
+        if again {
+            self.go(SessionStep::Handshake(first), now);
         }
     }
 
@@ -190,10 +206,11 @@ impl<O: OrderSide> Gateway<O> {
         self.closed(connection, now);
     }
 
-    fn session_down(&mut self, now: Nanos) {
+    pub(super) fn session_down(&mut self, now: Nanos) {
         if self.ready {
             self.ready = false;
             self.counters.sessions_lost += 1;
+            self.want_sweeps(now);
             self.emit(ExecutionKind::GatewayDown, VenueCode::NONE, now);
         }
     }
@@ -211,9 +228,19 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    /// Halts and gives the session up: nothing can be done with this key or these settings.
+    /// Halts and gives the session up: nothing can be done with this key or these settings. Where an order of ours may
+    /// live the session goes on without new orders, and what was refused is tried again at a slow pace.
     pub(super) fn stop_with(&mut self, venue_code: VenueCode, message: String, now: Nanos) {
-        self.halt_with(venue_code, message, now);
+        self.stop_when_swept(venue_code, message, now);
+        if self.orders.active_count() == 0 {
+            self.stop(now);
+        } else {
+            self.step_request = None;
+            self.step_not_before = now + STEP_RETRY_REFUSED;
+        }
+    }
+
+    fn stop(&mut self, now: Nanos) {
         self.go(SessionStep::Stopped, now);
         for connection in OrderConnection::ALL {
             if self.link(connection).state != OrderLinkState::Down {
@@ -234,52 +261,94 @@ impl<O: OrderSide> Gateway<O> {
         if self.shutting_down {
             return;
         }
+        // Nothing was ever sent and nothing will be.
+        let unconnected = matches!(self.step, SessionStep::Idle | SessionStep::Connecting);
+        let unused = self.orders.active_count() == 0 && self.counters.orders_sent == 0;
         self.shutting_down = true;
+        if unconnected && unused {
+            self.go(SessionStep::Quiet, now);
+            return;
+        }
         let ids = self.orders.take_ids(|order| order.is_open() && order.cancel == CancelState::None);
         for order in ids.iter().copied() {
-            if let Some(tracked) = self.orders.find_mut(order) {
-                // The sweep below cancels them all in one request; singly only if it does not.
-                tracked.cancel = CancelState::Wanted;
-                tracked.cancel_at = now + DRAIN_QUERY_INTERVAL;
-            }
+            // The sweep cancels them all in one request; singly only if it does not.
+            self.want_cancel(order, now + DRAIN_QUERY_INTERVAL);
         }
         self.orders.keep_ids(ids);
-        match self.step {
-            SessionStep::Ready | SessionStep::Resolve | SessionStep::Query(_) | SessionStep::CancelAll(_) => {
-                self.go(SessionStep::CancelAll(0), now)
-            }
-            // Nothing was ever sent and nothing will be.
-            SessionStep::Idle | SessionStep::Connecting
-                if self.orders.active_count() == 0 && self.counters.orders_sent == 0 =>
-            {
-                self.go(SessionStep::Quiet, now);
-            }
-            _ => {}
+        if self.step == SessionStep::Stopped {
+            return;
+        }
+        self.want_sweeps(now);
+        if matches!(self.step, SessionStep::Ready | SessionStep::Resolve | SessionStep::Query(_)) {
+            self.go(SessionStep::Query(0), now);
         }
     }
 
     fn reconnect(&mut self, now: Nanos) {
-        if self.step == SessionStep::Connecting && now - self.orders_link.since >= self.settings.connect_timeout {
-            self.close(OrderConnection::Orders, OrderCloseReason::Silent, now);
+        let alive = self.may_live();
+        self.retry_soon = alive.then(|| self.attempts.pause(now));
+        let timeout = self.settings.connect_timeout;
+        for connection in OrderConnection::ALL {
+            let link = &self.links[connection.index()];
+            if link.state == OrderLinkState::Opening && now >= link.open_by(timeout, alive) {
+                self.close(connection, OrderCloseReason::Silent, now);
+            }
         }
-        let opening = self.user_link.state == OrderLinkState::Opening;
-        let awaited = opening && self.handshake_step() == Some(HandshakeStep::ConnectUserData);
-        if awaited && now - self.user_link.since >= self.settings.connect_timeout {
-            self.close(OrderConnection::UserData, OrderCloseReason::Silent, now);
-        }
-        if self.step == SessionStep::Idle && now >= self.orders_link.retry_at {
-            self.connect(OrderConnection::Orders, now);
+        let due = self.links[OrderConnection::Orders.index()].retry_due(self.retry_soon);
+        if self.step == SessionStep::Idle && now >= due && self.connect(OrderConnection::Orders, now) {
             self.go(SessionStep::Connecting, now);
         }
     }
 
-    pub(super) fn connect(&mut self, connection: OrderConnection, now: Nanos) {
+    /// When a connection has to be opened, or given up as not opening or not answering.
+    fn links_due(&self) -> Nanos {
+        let alive = self.may_live();
+        let mut at = Nanos::NEVER;
+        for link in &self.links {
+            match link.state {
+                OrderLinkState::Opening => at = at.min(link.open_by(self.settings.connect_timeout, alive)),
+                OrderLinkState::Open if link.asked != Nanos::NEVER => at = at.min(link.asked + self.silent_max()),
+                _ => {}
+            }
+        }
+        if self.step == SessionStep::Idle {
+            at = at.min(self.links[OrderConnection::Orders.index()].retry_due(self.retry_soon));
+        }
+        at
+    }
+
+    /// Asks for a connection, if the venue's limit of attempts has room.
+    pub(super) fn connect(&mut self, connection: OrderConnection, now: Nanos) -> bool {
+        let ready_at = self.attempts.ready_at(now);
+        if now < ready_at {
+            self.link(connection).retry_at = ready_at;
+            self.link(connection).refused_until = ready_at;
+            return false;
+        }
+        self.attempts.take(now);
         self.link(connection).opening(now);
         let target = self.side.target(connection, &self.user_data_key);
         self.outbox.queue.push_back(Queued::Connect { connection, target });
+        true
     }
 
-    /// Moves through the steps that need no answer, and asks for the answer where one is needed.
+    /// How long a question may be without any sign of life behind it.
+    fn silent_max(&self) -> Nanos {
+        if self.is_cancelling() { SILENT_CANCELLING } else { self.settings.request_timeout }
+    }
+
+    /// Closes connections that were asked something and have not said a word since.
+    fn give_up_silent(&mut self, now: Nanos) {
+        let silent_max = self.silent_max();
+        for connection in OrderConnection::ALL {
+            let link = &self.links[connection.index()];
+            if link.is_open() && link.asked != Nanos::NEVER && now >= link.asked + silent_max {
+                self.close(connection, OrderCloseReason::Silent, now);
+            }
+        }
+    }
+
+    /// Moves through the steps that need no answer, cancels, and asks for the answer where a step needs one.
     fn advance(&mut self, now: Nanos) {
         loop {
             let before = self.step;
@@ -288,13 +357,22 @@ impl<O: OrderSide> Gateway<O> {
                 break;
             }
         }
+        self.send_sweeps(now);
+        self.send_cancels(now);
         self.ask_for_step(now);
     }
 
     fn advance_unasked(&mut self, now: Nanos) {
+        let stopped = self.step == SessionStep::Stopped;
+        let nothing_left = self.is_swept() && self.orders.active_count() == 0;
+        if self.stop_wanted && !stopped && !self.shutting_down && nothing_left {
+            self.stop(now);
+            return;
+        }
         match self.step {
+            SessionStep::Handshake(_) if now >= self.skip_user_data_at() => self.go(SessionStep::Query(0), now),
             SessionStep::Handshake(_) => self.advance_handshake(now),
-            SessionStep::Query(place) | SessionStep::CancelAll(place) if place >= self.instruments.len() => {
+            SessionStep::Query(place) if place >= self.instruments.len() => {
                 let next = if self.shutting_down { SessionStep::Draining } else { SessionStep::Resolve };
                 self.go(next, now);
             }
@@ -304,27 +382,36 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
+    /// When a session that is shut down goes on without the user data that does not come up.
+    fn skip_user_data_at(&self) -> Nanos {
+        match self.handshake_step() {
+            Some(step) if self.shutting_down && !step.is_for_orders() => self.step_since + DRAIN_USER_DATA,
+            _ => Nanos::NEVER,
+        }
+    }
+
     fn ask_for_step(&mut self, now: Nanos) {
         let (kind, connection) = match self.step {
             SessionStep::Handshake(_) => match self.handshake_step().and_then(HandshakeStep::request) {
                 Some(request) => request,
                 None => return,
             },
-            SessionStep::Query(_) => (RequestKind::OpenOrders, self.side.connection_of(RequestKind::OpenOrders)),
-            SessionStep::CancelAll(_) => (RequestKind::CancelAll, self.side.connection_of(RequestKind::CancelAll)),
+            SessionStep::Query(_) if self.is_swept() => {
+                (RequestKind::OpenOrders, self.side.connection_of(RequestKind::OpenOrders))
+            }
             _ => return,
         };
         if self.step_request.is_some() || now < self.step_due() {
             return;
         }
         let place = match self.step {
-            SessionStep::Query(place) | SessionStep::CancelAll(place) => place,
+            SessionStep::Query(place) => place,
             _ => 0,
         };
-        let Some(instrument) = self.instruments.get(place) else { return };
+        let Some(instrument) = self.instruments.get(place).copied() else { return };
         let cost = self.side.cost(kind);
-        if !self.throttle.allows(cost, Urgency::Cancel, Some(instrument.id), now) {
-            self.step_not_before = self.throttle.ready_at(cost, Urgency::Cancel, Some(instrument.id), now);
+        if !self.throttle.allows(cost, Urgency::Query, Some(instrument.id), now) {
+            self.step_not_before = self.throttle.ready_at(cost, Urgency::Query, Some(instrument.id), now);
             return;
         }
         let request = match kind {
@@ -332,13 +419,9 @@ impl<O: OrderSide> Gateway<O> {
             RequestKind::LogOn => Request::LogOn,
             RequestKind::StartUserData => Request::StartUserData,
             RequestKind::SubscribeUserData => Request::SubscribeUserData,
-            RequestKind::OpenOrders => Request::OpenOrders(instrument),
-            _ => Request::CancelAll(instrument),
+            _ => Request::OpenOrders(&instrument),
         };
-        self.throttle.take(cost, request.instrument(), now);
-        let purpose = Purpose { connection, order: OrderId::NONE, origin_tsc: 0 };
-        let venue_now = self.clock.venue_time(now);
-        self.step_request = Some(self.outbox.send(&mut self.side, &request, purpose, venue_now, now));
+        self.step_request = Some(self.send(&request, connection, now));
     }
 
     pub(super) fn clock_known(&mut self, now: Nanos) {
@@ -351,8 +434,8 @@ impl<O: OrderSide> Gateway<O> {
                 if offset.0 > 0 { "behind" } else { "ahead of" },
                 self.settings.clock_offset_max.millis()
             );
-            self.stop_with(VenueCode::NONE, message, now);
-            return;
+            // Stamps are the venue's time: what is open can be cancelled with any clock.
+            self.stop_when_swept(VenueCode::NONE, message, now);
         }
         self.clock_measured = now;
         self.handshake_step_done(now);
@@ -364,47 +447,45 @@ impl<O: OrderSide> Gateway<O> {
             self.go(SessionStep::Query(place + 1), now);
             return;
         }
-        let rounds = self.step_attempts + 1;
-        if rounds > SWEEP_ROUNDS_MAX {
+        self.step_attempts += 1;
+        if self.step_attempts > SWEEP_ROUNDS_MAX {
             let symbol = self.instruments[place].symbol;
             let message = format!("{open} open orders in {symbol} could not be cancelled: cancel them at the venue");
             self.halt_with(VenueCode::NONE, message, now);
         }
-        self.go(SessionStep::CancelAll(place), now);
-        self.step_attempts = rounds;
         // The first round at once, further ones at a pace that lets the venue finish.
-        self.step_not_before = if rounds == 1 { now } else { now + STEP_RETRY };
-    }
-
-    /// The open orders of the instrument at `place` were cancelled, as far as the venue says: ask.
-    pub(super) fn on_cancel_all_sent(&mut self, place: usize, now: Nanos) {
-        let rounds = self.step_attempts;
-        // While shutting down every instrument is cancelled before the first is asked for.
-        let next = match self.step {
-            SessionStep::CancelAll(_) if self.shutting_down && rounds == 0 && place + 1 < self.instruments.len() => {
-                SessionStep::CancelAll(place + 1)
-            }
-            _ if self.shutting_down && rounds == 0 => SessionStep::Query(0),
-            _ => SessionStep::Query(place),
-        };
-        self.go(next, now);
-        self.step_attempts = rounds;
+        let at = if self.step_attempts == 1 { now } else { now + STEP_RETRY };
+        self.want_sweep(place, at);
+        self.step_not_before = at;
     }
 
     /// The current step's request failed in a way that may pass.
     pub(super) fn step_failed(&mut self, now: Nanos) {
         self.step_request = None;
         self.step_attempts += 1;
-        self.step_not_before = now + STEP_RETRY;
-        let sweeping = matches!(self.step, SessionStep::Query(_) | SessionStep::CancelAll(_));
-        if self.step_attempts > STEP_ATTEMPTS_MAX && !sweeping {
+        self.step_not_before = now + Nanos((STEP_RETRY.0 << (self.step_attempts - 1).min(8)).min(STEP_RETRY_MAX.0));
+        let step = self.handshake_step();
+        // A clock that was known serves until the venue answers again: cancels wait for nothing.
+        if step == Some(HandshakeStep::Clock) && self.clock.is_known() {
+            self.clock.skip();
+        } else if self.step_attempts > STEP_ATTEMPTS_MAX
+            && step.is_some()
+            && self.is_open(OrderConnection::Orders)
+            && !self.may_hold_quotes()
+        {
             self.close(OrderConnection::Orders, OrderCloseReason::Silent, now);
         }
     }
 
+    /// Whether closing the orders connection now could leave an order without the way to cancel it.
+    fn may_hold_quotes(&self) -> bool {
+        let usable = self.links[OrderConnection::Orders.index()].usable;
+        usable && (!self.is_swept() || self.open_orders() > 0)
+    }
+
     fn try_ready(&mut self, now: Nanos) {
         let undecided = self.orders.active().any(|order| !order.is_done());
-        if undecided && now - self.step_since < RESOLVE_TIME_MAX {
+        if !self.is_swept() || (undecided && now - self.step_since < RESOLVE_TIME_MAX) {
             return;
         }
         self.go(SessionStep::Ready, now);
@@ -414,7 +495,9 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn try_quiet(&mut self, now: Nanos) {
-        if self.orders.active_count() == 0 {
+        // What the venue ended is over, even where its last executions can no longer be had: that has halted trading.
+        let open = self.orders.active().any(|order| order.is_open() || order.fills_at != Nanos::NEVER);
+        if !open && self.is_swept() {
             self.go(SessionStep::Quiet, now);
             return;
         }
@@ -424,46 +507,17 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    fn send_cancels(&mut self, now: Nanos) {
-        if !self.can_send() || now < self.silent_until {
-            return;
-        }
-        let cost = self.side.cost(RequestKind::Cancel);
-        let ids = self.orders.take_ids(|order| order.wants_cancel() && now >= order.cancel_at);
-        for order in ids.iter().copied() {
-            let Some(tracked) = self.orders.find(order) else {
-                continue;
-            };
-            let about = Some(tracked.instrument);
-            if !self.throttle.allows(cost, Urgency::Cancel, about, now) {
-                let at = self.throttle.ready_at(cost, Urgency::Cancel, about, now);
-                self.orders.find_mut(order).expect("just found").cancel_at = at;
-                continue;
-            }
-            let (id, venue_order) = (tracked.instrument, tracked.venue_order);
-            self.send_about(order, id, venue_order, RequestKind::Cancel, now);
-            self.counters.cancels_sent += 1;
-            let tracked = self.orders.find_mut(order).expect("just found");
-            tracked.cancel = CancelState::InFlight;
-            tracked.cancel_attempts += 1;
-            let attempt = tracked.cancel_attempts;
-            self.journal.cancel_sent(order, id, attempt, now);
-        }
-        self.orders.keep_ids(ids);
-    }
-
     pub(super) fn send_about(
         &mut self,
         order: OrderId,
         instrument: InstrumentId,
         venue_order: VenueOrderId,
         kind: RequestKind,
+        connection: OrderConnection,
         now: Nanos,
-    ) {
-        let Some(instrument) = find(&self.instruments, instrument) else {
-            return;
-        };
-        let name = OrderName { instrument, order, venue_order };
+    ) -> Option<RequestId> {
+        let instrument = *find(&self.instruments, instrument)?;
+        let name = OrderName { instrument: &instrument, order, venue_order };
         let request = match kind {
             RequestKind::Cancel => Request::Cancel(name),
             RequestKind::Fills => Request::Fills(name),
@@ -471,32 +525,42 @@ impl<O: OrderSide> Gateway<O> {
         };
         let (caused, origin_tsc) = self.cancel_origin;
         let origin_tsc = if caused == order { origin_tsc } else { 0 };
-        self.throttle.take(self.side.cost(kind), request.instrument(), now);
-        let purpose = Purpose { connection: self.side.connection_of(kind), order, origin_tsc };
-        let venue_now = self.clock.venue_time(now);
-        self.outbox.send(&mut self.side, &request, purpose, venue_now, now);
+        Some(self.send_over(&request, connection, order, origin_tsc, now))
     }
 
     fn clock_due(&self) -> Nanos {
         if self.clock.wants_samples() {
-            self.clock_measured
-        } else {
-            self.clock_measured + self.settings.clock_interval
+            return self.clock_measured;
         }
+        let due = self.clock_measured + self.settings.clock_interval;
+        if !self.may_live() {
+            return due;
+        }
+        let heard = self.links[OrderConnection::Orders.index()].heard;
+        due.min(heard.max(self.clock_measured) + QUIET_MAX)
+    }
+
+    fn asks_clock(&self) -> bool {
+        !self.outbox.awaits(RequestKind::ServerTime) && self.handshake_step() != Some(HandshakeStep::Clock)
+    }
+
+    fn keep_alive_due(&self) -> Nanos {
+        if self.asks_clock() { self.clock_due() } else { Nanos::NEVER }
     }
 
     fn keep_alive(&mut self, now: Nanos) {
-        if !self.can_send() || now < self.silent_until {
+        if !self.can_send() || now < self.quiet_until() {
             return;
         }
-        if now >= self.clock_due() && !self.outbox.awaits(RequestKind::ServerTime) {
-            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Cancel, None, now) {
+        if now >= self.clock_due() && self.asks_clock() {
+            if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Query, None, now) {
                 self.send(&Request::ServerTime, OrderConnection::Orders, now);
             } else {
                 self.clock_measured = now;
             }
         }
         let keep = self.side.keeps_user_data()
+            && self.user_data_ready
             && now - self.user_data_kept >= self.settings.user_data_keep_interval
             && !self.outbox.awaits(RequestKind::KeepUserData);
         if keep {
@@ -506,9 +570,14 @@ impl<O: OrderSide> Gateway<O> {
         if self.step != SessionStep::Ready {
             return;
         }
-        if now - self.orders_link.since >= self.settings.connection_life {
-            self.close(OrderConnection::Orders, OrderCloseReason::Planned, now);
-        } else if self.user_link.is_open() && now - self.user_link.since >= self.settings.connection_life {
+        let life = self.settings.connection_life;
+        let is_old = |connection: OrderConnection| {
+            let link = &self.links[connection.index()];
+            link.is_open() && now - link.since >= life
+        };
+        if is_old(OrderConnection::Orders) {
+            self.leave_orders(OrderCloseReason::Planned, now);
+        } else if is_old(OrderConnection::UserData) {
             self.close(OrderConnection::UserData, OrderCloseReason::Planned, now);
         }
     }

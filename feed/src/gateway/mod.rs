@@ -1,8 +1,9 @@
 //! COLD: the order gateway as a sans-IO protocol: intents and bytes in, bytes and execution events out.
 //!
-//! `place` is the way of an order and of a cancel, with `outbox` behind it; `lifecycle` brings a session up and keeps it alive, `replies` applies what comes back, `reconcile` decides
-//! orders whose outcome is not known, `orders` holds what is proved of each order, `throttle` and `limits`
-//! refuse what must not be sent. `settings` says what a user may choose.
+//! `place` is the way of an order and of a wish to cancel, with `outbox` behind it; `sweep` is the cancel path, which
+//! depends on a connected order connection alone. `lifecycle` brings a session up and keeps it alive, `replies` applies
+//! what comes back, `reconcile` decides orders whose outcome is not known, `orders` holds what is proved of each order,
+//! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
 pub mod clock;
 pub mod limits;
@@ -20,6 +21,7 @@ mod place;
 mod reconcile;
 mod replies;
 mod shadow;
+mod sweep;
 
 use std::collections::VecDeque;
 
@@ -37,9 +39,10 @@ use crate::venue::orders::{Request, RequestId};
 
 use clock::VenueClock;
 use lifecycle::SessionStep;
-use link::OrderLink;
+use link::{Attempts, OrderLink};
 use orders::{OrderCounts, OrderTable, TableCounters};
 use outbox::{Outbox, Purpose};
+use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
 
 pub use settings::{GatewayMode, GatewaySettings};
@@ -108,6 +111,8 @@ pub struct GatewayCounters {
     pub orders_sent: u64,
     /// Cancels handed to the connection.
     pub cancels_sent: u64,
+    /// Requests to cancel all of an instrument's orders handed to a connection.
+    pub sweeps_sent: u64,
     /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
     pub cancels_refused: u64,
     /// New orders the venue took.
@@ -161,6 +166,7 @@ impl core::ops::Add for GatewayCounters {
             intents: self.intents + other.intents,
             orders_sent: self.orders_sent + other.orders_sent,
             cancels_sent: self.cancels_sent + other.cancels_sent,
+            sweeps_sent: self.sweeps_sent + other.sweeps_sent,
             cancels_refused: self.cancels_refused + other.cancels_refused,
             orders_accepted: self.orders_accepted + other.orders_accepted,
             orders_refused: self.orders_refused + other.orders_refused,
@@ -208,14 +214,28 @@ pub struct Gateway<O = AnyOrders> {
     step_not_before: Nanos,
     step_attempts: u32,
     step_since: Nanos,
-    orders_link: OrderLink,
-    user_link: OrderLink,
+    links: [OrderLink; OrderConnection::ALL.len()],
+    attempts: Attempts,
+    /// The longest pause before an attempt to connect, while an order may live.
+    retry_soon: Option<Nanos>,
+    /// The cancelling of all orders, by the place of the instrument.
+    sweeps: Vec<Sweep>,
+    /// What earlier runs may have left open was cancelled.
+    swept_once: bool,
+    slow: SlowPace,
+    /// The orders connection is to be closed, for this reason and by then, once everything is cancelled over it.
+    leaving: Option<(OrderCloseReason, Nanos)>,
+    /// The session is given up once nothing is left to be cancelled.
+    stop_wanted: bool,
     /// The key of user data's connection, as the venue gave it last.
     user_data_key: String,
-    /// User data's connection is set up: its steps of the handshake are not repeated while it lives.
+    /// User data runs: its steps of the handshake are not repeated while it does.
     user_data_ready: bool,
     paused_until: Nanos,
+    /// Before this nothing but cancels leaves, and those at a slow pace.
     silent_until: Nanos,
+    /// Before this nothing leaves.
+    banned_until: Nanos,
     ready: bool,
     shutting_down: bool,
     halted: Option<String>,
@@ -269,12 +289,19 @@ impl<O: OrderSide> Gateway<O> {
             step_not_before: Nanos::ZERO,
             step_attempts: 0,
             step_since: Nanos::ZERO,
-            orders_link: OrderLink::new(settings.seed),
-            user_link: OrderLink::new(settings.seed ^ 0x9e37_79b9_7f4a_7c15),
+            links: [0, 0x9e37_79b9_7f4a_7c15, 0x3c6e_f372_fe94_f82a].map(|mark| OrderLink::new(settings.seed ^ mark)),
+            attempts: Attempts::new(),
+            retry_soon: None,
+            sweeps: vec![Sweep::WANTED; instruments.len()],
+            swept_once: false,
+            slow: SlowPace::START,
+            leaving: None,
+            stop_wanted: false,
             user_data_key: String::new(),
             user_data_ready: false,
             paused_until: Nanos::ZERO,
             silent_until: Nanos::ZERO,
+            banned_until: Nanos::ZERO,
             ready: false,
             shutting_down: false,
             halted: None,
@@ -351,6 +378,17 @@ impl<O: OrderSide> Gateway<O> {
         self.clock.sample(venue, sent, received);
     }
 
+    /// The system's clock was stepped, or the machine slept: the venue's clock is measured again before new orders are
+    /// taken, over the connections that stand. Everything is cancelled at once.
+    pub fn on_clock_step(&mut self, now: Nanos) {
+        self.session_down(now);
+        self.clock.restart();
+        if self.can_send() && !self.shutting_down {
+            self.repeat_from_clock(now);
+        }
+        self.pump(now);
+    }
+
     /// Takes no more orders, cancels every order of every instrument, and asks until none is left.
     /// [`Gateway::is_quiet`] tells when that is proved.
     pub fn cancel_all(&mut self, now: Nanos) {
@@ -378,9 +416,7 @@ impl<O: OrderSide> Gateway<O> {
     /// After [`Gateway::cancel_all`]: the venue confirmed that no order is open and nothing is undecided.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.shutting_down
-            && self.orders.active_count() == 0
-            && matches!(self.step, SessionStep::Quiet | SessionStep::Stopped)
+        self.shutting_down && self.open_orders() == 0 && matches!(self.step, SessionStep::Quiet | SessionStep::Stopped)
     }
 
     /// Whether orders are taken.
@@ -445,7 +481,8 @@ impl<O: OrderSide> Gateway<O> {
         self.orders.check();
         assert_eq!(self.orders.counts().sent, self.counters.orders_sent, "what was sent is in the table");
         self.throttle.check();
-        assert!(!self.ready || self.shutting_down || self.can_send(), "ready without a session");
+        let live = self.settings.mode == GatewayMode::Live;
+        assert!(!self.ready || self.shutting_down || !live || self.can_send(), "ready without a session");
         let awaited = self.step_request.is_none_or(|id| self.outbox.pending.contains_key(&id));
         assert!(awaited, "the step waits for a request that was not sent");
     }
@@ -464,16 +501,37 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Encodes, counts and queues a request about no order; the caller checked the budget.
     fn send(&mut self, request: &Request<'_>, connection: OrderConnection, now: Nanos) -> RequestId {
-        self.throttle.take(self.side.cost(request.kind()), None, now);
-        let purpose = Purpose { connection, order: OrderId::NONE, origin_tsc: 0 };
-        self.outbox.send(&mut self.side, request, purpose, self.clock.venue_time(now), now)
+        self.send_over(request, connection, OrderId::NONE, 0, now)
+    }
+
+    /// The same about an order; `origin_tsc` is the cycle counter of the frame that caused it, zero if none did.
+    fn send_over(
+        &mut self,
+        request: &Request<'_>,
+        connection: OrderConnection,
+        order: OrderId,
+        origin_tsc: u64,
+        now: Nanos,
+    ) -> RequestId {
+        self.throttle.take(self.side.cost(request.kind()), request.instrument(), now);
+        let purpose = Purpose { connection, order, origin_tsc };
+        let venue_now = self.clock.venue_time(now);
+        self.link(connection).asked(now);
+        if connection != OrderConnection::Spare {
+            return self.outbox.send(&mut self.side, request, purpose, venue_now, now);
+        }
+        self.side.choose_connection(connection);
+        let id = self.outbox.send(&mut self.side, request, purpose, venue_now, now);
+        self.side.choose_connection(OrderConnection::Orders);
+        id
     }
 
     fn link(&mut self, connection: OrderConnection) -> &mut OrderLink {
-        match connection {
-            OrderConnection::Orders => &mut self.orders_link,
-            OrderConnection::UserData => &mut self.user_link,
-        }
+        &mut self.links[connection.index()]
+    }
+
+    fn is_open(&self, connection: OrderConnection) -> bool {
+        self.links[connection.index()].is_open()
     }
 
     /// Whether user data comes over a connection of its own.

@@ -26,6 +26,7 @@ pub(super) enum Queued {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) kind: RequestKind,
+    pub(super) connection: OrderConnection,
     pub(super) order: OrderId,
     pub(super) sent: Nanos,
     pub(super) deadline: Nanos,
@@ -95,7 +96,7 @@ impl Outbox {
         let place = self.messages.push(length); // bounded: grows once, to the most messages that ever waited
         self.queue.push_back(Queued::Send { connection, place, origin_tsc });
         let deadline = now + self.request_timeout;
-        self.pending.insert(id, Pending { kind: request.kind(), order, sent: now, deadline });
+        self.pending.insert(id, Pending { kind: request.kind(), connection, order, sent: now, deadline });
         id
     }
 

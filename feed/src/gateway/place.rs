@@ -98,7 +98,7 @@ impl<O: OrderSide> Gateway<O> {
         if !self.orders.has_room() || self.outbox.pending.len() >= PENDING_REQUESTS_MAX {
             return Err(LocalReject::TableFull);
         }
-        let paused = now < self.paused_until || now < self.silent_until;
+        let paused = now < self.paused_until.max(self.silent_until).max(self.banned_until);
         if paused
             || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, Some(intent.instrument), now)
         {

@@ -2,16 +2,19 @@
 
 use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
+use super::Gateway;
 use super::orders::{CancelState, Phase, TrackedOrder};
+use super::outbox::Pending;
 use super::throttle::{Throttle, Urgency};
-use super::{Gateway, OrderCloseReason};
 use crate::venue::order_side::{OrderConnection, OrderSide};
-use crate::venue::orders::RequestKind;
+use crate::venue::orders::{RequestId, RequestKind};
 
 /// Pause before an order is asked for again, doubled each time up to 64 times.
 const QUERY_RETRY: Nanos = Nanos::from_millis(100);
 /// An order that was alive and that the venue does not know any more, asked for this often: a human decides.
 const NOT_FOUND_MAX: u32 = 10;
+/// So long after an order was sent its own answer, late as it is, is still believed.
+const PLACE_BELIEVED: Nanos = Nanos::from_seconds(60);
 /// After this without the missing fills, trading stops.
 const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
 
@@ -28,17 +31,29 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// Requests in flight on a closed connection: whether they arrived is not known.
-    pub(super) fn forget_requests(&mut self, now: Nanos) {
-        let mut pending: Vec<_> = self.outbox.pending.drain().collect();
-        pending.sort_unstable_by_key(|(id, _)| *id);
-        for (_, request) in pending {
-            self.lose(request.kind, request.order, now);
+    pub(super) fn forget_requests(&mut self, connection: OrderConnection, now: Nanos) {
+        let on_it = |(_, request): &(&RequestId, &Pending)| request.connection == connection;
+        let pending: Vec<_> = self.outbox.pending.iter().filter(on_it).map(|(id, request)| (*id, *request)).collect();
+        self.lose_all(pending, now);
+    }
+
+    /// These requests are not waited for any longer, in the order in which they were sent.
+    fn lose_all(&mut self, mut requests: Vec<(RequestId, Pending)>, now: Nanos) {
+        requests.sort_unstable_by_key(|(id, _)| *id);
+        for (id, request) in requests {
+            self.outbox.pending.remove(&id);
+            self.lose(id, &request, now);
         }
     }
 
     /// The reply to one request will not be waited for any longer.
-    fn lose(&mut self, kind: RequestKind, order: OrderId, now: Nanos) {
-        match kind {
+    pub(super) fn lose(&mut self, id: RequestId, request: &Pending, now: Nanos) {
+        let order = request.order;
+        if self.step_request == Some(id) {
+            self.step_failed(now);
+        }
+        match request.kind {
+            RequestKind::CancelAll => self.sweep_lost(id, now),
             RequestKind::Place => {
                 let unproved = self.orders.find(order).is_some_and(|tracked| tracked.phase == Phase::Sent);
                 if unproved {
@@ -67,42 +82,26 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Requests without a reply in time.
     pub(super) fn expire_requests(&mut self, now: Nanos) {
-        let mut late: Vec<_> = self
-            .outbox
-            .pending
-            .iter()
-            .filter(|(_, pending)| now >= pending.deadline)
-            .map(|(id, pending)| (*id, *pending))
-            .collect();
+        let late = |(_, request): &(&RequestId, &Pending)| now >= request.deadline;
+        let mut late: Vec<_> = self.outbox.pending.iter().filter(late).map(|(id, request)| (*id, *request)).collect();
         late.sort_unstable_by_key(|(id, _)| *id);
-        let mut silent = false;
         for (id, request) in late {
-            self.counters.timeouts += 1;
-            match request.kind {
-                RequestKind::Place => {
-                    // Its answer may still come and will be believed: only the waiting ends.
-                    if let Some(pending) = self.outbox.pending.get_mut(&id) {
-                        pending.deadline = Nanos::NEVER;
-                    }
+            // An order's own answer may still come and will be believed: at first only the waiting ends.
+            let believed_until = request.sent + PLACE_BELIEVED;
+            if request.kind == RequestKind::Place && request.deadline < believed_until {
+                if let Some(pending) = self.outbox.pending.get_mut(&id) {
+                    pending.deadline = believed_until;
                 }
-                RequestKind::Cancel | RequestKind::OrderStatus | RequestKind::Fills => {
-                    self.outbox.pending.remove(&id);
-                }
-                // The session's own requests double as proof of life.
-                _ => {
-                    self.outbox.pending.remove(&id);
-                    silent = true;
-                }
+            } else {
+                self.outbox.pending.remove(&id);
             }
-            self.lose(request.kind, request.order, now);
-        }
-        if silent {
-            self.close(OrderConnection::Orders, OrderCloseReason::Silent, now);
+            self.counters.timeouts += u64::from(request.deadline != believed_until);
+            self.lose(id, &request, now);
         }
     }
 
     pub(super) fn send_queries(&mut self, now: Nanos) {
-        if !self.may_query() || now < self.silent_until {
+        if !self.can_send() || !self.is_swept() || now < self.queries_from().max(self.quiet_until()) {
             return;
         }
         let cost = self.side.cost(RequestKind::OrderStatus);
@@ -113,14 +112,15 @@ impl<O: OrderSide> Gateway<O> {
             };
             // A question about an order whose own answer is still due would race it.
             let (awaited, about) = (tracked.phase == Phase::Sent, Some(tracked.instrument));
-            if awaited || !self.throttle.allows(cost, Urgency::Cancel, about, now) {
-                let ready = |throttle: &mut Throttle| throttle.ready_at(cost, Urgency::Cancel, about, now);
+            if awaited || !self.throttle.allows(cost, Urgency::Query, about, now) {
+                let ready = |throttle: &mut Throttle| throttle.ready_at(cost, Urgency::Query, about, now);
                 let at = if awaited { now + QUERY_RETRY } else { ready(&mut self.throttle) };
                 self.orders.find_mut(order).expect("just found").query_at = at;
                 continue;
             }
             let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
-            self.send_about(order, instrument, venue_order, RequestKind::OrderStatus, now);
+            let connection = self.side.connection_of(RequestKind::OrderStatus);
+            self.send_about(order, instrument, venue_order, RequestKind::OrderStatus, connection, now);
             let tracked = self.orders.find_mut(order).expect("just found");
             tracked.query_in_flight = true;
             tracked.query_at = Nanos::NEVER;
@@ -150,8 +150,8 @@ impl<O: OrderSide> Gateway<O> {
 
     /// The venue does not know the order. It never lived if it was never seen alive, can no longer be accepted,
     /// and user data would have told of it; otherwise nothing is proved.
-    pub(super) fn order_not_found(&mut self, order: OrderId, code: VenueCode, now: Nanos) {
-        let user_data = self.can_send();
+    pub(super) fn order_not_found(&mut self, question: &Pending, code: VenueCode, now: Nanos) {
+        let (order, user_data) = (question.order, self.user_data_ready);
         let Some(tracked) = self.orders.find_mut(order) else {
             return;
         };
@@ -182,7 +182,7 @@ impl<O: OrderSide> Gateway<O> {
     /// The venue stated more filled than has been reported: the executions themselves are asked for, and
     /// where that is not possible a human has to look.
     pub(super) fn watch_missing_fills(&mut self, now: Nanos) {
-        if !self.can_send() || now < self.silent_until {
+        if !self.can_send() || now < self.quiet_until() {
             return;
         }
         let grace = self.settings.fills_grace;
@@ -213,11 +213,12 @@ impl<O: OrderSide> Gateway<O> {
                 continue;
             }
             let cost = self.side.cost(RequestKind::Fills);
-            if self.throttle.allows(cost, Urgency::Cancel, Some(instrument), now) {
+            if self.throttle.allows(cost, Urgency::Query, Some(instrument), now) {
                 tracked.fills_at = (now + grace).min(give_up);
-                self.send_about(order, instrument, venue_order, RequestKind::Fills, now);
+                let connection = self.side.connection_of(RequestKind::Fills);
+                self.send_about(order, instrument, venue_order, RequestKind::Fills, connection, now);
             } else {
-                tracked.fills_at = self.throttle.ready_at(cost, Urgency::Cancel, Some(instrument), now).min(give_up);
+                tracked.fills_at = self.throttle.ready_at(cost, Urgency::Query, Some(instrument), now).min(give_up);
             }
         }
         self.orders.keep_ids(ids);

@@ -8,10 +8,10 @@ use super::order_id::OrderOrigin;
 use super::orders::{Applied, CancelState, Phase};
 use super::outbox::Pending;
 use super::place::find;
-use super::{Gateway, OrderCloseReason};
+use super::{Gateway, GatewayMode, OrderCloseReason};
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction};
 use crate::venue::orders::{
-    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody, RequestKind,
+    FillNotice, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody, RequestId, RequestKind,
 };
 
 /// Messages of one connection that may be beyond understanding before it is replaced.
@@ -31,6 +31,7 @@ const NOTICE_GRACE: Nanos = Nanos::from_seconds(2);
 
 impl<O: OrderSide> Gateway<O> {
     pub(super) fn apply_frame(&mut self, connection: OrderConnection, frame: &[u8], now: Nanos) {
+        self.link(connection).heard(now);
         let message = match self.side.decode(&self.instruments, frame) {
             Ok(message) => message,
             Err(_) => {
@@ -49,12 +50,11 @@ impl<O: OrderSide> Gateway<O> {
                     }
                 }
             }
-            OrderMessage::UserDataEnded => {
-                let own = self.has_user_data_connection();
-                let connection = if own { OrderConnection::UserData } else { OrderConnection::Orders };
-                self.close(connection, OrderCloseReason::Announced, now);
+            OrderMessage::UserDataEnded if self.has_user_data_connection() => {
+                self.close(OrderConnection::UserData, OrderCloseReason::Announced, now);
             }
-            OrderMessage::ServerShutdown => self.close(connection, OrderCloseReason::Announced, now),
+            OrderMessage::UserDataEnded => self.user_data_lost(now),
+            OrderMessage::ServerShutdown => self.leave(connection, OrderCloseReason::Announced, now),
             OrderMessage::Balances | OrderMessage::OtherInstrument | OrderMessage::Other => {}
         }
     }
@@ -66,11 +66,20 @@ impl<O: OrderSide> Gateway<O> {
         let link = self.link(connection);
         link.bad_frames += 1;
         if link.bad_frames > BAD_FRAMES_MAX {
-            self.close(connection, OrderCloseReason::BadFrames, now);
+            link.bad_frames = 0;
+            self.leave(connection, OrderCloseReason::BadFrames, now);
         }
     }
 
-    fn apply_update(&mut self, update: &OrderUpdate, now: Nanos) {
+    /// A connection is to be closed, if it carries orders not before they are cancelled over it.
+    fn leave(&mut self, connection: OrderConnection, reason: OrderCloseReason, now: Nanos) {
+        match connection {
+            OrderConnection::Orders => self.leave_orders(reason, now),
+            OrderConnection::UserData | OrderConnection::Spare => self.close(connection, reason, now),
+        }
+    }
+
+    pub(super) fn apply_update(&mut self, update: &OrderUpdate, now: Nanos) {
         let Some(instrument) = find(&self.instruments, update.instrument) else {
             return;
         };
@@ -92,15 +101,11 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
+    /// An order that turns out to live while everything is being cancelled is cancelled too.
     fn after_update(&mut self, order: OrderId, now: Nanos) {
-        let shutting_down = self.shutting_down;
-        let Some(tracked) = self.orders.find_mut(order) else {
-            return;
-        };
-        // An order that turns out to live while everything is being cancelled is cancelled too.
-        if shutting_down && tracked.is_open() && tracked.cancel == CancelState::None {
-            tracked.cancel = CancelState::Wanted;
-            tracked.cancel_at = now;
+        let unwanted = self.shutting_down || !self.ready;
+        if unwanted && self.settings.mode == GatewayMode::Live {
+            self.want_cancel(order, now);
         }
     }
 
@@ -155,7 +160,7 @@ impl<O: OrderSide> Gateway<O> {
             self.step_request = None;
         }
         match reply.outcome {
-            Ok(body) => self.succeeded(&pending, own_step, body, now),
+            Ok(body) => self.succeeded(reply.id, &pending, own_step, body, now),
             Err(refusal) => {
                 self.last_refusal = Some(refusal.to_string());
                 let reaction = self.side.reaction(pending.kind, &refusal);
@@ -164,16 +169,18 @@ impl<O: OrderSide> Gateway<O> {
                 let doubt = self.clock.uncertainty().min(Nanos(self.side.validity().0 / 2));
                 let was_late = now - pending.sent + doubt >= self.side.validity();
                 self.react_globally(reaction, &refusal, was_late, now);
+                self.note_cancel_answer(&pending, Some(reaction), now);
                 match pending.kind {
                     RequestKind::Place => self.place_refused(&pending, reaction, &refusal, now),
                     RequestKind::Cancel => {
                         self.counters.cancels_refused += 1;
                         self.cancel_refused(&pending, reaction, &refusal, now);
                     }
+                    RequestKind::CancelAll => self.sweep_refused(reply.id, reaction, &refusal, now),
                     RequestKind::OrderStatus if reaction == Reaction::NotFound => {
-                        self.order_not_found(pending.order, refusal.code, now);
+                        self.order_not_found(&pending, refusal.code, now);
                     }
-                    RequestKind::OrderStatus => self.query_failed(pending.order, now),
+                    RequestKind::OrderStatus | RequestKind::Fills => self.query_failed(pending.order, now),
                     // The key is gone, and with it the events: a new one, and every order is asked for.
                     RequestKind::KeepUserData if reaction == Reaction::RestartUserData => {
                         self.close(OrderConnection::UserData, OrderCloseReason::Announced, now);
@@ -185,7 +192,8 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    fn succeeded(&mut self, pending: &Pending, own_step: bool, body: ReplyBody, now: Nanos) {
+    fn succeeded(&mut self, id: RequestId, pending: &Pending, own_step: bool, body: ReplyBody, now: Nanos) {
+        self.note_cancel_answer(pending, None, now);
         match (pending.kind, body) {
             (RequestKind::ServerTime, ReplyBody::ServerTime(venue)) => {
                 self.clock.sample(venue, pending.sent, now);
@@ -194,6 +202,7 @@ impl<O: OrderSide> Gateway<O> {
             (RequestKind::LogOn, _) if own_step => {
                 if let Some(HandshakeStep::LogOn(connection)) = self.handshake_step() {
                     self.side.set_logged_on(connection, true);
+                    self.link(connection).usable = true;
                 }
                 self.handshake_step_done(now);
             }
@@ -203,14 +212,8 @@ impl<O: OrderSide> Gateway<O> {
                 self.handshake_step_done(now);
             }
             (RequestKind::OpenOrders, ReplyBody::Orders(rows)) if own_step => self.open_orders_listed(&rows, now),
-            (RequestKind::CancelAll, body) if own_step => {
-                if let ReplyBody::Orders(rows) = body {
-                    rows.iter().for_each(|row| self.apply_update(row, now));
-                }
-                if let SessionStep::CancelAll(place) = self.step {
-                    self.on_cancel_all_sent(place, now);
-                }
-            }
+            (RequestKind::CancelAll, ReplyBody::Orders(rows)) => self.swept(id, &rows, now),
+            (RequestKind::CancelAll, _) => self.swept(id, &[], now),
             (RequestKind::Place, ReplyBody::Placed(venue_order)) => {
                 self.counters.orders_accepted += 1;
                 self.clock_refusals_in_row = 0;
@@ -230,7 +233,22 @@ impl<O: OrderSide> Gateway<O> {
             (RequestKind::Fills, ReplyBody::Fills(rows)) => {
                 rows.iter().for_each(|row| self.apply_update(row, now));
             }
-            _ => {}
+            (
+                RequestKind::LogOn
+                | RequestKind::SubscribeUserData
+                | RequestKind::StartUserData
+                | RequestKind::OpenOrders
+                | RequestKind::KeepUserData,
+                _,
+            ) if !own_step => {}
+            // An answer of another form than its question: as good as none.
+            (kind, _) => {
+                self.counters.bad_frames += u64::from(kind != RequestKind::KeepUserData);
+                if own_step {
+                    self.step_failed(now);
+                }
+                self.lose(id, pending, now);
+            }
         }
     }
 
@@ -239,12 +257,18 @@ impl<O: OrderSide> Gateway<O> {
         let instrument = self.instruments[place].id;
         let rows: Vec<_> = rows.iter().filter(|row| row.instrument == instrument).collect();
         for row in &rows {
-            if let OrderOrigin::EarlierRun(_) = OrderOrigin::of(row.order, self.settings.epoch) {
-                self.counters.leftover_orders += u64::from(self.step_attempts == 0);
+            if self.step_attempts == 0 {
+                self.note_leftover(row);
             }
             self.apply_update(row, now);
         }
         self.on_open_orders(place, rows.len(), now);
+    }
+
+    /// Counts an order of an earlier run that was still open.
+    pub(super) fn note_leftover(&mut self, row: &OrderUpdate) {
+        let earlier = matches!(OrderOrigin::of(row.order, self.settings.epoch), OrderOrigin::EarlierRun(_));
+        self.counters.leftover_orders += u64::from(earlier);
     }
 
     /// What a refusal means beyond the request it refused.
@@ -260,6 +284,11 @@ impl<O: OrderSide> Gateway<O> {
             Reaction::PauseAll => {
                 let until = until(SILENCE_DEFAULT, &self.clock);
                 self.silent_until = self.silent_until.max(until);
+                self.pause(until, refusal.code);
+            }
+            Reaction::Banned => {
+                let until = until(SILENCE_DEFAULT, &self.clock);
+                self.banned_until = self.banned_until.max(until);
                 self.pause(until, refusal.code);
             }
             Reaction::Backoff => self.pause(now + BUSY_PAUSE, refusal.code),
@@ -353,28 +382,28 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn step_refused(&mut self, reaction: Reaction, refusal: &Refusal, now: Nanos) {
-        match (self.step, self.handshake_step(), reaction) {
-            (SessionStep::CancelAll(place), _, Reaction::Ignore) => self.on_cancel_all_sent(place, now),
-            (_, _, Reaction::ResyncClock) if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX => {
+        match (self.handshake_step(), reaction) {
+            (_, Reaction::ResyncClock) if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX => {
                 self.stop_with(refusal.code, "the venue refuses our timestamps".to_owned(), now);
             }
             // The step is repeated with the right time, after a while if it was not the first time.
-            (_, Some(step), Reaction::ResyncClock) if step != HandshakeStep::Clock => {
+            (Some(step), Reaction::ResyncClock) if step != HandshakeStep::Clock => {
                 self.repeat_from_clock(now);
                 // One that was refused because it came late is no refusal of the clock, and waits once.
                 let pauses = self.clock_refusals_in_row.checked_sub(1).unwrap_or(1);
                 self.step_not_before = now + Nanos(BUSY_PAUSE.0 * i64::from(pauses));
             }
-            (_, _, Reaction::PauseAll | Reaction::PauseOrders | Reaction::Backoff | Reaction::Unknown) => {
-                self.step_failed(now);
-            }
-            (_, _, Reaction::Halt | Reaction::Configuration) => {
+            (
+                _,
+                Reaction::PauseAll | Reaction::PauseOrders | Reaction::Banned | Reaction::Backoff | Reaction::Unknown,
+            ) => self.step_failed(now),
+            (_, Reaction::Halt | Reaction::Configuration) => {
                 let message = self.key_message(refusal);
                 self.stop_with(refusal.code, message, now);
             }
             // The connection has no time request: our own clock is used, and a refused timestamp tells if it is off.
-            (_, Some(HandshakeStep::Clock), _) => self.clock.skip(),
-            (_, Some(HandshakeStep::LogOn(_)), _) => {
+            (Some(HandshakeStep::Clock), _) => self.clock.skip(),
+            (Some(HandshakeStep::LogOn(_)), _) => {
                 self.stop_with(refusal.code, format!("log-on refused: {refusal}"), now);
             }
             _ => self.step_failed(now),
@@ -382,7 +411,7 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// The refusal and what a human has to do about it.
-    fn key_message(&self, refusal: &Refusal) -> String {
+    pub(super) fn key_message(&self, refusal: &Refusal) -> String {
         let advice = self.side.advice(refusal).unwrap_or("check the key, its permissions and the settings");
         format!("{refusal}; {advice}")
     }

@@ -38,7 +38,8 @@ impl<O: OrderSide> Gateway<O> {
             return;
         };
         self.counters.cancels_sent += 1;
-        self.send_about(order, tracked.instrument, tracked.venue_order, RequestKind::Cancel, now);
+        let connection = self.side.connection_of(RequestKind::Cancel);
+        self.send_about(order, tracked.instrument, tracked.venue_order, RequestKind::Cancel, connection, now);
         let Some(instrument) = find(&self.instruments, tracked.instrument) else {
             return;
         };

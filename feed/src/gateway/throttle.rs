@@ -15,7 +15,9 @@ use crate::venue::orders::{WindowKind, WindowScope, WindowUsage};
 pub enum Urgency {
     /// New orders: stop short of the reserve.
     Place,
-    /// Cancels, and queries that decide what is open: may use all of it.
+    /// Questions: stop short of what is left to cancels alone.
+    Query,
+    /// Cancels: may use all of it.
     Cancel,
 }
 
@@ -25,6 +27,8 @@ struct VenueLimit {
     window: SlidingWindow,
     /// What new orders may use.
     place_max: u32,
+    /// What questions may use.
+    query_max: u32,
     /// Whose requests it counts; `None`: every instrument's, and those about none.
     instrument: Option<InstrumentId>,
 }
@@ -43,7 +47,7 @@ impl VenueLimit {
             _ => budget,
         };
         let window = SlidingWindow::new(WindowSettings { count_max: rate.limit, span: rate.span });
-        VenueLimit { rate, window, place_max, instrument }
+        VenueLimit { rate, window, place_max, query_max: budget, instrument }
     }
 
     #[inline]
@@ -62,6 +66,7 @@ impl VenueLimit {
     fn maximum(&self, urgency: Urgency) -> u32 {
         match urgency {
             Urgency::Place => self.place_max,
+            Urgency::Query => self.query_max,
             Urgency::Cancel => self.rate.limit,
         }
     }
@@ -78,7 +83,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// New orders may use `budget_percent` of each limit, and of the weight all but `reserve_percent` of that;
-    /// cancels and the queries behind them may use the limit itself. A window by instrument is kept for each of
+    /// questions `budget_percent`, cancels the limit itself. A window by instrument is kept for each of
     /// `instruments`. (set-up)
     #[must_use]
     pub fn new(

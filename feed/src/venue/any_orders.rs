@@ -78,6 +78,10 @@ macro_rules! any_orders {
                 match self { $(AnyOrders::$Venue(side) => side.set_logged_on(connection, logged_on)),+ }
             }
 
+            fn choose_connection(&mut self, connection: OrderConnection) {
+                match self { $(AnyOrders::$Venue(side) => side.choose_connection(connection)),+ }
+            }
+
             fn prepare(&mut self, instruments: &[Instrument]) {
                 match self { $(AnyOrders::$Venue(side) => side.prepare(instruments)),+ }
             }

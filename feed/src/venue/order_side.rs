@@ -14,11 +14,15 @@ pub enum OrderConnection {
     Orders,
     /// User data, where it comes over a connection of its own.
     UserData,
+    /// A second way for requests, kept warm: cancels leave by it when the first is silent or gone.
+    Spare,
 }
 
 impl OrderConnection {
     /// Each of them.
-    pub const ALL: [OrderConnection; 2] = [OrderConnection::Orders, OrderConnection::UserData];
+    pub const ALL: [OrderConnection; 3] = [OrderConnection::Orders, OrderConnection::UserData, OrderConnection::Spare];
+    /// Those that take requests about orders, the usual one first.
+    pub const REQUESTS: [OrderConnection; 2] = [OrderConnection::Orders, OrderConnection::Spare];
 
     /// Its place in arrays by connection.
     #[inline]
@@ -45,6 +49,12 @@ pub enum HandshakeStep {
 }
 
 impl HandshakeStep {
+    /// Whether the step brings the orders connection to where it takes requests; the others are about user data.
+    #[must_use]
+    pub const fn is_for_orders(self) -> bool {
+        matches!(self, HandshakeStep::Clock | HandshakeStep::LogOn(OrderConnection::Orders))
+    }
+
     /// Whether the step is about the user data connection, and so is repeated when that one ends.
     #[must_use]
     pub const fn is_user_data(self) -> bool {
@@ -105,8 +115,10 @@ pub enum Reaction {
     ResyncClock,
     /// No new orders for a time; cancels still go.
     PauseOrders,
-    /// No requests at all for a time.
+    /// No requests for a time but cancels, and those at a slow pace.
     PauseAll,
+    /// The venue takes nothing at all from this address for a time.
+    Banned,
     /// The venue is busy; the request was not executed; wait a little.
     Backoff,
     /// User data's key is gone: start again.
@@ -152,6 +164,10 @@ pub trait OrderSide {
     fn can_ask_fills(&self) -> bool;
     /// A connection's session is, or is no longer, logged on.
     fn set_logged_on(&mut self, connection: OrderConnection, logged_on: bool);
+    /// The requests that follow leave by this connection; [`OrderConnection::Orders`] unless said otherwise.
+    fn choose_connection(&mut self, connection: OrderConnection) {
+        let _ = connection;
+    }
     /// Renders what is constant in the requests for these instruments, once, at set-up.
     fn prepare(&mut self, instruments: &[Instrument]) {
         let _ = instruments;

@@ -259,9 +259,14 @@ fn what_refusals_mean_on_each_product() {
         assert_eq!(means(product, RequestKind::CancelAll, 400, -2011, ""), Reaction::Ignore);
         assert_eq!(means(product, place, 503, 0, ""), Reaction::Unknown);
         assert_eq!(means(product, place, 500, -9999, ""), Reaction::Unknown);
-        assert_eq!(means(product, place, 418, 0, ""), Reaction::PauseAll);
-        assert_eq!(means(product, place, 429, 0, ""), Reaction::PauseAll);
-        assert_eq!(means(product, place, 403, 0, ""), Reaction::PauseAll);
+        for kind in [place, RequestKind::Cancel, RequestKind::OrderStatus] {
+            assert_eq!(means(product, kind, 418, -1003, ""), Reaction::Banned);
+            // A refused place holds back places; what refuses a question holds back all but cancels.
+            let waits = if kind == place { Reaction::PauseOrders } else { Reaction::PauseAll };
+            assert_eq!(means(product, kind, 429, 0, ""), waits);
+            assert_eq!(means(product, kind, 403, 0, ""), waits);
+            assert_eq!(means(product, kind, 400, -1003, ""), waits);
+        }
         assert_eq!(means(product, place, 400, -9999, ""), Reaction::Reject);
         assert_eq!(means(product, place, 0, 0, ""), Reaction::Unknown, "nothing may be assumed");
         assert_eq!(means(product, RequestKind::KeepUserData, 400, -1125, ""), Reaction::RestartUserData);

@@ -8,6 +8,7 @@ mod journaled;
 mod order_sides;
 mod permutations;
 mod prepared;
+mod safety;
 mod scenarios;
 mod scripted_venue;
 mod sessions;

@@ -20,7 +20,7 @@ pub const REFUSALS: [(i64, Reaction, Reaction); 38] = [
     (-1000, Reaction::Unknown, Reaction::Unknown),
     (-1001, Reaction::Unknown, Reaction::Unknown),
     (-1002, Reaction::Halt, Reaction::Halt),
-    (-1003, Reaction::PauseAll, Reaction::PauseAll),
+    (-1003, Reaction::PauseOrders, Reaction::PauseOrders),
     (-1006, Reaction::Unknown, Reaction::Unknown),
     (-1007, Reaction::Unknown, Reaction::Unknown),
     (-1008, Reaction::Backoff, Reaction::Backoff),

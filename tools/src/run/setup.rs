@@ -33,7 +33,7 @@ use super::venue_rest::VenueRest;
 use crate::config::Config;
 use crate::error::Failure;
 
-/// How long the venues may take to confirm that everything is cancelled.
+/// How long the simulated venues of a run without real orders may take to confirm that everything is cancelled.
 const DRAIN_WITHIN: Nanos = Nanos::from_seconds(10);
 
 /// A run that only has to be started.
@@ -105,7 +105,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         gateways,
         io_rings: GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 },
         order_facts: None,
-        io_settings: io_settings(),
+        io_settings: io_settings(plan.mode),
         clock,
         scale,
     };
@@ -196,10 +196,11 @@ fn say_reduce_only(instrument: &Instrument, exposure: Lots, config: &Config) {
     );
 }
 
-fn io_settings() -> GatewayLoopSettings {
+fn io_settings(mode: RunMode) -> GatewayLoopSettings {
     GatewayLoopSettings {
         idle: Idle::Spin,
-        drain_within: DRAIN_WITHIN,
+        // Orders at a venue that outlives this program: until it has confirmed, or until the second Ctrl-C.
+        drain_within: if mode == RunMode::Live { Nanos::NEVER } else { DRAIN_WITHIN },
         on_connection_end: |venue: VenueId, connection: OrderConnection, error: &ConnectionError| {
             let name = ProductLine::from_venue_id(venue).map_or("", ProductLine::name);
             tracing::warn!("order connection {connection:?} of {name} ended: {error}");

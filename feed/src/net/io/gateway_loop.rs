@@ -41,6 +41,9 @@ const TURNS_WITHOUT_POLL_MAX: u32 = 64;
 /// Intents taken in one turn, so that a flood of them cannot starve the sockets.
 const INTENTS_PER_TURN_MAX: usize = 256;
 
+/// Frames of one connection taken in one turn, so that a flood of them cannot hold up a cancel.
+const FRAMES_PER_TURN_MAX: usize = 64;
+
 /// What the loop does when there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
@@ -64,7 +67,7 @@ pub struct GatewayLane {
 pub struct GatewayLoopSettings {
     /// When there is nothing to do.
     pub idle: Idle,
-    /// How long the end may take: cancel all, confirm.
+    /// How long the end may take: cancel all, confirm. [`Nanos::NEVER`]: until the venue has confirmed.
     pub drain_within: Nanos,
     /// Called when a connection ended, to log it.
     pub on_connection_end: ConnectionEnded,
@@ -313,8 +316,8 @@ impl GatewayLoop {
         self.lane_of.get(instrument.index()).map_or(0, |lane| usize::from(*lane))
     }
 
-    /// A step of the wall clock (an operator, a suspend): sessions are set up anew, which measures the venue's
-    /// clock again, and the engine pulls its quotes meanwhile.
+    /// A step of the wall clock (an operator, a suspend): the gateways measure the venue's clock again, over the
+    /// connections that stand, and the engine pulls its quotes meanwhile.
     fn check_clock(&mut self, now: Nanos) {
         if now < self.clock_check {
             return;
@@ -324,14 +327,7 @@ impl GatewayLoop {
             return;
         }
         add(&self.io.shared.clock_steps, 1);
-        for lane in &mut self.lanes {
-            for connection in OrderConnection::ALL {
-                if lane.connections.sockets[connection.index()].is_some() {
-                    lane.connections.close(&mut self.io, connection);
-                    lane.connections.lost[connection.index()] = true;
-                }
-            }
-        }
+        self.lanes.iter_mut().for_each(|lane| lane.gateway.on_clock_step(now));
     }
 
     /// Carries out what a gateway wants, and hands over what it tells the engine.
@@ -396,8 +392,13 @@ impl GatewayLoop {
             self.lanes[at].gateway.on_open(connection, now);
             self.carry_output(at, now);
         }
-        loop {
+        for served in 0.. {
             let Lane { gateway, connections } = &mut self.lanes[at];
+            if served == FRAMES_PER_TURN_MAX {
+                // What waits on the rings has its turn; the rest of the frames follows in the next one.
+                connections.ready[slot] = true;
+                break;
+            }
             let Some(socket) = &mut connections.sockets[slot] else { break };
             let Some(frame) = socket.connection.poll_frame(now)? else {
                 socket.connection.flush()?;

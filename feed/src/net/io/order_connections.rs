@@ -63,7 +63,7 @@ impl OrderConnections {
         OrderConnections {
             venue,
             place,
-            connectors: [orders, user_data],
+            connectors: [orders.clone(), user_data, orders],
             sockets: [const { None }; CONNECTIONS_MAX],
             ready: [false; CONNECTIONS_MAX],
             lost: [false; CONNECTIONS_MAX],

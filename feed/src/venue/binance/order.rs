@@ -39,7 +39,10 @@ pub struct BinanceOrders {
     credentials: Credentials,
     receive_window_ms: i64,
     self_trade_prevention: SelfTradePrevention,
+    /// Whether the session of the chosen connection is logged on.
     logged_on: bool,
+    sessions: [bool; OrderConnection::ALL.len()],
+    chosen: OrderConnection,
     parameters: Parameters,
     id_text: String,
     prepared: Prepared,
@@ -69,6 +72,8 @@ impl BinanceOrders {
             receive_window_ms: receive_window_ms.clamp(1, RECEIVE_WINDOW_MS_MAX),
             self_trade_prevention,
             logged_on: false,
+            sessions: [false; OrderConnection::ALL.len()],
+            chosen: OrderConnection::Orders,
             parameters: Parameters::new(),
             id_text: String::with_capacity(24),
             prepared: Prepared::default(),
@@ -298,8 +303,8 @@ impl OrderSide for BinanceOrders {
     fn target(&self, connection: OrderConnection, user_data_key: &str) -> String {
         match (connection, self.product) {
             (OrderConnection::UserData, _) => format!("/private/ws/{user_data_key}"),
-            (OrderConnection::Orders, Product::BinanceSpot) => "/ws-api/v3".to_owned(),
-            (OrderConnection::Orders, Product::BinanceUsdm) => "/ws-fapi/v1".to_owned(),
+            (OrderConnection::Orders | OrderConnection::Spare, Product::BinanceSpot) => "/ws-api/v3".to_owned(),
+            (OrderConnection::Orders | OrderConnection::Spare, Product::BinanceUsdm) => "/ws-fapi/v1".to_owned(),
         }
     }
 
@@ -313,10 +318,13 @@ impl OrderSide for BinanceOrders {
     }
 
     fn set_logged_on(&mut self, connection: OrderConnection, logged_on: bool) {
-        // User data's connection takes no requests.
-        if connection == OrderConnection::Orders {
-            self.logged_on = logged_on;
-        }
+        self.sessions[connection.index()] = logged_on;
+        self.logged_on = self.sessions[self.chosen.index()];
+    }
+
+    fn choose_connection(&mut self, connection: OrderConnection) {
+        self.chosen = connection;
+        self.logged_on = self.sessions[connection.index()];
     }
 
     fn prepare(&mut self, instruments: &[Instrument]) {
@@ -411,10 +419,13 @@ pub fn reaction(product: ProductLine, kind: RequestKind, error: &Refusal) -> Rea
     let spot = product == Product::BinanceSpot;
     let creates = matches!(kind, RequestKind::Place | RequestKind::Replace | RequestKind::Amend);
     match code_of(error) {
+        _ if error.status == 418 => Reaction::Banned,
+        // What refuses a new order says nothing of cancels, which weigh less and matter more.
+        -1003 if creates => Reaction::PauseOrders,
         -1003 => Reaction::PauseAll,
         -1015 => Reaction::PauseOrders,
-        _ if error.status == 418 || error.status == 403 => Reaction::PauseAll,
-        _ if error.status == 429 => Reaction::PauseAll,
+        _ if matches!(error.status, 403 | 429) && creates => Reaction::PauseOrders,
+        _ if matches!(error.status, 403 | 429) => Reaction::PauseAll,
         -1008 => Reaction::Backoff,
         -1000 | -1001 | -1006 | -1007 => Reaction::Unknown,
         _ if error.status >= 500 => Reaction::Unknown,
