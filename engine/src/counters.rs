@@ -40,6 +40,8 @@ catalogue! {
     BooksOverfull, "books_overfull", "Books given up for good: the venue sent more levels than a book may have.";
     BooksStale, "books_stale", "Times a Live book became too old to quote on.";
     FeedsBehind, "feeds_behind", "Times a feed fell behind the venue's own time by more than its limit.";
+    TouchesForgotten, "touches_forgotten", "Best bid/asks forgotten because their update id was far ahead of the depth.";
+    BooksBehindTouch, "books_behind_touch", "Times a book was given up because the depth did not reach the update id of a best bid/ask in time.";
     Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";
     EventsUnknownInstrument, "events_unknown_instrument", "Events for an instrument that set-up does not know: dropped.";
     EventsUnknownVenue, "events_unknown_venue", "Executions of a venue that set-up does not know, or not for their instrument: dropped, no new orders.";
@@ -68,6 +70,7 @@ catalogue! {
     CancelRingFull, "cancel_ring_full", "Cancels that must be tried again because their ring was full.";
     TraceDropped, "trace_dropped", "Trace records dropped because their ring was full.";
     RejectStorms, "reject_storms", "Times too many rejects in a window stopped an instrument.";
+    FeesUnvalued, "fees_unvalued", "Fees in an asset that is neither base nor quote and has no price: no new orders.";
     LossStops, "loss_stops", "Times the daily loss limit of an asset stopped its instruments.";
     PositionFaults, "position_faults", "Fills or prices that the position's integers cannot hold: trading halts.";
     GatewayReady, "gateway_ready", "Times the gateway became ready.";

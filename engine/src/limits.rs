@@ -26,6 +26,9 @@ pub const ORDER_RING_SLOTS: usize = 1024;
 pub const CANCEL_RING_SLOTS: usize = 1024;
 /// Slots of the ring that carries executions back.
 pub const EXECUTION_RING_SLOTS: usize = 4096;
+/// How many update ids the venue's own best bid/ask may be ahead of the depth and still be believed: more than a whole
+/// venue counts in many seconds, so that what is farther ahead has a wrong id.
+pub const TOUCH_AHEAD_IDS_MAX: u64 = 1 << 24;
 /// The last best bid/asks of a symbol that are kept until the depth message with their update id comes.
 pub const TOUCH_HISTORY: usize = 64;
 

@@ -2,7 +2,7 @@
 
 use crate::book::{Book, BookFault, BookState};
 use crate::event::{LostReason, MarketEvent, MarketKind, MarketReply};
-use crate::limits::OUTER_LEVELS_MAX;
+use crate::limits::{OUTER_LEVELS_MAX, TOUCH_AHEAD_IDS_MAX};
 use crate::touch::{Compared, Touch, TouchHistory};
 use crate::types::{Level, Nanos, Side, Tick};
 
@@ -53,10 +53,10 @@ pub struct Best {
     pub bid: Tick,
     /// The best ask.
     pub ask: Tick,
-    /// The highest bid either source shows: a post-only ask stays above it.
-    pub bid_outer: Tick,
-    /// The lowest ask either source shows: a post-only bid stays below it.
-    pub ask_outer: Tick,
+    /// The best bid of the book itself: what positions are valued at and prices are held against.
+    pub bid_book: Tick,
+    /// The best ask of the book itself, likewise.
+    pub ask_book: Tick,
 }
 
 impl Best {
@@ -66,6 +66,41 @@ impl Best {
     pub fn mid_doubled(&self) -> i128 {
         i128::from(self.bid.0) + i128::from(self.ask.0)
     }
+
+    /// The same of the book alone.
+    #[inline]
+    #[must_use]
+    pub fn book_mid_doubled(&self) -> i128 {
+        i128::from(self.bid_book.0) + i128::from(self.ask_book.0)
+    }
+
+    /// The highest bid either source shows: a post-only ask stays above it.
+    #[inline]
+    #[must_use]
+    pub fn bid_outer(&self) -> Tick {
+        self.bid.max(self.bid_book)
+    }
+
+    /// The lowest ask either source shows: a post-only bid stays below it.
+    #[inline]
+    #[must_use]
+    pub fn ask_outer(&self) -> Tick {
+        self.ask.min(self.ask_book)
+    }
+}
+
+/// How long depth messages may go on coming while they stay behind a best bid/ask that was there before them.
+const TOUCH_AHEAD_MAX: Nanos = Nanos::from_millis(1_000);
+
+/// What a look at a best bid/ask that is ahead of the book found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TouchVerdict {
+    /// It is not ahead, or not for long.
+    Near,
+    /// Its update id was so far ahead that it was never believed: forgotten.
+    Forgotten,
+    /// The depth did not reach it in time, so one of the two is wrong: the book is not Live any more.
+    BookLost,
 }
 
 /// One instrument's market data, all of it.
@@ -90,6 +125,10 @@ pub struct Market {
     depth_received_last: Nanos,
     /// The venue's time of the last depth message or snapshot; zero if it had none.
     depth_event_time: Nanos,
+    /// Update id of a best bid/ask that was ahead of the book at a look, and what had come of the depth then.
+    ahead: (u64, Nanos),
+    /// The book was given up between two messages: the next one is to ask for a resync.
+    resync_owed: bool,
     counters: MarketCounters,
 }
 
@@ -110,6 +149,8 @@ impl Market {
             received_last: Nanos::ZERO,
             depth_received_last: Nanos::ZERO,
             depth_event_time: Nanos::ZERO,
+            ahead: (0, Nanos::ZERO),
+            resync_owed: false,
             counters: MarketCounters::default(),
         }
     }
@@ -139,15 +180,47 @@ impl Market {
         }
         let (book_bid, book_ask) = (self.book.best_bid()?.tick, self.book.best_ask()?.tick);
         let (bid, ask) = match self.touches.newest() {
-            Some(touch) if touch.sequence > self.book.sequence() => (touch.bid?.tick, touch.ask?.tick),
+            Some(touch) if touch.is_just_ahead_of(self.book.sequence()) => (touch.bid?.tick, touch.ask?.tick),
             _ => (book_bid, book_ask),
         };
         (bid < ask && book_bid < book_ask && bid.0 > 0).then_some(Best {
             bid,
             ask,
-            bid_outer: bid.max(book_bid),
-            ask_outer: ask.min(book_ask),
+            bid_book: book_bid,
+            ask_book: book_ask,
         })
+    }
+
+    /// Looks whether the depth follows the venue's own best bid/ask: some times a second, never for a frame. A best
+    /// bid/ask with a wrong update id would else be the newest for ever, and every decision would rest on it.
+    #[cold]
+    pub(crate) fn judge_touch(&mut self) -> TouchVerdict {
+        let sequence = self.book.sequence();
+        let newest = self.touches.newest().map_or(0, |touch| touch.sequence);
+        if !self.book.is_live() || newest <= sequence {
+            self.ahead = (0, Nanos::ZERO);
+            return TouchVerdict::Near;
+        }
+        if newest - sequence > TOUCH_AHEAD_IDS_MAX {
+            self.touches.clear();
+            self.ahead = (0, Nanos::ZERO);
+            self.best = self.find_best();
+            return TouchVerdict::Forgotten;
+        }
+        let (ahead, depth_received) = self.ahead;
+        if ahead <= sequence {
+            self.ahead = (newest, self.depth_received_last);
+            return TouchVerdict::Near;
+        }
+        if self.depth_received_last - depth_received < TOUCH_AHEAD_MAX {
+            return TouchVerdict::Near;
+        }
+        self.touches.clear();
+        self.ahead = (0, Nanos::ZERO);
+        self.give_up(LostReason::TouchMismatch);
+        self.best = None;
+        self.resync_owed = true;
+        TouchVerdict::BookLost
     }
 
     fn on_snapshot(&mut self, event: &MarketEvent, bids: &[Level], asks: &[Level]) -> MarketReply {
@@ -157,6 +230,7 @@ impl Market {
         if let Err(fault) = self.book.replace(event.sequence, bids, asks) {
             return self.refuse(fault);
         }
+        self.resync_owed = false;
         self.counters.snapshots += 1;
         self.counters.levels += (bids.len() + asks.len()) as u64;
         self.depth_received_last = event.received.wall;
@@ -171,7 +245,7 @@ impl Market {
             Ok(()) => {}
             Err(BookFault::NotLive) => {
                 self.counters.ignored += 1;
-                return MarketReply::Ok;
+                return self.take_owed_resync();
             }
             Err(fault) => return self.refuse(fault),
         }
@@ -226,6 +300,7 @@ impl Market {
             // What the lost connection said last is old by now, and update ids may start over.
             self.touches.clear();
         }
+        self.resync_owed = false;
         self.give_up(reason);
         MarketReply::Ok
     }
@@ -240,6 +315,14 @@ impl Market {
         }
         self.give_up(LostReason::TouchMismatch);
         MarketReply::Resync(LostReason::TouchMismatch)
+    }
+
+    #[cold]
+    fn take_owed_resync(&mut self) -> MarketReply {
+        match core::mem::take(&mut self.resync_owed) {
+            true => MarketReply::Resync(LostReason::TouchMismatch),
+            false => MarketReply::Ok,
+        }
     }
 
     #[inline]
@@ -320,8 +403,8 @@ impl Market {
         self.touches.newest()
     }
 
-    /// Best bid and ask as strategies see them: the venue's own where its update id is newer than the book's,
-    /// else the book's. None unless the book is Live.
+    /// Best bid and ask as strategies see them: the venue's own where its update id is newer than the book's and near
+    /// it, else the book's. None unless the book is Live.
     #[inline]
     #[must_use]
     pub fn reference(&self) -> Option<Touch> {
@@ -329,7 +412,7 @@ impl Market {
             return None;
         }
         match self.touches.newest() {
-            Some(touch) if touch.sequence > self.book.sequence() => Some(*touch),
+            Some(touch) if touch.is_just_ahead_of(self.book.sequence()) => Some(*touch),
             _ => Some(Touch {
                 bid: self.book.best_bid(),
                 ask: self.book.best_ask(),
@@ -339,7 +422,8 @@ impl Market {
         }
     }
 
-    /// The best bid and ask to decide on: the newer of the book and the venue's own best bid/ask, by update id.
+    /// The best bid and ask to decide on: the newer of the book and the venue's own best bid/ask, by update id, as
+    /// long as the two are near each other.
     /// `None` if the market must not be quoted on: not Live, one-sided, locked, crossed, or the bid is not positive.
     #[inline]
     #[must_use]

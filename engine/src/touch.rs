@@ -1,6 +1,6 @@
 //! HOT: the venue's own best bid and ask with its update id, kept beside the book and never merged into it.
 
-use crate::limits::TOUCH_HISTORY;
+use crate::limits::{TOUCH_AHEAD_IDS_MAX, TOUCH_HISTORY};
 use crate::types::{Level, Nanos, Side};
 
 /// The venue's own best bid and ask, as one message told them.
@@ -25,6 +25,14 @@ impl Touch {
             Side::Bid => self.bid,
             Side::Ask => self.ask,
         }
+    }
+
+    /// Whether its update id is newer than that of a book, and near enough to be believed.
+    #[inline]
+    #[must_use]
+    pub const fn is_just_ahead_of(&self, sequence: u64) -> bool {
+        // An older id wraps around to a distance that is not near.
+        self.sequence.wrapping_sub(sequence).wrapping_sub(1) < TOUCH_AHEAD_IDS_MAX
     }
 
     /// Whether both sides are there and the bid is below the ask.

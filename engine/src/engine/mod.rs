@@ -163,7 +163,8 @@ impl<S: Strategy> Engine<S> {
             self.counters.add(Counter::BooksOverfull, u64::from(self.inputs.markets[index].take_overfull_news()));
         }
         if let Some(best) = best {
-            if self.inputs.positions[index].on_best(best.bid, best.ask) || !self.instrument_slots[index].pnl_is_current
+            if self.inputs.positions[index].on_best(best.bid_book, best.ask_book)
+                || !self.instrument_slots[index].pnl_is_current
             {
                 self.value(event.instrument, now);
             }

@@ -208,7 +208,7 @@ impl<S: Strategy> Engine<S> {
             state: self.instrument_state(instrument),
             open_for_orders,
             book_live: market.book().is_live() && !market.book().is_crossed(),
-            best: market.best().map(|best| (best.bid, best.ask)),
+            best: market.best(),
             book_age: market.depth_age(now),
             place_room,
         };

@@ -2,8 +2,10 @@
 
 use crate::book::{Book, BookState};
 use crate::counters::Counter;
+use crate::event::LostReason;
 use crate::intent::Reason;
 use crate::limits::SLOTS;
+use crate::market::TouchVerdict;
 use crate::risk::TradingState;
 use crate::strategy::{Strategy, View};
 use crate::telemetry::{TELEMETRY_LEVELS, TelemetryOrder, TelemetrySnapshot, TelemetryTrade};
@@ -96,11 +98,27 @@ impl<S: Strategy> Engine<S> {
         let count = self.telemetry.len().max(1);
         if self.telemetry_turn < self.telemetry.len() {
             self.judge_lag(self.telemetry_turn, now);
+            self.judge_touch(self.telemetry_turn, now);
             self.finish_turn(now);
             self.publish_one(self.telemetry_turn, now);
         }
         self.telemetry_turn = (self.telemetry_turn + 1) % count;
         self.telemetry_next = now + Nanos((self.telemetry_interval.0 / count as i64).max(1));
+    }
+
+    /// Looks whether the depth of one instrument follows the venue's own best bid/ask, and pulls its quotes if not.
+    fn judge_touch(&mut self, index: usize, now: Nanos) {
+        let instrument = InstrumentId(index as u16);
+        match self.inputs.markets[index].judge_touch() {
+            TouchVerdict::Near => return,
+            TouchVerdict::Forgotten => self.counters.increment(Counter::TouchesForgotten),
+            TouchVerdict::BookLost => {
+                self.counters.increment(Counter::BooksBehindTouch);
+                self.counters.increment(Counter::BooksLost);
+                self.trace_book(instrument, LostReason::TouchMismatch, now);
+            }
+        }
+        self.decide(instrument, now);
     }
 
     fn publish_one(&mut self, index: usize, now: Nanos) {

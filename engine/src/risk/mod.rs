@@ -31,6 +31,7 @@ pub use state::{StopCause, TradingState};
 
 use crate::counters::Counter;
 use crate::intent::TimeInForce;
+use crate::market::Best;
 use crate::types::{InstrumentSettings, Lots, Nanos, QuoteAtoms, Side, Tick};
 use crate::unquoted::Unquoted;
 use crate::working::Working;
@@ -166,8 +167,8 @@ pub struct RiskView<'a> {
     pub open_for_orders: bool,
     /// Whether the book is Live and not crossed.
     pub book_live: bool,
-    /// Best bid and ask of that book, if it has both sides.
-    pub best: Option<(Tick, Tick)>,
+    /// Best bid and ask, of the book and of the venue's own message where that is newer; none if a side is empty.
+    pub best: Option<Best>,
     /// How long ago the book last changed.
     pub book_age: Nanos,
     /// How many new orders the venue's budget admits now.
@@ -213,23 +214,24 @@ impl RiskSettings {
         if view.book_age > self.book_age_max {
             return Err(Denied::BookOld);
         }
-        let Some((bid, ask)) = view.best else {
+        let Some(best) = view.best else {
             return Err(Denied::ReferenceMissing);
         };
-        if bid >= ask || bid.0 <= 0 {
+        if best.bid >= best.ask || best.bid_book >= best.ask_book || best.bid_book.0 <= 0 {
             return Err(Denied::BookNotLive);
         }
         if draft.tick.0 <= 0 || draft.tick.0 % view.instrument.tick_order_step.0 != 0 {
             return Err(Denied::Price);
         }
-        let mid_doubled = i128::from(bid.0) + i128::from(ask.0);
+        // The book is judged update by update; the venue's own best bid/ask is one message's word.
+        let mid_doubled = best.book_mid_doubled();
         let distance_doubled = (2 * i128::from(draft.tick.0) - mid_doubled).abs();
         if distance_doubled * 1_000_000 > mid_doubled * i128::from(self.price_collar_millionths) {
             return Err(Denied::Collar);
         }
         let crosses = match draft.side {
-            Side::Bid => draft.tick >= ask,
-            Side::Ask => draft.tick <= bid,
+            Side::Bid => draft.tick >= best.ask_outer(),
+            Side::Ask => draft.tick <= best.bid_outer(),
         };
         if crosses && draft.time_in_force == TimeInForce::PostOnly {
             return Err(Denied::PostOnlyCross);

@@ -220,8 +220,8 @@ fn quote_side(
     let step = instrument.tick_order_step.0;
     // What the other side leaves to a post-only quote: one step before the opposite best.
     let outermost = match (settings.time_in_force, side) {
-        (TimeInForce::PostOnly, Side::Bid) => instrument.tick_floor(Tick(best.ask_outer.0 - 1)),
-        (TimeInForce::PostOnly, Side::Ask) => Tick(instrument.tick_floor(best.bid_outer).0 + step),
+        (TimeInForce::PostOnly, Side::Bid) => instrument.tick_floor(Tick(best.ask_outer().0 - 1)),
+        (TimeInForce::PostOnly, Side::Ask) => Tick(instrument.tick_floor(best.bid_outer()).0 + step),
         (_, Side::Bid) => Tick(i64::MAX),
         (_, Side::Ask) => Tick(0),
     };

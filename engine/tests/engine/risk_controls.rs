@@ -4,6 +4,7 @@ use crate::rig::{instrument, ms, order, risk, slot};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::TimeInForce;
+use spinbook_engine::market::Best;
 use spinbook_engine::risk::{Denied, Draft, RiskView, TradingState};
 use spinbook_engine::setup::{InstrumentSettings, RiskSettings};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
@@ -19,9 +20,14 @@ struct Case {
     state: TradingState,
     open_for_orders: bool,
     book_live: bool,
-    best: Option<(Tick, Tick)>,
+    best: Option<Best>,
     book_age: Nanos,
     place_room: u32,
+}
+
+/// A best bid and ask that book and touch agree about.
+fn best(bid: i64, ask: i64) -> Option<Best> {
+    Some(Best { bid: Tick(bid), ask: Tick(ask), bid_book: Tick(bid), ask_book: Tick(ask) })
 }
 
 impl Case {
@@ -36,7 +42,7 @@ impl Case {
             state: TradingState::Active,
             open_for_orders: true,
             book_live: true,
-            best: Some((Tick(99_990), Tick(100_010))),
+            best: best(99_990, 100_010),
             book_age: ms(1),
             place_room: 1,
         }
@@ -133,8 +139,14 @@ fn r2_price_collar_fails_closed_without_a_reference() {
     Case::new().ask().with(|case| case.limits.price_collar_millionths = 499).denied(Denied::Collar);
     Case::new().with(|case| case.best = None).denied(Denied::ReferenceMissing);
     Case::new().with(|case| case.book_live = false).denied(Denied::BookNotLive);
-    Case::new().with(|case| case.best = Some((Tick(100_000), Tick(100_000)))).denied(Denied::BookNotLive);
-    Case::new().with(|case| case.best = Some((Tick(100_001), Tick(100_000)))).denied(Denied::BookNotLive);
+    Case::new().with(|case| case.best = best(100_000, 100_000)).denied(Denied::BookNotLive);
+    Case::new().with(|case| case.best = best(100_001, 100_000)).denied(Denied::BookNotLive);
+    // The book is what prices are held against, whatever the venue's own message says.
+    let touch =
+        |bid, ask| Some(Best { bid: Tick(bid), ask: Tick(ask), bid_book: Tick(99_990), ask_book: Tick(100_010) });
+    Case::new().with(|case| (case.limits.price_collar_millionths, case.best) = (500, touch(90_000, 110_000))).passes();
+    let near = |case: &mut Case| (case.limits.price_collar_millionths, case.best) = (499, touch(99_940, 99_960));
+    Case::new().with(near).denied(Denied::Collar);
     Case::new().with(|case| case.book_age = ms(2_000)).passes();
     Case::new().with(|case| case.book_age = ms(2_000) + Nanos(1)).denied(Denied::BookOld);
 }
@@ -143,6 +155,11 @@ fn r2_price_collar_fails_closed_without_a_reference() {
 fn post_only_never_at_or_through_the_opposite_best() {
     Case::new().with(|case| case.draft.tick = Tick(100_009)).passes();
     Case::new().with(|case| case.draft.tick = Tick(100_010)).denied(Denied::PostOnlyCross);
+    // Of book and touch the nearer side counts.
+    let lower =
+        |case: &mut Case| case.best = case.best.map(|best| Best { bid: Tick(99_900), ask: Tick(99_950), ..best });
+    Case::new().with(lower).denied(Denied::PostOnlyCross);
+    Case::new().with(lower).with(|case| case.draft.tick = Tick(99_949)).passes();
     Case::new().ask().with(|case| case.draft.tick = Tick(99_991)).passes();
     Case::new().ask().with(|case| case.draft.tick = Tick(99_990)).denied(Denied::PostOnlyCross);
     let taker = |case: &mut Case| {
