@@ -119,8 +119,10 @@ pub enum FeeAsset {
     Quote = 0,
     /// The base asset: `fee_lots` left the position, `fee` is its value at the fill price.
     Base = 1,
-    /// Another asset (a discount token): counted, not valued.
+    /// Another asset (a discount token) that nobody gave a price: how much was paid is not known, so trading stops.
     Other = 2,
+    /// Another asset, valued: `fee` is what it is worth in the quote asset, which itself did not move.
+    Valued = 3,
 }
 
 /// Why the gateway refused an order without asking the venue.

@@ -44,6 +44,7 @@ pub struct Position {
     lots: Lots,
     lots_start: Lots,
     lots_neutral: Lots,
+    /// What the quote balance gained, less the worth of the fees that were taken elsewhere.
     cash: QuoteAtoms,
     fees: QuoteAtoms,
     fee_lots: Lots,
@@ -53,6 +54,8 @@ pub struct Position {
     mid_doubled_last: Option<i64>,
     fills: u64,
     fees_other: u64,
+    /// Worth of the fees that were taken in a third asset: in the result, not in the quote balance.
+    fees_valued: QuoteAtoms,
 }
 
 impl Position {
@@ -72,6 +75,7 @@ impl Position {
             mid_doubled_last: None,
             fills: 0,
             fees_other: 0,
+            fees_valued: QuoteAtoms::ZERO,
         }
     }
 
@@ -100,9 +104,12 @@ impl Position {
         let mut lots = self.lots.0.checked_add(signed).ok_or(fault)?;
         let value = (i128::from(fill.tick.0) * i128::from(signed)).checked_mul(self.atoms_per_tick_lot).ok_or(fault)?;
         let mut cash = self.cash.0.checked_sub(value).ok_or(fault)?;
-        let (mut fees, mut fee_lots) = (self.fees.0, self.fee_lots.0);
+        let (mut fees, mut fee_lots, mut fees_valued) = (self.fees.0, self.fee_lots.0, self.fees_valued.0);
+        if fill.fee_asset == FeeAsset::Valued {
+            fees_valued = fees_valued.checked_add(fill.fee.0).ok_or(fault)?;
+        }
         match fill.fee_asset {
-            FeeAsset::Quote => {
+            FeeAsset::Quote | FeeAsset::Valued => {
                 cash = cash.checked_sub(fill.fee.0).ok_or(fault)?;
                 fees = fees.checked_add(fill.fee.0).ok_or(fault)?;
             }
@@ -120,6 +127,7 @@ impl Position {
         self.cash = QuoteAtoms(cash);
         self.fees = QuoteAtoms(fees);
         self.fee_lots = Lots(fee_lots);
+        self.fees_valued = QuoteAtoms(fees_valued);
         self.spread_doubled = spread_doubled;
         self.fills += 1;
         Ok(())
@@ -131,7 +139,7 @@ impl Position {
         let Some(mid_doubled) = self.mid_doubled_last else { return Some(self.spread_doubled) };
         let kept = match fill.fee_asset {
             FeeAsset::Base => signed.checked_sub(fill.fee_lots.0)?,
-            FeeAsset::Quote | FeeAsset::Other => signed,
+            FeeAsset::Quote | FeeAsset::Other | FeeAsset::Valued => signed,
         };
         let distance_doubled = i128::from(mid_doubled) - 2 * i128::from(fill.tick.0);
         let gained = distance_doubled.checked_mul(i128::from(kept))?.checked_mul(self.atoms_per_tick_lot)?;
@@ -178,10 +186,11 @@ impl Position {
     /// Quote asset gained by selling less spent by buying and on quote fees.
     #[must_use]
     pub fn cash(&self) -> QuoteAtoms {
-        self.cash
+        QuoteAtoms(self.cash.0.saturating_add(self.fees_valued.0))
     }
 
-    /// Fees paid less rebates; those taken in the base asset at their value at the fill price.
+    /// Fees paid less rebates; those taken in the base asset at their value at the fill price, those in a third asset at
+    /// the price that was given for it.
     #[must_use]
     pub fn fees(&self) -> QuoteAtoms {
         self.fees
@@ -207,7 +216,7 @@ impl Position {
         self.fills
     }
 
-    /// Executions whose fee was taken in a third asset, which is not valued here.
+    /// Executions whose fee was taken in a third asset that has no price.
     #[must_use]
     pub fn fees_other(&self) -> u64 {
         self.fees_other
@@ -360,6 +369,17 @@ mod tests {
     }
 
     #[test]
+    fn a_fee_in_a_third_asset_is_in_the_result_and_not_in_the_quote_balance() {
+        let mut position = Position::new(1);
+        let valued = PositionFill { fee_asset: FeeAsset::Valued, ..fill(Side::Bid, 100, 10, 7) };
+        position.on_fill(&valued).unwrap();
+        position.on_best(Tick(100), Tick(100));
+        assert_eq!((position.cash(), position.fees()), (QuoteAtoms(-1_000), QuoteAtoms(7)));
+        assert_eq!((position.pnl(), position.trading_pnl()), (Some(QuoteAtoms(-7)), Some(QuoteAtoms(-7))));
+        assert_eq!(position.fees_other(), 0);
+    }
+
+    #[test]
     fn spread_inventory_and_fees_add_up_to_the_profit_for_any_run() {
         let mut state = 41_u64;
         println!("seed {state}");
@@ -382,8 +402,9 @@ mod tests {
                 let (side, lots) = (if draw(2) == 0 { Side::Bid } else { Side::Ask }, 1 + draw(50) as i64);
                 let tick = bid + draw(9) as i64 - 4;
                 let fee_lots = draw(3) as i64;
-                let (fee_asset, fee) = match draw(2) {
+                let (fee_asset, fee) = match draw(3) {
                     0 => (FeeAsset::Quote, i128::from(draw(500)) - 100),
+                    1 => (FeeAsset::Valued, i128::from(draw(500))),
                     _ => (FeeAsset::Base, i128::from(fee_lots * tick) * position.atoms_per_tick_lot),
                 };
                 let fill_lots = if fee_asset == FeeAsset::Base { fee_lots } else { 0 };

@@ -1,7 +1,7 @@
 //! HOT: what the gateway tells: order events into the table and the position, session events into the state.
 
 use crate::counters::Counter;
-use crate::event::{ExecutionEvent, ExecutionKind, LocalReject};
+use crate::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use crate::position::PositionFill;
 use crate::risk::{StopCause, TradingState};
 use crate::strategy::Strategy;
@@ -142,6 +142,11 @@ impl<S: Strategy> Engine<S> {
         if effect.finished_order {
             self.counters.increment(Counter::FillsLate);
         }
+        if fill.fee_asset == FeeAsset::Other {
+            // What it cost is not known, so neither is the result that the loss limit is held against.
+            self.counters.increment(Counter::FeesUnvalued);
+            self.tighten(TradingState::CancelOnly, StopCause::FeeAsset, now);
+        }
         match self.inputs.positions[event.instrument.index()].on_fill(&fill) {
             Ok(()) => {
                 self.value(event.instrument, now);
@@ -162,8 +167,15 @@ impl<S: Strategy> Engine<S> {
             && event.order.counter() <= self.order_counter;
         let fill = event.kind == ExecutionKind::Filled;
         if ours {
-            if fill {
-                self.counters.increment(Counter::FillsLate);
+            match event.kind {
+                ExecutionKind::Filled => self.counters.increment(Counter::FillsLate),
+                // It ended long ago by all that was proved, and lives: nobody tracks it any more.
+                ExecutionKind::Accepted | ExecutionKind::Unknown => {
+                    self.counters.increment(Counter::Contradictions);
+                    self.tighten(TradingState::CancelOnly, StopCause::Contradiction, now);
+                    self.send_cancel_of_lost_order(event.instrument, event.order, event.side, now);
+                }
+                _ => {}
             }
             return;
         }

@@ -1,7 +1,8 @@
 //! HOT: targets against working orders: the fewest requests that bring the one to the other, within the budget.
 //!
-//! One order and at most one request in flight a slot. A target that finds no free slot, or no budget, is not
-//! queued: the next turn plans again from the newest targets.
+//! One order a slot, and at most one request in flight; only when everything must go, a cancel follows a place that is
+//! not answered. A target that finds no free slot, or no budget, is not queued: the next turn plans again from the
+//! newest targets.
 
 mod budget;
 mod plan;
@@ -141,7 +142,7 @@ impl Quoter {
         let first = Working::first_slot(side);
         for index in bits(held) {
             let order = &orders[index];
-            if serving[index] || !self.may_cancel(first + index, order, now, plan) {
+            if serving[index] || !self.may_cancel(first + index, order, pull.is_some(), now, plan) {
                 continue;
             }
             let target = wanted.get(index).filter(|_| !served[index]);
@@ -229,10 +230,16 @@ impl Quoter {
         }
     }
 
-    /// Whether an order that serves no target may be cancelled now: it was accepted or is unknown, no request of
-    /// ours is in flight, and no refused cancel is waiting.
-    fn may_cancel(&self, slot: usize, order: &WorkingOrder, now: Nanos, plan: &mut QuotePlan) -> bool {
-        if !matches!(order.status, WorkingStatus::Live | WorkingStatus::Unknown) {
+    /// Whether an order that serves no target may be cancelled now: it was accepted or is unknown, no cancel is in
+    /// flight, and no refused one is waiting. Where everything must go, a place without an answer is cancelled too: the
+    /// venue takes the two in the order in which they are sent, and its answer may be seconds away.
+    fn may_cancel(&self, slot: usize, order: &WorkingOrder, pulled: bool, now: Nanos, plan: &mut QuotePlan) -> bool {
+        let cancellable = match order.status {
+            WorkingStatus::Live | WorkingStatus::Unknown => true,
+            WorkingStatus::PendingPlace => pulled,
+            WorkingStatus::PendingCancel | WorkingStatus::Empty | WorkingStatus::Done => false,
+        };
+        if !cancellable {
             return false;
         }
         let from = self.slots[slot].cancel_from;

@@ -8,7 +8,7 @@
 //! | too many rejects in a window | the instrument's | cancel-only | an operator's word for it, or a re-arm |
 //! | daily loss limit of a quote asset | every instrument's of that asset group | cancel-only | a re-arm, or an operator who loosens the engine's state; a limit still reached stops again with the next price |
 //! | the same in the last group | the engine's as well | cancel-only | as above |
-//! | full order ring, overfill, contradiction, foreign order, unknown instrument or venue | the engine's | cancel-only | an operator's word, or a re-arm |
+//! | full order ring, overfill, contradiction, foreign order, fee in an asset without a price, unknown instrument or venue | the engine's | cancel-only | an operator's word, or a re-arm |
 //! | halt from a gateway, numbers that do not fit | the engine's | halted | a re-arm only |
 
 /// What may be sent. The later, the tighter.
@@ -82,11 +82,13 @@ pub enum StopCause {
     Gateway = 10,
     /// An operator's word.
     Operator = 11,
+    /// A fee in an asset that nobody gave a price: the result is not known any more.
+    FeeAsset = 12,
 }
 
 impl StopCause {
     /// All of them, by their numbers.
-    pub const ALL: [StopCause; 12] = [
+    pub const ALL: [StopCause; 13] = [
         StopCause::None,
         StopCause::LossPerDay,
         StopCause::RejectStorm,
@@ -99,6 +101,7 @@ impl StopCause {
         StopCause::OrderIdsUsedUp,
         StopCause::Gateway,
         StopCause::Operator,
+        StopCause::FeeAsset,
     ];
 
     /// Its name in reports: lower case with underscores; of a limit, the limit's.
@@ -117,6 +120,7 @@ impl StopCause {
             StopCause::OrderIdsUsedUp => "order_ids_used_up",
             StopCause::Gateway => "gateway",
             StopCause::Operator => "operator",
+            StopCause::FeeAsset => "fee_asset",
         }
     }
 
@@ -136,6 +140,7 @@ impl StopCause {
             StopCause::OrderIdsUsedUp => "every order id of this run was used",
             StopCause::Gateway => "the order gateway halted trading",
             StopCause::Operator => "it was set so, at the start or by an operator",
+            StopCause::FeeAsset => "a fee was taken in an asset without a price (market.fee_price_quote)",
         }
     }
 

@@ -5,7 +5,7 @@ use crate::common::{Random, seed_from};
 use crate::rig::{FIRST, Plan, Rig, about, level, ms};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject, LostReason, MarketKind};
-use spinbook_engine::intent::Intent;
+use spinbook_engine::intent::{Intent, IntentKind, Reason};
 use spinbook_engine::limits::SLOTS;
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::WindowSettings;
@@ -44,7 +44,7 @@ struct World {
     mail: Vec<ExecutionEvent>,
     /// Requests the venue has not looked at.
     requests: Vec<(Intent, bool)>,
-    in_flight: [Option<Nanos>; SLOTS],
+    in_flight: [Option<(Nanos, IntentKind)>; SLOTS],
     sent: Vec<Nanos>,
     mid: i64,
     trade: u128,
@@ -303,11 +303,15 @@ impl World {
         assert_eq!(self.rig.count(Counter::Contradictions) + self.rig.count(Counter::EventsForeign), 0);
     }
 
-    /// At most one request in flight a slot; one without an answer for the timeout is given up.
+    /// At most one request in flight a slot, and where everything must go a cancel behind a place; one without an answer
+    /// for the timeout is given up.
     fn claim_slot(&mut self, intent: &Intent) {
         let flight = &mut self.in_flight[usize::from(intent.slot.0)];
-        assert!(flight.is_none_or(|since| self.rig.now - since >= ms(400)), "two requests in flight in a slot");
-        *flight = Some(self.rig.now);
+        let pulled = matches!(intent.reason, Reason::BookNotLive | Reason::TradingState | Reason::Shutdown);
+        let may_follow = |kind| intent.kind == IntentKind::Cancel && kind == IntentKind::Place && pulled;
+        let is_free = flight.is_none_or(|(since, kind)| self.rig.now - since >= ms(400) || may_follow(kind));
+        assert!(is_free, "two requests in flight in a slot: {intent:?}");
+        *flight = Some((self.rig.now, intent.kind));
     }
 
     fn judge_place(&self, place: &Intent) {

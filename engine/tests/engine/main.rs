@@ -15,6 +15,7 @@ mod rate_window;
 mod rig;
 mod ring_queue;
 mod risk_controls;
+mod safety;
 mod spread_strategy;
 mod unquoted;
 mod working_orders;

@@ -6,6 +6,7 @@
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
 pub mod clock;
+pub mod fees;
 pub mod limits;
 pub mod order_id;
 pub mod orders;
@@ -26,6 +27,7 @@ mod sweep;
 use std::collections::VecDeque;
 
 use spinbook_engine::event::ExecutionEvent;
+use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode, VenueId};
 
 use crate::crypto::credentials::Credentials;
@@ -249,6 +251,10 @@ pub struct Gateway<O = AnyOrders> {
     events: VecDeque<ExecutionEvent>,
     outbox: Outbox,
     journal: Journal,
+    /// The newest order that came to be placed, sent or refused: the engine counts them upwards.
+    newest_place: OrderId,
+    /// Orders whose cancel came before the order itself, which is still on its ring: it is refused when it comes.
+    cancelled_ahead: Vec<OrderId>,
     /// The cancel of this turn and the cycle counter of the frame that caused it: for measurement only.
     cancel_origin: (OrderId, u64),
 }
@@ -315,6 +321,8 @@ impl<O: OrderSide> Gateway<O> {
             events: VecDeque::with_capacity(256),
             outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
             journal: Journal::Off,
+            newest_place: OrderId::NONE,
+            cancelled_ahead: Vec::with_capacity(ORDER_RING_SLOTS),
             cancel_origin: (OrderId::NONE, 0),
             settings,
             instruments,

@@ -510,6 +510,10 @@ fn fill_event(
             let value = i128::from(lots.0) * i128::from(fill.tick.0);
             event.fee = QuoteAtoms(value.saturating_mul(instrument.atoms_per_tick_lot));
         }
+        Fee::Valued(worth) => {
+            event.fee_asset = FeeAsset::Valued;
+            event.fee = worth;
+        }
         Fee::Other(..) => {
             counters.fees_other += 1;
             event.fee_asset = FeeAsset::Other;

@@ -40,6 +40,11 @@ impl<O: OrderSide> Gateway<O> {
 
     fn on_place(&mut self, intent: &Intent, now: Nanos) {
         self.counters.intents += 1;
+        self.newest_place = self.newest_place.max(intent.order);
+        if !self.cancelled_ahead.is_empty() && self.take_cancelled_ahead(intent.order) {
+            self.refuse(intent, LocalReject::Late, now);
+            return;
+        }
         if let Err(local) = self.check_place(intent, now) {
             self.refuse(intent, local, now);
             return;
@@ -123,6 +128,12 @@ impl<O: OrderSide> Gateway<O> {
     fn on_cancel(&mut self, intent: &Intent, now: Nanos) {
         self.journal.cancel_wanted(intent, now);
         let Some(tracked) = self.orders.find_mut(intent.order) else {
+            // Cancels have a ring of their own, so this one may have overtaken its order: that must not be sent any more.
+            let ahead = intent.order.epoch() == self.settings.epoch && intent.order > self.newest_place;
+            if ahead && self.cancelled_ahead.len() < self.cancelled_ahead.capacity() {
+                self.cancelled_ahead.push(intent.order);
+                return;
+            }
             // It never got as far as the table, or is long over.
             let event = refused_here(intent, LocalReject::None, now);
             self.events.push_back(ExecutionEvent { kind: ExecutionKind::CancelRejected, ..event });
@@ -134,6 +145,14 @@ impl<O: OrderSide> Gateway<O> {
         if self.settings.mode == GatewayMode::Shadow {
             self.shadow_cancel(intent.order, now);
         }
+    }
+
+    /// Whether the cancel of this order came before it; what is older will not come any more.
+    #[cold]
+    fn take_cancelled_ahead(&mut self, order: OrderId) -> bool {
+        let found = self.cancelled_ahead.contains(&order);
+        self.cancelled_ahead.retain(|ahead| *ahead > order);
+        found
     }
 
     /// The next thing to carry out; call until `None` after every other call.

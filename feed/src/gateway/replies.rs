@@ -8,7 +8,7 @@ use super::order_id::OrderOrigin;
 use super::orders::{Applied, CancelState, Phase};
 use super::outbox::Pending;
 use super::place::find;
-use super::{Gateway, GatewayMode, OrderCloseReason};
+use super::{Gateway, GatewayMode, OrderCloseReason, fees};
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction};
 use crate::venue::orders::{
     FillNotice, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody, RequestId, RequestKind,
@@ -84,6 +84,7 @@ impl<O: OrderSide> Gateway<O> {
             return;
         };
         let unknown_before = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
+        let update = &fees::valued(&self.settings.fee_prices, update);
         let applied = self.orders.on_update(update, instrument, now, &mut self.events);
         let unknown_after = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         self.counters.unknown += unknown_after.saturating_sub(unknown_before) as u64;

@@ -3,6 +3,7 @@
 use spinbook_engine::types::{InstrumentId, Nanos};
 
 use crate::gateway::clock::CLOCK_OFFSET_MAX;
+use crate::gateway::fees::FeePrice;
 use crate::gateway::limits::OrderLimits;
 use crate::gateway::throttle::Throttle;
 use crate::venue::ProductLine;
@@ -57,6 +58,8 @@ pub struct GatewaySettings {
     pub connection_life: Nanos,
     /// How long fills may be missing after the venue stated them.
     pub fills_grace: Nanos,
+    /// What assets are worth that fees may be taken in besides base and quote.
+    pub fee_prices: Vec<FeePrice>,
     /// Whether an order that is not ours stops trading (another program or a human trades on the account).
     pub halt_on_third_party: bool,
     /// For the jitter of reconnects.
@@ -85,6 +88,7 @@ impl GatewaySettings {
             user_data_keep_interval: Nanos::from_seconds(30 * 60),
             connection_life: Nanos::from_seconds(23 * 3600 + 1800),
             fills_grace: Nanos::from_seconds(1),
+            fee_prices: Vec::new(),
             halt_on_third_party: true,
             seed: u64::from(epoch),
         }

@@ -45,6 +45,6 @@ coded! {
         Pause = 9,
         Halt = 10,
     }
-    FeeAsset { Quote = 0, Base = 1, Other = 2 }
+    FeeAsset { Quote = 0, Base = 1, Other = 2, Valued = 3 }
     LocalReject { None = 0, Late = 1, Throttled = 2, NotConnected = 3, Limit = 4, TableFull = 5, Journal = 6 }
 }

@@ -279,7 +279,7 @@ fn sum_trades(instrument: &Instrument, trades: &[TradeRecord]) -> Result<Sum, Ac
                 sum.lots = sum.lots.checked_sub(lots.0).ok_or(AccountError::Range)?;
                 sum.fees = sum.fees.checked_add(worth(lots.0)?).ok_or(AccountError::Range)?;
             }
-            Fee::Other(..) => sum.fees_other += 1,
+            Fee::Other(..) | Fee::Valued(_) => sum.fees_other += 1,
         }
     }
     Ok(sum)

@@ -160,6 +160,8 @@ pub enum Fee {
     Base(Lots),
     /// In another asset, in 10^-18 of it; not valued.
     Other(Symbol, i128),
+    /// In another asset, worth this much of the quote asset.
+    Valued(QuoteAtoms),
 }
 
 /// One execution.

@@ -2,11 +2,13 @@
 
 use crate::scripted_venue::{self, Desk, EPOCH, PRODUCTS, Verdict, hmac, place, refuse, settings, some_lots};
 use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
-use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, VenueCode};
+use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, VenueCode};
 use spinbook_feed::gateway::GatewayMode;
+use spinbook_feed::gateway::fees::FeePrice;
 use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
+use spinbook_feed::venue::instrument::Symbol;
 use spinbook_feed::venue::order_side::OrderConnection;
 
 use ExecutionKind as Kind;
@@ -80,6 +82,50 @@ fn fees_in_the_base_asset_are_lots_and_worth_the_fill_price() {
     desk.fill(desk.id_of(order), some_lots(product), 2, ("0.00000100", "BNB"));
     assert_eq!(desk.events.last().unwrap().fee_asset, FeeAsset::Other);
     assert_eq!(desk.gateway.table_counters().fees_other, 1);
+}
+
+#[test]
+fn a_fee_in_a_third_asset_is_worth_the_price_that_was_given_for_it() {
+    let unit = QUOTE_ATOMS_PER_UNIT;
+    for product in PRODUCTS {
+        let mut choices = settings(product);
+        choices.fee_prices = vec![FeePrice { asset: Symbol::new("BNB").unwrap(), quote: QuoteAtoms(600 * unit) }];
+        let mut desk = Desk::new(product, hmac(), choices);
+        desk.start();
+        let mut fill = |counter, trade, fee| {
+            let order = desk.place_order(counter, Side::Bid);
+            desk.fill(desk.id_of(order), some_lots(product), trade, fee);
+            let fill = desk.events.iter().rfind(|event| event.order == order && event.kind == Kind::Filled).unwrap();
+            (fill.fee_asset, fill.fee)
+        };
+        assert_eq!(fill(1, 11, ("0.00100000", "BNB")), (FeeAsset::Valued, QuoteAtoms(unit * 6 / 10)));
+        assert_eq!(fill(2, 12, ("0.00100000", "XYZ")), (FeeAsset::Other, QuoteAtoms(0)), "of no price");
+        assert_eq!(fill(3, 13, ("0.00000000", "XYZ")), (FeeAsset::Valued, QuoteAtoms(0)), "nothing was taken");
+        assert_eq!(desk.gateway.table_counters().fees_other, 1);
+    }
+}
+
+#[test]
+fn a_cancel_that_comes_before_its_order_ends_it_before_it_is_sent() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        // Cancels have a ring of their own: this one was decided behind the order and overtook it there.
+        let cancelled = OrderId::new(EPOCH, 2);
+        desk.cancel_order(cancelled);
+        assert!(desk.kinds(cancelled).is_empty(), "it waits for its order");
+        let first = desk.place_order(1, Side::Bid);
+        desk.place_order(2, Side::Bid);
+        assert_eq!((desk.kinds(first), desk.count("order.place")), (vec![Kind::Accepted], 1));
+        let end = desk.events.last().unwrap();
+        assert_eq!((end.order, end.kind, end.local), (cancelled, Kind::Rejected, LocalReject::Late));
+        // Behind it all is as ever: an order that was never there cannot be cancelled, the next one lives.
+        desk.cancel_order(cancelled);
+        assert_eq!(desk.events.last().unwrap().kind, Kind::CancelRejected);
+        let next = desk.place_order(3, Side::Ask);
+        assert_eq!((desk.kinds(next), desk.count("order.place")), (vec![Kind::Accepted], 2));
+        desk.cancel_order(next);
+        assert_eq!(desk.kinds(next), [Kind::Accepted, Kind::Canceled]);
+    }
 }
 
 #[test]
