@@ -179,7 +179,7 @@ impl<R: SequenceRule> BookSync<R> {
         self.state
     }
 
-    /// Last update id that the book contains; zero before the first snapshot.
+    /// Last update id that the book contains; zero before the first snapshot of a connection.
     #[inline]
     #[must_use]
     pub fn last(&self) -> u64 {
@@ -231,7 +231,7 @@ impl<R: SequenceRule> BookSync<R> {
             return SnapshotStep::Unwanted;
         }
         let first = self.updates[..self.update_count].first().map(|update| update.ids);
-        // Ids never run backwards on a venue: what is older than the book was is no resync.
+        // Ids never run backwards on a connection: what is older than the book was is no resync.
         if last < self.last || first.is_some_and(|first| self.rule.join(last, first) == Verdict::Gap) {
             self.counts.snapshots_stale += 1;
             return SnapshotStep::Stale;
@@ -311,9 +311,11 @@ impl<R: SequenceRule> BookSync<R> {
         self.forget();
     }
 
-    /// A new connection: what was buffered belongs to the old one.
+    /// A new connection: what was buffered belongs to the old one, and so do update ids, which a venue may count from the
+    /// start again. What the new connection sends says which snapshot is too old.
     pub fn restart(&mut self) {
         self.state = SyncState::Buffering;
+        (self.last, self.before, self.joined) = (0, 0, false);
         self.forget();
     }
 

@@ -72,6 +72,29 @@ fn the_rules_as_tables() {
 }
 
 #[test]
+fn ids_that_start_over_on_a_new_connection_rebuild_the_book() {
+    for rule in [Spot, Usdm] {
+        let mut sync = sync(rule);
+        assert_eq!(update(&mut sync, ids(1_000_000, 1_000_001, 999_999)), UpdateStep::Buffered);
+        assert_eq!(sync.on_snapshot(1_000_000), SnapshotStep::Replace);
+        assert_eq!(replay(&mut sync), [1_000_001]);
+        // On the same connection ids never run backwards: an older snapshot is no resync.
+        sync.lose();
+        assert_eq!(update(&mut sync, ids(1_000_002, 1_000_003, 1_000_001)), UpdateStep::Buffered);
+        assert_eq!(sync.on_snapshot(999_000), SnapshotStep::Stale);
+        // The connection ends; behind it the venue counts from one again.
+        sync.lose();
+        sync.restart();
+        sync.check();
+        assert_eq!(update(&mut sync, ids(11, 20, 10)), UpdateStep::Buffered);
+        assert_eq!(sync.on_snapshot(5), SnapshotStep::Stale, "older than what the new connection sends");
+        assert_eq!(sync.on_snapshot(15), SnapshotStep::Replace);
+        assert_eq!((replay(&mut sync), sync.state(), sync.last()), (vec![20], SyncState::Live, 20));
+        assert_eq!(update(&mut sync, ids(21, 30, 20)), UpdateStep::Apply);
+    }
+}
+
+#[test]
 fn updates_before_the_snapshot_are_buffered_and_joined() {
     for (rule, updates, snapshot, expected) in [
         (Spot, vec![ids(90, 95, 0), ids(96, 100, 0), ids(101, 104, 0), ids(105, 105, 0)], 100, vec![104, 105]),
