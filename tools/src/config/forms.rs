@@ -1,5 +1,6 @@
 //! COLD: the form of texts in the configuration: URLs, streams, symbols; each says what it expected.
 
+use rust_decimal::Decimal;
 use spinbook_feed::venue::ProductLine;
 
 /// The most bytes of a symbol.
@@ -59,6 +60,34 @@ pub fn depth_stream(text: &str) -> Result<String, String> {
     match interval_ms {
         Some(0..=1_000) => Ok(text.to_owned()),
         _ => Err("expected depth, depth@100ms or the like".to_owned()),
+    }
+}
+
+/// An asset and its price, as in `BNB=612.5`.
+///
+/// # Errors
+/// It is not one, or the price is nothing.
+pub fn asset_price(text: &str) -> Result<String, String> {
+    split_asset_price(text).map(|_| text.to_owned())
+}
+
+/// The same in its two parts.
+///
+/// # Errors
+/// As [`asset_price`].
+pub fn split_asset_price(text: &str) -> Result<(&str, Decimal), String> {
+    let expected = || "expected ASSET=PRICE, such as BNB=612.5".to_owned();
+    let (asset, price) = text.split_once('=').ok_or_else(expected)?;
+    let named =
+        (1..=16).contains(&asset.len()) && asset.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let plain = price.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !price.starts_with('.');
+    if !named || !plain {
+        return Err(expected());
+    }
+    let price = Decimal::from_str_exact(price).map_err(|_| expected())?;
+    match price > Decimal::ZERO && price.scale() <= 18 {
+        true => Ok((asset, price)),
+        false => Err("the price must be more than 0, with at most 18 decimals".to_owned()),
     }
 }
 

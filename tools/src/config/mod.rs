@@ -6,7 +6,7 @@
 mod check;
 pub mod credentials;
 pub mod effective;
-mod forms;
+pub mod forms;
 pub mod keys;
 mod read;
 pub mod sample;

@@ -31,6 +31,12 @@ const WSS: Kind =
 /// A depth stream's name.
 const DEPTH: Kind =
     Kind::Text { words: "`depth` or `depth@100ms`", pattern: "^depth(@[0-9]{1,4}ms)?$", check: forms::depth_stream };
+/// An asset and what it is worth.
+const FEE_PRICE: Kind = Kind::Text {
+    words: "`ASSET=PRICE`",
+    pattern: "^[A-Z0-9]{1,16}=[0-9]+(\\.[0-9]{1,18})?$",
+    check: forms::asset_price,
+};
 
 table! {
     /// The engine and this machine.
@@ -85,6 +91,9 @@ table! {
         /// Your fee as a taker.
         taker_fee_bps: Option<Decimal> => Kind::Decimal(Range::Between(-100, 1_000)), "bps of notional",
             Optional("the venue's standard fee"), Comment("5.0");
+        /// Worth of a third asset that fees are taken in, such as a discount token.
+        fee_price_quote: Option<String> => FEE_PRICE, "",
+            Optional("trading stops at the first such fee"), Comment("\"BNB=1000\"");
     }
 }
 

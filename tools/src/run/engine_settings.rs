@@ -96,6 +96,7 @@ pub fn engine_settings(
     epoch: u32,
 ) -> Result<EngineSettings, Failure> {
     let all: Vec<Instrument> = markets.iter().flat_map(|(_, instruments, _)| instruments.iter().copied()).collect();
+    one_quote_asset(&all)?;
     let mut instruments = Vec::with_capacity(all.len());
     let mut budgets = Vec::with_capacity(markets.len());
     for (market, listed, windows) in markets {
@@ -147,6 +148,20 @@ fn instrument_setup(
         lots_start: Lots::ZERO,
         lots_neutral: Lots::ZERO,
     })
+}
+
+/// Every limit by value is one number of one asset: 100 of one and 100 of another are not the same loss.
+fn one_quote_asset(instruments: &[Instrument]) -> Result<(), Failure> {
+    let assets: Vec<String> = quote_assets(instruments).iter().map(ToString::to_string).collect();
+    if assets.len() <= 1 {
+        return Ok(());
+    }
+    let of = |asset: &String| instruments.iter().find(|instrument| instrument.quote_asset.as_str() == asset.as_str());
+    let named = assets.iter().filter_map(|asset| Some(format!("{} is paid with {asset}", of(asset)?.symbol)));
+    Err(Failure::usage(format!("the limits are amounts of one quote asset, the symbols have {}", assets.len()))
+        .at("market.symbols")
+        .because(named.collect::<Vec<_>>().join(", "))
+        .next("run each quote asset with a configuration and a state folder of its own, each with its own limits"))
 }
 
 /// The quote assets in the order of the instruments: the engine's asset groups.
@@ -230,6 +245,18 @@ mod tests {
             let refused = engine_settings(&config, &[(market, &[listed], &[])], 1).expect_err("refused");
             assert!(refused.to_string().contains("BTCUSDT cannot be valued exactly"), "{refused}");
         }
+    }
+
+    #[test]
+    fn symbols_of_two_quote_assets_are_refused_under_one_set_of_limits() {
+        let text = ConfigText::sample().commented();
+        let config = Config::from_text(&text, "t.toml", Path::new(""), &[], &[]).expect("the sample is valid");
+        let market = &config.markets[0];
+        let tether = instrument(market.venue, 0, "BTCUSDT", "0.01", "0.00000001");
+        let bitcoin = instrument(market.venue, 1, "ETHBTC", "0.01", "0.00000001");
+        engine_settings(&config, &[(market, &[tether], &[])], 1).expect("one quote asset");
+        let refused = engine_settings(&config, &[(market, &[tether, bitcoin], &[])], 1).expect_err("refused");
+        assert!(refused.to_string().contains("ETHBTC is paid with BTC"), "{refused}");
     }
 
     #[test]

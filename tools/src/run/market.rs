@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
+use spinbook_feed::gateway::fees::FeePrice;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
 use spinbook_feed::net::connection::tls::Trust;
@@ -14,11 +15,13 @@ use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::card::RateWindow;
-use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
+use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol};
 
 use super::addresses::{route, trust};
+use super::engine_settings;
 use super::plan::{FinishedMarket, MarketPlan, RunMode, VenueSide};
 use super::venue_rest::{VenueLine, VenueRest};
+use crate::config::forms;
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
@@ -198,6 +201,7 @@ pub(super) fn gateway(
     let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
     let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
     settings.receive_window_ms = i64::from(market.receive_window_ms);
+    settings.fee_prices = fee_prices(market)?;
     if !windows.is_empty() {
         settings.rates = windows.to_vec();
     }
@@ -205,6 +209,15 @@ pub(super) fn gateway(
         return Err(no_room(&shut).at(&plan.orders.rest_url));
     }
     Ok(Gateway::new(settings, plan.keys.credentials(market)?, instruments.to_vec()))
+}
+
+/// What the configuration says third assets are worth.
+fn fee_prices(market: &MarketConfig) -> Result<Vec<FeePrice>, Failure> {
+    let Some(text) = &market.fee_price_quote else { return Ok(Vec::new()) };
+    let refuse = |why: String| Failure::usage(format!("`market.fee_price_quote` = {text}: {why}"));
+    let (asset, price) = forms::split_asset_price(text).map_err(refuse)?;
+    let asset = Symbol::new(asset).ok_or_else(|| refuse("is no asset".to_owned()))?;
+    Ok(vec![FeePrice { asset, quote: engine_settings::quote_atoms(price, "market.fee_price_quote")? }])
 }
 
 /// The same instruments with ids from `first`.
