@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::connection::tls::LoopbackIdentity;
 use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
+use spinbook_feed::net::io::fetch::{FetchError, Fetcher};
 
 use super::peers::{Client, Echo, PATIENCE_SPAN, Running};
 
@@ -36,6 +37,35 @@ fn a_client_that_never_speaks_is_closed() {
     let mut bytes = Vec::new();
     let ended = mute.read_to_end(&mut bytes);
     assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_client_too_many_is_told_so_and_served_once_another_one_has_left() {
+    let identity = LoopbackIdentity::generate().expect("certificates");
+    let mut settings = ServerSettings::on((Ipv4Addr::LOCALHOST, 0).into());
+    settings.clients_max = 2;
+    let running = Running::with(&identity, settings);
+    let open = || Client::open(&running.settings("/ws"));
+    let served = [open().expect("the first"), open().expect("the second")];
+    let url = format!("https://{}/time", running.address);
+    match Fetcher::new(&running.trust, PATIENCE_SPAN).get(&url, 1_000) {
+        Err(FetchError::Status { status: 503, body }) => {
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert!(body["msg"].as_str().is_some_and(|text| text.contains("2 are served at once")), "{body}");
+        }
+        other => panic!("503, not {other:?}"),
+    }
+    let refused = open().map(|_| ()).expect_err("one too many").to_string();
+    assert!(refused.contains("503"), "{refused}");
+    let [first, mut second] = served;
+    second.connection.send_text(b"still here").expect("sent");
+    assert_eq!(second.next_text().expect("the echo"), b"still here");
+    drop(first);
+    let began = Instant::now();
+    while open().is_err() {
+        assert!(began.elapsed() < PATIENCE_SPAN, "the place of the first stays taken");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 #[test]

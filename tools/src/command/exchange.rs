@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::connection::tls::{LoopbackAuthority, LoopbackIdentity};
-use spinbook_feed::net::exchange::server::{Server, ServerError, ServerSettings};
+use spinbook_feed::net::exchange::server::{CLIENTS_MAX, Server, ServerError, ServerSettings};
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::sim::several::{Member, SeveralExchanges};
@@ -33,6 +33,8 @@ use crate::run::signals::Interrupts;
 
 /// How often signals are looked at.
 const SIGNAL_CHECK: Nanos = Nanos::from_millis(20);
+/// How often refused connections are told of at most.
+const REFUSED_TOLD_EVERY: Nanos = Nanos::from_seconds(5);
 
 /// Serves until it is interrupted, or, as a child, until its parent is gone.
 ///
@@ -80,6 +82,7 @@ pub fn run(arguments: &ExchangeArgs, context: Context) -> Result<Done, Failure> 
         websockets = counts.websockets,
         messages_out = counts.messages_out,
         dropped = counts.dropped,
+        refused = counts.refused,
         "the exchange ended"
     );
     // What there was to say was said when it began to serve.
@@ -249,6 +252,7 @@ fn serve(
     let orphaned = watch_parent().map_err(|error| fail(&error))?;
     let mut next_check = Nanos::ZERO;
     let mut market_goes = true;
+    let (mut refused_told, mut tell_refused_at) = (0, Nanos::ZERO);
     loop {
         let now = clock.now();
         if now >= next_check {
@@ -261,6 +265,12 @@ fn serve(
             }
             while let Some(notice) = server.exchange().poll_notice() {
                 tracing::warn!("a client asked in vain: {notice}");
+            }
+            let refused = server.counts().refused;
+            if refused > refused_told && now >= tell_refused_at {
+                let count = refused - refused_told;
+                tracing::warn!("{count} connections were refused with 503: {CLIENTS_MAX} are served at once");
+                (refused_told, tell_refused_at) = (refused, now + REFUSED_TOLD_EVERY);
             }
             if market_goes && server.exchange().status().market_over {
                 market_goes = false;

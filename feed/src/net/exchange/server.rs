@@ -17,6 +17,10 @@ use crate::net::host::clock::Clock;
 use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide};
 
 const LISTENER: Token = Token(0);
+/// Clients served at once, unless somebody says otherwise.
+pub const CLIENTS_MAX: usize = 256;
+/// Clients beyond those that are served who are told so at once; further ones are closed without a word.
+const TURNED_AWAY_MAX: usize = 64;
 /// How often clients that make no progress are looked for.
 const HOUSEKEEPING: Nanos = Nanos::from_millis(250);
 
@@ -25,7 +29,7 @@ const HOUSEKEEPING: Nanos = Nanos::from_millis(250);
 pub struct ServerSettings {
     /// Address and port; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Clients served at once; further ones are closed at once.
+    /// Clients served at once; further ones get a refusal to whatever they ask first.
     pub clients_max: usize,
     /// Unsent bytes a client may have before it is closed as too slow.
     pub output_bytes_max: usize,
@@ -41,7 +45,7 @@ impl ServerSettings {
     pub const fn on(listen: SocketAddr) -> ServerSettings {
         ServerSettings {
             listen,
-            clients_max: 256,
+            clients_max: CLIENTS_MAX,
             output_bytes_max: 8 << 20,
             first_request_within: Nanos::from_seconds(10),
             idle_max: Nanos::from_seconds(60),
@@ -211,15 +215,23 @@ impl<E: ExchangeSide> Server<E> {
                 // A client that gave up while it queued, or no descriptor left: the others go on.
                 Err(_) => return Ok(()),
             };
-            if self.clients.len() >= self.settings.clients_max {
+            let turned_away = self.clients.values().filter(|client| client.is_turned_away()).count();
+            let refuses = self.clients.len() - turned_away >= self.settings.clients_max;
+            if refuses {
                 self.counts.refused += 1;
-                continue;
+                if turned_away >= TURNED_AWAY_MAX {
+                    continue;
+                }
             }
             let token = self.token_next;
             self.token_next += 1;
             self.poll.registry().register(&mut tcp, Token(token), Interest::READABLE | Interest::WRITABLE)?;
-            if let Some(client) = Client::accept(tcp, &self.tls, self.settings.output_bytes_max, now) {
-                self.counts.accepted += 1;
+            if let Some(mut client) = Client::accept(tcp, &self.tls, self.settings.output_bytes_max, now) {
+                if refuses {
+                    client.turn_away(self.settings.clients_max);
+                } else {
+                    self.counts.accepted += 1;
+                }
                 self.clients.insert(token, client);
             }
         }

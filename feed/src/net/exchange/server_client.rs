@@ -67,6 +67,8 @@ pub(crate) struct Client {
     close_by: Option<Nanos>,
     close_when_flushed: bool,
     done: bool,
+    /// How many clients are served beside it, where that is why it is not.
+    turned_away_by: Option<usize>,
 }
 
 impl Client {
@@ -90,7 +92,18 @@ impl Client {
             close_by: None,
             close_when_flushed: false,
             done: false,
+            turned_away_by: None,
         })
+    }
+
+    /// It is told that so many others are served, whatever it asks, and closed.
+    pub(crate) const fn turn_away(&mut self, others: usize) {
+        self.turned_away_by = Some(others);
+    }
+
+    /// Whether it is not served because too many others are.
+    pub(crate) const fn is_turned_away(&self) -> bool {
+        self.turned_away_by.is_some()
     }
 
     /// The socket, to take it out of the poll.
@@ -198,6 +211,11 @@ impl Client {
             }
             Parsed::Refused(status, message) => {
                 (http::reply(&http::refusal(status, message), false, now), bytes.len(), false, false)
+            }
+            Parsed::Request { bytes, .. } if self.turned_away_by.is_some() => {
+                let others = self.turned_away_by.unwrap_or_default();
+                let why = format!("Too many connections: {others} are served at once. Close one and try again.");
+                (http::reply(&http::refusal(503, &why), false, now), bytes, false, false)
             }
             Parsed::Request { request, bytes, websocket_key: Some(key), .. } => {
                 match exchange.on_websocket_open(id, request.target, now) {
