@@ -427,7 +427,7 @@ pub enum OrderChange {
 }
 
 /// A trade that self-trade prevention kept from happening.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimPrevention {
     /// Its number, growing.
     pub id: u64,
@@ -442,10 +442,13 @@ pub struct SimPrevention {
     /// The incoming order's rule.
     pub rule: SelfTrade,
     /// At what price they would have traded.
+    #[serde(with = "whole")]
     pub tick: Tick,
     /// What they would have traded.
+    #[serde(with = "whole")]
     pub lots: Lots,
     /// When.
+    #[serde(with = "whole")]
     pub at: Nanos,
 }
 

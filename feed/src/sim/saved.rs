@@ -1,6 +1,6 @@
 //! COLD: what a simulated exchange keeps across restarts, as lines of JSON: first everything, then what changed.
 
-use crate::sim::api::{AccountId, ListingIndex, SimFill, SimOrder, SimPosition};
+use crate::sim::api::{AccountId, ListingIndex, SimFill, SimOrder, SimPosition, SimPrevention};
 use crate::sim::whole;
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::Nanos;
@@ -28,6 +28,15 @@ pub struct SavedWorld {
     pub orders: BTreeMap<u64, SimOrder>,
     /// Executions, oldest first.
     pub fills: Vec<SimFill>,
+    /// When an account's orders on a listing are cancelled unless it says otherwise.
+    #[serde(default)]
+    pub countdowns: Vec<(AccountId, ListingIndex, SavedTime)>,
+    /// Self-trades that were prevented, oldest first.
+    #[serde(default)]
+    pub preventions: Vec<SimPrevention>,
+    /// What the venue's own room keeps beside the world, by names of its own.
+    #[serde(default)]
+    pub beside: BTreeMap<String, serde_json::Value>,
 }
 
 /// What an account has.
@@ -40,6 +49,10 @@ pub struct SavedAccount {
     /// Positions by listing.
     pub positions: Vec<(ListingIndex, SimPosition)>,
 }
+
+/// A moment.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct SavedTime(#[serde(with = "whole")] pub Nanos);
 
 /// Atoms of an asset, which are too many for a number of JSON.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -77,9 +90,13 @@ impl SavedWorld {
     fn follow(&mut self, newer: SavedWorld) {
         let mut orders = std::mem::take(&mut self.orders);
         let mut fills = std::mem::take(&mut self.fills);
+        let mut preventions = std::mem::take(&mut self.preventions);
+        let mut beside = std::mem::take(&mut self.beside);
         orders.extend(newer.orders);
         fills.extend(newer.fills);
-        *self = SavedWorld { orders, fills, ..newer };
+        preventions.extend(newer.preventions);
+        beside.extend(newer.beside);
+        *self = SavedWorld { orders, fills, preventions, beside, ..newer };
     }
 }
 

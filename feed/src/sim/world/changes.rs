@@ -112,6 +112,7 @@ impl World {
 
     /// Cancels all of an account's orders on a listing at `at` unless told otherwise before; `NEVER` stops that.
     pub fn set_countdown(&mut self, account: AccountId, listing: ListingIndex, at: Nanos) {
+        self.setting_changed();
         if at == Nanos::NEVER {
             self.countdowns.remove(&(account, listing));
         } else {
@@ -135,6 +136,7 @@ impl World {
         let due: Vec<_> = self.countdowns.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
         for (account, listing) in due {
             self.countdowns.remove(&(account, listing));
+            self.setting_changed();
             for order in self.open_orders(account, Some(listing)) {
                 let change = OrderChange::Canceled { request_client_id: order.request.client_id };
                 self.close(order.id, SimOrderStatus::Canceled, change, now);

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::sim::api::{AccountId, SimOrder};
-use crate::sim::saved::{Atoms, SavedAccount, SavedWorld};
+use crate::sim::saved::{Atoms, SavedAccount, SavedTime, SavedWorld};
 use crate::sim::served::{ServedIds, TradeIds};
 use spinbook_engine::types::Nanos;
 use std::collections::BTreeSet;
@@ -16,12 +16,27 @@ const UPDATES_PER_MS: i64 = 200;
 pub(super) struct KeptChanges {
     orders: BTreeSet<u64>,
     fills: usize,
+    preventions: usize,
+    /// Something that belongs to no order: a leverage, a countdown.
+    settings: bool,
 }
 
 impl KeptChanges {
     pub(super) fn order(&mut self, id: u64, is_fill: bool) {
         self.orders.insert(id);
         self.fills += usize::from(is_fill);
+    }
+
+    pub(super) fn prevention(&mut self) {
+        self.preventions += 1;
+    }
+
+    pub(super) fn setting(&mut self) {
+        self.settings = true;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.preventions == 0 && !self.settings
     }
 }
 
@@ -31,13 +46,28 @@ impl World {
         self.changes = Some(KeptChanges::default());
     }
 
+    /// Something changed that belongs to no order.
+    pub(super) fn setting_changed(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.setting();
+        }
+    }
+
+    /// Whether changes are remembered.
+    #[must_use]
+    pub const fn keeps_changes(&self) -> bool {
+        self.changes.is_some()
+    }
+
     /// What changed of orders and accounts since this was asked last; `None` if nothing did.
     pub fn take_changes(&mut self, now: Nanos) -> Option<SavedWorld> {
-        let changes = self.changes.as_mut().filter(|changes| !changes.orders.is_empty())?;
-        let KeptChanges { orders, fills } = std::mem::take(changes);
+        let changes = self.changes.as_mut().filter(|changes| !changes.is_empty())?;
+        let KeptChanges { orders, fills, preventions, .. } = std::mem::take(changes);
         let mut saved = self.saved_without_orders(now);
         saved.orders = orders.iter().filter_map(|id| Some((*id, self.orders.get(id)?.clone()))).collect();
         saved.fills = self.fills.iter().skip(self.fills.len().saturating_sub(fills)).cloned().collect();
+        let kept_before = self.preventions.len().saturating_sub(preventions);
+        saved.preventions = self.preventions.iter().skip(kept_before).cloned().collect();
         Some(saved)
     }
 
@@ -47,10 +77,13 @@ impl World {
         let mut saved = self.saved_without_orders(now);
         saved.orders = self.orders.iter().map(|(id, order)| (*id, order.clone())).collect();
         saved.fills = self.fills.iter().cloned().collect();
+        saved.preventions = self.preventions.iter().cloned().collect();
         saved
     }
 
-    fn saved_without_orders(&self, now: Nanos) -> SavedWorld {
+    /// The state without orders, executions and the like, which a line of changes names one by one.
+    #[must_use]
+    pub fn saved_without_orders(&self, now: Nanos) -> SavedWorld {
         let account = |(place, account): (usize, &crate::sim::account::SimAccount)| SavedAccount {
             api_key: account.api_key.clone(),
             assets: self
@@ -73,6 +106,11 @@ impl World {
             accounts: self.accounts.iter().enumerate().map(account).collect(),
             leverages: self.leverages.iter().map(|((account, listing), times)| (*account, *listing, *times)).collect(),
             isolated: self.isolated.iter().copied().collect(),
+            countdowns: self
+                .countdowns
+                .iter()
+                .map(|((account, listing), at)| (*account, *listing, SavedTime(*at)))
+                .collect(),
             ..SavedWorld::default()
         }
     }
@@ -106,6 +144,10 @@ impl World {
         self.leverages =
             saved.leverages.into_iter().map(|(account, listing, times)| ((account, listing), times)).collect();
         self.isolated = saved.isolated.into_iter().collect();
+        self.countdowns =
+            saved.countdowns.into_iter().map(|(account, listing, at)| ((account, listing), at.0)).collect();
+        self.next_prevention = saved.preventions.last().map_or(self.next_prevention, |last| last.id + 1);
+        self.preventions = saved.preventions.into();
         self.fills = saved.fills.into();
         for (id, order) in saved.orders {
             let request = &order.request;

@@ -36,6 +36,7 @@ impl World {
     /// [`SimRefusal::PositionLimit`] if position or orders are worth more than it allows,
     /// [`SimRefusal::InsufficientMargin`] if they would bind more than there is.
     pub fn set_leverage(&mut self, account: AccountId, listing: ListingIndex, leverage: i64) -> Result<(), SimRefusal> {
+        self.setting_changed();
         let before = self.leverages.insert((account, listing), leverage);
         let refusal = self.leverage_refused(account, listing, leverage);
         if refusal.is_some() {
@@ -64,6 +65,7 @@ impl World {
 
     /// Keeps a listing's margin apart from the account's, or not.
     pub fn set_isolated(&mut self, account: AccountId, listing: ListingIndex, isolated: bool) {
+        self.setting_changed();
         if isolated {
             self.isolated.insert((account, listing));
         } else {

@@ -245,6 +245,9 @@ impl World {
                 self.preventions.pop_front();
             }
             self.preventions.push_back(prevention.clone());
+            if let Some(changes) = &mut self.changes {
+                changes.prevention();
+            }
         }
         if let Some(order) = self.orders.get_mut(&ends) {
             order.prevented.0 += lots.0;

@@ -7,17 +7,21 @@ use super::{BinanceExchange, format, order_params, orders};
 use crate::sim::api::{
     AccountId, Lifetime, ListingIndex, OrderKey, OrderKind, SimOrderRequest, SimRefusal, SimTrigger,
 };
+use crate::sim::whole;
 use crate::sim::world::World;
 use crate::venue::binance::Product;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many conditional orders an account may have waiting.
 const WAITING_MAX: usize = 200;
+/// What a kept conditional order's name begins with; its number follows.
+const KEPT_NAME: &str = "algo-order/";
 
 /// Where a conditional order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum AlgoStatus {
     New,
     Triggered,
@@ -39,7 +43,7 @@ impl AlgoStatus {
 }
 
 /// One conditional order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct AlgoOrder {
     id: u64,
     /// The venue's name of its type.
@@ -52,9 +56,13 @@ struct AlgoOrder {
     status: AlgoStatus,
     /// The order that it became.
     order: Option<u64>,
+    #[serde(with = "whole")]
     created: Nanos,
+    #[serde(with = "whole")]
     updated: Nanos,
-    triggered: Option<Nanos>,
+    /// When it was set off; zero: not yet.
+    #[serde(with = "whole")]
+    triggered: Nanos,
     /// Why it was rejected.
     reason: String,
 }
@@ -64,11 +72,44 @@ struct AlgoOrder {
 pub(super) struct AlgoOrders {
     orders: BTreeMap<u64, AlgoOrder>,
     next: u64,
+    /// Those that changed since it was asked last.
+    changed: BTreeSet<u64>,
 }
 
 impl Default for AlgoOrders {
     fn default() -> AlgoOrders {
-        AlgoOrders { orders: BTreeMap::new(), next: 3_000_000_001 }
+        AlgoOrders { orders: BTreeMap::new(), next: 3_000_000_001, changed: BTreeSet::new() }
+    }
+}
+
+impl AlgoOrders {
+    /// Those that an earlier exchange kept.
+    ///
+    /// # Errors
+    /// Which entry is none.
+    pub(super) fn restored(kept: &BTreeMap<String, Value>) -> Result<AlgoOrders, String> {
+        let mut algos = AlgoOrders::default();
+        for (name, value) in kept.iter().filter(|(name, _)| name.starts_with(KEPT_NAME)) {
+            let algo = AlgoOrder::deserialize(value).map_err(|error| format!("{name}: {error}"))?;
+            algos.next = algos.next.max(algo.id + 1);
+            algos.orders.insert(algo.id, algo);
+        }
+        Ok(algos)
+    }
+
+    /// What is kept of those that changed since this was asked last.
+    pub(super) fn take_changes(&mut self) -> BTreeMap<String, Value> {
+        std::mem::take(&mut self.changed).iter().filter_map(|id| self.kept(*id)).collect()
+    }
+
+    /// What is kept of all.
+    pub(super) fn whole(&self) -> BTreeMap<String, Value> {
+        self.orders.keys().filter_map(|id| self.kept(*id)).collect()
+    }
+
+    fn kept(&self, id: u64) -> Option<(String, Value)> {
+        let algo = self.orders.get(&id)?;
+        Some((format!("{KEPT_NAME}{id}"), serde_json::to_value(algo).expect("numbers and texts are JSON")))
     }
 }
 
@@ -147,7 +188,7 @@ fn new_algo(call: &Call<'_>, world: &World, id: u64) -> Result<AlgoOrder, ApiErr
         order: None,
         created: call.now,
         updated: call.now,
-        triggered: None,
+        triggered: Nanos::ZERO,
         reason: String::new(),
     })
 }
@@ -178,7 +219,7 @@ impl AlgoOrder {
             "priceMatch": "NONE", "closePosition": self.closes_position, "priceProtect": false,
             "reduceOnly": request.reduce_only, "activatePrice": "", "callbackRate": "",
             "createTime": self.created.millis(), "updateTime": self.updated.millis(),
-            "triggerTime": self.triggered.map_or(0, Nanos::millis), "goodTillDate": format::good_till_ms(request),
+            "triggerTime": self.triggered.millis(), "goodTillDate": format::good_till_ms(request),
         })
     }
 
@@ -199,7 +240,7 @@ impl AlgoOrder {
             "tp": format::price(listing, self.trigger.tick), "p": format::limit_price(listing, request),
             "V": format::self_trade(request.self_trade), "wt": self.working_type(), "pm": "NONE",
             "cp": self.closes_position, "pP": false, "R": request.reduce_only,
-            "tt": self.triggered.map_or(0, Nanos::millis), "gtd": format::good_till_ms(request), "rm": self.reason,
+            "tt": self.triggered.millis(), "gtd": format::good_till_ms(request), "rm": self.reason,
         });
         let found = self.order.and_then(|id| world.order(request.account, request.listing, OrderKey::Id(id)));
         if let Some(order) = found {
@@ -301,6 +342,7 @@ impl BinanceExchange {
     }
 
     fn tell_algo(&mut self, id: u64, now: Nanos) {
+        self.algos.changed.insert(id);
         let at = self.server_time(now).millis();
         let told = self.algos.orders.get(&id).map(|algo| (algo.request.account, algo.told(&self.world, at)));
         if let Some((account, message)) = told {
@@ -337,7 +379,7 @@ impl BinanceExchange {
 
     fn set_off_algo(&mut self, id: u64, now: Nanos) {
         let Some(algo) = self.algos.orders.get_mut(&id) else { return };
-        algo.triggered = Some(now);
+        algo.triggered = now;
         let mut request = algo.request.clone();
         if algo.closes_position {
             let held = self.world.position(request.account, request.listing).lots.0;

@@ -38,6 +38,7 @@ mod wsapi;
 pub use settings::{BinanceSimulator, binance, usual};
 
 use crate::sim::api::{AccountId, Listing, SimWindowKind};
+use crate::sim::saved::SavedWorld;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
 };
@@ -109,6 +110,15 @@ impl BinanceExchange {
         exchange.world.rest_kept();
         exchange.publish_own(now);
         exchange
+    }
+
+    /// Takes over what an earlier exchange kept beside its world.
+    ///
+    /// # Errors
+    /// Which entry it could not have kept.
+    pub(super) fn restore_beside(&mut self, kept: &BTreeMap<String, serde_json::Value>) -> Result<(), String> {
+        self.algos = AlgoOrders::restored(kept)?;
+        Ok(())
     }
 
     /// The world behind it.
@@ -291,11 +301,20 @@ impl ExchangeSide for BinanceExchange {
     }
 
     fn take_changes(&mut self, now: Nanos) -> Option<Vec<u8>> {
-        self.world.take_changes(now).map(|changes| changes.to_line())
+        if !self.world.keeps_changes() {
+            return None;
+        }
+        let beside = self.algos.take_changes();
+        let changes = self.world.take_changes(now);
+        if changes.is_none() && beside.is_empty() {
+            return None;
+        }
+        let changes = changes.unwrap_or_else(|| self.world.saved_without_orders(now));
+        Some(SavedWorld { beside, ..changes }.to_line())
     }
 
     fn whole_state(&self, now: Nanos) -> Vec<u8> {
-        self.world.saved(now).to_line()
+        SavedWorld { beside: self.algos.whole(), ..self.world.saved(now) }.to_line()
     }
 
     fn status(&self) -> ExchangeStatus {

@@ -85,15 +85,20 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
         world.hide_own();
     }
     world.set_brackets(rules::brackets(product));
+    let misfit = |why: String| format!("the kept state does not fit: {why}");
+    let mut beside = std::collections::BTreeMap::new();
     match settings.kept {
         KeptState::Nothing => {}
         KeptState::Fresh => world.keep_changes(),
-        KeptState::Restored(saved) => {
-            world.restore(*saved, now).map_err(|why| format!("the kept state does not fit: {why}"))?;
+        KeptState::Restored(mut saved) => {
+            beside = std::mem::take(&mut saved.beside);
+            world.restore(*saved, now).map_err(misfit)?;
             world.keep_changes();
         }
     }
-    Ok(BinanceExchange::new(product, world, feed, now))
+    let mut exchange = BinanceExchange::new(product, world, feed, now);
+    exchange.restore_beside(&beside).map_err(misfit)?;
+    Ok(exchange)
 }
 
 fn account_of(settings: AccountSettings) -> Result<SimAccount, String> {
