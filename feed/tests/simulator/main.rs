@@ -13,5 +13,6 @@ mod own_market;
 mod protocol;
 mod restart;
 mod several;
+mod signatures;
 mod slow_reader;
 mod verified;
