@@ -1,6 +1,7 @@
 //! COLD: seeded faults: what goes wrong with frames, replies, connections and the clock, and when.
 
 use crate::sim::api::{FrameFault, FrameKind, RequestFault, SimRequestKind};
+use crate::sim::hostile::{AnswerFaultPlan, ExecutionFaultPlan, Hostile, ToldExecution};
 use serde::Deserialize;
 use spinbook_engine::types::Nanos;
 
@@ -20,6 +21,10 @@ pub struct FaultPlan {
     pub silences: Vec<Silence>,
     /// Faults of single requests, by count.
     pub requests: Vec<RequestFaultPlan>,
+    /// Executions that user data tells wrongly, or not at all.
+    pub executions: Vec<ExecutionFaultPlan>,
+    /// Answers over REST that are replaced.
+    pub answers: Vec<AnswerFaultPlan>,
     /// Each stream connection is cut after this many market frames; `cuts_max` times in all.
     pub cut_after_frames: Option<u64>,
     /// How many connections are cut so; default one.
@@ -218,6 +223,7 @@ pub struct Faults {
     silences_from: Vec<Option<Nanos>>,
     cuts_left: u64,
     acknowledgements_left: u32,
+    hostile: Hostile,
 }
 
 impl Faults {
@@ -233,6 +239,7 @@ impl Faults {
             silences_from: plan.silences.iter().map(|silence| (silence.after_orders == 0).then_some(now)).collect(),
             cuts_left: plan.cuts_max.unwrap_or(1),
             acknowledgements_left: plan.acknowledgements_lost,
+            hostile: Hostile::new(&plan.executions, &plan.answers),
             plan,
         }
     }
@@ -332,6 +339,16 @@ impl Faults {
                 RequestAction::DelayReply => RequestFault::DelayReply(Nanos::from_millis(fault.delay_ms)),
             },
         }
+    }
+
+    /// How user data tells of the next execution.
+    pub fn execution(&mut self) -> ToldExecution {
+        self.hostile.execution()
+    }
+
+    /// Status and body that are answered on a path of REST instead of the right ones; `None` for those.
+    pub fn answer(&mut self, path: &str) -> Option<(u16, Vec<u8>)> {
+        self.hostile.answer(path)
     }
 
     /// How far the server's clock is ahead.

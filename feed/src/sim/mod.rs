@@ -8,6 +8,7 @@ pub mod api;
 pub mod faults;
 pub mod fees;
 pub mod flow;
+pub mod hostile;
 pub mod limits;
 pub mod matching;
 pub mod paper;

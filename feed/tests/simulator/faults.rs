@@ -1,5 +1,6 @@
 //! COLD: every fault a plan can name, each seen by a client as it would be on the wire.
 
+use crate::clients::user_data;
 use crate::lab::{self, HMAC_KEY, Lab, START, code, credentials, settings};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
@@ -291,4 +292,52 @@ fn several_symbols_share_a_connection_and_fall_silent_alone() {
         assert!(heard.iter().any(|message| message["stream"] == "btcusdt@depth@100ms"));
         assert!(heard.iter().all(|message| message["stream"] != "ethusdt@depth@100ms"));
     }
+}
+
+#[test]
+fn executions_are_told_as_the_plan_says_and_booked_as_they_were() {
+    for product in binance::PRODUCT_LINES {
+        let told = |executions: Value| -> Vec<Value> {
+            let mut settings = settings(product);
+            settings.faults = plan(json!({ "executions": executions }));
+            let mut lab = Lab::new(settings, lab::still_market(product, Vec::new()));
+            let user = user_data(&mut lab);
+            for id in ["a", "b", "c"] {
+                assert_eq!(lab.limit("BUY", "0.010", "64000.00", "IOC", id).0, 200);
+            }
+            let path = lab.path(if product == SPOT { "myTrades" } else { "userTrades" });
+            let (_, trades) = lab.rest("GET", &path, &[("symbol", "BTCUSDT")]);
+            assert_eq!(trades.as_array().map(Vec::len), Some(3), "{trades}");
+            let report = |message: Value| message[if product == SPOT { "event" } else { "o" }].clone();
+            lab.heard(user).into_iter().map(report).filter(|report| report["x"] == "TRADE").collect()
+        };
+        let clients = |told: &[Value]| -> Vec<String> {
+            told.iter().map(|report| report["c"].as_str().expect("a name").to_owned()).collect()
+        };
+        let good = told(json!([]));
+        assert_eq!(clients(&good), ["a", "b", "c"]);
+        assert_eq!(clients(&told(json!([{"nth": 2, "times": 0}]))), ["a", "c"]);
+        assert_eq!(clients(&told(json!([{"nth": 1, "count": 2, "times": 2}]))), ["a", "a", "b", "b", "c"]);
+        let garbled = told(json!([{"nth": 2, "set": {"L": "-1.0", "t": "0", "n": "NaN", "absent": "1"}}]));
+        let mut expected = good.clone();
+        (expected[1]["L"], expected[1]["t"], expected[1]["n"]) = (json!("-1.0"), json!(0), json!("NaN"));
+        assert_eq!(garbled, expected);
+        assert_eq!(told(json!([{"nth": 3, "set": {"t": "none"}}]))[2]["t"], "none");
+    }
+}
+
+#[test]
+fn answers_over_rest_are_replaced_for_as_long_as_the_plan_says() {
+    let mut settings = settings(USDM);
+    let answers = json!([{"path": "/fapi/v1/time", "nth": 2, "count": 2, "status": 503, "body": "<html>"}]);
+    settings.faults = plan(json!({ "answers": answers }));
+    let mut lab = Lab::new(settings, lab::still_market(USDM, Vec::new()));
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        let answer = lab.http("GET", "/fapi/v1/time", None);
+        assert_eq!(answer.status == 503, answer.body == b"<html>");
+        statuses.push(answer.status);
+        assert_eq!(lab.get("/fapi/v1/depth?symbol=BTCUSDT&limit=5").0, 200, "another path");
+    }
+    assert_eq!(statuses, [200, 503, 503, 200]);
 }

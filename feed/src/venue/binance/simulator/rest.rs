@@ -54,6 +54,9 @@ impl BinanceExchange {
         }
         let mut response = answer(&outcome);
         self.add_usage(&mut response, api, outcome.account, now);
+        if let Some((status, body)) = self.world.faults.answer(path) {
+            (response.status, response.body) = (status, body);
+        }
         response
     }
 

@@ -4,6 +4,7 @@ use super::BinanceExchange;
 use super::connection::SimulatorEndpoint;
 use super::{format, micros};
 use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
+use crate::sim::hostile::ToldExecution;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Nanos, Tick};
@@ -33,12 +34,19 @@ impl BinanceExchange {
             }
             let at = (event.at + self.world.faults.clock_ahead()).millis();
             let listing = &self.world.listings()[event.order.request.listing];
-            let messages = match self.product {
+            let mut messages = match self.product {
                 Product::BinanceSpot => spot_messages(&event, listing, at),
                 Product::BinanceUsdm => futures_messages(&event, listing, at),
             };
-            for message in messages {
-                self.send_user(event.order.request.account, &message);
+            let told = match &event.change {
+                OrderChange::Trade(_) => self.world.faults.execution(),
+                _ => ToldExecution::default(),
+            };
+            told.set.iter().for_each(|(field, value)| set(&mut messages, field, value));
+            for _ in 0..told.times {
+                for message in &messages {
+                    self.send_user(event.order.request.account, message);
+                }
             }
         }
     }
@@ -106,6 +114,21 @@ impl BinanceExchange {
             let at = (now + self.world.faults.clock_ahead()).millis();
             self.send_user(account, &json!({"e": "listenKeyExpired", "E": at, "listenKey": key}));
             self.listen_keys.remove(&account);
+        }
+    }
+}
+
+/// Puts a value in the place of a field that the events of one execution have.
+fn set(messages: &mut [Value], field: &str, value: &str) {
+    for message in messages {
+        for nested in [false, true] {
+            let fields = if nested { message.get_mut("o") } else { Some(&mut *message) };
+            let Some(place) = fields.and_then(|fields| fields.as_object_mut()?.get_mut(field)) else { continue };
+            match place {
+                Value::Object(_) | Value::Array(_) => {}
+                Value::String(_) => *place = json!(value),
+                _ => *place = serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+            }
         }
     }
 }
