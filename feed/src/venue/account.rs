@@ -93,6 +93,8 @@ pub trait AccountSide {
     fn balances(&self, signing: Signing<'_>) -> RestRequest;
     /// Asks for the positions, where the product line has any; answer: [`AccountSide::parse_positions`].
     fn positions(&self, signing: Signing<'_>) -> Option<RestRequest>;
+    /// Asks how the account keeps its positions, where that is its owner's choice; answer: [`AccountSide::check_mode`].
+    fn mode(&self, signing: Signing<'_>) -> Option<RestRequest>;
     /// Asks for own trades of an instrument, oldest first, [`AccountSide::trades_per_reply`] at most; answer:
     /// [`AccountSide::parse_trades`].
     fn trades(&self, signing: Signing<'_>, instrument: &Instrument, since: TradesSince) -> RestRequest;
@@ -100,6 +102,9 @@ pub trait AccountSide {
     fn trades_per_reply(&self) -> usize;
     /// Asks for the open orders of an instrument; answer: [`AccountSide::parse_open_orders`].
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest;
+    /// Asks for the orders of an instrument since a time, closed ones too, as far as one answer lists them; answer:
+    /// [`AccountSide::parse_open_orders`].
+    fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest;
     /// Cancels every open order of an instrument.
     fn cancel_all(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest;
     /// Asks for a key of user data, where that is asked for over REST.
@@ -126,6 +131,11 @@ pub trait AccountSide {
     fn parse_balances(&self, body: &[u8]) -> Result<Vec<Balance>, OrderDecodeError>;
     /// What the venue calls the account; `None` if the answer about balances does not say.
     fn parse_account_id(&self, body: &[u8]) -> Option<String>;
+    /// Whether an account whose owner chose so can be traded.
+    ///
+    /// # Errors
+    /// The body is not what was asked for, or the account keeps a position for each side of a symbol.
+    fn check_mode(&self, body: &[u8]) -> Result<(), OrderDecodeError>;
     /// Net positions of our instruments, in lots.
     ///
     /// # Errors
@@ -135,7 +145,7 @@ pub trait AccountSide {
         instruments: &[Instrument],
         body: &[u8],
     ) -> Result<Vec<(InstrumentId, Lots)>, OrderDecodeError>;
-    /// Open orders of our instruments.
+    /// Orders of our instruments, as lists of open and of all orders print them.
     ///
     /// # Errors
     /// The body is not what was asked for, or a number is not exact.

@@ -62,6 +62,10 @@ impl AccountSide for AnyAccount {
         each!(self, side => side.positions(signing))
     }
 
+    fn mode(&self, signing: Signing<'_>) -> Option<RestRequest> {
+        each!(self, side => side.mode(signing))
+    }
+
     fn trades(&self, signing: Signing<'_>, instrument: &Instrument, since: TradesSince) -> RestRequest {
         each!(self, side => side.trades(signing, instrument, since))
     }
@@ -72,6 +76,10 @@ impl AccountSide for AnyAccount {
 
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {
         each!(self, side => side.open_orders(signing, instrument))
+    }
+
+    fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest {
+        each!(self, side => side.orders_since(signing, instrument, since))
     }
 
     fn cancel_all(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {
@@ -100,6 +108,10 @@ impl AccountSide for AnyAccount {
 
     fn parse_account_id(&self, body: &[u8]) -> Option<String> {
         each!(self, side => side.parse_account_id(body))
+    }
+
+    fn check_mode(&self, body: &[u8]) -> Result<(), OrderDecodeError> {
+        each!(self, side => side.check_mode(body))
     }
 
     fn parse_positions(

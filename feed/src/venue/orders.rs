@@ -372,6 +372,14 @@ pub enum OrderDecodeError {
         /// What a human should do about it.
         advice: &'static str,
     },
+    /// The same, told by the account's own setting before it holds anything.
+    #[error("the account is in hedge mode: the venue says {setting} = true")]
+    HedgeModeSet {
+        /// The venue's name of the setting.
+        setting: &'static str,
+        /// What a human should do about it.
+        advice: &'static str,
+    },
 }
 
 /// A quantity that may be negative (a position), on an instrument's scale.

@@ -5,8 +5,8 @@ use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtom
 use spinbook_feed::venue::account::{AccountError, AccountPoint, Mids, TradesSince, venue_account};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::account::{
-    AccountRest, parse_account_id, parse_balances, parse_open_orders, parse_positions, parse_refusal, parse_time,
-    parse_trades,
+    AccountRest, check_mode, parse_account_id, parse_balances, parse_open_orders, parse_positions, parse_refusal,
+    parse_time, parse_trades,
 };
 use spinbook_feed::venue::binance::rate_limits::parse_windows;
 use spinbook_feed::venue::orders::{Fee, OrderDecodeError};
@@ -88,6 +88,15 @@ fn an_account_in_hedge_mode_or_with_rows_twice_is_refused() {
         assert!(refused.to_string().contains("hedge mode"), "{refused}");
         let OrderDecodeError::HedgeMode { advice, .. } = refused else { panic!("{refused}") };
         assert!(advice.contains("one-way mode") && advice.contains("dualSidePosition=false"), "{advice}");
+    }
+    // Without a position the setting alone shows it.
+    assert_eq!(check_mode(br#"{"dualSidePosition":false}"#), Ok(()));
+    let refused = check_mode(br#"{"dualSidePosition":true}"#).unwrap_err();
+    assert!(refused.to_string().contains("hedge mode"), "{refused}");
+    let OrderDecodeError::HedgeModeSet { advice, .. } = refused else { panic!("{refused}") };
+    assert!(advice.contains("one-way mode") && advice.contains("dualSidePosition=false"), "{advice}");
+    for unclear in [&br#"{"dualSidePosition":"no"}"#[..], b"{}", b"[]", b""] {
+        assert!(check_mode(unclear).is_err(), "{unclear:?}");
     }
     let twice = read(&[row("BTCUSDT", "BOTH"), row("BTCUSDT", "BOTH")]).unwrap_err();
     assert_eq!(twice.to_string(), "positions of BTCUSDT are listed twice; which holds cannot be known");

@@ -255,6 +255,7 @@ fn account_at_start(
     rest: &VenueRest,
     instruments: &[Instrument],
 ) -> Result<AccountPoint, Failure> {
+    rest.check_mode()?;
     let (point, id) = rest.point(instruments)?;
     if mode == RunMode::Live {
         let field = plan.config.venue.card().orders.map_or("", |orders| orders.account_field);

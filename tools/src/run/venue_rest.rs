@@ -228,9 +228,19 @@ impl<L: VenueLine> VenueRest<L> {
             .because(error)
     }
 
+    /// Whether the account keeps its positions as they are reckoned here.
+    ///
+    /// # Errors
+    /// It does not, or the venue does not say.
+    pub fn check_mode(&self) -> Result<(), Failure> {
+        let side = self.side()?;
+        let Some(request) = side.mode(self.signing()?) else { return Ok(()) };
+        side.check_mode(&self.send(&request)?).map_err(|error| self.positions_refused(error))
+    }
+
     fn positions_refused(&self, error: OrderDecodeError) -> Failure {
         match error {
-            OrderDecodeError::HedgeMode { advice, .. } => {
+            OrderDecodeError::HedgeMode { advice, .. } | OrderDecodeError::HedgeModeSet { advice, .. } => {
                 Failure::usage("the account cannot be traded: it keeps two positions of one symbol")
                     .at(self.line.place())
                     .because(&error)
@@ -289,6 +299,17 @@ impl<L: VenueLine> VenueRest<L> {
         let body = self.send(&side.open_orders(self.signing()?, instrument))?;
         side.parse_open_orders(std::slice::from_ref(instrument), &body)
             .map_err(|error| self.not_understood("open orders", error))
+    }
+
+    /// The account's orders in an instrument since a time, closed ones too.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses.
+    pub fn orders_since(&self, instrument: &Instrument, since: Nanos) -> Result<Vec<OrderUpdate>, Failure> {
+        let side = self.side()?;
+        let body = self.send(&side.orders_since(self.signing()?, instrument, since))?;
+        side.parse_open_orders(std::slice::from_ref(instrument), &body)
+            .map_err(|error| self.not_understood("orders", error))
     }
 
     /// The venue's clock now, as far as it was measured.

@@ -23,6 +23,9 @@ use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRec
 /// Most rows the venue gives of a trade list at once; with as many, ask again from the last id on.
 pub const TRADES_PER_REPLY: usize = 1000;
 
+/// Most orders that are asked for at once; the venue gives the oldest first.
+const ORDERS_PER_REPLY: i64 = 1000;
+
 /// The way out of hedge mode.
 const ONE_WAY_MODE: &str = "close its positions and orders, then choose one-way mode in the venue's futures preferences \
                             (position mode), or send POST /fapi/v1/positionSide/dual with dualSidePosition=false";
@@ -89,6 +92,13 @@ impl<'a> AccountRest<'a> {
         futures.then(|| self.signed("GET", "/fapi/v3/positionRisk", Query::new(), venue_now))
     }
 
+    /// The account's position mode, which only futures have; reply: [`check_mode`].
+    #[must_use]
+    pub fn mode(&self, venue_now: Nanos) -> Option<RestRequest> {
+        let futures = self.product == Product::BinanceUsdm;
+        futures.then(|| self.signed("GET", "/fapi/v1/positionSide/dual", Query::new(), venue_now))
+    }
+
     /// Own trades of an instrument, oldest first, at most [`TRADES_PER_REPLY`]; reply: [`parse_trades`].
     #[must_use]
     pub fn trades(&self, instrument: &Instrument, since: TradesSince, venue_now: Nanos) -> RestRequest {
@@ -108,6 +118,16 @@ impl<'a> AccountRest<'a> {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
         self.signed("GET", self.path("/api/v3/openOrders", "/fapi/v1/openOrders"), query, venue_now)
+    }
+
+    /// Orders of an instrument since a time, closed ones too, at most [`ORDERS_PER_REPLY`]; reply: [`parse_open_orders`].
+    #[must_use]
+    pub fn orders_since(&self, instrument: &Instrument, since: Nanos, venue_now: Nanos) -> RestRequest {
+        let mut query = Query::new();
+        query.push("symbol", instrument.symbol.as_str());
+        query.push_number("startTime", since.millis());
+        query.push_number("limit", ORDERS_PER_REPLY);
+        self.signed("GET", self.path("/api/v3/allOrders", "/fapi/v1/allOrders"), query, venue_now)
     }
 
     /// Cancels every open order of an instrument.
@@ -200,6 +220,20 @@ pub fn parse_account_id(product: ProductLine, body: &[u8]) -> Option<String> {
     match product {
         Product::BinanceSpot => value.get("uid")?.as_u64().map(|uid| uid.to_string()),
         Product::BinanceUsdm => value.get(0)?.get("accountAlias")?.as_str().map(str::to_owned),
+    }
+}
+
+/// Whether the account keeps one net position of each symbol.
+///
+/// # Errors
+/// The body is not what was asked for, or the account is in hedge mode, which shows in its positions only once it holds
+/// one.
+pub fn check_mode(body: &[u8]) -> Decoded<()> {
+    const SETTING: &str = "dualSidePosition";
+    match json(body)?.get(SETTING).and_then(Value::as_bool) {
+        Some(false) => Ok(()),
+        Some(true) => Err(OrderDecodeError::HedgeModeSet { setting: SETTING, advice: ONE_WAY_MODE }),
+        None => Err(OrderDecodeError::Field(SETTING)),
     }
 }
 
@@ -305,6 +339,10 @@ impl AccountSide for BinanceAccount {
         self.requests(signing).positions(signing.venue_now)
     }
 
+    fn mode(&self, signing: Signing<'_>) -> Option<RestRequest> {
+        self.requests(signing).mode(signing.venue_now)
+    }
+
     fn trades(&self, signing: Signing<'_>, instrument: &Instrument, since: TradesSince) -> RestRequest {
         self.requests(signing).trades(instrument, since, signing.venue_now)
     }
@@ -315,6 +353,10 @@ impl AccountSide for BinanceAccount {
 
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {
         self.requests(signing).open_orders(instrument, signing.venue_now)
+    }
+
+    fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest {
+        self.requests(signing).orders_since(instrument, since, signing.venue_now)
     }
 
     fn cancel_all(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {
@@ -343,6 +385,10 @@ impl AccountSide for BinanceAccount {
 
     fn parse_account_id(&self, body: &[u8]) -> Option<String> {
         parse_account_id(self.product, body)
+    }
+
+    fn check_mode(&self, body: &[u8]) -> Decoded<()> {
+        check_mode(body)
     }
 
     fn parse_positions(&self, instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<(InstrumentId, Lots)>> {
