@@ -154,6 +154,9 @@ pub struct RunArgs {
     /// How long to trade, in seconds; without it until Ctrl-C
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub seconds: Option<u64>,
+    /// For live: another engine whose orders are on the account is gone (its state directory is lost): cancel what it left
+    #[arg(long)]
+    pub take_over: bool,
     /// The hot thread panics at SIGUSR2: for the test of what a bug leaves behind
     #[cfg(debug_assertions)]
     #[arg(long, hide = true)]

@@ -79,8 +79,17 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let markets = config.markets.iter().zip(&children).map(|(market, child)| market_plan(market, &child.ready));
     let markets = markets.collect::<Result<Vec<_>, _>>()?;
     let seconds = Some(arguments.seconds);
-    let plan =
-        Plan { mode: RunMode::Demo, markets, config, cores, seconds, seed, log_orders: false, is_virtual: false };
+    let plan = Plan {
+        mode: RunMode::Demo,
+        markets,
+        config,
+        cores,
+        seconds,
+        seed,
+        log_orders: false,
+        take_over: false,
+        is_virtual: false,
+    };
     let mut broken = None;
     let done = run::run(plan, context, &mut || {
         for child in &mut children {
@@ -144,6 +153,7 @@ fn virtual_plan(arguments: &DemoArgs, venues: &[ProductLine]) -> Result<(Plan, V
         seconds: Some(arguments.seconds),
         seed,
         log_orders: false,
+        take_over: false,
         is_virtual: true,
     };
     Ok((plan, markets))

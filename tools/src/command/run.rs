@@ -76,7 +76,8 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
     }
     let log_orders = arguments.log_orders == Switch::On;
     let seconds = arguments.seconds;
-    let plan = Plan { mode, config, markets, cores, seconds, seed: None, log_orders, is_virtual: false };
+    let take_over = arguments.take_over;
+    let plan = Plan { mode, config, markets, cores, seconds, seed: None, log_orders, take_over, is_virtual: false };
     run::run(plan, context, &mut || match paper.iter().all(PaperVenue::is_running) {
         true => Ok(MarketLife::Running),
         false => Err(Failure::failed("the paper exchange is gone").next("its own message is above")),
@@ -117,6 +118,7 @@ fn recorded_plan(arguments: &RunArgs, config: Config) -> Result<(Plan, Vec<Virtu
         seconds: arguments.seconds,
         seed: None,
         log_orders: false,
+        take_over: false,
         is_virtual: true,
     };
     Ok((plan, markets))

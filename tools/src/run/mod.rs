@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod day_book;
 pub mod engine_settings;
 pub mod keys;
+mod lease;
 pub mod market;
 pub mod memory;
 pub mod order_log;

@@ -80,6 +80,8 @@ pub struct Plan {
     pub seed: Option<u64>,
     /// Whether every order is written down in the state directory.
     pub log_orders: bool,
+    /// Whether another engine's orders on an account are taken for those of one that is gone.
+    pub take_over: bool,
     /// Whether it runs in virtual time, so that it repeats; nothing is then measured on a clock.
     pub is_virtual: bool,
 }

@@ -22,6 +22,7 @@ use spinbook_feed::venue::order_side::OrderConnection;
 use super::addresses::{SessionUrls, VenueUrls};
 use super::day_book::DayBook;
 use super::engine_settings;
+use super::lease;
 use super::market::{AskedMarket, ToldMarket};
 use super::plan::{Plan, RunMode};
 use super::quotable::Quotable;
@@ -70,6 +71,14 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
             state.refuse_killed()?;
             AskedMarket::ask(market, plan.mode, first_id, clock)
         })?);
+    }
+    if plan.mode == RunMode::Live {
+        for market in &asked {
+            retry::ask(Duration::from_secs(plan.config.engine.start_retry_seconds.into()), || {
+                state.refuse_killed()?;
+                lease::hold(&market.rest, &market.instruments, &state, plan.take_over, std::thread::sleep)
+            })?;
+        }
     }
     let rings = Rings::new();
     let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;

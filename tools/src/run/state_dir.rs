@@ -7,11 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::durable::replace_file;
 use crate::error::Failure;
 use crate::outcome::KILL_FILE;
 
 /// The file that a run locks, with its number.
 pub const RUN_FILE: &str = "run";
+/// The file with the numbers of the runs that were made here, the newest last.
+const RUNS_FILE: &str = "runs";
+/// Runs that are remembered: an order of an earlier one is taken for another engine's.
+const RUNS_MAX: usize = 10_000;
 /// The file in which an engine answers `spinbook kill`.
 const ANSWER_FILE: &str = "killed";
 
@@ -64,6 +69,8 @@ pub struct StateDir {
     path: PathBuf,
     /// This run's number: above that of every run before.
     pub epoch: u32,
+    /// The numbers of the runs that were made here, this one's last.
+    runs: Vec<u32>,
 }
 
 /// What is said of a directory that cannot be used.
@@ -130,6 +137,8 @@ impl StateDir {
         // Seconds since the epoch grow by themselves, so a lost directory does not repeat a number either.
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let epoch = u32::try_from(seconds).unwrap_or(u32::MAX - 1).max(last.saturating_add(1));
+        // Before the number is used: an order that bears it is known as ours whenever this process dies.
+        let runs = remember_run(path, last, epoch).map_err(|error| fail(&error))?;
         lock.seek(SeekFrom::Start(0)).map_err(|error| fail(&error))?;
         lock.set_len(0).map_err(|error| fail(&error))?;
         writeln!(lock, "{epoch}").and_then(|()| lock.sync_all()).map_err(|error| fail(&error))?;
@@ -137,7 +146,13 @@ impl StateDir {
         refuse_killed(path)?;
         // An answer of an earlier run is none of this one's.
         let _ = fs::remove_file(path.join(ANSWER_FILE));
-        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch })
+        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch, runs })
+    }
+
+    /// Whether a run of this number was made in this directory, this one included.
+    #[must_use]
+    pub fn made_run(&self, epoch: u32) -> bool {
+        self.runs.contains(&epoch)
     }
 
     /// # Errors
@@ -158,6 +173,28 @@ impl StateDir {
             tracing::warn!("{}: `spinbook kill` cannot be answered: {error}", whole.display());
         }
     }
+}
+
+/// Adds a run to those that were made here. `last` is known from a time when no list of them was kept; zero: none was made.
+fn remember_run(path: &Path, last: u32, epoch: u32) -> io::Result<Vec<u32>> {
+    let file = path.join(RUNS_FILE);
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    let damaged = |line: &str| io::Error::other(format!("`{line}` in `{RUNS_FILE}` is no number of a run"));
+    let mut runs = text
+        .lines()
+        .map(|line| line.trim().parse::<u32>().map_err(|_| damaged(line)))
+        .collect::<io::Result<Vec<u32>>>()?;
+    if last > 0 && !runs.contains(&last) {
+        runs.push(last);
+    }
+    runs.push(epoch);
+    runs.drain(..runs.len().saturating_sub(RUNS_MAX));
+    let lines: String = runs.iter().map(|run| format!("{run}\n")).collect();
+    replace_file(&file, lines.as_bytes(), 0o644)?;
+    Ok(runs)
 }
 
 fn refuse_killed(path: &Path) -> Result<(), Failure> {
@@ -190,6 +227,23 @@ mod tests {
         fs::remove_file(directory.path().join(KILL_FILE)).expect("lifted");
         fs::write(directory.path().join(RUN_FILE), "what\n").expect("written");
         assert!(StateDir::open(directory.path()).is_err(), "a damaged number is not guessed");
+    }
+
+    #[test]
+    fn the_runs_of_a_directory_are_its_own_and_nobody_elses() {
+        let directory = tempfile::tempdir().expect("a directory");
+        // One that an earlier program made, which kept the last number alone.
+        fs::write(directory.path().join(RUN_FILE), "4000000000\n").expect("written");
+        let first = StateDir::open(directory.path()).expect("free").epoch;
+        let second = StateDir::open(directory.path()).expect("free again");
+        assert!([4_000_000_000, first, second.epoch].iter().all(|run| second.made_run(*run)));
+        assert!(!second.made_run(0) && !second.made_run(first - 2) && !second.made_run(second.epoch + 1));
+        let other = tempfile::tempdir().expect("a directory");
+        assert!(!StateDir::open(other.path()).expect("free").made_run(first));
+        drop(second);
+        fs::write(directory.path().join(RUNS_FILE), "7\nx\n").expect("written");
+        let refused = StateDir::open(directory.path()).map(|_| ()).expect_err("a damaged list is not guessed");
+        assert!(refused.to_string().contains("`x` in `runs`"), "{refused}");
     }
 
     #[test]

@@ -34,10 +34,16 @@
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
+//! | an execution with garbage, lost, doubled | `hostile::an_execution_with_garbage…`, `…lost_or_doubled…` | feed `gateway` |
+//! | a server that falls mute, then goes | `hostile::a_server_that_falls_mute…` | `report` |
+//! | hedge mode | `hostile::hedge_mode…` | feed `gateway_account` |
+//! | two state directories, one account | `hostile::a_second_engine…`, `…a_persons_word` | `lease`, `state_dir` |
 //! | a lost day, a restart, `kill -9` | `truth::a_lost_day_outlives…` | engine `a_day_goes_on_after_a_restart…`, `day_book` |
 
 mod demo;
+mod desk;
 mod exchange;
+mod hostile;
 mod market;
 mod orders;
 mod rig;

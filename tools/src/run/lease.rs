@@ -1,0 +1,225 @@
+//! COLD: the lease of an account, kept at its venue: whoever finds another engine's orders there does not start.
+//!
+//! A state directory keeps two engines of one machine apart. Two directories, or two machines, know nothing of each
+//! other: but both see the account's orders, and whose an order is stands in its name.
+
+use std::time::Duration;
+
+use spinbook_engine::types::{Nanos, OrderId};
+use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::orders::OrderUpdate;
+
+use super::state_dir::StateDir;
+use super::venue_rest::{VenueLine, VenueRest};
+use crate::error::Failure;
+
+/// Another engine's orders that closed this long ago are worth a second look.
+const RECENT: Nanos = Nanos::from_seconds(30);
+/// How long until the second look: an engine that trades without leaving orders open has placed one by then.
+const SECOND_LOOK_AFTER: Duration = Duration::from_secs(3);
+
+/// Which runs' orders are ours.
+pub(super) trait OwnRuns {
+    /// Whether an earlier run of this number was made with our state directory. This one has placed nothing yet: an
+    /// order that bears its number is of an engine that drew the same.
+    fn made(&self, epoch: u32) -> bool;
+}
+
+impl OwnRuns for StateDir {
+    fn made(&self, epoch: u32) -> bool {
+        epoch != self.epoch && self.made_run(epoch)
+    }
+}
+
+/// An order that another engine placed, as its venue tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Foreign {
+    order: OrderId,
+    is_open: bool,
+    changed: Nanos,
+}
+
+/// The newest of those orders that another engine placed; open ones first.
+fn newest(orders: &[OrderUpdate], is_open: bool, ours: &impl OwnRuns) -> Option<Foreign> {
+    let foreign = orders.iter().filter_map(|row| {
+        let order = row.order.filter(|order| !ours.made(order.epoch()))?;
+        Some(Foreign { order, is_open, changed: row.time })
+    });
+    foreign.max_by_key(|foreign| foreign.changed)
+}
+
+/// Another engine's newest order on any of these instruments.
+fn look<L: VenueLine>(
+    rest: &VenueRest<L>,
+    instruments: &[Instrument],
+    ours: &impl OwnRuns,
+) -> Result<Option<(Instrument, Foreign)>, Failure> {
+    let mut found: Option<(Instrument, Foreign)> = None;
+    for instrument in instruments {
+        let open = newest(&rest.open_orders(instrument)?, true, ours);
+        let foreign = match open {
+            Some(foreign) => Some(foreign),
+            None => newest(&rest.orders_since(instrument, rest.venue_time() - RECENT)?, false, ours),
+        };
+        let Some(foreign) = foreign else { continue };
+        let key = |foreign: &Foreign| (foreign.is_open, foreign.changed);
+        if found.as_ref().is_none_or(|(_, known)| key(&foreign) > key(known)) {
+            found = Some((*instrument, foreign));
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses an account on which another engine has orders open, or goes on ordering while it is looked at. Leftovers of a
+/// killed run with the same state directory are ours, and so is everything once a person says so (`take_over`).
+///
+/// # Errors
+/// Another engine trades on it, or the venue does not say.
+pub(super) fn hold<L: VenueLine>(
+    rest: &VenueRest<L>,
+    instruments: &[Instrument],
+    ours: &impl OwnRuns,
+    take_over: bool,
+    wait: impl FnOnce(Duration),
+) -> Result<(), Failure> {
+    let Some((instrument, first)) = look(rest, instruments, ours)? else { return Ok(()) };
+    if take_over {
+        tracing::warn!("{}", taken_over(&instrument, &first));
+        return Ok(());
+    }
+    if first.is_open {
+        return Err(refusal(rest, &instrument, &first));
+    }
+    tracing::warn!(
+        "{}: another engine's order closed on this account a moment ago: looking again in {} s",
+        instrument.symbol,
+        SECOND_LOOK_AFTER.as_secs()
+    );
+    wait(SECOND_LOOK_AFTER);
+    match look(rest, instruments, ours)? {
+        Some((instrument, second)) if second.is_open || second.changed > first.changed => {
+            Err(refusal(rest, &instrument, &second))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn taken_over(instrument: &Instrument, foreign: &Foreign) -> String {
+    let open = if foreign.is_open { "its open orders are cancelled" } else { "it has none open" };
+    format!("{}: taken over from run {} by --take-over: {open}", instrument.symbol, foreign.order.epoch())
+}
+
+fn refusal<L: VenueLine>(rest: &VenueRest<L>, instrument: &Instrument, foreign: &Foreign) -> Failure {
+    let age = (rest.venue_time() - foreign.changed).max(Nanos::ZERO);
+    let state = if foreign.is_open { "is open" } else { "was placed and closed" };
+    Failure::failed("another engine trades on this account")
+        .at(rest.line.place())
+        .because(format!(
+            "order {} of run {} on {} {state}, last changed {} s ago, and engine.state_dir has made no such run",
+            foreign.order.counter(),
+            foreign.order.epoch(),
+            instrument.symbol,
+            age.millis() / 1_000
+        ))
+        .next(
+            "stop the other engine, which cancels its orders, and start again; if none runs any more (its state \
+             directory is lost), --take-over cancels what it left",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use spinbook_feed::crypto::credentials::{Credentials, Secret};
+    use spinbook_feed::net::io::fetch::FetchError;
+    use spinbook_feed::venue::account::RestRequest;
+    use spinbook_feed::venue::binance;
+
+    use super::*;
+
+    struct Made(Vec<u32>);
+
+    impl OwnRuns for Made {
+        fn made(&self, epoch: u32) -> bool {
+            self.0.contains(&epoch)
+        }
+    }
+
+    /// A venue that answers with these lists of open and of all orders; the second look sees the second pair.
+    struct Lists {
+        looks: RefCell<Vec<[String; 2]>>,
+    }
+
+    impl VenueLine for Lists {
+        fn call(&self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+            let looks = self.looks.borrow();
+            let place = usize::from(!request.target.contains("openOrders"));
+            Ok(looks.first().expect("a look more than there are")[place].clone().into_bytes())
+        }
+
+        fn now(&self) -> Nanos {
+            Nanos::from_seconds(1_000)
+        }
+
+        fn place(&self) -> &str {
+            "https://venue.example"
+        }
+    }
+
+    fn row(name: &str, status: &str, millis: i64) -> String {
+        format!(
+            r#"{{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"{name}","side":"BUY","status":"{status}",
+            "origQty":"1.000","executedQty":"0.000","updateTime":{millis}}}"#
+        )
+    }
+
+    fn list(rows: &[String]) -> String {
+        format!("[{}]", rows.join(","))
+    }
+
+    /// What a start says that sees these; and how often it waited.
+    fn start(looks: Vec<[String; 2]>, take_over: bool) -> (Result<(), Failure>, u32) {
+        let key = Credentials::hmac("key", &Secret::new("s".repeat(64))).expect("a key");
+        let rest = VenueRest::over(Lists { looks: RefCell::new(looks) }, binance::USDM, Some(key), 1_000);
+        let listed = [spinbook_feed::testkit::instrument(binance::USDM, 0, "BTCUSDT", "0.10", "0.001")];
+        let waits = Cell::new(0);
+        let held = hold(&rest, &listed, &Made(vec![7, 8]), take_over, |_| {
+            waits.set(waits.get() + 1);
+            rest.line.looks.borrow_mut().remove(0);
+        });
+        (held, waits.get())
+    }
+
+    #[test]
+    fn orders_of_another_engine_keep_this_one_from_starting_unless_it_takes_over() {
+        let (none, ours, theirs) = (list(&[]), row("sb7-1", "NEW", 998_000), row("sb9-3", "NEW", 997_000));
+        let manual = row("by-hand", "NEW", 999_000);
+        assert_eq!(start(vec![[none.clone(), none.clone()]], false), (Ok(()), 0));
+        // Leftovers of a killed run, of this directory's; a person's own order is the gateway's business.
+        assert_eq!(start(vec![[list(&[ours.clone(), manual]), none.clone()]], false), (Ok(()), 0));
+        let (refused, waits) = start(vec![[list(&[ours, theirs.clone()]), none.clone()]], false);
+        let text = refused.expect_err("refused").to_string();
+        for part in
+            ["another engine", "order 3 of run 9 on BTCUSDT is open", "3 s ago", "--take-over", "stop the other"]
+        {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        assert_eq!(waits, 0);
+        assert_eq!(start(vec![[list(&[theirs]), none]], true), (Ok(()), 0));
+    }
+
+    #[test]
+    fn an_engine_without_open_orders_is_seen_by_what_it_goes_on_placing() {
+        let none = || list(&[]);
+        let closed = |millis| list(&[row("sb9-3", "EXPIRED", millis)]);
+        let once = [none(), closed(990_000)];
+        // It has ended: nothing more comes of it.
+        assert_eq!(start(vec![once.clone(), once.clone()], false), (Ok(()), 1));
+        let (refused, waits) = start(vec![once.clone(), [none(), closed(992_000)]], false);
+        assert!(refused.expect_err("refused").to_string().contains("placed and closed"));
+        assert_eq!(waits, 1);
+        let (refused, _) = start(vec![once, [list(&[row("sb9-4", "NEW", 991_000)]), none()]], false);
+        assert!(refused.is_err());
+    }
+}
