@@ -63,6 +63,12 @@ pub enum Verb {
     /// Check the API keys of a configuration: form and file, never printed
     #[command(after_help = "Example: spinbook keys check -c spinbook.toml")]
     Keys(KeysArgs),
+    /// Read a journal: what was decided and why, what was sent, what came back
+    #[command(after_help = "With --json each record is a line of its own and the last line is the sum of them.\n\
+        Exit code 1 where a record is damaged: file, byte and record are named.\n\
+        Example: spinbook journal state/journal/live\n         \
+        spinbook journal state/journal/live --kind place,fill,canceled --symbol BTCUSDT --since 2026-11-21T17:42")]
+    Journal(JournalArgs),
     /// Check this machine for low latency: jitter core by core, and each setting to change with its fix
     #[command(after_help = "Example: spinbook doctor --seconds 10\n         spinbook doctor --seconds 0 --hot-core 1")]
     Doctor(DoctorArgs),
@@ -145,7 +151,7 @@ pub struct RunArgs {
     /// Override one key of the configuration, for example risk.position_max_base=0.1
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Write every order, answer and fill to a file of its own in the state directory
+    /// Write every order, answer and fill to a journal in the state directory; live trading always does
     #[arg(long, value_enum, value_name = "SWITCH", num_args = 0..=1, default_value_t = Switch::On, default_missing_value = "on")]
     pub log_orders: Switch,
     /// For paper: recordings to trade on in virtual time, in order, instead of the live market; the run repeats
@@ -455,6 +461,26 @@ pub struct RearmArgs {
     /// Override one key of the configuration, for example engine.state_dir=state
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+/// `spinbook journal`.
+#[derive(Clone, Debug, Args)]
+pub struct JournalArgs {
+    /// A journal's file, or a folder of them
+    #[arg(value_name = "FILE|DIR")]
+    pub path: PathBuf,
+    /// Only this order: its id (RUN-NUMBER) or its name at the venue
+    #[arg(long, value_name = "ID")]
+    pub order: Option<String>,
+    /// Only this symbol
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
+    /// Only these events, for example place,cancel,fill,rejected,halted
+    #[arg(long, value_name = "EVENT", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Only from this UTC time on, for example 2026-11-21 or 2026-11-21T17:42:37.5
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
 }
 
 /// How fast recorded or synthetic market frames are played.

@@ -17,5 +17,13 @@ pub mod writer;
 mod bytes;
 mod enums;
 
+use sha2::{Digest, Sha256};
+
 #[cfg(test)]
 mod tests;
+
+/// SHA-256 of some bytes, in hexadecimal: what a journal says of the configuration in effect.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -4,6 +4,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod exchange;
+pub mod journal;
 pub mod keys;
 pub mod kill;
 pub mod manual;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli, context: Context) -> Result<Done, Failure> {
         Verb::Keys(arguments) => match arguments.action {
             KeysAction::Check(arguments) => keys::check(&arguments),
         },
+        Verb::Journal(arguments) => journal::run(&arguments, context),
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Kill(arguments) => kill::run(&arguments),
         Verb::Rearm(arguments) => rearm::run(&arguments),

@@ -116,6 +116,11 @@ impl<'a> AskedMarket<'a> {
         })
     }
 
+    /// What the account held of an instrument at the start; none where it was not asked.
+    pub(super) fn held(&self, instrument: &Instrument) -> Option<Lots> {
+        self.start.as_ref()?.inventory(self.plan.config.venue, instrument).ok()
+    }
+
     /// What the engine is told of it.
     pub(super) fn told(&self) -> ToldMarket<'_> {
         ToldMarket {

@@ -3,11 +3,11 @@
 pub mod addresses;
 pub mod day_book;
 pub mod engine_settings;
+pub mod journals;
 pub mod keys;
 mod lease;
 pub mod market;
 pub mod memory;
-pub mod order_log;
 pub mod outages;
 pub mod panics;
 pub mod plan;
@@ -32,14 +32,15 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::venue::instrument::Instrument;
 
-use self::order_log::OrderLog;
+use self::journals::{Ending, Journals};
 use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
 use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop};
 use self::setup::{Prepared, PreparedMarket, prepare};
 use self::signals::{EarlyExit, Interrupts, StopRequest};
+use self::state_dir::StateDir;
 use self::strategy::StrategySection;
-use self::topology::Running;
+use self::topology::{Ended, Running};
 use self::trading_stops::TradingStops;
 use self::watch::Watch;
 use crate::config::strategies::StrategyConfig;
@@ -47,6 +48,7 @@ use crate::error::Failure;
 use crate::outcome::{Context, Done, Exit, KILL_FILE};
 use crate::output::{self, ERR};
 use crate::ui::Screen;
+use crate::ui::report::OrderRecord;
 
 /// How often the main thread looks at signals, time and threads.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
@@ -87,7 +89,7 @@ fn trade<C: StrategySection>(
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let Prepared { markets, mut agents, day_book, state } = prepared;
+    let Prepared { markets, agents, day_book, mut journals, state } = prepared;
     let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let book = |instrument: &Instrument| (plan.label(instrument), agents.engine.telemetry(instrument.id).clone());
@@ -96,9 +98,6 @@ fn trade<C: StrategySection>(
     let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
     let started = Clock::start().now();
-    let order_log = OrderLog::start(&plan, &instruments, started)?;
-    let (order_log, order_facts) = order_log.unzip();
-    agents.order_facts = order_facts;
     // From here on orders may be open: nobody waits for a stream that does not take what is written.
     output::detach();
     let begun = Instant::now();
@@ -111,6 +110,7 @@ fn trade<C: StrategySection>(
     let mut seen = Seen {
         watch: &mut watch,
         stops: &mut stops,
+        journals: journals.as_mut(),
         outages: Some(&mut outages),
         screen: &mut screen,
         drawn: Instant::now(),
@@ -120,13 +120,12 @@ fn trade<C: StrategySection>(
     seen.outages = None;
     let left_at_once = drain(&stop, &running, &mut seen, &mut interrupts);
     drop(screen);
-    let ended = running.stop().map_err(|error| {
+    let mut ended = running.stop().map_err(|error| {
         tracing::error!("{}: look at the account", watch.open_orders_text());
         fail(error)
     })?;
     drop(guard);
     let (stopped_by, day_book_failure) = stops.finish(&ended.hot.0);
-    let order_log = order_log.map(OrderLog::finish);
     state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
     // The gateway that halted says why, now that it is here again.
     if let (Stop::Halted(why), Some(message)) =
@@ -135,6 +134,8 @@ fn trade<C: StrategySection>(
         message.clone_into(why);
     }
     let elapsed = begun.elapsed();
+    let stopped = started + Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
+    let order_log = journals.map(|journals| end_journals(journals, &mut ended, &stop, &state, stopped));
     if !ended.gateway_end.confirmed && !left_at_once {
         tracing::error!("not confirmed: {}", watch.open_orders_text());
     }
@@ -146,9 +147,22 @@ fn trade<C: StrategySection>(
     let markets = markets.into_iter().map(|market| finish_market(market, left_at_once)).collect();
     // Whoever killed meanwhile is answered, too.
     state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
-    let stopped = started + Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
     let times = [started, stopped];
     Ok(Finished { plan, markets, ended, elapsed, times, stop, stopped_by, day_book_failure, order_log })
+}
+
+/// The last records: what is held, and how it ended.
+fn end_journals<S>(journals: Journals, ended: &mut Ended<S>, stop: &Stop, state: &StateDir, now: Nanos) -> OrderRecord {
+    let request = state.kill_request();
+    let engine = &ended.hot.0;
+    let ending = Ending {
+        now,
+        confirmed: ended.gateway_end.confirmed,
+        why: &stop.ended(),
+        killed: (*stop == Stop::Killed).then_some(request.as_str()),
+        position: &|instrument| engine.position(instrument).lots(),
+    };
+    journals.finish(&mut ended.gateways, &ending)
 }
 
 /// From here on a panic cancels first.
@@ -178,6 +192,7 @@ fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
 struct Seen<'a> {
     watch: &'a mut Watch,
     stops: &'a mut TradingStops,
+    journals: Option<&'a mut Journals>,
     outages: Option<&'a mut Outages>,
     screen: &'a mut Screen,
     drawn: Instant,
@@ -189,6 +204,9 @@ impl Seen<'_> {
         self.stops.look();
         if self.drawn.elapsed() >= TELEMETRY_INTERVAL {
             self.drawn = Instant::now();
+            if let Some(journals) = &mut self.journals {
+                journals.look();
+            }
             if let Some(outages) = &mut self.outages {
                 outages.look();
             }

@@ -78,7 +78,7 @@ pub struct Plan {
     pub seconds: Option<u64>,
     /// Seed of a synthetic market, for the report.
     pub seed: Option<u64>,
-    /// Whether every order is written down in the state directory.
+    /// Whether a journal is kept in the state directory; in live trading one always is.
     pub log_orders: bool,
     /// Whether another engine's orders on an account are taken for those of one that is gone.
     pub take_over: bool,

@@ -380,10 +380,10 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
     }
     if let Some(log) = &finished.order_log {
         if let Some(failure) = &log.failure {
-            problems.push(format!("the record of orders {} is not whole: {failure}", log.path));
+            problems.push(format!("the journal {} failed: {failure}", log.path));
         }
         if log.lost > 0 {
-            problems.push(format!("{} facts are missing in the record of orders {}", log.lost, log.path));
+            problems.push(format!("{} records are missing in the journal {}", log.lost, log.path));
         }
     }
     if report.books.live == 0 && !silence_is_due(finished) {

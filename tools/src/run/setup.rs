@@ -22,6 +22,7 @@ use spinbook_feed::venue::order_side::OrderConnection;
 use super::addresses::{SessionUrls, VenueUrls};
 use super::day_book::DayBook;
 use super::engine_settings;
+use super::journals::{self, Beginning, Journals};
 use super::lease;
 use super::market::{AskedMarket, ToldMarket};
 use super::plan::{Plan, RunMode};
@@ -43,6 +44,7 @@ pub(super) struct Prepared<S> {
     pub(super) markets: Vec<PreparedMarket>,
     pub(super) agents: Agents<S, SessionUrls>,
     pub(super) day_book: DayBook,
+    pub(super) journals: Option<Journals>,
     pub(super) state: StateDir,
 }
 
@@ -61,6 +63,7 @@ pub(super) struct PreparedMarket {
 pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<Prepared<C::Strategy>, Failure> {
     let state = StateDir::open(&plan.config.engine.state_dir)?;
     let clock = Clock::start();
+    let left = journals::look_back(plan, || clock.now())?;
     let scale = CycleScale::measure(Duration::from_millis(50));
     let mut asked: Vec<AskedMarket<'_>> = Vec::with_capacity(plan.markets.len());
     for market in &plan.markets {
@@ -96,7 +99,13 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     for (place, market) in asked.iter().enumerate() {
         markets.push(market.connections(place, state.epoch)?);
         gateways.push(market.lane(plan.mode, limits.clone(), state.epoch)?);
+        left[place].compare(&market.instruments, |instrument| market.held(instrument));
     }
+    let beginnings = gateways.iter_mut().zip(&asked).map(|(lane, market)| {
+        let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
+        Beginning { gateway: &mut lane.gateway, positions: market.instruments.iter().filter_map(held).collect() }
+    });
+    let journals = Journals::begin(plan, &state, clock.now(), beginnings.collect())?;
     let urls = asked
         .iter()
         .map(|market| VenueUrls::new(&market.plan.market.rest_url, market.plan.config.venue, &market.instruments));
@@ -113,7 +122,6 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         snapshots: worker,
         gateways,
         io_rings: GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 },
-        order_facts: None,
         io_settings: io_settings(plan.mode),
         clock,
         scale,
@@ -124,7 +132,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         start: market.start,
         started_at: market.started_at,
     });
-    Ok(Prepared { markets: markets.collect(), agents, day_book, state })
+    Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state })
 }
 
 /// The engine of all markets, and the limits that their gateways hold orders against once more.

@@ -71,6 +71,8 @@ pub struct StateDir {
     pub epoch: u32,
     /// The numbers of the runs that were made here, this one's last.
     runs: Vec<u32>,
+    /// This run's 64 random bits: another folder's run of the same number has others.
+    pub salt: u64,
 }
 
 /// What is said of a directory that cannot be used.
@@ -146,13 +148,20 @@ impl StateDir {
         refuse_killed(path)?;
         // An answer of an earlier run is none of this one's.
         let _ = fs::remove_file(path.join(ANSWER_FILE));
-        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch, runs })
+        let salt = random_bits().map_err(|error| fail(&error))?;
+        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch, runs, salt })
     }
 
     /// Whether a run of this number was made in this directory, this one included.
     #[must_use]
     pub fn made_run(&self, epoch: u32) -> bool {
         self.runs.contains(&epoch)
+    }
+
+    /// What the kill file says, if it is there.
+    #[must_use]
+    pub fn kill_request(&self) -> String {
+        kill_request(&self.path)
     }
 
     /// # Errors
@@ -195,6 +204,13 @@ fn remember_run(path: &Path, last: u32, epoch: u32) -> io::Result<Vec<u32>> {
     let lines: String = runs.iter().map(|run| format!("{run}\n")).collect();
     replace_file(&file, lines.as_bytes(), 0o644)?;
     Ok(runs)
+}
+
+/// From the system, never zero: that would be no salt.
+fn random_bits() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes).max(1))
 }
 
 fn refuse_killed(path: &Path) -> Result<(), Failure> {

@@ -24,7 +24,6 @@ use spinbook_feed::net::hot::snapshots::{SnapshotMailbox, SnapshotUrls, Snapshot
 use spinbook_feed::net::io::gateway_loop::{
     GatewayEnd, GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
 };
-use spinbook_feed::net::io::order_facts::OrderFacts;
 use spinbook_feed::session::MarketSession;
 
 use super::panics;
@@ -123,8 +122,6 @@ pub struct Agents<S, U> {
     pub gateways: Vec<GatewayLane>,
     /// The I/O thread's ends.
     pub io_rings: GatewayRings,
-    /// Where it tells of orders, if anybody writes them down.
-    pub order_facts: Option<OrderFacts>,
     /// Its connections; the idle strategy is set here.
     pub io_settings: GatewayLoopSettings,
     /// The run's clock.
@@ -185,10 +182,7 @@ where
     let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
 
     let reactor = Reactor::new(parts, settings)?;
-    let mut io_loop = GatewayLoop::new(gateways, io_rings, io_settings, clock, scale, shared)?;
-    if let Some(facts) = agents.order_facts {
-        io_loop.tell_facts(facts);
-    }
+    let io_loop = GatewayLoop::new(gateways, io_rings, io_settings, clock, scale, shared)?;
     let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
     let io = threads::spawn(panics::IO_THREAD, cores.io, warn_unpinned, move || {
         threads::sleep_precisely();

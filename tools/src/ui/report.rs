@@ -136,14 +136,14 @@ pub struct NotQuoting {
     pub ask_ms: BTreeMap<&'static str, u64>,
 }
 
-/// The record of a run's orders.
+/// The record of a run's orders: its journal, which `spinbook journal` reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OrderRecord {
-    /// Its file.
+    /// Its first file; with several venues the folder of all.
     pub path: String,
-    /// Lines written.
-    pub lines: u64,
-    /// Facts that found the queue full and are not in it.
+    /// Records written.
+    pub records: u64,
+    /// Records about anything but new orders that found no room and are not in it.
     pub lost: u64,
     /// Why it could not be written to its end, if it could not.
     pub failure: Option<String>,

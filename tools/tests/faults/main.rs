@@ -44,6 +44,7 @@ mod demo;
 mod desk;
 mod exchange;
 mod hostile;
+mod journal;
 mod market;
 mod orders;
 mod rig;

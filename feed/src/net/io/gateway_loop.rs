@@ -14,7 +14,6 @@ use spinbook_engine::ring::{Consumer, Producer};
 use spinbook_engine::types::{InstrumentId, Nanos};
 
 use super::order_connections::{CONNECTIONS_MAX, OrderConnections, OrderIo};
-use super::order_facts::{OrderFact, OrderFacts};
 use crate::gateway::{Gateway, GatewayAction};
 use crate::net::connection::connector::Connector;
 use crate::net::connection::{ConnectionError, ConnectionState};
@@ -110,8 +109,6 @@ pub struct GatewayLoop {
     clock_check: Nanos,
     drain_by: Option<Nanos>,
     turns_without_poll: u32,
-    /// Where facts about orders are told, if anybody writes them down.
-    facts: Option<OrderFacts>,
 }
 
 /// The lane of each instrument. What no gateway trades goes to the first one, which refuses it.
@@ -174,13 +171,7 @@ impl GatewayLoop {
             clock_check: Nanos::ZERO,
             drain_by: None,
             turns_without_poll: 0,
-            facts: None,
         })
-    }
-
-    /// Tells every fact about orders here as well.
-    pub fn tell_facts(&mut self, facts: OrderFacts) {
-        self.facts = Some(facts);
     }
 
     /// When the newest message went into the kernel.
@@ -300,11 +291,6 @@ impl GatewayLoop {
             let at = self.lane_of(intent.instrument);
             self.lanes[at].gateway.on_intent(&intent, now);
             self.carry_actions(at, now);
-            if let Some(facts) = &mut self.facts {
-                // It is on its way: what is told of it takes nothing from it.
-                let client_id = self.lanes[at].gateway.client_id(intent.order);
-                facts.tell(OrderFact::Intent { intent, client_id, taken: now });
-            }
             self.hand_over_executions(at);
             any = true;
         }
@@ -442,9 +428,6 @@ impl GatewayLoop {
                 return;
             }
             gateway.execution_taken();
-            if let Some(facts) = &mut self.facts {
-                facts.tell(OrderFact::Execution(event));
-            }
         }
     }
 

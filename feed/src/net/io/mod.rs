@@ -5,4 +5,3 @@ pub mod gateway_loop;
 mod gateway_shared;
 pub mod journal_files;
 mod order_connections;
-pub mod order_facts;
