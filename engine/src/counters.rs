@@ -76,6 +76,7 @@ catalogue! {
     GatewayReady, "gateway_ready", "Times the gateway became ready.";
     GatewayDown, "gateway_down", "Times the gateway lost a session.";
     Pauses, "pauses", "Times the venue made new orders pause.";
+    OperatorPauses, "operator_pauses", "Times an operator paused trading.";
     Halts, "halts", "Times trading was halted.";
     DeniedTradingState, "denied_trading_state", "Orders denied by the trading state.";
     DeniedReduceOnly, "denied_reduce_only", "Orders denied because they would not reduce the position.";

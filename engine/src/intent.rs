@@ -50,6 +50,8 @@ pub enum Reason {
     Risk = 5,
     /// The run ends.
     Shutdown = 6,
+    /// An operator paused trading.
+    Pause = 7,
 }
 
 /// One request, decided. The I/O thread drops a place past its deadline, never a cancel.

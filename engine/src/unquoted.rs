@@ -62,10 +62,12 @@ pub enum Unquoted {
     FeedBehind = 24,
     /// The venue sent more levels than a book may have.
     BookOverfull = 25,
+    /// An operator paused trading.
+    OperatorPause = 26,
 }
 
 /// How many reasons there are, quoted included.
-pub const UNQUOTED_REASONS: usize = 26;
+pub const UNQUOTED_REASONS: usize = 27;
 
 impl Unquoted {
     /// All of them, by their numbers.
@@ -96,6 +98,7 @@ impl Unquoted {
         Unquoted::OrderUnknown,
         Unquoted::FeedBehind,
         Unquoted::BookOverfull,
+        Unquoted::OperatorPause,
     ];
 
     /// Its name in reports: lower case with underscores.
@@ -128,6 +131,7 @@ impl Unquoted {
             Unquoted::OrderUnknown => "order_unknown",
             Unquoted::FeedBehind => "feed_behind",
             Unquoted::BookOverfull => "book_overfull",
+            Unquoted::OperatorPause => "operator_pause",
         }
     }
 
@@ -161,6 +165,7 @@ impl Unquoted {
             Unquoted::OrderUnknown => "an order of unknown outcome holds its place",
             Unquoted::FeedBehind => "the feed is behind the venue's own time by more than market.feed_lag_max_ms",
             Unquoted::BookOverfull => "the book has more levels than market.book_levels_max",
+            Unquoted::OperatorPause => "an operator paused trading",
         }
     }
 }

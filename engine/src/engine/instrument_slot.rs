@@ -164,7 +164,7 @@ impl<S> Engine<S> {
             counters: parts.counters,
             state: TradingState::Active,
             cause: StopCause::None,
-            shutdown: false,
+            standstill: None,
             tightened: false,
             dirty: false,
             epoch: parts.epoch,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::book::Book;
 use crate::counters::{Counter, Counters};
 use crate::event::{LostReason, MarketEvent, MarketKind, MarketReply};
-use crate::intent::Intent;
+use crate::intent::{Intent, Reason};
 use crate::market::Market;
 use crate::position::Position;
 use crate::quoter::{QuotePlan, Quoter};
@@ -59,7 +59,8 @@ pub struct Engine<S> {
     state: TradingState,
     /// Why that is.
     cause: StopCause,
-    shutdown: bool,
+    /// Why nothing may be quoted at all, whatever else holds: the run ends, or an operator paused it.
+    standstill: Option<Reason>,
     /// Something tightened during this turn: every instrument is to be looked at before it ends.
     tightened: bool,
     /// Some instrument has changes that were not decided on.

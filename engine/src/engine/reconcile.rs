@@ -25,8 +25,8 @@ impl<S: Strategy> Engine<S> {
     /// Why every quote of an instrument must go, if it must.
     pub(super) fn pull_reason(&self, instrument: InstrumentId) -> Option<Reason> {
         let slot = &self.instrument_slots[instrument.index()];
-        if self.shutdown {
-            Some(Reason::Shutdown)
+        if self.standstill.is_some() {
+            self.standstill
         } else if !slot.venue_ready || !self.state.tightened(slot.state).may_place() {
             Some(Reason::TradingState)
         } else if !self.inputs.quotable[instrument.index()] {
@@ -200,7 +200,7 @@ impl<S: Strategy> Engine<S> {
         let market = &self.inputs.markets[index];
         let venue = &mut self.venues[self.instrument_slots[index].venue];
         let place_room = venue.budget.place_room(now);
-        let open_for_orders = venue.ready && !self.shutdown && now >= venue.pause_until;
+        let open_for_orders = venue.ready && self.standstill.is_none() && now >= venue.pause_until;
         let view = RiskView {
             instrument: &self.inputs.instruments[index],
             working: &self.inputs.working[index],

@@ -46,8 +46,30 @@ impl<S: Strategy> Engine<S> {
     /// Cancels everything and places nothing more. [`Engine::is_quiet`] says when it is done; call
     /// [`Engine::on_timer`] and [`Engine::on_execution`] until then.
     pub fn begin_shutdown(&mut self, now: Nanos) {
-        self.shutdown = true;
+        self.standstill = Some(Reason::Shutdown);
         self.reconcile_all_quotes(now);
+    }
+
+    /// Pulls every quote and places nothing more until the pause ends; executions are still taken, and every trading
+    /// state stays what it is. A run that ends stays ending. Shows itself in telemetry at once.
+    pub fn set_paused(&mut self, paused: bool, now: Nanos) {
+        if self.standstill == Some(Reason::Shutdown) || paused == self.is_paused() {
+            return;
+        }
+        self.standstill = paused.then_some(Reason::Pause);
+        if paused {
+            self.counters.increment(Counter::OperatorPauses);
+            self.reconcile_all_quotes(now);
+        } else {
+            self.look_at_everything();
+        }
+        self.publish_telemetry(now);
+    }
+
+    /// Whether an operator has paused trading.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.standstill == Some(Reason::Pause)
     }
 
     /// A request without an answer in time makes its order unknown: it counts as live, and is cancelled again.
@@ -140,6 +162,7 @@ impl<S: Strategy> Engine<S> {
         match self.pull_reason(instrument) {
             None => {}
             Some(Reason::Shutdown) => return Unquoted::Shutdown,
+            Some(Reason::Pause) => return Unquoted::OperatorPause,
             Some(Reason::TradingState) if !venue_ready => return Unquoted::NotReady,
             Some(Reason::TradingState) => return Unquoted::TradingState,
             Some(_) => {

@@ -15,6 +15,7 @@ use spinbook_engine::telemetry::TelemetryOrder;
 use spinbook_engine::types::{
     AssetGroupId, InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId,
 };
+use spinbook_engine::unquoted::Unquoted;
 use spinbook_engine::working::WorkingStatus;
 
 #[test]
@@ -293,6 +294,53 @@ fn shutdown_cancels_everything_places_nothing_and_says_when_it_is_quiet() {
     assert!(rig.engine.is_quiet());
     assert!(rig.places().is_empty());
     assert_eq!(rig.engine.position(FIRST).lots(), Lots(-30));
+}
+
+#[test]
+fn a_pause_pulls_every_quote_and_places_none_until_it_ends() {
+    let (mut rig, bid, ask) = quoting(Plan::new());
+    rig.engine.set_paused(true, rig.now);
+    rig.engine.set_paused(true, rig.now);
+    let pulled = rig.cancelled();
+    assert_eq!(pulled.iter().map(|cancel| cancel.order).collect::<Vec<_>>(), [bid.order, ask.order]);
+    assert!(pulled.iter().all(|cancel| cancel.reason == Reason::Pause));
+    assert_eq!((rig.engine.is_paused(), rig.count(Counter::OperatorPauses)), (true, 1));
+    rig.cancel_done(&pulled[0]);
+    // What fills meanwhile counts.
+    rig.fill(&ask, 30, 30);
+    rig.cancel_done(&pulled[1]);
+    assert_eq!(rig.engine.position(FIRST).lots(), Lots(-30));
+    for mid in [100_100, 99_900, 100_000] {
+        assert_eq!(rig.best(mid - 1, mid + 1), MarketReply::Ok);
+        rig.wait(ms(300));
+    }
+    assert!(rig.places().is_empty(), "nothing is placed in a pause");
+    assert_eq!(rig.engine.trading_state(), TradingState::Active, "it is no trading state");
+    let told = rig.engine.telemetry(FIRST).read().expect("nobody writes");
+    assert_eq!(told.unquoted, [Unquoted::OperatorPause; 2]);
+    assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+    rig.engine.set_paused(false, rig.now);
+    rig.wait(ms(300));
+    assert_eq!(rig.places().len(), 2, "the pause is over");
+}
+
+#[test]
+fn a_pause_loosens_nothing_and_never_outlives_the_end() {
+    let mut rig = Plan::new().build().ready();
+    rig.engine.set_trading_state(TradingState::CancelOnly);
+    for paused in [true, false] {
+        rig.engine.set_paused(paused, rig.now);
+        assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+        assert!(rig.places().is_empty());
+    }
+    assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly, "what stopped trading still does");
+    rig.engine.set_trading_state(TradingState::Active);
+    rig.engine.begin_shutdown(rig.now);
+    for paused in [true, false] {
+        rig.engine.set_paused(paused, rig.now);
+        assert_eq!(rig.best(99_999, 100_001), MarketReply::Ok);
+        assert!(rig.places().is_empty(), "who ends stays ending");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ macro_rules! coded {
 coded! {
     IntentKind { Place = 0, Cancel = 1, Replace = 2, Amend = 3 }
     TimeInForce { PostOnly = 0, ImmediateOrCancel = 1, GoodTilCancel = 2 }
-    Reason { New = 0, Requote = 1, Unwanted = 2, BookNotLive = 3, TradingState = 4, Risk = 5, Shutdown = 6 }
+    Reason { New = 0, Requote = 1, Unwanted = 2, BookNotLive = 3, TradingState = 4, Risk = 5, Shutdown = 6, Pause = 7 }
     Side { Bid = 0, Ask = 1 }
     ExecutionKind {
         Accepted = 0,

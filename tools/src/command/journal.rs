@@ -175,6 +175,7 @@ const fn reason_name(reason: Reason) -> &'static str {
         Reason::TradingState => "trading_state",
         Reason::Risk => "risk",
         Reason::Shutdown => "shutdown",
+        Reason::Pause => "pause",
     }
 }
 

@@ -12,6 +12,8 @@ pub type AllocationProbe = fn() -> u64;
 pub struct HotShared {
     /// Set to quote no more: every quote is cancelled, executions are still taken.
     pub drain: AtomicBool,
+    /// Set while an operator has trading paused: every quote is cancelled, none is placed, until it is cleared.
+    pub pause: AtomicBool,
     /// Set to end the loop.
     pub stop: AtomicBool,
     /// Set once the loop counts as warm: latencies and allocations are recorded from then on.

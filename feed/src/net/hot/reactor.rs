@@ -295,6 +295,7 @@ impl<S: Strategy> Reactor<S> {
             self.draining = true;
             self.engine.begin_shutdown(now);
         }
+        self.engine.set_paused(self.shared.pause.load(Ordering::Acquire), now);
         let open: usize = self.markets.iter().map(MarketConnections::reported_open_count).sum();
         let direct = self.settings.spin && (1..=DIRECT_SOCKETS_MAX).contains(&open);
         self.turns_per_poll = if direct { TURNS_PER_POLL } else { 1 };
