@@ -106,7 +106,7 @@ fn trade<C: StrategySection>(
     let guard = guard(&running, &watch);
     interrupts.end_by_itself(running.hot_shared.clone(), running.io_shared.clone()).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
-    let mut screen = Screen::open(context);
+    let mut screen = Screen::open(context, instruments.len(), interrupts.obey(running.hot_shared.clone()));
     let mut seen = Seen {
         watch: &mut watch,
         stops: &mut stops,
@@ -202,7 +202,7 @@ impl Seen<'_> {
     /// Says what stopped and what is away, and draws what is due.
     fn look(&mut self) {
         self.stops.look();
-        if self.drawn.elapsed() >= TELEMETRY_INTERVAL {
+        if self.drawn.elapsed() >= TELEMETRY_INTERVAL || self.screen.is_outdated() {
             self.drawn = Instant::now();
             if let Some(journals) = &mut self.journals {
                 journals.look();
@@ -261,7 +261,7 @@ fn drain<S>(stop: &Stop, running: &Running<S>, seen: &mut Seen<'_>, interrupts: 
     let text = "cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once";
     match stop {
         Stop::Finished | Stop::MarketOver => tracing::info!("{stop}: {text}"),
-        Stop::Interrupted(_) | Stop::Killed => tracing::warn!("{stop}: {text}"),
+        Stop::Interrupted(_) | Stop::Quit | Stop::Killed => tracing::warn!("{stop}: {text}"),
         Stop::Halted(_) => tracing::error!("{stop}: {text}"),
     }
     running.drain();

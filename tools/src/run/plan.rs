@@ -145,6 +145,8 @@ pub enum Stop {
     MarketOver,
     /// A signal asked for it.
     Interrupted(StopSignal),
+    /// A key of the screen asked for it.
+    Quit,
     /// `spinbook kill` asked for it.
     Killed,
     /// Trading was halted, or what it needs broke: why.
@@ -157,7 +159,7 @@ impl Stop {
     pub fn ended(&self) -> String {
         match self {
             Stop::Finished | Stop::MarketOver => "finished".to_owned(),
-            Stop::Interrupted(_) => "interrupted".to_owned(),
+            Stop::Interrupted(_) | Stop::Quit => "interrupted".to_owned(),
             Stop::Killed => "killed".to_owned(),
             Stop::Halted(reason) => format!("halted:{reason}"),
         }
@@ -170,6 +172,7 @@ impl fmt::Display for Stop {
             Stop::Finished => out.write_str("its time is over"),
             Stop::MarketOver => out.write_str("the market is over"),
             Stop::Interrupted(signal) => out.write_str(signal.name()),
+            Stop::Quit => out.write_str("the key q"),
             Stop::Killed => out.write_str("spinbook kill"),
             Stop::Halted(reason) => write!(out, "halted: {reason}"),
         }
@@ -180,6 +183,7 @@ impl From<StopRequest> for Stop {
     fn from(request: StopRequest) -> Stop {
         match request {
             StopRequest::Signal(signal) => Stop::Interrupted(signal),
+            StopRequest::QuitKey => Stop::Quit,
             StopRequest::KillFile => Stop::Killed,
         }
     }

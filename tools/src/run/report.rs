@@ -70,7 +70,7 @@ fn end_text<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Option<S
     let stop = match (&finished.stop, finished.plan.seconds) {
         (Stop::Finished, _) => None,
         (Stop::Halted(reason), _) => Some(format!("halted: {reason}")),
-        (Stop::Interrupted(_), _) => Some(format!("interrupted: {left}")),
+        (Stop::Interrupted(_) | Stop::Quit, _) => Some(format!("interrupted: {left}")),
         (Stop::Killed, _) => Some(format!("killed: {left}")),
         (Stop::MarketOver, Some(seconds)) => {
             Some(format!("the market was over before the {seconds} s that were asked for"))
@@ -95,6 +95,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
         quotes: counters.value(Counter::Quotes),
         fills: counters.value(Counter::Fills),
+        pauses: counters.value(Counter::OperatorPauses),
         pnl_split: pnl_split(finished),
         decode_to_order_ns: is_clocked.then(|| Percentiles::of(&hot.decode_to_order.to_histogram())),
         wire_to_wire_ns: is_clocked.then(|| Percentiles::of(&io.wire_to_wire.to_histogram())),
@@ -420,7 +421,7 @@ fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport, contradicts:
         return Exit::Failed;
     }
     match finished.stop {
-        Stop::Interrupted(_) | Stop::Killed => Exit::Interrupted,
+        Stop::Interrupted(_) | Stop::Quit | Stop::Killed => Exit::Interrupted,
         _ => Exit::Done,
     }
 }

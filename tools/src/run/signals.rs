@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
@@ -15,6 +16,8 @@ use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
 
 use crate::outcome::Exit;
+use crate::ui::Obey;
+use crate::ui::keys::Command;
 
 /// How often a thread of its own looks for signals.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -86,6 +89,8 @@ pub enum StopRequest {
     Signal(StopSignal),
     /// The file that `spinbook kill` leaves.
     KillFile,
+    /// The screen's key.
+    QuitKey,
 }
 
 /// While nothing is ordered, Ctrl-C ends the program at once, however slow the venue is. Said to the system explicitly: a program that was started in the background may have inherited that interrupts are ignored.
@@ -124,6 +129,15 @@ fn ignore(signal: i32) -> io::Result<()> {
     signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map(|_| ())
 }
 
+/// Who reads from or writes to a terminal that another process has is stopped by it, with quotes that nobody watches:
+/// on this thread and those that it starts the attempt fails instead.
+fn never_stop() -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTTIN);
+    signals.add(Signal::SIGTTOU);
+    Ok(signals.thread_block()?)
+}
+
 /// Signals that would end or freeze a program by default and mean nothing to this one. Who is stopped with Ctrl-Z
 /// leaves quotes that nobody watches.
 fn ignored() -> Vec<i32> {
@@ -141,6 +155,8 @@ fn ignored() -> Vec<i32> {
 pub struct Interrupts {
     /// What was raised since it was asked last, in the order of [`StopSignal::ALL`].
     raised: [Arc<AtomicBool>; StopSignal::ALL.len()],
+    /// The screen's key was pressed since it was asked last.
+    quit_key: Arc<AtomicBool>,
     /// The file that `spinbook kill` leaves, until it was seen.
     kill_file: Option<PathBuf>,
 }
@@ -151,14 +167,28 @@ impl Interrupts {
     /// # Errors
     /// The system refuses a handler.
     pub fn install() -> io::Result<Interrupts> {
-        let interrupts = Interrupts { raised: Default::default(), kill_file: None };
+        let interrupts = Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None };
         for (signal, raised) in StopSignal::ALL.iter().zip(&interrupts.raised) {
             signal_hook::flag::register(signal.number(), raised.clone())?;
         }
         for signal in ignored() {
             ignore(signal)?;
         }
+        never_stop()?;
         Ok(interrupts)
+    }
+
+    /// What a key of the screen does: a pause, its end, and the end of the run in the way of a signal.
+    #[must_use]
+    pub fn obey(&self, hot: Arc<HotShared>) -> Obey {
+        let quit_key = self.quit_key.clone();
+        Box::new(move |command| match command {
+            Command::Quit => quit_key.store(true, Ordering::Relaxed),
+            Command::Pause if hot.pause.fetch_not(Ordering::AcqRel) => {
+                tracing::warn!("the pause is over: quoting again where nothing else forbids it");
+            }
+            Command::Pause => tracing::warn!("trading is paused: every quote is pulled; p again goes on"),
+        })
     }
 
     /// Hears of this file, too, once.
@@ -174,7 +204,8 @@ impl Interrupts {
     /// # Errors
     /// The system refuses a thread.
     pub fn end_by_itself(&self, hot: Arc<HotShared>, io: Arc<GatewayShared>) -> io::Result<()> {
-        let raised = self.raised.clone();
+        let mut raised = self.raised.to_vec();
+        raised.push(self.quit_key.clone());
         let watch = move || {
             while !io.ended.load(Ordering::Acquire) {
                 if raised.iter().any(|signal| signal.load(Ordering::Relaxed)) {
@@ -199,7 +230,8 @@ impl Interrupts {
                 first = first.or(Some(StopRequest::Signal(*signal)));
             }
         }
-        first
+        let key = self.quit_key.swap(false, Ordering::Relaxed).then_some(StopRequest::QuitKey);
+        first.or(key)
     }
 }
 
@@ -211,7 +243,8 @@ mod tests {
     fn the_kill_file_is_heard_once_and_of_signals_the_most_pressing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kill");
-        let mut interrupts = Interrupts { raised: Default::default(), kill_file: None }.or_file(path.clone());
+        let mut interrupts =
+            Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None }.or_file(path.clone());
         assert_eq!(interrupts.take(), None);
         std::fs::write(&path, "halt\n").expect("writable");
         assert_eq!((interrupts.take(), interrupts.take()), (Some(StopRequest::KillFile), None));
@@ -227,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_signal_begins_the_end_though_nobody_takes_it() {
-        let interrupts = Interrupts { raised: Default::default(), kill_file: None };
+        let interrupts = Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None };
         let (hot, io) = (Arc::new(HotShared::default()), Arc::new(GatewayShared::default()));
         interrupts.end_by_itself(hot.clone(), io.clone()).expect("a thread");
         interrupts.raised[3].store(true, Ordering::Relaxed);
@@ -237,6 +270,27 @@ mod tests {
             assert!(std::time::Instant::now() < until, "nobody heard it");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn keys_pause_and_quit_without_anybody_who_waits() {
+        let mut interrupts = Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None };
+        let (hot, io) = (Arc::new(HotShared::default()), Arc::new(GatewayShared::default()));
+        interrupts.end_by_itself(hot.clone(), io.clone()).expect("a thread");
+        let obey = interrupts.obey(hot.clone());
+        for paused in [true, false] {
+            obey(Command::Pause);
+            assert_eq!(hot.pause.load(Ordering::Relaxed), paused);
+        }
+        assert_eq!(interrupts.take(), None, "a pause is no end");
+        assert!(!io.drain.load(Ordering::Relaxed));
+        obey(Command::Quit);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        while !(hot.drain.load(Ordering::Relaxed) && io.drain.load(Ordering::Relaxed)) {
+            assert!(std::time::Instant::now() < until, "nobody heard it");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!((interrupts.take(), interrupts.take()), (Some(StopRequest::QuitKey), None));
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! COLD: what is shown of a run while it works: reads counters and screen cells, never the threads themselves.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use rust_decimal::Decimal;
 use spinbook_engine::book::BookState;
 use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::LostReason;
+use spinbook_engine::latency::LatencyBuckets;
 use spinbook_engine::risk::{StopCause, TradingState};
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::telemetry::{TelemetryCell, TelemetryOrder, TelemetrySnapshot};
@@ -22,13 +25,51 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::run::plan::Plan;
 use crate::run::topology::Running;
-use crate::ui::report::{Percentiles, atoms_text};
-use crate::ui::{LadderRow, LastTrade, OrderRow, ScreenSource, ScreenState, SymbolRow};
+use crate::ui::report::{DECODE_TO_ORDER, Percentiles, WIRE_TO_WIRE, atoms_text};
+use crate::ui::{LadderRow, LastTrade, LatencyState, MarketState, OrderRow, ScreenSource, ScreenState};
 
 /// Over how long rates are taken.
 const RATE_SPAN: Duration = Duration::from_secs(1);
 /// Decimals of profit and fees on the screen; the report has all of them.
 const MONEY_DECIMALS: u32 = 4;
+/// Seconds of latencies that are kept: more than any screen is wide.
+const LATENCY_SECONDS_MAX: usize = 600;
+
+/// A latency second by second.
+#[derive(Default)]
+struct LatencyPast {
+    /// Everything up to the end of the last second that was looked at.
+    before: Option<Histogram<u64>>,
+    /// That second, counted from the start.
+    second: u64,
+    /// Median and 99th percentile of each, oldest first; none where nothing was measured.
+    seconds: VecDeque<Option<[u64; 2]>>,
+}
+
+impl LatencyPast {
+    /// Takes what was measured up to now, `second` seconds after the start: when one is over its figures are kept.
+    fn look(&mut self, whole: &Histogram<u64>, second: u64) {
+        if second <= self.second {
+            return;
+        }
+        let mut fresh = whole.clone();
+        // Buckets only grow, so what was there before can be taken away; of the largest, which may move, nothing is.
+        if let Some(before) = &self.before
+            && fresh.subtract(before).is_err()
+        {
+            fresh.reset();
+        }
+        // Seconds in which nobody looked have no figures of their own.
+        let missed = usize::try_from(second - self.second - 1).unwrap_or(usize::MAX).min(LATENCY_SECONDS_MAX);
+        self.seconds.extend(std::iter::repeat_n(None, missed));
+        let figures = [fresh.value_at_quantile(0.50), fresh.value_at_quantile(0.99)];
+        self.seconds.push_back((!fresh.is_empty()).then_some(figures));
+        let old = self.seconds.len().saturating_sub(LATENCY_SECONDS_MAX);
+        self.seconds.drain(..old);
+        self.before = Some(whole.clone());
+        self.second = second;
+    }
+}
 
 /// Everything that can be seen of a run from outside.
 pub struct Watch {
@@ -46,6 +87,8 @@ pub struct Watch {
     last: Vec<TelemetrySnapshot>,
     /// Of each instrument: fills, book, trading state and a feed that is behind, as they were reported last.
     told: Vec<(u64, BookState, bool)>,
+    /// The two latencies second by second.
+    pasts: [LatencyPast; 2],
     /// When the frame rate was taken last, the frames then, and the rate.
     rate: (Instant, u64, u64),
 }
@@ -66,6 +109,7 @@ impl Watch {
             begun: Instant::now(),
             last: vec![TelemetrySnapshot::default(); instruments.len()],
             told: vec![(0, BookState::Empty, false); instruments.len()],
+            pasts: Default::default(),
             rate: (Instant::now(), 0, 0),
         }
     }
@@ -146,28 +190,40 @@ impl Watch {
         news
     }
 
-    /// One instrument in a line.
-    fn symbol_row(&self, place: usize) -> SymbolRow {
+    /// One instrument, all of it from its last picture.
+    fn market(&self, place: usize) -> MarketState {
         let (instrument, snapshot) = (&self.instruments[place], &self.last[place]);
-        let best = |side: Side| {
-            let best = snapshot.levels(side).first().filter(|level| level.lots.0 > 0);
-            best.map(|level| price_text(instrument, level.tick)).unwrap_or_default()
-        };
-        let own = |side: Side| {
-            let there = snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0);
-            let ticks = there.map(|order| order.level.tick);
-            let nearest = if side == Side::Bid { ticks.max() } else { ticks.min() };
-            nearest.map(|tick| price_text(instrument, tick)).unwrap_or_default()
-        };
-        SymbolRow {
+        let orders = Side::BOTH.iter().flat_map(|side| {
+            let there = snapshot.orders(*side).iter().filter(|order| order.level.lots.0 > 0);
+            there.map(|order| order_row(instrument, *side, order))
+        });
+        let trade = snapshot.trade;
+        let last_trade = (trade.level.lots.0 > 0).then(|| LastTrade {
+            verb: if trade.side == Side::Bid { "buy" } else { "sell" },
+            price: price_text(instrument, trade.level.tick),
+            quantity: quantity_text(instrument, trade.level.lots),
+        });
+        MarketState {
             name: self.labels[place].clone(),
+            base_asset: instrument.base_asset.to_string(),
+            quote_asset: instrument.quote_asset.to_string(),
             book_state: book_state_text(snapshot),
-            prices: [best(Side::Bid), best(Side::Ask)],
-            own: [own(Side::Bid), own(Side::Ask)],
-            position: quantity_text(instrument, snapshot.exposure),
-            fills: snapshot.fills,
+            trading_state: trading_text(snapshot, self.is_paused()),
             not_quoting: not_quoting_text(snapshot),
+            bids: ladder(instrument, snapshot, Side::Bid),
+            asks: ladder(instrument, snapshot, Side::Ask),
+            last_trade,
+            orders: orders.collect(),
+            position: quantity_text(instrument, snapshot.exposure),
+            pnl_quote: money_text(snapshot.pnl),
+            fees_quote: money_text(snapshot.fees),
+            fills: snapshot.fills,
         }
+    }
+
+    /// Whether an operator has paused trading.
+    fn is_paused(&self) -> bool {
+        self.shared.as_ref().is_some_and(|(hot, _)| hot.pause.load(Ordering::Relaxed))
     }
 
     fn frames_per_second(&mut self, frames: u64) -> u64 {
@@ -206,12 +262,18 @@ impl Watch {
         ]
     }
 
-    fn latency(&self) -> Vec<(&'static str, Percentiles)> {
+    fn latency(&mut self) -> Vec<LatencyState> {
         let Some((hot, io)) = &self.shared else { return Vec::new() };
-        vec![
-            ("decode to order", Percentiles::of(&hot.decode_to_order.to_histogram())),
-            ("wire to wire", Percentiles::of(&io.wire_to_wire.to_histogram())),
-        ]
+        let second = self.begun.elapsed().as_secs();
+        let measured = [(DECODE_TO_ORDER, &hot.decode_to_order), (WIRE_TO_WIRE, &io.wire_to_wire)];
+        let pasts = self.pasts.iter_mut();
+        let state = |(((name, meaning), buckets), past): ((_, &LatencyBuckets), &mut LatencyPast)| {
+            let whole = buckets.to_histogram();
+            past.look(&whole, second);
+            let history = past.seconds.iter().copied().collect();
+            LatencyState { name, meaning, whole: Percentiles::of(&whole), history }
+        };
+        measured.into_iter().zip(pasts).map(state).collect()
     }
 }
 
@@ -265,17 +327,20 @@ const fn trading_state_text(state: TradingState) -> &'static str {
 }
 
 /// What may be sent, and why it is no more.
-fn trading_text(snapshot: &TelemetrySnapshot) -> String {
+fn trading_text(snapshot: &TelemetrySnapshot, paused: bool) -> String {
     let state = trading_state_text(snapshot.trading_state);
-    match snapshot.stop_cause {
-        StopCause::None => state.to_owned(),
-        cause => format!("{state}: {}", cause.sentence()),
+    match (snapshot.stop_cause, paused) {
+        (StopCause::None, false) => state.to_owned(),
+        (StopCause::None, true) => "paused".to_owned(),
+        (cause, false) => format!("{state}: {}", cause.sentence()),
+        (cause, true) => format!("paused, {state}: {}", cause.sentence()),
     }
 }
 
 /// Why sides are not quoted; empty where both are, or nothing is known yet.
 fn not_quoting_text(snapshot: &TelemetrySnapshot) -> String {
-    let told = |reason: Unquoted| !matches!(reason, Unquoted::No | Unquoted::Shutdown);
+    // A pause is said by the trading state.
+    let told = |reason: Unquoted| !matches!(reason, Unquoted::No | Unquoted::Shutdown | Unquoted::OperatorPause);
     match snapshot.unquoted {
         [bid, ask] if bid == ask && told(bid) => bid.sentence().to_owned(),
         [bid, ask] => {
@@ -356,41 +421,15 @@ fn order_row(instrument: &Instrument, side: Side, order: &TelemetryOrder) -> Ord
 impl ScreenSource for Watch {
     fn screen(&mut self) -> ScreenState {
         self.take_snapshots();
-        let (snapshot, instrument) = (self.last[0], self.instruments[0]);
         let places = 0..self.instruments.len();
         let news = places.clone().flat_map(|place| self.news(place)).collect();
-        let symbols = places.map(|place| self.symbol_row(place)).collect();
-        let fills = self.last.iter().map(|snapshot| snapshot.fills).sum();
-        let orders = Side::BOTH.iter().flat_map(|side| {
-            let there = snapshot.orders(*side).iter().filter(|order| order.level.lots.0 > 0);
-            there.map(|order| order_row(&instrument, *side, order))
-        });
-        let trade = snapshot.trade;
-        let last_trade = (trade.level.lots.0 > 0).then(|| LastTrade {
-            verb: if trade.side == Side::Bid { "buy" } else { "sell" },
-            price: price_text(&instrument, trade.level.tick),
-            quantity: quantity_text(&instrument, trade.level.lots),
-        });
         ScreenState {
             mode: self.mode.to_owned(),
             venue: self.venue.clone(),
-            symbol: self.labels[0].clone(),
-            symbols,
-            base_asset: instrument.base_asset.to_string(),
-            quote_asset: instrument.quote_asset.to_string(),
+            markets: places.map(|place| self.market(place)).collect(),
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
             seconds: self.seconds,
-            book_state: book_state_text(&snapshot),
-            trading_state: trading_text(&snapshot),
-            not_quoting: not_quoting_text(&snapshot),
-            bids: ladder(&instrument, &snapshot, Side::Bid),
-            asks: ladder(&instrument, &snapshot, Side::Ask),
-            last_trade,
-            orders: orders.collect(),
-            position: quantity_text(&instrument, snapshot.exposure),
-            pnl_quote: money_text(snapshot.pnl),
-            fees_quote: money_text(snapshot.fees),
-            fills,
+            fills: self.last.iter().map(|snapshot| snapshot.fills).sum(),
             latency: self.latency(),
             counters: self.counters(),
             news,
@@ -451,9 +490,11 @@ mod tests {
     #[test]
     fn why_trading_and_quoting_stand_still_is_said() {
         let mut snapshot = TelemetrySnapshot::default();
-        assert_eq!((trading_text(&snapshot).as_str(), not_quoting_text(&snapshot).as_str()), ("active", ""));
+        assert_eq!((trading_text(&snapshot, false).as_str(), not_quoting_text(&snapshot).as_str()), ("active", ""));
         (snapshot.trading_state, snapshot.stop_cause) = (TradingState::CancelOnly, StopCause::LossPerDay);
-        assert_eq!(trading_text(&snapshot), "cancel-only: the daily loss limit was reached");
+        assert_eq!(trading_text(&snapshot, false), "cancel-only: the daily loss limit was reached");
+        assert_eq!(trading_text(&snapshot, true), "paused, cancel-only: the daily loss limit was reached");
+        assert_eq!(trading_text(&TelemetrySnapshot::default(), true), "paused");
         snapshot.unquoted = [Unquoted::No, Unquoted::Budget];
         assert!(not_quoting_text(&snapshot).starts_with("asks: the venue's windows"));
         snapshot.unquoted = [Unquoted::Paused; 2];

@@ -1,12 +1,22 @@
 //! COLD: columns that hold what they show: a number that has no room is cut at its end, never at its first digits.
 
 use ratatui::layout::{Alignment, Constraint};
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::Line;
-use ratatui::widgets::{Cell, Row, Table};
+use ratatui::widgets::{Block, Borders, Cell, Row, Table};
 
 /// The least width to which a column is cut.
 const WIDTH_LEAST: usize = 4;
+
+/// A part of the picture under its title.
+pub(super) fn section(title: &str) -> Block<'_> {
+    Block::new().borders(Borders::TOP).border_style(Style::new().dark_gray()).title(title.bold())
+}
+
+/// What names something else.
+pub(super) fn dim() -> Style {
+    Style::new().add_modifier(Modifier::DIM)
+}
 
 /// What is known of a column before its texts are.
 #[derive(Clone, Copy, Debug)]

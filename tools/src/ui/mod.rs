@@ -3,6 +3,10 @@
 //! It reads a [`ScreenState`] and nothing else, so that it can never hold up the threads that trade.
 
 mod columns;
+mod keyboard;
+pub mod keys;
+mod ladder;
+mod panels;
 mod plain;
 pub mod report;
 mod terminal;
@@ -16,6 +20,7 @@ use crate::log;
 use crate::outcome::Context;
 use crate::ui::report::Percentiles;
 
+pub use self::keyboard::Obey;
 pub use self::plain::plain_line;
 use self::terminal::FullScreen;
 pub use self::terminal::give_back;
@@ -30,23 +35,36 @@ pub struct ScreenState {
     pub mode: String,
     /// The venue's name.
     pub venue: String,
-    /// The symbol whose book is shown.
-    pub symbol: String,
-    /// Every symbol that is traded, the one whose book is shown included.
-    pub symbols: Vec<SymbolRow>,
-    /// What is traded.
-    pub base_asset: String,
-    /// What it is paid with.
-    pub quote_asset: String,
+    /// Every symbol that is traded, by its place.
+    pub markets: Vec<MarketState>,
     /// Since the start.
     pub elapsed_seconds: f64,
     /// How long the run is to take; none: until it is interrupted.
     pub seconds: Option<u64>,
+    /// Executions of all symbols so far.
+    pub fills: u64,
+    /// What was measured.
+    pub latency: Vec<LatencyState>,
+    /// Counters by name, in the order they are to be shown.
+    pub counters: Vec<(&'static str, u64)>,
+    /// What happened since the state was asked for last, oldest first.
+    pub news: Vec<String>,
+}
+
+/// One symbol that is traded, all of it at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MarketState {
+    /// The symbol, with its venue where there are several.
+    pub name: String,
+    /// What is traded.
+    pub base_asset: String,
+    /// What it is paid with.
+    pub quote_asset: String,
     /// `live`, or why not.
     pub book_state: String,
-    /// `active`, `reduce-only`, `cancel-only` or `halted`.
+    /// `active`, `paused`, `reduce-only`, `cancel-only` or `halted`.
     pub trading_state: String,
-    /// Why sides of the symbol are not quoted; empty where both are.
+    /// Why sides are not quoted; empty where both are.
     pub not_quoting: String,
     /// Bids, best first.
     pub bids: Vec<LadderRow>,
@@ -64,31 +82,38 @@ pub struct ScreenState {
     pub fees_quote: String,
     /// Executions so far.
     pub fills: u64,
-    /// Latency distributions by name.
-    pub latency: Vec<(&'static str, Percentiles)>,
-    /// Counters by name, in the order they are to be shown.
-    pub counters: Vec<(&'static str, u64)>,
-    /// What happened since the state was asked for last, oldest first.
-    pub news: Vec<String>,
 }
 
-/// One symbol that is traded, in a line; a text is empty where there is nothing.
+impl MarketState {
+    /// The rows of a side, best first, by its name: `bid` or `ask`.
+    fn side(&self, side: &str) -> &[LadderRow] {
+        if side == "bid" { &self.bids } else { &self.asks }
+    }
+
+    /// The market's best price and quantity of a side.
+    #[must_use]
+    pub fn best(&self, side: &str) -> Option<&LadderRow> {
+        self.side(side).iter().find(|row| !row.quantity.is_empty())
+    }
+
+    /// Our own best price of a side; `-` where we have none.
+    #[must_use]
+    pub fn own(&self, side: &str) -> &str {
+        self.side(side).iter().find(|row| row.own.is_some()).map_or("-", |row| row.price.as_str())
+    }
+}
+
+/// A latency that is measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SymbolRow {
-    /// The symbol, with its venue where there are several.
-    pub name: String,
-    /// `live`, or why not.
-    pub book_state: String,
-    /// The market's best bid and ask.
-    pub prices: [String; 2],
-    /// Our own best bid and ask.
-    pub own: [String; 2],
-    /// Position, base asset.
-    pub position: String,
-    /// Executions so far.
-    pub fills: u64,
-    /// Why sides are not quoted; empty where both are.
-    pub not_quoting: String,
+pub struct LatencyState {
+    /// Its name: from what to what.
+    pub name: &'static str,
+    /// What exactly is measured, in a sentence without its full stop.
+    pub meaning: &'static str,
+    /// Since it counts.
+    pub whole: Percentiles,
+    /// Median and 99th percentile of each second, oldest first; none where nothing was measured.
+    pub history: Vec<Option<[u64; 2]>>,
 }
 
 /// One price of the book.
@@ -183,14 +208,16 @@ pub enum Screen {
 
 impl Screen {
     /// The right one: nothing when quiet, the terminal if stdout is one and free, else plain lines in the log.
+    ///
+    /// Where stdin is a terminal as well its keys work; those that concern the run are told to `obey`.
     #[must_use]
-    pub fn open(context: Context) -> Screen {
+    pub fn open(context: Context, symbols: usize, obey: Obey) -> Screen {
         if context.quiet {
             return Screen::Silent;
         }
         let able = std::env::var_os("TERM").is_some_and(|kind| kind != "dumb" && !kind.is_empty());
         if !context.json && able && io::stdout().is_terminal() {
-            match FullScreen::open() {
+            match FullScreen::open(symbols, obey) {
                 Ok(screen) => {
                     return Screen::Full { terminal: Box::new(screen), messages: Messages::default() };
                 }
@@ -198,6 +225,12 @@ impl Screen {
             }
         }
         Screen::Plain { second: None }
+    }
+
+    /// Whether it shows something else than was asked for by a key.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Screen::Full { terminal, .. } if terminal.is_outdated())
     }
 
     /// Shows the state; call it a few times a second. What cannot be shown is left out: a screen fails no run.
@@ -225,22 +258,10 @@ impl Screen {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::ui::report::{DECODE_TO_ORDER, WIRE_TO_WIRE};
 
-    /// A symbol in a line.
-    pub fn symbol_row(name: &str, book_state: &str) -> SymbolRow {
-        SymbolRow {
-            name: name.to_owned(),
-            book_state: book_state.to_owned(),
-            prices: ["64000.1", "64000.2"].map(str::to_owned),
-            own: ["64000.1", ""].map(str::to_owned),
-            position: "0.003".to_owned(),
-            fills: 3,
-            not_quoting: String::new(),
-        }
-    }
-
-    /// A state with everything in it.
-    pub(crate) fn full_state() -> ScreenState {
+    /// A symbol with everything in it.
+    pub fn market(name: &str, book_state: &str) -> MarketState {
         let row = |price: &str, quantity: &str, share_permille, own: Option<&str>| LadderRow {
             price: price.to_owned(),
             quantity: quantity.to_owned(),
@@ -254,16 +275,11 @@ pub(crate) mod tests {
             filled: filled.to_owned(),
             state,
         };
-        ScreenState {
-            mode: "demo".to_owned(),
-            venue: "binance-usdm".to_owned(),
-            symbol: "BTCUSDT".to_owned(),
-            symbols: vec![symbol_row("BTCUSDT", "live")],
+        MarketState {
+            name: name.to_owned(),
             base_asset: "BTC".to_owned(),
             quote_asset: "USDT".to_owned(),
-            elapsed_seconds: 12.4,
-            seconds: Some(30),
-            book_state: "live".to_owned(),
+            book_state: book_state.to_owned(),
             trading_state: "active".to_owned(),
             not_quoting: String::new(),
             bids: vec![row("64000.1", "1.250", 625, Some("0.001")), row("64000.0", "0.500", 250, None)],
@@ -274,12 +290,31 @@ pub(crate) mod tests {
             pnl_quote: "-0.12".to_owned(),
             fees_quote: "0.04".to_owned(),
             fills: 3,
+        }
+    }
+
+    /// A state with everything in it.
+    pub(crate) fn full_state() -> ScreenState {
+        ScreenState {
+            mode: "demo".to_owned(),
+            venue: "binance-usdm".to_owned(),
+            markets: vec![market("BTCUSDT", "live")],
+            elapsed_seconds: 12.4,
+            seconds: Some(30),
+            fills: 3,
             latency: vec![
-                ("decode to order", Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 1_999 }),
-                (
-                    "wire to wire",
-                    Percentiles { p50: 52_000, p99: 310_000, p999: 2_000_000, max: 3_000_000, count: 1_999 },
-                ),
+                LatencyState {
+                    name: DECODE_TO_ORDER.0,
+                    meaning: DECODE_TO_ORDER.1,
+                    whole: Percentiles { p50: 420, p99: 4_000, p999: 9_000, max: 20_000, count: 1_999 },
+                    history: vec![Some([400, 3_000]), None, Some([430, 5_000])],
+                },
+                LatencyState {
+                    name: WIRE_TO_WIRE.0,
+                    meaning: WIRE_TO_WIRE.1,
+                    whole: Percentiles { p50: 52_000, p99: 310_000, p999: 2_000_000, max: 3_000_000, count: 1_999 },
+                    history: vec![Some([50_000, 300_000]), None, None],
+                },
             ],
             counters: vec![
                 ("frames", 12_345),
@@ -311,9 +346,10 @@ pub(crate) mod tests {
     #[test]
     fn a_silent_screen_does_not_even_ask() {
         let mut source = Fixed(0);
-        Screen::open(Context { json: false, quiet: true }).draw(&mut source);
+        let obey = || -> Obey { Box::new(|command| panic!("nobody asked for {command:?}")) };
+        Screen::open(Context { json: false, quiet: true }, 1, obey()).draw(&mut source);
         assert_eq!(source.0, 0);
-        let mut plain = Screen::open(Context { json: true, quiet: false });
+        let mut plain = Screen::open(Context { json: true, quiet: false }, 1, obey());
         plain.draw(&mut source);
         assert_eq!(source.0, 1);
         assert!(matches!(plain, Screen::Plain { second: Some(12) }));

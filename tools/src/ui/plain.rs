@@ -1,12 +1,15 @@
 //! COLD: the state of a run in one line, for where there is no terminal.
 
-use super::{LadderRow, ScreenState, SymbolRow};
+use super::{MarketState, ScreenState};
 
-/// The state in one line: book, our quotes, orders, account, latencies, and what is wrong, if anything is.
+/// The state in one line: book, our quotes, orders, account, latencies, and what is wrong, if anything is. Every further
+/// symbol has a line of its own below.
 #[must_use]
 pub fn plain_line(state: &ScreenState) -> String {
     let count = |name: &str| state.counters.iter().find(|(key, _)| *key == name).map_or(0, |(_, value)| *value);
-    let trading = match state.trading_state.as_str() {
+    let nothing = MarketState::default();
+    let market = state.markets.first().unwrap_or(&nothing);
+    let trading = match market.trading_state.as_str() {
         "active" => String::new(),
         other => format!(", trading {other}"),
     };
@@ -14,21 +17,21 @@ pub fn plain_line(state: &ScreenState) -> String {
         "{:>4.0} s  {} {}{trading}  bid {} ask {}  ours {} / {}  sent {} acked {} filled {} canceled {} rejected {}  \
          fills {}  position {}  profit {}  fees {}  {} frames/s",
         state.elapsed_seconds,
-        state.symbol,
-        state.book_state,
-        best(&state.bids),
-        best(&state.asks),
-        own(state, "bid"),
-        own(state, "ask"),
+        market.name,
+        market.book_state,
+        best(market, "bid"),
+        best(market, "ask"),
+        market.own("bid"),
+        market.own("ask"),
         count("sent"),
         count("acked"),
         count("filled"),
         count("canceled"),
         count("rejected"),
         state.fills,
-        state.position,
-        state.pnl_quote,
-        state.fees_quote,
+        market.position,
+        market.pnl_quote,
+        market.fees_quote,
         count("frames/s"),
     );
     for name in ["gaps", "resyncs"] {
@@ -36,26 +39,31 @@ pub fn plain_line(state: &ScreenState) -> String {
             line.push_str(&format!("  {name} {}", count(name)));
         }
     }
-    for (name, value) in state.latency.iter().filter(|(_, value)| value.count > 0) {
-        let figures = value.texts().join("/");
+    for latency in state.latency.iter().filter(|latency| latency.whole.count > 0) {
+        let (name, figures) = (latency.name, latency.whole.texts().join("/"));
         line.push_str(&format!("  {name} p50/p99/p99.9/max {figures}"));
     }
-    line.push_str(&unquoted(&state.not_quoting));
-    for symbol in state.symbols.iter().skip(1) {
-        line.push_str(&symbol_line(symbol));
+    line.push_str(&unquoted(&market.not_quoting));
+    for market in state.markets.iter().skip(1) {
+        line.push_str(&market_line(market));
     }
     line
 }
 
 /// A further symbol, on a line of its own below.
-fn symbol_line(symbol: &SymbolRow) -> String {
-    let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    let ([bid, ask], [own_bid, own_ask]) =
-        (symbol.prices.each_ref().map(|text| or_none(text)), symbol.own.each_ref().map(|text| or_none(text)));
+fn market_line(market: &MarketState) -> String {
+    let price = |side| market.best(side).map_or("-", |row| row.price.as_str());
     format!(
-        "\n        {} {}  bid {bid} ask {ask}  ours {own_bid} / {own_ask}  fills {}  position {}",
-        symbol.name, symbol.book_state, symbol.fills, symbol.position
-    ) + &unquoted(&symbol.not_quoting)
+        "\n        {} {}  bid {} ask {}  ours {} / {}  fills {}  position {}",
+        market.name,
+        market.book_state,
+        price("bid"),
+        price("ask"),
+        market.own("bid"),
+        market.own("ask"),
+        market.fills,
+        market.position
+    ) + &unquoted(&market.not_quoting)
 }
 
 /// Why a symbol is not quoted, at the end of its line.
@@ -63,30 +71,23 @@ fn unquoted(why: &str) -> String {
     if why.is_empty() { String::new() } else { format!("  not quoting: {why}") }
 }
 
-fn best(rows: &[LadderRow]) -> String {
-    let venues = rows.iter().find(|row| !row.quantity.is_empty());
-    venues.map_or("-".to_owned(), |row| format!("{} x {}", row.price, row.quantity))
-}
-
-/// Our best price of a side.
-fn own<'a>(state: &'a ScreenState, side: &str) -> &'a str {
-    let rows = if side == "bid" { &state.bids } else { &state.asks };
-    rows.iter().find(|row| row.own.is_some()).map_or("-", |row| row.price.as_str())
+fn best(market: &MarketState, side: &str) -> String {
+    market.best(side).map_or("-".to_owned(), |row| format!("{} x {}", row.price, row.quantity))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::tests::{full_state, symbol_row};
+    use crate::ui::tests::{full_state, market};
 
     #[test]
     fn every_further_symbol_has_a_line_below() {
         let mut state = full_state();
         assert_eq!(plain_line(&state).lines().count(), 1);
-        state.symbols.push(symbol_row("binance-spot:BTCUSDT", "lost: disconnected"));
+        state.markets.push(market("binance-spot:BTCUSDT", "lost: disconnected"));
         let line = plain_line(&state);
         let further = line.lines().nth(1).expect("a second line").trim();
-        let expected = "binance-spot:BTCUSDT lost: disconnected  bid 64000.1 ask 64000.2  ours 64000.1 / -  fills 3  \
+        let expected = "binance-spot:BTCUSDT lost: disconnected  bid 64000.1 ask 64000.2  ours 64000.1 / 64000.3  fills 3  \
                         position 0.003";
         assert_eq!(further, expected);
     }
@@ -107,9 +108,9 @@ mod tests {
             assert!(line.contains(part), "no `{part}` in: {line}");
         }
         assert!(!line.contains("trading") && !line.contains("not quoting"), "{line}");
-        state.not_quoting = "bids: the venue asked to wait".to_owned();
+        state.markets[0].not_quoting = "bids: the venue asked to wait".to_owned();
         assert!(plain_line(&state).ends_with("  not quoting: bids: the venue asked to wait"));
-        state.trading_state = "halted".to_owned();
+        state.markets[0].trading_state = "halted".to_owned();
         assert!(plain_line(&state).contains("live, trading halted"));
     }
 

@@ -38,6 +38,8 @@ pub struct RunReport {
     pub orders: Orders,
     /// Executions.
     pub fills: u64,
+    /// Times an operator paused trading.
+    pub pauses: u64,
     /// The account as the engine reckons it.
     pub account: Account,
     /// The same three figures recomputed from what the venue answered; none if it was not asked.
@@ -323,6 +325,15 @@ pub fn atoms_text(atoms: QuoteAtoms) -> String {
     }
 }
 
+/// The name of the one latency, and what it measures.
+pub const DECODE_TO_ORDER: (&str, &str) = (
+    "decode to order",
+    "a market frame decrypted and in hand to its order on the ring, of the frames that led to one, once the run is warm",
+);
+/// The name of the other, and what it measures.
+pub const WIRE_TO_WIRE: (&str, &str) =
+    ("wire to wire", "the socket seen readable to that order's bytes handed to the kernel, TLS both ways included");
+
 /// A latency distribution, nanoseconds. Of nothing it has no figures: zeros inside, nulls in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
@@ -427,7 +438,8 @@ impl RunReport {
             &[("live", books.live), ("stale", books.stale), ("gaps", books.gaps), ("resyncs", books.resyncs)],
         ));
         text.push_str(&order_tables(&orders));
-        text.push_str(&counts("trading", &[("quotes", self.quotes), ("fills", self.fills)]));
+        let trading = [("quotes", self.quotes), ("fills", self.fills), ("pauses", self.pauses)];
+        text.push_str(&counts("trading", if self.pauses > 0 { &trading } else { &trading[..2] }));
         text.push_str(&self.not_quoting_table());
         text.push_str(&table(&self.account_rows()));
         let split = &self.pnl_split;
@@ -635,7 +647,7 @@ mod tests {
             ..RunReport::default()
         };
         let json = report.to_json();
-        let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills account \
+        let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses account \
                         venue_account pnl_split decode_to_order_ns wire_to_wire_ns hot_allocations seed ended stopped_by started \
                         stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());

@@ -1,13 +1,18 @@
-//! COLD: the picture: book ladder, our orders, account, latency, counters and what happened.
+//! COLD: the picture: books, our orders, account, latency, counters and what happened, as much as has room.
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, Wrap};
+use ratatui::widgets::{Block, Borders, Clear, Paragraph, Wrap};
 
-use super::columns::{Column, Grid, cut, widths};
-use super::{LadderRow, LastTrade, ScreenState};
+use super::columns::section;
+use super::keys::{LIST, ScreenView};
+use super::ladder::{LADDER_WIDTH_MIN, draw_ladders, draw_symbols};
+use super::panels::{
+    counter_columns, draw_account, draw_counters, draw_history, draw_latency, draw_orders, history_rows_min, short_name,
+};
+use super::{MarketState, ScreenState};
 
 /// The smallest terminal on which everything of worth has room.
 const SIZE_MIN: (u16, u16) = (60, 20);
@@ -18,85 +23,168 @@ const ROWS_SCARCE: u16 = 24;
 
 /// Rows of messages on a small terminal, their title included; a large one gives them more.
 const MESSAGE_ROWS_MIN: u16 = 5;
-/// Rows of a terminal above which every further one goes to the messages.
+/// Rows of a terminal above which every second further one goes to the messages.
 const ROWS_FILLED: u16 = 30;
 /// Cells of a row that has room for mode and venue, too.
 const HEAD_WIDTH: u16 = 80;
-/// Counters side by side.
-const COUNTER_COLUMNS: usize = 3;
-/// Eighths of a character cell, for bars.
-const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+/// Cells of a terminal from which on what stands beside the books is not stretched any more.
+const WIDTH_WIDE: u16 = 120;
+/// Cells of what stands beside the books there.
+const PANEL_WIDTH: u16 = 44;
+/// Symbols for whose ladders there is room before a second column of panels gets any.
+const LADDERS_FIRST: usize = 4;
+
+/// What the screen shows, and of what.
+pub(super) struct Picture<'a> {
+    /// The run.
+    pub(super) state: &'a ScreenState,
+    /// What happened, oldest first.
+    pub(super) messages: &'a [String],
+    /// What keys have made of it.
+    pub(super) view: ScreenView,
+    /// Whether there are keys.
+    pub(super) has_keys: bool,
+}
+
+impl Picture<'_> {
+    /// The symbol in front and its place.
+    fn front(&self) -> Option<(usize, &MarketState)> {
+        let place = self.view.selected.min(self.state.markets.len().saturating_sub(1));
+        self.state.markets.get(place).map(|market| (place, market))
+    }
+
+    fn is_several(&self) -> bool {
+        self.state.markets.len() > 1
+    }
+}
 
 /// Draws the whole picture.
-pub fn draw(frame: &mut Frame<'_>, state: &ScreenState, messages: &[String]) {
+pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     let area = frame.area();
+    let Some((place, market)) = picture.front() else {
+        return frame.render_widget(Paragraph::new("nothing is traded"), area);
+    };
     if area.width < SIZE_MIN.0 || area.height < SIZE_MIN.1 {
-        return draw_too_small(frame, area, state);
+        return draw_too_small(frame, area, market);
     }
     let message_rows = match area.height {
         ..ROWS_SCARCE => MESSAGE_ROWS_LEAST,
-        height => MESSAGE_ROWS_MIN.max(height.saturating_sub(ROWS_FILLED - MESSAGE_ROWS_MIN)),
+        height => MESSAGE_ROWS_MIN + height.saturating_sub(ROWS_FILLED) / 2,
     };
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(message_rows)]).areas(area);
-    let [left, right] = Layout::horizontal([Constraint::Fill(12), Constraint::Fill(13)]).spacing(1).areas(body);
-    let rows = |content: usize| u16::try_from(1 + content).unwrap_or(u16::MAX);
-    let fixed = rows(2) + rows(1 + state.latency.len());
-    // Orders before counters: an order that is open is worth more than how many there were.
-    let orders = rows(1 + state.orders.len()).min(right.height.saturating_sub(fixed + rows(1)));
-    let counted = state.counters.len().div_ceil(counter_columns(state, right.width));
-    let counters = rows(counted).min(right.height.saturating_sub(fixed + orders));
-    let [orders, account, latency, counters] = Layout::vertical([
-        Constraint::Min(0),
-        Constraint::Length(rows(2)),
-        Constraint::Length(rows(1 + state.latency.len())),
-        Constraint::Length(counters),
-    ])
-    .areas(right);
-    draw_head(frame, head, state);
-    let listed = if state.symbols.len() > 1 { 2 + state.symbols.len() } else { 0 };
-    // The book keeps half of the height, however many symbols there are.
-    let listed = u16::try_from(listed).unwrap_or(u16::MAX).min(left.height / 2);
-    let [ladder, list] = Layout::vertical([Constraint::Min(0), Constraint::Length(listed)]).areas(left);
-    draw_ladder(frame, ladder, state);
-    if listed > 0 {
-        draw_symbols(frame, list, state);
+    draw_head(frame, head, picture.state, market);
+    draw_body(frame, body, picture, place, market);
+    draw_messages(frame, foot, picture);
+    if picture.view.help {
+        draw_help(frame, area, picture);
     }
-    draw_orders(frame, orders, state);
-    draw_account(frame, account, state);
-    draw_latency(frame, latency, state);
+}
+
+fn draw_body(frame: &mut Frame<'_>, body: Rect, picture: &Picture<'_>, place: usize, market: &MarketState) {
+    let markets = &picture.state.markets;
+    let (left, mut panels) = columns(body, markets.len());
+    let further = panels.split_off(1);
+    let has_history = draw_panels(frame, panels[0], further.first().copied(), picture, market);
+    let listed = if picture.is_several() { 2 + markets.len() } else { 0 };
+    // The books keep half of the height, however many symbols there are.
+    let listed = u16::try_from(listed).unwrap_or(u16::MAX).min(left.height / 2);
+    // The past comes below the books where nothing else has room for it and they have more than they need.
+    let rows = markets.iter().map(|market| market.bids.len().max(market.asks.len())).max().unwrap_or(0);
+    let needed = u16::try_from(3 + 2 * rows).unwrap_or(u16::MAX);
+    let spare = left.height.saturating_sub(listed).saturating_sub(needed);
+    let least = history_rows_min(picture.state.latency.len());
+    let past = if has_history || picture.state.latency.is_empty() || spare < least { 0 } else { spare };
+    let [ladders, list, history] =
+        Layout::vertical([Constraint::Min(0), Constraint::Length(listed), Constraint::Length(past)]).areas(left);
+    draw_ladders(frame, ladders, markets, place);
+    if listed > 0 {
+        draw_symbols(frame, list, markets, place);
+    }
+    if past > 0 {
+        draw_history(frame, history, &picture.state.latency);
+    }
+}
+
+/// Where the books are, and the columns beside them, one or two.
+fn columns(body: Rect, markets: usize) -> (Rect, Vec<Rect>) {
+    if body.width < WIDTH_WIDE {
+        let [left, right] = Layout::horizontal([Constraint::Fill(12), Constraint::Fill(13)]).spacing(1).areas(body);
+        return (left, vec![right]);
+    }
+    let wanted = u16::try_from(markets.clamp(1, LADDERS_FIRST)).unwrap_or(1) * (LADDER_WIDTH_MIN + 1);
+    let panels = if body.width >= wanted + 2 * (PANEL_WIDTH + 1) { 2 } else { 1 };
+    let mut widths = vec![Constraint::Fill(1)];
+    widths.resize(1 + panels, Constraint::Length(PANEL_WIDTH));
+    let areas = Layout::horizontal(widths).spacing(1).split(body);
+    (areas[0], areas[1..].to_vec())
+}
+
+/// Draws what stands beside the books: what is there now, and in a further column or in the rows that are left what was.
+/// Whether the past had room.
+fn draw_panels(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    further: Option<Rect>,
+    picture: &Picture<'_>,
+    market: &MarketState,
+) -> bool {
+    let (state, several) = (picture.state, picture.is_several());
+    let rows = |content: usize| u16::try_from(1 + content).unwrap_or(u16::MAX);
+    let (account_rows, latency_rows) = (rows(2), rows(1 + state.latency.len()));
+    let counter_rows = rows(state.counters.len().div_ceil(counter_columns(state, area.width)));
+    if let Some(further) = further {
+        let [latency, counters, history] =
+            Layout::vertical([Constraint::Length(latency_rows), Constraint::Length(counter_rows), Constraint::Min(0)])
+                .areas(further);
+        let [account, orders] = Layout::vertical([Constraint::Length(account_rows), Constraint::Min(0)]).areas(area);
+        draw_account(frame, account, market, several);
+        draw_orders(frame, orders, market, several);
+        draw_latency(frame, latency, &state.latency);
+        draw_counters(frame, counters, state);
+        draw_history(frame, history, &state.latency);
+        return true;
+    }
+    let fixed = account_rows + latency_rows;
+    // Orders before counters: an order that is open is worth more than how many there were.
+    let order_rows = rows(1 + market.orders.len()).min(area.height.saturating_sub(fixed + rows(1)));
+    let counter_rows = counter_rows.min(area.height.saturating_sub(fixed + order_rows));
+    let spare = area.height.saturating_sub(fixed + order_rows + counter_rows);
+    let past = if !state.latency.is_empty() && spare >= history_rows_min(state.latency.len()) { spare } else { 0 };
+    let [orders, account, latency, history, counters] = Layout::vertical([
+        Constraint::Min(0),
+        Constraint::Length(account_rows),
+        Constraint::Length(latency_rows),
+        Constraint::Length(past),
+        Constraint::Length(counter_rows),
+    ])
+    .areas(area);
+    draw_orders(frame, orders, market, several);
+    draw_account(frame, account, market, several);
+    draw_latency(frame, latency, &state.latency);
+    if past > 0 {
+        draw_history(frame, history, &state.latency);
+    }
     draw_counters(frame, counters, state);
-    draw_messages(frame, foot, messages);
+    past > 0
 }
 
 /// What a terminal that is too small shows: that it is, and what must not be missed.
-fn draw_too_small(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
+fn draw_too_small(frame: &mut Frame<'_>, area: Rect, market: &MarketState) {
     let lines = [
         format!("{}x{} is too small: {}x{} is needed", area.width, area.height, SIZE_MIN.0, SIZE_MIN.1),
-        format!("{} book {}, trading {}{}", state.symbol, state.book_state, state.trading_state, not_quoting(state)),
-        format!("position {} {}, our orders {}", state.position, state.base_asset, state.orders.len()),
-        format!("profit {} {}", state.pnl_quote, state.quote_asset),
+        format!("{} book {}, trading {}{}", market.name, market.book_state, market.trading_state, not_quoting(market)),
+        format!("position {} {}, our orders {}", market.position, market.base_asset, market.orders.len()),
+        format!("profit {} {}", market.pnl_quote, market.quote_asset),
         "Ctrl-C ends the run in order".to_owned(),
     ];
     let lines: Vec<Line<'_>> = lines.into_iter().map(Line::raw).collect();
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }
 
-fn section(title: &str) -> Block<'_> {
-    Block::new().borders(Borders::TOP).border_style(Style::new().dark_gray()).title(title.bold())
-}
-
-fn dim() -> Style {
-    Style::new().add_modifier(Modifier::DIM)
-}
-
-fn right(text: impl Into<String>) -> Cell<'static> {
-    Cell::from(Line::raw(text.into()).alignment(Alignment::Right))
-}
-
-fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
+fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState, market: &MarketState) {
     let good = |good: bool| Style::new().fg(if good { Color::Green } else { Color::Yellow });
-    let more = match state.symbols.len() {
+    let more = match state.markets.len() {
         0 | 1 => String::new(),
         count => format!(" +{}", count - 1),
     };
@@ -104,11 +192,11 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     let run = if area.width < HEAD_WIDTH { String::new() } else { format!("{} {} ", state.mode, state.venue) };
     let line = Line::from(vec![
         Span::styled(" spinbook ", Style::new().add_modifier(Modifier::REVERSED)),
-        Span::raw(format!(" {run}{}{more}  ", state.symbol)),
-        Span::styled(format!("book {}", state.book_state), good(state.book_state == "live")),
+        Span::raw(format!(" {run}{}{more}  ", market.name)),
+        Span::styled(format!("book {}", market.book_state), good(market.book_state == "live")),
         Span::raw("  "),
-        Span::styled(format!("trading {}", state.trading_state), good(state.trading_state == "active")),
-        Span::styled(not_quoting(state), good(false)),
+        Span::styled(format!("trading {}", market.trading_state), good(market.trading_state == "active")),
+        Span::styled(not_quoting(market), good(false)),
     ]);
     let time = match state.seconds {
         Some(seconds) => format!("{:.0} of {seconds} s ", state.elapsed_seconds),
@@ -120,186 +208,13 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
     frame.render_widget(Paragraph::new(time), corner);
 }
 
-/// The best rows that have room; our own farther out take the places of the last ones.
-fn visible(rows: &[LadderRow], room: usize) -> Vec<&LadderRow> {
-    let own_beyond: Vec<&LadderRow> = rows.iter().skip(room).filter(|row| row.own.is_some()).collect();
-    let near = room.saturating_sub(own_beyond.len());
-    rows.iter().take(near).chain(own_beyond).take(room).collect()
-}
-
-fn draw_ladder(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    // A title, a head, and the line between the sides.
-    let room = usize::from(area.height.saturating_sub(3));
-    let bids_room = room / 2;
-    let asks = visible(&state.asks, room - bids_room);
-    let bids = visible(&state.bids, bids_room);
-    let texts: Vec<[String; 3]> =
-        asks.iter().chain(&bids).map(|row| ladder_texts(row)).chain([trade_texts(state)]).collect();
-    let columns = [10, 10, 10].map(|least| Column { width_least: least, may_go: false });
-    let [ours, price, quantity] = widths(&columns, &texts, usize::from(area.width).saturating_sub(3), 0);
-    let bar_cells = usize::from(area.width).saturating_sub(ours + price + quantity + 3);
-    // The longest bar is that of the largest quantity on the screen.
-    let largest = asks.iter().chain(&bids).map(|row| row.share_permille).max().unwrap_or(0).max(1);
-    let blank = (room - bids_room).saturating_sub(asks.len());
-    let [verb, at, of] = trade_texts(state);
-    let last = if verb.is_empty() { "" } else { "last" };
-    let between =
-        Row::new([right(cut(&verb, ours)), right(cut(&at, price)), right(cut(&of, quantity)), Cell::from(last)]);
-    let between = between.style(dim());
-    let ladder_row = |row: &LadderRow, color| {
-        ladder_row(row, color, [ours, price, quantity], bar(row.share_permille, largest, bar_cells))
-    };
-    let rows = std::iter::repeat_n(Row::new([""]), blank)
-        .chain(asks.into_iter().rev().map(|row| ladder_row(row, Color::Red)))
-        .chain(std::iter::once(between))
-        .chain(bids.into_iter().map(|row| ladder_row(row, Color::Green)));
-    let length = |cells: usize| Constraint::Length(u16::try_from(cells).unwrap_or(u16::MAX));
-    let widths = [length(ours), length(price), length(quantity), Constraint::Fill(1)];
-    let head = Row::new([right("ours"), right("price"), right("quantity"), Cell::new("")]).style(dim());
-    let title = format!(" book of {} ", state.symbol);
-    frame.render_widget(Table::new(rows, widths).header(head).block(section(&title)), area);
-}
-
-/// Every symbol in a row: where its market is, where we are, what we hold.
-fn draw_symbols(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let rows = state.symbols.iter().map(|symbol| {
-        let [bid, ask] = &symbol.own;
-        let quotes = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-        let color = if symbol.book_state == "live" { Color::Reset } else { Color::Yellow };
-        let texts = [symbol.name.clone(), quotes(bid), quotes(ask), symbol.position.clone(), symbol.fills.to_string()];
-        (texts, Style::new().fg(color))
-    });
-    let grid = Grid { head: ["", "our bid", "our ask", "position", "fills"], left: [0].as_slice(), may_go: &[4] };
-    let title = format!(" symbols: {} ", state.symbols.len());
-    frame.render_widget(grid.table(rows.collect(), area.width).block(section(&title)), area);
-}
-
-fn ladder_texts(row: &LadderRow) -> [String; 3] {
-    let own = row.own.as_ref().map(|own| format!("{own} ►")).unwrap_or_default();
-    [own, row.price.clone(), row.quantity.clone()]
-}
-
-fn trade_texts(state: &ScreenState) -> [String; 3] {
-    let texts = |trade: &LastTrade| [trade.verb.to_owned(), trade.price.clone(), trade.quantity.clone()];
-    state.last_trade.as_ref().map(texts).unwrap_or_default()
-}
-
-fn ladder_row(row: &LadderRow, color: Color, [ours, price, quantity]: [usize; 3], bar: String) -> Row<'static> {
-    let [own, at, of] = ladder_texts(row);
-    let style = if row.own.is_some() { Style::new().fg(color).bold() } else { Style::new().fg(color) };
-    Row::new([
-        right(cut(&own, ours)).style(Style::new().fg(Color::Cyan).bold()),
-        right(cut(&at, price)).style(style),
-        right(cut(&of, quantity)).style(style),
-        Cell::from(bar).style(Style::new().fg(color).dim()),
-    ])
-}
-
-/// A bar of up to this many cells, to an eighth of a cell.
-fn bar(share_permille: u16, largest: u16, cells: usize) -> String {
-    let eighths = usize::from(share_permille.min(largest)) * cells * 8 / usize::from(largest);
-    // What is there is seen, however little it is.
-    let eighths = if share_permille > 0 && cells > 0 { eighths.max(1) } else { eighths };
-    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
-}
-
-fn draw_orders(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let rows = state.orders.iter().map(|order| {
-        let color = if order.side == "bid" { Color::Green } else { Color::Red };
-        let texts = [
-            order.side.to_owned(),
-            order.price.clone(),
-            order.quantity.clone(),
-            order.filled.clone(),
-            order.state.to_owned(),
-        ];
-        (texts, Style::new().fg(color))
-    });
-    let grid = Grid { head: ["side", "price", "qty", "filled", "state"], left: [0, 4].as_slice(), may_go: &[3] };
-    // An order that has no row is still counted in the title.
-    let title = format!(" our orders: {} ", state.orders.len());
-    frame.render_widget(grid.table(rows.collect(), area.width).block(section(&title)), area);
-}
-
-fn draw_account(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let losing = state.pnl_quote.starts_with('-');
-    let lines = vec![
-        Line::from(vec![
-            Span::styled("position ", dim()),
-            Span::raw(format!("{} {}", state.position, state.base_asset)).bold(),
-            Span::styled("   fills ", dim()),
-            Span::raw(state.fills.to_string()),
-        ]),
-        Line::from(vec![
-            Span::styled("profit ", dim()),
-            Span::styled(
-                format!("{} {}", state.pnl_quote, state.quote_asset),
-                Style::new().fg(if losing { Color::Red } else { Color::Green }).bold(),
-            ),
-            Span::styled("   fees ", dim()),
-            Span::raw(state.fees_quote.clone()),
-        ]),
-    ];
-    frame.render_widget(Paragraph::new(lines).block(section(" account ")), area);
-}
-
-fn draw_latency(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let rows = state.latency.iter().map(|(name, value)| {
-        let [p50, p99, p999, max] = value.figures().map(|figure| figure.map_or("-".to_owned(), short_nanos));
-        ([name.replace(" to ", "→"), p50, p99, p999, max], Style::new())
-    });
-    let grid = Grid { head: ["", "p50", "p99", "p99.9", "max"], left: [0].as_slice(), may_go: &[3, 4] };
-    frame.render_widget(grid.table(rows.collect(), area.width).block(section(" latency ")), area);
-}
-
 /// Why the symbol is not quoted, where it is not.
-fn not_quoting(state: &ScreenState) -> String {
-    if state.not_quoting.is_empty() { String::new() } else { format!("   not quoting: {}", state.not_quoting) }
+fn not_quoting(market: &MarketState) -> String {
+    if market.not_quoting.is_empty() { String::new() } else { format!("   not quoting: {}", market.not_quoting) }
 }
 
-/// At most six characters: a column of a small terminal.
-fn short_nanos(ns: u64) -> String {
-    let (unit, name) = match ns {
-        0..1_000 => return format!("{ns} ns"),
-        1_000..1_000_000 => (1_000, "us"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    match ns / unit {
-        whole @ 0..10 => format!("{whole}.{} {name}", ns % unit / (unit / 10)),
-        whole => format!("{whole} {name}"),
-    }
-}
-
-/// How many counters stand side by side: as many as show whole, at most as many as are easily read.
-fn counter_columns(state: &ScreenState, width: u16) -> usize {
-    let longest = state.counters.iter().map(|(name, value)| name.len() + 1 + value.to_string().len()).max();
-    ((usize::from(width) + 1) / (longest.unwrap_or(0) + 1)).clamp(1, COUNTER_COLUMNS)
-}
-
-fn draw_counters(frame: &mut Frame<'_>, area: Rect, state: &ScreenState) {
-    let alarming = |name: &str| ["gaps", "rejected", "stalls", "hot allocs"].contains(&name);
-    let cell = |(name, value): &(&'static str, u64)| {
-        let color = if alarming(name) && *value > 0 { Color::Yellow } else { Color::Reset };
-        Cell::from(Line::from(vec![
-            Span::styled(format!("{name} "), dim()),
-            Span::styled(value.to_string(), Style::new().fg(color)),
-        ]))
-    };
-    let columns = counter_columns(state, area.width);
-    let room = columns * usize::from(area.height.saturating_sub(1));
-    // Where not all have room, those that alarm come before those that only count.
-    let mut shown: Vec<&(&'static str, u64)> = state.counters.iter().collect();
-    if shown.len() > room {
-        shown.sort_by_key(|(name, value)| !(alarming(name) && *value > 0));
-    }
-    let cells: Vec<Cell<'_>> = shown.into_iter().map(cell).collect();
-    let rows = cells.chunks(columns).map(|chunk| Row::new(chunk.to_vec()));
-    let table = Table::new(rows, vec![Constraint::Fill(1); columns]).block(section(" counters "));
-    frame.render_widget(table, area);
-}
-
-fn draw_messages(frame: &mut Frame<'_>, area: Rect, messages: &[String]) {
+fn draw_messages(frame: &mut Frame<'_>, area: Rect, picture: &Picture<'_>) {
+    let messages = picture.messages;
     let room = usize::from(area.height.saturating_sub(1));
     let from = messages.len().saturating_sub(room);
     let line = |message: &String| {
@@ -311,7 +226,29 @@ fn draw_messages(frame: &mut Frame<'_>, area: Rect, messages: &[String]) {
         Line::styled(message.clone(), style)
     };
     let lines: Vec<Line<'_>> = messages[from..].iter().map(line).collect();
-    frame.render_widget(Paragraph::new(lines).block(section(" what happened (Ctrl-C ends the run in order) ")), area);
+    let title = match (picture.has_keys, picture.is_several()) {
+        (false, _) => " what happened (Ctrl-C ends the run in order) ",
+        (true, false) => " what happened (q ends in order, p pauses, ? help) ",
+        (true, true) => " what happened (q ends in order, p pauses, Tab symbol, ? help) ",
+    };
+    frame.render_widget(Paragraph::new(lines).block(section(title)), area);
+}
+
+/// The keys, and what the latencies mean.
+fn draw_help(frame: &mut Frame<'_>, area: Rect, picture: &Picture<'_>) {
+    let keys = LIST.iter().map(|(keys, does)| Line::raw(format!(" {keys:<9} {does}")));
+    let meanings = picture
+        .state
+        .latency
+        .iter()
+        .flat_map(|latency| [Line::raw(""), Line::raw(format!(" {}: {}", short_name(latency), latency.meaning))]);
+    let lines: Vec<Line<'_>> = keys.chain(meanings).collect();
+    let width = area.width.min(SIZE_MIN.0);
+    let height = area.height.min(SIZE_MIN.1 - 2);
+    let middle = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    frame.render_widget(Clear, middle);
+    let block = Block::new().borders(Borders::ALL).title(" keys ".bold());
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), middle);
 }
 
 #[cfg(test)]
@@ -320,12 +257,19 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::ui::tests::{full_state, symbol_row};
+    use crate::ui::LadderRow;
+    use crate::ui::panels::short_nanos;
+    use crate::ui::tests::{full_state, market};
 
     fn picture(width: u16, height: u16, state: &ScreenState) -> String {
+        picture_of(width, height, state, ScreenView::default())
+    }
+
+    fn picture_of(width: u16, height: u16, state: &ScreenState, view: ScreenView) -> String {
         let messages = ["gateway ready".to_owned(), "WARN a connection ended".to_owned()];
+        let whole = Picture { state, messages: &messages, view, has_keys: true };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
-        terminal.draw(|frame| draw(frame, state, &messages)).expect("drawn");
+        terminal.draw(|frame| draw(frame, &whole)).expect("drawn");
         let buffer = terminal.backend().buffer().clone();
         let rows: Vec<String> =
             (0..height).map(|y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
@@ -375,10 +319,6 @@ mod tests {
         assert!(order.is_sorted(), "{order:?} in\n{picture}");
         let bars = |text: &str| line(&picture, text).matches('█').count();
         assert!(bars("2.000") > bars("1.250 ") && bars("1.250 ") > bars("0.500"), "{picture}");
-        assert_eq!(
-            (bar(800, 800, 4), bar(400, 800, 4), bar(1, 800, 4), bar(0, 800, 4)),
-            ("████".into(), "██".into(), "▏".into(), "".into())
-        );
     }
 
     #[test]
@@ -386,51 +326,111 @@ mod tests {
         let mut state = full_state();
         assert!(!picture(110, 34, &state).contains("symbols:"));
         for name in ["binance-usdm:BTCUSDT", "binance-spot:BTCUSDT", "binance-spot:ETHUSDT"] {
-            state.symbols.push(symbol_row(name, "live"));
+            state.markets.push(market(name, "live"));
         }
         let picture = picture(120, 34, &state);
         assert!(line(&picture, "spinbook").contains("BTCUSDT +3"), "{picture}");
         line(&picture, "symbols: 4");
         for name in ["binance-usdm:BTCUSDT", "binance-spot:BTCUSDT", "binance-spot:ETHUSDT"] {
-            assert!(line(&picture, name).contains("64000.1"), "{picture}");
+            let row = picture.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{picture}"));
+            assert!(row.contains("64000.1") && row.contains("0.003"), "{picture}");
         }
     }
 
     #[test]
-    fn our_order_far_out_keeps_a_row() {
-        let row = |price: i64, own: Option<&str>| LadderRow {
-            price: price.to_string(),
-            own: own.map(str::to_owned),
-            ..LadderRow::default()
-        };
-        let rows: Vec<LadderRow> = (0..10).map(|at| row(at, (at == 9).then_some("1"))).collect();
-        let prices: Vec<&str> = visible(&rows, 4).iter().map(|row| row.price.as_str()).collect();
-        assert_eq!(prices, ["0", "1", "2", "9"]);
-        assert!(visible(&rows, 0).is_empty());
+    fn wide_terminals_show_several_books_side_by_side_with_the_selected_one_among_them() {
+        let mut state = full_state();
+        for name in ["ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT"] {
+            state.markets.push(market(name, "live"));
+        }
+        for (width, height, books) in [(60, 20, 1), (80, 24, 1), (120, 40, 2), (160, 50, 3), (200, 60, 4), (300, 80, 5)]
+        {
+            for selected in 0..5 {
+                let picture = picture_of(width, height, &state, ScreenView { selected, help: false });
+                assert_eq!(picture.matches(" book of ").count(), books, "{width}x{height}:\n{picture}");
+                let name = &state.markets[selected].name;
+                line(&picture, &format!("book of {name}"));
+                line(&picture, &format!("our orders of {name}: 2"));
+                line(&picture, &format!("account in {name}"));
+                // Every one of them has a bar at its largest level, and a shorter one below it.
+                let bars = |quantity: &str| {
+                    let row = line(&picture, quantity);
+                    row.matches('█').count()
+                };
+                assert!(width < 120 || bars(" 2.000 ") > bars(" 0.500 "), "{picture}");
+            }
+        }
+    }
+
+    #[test]
+    fn latencies_are_shown_second_by_second_where_there_is_room() {
+        for (width, height) in [(80, 40), (120, 40), (160, 40), (200, 60)] {
+            let picture = picture(width, height, &full_state());
+            line(&picture, "latency, second by second");
+            assert!(line(&picture, "decode→order p50").contains("430 ns"), "{picture}");
+            assert!(line(&picture, "decode→order p99").contains("5.0 us"), "{picture}");
+            line(&picture, "wire→wire p99");
+        }
+        // Not instead of the book.
+        let mut deep = full_state();
+        deep.markets[0].bids = vec![deep.markets[0].bids[0].clone(); 10];
+        assert!(!picture(60, 20, &deep).contains("second by second"));
+    }
+
+    #[test]
+    fn help_lists_every_key_and_what_the_latencies_mean_on_the_smallest_terminal() {
+        for (width, height) in [(60, 20), (80, 24), (200, 60)] {
+            let picture = picture_of(width, height, &full_state(), ScreenView { selected: 0, help: true });
+            for (keys, does) in LIST {
+                line(&picture, &format!("{keys:<9} {does}"));
+            }
+            let inside: String = picture.lines().filter_map(|line| line.split('│').nth(1)).collect();
+            let text = inside.replace(|letter: char| !letter.is_ascii_alphabetic(), "");
+            for latency in &full_state().latency {
+                let meaning = latency.meaning.replace(|letter: char| !letter.is_ascii_alphabetic(), "");
+                assert!(text.contains(&meaning), "{picture}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_is_in_the_first_line_and_keys_are_named_only_where_there_are_any() {
+        let mut state = full_state();
+        state.markets[0].trading_state = "paused".to_owned();
+        for (width, height) in [(60, 20), (80, 24), (200, 60)] {
+            assert!(line(&picture(width, height, &state), "spinbook").contains("trading paused"));
+        }
+        line(&picture(80, 24, &state), "q ends in order, p pauses, ? help");
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a test terminal");
+        let whole = Picture { state: &state, messages: &[], view: ScreenView::default(), has_keys: false };
+        terminal.draw(|frame| draw(frame, &whole)).expect("drawn");
+        let text: String = terminal.backend().buffer().content().iter().map(|cell| cell.symbol()).collect();
+        assert!(text.contains("(Ctrl-C ends the run in order)") && !text.contains("? help"), "{text}");
     }
 
     /// Every number of a state as it is shown, by itself.
     fn numbers(state: &ScreenState) -> Vec<String> {
-        let mut texts: Vec<String> = vec![state.position.clone(), state.pnl_quote.clone(), state.fees_quote.clone()];
-        texts.push(state.fills.to_string());
+        let mut texts: Vec<String> = Vec::new();
         texts.push(format!("{:.0}", state.elapsed_seconds));
         texts.extend(state.seconds.map(|seconds| seconds.to_string()));
-        for row in state.bids.iter().chain(&state.asks) {
-            texts.extend([row.price.clone(), row.quantity.clone()].into_iter().chain(row.own.clone()));
+        for market in &state.markets {
+            texts.extend([market.position.clone(), market.pnl_quote.clone(), market.fees_quote.clone()]);
+            texts.extend([market.fills.to_string(), market.orders.len().to_string()]);
+            for row in market.bids.iter().chain(&market.asks) {
+                texts.extend([row.price.clone(), row.quantity.clone()].into_iter().chain(row.own.clone()));
+            }
+            texts.extend(market.last_trade.iter().flat_map(|trade| [trade.price.clone(), trade.quantity.clone()]));
+            for order in &market.orders {
+                texts.extend([order.price.clone(), order.quantity.clone(), order.filled.clone()]);
+            }
         }
-        texts.extend(state.last_trade.iter().flat_map(|trade| [trade.price.clone(), trade.quantity.clone()]));
-        for order in &state.orders {
-            texts.extend([order.price.clone(), order.quantity.clone(), order.filled.clone()]);
-        }
-        for symbol in &state.symbols {
-            texts.extend(symbol.own.iter().cloned().chain([symbol.position.clone(), symbol.fills.to_string()]));
-        }
-        for (_, value) in &state.latency {
-            let shown = value.figures().into_iter().flatten().map(short_nanos);
+        for latency in &state.latency {
+            let past = latency.history.iter().flatten().flatten().map(|figure| short_nanos(*figure));
+            let shown = latency.whole.figures().into_iter().flatten().map(short_nanos).chain(past);
             texts.extend(shown.map(|text| text.split(' ').next().unwrap_or_default().to_owned()));
         }
         texts.extend(state.counters.iter().map(|(_, value)| value.to_string()));
-        texts.extend([state.orders.len().to_string(), state.symbols.len().to_string()]);
+        texts.push(state.markets.len().to_string());
         texts
     }
 
@@ -443,19 +443,19 @@ mod tests {
             share_permille: 500,
             own: own.map(str::to_owned),
         };
-        long.bids =
+        long.markets[0].bids =
             vec![row("0.000012345678", "1234567890.12", Some("987654.321")), row("64012.15", "0.00395000", None)];
-        long.asks = vec![row("0.000012345679", "2234567890.12", None)];
-        long.orders[0].price = "0.000012345678".to_owned();
-        long.orders[0].quantity = "987654.321".to_owned();
-        long.position = "-1234567.00395".to_owned();
-        long.pnl_quote = "-12345678.1234".to_owned();
+        long.markets[0].asks = vec![row("0.000012345679", "2234567890.12", None)];
+        long.markets[0].orders[0].price = "0.000012345678".to_owned();
+        long.markets[0].orders[0].quantity = "987654.321".to_owned();
+        long.markets[0].position = "-1234567.00395".to_owned();
+        long.markets[0].pnl_quote = "-12345678.1234".to_owned();
         long.counters[0].1 = 123_456_789_012;
-        long.symbols.push(symbol_row("binance-spot:1000SATSUSDT", "live"));
+        long.markets.push(market("binance-spot:1000SATSUSDT", "live"));
         for state in [full_state(), long] {
             let known = numbers(&state);
             for (width, height) in
-                (60..200).step_by(7).flat_map(|width| [20, 22, 24, 30, 44].map(|height| (width, height)))
+                (60..300).step_by(7).flat_map(|width| [20, 22, 24, 30, 44, 70].map(|height| (width, height)))
             {
                 let picture = picture(width, height, &state);
                 for token in picture
@@ -468,7 +468,7 @@ mod tests {
                     };
                     assert!(is_known, "`{token}` at {width}x{height} in\n{picture}");
                 }
-                for order in &state.orders {
+                for order in &state.markets[0].orders {
                     assert!(
                         picture.contains(&order.state[..4]),
                         "an order without a row at {width}x{height}:\n{picture}"

@@ -31,6 +31,7 @@
 //! | a first answer that fails once | `start::a_first_answer…` | `retry` |
 //! | other signals | `stop::signals_stop_in_order…` | `signals` |
 //! | a bug: a thread panics | `stop::a_bug_of_the_hot_thread…` | `panics` |
+//! | keys, and the terminal at every end | `screen::keys_help…`, `the_terminal_is_given_back…` | `keys`, `signals` |
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
@@ -49,6 +50,7 @@ mod market;
 mod orders;
 mod rig;
 mod runs;
+mod screen;
 mod start;
 mod stop;
 mod truth;
