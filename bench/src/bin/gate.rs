@@ -2,8 +2,11 @@
 //! wall-clock ratio to the plain pipeline beside it.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
@@ -128,11 +131,28 @@ fn measure_ratios(binary: &Path) -> Result<Ratios, String> {
     serde_json::from_slice(&output.stdout).map_err(|error| format!("ratio: {error}"))
 }
 
-/// Counts all stages that are asked for.
+/// What one stage's count came to; none if its recording is missing.
+type Outcome = Result<Option<(StageCount, String)>, String>;
+
+/// Counts all stages that are asked for, as many at once as there are cores: a count is the same whatever else runs.
 fn count_all(args: &Args, binary: &Path) -> Result<Counted, String> {
+    let asked_for: Vec<&str> = STAGES.into_iter().filter(|stage| is_asked_for(args, stage)).collect();
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<usize, Outcome>::new()));
+    let work = || {
+        while let Some((place, stage)) = {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            asked_for.get(place).map(|stage| (place, stage))
+        } {
+            let outcome = count(binary, stage);
+            outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(place, outcome);
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(asked_for.len());
+    std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
     let mut counted = Counted { stages: BTreeMap::new(), processor: String::new() };
-    for stage in STAGES.into_iter().filter(|stage| is_asked_for(args, stage)) {
-        match count(binary, stage)? {
+    for (place, outcome) in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let stage = asked_for[place];
+        match outcome? {
             Some((count, processor)) => {
                 if args.binary.is_none() && processor != PROCESSOR {
                     return Err(format!("the stages were built for {processor}, not for {PROCESSOR}"));
