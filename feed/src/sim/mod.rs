@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod api;
+pub mod candle_history;
 pub mod faults;
 pub mod fees;
 pub mod flow;

@@ -167,6 +167,17 @@ fn add(bars: &mut VecDeque<Bar>, bar: Bar, bars_max: usize) {
 }
 
 impl Tape {
+    /// Whether nothing was ever traded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.minutes.is_empty()
+    }
+
+    /// Begins with minutes before the first trade, oldest first.
+    pub fn begin_with(&mut self, minutes: Vec<Bar>) {
+        self.minutes = minutes.into();
+    }
+
     /// Takes in a trade.
     pub fn print(&mut self, trade: TapeTrade) {
         let at_ms = trade.at.millis();

@@ -80,6 +80,8 @@ pub struct SimSettings {
     pub play: Play,
     /// Notional a unit of margin carries, for futures.
     pub leverage: i64,
+    /// The seed of a past that is made up, for candles of the time before it began; none: they begin with it.
+    pub past_seed: Option<u64>,
     /// What goes wrong.
     pub faults: FaultPlan,
     /// What outlives the process, if anything does.

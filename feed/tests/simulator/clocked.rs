@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, HttpRequest};
+use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::{ProductLine, binance};
 
 const SPOT: ProductLine = binance::SPOT;
@@ -216,4 +217,41 @@ fn microseconds_are_told_to_those_who_ask() {
         (&candles[0][0], &candles[0][6]),
         (&json!(START.millis() * 1000), &json!((START.millis() + 59_999) * 1000))
     );
+}
+
+#[test]
+fn candles_before_the_market_began_end_where_it_starts() {
+    for product in spinbook_feed::venue::binance::PRODUCT_LINES {
+        let ask = |seed: u64, minutes: i64| -> Vec<Value> {
+            let mut settings = crate::lab::settings(product);
+            settings.past_seed = Some(seed);
+            let market = Synthetic::bitcoin(product, seed, START).expect("a market");
+            let mut lab = Lab::new(settings, Box::new(market));
+            lab.run(Nanos::from_seconds(60 * minutes + 3));
+            let path = lab.path("klines?symbol=BTCUSDT&interval=1m&limit=500");
+            let (status, rows) = lab.get(&path);
+            assert_eq!(status, 200, "{rows}");
+            rows.as_array().expect("rows").clone()
+        };
+        let rows = ask(7, 2);
+        assert_eq!(rows.len(), 500);
+        assert_eq!(rows[499][0].as_i64(), Some(START.millis() + 120_000), "the minute that runs");
+        let whole = |row: &Value, place: usize| row[place].as_i64().expect("a number");
+        let price =
+            |row: &Value, place: usize| row[place].as_str().and_then(|text| text.parse::<f64>().ok()).expect("a price");
+        for pair in rows.windows(2) {
+            assert_eq!(whole(&pair[1], 0), whole(&pair[0], 0) + 60_000);
+            assert!(price(&pair[1], 2) >= price(&pair[1], 3) && whole(&pair[1], 8) > 0, "{}", pair[1]);
+        }
+        // Before the market began each begins where the one before ended, and so does its first own minute.
+        for pair in rows[..498].windows(2) {
+            assert_eq!(pair[1][1], pair[0][4]);
+        }
+        // The same seed has the same past, whatever followed; another one another.
+        let past = |rows: &[Value]| -> Vec<Value> {
+            rows.iter().filter(|row| whole(row, 0) < START.millis()).map(|row| row[4].clone()).rev().take(100).collect()
+        };
+        assert_eq!(past(&rows), past(&ask(7, 1)));
+        assert_ne!(past(&rows), past(&ask(8, 1)));
+    }
 }

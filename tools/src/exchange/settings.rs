@@ -106,6 +106,7 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
     let mut settings = simulator.settings(product, listings);
     settings.accounts = test.settings(&settings.listings, product, &choice.balances);
     settings.faults = choice.faults;
+    settings.past_seed = seed;
     settings.kept = choice.kept;
     let speed = match choice.speed {
         Speed::Max => PlaySpeed::Max,

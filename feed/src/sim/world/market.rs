@@ -2,12 +2,13 @@
 
 use super::World;
 use crate::sim::api::{BookSnapshot, ListingIndex, TradePrint};
+use crate::sim::candle_history::{MarketBeginning, minutes_before};
 use crate::sim::matching::MatchStep;
 use crate::sim::queue::PublicTouch;
 use crate::sim::served::{ServedIds, TradeIds};
 use crate::sim::shown::ShownLots;
 use crate::sim::tape::{Tape, TapeTrade};
-use spinbook_engine::types::{Level, Lots, Nanos, QuoteAtoms, Side, Tick};
+use spinbook_engine::types::{Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, Tick};
 
 impl World {
     /// Replaces the displayed book.
@@ -45,7 +46,33 @@ impl World {
     /// Notes a trade of the market on its tape.
     pub fn note_trade(&mut self, listing: ListingIndex, id: u64, aggressor: Side, level: Level, now: Nanos) {
         let value = self.listings[listing].value(level.tick, level.lots);
+        if let Some(seed) = self.past_seed.filter(|_| self.tapes[listing].is_empty()) {
+            self.begin_tape(listing, seed, id, level.tick, now);
+        }
         self.tapes[listing].print(TapeTrade { id, tick: level.tick, lots: level.lots, value, aggressor, at: now });
+    }
+
+    /// Has something been traded before the market began, as `seed` has it.
+    pub fn make_up_past(&mut self, seed: u64) {
+        self.past_seed = Some(seed);
+    }
+
+    fn begin_tape(&mut self, listing: ListingIndex, seed: u64, trade_id: u64, tick: Tick, now: Nanos) {
+        let of = &self.listings[listing];
+        // A usual trade is worth about a thousand of the quote asset.
+        let lot_value = of.value(tick, Lots(1)).0.max(1);
+        let lots = i64::try_from(1_000 * QUOTE_ATOMS_PER_UNIT / lot_value).unwrap_or(i64::MAX).max(1);
+        let step = of.order_step_lots.max(1);
+        let begins = MarketBeginning {
+            seed: seed ^ (listing as u64) << 32,
+            at_ms: now.millis(),
+            trade_id,
+            tick,
+            tick_step: of.tick_step,
+            lots: Lots((lots / step).max(1) * step),
+        };
+        let minutes = minutes_before(&begins, |tick, lots| of.value(tick, lots));
+        self.tapes[listing].begin_with(minutes);
     }
 
     /// What was traded.

@@ -86,6 +86,8 @@ pub struct World {
     shown: Vec<[ShownLots; 2]>,
     prints: VecDeque<TradePrint>,
     shows_own: bool,
+    /// The seed of what was traded before the market began, where that is made up.
+    past_seed: Option<u64>,
     /// What changed, where it is kept.
     changes: Option<KeptChanges>,
     events_lost: u64,
@@ -110,6 +112,7 @@ impl World {
             shown: listings.iter().map(|_| Default::default()).collect(),
             prints: VecDeque::new(),
             shows_own: true,
+            past_seed: None,
             changes: None,
             listings,
             accounts,

@@ -54,6 +54,7 @@ pub fn usual(product: ProductLine, listings: Vec<ListingSettings>) -> SimSetting
         limits: RateLimits { weight, orders_short, orders_long, connections },
         play: Play { speed: PlaySpeed::Thousandths(1000), starts: MarketStart::FirstStream, form: MarketForm::Present },
         leverage: 20,
+        past_seed: None,
         faults: FaultPlan::default(),
         kept: KeptState::Nothing,
     }
@@ -85,6 +86,9 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
         world.hide_own();
     }
     world.set_brackets(rules::brackets(product));
+    if let Some(seed) = settings.past_seed {
+        world.make_up_past(seed);
+    }
     let misfit = |why: String| format!("the kept state does not fit: {why}");
     let mut beside = std::collections::BTreeMap::new();
     match settings.kept {
