@@ -8,7 +8,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).parent
-CLIENTS = ["ccxt_client.py", "python_binance_client.py", "official_sdk_client.py"]
+CLIENTS = ["keys_client.py", "ccxt_client.py", "python_binance_client.py", "official_sdk_client.py"]
 PRODUCTS = ["binance-spot", "binance-usdm"]
 SECONDS_MAX = 100
 
