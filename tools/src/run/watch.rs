@@ -80,6 +80,8 @@ pub struct Watch {
     /// The instruments as they are named.
     labels: Vec<String>,
     screens: Vec<Arc<TelemetryCell>>,
+    /// What each account held at the start that counts as flat.
+    neutral: Vec<Lots>,
     counters: Arc<Counters>,
     shared: Option<(Arc<HotShared>, Arc<GatewayShared>)>,
     begun: Instant,
@@ -104,6 +106,7 @@ impl Watch {
             instruments: instruments.to_vec(),
             labels: instruments.iter().map(|instrument| plan.label(instrument)).collect(),
             screens: instruments.iter().map(|instrument| engine.telemetry(instrument.id).clone()).collect(),
+            neutral: instruments.iter().map(|instrument| neutral(engine, instrument)).collect(),
             counters: engine.counters().clone(),
             shared: None,
             begun: Instant::now(),
@@ -214,7 +217,7 @@ impl Watch {
             asks: ladder(instrument, snapshot, Side::Ask),
             last_trade,
             orders: orders.collect(),
-            position: quantity_text(instrument, snapshot.exposure),
+            position: position_text(instrument, snapshot.exposure, self.neutral[place]),
             pnl_quote: money_text(snapshot.pnl),
             fees_quote: money_text(snapshot.fees),
             fills: snapshot.fills,
@@ -293,6 +296,22 @@ fn price_text(instrument: &Instrument, tick: Tick) -> String {
 
 fn quantity_text(instrument: &Instrument, lots: Lots) -> String {
     units_text(&instrument.quantity, lots.0, instrument.lots_order_step)
+}
+
+/// What is held of an instrument that counts as flat.
+fn neutral<S: Strategy>(engine: &Engine<S>, instrument: &Instrument) -> Lots {
+    let position = engine.position(instrument.id);
+    Lots(position.lots().0.saturating_sub(position.exposure().0))
+}
+
+/// What is held, as the report counts it, and of it what came since the start where an inventory counts as flat.
+fn position_text(instrument: &Instrument, exposure: Lots, neutral: Lots) -> String {
+    let held = quantity_text(instrument, Lots(exposure.0.saturating_add(neutral.0)));
+    match (neutral, exposure) {
+        (Lots::ZERO, _) => held,
+        (_, Lots(0..)) => format!("{held} (+{})", quantity_text(instrument, exposure)),
+        _ => format!("{held} ({})", quantity_text(instrument, exposure)),
+    }
 }
 
 fn money_text(atoms: QuoteAtoms) -> String {
@@ -463,6 +482,16 @@ mod tests {
         assert_eq!(quantity_text(&instrument, Lots(100_000_001)), "1.00000001");
         assert_eq!(price_text(&instrument, Tick(6_400_010)), "64000.10");
         assert_eq!(money_text(QuoteAtoms(-123_456_789_000_000_000)), "-0.1235");
+    }
+
+    #[test]
+    fn an_inventory_that_counts_as_flat_is_shown_with_what_came_since() {
+        let instrument = instrument();
+        let shown = |exposure, neutral| position_text(&instrument, Lots(exposure), Lots(neutral));
+        assert_eq!(shown(3_000, 0), "0.00003");
+        assert_eq!(shown(0, 50_000_000), "0.50000 (+0.00000)");
+        assert_eq!(shown(157_763, 50_000_000), "0.50157763 (+0.00157763)");
+        assert_eq!(shown(-3_000, 50_000_000), "0.49997 (-0.00003)");
     }
 
     #[test]
