@@ -53,11 +53,29 @@ impl Desk {
         serde_json::from_slice(&body).expect("JSON")
     }
 
-    /// Sells through the bids down to one percent below the best: whoever quotes there buys.
-    pub fn sells_through_the_bids(&self) {
+    /// The best bid times `factor`, as an order prints a price.
+    fn price(&self, factor: f64) -> String {
         let depth = self.ask("GET", "/fapi/v1/depth", &[("symbol", "BTCUSDT"), ("limit", "5")]);
         let best: f64 = depth["bids"][0][0].as_str().and_then(|text| text.parse().ok()).expect("a best bid");
-        let price = format!("{:.1}", best * 0.99);
+        format!("{:.1}", best * factor)
+    }
+
+    /// Rests a bid three percent below the best; its number.
+    pub fn rests_a_bid(&self) -> Value {
+        let order = [
+            ("symbol", "BTCUSDT"),
+            ("side", "BUY"),
+            ("type", "LIMIT"),
+            ("timeInForce", "GTC"),
+            ("quantity", "0.010"),
+            ("price", &self.price(0.97)),
+        ];
+        self.ask("POST", "/fapi/v1/order", &order)["orderId"].clone()
+    }
+
+    /// Sells through the bids down to one percent below the best: whoever quotes there buys.
+    pub fn sells_through_the_bids(&self) {
+        let price = self.price(0.99);
         let order = [
             ("symbol", "BTCUSDT"),
             ("side", "SELL"),

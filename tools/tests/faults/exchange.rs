@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::desk::Desk;
 use crate::rig::{Exchange, Setup, settled};
 
 #[test]
@@ -45,6 +46,10 @@ fn an_exchange_with_a_state_directory_is_killed_and_started_again_under_a_runnin
     let setup = Setup::on(&exchange);
     let mut run = setup.start_live();
     run.until_quotes();
+    let symbol = ("symbol", "BTCUSDT");
+    let other = Desk::of_another(&exchange);
+    let rested = other.rests_a_bid();
+    other.ask("POST", "/fapi/v1/leverage", &[symbol, ("leverage", "11")]);
     exchange.kill();
     run.until("no live book", |lines| lines.last().is_some_and(|line| !line.live));
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -52,10 +57,15 @@ fn an_exchange_with_a_state_directory_is_killed_and_started_again_under_a_runnin
     for same in ["api_key", "secret", "private_key", "rest_url", "ca_file"] {
         assert_eq!(again.text(same), exchange.text(same), "{same}");
     }
+    let open = other.open_orders();
+    assert_eq!((open.len(), &open[0]["orderId"]), (1, &rested), "{open:?}");
+    assert_eq!(other.ask("GET", "/fapi/v3/positionRisk", &[symbol])[0]["leverage"], "11");
     run.until_quotes();
     let acked = crate::rig::shown(&run.err()).last().expect("a line").acked;
     run.until("an order after the restart", |lines| lines.last().is_some_and(|line| line.acked > acked));
     settled(&run.interrupted());
+    // What the engine had open when the exchange was killed it found again, and left nothing.
+    assert_eq!((Desk::of_the_engine(&again).open_orders().len(), other.open_orders().len()), (0, 1));
     for (file, mode) in [("keys.toml", 0o600), ("ca-key.pem", 0o600), ("binance-usdm.jsonl", 0o600)] {
         let found = fs::metadata(kept.path().join("state").join(file)).expect("it is kept").permissions();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&found) & 0o777, mode, "{file}");
