@@ -69,7 +69,8 @@ pub(super) struct ToldMarket<'a> {
 }
 
 impl<'a> AskedMarket<'a> {
-    /// Asks the venue. Its instruments are numbered from `first_id`.
+    /// Asks the venue. Its instruments are numbered from `first_id`. `lease` judges whether the account may be traded
+    /// before anything is read of it: what it waits for would make that old.
     ///
     /// # Errors
     /// The venue cannot be reached or refuses, an instrument cannot be traded, or the account is not the named one.
@@ -78,6 +79,7 @@ impl<'a> AskedMarket<'a> {
         mode: RunMode,
         first_id: usize,
         clock: Clock,
+        lease: impl FnOnce(&VenueRest, &[Instrument]) -> Result<(), Failure>,
     ) -> Result<AskedMarket<'a>, Failure> {
         let (venue, window) = (plan.config.venue, i64::from(plan.config.receive_window_ms));
         let market_trust = trust(plan.market.ca_file.as_ref())?;
@@ -98,6 +100,7 @@ impl<'a> AskedMarket<'a> {
             (None, clock.now())
         } else {
             rest.measure_clock()?;
+            lease(&rest, &instruments)?;
             let started_at = rest.venue_time();
             (Some(account_at_start(plan, mode, &rest, &instruments)?), started_at)
         };

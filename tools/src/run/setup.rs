@@ -72,16 +72,11 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         asked.push(retry::ask(within, || {
             // Who waits for a venue is stopped as well as who trades.
             state.refuse_killed()?;
-            AskedMarket::ask(market, plan.mode, first_id, clock)
+            AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
+                RunMode::Live => lease::hold(rest, instruments, &state, plan.take_over, std::thread::sleep),
+                _ => Ok(()),
+            })
         })?);
-    }
-    if plan.mode == RunMode::Live {
-        for market in &asked {
-            retry::ask(Duration::from_secs(plan.config.engine.start_retry_seconds.into()), || {
-                state.refuse_killed()?;
-                lease::hold(&market.rest, &market.instruments, &state, plan.take_over, std::thread::sleep)
-            })?;
-        }
     }
     let rings = Rings::new();
     let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;
