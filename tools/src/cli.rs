@@ -167,6 +167,10 @@ pub struct RunArgs {
     #[cfg(debug_assertions)]
     #[arg(long, hide = true)]
     pub panic_on_user_signal: bool,
+    /// This thread (hot or io) stands still from SIGUSR2 on: for the test of what a hang leaves behind
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true, value_name = "THREAD")]
+    pub hang_on_user_signal: Option<String>,
 }
 
 /// `spinbook exchange`.

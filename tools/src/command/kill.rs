@@ -3,11 +3,9 @@
 //! The request is a file in the engine's state directory; the answer is another one, which names the request. Whether
 //! an engine lives there at all is told by its lock.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -40,7 +38,9 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
     }
     // An engine that is quick may have answered and gone before the second look.
     let held_before = is_held(&directory)?;
-    let already = latch(&directory)?;
+    let who = process::id().to_string();
+    let latched = state_dir::latch(&directory, &who);
+    let already = latched.map_err(|error| failed(&directory.join(KILL_FILE), "cannot write the kill file", error))?;
     let request = state_dir::kill_request(&directory);
     let until = Instant::now() + Duration::from_secs(arguments.wait);
     let held_after = is_held(&directory)?;
@@ -67,24 +67,6 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
 
 fn is_held(directory: &Path) -> Result<bool, Failure> {
     state_dir::is_held(directory).map_err(|error| failed(&directory.join("run"), "cannot look at the lock", error))
-}
-
-/// Leaves the kill file; whether it was there already.
-fn latch(directory: &Path) -> Result<bool, Failure> {
-    let path = directory.join(KILL_FILE);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    let request = format!("halt {since} {}\n", process::id());
-    match OpenOptions::new().write(true).create_new(true).open(&path) {
-        Ok(mut file) => {
-            if let Err(error) = file.write_all(request.as_bytes()).and_then(|()| file.sync_all()) {
-                // The engine looks whether the file is there, not what it says.
-                tracing::warn!("{}: is there, but cannot be filled: {error}", path.display());
-            }
-            Ok(false)
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(true),
-        Err(error) => Err(failed(&path, "cannot write the kill file", error)),
-    }
 }
 
 fn conclude(directory: &Path, already: bool, answer: &KillAnswer) -> Result<Done, Failure> {

@@ -35,12 +35,19 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
         run::panics::provoked::on_user_signal()
             .map_err(|error| Failure::failed("cannot take over SIGUSR2").because(error))?;
     }
+    #[cfg(debug_assertions)]
+    if let Some(thread) = &arguments.hang_on_user_signal {
+        run::panics::provoked::hang_on_user_signal(thread);
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     if !arguments.data.is_empty() {
         let (plan, markets) = recorded_plan(arguments, config)?;
         return virtual_time::run(plan, markets);
+    }
+    if matches!(arguments.mode, Mode::Live | Mode::Shadow) {
+        credentials::keep_private();
     }
     let accounts = accounts(arguments, &config)?;
     limits::check_trading(config.markets.len())?;

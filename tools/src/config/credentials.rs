@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
+use spinbook_feed::net::host::process;
 use zeroize::Zeroizing;
 
 use super::read::nearest;
@@ -32,6 +33,13 @@ pub struct FoundCredentials {
 enum SigningText {
     Hmac(Secret),
     Ed25519(Secret),
+}
+
+/// Before keys are read: from here on nothing writes this process's memory to a disk or shows it to another process.
+pub fn keep_private() {
+    if let Err(error) = process::keep_memory_private() {
+        tracing::warn!("the system may show this process's memory, and with it the keys, to others: {error}");
+    }
 }
 
 /// Finds a market's credentials: `$CREDENTIALS_DIRECTORY/NAME`, the configured file, then the environment.

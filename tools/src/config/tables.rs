@@ -45,6 +45,10 @@ table! {
         hot_core: Option<usize> => Whole(0, CORE_MAX), "", Optional("unpinned, with a warning"), Comment("1");
         /// Core of the order thread.
         io_core: Option<usize> => Whole(0, CORE_MAX), "", Optional("one of those that are left"), Comment("0");
+        /// Standstill of the hot thread that ends the run.
+        hot_hang_ms: Option<u32> => Whole(50, 60_000), "ms", Optional("250 on an isolated core, else 2000"), Comment("2000");
+        /// Standstill of the order thread after which all is cancelled over REST.
+        io_hang_ms: Option<u32> => Whole(50, 60_000), "ms", Optional("500 on an isolated core, else 2000"), Comment("2000");
         /// Whether memory is locked at the start; "required": no start without; "never": pages are the system's.
         lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// Whether huge pages are asked for, for the books, where the system gives them.

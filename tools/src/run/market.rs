@@ -19,7 +19,9 @@ use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol};
 
 use super::addresses::{route, trust};
 use super::engine_settings;
+use super::news::{self, Weight};
 use super::plan::{FinishedMarket, MarketPlan, RunMode, VenueSide};
+use super::rescue::RescueAccount;
 use super::venue_rest::{VenueLine, VenueRest};
 use crate::config::forms;
 use crate::config::tables::MarketConfig;
@@ -27,6 +29,9 @@ use crate::error::Failure;
 
 /// Most instruments whose prices are asked for before the start.
 const PRICES_ASKED_MAX: usize = 20;
+
+/// How long after its timestamp the venue may still carry out a cancel of all: late is better than never.
+const RESCUE_WINDOW_MS: i64 = 10_000;
 
 /// What a venue answered before anything started.
 pub(super) struct AskedMarket<'a> {
@@ -147,7 +152,27 @@ impl<'a> AskedMarket<'a> {
         let (url, limits) = (&self.plan.market.stream_url, ConnectionLimits::PUBLIC);
         let streams = route(url, "", &self.market_trust, limits, "market.stream_url")?;
         Ok(MarketConnections::new(session, streams, place, |path, error: &ConnectionError| {
-            tracing::warn!("market connection {path} ended: {error}");
+            news::tell(Weight::Warning, format!("market connection {path} ended: {error}"));
+        }))
+    }
+
+    /// What cancels over REST, on connections of its own; none where orders never leave.
+    ///
+    /// # Errors
+    /// The credentials cannot be used.
+    pub(super) fn rescue(&self, mode: RunMode) -> Result<Option<RescueAccount>, Failure> {
+        if mode == RunMode::Shadow {
+            return Ok(None);
+        }
+        let (market, url) = (&self.plan.config, &self.plan.orders.rest_url);
+        let credentials = Some(self.plan.keys.credentials(market)?);
+        let clock = self.rest.line.clock();
+        let mut rest = VenueRest::new(&self.order_trust, url, market.venue, credentials, RESCUE_WINDOW_MS, clock);
+        rest.take_clock_of(&self.rest);
+        Ok(Some(RescueAccount {
+            rest,
+            instruments: self.instruments.clone(),
+            receive_window: Nanos::from_millis(market.receive_window_ms.into()),
         }))
     }
 

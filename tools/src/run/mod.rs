@@ -1,19 +1,24 @@
 //! COLD: a run from its first request to its report: prepares, starts the threads, watches, ends in order.
 
 pub mod addresses;
+pub mod control;
 pub mod day_book;
 pub mod engine_settings;
+pub mod heartbeats;
 pub mod journals;
 pub mod keys;
 mod lease;
 pub mod market;
 pub mod memory;
+pub mod news;
 pub mod outages;
 pub mod panics;
 pub mod plan;
 pub mod preflight;
+pub mod pulse;
 pub mod quotable;
 pub mod report;
+pub mod rescue;
 pub mod retry;
 pub mod setup;
 pub mod signals;
@@ -25,6 +30,7 @@ pub mod venue_rest;
 pub mod virtual_time;
 pub mod watch;
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -32,10 +38,13 @@ use spinbook_engine::types::Nanos;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::venue::instrument::Instrument;
 
+use self::control::{Control, ControlParts};
 use self::journals::{Ending, Journals};
 use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
-use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, Stop};
+use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, RunMode, Stop};
+use self::pulse::Pulse;
+use self::rescue::RescueCall;
 use self::setup::{Prepared, PreparedMarket, prepare};
 use self::signals::{EarlyExit, Interrupts, StopRequest};
 use self::state_dir::StateDir;
@@ -82,29 +91,28 @@ fn trade<C: StrategySection>(
     context: Context,
     market: MarketCheck<'_>,
 ) -> Result<Finished<C::Strategy>, Failure> {
-    let refused = |error: std::io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
+    let refused = |error: io::Error| Failure::failed("cannot take over Ctrl-C").because(error);
     let early = EarlyExit::install(Exit::Interrupted).map_err(refused)?;
     let _ = spinbook_feed::net::host::memory::keep_freed();
     let prepared = prepare(&plan, strategy)?;
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let Prepared { markets, agents, day_book, mut journals, state } = prepared;
+    let Prepared { markets, agents, day_book, mut journals, state, rescuer } = prepared;
     let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let book = |instrument: &Instrument| (plan.label(instrument), agents.engine.telemetry(instrument.id).clone());
     let books = instruments.iter().map(book).collect();
     let mut stops = TradingStops::new(&plan, &instruments, &agents.engine, day_book);
-    let fail = |error: std::io::Error| Failure::failed("a thread could not run").because(error);
+    let fail = |error: io::Error| Failure::failed("a thread could not run").because(error);
     memory::prepare(&plan.config.engine, &agents.engine)?;
     let started = Clock::start().now();
-    // From here on orders may be open: nobody waits for a stream that does not take what is written.
-    output::detach();
+    before_orders(&plan).map_err(fail)?;
+    let rescue = RescueCall::start(rescuer, plan.mode.patience()).map_err(fail)?;
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
-    let guard = guard(&running, &watch);
-    interrupts.end_by_itself(running.hot_shared.clone(), running.io_shared.clone()).map_err(fail)?;
+    let keepers = Keepers::start(&plan, &running, &watch, &interrupts, rescue).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context, instruments.len(), interrupts.obey(running.hot_shared.clone()));
     let mut seen = Seen {
@@ -115,16 +123,19 @@ fn trade<C: StrategySection>(
         screen: &mut screen,
         drawn: Instant::now(),
     };
-    let mut stop = watch_run(&plan, &running, &mut seen, &mut interrupts, market);
+    let mut stop = watch_run(&plan, &running, &keepers.control, &mut seen, &mut interrupts, market);
     // What goes away while everything ends is no outage.
     seen.outages = None;
     let left_at_once = drain(&stop, &running, &mut seen, &mut interrupts);
     drop(screen);
+    // Answered before the threads are waited for: one that hangs ends with the process.
+    let (confirmed, open) = running.ending();
+    state.answer_kill(confirmed, open);
     let mut ended = running.stop().map_err(|error| {
         tracing::error!("{}: look at the account", watch.open_orders_text());
         fail(error)
     })?;
-    drop(guard);
+    drop(keepers);
     let (stopped_by, day_book_failure) = stops.finish(&ended.hot.0);
     state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
     // The gateway that halted says why, now that it is here again.
@@ -165,13 +176,57 @@ fn end_journals<S>(journals: Journals, ended: &mut Ended<S>, stop: &Stop, state:
     journals.finish(&mut ended.gateways, &ending)
 }
 
-/// From here on a panic cancels first.
-fn guard<S>(running: &Running<S>, watch: &Watch) -> PanicGuard {
-    PanicGuard::over(Stricken {
-        hot: running.hot_shared.clone(),
-        io: running.io_shared.clone(),
-        open_orders: watch.open_orders_teller(),
-    })
+/// Behind this orders may be open: nobody waits for a stream that does not take what is written, and a live run says
+/// that it trades.
+fn before_orders(plan: &Plan) -> io::Result<()> {
+    output::detach();
+    news::start();
+    match plan.mode {
+        RunMode::Live => pulse::mark_trading(&plan.config.engine.state_dir),
+        _ => Ok(()),
+    }
+}
+
+/// Who keeps a run safe while its threads work.
+struct Keepers {
+    control: Control,
+    _panics: PanicGuard,
+    _pulse: Option<Pulse>,
+}
+
+impl Keepers {
+    /// From here on signals, hangs and panics end the run with cancels, and a live one is watched from outside.
+    fn start<S>(
+        plan: &Plan,
+        running: &Running<S>,
+        watch: &Watch,
+        interrupts: &Interrupts,
+        rescue: RescueCall,
+    ) -> io::Result<Keepers> {
+        let (hot, io) = (running.hot_shared.clone(), running.io_shared.clone());
+        let open_orders = watch.open_orders_teller();
+        let stricken = Stricken { hot: hot.clone(), io: io.clone(), rescue: rescue.clone(), open_orders };
+        let panics = PanicGuard::over(stricken);
+        let directory = &plan.config.engine.state_dir;
+        let parts = ControlParts {
+            hot: hot.clone(),
+            io: io.clone(),
+            bounds: topology::hang_bounds(&plan.config.engine, plan.cores),
+            rescue,
+            kill_file: directory.join(KILL_FILE),
+            open_orders: watch.open_orders_teller(),
+        };
+        // A run that nobody can end is none.
+        let control = interrupts.beside().and_then(|signals| Control::start(parts, signals));
+        let control = control.inspect_err(|_| running.drain())?;
+        let pulse = match plan.mode {
+            RunMode::Live => Pulse::start(directory, hot, io)
+                .inspect_err(|error| tracing::error!("{}: no guard can watch: {error}", directory.display()))
+                .ok(),
+            _ => None,
+        };
+        Ok(Keepers { control, _panics: panics, _pulse: pulse })
+    }
 }
 
 /// Asks a venue for the account after the last order. The report is worth more than the answer: without it, it says so.
@@ -219,6 +274,7 @@ impl Seen<'_> {
 fn watch_run<S>(
     plan: &Plan,
     running: &Running<S>,
+    control: &Control,
     seen: &mut Seen<'_>,
     interrupts: &mut Interrupts,
     market: MarketCheck<'_>,
@@ -230,6 +286,9 @@ fn watch_run<S>(
         }
         if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
             return Stop::Finished;
+        }
+        if let Some(thread) = control.hung() {
+            return Stop::Halted(format!("{} stands still", thread.words()));
         }
         if running.has_failed() {
             return Stop::Halted("a thread ended by itself".to_owned());

@@ -2,8 +2,8 @@
 //!
 //! A panic is a bug, and no thread may be trusted afterwards: but for the I/O thread, which owns the orders and knows
 //! nothing of the others' state. The hook runs on the thread that panicked, keeps it from ever going on, lets the I/O
-//! thread cancel and confirm, and ends the process. What is said goes over the threads that write, since the stream
-//! may be what broke.
+//! thread cancel and confirm, and ends the process. Where it is the I/O thread that panicked, the thread that rescues
+//! cancels over REST instead. What is said goes over the threads that write, since the stream may be what broke.
 
 use std::panic::PanicHookInfo;
 use std::process;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
 
+use super::rescue::RescueCall;
 use crate::outcome::Exit;
 use crate::output::{self, ERR};
 use crate::ui;
@@ -31,6 +32,8 @@ pub struct Stricken {
     pub hot: Arc<HotShared>,
     /// The I/O thread, which is to cancel.
     pub io: Arc<GatewayShared>,
+    /// Cancels over REST, where the I/O thread itself broke.
+    pub rescue: RescueCall,
     /// What may be open.
     pub open_orders: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -42,6 +45,12 @@ static HOOK: Once = Once::new();
 
 fn run() -> MutexGuard<'static, Option<Arc<Stricken>>> {
     RUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a thread has panicked and sees to the end.
+#[must_use]
+pub fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire)
 }
 
 /// While this lives, a panic of any thread cancels first.
@@ -84,44 +93,75 @@ fn end(stricken: &Stricken, info: &PanicHookInfo<'_>) -> ! {
     }
     ui::give_back();
     tracing::error!("a bug: the thread {name} panicked: {info}");
-    if name != IO_THREAD {
-        tracing::error!("cancelling everything and waiting for the venue's confirmation");
-    }
-    tracing::error!("{}", outcome(name, &stricken.io, &stricken.open_orders));
+    tracing::error!("cancelling everything and waiting for the venue's confirmation");
+    let answer = if name == IO_THREAD {
+        stricken.rescue.call();
+        wait_for(&|| stricken.rescue.outcome())
+    } else {
+        let io = &stricken.io;
+        wait_for(&|| io.ended.load(Ordering::Acquire).then(|| io.confirmed.load(Ordering::Acquire)))
+    };
+    tracing::error!("{}", outcome(answer, &stricken.open_orders));
     output::attach();
     ERR.line("error: a thread panicked: this is a bug of the program; please report the lines above");
     process::exit(i32::from(Exit::Failed.code()));
 }
 
-/// Waits until the I/O thread has ended, unless it is the one that broke; what came of it.
-fn outcome(thread: &str, io: &GatewayShared, open_orders: &dyn Fn() -> String) -> String {
-    let doubtful = |why: &str| format!("{why}: {}: look at the account", open_orders());
-    if thread == IO_THREAD {
-        return doubtful("nothing can be cancelled any more");
-    }
+/// Waits until whoever cancels knows whether the venue confirmed, but not for ever.
+fn wait_for(answer: &dyn Fn() -> Option<bool>) -> Option<bool> {
     let until = Instant::now() + CANCEL_WITHIN;
-    while !io.ended.load(Ordering::Acquire) {
-        if Instant::now() >= until {
-            return doubtful("the thread that cancels does not answer");
+    loop {
+        let known = answer();
+        if known.is_some() || Instant::now() >= until {
+            return known;
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    match io.confirmed.load(Ordering::Acquire) {
-        true => "everything was cancelled, and the venue confirmed it".to_owned(),
-        false => doubtful("the venue did not confirm in time that everything is cancelled"),
+}
+
+/// What came of the cancels, for people.
+fn outcome(confirmed: Option<bool>, open_orders: &dyn Fn() -> String) -> String {
+    let doubtful = |why: &str| format!("{why}: {}: look at the account", open_orders());
+    match confirmed {
+        Some(true) => "everything was cancelled, and the venue confirmed it".to_owned(),
+        Some(false) => doubtful("the venue did not confirm in time that everything is cancelled"),
+        None => doubtful("the thread that cancels does not answer"),
     }
 }
 
-/// A bug on demand, for tests of the above: a debug build's hot thread panics when it is told to.
+/// Bugs on demand, for tests: a debug build's hot thread panics, or a thread stands still, when it is told to.
 #[cfg(debug_assertions)]
 pub mod provoked {
     use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, OnceLock};
 
+    use spinbook_feed::net::hot::hot_shared::HotShared;
+    use spinbook_feed::net::io::gateway_loop::GatewayShared;
+
     use crate::alloc::thread_allocations;
 
     static WANTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    /// Which thread is to stand still.
+    static HANG: OnceLock<String> = OnceLock::new();
+
+    /// From the start of the threads on SIGUSR2 makes this one stand still, hot or io.
+    pub fn hang_on_user_signal(thread: &str) {
+        let _ = HANG.set(thread.to_owned());
+    }
+
+    /// Joins the signal to the thread that is to stand still.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn arm(hot: &HotShared, io: &GatewayShared) -> io::Result<()> {
+        let frozen = match HANG.get().map(String::as_str) {
+            Some("hot") => &hot.frozen,
+            Some(_) => &io.frozen,
+            None => return Ok(()),
+        };
+        signal_hook::flag::register(signal_hook::consts::SIGUSR2, frozen.clone()).map(|_| ())
+    }
 
     /// From here on SIGUSR2 makes the hot thread panic at its next frame.
     ///
@@ -152,15 +192,13 @@ mod tests {
             other.confirmed.store(true, Ordering::Release);
             other.ended.store(true, Ordering::Release);
         });
-        let open_orders = || "2 orders may still be open".to_owned();
-        let outcome = |thread| outcome(thread, &io, &open_orders);
-        assert_eq!(outcome("spinbook-hot"), "everything was cancelled, and the venue confirmed it");
+        let answer = || io.ended.load(Ordering::Acquire).then(|| io.confirmed.load(Ordering::Acquire));
+        assert_eq!(wait_for(&answer), Some(true));
         cancels.join().expect("it only waits");
-        io.confirmed.store(false, Ordering::Release);
-        assert!(outcome("spinbook-fetch").ends_with("cancelled: 2 orders may still be open: look at the account"));
-        // The orders' own thread has nobody to wait for.
-        io.ended.store(false, Ordering::Release);
-        let told = outcome(IO_THREAD);
-        assert_eq!(told, "nothing can be cancelled any more: 2 orders may still be open: look at the account");
+        let open_orders = || "2 orders may still be open".to_owned();
+        assert_eq!(outcome(Some(true), &open_orders), "everything was cancelled, and the venue confirmed it");
+        let told = outcome(Some(false), &open_orders);
+        assert!(told.ends_with("cancelled: 2 orders may still be open: look at the account"), "{told}");
+        assert!(outcome(None, &open_orders).starts_with("the thread that cancels does not answer: 2 orders"));
     }
 }

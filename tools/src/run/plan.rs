@@ -41,6 +41,16 @@ impl RunMode {
             RunMode::Live => "live",
         }
     }
+
+    /// How long cancels are repeated that the venue does not confirm; without end where the venue is real. An exchange
+    /// of our own ends with us.
+    #[must_use]
+    pub const fn patience(self) -> Option<Duration> {
+        match self {
+            RunMode::Live => None,
+            RunMode::Demo | RunMode::Paper | RunMode::Shadow => Some(Duration::from_secs(10)),
+        }
+    }
 }
 
 /// Where a venue is.

@@ -25,8 +25,10 @@ use super::engine_settings;
 use super::journals::{self, Beginning, Journals};
 use super::lease;
 use super::market::{AskedMarket, ToldMarket};
+use super::news::{self, Weight};
 use super::plan::{Plan, RunMode};
 use super::quotable::Quotable;
+use super::rescue::Rescuer;
 use super::retry;
 use super::state_dir::StateDir;
 use super::strategy::StrategySection;
@@ -46,6 +48,8 @@ pub(super) struct Prepared<S> {
     pub(super) day_book: DayBook,
     pub(super) journals: Option<Journals>,
     pub(super) state: StateDir,
+    /// Cancels over REST what the order connections cannot.
+    pub(super) rescuer: Rescuer,
 }
 
 /// What is still needed of a market after its agents have been made.
@@ -101,6 +105,8 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         Beginning { gateway: &mut lane.gateway, positions: market.instruments.iter().filter_map(held).collect() }
     });
     let journals = Journals::begin(plan, &state, clock.now(), beginnings.collect())?;
+    let accounts: Result<Vec<_>, _> = asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect();
+    let rescuer = Rescuer::new(accounts?);
     let urls = asked
         .iter()
         .map(|market| VenueUrls::new(&market.plan.market.rest_url, market.plan.config.venue, &market.instruments));
@@ -127,7 +133,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         start: market.start,
         started_at: market.started_at,
     });
-    Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state })
+    Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer })
 }
 
 /// The engine of all markets, and the limits that their gateways hold orders against once more.
@@ -215,7 +221,8 @@ fn io_settings(mode: RunMode) -> GatewayLoopSettings {
         drain_within: if mode == RunMode::Live { Nanos::NEVER } else { DRAIN_WITHIN },
         on_connection_end: |venue: VenueId, connection: OrderConnection, error: &ConnectionError| {
             let name = ProductLine::from_venue_id(venue).map_or("", ProductLine::name);
-            tracing::warn!("order connection {connection:?} of {name} ended: {error}");
+            let text = format!("order connection {connection:?} of {name} ended: {error}");
+            news::tell(Weight::Warning, text);
         },
     }
 }

@@ -1,26 +1,21 @@
 //! COLD: what asks a run to end: signals and the kill file, which of them hurry an end that has begun, which are ignored.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 
-use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
-use spinbook_feed::net::io::gateway_loop::GatewayShared;
 
 use crate::outcome::Exit;
 use crate::ui::Obey;
 use crate::ui::keys::Command;
-
-/// How often a thread of its own looks for signals.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A signal that asks for an orderly end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,12 +146,14 @@ fn ignored() -> Vec<i32> {
 }
 
 /// Hears what asks for the end; to be asked now and then by the thread that waits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Interrupts {
     /// What was raised since it was asked last, in the order of [`StopSignal::ALL`].
     raised: [Arc<AtomicBool>; StopSignal::ALL.len()],
     /// The screen's key was pressed since it was asked last.
     quit_key: Arc<AtomicBool>,
+    /// The same for whoever hears beside this one.
+    quit_key_beside: Arc<AtomicBool>,
     /// The file that `spinbook kill` leaves, until it was seen.
     kill_file: Option<PathBuf>,
 }
@@ -167,10 +164,7 @@ impl Interrupts {
     /// # Errors
     /// The system refuses a handler.
     pub fn install() -> io::Result<Interrupts> {
-        let interrupts = Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None };
-        for (signal, raised) in StopSignal::ALL.iter().zip(&interrupts.raised) {
-            signal_hook::flag::register(signal.number(), raised.clone())?;
-        }
+        let interrupts = Interrupts::hearing(Arc::default())?;
         for signal in ignored() {
             ignore(signal)?;
         }
@@ -181,9 +175,9 @@ impl Interrupts {
     /// What a key of the screen does: a pause, its end, and the end of the run in the way of a signal.
     #[must_use]
     pub fn obey(&self, hot: Arc<HotShared>) -> Obey {
-        let quit_key = self.quit_key.clone();
+        let keys = [self.quit_key.clone(), self.quit_key_beside.clone()];
         Box::new(move |command| match command {
-            Command::Quit => quit_key.store(true, Ordering::Relaxed),
+            Command::Quit => keys.iter().for_each(|key| key.store(true, Ordering::Relaxed)),
             Command::Pause if hot.pause.fetch_not(Ordering::AcqRel) => {
                 tracing::warn!("the pause is over: quoting again where nothing else forbids it");
             }
@@ -191,32 +185,38 @@ impl Interrupts {
         })
     }
 
+    /// Hears the same signals and the same key for another thread, whatever this one takes.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn beside(&self) -> io::Result<Interrupts> {
+        Interrupts::hearing(self.quit_key_beside.clone())
+    }
+
+    fn hearing(quit_key: Arc<AtomicBool>) -> io::Result<Interrupts> {
+        let interrupts = Interrupts { quit_key, ..Interrupts::default() };
+        for (signal, raised) in StopSignal::ALL.iter().zip(&interrupts.raised) {
+            signal_hook::flag::register(signal.number(), raised.clone())?;
+        }
+        Ok(interrupts)
+    }
+
+    /// Has a byte written to `wake` behind every one of them, so that nobody has to look now and then.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn wake(&self, wake: &UnixStream) -> io::Result<()> {
+        for signal in StopSignal::ALL {
+            signal_hook::low_level::pipe::register(signal.number(), wake.try_clone()?)?;
+        }
+        Ok(())
+    }
+
     /// Hears of this file, too, once.
     #[must_use]
     pub fn or_file(mut self, kill_file: PathBuf) -> Interrupts {
         self.kill_file = Some(kill_file);
         self
-    }
-
-    /// Begins the end of a run on a thread of its own as soon as a signal asks for it: whatever holds up the thread that
-    /// waits (a disk that does not answer), the cancels leave.
-    ///
-    /// # Errors
-    /// The system refuses a thread.
-    pub fn end_by_itself(&self, hot: Arc<HotShared>, io: Arc<GatewayShared>) -> io::Result<()> {
-        let mut raised = self.raised.to_vec();
-        raised.push(self.quit_key.clone());
-        let watch = move || {
-            while !io.ended.load(Ordering::Acquire) {
-                if raised.iter().any(|signal| signal.load(Ordering::Relaxed)) {
-                    hot.drain.store(true, Ordering::Release);
-                    io.drain.store(true, Ordering::Release);
-                    return;
-                }
-                std::thread::sleep(LOOK_EVERY);
-            }
-        };
-        threads::spawn("spinbook-stop", None, |_| {}, watch).map(|_| ())
     }
 
     /// What came since it was asked last: of several signals the most pressing, and the file before any of them.
@@ -243,8 +243,7 @@ mod tests {
     fn the_kill_file_is_heard_once_and_of_signals_the_most_pressing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kill");
-        let mut interrupts =
-            Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None }.or_file(path.clone());
+        let mut interrupts = Interrupts::default().or_file(path.clone());
         assert_eq!(interrupts.take(), None);
         std::fs::write(&path, "halt\n").expect("writable");
         assert_eq!((interrupts.take(), interrupts.take()), (Some(StopRequest::KillFile), None));
@@ -259,38 +258,19 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_begins_the_end_though_nobody_takes_it() {
-        let interrupts = Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None };
-        let (hot, io) = (Arc::new(HotShared::default()), Arc::new(GatewayShared::default()));
-        interrupts.end_by_itself(hot.clone(), io.clone()).expect("a thread");
-        interrupts.raised[3].store(true, Ordering::Relaxed);
-        let drains = || hot.drain.load(Ordering::Relaxed) && io.drain.load(Ordering::Relaxed);
-        let until = std::time::Instant::now() + Duration::from_secs(60);
-        while !drains() {
-            assert!(std::time::Instant::now() < until, "nobody heard it");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    #[test]
     fn keys_pause_and_quit_without_anybody_who_waits() {
-        let mut interrupts = Interrupts { raised: Default::default(), quit_key: Arc::default(), kill_file: None };
-        let (hot, io) = (Arc::new(HotShared::default()), Arc::new(GatewayShared::default()));
-        interrupts.end_by_itself(hot.clone(), io.clone()).expect("a thread");
+        let mut interrupts = Interrupts::default();
+        let mut beside = interrupts.beside().expect("handlers");
+        let hot = Arc::new(HotShared::default());
         let obey = interrupts.obey(hot.clone());
         for paused in [true, false] {
             obey(Command::Pause);
             assert_eq!(hot.pause.load(Ordering::Relaxed), paused);
         }
-        assert_eq!(interrupts.take(), None, "a pause is no end");
-        assert!(!io.drain.load(Ordering::Relaxed));
+        assert_eq!((interrupts.take(), beside.take()), (None, None), "a pause is no end");
         obey(Command::Quit);
-        let until = std::time::Instant::now() + Duration::from_secs(60);
-        while !(hot.drain.load(Ordering::Relaxed) && io.drain.load(Ordering::Relaxed)) {
-            assert!(std::time::Instant::now() < until, "nobody heard it");
-            std::thread::sleep(Duration::from_millis(1));
-        }
         assert_eq!((interrupts.take(), interrupts.take()), (Some(StopRequest::QuitKey), None));
+        assert_eq!((beside.take(), beside.take()), (Some(StopRequest::QuitKey), None), "whoever waits beside hears it");
     }
 
     #[test]

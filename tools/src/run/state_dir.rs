@@ -1,9 +1,9 @@
 //! COLD: a run's state directory: one engine at a time, a run number that only grows, and the answer to `kill`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,10 @@ pub const RUN_FILE: &str = "run";
 const RUNS_FILE: &str = "runs";
 /// Runs that are remembered: an order of an earlier one is taken for another engine's.
 const RUNS_MAX: usize = 10_000;
+/// How often a lock that is taken is tried again.
+const LOCK_ATTEMPTS: u32 = 5;
+/// The pause between two attempts.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The file in which an engine answers `spinbook kill`.
 const ANSWER_FILE: &str = "killed";
 
@@ -35,6 +39,38 @@ pub struct KillAnswer {
 #[must_use]
 pub fn kill_request(directory: &Path) -> String {
     fs::read_to_string(directory.join(KILL_FILE)).unwrap_or_default().trim().to_owned()
+}
+
+/// Leaves the kill file, after which no engine starts here; whether it was there already. `who` asks for it.
+///
+/// # Errors
+/// The file cannot be made.
+pub fn latch(directory: &Path, who: &str) -> io::Result<bool> {
+    let path = directory.join(KILL_FILE);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let request = format!("halt {since} {who}\n");
+    match OpenOptions::new().write(true).create_new(true).open(&path) {
+        Ok(mut file) => {
+            if let Err(error) = file.write_all(request.as_bytes()).and_then(|()| file.sync_all()) {
+                // The engine looks whether the file is there, not what it says.
+                tracing::warn!("{}: is there, but cannot be filled: {error}", path.display());
+            }
+            Ok(false)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock; somebody who only looks at it holds it for a moment.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            outcome => return outcome,
+        }
+    }
+    file.try_lock()
 }
 
 /// The engine's answer to this request, if there is one.
@@ -120,7 +156,7 @@ impl StateDir {
             .truncate(false)
             .open(&file)
             .map_err(|error| fail(&error))?;
-        match lock.try_lock() {
+        match self::lock(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Failure::failed("another engine runs with this state directory")

@@ -26,11 +26,14 @@ use spinbook_feed::net::io::gateway_loop::{
 };
 use spinbook_feed::session::MarketSession;
 
+use super::heartbeats::HangBounds;
+use super::news::{self, Weight};
 use super::panics;
 #[cfg(debug_assertions)]
 use super::panics::provoked::allocations as thread_allocations;
 #[cfg(not(debug_assertions))]
 use crate::alloc::thread_allocations;
+use crate::config::tables::EngineConfig;
 
 /// A gap between two turns of the hot loop that is worth counting.
 const STALL_MIN: Nanos = Nanos::from_millis(50);
@@ -42,6 +45,13 @@ const FRAMES_PER_TURN_MAX: usize = 64;
 const WARM_FRAMES: u64 = 200;
 /// How long after the first order it does.
 const WARM_AFTER: Nanos = Nanos::from_millis(1_000);
+
+/// How long the hot thread may stand still on a core of its own.
+const HANG_HOT: Duration = Duration::from_millis(250);
+/// How long the I/O thread may stand still on a core of its own.
+const HANG_IO: Duration = Duration::from_millis(500);
+/// How long a thread may stand still whose core is shared.
+const HANG_SHARED: Duration = Duration::from_secs(2);
 
 /// Who runs where. `None`: wherever the system puts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +167,8 @@ where
     let hot_shared = Arc::new(HotShared::default());
     let io_shared = Arc::new(GatewayShared::default());
     let fetch_stop = Arc::new(AtomicBool::new(false));
+    #[cfg(debug_assertions)]
+    panics::provoked::arm(&hot_shared, &io_shared)?;
 
     let settings = ReactorSettings {
         spin: cores.hot.is_some(),
@@ -197,7 +209,24 @@ where
 }
 
 fn warn_unpinned(core: usize) {
-    tracing::warn!(core, "the system refused to pin a thread to this core: latency will vary; see `spinbook doctor`");
+    let text = "the system refused to pin a thread to this core: latency will vary; see `spinbook doctor`";
+    news::tell(Weight::Warning, format!("{text} core={core}"));
+}
+
+/// When a thread hangs: as configured, else soon where it has a core that the system's scheduler leaves alone, and late
+/// where others may take its core for a while.
+#[must_use]
+pub fn hang_bounds(engine: &EngineConfig, cores: Cores) -> HangBounds {
+    let isolated = threads::isolated_cores();
+    let owns = |core: Option<usize>| core.is_some_and(|core| isolated.contains(&core));
+    let bound = |configured: Option<u32>, core, owned| {
+        let own = if owns(core) { owned } else { HANG_SHARED };
+        configured.map_or(own, |milliseconds| Duration::from_millis(milliseconds.into()))
+    };
+    HangBounds {
+        hot: bound(engine.hot_hang_ms, cores.hot, HANG_HOT),
+        io: bound(engine.io_hang_ms, cores.io.filter(|_| cores.io_spins), HANG_IO),
+    }
 }
 
 /// What came back of the threads.
@@ -231,6 +260,14 @@ impl<S> Running<S> {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.io_shared.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether every venue has confirmed that nothing is open, and what the gateways believe to be open.
+    #[must_use]
+    pub fn ending(&self) -> (bool, usize) {
+        let confirmed =
+            self.io_shared.ended.load(Ordering::Acquire) && self.io_shared.confirmed.load(Ordering::Acquire);
+        (confirmed, usize::try_from(self.io_shared.open_orders.load(Ordering::Relaxed)).unwrap_or(usize::MAX))
     }
 
     /// Stops the threads and collects what they held. Call it when drained, or to leave at once.

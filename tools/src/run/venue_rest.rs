@@ -47,6 +47,14 @@ pub struct SocketLine {
     clock: Clock,
 }
 
+impl SocketLine {
+    /// What tells its time.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
 impl VenueLine for SocketLine {
     fn call(&self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
         let url = format!("{}{}", self.base, request.target);
@@ -111,6 +119,11 @@ impl<L: VenueLine> VenueRest<L> {
 
     fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
         self.send(&RestRequest { method: "GET", target: path.to_owned(), headers: Vec::new() })
+    }
+
+    /// Takes over what another one measured of the venue's clock, on the same clock of ours.
+    pub fn take_clock_of(&mut self, other: &VenueRest<L>) {
+        self.venue_clock = other.venue_clock;
     }
 
     /// The instrument list, as the venue sends it.
@@ -310,6 +323,14 @@ impl<L: VenueLine> VenueRest<L> {
         let body = self.send(&side.orders_since(self.signing()?, instrument, since))?;
         side.parse_open_orders(std::slice::from_ref(instrument), &body)
             .map_err(|error| self.not_understood("orders", error))
+    }
+
+    /// Cancels every open order of an instrument.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses; some call it a refusal that there is nothing to cancel.
+    pub fn cancel_all(&self, instrument: &Instrument) -> Result<(), Failure> {
+        self.send(&self.side()?.cancel_all(self.signing()?, instrument)).map(|_| ())
     }
 
     /// The venue's clock now, as far as it was measured.

@@ -62,6 +62,7 @@ pub fn signal(process: u32, name: &str) {
 /// A process whose two outputs are collected while it runs.
 pub struct Running {
     process: Child,
+    folder: Option<PathBuf>,
     out: Option<JoinHandle<String>>,
     err: Arc<Mutex<String>>,
     err_reader: Option<JoinHandle<()>>,
@@ -124,6 +125,7 @@ pub fn shown(err: &str) -> Vec<Shown> {
 impl Running {
     /// Starts it.
     pub fn start(mut command: Command) -> Running {
+        let folder = command.get_current_dir().map(Path::to_owned);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let (mut out, err) = (process.stdout.take().expect("piped"), process.stderr.take().expect("piped"));
         let collected = Arc::new(Mutex::new(String::new()));
@@ -141,7 +143,7 @@ impl Running {
             out.read_to_string(&mut text).expect("stdout is UTF-8");
             text
         });
-        Running { process, out: Some(out), err: collected, err_reader: Some(err_reader) }
+        Running { process, folder, out: Some(out), err: collected, err_reader: Some(err_reader) }
     }
 
     /// What it said so far on standard error.
@@ -224,7 +226,43 @@ impl Running {
         let out = self.out.take().expect("taken once").join().expect("the reader ends");
         self.err_reader.take().expect("taken once").join().expect("the reader ends");
         let code = status.code().unwrap_or_else(|| panic!("it was killed: {status}\n{}", self.err()));
-        Ended { code, out, err: self.err() }
+        let err = self.err();
+        self.folder.as_deref().into_iter().for_each(|folder| no_secret_is_told(folder, &out, &err));
+        Ended { code, out, err }
+    }
+}
+
+/// No secret of the credentials files in a folder stands in an output, or in any other file there, whatever the test.
+#[track_caller]
+fn no_secret_is_told(folder: &Path, out: &str, err: &str) {
+    let (mut secrets, mut texts) = (Vec::new(), vec![("stdout", out.to_owned()), ("stderr", err.to_owned())]);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let Ok(kind) = entry.metadata() else { continue };
+            if kind.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if !kind.is_file() {
+                continue;
+            }
+            let text = fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+            let is_credentials = text.starts_with("api_key = ");
+            match is_credentials {
+                // A secret is long; what a test made of one to be refused may be anything.
+                true => {
+                    secrets.extend(text.split(['"', '\n']).skip(2).filter(|part| part.len() >= 40).map(str::to_owned))
+                }
+                false => texts.push(("a file", text)),
+            }
+        }
+    }
+    for secret in &secrets {
+        for (place, text) in &texts {
+            assert!(!text.contains(secret.as_str()), "a secret stands in {place}");
+        }
     }
 }
 

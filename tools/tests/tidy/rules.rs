@@ -47,9 +47,10 @@ pub const TOOLS_ROOMS: &[&[&str]] = &[
     &["config"],
     &["ui"],
     &["run"],
-    &["exchange"],
+    &["exchange", "guard"],
     &["command"],
-    &["main"],
+    &["lib"],
+    &["main", "bin"],
 ];
 
 /// Rooms of the measurements, left to right.
@@ -81,6 +82,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("feed/src/net/host/clock.rs", "time-stamp counter"),
     ("feed/src/net/host/allocations.rs", "counting allocator"),
     ("feed/src/net/host/memory.rs", "locked memory and huge pages"),
+    ("feed/src/net/host/process.rs", "no core dumps"),
     ("feed/src/net/io/journal_files.rs", "files that are memory"),
     ("engine/tests/book_allocations.rs", "counting allocator"),
     ("bench/src/clock.rs", "time-stamp counter"),

@@ -51,6 +51,22 @@ pub fn cores() -> Vec<usize> {
     ids
 }
 
+/// The cores that the system's scheduler leaves alone, ascending: what runs there owns its core.
+#[must_use]
+pub fn isolated_cores() -> Vec<usize> {
+    core_list(&std::fs::read_to_string("/sys/devices/system/cpu/isolated").unwrap_or_default())
+}
+
+/// The numbers of a list of the form `2-3,8`; what is no number is left out.
+fn core_list(text: &str) -> Vec<usize> {
+    const CORES_MAX: usize = 4_096;
+    let ranges = text.trim().split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?.min(CORES_MAX))
+    });
+    ranges.flatten().collect()
+}
+
 /// Whether a thread of ours may be pinned to `core`, also where it is not among [`cores`]: cores that the system's
 /// scheduler leaves alone (`isolcpus`) are in nobody's mask and may be asked for. Pins nothing that lasts.
 #[must_use]
@@ -73,6 +89,12 @@ mod tests {
         assert!(mask.iter().all(|core| can_pin(*core)), "{mask:?}");
         assert!(!can_pin(1023) && !can_pin(1024) && !can_pin(usize::MAX));
         assert_eq!(cores(), mask, "asking pins nothing");
+    }
+
+    #[test]
+    fn isolated_cores_are_read_off_the_systems_list() {
+        assert_eq!(core_list("2-3,8\n"), [2, 3, 8]);
+        assert!(core_list("\n").is_empty() && core_list("x,-,3-").is_empty());
     }
 
     #[test]

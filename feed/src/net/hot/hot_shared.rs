@@ -18,6 +18,9 @@ pub struct HotShared {
     pub stop: AtomicBool,
     /// Set once the loop counts as warm: latencies and allocations are recorded from then on.
     pub warm: AtomicBool,
+    /// In debug builds alone: raised by a test, the thread stands still until it is lowered.
+    #[cfg(debug_assertions)]
+    pub frozen: std::sync::Arc<AtomicBool>,
     /// Turns of the loop.
     pub heartbeat: AtomicU64,
     /// Connections that opened.

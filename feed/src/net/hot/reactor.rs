@@ -287,6 +287,10 @@ impl<S: Strategy> Reactor<S> {
 
     /// Slow deadlines, flags from outside, and what is shared with it.
     fn keep_house(&mut self, now: Nanos) {
+        #[cfg(debug_assertions)]
+        while self.shared.frozen.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
         let (markets, _, mut turn) = self.split(now);
         for market in markets {
             market.on_timer(&mut turn);

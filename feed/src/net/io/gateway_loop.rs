@@ -228,6 +228,10 @@ impl GatewayLoop {
 
     /// Sockets, deadlines, and what is shown to others.
     fn look_around(&mut self) -> io::Result<Option<GatewayEnd>> {
+        #[cfg(debug_assertions)]
+        while self.io.shared.frozen.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let now = self.io.clock.now();
         for at in 0..self.lanes.len() {
             let gateway = &mut self.lanes[at].gateway;

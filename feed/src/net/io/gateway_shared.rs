@@ -19,6 +19,9 @@ pub struct GatewayShared {
     pub ended: AtomicBool,
     /// Set before that if every venue confirmed that nothing is open.
     pub confirmed: AtomicBool,
+    /// In debug builds alone: raised by a test, the thread stands still until it is lowered.
+    #[cfg(debug_assertions)]
+    pub frozen: std::sync::Arc<AtomicBool>,
     /// Turns of the loop.
     pub heartbeat: AtomicU64,
     /// Raised when trading was halted: nothing but cancels leaves any more.

@@ -1,0 +1,425 @@
+//! COLD: the control thread: begins the end at a signal, watches the heartbeats of the threads that trade, and leaves.
+//!
+//! It takes no lock, touches no disk and writes to no stream: whatever became of the others, it hears the next signal.
+//! What it decides is a function of what it saw ([`Supervisor`]). What takes time is done by others for it: `rescue`
+//! cancels over REST, `news` says what there is to say.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use spinbook_feed::net::host::threads;
+use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::io::gateway_loop::GatewayShared;
+
+use super::heartbeats::{HangBounds, Heartbeats, TradingThread};
+use super::news::{self, Weight};
+use super::panics;
+use super::rescue::RescueCall;
+use super::signals::{Interrupts, StopRequest};
+use crate::outcome::Exit;
+use crate::output::ERR;
+
+/// How often heartbeats are looked at; a signal is heard at once.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A signal that comes sooner behind the first one belongs to it: a terminal and a supervisor both pass one on.
+const SAME_WISH: Duration = Duration::from_millis(200);
+/// How long whoever was told to leave at once may take to say what is open.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end of the process waits for what was said of it to be written.
+const SAID_WITHIN: Duration = Duration::from_millis(500);
+
+/// What can be seen of a run at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sight {
+    /// A signal or the kill file asked for the end since the last look.
+    pub asked: bool,
+    /// It was a signal that hurries an end which has begun.
+    pub hurried: bool,
+    /// The end has begun.
+    pub draining: bool,
+    /// Heartbeats of the hot thread.
+    pub hot_beats: u64,
+    /// The hot thread was told to end its loop.
+    pub hot_stops: bool,
+    /// Heartbeats of the I/O thread.
+    pub io_beats: u64,
+    /// The I/O thread has ended in order.
+    pub io_ended: bool,
+    /// A thread has panicked: the hook sees to the end.
+    pub panicking: bool,
+    /// What came of cancelling over REST, once it is over.
+    pub rescued: Option<bool>,
+}
+
+/// Why the process is left without the main thread's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaveCause {
+    /// Asked for twice, and the main thread did not leave.
+    Hurried,
+    /// A thread hangs and will not end; everything else is done.
+    Hung(TradingThread),
+}
+
+/// What is to be done about what was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    /// Begin the end: no new quote, every order cancelled.
+    pub drain: bool,
+    /// This thread was found hanging, for so long by now.
+    pub hung: Option<(TradingThread, Duration)>,
+    /// Cancel over REST: the thread that owns the orders does not.
+    pub rescue: bool,
+    /// End the process.
+    pub leave: Option<LeaveCause>,
+}
+
+/// What was found of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// It never stood still for too long.
+    Works,
+    /// It stands still.
+    Hangs,
+    /// It did, and has gone on: it ends in order with the others.
+    Recovered,
+}
+
+/// Judges what the control thread sees.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    beats: Heartbeats,
+    draining_since: Option<Duration>,
+    found: [Finding; 2],
+    leave: Option<(LeaveCause, Duration)>,
+}
+
+impl Supervisor {
+    /// Nothing was seen yet.
+    #[must_use]
+    pub fn new(bounds: HangBounds) -> Supervisor {
+        Supervisor { beats: Heartbeats::new(bounds), draining_since: None, found: [Finding::Works; 2], leave: None }
+    }
+
+    /// What is to be done at `now`, on a clock that never steps back.
+    pub fn look(&mut self, sight: &Sight, now: Duration) -> Deeds {
+        self.beats.look(sight.hot_beats, sight.io_beats, now);
+        let mut deeds = Deeds::default();
+        for thread in [TradingThread::Hot, TradingThread::Io] {
+            if let (Some(still), Finding::Works) = (self.hung(thread, sight), self.found[thread as usize]) {
+                self.found[thread as usize] = Finding::Hangs;
+                deeds.hung = Some((thread, still));
+                deeds.drain = true;
+                deeds.rescue |= thread == TradingThread::Io;
+            }
+        }
+        if sight.asked && self.draining_since.is_none() {
+            deeds.drain = true;
+        }
+        let settled = self.draining_since.is_some_and(|since| now.saturating_sub(since) >= SAME_WISH);
+        if sight.hurried && settled {
+            self.leave.get_or_insert((LeaveCause::Hurried, now + LEAVE_WITHIN));
+        }
+        if deeds.drain || sight.draining {
+            self.draining_since.get_or_insert(now);
+        }
+        self.leave_hung(sight, now);
+        deeds.leave = self.leave.filter(|(_, by)| now >= *by).map(|(cause, _)| cause);
+        deeds
+    }
+
+    fn hung(&self, thread: TradingThread, sight: &Sight) -> Option<Duration> {
+        let is_over = match thread {
+            TradingThread::Hot => sight.hot_stops,
+            TradingThread::Io => sight.io_ended,
+        };
+        self.beats.hung(thread).filter(|_| !is_over && !sight.panicking)
+    }
+
+    /// A thread that hangs cannot be waited for: once nothing is left to be done the process ends without it. One that
+    /// goes on meanwhile ends in order with the others.
+    fn leave_hung(&mut self, sight: &Sight, now: Duration) {
+        let hangs = [TradingThread::Hot, TradingThread::Io].map(|thread| {
+            // Told to stop meanwhile, a thread that hangs does not hear it.
+            let still = self.beats.hung(thread).is_some() && !(thread == TradingThread::Io && sight.io_ended);
+            let state = &mut self.found[thread as usize];
+            if *state == Finding::Hangs && !still {
+                *state = Finding::Recovered;
+            }
+            *state == Finding::Hangs
+        });
+        let done = match (hangs[0], hangs[1]) {
+            (_, true) if sight.rescued.is_some() => Some(LeaveCause::Hung(TradingThread::Io)),
+            (true, false) if sight.io_ended => Some(LeaveCause::Hung(TradingThread::Hot)),
+            _ => None,
+        };
+        match (done, self.leave) {
+            (Some(cause), None) => self.leave = Some((cause, now + LOOK_EVERY)),
+            (None, Some((LeaveCause::Hung(_), _))) => self.leave = None,
+            _ => {}
+        }
+    }
+}
+
+/// What the control thread looks at and acts upon.
+pub struct ControlParts {
+    /// What the hot thread shows.
+    pub hot: Arc<HotShared>,
+    /// What the I/O thread shows.
+    pub io: Arc<GatewayShared>,
+    /// When a thread hangs.
+    pub bounds: HangBounds,
+    /// Cancels over REST.
+    pub rescue: RescueCall,
+    /// The file that `spinbook kill` leaves.
+    pub kill_file: PathBuf,
+    /// What may be open.
+    pub open_orders: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The running control thread; with this it ends.
+pub struct Control {
+    over: Arc<AtomicBool>,
+    /// One more than the thread that was found hanging; zero: none.
+    hung: Arc<AtomicU8>,
+}
+
+impl Control {
+    /// Starts it, with what asks for the end, heard beside the main thread. From here on a second Ctrl-C ends the
+    /// process, whatever the other threads do.
+    ///
+    /// # Errors
+    /// The system refuses a thread, a pair of sockets or a handler.
+    pub fn start(parts: ControlParts, mut signals: Interrupts) -> io::Result<Control> {
+        let control = Control { over: Arc::default(), hung: Arc::default() };
+        let (mut ear, wake) = UnixStream::pair()?;
+        ear.set_read_timeout(Some(LOOK_EVERY))?;
+        signals.wake(&wake)?;
+        let asked = Arc::new(AtomicBool::new(false));
+        watch_file(parts.kill_file.clone(), asked.clone(), wake, control.over.clone())?;
+        let (over, hung) = (control.over.clone(), control.hung.clone());
+        let work = move || {
+            let begun = Instant::now();
+            let mut supervisor = Supervisor::new(parts.bounds);
+            while !over.load(Ordering::Acquire) {
+                let request = signals.take();
+                let mut sight = parts.sight();
+                sight.asked = request.is_some() || asked.swap(false, Ordering::AcqRel);
+                sight.hurried = matches!(request, Some(StopRequest::Signal(signal)) if signal.hurries());
+                parts.carry_out(supervisor.look(&sight, begun.elapsed()), &hung);
+                // A byte or the end of its time: either way it is looked again.
+                let _ = ear.read(&mut [0; 64]);
+            }
+        };
+        threads::spawn("spinbook-control", None, |_| {}, work)?;
+        Ok(control)
+    }
+
+    /// Which thread was found hanging.
+    #[must_use]
+    pub fn hung(&self) -> Option<TradingThread> {
+        match self.hung.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(TradingThread::Hot),
+            _ => Some(TradingThread::Io),
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+    }
+}
+
+/// Looks for the kill file on a thread of its own: the disk may stand still, and then only this thread does.
+fn watch_file(path: PathBuf, asked: Arc<AtomicBool>, mut wake: UnixStream, over: Arc<AtomicBool>) -> io::Result<()> {
+    let watch = move || {
+        while !over.load(Ordering::Acquire) {
+            if path.exists() {
+                asked.store(true, Ordering::Release);
+                let _ = wake.write_all(&[0]);
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    };
+    threads::spawn("spinbook-word", None, |_| {}, watch).map(|_| ())
+}
+
+impl ControlParts {
+    fn sight(&self) -> Sight {
+        Sight {
+            draining: self.io.drain.load(Ordering::Relaxed),
+            hot_beats: self.hot.heartbeat.load(Ordering::Relaxed),
+            hot_stops: self.hot.stop.load(Ordering::Relaxed),
+            io_beats: self.io.heartbeat.load(Ordering::Relaxed),
+            io_ended: self.io.ended.load(Ordering::Acquire),
+            panicking: panics::is_ending(),
+            rescued: self.rescue.outcome(),
+            ..Sight::default()
+        }
+    }
+
+    fn carry_out(&self, deeds: Deeds, hung: &AtomicU8) {
+        if deeds.drain {
+            self.hot.drain.store(true, Ordering::Release);
+            self.io.drain.store(true, Ordering::Release);
+        }
+        if deeds.rescue {
+            self.rescue.call();
+        }
+        if let Some((thread, still)) = deeds.hung {
+            hung.store(thread as u8 + 1, Ordering::Relaxed);
+            let how = match thread {
+                TradingThread::Hot => "everything is cancelled by the thread that owns the orders",
+                TradingThread::Io => "everything is cancelled over REST",
+            };
+            let text = format!("{} stands still for {} ms: {how}", thread.words(), still.as_millis());
+            news::tell(Weight::Alarm, text);
+        }
+        if let Some(cause) = deeds.leave {
+            self.leave(cause);
+        }
+    }
+
+    /// Says what is known and ends the process, also where nobody can say it any more.
+    fn leave(&self, cause: LeaveCause) -> ! {
+        let open = || format!("{}: look at the account", (self.open_orders)());
+        let text = match cause {
+            LeaveCause::Hurried => format!("left at once: {}", open()),
+            LeaveCause::Hung(thread) => {
+                let confirmed = match thread {
+                    TradingThread::Hot => self.io.confirmed.load(Ordering::Acquire),
+                    TradingThread::Io => self.rescue.outcome() == Some(true),
+                };
+                let outcome = match confirmed {
+                    true => "everything was cancelled, and the venue confirmed it".to_owned(),
+                    false => format!("the venue did not confirm that everything is cancelled: {}", open()),
+                };
+                format!("left without {}: {outcome}", thread.words())
+            }
+        };
+        news::tell(Weight::Alarm, text);
+        // Others may hold the locks of the log for ever: whoever says it is not waited for longer than this.
+        news::settle(SAID_WITHIN);
+        let written = threads::spawn("spinbook-last", None, |_| {}, || ERR.settle(SAID_WITHIN));
+        if let Ok(written) = written {
+            let until = Instant::now() + SAID_WITHIN;
+            while !written.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        signal_hook::low_level::exit(i32::from(Exit::Failed.code()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: HangBounds = HangBounds { hot: Duration::from_millis(250), io: Duration::from_millis(500) };
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    /// Looks every 10 ms from `from` to `to`, with both threads working unless `change` says otherwise; what was done,
+    /// and when.
+    fn play(
+        supervisor: &mut Supervisor,
+        span: std::ops::Range<u64>,
+        change: impl Fn(u64, &mut Sight),
+    ) -> Vec<(u64, Deeds)> {
+        let mut done = Vec::new();
+        for at in span.step_by(10) {
+            let mut sight = Sight { hot_beats: at + 1, io_beats: at + 1, ..Sight::default() };
+            change(at, &mut sight);
+            let deeds = supervisor.look(&sight, ms(at));
+            if deeds != Deeds::default() {
+                done.push((at, deeds));
+            }
+        }
+        done
+    }
+
+    #[test]
+    fn a_healthy_run_is_left_alone_and_one_word_drains_it() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        assert_eq!(play(&mut supervisor, 0..10_000, |_, _| {}), []);
+        let asked = play(&mut supervisor, 10_000..60_000, |now, sight| {
+            sight.asked = now == 10_000 || now == 20_000;
+            // A terminal and a supervisor say it both, 50 ms apart.
+            sight.hurried = now == 10_000 || now == 10_050;
+        });
+        assert_eq!(asked, [(10_000, Deeds { drain: true, ..Deeds::default() })]);
+    }
+
+    #[test]
+    fn whoever_asks_twice_is_obeyed_within_two_seconds_though_nobody_else_moves() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let done = play(&mut supervisor, 0..10_000, |now, sight| {
+            sight.draining = true;
+            (sight.io_ended, sight.hot_stops) = (true, true);
+            sight.hurried = now == 5_000;
+        });
+        assert_eq!(done[0], (7_000, Deeds { leave: Some(LeaveCause::Hurried), ..Deeds::default() }));
+    }
+
+    #[test]
+    fn a_hot_thread_that_hangs_is_drained_by_the_other_one_and_then_left_behind() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let done = play(&mut supervisor, 0..3_000, |now, sight| {
+            sight.hot_beats = sight.hot_beats.min(1_001);
+            // The main thread waits for both from then on.
+            (sight.io_ended, sight.hot_stops) = (now >= 2_000, now >= 2_000);
+        });
+        let hung = Some((TradingThread::Hot, ms(250)));
+        assert_eq!(done[0], (1_250, Deeds { drain: true, hung, ..Deeds::default() }));
+        let leave = Some(LeaveCause::Hung(TradingThread::Hot));
+        assert_eq!(done[1], (2_010, Deeds { leave, ..Deeds::default() }));
+    }
+
+    #[test]
+    fn an_io_thread_that_hangs_is_rescued_over_rest_and_left_behind_when_the_venue_has_answered() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let done = play(&mut supervisor, 0..6_000, |now, sight| {
+            sight.io_beats = sight.io_beats.min(1_001);
+            // With it the hot thread stands still later: one rescue is enough.
+            sight.hot_beats = sight.hot_beats.min(2_001);
+            sight.rescued = (now >= 5_000).then_some(true);
+        });
+        let hung = Some((TradingThread::Io, ms(500)));
+        assert_eq!(done[0], (1_500, Deeds { drain: true, hung, rescue: true, leave: None }));
+        assert!(!done[1].1.rescue && done[1].1.hung.is_some(), "{done:?}");
+        let leave = Some(LeaveCause::Hung(TradingThread::Io));
+        assert_eq!(done[2], (5_010, Deeds { leave, ..Deeds::default() }));
+    }
+
+    #[test]
+    fn a_thread_that_goes_on_meanwhile_ends_in_order() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let done = play(&mut supervisor, 0..6_000, |now, sight| {
+            if (1_000..3_000).contains(&now) {
+                sight.io_beats = 1_001;
+            }
+            sight.rescued = (now >= 4_000).then_some(true);
+        });
+        assert_eq!(done.len(), 1, "found hanging once, and nobody leaves: {done:?}");
+    }
+
+    #[test]
+    fn a_panic_is_the_hooks_and_threads_that_ended_do_not_hang() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let panicking = |_, sight: &mut Sight| (sight.panicking, sight.hot_beats, sight.io_beats) = (true, 7, 7);
+        assert_eq!(play(&mut supervisor, 0..5_000, panicking), []);
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let over = |_, sight: &mut Sight| {
+            (sight.hot_stops, sight.io_ended, sight.hot_beats, sight.io_beats) = (true, true, 7, 7);
+        };
+        assert_eq!(play(&mut supervisor, 0..5_000, over), []);
+    }
+}
