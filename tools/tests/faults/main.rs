@@ -32,6 +32,8 @@
 //! | other signals | `stop::signals_stop_in_order…` | `signals` |
 //! | a bug: a thread panics | `stop::a_bug_of_the_hot_thread…` | `panics` |
 //! | keys, and the terminal at every end | `screen::keys_help…`, `the_terminal_is_given_back…` | `keys`, `signals` |
+//! | a thread that hangs, a process that is stopped | `control::…` | `control`, `heartbeats`, `rescue` |
+//! | a frozen or killed engine, with its guard | `guard::…` | `guard::vigil`, `pulse` |
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
@@ -41,9 +43,11 @@
 //! | two state directories, one account | `hostile::a_second_engine…`, `…a_persons_word` | `lease`, `state_dir` |
 //! | a lost day, a restart, `kill -9` | `truth::a_lost_day_outlives…` | engine `a_day_goes_on_after_a_restart…`, `day_book` |
 
+mod control;
 mod demo;
 mod desk;
 mod exchange;
+mod guard;
 mod hostile;
 mod journal;
 mod market;
