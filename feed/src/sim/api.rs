@@ -543,6 +543,10 @@ pub enum SimRequestKind {
     Cancel,
     /// A depth snapshot.
     Snapshot,
+    /// The server's clock.
+    Time,
+    /// User data's subscription.
+    UserData,
     /// Anything else.
     Other,
 }
@@ -563,8 +567,18 @@ pub enum RequestFault {
         /// Seconds to wait, if the venue says so.
         retry_after_seconds: Option<u64>,
     },
+    /// Refused without being handled, because the venue has too much to do.
+    Busy,
     /// Handled, but the reply never leaves.
     LoseReply,
     /// Handled, the reply held back this long.
     DelayReply(Nanos),
+    /// Never handled and never answered.
+    LoseRequest,
+    /// Handled only after this long, as if it had been on its way.
+    DelayRequest(Nanos),
+    /// Handled and answered twice.
+    ReplyTwice,
+    /// Handled, and answered that its outcome is not known.
+    HideOutcome,
 }

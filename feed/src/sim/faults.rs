@@ -33,8 +33,16 @@ pub struct FaultPlan {
     pub cut_after_orders: u64,
     /// How many subscription acknowledgements are lost, from the first on.
     pub acknowledgements_lost: u32,
+    /// Random faults of requests over the WebSocket API.
+    pub random_requests: Option<RandomRequests>,
+    /// Random faults of user data's messages.
+    pub random_user_data: Option<RandomUserData>,
+    /// Spans in which user data's messages are lost or late.
+    pub user_data: Vec<UserDataFault>,
     /// The server's clock is ahead by this much (behind if negative).
     pub clock_ahead_ms: i64,
+    /// Later it is ahead by something else, or drifts; in order.
+    pub clock_steps: Vec<ClockStep>,
     /// The exchange dies after this long: every connection is cut, every request unanswered.
     pub kill_after_ms: Option<u64>,
 }
@@ -152,8 +160,104 @@ pub enum RequestName {
     Cancel,
     /// A depth snapshot.
     Snapshot,
+    /// The server's clock; it counts as another request too.
+    Time,
+    /// User data's subscription over the WebSocket API.
+    UserData,
     /// Anything else.
     Other,
+}
+
+impl RequestName {
+    fn matches(self, kind: SimRequestKind) -> bool {
+        match kind {
+            SimRequestKind::Place => self == RequestName::Place,
+            SimRequestKind::Cancel => self == RequestName::Cancel,
+            SimRequestKind::Snapshot => self == RequestName::Snapshot,
+            SimRequestKind::Time => matches!(self, RequestName::Time | RequestName::Other),
+            SimRequestKind::UserData => self == RequestName::UserData,
+            SimRequestKind::Other => self == RequestName::Other,
+        }
+    }
+}
+
+/// From a moment on the server's clock is ahead by something else.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClockStep {
+    /// From when.
+    pub after_ms: u64,
+    /// How far ahead it is then (behind if negative).
+    pub ahead_ms: i64,
+    /// How much farther it goes ahead from there on, in millionths of the time.
+    pub drift_millionths: i64,
+}
+
+/// Random faults of requests over the WebSocket API, in millionths of the requests. Those of orders, cancels, questions
+/// and the clock alike.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandomRequests {
+    /// Never handled, never answered.
+    pub lose_request_millionths: u32,
+    /// Handled, never answered.
+    pub lose_reply_millionths: u32,
+    /// Handled late, and so answered late; a request about the same order may be handled before.
+    pub delay_request_millionths: u32,
+    /// Handled in time, answered late.
+    pub delay_reply_millionths: u32,
+    /// Answered twice.
+    pub duplicate_reply_millionths: u32,
+    /// Refused, because the venue is busy: not handled.
+    pub busy_millionths: u32,
+    /// Handled, and answered that the outcome is not known.
+    pub unknown_millionths: u32,
+    /// The longest delay.
+    pub delay_ms_max: u32,
+    /// They end this long after the start of the exchange; default never.
+    pub until_ms: Option<u64>,
+}
+
+/// Random faults of user data's messages, in millionths of them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandomUserData {
+    /// Lost.
+    pub drop_millionths: u32,
+    /// Sent twice.
+    pub duplicate_millionths: u32,
+    /// Sent late, after what follows it.
+    pub delay_millionths: u32,
+    /// The longest delay.
+    pub delay_ms_max: u32,
+    /// They end this long after the start of the exchange; default never.
+    pub until_ms: Option<u64>,
+}
+
+/// What happens to user data's messages in a span.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct UserDataFault {
+    /// From when.
+    pub after_ms: u64,
+    /// How long.
+    pub for_ms: u64,
+    /// How late they are sent; default never.
+    #[serde(default)]
+    pub delay_ms: Option<u32>,
+}
+
+/// What becomes of one message of user data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserDataFate {
+    /// Sent.
+    Sent,
+    /// Lost.
+    Lost,
+    /// Sent twice.
+    Twice,
+    /// Sent this late.
+    Late(Nanos),
 }
 
 /// What happens to a request.
@@ -199,6 +303,12 @@ pub struct RequestFaultPlan {
     /// Requests count only once clients have requested this many orders; default zero.
     #[serde(default)]
     pub after_orders: u64,
+    /// Requests count only from then on; default from the start.
+    #[serde(default)]
+    pub after_ms: u64,
+    /// ... and only for so long; default for ever.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
 }
 
 fn one() -> u64 {
@@ -307,18 +417,14 @@ impl Faults {
     }
 
     /// What becomes of the next request.
-    pub fn request(&mut self, kind: SimRequestKind) -> RequestFault {
-        let name = match kind {
-            SimRequestKind::Place => RequestName::Place,
-            SimRequestKind::Cancel => RequestName::Cancel,
-            SimRequestKind::Snapshot => RequestName::Snapshot,
-            SimRequestKind::Other => RequestName::Other,
-        };
+    pub fn request(&mut self, kind: SimRequestKind, now: Nanos) -> RequestFault {
         let orders_before = self.orders;
-        self.orders += u64::from(name == RequestName::Place);
+        self.orders += u64::from(kind == SimRequestKind::Place);
+        let age_ms = self.age_ms(now);
         let mut hit = None;
         for (fault, count) in self.plan.requests.iter().zip(&mut self.request_counts) {
-            if fault.on != name || orders_before < fault.after_orders {
+            let is_in_time = fault.after_ms <= age_ms && fault.for_ms.is_none_or(|span| age_ms - fault.after_ms < span);
+            if !fault.on.matches(kind) || orders_before < fault.after_orders || !is_in_time {
                 continue;
             }
             *count += 1;
@@ -351,10 +457,71 @@ impl Faults {
         self.hostile.answer(path)
     }
 
+    fn age_ms(&self, now: Nanos) -> u64 {
+        u64::try_from((now - self.started).millis()).unwrap_or(0)
+    }
+
+    /// What becomes of the next request over the WebSocket API that no plan names.
+    pub fn random_request(&mut self, now: Nanos) -> RequestFault {
+        let age_ms = self.age_ms(now);
+        let Some(random) = self.plan.random_requests.filter(|random| random.until_ms.is_none_or(|end| age_ms < end))
+        else {
+            return RequestFault::None;
+        };
+        let delay = Nanos::from_millis(1 + self.random.between(0, i64::from(random.delay_ms_max)));
+        let outcomes = [
+            (random.lose_request_millionths, RequestFault::LoseRequest),
+            (random.lose_reply_millionths, RequestFault::LoseReply),
+            (random.delay_request_millionths, RequestFault::DelayRequest(delay)),
+            (random.delay_reply_millionths, RequestFault::DelayReply(delay)),
+            (random.duplicate_reply_millionths, RequestFault::ReplyTwice),
+            (random.busy_millionths, RequestFault::Busy),
+            (random.unknown_millionths, RequestFault::HideOutcome),
+        ];
+        let mut drawn = u32::try_from(self.random.below(1_000_000)).unwrap_or(0);
+        for (millionths, fault) in outcomes {
+            if drawn < millionths {
+                return fault;
+            }
+            drawn -= millionths;
+        }
+        RequestFault::None
+    }
+
+    /// What becomes of the next message of user data.
+    pub fn user_data(&mut self, now: Nanos) -> UserDataFate {
+        let age_ms = self.age_ms(now);
+        let covers = |fault: &&UserDataFault| fault.after_ms <= age_ms && age_ms - fault.after_ms < fault.for_ms;
+        if let Some(fault) = self.plan.user_data.iter().find(covers) {
+            return fault
+                .delay_ms
+                .map_or(UserDataFate::Lost, |ms| UserDataFate::Late(Nanos::from_millis(i64::from(ms))));
+        }
+        let Some(random) = self.plan.random_user_data.filter(|random| random.until_ms.is_none_or(|end| age_ms < end))
+        else {
+            return UserDataFate::Sent;
+        };
+        if self.random.chance(random.drop_millionths) {
+            UserDataFate::Lost
+        } else if self.random.chance(random.duplicate_millionths) {
+            UserDataFate::Twice
+        } else if self.random.chance(random.delay_millionths) {
+            UserDataFate::Late(Nanos::from_millis(1 + self.random.between(0, i64::from(random.delay_ms_max))))
+        } else {
+            UserDataFate::Sent
+        }
+    }
+
     /// How far the server's clock is ahead.
     #[must_use]
-    pub fn clock_ahead(&self) -> Nanos {
-        Nanos::from_millis(self.plan.clock_ahead_ms)
+    pub fn clock_ahead(&self, now: Nanos) -> Nanos {
+        let age_ms = self.age_ms(now);
+        let Some(step) = self.plan.clock_steps.iter().rev().find(|step| step.after_ms <= age_ms) else {
+            return Nanos::from_millis(self.plan.clock_ahead_ms);
+        };
+        let since_ms = i64::try_from(age_ms - step.after_ms).unwrap_or(i64::MAX);
+        let drifted = since_ms.saturating_mul(step.drift_millionths) / 1_000_000;
+        Nanos::from_millis(step.ahead_ms.saturating_add(drifted))
     }
 
     /// Whether a connection over which `frames` frames were sent is cut now; that uses up one cut.

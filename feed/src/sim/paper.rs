@@ -5,6 +5,7 @@
 //! together: a round trip. What it leads to is told at once, as the frame that caused it was late already. So the same
 //! orders fill as at the venue itself, but for what our own orders would have changed in the market.
 
+use crate::sim::api::SimOrder;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
 };
@@ -123,6 +124,14 @@ impl ExchangeSide for PaperExchange {
 
     fn status(&self) -> ExchangeStatus {
         self.exchange.status()
+    }
+
+    fn open_orders(&self) -> Vec<SimOrder> {
+        self.exchange.open_orders()
+    }
+
+    fn open_order_count(&self) -> usize {
+        self.exchange.open_order_count()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! COLD: several simulated exchanges behind one address: each request goes to the one whose path it names.
 
+use crate::sim::api::SimOrder;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
 };
@@ -98,10 +99,19 @@ impl ExchangeSide for SeveralExchanges {
             whole.http_requests += status.http_requests;
             whole.messages += status.messages;
             whole.closed += status.closed;
+            whole.rate_refusals += status.rate_refusals;
             whole.market_over &= status.market_over;
             whole.market_error = whole.market_error.or(status.market_error);
         }
         whole
+    }
+
+    fn open_orders(&self) -> Vec<SimOrder> {
+        self.members.iter().flat_map(|(_, exchange)| exchange.open_orders()).collect()
+    }
+
+    fn open_order_count(&self) -> usize {
+        self.members.iter().map(|(_, exchange)| exchange.open_order_count()).sum()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! Sans-IO: a driver (sockets in `net/exchange/server`, or a test in virtual time) brings requests and time, and
 //! carries away what [`ExchangeSide::poll_output`] gives.
 
+use crate::sim::api::SimOrder;
 use spinbook_engine::types::Nanos;
 
 /// One WebSocket connection of a client, numbered by the driver, never reused within a run.
@@ -106,6 +107,8 @@ pub struct ExchangeStatus {
     pub messages: u64,
     /// Connections closed by the exchange.
     pub closed: u64,
+    /// Requests refused because a rate window was full, or while their address was banned.
+    pub rate_refusals: u64,
     /// Whether the market has been played to its end.
     pub market_over: bool,
     /// What was wrong with the market source, if it broke.
@@ -157,6 +160,16 @@ pub trait ExchangeSide {
     /// What became of its market so far.
     fn status(&self) -> ExchangeStatus {
         ExchangeStatus::default()
+    }
+
+    /// Every order that is open on it, of all accounts, by number: the truth that clients are judged by.
+    fn open_orders(&self) -> Vec<SimOrder> {
+        Vec::new()
+    }
+
+    /// How many orders are open on it, without looking at each.
+    fn open_order_count(&self) -> usize {
+        self.open_orders().len()
     }
 
     /// Whether its invariants hold.
@@ -219,6 +232,14 @@ impl<E: ExchangeSide + ?Sized> ExchangeSide for Box<E> {
 
     fn status(&self) -> ExchangeStatus {
         (**self).status()
+    }
+
+    fn open_orders(&self) -> Vec<SimOrder> {
+        (**self).open_orders()
+    }
+
+    fn open_order_count(&self) -> usize {
+        (**self).open_order_count()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -104,15 +104,15 @@ fn faults_may_wait_until_orders_were_requested() {
     }
     assert_eq!(trade(&mut faults, 150), FrameFault::None);
     assert!(!faults.cut(50));
-    assert_eq!(faults.request(SimRequestKind::Place), RequestFault::None);
+    assert_eq!(faults.request(SimRequestKind::Place, START), RequestFault::None);
     assert_eq!([(); 3].map(|()| depth(&mut faults)), [FrameFault::None, FrameFault::Drop, FrameFault::None]);
     // The silence counts from the first frame after the order, which was at 5 s.
     assert_eq!([5_050, 5_150, 5_250].map(|ms| trade(&mut faults, ms) == FrameFault::Drop), [false, true, false]);
-    assert_eq!(faults.request(SimRequestKind::Snapshot), RequestFault::None);
+    assert_eq!(faults.request(SimRequestKind::Snapshot, START), RequestFault::None);
     assert!(!faults.cut(50));
-    assert_eq!(faults.request(SimRequestKind::Place), RequestFault::None);
-    assert_eq!(faults.request(SimRequestKind::Snapshot), RequestFault::LoseReply);
-    assert_eq!(faults.request(SimRequestKind::Snapshot), RequestFault::None);
+    assert_eq!(faults.request(SimRequestKind::Place, START), RequestFault::None);
+    assert_eq!(faults.request(SimRequestKind::Snapshot, START), RequestFault::LoseReply);
+    assert_eq!(faults.request(SimRequestKind::Snapshot, START), RequestFault::None);
     assert!(!faults.cut(2) && faults.cut(3));
 }
 

@@ -11,6 +11,7 @@ mod matching;
 mod order_features;
 mod own_market;
 mod protocol;
+mod request_faults;
 mod restart;
 mod several;
 mod signatures;

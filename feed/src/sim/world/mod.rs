@@ -220,6 +220,18 @@ impl World {
         ids.iter().filter_map(|id| self.orders.get(id).cloned()).collect()
     }
 
+    /// Open orders of every account, oldest first.
+    #[must_use]
+    pub fn all_open_orders(&self) -> Vec<SimOrder> {
+        self.orders.values().filter(|order| order.status.is_open()).cloned().collect()
+    }
+
+    /// How many orders are open, of every account.
+    #[must_use]
+    pub fn open_order_count(&self) -> usize {
+        self.orders.len() - self.closed.len()
+    }
+
     /// Orders of an account on a listing, open or closed, oldest first.
     pub fn all_orders(&self, account: AccountId, listing: ListingIndex) -> impl Iterator<Item = &SimOrder> {
         let owned = move |order: &&SimOrder| order.request.account == account && order.request.listing == listing;

@@ -346,7 +346,7 @@ impl BinanceExchange {
         let at = self.server_time(now).millis();
         let told = self.algos.orders.get(&id).map(|algo| (algo.request.account, algo.told(&self.world, at)));
         if let Some((account, message)) = told {
-            self.send_user(account, &message);
+            self.send_user(account, &message, now);
         }
     }
 

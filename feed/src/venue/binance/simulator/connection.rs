@@ -2,6 +2,7 @@
 
 use super::stream_names::Subscription;
 use crate::sim::api::AccountId;
+use crate::sim::faults::UserDataFate;
 use crate::sim::side::{ConnectionId, ExchangeOutput};
 use crate::venue::binance::Product;
 use spinbook_engine::types::Nanos;
@@ -140,6 +141,28 @@ impl ClientConnection {
     }
 }
 
+/// Requests that were held up on their way in.
+#[derive(Debug, Default)]
+pub(crate) struct LateRequests {
+    held: VecDeque<(Nanos, ConnectionId, Vec<u8>)>,
+}
+
+impl LateRequests {
+    pub(crate) fn hold(&mut self, at: Nanos, connection: ConnectionId, text: Vec<u8>) {
+        let place = self.held.partition_point(|(other, _, _)| *other <= at);
+        self.held.insert(place, (at, connection, text));
+    }
+
+    pub(crate) fn take_due(&mut self, now: Nanos) -> Option<(ConnectionId, Vec<u8>)> {
+        self.held.front().filter(|(at, _, _)| *at <= now)?;
+        self.held.pop_front().map(|(_, connection, text)| (connection, text))
+    }
+
+    pub(crate) fn deadline(&self) -> Nanos {
+        self.held.front().map_or(Nanos::NEVER, |(at, _, _)| *at)
+    }
+}
+
 /// Everything on its way out, in order, bounded for each connection.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -162,6 +185,19 @@ impl Outbox {
             return;
         }
         self.queue.push_back(ExchangeOutput::Text { connection, text });
+    }
+
+    /// A message of user data, which may meet a fault.
+    pub fn user_data(&mut self, connection: ConnectionId, text: Vec<u8>, fate: UserDataFate, now: Nanos) {
+        match fate {
+            UserDataFate::Lost => {}
+            UserDataFate::Sent => self.text(connection, text),
+            UserDataFate::Twice => {
+                self.text(connection, text.clone());
+                self.text(connection, text);
+            }
+            UserDataFate::Late(wait) => self.text_at(now + wait, connection, text),
+        }
     }
 
     /// A message that leaves later.

@@ -41,6 +41,13 @@ impl ApiError {
         ApiError { status, ..self }
     }
 
+    /// Whether it was executed is not known.
+    #[must_use]
+    pub fn outcome_unknown() -> ApiError {
+        let text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
+        ApiError::new(-1007, text).status(504)
+    }
+
     /// A mandatory parameter is missing.
     #[must_use]
     pub fn missing(name: &str) -> ApiError {

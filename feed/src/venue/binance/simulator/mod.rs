@@ -37,7 +37,7 @@ mod wsapi;
 
 pub use settings::{BinanceSimulator, binance, usual};
 
-use crate::sim::api::{AccountId, Listing, SimWindowKind};
+use crate::sim::api::{AccountId, Listing, SimOrder, SimWindowKind};
 use crate::sim::saved::SavedWorld;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
@@ -48,7 +48,8 @@ use crate::venue::binance::Product;
 use algo::AlgoOrders;
 use clocked_streams::SlowDepths;
 use connection::{
-    ApiEndpoint, ClientConnection, LIFE, Outbox, SimulatorEndpoint, messages_per_second, ping_interval, pong_timeout,
+    ApiEndpoint, ClientConnection, LIFE, LateRequests, Outbox, SimulatorEndpoint, messages_per_second, ping_interval,
+    pong_timeout,
 };
 use errors::ApiError;
 use market::print::FramePrinter;
@@ -65,6 +66,7 @@ pub struct BinanceExchange {
     feed: MarketFeed,
     connections: BTreeMap<ConnectionId, ClientConnection>,
     outbox: Outbox,
+    late_requests: LateRequests,
     listen_keys: BTreeMap<AccountId, ListenKey>,
     next_listen_key: u64,
     ban: Ban,
@@ -96,6 +98,7 @@ impl BinanceExchange {
             feed,
             connections: BTreeMap::new(),
             outbox: Outbox::default(),
+            late_requests: LateRequests::default(),
             listen_keys: BTreeMap::new(),
             next_listen_key: 1,
             ban: Ban::default(),
@@ -264,6 +267,7 @@ impl ExchangeSide for BinanceExchange {
         self.expire_listen_keys(now);
         self.world.on_timer(now);
         self.flush_events(now);
+        self.handle_late_requests(now);
         self.outbox.release(now);
         self.play_due(now);
         self.speak_by_the_clock(now);
@@ -282,6 +286,7 @@ impl ExchangeSide for BinanceExchange {
         connections
             .min(keys)
             .min(self.outbox.deadline())
+            .min(self.late_requests.deadline())
             .min(market)
             .min(fault)
             .min(self.world.next_timer())
@@ -324,6 +329,14 @@ impl ExchangeSide for BinanceExchange {
             market_error: self.feed.error.clone(),
             ..self.status.clone()
         }
+    }
+
+    fn open_orders(&self) -> Vec<SimOrder> {
+        self.world.all_open_orders()
+    }
+
+    fn open_order_count(&self) -> usize {
+        self.world.open_order_count()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -39,12 +39,13 @@ pub struct RequestOutcome {
 impl BinanceExchange {
     /// The server's clock.
     pub(super) fn server_time(&self, now: Nanos) -> Nanos {
-        now + self.world.faults.clock_ahead()
+        now + self.world.faults.clock_ahead(now)
     }
 
     /// Counts weight; refuses what is too much.
     pub(super) fn charge_weight(&mut self, weight: u64, now: Nanos) -> Result<(), ApiError> {
         if now < self.ban.until {
+            self.status.rate_refusals += 1;
             return Err(banned(self.ban.until, now));
         }
         let window = self.world.windows.charge(SimWindowKind::Weight, ADDRESS, weight, now);
@@ -52,6 +53,7 @@ impl BinanceExchange {
             self.ban.refused = 0;
             return Ok(());
         }
+        self.status.rate_refusals += 1;
         self.ban.refused += 1;
         if self.ban.refused > REFUSED_BEFORE_BAN {
             self.ban = Ban { refused: 0, until: now + BAN };
@@ -66,7 +68,7 @@ impl BinanceExchange {
     }
 
     /// Refuses orders for which a window has no room left; they count when they are accepted.
-    fn check_order_windows(&self, account: AccountId, orders: u64, now: Nanos) -> Result<(), ApiError> {
+    fn check_order_windows(&mut self, account: AccountId, orders: u64, now: Nanos) -> Result<(), ApiError> {
         let spans = match self.product {
             Product::BinanceSpot => ["10 SECOND", "1 DAY"],
             Product::BinanceUsdm => ["10 SECOND", "1 MINUTE"],
@@ -74,6 +76,7 @@ impl BinanceExchange {
         for (kind, span) in [SimWindowKind::OrdersShort, SimWindowKind::OrdersLong].into_iter().zip(spans) {
             let window = self.world.windows.usage(kind, account, now);
             if window.used + orders > window.limit {
+                self.status.rate_refusals += 1;
                 let message = format!("Too many new orders; current limit is {} orders per {span}.", window.limit);
                 return Err(too_many(-1015, message, window.resets_at, now));
             }
@@ -94,19 +97,29 @@ impl BinanceExchange {
         params: &Params,
         api_key: Option<&str>,
         session: Option<AccountId>,
+        fault: RequestFault,
         now: Nanos,
     ) -> RequestOutcome {
-        let mut outcome = RequestOutcome { result: Ok(json!({})), account: None, fault: RequestFault::None };
+        let mut outcome = RequestOutcome { result: Ok(json!({})), account: None, fault };
+        if outcome.fault == RequestFault::LoseRequest {
+            return outcome;
+        }
+        outcome.result = self.guarded(api, params, api_key, session, &mut outcome.account, &outcome.fault, now);
+        self.flush_events(now);
+        outcome
+    }
+
+    /// What goes wrong with the next request of a kind.
+    pub(super) fn fault_of(&mut self, api: Api, now: Nanos) -> RequestFault {
         let kind = match api {
             Api::Place | Api::CancelReplace | Api::BatchPlace => SimRequestKind::Place,
             Api::Cancel | Api::CancelAll | Api::BatchCancel => SimRequestKind::Cancel,
             Api::Depth => SimRequestKind::Snapshot,
+            Api::Time => SimRequestKind::Time,
+            Api::Subscribe | Api::SubscribeSigned => SimRequestKind::UserData,
             _ => SimRequestKind::Other,
         };
-        outcome.fault = self.world.faults.request(kind);
-        outcome.result = self.guarded(api, params, api_key, session, &mut outcome.account, &outcome.fault, now);
-        self.flush_events(now);
-        outcome
+        self.world.faults.request(kind, now)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -122,11 +135,7 @@ impl BinanceExchange {
     ) -> Result<Value, ApiError> {
         let weight = api.weight(self.product, params);
         self.charge_weight(weight, now)?;
-        if let RequestFault::Refuse { status, code, message, retry_after_seconds } = fault {
-            let retry_at_ms = retry_after_seconds.map(|wait| now.millis() + i64::try_from(wait).unwrap_or(0) * 1000);
-            let refusal = ApiError::new(*code, message.clone()).status(*status);
-            return Err(ApiError { retry_after_seconds: *retry_after_seconds, retry_at_ms, ..refusal });
-        }
+        refused_by(fault, now)?;
         let account = self.admit(api, params, api_key, session, now)?;
         *found = account;
         let account = account.unwrap_or(ADDRESS);
@@ -199,6 +208,23 @@ fn orders_in(api: Api, params: &Params) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// What a fault refuses.
+///
+/// # Errors
+/// The refusal, if it is one.
+pub(super) fn refused_by(fault: &RequestFault, now: Nanos) -> Result<(), ApiError> {
+    if *fault == RequestFault::Busy {
+        let text = "Server is currently overloaded with other requests. Please try again in a few minutes.";
+        return Err(ApiError::new(-1008, text).status(503));
+    }
+    let RequestFault::Refuse { status, code, message, retry_after_seconds } = fault else {
+        return Ok(());
+    };
+    let retry_at_ms = retry_after_seconds.map(|wait| now.millis() + i64::try_from(wait).unwrap_or(0) * 1000);
+    let refusal = ApiError::new(*code, message.clone()).status(*status);
+    Err(ApiError { retry_after_seconds: *retry_after_seconds, retry_at_ms, ..refusal })
 }
 
 fn banned(until: Nanos, now: Nanos) -> ApiError {

@@ -47,7 +47,8 @@ impl BinanceExchange {
             Ok(params) => params,
             Err(error) => return refuse(&error),
         };
-        let mut outcome = self.request(api, &params, request.header("X-MBX-APIKEY"), None, now);
+        let fault = self.fault_of(api, now);
+        let mut outcome = self.request(api, &params, request.header("X-MBX-APIKEY"), None, fault, now);
         let asked = request.header("X-MBX-TIME-UNIT").is_some_and(micros::are_asked);
         if let (Ok(result), true, Product::BinanceSpot) = (&mut outcome.result, asked, self.product) {
             micros::tell(result);
@@ -78,9 +79,8 @@ impl BinanceExchange {
 }
 
 fn answer(outcome: &RequestOutcome) -> HttpResponse {
-    if outcome.fault == RequestFault::LoseReply {
-        let text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
-        return refuse(&ApiError::new(-1007, text).status(504));
+    if matches!(outcome.fault, RequestFault::LoseReply | RequestFault::LoseRequest | RequestFault::HideOutcome) {
+        return refuse(&ApiError::outcome_unknown());
     }
     match &outcome.result {
         Ok(result) => reply(200, result),

@@ -4,6 +4,7 @@ use super::BinanceExchange;
 use super::connection::SimulatorEndpoint;
 use super::{format, micros};
 use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
+use crate::sim::faults::UserDataFate;
 use crate::sim::hostile::ToldExecution;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ impl BinanceExchange {
             {
                 self.refund_filled(event.order.request.account, now);
             }
-            let at = (event.at + self.world.faults.clock_ahead()).millis();
+            let at = (event.at + self.world.faults.clock_ahead(event.at)).millis();
             let listing = &self.world.listings()[event.order.request.listing];
             let mut messages = match self.product {
                 Product::BinanceSpot => spot_messages(&event, listing, at),
@@ -45,7 +46,7 @@ impl BinanceExchange {
             told.set.iter().for_each(|(field, value)| set(&mut messages, field, value));
             for _ in 0..told.times {
                 for message in &messages {
-                    self.send_user(event.order.request.account, message);
+                    self.send_user(event.order.request.account, message, now);
                 }
             }
         }
@@ -60,7 +61,11 @@ impl BinanceExchange {
     }
 
     /// Sends one user event to every connection that listens for the account.
-    pub(super) fn send_user(&mut self, account: AccountId, message: &Value) {
+    pub(super) fn send_user(&mut self, account: AccountId, message: &Value, now: Nanos) {
+        let fate = self.world.faults.user_data(now);
+        if fate == UserDataFate::Lost {
+            return;
+        }
         let key = self.listen_keys.get(&account).map(|key| key.key.clone());
         let name = message.get("e").and_then(Value::as_str).unwrap_or("");
         for (id, connection) in &self.connections {
@@ -73,7 +78,7 @@ impl BinanceExchange {
                                 micros::tell(&mut text);
                             }
                             let text = text.to_string();
-                            self.outbox.text(*id, text.into_bytes());
+                            self.outbox.user_data(*id, text.into_bytes(), fate, now);
                         }
                     }
                 }
@@ -86,7 +91,7 @@ impl BinanceExchange {
                             true => json!({"stream": key, "data": message}).to_string(),
                             false => message.to_string(),
                         };
-                        self.outbox.text(*id, text.into_bytes());
+                        self.outbox.user_data(*id, text.into_bytes(), fate, now);
                     }
                 }
             }
@@ -111,8 +116,8 @@ impl BinanceExchange {
             self.listen_keys.iter().filter(|(_, key)| key.expires <= now).map(|(account, _)| *account).collect();
         for account in expired {
             let key = self.listen_keys.get(&account).map(|key| key.key.clone()).unwrap_or_default();
-            let at = (now + self.world.faults.clock_ahead()).millis();
-            self.send_user(account, &json!({"e": "listenKeyExpired", "E": at, "listenKey": key}));
+            let at = (now + self.world.faults.clock_ahead(now)).millis();
+            self.send_user(account, &json!({"e": "listenKeyExpired", "E": at, "listenKey": key}), now);
             self.listen_keys.remove(&account);
         }
     }

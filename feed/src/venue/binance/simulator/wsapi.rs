@@ -4,7 +4,7 @@ use super::catalog::{self, Api};
 use super::connection::{ApiEndpoint, SimulatorEndpoint};
 use super::errors::ApiError;
 use super::params::Params;
-use super::requests::{ADDRESS, RequestOutcome};
+use super::requests::{ADDRESS, RequestOutcome, refused_by};
 use super::{BinanceExchange, auth, methods, micros};
 use crate::sim::api::{AccountId, AccountKey, RequestFault};
 use crate::sim::side::ConnectionId;
@@ -14,6 +14,17 @@ use spinbook_engine::types::Nanos;
 impl BinanceExchange {
     /// A text message of a WebSocket API client.
     pub(super) fn api_text(&mut self, id: ConnectionId, text: &[u8], now: Nanos) {
+        self.api_request(id, text, false, now);
+    }
+
+    /// Handles the requests that were held up and are due.
+    pub(super) fn handle_late_requests(&mut self, now: Nanos) {
+        while let Some((id, text)) = self.late_requests.take_due(now) {
+            self.api_request(id, &text, true, now);
+        }
+    }
+
+    fn api_request(&mut self, id: ConnectionId, text: &[u8], was_late: bool, now: Nanos) {
         let request: Value = match serde_json::from_slice(text) {
             Ok(request @ Value::Object(_)) => request,
             _ => {
@@ -46,6 +57,16 @@ impl BinanceExchange {
             return self.api_reply(id, &request_id, Err(error), &RequestFault::None, None, now);
         };
         let session = self.api_endpoint(id).and_then(|endpoint| endpoint.session);
+        let fault = match was_late {
+            true => RequestFault::None,
+            false => match self.fault_of(api, now) {
+                RequestFault::None => self.world.faults.random_request(now),
+                planned => planned,
+            },
+        };
+        if let RequestFault::DelayRequest(wait) = fault {
+            return self.late_requests.hold(now + wait, id, text.to_vec());
+        }
         let outcome = match api {
             Api::Logon
             | Api::SessionStatus
@@ -54,10 +75,14 @@ impl BinanceExchange {
             | Api::SubscribeSigned
             | Api::Unsubscribe => {
                 let weighed = self.charge_weight(api.weight(self.product, &params), now);
-                let result = weighed.and_then(|()| self.session_request(id, api, &params, now));
-                RequestOutcome { result, account: session, fault: RequestFault::None }
+                let admitted = weighed.and_then(|()| refused_by(&fault, now));
+                let result = match fault {
+                    RequestFault::LoseRequest => Ok(Value::Null),
+                    _ => admitted.and_then(|()| self.session_request(id, api, &params, now)),
+                };
+                RequestOutcome { result, account: session, fault }
             }
-            _ => self.request(api, &params, params.text("apiKey"), session, now),
+            _ => self.request(api, &params, params.text("apiKey"), session, fault, now),
         };
         let asked = params.text("returnRateLimits").map(|text| text == "true");
         self.api_reply(id, &request_id, outcome.result, &outcome.fault, Some((outcome.account, asked)), now);
@@ -80,6 +105,7 @@ impl BinanceExchange {
         now: Nanos,
     ) {
         let mut reply = json!({"id": request_id});
+        let result = if *fault == RequestFault::HideOutcome { Err(ApiError::outcome_unknown()) } else { result };
         match result {
             Ok(result) => {
                 reply["status"] = json!(200);
@@ -99,7 +125,11 @@ impl BinanceExchange {
         }
         let text = reply.to_string().into_bytes();
         match fault {
-            RequestFault::LoseReply => {}
+            RequestFault::LoseReply | RequestFault::LoseRequest => {}
+            RequestFault::ReplyTwice => {
+                self.outbox.text(id, text.clone());
+                self.outbox.text(id, text);
+            }
             RequestFault::DelayReply(wait) => self.outbox.text_at(now + *wait, id, text),
             _ => self.outbox.text(id, text),
         }
