@@ -2,20 +2,20 @@
 
 use super::settings::BacktestSettings;
 use super::transit::{Client, Owner, Parcel, Transit, TransitLane};
+use super::troubles::{BacktestLink, LinkFault, LinkTrouble, Stall, StalledSide, Troubles};
 use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
 use crate::random::Random;
 use crate::session::{EngineSink, MarketSession, SessionAction};
 use crate::sim::paper::PaperExchange;
-use crate::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, MarketFrame};
+use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide};
 use crate::venue::instrument::Instrument;
-use crate::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::ring::Consumer;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
-use std::collections::BTreeMap;
+use spinbook_engine::types::{InstrumentId, Nanos};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One venue of a backtest: our side of it and the venue's own.
 pub struct BacktestVenue {
@@ -33,7 +33,7 @@ pub struct BacktestVenue {
 }
 
 impl BacktestVenue {
-    fn trades(&self, instrument: InstrumentId) -> bool {
+    pub(super) fn trades(&self, instrument: InstrumentId) -> bool {
         self.instruments.iter().any(|own| own.id == instrument)
     }
 
@@ -52,17 +52,19 @@ impl BacktestVenue {
     }
 
     /// Who serves a client of this venue, and whether that is beside us.
-    fn exchange_of(&mut self, client: Client) -> (&mut dyn ExchangeSide, bool) {
+    pub(super) fn exchange_of(&mut self, client: Client) -> (&mut dyn ExchangeSide, bool) {
         match (&mut self.paper, client) {
             (Some(paper), Client::Gateway(_)) => (paper, true),
             _ => (&mut *self.exchange, false),
         }
     }
 
-    fn next_deadline(&self) -> Nanos {
+    /// When something happens by itself; of ours nothing does on a side that stands still.
+    fn next_deadline(&self, is_hot_stalled: bool, is_io_stalled: bool) -> Nanos {
         let paper = self.paper.as_ref().map_or(Nanos::NEVER, ExchangeSide::next_deadline);
-        let own = self.session.next_deadline().min(self.gateway.next_deadline());
-        self.exchange.next_deadline().min(own).min(paper)
+        let session = if is_hot_stalled { Nanos::NEVER } else { self.session.next_deadline() };
+        let gateway = if is_io_stalled { Nanos::NEVER } else { self.gateway.next_deadline() };
+        self.exchange.next_deadline().min(session).min(gateway).min(paper)
     }
 }
 
@@ -78,6 +80,14 @@ pub struct BacktestState<S> {
 
 /// Sees what happens in a backtest. Every method may be left out.
 pub trait BacktestObserver<S> {
+    /// May put something else in the place of what the engine asks for, or nothing, to break what others must notice.
+    fn alter_intent(&mut self, intent: Intent) -> Option<Intent> {
+        Some(intent)
+    }
+    /// May put something else in the place of what the engine is told, or nothing.
+    fn alter_execution(&mut self, event: ExecutionEvent) -> Option<ExecutionEvent> {
+        Some(event)
+    }
     /// The engine asks for an order or a cancel; the gateway has not seen it yet.
     fn on_intent(&mut self, _intent: &Intent, _state: &BacktestState<S>) {}
     /// An execution arrives at the engine, which has not taken it yet.
@@ -92,29 +102,27 @@ pub struct Unobserved;
 
 impl<S> BacktestObserver<S> for Unobserved {}
 
-/// A moment at which connections of a venue are cut.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    at: Nanos,
-    venue: usize,
-    market: bool,
-}
-
 /// A backtest on its way through virtual time.
 pub struct Backtest<S, O> {
-    state: BacktestState<S>,
-    observer: O,
-    settings: BacktestSettings,
-    random: Random,
+    pub(super) state: BacktestState<S>,
+    pub(super) observer: O,
+    pub(super) settings: BacktestSettings,
+    pub(super) random: Random,
     orders: Consumer<Intent>,
     cancels: Consumer<Intent>,
-    transit: Transit,
-    owners: BTreeMap<ConnectionId, Owner>,
+    pub(super) transit: Transit,
+    pub(super) owners: BTreeMap<ConnectionId, Owner>,
     /// The connection that each client holds now.
-    current: Vec<(Owner, ConnectionId)>,
+    pub(super) current: Vec<(Owner, ConnectionId)>,
     connections: u64,
-    cuts: Vec<Cut>,
-    reconnects: u64,
+    pub(super) troubles: Troubles,
+    /// Connections that the venue has forgotten and we have not.
+    pub(super) half_open: BTreeSet<ConnectionId>,
+    /// Our process is not there.
+    crashed: bool,
+    /// When the parts were asked for their invariants last.
+    checked: Nanos,
+    pub(super) reconnects: u64,
     trace: u64,
 }
 
@@ -139,7 +147,10 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             owners: BTreeMap::new(),
             current: Vec::new(),
             connections: 0,
-            cuts: Vec::new(),
+            troubles: Troubles::default(),
+            half_open: BTreeSet::new(),
+            crashed: false,
+            checked: settings.start,
             reconnects: 0,
             trace: 0xcbf2_9ce4_8422_2325,
         }
@@ -147,12 +158,27 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
 
     /// Cuts the market connections of a venue `after` the start.
     pub fn cut_market_at(&mut self, venue: usize, after: Nanos) {
-        self.cuts.push(Cut { at: self.settings.start + after, venue, market: true });
+        self.cut_at(venue, BacktestLink::Market, after);
     }
 
     /// Cuts the gateway's connections of a venue `after` the start.
     pub fn cut_orders_at(&mut self, venue: usize, after: Nanos) {
-        self.cuts.push(Cut { at: self.settings.start + after, venue, market: false });
+        self.cut_at(venue, BacktestLink::Orders, after);
+        self.cut_at(venue, BacktestLink::UserData, after);
+    }
+
+    fn cut_at(&mut self, venue: usize, link: BacktestLink, after: Nanos) {
+        self.add_fault(LinkFault { venue, link, trouble: LinkTrouble::Down, from: after, until: after + Nanos(1) });
+    }
+
+    /// Lets a link fail for a time.
+    pub fn add_fault(&mut self, fault: LinkFault) {
+        self.troubles.add_fault(fault, self.settings.start);
+    }
+
+    /// Lets a side of our process stand still for a time.
+    pub fn add_stall(&mut self, stall: Stall) {
+        self.troubles.add_stall(stall, self.settings.start);
     }
 
     /// Starts sessions and gateways at the present moment.
@@ -162,6 +188,61 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             venue.gateway.on_timer(self.state.now);
         }
         self.carry_all();
+    }
+
+    /// Our process is killed at this moment: what it was about to do is not done, its connections end, and the venues go
+    /// on alone until [`Backtest::restart`].
+    pub fn crash(&mut self) {
+        self.crashed = true;
+        for (owner, connection) in std::mem::take(&mut self.current) {
+            let at = self.arrival_of(owner);
+            self.transit.send(TransitLane::Up(connection), at, Parcel::Left { venue: owner.venue, connection });
+        }
+        self.transit.lose(Parcel::is_within_us);
+    }
+
+    /// Our process starts again, with an engine, the far ends of its rings, and for each venue a session and a gateway.
+    ///
+    /// # Panics
+    /// There are not as many sessions and gateways as venues.
+    pub fn restart(
+        &mut self,
+        engine: Engine<S>,
+        (orders, cancels): (Consumer<Intent>, Consumer<Intent>),
+        venues: Vec<(MarketSession, Gateway)>,
+    ) {
+        assert_eq!(venues.len(), self.state.venues.len(), "every venue needs its session and gateway");
+        for (venue, (session, gateway)) in self.state.venues.iter_mut().zip(venues) {
+            (venue.session, venue.gateway) = (session, gateway);
+        }
+        self.state.engine = engine;
+        (self.orders, self.cancels) = (orders, cancels);
+        self.crashed = false;
+        self.start();
+    }
+
+    /// Another process serves a venue from now on; the connections that stood are gone.
+    pub fn replace_exchange(&mut self, venue: usize, exchange: Box<dyn ExchangeSide>) {
+        self.state.venues[venue].exchange = exchange;
+        for link in BacktestLink::ALL {
+            self.cut(venue, link);
+        }
+    }
+
+    /// Whether our process is there.
+    #[must_use]
+    pub fn is_crashed(&self) -> bool {
+        self.crashed
+    }
+
+    /// The venues themselves, to be asked; what they have to say to clients is carried at the next step.
+    pub fn exchange(&mut self, venue: usize) -> &mut dyn ExchangeSide {
+        &mut *self.state.venues[venue].exchange
+    }
+
+    /// What has been watching, to be told something.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
     }
 
     /// Lets the engine pull its quotes for good.
@@ -227,72 +308,84 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     }
 
     fn next_deadline(&self) -> Nanos {
-        let venues = self.state.venues.iter().map(BacktestVenue::next_deadline);
-        let cuts = self.cuts.iter().map(|cut| cut.at);
-        let own = [self.transit.next_at(), self.state.engine.next_deadline()];
-        venues.chain(cuts).chain(own).min().unwrap_or(Nanos::NEVER)
+        let (hot, io) = (self.stands(StalledSide::Hot), self.stands(StalledSide::Io));
+        let venues = self.state.venues.iter().map(|venue| venue.next_deadline(hot, io));
+        let engine = if hot { Nanos::NEVER } else { self.state.engine.next_deadline() };
+        let own = [self.transit.next_at(), self.troubles.next_at(self.state.now), engine];
+        venues.chain(own).min().unwrap_or(Nanos::NEVER)
+    }
+
+    /// Whether a side of our process does nothing now.
+    fn stands(&self, side: StalledSide) -> bool {
+        self.crashed || self.troubles.stalled_until(side, self.state.now).is_some()
     }
 
     fn step(&mut self) {
         let now = self.state.now;
-        self.cut_due();
-        while let Some(parcel) = self.transit.take_due(now) {
-            self.deliver(parcel);
+        self.begin_and_end_faults();
+        while let Some(in_flight) = self.transit.take_due(now) {
+            self.arrive(in_flight);
             self.carry_all();
         }
+        let (hot, io) = (self.stands(StalledSide::Hot), self.stands(StalledSide::Io));
         for venue in &mut self.state.venues {
             venue.exchange.on_timer(now);
             if let Some(paper) = &mut venue.paper {
                 paper.on_timer(now);
             }
-            venue.session.on_timer(now, &mut EngineSink { engine: &mut self.state.engine, quiet: false });
+            if !hot {
+                venue.session.on_timer(now, &mut EngineSink { engine: &mut self.state.engine, quiet: false });
+            }
         }
-        if self.state.engine.next_deadline() <= now {
+        if !hot && self.state.engine.next_deadline() <= now {
             self.state.engine.on_timer(now);
         }
         for venue in &mut self.state.venues {
-            if venue.gateway.next_deadline() <= now {
+            if !io && venue.gateway.next_deadline() <= now {
                 venue.gateway.on_timer(now);
             }
         }
-        let checked = if self.settings.is_checked { self.state.venues.as_slice() } else { &[] };
-        for (place, venue) in checked.iter().enumerate() {
-            if let Err(broken) = venue.check() {
-                let after = (now - self.settings.start).millis();
-                panic!("an invariant of venue {place} does not hold after {after} ms: {broken}");
-            }
+        if self.settings.check_interval != Nanos::NEVER && now - self.checked >= self.settings.check_interval {
+            self.check();
         }
         self.observer.on_step(&self.state);
     }
 
-    fn cut_due(&mut self) {
-        let now = self.state.now;
-        let due: Vec<Cut> = self.cuts.iter().filter(|cut| cut.at <= now).copied().collect();
-        self.cuts.retain(|cut| cut.at > now);
-        for cut in due {
-            let is_cut =
-                |owner: &Owner| owner.venue == cut.venue && matches!(owner.client, Client::Market(_)) == cut.market;
-            let gone: Vec<_> = self.current.iter().filter(|(owner, _)| is_cut(owner)).copied().collect();
-            for (owner, connection) in gone {
-                self.deliver(Parcel::Gone { owner, connection });
-                self.deliver(Parcel::Left { venue: cut.venue, connection });
+    /// Asks every part for its invariants.
+    ///
+    /// # Panics
+    /// One does not hold.
+    pub fn check(&mut self) {
+        self.checked = self.state.now;
+        for (place, venue) in self.state.venues.iter().enumerate() {
+            if let Err(broken) = venue.check() {
+                let after = (self.state.now - self.settings.start).millis();
+                panic!("an invariant of venue {place} does not hold after {after} ms: {broken}");
             }
         }
     }
 
     /// One way over the network, from now.
-    fn arrival(&mut self) -> Nanos {
+    pub(super) fn arrival(&mut self) -> Nanos {
         self.state.now + self.settings.network.draw(&mut self.random)
     }
 
     /// One way between a client and its exchange, from now: none where that is beside us.
-    fn arrival_of(&mut self, owner: Owner) -> Nanos {
+    pub(super) fn arrival_of(&mut self, owner: Owner) -> Nanos {
         let beside_us = self.state.venues[owner.venue].exchange_of(owner.client).1;
-        if beside_us { self.state.now } else { self.arrival() }
+        if beside_us {
+            return self.state.now;
+        }
+        let slowness = self.slowness(owner.venue, BacktestLink::of(owner));
+        self.arrival() + slowness
+    }
+
+    pub(super) fn slowness(&mut self, venue: usize, link: BacktestLink) -> Nanos {
+        self.troubles.slowness(venue, link, self.state.now, &mut self.random)
     }
 
     /// The exchange at the other end of a connection.
-    fn exchange_at(&mut self, venue: usize, connection: ConnectionId) -> &mut dyn ExchangeSide {
+    pub(super) fn exchange_at(&mut self, venue: usize, connection: ConnectionId) -> &mut dyn ExchangeSide {
         let client = self.owners.get(&connection).map_or(Client::Market(0), |owner| owner.client);
         self.state.venues[venue].exchange_of(client).0
     }
@@ -302,7 +395,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         self.state.now + self.settings.rings.draw(&mut self.random)
     }
 
-    fn note(&mut self, bytes: &[u8]) {
+    pub(super) fn note(&mut self, bytes: &[u8]) {
         for byte in bytes.iter().chain(&self.state.now.0.to_le_bytes()) {
             self.trace = (self.trace ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -312,20 +405,21 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         self.current.iter().find(|(known, _)| *known == owner).map(|(_, connection)| *connection)
     }
 
-    fn is_current(&self, owner: Owner, connection: ConnectionId) -> bool {
+    pub(super) fn is_current(&self, owner: Owner, connection: ConnectionId) -> bool {
         self.connection_of(owner) == Some(connection)
     }
 
-    fn forget(&mut self, owner: Owner) {
+    pub(super) fn forget(&mut self, owner: Owner) {
         self.current.retain(|(known, _)| *known != owner);
     }
 
     /// Carries away all that any part wants to send.
     fn carry_all(&mut self) {
         loop {
-            let mut carried = self.carry_rings();
+            let mut carried = !self.crashed && self.carry_rings();
             for venue in 0..self.state.venues.len() {
-                carried |= self.carry_session(venue) | self.carry_gateway(venue) | self.carry_exchange(venue);
+                carried |= self.carry_exchange(venue);
+                carried |= !self.crashed && (self.carry_session(venue) | self.carry_gateway(venue));
             }
             if !carried {
                 return;
@@ -375,10 +469,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 let text = session.message(message).as_bytes().to_vec();
                 self.send_text(owner(path), text);
             }
-            SessionAction::FetchSnapshot { instrument, limit } => {
-                let at = self.arrival();
-                self.transit.send(TransitLane::SnapshotRequests(venue), at, Parcel::Fetch { venue, instrument, limit });
-            }
+            SessionAction::FetchSnapshot { instrument, limit } => self.ask_for_snapshot(venue, instrument, limit),
             SessionAction::Close { path, .. } => self.leave(owner(path)),
         }
         true
@@ -408,6 +499,9 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let Some(intent) = self.cancels.pop().or_else(|| self.orders.pop()) else {
             return false;
         };
+        let Some(intent) = self.observer.alter_intent(intent) else {
+            return true;
+        };
         self.note(&intent.order.0.to_le_bytes());
         self.observer.on_intent(&intent, &self.state);
         let lane = if intent.kind == IntentKind::Cancel { TransitLane::Cancels } else { TransitLane::Places };
@@ -426,7 +520,14 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let Some(output) = state.exchange.poll_output() else {
             return false;
         };
-        let at = self.arrival();
+        let connection = match &output {
+            ExchangeOutput::Text { connection, .. }
+            | ExchangeOutput::Binary { connection, .. }
+            | ExchangeOutput::Ping { connection, .. }
+            | ExchangeOutput::Close { connection, .. } => connection,
+        };
+        let link = self.owners.get(connection).map_or(BacktestLink::Market, |owner| BacktestLink::of(*owner));
+        let at = self.arrival() + self.slowness(venue, link);
         self.carry_output(venue, output, at);
         true
     }
@@ -446,118 +547,5 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 }
             }
         }
-    }
-
-    fn deliver(&mut self, parcel: Parcel) {
-        let now = self.state.now;
-        match parcel {
-            Parcel::Open { owner, connection, target } => {
-                let (exchange, _) = self.state.venues[owner.venue].exchange_of(owner.client);
-                let answer = match exchange.on_websocket_open(connection, &target, now) {
-                    Ok(()) => Parcel::Opened { owner, connection },
-                    Err(_) => Parcel::Gone { owner, connection },
-                };
-                let at = self.arrival_of(owner);
-                self.transit.send(TransitLane::Down(connection), at, answer);
-            }
-            Parcel::Opened { owner, connection } if self.is_current(owner, connection) => {
-                let venue = &mut self.state.venues[owner.venue];
-                match owner.client {
-                    Client::Market(path) => venue.session.on_open(path, now),
-                    Client::Gateway(connection) => venue.gateway.on_open(connection, now),
-                }
-            }
-            Parcel::Gone { owner, connection } if self.is_current(owner, connection) => self.lose(owner),
-            Parcel::Opened { .. } | Parcel::Gone { .. } => {}
-            Parcel::Left { venue, connection } => {
-                self.exchange_at(venue, connection).on_websocket_close(connection, now);
-            }
-            Parcel::ToExchange { venue, connection, text } => {
-                self.exchange_at(venue, connection).on_websocket_text(connection, &text, now);
-            }
-            Parcel::Pong { venue, connection } => {
-                self.exchange_at(venue, connection).on_websocket_control(connection, ClientControl::Pong, now);
-            }
-            Parcel::ToClient { connection, message } => self.deliver_message(connection, message),
-            Parcel::Fetch { venue, instrument, limit } => self.fetch(venue, instrument, limit),
-            Parcel::Fetched { venue, instrument, status, body } => self.fetched(venue, instrument, status, body),
-            Parcel::Intent(intent) => {
-                let venues = &mut self.state.venues;
-                let venue = venues.iter_mut().find(|venue| venue.trades(intent.instrument));
-                venue.expect("set-up gives every instrument of the engine a venue").gateway.on_intent(&intent, now);
-            }
-            Parcel::Execution(event) => {
-                self.note(&[event.kind as u8]);
-                self.observer.on_execution(&event, &self.state);
-                self.state.engine.on_execution(&event, now);
-            }
-        }
-    }
-
-    /// A client's connection is gone.
-    fn lose(&mut self, owner: Owner) {
-        self.forget(owner);
-        self.reconnects += 1;
-        let venue = &mut self.state.venues[owner.venue];
-        match owner.client {
-            Client::Market(path) => {
-                let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
-                venue.session.on_close(path, self.state.now, &mut sink);
-            }
-            Client::Gateway(connection) => venue.gateway.on_close(connection, self.state.now),
-        }
-    }
-
-    fn deliver_message(&mut self, connection: ConnectionId, mut message: Vec<u8>) {
-        let Some(owner) = self.owners.get(&connection).copied() else {
-            return;
-        };
-        if !self.is_current(owner, connection) {
-            return;
-        }
-        let venue = &mut self.state.venues[owner.venue];
-        match owner.client {
-            Client::Market(path) => {
-                let length = message.len();
-                message.resize(length + FRAME_PADDING, 0);
-                let received = Stamp { wall: self.state.now, tsc: 0 };
-                let frame = venue.paper.is_some().then(|| message[..length].to_vec());
-                let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
-                venue.session.on_frame(path, FrameBytes::text(&mut message, length), received, &mut sink);
-                if let (Some(paper), Some(bytes)) = (&mut venue.paper, frame) {
-                    paper.on_market_frame(&MarketFrame { at: received.wall, bytes }, received.wall);
-                }
-            }
-            Client::Gateway(connection) => venue.gateway.on_frame(connection, &mut message, self.state.now),
-        }
-    }
-
-    fn fetch(&mut self, place: usize, instrument: InstrumentId, limit: u16) {
-        let venue = &mut self.state.venues[place];
-        let path = venue.session.product().card().depth_path;
-        let symbol = venue.session.symbol(instrument).expect("a session asks for its own instruments alone");
-        let target = format!("{path}?symbol={symbol}&limit={limit}");
-        let request = HttpRequest { method: "GET", target: &target, headers: &[], body: b"" };
-        let reply = venue.exchange.on_http(&request, self.state.now);
-        let at = self.arrival() + self.settings.snapshot;
-        let parcel = Parcel::Fetched { venue: place, instrument, status: reply.status, body: reply.body };
-        self.transit.send(TransitLane::SnapshotReplies(place), at, parcel);
-    }
-
-    fn fetched(&mut self, place: usize, instrument: InstrumentId, status: u16, mut body: Vec<u8>) {
-        let now = self.state.now;
-        let BacktestVenue { session, paper, .. } = &mut self.state.venues[place];
-        if status != 200 {
-            return session.on_snapshot_failed(instrument, Nanos::ZERO, now);
-        }
-        if let Some(paper) = paper {
-            paper.on_market_frame(&MarketFrame { at: now, bytes: body.clone() }, now);
-        }
-        let length = body.len();
-        body.resize(length + FRAME_PADDING, 0);
-        let received = Stamp { wall: now, tsc: 0 };
-        let mut sink = EngineSink { engine: &mut self.state.engine, quiet: true };
-        session.on_snapshot(instrument, &mut body, length, received, &mut sink);
-        self.state.engine.flush(now);
     }
 }

@@ -1,7 +1,8 @@
 //! COLD: whole trading days in virtual time: engine, sessions, gateways and simulated exchanges in one thread.
 //!
 //! Nothing is replaced. Bytes of each venue's own protocol travel between the market session, the engine, the gateway
-//! and the simulated exchange, over links with delays that can be cut. One engine may trade on several venues at once:
+//! and the simulated exchange, over links with delays, which fail ([`LinkFault`]) as a side of ours stands still ([`Stall`])
+//! when they are told to, while either process may end and start again. One engine may trade on several venues at once:
 //! each brings its own [`BacktestVenue`], and an instrument's id says which venue it is traded on.
 //!
 //! No clock is read and no socket opened: [`Backtest`] goes from one deadline to the next, so a day takes as long as
@@ -17,9 +18,12 @@
 //! assert!(settings.network.shortest <= settings.network.longest);
 //! ```
 
+mod delivery;
 mod driver;
 mod settings;
 mod transit;
+mod troubles;
 
 pub use driver::{Backtest, BacktestObserver, BacktestState, BacktestVenue, Unobserved};
 pub use settings::{BacktestSettings, Delay};
+pub use troubles::{BacktestLink, LinkFault, LinkTrouble, Stall, StalledSide};

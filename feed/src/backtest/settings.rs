@@ -31,8 +31,9 @@ pub struct BacktestSettings {
     pub rings: Delay,
     /// What a venue needs to answer a snapshot request, the network not included.
     pub snapshot: Nanos,
-    /// Whether every part is asked for its invariants after each step, which takes longer than the step.
-    pub is_checked: bool,
+    /// How long after the last time every part is asked for its invariants again; zero: after each step, which takes
+    /// longer than the step; `NEVER`: not at all.
+    pub check_interval: Nanos,
 }
 
 impl BacktestSettings {
@@ -45,7 +46,7 @@ impl BacktestSettings {
             network: Delay { shortest: Nanos(200_000), longest: Nanos(3_000_000) },
             rings: Delay { shortest: Nanos(5_000), longest: Nanos(55_000) },
             snapshot: Nanos::from_millis(30),
-            is_checked: true,
+            check_interval: Nanos::ZERO,
         }
     }
 
@@ -55,7 +56,7 @@ impl BacktestSettings {
         BacktestSettings {
             network: Delay { shortest: network, longest: network },
             rings: Delay { shortest: ring, longest: ring },
-            is_checked: false,
+            check_interval: Nanos::NEVER,
             ..BacktestSettings::new(start, seed)
         }
     }

@@ -53,6 +53,13 @@ pub(super) enum Parcel {
     Execution(ExecutionEvent),
 }
 
+impl Parcel {
+    /// Whether it is on its way within our own process, or only our process waits for it.
+    pub(super) fn is_within_us(&self) -> bool {
+        matches!(self, Parcel::Intent(_) | Parcel::Execution(_) | Parcel::Fetch { .. } | Parcel::Fetched { .. })
+    }
+}
+
 /// What keeps its order: nothing overtakes on one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TransitLane {
@@ -72,10 +79,10 @@ pub(super) enum TransitLane {
     Executions(usize),
 }
 
-struct InFlight {
+pub(super) struct InFlight {
     at: Nanos,
     number: u64,
-    parcel: Parcel,
+    pub(super) parcel: Parcel,
 }
 
 impl PartialEq for InFlight {
@@ -116,16 +123,33 @@ impl Transit {
         self.parcels.push(InFlight { at, number: self.number, parcel });
     }
 
+    /// Sends past everything that is on its way.
+    pub(super) fn send_past(&mut self, at: Nanos, parcel: Parcel) {
+        self.number += 1;
+        self.parcels.push(InFlight { at, number: self.number, parcel });
+    }
+
     /// When the next parcel arrives; `NEVER` if nothing is on its way.
     pub(super) fn next_at(&self) -> Nanos {
         self.parcels.peek().map_or(Nanos::NEVER, |parcel| parcel.at)
     }
 
     /// The next parcel that has arrived.
-    pub(super) fn take_due(&mut self, now: Nanos) -> Option<Parcel> {
+    pub(super) fn take_due(&mut self, now: Nanos) -> Option<InFlight> {
         if self.next_at() > now {
             return None;
         }
-        self.parcels.pop().map(|in_flight| in_flight.parcel)
+        self.parcels.pop()
+    }
+
+    /// Lets a parcel that was taken arrive later. Nothing that was sent after it overtakes it, as long as that is held up
+    /// in the same way.
+    pub(super) fn postpone(&mut self, in_flight: InFlight, at: Nanos) {
+        self.parcels.push(InFlight { at, ..in_flight });
+    }
+
+    /// Loses what is on its way and `is_lost`.
+    pub(super) fn lose(&mut self, is_lost: impl Fn(&Parcel) -> bool) {
+        self.parcels.retain(|in_flight| !is_lost(&in_flight.parcel));
     }
 }

@@ -68,7 +68,7 @@ impl SessionSettings {
             planned_life: Nanos::from_seconds(23 * 3600),
             overlap: Nanos::from_seconds(5),
             pause_first: Nanos::from_millis(500),
-            pause_longest: Nanos::from_seconds(30),
+            pause_longest: Nanos::from_seconds(6),
             seed: 0,
             sync: SyncSettings::default(),
             scanner: ScannerChoice::Best,

@@ -1,8 +1,12 @@
 //! COLD: engine, gateway and exchange together: trading days in virtual time, and the hot loop on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod matrix;
+mod oracle;
 mod paper_trading;
 mod reactor_clock;
+mod sabotage;
+mod seeds;
 mod setup;
 mod trading_day;
 mod world;

@@ -103,7 +103,7 @@ fn answer(intent: &Intent, now: Nanos) -> ExecutionEvent {
 fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
     let clock = Clock::start();
     let instrument = instrument(clock.now());
-    let (engine, mut orders, mut cancels) = setup::engine(&[(PRODUCT, &instrument, Lots::ZERO)]);
+    let (engine, mut orders, mut cancels) = setup::engine(setup::EPOCH, &[(PRODUCT, &instrument, Lots::ZERO)]);
     let (mut told, executions) = ring::channel::<ExecutionEvent>(1024);
     let ready =
         ExecutionEvent { kind: ExecutionKind::GatewayReady, venue: PRODUCT.venue_id(), ..ExecutionEvent::default() };

@@ -15,11 +15,12 @@ use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::saved::SavedWorld;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::simulator::{binance, usual};
 use spinbook_feed::venue::instrument::Instrument;
-use spinbook_feed::venue::simulator_side::{AccountSettings, MarketForm};
+use spinbook_feed::venue::simulator_side::{AccountSettings, KeptState, MarketForm, PlaySpeed, SimSettings};
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -41,6 +42,13 @@ pub fn exchange_of(product: ProductLine, seed: u64, faults: FaultPlan, form: Mar
     exchange_over(Box::new(Synthetic::bitcoin(product, seed, START).unwrap()), product, faults, START, form)
 }
 
+/// An exchange whose market has our orders in it and moves at so many thousandths of its speed.
+pub fn slow_exchange(product: ProductLine, seed: u64, faults: FaultPlan, thousandths: u64) -> BinanceExchange {
+    let mut settings = settings_of(product, faults, MarketForm::Present);
+    settings.play.speed = PlaySpeed::Thousandths(thousandths);
+    binance(settings, Box::new(Synthetic::bitcoin(product, seed, START).unwrap()), START).unwrap()
+}
+
 /// One whose market has our orders in it, from any moment on.
 pub fn exchange_at(product: ProductLine, seed: u64, faults: FaultPlan, start: Nanos) -> BinanceExchange {
     exchange_over(
@@ -50,6 +58,15 @@ pub fn exchange_at(product: ProductLine, seed: u64, faults: FaultPlan, start: Na
         start,
         MarketForm::Present,
     )
+}
+
+/// The exchange again, from what it kept, as a new process at another moment.
+pub fn exchange_again(product: ProductLine, seed: u64, kept: &[u8], now: Nanos, thousandths: u64) -> BinanceExchange {
+    let saved = SavedWorld::from_lines(std::str::from_utf8(kept).unwrap()).unwrap().unwrap();
+    let mut settings = settings_of(product, FaultPlan::default(), MarketForm::Present);
+    settings.play.speed = PlaySpeed::Thousandths(thousandths);
+    settings.kept = KeptState::Restored(Box::new(saved));
+    binance(settings, Box::new(Synthetic::bitcoin(product, seed, now).unwrap()), now).unwrap()
 }
 
 /// One without a market of its own.
@@ -64,6 +81,10 @@ fn exchange_over(
     start: Nanos,
     form: MarketForm,
 ) -> BinanceExchange {
+    binance(settings_of(product, faults, form), market, start).unwrap()
+}
+
+fn settings_of(product: ProductLine, faults: FaultPlan, form: MarketForm) -> SimSettings {
     let mut settings = usual(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
     let balances = if product == binance::SPOT {
         vec![("BTC".to_owned(), Decimal::from(2)), ("USDT".to_owned(), Decimal::from(500_000))]
@@ -74,7 +95,7 @@ fn exchange_over(
     settings.accounts = vec![AccountSettings { api_key: KEY.to_owned(), key, balances }];
     settings.faults = faults;
     settings.play.form = form;
-    binance(settings, market, start).unwrap()
+    settings
 }
 
 fn milli(instrument: &Instrument, count: i64) -> Lots {
@@ -146,9 +167,12 @@ fn strategy(product: ProductLine, instrument: &Instrument) -> SpreadSettings {
 
 /// The engine and the far ends of its rings: places and cancels. Each market is a product line, its instrument and
 /// what is held of it at the start; the instruments' ids are their places.
-pub fn engine(markets: &[(ProductLine, &Instrument, Lots)]) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
+pub fn engine(
+    epoch: u32,
+    markets: &[(ProductLine, &Instrument, Lots)],
+) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
     let settings = EngineSettings {
-        epoch: EPOCH,
+        epoch,
         strategy_number: 0,
         instruments: markets.iter().map(|(product, own, start)| instrument_setup(*product, own, *start)).collect(),
         budgets: markets.iter().map(|(product, ..)| budget(*product)).collect(),

@@ -8,7 +8,10 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side, Tick};
-use spinbook_feed::backtest::{Backtest, BacktestObserver, BacktestSettings, BacktestState, BacktestVenue};
+use spinbook_feed::backtest::{
+    Backtest, BacktestLink, BacktestObserver, BacktestSettings, BacktestState, BacktestVenue, LinkFault, LinkTrouble,
+    Stall,
+};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
@@ -22,6 +25,8 @@ use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::simulator_side::MarketForm;
 use spinbook_feed::venue::{ProductLine, binance};
 
+use crate::oracle::Oracle;
+use crate::sabotage::{Sabotage, Sabotaged};
 use crate::setup;
 
 const SYMBOL: &str = "BTCUSDT";
@@ -32,6 +37,8 @@ type State = BacktestState<Spread>;
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub violations: Vec<String>,
+    /// Orders that stayed on a venue's book too long.
+    pub stale: Vec<String>,
     pub placed: u64,
     pub accepted: u64,
     pub fills: u64,
@@ -51,6 +58,8 @@ pub struct VenueOutcome {
     pub fills: u64,
     pub orders: OrderCounts,
     pub pauses: u64,
+    /// Requests that the venue refused for its rate limits.
+    pub rate_refusals: u64,
     pub live_at_end: bool,
     pub quiet: bool,
     pub open_orders: usize,
@@ -58,6 +67,36 @@ pub struct VenueOutcome {
     pub venue_position: Decimal,
     pub cash: Decimal,
     pub venue_cash: Decimal,
+}
+
+impl Outcome {
+    /// Everything that must hold at the end of every run, whatever happened in it, and does not.
+    pub fn wrong(&self) -> Vec<String> {
+        let mut wrong: Vec<String> = self.violations.iter().chain(&self.stale).cloned().collect();
+        let mut expect = |holds: bool, what: String| {
+            if !holds {
+                wrong.push(what);
+            }
+        };
+        expect(self.engine_open_orders == 0, format!("the engine believes in {} open orders", self.engine_open_orders));
+        for (place, venue) in self.venues.iter().enumerate() {
+            expect(venue.open_orders == 0, format!("{} orders are left on venue {place}", venue.open_orders));
+            let (unknown, open) = (venue.orders.unknown, venue.orders.open);
+            expect((unknown, open) == (0, 0), format!("venue {place}: {unknown} orders unknown, {open} open"));
+            let (sent, counted) = (venue.orders.sent, venue.orders.in_all_states());
+            expect(sent == counted, format!("venue {place}: {sent} orders sent, {counted} in all states"));
+            expect(venue.quiet, format!("venue {place}: the gateway is not quiet"));
+            let (ours, theirs) = (venue.position, venue.venue_position);
+            expect(ours == theirs, format!("venue {place}: position {ours}, the venue's {theirs}"));
+            let (ours, theirs) = (venue.cash, venue.venue_cash);
+            expect(ours == theirs, format!("venue {place}: cash {ours}, the venue's {theirs}"));
+            expect(
+                venue.rate_refusals == 0,
+                format!("venue {place}: its rate limits were met {} times", venue.rate_refusals),
+            );
+        }
+        wrong
+    }
 }
 
 /// Judges each intent, execution and step of a run.
@@ -73,6 +112,13 @@ pub struct Judge {
     /// Every fill in the order in which the engine heard of it.
     pub heard: Vec<HeardFill>,
     outcome: Outcome,
+    /// Watches the venues' own books.
+    pub oracle: Oracle,
+    /// What is broken on purpose, and what that needs to know.
+    pub sabotage: Option<Sabotage>,
+    sabotaged: Sabotaged,
+    /// Since when engine and gateways disagree about the number of open orders.
+    disagree_since: Option<Nanos>,
 }
 
 /// A fill as the engine hears of it.
@@ -85,7 +131,42 @@ pub struct HeardFill {
     pub lots: Lots,
 }
 
+/// The speed of the market in many runs.
+const UNHURRIED_THOUSANDTHS: u64 = 400;
+
+/// How long the engine may believe in fewer orders than the gateway: the longest way over a ring, and a stall of either.
+const BELIEVES_LESS_MAX: Nanos = Nanos::from_millis(3_000);
+/// How long it may believe in more: it counts an order until all its fills are known, which every order is in 30 s, and
+/// user data may be away for 30 s before.
+const BELIEVES_MORE_MAX: Nanos = Nanos::from_seconds(60);
+
 impl Judge {
+    /// I6 all the time: what is open on the venue is open for the gateway, and for the engine.
+    fn compare_open_orders(&mut self, state: &State) {
+        let mut ours = 0;
+        for (place, venue) in state.venues.iter().enumerate() {
+            let (theirs, known) = (venue.exchange.open_order_count(), venue.gateway.open_orders());
+            ours += known;
+            if venue.gateway.is_ready() && theirs > known && venue.paper.is_none() {
+                self.violation(
+                    state.now,
+                    format!("I6: {theirs} orders are open on venue {place}, the gateway knows {known}"),
+                );
+            }
+        }
+        let believed = state.engine.open_orders();
+        let allowed = if believed < ours { BELIEVES_LESS_MAX } else { BELIEVES_MORE_MAX };
+        if believed == ours {
+            self.disagree_since = None;
+        } else if state.now - *self.disagree_since.get_or_insert(state.now) > allowed {
+            self.disagree_since = None;
+            self.violation(
+                state.now,
+                format!("I6: {ours} orders are open for the gateways, {believed} for the engine"),
+            );
+        }
+    }
+
     fn violation(&mut self, now: Nanos, text: String) {
         if self.outcome.violations.len() < 8 {
             let at = now - setup::START;
@@ -99,10 +180,23 @@ fn venue_of(state: &State, instrument: InstrumentId) -> &BacktestVenue {
 }
 
 impl BacktestObserver<Spread> for Judge {
+    fn alter_intent(&mut self, intent: Intent) -> Option<Intent> {
+        let Some(sabotage) = self.sabotage else { return Some(intent) };
+        sabotage.alter_intent(intent, &mut self.sabotaged)
+    }
+
+    fn alter_execution(&mut self, event: ExecutionEvent) -> Option<ExecutionEvent> {
+        let Some(sabotage) = self.sabotage else { return Some(event) };
+        sabotage.alter_execution(event, &mut self.sabotaged)
+    }
+
     /// I1, I4, and one request in flight per quote slot.
     fn on_intent(&mut self, intent: &Intent, state: &State) {
         let (id, slot) = (intent.instrument, intent.slot.0);
-        if let Some(order) = self.in_flight.insert((id, slot), intent.order.0) {
+        let before = self.in_flight.insert((id, slot), intent.order.0);
+        // A cancel that is not answered is asked for again.
+        let again = before == Some(intent.order.0) && intent.kind == IntentKind::Cancel;
+        if let Some(order) = before.filter(|_| !again) {
             self.violation(state.now, format!("slot {slot} has two requests in flight: {order} and {intent:?}"));
         }
         if intent.kind != IntentKind::Place {
@@ -110,11 +204,14 @@ impl BacktestObserver<Spread> for Judge {
             return;
         }
         self.outcome.placed += 1;
+        if self.oracle.shutdown_since.is_some() {
+            self.violation(state.now, format!("I8: an order after the stop: {intent:?}"));
+        }
         if !self.ids_used.insert(intent.order.0) {
-            self.violation(state.now, format!("order id {} was used twice", intent.order.0));
+            self.violation(state.now, format!("I4: order id {} was used twice", intent.order.0));
         }
         if !venue_of(state, id).session.is_live(id) || !state.engine.market(id).is_quotable() {
-            self.violation(state.now, format!("placed on a book that is not Live: {intent:?}"));
+            self.violation(state.now, format!("I1: placed on a book that is not Live: {intent:?}"));
         }
     }
 
@@ -132,7 +229,7 @@ impl BacktestObserver<Spread> for Judge {
                 self.heard.push(HeardFill { at, order, side: event.side, tick: event.tick, lots: event.lots });
                 *self.fills.entry(event.instrument).or_default() += 1;
                 if !self.trades_seen.insert((event.venue.0, event.trade.0)) {
-                    self.violation(state.now, format!("trade {} was told twice", event.trade.0));
+                    self.violation(state.now, format!("I3: trade {} was told twice", event.trade.0));
                 }
             }
             _ => {}
@@ -145,6 +242,10 @@ impl BacktestObserver<Spread> for Judge {
 
     /// I2: the worst case stays within the limit; the book is never crossed while Live.
     fn on_step(&mut self, state: &State) {
+        self.oracle.on_step(state);
+        if self.oracle.gone_since.is_some() {
+            return;
+        }
         for place in 0..state.venues.len() {
             let id = InstrumentId(place as u16);
             let held = state.engine.position(id).exposure().0;
@@ -154,20 +255,55 @@ impl BacktestObserver<Spread> for Judge {
             // Base fees of spot buys leave the position after the check, always towards flat or by less than a fee.
             let slack = max / 100;
             if held + bids > max + slack || held - asks < -max - slack {
-                let text = format!("exposure {held} with {bids} to buy and {asks} to sell exceeds {max}");
+                let text = format!("I2: exposure {held} with {bids} to buy and {asks} to sell exceeds {max}");
                 self.violation(state.now, text);
             }
             if state.venues[place].session.is_live(id) && state.engine.market(id).book().is_crossed() {
-                self.violation(state.now, "a Live book is crossed".to_owned());
+                self.violation(state.now, "I7: a Live book is crossed".to_owned());
             }
         }
+        self.compare_open_orders(state);
     }
 }
 
 /// One market maker; one instrument a venue, the instrument's id being the venue's place.
 pub struct World {
     pub backtest: Backtest<Spread, Judge>,
-    markets: Vec<(ProductLine, Instrument, Lots)>,
+    markets: Vec<Market>,
+    /// What the account was when our process started last.
+    baselines: Vec<Baseline>,
+    seed: u64,
+    epoch: u32,
+}
+
+/// What is put between an exchange and its clients.
+pub type Wrap = fn(Box<dyn ExchangeSide>) -> Box<dyn ExchangeSide>;
+
+/// A product line, its instrument, and what was held of it when our process started.
+type Market = (ProductLine, Instrument, Lots);
+
+/// What the venue's executions came to when our process started.
+#[derive(Clone, Copy, Debug, Default)]
+struct Baseline {
+    position: Decimal,
+    cash: Decimal,
+}
+
+fn borrowed(markets: &[Market]) -> Vec<(ProductLine, &Instrument, Lots)> {
+    markets.iter().map(|(product, instrument, start)| (*product, instrument, *start)).collect()
+}
+
+/// Our side of each venue, as a process that starts has it.
+fn clients(markets: &[Market], epoch: u32, seed: u64) -> Vec<(MarketSession, Gateway)> {
+    let limits: Vec<_> = markets.iter().map(|(_, instrument, _)| setup::limits(instrument)).collect();
+    let client = |(product, instrument, _): &Market| {
+        let settings =
+            SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(*product) };
+        let gateway = GatewaySettings::new(*product, GatewayMode::Live, epoch, limits.clone());
+        let session = MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap();
+        (session, Gateway::new(gateway, setup::credentials(), vec![*instrument]))
+    };
+    markets.iter().map(client).collect()
 }
 
 fn instrument_at(product: ProductLine, place: usize, exchange: &mut impl ExchangeSide) -> Instrument {
@@ -186,15 +322,36 @@ impl World {
 
     /// On several venues, each with the same faults.
     pub fn of(products: &[ProductLine], seed: u64, faults: &FaultPlan) -> World {
-        World::made(products, faults, BacktestSettings::new(setup::START, seed), MarketForm::Present, None)
+        World::made(
+            products,
+            faults,
+            BacktestSettings::new(setup::START, seed),
+            MarketForm::Present,
+            None,
+            (1_000, |exchange| exchange),
+        )
+    }
+
+    /// On one venue, in a slow market, with a check of all parts at times only: many runs in little time.
+    pub fn unhurried(product: ProductLine, seed: u64, faults: &FaultPlan, wrap: Wrap) -> World {
+        let settings = BacktestSettings::new(setup::START, seed);
+        let settings = BacktestSettings { check_interval: Nanos::from_millis(500), ..settings };
+        World::made(&[product], faults, settings, MarketForm::Present, None, (UNHURRIED_THOUSANDTHS, wrap))
     }
 
     /// On one venue whose network always takes `network` and whose market shows nothing of ours; with a round trip of
     /// paper trading, orders go there instead.
     pub fn steady(product: ProductLine, seed: u64, network: Nanos, paper: Option<Nanos>) -> World {
         let steady = BacktestSettings::steady(setup::START, seed, network, Nanos(20_000));
-        let settings = BacktestSettings { is_checked: true, ..steady };
-        World::made(&[product], &FaultPlan::default(), settings, MarketForm::Original, paper)
+        let settings = BacktestSettings { check_interval: Nanos::ZERO, ..steady };
+        World::made(
+            &[product],
+            &FaultPlan::default(),
+            settings,
+            MarketForm::Original,
+            paper,
+            (1_000, |exchange| exchange),
+        )
     }
 
     fn made(
@@ -203,41 +360,94 @@ impl World {
         timing: BacktestSettings,
         form: MarketForm,
         paper: Option<Nanos>,
+        (speed_thousandths, wrap): (u64, Wrap),
     ) -> World {
         let seed = timing.seed;
         let mut markets = Vec::new();
         let mut exchanges = Vec::new();
         for (place, product) in products.iter().enumerate() {
-            let mut exchange = setup::exchange_of(*product, seed, faults.clone(), form);
+            let mut exchange = match speed_thousandths {
+                1_000 => setup::exchange_of(*product, seed, faults.clone(), form),
+                slower => setup::slow_exchange(*product, seed, faults.clone(), slower),
+            };
             let instrument = instrument_at(*product, place, &mut exchange);
             let is_spot = *product == binance::SPOT;
             let start = if is_spot { Lots(instrument.quantity.parse(b"2").unwrap()) } else { Lots::ZERO };
             markets.push((*product, instrument, start));
             exchanges.push(exchange);
         }
-        let limits: Vec<_> = markets.iter().map(|(_, instrument, _)| setup::limits(instrument)).collect();
-        let venue = |(exchange, (product, instrument, _)): (_, &(ProductLine, Instrument, Lots))| {
-            let settings =
-                SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(*product) };
-            let gateway = GatewaySettings::new(*product, GatewayMode::Live, setup::EPOCH, limits.clone());
-            BacktestVenue {
-                session: MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap(),
-                gateway: Gateway::new(gateway, setup::credentials(), vec![*instrument]),
-                exchange: Box::new(exchange),
-                paper: paper.map(|latency| {
-                    let settings = PaperSettings { latency, frame_delay_max: Nanos::ZERO };
-                    PaperExchange::new(Box::new(setup::paper_exchange(*product)), settings)
-                }),
-                instruments: vec![*instrument],
-            }
+        let clients = clients(&markets, setup::EPOCH, seed);
+        let venue = |((exchange, (product, instrument, _)), (session, gateway)): ((_, &Market), _)| BacktestVenue {
+            session,
+            gateway,
+            exchange: wrap(Box::new(exchange)),
+            paper: paper.map(|latency| {
+                let settings = PaperSettings { latency, frame_delay_max: Nanos::ZERO };
+                PaperExchange::new(Box::new(setup::paper_exchange(*product)), settings)
+            }),
+            instruments: vec![*instrument],
         };
-        let venues = exchanges.into_iter().zip(&markets).map(venue).collect();
-        let borrowed: Vec<_> =
-            markets.iter().map(|(product, instrument, start)| (*product, instrument, *start)).collect();
-        let (engine, orders, cancels) = setup::engine(&borrowed);
+        let venues = exchanges.into_iter().zip(&markets).zip(clients).map(venue).collect();
+        let (engine, orders, cancels) = setup::engine(setup::EPOCH, &borrowed(&markets));
         let positions_max = markets.iter().map(|(_, instrument, _)| setup::position_max(instrument)).collect();
-        let judge = Judge { positions_max, ..Judge::default() };
-        World { backtest: Backtest::new(timing, engine, (orders, cancels), venues, judge), markets }
+        let oracle = Oracle::new(setup::START, products.len());
+        let judge = Judge { positions_max, oracle, ..Judge::default() };
+        let baselines = vec![Baseline::default(); markets.len()];
+        let backtest = Backtest::new(timing, engine, (orders, cancels), venues, judge);
+        World { backtest, markets, baselines, seed, epoch: setup::EPOCH }
+    }
+
+    /// Our process is killed, is gone for `span`, and starts again as it would: with a new epoch, from what the venue
+    /// says of the account.
+    pub fn crash_for(&mut self, span: Nanos) {
+        let now = self.since_start();
+        self.backtest.crash();
+        self.backtest.observer_mut().oracle.gone_since = Some(now);
+        self.backtest.run_for(span);
+        self.epoch += 1;
+        for (place, baseline) in self.baselines.iter_mut().enumerate() {
+            let (product, instrument, start) = &mut self.markets[place];
+            let now = self.backtest.state().now;
+            let truth = Truth::of(self.backtest.exchange(place), now, *product);
+            *start = Lots(signed_lots(instrument, truth.held));
+            *baseline = Baseline { position: truth.position, cash: truth.cash };
+        }
+        let (engine, orders, cancels) = setup::engine(self.epoch, &borrowed(&self.markets));
+        let judge = self.backtest.observer_mut();
+        judge.in_flight.clear();
+        judge.disagree_since = None;
+        judge.oracle.gone_since = None;
+        self.backtest.restart(engine, (orders, cancels), clients(&self.markets, self.epoch, self.seed));
+    }
+
+    /// The exchange of a venue is killed, is gone for `span`, and starts again from what it kept, with a new market.
+    pub fn restart_exchange(&mut self, place: usize, span: Nanos) {
+        let (from, now) = (self.since_start(), self.backtest.state().now);
+        for link in BacktestLink::ALL {
+            let until = from + span;
+            self.add_fault(LinkFault { venue: place, link, trouble: LinkTrouble::Down, from: from + Nanos(1), until });
+        }
+        let kept = self.backtest.exchange(place).whole_state(now);
+        let (product, ..) = self.markets[place];
+        let exchange = setup::exchange_again(product, self.seed ^ 0x51, &kept, now + span, UNHURRIED_THOUSANDTHS);
+        self.backtest.replace_exchange(place, Box::new(exchange));
+    }
+
+    /// How long it has run.
+    pub fn since_start(&self) -> Nanos {
+        self.backtest.state().now - setup::START
+    }
+
+    /// Lets a link fail, as the oracle is to know.
+    pub fn add_fault(&mut self, fault: LinkFault) {
+        self.backtest.observer_mut().oracle.expect_fault(fault);
+        self.backtest.add_fault(fault);
+    }
+
+    /// Lets a side of ours stand still, as the oracle is to know.
+    pub fn add_stall(&mut self, stall: Stall) {
+        self.backtest.observer_mut().oracle.expect_stall(stall);
+        self.backtest.add_stall(stall);
     }
 
     /// Trades for `span`, shuts down, and asks the venues for the truth.
@@ -252,35 +462,38 @@ impl World {
         let places = 0..self.markets.len();
         let is_live = |place: usize| self.backtest.state().venues[place].session.is_live(InstrumentId(place as u16));
         let live: Vec<bool> = places.map(is_live).collect();
+        let now = self.since_start();
+        self.backtest.observer_mut().oracle.shutdown_since = Some(now);
         self.backtest.begin_shutdown();
         self.backtest.run_for(Nanos::from_seconds(1));
         self.backtest.cancel_all();
         self.backtest.run_for(Nanos::from_seconds(8));
         let (reconnects, trace) = (self.backtest.reconnects(), self.backtest.trace());
         let (mut state, judge) = self.backtest.into_parts();
-        let venues = self.markets.iter().enumerate().map(|(place, (product, instrument, start))| {
-            let fills = judge.fills.get(&instrument.id).copied().unwrap_or_default();
+        let stale = judge.oracle.stale.values().map(ToString::to_string).collect();
+        let venues = self.markets.iter().zip(&self.baselines).enumerate().map(|(place, (market, baseline))| {
+            let fills = judge.fills.get(&market.1.id).copied().unwrap_or_default();
             let outcome = VenueOutcome { fills, live_at_end: live[place], ..VenueOutcome::default() };
-            compare(&mut state, place, *product, instrument, *start, outcome)
+            compare(&mut state, place, market, *baseline, outcome)
         });
         let venues: Vec<VenueOutcome> = venues.collect();
         let gaps = state.venues.iter().map(|venue| venue.session.counters().gaps).sum();
         let engine_open_orders = state.engine.open_orders();
-        Outcome { gaps, reconnects, trace, engine_open_orders, venues, ..judge.outcome }
+        Outcome { stale, gaps, reconnects, trace, engine_open_orders, venues, ..judge.outcome }
     }
 }
 
-fn ask_venue(state: &mut State, place: usize, path: &str, parameters: &[(&str, &str)]) -> Value {
+fn ask_venue(exchange: &mut dyn ExchangeSide, now: Nanos, path: &str, parameters: &[(&str, &str)]) -> Value {
     let mut query = Query::new();
     for (name, value) in parameters {
         query.push(name, value);
     }
-    query.push_number("timestamp", state.now.millis());
+    query.push_number("timestamp", now.millis());
     query.sign(&setup::credentials());
     let target = format!("{path}?{}", query.as_str());
     let headers = [("X-MBX-APIKEY", setup::KEY)];
     let request = HttpRequest { method: "GET", target: &target, headers: &headers, body: b"" };
-    let reply = state.venues[place].exchange.on_http(&request, state.now);
+    let reply = exchange.on_http(&request, now);
     assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
     serde_json::from_slice(&reply.body).unwrap()
 }
@@ -289,55 +502,79 @@ fn number(value: &Value) -> Decimal {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// I6: compares what the engine believes with what the venue says.
+/// What the venue says of the account.
+struct Truth {
+    open_orders: usize,
+    /// What the executions come to.
+    position: Decimal,
+    cash: Decimal,
+    /// What is held.
+    held: Decimal,
+}
+
+impl Truth {
+    fn of(exchange: &mut dyn ExchangeSide, now: Nanos, product: ProductLine) -> Truth {
+        let spot = product == binance::SPOT;
+        let prefix = if spot { "/api/v3" } else { "/fapi/v1" };
+        let symbol = [("symbol", SYMBOL)];
+        let open = ask_venue(exchange, now, &format!("{prefix}/openOrders"), &symbol);
+        let name = if spot { "myTrades" } else { "userTrades" };
+        let listed = ask_venue(exchange, now, &format!("{prefix}/{name}"), &[("symbol", SYMBOL), ("limit", "1000")]);
+        let trade = |trade: &Value| {
+            let buys = trade[if spot { "isBuyer" } else { "buyer" }].as_bool().unwrap();
+            let sign = if buys { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
+            let (price, quantity, fee) = (number(&trade["price"]), number(&trade["qty"]), number(&trade["commission"]));
+            let (base_fee, quote_fee) =
+                if trade["commissionAsset"] == "BTC" { (fee, Decimal::ZERO) } else { (Decimal::ZERO, fee) };
+            (sign * quantity - base_fee, -sign * price * quantity - quote_fee)
+        };
+        let trades: Vec<(Decimal, Decimal)> = listed.as_array().unwrap().iter().map(trade).collect();
+        assert!(trades.len() < 1_000, "the venue lists all executions");
+        let (position, cash) = sums(&trades);
+        let (held, start) = if spot {
+            let account = ask_venue(exchange, now, "/api/v3/account", &[]);
+            let balances = account["balances"].as_array().unwrap().clone();
+            let base = balances.iter().find(|balance| balance["asset"] == "BTC").unwrap();
+            (number(&base["free"]) + number(&base["locked"]), Decimal::from(2))
+        } else {
+            let risk = ask_venue(exchange, now, "/fapi/v3/positionRisk", &symbol);
+            (risk.as_array().unwrap().iter().map(|entry| number(&entry["positionAmt"])).sum(), Decimal::ZERO)
+        };
+        assert_eq!((held - start).normalize(), position.normalize(), "the venue's own trades and position disagree");
+        Truth { open_orders: open.as_array().unwrap().len(), position, cash, held }
+    }
+}
+
+fn sums(trades: &[(Decimal, Decimal)]) -> (Decimal, Decimal) {
+    trades.iter().fold((Decimal::ZERO, Decimal::ZERO), |(base, quote), trade| (base + trade.0, quote + trade.1))
+}
+
+fn signed_lots(instrument: &Instrument, base: Decimal) -> i64 {
+    let lots = instrument.quantity.parse(base.abs().to_string().as_bytes()).unwrap();
+    if base.is_sign_negative() { -lots } else { lots }
+}
+
+/// I6: compares what the engine believes with what the venue says, both since our process started.
 fn compare(
     state: &mut State,
     place: usize,
-    product: ProductLine,
-    instrument: &Instrument,
-    start: Lots,
+    (product, instrument, start): &Market,
+    baseline: Baseline,
     mut outcome: VenueOutcome,
 ) -> VenueOutcome {
-    let spot = product == binance::SPOT;
-    let prefix = if spot { "/api/v3" } else { "/fapi/v1" };
-    let symbol = [("symbol", SYMBOL)];
-    let open = ask_venue(state, place, &format!("{prefix}/openOrders"), &symbol);
-    outcome.open_orders = open.as_array().unwrap().len();
-    let name = if spot { "myTrades" } else { "userTrades" };
-    let trades = ask_venue(state, place, &format!("{prefix}/{name}"), &[("symbol", SYMBOL), ("limit", "1000")]);
-    let (mut cash, mut position) = (Decimal::ZERO, Decimal::ZERO);
-    for trade in trades.as_array().unwrap() {
-        let buys = trade[if spot { "isBuyer" } else { "buyer" }].as_bool().unwrap();
-        let sign = if buys { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
-        let (price, quantity) = (number(&trade["price"]), number(&trade["qty"]));
-        position += sign * quantity;
-        cash -= sign * price * quantity;
-        if trade["commissionAsset"] == "BTC" {
-            position -= number(&trade["commission"]);
-        } else {
-            cash -= number(&trade["commission"]);
-        }
-    }
-    let stated = if spot {
-        let account = ask_venue(state, place, "/api/v3/account", &[]);
-        let balances = account["balances"].as_array().unwrap().clone();
-        let base = balances.iter().find(|balance| balance["asset"] == "BTC").unwrap();
-        number(&base["free"]) + number(&base["locked"]) - Decimal::from(2)
-    } else {
-        let risk = ask_venue(state, place, "/fapi/v3/positionRisk", &symbol);
-        risk.as_array().unwrap().iter().map(|entry| number(&entry["positionAmt"])).sum()
-    };
-    assert_eq!(stated.normalize(), position.normalize(), "the venue's own trades and position disagree");
+    let truth = Truth::of(&mut *state.venues[place].exchange, state.now, *product);
+    outcome.open_orders = truth.open_orders;
     let held = state.engine.position(instrument.id);
     let lots = held.lots().0 - start.0;
     let sign = if lots < 0 { Decimal::NEGATIVE_ONE } else { Decimal::ONE };
     outcome.position = (sign * instrument.quantity.decimal(lots.abs())).normalize();
-    outcome.venue_position = position.normalize();
+    outcome.venue_position = (truth.position - baseline.position).normalize();
     outcome.cash = Decimal::from_i128_with_scale(held.cash().0 / 1_000_000_000, 9).normalize();
-    outcome.venue_cash = cash.normalize();
+    outcome.venue_cash = (truth.cash - baseline.cash).normalize();
     let gateway = &state.venues[place].gateway;
     outcome.orders = gateway.order_counts();
     outcome.quiet = gateway.is_quiet();
     outcome.pauses = gateway.counters().pauses;
+    outcome.rate_refusals = state.venues[place].exchange.status().rate_refusals;
     outcome
 }

@@ -1,0 +1,226 @@
+//! COLD: one oracle over everything: how long an order of ours may stay on the venue's book once it has lost its reason.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use spinbook_engine::risk::TradingState;
+use spinbook_engine::strategy::Spread;
+use spinbook_engine::types::{InstrumentId, Nanos};
+use spinbook_feed::backtest::{BacktestLink, BacktestState, LinkFault, LinkTrouble, Stall, StalledSide};
+
+/// Why nothing of ours may be on the book any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The book is not one to quote on: not live, one-sided, too old.
+    Book,
+    /// The gateway takes no orders.
+    Gateway,
+    /// Trading stopped, or only cancels are allowed.
+    Halted,
+    /// We were told to end.
+    Shutdown,
+    /// The hot thread does not move.
+    HotStalled,
+    /// The I/O thread does not move.
+    IoStalled,
+    /// Our process is gone.
+    Gone,
+}
+
+impl Cause {
+    pub const ALL: [Cause; 7] =
+        [Cause::Book, Cause::Gateway, Cause::Halted, Cause::Shutdown, Cause::HotStalled, Cause::IoStalled, Cause::Gone];
+
+    /// X: how long an order may stay after this, with an order link that works. Where it is longer than a cancel takes,
+    /// it says for what; each has the two ways of the network and the rings in it, 10 ms at the most, and the
+    /// 500 ms after which a cancel without a reply is sent once more.
+    pub fn allowed(self) -> Nanos {
+        Nanos::from_millis(match self {
+            // The engine pulls in the same turn; a new order that crosses the cancel is cancelled in its turn.
+            Cause::Book | Cause::Halted => 750,
+            // Cancel all, and again where its reply is lost.
+            Cause::Gateway | Cause::Shutdown => 1_250,
+            // The control thread calls it a hang after 2 s where cores are shared, and the gateway cancels all.
+            Cause::HotStalled => 3_250,
+            // Found after 2 s, and a connection opened by somebody else; so with the guard, whose process is another.
+            Cause::IoStalled | Cause::Gone => 5_000,
+        })
+    }
+}
+
+/// After an order link works again: tried at most 1 s later, opened (two ways), clock, log on and cancel all; 10 s where
+/// an opening that nobody answers has to be given up first.
+const RECONNECT: Nanos = Nanos::from_millis(2_500);
+
+/// What comes on top where the venue loses up to 30 % of the requests and of the replies: a step of the way back (opening,
+/// clock, log on, cancel all) is asked for again after 500 ms, five times at the most before the connection is given up.
+const WITH_LOSSES: Nanos = Nanos::from_seconds(10);
+
+/// What has to come back after everything is well again, and how soon.
+const HEALED_WITHIN_SECONDS: [(&str, i64); 3] =
+    [("the book is live", 10), ("every order is decided", 30), ("it quotes", 60)];
+/// The oldest book that may be quoted on, as the market maker is configured.
+const BOOK_AGE_MAX: Nanos = Nanos::from_millis(2_000);
+
+/// What was seen of one venue.
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    since: BTreeMap<Cause, Nanos>,
+    /// When each of [`HEALED_WITHIN_SECONDS`] was seen first.
+    first_after_healing: [Option<Nanos>; 3],
+}
+
+/// An order that stayed too long.
+#[derive(Clone, Debug)]
+pub struct Stale {
+    pub at: Nanos,
+    pub venue: usize,
+    pub cause: Cause,
+    pub since: Nanos,
+    pub orders: usize,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let late = (self.at - self.since).millis();
+        let (at, orders, venue, cause) = (self.at.millis(), self.orders, self.venue, self.cause);
+        write!(out, "{at} ms: {orders} orders on the book of venue {venue} {late} ms after {cause:?}")
+    }
+}
+
+/// Watches the venues' own books. Times count from the start of the run.
+#[derive(Clone, Debug, Default)]
+pub struct Oracle {
+    start: Nanos,
+    faults: Vec<LinkFault>,
+    stalls: Vec<Stall>,
+    venues: Vec<Watched>,
+    healed: Nanos,
+    /// The venue loses requests, or their replies, at random.
+    pub loses_requests: bool,
+    pub shutdown_since: Option<Nanos>,
+    pub gone_since: Option<Nanos>,
+    /// The first order that stayed too long, for each venue and cause.
+    pub stale: BTreeMap<(usize, Cause), Stale>,
+}
+
+impl Oracle {
+    pub fn new(start: Nanos, venues: usize) -> Oracle {
+        Oracle { start, venues: vec![Watched::default(); venues], healed: Nanos::NEVER, ..Oracle::default() }
+    }
+
+    pub fn expect_fault(&mut self, fault: LinkFault) {
+        self.faults.push(fault);
+    }
+
+    pub fn expect_stall(&mut self, stall: Stall) {
+        self.stalls.push(stall);
+    }
+
+    /// From when on the order link of a venue can be expected to carry a cancel; `None`: not now.
+    fn reachable_from(&self, venue: usize, now: Nanos) -> Option<Nanos> {
+        let mut from = Nanos::ZERO;
+        for fault in &self.faults {
+            if fault.venue != venue || fault.link != BacktestLink::Orders || fault.from > now {
+                continue;
+            }
+            match fault.trouble {
+                LinkTrouble::Down | LinkTrouble::BlackHole if now < fault.until => return None,
+                LinkTrouble::Down | LinkTrouble::BlackHole => from = from.max(fault.until + RECONNECT),
+                // What is sent over the old connection vanishes: 500 ms for the first cancel, then the other connection.
+                LinkTrouble::HalfOpen => from = from.max(fault.from + RECONNECT),
+                // Opening, clock, log on and cancel all are six ways, which may each take the longest.
+                LinkTrouble::Slow(delay) => from = from.max(fault.from) + Nanos(8 * delay.longest.0),
+            }
+        }
+        Some(from)
+    }
+
+    fn stalled(&self, side: StalledSide, now: Nanos) -> bool {
+        self.stalls.iter().any(|stall| stall.side == side && stall.from <= now && now < stall.until)
+    }
+
+    fn holds(&self, cause: Cause, venue: usize, state: &BacktestState<Spread>, now: Nanos) -> bool {
+        let id = InstrumentId(venue as u16);
+        let gone = self.gone_since.is_some();
+        let gateway = &state.venues[venue].gateway;
+        match cause {
+            Cause::Gone => gone,
+            _ if gone => false,
+            Cause::Book => {
+                let engine = &state.engine;
+                let market = engine.market(id);
+                !state.venues[venue].session.is_live(id)
+                    || !market.is_quotable()
+                    || market.age(state.now) > BOOK_AGE_MAX
+            }
+            Cause::Gateway => !gateway.is_ready(),
+            Cause::Halted => {
+                gateway.halt_message().is_some()
+                    || state.engine.instrument_state(id) > TradingState::ReduceOnly
+                    || state.engine.trading_state() > TradingState::ReduceOnly
+            }
+            Cause::Shutdown => self.shutdown_since.is_some(),
+            Cause::HotStalled => self.stalled(StalledSide::Hot, now),
+            Cause::IoStalled => self.stalled(StalledSide::Io, now),
+        }
+    }
+
+    /// Looks at every venue's own book.
+    pub fn on_step(&mut self, state: &BacktestState<Spread>) {
+        let now = state.now - self.start;
+        for venue in 0..self.venues.len() {
+            let orders = state.venues[venue].exchange.open_order_count();
+            for cause in Cause::ALL {
+                if !self.holds(cause, venue, state, now) {
+                    self.venues[venue].since.remove(&cause);
+                    continue;
+                }
+                let since = *self.venues[venue].since.entry(cause).or_insert(now);
+                let reachable = self.reachable_from(venue, now);
+                let allowed = if self.loses_requests { WITH_LOSSES } else { Nanos::ZERO } + cause.allowed();
+                let is_late = reachable.is_some_and(|from| now - since.max(from) > allowed);
+                if orders > 0 && is_late {
+                    let stale = Stale { at: now, venue, cause, since, orders };
+                    self.stale.entry((venue, cause)).or_insert(stale);
+                }
+            }
+            self.watch_liveness(venue, orders, state, now);
+        }
+    }
+
+    fn watch_liveness(&mut self, venue: usize, orders: usize, state: &BacktestState<Spread>, now: Nanos) {
+        if now < self.healed || self.gone_since.is_some() {
+            return;
+        }
+        let id = InstrumentId(venue as u16);
+        let side = &state.venues[venue];
+        let holds = [side.session.is_live(id), side.gateway.unknown_orders() == 0, orders > 0];
+        for (first, holds) in self.venues[venue].first_after_healing.iter_mut().zip(holds) {
+            if holds && first.is_none() {
+                *first = Some(now);
+            }
+        }
+    }
+
+    /// From this moment on everything is well.
+    pub fn expect_healing(&mut self, at: Nanos) {
+        self.healed = at;
+        for watched in &mut self.venues {
+            watched.first_after_healing = [None; 3];
+        }
+    }
+
+    /// What did not come back in time after everything was well again. Asked 60 s after it.
+    pub fn not_healed(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (venue, watched) in self.venues.iter().enumerate() {
+            for (first, (what, seconds)) in watched.first_after_healing.iter().zip(HEALED_WITHIN_SECONDS) {
+                if first.is_none_or(|at| at - self.healed > Nanos::from_seconds(seconds)) {
+                    found.push(format!("venue {venue}: {what} not within {seconds} s of healing"));
+                }
+            }
+        }
+        found
+    }
+}
