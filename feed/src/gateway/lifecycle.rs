@@ -6,7 +6,7 @@
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
-use super::link::OrderLinkState;
+use super::link::{OrderLink, OrderLinkState};
 use super::orders::CancelState;
 use super::outbox::Queued;
 use super::place::find;
@@ -73,7 +73,10 @@ impl<O: OrderSide> Gateway<O> {
         self.reconnect(now);
         self.advance(now);
         self.finish_leaving(now);
+        self.keep_spare(now);
+        self.send_second_way(now);
         self.send_queries(now);
+        self.poll_open_orders(now);
         self.keep_alive(now);
         self.watch_missing_fills(now);
     }
@@ -84,7 +87,7 @@ impl<O: OrderSide> Gateway<O> {
         if self.settings.mode == GatewayMode::Shadow {
             return if self.ready { Nanos::NEVER } else { Nanos::ZERO };
         }
-        let mut at = self.cancel_due().min(self.links_due());
+        let mut at = self.cancel_due().min(self.links_due()).min(self.spare_due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);
@@ -100,7 +103,7 @@ impl<O: OrderSide> Gateway<O> {
             due(by);
         }
         if self.can_send() {
-            due(self.keep_alive_due().max(self.quiet_until()));
+            due(self.keep_alive_due().min(self.poll_due()).max(self.quiet_until()));
             for order in self.orders.active() {
                 if !order.query_in_flight && order.query_at != Nanos::NEVER && self.is_swept() {
                     due(order.query_at.max(self.queries_from()).max(self.quiet_until()));
@@ -153,6 +156,7 @@ impl<O: OrderSide> Gateway<O> {
                 self.user_data_kept = now;
                 self.handshake_step_done(now);
             }
+            OrderConnection::Spare => self.spare_opened(now),
             _ => {}
         }
     }
@@ -285,6 +289,9 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn reconnect(&mut self, now: Nanos) {
+        if self.links.iter().all(OrderLink::is_open) {
+            return;
+        }
         let alive = self.may_live();
         self.retry_soon = alive.then(|| self.attempts.pause(now));
         let timeout = self.settings.connect_timeout;
@@ -294,7 +301,7 @@ impl<O: OrderSide> Gateway<O> {
                 self.close(connection, OrderCloseReason::Silent, now);
             }
         }
-        let due = self.links[OrderConnection::Orders.index()].retry_due(self.retry_soon);
+        let due = self.links[OrderConnection::Orders.index()].retry_due(self.turns(self.retry_soon));
         if self.step == SessionStep::Idle && now >= due && self.connect(OrderConnection::Orders, now) {
             self.go(SessionStep::Connecting, now);
         }
@@ -312,7 +319,7 @@ impl<O: OrderSide> Gateway<O> {
             }
         }
         if self.step == SessionStep::Idle {
-            at = at.min(self.links[OrderConnection::Orders.index()].retry_due(self.retry_soon));
+            at = at.min(self.links[OrderConnection::Orders.index()].retry_due(self.turns(self.retry_soon)));
         }
         at
     }
@@ -339,6 +346,9 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Closes connections that were asked something and have not said a word since.
     fn give_up_silent(&mut self, now: Nanos) {
+        if self.links.iter().all(|link| link.asked == Nanos::NEVER) {
+            return;
+        }
         let silent_max = self.silent_max();
         for connection in OrderConnection::ALL {
             let link = &self.links[connection.index()];
@@ -489,6 +499,8 @@ impl<O: OrderSide> Gateway<O> {
             return;
         }
         self.go(SessionStep::Ready, now);
+        // Everything was just listed.
+        self.poll.next_at = now + self.settings.open_orders_interval;
         self.ready = true;
         self.clock_refusals_in_row = 0;
         self.emit(ExecutionKind::GatewayReady, VenueCode::NONE, now);
@@ -541,7 +553,8 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn asks_clock(&self) -> bool {
-        !self.outbox.awaits(RequestKind::ServerTime) && self.handshake_step() != Some(HandshakeStep::Clock)
+        !self.outbox.awaits(RequestKind::ServerTime, OrderConnection::Orders)
+            && self.handshake_step() != Some(HandshakeStep::Clock)
     }
 
     fn keep_alive_due(&self) -> Nanos {
@@ -562,7 +575,7 @@ impl<O: OrderSide> Gateway<O> {
         let keep = self.side.keeps_user_data()
             && self.user_data_ready
             && now - self.user_data_kept >= self.settings.user_data_keep_interval
-            && !self.outbox.awaits(RequestKind::KeepUserData);
+            && !self.outbox.awaits(RequestKind::KeepUserData, OrderConnection::Orders);
         if keep {
             self.user_data_kept = now;
             self.send(&Request::KeepUserData, OrderConnection::Orders, now);
@@ -575,7 +588,11 @@ impl<O: OrderSide> Gateway<O> {
             let link = &self.links[connection.index()];
             link.is_open() && now - link.since >= life
         };
-        if is_old(OrderConnection::Orders) {
+        let is_usable = |connection: OrderConnection| self.links[connection.index()].usable;
+        if is_old(OrderConnection::Spare) {
+            // Its successor is warm before the first connection's turn comes.
+            self.close(OrderConnection::Spare, OrderCloseReason::Planned, now);
+        } else if is_old(OrderConnection::Orders) && (!self.wants_spare() || is_usable(OrderConnection::Spare)) {
             self.leave_orders(OrderCloseReason::Planned, now);
         } else if is_old(OrderConnection::UserData) {
             self.close(OrderConnection::UserData, OrderCloseReason::Planned, now);

@@ -9,6 +9,8 @@ const DELAY_FIRST: Nanos = Nanos::from_millis(250);
 const DELAY_MAX: Nanos = Nanos::from_seconds(10);
 /// A connection that lived this long starts with the shortest delay again.
 const LIFE_GOOD: Nanos = Nanos::from_seconds(60);
+/// A message that could not be understood is forgotten after this.
+const BAD_FRAME_FORGOTTEN: Nanos = Nanos::from_seconds(60);
 /// While an order may live, an attempt follows the last one's end after this at most.
 const DELAY_ALIVE: Nanos = Nanos::from_seconds(1);
 /// The same once half of the budget is used, so that the other half lasts however long the venue stays away.
@@ -48,7 +50,8 @@ pub(super) struct OrderLink {
     /// The venue said that it takes no connection before this.
     pub(super) refused_until: Nanos,
     ended: Nanos,
-    pub(super) bad_frames: u32,
+    bad_frames: u32,
+    bad_frame_last: Nanos,
     backoff: Backoff,
 }
 
@@ -64,6 +67,7 @@ impl OrderLink {
             refused_until: Nanos::ZERO,
             ended: Nanos::ZERO,
             bad_frames: 0,
+            bad_frame_last: Nanos::ZERO,
             backoff: Backoff::new(DELAY_FIRST, DELAY_MAX, seed),
         }
     }
@@ -88,6 +92,16 @@ impl OrderLink {
     pub(super) fn heard(&mut self, now: Nanos) {
         self.heard = now;
         self.asked = Nanos::NEVER;
+    }
+
+    /// A message that cannot be understood came; how many did in a row of minutes. One now and then is forgotten.
+    pub(super) fn bad_frame(&mut self, now: Nanos) -> u32 {
+        if now - self.bad_frame_last >= BAD_FRAME_FORGOTTEN {
+            self.bad_frames = 0;
+        }
+        self.bad_frame_last = now;
+        self.bad_frames += 1;
+        self.bad_frames
     }
 
     /// Something was sent that has an answer.

@@ -1,7 +1,7 @@
 //! COLD: the order gateway as a sans-IO protocol: intents and bytes in, bytes and execution events out.
 //!
 //! `place` is the way of an order and of a wish to cancel, with `outbox` behind it; `sweep` is the cancel path, which
-//! depends on a connected order connection alone. `lifecycle` brings a session up and keeps it alive, `replies` applies
+//! depends on a connected order connection alone, and `spare` the second one. `lifecycle` brings a session up and keeps it alive, `replies` applies
 //! what comes back, `reconcile` decides orders whose outcome is not known, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
@@ -22,6 +22,7 @@ mod place;
 mod reconcile;
 mod replies;
 mod shadow;
+mod spare;
 mod sweep;
 
 use std::collections::VecDeque;
@@ -44,6 +45,7 @@ use lifecycle::SessionStep;
 use link::{Attempts, OrderLink};
 use orders::{OrderCounts, OrderTable, TableCounters};
 use outbox::{Outbox, Purpose};
+use reconcile::Poll;
 use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
 
@@ -115,6 +117,8 @@ pub struct GatewayCounters {
     pub cancels_sent: u64,
     /// Requests to cancel all of an instrument's orders handed to a connection.
     pub sweeps_sent: u64,
+    /// Cancels without an answer that went out over the other connection as well.
+    pub second_ways: u64,
     /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
     pub cancels_refused: u64,
     /// New orders the venue took.
@@ -169,6 +173,7 @@ impl core::ops::Add for GatewayCounters {
             orders_sent: self.orders_sent + other.orders_sent,
             cancels_sent: self.cancels_sent + other.cancels_sent,
             sweeps_sent: self.sweeps_sent + other.sweeps_sent,
+            second_ways: self.second_ways + other.second_ways,
             cancels_refused: self.cancels_refused + other.cancels_refused,
             orders_accepted: self.orders_accepted + other.orders_accepted,
             orders_refused: self.orders_refused + other.orders_refused,
@@ -220,11 +225,14 @@ pub struct Gateway<O = AnyOrders> {
     attempts: Attempts,
     /// The longest pause before an attempt to connect, while an order may live.
     retry_soon: Option<Nanos>,
+    /// When the second order connection was last asked for a sign of life.
+    spare_warmed: Nanos,
     /// The cancelling of all orders, by the place of the instrument.
     sweeps: Vec<Sweep>,
     /// What earlier runs may have left open was cancelled.
     swept_once: bool,
     slow: SlowPace,
+    poll: Poll,
     /// The orders connection is to be closed, for this reason and by then, once everything is cancelled over it.
     leaving: Option<(OrderCloseReason, Nanos)>,
     /// The session is given up once nothing is left to be cancelled.
@@ -298,9 +306,11 @@ impl<O: OrderSide> Gateway<O> {
             links: [0, 0x9e37_79b9_7f4a_7c15, 0x3c6e_f372_fe94_f82a].map(|mark| OrderLink::new(settings.seed ^ mark)),
             attempts: Attempts::new(),
             retry_soon: None,
+            spare_warmed: Nanos::ZERO,
             sweeps: vec![Sweep::WANTED; instruments.len()],
             swept_once: false,
             slow: SlowPace::START,
+            poll: Poll::START,
             leaving: None,
             stop_wanted: false,
             user_data_key: String::new(),
@@ -368,6 +378,13 @@ impl<O: OrderSide> Gateway<O> {
     pub fn on_frame(&mut self, connection: OrderConnection, frame: &mut [u8], now: Nanos) {
         self.apply_frame(connection, frame, now);
         self.pump(now);
+    }
+
+    /// The venue refused to open a connection and said for how long it takes none from this address.
+    pub fn on_refused(&mut self, retry_after: Nanos, now: Nanos) {
+        for link in &mut self.links {
+            link.refused_until = link.refused_until.max(now + retry_after);
+        }
     }
 
     /// A connection closed or could not be opened.

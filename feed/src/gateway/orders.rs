@@ -2,7 +2,9 @@
 
 mod check;
 mod counts;
+mod reopen;
 mod trades;
+mod transition;
 
 use std::collections::VecDeque;
 
@@ -17,6 +19,7 @@ use crate::venue::orders::{Fee, Fill, OrderStatus, OrderUpdate};
 
 use counts::Proved;
 use trades::SeenTrades;
+use transition::{Fact, next_phase};
 
 pub use counts::OrderCounts;
 
@@ -103,6 +106,8 @@ pub struct TrackedOrder {
     pub query_attempts: u32,
     /// A question is on its way.
     pub query_in_flight: bool,
+    /// Questions asked when the venue could no longer take the order, and answered with "not known".
+    pub not_found: u8,
     /// Since when fills have been missing; zero: none are.
     pub missing_since: Nanos,
     /// The missing fills are not asked for again before this.
@@ -126,6 +131,13 @@ impl TrackedOrder {
     #[must_use]
     pub fn wants_cancel(&self) -> bool {
         self.cancel == CancelState::Wanted && self.is_open() && (self.accepted || self.cancel_attempts == 0)
+    }
+
+    /// Takes a fact in; whether it changed anything.
+    fn learn(&mut self, fact: Fact) -> bool {
+        let next = next_phase(self.phase, fact);
+        self.phase = next.unwrap_or(self.phase);
+        next.is_some()
     }
 
     fn event(&self, kind: ExecutionKind, time: Nanos) -> ExecutionEvent {
@@ -167,6 +179,8 @@ pub struct TableCounters {
     pub overfills: u64,
     /// A refusal of an order that the venue had shown to be alive, or the reverse.
     pub contradictions: u64,
+    /// Orders that were taken for refused and showed life: open again, and cancelled.
+    pub reopened: u64,
     /// Executions after the order's end was proved.
     pub late_fills: u64,
     /// Fees in an asset that is neither base nor quote.
@@ -287,6 +301,7 @@ impl OrderTable {
             query_at: Nanos::NEVER,
             query_attempts: 0,
             query_in_flight: false,
+            not_found: 0,
             missing_since: Nanos::ZERO,
             fills_at: Nanos::ZERO,
         };
@@ -302,6 +317,7 @@ impl OrderTable {
         time: Nanos,
         events: &mut VecDeque<ExecutionEvent>,
     ) {
+        self.reopen(order, time);
         let Some(tracked) = self.active.get_mut(&order) else {
             return;
         };
@@ -322,12 +338,14 @@ impl OrderTable {
             return;
         };
         if tracked.accepted {
-            // It was seen alive: the refusal proves nothing. Ask.
+            // It was seen alive: the refusal proves nothing. Ask, and let nothing rest that two answers are about.
             self.counters.contradictions += 1;
-            tracked.query_at = time;
+            tracked.distrust(time);
             return;
         }
-        tracked.phase = Phase::Done(FinalStatus::Rejected);
+        if !tracked.learn(Fact::Refused) {
+            return;
+        }
         tracked.cancel = CancelState::None;
         events.push_back(ExecutionEvent { venue_code: code, ..tracked.event(ExecutionKind::Rejected, time) });
         self.retire(order);
@@ -342,8 +360,7 @@ impl OrderTable {
             return;
         }
         tracked.query_at = tracked.query_at.min(query_at);
-        if tracked.phase != Phase::Unknown {
-            tracked.phase = Phase::Unknown;
+        if tracked.learn(Fact::Doubt) {
             events.push_back(tracked.event(ExecutionKind::Unknown, time));
         }
     }
@@ -360,6 +377,9 @@ impl OrderTable {
             return self.third_party(update, instrument, now, events);
         };
         self.by_venue.insert((update.instrument, update.venue_order), order);
+        if update.status != OrderStatus::Rejected || update.fill.is_some() {
+            self.reopen(order, now);
+        }
         let trades = &mut self.trades[update.instrument.index()];
         let tracked = match self.active.get_mut(&order) {
             Some(tracked) => tracked,
@@ -371,7 +391,7 @@ impl OrderTable {
         let was_filled = tracked.lots_filled > Lots::ZERO;
         let mut applied = Applied::Known(order);
         if let Some(fill) = &update.fill {
-            if trades.insert(fill.trade) {
+            if trades.insert(fill.trade, tracked.side) {
                 apply_fill(tracked, fill, instrument, time, &mut self.counters, events);
             } else {
                 self.counters.duplicate_fills += 1;
@@ -407,7 +427,7 @@ impl OrderTable {
         let Some(fill) = &update.fill else {
             return Applied::ThirdParty { filled: false };
         };
-        if !self.trades[update.instrument.index()].insert(fill.trade) {
+        if !self.trades[update.instrument.index()].insert(fill.trade, update.side) {
             self.counters.duplicate_fills += 1;
             return Applied::Duplicate;
         }
@@ -457,14 +477,11 @@ pub fn refused_here(intent: &Intent, local: LocalReject, now: Nanos) -> Executio
 }
 
 fn accept(tracked: &mut TrackedOrder, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
-    match tracked.phase {
-        Phase::Sent | Phase::Unknown => {
-            tracked.phase = Phase::Working;
-            tracked.accepted = true;
-            tracked.query_attempts = 0;
-            events.push_back(tracked.event(ExecutionKind::Accepted, time));
-        }
-        Phase::Working | Phase::Closing(_) | Phase::Done(_) => tracked.accepted = true,
+    tracked.accepted = true;
+    if tracked.learn(Fact::Alive) {
+        tracked.query_attempts = 0;
+        tracked.not_found = 0;
+        events.push_back(tracked.event(ExecutionKind::Accepted, time));
     }
 }
 
@@ -478,7 +495,6 @@ fn apply_fill(
 ) {
     if tracked.is_done() {
         counters.late_fills += 1;
-        counters.contradictions += u64::from(tracked.phase == Phase::Done(FinalStatus::Rejected));
     }
     accept(tracked, time, events);
     tracked.lots_filled = Lots(tracked.lots_filled.0.saturating_add(fill.lots.0));
@@ -536,8 +552,7 @@ fn apply_status(
             return;
         }
         OrderStatus::Unknown => {
-            if tracked.is_open() && tracked.phase != Phase::Unknown {
-                tracked.phase = Phase::Unknown;
+            if tracked.learn(Fact::Doubt) {
                 events.push_back(tracked.event(ExecutionKind::Unknown, time));
             }
             if tracked.is_open() {
@@ -559,7 +574,7 @@ fn apply_status(
         return;
     }
     tracked.accepted |= end != FinalStatus::Rejected;
-    tracked.phase = Phase::Closing(end);
+    tracked.learn(Fact::Ended(end));
 }
 
 /// Ends an order as soon as everything that belongs to its end has been seen.
@@ -569,14 +584,14 @@ fn finish_order(tracked: &mut TrackedOrder, now: Nanos, time: Nanos, events: &mu
     }
     if tracked.lots_filled >= tracked.lots {
         // The last fill says it all: no further event.
-        tracked.phase = Phase::Done(FinalStatus::Filled);
+        tracked.learn(Fact::FilledWhole);
     } else if tracked.lots_filled < tracked.lots_stated {
         if tracked.missing_since == Nanos::ZERO {
             tracked.missing_since = now;
         }
         return;
     } else if let Phase::Closing(end) = tracked.phase {
-        tracked.phase = Phase::Done(end);
+        tracked.learn(Fact::Settled);
         let kind = match end {
             FinalStatus::Filled => return,
             FinalStatus::Canceled => ExecutionKind::Canceled,

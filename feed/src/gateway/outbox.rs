@@ -30,6 +30,15 @@ pub(super) struct Pending {
     pub(super) order: OrderId,
     pub(super) sent: Nanos,
     pub(super) deadline: Nanos,
+    /// The same was asked over the other connection as well.
+    pub(super) doubled: bool,
+}
+
+impl Pending {
+    /// Whether it goes out over the other connection if its answer takes long.
+    pub(super) fn wants_second_way(&self) -> bool {
+        !self.doubled && matches!(self.kind, RequestKind::Cancel | RequestKind::CancelAll)
+    }
 }
 
 /// What a request is for, besides what it says.
@@ -96,7 +105,8 @@ impl Outbox {
         let place = self.messages.push(length); // bounded: grows once, to the most messages that ever waited
         self.queue.push_back(Queued::Send { connection, place, origin_tsc });
         let deadline = now + self.request_timeout;
-        self.pending.insert(id, Pending { kind: request.kind(), connection, order, sent: now, deadline });
+        self.pending
+            .insert(id, Pending { kind: request.kind(), connection, order, sent: now, deadline, doubled: false });
         id
     }
 
@@ -121,8 +131,15 @@ impl Outbox {
         self.messages.payload(place)
     }
 
-    /// Whether a request of this kind waits for its reply.
-    pub(super) fn awaits(&self, kind: RequestKind) -> bool {
-        self.pending.values().any(|pending| pending.kind == kind)
+    /// Whether a request of this kind waits for its reply on this connection.
+    pub(super) fn awaits(&self, kind: RequestKind, connection: OrderConnection) -> bool {
+        self.pending.values().any(|pending| pending.kind == kind && pending.connection == connection)
+    }
+
+    /// A request is waited for no longer than this.
+    pub(super) fn expect_by(&mut self, id: RequestId, deadline: Nanos) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.deadline = deadline;
+        }
     }
 }

@@ -4,7 +4,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
-use super::orders::{CancelState, refused_here};
+use super::orders::{CancelState, FinalStatus, Phase, refused_here};
 use super::outbox::{Purpose, Queued};
 use super::throttle::Urgency;
 use super::{Gateway, GatewayAction, GatewayMode, GatewayOutput, PENDING_REQUESTS_MAX, limits};
@@ -141,6 +141,9 @@ impl<O: OrderSide> Gateway<O> {
         };
         if tracked.is_open() && tracked.cancel == CancelState::None {
             tracked.cancel = CancelState::Wanted;
+        } else if tracked.phase == Phase::Done(FinalStatus::Rejected) {
+            self.cancel_refused_order(intent.order, now);
+            return;
         }
         if self.settings.mode == GatewayMode::Shadow {
             self.shadow_cancel(intent.order, now);
@@ -153,6 +156,21 @@ impl<O: OrderSide> Gateway<O> {
         let found = self.cancelled_ahead.contains(&order);
         self.cancelled_ahead.retain(|ahead| *ahead > order);
         found
+    }
+
+    /// The engine wants an order cancelled that is taken for refused: it may know better, and a cancel costs little.
+    #[cold]
+    #[inline(never)]
+    fn cancel_refused_order(&mut self, order: OrderId, now: Nanos) {
+        if let Some(connection) = self.cancel_path()
+            && let Some(tracked) = self.orders.find(order)
+            && self.settings.mode == GatewayMode::Live
+            && now >= self.silent_until.max(self.banned_until)
+        {
+            let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
+            self.counters.cancels_sent += 1;
+            self.send_about(order, instrument, venue_order, RequestKind::Cancel, connection, now);
+        }
     }
 
     /// The next thing to carry out; call until `None` after every other call.

@@ -3,16 +3,25 @@
 use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
 use super::Gateway;
+use super::lifecycle::SessionStep;
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::outbox::Pending;
 use super::throttle::{Throttle, Urgency};
 use crate::venue::order_side::{OrderConnection, OrderSide};
-use crate::venue::orders::{RequestId, RequestKind};
+use crate::venue::orders::{OrderUpdate, Request, RequestId, RequestKind};
 
 /// Pause before an order is asked for again, doubled each time up to 64 times.
 const QUERY_RETRY: Nanos = Nanos::from_millis(100);
 /// An order that was alive and that the venue does not know any more, asked for this often: a human decides.
 const NOT_FOUND_MAX: u32 = 10;
+/// "Not known" so often, to a question asked when the order could no longer be accepted, proves that it never lived.
+const NOT_FOUND_PROOFS: u8 = 2;
+/// The same while user data, which would tell of the order, does not run.
+const NOT_FOUND_PROOFS_BLIND: u8 = 6;
+/// Longest pause between questions about an order that was never seen alive.
+const NOT_FOUND_PAUSE_MAX: Nanos = Nanos::from_millis(800);
+/// An order is missing in a list that was asked for so long after it was sent: it is asked for by itself.
+const LISTED_AFTER: Nanos = Nanos::from_seconds(1);
 /// So long after an order was sent its own answer, late as it is, is still believed.
 const PLACE_BELIEVED: Nanos = Nanos::from_seconds(60);
 /// After this without the missing fills, trading stops.
@@ -54,6 +63,7 @@ impl<O: OrderSide> Gateway<O> {
         }
         match request.kind {
             RequestKind::CancelAll => self.sweep_lost(id, now),
+            RequestKind::OpenOrders if self.poll.request == Some(id) => self.poll_over(now),
             RequestKind::Place => {
                 let unproved = self.orders.find(order).is_some_and(|tracked| tracked.phase == Phase::Sent);
                 if unproved {
@@ -148,10 +158,16 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    /// The venue does not know the order. It never lived if it was never seen alive, can no longer be accepted,
-    /// and user data would have told of it; otherwise nothing is proved.
+    /// The venue does not know the order. It never lived if it was never seen alive and the venue said so twice, each
+    /// time asked when it could no longer be accepted, while user data would have told of it; otherwise nothing is
+    /// proved. A session that is shut down without user data believes more answers instead.
     pub(super) fn order_not_found(&mut self, question: &Pending, code: VenueCode, now: Nanos) {
-        let (order, user_data) = (question.order, self.user_data_ready);
+        let proofs_wanted = match (self.user_data_ready, self.shutting_down) {
+            (true, _) => NOT_FOUND_PROOFS,
+            (false, true) => NOT_FOUND_PROOFS_BLIND,
+            (false, false) => u8::MAX,
+        };
+        let order = question.order;
         let Some(tracked) = self.orders.find_mut(order) else {
             return;
         };
@@ -159,14 +175,21 @@ impl<O: OrderSide> Gateway<O> {
         if tracked.is_done() {
             return;
         }
-        if !tracked.accepted && now >= tracked.valid_until && user_data {
-            self.orders.on_refused(order, code, now, &mut self.events);
-            return;
-        }
         let pause = Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
         tracked.query_attempts += 1;
-        tracked.query_at = if tracked.accepted { now + pause } else { tracked.valid_until.max(now + QUERY_RETRY) };
-        let message = (tracked.accepted && tracked.query_attempts > NOT_FOUND_MAX).then(|| {
+        if !tracked.accepted {
+            if question.sent >= tracked.valid_until {
+                tracked.not_found = tracked.not_found.saturating_add(1);
+            }
+            if tracked.not_found >= proofs_wanted {
+                self.orders.on_refused(order, code, now, &mut self.events);
+                return;
+            }
+            tracked.query_at = tracked.valid_until.max(now + pause.min(NOT_FOUND_PAUSE_MAX));
+            return;
+        }
+        tracked.query_at = now + pause;
+        let message = (tracked.query_attempts > NOT_FOUND_MAX).then(|| {
             let name = self.side.client_id(order);
             format!(
                 "the venue no longer knows order {}, which it had accepted: compare position and fills by hand",
@@ -223,4 +246,72 @@ impl<O: OrderSide> Gateway<O> {
         }
         self.orders.keep_ids(ids);
     }
+
+    /// From time to time the venue lists what is open, so that a fact whose message was lost on a healthy connection is
+    /// found as well.
+    pub(super) fn poll_open_orders(&mut self, now: Nanos) {
+        let Some(instrument) = self.instruments.get(self.poll.place).copied() else {
+            return;
+        };
+        if now < self.poll_due() || now < self.quiet_until() {
+            return;
+        }
+        let (cost, about) = (self.side.cost(RequestKind::OpenOrders), Some(instrument.id));
+        if !self.throttle.allows(cost, Urgency::Query, about, now) {
+            self.poll.next_at = self.throttle.ready_at(cost, Urgency::Query, about, now);
+            return;
+        }
+        let connection = self.side.connection_of(RequestKind::OpenOrders);
+        self.poll.request = Some(self.send(&Request::OpenOrders(&instrument), connection, now));
+    }
+
+    /// When the next list is asked for.
+    pub(super) fn poll_due(&self) -> Nanos {
+        let ready = self.step == SessionStep::Ready && self.can_send();
+        if ready && self.poll.request.is_none() { self.poll.next_at } else { Nanos::NEVER }
+    }
+
+    /// The list that was asked for is not waited for any longer.
+    pub(super) fn poll_over(&mut self, now: Nanos) {
+        self.poll.request = None;
+        self.poll.place += 1;
+        self.poll.next_at = now;
+        if self.poll.place >= self.instruments.len() {
+            self.poll.place = 0;
+            self.poll.next_at = now + self.settings.open_orders_interval;
+        }
+    }
+
+    /// What the venue lists of one instrument. Orders that should be on the list and are not are asked for.
+    pub(super) fn open_orders_polled(&mut self, rows: &[OrderUpdate], asked: Nanos, now: Nanos) {
+        let instrument = self.instruments[self.poll.place].id;
+        self.poll_over(now);
+        let rows = || rows.iter().filter(|row| row.instrument == instrument);
+        let validity = self.side.validity() + self.settings.validity_margin;
+        let listed = |order: &TrackedOrder| rows().any(|row| row.order == Some(order.order));
+        let ids = self.orders.take_ids(|order| {
+            let sent = order.valid_until - validity;
+            order.instrument == instrument && order.is_open() && asked - sent >= LISTED_AFTER && !listed(order)
+        });
+        for order in ids.iter().copied() {
+            if let Some(tracked) = self.orders.find_mut(order) {
+                tracked.query_at = tracked.query_at.min(now);
+            }
+        }
+        self.orders.keep_ids(ids);
+        rows().for_each(|row| self.apply_update(row, now));
+    }
+}
+
+/// Where the lists of open orders that are asked for from time to time stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Poll {
+    pub(super) request: Option<RequestId>,
+    /// The instrument whose turn it is.
+    place: usize,
+    pub(super) next_at: Nanos,
+}
+
+impl Poll {
+    pub(super) const START: Poll = Poll { request: None, place: 0, next_at: Nanos::ZERO };
 }

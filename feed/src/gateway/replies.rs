@@ -63,10 +63,7 @@ impl<O: OrderSide> Gateway<O> {
     fn bad_frame(&mut self, connection: OrderConnection, now: Nanos) {
         self.counters.bad_frames += 1;
         self.mark_all_unknown(now);
-        let link = self.link(connection);
-        link.bad_frames += 1;
-        if link.bad_frames > BAD_FRAMES_MAX {
-            link.bad_frames = 0;
+        if self.link(connection).bad_frame(now) > BAD_FRAMES_MAX {
             self.leave(connection, OrderCloseReason::BadFrames, now);
         }
     }
@@ -114,7 +111,12 @@ impl<O: OrderSide> Gateway<O> {
     /// that another program or a human trades on this account.
     fn third_party_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
         match OrderOrigin::of(update.order, self.settings.epoch) {
-            OrderOrigin::ThisRun(_) | OrderOrigin::EarlierRun(_) => {}
+            // Ours, and nobody counts on it: it is cancelled, by the venue's own name for it.
+            OrderOrigin::ThisRun(order) | OrderOrigin::EarlierRun(order) => {
+                if update.status == OrderStatus::Live {
+                    self.cancel_stray(order, update, now);
+                }
+            }
             OrderOrigin::LaterRun(order) => {
                 self.counters.third_party_orders += 1;
                 let message = format!(
@@ -163,8 +165,10 @@ impl<O: OrderSide> Gateway<O> {
         match reply.outcome {
             Ok(body) => self.succeeded(reply.id, &pending, own_step, body, now),
             Err(refusal) => {
-                self.last_refusal = Some(refusal.to_string());
                 let reaction = self.side.reaction(pending.kind, &refusal);
+                if reaction != Reaction::Ignore {
+                    self.last_refusal = Some(refusal.to_string());
+                }
                 // A request that lay on its way for as long as it is valid is refused for that, whatever the clocks say:
                 // the venue or the network stood still.
                 let doubt = self.clock.uncertainty().min(Nanos(self.side.validity().0 / 2));
@@ -177,6 +181,9 @@ impl<O: OrderSide> Gateway<O> {
                         self.counters.cancels_refused += 1;
                         self.cancel_refused(&pending, reaction, &refusal, now);
                     }
+                    RequestKind::LogOn if pending.connection == OrderConnection::Spare => {
+                        self.spare_logged_on(false, now);
+                    }
                     RequestKind::CancelAll => self.sweep_refused(reply.id, reaction, &refusal, now),
                     RequestKind::OrderStatus if reaction == Reaction::NotFound => {
                         self.order_not_found(&pending, refusal.code, now);
@@ -186,6 +193,7 @@ impl<O: OrderSide> Gateway<O> {
                     RequestKind::KeepUserData if reaction == Reaction::RestartUserData => {
                         self.close(OrderConnection::UserData, OrderCloseReason::Announced, now);
                     }
+                    RequestKind::OpenOrders if self.poll.request == Some(reply.id) => self.poll_over(now),
                     _ if own_step => self.step_refused(reaction, &refusal, now),
                     _ => {}
                 }
@@ -197,9 +205,15 @@ impl<O: OrderSide> Gateway<O> {
         self.note_cancel_answer(pending, None, now);
         match (pending.kind, body) {
             (RequestKind::ServerTime, ReplyBody::ServerTime(venue)) => {
-                self.clock.sample(venue, pending.sent, now);
-                self.clock_measured = now;
+                let spare = pending.connection == OrderConnection::Spare;
+                if !spare || !self.clock.is_known() {
+                    self.clock.sample(venue, pending.sent, now);
+                }
+                if !spare {
+                    self.clock_measured = now;
+                }
             }
+            (RequestKind::LogOn, _) if pending.connection == OrderConnection::Spare => self.spare_logged_on(true, now),
             (RequestKind::LogOn, _) if own_step => {
                 if let Some(HandshakeStep::LogOn(connection)) = self.handshake_step() {
                     self.side.set_logged_on(connection, true);
@@ -213,6 +227,9 @@ impl<O: OrderSide> Gateway<O> {
                 self.handshake_step_done(now);
             }
             (RequestKind::OpenOrders, ReplyBody::Orders(rows)) if own_step => self.open_orders_listed(&rows, now),
+            (RequestKind::OpenOrders, ReplyBody::Orders(rows)) if self.poll.request == Some(id) => {
+                self.open_orders_polled(&rows, pending.sent, now);
+            }
             (RequestKind::CancelAll, ReplyBody::Orders(rows)) => self.swept(id, &rows, now),
             (RequestKind::CancelAll, _) => self.swept(id, &[], now),
             (RequestKind::Place, ReplyBody::Placed(venue_order)) => {

@@ -56,6 +56,10 @@ pub struct GatewaySettings {
     pub user_data_keep_interval: Nanos,
     /// A connection is replaced after this, before the venue cuts it.
     pub connection_life: Nanos,
+    /// How often the venue is asked for a list of what is open, to find what its messages did not tell.
+    pub open_orders_interval: Nanos,
+    /// Whether a second order connection is kept warm, for cancels that the first does not answer.
+    pub spare_connection: bool,
     /// How long fills may be missing after the venue stated them.
     pub fills_grace: Nanos,
     /// What assets are worth that fees may be taken in besides base and quote.
@@ -87,6 +91,8 @@ impl GatewaySettings {
             clock_interval: Nanos::from_seconds(10),
             user_data_keep_interval: Nanos::from_seconds(30 * 60),
             connection_life: Nanos::from_seconds(23 * 3600 + 1800),
+            open_orders_interval: Nanos::from_seconds(15),
+            spare_connection: true,
             fills_grace: Nanos::from_seconds(1),
             fee_prices: Vec::new(),
             halt_on_third_party: true,

@@ -6,8 +6,10 @@
 use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
 use super::Gateway;
+use super::lifecycle::SessionStep;
 use super::orders::CancelState;
 use super::outbox::Pending;
+use super::spare::SECOND_WAY_AFTER;
 use super::throttle::Urgency;
 use crate::venue::instrument::Instrument;
 use crate::venue::order_side::{Cost, OrderConnection, OrderSide, Reaction};
@@ -21,6 +23,8 @@ const SWEEP_RETRY_REFUSED: Nanos = Nanos::from_seconds(5);
 const SLOW_PACE_FIRST: Nanos = Nanos::from_seconds(1);
 /// Where it refuses those as well, the pace is halved each time down to this.
 const SLOW_PACE_LAST: Nanos = Nanos::from_seconds(8);
+/// An answer to a cancel is waited for this long before it is sent again.
+const ANSWER_WITHIN: Nanos = Nanos::from_seconds(1);
 /// A cancel-all on its way is given this long before single cancels of the same orders follow it.
 const SWEEP_GRACE: Nanos = Nanos::from_millis(500);
 
@@ -32,14 +36,26 @@ pub(super) struct Sweep {
     not_before: Nanos,
     /// On its way, and since when.
     request: Option<(RequestId, Nanos)>,
+    /// On its way over the other connection as well.
+    second: Option<RequestId>,
 }
 
 impl Sweep {
     /// Orders of a run before this one may be open: wanted from the start.
-    pub(super) const WANTED: Sweep = Sweep { wanted: true, not_before: Nanos::ZERO, request: None };
+    pub(super) const WANTED: Sweep = Sweep { wanted: true, not_before: Nanos::ZERO, request: None, second: None };
 
     const fn is_done(&self) -> bool {
         !self.wanted && self.request.is_none()
+    }
+
+    /// One of the two on their way is not awaited any longer; true if none is.
+    fn forget(&mut self, request: RequestId) -> bool {
+        if self.second == Some(request) {
+            self.second = None;
+        } else if let Some((_, sent)) = self.request {
+            self.request = self.second.take().map(|second| (second, sent));
+        }
+        self.request.is_none()
     }
 }
 
@@ -73,6 +89,16 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn cancel_path(&self) -> Option<OrderConnection> {
         let usable = |connection: &OrderConnection| self.links[connection.index()].usable;
         self.clock.is_known().then(|| OrderConnection::REQUESTS.into_iter().find(usable)).flatten()
+    }
+
+    /// The same, past a connection that has owed an answer for so long that the other one is better.
+    fn cancel_path_at(&self, now: Nanos) -> Option<OrderConnection> {
+        let answers = |connection: &OrderConnection| {
+            let link = &self.links[connection.index()];
+            link.usable && (link.asked == Nanos::NEVER || now < link.asked + SECOND_WAY_AFTER)
+        };
+        let path = self.cancel_path()?;
+        OrderConnection::REQUESTS.into_iter().find(answers).or(Some(path))
     }
 
     /// Every order of every instrument is to be cancelled, whoever placed it.
@@ -148,7 +174,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Cancels all orders of the instruments where that is wanted: one request each.
     pub(super) fn send_sweeps(&mut self, now: Nanos) {
-        let Some(connection) = self.cancel_path() else {
+        let Some(connection) = self.cancel_path_at(now) else {
             return;
         };
         for place in 0..self.sweeps.len() {
@@ -163,14 +189,15 @@ impl<O: OrderSide> Gateway<O> {
                 continue;
             }
             let id = self.send_over(&Request::CancelAll(&instrument), connection, OrderId::NONE, 0, now);
+            self.outbox.expect_by(id, now + ANSWER_WITHIN);
             self.counters.sweeps_sent += 1;
-            self.sweeps[place] = Sweep { wanted: false, not_before: now, request: Some((id, now)) };
+            self.sweeps[place] = Sweep { wanted: false, not_before: now, request: Some((id, now)), second: None };
         }
     }
 
     /// Sends the single cancels that are due.
     pub(super) fn send_cancels(&mut self, now: Nanos) {
-        let Some(connection) = self.cancel_path() else {
+        let Some(connection) = self.cancel_path_at(now) else {
             return;
         };
         let cost = self.side.cost(RequestKind::Cancel);
@@ -203,7 +230,9 @@ impl<O: OrderSide> Gateway<O> {
                 self.orders.find_mut(order).expect("just found").cancel_at = at;
                 continue;
             }
-            self.send_about(order, id, venue_order, RequestKind::Cancel, connection, now);
+            if let Some(id) = self.send_about(order, id, venue_order, RequestKind::Cancel, connection, now) {
+                self.outbox.expect_by(id, now + ANSWER_WITHIN);
+            }
             self.counters.cancels_sent += 1;
             let tracked = self.orders.find_mut(order).expect("just found");
             tracked.cancel = CancelState::InFlight;
@@ -216,14 +245,26 @@ impl<O: OrderSide> Gateway<O> {
 
     /// The sweep that waits for the answer to this request.
     fn sweep_of(&self, request: RequestId) -> Option<usize> {
-        self.sweeps.iter().position(|sweep| sweep.request.is_some_and(|(id, _)| id == request))
+        let waits = |sweep: &Sweep| sweep.request.is_some_and(|(id, _)| id == request) || sweep.second == Some(request);
+        self.sweeps.iter().position(waits)
+    }
+
+    /// Sends a cancel-all that has no answer yet over the other connection as well.
+    pub(super) fn sweep_again(&mut self, request: RequestId, way: OrderConnection, now: Nanos) -> Option<RequestId> {
+        let place = self.sweep_of(request)?;
+        let instrument = self.instruments[place];
+        let second = self.send_over(&Request::CancelAll(&instrument), way, OrderId::NONE, 0, now);
+        self.outbox.expect_by(second, now + ANSWER_WITHIN);
+        self.counters.sweeps_sent += 1;
+        self.sweeps[place].second = Some(second);
+        Some(second)
     }
 
     /// The venue cancelled what was open in one instrument, and lists it where it does.
     pub(super) fn swept(&mut self, request: RequestId, rows: &[OrderUpdate], now: Nanos) {
         self.slow.taken();
         if let Some(place) = self.sweep_of(request) {
-            self.sweeps[place].request = None;
+            (self.sweeps[place].request, self.sweeps[place].second) = (None, None);
             rows.iter().for_each(|row| self.note_leftover(row));
         }
         rows.iter().for_each(|row| self.apply_update(row, now));
@@ -235,7 +276,10 @@ impl<O: OrderSide> Gateway<O> {
         let Some(place) = self.sweep_of(request) else {
             return;
         };
-        self.sweeps[place].request = None;
+        if !self.sweeps[place].forget(request) {
+            // The other connection has still to answer.
+            return;
+        }
         match reaction {
             // Nothing was open.
             Reaction::Ignore | Reaction::QueryOrder | Reaction::NotFound => self.slow.taken(),
@@ -259,8 +303,9 @@ impl<O: OrderSide> Gateway<O> {
 
     /// The answer to a cancel-all is not waited for any longer: it is sent again.
     pub(super) fn sweep_lost(&mut self, request: RequestId, now: Nanos) {
-        if let Some(place) = self.sweep_of(request) {
-            self.sweeps[place].request = None;
+        if let Some(place) = self.sweep_of(request)
+            && self.sweeps[place].forget(request)
+        {
             self.want_sweep(place, now);
         }
     }
@@ -283,6 +328,24 @@ impl<O: OrderSide> Gateway<O> {
         {
             tracked.cancel = CancelState::Wanted;
             tracked.cancel_at = at;
+        }
+    }
+
+    /// A living order of ours that is not in the table gets a cancel of its own. Lists show it again if that fails.
+    pub(super) fn cancel_stray(&mut self, order: OrderId, update: &OrderUpdate, now: Nanos) {
+        // What a first list shows is cancelled all at once.
+        if matches!(self.step, SessionStep::Query(_)) && self.step_attempts == 0 {
+            return;
+        }
+        let cost = self.side.cost(RequestKind::Cancel);
+        let allowed = self.throttle.allows(cost, Urgency::Cancel, Some(update.instrument), now);
+        if let Some(connection) = self.cancel_path_at(now)
+            && self.is_swept()
+            && allowed
+            && now >= self.quiet_until()
+        {
+            self.counters.cancels_sent += 1;
+            self.send_about(order, update.instrument, update.venue_order, RequestKind::Cancel, connection, now);
         }
     }
 

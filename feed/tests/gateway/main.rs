@@ -13,3 +13,5 @@ mod scenarios;
 mod scripted_venue;
 mod sessions;
 mod sign;
+mod spare;
+mod truth;

@@ -12,7 +12,8 @@ impl OrderTable {
     /// # Panics
     /// It does not hold: a bug.
     pub fn check(&self) {
-        assert!(self.active.len() <= OPEN_ORDERS_MAX && self.closed.len() <= CLOSED_ORDERS_KEPT);
+        let active_max = OPEN_ORDERS_MAX as u64 + self.counters.reopened;
+        assert!(self.active.len() as u64 <= active_max && self.closed.len() <= CLOSED_ORDERS_KEPT);
         assert_eq!(self.closed.len(), self.closed_order.len(), "what is remembered has its age");
         for (id, order) in self.active.iter().chain(&self.closed) {
             assert_eq!(*id, order.order);

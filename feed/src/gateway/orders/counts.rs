@@ -75,6 +75,11 @@ impl Proved {
         *counter += 1;
     }
 
+    /// An order that was counted as refused is none of the ends any more.
+    pub(super) fn reopened(&mut self) {
+        self.rejected -= 1;
+    }
+
     pub(super) const fn over(&self) -> u64 {
         self.filled_fully + self.canceled + self.expired + self.rejected
     }

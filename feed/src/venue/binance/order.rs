@@ -485,6 +485,9 @@ fn new_order_rejected(message: &str) -> Reaction {
         Reaction::Reprice
     } else if lower.contains("insufficient") {
         Reaction::Reduce
+    } else if lower.contains("duplicate") {
+        // An order of that name is open: ours, from a request that arrived twice or from a run that shares our names.
+        Reaction::Unknown
     } else {
         Reaction::Reject
     }
