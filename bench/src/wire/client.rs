@@ -33,7 +33,7 @@ const PATIENT: ConnectionLimits = ConnectionLimits {
 #[must_use]
 pub fn connector(address: SocketAddr, tls: &Arc<ClientConfig>) -> Connector {
     let endpoint = Endpoint { host: address.ip().to_string(), port: address.port(), prefix: String::new() };
-    Connector { endpoint, address, tls: tls.clone(), limits: PATIENT }
+    Connector::at(endpoint, address, tls.clone(), PATIENT)
 }
 
 /// A connection's fault as an I/O error.

@@ -69,7 +69,7 @@ fn market(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos
         silent_max: PATIENCE,
         ..ConnectionLimits::PUBLIC
     };
-    let route = Connector { endpoint, address, tls: trust.client_config().unwrap(), limits };
+    let route = Connector::at(endpoint, address, trust.client_config().unwrap(), limits);
     let settings = SessionSettings {
         symbol_silence_max: PATIENCE,
         connection_silence_max: PATIENCE,

@@ -15,8 +15,10 @@ use crate::net::connection::{Connection, ConnectionError, ConnectionLimits, Conn
 pub struct Connector {
     /// Host, port and path prefix.
     pub endpoint: Endpoint,
-    /// The last good address.
+    /// The address that is connected to: one of those that the host has.
     pub address: SocketAddr,
+    /// All of them.
+    addresses: Arc<[SocketAddr]>,
     /// Whom to trust.
     pub tls: Arc<ClientConfig>,
     /// Caps and deadlines.
@@ -33,8 +35,28 @@ impl Connector {
         tls: Arc<ClientConfig>,
         limits: ConnectionLimits,
     ) -> Result<Connector, ResolveError> {
-        let address = endpoint.resolve()?;
-        Ok(Connector { endpoint, address, tls, limits })
+        let addresses: Arc<[SocketAddr]> = endpoint.resolve_all()?.into();
+        Ok(Connector { endpoint, address: addresses[0], addresses, tls, limits })
+    }
+
+    /// To this one address, whatever a name server says.
+    #[must_use]
+    pub fn at(endpoint: Endpoint, address: SocketAddr, tls: Arc<ClientConfig>, limits: ConnectionLimits) -> Connector {
+        Connector { endpoint, address, addresses: [address].into(), tls, limits }
+    }
+
+    /// Goes on with the host's next address, where it has several: this one takes no connection.
+    pub fn next_address(&mut self) {
+        let at = self.addresses.iter().position(|address| *address == self.address).unwrap_or(0);
+        self.address = self.addresses[(at + 1) % self.addresses.len()];
+    }
+
+    /// A second way to the same place: by another address where the host has several.
+    #[must_use]
+    pub fn second_way(&self) -> Connector {
+        let mut second = self.clone();
+        second.next_address();
+        second
     }
 
     /// Starts a connection to `target` below this endpoint and registers it.
@@ -58,5 +80,26 @@ impl Connector {
         let mut connection = Connection::open(&settings, now)?;
         connection.register(registry, token).map_err(ConnectionError::Socket)?;
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::connection::tls::Trust;
+
+    #[test]
+    fn a_second_way_takes_another_address_where_there_is_one() {
+        let endpoint = Endpoint::parse("wss://127.0.0.1:9443/x").expect("an address");
+        let tls = Trust::public().client_config().expect("public roots");
+        let mut connector = Connector::new(endpoint, tls, ConnectionLimits::PRIVATE).expect("no name to look up");
+        assert_eq!(connector.second_way().address, connector.address, "the only one");
+        let other: SocketAddr = "127.0.0.2:9443".parse().expect("an address");
+        connector.addresses = [connector.address, other].into();
+        assert_eq!(connector.second_way().address, other);
+        let first = connector.address;
+        connector.next_address();
+        connector.next_address();
+        assert_eq!(connector.address, first, "and round again");
     }
 }

@@ -99,12 +99,29 @@ impl Endpoint {
     /// # Errors
     /// The host is not known.
     pub fn resolve(&self) -> Result<SocketAddr, ResolveError> {
+        let addresses = self.resolve_all()?;
+        addresses.first().copied().ok_or_else(|| ResolveError::NoAddress { host: self.host.clone() })
+    }
+
+    /// Looks up every address of the host, each once, IPv4 first; may block for as long as the name server takes.
+    ///
+    /// # Errors
+    /// The host is not known, or has no address.
+    pub fn resolve_all(&self) -> Result<Vec<SocketAddr>, ResolveError> {
         let found = (self.host.as_str(), self.port)
             .to_socket_addrs()
             .map_err(|source| ResolveError::Lookup { host: self.host.clone(), source })?;
-        let mut addresses: Vec<SocketAddr> = found.collect();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in found {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         addresses.sort_by_key(SocketAddr::is_ipv6);
-        addresses.first().copied().ok_or_else(|| ResolveError::NoAddress { host: self.host.clone() })
+        match addresses.is_empty() {
+            true => Err(ResolveError::NoAddress { host: self.host.clone() }),
+            false => Ok(addresses),
+        }
     }
 }
 

@@ -348,6 +348,9 @@ impl GatewayLoop {
                 }
             }
             let mut told = false;
+            if let Some(span) = connections.refused.take() {
+                gateway.on_refused(span, now);
+            }
             for connection in OrderConnection::ALL {
                 if std::mem::take(&mut connections.lost[connection.index()]) {
                     gateway.on_close(connection, now);

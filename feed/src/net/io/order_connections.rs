@@ -16,6 +16,9 @@ use crate::venue::order_side::OrderConnection;
 /// Connections of one venue.
 pub(super) const CONNECTIONS_MAX: usize = OrderConnection::ALL.len();
 
+/// A venue's longest ban that is believed: three days.
+const RETRY_AFTER_MAX_SECONDS: i64 = 3 * 24 * 3600;
+
 /// Cycle counters around the newest message's way into the kernel: for measurement only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -48,7 +51,7 @@ pub(super) struct OrderSocket {
 /// The connections of one venue's order side, apart from the gateway, whose messages they carry.
 pub(super) struct OrderConnections {
     venue: VenueId,
-    /// Its place among the venues: two tokens of the poll each.
+    /// Its place among the venues: so many tokens of the poll each.
     place: usize,
     connectors: [Connector; CONNECTIONS_MAX],
     pub(super) sockets: [Option<OrderSocket>; CONNECTIONS_MAX],
@@ -56,6 +59,8 @@ pub(super) struct OrderConnections {
     pub(super) ready: [bool; CONNECTIONS_MAX],
     /// Those that ended and that the gateway has not been told of yet.
     pub(super) lost: [bool; CONNECTIONS_MAX],
+    /// The venue takes no connection for so long, it said; the gateway has not been told of it yet.
+    pub(super) refused: Option<Nanos>,
 }
 
 impl OrderConnections {
@@ -63,10 +68,11 @@ impl OrderConnections {
         OrderConnections {
             venue,
             place,
-            connectors: [orders.clone(), user_data, orders],
+            connectors: [orders.clone(), user_data, orders.second_way()],
             sockets: [const { None }; CONNECTIONS_MAX],
             ready: [false; CONNECTIONS_MAX],
             lost: [false; CONNECTIONS_MAX],
+            refused: None,
         }
     }
 
@@ -114,7 +120,14 @@ impl OrderConnections {
 
     /// Drops a connection that failed, says why, and leaves word for the gateway.
     pub(super) fn drop_failed(&mut self, io: &mut OrderIo, connection: OrderConnection, error: &ConnectionError) {
-        drop(self.take(io, connection));
+        let socket = self.take(io, connection);
+        if socket.is_none_or(|socket| !socket.open_reported) {
+            self.connectors[connection.index()].next_address();
+        }
+        if let ConnectionError::Upgrade { retry_after_seconds: Some(seconds), .. } = error {
+            let span = Nanos::from_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX).min(RETRY_AFTER_MAX_SECONDS));
+            self.refused = Some(self.refused.map_or(span, |known| known.max(span)));
+        }
         self.lost[connection.index()] = true;
         (io.on_connection_end)(self.venue, connection, error);
     }
