@@ -95,7 +95,7 @@ impl<O: OrderSide> Gateway<O> {
         match self.step {
             SessionStep::Handshake(_) => due(self.handshake_due().min(self.skip_user_data_at())),
             SessionStep::Query(_) if self.step_request.is_none() && self.is_swept() => due(self.step_due()),
-            SessionStep::Resolve => due(self.step_since + RESOLVE_TIME_MAX),
+            SessionStep::Resolve if !self.must_wait() => due(self.step_since + RESOLVE_TIME_MAX),
             SessionStep::Draining => due(self.step_since + DRAIN_QUERY_INTERVAL),
             _ => {}
         }
@@ -208,6 +208,14 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn close(&mut self, connection: OrderConnection, reason: OrderCloseReason, now: Nanos) {
         self.outbox.queue.push_back(Queued::Close { connection, reason });
         self.closed(connection, now);
+    }
+
+    /// Executions that the venue stated have not arrived for long: no new orders until they have.
+    pub(super) fn wait_for_fills(&mut self, now: Nanos) {
+        if self.step == SessionStep::Ready {
+            self.session_down(now);
+            self.go(SessionStep::Resolve, now);
+        }
     }
 
     pub(super) fn session_down(&mut self, now: Nanos) {
@@ -444,8 +452,14 @@ impl<O: OrderSide> Gateway<O> {
                 if offset.0 > 0 { "behind" } else { "ahead of" },
                 self.settings.clock_offset_max.millis()
             );
-            // Stamps are the venue's time: what is open can be cancelled with any clock.
-            self.stop_when_swept(VenueCode::NONE, message, now);
+            // Stamps are the venue's time: what is open can be cancelled with any clock. A run that has traded waits
+            // for the clock to be right again; one that has not is ended.
+            if self.was_ready {
+                self.counters.clock_refusals += 1;
+                self.last_refusal = Some(message);
+            } else {
+                self.stop_when_swept(VenueCode::NONE, message, now);
+            }
         }
         self.clock_measured = now;
         self.handshake_step_done(now);
@@ -493,12 +507,20 @@ impl<O: OrderSide> Gateway<O> {
         usable && (!self.is_swept() || self.open_orders() > 0)
     }
 
+    /// Whether something stands against new orders that no time passes over: a cancel-all without its answer, a clock
+    /// that is off, executions that the venue stated and that have not arrived.
+    fn must_wait(&self) -> bool {
+        let missing = self.orders.active().any(|order| order.missing_since != Nanos::ZERO);
+        missing || !self.is_swept() || self.clock.is_beyond(self.settings.clock_offset_max)
+    }
+
     fn try_ready(&mut self, now: Nanos) {
         let undecided = self.orders.active().any(|order| !order.is_done());
-        if !self.is_swept() || (undecided && now - self.step_since < RESOLVE_TIME_MAX) {
+        if self.must_wait() || (undecided && now - self.step_since < RESOLVE_TIME_MAX) {
             return;
         }
         self.go(SessionStep::Ready, now);
+        self.was_ready = true;
         // Everything was just listed.
         self.poll.next_at = now + self.settings.open_orders_interval;
         self.ready = true;
@@ -545,6 +567,9 @@ impl<O: OrderSide> Gateway<O> {
             return self.clock_measured;
         }
         let due = self.clock_measured + self.settings.clock_interval;
+        if self.clock.is_beyond(self.settings.clock_offset_max) {
+            return due.min(self.clock_measured + QUIET_MAX);
+        }
         if !self.may_live() {
             return due;
         }

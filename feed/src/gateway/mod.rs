@@ -237,6 +237,8 @@ pub struct Gateway<O = AnyOrders> {
     leaving: Option<(OrderCloseReason, Nanos)>,
     /// The session is given up once nothing is left to be cancelled.
     stop_wanted: bool,
+    /// Orders were taken at some time.
+    was_ready: bool,
     /// The key of user data's connection, as the venue gave it last.
     user_data_key: String,
     /// User data runs: its steps of the handshake are not repeated while it does.
@@ -313,6 +315,7 @@ impl<O: OrderSide> Gateway<O> {
             poll: Poll::START,
             leaving: None,
             stop_wanted: false,
+            was_ready: false,
             user_data_key: String::new(),
             user_data_ready: false,
             paused_until: Nanos::ZERO,

@@ -24,8 +24,10 @@ const NOT_FOUND_PAUSE_MAX: Nanos = Nanos::from_millis(800);
 const LISTED_AFTER: Nanos = Nanos::from_seconds(1);
 /// So long after an order was sent its own answer, late as it is, is still believed.
 const PLACE_BELIEVED: Nanos = Nanos::from_seconds(60);
-/// After this without the missing fills, trading stops.
+/// After this without the missing fills no new orders are taken until they are there.
 const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
+/// After this without the missing fills, trading stops.
+const MISSING_FILLS_HALT: Nanos = Nanos::from_seconds(60);
 
 impl<O: OrderSide> Gateway<O> {
     /// Every order has to be asked for: messages about it may have been lost.
@@ -209,6 +211,9 @@ impl<O: OrderSide> Gateway<O> {
             return;
         }
         let grace = self.settings.fills_grace;
+        let mut late = false;
+        // Who shuts down takes no new orders anyway, and waits no longer than needed.
+        let halt_after = if self.shutting_down { MISSING_FILLS_MAX } else { MISSING_FILLS_HALT };
         let missing = |order: &TrackedOrder| {
             let since = order.missing_since;
             since != Nanos::ZERO && now - since >= grace && now >= order.fills_at
@@ -220,7 +225,8 @@ impl<O: OrderSide> Gateway<O> {
             };
             let waited = now - tracked.missing_since;
             let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
-            if waited >= MISSING_FILLS_MAX {
+            late |= waited >= MISSING_FILLS_MAX;
+            if waited >= halt_after {
                 tracked.fills_at = Nanos::NEVER;
                 let message = format!(
                     "the venue filled more of order {} than its executions that reached us: compare position and \
@@ -230,7 +236,8 @@ impl<O: OrderSide> Gateway<O> {
                 self.halt_with(VenueCode::NONE, message, now);
                 continue;
             }
-            let give_up = tracked.missing_since + MISSING_FILLS_MAX;
+            let next = if waited < MISSING_FILLS_MAX { MISSING_FILLS_MAX } else { halt_after };
+            let give_up = tracked.missing_since + next;
             if !self.side.can_ask_fills() || venue_order.is_none() {
                 tracked.fills_at = give_up;
                 continue;
@@ -245,6 +252,9 @@ impl<O: OrderSide> Gateway<O> {
             }
         }
         self.orders.keep_ids(ids);
+        if late {
+            self.wait_for_fills(now);
+        }
     }
 
     /// From time to time the venue lists what is open, so that a fact whose message was lost on a healthy connection is

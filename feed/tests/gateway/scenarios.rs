@@ -231,6 +231,8 @@ fn fills_that_cannot_be_fetched_stop_trading() {
     desk.cancel_order(order);
     assert_eq!(desk.kinds(order), [Kind::Accepted], "not over while executions are missing");
     desk.pass(seconds(20));
+    assert!(!desk.gateway.is_ready() && desk.gateway.halt_message().is_none(), "at first no new orders are taken");
+    desk.pass(seconds(45));
     assert!(desk.gateway.halt_message().unwrap().contains("executions"));
     assert!(desk.has(Kind::Halt));
 }

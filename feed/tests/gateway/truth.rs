@@ -151,8 +151,10 @@ fn a_fill_whose_message_was_lost_on_a_healthy_connection_is_found() {
         if product == binance::SPOT {
             assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled], "asked for, and its executions");
         } else {
-            // The executions cannot be asked for on its connection: a human has to look.
-            desk.pass(ms(20_000));
+            // The executions cannot be asked for on its connection: no new orders, then a human has to look.
+            desk.pass(ms(16_000));
+            assert!(!desk.gateway.is_ready() && desk.gateway.halt_message().is_none());
+            desk.pass(ms(60_000));
             assert!(desk.gateway.halt_message().unwrap().contains("executions"));
         }
         assert_eq!(desk.gateway.open_orders(), 0);
@@ -253,4 +255,22 @@ fn two_orders_of_ours_that_trade_with_each_other_are_both_filled_once() {
         }
         assert_eq!(desk.gateway.table_counters().duplicate_fills, 2);
     }
+}
+
+#[test]
+fn executions_that_come_late_end_the_wait_for_them() {
+    let mut desk = Desk::ready(binance::USDM);
+    let order = desk.place_order(1, Side::Bid);
+    let (id, lots) = (desk.id_of(order), some_lots(binance::USDM));
+    desk.user_data = false;
+    desk.fill(id, lots, 900, ("0.01", "USDT"));
+    desk.user_data = true;
+    desk.pass(ms(40_000));
+    assert!(!desk.gateway.is_ready() && desk.has(Kind::GatewayDown), "no new orders on a position that is not known");
+    let late = desk.event_message(id, "FILLED", Some((lots, 900, ("0.01", "USDT"))));
+    desk.user_frame(&late);
+    desk.carry();
+    desk.pass(ms(1_000));
+    assert!(desk.gateway.is_ready() && desk.gateway.halt_message().is_none());
+    assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled]);
 }
