@@ -227,6 +227,7 @@ fn candles_before_the_market_began_end_where_it_starts() {
             settings.past_seed = Some(seed);
             let market = Synthetic::bitcoin(product, seed, START).expect("a market");
             let mut lab = Lab::new(settings, Box::new(market));
+            open(&mut lab, "/public", "btcusdt@depth@100ms");
             lab.run(Nanos::from_seconds(60 * minutes + 3));
             let path = lab.path("klines?symbol=BTCUSDT&interval=1m&limit=500");
             let (status, rows) = lab.get(&path);
