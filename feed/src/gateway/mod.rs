@@ -287,6 +287,7 @@ impl<O: OrderSide> Gateway<O> {
     /// The same over any order side, one that no list names included.
     #[must_use]
     pub fn over(mut side: O, settings: GatewaySettings, instruments: Vec<Instrument>) -> Gateway<O> {
+        side.set_run(settings.epoch, settings.salt);
         side.prepare(&instruments);
         let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
         Gateway {

@@ -29,6 +29,8 @@ pub struct GatewaySettings {
     pub mode: GatewayMode,
     /// The run's epoch: greater than that of every earlier run on this account.
     pub epoch: u32,
+    /// The run's 64 random bits, zero if it has none: part of every order's name, so that no two runs ever make the same.
+    pub salt: u64,
     /// Second, independent check, by [`InstrumentId`]: an instrument
     /// without limits takes no orders.
     pub limits: Vec<OrderLimits>,
@@ -78,6 +80,7 @@ impl GatewaySettings {
             product,
             mode,
             epoch,
+            salt: 0,
             limits,
             rates: product.card().orders.map_or(Vec::new(), |orders| orders.rates.to_vec()),
             budget_percent: 90,

@@ -49,6 +49,10 @@ macro_rules! any_orders {
                 match self { $(AnyOrders::$Venue(side) => side.client_id(order)),+ }
             }
 
+            fn set_run(&mut self, run: u32, salt: u64) {
+                match self { $(AnyOrders::$Venue(side) => side.set_run(run, salt)),+ }
+            }
+
             fn order_of(&self, client_id: &str) -> Option<OrderId> {
                 match self { $(AnyOrders::$Venue(side) => side.order_of(client_id)),+ }
             }

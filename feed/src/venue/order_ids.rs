@@ -58,21 +58,34 @@ impl fmt::Debug for ClientOrderId {
 }
 
 /// How client order ids are spelled. Each form names exactly one [`OrderId`]; any other text is not ours.
+///
+/// A run's 64 random bits stand between its number and the order's, 13 base-36 digits, so that two runs that drew the
+/// same number never make the same name. Names of runs that have none are spelled without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientIdFormat {
-    /// `sb`, the run's epoch in base 36, `-`, the counter in decimal: at most 20 characters.
+    /// `sb`, the run's epoch in base 36, `-`, its random bits, `-`, the counter in decimal: at most 34 characters.
     Dashed,
-    /// `sb`, epoch and counter in 7 base-36 digits each: always 16 letters and digits, nothing else.
+    /// `sb`, epoch, random bits and counter in 7, 13 and 7 base-36 digits: always 29 letters and digits, nothing else.
     Alphanumeric,
 }
 
-const _: () = assert!(CLIENT_ORDER_ID_PREFIX.len() + DIGITS_32_BIT + 1 + 10 <= CLIENT_ORDER_ID_MAX);
-const _: () = assert!(CLIENT_ORDER_ID_PREFIX.len() + 2 * DIGITS_32_BIT <= CLIENT_ORDER_ID_MAX);
+/// The number of no run: stands for a run that bears the number of ours and is not ours.
+pub const OTHER_RUN: u32 = u32::MAX;
+/// Base-36 digits that hold any `u64`.
+const SALT_DIGITS: usize = 13;
+
+const _: () = assert!(CLIENT_ORDER_ID_PREFIX.len() + DIGITS_32_BIT + SALT_DIGITS + 2 + 10 <= CLIENT_ORDER_ID_MAX);
+const _: () = assert!(CLIENT_ORDER_ID_PREFIX.len() + 2 * DIGITS_32_BIT + SALT_DIGITS <= CLIENT_ORDER_ID_MAX);
 
 impl ClientIdFormat {
-    /// The name of an order.
+    /// The name of an order of a run without random bits.
     #[must_use]
     pub fn write(self, order: OrderId) -> ClientOrderId {
+        self.write_salted(order, &[])
+    }
+
+    /// The name of an order of a run whose random bits are these digits; none where there are none.
+    fn write_salted(self, order: OrderId, salt: &[u8]) -> ClientOrderId {
         let mut reversed = [0u8; CLIENT_ORDER_ID_MAX];
         let mut count = 0;
         let mut push = |byte: u8| {
@@ -81,13 +94,18 @@ impl ClientIdFormat {
         };
         match self {
             ClientIdFormat::Dashed => {
-                push_digits(order.counter(), 10, 1, &mut push);
+                push_digits(order.counter().into(), 10, 1, &mut push);
                 push(b'-');
-                push_digits(order.epoch(), 36, 1, &mut push);
+                if !salt.is_empty() {
+                    salt.iter().rev().for_each(|digit| push(*digit)); // bounded: SALT_DIGITS into a fixed array
+                    push(b'-');
+                }
+                push_digits(order.epoch().into(), 36, 1, &mut push);
             }
             ClientIdFormat::Alphanumeric => {
-                push_digits(order.counter(), 36, DIGITS_32_BIT, &mut push);
-                push_digits(order.epoch(), 36, DIGITS_32_BIT, &mut push);
+                push_digits(order.counter().into(), 36, DIGITS_32_BIT, &mut push);
+                salt.iter().rev().for_each(|digit| push(*digit)); // bounded: SALT_DIGITS into a fixed array
+                push_digits(order.epoch().into(), 36, DIGITS_32_BIT, &mut push);
             }
         }
         for &byte in CLIENT_ORDER_ID_PREFIX.as_bytes().iter().rev() {
@@ -100,40 +118,111 @@ impl ClientIdFormat {
         ClientOrderId { length: count as u8, bytes }
     }
 
-    /// Which order a name belongs to; `None` if it is not one of ours.
+    /// Which order a name belongs to, whatever its run's random bits; `None` if it is not one of ours.
     #[must_use]
     pub fn read(self, text: &str) -> Option<OrderId> {
+        self.read_salted(text).map(|(order, _)| order)
+    }
+
+    /// The same with the run's random bits, zero where it has none.
+    fn read_salted(self, text: &str) -> Option<(OrderId, u64)> {
         let rest = text.strip_prefix(CLIENT_ORDER_ID_PREFIX)?;
-        let (epoch, counter) = match self {
+        let (epoch, salt, counter) = match self {
             ClientIdFormat::Dashed => {
-                let (epoch, counter) = rest.split_once('-')?;
-                (read_digits(epoch, 36)?, read_digits(counter, 10)?)
+                let (epoch, rest) = rest.split_once('-')?;
+                let (salt, counter) = rest.split_once('-').unwrap_or(("", rest));
+                (read_digits(epoch, 36)?, salt, read_digits(counter, 10)?)
             }
             ClientIdFormat::Alphanumeric => {
-                let (epoch, counter) = rest.split_at_checked(DIGITS_32_BIT)?;
-                (read_digits(epoch, 36)?, read_digits(counter, 36)?)
+                let (epoch, rest) = rest.split_at_checked(DIGITS_32_BIT)?;
+                let (salt, counter) = rest.split_at_checked(rest.len().checked_sub(DIGITS_32_BIT)?)?;
+                (read_digits(epoch, 36)?, salt, read_digits(counter, 36)?)
             }
         };
-        let order = OrderId::new(epoch, counter);
+        let order = OrderId::new(u32::try_from(epoch).ok()?, u32::try_from(counter).ok()?);
+        let bits = read_digits(salt, 36)?;
+        let digits = salt_digits(bits);
+        let salted = if bits == 0 { &[][..] } else { &digits[..] };
         // Exactly one spelling is ours: no other zeros in front, no capitals, no zero id.
-        (order != OrderId::NONE && self.write(order).as_str() == text).then_some(order)
+        let exact = order != OrderId::NONE && self.write_salted(order, salted).as_str() == text;
+        exact.then_some((order, bits))
+    }
+}
+
+/// 64 random bits as base-36 digits.
+fn salt_digits(salt: u64) -> [u8; SALT_DIGITS] {
+    let mut digits = [0; SALT_DIGITS];
+    let mut at = SALT_DIGITS;
+    push_digits(salt, 36, SALT_DIGITS, &mut |digit| {
+        at -= 1;
+        digits[at] = digit;
+    });
+    digits
+}
+
+/// How the names of one run's orders are spelled and read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientIds {
+    format: ClientIdFormat,
+    /// Zero: of no run.
+    run: u32,
+    salt: u64,
+    digits: [u8; SALT_DIGITS],
+}
+
+impl ClientIds {
+    /// Of whoever looks from outside: every run's orders are read alike.
+    #[must_use]
+    pub fn of_any(format: ClientIdFormat) -> ClientIds {
+        ClientIds::of_run(format, 0, 0)
+    }
+
+    /// Of run `run`, whose random bits are `salt`, zero if it has none.
+    #[must_use]
+    pub fn of_run(format: ClientIdFormat, run: u32, salt: u64) -> ClientIds {
+        ClientIds { format, run, salt, digits: salt_digits(salt) }
+    }
+
+    /// The same run's in another spelling.
+    #[must_use]
+    pub const fn format(&self) -> ClientIdFormat {
+        self.format
+    }
+
+    /// The name of an order.
+    #[inline]
+    #[must_use]
+    pub fn write(&self, order: OrderId) -> ClientOrderId {
+        let salted = self.salt != 0 && order.epoch() == self.run;
+        self.format.write_salted(order, if salted { &self.digits } else { &[] })
+    }
+
+    /// Which order a name belongs to; `None` if it is not one of ours. One of a run with our number and other random bits
+    /// is of run [`OTHER_RUN`]: never one of this run's.
+    #[must_use]
+    pub fn read(&self, text: &str) -> Option<OrderId> {
+        let (order, salt) = self.format.read_salted(text)?;
+        let is_other = self.run != 0 && order.epoch() == self.run && salt != self.salt;
+        Some(if is_other { OrderId::new(OTHER_RUN, order.counter()) } else { order })
     }
 }
 
 /// The digits of `value` from the last to the first, `count_min` at least.
-fn push_digits(value: u32, radix: u32, count_min: usize, push: &mut impl FnMut(u8)) {
+fn push_digits(value: u64, radix: u32, count_min: usize, push: &mut impl FnMut(u8)) {
     let mut rest = value;
     let mut count = 0;
     while rest != 0 || count < count_min {
-        let digit = char::from_digit(rest % radix, radix).expect("a remainder is a digit");
+        let digit = char::from_digit((rest % u64::from(radix)) as u32, radix).expect("a remainder is a digit");
         push(digit as u8);
-        rest /= radix;
+        rest /= u64::from(radix);
         count += 1;
     }
 }
 
-fn read_digits(text: &str, radix: u32) -> Option<u32> {
-    text.chars().try_fold(0u32, |value, character| value.checked_mul(radix)?.checked_add(character.to_digit(radix)?))
+/// The value of the digits, zero of none.
+fn read_digits(text: &str, radix: u32) -> Option<u64> {
+    let digit = |character: char| character.to_digit(radix).map(u64::from);
+    text.chars().try_fold(0u64, |value, character| value.checked_mul(radix.into())?.checked_add(digit(character)?))
 }
 
 /// The venue's own id of an order: a number or any other text, at most [`VENUE_ORDER_ID_MAX`] bytes of printable ASCII.
@@ -249,6 +338,39 @@ mod tests {
         assert_eq!(ClientIdFormat::Dashed.write(OrderId::new(36, 7)).as_str(), "sb10-7");
         assert_eq!(ClientIdFormat::Alphanumeric.write(largest).as_str(), "sb1z141z31z141z3");
         assert_eq!(ClientIdFormat::Alphanumeric.write(OrderId::new(36, 7)).as_str(), "sb00000100000007");
+    }
+
+    #[test]
+    fn a_run_reads_its_own_names_back_and_no_other_runs_of_its_number() {
+        for format in [ClientIdFormat::Dashed, ClientIdFormat::Alphanumeric] {
+            let salts = [1, 36, 0x0123_4567_89ab_cdef, u64::MAX];
+            for (salt, epoch) in salts.into_iter().flat_map(|salt| [(salt, 77), (salt, u32::MAX - 1)]) {
+                let ids = ClientIds::of_run(format, epoch, salt);
+                let order = OrderId::new(epoch, u32::MAX);
+                let name = ids.write(order);
+                assert!(name.as_str().len() <= CLIENT_ORDER_ID_MAX && name != format.write(order), "{name:?}");
+                assert_eq!(ids.read(name.as_str()), Some(order), "{name:?}");
+                assert_eq!(format.read(name.as_str()), Some(order), "from outside: {name:?}");
+                let other = ClientIds::of_run(format, epoch, salt ^ 2).write(order);
+                let stranger = Some(OrderId::new(OTHER_RUN, u32::MAX));
+                assert_eq!(ids.read(other.as_str()), stranger, "our number, other bits: {other:?}");
+                assert_eq!(ids.read(format.write(order).as_str()), stranger, "our number, no bits");
+                let earlier = OrderId::new(epoch - 1, 5);
+                let left = ClientIds::of_run(format, epoch - 1, salt).write(earlier);
+                assert_eq!(ids.read(left.as_str()), Some(earlier), "an earlier run is known by its number");
+                assert_eq!(
+                    ClientIds::of_run(format, epoch, 0).read(name.as_str()).map(OrderId::epoch),
+                    Some(OTHER_RUN)
+                );
+            }
+        }
+        let dashed = ClientIds::of_run(ClientIdFormat::Dashed, 36, 37).write(OrderId::new(36, 7));
+        assert_eq!(dashed.as_str(), "sb10-0000000000011-7");
+        let plain = ClientIds::of_run(ClientIdFormat::Alphanumeric, 36, 37).write(OrderId::new(36, 7));
+        assert_eq!(plain.as_str(), "sb000001000000000000110000007");
+        for text in ["sb10-0000000000000-7", "sb10-11-7", "sb10-000000000001A-7", "sb10-zzzzzzzzzzzzz-7", "sb10--7"] {
+            assert_eq!(ClientIdFormat::Dashed.read(text), None, "{text}");
+        }
     }
 
     #[test]

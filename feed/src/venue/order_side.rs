@@ -146,6 +146,9 @@ pub struct Cost {
 pub trait OrderSide {
     /// The name that an order of ours carries at this venue.
     fn client_id(&self, order: OrderId) -> ClientOrderId;
+    /// From here on names are those of this run: its number, and its 64 random bits, zero if it has none. An order that
+    /// bears its number and other bits is never read as one of its own.
+    fn set_run(&mut self, run: u32, salt: u64);
     /// Which order of ours carries this name; `None` for any other name.
     fn order_of(&self, client_id: &str) -> Option<OrderId>;
     /// How a session is set up, step by step, from the moment the orders connection is open.

@@ -9,6 +9,7 @@ use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::instrument::Symbol;
+use spinbook_feed::venue::order_ids::ClientIds;
 use spinbook_feed::venue::order_side::OrderConnection;
 
 use ExecutionKind as Kind;
@@ -591,4 +592,31 @@ fn a_later_run_on_the_same_account_stops_this_one() {
         assert!(!desk.gateway.is_ready());
         assert!(desk.gateway.halt_message().unwrap().contains("another copy"));
     }
+}
+
+#[test]
+fn a_run_that_drew_our_number_is_not_us() {
+    for product in PRODUCTS {
+        let mut choices = settings(product);
+        choices.salt = 0x0123_4567_89ab_cdef;
+        let mut desk = Desk::new(product, hmac(), choices);
+        let quantity = scripted_venue::quantity(product, some_lots(product));
+        let other = ClientIds::of_run(CLIENT_IDS, EPOCH, 1).write(OrderId::new(EPOCH, 1));
+        desk.add(other.as_str(), "BUY", "50000.00", &quantity);
+        desk.start();
+        desk.pass(seconds(1));
+        assert!(!desk.gateway.is_ready());
+        assert!(desk.gateway.halt_message().unwrap().contains("another copy"), "{:?}", desk.gateway.halt_message());
+    }
+    // Our own are ours: placed under the longer name, filled and cancelled.
+    let mut choices = settings(binance::SPOT);
+    choices.salt = u64::MAX;
+    let mut desk = Desk::new(binance::SPOT, hmac(), choices);
+    desk.start();
+    let order = desk.place_order(1, Side::Bid);
+    let name = desk.gateway.client_id(order);
+    assert!(name.as_str().len() > CLIENT_IDS.write(order).as_str().len());
+    assert_eq!((desk.kinds(order), desk.by_client(name.as_str()).is_some()), (vec![Kind::Accepted], true));
+    desk.cancel_order(order);
+    assert_eq!((desk.kinds(order), desk.open_at_venue()), (vec![Kind::Accepted, Kind::Canceled], 0));
 }

@@ -18,10 +18,12 @@ use spinbook_feed::venue::binance::account::{parse_balances, parse_open_orders, 
 use spinbook_feed::venue::binance::decode::Decoder;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::binance::rate_limits::parse_windows;
+use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::binance::{self, order_decode};
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::market::{FRAME_PADDING, Message};
+use spinbook_feed::venue::order_ids::ClientIds;
 use spinbook_feed::venue::order_side::Cost;
 use spinbook_feed::venue::orders::WindowUsage;
 use spinbook_feed::venue::{ProductLine, binance as venue};
@@ -349,7 +351,7 @@ fn reckon(instrument: Instrument, product: ProductLine, draw: &mut Draw) -> bool
         "i": draw.number("1"), "l": draw.text("1"), "z": draw.text("1"), "q": draw.text("1"), "L": draw.text("2"),
         "n": draw.text("0.1"), "N": draw.one_of(&["BTC", "USDT", "BNB"]), "T": draw.number("5"),
         "t": draw.number("77"), "m": true});
-    let _ = order_decode::decode(&[instrument], event.to_string().as_bytes());
+    let _ = order_decode::decode(&[instrument], &ClientIds::of_any(CLIENT_IDS), event.to_string().as_bytes());
     let (Ok(before), Ok(after)) = (balances(draw), balances(draw)) else { return false };
     let (Ok(held), Ok(holds)) = (positions(draw), positions(draw)) else { return false };
     let rows: Vec<Value> = (1..=3).map(|number| draw.trade(number)).collect();

@@ -180,9 +180,14 @@ impl<'a> AskedMarket<'a> {
     ///
     /// # Errors
     /// The credentials cannot be used, or an address is not found.
-    pub(super) fn lane(&self, mode: RunMode, limits: Vec<OrderLimits>, epoch: u32) -> Result<GatewayLane, Failure> {
+    pub(super) fn lane(
+        &self,
+        mode: RunMode,
+        limits: Vec<OrderLimits>,
+        run: (u32, u64),
+    ) -> Result<GatewayLane, Failure> {
         let (plan, market) = (self.plan, &self.plan.config);
-        let gateway = gateway(plan, mode, &self.instruments, &self.windows, limits, epoch)?;
+        let gateway = gateway(plan, mode, &self.instruments, &self.windows, limits, run)?;
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
         Ok(GatewayLane {
             gateway,
@@ -218,7 +223,7 @@ pub(super) fn best_prices<L: VenueLine>(
     instruments.iter().map(ask).collect()
 }
 
-/// The gateway of a market. `limits` are those of every instrument of the run.
+/// The gateway of a market. `limits` are those of every instrument of the run, whose number and random bits are the last.
 ///
 /// # Errors
 /// The credentials cannot be used, or the venue's windows leave no room for an order.
@@ -228,11 +233,12 @@ pub(super) fn gateway(
     instruments: &[Instrument],
     windows: &[RateWindow],
     limits: Vec<OrderLimits>,
-    epoch: u32,
+    (epoch, salt): (u32, u64),
 ) -> Result<Gateway, Failure> {
     let market = &plan.config;
     let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
     let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
+    settings.salt = salt;
     settings.receive_window_ms = i64::from(market.receive_window_ms);
     settings.fee_prices = fee_prices(market)?;
     if !windows.is_empty() {

@@ -97,7 +97,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let mut gateways = Vec::with_capacity(asked.len());
     for (place, market) in asked.iter().enumerate() {
         markets.push(market.connections(place, state.epoch)?);
-        gateways.push(market.lane(plan.mode, limits.clone(), state.epoch)?);
+        gateways.push(market.lane(plan.mode, limits.clone(), (state.epoch, state.salt))?);
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
     }
     let beginnings = gateways.iter_mut().zip(&asked).map(|(lane, market)| {

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::replace_file;
+use spinbook_feed::venue::order_ids::OTHER_RUN;
+
 use crate::error::Failure;
 use crate::outcome::KILL_FILE;
 
@@ -174,12 +176,16 @@ impl StateDir {
         };
         // Seconds since the epoch grow by themselves, so a lost directory does not repeat a number either.
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let epoch = u32::try_from(seconds).unwrap_or(u32::MAX - 1).max(last.saturating_add(1));
+        let epoch = next_epoch(last, seconds).ok_or_else(|| fail(&"the run number in `run` is the last there is"))?;
         // Before the number is used: an order that bears it is known as ours whenever this process dies.
         let runs = remember_run(path, last, epoch).map_err(|error| fail(&error))?;
-        lock.seek(SeekFrom::Start(0)).map_err(|error| fail(&error))?;
-        lock.set_len(0).map_err(|error| fail(&error))?;
-        writeln!(lock, "{epoch}").and_then(|()| lock.sync_all()).map_err(|error| fail(&error))?;
+        // Over the old one in one write, so that a kill leaves one or the other and never none.
+        let text = format!("{epoch}\n");
+        lock.seek(SeekFrom::Start(0))
+            .and_then(|_| lock.write_all(text.as_bytes()))
+            .and_then(|()| lock.set_len(text.len() as u64))
+            .and_then(|()| lock.sync_all())
+            .map_err(|error| fail(&error))?;
         // Whoever killed between the first look and the lock found no engine.
         refuse_killed(path)?;
         // An answer of an earlier run is none of this one's.
@@ -242,6 +248,12 @@ fn remember_run(path: &Path, last: u32, epoch: u32) -> io::Result<Vec<u32>> {
     Ok(runs)
 }
 
+/// A run's number, above that of the last one in its folder; `None` where there is none left. [`OTHER_RUN`] is nobody's.
+fn next_epoch(last: u32, seconds: u64) -> Option<u32> {
+    let epoch = u32::try_from(seconds).unwrap_or(OTHER_RUN - 1).max(last.checked_add(1)?);
+    (epoch < OTHER_RUN).then_some(epoch)
+}
+
 /// From the system, never zero: that would be no salt.
 fn random_bits() -> io::Result<u64> {
     let mut bytes = [0; 8];
@@ -262,6 +274,12 @@ fn refuse_killed(path: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use spinbook_engine::types::OrderId;
+    use spinbook_feed::random::Random;
+    use spinbook_feed::venue::order_ids::{ClientIdFormat, ClientIds};
+
     use super::*;
 
     #[test]
@@ -296,6 +314,47 @@ mod tests {
         fs::write(directory.path().join(RUNS_FILE), "7\nx\n").expect("written");
         let refused = StateDir::open(directory.path()).map(|_| ()).expect_err("a damaged list is not guessed");
         assert!(refused.to_string().contains("`x` in `runs`"), "{refused}");
+    }
+
+    #[test]
+    fn no_name_is_made_by_two_of_a_million_starts_whatever_the_clock_and_a_kill_do() {
+        let mut random = Random::new(20_261_121);
+        // Four folders that trade on one account; each may be lost, and all clocks stand still or go back.
+        let (mut folders, mut seconds) = ([0u32; 4], 1_795_282_957u64);
+        let (mut names, mut numbers) = (HashSet::new(), HashSet::new());
+        let mut same_numbers = 0;
+        for _ in 0..1_000_000 {
+            let draw = random.next_u64();
+            let folder = &mut folders[(draw % 4) as usize];
+            match draw >> 8 & 15 {
+                0 => *folder = 0,
+                1 => seconds -= draw >> 16 & 3,
+                2 => seconds += draw >> 16 & 3,
+                _ => {}
+            }
+            let epoch = next_epoch(*folder, seconds).expect("numbers are left");
+            // The steps of a start, a kill behind each: number on the disk, random bits drawn, first order.
+            let steps = draw >> 24 & 3;
+            if steps > 0 {
+                *folder = epoch;
+            }
+            if steps < 3 {
+                continue;
+            }
+            let ids = ClientIds::of_run(ClientIdFormat::Dashed, epoch, random.next_u64().max(1));
+            let order = OrderId::new(epoch, 1);
+            same_numbers += u32::from(!numbers.insert(order));
+            let name = ids.write(order);
+            assert!(names.insert(name.as_str().to_owned()), "{name:?} is made by two runs");
+            assert_eq!(ids.read(name.as_str()), Some(order));
+        }
+        assert!(
+            names.len() > 200_000 && same_numbers > 1_000,
+            "{} names, {same_numbers} repeated numbers",
+            names.len()
+        );
+        assert_eq!((next_epoch(u32::MAX, 1), next_epoch(u32::MAX - 1, 1)), (None, None), "no number twice");
+        assert_eq!((next_epoch(5, 3), next_epoch(0, u64::MAX)), (Some(6), Some(OTHER_RUN - 1)));
     }
 
     #[test]

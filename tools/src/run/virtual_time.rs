@@ -206,7 +206,7 @@ pub fn trade<C: StrategySection>(
         });
         venues.push(BacktestVenue {
             session,
-            gateway: gateway(market, plan.mode, instruments, &asked.windows, limits.clone(), EPOCH)?,
+            gateway: gateway(market, plan.mode, instruments, &asked.windows, limits.clone(), (EPOCH, 0))?,
             exchange: Box::new(made.exchange.clone()),
             paper,
             instruments: instruments.clone(),

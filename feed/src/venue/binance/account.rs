@@ -13,8 +13,10 @@ use crate::venue::binance::instruments::find_instruments;
 use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row};
 use crate::venue::binance::parameters::Query;
 use crate::venue::binance::rate_limits::parse_windows;
+use crate::venue::binance::request_ids::CLIENT_IDS;
 use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::order_ids::ClientIds;
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_signed};
 
@@ -269,7 +271,7 @@ pub fn parse_positions(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<(
 /// # Errors
 /// The body is not what was asked for, or a number is not exact.
 pub fn parse_open_orders(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<OrderUpdate>> {
-    order_rows(instruments, rows(&json(body)?, "orders")?)
+    order_rows(instruments, &ClientIds::of_any(CLIENT_IDS), rows(&json(body)?, "orders")?)
 }
 
 /// Our executions, as the venue lists them.

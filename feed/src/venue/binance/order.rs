@@ -12,7 +12,7 @@ use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text
 use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
 use crate::venue::binance::request_ids::{CLIENT_IDS, kind_letter};
 use crate::venue::instrument::Instrument;
-use crate::venue::order_ids::ClientOrderId;
+use crate::venue::order_ids::{ClientIds, ClientOrderId};
 use crate::venue::order_side::{Cost, HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use crate::venue::orders::{
     NewOrder, OrderDecodeError, OrderMessage, OrderName, Refusal, Request, RequestId, RequestKind,
@@ -46,6 +46,7 @@ pub struct BinanceOrders {
     parameters: Parameters,
     id_text: String,
     prepared: Prepared,
+    ids: ClientIds,
 }
 
 /// The values of a new order that change from one to the next, as text.
@@ -72,6 +73,7 @@ impl BinanceOrders {
             receive_window_ms: receive_window_ms.clamp(1, RECEIVE_WINDOW_MS_MAX),
             self_trade_prevention,
             logged_on: false,
+            ids: ClientIds::of_any(CLIENT_IDS),
             sessions: [false; OrderConnection::ALL.len()],
             chosen: OrderConnection::Orders,
             parameters: Parameters::new(),
@@ -97,7 +99,7 @@ impl BinanceOrders {
             Key::Hmac(key) => Signer::Hmac(key.states()),
             Key::Ed25519(_) => Signer::Other(&sign),
         };
-        self.prepared.write(id, request, venue_now, self.logged_on, &signer, out)
+        self.prepared.write(id, request, (&self.ids, venue_now), self.logged_on, &signer, out)
     }
 
     /// Appends any request, every parameter rendered anew: what the prepared ones are measured against.
@@ -174,7 +176,7 @@ impl BinanceOrders {
     fn place(&mut self, order: &NewOrder<'_>) -> &'static str {
         let (mut quantity, mut price) = ([0u8; TEXT_MAX], [0u8; TEXT_MAX]);
         let instrument = order.instrument;
-        let name = CLIENT_IDS.write(order.order);
+        let name = self.ids.write(order.order);
         let texts = OrderTexts {
             quantity: instrument.quantity.format(order.lots.0, &mut quantity),
             price: instrument.price.format(order.tick.0, &mut price),
@@ -208,7 +210,7 @@ impl BinanceOrders {
     fn name(&mut self, name: &OrderName<'_>, method: &'static str) -> &'static str {
         self.symbol(name.instrument);
         if name.venue_order.is_none() {
-            self.parameters.text("origClientOrderId", CLIENT_IDS.write(name.order).as_str());
+            self.parameters.text("origClientOrderId", self.ids.write(name.order).as_str());
         } else {
             self.parameters.number_text("orderId", name.venue_order.as_str());
         }
@@ -281,11 +283,15 @@ enum Proof {
 impl OrderSide for BinanceOrders {
     #[inline]
     fn client_id(&self, order: OrderId) -> ClientOrderId {
-        CLIENT_IDS.write(order)
+        self.ids.write(order)
+    }
+
+    fn set_run(&mut self, run: u32, salt: u64) {
+        self.ids = ClientIds::of_run(CLIENT_IDS, run, salt);
     }
 
     fn order_of(&self, client_id: &str) -> Option<OrderId> {
-        CLIENT_IDS.read(client_id)
+        self.ids.read(client_id)
     }
 
     fn handshake(&self) -> &'static [HandshakeStep] {
@@ -356,7 +362,7 @@ impl OrderSide for BinanceOrders {
     }
 
     fn decode(&self, instruments: &[Instrument], frame: &[u8]) -> Result<OrderMessage, OrderDecodeError> {
-        order_decode::decode(instruments, frame)
+        order_decode::decode(instruments, &self.ids, frame)
     }
 
     fn reaction(&self, kind: RequestKind, refusal: &Refusal) -> Reaction {

@@ -6,9 +6,9 @@ use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, Venue
 
 use crate::number::{NumberError, Scale, parse_signed_atoms};
 use crate::venue::binance::rate_limits::usage;
-use crate::venue::binance::request_ids::{CLIENT_IDS, parse_request_id};
+use crate::venue::binance::request_ids::parse_request_id;
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::order_ids::VenueOrderId;
+use crate::venue::order_ids::{ClientIds, VenueOrderId};
 use crate::venue::orders::{
     Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody,
     RequestKind, parse_signed,
@@ -21,28 +21,28 @@ type Decoded<T> = Result<T, OrderDecodeError>;
 ///
 /// # Errors
 /// What is wrong with it; nothing of it is to be used.
-pub fn decode(instruments: &[Instrument], frame: &[u8]) -> Decoded<OrderMessage> {
+pub fn decode(instruments: &[Instrument], ids: &ClientIds, frame: &[u8]) -> Decoded<OrderMessage> {
     let value: Value = serde_json::from_slice(frame).map_err(|_| OrderDecodeError::Json)?;
     let Value::Object(message) = value else {
         return Err(OrderDecodeError::Field("message"));
     };
     if let Some(status) = message.get("status").and_then(Value::as_u64) {
-        return decode_reply(instruments, &message, status).map(OrderMessage::Reply);
+        return decode_reply(instruments, ids, &message, status).map(OrderMessage::Reply);
     }
     let event = match (message.get("event"), message.get("data")) {
         (Some(Value::Object(event)), _) | (None, Some(Value::Object(event))) => event,
         _ => &message,
     };
-    decode_event(instruments, event)
+    decode_event(instruments, ids, event)
 }
 
-fn decode_reply(instruments: &[Instrument], message: &Object, status: u64) -> Decoded<Reply> {
+fn decode_reply(instruments: &[Instrument], ids: &ClientIds, message: &Object, status: u64) -> Decoded<Reply> {
     let id = message.get("id").and_then(Value::as_str).ok_or(OrderDecodeError::Id)?;
     let (kind, id) = parse_request_id(id).ok_or(OrderDecodeError::Id)?;
     let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| usage(rows)).unwrap_or_default();
     let status = u16::try_from(status).map_err(|_| OrderDecodeError::Field("status"))?;
     let outcome = match message.get("result") {
-        Some(result) if status == 200 => Ok(decode_body(instruments, kind, result)?),
+        Some(result) if status == 200 => Ok(decode_body(instruments, ids, kind, result)?),
         _ => Err(decode_error(message, status)),
     };
     Ok(Reply { id, kind, outcome, usage })
@@ -66,7 +66,7 @@ fn decode_error(message: &Object, status: u16) -> Refusal {
     }
 }
 
-fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) -> Decoded<ReplyBody> {
+fn decode_body(instruments: &[Instrument], ids: &ClientIds, kind: RequestKind, result: &Value) -> Decoded<ReplyBody> {
     Ok(match kind {
         RequestKind::ServerTime => ReplyBody::ServerTime(
             result.get("serverTime").and_then(millis).ok_or(OrderDecodeError::Field("serverTime"))?,
@@ -82,10 +82,10 @@ fn decode_body(instruments: &[Instrument], kind: RequestKind, result: &Value) ->
             ReplyBody::Placed(venue_order(reply, "orderId")?)
         }
         RequestKind::Cancel | RequestKind::OrderStatus => {
-            ReplyBody::Order(row_of(instruments, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
+            ReplyBody::Order(row_of(instruments, ids, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
         }
         RequestKind::OpenOrders | RequestKind::CancelAll => match result {
-            Value::Array(rows) => ReplyBody::Orders(order_rows(instruments, rows)?),
+            Value::Array(rows) => ReplyBody::Orders(order_rows(instruments, ids, rows)?),
             _ if kind == RequestKind::CancelAll => ReplyBody::Done,
             _ => return Err(OrderDecodeError::Field("result")),
         },
@@ -106,12 +106,12 @@ fn is_url_safe(key: &str) -> bool {
 }
 
 /// Orders of a list; rows of other instruments and of order lists are skipped.
-pub(crate) fn order_rows(instruments: &[Instrument], rows: &[Value]) -> Decoded<Vec<OrderUpdate>> {
+pub(crate) fn order_rows(instruments: &[Instrument], ids: &ClientIds, rows: &[Value]) -> Decoded<Vec<OrderUpdate>> {
     let mut orders = Vec::with_capacity(rows.len());
     for row in rows {
         let fields = row.as_object().ok_or(OrderDecodeError::Field("order"))?;
         if fields.contains_key("orderId")
-            && let Some(order) = row_of(instruments, row)?
+            && let Some(order) = row_of(instruments, ids, row)?
         {
             orders.push(order);
         }
@@ -120,7 +120,7 @@ pub(crate) fn order_rows(instruments: &[Instrument], rows: &[Value]) -> Decoded<
 }
 
 /// An order as replies print it; `None` if its instrument is not ours.
-fn row_of(instruments: &[Instrument], row: &Value) -> Decoded<Option<OrderUpdate>> {
+fn row_of(instruments: &[Instrument], ids: &ClientIds, row: &Value) -> Decoded<Option<OrderUpdate>> {
     let row = row.as_object().ok_or(OrderDecodeError::Field("order"))?;
     let Some(instrument) = instrument_of(instruments, text(row, "symbol")?) else {
         return Ok(None);
@@ -134,7 +134,7 @@ fn row_of(instruments: &[Instrument], row: &Value) -> Decoded<Option<OrderUpdate
     let time = ["updateTime", "transactTime", "time"].iter().find_map(|key| row.get(*key).and_then(millis));
     Ok(Some(OrderUpdate {
         instrument: instrument.id,
-        order: name.and_then(|name| CLIENT_IDS.read(name)),
+        order: name.and_then(|name| ids.read(name)),
         venue_order: venue_order(row, "orderId")?,
         side: side(text(row, "side")?)?,
         status: status_of(text(row, "status")?),
@@ -177,17 +177,17 @@ pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Opti
     }))
 }
 
-fn decode_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+fn decode_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> Decoded<OrderMessage> {
     let Some(kind) = event.get("e").and_then(Value::as_str) else {
         return Ok(OrderMessage::Other);
     };
     match kind {
-        "executionReport" => order_event(instruments, event),
+        "executionReport" => order_event(instruments, ids, event),
         "ORDER_TRADE_UPDATE" => {
             let order = event.get("o").and_then(Value::as_object).ok_or(OrderDecodeError::Field("o"))?;
-            order_event(instruments, order)
+            order_event(instruments, ids, order)
         }
-        "TRADE_LITE" => fill_notice(instruments, event),
+        "TRADE_LITE" => fill_notice(instruments, ids, event),
         "ACCOUNT_UPDATE" => positions(instruments, event),
         "outboundAccountPosition" | "balanceUpdate" | "externalLockUpdate" => Ok(OrderMessage::Balances),
         "listenKeyExpired" | "eventStreamTerminated" => Ok(OrderMessage::UserDataEnded),
@@ -204,7 +204,7 @@ enum Execution {
     Unknown,
 }
 
-fn order_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+fn order_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> Decoded<OrderMessage> {
     let Some(instrument) = instrument_of(instruments, text(event, "s")?) else {
         return Ok(OrderMessage::OtherInstrument);
     };
@@ -227,7 +227,7 @@ fn order_event(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessa
     };
     Ok(OrderMessage::Update(OrderUpdate {
         instrument: instrument.id,
-        order: CLIENT_IDS.read(name),
+        order: ids.read(name),
         venue_order: venue_order(event, "i")?,
         side: side(text(event, "S")?)?,
         status,
@@ -283,13 +283,13 @@ pub(crate) fn fee(
     }
 }
 
-fn fill_notice(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+fn fill_notice(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> Decoded<OrderMessage> {
     let Some(instrument) = instrument_of(instruments, text(event, "s")?) else {
         return Ok(OrderMessage::OtherInstrument);
     };
     Ok(OrderMessage::FillNotice(FillNotice {
         instrument: instrument.id,
-        order: CLIENT_IDS.read(text(event, "c")?),
+        order: ids.read(text(event, "c")?),
         venue_order: venue_order(event, "i")?,
         trade: TradeId(whole(event, "t")?.into()),
     }))

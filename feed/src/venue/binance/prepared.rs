@@ -4,8 +4,8 @@ use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{InstrumentId, Nanos, Side};
 
 use crate::number::TEXT_MAX;
-use crate::venue::binance::request_ids::CLIENT_IDS;
 use crate::venue::instrument::{Instrument, Symbol};
+use crate::venue::order_ids::ClientIds;
 use crate::venue::orders::{NewOrder, OrderName, Request, RequestId};
 use crate::venue::request_template::{Decimal, Signer, Template};
 
@@ -50,7 +50,7 @@ impl Prepared {
         &self,
         id: RequestId,
         request: &Request<'_>,
-        venue_now: Nanos,
+        (ids, venue_now): (&ClientIds, Nanos),
         logged_on: bool,
         signer: &Signer<'_>,
         out: &mut [u8],
@@ -62,7 +62,7 @@ impl Prepared {
             Request::Place(order) => {
                 let template = self.set(order.instrument, logged_on)?.placing(order)?;
                 let (mut price, mut quantity) = ([0; TEXT_MAX], [0; TEXT_MAX]);
-                let name = CLIENT_IDS.write(order.order);
+                let name = ids.write(order.order);
                 let values = [
                     name.as_bytes(),
                     order.instrument.price.format(order.tick.0, &mut price).as_bytes(),
@@ -74,7 +74,7 @@ impl Prepared {
             Request::Cancel(name) => {
                 let set = self.set(name.instrument, logged_on)?;
                 let id = Decimal::with_letter(b'c', number);
-                set.cancel(name, id.as_bytes(), &time, signer, out)
+                set.cancel((ids, name), id.as_bytes(), &time, signer, out)
             }
             _ => None,
         }
@@ -92,14 +92,14 @@ impl Set {
     #[inline]
     fn cancel(
         &self,
-        name: &OrderName<'_>,
+        (ids, name): (&ClientIds, &OrderName<'_>),
         id: &[u8],
         time: &Decimal,
         signer: &Signer<'_>,
         out: &mut [u8],
     ) -> Option<usize> {
         if name.venue_order.is_none() {
-            let order = CLIENT_IDS.write(name.order);
+            let order = ids.write(name.order);
             self.cancel_ours.write(id, &[order.as_bytes(), time.as_bytes()], signer, out)
         } else {
             self.cancel_venue.write(id, &[name.venue_order.as_bytes(), time.as_bytes()], signer, out)

@@ -82,6 +82,11 @@ fn numbers_of_any_text_are_exact_or_refused() {
     check_named("numbers");
 }
 
+#[test]
+fn journals_of_any_bytes_are_read_as_written_or_named_as_damaged() {
+    check_named("journal");
+}
+
 /// Inputs that once broke something: `found/<check>/`, each kept for good.
 #[test]
 fn what_was_found_once_holds() {

@@ -1,6 +1,7 @@
 //! COLD: what must hold for any bytes: run by `cargo test` on seeded random inputs, and by `feed/fuzz` without end.
 #![allow(dead_code, clippy::unwrap_used, reason = "a check may fail, and each program uses its own part")]
 
+pub mod journal;
 pub mod market;
 pub mod numbers;
 pub mod orders;
@@ -19,13 +20,14 @@ use spinbook_feed::venue::{ProductLine, binance};
 pub type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target.
-pub const CHECKS: [(&str, Check); 6] = [
+pub const CHECKS: [(&str, Check); 7] = [
     ("record_layer", record::check),
     ("websocket", websocket::check),
     ("market_frames", market::check),
     ("order_frames", orders::check),
     ("rest_bodies", rest::check),
     ("numbers", numbers::check),
+    ("journal", journal::check),
 ];
 
 /// Input read as decisions; zeros when it is used up.

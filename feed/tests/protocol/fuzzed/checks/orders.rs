@@ -3,6 +3,8 @@
 use serde_json::Value;
 use spinbook_feed::venue::binance::account;
 use spinbook_feed::venue::binance::order_decode::decode;
+use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
+use spinbook_feed::venue::order_ids::ClientIds;
 use spinbook_feed::venue::orders::{OrderMessage, OrderUpdate};
 
 use super::{instruments, product};
@@ -11,8 +13,9 @@ use super::{instruments, product};
 pub fn check(data: &[u8]) {
     let (product, frame) = product(data);
     let instruments = instruments(product);
-    let decoded = decode(&instruments, frame);
-    assert_eq!(decoded, decode(&instruments, frame), "the same bytes mean the same");
+    let ids = ClientIds::of_any(CLIENT_IDS);
+    let decoded = decode(&instruments, &ids, frame);
+    assert_eq!(decoded, decode(&instruments, &ids, frame), "the same bytes mean the same");
     let _ = account::parse_refusal(429, frame);
     let Ok(message) = decoded else { return };
     let value: Value = serde_json::from_slice(frame).unwrap();

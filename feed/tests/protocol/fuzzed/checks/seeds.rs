@@ -1,5 +1,17 @@
 //! COLD: well-formed inputs to begin from, made here rather than kept as files.
 
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
+use spinbook_engine::intent::Intent;
+use spinbook_engine::types::{Lots, Nanos, OrderId};
+use spinbook_feed::journal::frame::JOURNAL_HEADER_BYTES;
+use spinbook_feed::journal::record::{JournalInstrument, PositionMoment, Record};
+use spinbook_feed::journal::store::MemoryStore;
+use spinbook_feed::journal::writer::{Journal, JournalWriter};
+use spinbook_feed::venue::binance;
+use spinbook_feed::venue::order_ids::ClientIdFormat;
+
+use super::journal;
+
 /// Inputs for the check of this name.
 pub fn seeds(name: &str) -> Vec<Vec<u8>> {
     match name {
@@ -9,8 +21,43 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "order_frames" => both_products(&ORDERS.map(str::to_owned)),
         "rest_bodies" => both_products(&BODIES.map(str::to_owned)),
         "numbers" => numbers(),
+        "journal" => journals(),
         other => panic!("no seeds for {other}"),
     }
+}
+
+/// Journals with a record of each kind, with their header and without, whole and with unused room.
+fn journals() -> Vec<Vec<u8>> {
+    let text = |text: &str| text.to_owned();
+    let instrument = super::instruments(binance::USDM)[0];
+    let (order, id) = (OrderId::new(7, 1), instrument.id);
+    let intent = Intent { order, lots: Lots(5), ..Intent::default() };
+    let fact = |kind| ExecutionEvent { kind, order, lots_cumulative: Lots(2), ..ExecutionEvent::default() };
+    let records = [
+        Record::RunStarted { version: text("1"), mode: text("live"), configuration: text("c0ffee") },
+        Record::Instrument(JournalInstrument::from(&instrument)),
+        Record::Position { instrument: id, lots: Lots(-3), moment: PositionMoment::Start },
+        Record::Place { intent, client_id: ClientIdFormat::Dashed.write(order) },
+        Record::Fact(fact(ExecutionKind::Accepted)),
+        Record::Fact(fact(ExecutionKind::Filled)),
+        Record::CancelWanted(intent),
+        Record::CancelSent { order, instrument: id, attempt: 1 },
+        Record::Halted { message: text("why") },
+        Record::Operator { word: text("kill"), reason: text("a person") },
+        Record::RunEnded { confirmed: true, open_orders: 0, why: text("finished") },
+    ];
+    let mut seeds = Vec::new();
+    for count in [1, 4, records.len()] {
+        let store = MemoryStore::new(&journal::header(), 4096);
+        let mut kept = Journal::On(Box::new(JournalWriter::new(Box::new(store), Vec::new(), Nanos(1))));
+        records[..count].iter().for_each(|record| kept.note(record, Nanos(2)));
+        let part = kept.part();
+        let used = part.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let used = used.next_multiple_of(8);
+        seeds.push(part[..used + 32].to_vec());
+        seeds.push(part[JOURNAL_HEADER_BYTES..used].to_vec());
+    }
+    seeds
 }
 
 fn both_products(texts: &[String]) -> Vec<Vec<u8>> {
