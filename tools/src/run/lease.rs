@@ -180,7 +180,10 @@ mod tests {
 
     /// What a start says that sees these; and how often it waited.
     fn start(looks: Vec<[String; 2]>, take_over: bool) -> (Result<(), Failure>, u32) {
-        let key = Credentials::hmac("key", &Secret::new("s".repeat(64))).expect("a key");
+        // The example of the venue's own documentation.
+        let id = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+        let secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+        let key = Credentials::hmac(id, &Secret::new(secret.to_owned())).expect("a key");
         let rest = VenueRest::over(Lists { looks: RefCell::new(looks) }, binance::USDM, Some(key), 1_000);
         let listed = [spinbook_feed::testkit::instrument(binance::USDM, 0, "BTCUSDT", "0.10", "0.001")];
         let waits = Cell::new(0);
