@@ -1,14 +1,16 @@
-//! COLD: the hot loop itself, on real sockets: between a frame in hand and its order on the ring it reads a clock twice.
+//! COLD: the hot loop itself, on real sockets: how often it reads a clock for an order, and what it does after a stall.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use spinbook_engine::counters::{Counter, Counters};
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind};
-use spinbook_engine::ring;
+use spinbook_engine::ring::{self, Consumer, Producer};
+use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::net::connection::ConnectionLimits;
 use spinbook_feed::net::connection::connector::Connector;
@@ -100,14 +102,42 @@ fn answer(intent: &Intent, now: Nanos) -> ExecutionEvent {
     }
 }
 
-fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
+/// A hot loop with the far ends of its rings.
+struct Loop {
+    reactor: Reactor<Spread>,
+    orders: Consumer<Intent>,
+    cancels: Consumer<Intent>,
+    told: Producer<ExecutionEvent>,
+    counters: Arc<Counters>,
+    clock: Clock,
+}
+
+impl Loop {
+    /// Answers what was decided; how much it was.
+    fn answer(&mut self) -> usize {
+        let now = self.clock.now();
+        let mut intents = 0;
+        while let Some(intent) = self.cancels.pop().or_else(|| self.orders.pop()) {
+            intents += 1;
+            self.told.push(answer(&intent, now)).unwrap();
+        }
+        intents
+    }
+}
+
+fn hot_loop(
+    address: SocketAddr,
+    trust: &Trust,
+    mailbox: SnapshotMailbox,
+    stall_min: Nanos,
+    allocations: fn() -> u64,
+) -> Loop {
     let clock = Clock::start();
     let instrument = instrument(clock.now());
-    let (engine, mut orders, mut cancels) = setup::engine(setup::EPOCH, &[(PRODUCT, &instrument, Lots::ZERO)]);
+    let (engine, orders, cancels) = setup::engine(setup::EPOCH, &[(PRODUCT, &instrument, Lots::ZERO)]);
     let (mut told, executions) = ring::channel::<ExecutionEvent>(1024);
-    let ready =
-        ExecutionEvent { kind: ExecutionKind::GatewayReady, venue: PRODUCT.venue_id(), ..ExecutionEvent::default() };
-    told.push(ready).unwrap();
+    let counters = engine.counters().clone();
+    told.push(ready()).unwrap();
     let parts = ReactorParts {
         engine,
         markets: vec![market(address, trust, instrument, clock.now())],
@@ -120,26 +150,25 @@ fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
     let settings = ReactorSettings {
         spin: false,
         frames_per_turn_max: 64,
-        stall_min: PATIENCE,
+        stall_min,
         // Never warm: the probe is called once a frame and nowhere else.
         warm_frames: u64::MAX,
         warm_after: Nanos::ZERO,
-        allocations: frame_is_in_hand,
+        allocations,
     };
-    let mut reactor = Reactor::new(parts, settings).unwrap();
+    Loop { reactor: Reactor::new(parts, settings).unwrap(), orders, cancels, told, counters, clock }
+}
+
+fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
+    let mut hot = hot_loop(address, trust, mailbox, PATIENCE, frame_is_in_hand);
     let (began, mut seen, mut trades) = (Instant::now(), 0, false);
     while seen < TURNS {
         assert!(began.elapsed() < Duration::from_secs(180), "{seen} frames alone in their turn caused orders");
         IN_HAND.set((0, 0));
         let before = clock::reads();
-        reactor.turn().unwrap();
+        hot.reactor.turn().unwrap();
         let after = clock::reads();
-        let now = clock.now();
-        let mut intents = 0;
-        while let Some(intent) = cancels.pop().or_else(|| orders.pop()) {
-            intents += 1;
-            told.push(answer(&intent, now)).unwrap();
-        }
+        let intents = hot.answer();
         // Before the first order connections open and subscribe, and each message that is sent is stamped, too.
         if !trades {
             trades = intents > 0;
@@ -158,12 +187,69 @@ fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
     println!("{seen} turns in which one frame caused orders, each with at most two reads between them");
 }
 
+thread_local! {
+    /// Decisions of the engine when each frame of this turn was in hand.
+    static DECIDED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    /// Where they are counted.
+    static COUNTED: RefCell<Option<Arc<Counters>>> = const { RefCell::new(None) };
+}
+
+/// Right before a frame is in hand: how much has been decided.
+fn note_decisions() -> u64 {
+    let decided = COUNTED.with_borrow(|counters| counters.as_ref().map_or(0, |all| all.value(Counter::Decisions)));
+    DECIDED.with_borrow_mut(|noted| noted.push(decided));
+    0
+}
+
+/// The thread stands still while the market goes on; its next turn finds all of that at once.
+fn stand_still(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
+    let mut hot = hot_loop(address, trust, mailbox, Nanos::from_millis(1_000), note_decisions);
+    COUNTED.set(Some(hot.counters.clone()));
+    let (began, mut quoting) = (Instant::now(), false);
+    loop {
+        assert!(began.elapsed() < Duration::from_secs(180), "no stall with several frames behind it");
+        hot.reactor.turn().unwrap();
+        quoting |= hot.answer() > 0;
+        if !quoting {
+            continue;
+        }
+        std::thread::sleep(Duration::from_millis(1_500));
+        DECIDED.take();
+        // What was answered before the stall waits as well: it must not be decided on with the old books.
+        hot.told.push(ready()).unwrap();
+        let before = hot.counters.value(Counter::Decisions);
+        hot.reactor.turn().unwrap();
+        let decided = DECIDED.take();
+        assert!(decided.iter().all(|count| *count == before), "decided between frames: {before}, then {decided:?}");
+        if decided.len() >= 3 {
+            assert!(hot.counters.value(Counter::Decisions) > before, "and then on the newest");
+            println!("{} frames waited behind the stall and were applied before the decision", decided.len());
+            return;
+        }
+        hot.answer();
+    }
+}
+
+fn ready() -> ExecutionEvent {
+    ExecutionEvent { kind: ExecutionKind::GatewayReady, venue: PRODUCT.venue_id(), ..ExecutionEvent::default() }
+}
+
+#[test]
+fn after_a_stall_all_that_waits_is_applied_before_anything_is_decided() {
+    with_exchange(stand_still);
+}
+
 #[test]
 fn from_a_frame_in_hand_to_its_order_a_clock_is_read_twice() {
     if clock::reads() == 0 {
         let _ = clock::cycles();
         assert_eq!(clock::reads(), 1, "reads are counted in this build");
     }
+    with_exchange(drive);
+}
+
+/// An exchange on a thread of its own, and a hot loop on this one.
+fn with_exchange(drive: fn(SocketAddr, &Trust, SnapshotMailbox)) {
     let identity = LoopbackIdentity::generate().unwrap();
     let trust = Trust::from_pem(identity.ca_pem.as_bytes()).unwrap();
     let (stop, (tell, told)) = (AtomicBool::new(false), mpsc::channel());

@@ -27,6 +27,8 @@ const TURNS_PER_SNAPSHOT_LOOK: u32 = 64;
 const DIRECT_SOCKETS_MAX: usize = 2;
 /// Turns between two polls then: the poll still tells of connections that open or may be written to again.
 const TURNS_PER_POLL: u32 = 64;
+/// Rounds of reading and applying after a stall, at most: a market that is faster than that is decided on as it comes.
+const CATCH_UP_ROUNDS_MAX: usize = 1_000;
 /// How often slow deadlines are looked at.
 const HOUSEKEEPING: Nanos = Nanos::from_millis(1);
 /// How often the sessions' figures are shown to others.
@@ -163,16 +165,16 @@ impl<S: Strategy> Reactor<S> {
     /// The poll failed.
     #[inline]
     pub fn turn(&mut self) -> io::Result<()> {
-        let now = self.clock.now();
+        let mut now = self.clock.now();
         if let Some(gap) = self.stalls.turn(now) {
-            self.note_stall(gap);
+            now = self.catch_up(gap, now)?;
         }
         self.take_executions(now);
         self.turns = self.turns.wrapping_add(1);
         if !self.settings.spin || self.turns.is_multiple_of(TURNS_PER_SNAPSHOT_LOOK) {
             self.take_snapshot(now);
         }
-        let (mut now, polled) = (now, self.turns.is_multiple_of(self.turns_per_poll));
+        let polled = self.turns.is_multiple_of(self.turns_per_poll);
         let readable = if polled { self.poll_sockets()? } else { self.read_sockets(now) };
         if !self.settings.spin {
             // The poll may have waited.
@@ -322,6 +324,52 @@ impl<S: Strategy> Reactor<S> {
         self.shared.frames.store(frames, Ordering::Relaxed);
         self.shared.gaps.store(gaps, Ordering::Relaxed);
         self.shared.resyncs.store(resyncs, Ordering::Relaxed);
+    }
+
+    /// The thread stood still for `gap`: what waits to be read is old, and how old is not known before all of it is
+    /// read. So everything that is there is applied before anything is decided, executions included, which else would
+    /// be answered on the books of before the stall. Books that nothing new came for are as old as the stall is long.
+    #[cold]
+    #[inline(never)]
+    fn catch_up(&mut self, gap: Nanos, now: Nanos) -> io::Result<Nanos> {
+        self.note_stall(gap);
+        let mut now = now;
+        for _ in 0..CATCH_UP_ROUNDS_MAX {
+            self.poll_sockets()?;
+            self.read_sockets(now);
+            let frames = self.apply_quietly(now);
+            now = self.clock.now();
+            if frames == 0 {
+                break;
+            }
+        }
+        self.take_executions(now);
+        self.engine.flush(now);
+        // The time that this took is no stall of its own.
+        self.stalls.turn(now);
+        Ok(now)
+    }
+
+    /// Applies what has been received without deciding anything, but for quotes whose book is lost; how many frames.
+    fn apply_quietly(&mut self, now: Nanos) -> usize {
+        let received = Stamp { wall: now, tsc: cycles() };
+        let frames_max = self.settings.frames_per_turn_max;
+        let (markets, meter, mut turn) = self.split(now);
+        turn.sink.quiet = true;
+        let mut frames = 0;
+        for market in markets {
+            market.process_ready(&mut turn);
+            for path in 0..market.path_count() {
+                let mut taken = 0;
+                while taken < frames_max && market.process_next(path, &mut turn) {
+                    meter.frame(&mut turn, |sink| market.on_frame(path, received, sink));
+                    taken += 1;
+                }
+                frames += taken;
+            }
+            market.apply_actions(&mut turn);
+        }
+        frames
     }
 
     #[cold]
