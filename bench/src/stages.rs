@@ -4,10 +4,13 @@ use core::hint::black_box;
 use std::io::Write;
 
 use spinbook_engine::event::{MarketEvent, MarketKind};
-use spinbook_engine::intent::Intent;
+use spinbook_engine::intent::{Intent, TimeInForce};
 use spinbook_engine::limits::ORDER_RING_SLOTS;
+use spinbook_engine::market::Best;
 use spinbook_engine::ring;
-use spinbook_engine::types::{Level, Nanos, Stamp, Tick};
+use spinbook_engine::risk::{Draft, RiskView, TradingState};
+use spinbook_engine::types::{Level, Lots, Nanos, OrderId, Side, SlotId, Stamp, Tick};
+use spinbook_engine::working::{Working, WorkingOrder};
 use spinbook_feed::record::{Opened, PlaintextBuffer};
 use spinbook_feed::scan::ScannerChoice;
 use spinbook_feed::session::MarketSink;
@@ -25,7 +28,7 @@ use crate::receive::{MESSAGE_BYTES_MAX, payload, server_frame};
 use crate::send::{self, Step};
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::tls::{Endpoints, take};
-use crate::trader::{OUTER_LEVELS, Trader};
+use crate::trader::{self, OUTER_LEVELS, Trader};
 use crate::whole_path::WholePath;
 use crate::workload::{LevelStream, LineKind, Workload, snapshot};
 
@@ -42,7 +45,7 @@ pub struct Stage {
 }
 
 /// The names of all stages. Those that begin with `recorded` need recorded data.
-pub const STAGES: [&str; 27] = [
+pub const STAGES: [&str; 28] = [
     "decode-perp-2",
     "decode-perp-20",
     "decode-perp-200",
@@ -57,6 +60,7 @@ pub const STAGES: [&str; 27] = [
     "book-apply",
     "engine-turn",
     "frame-to-order",
+    "risk-chain",
     "ring",
     "record-open-200",
     "record-open-8000",
@@ -138,6 +142,7 @@ fn synthetic_stage(name: &str) -> Result<Stage, String> {
         "book-apply" => book_stage(Workload::synthetic(Shape::Usdm, 40, 500, 9).levels()?),
         "engine-turn" => turn_stage(&Workload::synthetic(Shape::Usdm, 2, 1, 9))?,
         "frame-to-order" => path_stage(Workload::synthetic(Shape::Usdm, 40, 500, 9)),
+        "risk-chain" => risk_stage(),
         "ring" => ring_stage(),
         "record-open-200" => record_stage(200),
         "record-open-8000" => record_stage(8_000),
@@ -243,6 +248,39 @@ fn path_stage(recording: Workload) -> Stage {
         ours.trader().intents_pushed()
     };
     Stage { units, unit: "frame", counts_inner: true, run: Box::new(run) }
+}
+
+/// The whole chain of controls for one order after another that passes them all, with quotes open on both sides.
+fn risk_stage() -> Stage {
+    const ORDERS: i64 = 1_000;
+    let instrument = synthetic(Shape::Usdm);
+    let settings = trader::settings(&instrument);
+    let (entry, lots) = (settings.instruments[0], trader::order_lots(&instrument));
+    let mut working = Working::default();
+    for (slot, side, tick) in [(0, Side::Bid, 990_000), (8, Side::Ask, 1_010_000)] {
+        let open = WorkingOrder { order: OrderId::new(1, 1), slot: SlotId(slot), side, ..WorkingOrder::EMPTY };
+        working.on_placed(WorkingOrder { tick: Tick(tick), lots, ..open });
+    }
+    let (bid, ask) = (Tick(999_999), Tick(1_000_001));
+    let run = move || {
+        let view = RiskView {
+            instrument: &entry.instrument,
+            working: &working,
+            exposure: Lots::ZERO,
+            state: TradingState::Active,
+            open_for_orders: true,
+            book_live: true,
+            best: Some(Best { bid, ask, bid_book: bid, ask_book: ask }),
+            book_age: Nanos::from_millis(1),
+            place_room: 1,
+            too_many_unknown: false,
+            duplicate_after: Nanos::ZERO,
+        };
+        let draft = |tick| Draft { side: Side::Bid, tick: Tick(tick), lots, time_in_force: TimeInForce::PostOnly };
+        let passed = |number: &i64| entry.risk.check(&black_box(draft(999_000 - number)), black_box(&view)).is_ok();
+        (0..ORDERS).filter(passed).count() as u64
+    };
+    Stage { units: ORDERS as u64, unit: "order", counts_inner: false, run: Box::new(run) }
 }
 
 fn ring_stage() -> Stage {
@@ -375,7 +413,7 @@ mod tests {
 
     #[test]
     fn frames_and_turns_of_the_gate_cause_orders() {
-        for (name, orders_min) in [("frame-to-order", 10), ("engine-turn", 1_000)] {
+        for (name, orders_min) in [("frame-to-order", 10), ("engine-turn", 1_000), ("risk-chain", 1_000)] {
             let mut stage = stage(name).expect("a stage").expect("it needs no data");
             let orders = (stage.run)();
             assert!(orders >= orders_min, "{name}: {orders}");
