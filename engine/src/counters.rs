@@ -71,6 +71,8 @@ catalogue! {
     TraceDropped, "trace_dropped", "Trace records dropped because their ring was full.";
     RejectStorms, "reject_storms", "Times too many rejects in a window stopped an instrument.";
     FeesUnvalued, "fees_unvalued", "Fees in an asset that is neither base nor quote and has no price: no new orders.";
+    CancelStorms, "cancel_storms", "Times too many refused cancels in a window stopped an instrument.";
+    RepeatedFillStops, "repeated_fill_stops", "Times too many orders filled one way in a window stopped an instrument.";
     LossStops, "loss_stops", "Times the daily loss limit of an asset stopped its instruments.";
     PositionFaults, "position_faults", "Fills or prices that the position's integers cannot hold: trading halts.";
     GatewayReady, "gateway_ready", "Times the gateway became ready.";
@@ -94,6 +96,8 @@ catalogue! {
     DeniedOpenOrdersMax, "denied_open_orders_max", "Orders denied by the largest number of open orders.";
     DeniedThrottle, "denied_throttle", "Orders denied by the message throttle or the venue's order windows.";
     DeniedSelfCross, "denied_self_cross", "Orders denied because they would meet our own order.";
+    DeniedUnknownOrders, "denied_unknown_orders", "Orders denied because too many orders at the venue are undecided.";
+    DeniedDuplicate, "denied_duplicate", "Orders denied because an equal one is open and left a moment ago.";
 }
 
 const COUNT: usize = Counter::ALL.len();

@@ -81,6 +81,8 @@ impl Handover {
             lots_max: Lots(i64::MAX / 4),
             notional_max: QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT),
             open_orders_max: 32,
+            position_lots_max: Lots(i64::MAX / 4),
+            position_lots_start: Lots::ZERO,
         };
         let mut handover = Handover {
             gateway: patient_gateway(product, limits, instrument),

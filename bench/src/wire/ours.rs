@@ -153,6 +153,8 @@ impl Meeting {
             lots_max: entry.risk.order_lots_max,
             notional_max: entry.risk.order_notional_max,
             open_orders_max: entry.risk.open_orders_max,
+            position_lots_max: entry.risk.position_lots_max,
+            position_lots_start: Lots::ZERO,
         };
         let engine = engine(chosen, strategy, order_producer, cancel_producer).map_err(|error| error.to_string())?;
         // One engine, one meeting: it was not set before.

@@ -95,6 +95,7 @@ impl<S: Strategy> Engine<S> {
         }
         let effect = working.on_event(event);
         self.instrument_slots[instrument.index()].settled = false;
+        self.recount_undecided(instrument.index());
         let about = TracedOrder {
             instrument,
             order: event.order,
@@ -124,6 +125,26 @@ impl<S: Strategy> Engine<S> {
         self.decide(instrument, now);
     }
 
+    /// How many of the venue's orders are undecided, after something became of those of one instrument.
+    pub(super) fn recount_undecided(&mut self, index: usize) {
+        let slot = &mut self.instrument_slots[index];
+        let count = self.inputs.working[index].undecided_count();
+        let before = core::mem::replace(&mut slot.undecided, count);
+        let sum = &mut self.venues[slot.venue].undecided;
+        *sum = (*sum + count).saturating_sub(before);
+    }
+
+    /// Stops one instrument for good, until a person says otherwise.
+    #[cold]
+    fn stop_instrument(&mut self, instrument: InstrumentId, cause: StopCause, counter: Counter, now: Nanos) {
+        let slot = &mut self.instrument_slots[instrument.index()];
+        if slot.own_state() < TradingState::CancelOnly {
+            slot.set_own_state(TradingState::CancelOnly, cause);
+            self.counters.increment(counter);
+            self.trace_state(instrument, TradingState::CancelOnly, now);
+        }
+    }
+
     fn apply_fill(&mut self, event: &ExecutionEvent, effect: &Effect, now: Nanos) {
         let fill = PositionFill {
             side: effect.side,
@@ -147,8 +168,15 @@ impl<S: Strategy> Engine<S> {
             self.counters.increment(Counter::FeesUnvalued);
             self.tighten(TradingState::CancelOnly, StopCause::FeeAsset, now);
         }
-        match self.inputs.positions[event.instrument.index()].on_fill(&fill) {
+        let position = &mut self.inputs.positions[event.instrument.index()];
+        let before = position.exposure();
+        match position.on_fill(&fill) {
             Ok(()) => {
+                let after = position.exposure();
+                if effect.first_fill && self.quoters[event.instrument.index()].on_order_filled(before, after, now) {
+                    let (cause, counter) = (StopCause::RepeatedFills, Counter::RepeatedFillStops);
+                    self.stop_instrument(event.instrument, cause, counter, now);
+                }
                 self.value(event.instrument, now);
                 self.check_loss(event.instrument, now);
             }
@@ -191,17 +219,17 @@ impl<S: Strategy> Engine<S> {
         let ordinary = event.local != LocalReject::None || event.overtaken;
         if let Some((slot, outcome)) = effect.ended {
             let storm = self.quoters[index].on_ended(slot, outcome, ordinary, now);
-            if storm && self.instrument_slots[index].own_state() < TradingState::CancelOnly {
-                self.counters.increment(Counter::RejectStorms);
-                self.instrument_slots[index].set_own_state(TradingState::CancelOnly, StopCause::RejectStorm);
-                self.trace_state(event.instrument, TradingState::CancelOnly, now);
+            if storm {
+                self.stop_instrument(event.instrument, StopCause::RejectStorm, Counter::RejectStorms, now);
             }
             return;
         }
         let Some(slot) = effect.slot else { return };
         match event.kind {
             ExecutionKind::Accepted => self.quoters[index].on_accepted(slot),
-            ExecutionKind::CancelRejected => self.quoters[index].on_cancel_rejected(slot, now),
+            ExecutionKind::CancelRejected if self.quoters[index].on_cancel_rejected(slot, now) => {
+                self.stop_instrument(event.instrument, StopCause::CancelStorm, Counter::CancelStorms, now);
+            }
             _ => {}
         }
     }

@@ -42,6 +42,8 @@ pub struct InstrumentSlot {
     pub(super) pnl_is_current: bool,
     /// The last look found nothing to do and nothing waiting: the same targets need no other look.
     pub(super) settled: bool,
+    /// Its orders of which it is not known whether they live, as of the last fact about them.
+    pub(super) undecided: u32,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
     /// Cycle counter of the newest frame that was not decided on.

@@ -198,8 +198,10 @@ impl<S: Strategy> Engine<S> {
     fn check(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
         let index = instrument.index();
         let market = &self.inputs.markets[index];
+        let quoter = self.quoters[index].settings();
         let venue = &mut self.venues[self.instrument_slots[index].venue];
         let place_room = venue.budget.place_room(now);
+        let too_many_unknown = venue.undecided >= quoter.unknown_orders_max;
         let open_for_orders = venue.ready && self.standstill.is_none() && now >= venue.pause_until;
         let view = RiskView {
             instrument: &self.inputs.instruments[index],
@@ -211,6 +213,8 @@ impl<S: Strategy> Engine<S> {
             best: market.best(),
             book_age: market.depth_age(now),
             place_room,
+            too_many_unknown,
+            duplicate_after: now - quoter.duplicate_wait,
         };
         self.risks[index].check(draft, &view)
     }

@@ -87,6 +87,9 @@ impl<S: Strategy> Engine<S> {
                 any = true;
             }
         }
+        if any {
+            self.recount_undecided(index);
+        }
         any
     }
 

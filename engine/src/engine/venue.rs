@@ -12,6 +12,8 @@ pub struct VenueState {
     pub(super) ready: bool,
     /// No new orders to the venue before this.
     pub(super) pause_until: Nanos,
+    /// Orders of which it is not known whether they live, as of the last fact about each instrument's.
+    pub(super) undecided: u32,
     /// What the venue lets the account send.
     pub(super) budget: Budget,
 }
@@ -20,6 +22,12 @@ impl VenueState {
     /// A venue whose gateway is not ready yet, with a full budget.
     #[must_use]
     pub fn new(settings: &BudgetSettings) -> VenueState {
-        VenueState { venue: settings.venue, ready: false, pause_until: Nanos::ZERO, budget: Budget::new(settings) }
+        VenueState {
+            venue: settings.venue,
+            ready: false,
+            pause_until: Nanos::ZERO,
+            undecided: 0,
+            budget: Budget::new(settings),
+        }
     }
 }

@@ -38,11 +38,24 @@ pub struct QuoterSettings {
     pub rejects_max: u32,
     /// The window of `rejects_max`.
     pub rejects_span: Nanos,
+    /// orders filled within `fills_span` that each took the position farther from flat, without its sign changing
+    /// between, which stop the instrument until it is re-armed; at least 1.
+    pub fills_max: u32,
+    /// The window of `fills_max`.
+    pub fills_span: Nanos,
+    /// Cancels refused within `cancel_rejects_span` that stop the instrument until it is re-armed; at least 1.
+    pub cancel_rejects_max: u32,
+    /// The window of `cancel_rejects_max`.
+    pub cancel_rejects_span: Nanos,
+    /// undecided orders at the venue with which no new one leaves.
+    pub unknown_orders_max: u32,
+    /// an order of the same side, price and quantity as an open one does not leave within this of it.
+    pub duplicate_wait: Nanos,
 }
 
 impl Default for QuoterSettings {
     /// 1 bp of tolerance, half the size kept, 100 ms deadline, 3 s timeout, waits of 100 ms, 200 ms to 10 s, and
-    /// a storm at 10 rejects in 10 s.
+    /// storms at 10 rejects, 20 fills or 100 refused cancels in 10 s; 4 undecided orders, 50 ms between equal ones.
     fn default() -> QuoterSettings {
         QuoterSettings {
             refresh_tolerance_millionths: 100,
@@ -54,6 +67,12 @@ impl Default for QuoterSettings {
             reject_wait_max: Nanos::from_millis(10_000),
             rejects_max: 10,
             rejects_span: Nanos::from_seconds(10),
+            fills_max: 20,
+            fills_span: Nanos::from_seconds(10),
+            cancel_rejects_max: 100,
+            cancel_rejects_span: Nanos::from_seconds(10),
+            unknown_orders_max: 4,
+            duplicate_wait: Nanos::from_millis(50),
         }
     }
 }
@@ -77,14 +96,22 @@ pub struct Quoter {
     settings: QuoterSettings,
     slots: [SlotMemory; SLOTS],
     rejects: SlidingWindow,
+    fills: SlidingWindow,
+    cancel_rejects: SlidingWindow,
 }
 
 impl Quoter {
     /// All slots free.
     #[must_use]
     pub fn new(settings: QuoterSettings) -> Quoter {
-        let window = WindowSettings { count_max: settings.rejects_max, span: settings.rejects_span };
-        Quoter { settings, slots: [SlotMemory::default(); SLOTS], rejects: SlidingWindow::new(window) }
+        let window = |count_max, span| SlidingWindow::new(WindowSettings { count_max, span });
+        Quoter {
+            settings,
+            slots: [SlotMemory::default(); SLOTS],
+            rejects: window(settings.rejects_max, settings.rejects_span),
+            fills: window(settings.fills_max, settings.fills_span),
+            cancel_rejects: window(settings.cancel_rejects_max, settings.cancel_rejects_span),
+        }
     }
 
     /// How it was built.
@@ -97,6 +124,8 @@ impl Quoter {
     pub fn rearm(&mut self) {
         self.slots = [SlotMemory::default(); SLOTS];
         self.rejects.clear();
+        self.fills.clear();
+        self.cancel_rejects.clear();
     }
 
     /// Plans the requests of this turn. `place_room` is how many new orders the venue's budget admits; `pull` says
@@ -297,9 +326,24 @@ impl Quoter {
         slot.cancel_from = Nanos::ZERO;
     }
 
-    /// Notes that a cancel was refused: the order is alive, or its end is on its way.
-    pub fn on_cancel_rejected(&mut self, slot: SlotId, now: Nanos) {
+    /// Notes that a cancel was refused: the order is alive, or its end is on its way. Returns whether this is a storm.
+    pub fn on_cancel_rejected(&mut self, slot: SlotId, now: Nanos) -> bool {
         self.slots[usize::from(slot.0)].cancel_from = now + self.settings.reject_wait;
+        self.cancel_rejects.take(1, now);
+        self.cancel_rejects.room(now) == 0
+    }
+
+    /// notes the first fill of an order and what it did to the exposure; returns whether these were too many that
+    /// went the same way.
+    pub fn on_order_filled(&mut self, before: Lots, after: Lots, now: Nanos) -> bool {
+        if before.0.signum() != after.0.signum() {
+            self.fills.clear();
+        }
+        if after.0.unsigned_abs() <= before.0.unsigned_abs() {
+            return false;
+        }
+        self.fills.take(1, now);
+        self.fills.room(now) == 0
     }
 
     /// Notes how the slot's order ended; returns whether this is a reject storm. `ordinary` says that a reject is no

@@ -9,14 +9,14 @@
 //! |---|---|---|
 //! | R-1 | an order larger than the largest quantity or notional | [`RiskSettings::check`]; again, on its own figures, in the gateway |
 //! | R-2 | a price too far from our own mid | [`RiskSettings::check`]; against the last trade or another venue's mid: not built |
-//! | R-3 | more exposure than the largest if all open, unknown and owed orders fill | [`RiskSettings::check`], by instrument; gross and net over instruments: not built |
+//! | R-3 | more exposure than the largest if all open, unknown and owed orders fill | [`RiskSettings::check`], by instrument; again in the gateway, on its own count of fills; gross and net over instruments: not built |
 //! | R-4 | more open orders than the most | [`RiskSettings::check`]; again in the gateway |
 //! | R-5 | more messages than the venue's windows, with a share that only cancels may use | [`crate::quoter::Budget`], asked by [`RiskSettings::check`]; again in the gateway |
-//! | R-6 | the same order twice within a moment | not built; the quoter holds one order and one request in flight a slot |
+//! | R-6 | the same order twice within a moment | [`RiskSettings::check`], while the first may be open; the quoter holds one order a slot |
 //! | R-7 | an order that would meet our own | [`RiskSettings::check`]; the gateway also asks the venue for its self-trade prevention |
-//! | R-8 | repeated fills without a change of the position's sign | not built |
+//! | R-8 | repeated fills without a change of the position's sign | [`crate::quoter::Quoter::on_order_filled`]: the instrument stops until re-armed |
 //! | R-9 | more loss in a day than the limit | [`LossStop`], by asset group, carried over restarts of the day; by hour or minutes, drawdown and slippage: not built |
-//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; age of the book: [`RiskSettings::book_age_max`]; shares of failed cancels, unknown orders, latency: not built |
+//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; refused cancels: [`crate::quoter::Quoter::on_cancel_rejected`]; undecided orders of the venue and age of the book: [`RiskSettings::check`]; latency: not built |
 //! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument, each with its [`StopCause`]; re-arming takes a reason (the program's verb); by strategy, and a token: not built |
 //! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |
 //! | R-13 | a program that hangs with open orders | not built |
@@ -32,7 +32,7 @@ pub use state::{StopCause, TradingState};
 use crate::counters::Counter;
 use crate::intent::TimeInForce;
 use crate::market::Best;
-use crate::types::{InstrumentSettings, Lots, Nanos, QuoteAtoms, Side, Tick};
+use crate::types::{InstrumentSettings, Level, Lots, Nanos, QuoteAtoms, Side, Tick};
 use crate::unquoted::Unquoted;
 use crate::working::Working;
 
@@ -89,6 +89,10 @@ pub enum Denied {
     Throttle = 14,
     /// it would meet an order of our own.
     SelfCross = 15,
+    /// too many orders at the venue are undecided.
+    UnknownOrders = 16,
+    /// an equal order is open and left a moment ago.
+    Duplicate = 17,
 }
 
 impl Denied {
@@ -112,6 +116,8 @@ impl Denied {
             Denied::OpenOrdersMax => Counter::DeniedOpenOrdersMax,
             Denied::Throttle => Counter::DeniedThrottle,
             Denied::SelfCross => Counter::DeniedSelfCross,
+            Denied::UnknownOrders => Counter::DeniedUnknownOrders,
+            Denied::Duplicate => Counter::DeniedDuplicate,
         }
     }
 }
@@ -135,6 +141,8 @@ impl From<Denied> for Unquoted {
             Denied::OpenOrdersMax => Unquoted::OpenOrdersMax,
             Denied::Throttle => Unquoted::Budget,
             Denied::SelfCross => Unquoted::SelfCross,
+            Denied::UnknownOrders => Unquoted::OrderUnknown,
+            Denied::Duplicate => Unquoted::Waiting,
         }
     }
 }
@@ -173,6 +181,10 @@ pub struct RiskView<'a> {
     pub book_age: Nanos,
     /// How many new orders the venue's budget admits now.
     pub place_room: u32,
+    /// Whether too many orders at the venue are undecided.
+    pub too_many_unknown: bool,
+    /// An equal order that was handed to the ring after this is a duplicate.
+    pub duplicate_after: Nanos,
 }
 
 impl RiskSettings {
@@ -194,6 +206,9 @@ impl RiskSettings {
     fn check_state(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
         if !view.state.may_place() || !view.open_for_orders {
             return Err(Denied::TradingState);
+        }
+        if view.too_many_unknown {
+            return Err(Denied::UnknownOrders);
         }
         if view.state == TradingState::ReduceOnly {
             // What is open on this side already reduces; only the rest of the position is left to reduce.
@@ -262,7 +277,7 @@ impl RiskSettings {
         Ok(())
     }
 
-    ///
+    ///
     fn check_exposure(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
         let exposure = i128::from(view.exposure.0) * i128::from(draft.side.sign());
         let worst = exposure + i128::from(view.working.lots_worst(draft.side).0) + i128::from(draft.lots.0);
@@ -278,6 +293,10 @@ impl RiskSettings {
         });
         if meets_own {
             return Err(Denied::SelfCross);
+        }
+        if view.working.has_equal_since(draft.side, Level { tick: draft.tick, lots: draft.lots }, view.duplicate_after)
+        {
+            return Err(Denied::Duplicate);
         }
         Ok(())
     }

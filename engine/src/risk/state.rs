@@ -5,7 +5,7 @@
 //!
 //! | what happens | whose state | becomes | ended by |
 //! |---|---|---|---|
-//! | too many rejects in a window | the instrument's | cancel-only | an operator's word for it, or a re-arm |
+//! | too many rejects, refused cancels, or fills one way in a window | the instrument's | cancel-only | an operator's word for it, or a re-arm |
 //! | daily loss limit of a quote asset | every instrument's of that asset group | cancel-only | a re-arm, or an operator who loosens the engine's state; a limit still reached stops again with the next price |
 //! | the same in the last group | the engine's as well | cancel-only | as above |
 //! | full order ring, overfill, contradiction, foreign order, fee in an asset without a price, unknown instrument or venue | the engine's | cancel-only | an operator's word, or a re-arm |
@@ -84,11 +84,15 @@ pub enum StopCause {
     Operator = 11,
     /// A fee in an asset that nobody gave a price: the result is not known any more.
     FeeAsset = 12,
+    /// too many orders were filled one way in a window.
+    RepeatedFills = 13,
+    /// Too many cancels were refused in a window.
+    CancelStorm = 14,
 }
 
 impl StopCause {
     /// All of them, by their numbers.
-    pub const ALL: [StopCause; 13] = [
+    pub const ALL: [StopCause; 15] = [
         StopCause::None,
         StopCause::LossPerDay,
         StopCause::RejectStorm,
@@ -102,6 +106,8 @@ impl StopCause {
         StopCause::Gateway,
         StopCause::Operator,
         StopCause::FeeAsset,
+        StopCause::RepeatedFills,
+        StopCause::CancelStorm,
     ];
 
     /// Its name in reports: lower case with underscores; of a limit, the limit's.
@@ -121,6 +127,8 @@ impl StopCause {
             StopCause::Gateway => "gateway",
             StopCause::Operator => "operator",
             StopCause::FeeAsset => "fee_asset",
+            StopCause::RepeatedFills => "repeated_fills",
+            StopCause::CancelStorm => "cancel_storm",
         }
     }
 
@@ -141,6 +149,8 @@ impl StopCause {
             StopCause::Gateway => "the order gateway halted trading",
             StopCause::Operator => "it was set so, at the start or by an operator",
             StopCause::FeeAsset => "a fee was taken in an asset without a price (market.fee_price_quote)",
+            StopCause::RepeatedFills => "too many orders were filled one way in a short time (risk.fills_max)",
+            StopCause::CancelStorm => "the venue refused too many cancels in a short time",
         }
     }
 

@@ -268,6 +268,10 @@ fn check_instrument(instrument: usize, entry: &InstrumentSetup) -> Result<(), Se
         (quoter.requote_wait.0 > 0, "requote_wait"),
         (quoter.reject_wait.0 > 0 && quoter.reject_wait_max >= quoter.reject_wait, "reject_wait"),
         (quoter.rejects_max > 0 && quoter.rejects_span.0 > 0, "rejects_max"),
+        (quoter.fills_max > 0 && quoter.fills_span.0 > 0, "fills_max"),
+        (quoter.cancel_rejects_max > 0 && quoter.cancel_rejects_span.0 > 0, "cancel_rejects_max"),
+        (quoter.unknown_orders_max > 0, "unknown_orders_max"),
+        (quoter.duplicate_wait.0 >= 0, "duplicate_wait"),
     ];
     match ranges.iter().find(|(holds, _)| !holds) {
         Some((_, setting)) => Err(SetupError::Instrument { instrument, setting }),

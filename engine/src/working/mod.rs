@@ -166,6 +166,25 @@ impl Working {
         }
     }
 
+    /// Whether an order of this side, price and quantity may be alive that was handed to the ring after a time.
+    #[inline]
+    #[must_use]
+    pub fn has_equal_since(&self, side: Side, level: Level, after: Nanos) -> bool {
+        self.held_in(self.held_on(side))
+            .any(|order| order.tick == level.tick && order.lots == level.lots && order.placed > after)
+    }
+
+    /// Orders of which it is not known whether they live: of unknown outcome, or cancelled before any answer.
+    #[must_use]
+    pub fn undecided_count(&self) -> u32 {
+        let undecided = |order: &&WorkingOrder| match order.status {
+            WorkingStatus::Unknown => true,
+            WorkingStatus::PendingCancel => !order.accepted,
+            _ => false,
+        };
+        self.held_in(self.held).filter(undecided).count() as u32
+    }
+
     /// Our resting quantity of a side as levels, for book figures net of ourselves; returns how many were written.
     /// Only orders the venue has accepted: one still in flight is not in its book.
     pub fn own_levels(&self, side: Side, levels: &mut [Level; QUOTE_LEVELS_MAX]) -> usize {
@@ -184,7 +203,7 @@ impl Working {
         let place = &mut self.slots[usize::from(order.slot.0)];
         debug_assert_eq!(place.status, WorkingStatus::Empty, "one order a slot");
         self.held |= 1 << order.slot.0;
-        *place = WorkingOrder { status: WorkingStatus::PendingPlace, ..order };
+        *place = WorkingOrder { status: WorkingStatus::PendingPlace, placed: order.requested, ..order };
     }
 
     /// Notes a cancel handed to the ring at `now`.

@@ -70,6 +70,8 @@ pub struct WorkingOrder {
     pub claimed: Lots,
     /// When the last request about it was handed to the ring.
     pub requested: Nanos,
+    /// When it was handed to the ring itself.
+    pub placed: Nanos,
     /// The quote slot it stands for.
     pub slot: SlotId,
     /// Buy or sell.
@@ -97,6 +99,7 @@ impl WorkingOrder {
         filled: Lots::ZERO,
         claimed: Lots::ZERO,
         requested: Nanos::ZERO,
+        placed: Nanos::ZERO,
         slot: SlotId(0),
         side: Side::Bid,
         time_in_force: TimeInForce::PostOnly,

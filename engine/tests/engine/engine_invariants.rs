@@ -307,7 +307,8 @@ impl World {
     /// for the timeout is given up.
     fn claim_slot(&mut self, intent: &Intent) {
         let flight = &mut self.in_flight[usize::from(intent.slot.0)];
-        let pulled = matches!(intent.reason, Reason::BookNotLive | Reason::TradingState | Reason::Shutdown);
+        let pulled =
+            matches!(intent.reason, Reason::BookNotLive | Reason::TradingState | Reason::Shutdown | Reason::Pause);
         let may_follow = |kind| intent.kind == IntentKind::Cancel && kind == IntentKind::Place && pulled;
         let is_free = flight.is_none_or(|(since, kind)| self.rig.now - since >= ms(400) || may_follow(kind));
         assert!(is_free, "two requests in flight in a slot: {intent:?}");

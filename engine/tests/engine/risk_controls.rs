@@ -23,6 +23,8 @@ struct Case {
     best: Option<Best>,
     book_age: Nanos,
     place_room: u32,
+    too_many_unknown: bool,
+    duplicate_after: Nanos,
 }
 
 /// A best bid and ask that book and touch agree about.
@@ -45,6 +47,8 @@ impl Case {
             best: best(99_990, 100_010),
             book_age: ms(1),
             place_room: 1,
+            too_many_unknown: false,
+            duplicate_after: Nanos(1_000),
         }
     }
 
@@ -82,6 +86,8 @@ impl Case {
             best: self.best,
             book_age: self.book_age,
             place_room: self.place_room,
+            too_many_unknown: self.too_many_unknown,
+            duplicate_after: self.duplicate_after,
         };
         self.limits.check(&self.draft, &view)
     }
@@ -213,6 +219,37 @@ fn r5_message_throttle() {
 }
 
 #[test]
+fn r6_an_equal_order_does_not_leave_twice_within_a_moment() {
+    let open = |placed: i64, side, tick, lots| {
+        Case::new().with(|case| {
+            case.working.on_placed(WorkingOrder {
+                order: order(1),
+                slot: slot(if side == Side::Bid { 0 } else { 8 }),
+                side,
+                tick: Tick(tick),
+                lots: Lots(lots),
+                requested: Nanos(placed),
+                ..WorkingOrder::EMPTY
+            });
+        })
+    };
+    open(1_001, Side::Bid, 99_950, 100).denied(Denied::Duplicate);
+    open(1_000, Side::Bid, 99_950, 100).passes();
+    open(1_001, Side::Bid, 99_949, 100).passes();
+    open(1_001, Side::Bid, 99_950, 110).passes();
+    open(1_001, Side::Ask, 100_950, 100).passes();
+    // One that was cancelled since was still placed a moment ago, and may be alive.
+    open(1_001, Side::Bid, 99_950, 100)
+        .with(|case| case.working.on_cancel_sent(slot(0), Nanos(9_000)))
+        .denied(Denied::Duplicate);
+}
+
+#[test]
+fn r10_nothing_leaves_while_too_many_orders_are_undecided() {
+    Case::new().with(|case| case.too_many_unknown = true).denied(Denied::UnknownOrders);
+}
+
+#[test]
 fn r7_own_orders_never_meet() {
     Case::new().open(Side::Ask, 8, 99_951, 10).passes();
     Case::new().open(Side::Ask, 8, 99_950, 10).denied(Denied::SelfCross);
@@ -264,6 +301,8 @@ fn every_reason_has_a_counter_of_its_own() {
         Denied::OpenOrdersMax,
         Denied::Throttle,
         Denied::SelfCross,
+        Denied::UnknownOrders,
+        Denied::Duplicate,
     ];
     let counters: Vec<Counter> = all.iter().map(|denied| denied.counter()).collect();
     for (index, counter) in counters.iter().enumerate() {

@@ -10,7 +10,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::limits::TOUCH_AHEAD_IDS_MAX;
 use spinbook_engine::risk::{StopCause, TradingState};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{AssetGroupId, QuoteAtoms, Side, TradeId};
+use spinbook_engine::types::{AssetGroupId, Nanos, QuoteAtoms, Side, TradeId};
 
 /// A best bid and ask with an update id `ahead` of the newest.
 fn touch_ahead(rig: &mut Rig<Spread>, ahead: u64, bid: i64) -> MarketReply {
@@ -210,4 +210,91 @@ fn a_valued_fee_in_a_third_asset_reaches_the_loss_stop() {
         earned + rig.engine.fees(AssetGroupId(0)),
         "no quote was paid for it"
     );
+}
+
+#[test]
+fn r8_orders_filled_one_way_again_and_again_stop_the_instrument_until_a_person_says_otherwise() {
+    let plan = || Plan::new().quoter(|quoter| (quoter.fills_max, quoter.fills_span) = (4, Nanos::from_seconds(10)));
+    // Bought, bought, bought, and still bought.
+    let mut rig = plan().build().ready();
+    let buy = |rig: &mut Rig<Spread>| {
+        assert_eq!(rig.best(100_000, 100_010), MarketReply::Ok);
+        let placed = rig.accept_all();
+        let bid = placed.iter().find(|intent| intent.side == Side::Bid).copied();
+        if let Some(bid) = bid {
+            rig.fill(&bid, bid.lots.0, bid.lots.0);
+        }
+        rig.wait(ms(150));
+        bid.is_some()
+    };
+    for bought in 1..=4 {
+        assert_eq!(rig.engine.instrument_state(FIRST), TradingState::Active, "{bought}");
+        assert!(buy(&mut rig));
+    }
+    assert_eq!(rig.engine.instrument_state(FIRST), TradingState::CancelOnly);
+    assert_eq!((rig.engine.stop_cause(FIRST), rig.count(Counter::RepeatedFillStops)), (StopCause::RepeatedFills, 1));
+    rig.wait(Nanos::from_seconds(60));
+    assert!(!buy(&mut rig), "time alone does not end it");
+    rig.engine.rearm();
+    assert!(buy(&mut rig));
+    // A position that changes its sign between, or fills that bring it nearer to flat, are what quoting is for.
+    let (mut rig, bid, ask) = quoting(plan());
+    let mut order: Vec<Intent> = vec![bid, ask];
+    for round in 0..40 {
+        assert_eq!(rig.best(99_999 + round % 2, 100_001 + round % 2), MarketReply::Ok);
+        order.extend(rig.accept_all());
+        let side = if round % 2 == 0 { Side::Bid } else { Side::Ask };
+        if let Some(at) = order.iter().position(|intent| intent.side == side) {
+            let intent = order.remove(at);
+            rig.fill(&intent, intent.lots.0, intent.lots.0);
+        }
+        for cancel in rig.cancelled() {
+            order.retain(|intent| intent.order != cancel.order);
+            rig.cancel_done(&cancel);
+        }
+        rig.wait(ms(20));
+    }
+    assert!(rig.count(Counter::Fills) > 20, "{}", rig.count(Counter::Fills));
+    assert_eq!(rig.count(Counter::RepeatedFillStops), 0);
+}
+
+#[test]
+fn r10_too_many_undecided_orders_keep_new_ones_back_and_their_end_lets_them_go() {
+    let plan = Plan::new().spread(|spread| spread.levels = 3).quoter(|quoter| quoter.unknown_orders_max = 2);
+    let mut rig = plan.build().ready();
+    assert_eq!(rig.best(99_990, 100_010), MarketReply::Ok);
+    let placed = rig.places();
+    assert_eq!(placed.len(), 6);
+    for place in &placed[2..] {
+        rig.accept(place);
+    }
+    for place in &placed[..2] {
+        rig.tell(&about(place, ExecutionKind::Unknown));
+    }
+    // Three of the others end: nothing takes their place while two are undecided.
+    for place in &placed[3..] {
+        rig.cancel_done(place);
+    }
+    rig.wait(ms(200));
+    assert!(rig.places().is_empty());
+    assert!(rig.count(Counter::DeniedUnknownOrders) > 0);
+    for place in &placed[..2] {
+        rig.cancel_done(place);
+    }
+    rig.wait(ms(200));
+    assert!(!rig.places().is_empty(), "decided: quoted again, by itself");
+}
+
+#[test]
+fn too_many_refused_cancels_stop_the_instrument() {
+    let plan = Plan::new().quoter(|quoter| (quoter.cancel_rejects_max, quoter.reject_wait) = (3, ms(10)));
+    let (mut rig, bid, _) = quoting(plan);
+    rig.lose(LostReason::Gap);
+    for round in 0..3 {
+        assert_eq!(rig.count(Counter::CancelStorms), 0, "{round}");
+        rig.tell(&about(&bid, ExecutionKind::CancelRejected));
+        rig.wait(ms(20));
+    }
+    assert_eq!((rig.count(Counter::CancelStorms), rig.engine.stop_cause(FIRST)), (1, StopCause::CancelStorm));
+    assert!(rig.cancelled().iter().filter(|cancel| cancel.order == bid.order).count() > 2, "cancels still leave");
 }

@@ -14,6 +14,21 @@ pub struct OrderLimits {
     pub notional_max: QuoteAtoms,
     /// Most orders that may be open at once, those of unknown outcome included.
     pub open_orders_max: u32,
+    /// Largest position either way if all that is open fills.
+    pub position_lots_max: Lots,
+    /// The position at the start, beyond what counts as flat.
+    pub position_lots_start: Lots,
+}
+
+/// What an instrument's orders have come to, as the gateway itself has seen it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrdersSoFar {
+    /// Orders open now, those of unknown outcome included.
+    pub open_orders: usize,
+    /// What is not filled of those on the side of the new order, in lots.
+    pub lots_open: i128,
+    /// Lots bought less lots sold since the start, fees in lots taken off.
+    pub lots_moved: i128,
 }
 
 /// Why the gateway itself refused an order.
@@ -37,6 +52,9 @@ pub enum LimitBreach {
     /// Above the configured largest price times quantity.
     #[error("price times quantity is above the configured maximum")]
     NotionalMax,
+    /// The position could become larger than configured.
+    #[error("the position could exceed the configured maximum if all that is open fills")]
+    Position,
     /// Too many are open.
     #[error("the configured number of open orders is reached")]
     OpenOrders,
@@ -45,7 +63,7 @@ pub enum LimitBreach {
     Status,
 }
 
-/// Checks one new order with `open_orders` already open in its instrument.
+/// Checks one new order against what its instrument's orders have come to.
 ///
 /// # Errors
 /// The first limit that it would break.
@@ -53,7 +71,7 @@ pub fn check(
     intent: &Intent,
     instrument: &Instrument,
     limits: &OrderLimits,
-    open_orders: usize,
+    so_far: &OrdersSoFar,
 ) -> Result<(), LimitBreach> {
     let (tick, lots) = (intent.tick.0, intent.lots.0);
     if instrument.status != InstrumentStatus::Trading {
@@ -84,8 +102,12 @@ pub fn check(
     if notional < instrument.notional_min.0 {
         return Err(LimitBreach::NotionalMin);
     }
-    if open_orders >= limits.open_orders_max as usize {
+    if so_far.open_orders >= limits.open_orders_max as usize {
         return Err(LimitBreach::OpenOrders);
+    }
+    let held = (i128::from(limits.position_lots_start.0) + so_far.lots_moved) * i128::from(intent.side.sign());
+    if held + so_far.lots_open + i128::from(lots) > i128::from(limits.position_lots_max.0) {
+        return Err(LimitBreach::Position);
     }
     Ok(())
 }

@@ -261,6 +261,8 @@ pub struct Gateway<O = AnyOrders> {
     events: VecDeque<ExecutionEvent>,
     outbox: Outbox,
     journal: Journal,
+    /// Lots bought less lots sold of each instrument, of the facts that were handed over.
+    lots_moved: Vec<i128>,
     /// The newest order that came to be placed, sent or refused: the engine counts them upwards.
     newest_place: OrderId,
     /// Orders whose cancel came before the order itself, which is still on its ring: it is refused when it comes.
@@ -335,6 +337,7 @@ impl<O: OrderSide> Gateway<O> {
             events: VecDeque::with_capacity(256),
             outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
             journal: Journal::Off,
+            lots_moved: vec![0; places],
             newest_place: OrderId::NONE,
             cancelled_ahead: Vec::with_capacity(ORDER_RING_SLOTS),
             cancel_origin: (OrderId::NONE, 0),

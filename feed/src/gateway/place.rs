@@ -4,6 +4,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
 
+use super::limits::OrdersSoFar;
 use super::orders::{CancelState, FinalStatus, Phase, refused_here};
 use super::outbox::{Purpose, Queued};
 use super::throttle::Urgency;
@@ -19,6 +20,16 @@ const JOURNAL_PAUSE: Nanos = Nanos::from_seconds(1);
 #[inline]
 pub(super) fn find(instruments: &[Instrument], id: InstrumentId) -> Option<&Instrument> {
     instruments.iter().find(|instrument| instrument.id == id)
+}
+
+/// By how many lots a fact moves the position of its instrument.
+fn lots_moved(event: &ExecutionEvent) -> i128 {
+    match event.kind {
+        ExecutionKind::Filled => {
+            i128::from(event.lots.0) * i128::from(event.side.sign()) - i128::from(event.fee_lots.0)
+        }
+        _ => 0,
+    }
 }
 
 impl<O: OrderSide> Gateway<O> {
@@ -95,9 +106,9 @@ impl<O: OrderSide> Gateway<O> {
         let (Some(instrument), Some(limits)) = (find(&self.instruments, intent.instrument), limits) else {
             return Err(LocalReject::Limit);
         };
-        let open = self.orders.open_in(intent.instrument);
+        let so_far = self.orders_so_far(intent);
         let own = intent.order.epoch() == self.settings.epoch && !self.orders.contains(intent.order);
-        if !own || limits::check(intent, instrument, &limits, open).is_err() {
+        if !own || limits::check(intent, instrument, &limits, &so_far).is_err() {
             return Err(LocalReject::Limit);
         }
         if !self.orders.has_room() || self.outbox.pending.len() >= PENDING_REQUESTS_MAX {
@@ -110,6 +121,24 @@ impl<O: OrderSide> Gateway<O> {
             return Err(LocalReject::Throttled);
         }
         Ok(())
+    }
+
+    /// What the orders of an intent's instrument have come to by this gateway's own account, which the engine's has no
+    /// part in: facts that wait for the ring count as well.
+    fn orders_so_far(&self, intent: &Intent) -> OrdersSoFar {
+        let mut so_far = OrdersSoFar::default();
+        for order in self.orders.active().filter(|order| order.instrument == intent.instrument) {
+            so_far.open_orders += usize::from(order.is_open());
+            if order.side == intent.side {
+                // Over, but with executions on their way: those count too.
+                let most = if order.is_open() { order.lots.max(order.lots_stated) } else { order.lots_stated };
+                so_far.lots_open += i128::from(most.0.saturating_sub(order.lots_filled.0).max(0));
+            }
+        }
+        let waiting = self.events.iter().filter(|event| event.instrument == intent.instrument).map(lots_moved);
+        so_far.lots_moved = self.lots_moved.get(intent.instrument.index()).map_or(0, |moved| *moved);
+        so_far.lots_moved += waiting.sum::<i128>();
+        so_far
     }
 
     fn refuse(&mut self, intent: &Intent, local: LocalReject, now: Nanos) {
@@ -193,6 +222,9 @@ impl<O: OrderSide> Gateway<O> {
     #[inline]
     pub fn execution_taken(&mut self) {
         if let Some(event) = self.events.pop_front() {
+            if let Some(moved) = self.lots_moved.get_mut(event.instrument.index()) {
+                *moved += lots_moved(&event);
+            }
             let venue = self.venue();
             self.journal.fact(&ExecutionEvent { venue, ..event });
         }

@@ -107,6 +107,38 @@ fn a_fee_in_a_third_asset_is_worth_the_price_that_was_given_for_it() {
 }
 
 #[test]
+fn the_gateway_counts_the_position_itself_and_refuses_what_could_exceed_it() {
+    for product in PRODUCTS {
+        let lots = some_lots(product);
+        let mut choices = settings(product);
+        choices.limits[0].position_lots_max = Lots(3 * lots);
+        choices.limits[0].position_lots_start = Lots(lots);
+        let mut desk = Desk::new(product, hmac(), choices);
+        desk.start();
+        let refused = |desk: &mut Desk, counter, side| {
+            let order = desk.place_order(counter, side);
+            let end = desk.events.iter().rfind(|event| event.order == order).unwrap();
+            (end.kind == Kind::Rejected).then(|| assert_eq!(end.local, LocalReject::Limit)).is_some()
+        };
+        // One lot is held, one is bought and filled, one is open: a fourth could be too many, and selling is none.
+        assert!(!refused(&mut desk, 1, Side::Bid));
+        desk.fill(desk.id_of(OrderId::new(EPOCH, 1)), lots, 71, ("0.05", "USDT"));
+        assert!(!refused(&mut desk, 2, Side::Bid));
+        assert!(refused(&mut desk, 3, Side::Bid));
+        for counter in 4..9 {
+            assert!(!refused(&mut desk, counter, Side::Ask), "{counter}");
+        }
+        assert!(refused(&mut desk, 9, Side::Ask), "five open asks sell what is held and three lots more");
+        // What is cancelled makes room again, what is filled does not.
+        desk.cancel_order(OrderId::new(EPOCH, 2));
+        assert!(!refused(&mut desk, 10, Side::Bid));
+        desk.fill(desk.id_of(OrderId::new(EPOCH, 10)), lots, 72, ("0.05", "USDT"));
+        assert!(refused(&mut desk, 11, Side::Bid));
+        assert_eq!(desk.gateway.counters().refused_limit, 3);
+    }
+}
+
+#[test]
 fn a_cancel_that_comes_before_its_order_ends_it_before_it_is_sent() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);

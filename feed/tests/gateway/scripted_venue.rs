@@ -30,6 +30,8 @@ pub fn settings(product: ProductLine) -> GatewaySettings {
         lots_max: Lots(some_lots(product) * 100),
         notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
         open_orders_max: 200,
+        position_lots_max: Lots(i64::MAX / 4),
+        position_lots_start: Lots::ZERO,
     };
     // One order connection, unless a test is about two: what is asked is easier to follow.
     GatewaySettings { spare_connection: false, ..GatewaySettings::new(product, GatewayMode::Live, EPOCH, vec![limits]) }

@@ -40,6 +40,8 @@ fn lane(product: ProductLine, id: u16) -> GatewayLane {
         lots_max: Lots(1 << 40),
         notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
         open_orders_max: 10,
+        position_lots_max: Lots(i64::MAX / 4),
+        position_lots_start: Lots::ZERO,
     };
     let limits = vec![limits; usize::from(id) + 1];
     let secret = Secret::new("r8Kd0pW3sQz6Lm1Xy9".to_owned());

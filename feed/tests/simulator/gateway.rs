@@ -29,8 +29,13 @@ impl Trader {
         let list = lab.http("GET", &path, None).body;
         let instruments = parse_instruments(lab.product, &list).expect("the exchange's list reads");
         let instrument = instruments[0];
-        let limits =
-            OrderLimits { lots_max: Lots(i64::MAX / 4), notional_max: QuoteAtoms(i128::MAX / 4), open_orders_max: 64 };
+        let limits = OrderLimits {
+            lots_max: Lots(i64::MAX / 4),
+            notional_max: QuoteAtoms(i128::MAX / 4),
+            open_orders_max: 64,
+            position_lots_max: Lots(i64::MAX / 4),
+            position_lots_start: Lots::ZERO,
+        };
         let settings = GatewaySettings::new(lab.product, GatewayMode::Live, 7, vec![limits]);
         let credentials = if ed25519 { ed_credentials() } else { credentials() };
         Trader {

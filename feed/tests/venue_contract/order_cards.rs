@@ -350,6 +350,8 @@ fn card_29_the_handshake_script_ends_in_ready() {
                 lots_max: Lots(1_000_000_000),
                 notional_max: QuoteAtoms(1_000_000 * 10i128.pow(18)),
                 open_orders_max: 10,
+                position_lots_max: Lots(i64::MAX / 4),
+                position_lots_start: Lots::ZERO,
             };
             let settings = GatewaySettings::new(fixture.line, GatewayMode::Live, 77, vec![limits]);
             let mut gateway = Gateway::over(trader, settings, vec![fixture.instrument]);

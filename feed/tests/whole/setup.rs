@@ -107,6 +107,9 @@ pub fn limits(instrument: &Instrument) -> OrderLimits {
         lots_max: milli(instrument, 10),
         notional_max: QuoteAtoms(2_000 * QUOTE_ATOMS_PER_UNIT),
         open_orders_max: 16,
+        // A run that is started again holds what the one before did, which this gateway has not seen.
+        position_lots_max: Lots(2 * position_max(instrument).0),
+        position_lots_start: Lots::ZERO,
     }
 }
 

@@ -122,6 +122,12 @@ table! {
         loss_max_quote_per_day: Decimal => Kind::Decimal(Range::Positive), "the quote asset", EVERY_LIMIT, Set("\"100\"");
         /// Oldest book that is quoted on.
         book_age_max_ms: u32 => Whole(1, 60_000), "ms", EVERY_LIMIT, Set("2000");
+        /// Orders filled one way within `fills_span_seconds` that stop a symbol until it is re-armed.
+        fills_max: u32 => Whole(1, 10_000), "", Default("20"), Comment("20");
+        /// The window of `fills_max`.
+        fills_span_seconds: u32 => Whole(1, 3_600), "s", Default("10"), Comment("10");
+        /// Orders of unknown outcome at a venue with which no new one leaves.
+        unknown_orders_max: u32 => Whole(1, 1_000), "", Default("4"), Comment("4");
     }
 }
 

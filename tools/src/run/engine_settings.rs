@@ -142,6 +142,9 @@ fn instrument_setup(
         risk: risk_settings(config, instrument)?,
         quoter: QuoterSettings {
             refresh_tolerance_millionths: millionths(tolerance, "strategy.refresh_tolerance_bps")?,
+            fills_max: config.risk.fills_max,
+            fills_span: Nanos::from_seconds(i64::from(config.risk.fills_span_seconds)),
+            unknown_orders_max: config.risk.unknown_orders_max,
             ..QuoterSettings::default()
         },
         asset_group: group_of(all, instrument),

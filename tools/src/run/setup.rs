@@ -261,6 +261,8 @@ fn order_limits(setups: &[setup::InstrumentSetup]) -> Vec<OrderLimits> {
         lots_max: entry.risk.order_lots_max,
         notional_max: entry.risk.order_notional_max,
         open_orders_max: entry.risk.open_orders_max,
+        position_lots_max: entry.risk.position_lots_max,
+        position_lots_start: Lots(entry.lots_start.0.saturating_sub(entry.lots_neutral.0)),
     });
     limits.collect()
 }

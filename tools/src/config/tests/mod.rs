@@ -105,6 +105,12 @@ const BAD_LINES: &[(&str, &str, &[&str])] = &[
     ("levels", "levels = 9", &["from 1 to 8"]),
     ("levels", "levels = 1.5", &["expected a whole number"]),
     ("levels", "levels = [1]", &["expected a whole number"]),
+    ("# fills_max", "fills_max = 0", &["from 1 to 10000"]),
+    ("# fills_span_seconds", "fills_span_seconds = 3601", &["from 1 to 3600"]),
+    ("# unknown_orders_max", "unknown_orders_max = 0", &["from 1 to 1000"]),
+    ("# fee_price_quote", "fee_price_quote = \"BNB\"", &["expected ASSET=PRICE, such as BNB=612.5"]),
+    ("# fee_price_quote", "fee_price_quote = \"BNB=0.0\"", &["the price must be more than 0"]),
+    ("# fee_price_quote", "fee_price_quote = \"bnb=600\"", &["expected ASSET=PRICE"]),
     ("order_size_base", "order_size_base = \"0\"", &["more than 0"]),
     ("order_size_base", "order_size_base = \"0,001\"", &["not an exact decimal"]),
     ("order_size_base", "order_size_base = \" 0.001\"", &["not an exact decimal"]),
@@ -176,7 +182,9 @@ fn every_bad_line_is_refused_with_its_place_and_advice() {
 
 #[test]
 fn every_risk_limit_is_mandatory() {
-    for key in RiskConfig::TABLE.keys.iter().map(|key| key.name) {
+    // What stops trading where it has gone wrong has a default; what an order may be has none.
+    let breakers = ["fills_max", "fills_span_seconds", "unknown_orders_max"];
+    for key in RiskConfig::TABLE.keys.iter().map(|key| key.name).filter(|key| !breakers.contains(key)) {
         let failure = read(&with(key, "")).expect_err("a limit is missing");
         let message = failure.to_string();
         assert!(message.contains(&format!("`risk.{key}` is missing")), "{message}");
