@@ -122,7 +122,7 @@ impl<'a> AccountRest<'a> {
         self.signed("GET", self.path("/api/v3/openOrders", "/fapi/v1/openOrders"), query, venue_now)
     }
 
-    /// Orders of an instrument since a time, closed ones too, at most [`ORDERS_PER_REPLY`]; reply: [`parse_open_orders`].
+    /// Orders of an instrument since a time, closed ones too, a thousand at most; reply: [`parse_open_orders`].
     #[must_use]
     pub fn orders_since(&self, instrument: &Instrument, since: Nanos, venue_now: Nanos) -> RestRequest {
         let mut query = Query::new();
