@@ -55,6 +55,7 @@ catalogue! {
     OrdersCanceled, "orders_canceled", "Orders that ended by a cancel.";
     OrdersExpired, "orders_expired", "Orders the venue ended itself (rest of an IOC, post-only cross, expiry).";
     OrdersFilled, "orders_filled", "Orders that got at least one fill.";
+    OrdersFilledFully, "orders_filled_fully", "Orders that ended filled whole.";
     OrdersUnknown, "orders_unknown", "Times the outcome of an order became unknown.";
     CancelsRejected, "cancels_rejected", "Cancels the venue refused.";
     RequestsTimedOut, "requests_timed_out", "Requests without an answer in time: their orders became unknown.";

@@ -33,6 +33,55 @@ pub struct TelemetryTrade {
     pub side: Side,
 }
 
+/// What became of every order of a run up to one moment. Each that was sent is counted in exactly one of `filled`,
+/// `canceled`, `expired`, `rejected`, `unknown` and `open`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderAccount {
+    /// Handed over to be sent, but for those that were then refused here.
+    pub sent: u64,
+    /// Accepted by the venue, however they ended.
+    pub accepted: u64,
+    /// Ended filled whole.
+    pub filled: u64,
+    /// Ended by a cancel, partly filled or not.
+    pub canceled: u64,
+    /// Ended by the venue itself.
+    pub expired: u64,
+    /// Refused by the venue.
+    pub rejected: u64,
+    /// Whose outcome is not known.
+    pub unknown: u64,
+    /// On their way, at the venue, or on their way out.
+    pub open: u64,
+    /// Refused by the gateway without asking the venue, so never sent.
+    pub refused_here: u64,
+    /// Executions that moved a position.
+    pub fills: u64,
+}
+
+impl OrderAccount {
+    /// Whether every order is in exactly one place.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.sent == self.filled + self.canceled + self.expired + self.rejected + self.unknown + self.open
+    }
+
+    const fn words(&self) -> [u64; 10] {
+        [
+            self.sent,
+            self.accepted,
+            self.filled,
+            self.canceled,
+            self.expired,
+            self.rejected,
+            self.unknown,
+            self.open,
+            self.refused_here,
+            self.fills,
+        ]
+    }
+}
+
 /// One instrument at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TelemetrySnapshot {
@@ -74,9 +123,11 @@ pub struct TelemetrySnapshot {
     pub fills: u64,
     /// Orders that may be alive.
     pub open_orders: u32,
+    /// The orders of all instruments at this moment, in the first instrument's; zeros in the others'.
+    pub orders_of_all: OrderAccount,
 }
 
-const WORDS: usize = 19 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
+const WORDS: usize = 29 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
 
 /// The numbers of the enums, each at its own place.
 const STATUSES: [WorkingStatus; 6] = [
@@ -224,6 +275,7 @@ impl TelemetrySnapshot {
         words.wide(self.fees);
         words.word(self.fills);
         words.word(u64::from(self.open_orders));
+        self.orders_of_all.words().into_iter().for_each(|word| words.word(word));
         debug_assert_eq!(words.at, WORDS, "every word is written");
         words.words
     }
@@ -255,6 +307,18 @@ impl TelemetrySnapshot {
             fees: words.wide(),
             fills: words.word(),
             open_orders: words.word() as u32,
+            orders_of_all: OrderAccount {
+                sent: words.word(),
+                accepted: words.word(),
+                filled: words.word(),
+                canceled: words.word(),
+                expired: words.word(),
+                rejected: words.word(),
+                unknown: words.word(),
+                open: words.word(),
+                refused_here: words.word(),
+                fills: words.word(),
+            },
         }
     }
 }
@@ -330,6 +394,18 @@ mod tests {
             fees: QuoteAtoms(i128::from(seed) << 3),
             fills: seed as u64,
             open_orders: seed as u32,
+            orders_of_all: OrderAccount {
+                sent: seed as u64,
+                accepted: seed as u64 + 1,
+                filled: seed as u64 + 2,
+                canceled: seed as u64 + 3,
+                expired: seed as u64 + 4,
+                rejected: seed as u64 + 5,
+                unknown: seed as u64 + 6,
+                open: seed as u64 + 7,
+                refused_here: seed as u64 + 8,
+                fills: seed as u64 + 9,
+            },
         }
     }
 

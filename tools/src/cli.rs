@@ -101,7 +101,7 @@ pub struct DemoArgs {
     /// Whose protocol and market: binance-usdm (futures), binance-spot, or all of them at once
     #[arg(long, value_name = "VENUE", default_value = "binance-usdm")]
     pub venue: String,
-    /// How much faster than their own rhythm market frames are played, or max; server time and rate windows stay
+    /// How much faster than their own rhythm market frames are played, recorded or not: a factor, or max; server time and rate windows stay
     /// wall-clock
     #[arg(long, value_name = "X", default_value = "1")]
     pub speed: Speed,
@@ -185,7 +185,7 @@ pub struct ExchangeArgs {
     /// Recordings to play, in order; without them a seeded synthetic market
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub data: Vec<PathBuf>,
-    /// How much faster than recorded market frames are played: a factor, or max
+    /// How much faster than their own rhythm market frames are played, recorded or not: a factor, or max
     #[arg(long, value_name = "X", default_value = "1")]
     pub speed: Speed,
     /// Faults to inject, a TOML file

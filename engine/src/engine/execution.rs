@@ -250,7 +250,8 @@ impl<S: Strategy> Engine<S> {
             Some((_, OrderOutcome::Rejected)) => self.counters.increment(Counter::OrdersRejected),
             Some((_, OrderOutcome::Canceled)) => self.counters.increment(Counter::OrdersCanceled),
             Some((_, OrderOutcome::Expired)) => self.counters.increment(Counter::OrdersExpired),
-            Some((_, OrderOutcome::Filled)) | None => {}
+            Some((_, OrderOutcome::Filled)) => self.counters.increment(Counter::OrdersFilledFully),
+            None => {}
         }
     }
 }

@@ -8,10 +8,10 @@ use crate::limits::SLOTS;
 use crate::market::TouchVerdict;
 use crate::risk::TradingState;
 use crate::strategy::{Strategy, View};
-use crate::telemetry::{TELEMETRY_LEVELS, TelemetryOrder, TelemetrySnapshot, TelemetryTrade};
+use crate::telemetry::{OrderAccount, TELEMETRY_LEVELS, TelemetryOrder, TelemetrySnapshot, TelemetryTrade};
 use crate::types::{InstrumentId, Level, Nanos, Side, SlotId};
 use crate::unquoted::Unquoted;
-use crate::working::{WorkingOrder, WorkingStatus};
+use crate::working::{Working, WorkingOrder, WorkingStatus};
 
 use super::Engine;
 
@@ -233,6 +233,35 @@ impl<S: Strategy> Engine<S> {
             fees: position.fees(),
             fills: position.fills(),
             open_orders: working.open_count() as u32,
+            orders_of_all: if index == 0 { self.order_account() } else { OrderAccount::default() },
+        }
+    }
+
+    /// What became of every order so far.
+    #[must_use]
+    pub fn order_account(&self) -> OrderAccount {
+        let count = |counter| self.counters.value(counter);
+        let open = self.inputs.working.iter().flat_map(Working::open);
+        let (mut alive, mut unknown) = (0, 0);
+        for order in open {
+            if order.status == WorkingStatus::Unknown {
+                unknown += 1;
+            } else {
+                alive += 1;
+            }
+        }
+        let refused_here = count(Counter::OrdersRejectedLocally);
+        OrderAccount {
+            sent: count(Counter::PlacesSent).saturating_sub(refused_here),
+            accepted: count(Counter::OrdersAccepted),
+            filled: count(Counter::OrdersFilledFully),
+            canceled: count(Counter::OrdersCanceled),
+            expired: count(Counter::OrdersExpired),
+            rejected: count(Counter::OrdersRejected),
+            unknown,
+            open: alive,
+            refused_here,
+            fills: count(Counter::Fills),
         }
     }
 }

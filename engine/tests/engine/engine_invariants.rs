@@ -278,6 +278,8 @@ impl World {
     /// What left the engine in this step, and whether it was allowed to.
     fn judge(&mut self) {
         let now = self.rig.now;
+        let account = self.rig.engine.order_account();
+        assert!(account.adds_up(), "an order is in no state, or in two: {account:?}");
         for cancel in self.rig.cancelled() {
             let truth = self.orders.iter().find(|truth| truth.intent.order == cancel.order).expect("cancels our own");
             assert!(!truth.told_end, "cancels an order that is known to have ended");

@@ -27,11 +27,44 @@ fn bps(millionths: i64) -> Decimal {
     (Decimal::from(millionths) / Decimal::ONE_HUNDRED).normalize()
 }
 
+/// A spread that the fee and the least edge widen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widened {
+    label: String,
+    spread_bps: Decimal,
+    edge_min_bps: Decimal,
+    fee_bps: Decimal,
+    held_off_bps: Decimal,
+}
+
+impl Widened {
+    /// For who wrote the configuration: what becomes of it.
+    #[must_use]
+    pub fn warning(&self) -> String {
+        let Widened { label, spread_bps, edge_min_bps, fee_bps, held_off_bps } = self;
+        let wide = (held_off_bps * Decimal::TWO).normalize();
+        format!(
+            "{label}: strategy.spread_bps = {spread_bps} is widened to {wide}: strategy.edge_min_bps = {edge_min_bps} after \
+             a fee of {fee_bps} bps keeps quotes {held_off_bps} bps from the mid"
+        )
+    }
+
+    /// For who did not: where the quotes are, and why.
+    #[must_use]
+    pub fn note(&self) -> String {
+        let Widened { label, edge_min_bps, fee_bps, held_off_bps, .. } = self;
+        format!(
+            "{label}: quotes stay {held_off_bps} bps from the mid, so that a fill earns {edge_min_bps} bps beyond the \
+             venue's fee of {fee_bps} bps"
+        )
+    }
+}
+
 /// Looks at the spread strategy on one instrument. What is returned is worth a word: a spread that fees widen.
 ///
 /// # Errors
 /// With these settings no order could ever leave: which key, and why.
-pub fn check_spread(spread: &SpreadSettings, at: &Quotable<'_>) -> Result<Option<String>, Failure> {
+pub fn check_spread(spread: &SpreadSettings, at: &Quotable<'_>) -> Result<Option<Widened>, Failure> {
     let (risk, label) = (&at.setup.risk, &at.label);
     let never = |key: &str, why: String, next: &str| {
         Err(Failure::usage(format!("{label} could never be quoted")).at(key).because(why).next(next.to_owned()))
@@ -54,7 +87,7 @@ pub fn check_spread(spread: &SpreadSettings, at: &Quotable<'_>) -> Result<Option
     check_distance(spread, at, risk.price_collar_millionths, &never)
 }
 
-type Never<'a> = &'a dyn Fn(&str, String, &str) -> Result<Option<String>, Failure>;
+type Never<'a> = &'a dyn Fn(&str, String, &str) -> Result<Option<Widened>, Failure>;
 
 fn check_notional(spread: &SpreadSettings, at: &Quotable<'_>, never: Never<'_>) -> Result<(), Failure> {
     let Some((bid, ask)) = at.best else { return Ok(()) };
@@ -82,7 +115,7 @@ fn check_distance(
     at: &Quotable<'_>,
     collar: i64,
     never: Never<'_>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<Widened>, Failure> {
     let (maker, taker) = (at.setup.instrument.maker_fee_millionths, at.setup.instrument.taker_fee_millionths);
     let fee = if spread.time_in_force == TimeInForce::PostOnly { maker } else { taker };
     let least = spread.edge_min_millionths + fee;
@@ -102,16 +135,13 @@ fn check_distance(
         );
         return never("strategy.edge_min_bps", why, "lower it, or raise risk.price_collar_bps");
     }
-    Ok(Some(format!(
-        "{}: strategy.spread_bps = {} is widened to {}: strategy.edge_min_bps = {} after a fee of {} bps keeps quotes {} \
-         bps from the mid",
-        at.label,
-        bps(spread.spread_millionths),
-        bps(2 * held_off),
-        bps(spread.edge_min_millionths),
-        bps(fee),
-        bps(held_off)
-    )))
+    Ok(Some(Widened {
+        label: at.label.clone(),
+        spread_bps: bps(spread.spread_millionths),
+        edge_min_bps: bps(spread.edge_min_millionths),
+        fee_bps: bps(fee),
+        held_off_bps: bps(held_off),
+    }))
 }
 
 #[cfg(test)]
@@ -129,7 +159,7 @@ mod tests {
     use crate::run::strategy::spread_settings;
 
     /// The sample with these values, on an instrument of 0.1 and 0.001 whose price is 64,000.
-    fn looked_at(set: &[&str], change: impl Fn(&mut Instrument)) -> Result<Option<String>, Failure> {
+    fn looked_at(set: &[&str], change: impl Fn(&mut Instrument)) -> Result<Option<Widened>, Failure> {
         let set: Vec<String> = ["market.0.maker_fee_bps=2"].iter().chain(set).map(|text| (*text).to_owned()).collect();
         let text = ConfigText::sample().commented();
         let config = Config::from_text(&text, "t.toml", Path::new(""), &[], &set).expect("the values are valid");
@@ -178,7 +208,9 @@ mod tests {
     #[test]
     fn a_spread_that_fees_widen_is_said_with_both_widths() {
         let said = looked_at(&["strategy.spread_bps=2.5"], |_| {}).expect("it can quote");
-        let said = said.expect("worth a word");
-        assert!(said.contains("strategy.spread_bps = 2.5 is widened to 6"), "{said}");
+        let widened = said.expect("worth a word");
+        let (warning, note) = (widened.warning(), widened.note());
+        assert!(warning.contains("strategy.spread_bps = 2.5 is widened to 6"), "{warning}");
+        assert!(note.contains("bps beyond the venue's fee of 2 bps") && !note.contains("widened"), "{note}");
     }
 }

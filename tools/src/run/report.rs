@@ -61,6 +61,9 @@ fn end_text<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Option<S
         _ if finished.ended.gateway_end.confirmed && !orders.may_be_open() => {
             "everything was cancelled, as the venue confirmed".to_owned()
         }
+        _ if !orders.may_be_open() => "it is not confirmed that everything was cancelled, and nothing is known to be \
+                                       open"
+            .to_owned(),
         _ => format!(
             "it is not confirmed that everything was cancelled: {} orders open, {} unknown",
             orders.open_at_exit.max(orders.open_at_venue.unwrap_or(0)),
@@ -361,10 +364,7 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
         ));
     }
     if !finished.ended.gateway_end.confirmed {
-        problems.push(format!(
-            "the venue did not confirm in time that everything is cancelled; {} orders may be open: look at the account",
-            report.orders.open_at_exit + report.orders.unknown
-        ));
+        problems.push(unconfirmed_text(report.orders.open_at_exit + report.orders.unknown));
     }
     if report.orders.unknown > 0 {
         problems.push(format!("{} orders have an unknown outcome: look at the account", report.orders.unknown));
@@ -391,6 +391,16 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
         problems.push("no book was live at the end".to_owned());
     }
     problems
+}
+
+/// That the end is not confirmed, and how many orders are known that may be open.
+fn unconfirmed_text(may_be_open: u64) -> String {
+    let known = match may_be_open {
+        0 => "none is known to be open".to_owned(),
+        1 => "1 order may be open".to_owned(),
+        count => format!("{count} orders may be open"),
+    };
+    format!("the venue did not confirm in time that everything is cancelled; {known}: look at the account")
 }
 
 /// A book that was live goes stale when its market is over: that is no fault of it.
@@ -429,6 +439,18 @@ fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport, contradicts:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_never_said_to_be_open() {
+        let said = [0, 1, 2].map(unconfirmed_text);
+        assert!(
+            said.iter().all(|text| !text.contains("0 orders") && text.ends_with("look at the account")),
+            "{said:?}"
+        );
+        assert!(
+            said[0].contains("none is known") && said[1].contains("1 order may") && said[2].contains("2 orders may")
+        );
+    }
 
     #[test]
     fn positions_are_compared_also_where_the_executions_could_not_be_read() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::Producer;
@@ -35,6 +36,7 @@ use super::strategy::StrategySection;
 use super::topology::{Agents, Rings};
 use super::venue_rest::VenueRest;
 use crate::config::Config;
+use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
 /// How long the simulated venues of a run without real orders may take to confirm that everything is cancelled.
@@ -174,9 +176,14 @@ pub(super) fn engine<C: StrategySection>(
             best: *best,
         })
     });
-    for note in strategy.look(&config.risk, &looked_at.collect::<Vec<_>>())? {
-        tracing::warn!("{note}");
+    for widened in strategy.look(&config.risk, &looked_at.collect::<Vec<_>>())? {
+        match plan.mode {
+            // Nobody wrote the demo's configuration.
+            RunMode::Demo => tracing::info!("{}", widened.note()),
+            _ => tracing::warn!("{}", widened.warning()),
+        }
     }
+    markets.iter().try_for_each(|market| say_fees(market.config))?;
     let strategy = strategy.make(&config.risk, &instruments, depth_includes_us(plan))?;
     let beyond = beyond_limit(&settings.instruments);
     let mut engine = setup::engine(settings, strategy, orders, cancels)
@@ -202,6 +209,20 @@ fn beyond_limit(setups: &[setup::InstrumentSetup]) -> Vec<InstrumentId> {
     };
     let ids = (0..).map(InstrumentId).zip(setups);
     ids.filter(|(_, entry)| is_beyond(entry)).map(|(id, _)| id).collect()
+}
+
+/// The fees that profit and edge are reckoned with, and whose they are.
+fn say_fees(market: &MarketConfig) -> Result<(), Failure> {
+    let (maker, taker) = engine_settings::fees(market)?;
+    let bps = |millionths: i64| (Decimal::from(millionths) / Decimal::ONE_HUNDRED).normalize();
+    let whose = match (market.maker_fee_bps, market.taker_fee_bps) {
+        (Some(_), Some(_)) => "as configured",
+        (None, None) => "the venue's standard; market.maker_fee_bps and taker_fee_bps set yours",
+        _ => "one as configured, the other the venue's standard",
+    };
+    let name = market.venue.name();
+    tracing::info!("{name}: fees in effect: maker {} bps, taker {} bps ({whose})", bps(maker), bps(taker));
+    Ok(())
 }
 
 fn say_reduce_only(instrument: &Instrument, exposure: Lots, config: &Config) {

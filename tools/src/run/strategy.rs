@@ -5,7 +5,7 @@ use spinbook_engine::strategy::{Spread, Strategy};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::engine_settings::{lots, millionths, ratio_millionths};
-use super::quotable::{Quotable, check_spread};
+use super::quotable::{Quotable, Widened, check_spread};
 use crate::config::strategies::SpreadConfig;
 use crate::config::tables::RiskConfig;
 use crate::error::Failure;
@@ -25,7 +25,7 @@ pub trait StrategySection {
     ///
     /// # Errors
     /// An instrument could never be quoted with these settings.
-    fn look(&self, risk: &RiskConfig, at: &[Quotable<'_>]) -> Result<Vec<String>, Failure>;
+    fn look(&self, risk: &RiskConfig, at: &[Quotable<'_>]) -> Result<Vec<Widened>, Failure>;
 }
 
 impl StrategySection for SpreadConfig {
@@ -36,7 +36,7 @@ impl StrategySection for SpreadConfig {
             .map_err(|error| Failure::usage("the strategy cannot be set up").at("strategy").because(error))
     }
 
-    fn look(&self, risk: &RiskConfig, at: &[Quotable<'_>]) -> Result<Vec<String>, Failure> {
+    fn look(&self, risk: &RiskConfig, at: &[Quotable<'_>]) -> Result<Vec<Widened>, Failure> {
         let instruments: Vec<Instrument> = at.iter().map(|quotable| *quotable.instrument).collect();
         let settings = spread_settings(self, risk, &instruments, false)?;
         let looks = settings.iter().zip(at).map(|(settings, at)| check_spread(settings, at));

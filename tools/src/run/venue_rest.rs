@@ -366,6 +366,10 @@ fn explain(side: Option<&AnyAccount>, request: &RestRequest, base: &str, error: 
                 _ if *status >= 500 => Failure::failed(what).at(base).because(why).passing().next(
                     "the venue is busy or under repair: try again later; engine.start_retry_seconds waits longer",
                 ),
+                _ if *status == 404 => Failure::failed(what)
+                    .at(base)
+                    .because(why)
+                    .next("check market.rest_url and market.venue: that host does not serve what this venue does"),
                 _ => Failure::failed(what).at(base).because(why),
             }
         }

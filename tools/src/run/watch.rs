@@ -25,7 +25,8 @@ use spinbook_feed::venue::instrument::Instrument;
 
 use crate::run::plan::Plan;
 use crate::run::topology::Running;
-use crate::ui::report::{DECODE_TO_ORDER, Percentiles, WIRE_TO_WIRE, atoms_text};
+use crate::ui::meanings::{DECODE_TO_ORDER, WIRE_TO_WIRE};
+use crate::ui::report::{Percentiles, atoms_text};
 use crate::ui::{LadderRow, LastTrade, LatencyState, MarketState, OrderRow, ScreenSource, ScreenState};
 
 /// Over how long rates are taken.
@@ -138,18 +139,18 @@ impl Watch {
         let io = self.shared.as_ref().map(|(_, io)| io.clone());
         Box::new(move || {
             let open = io.as_ref().map_or(0, |io| io.open_orders.load(Ordering::Relaxed));
-            let mut text = format!("{open} orders may still be open on {venue}");
+            let mut listed = String::new();
             for (place, (cell, instrument)) in screens.iter().zip(&instruments).enumerate() {
                 let Some(snapshot) = cell.read() else { continue };
                 for side in Side::BOTH {
                     for order in snapshot.orders(side).iter().filter(|order| order.level.lots.0 > 0) {
                         let price = price_text(instrument, order.level.tick);
                         let quantity = quantity_text(instrument, Lots(order.level.lots.0 - order.filled.0));
-                        text.push_str(&format!("; {} {} {quantity} at {price}", labels[place], side_name(side)));
+                        listed.push_str(&format!("; {} {} {quantity} at {price}", labels[place], side_name(side)));
                     }
                 }
             }
-            text
+            open_orders_text(open, &venue, &listed)
         })
     }
 
@@ -254,12 +255,6 @@ impl Watch {
             ("gaps", seen(|hot| &hot.gaps)),
             ("resyncs", seen(|hot| &hot.resyncs)),
             ("quotes", count(Counter::Quotes)),
-            ("sent", count(Counter::PlacesSent)),
-            ("acked", count(Counter::OrdersAccepted)),
-            ("filled", count(Counter::OrdersFilled)),
-            ("canceled", count(Counter::OrdersCanceled)),
-            ("expired", count(Counter::OrdersExpired)),
-            ("rejected", count(Counter::OrdersRejected) + count(Counter::OrdersRejectedLocally)),
             ("stalls", seen(|hot| &hot.stalls)),
             ("hot allocs", seen(|hot| &hot.allocations_decision)),
         ]
@@ -277,6 +272,16 @@ impl Watch {
             LatencyState { name, meaning, whole: Percentiles::of(&whole), history }
         };
         measured.into_iter().zip(pasts).map(state).collect()
+    }
+}
+
+/// What may be open: how many orders the gateway counts, and those that the engine's last pictures list.
+fn open_orders_text(open: u64, venue: &str, listed: &str) -> String {
+    match (open, listed) {
+        (0, "") => format!("no order is known to be open on {venue}, which has not confirmed it"),
+        (0, listed) => format!("orders may still be open on {venue}{listed}"),
+        (1, listed) => format!("1 order may still be open on {venue}{listed}"),
+        (open, listed) => format!("{open} orders may still be open on {venue}{listed}"),
     }
 }
 
@@ -448,7 +453,7 @@ impl ScreenSource for Watch {
             markets: places.map(|place| self.market(place)).collect(),
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
             seconds: self.seconds,
-            fills: self.last.iter().map(|snapshot| snapshot.fills).sum(),
+            orders: self.last.first().map(|snapshot| snapshot.orders_of_all).unwrap_or_default(),
             latency: self.latency(),
             counters: self.counters(),
             news,
@@ -528,6 +533,31 @@ mod tests {
         assert!(not_quoting_text(&snapshot).starts_with("asks: the venue's windows"));
         snapshot.unquoted = [Unquoted::Paused; 2];
         assert_eq!(not_quoting_text(&snapshot), "the venue asked to wait");
+    }
+
+    #[test]
+    fn what_may_be_open_is_never_nothing() {
+        assert_eq!(open_orders_text(2, "x", "; a; b"), "2 orders may still be open on x; a; b");
+        assert_eq!(open_orders_text(1, "x", ""), "1 order may still be open on x");
+        assert_eq!(open_orders_text(0, "x", "; a"), "orders may still be open on x; a");
+        assert_eq!(open_orders_text(0, "x", ""), "no order is known to be open on x, which has not confirmed it");
+    }
+
+    #[test]
+    fn a_latency_has_its_figures_second_by_second() {
+        let buckets = LatencyBuckets::default();
+        let mut past = LatencyPast::default();
+        let mut look = |figures: &[u64], second| {
+            figures.iter().for_each(|figure| buckets.record(*figure));
+            past.look(&buckets.to_histogram(), second);
+            past.seconds.iter().copied().collect::<Vec<_>>()
+        };
+        assert_eq!(look(&[10, 20, 30], 0), [], "the first second is not over");
+        assert_eq!(look(&[40], 1), [Some([20, 40])]);
+        assert_eq!(look(&[], 1), [Some([20, 40])]);
+        assert_eq!(look(&[50], 2), [Some([20, 40]), Some([50, 50])], "what was before does not count again");
+        assert_eq!(look(&[], 4)[2..], [None, None], "nothing was measured");
+        assert_eq!(look(&[7], 2_000).len(), LATENCY_SECONDS_MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod columns;
 mod keyboard;
 pub mod keys;
 mod ladder;
+pub mod meanings;
 mod panels;
 mod plain;
 pub mod report;
@@ -15,6 +16,8 @@ mod view;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+
+use spinbook_engine::telemetry::OrderAccount;
 
 use crate::log;
 use crate::outcome::Context;
@@ -41,8 +44,8 @@ pub struct ScreenState {
     pub elapsed_seconds: f64,
     /// How long the run is to take; none: until it is interrupted.
     pub seconds: Option<u64>,
-    /// Executions of all symbols so far.
-    pub fills: u64,
+    /// What became of every order, at the same moment as the first symbol's state.
+    pub orders: OrderAccount,
     /// What was measured.
     pub latency: Vec<LatencyState>,
     /// Counters by name, in the order they are to be shown.
@@ -82,6 +85,27 @@ pub struct MarketState {
     pub fees_quote: String,
     /// Executions so far.
     pub fills: u64,
+}
+
+impl ScreenState {
+    /// What is counted, in the order it is shown: each order is in exactly one of the six after those it was accepted by.
+    #[must_use]
+    pub fn counted(&self) -> Vec<(&'static str, u64)> {
+        let orders = &self.orders;
+        let mut counted = vec![
+            ("sent", orders.sent),
+            ("acked", orders.accepted),
+            ("filled", orders.filled),
+            ("canceled", orders.canceled),
+            ("expired", orders.expired),
+            ("rejected", orders.rejected),
+            ("unknown", orders.unknown),
+            ("open", orders.open),
+        ];
+        // Seldom there, so it takes no room where it is not.
+        counted.extend((orders.refused_here > 0).then_some(("refused here", orders.refused_here)));
+        counted
+    }
 }
 
 impl MarketState {
@@ -258,7 +282,7 @@ impl Screen {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ui::report::{DECODE_TO_ORDER, WIRE_TO_WIRE};
+    use crate::ui::meanings::{DECODE_TO_ORDER, WIRE_TO_WIRE};
 
     /// A symbol with everything in it.
     pub fn market(name: &str, book_state: &str) -> MarketState {
@@ -301,7 +325,18 @@ pub(crate) mod tests {
             markets: vec![market("BTCUSDT", "live")],
             elapsed_seconds: 12.4,
             seconds: Some(30),
-            fills: 3,
+            orders: OrderAccount {
+                sent: 41,
+                accepted: 40,
+                filled: 7,
+                canceled: 30,
+                expired: 0,
+                rejected: 1,
+                unknown: 1,
+                open: 2,
+                refused_here: 0,
+                fills: 9,
+            },
             latency: vec![
                 LatencyState {
                     name: DECODE_TO_ORDER.0,
@@ -322,11 +357,6 @@ pub(crate) mod tests {
                 ("gaps", 1),
                 ("resyncs", 2),
                 ("quotes", 88),
-                ("sent", 41),
-                ("acked", 40),
-                ("filled", 7),
-                ("canceled", 30),
-                ("rejected", 1),
                 ("stalls", 0),
                 ("hot allocs", 0),
             ],

@@ -129,9 +129,14 @@ pub(super) fn short_nanos(ns: u64) -> String {
     }
 }
 
+/// What is counted: of the market, then of the orders.
+pub(super) fn all_counters(state: &ScreenState) -> Vec<(&'static str, u64)> {
+    state.counters.iter().copied().chain(state.counted()).collect()
+}
+
 /// How many counters stand side by side: as many as show whole, at most as many as are easily read.
 pub(super) fn counter_columns(state: &ScreenState, width: u16) -> usize {
-    let longest = state.counters.iter().map(|(name, value)| name.len() + 1 + value.to_string().len()).max();
+    let longest = all_counters(state).iter().map(|(name, value)| name.len() + 1 + value.to_string().len()).max();
     ((usize::from(width) + 1) / (longest.unwrap_or(0) + 1)).clamp(1, COUNTER_COLUMNS)
 }
 
@@ -147,7 +152,8 @@ pub(super) fn draw_counters(frame: &mut Frame<'_>, area: Rect, state: &ScreenSta
     let columns = counter_columns(state, area.width);
     let room = columns * usize::from(area.height.saturating_sub(1));
     // Where not all have room, those that alarm come before those that only count.
-    let mut shown: Vec<&(&'static str, u64)> = state.counters.iter().collect();
+    let counters = all_counters(state);
+    let mut shown: Vec<&(&'static str, u64)> = counters.iter().collect();
     if shown.len() > room {
         shown.sort_by_key(|(name, value)| !(alarming(name) && *value > 0));
     }

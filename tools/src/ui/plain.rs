@@ -13,8 +13,9 @@ pub fn plain_line(state: &ScreenState) -> String {
         "active" => String::new(),
         other => format!(", trading {other}"),
     };
+    let orders: Vec<String> = state.counted().iter().map(|(name, count)| format!("{name} {count}")).collect();
     let mut line = format!(
-        "{:>4.0} s  {} {}{trading}  bid {} ask {}  ours {} / {}  sent {} acked {} filled {} canceled {} rejected {}  \
+        "{:>4.0} s  {} {}{trading}  bid {} ask {}  ours {} / {}  {}  \
          fills {}  position {}  profit {}  fees {}  {} frames/s",
         state.elapsed_seconds,
         market.name,
@@ -23,12 +24,8 @@ pub fn plain_line(state: &ScreenState) -> String {
         best(market, "ask"),
         market.own("bid"),
         market.own("ask"),
-        count("sent"),
-        count("acked"),
-        count("filled"),
-        count("canceled"),
-        count("rejected"),
-        state.fills,
+        orders.join(" "),
+        state.orders.fills,
         market.position,
         market.pnl_quote,
         market.fees_quote,
@@ -100,8 +97,8 @@ mod tests {
             "12 s",
             "BTCUSDT live  bid 64000.1 x 1.250 ask 64000.2 x 2.000",
             "ours 64000.1 / 64000.3",
-            "sent 41 acked 40 filled 7 canceled 30 rejected 1",
-            "fills 3  position 0.003  profit -0.12  fees 0.04",
+            "sent 41 acked 40 filled 7 canceled 30 expired 0 rejected 1 unknown 1 open 2",
+            "fills 9  position 0.003  profit -0.12  fees 0.04",
             "1204 frames/s  gaps 1  resyncs 2",
             "decode to order p50/p99/p99.9/max 420 ns/4.0 us/9.0 us/20.0 us",
         ] {

@@ -325,15 +325,6 @@ pub fn atoms_text(atoms: QuoteAtoms) -> String {
     }
 }
 
-/// The name of the one latency, and what it measures.
-pub const DECODE_TO_ORDER: (&str, &str) = (
-    "decode to order",
-    "a market frame decrypted and in hand to its order on the ring, of the frames that led to one, once the run is warm",
-);
-/// The name of the other, and what it measures.
-pub const WIRE_TO_WIRE: (&str, &str) =
-    ("wire to wire", "the socket seen readable to that order's bytes handed to the kernel, TLS both ways included");
-
 /// A latency distribution, nanoseconds. Of nothing it has no figures: zeros inside, nulls in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
@@ -454,6 +445,7 @@ impl RunReport {
         if !rows.is_empty() {
             let head = ["latency", "p50", "p99", "p99.9", "max", "measured"].map(str::to_owned).to_vec();
             text.push_str(&table(&[vec![head], rows].concat()));
+            text.push_str(&super::meanings::meanings());
         }
         if let Some(hot) = self.hot_allocations {
             text.push_str(&counts("hot allocations", &[("in decisions", hot.decision), ("on the thread", hot.thread)]));
@@ -721,6 +713,7 @@ mod tests {
             "equal to the last digit",
             "decode to order 420 ns - - 2.0 ms 77",
             "wire to wire - - - - 0",
+            "decode to order: a market frame decrypted and in hand to its order on the",
         ] {
             assert!(text.lines().any(|found| squeezed(found) == line), "no `{line}` in\n{text}");
         }

@@ -10,7 +10,8 @@ use super::columns::section;
 use super::keys::{LIST, ScreenView};
 use super::ladder::{LADDER_WIDTH_MIN, draw_ladders, draw_symbols};
 use super::panels::{
-    counter_columns, draw_account, draw_counters, draw_history, draw_latency, draw_orders, history_rows_min, short_name,
+    all_counters, counter_columns, draw_account, draw_counters, draw_history, draw_latency, draw_orders,
+    history_rows_min, short_name,
 };
 use super::{MarketState, ScreenState};
 
@@ -132,7 +133,7 @@ fn draw_panels(
     let (state, several) = (picture.state, picture.is_several());
     let rows = |content: usize| u16::try_from(1 + content).unwrap_or(u16::MAX);
     let (account_rows, latency_rows) = (rows(2), rows(1 + state.latency.len()));
-    let counter_rows = rows(state.counters.len().div_ceil(counter_columns(state, area.width)));
+    let counter_rows = rows(all_counters(state).len().div_ceil(counter_columns(state, area.width)));
     if let Some(further) = further {
         let [latency, counters, history] =
             Layout::vertical([Constraint::Length(latency_rows), Constraint::Length(counter_rows), Constraint::Min(0)])
@@ -300,9 +301,10 @@ mod tests {
             ("decode→order 420 ns 4.0 us", "9.0 us 20 us"),
             ("wire→wire 52 us 310 us", "2.0 ms 3.0 ms"),
             ("frames 12345", "gaps 1"),
-            ("resyncs 2", "sent 41"),
-            ("acked 40 filled 7", "canceled 30"),
-            ("rejected 1", "hot allocs 0"),
+            ("resyncs 2", "quotes 88"),
+            ("sent 41 acked 40", "hot allocs 0"),
+            ("filled 7 canceled 30", "expired 0"),
+            ("rejected 1", "unknown 1"),
         ] {
             let found = picture.lines().map(squeezed).any(|line| line.contains(text) && line.contains(beside));
             assert!(found, "no line with `{text}` and `{beside}` in\n{picture}");
@@ -429,7 +431,7 @@ mod tests {
             let shown = latency.whole.figures().into_iter().flatten().map(short_nanos).chain(past);
             texts.extend(shown.map(|text| text.split(' ').next().unwrap_or_default().to_owned()));
         }
-        texts.extend(state.counters.iter().map(|(_, value)| value.to_string()));
+        texts.extend(all_counters(state).iter().map(|(_, value)| value.to_string()));
         texts.push(state.markets.len().to_string());
         texts
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::rig::{Running, number, program, signal};
+use crate::rig::{Running, number, program, shown, signal};
 
 #[test]
 fn the_demo_trades_on_both_products_and_the_accounts_agree() {
@@ -15,7 +15,9 @@ fn the_demo_trades_on_both_products_and_the_accounts_agree() {
     });
     for (venue, folder, run) in runs {
         let ended = run.end();
-        let report = ended.says(0, &[]).object();
+        let report = ended.says(0, &["fees in effect: maker", "beyond the venue's fee of"]).object();
+        assert!(!ended.err.contains("widened"), "nobody wrote the demo's configuration: {}", ended.err);
+        assert!(shown(&ended.err).len() > 3, "lines whose orders add up: {}", ended.err);
         for (key, value) in [("mode", "demo"), ("venue", venue)] {
             assert_eq!(report[key], value, "{report}");
         }

@@ -109,6 +109,10 @@ pub fn shown(err: &str) -> Vec<Shown> {
             words.get(at + 1)?.parse().ok()
         };
         let live = rest.starts_with("live ");
+        let parts = ["filled", "canceled", "expired", "rejected", "unknown", "open"].map(&count);
+        let sum: u64 = parts.iter().map(|part| part.unwrap_or_else(|| panic!("a part is missing: {text}"))).sum();
+        assert_eq!(count("sent"), Some(sum), "an order is in no state, or in two: {text}");
+        assert!(quotes.split(" / ").filter(|quote| *quote != "-").count() as u64 <= sum, "{text}");
         Some(Shown {
             live,
             whole: live || rest.starts_with("stale: "),

@@ -204,6 +204,10 @@ fn explain_io(error: &io::Error) -> FetchError {
             FetchError::Connect(error.to_string())
         }
         io::ErrorKind::TimedOut => FetchError::Timeout(error.to_string()),
+        // The resolver's failures have no kind of their own, but the standard library's one beginning.
+        _ if error.to_string().starts_with("failed to lookup address information") => {
+            FetchError::Connect(error.to_string())
+        }
         _ => FetchError::Broken(error.to_string()),
     }
 }
