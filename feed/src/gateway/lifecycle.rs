@@ -12,7 +12,7 @@ use super::outbox::Queued;
 use super::place::find;
 use super::throttle::Urgency;
 use super::{Gateway, GatewayMode, OrderCloseReason};
-use crate::journal::record::Record;
+use crate::journal::record::JournalRecord;
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{OrderName, Request, RequestId, RequestKind};
@@ -234,7 +234,7 @@ impl<O: OrderSide> Gateway<O> {
 
     pub(super) fn halt_with(&mut self, venue_code: VenueCode, message: String, now: Nanos) {
         if self.halted.is_none() {
-            self.journal.note(&Record::Halted { message: message.clone() }, now);
+            self.journal.note(&JournalRecord::Halted { message: message.clone() }, now);
             self.halted = Some(message);
             self.emit(ExecutionKind::Halt, venue_code, now);
         }

@@ -1,12 +1,12 @@
 //! HOT: a record as it lies in a file, and the header before the first: lengths, checksums, numbers.
 //!
-//! A frame is length, CRC-32C, number, time, kind, padding, body: the checksum covers all of it but itself. Its length is
-//! written last, so a frame that was being written when the program died is not there at all.
+//! A frame is length, CRC-32C, number, time, kind, padding, body: the checksum covers all of it but itself. Its length
+//! is written last, so a frame that was being written when the program died is not there at all.
 
 use spinbook_engine::types::Nanos;
 
 use super::bytes::{Put, Take};
-use super::record::Record;
+use super::record::JournalRecord;
 use crate::venue::instrument::{SYMBOL_BYTES_MAX, Symbol};
 
 /// Bytes of a file before its first record.
@@ -106,14 +106,14 @@ pub struct Entry {
     /// When it was written, or for a fact when the venue says that it happened.
     pub time: Nanos,
     /// What it says.
-    pub record: Record,
+    pub record: JournalRecord,
 }
 
 /// Writes a frame into `out` and gives its length, a multiple of [`FRAME_ALIGNMENT`]; `None` where it does not fit,
 /// which no record does not.
 #[inline]
 pub(super) fn write_frame(
-    record: &Record,
+    record: &JournalRecord,
     sequence: u64,
     time: Nanos,
     out: &mut [u8; FRAME_BYTES_MAX],
@@ -158,5 +158,5 @@ pub(super) fn read_frame(frame: &[u8]) -> Option<Entry> {
     let (body, behind) =
         frame[FRAME_HEAD_BYTES..].split_at_checked(frame.len().checked_sub(FRAME_HEAD_BYTES + padding)?)?;
     let plain = padding < FRAME_ALIGNMENT && behind.iter().all(|byte| *byte == 0);
-    Some(Entry { sequence, time, record: Record::read(kind, body).filter(|_| plain)? })
+    Some(Entry { sequence, time, record: JournalRecord::read(kind, body).filter(|_| plain)? })
 }

@@ -1,7 +1,8 @@
-//! COLD: the journal of one gateway: what was wanted, what was sent and what came of it, written before an order leaves.
+//! COLD: the journal of one gateway: what was wanted, sent and answered, written before an order leaves.
 //!
-//! `bytes` are the integers and texts of a record, `record` what a record says, `frame` a record with its length, checksum
-//! and number behind the header of a file, `reader` the way back with everything that may be wrong on it, `writer` the
+//! `bytes` are the integers and texts of a record, `record` what a record says, `frame` a record with its length,
+//! checksum and number behind the header of a file, `reader` the way
+//! back with everything that may be wrong on it, `writer` the
 //! end that a gateway holds, over a `store` of parts. `recover` says what a run that ended left open.
 //!
 //! A journal is a chain of files, the parts of one run: `RUN-VENUE-PART.journal`. A part is never written again by a

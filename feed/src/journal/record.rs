@@ -46,7 +46,7 @@ pub enum PositionMoment {
 
 /// One record.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Record {
+pub enum JournalRecord {
     /// A run begins, or goes on in this part.
     RunStarted {
         /// Of the program.
@@ -124,52 +124,52 @@ mod kind {
     pub(super) const RUN_ENDED: u8 = 10;
 }
 
-impl Record {
+impl JournalRecord {
     /// The number of its kind.
     pub(super) const fn kind(&self) -> u8 {
         match self {
-            Record::RunStarted { .. } => kind::RUN_STARTED,
-            Record::Instrument(_) => kind::INSTRUMENT,
-            Record::Position { .. } => kind::POSITION,
-            Record::Place { .. } => kind::PLACE,
-            Record::CancelWanted(_) => kind::CANCEL_WANTED,
-            Record::CancelSent { .. } => kind::CANCEL_SENT,
-            Record::Fact(_) => kind::FACT,
-            Record::Halted { .. } => kind::HALTED,
-            Record::Operator { .. } => kind::OPERATOR,
-            Record::RunEnded { .. } => kind::RUN_ENDED,
+            JournalRecord::RunStarted { .. } => kind::RUN_STARTED,
+            JournalRecord::Instrument(_) => kind::INSTRUMENT,
+            JournalRecord::Position { .. } => kind::POSITION,
+            JournalRecord::Place { .. } => kind::PLACE,
+            JournalRecord::CancelWanted(_) => kind::CANCEL_WANTED,
+            JournalRecord::CancelSent { .. } => kind::CANCEL_SENT,
+            JournalRecord::Fact(_) => kind::FACT,
+            JournalRecord::Halted { .. } => kind::HALTED,
+            JournalRecord::Operator { .. } => kind::OPERATOR,
+            JournalRecord::RunEnded { .. } => kind::RUN_ENDED,
         }
     }
 
     /// Everything behind the kind.
     pub(super) fn write(&self, out: &mut Put<'_>) {
         match self {
-            Record::RunStarted { version, mode, configuration } => {
+            JournalRecord::RunStarted { version, mode, configuration } => {
                 [version, mode, configuration].iter().for_each(|text| out.text(text, RECORD_TEXT_BYTES_MAX));
             }
-            Record::Instrument(instrument) => write_instrument(instrument, out),
-            Record::Position { instrument, lots, moment } => {
+            JournalRecord::Instrument(instrument) => write_instrument(instrument, out),
+            JournalRecord::Position { instrument, lots, moment } => {
                 out.u16(instrument.0);
                 out.i64(lots.0);
                 out.u8(u8::from(*moment == PositionMoment::End));
             }
-            Record::Place { intent, client_id } => {
+            JournalRecord::Place { intent, client_id } => {
                 write_intent(intent, out);
                 out.text(client_id.as_str(), CLIENT_ORDER_ID_MAX);
             }
-            Record::CancelWanted(intent) => write_intent(intent, out),
-            Record::CancelSent { order, instrument, attempt } => {
+            JournalRecord::CancelWanted(intent) => write_intent(intent, out),
+            JournalRecord::CancelSent { order, instrument, attempt } => {
                 out.u64(order.0);
                 out.u16(instrument.0);
                 out.u32(*attempt);
             }
-            Record::Fact(event) => write_event(event, out),
-            Record::Halted { message } => out.text(message, RECORD_TEXT_BYTES_MAX),
-            Record::Operator { word, reason } => {
+            JournalRecord::Fact(event) => write_event(event, out),
+            JournalRecord::Halted { message } => out.text(message, RECORD_TEXT_BYTES_MAX),
+            JournalRecord::Operator { word, reason } => {
                 out.text(word, RECORD_TEXT_BYTES_MAX);
                 out.text(reason, RECORD_TEXT_BYTES_MAX);
             }
-            Record::RunEnded { confirmed, open_orders, why } => {
+            JournalRecord::RunEnded { confirmed, open_orders, why } => {
                 out.u8(u8::from(*confirmed));
                 out.u32(*open_orders);
                 out.text(why, RECORD_TEXT_BYTES_MAX);
@@ -178,39 +178,41 @@ impl Record {
     }
 
     /// The record of a kind; `None` if the bytes are not exactly one.
-    pub(super) fn read(kind: u8, bytes: &[u8]) -> Option<Record> {
+    pub(super) fn read(kind: u8, bytes: &[u8]) -> Option<JournalRecord> {
         let mut take = Take::new(bytes);
-        let record = Record::take(kind, &mut take)?;
+        let record = JournalRecord::take(kind, &mut take)?;
         take.is_empty().then_some(record)
     }
 
     // cold: records are read at a start and for people.
-    fn take(kind: u8, take: &mut Take<'_>) -> Option<Record> {
+    fn take(kind: u8, take: &mut Take<'_>) -> Option<JournalRecord> {
         let text = |take: &mut Take<'_>| take.text(RECORD_TEXT_BYTES_MAX).map(str::to_owned); // cold: reading
         Some(match kind {
             kind::RUN_STARTED => {
-                Record::RunStarted { version: text(take)?, mode: text(take)?, configuration: text(take)? }
+                JournalRecord::RunStarted { version: text(take)?, mode: text(take)?, configuration: text(take)? }
             }
-            kind::INSTRUMENT => Record::Instrument(take_instrument(take)?),
-            kind::POSITION => Record::Position {
+            kind::INSTRUMENT => JournalRecord::Instrument(take_instrument(take)?),
+            kind::POSITION => JournalRecord::Position {
                 instrument: InstrumentId(take.u16()?),
                 lots: Lots(take.i64()?),
                 moment: if take.bool()? { PositionMoment::End } else { PositionMoment::Start },
             },
             kind::PLACE => {
                 let intent = take_intent(take)?;
-                Record::Place { intent, client_id: ClientOrderId::from_text(take.text(CLIENT_ORDER_ID_MAX)?)? }
+                JournalRecord::Place { intent, client_id: ClientOrderId::from_text(take.text(CLIENT_ORDER_ID_MAX)?)? }
             }
-            kind::CANCEL_WANTED => Record::CancelWanted(take_intent(take)?),
-            kind::CANCEL_SENT => Record::CancelSent {
+            kind::CANCEL_WANTED => JournalRecord::CancelWanted(take_intent(take)?),
+            kind::CANCEL_SENT => JournalRecord::CancelSent {
                 order: OrderId(take.u64()?),
                 instrument: InstrumentId(take.u16()?),
                 attempt: take.u32()?,
             },
-            kind::FACT => Record::Fact(take_event(take)?),
-            kind::HALTED => Record::Halted { message: text(take)? },
-            kind::OPERATOR => Record::Operator { word: text(take)?, reason: text(take)? },
-            kind::RUN_ENDED => Record::RunEnded { confirmed: take.bool()?, open_orders: take.u32()?, why: text(take)? },
+            kind::FACT => JournalRecord::Fact(take_event(take)?),
+            kind::HALTED => JournalRecord::Halted { message: text(take)? },
+            kind::OPERATOR => JournalRecord::Operator { word: text(take)?, reason: text(take)? },
+            kind::RUN_ENDED => {
+                JournalRecord::RunEnded { confirmed: take.bool()?, open_orders: take.u32()?, why: text(take)? }
+            }
             _ => return None,
         })
     }

@@ -7,7 +7,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, TradeId};
 
 use super::frame::Entry;
-use super::record::{JournalInstrument, Record};
+use super::record::{JournalInstrument, JournalRecord};
 use crate::venue::instrument::Symbol;
 use crate::venue::order_ids::ClientOrderId;
 
@@ -54,16 +54,16 @@ impl Recovery {
     /// The next record, of the earliest run first.
     pub fn take(&mut self, entry: &Entry) {
         match &entry.record {
-            Record::RunStarted { .. } => self.ended = false,
-            Record::Instrument(instrument) => {
+            JournalRecord::RunStarted { .. } => self.ended = false,
+            JournalRecord::Instrument(instrument) => {
                 self.instruments.insert(instrument.id, *instrument);
             }
-            Record::Position { instrument, lots, .. } => {
+            JournalRecord::Position { instrument, lots, .. } => {
                 if let Some(found) = self.instruments.get(instrument) {
                     self.positions.insert(found.symbol, *lots);
                 }
             }
-            Record::Place { intent, client_id } => {
+            JournalRecord::Place { intent, client_id } => {
                 self.last_placed = self.last_placed.max(entry.time);
                 let left = LeftOrder {
                     intent: *intent,
@@ -75,14 +75,17 @@ impl Recovery {
                 };
                 self.left.insert(intent.order, left);
             }
-            Record::Fact(event) => self.fact(event),
-            Record::RunEnded { confirmed, .. } => {
+            JournalRecord::Fact(event) => self.fact(event),
+            JournalRecord::RunEnded { confirmed, .. } => {
                 self.ended = true;
                 if *confirmed {
                     self.left.clear();
                 }
             }
-            Record::CancelWanted(_) | Record::CancelSent { .. } | Record::Halted { .. } | Record::Operator { .. } => {}
+            JournalRecord::CancelWanted(_)
+            | JournalRecord::CancelSent { .. }
+            | JournalRecord::Halted { .. }
+            | JournalRecord::Operator { .. } => {}
         }
     }
 

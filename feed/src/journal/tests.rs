@@ -7,7 +7,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Sid
 
 use super::frame::{Entry, FRAME_BYTES_MAX, JOURNAL_HEADER_BYTES, JournalHeader};
 use super::reader::{JournalDamage, JournalReader, JournalTail};
-use super::record::{JournalInstrument, PositionMoment, RECORD_TEXT_BYTES_MAX, Record};
+use super::record::{JournalInstrument, JournalRecord, PositionMoment, RECORD_TEXT_BYTES_MAX};
 use super::recover::Recovery;
 use super::store::{JournalStore, MemoryStore};
 use super::writer::{Journal, JournalRefusal, JournalWriter};
@@ -72,27 +72,27 @@ fn instrument() -> JournalInstrument {
     }
 }
 
-fn place(counter: u32) -> Record {
-    Record::Place { intent: intent(counter), client_id: ClientIdFormat::Dashed.write(OrderId::new(7, counter)) }
+fn place(counter: u32) -> JournalRecord {
+    JournalRecord::Place { intent: intent(counter), client_id: ClientIdFormat::Dashed.write(OrderId::new(7, counter)) }
 }
 
 /// One of each kind, the longest texts included.
-fn all_kinds() -> Vec<Record> {
+fn all_kinds() -> Vec<JournalRecord> {
     let long = "é".repeat(RECORD_TEXT_BYTES_MAX / 2);
     let text = |text: &str| text.to_owned();
     vec![
-        Record::RunStarted { version: long.clone(), mode: long.clone(), configuration: long.clone() },
-        Record::Instrument(instrument()),
-        Record::Position { instrument: InstrumentId(3), lots: Lots(-5), moment: PositionMoment::Start },
+        JournalRecord::RunStarted { version: long.clone(), mode: long.clone(), configuration: long.clone() },
+        JournalRecord::Instrument(instrument()),
+        JournalRecord::Position { instrument: InstrumentId(3), lots: Lots(-5), moment: PositionMoment::Start },
         place(1),
-        Record::Fact(event(ExecutionKind::Filled, 1, 2)),
-        Record::CancelWanted(intent(1)),
-        Record::CancelSent { order: OrderId::new(7, 1), instrument: InstrumentId(3), attempt: 4 },
-        Record::Fact(event(ExecutionKind::Canceled, 1, 2)),
-        Record::Halted { message: long.clone() },
-        Record::Operator { word: text("rearm"), reason: long },
-        Record::Position { instrument: InstrumentId(3), lots: Lots(7), moment: PositionMoment::End },
-        Record::RunEnded { confirmed: true, open_orders: 3, why: text("its time is over") },
+        JournalRecord::Fact(event(ExecutionKind::Filled, 1, 2)),
+        JournalRecord::CancelWanted(intent(1)),
+        JournalRecord::CancelSent { order: OrderId::new(7, 1), instrument: InstrumentId(3), attempt: 4 },
+        JournalRecord::Fact(event(ExecutionKind::Canceled, 1, 2)),
+        JournalRecord::Halted { message: long.clone() },
+        JournalRecord::Operator { word: text("rearm"), reason: long },
+        JournalRecord::Position { instrument: InstrumentId(3), lots: Lots(7), moment: PositionMoment::End },
+        JournalRecord::RunEnded { confirmed: true, open_orders: 3, why: text("its time is over") },
     ]
 }
 
@@ -101,7 +101,7 @@ fn writer(bytes: usize) -> JournalWriter {
 }
 
 /// A file with these records and `unused` bytes behind them; the offset of each record.
-fn file(records: &[Record], unused: usize) -> (Vec<u8>, Vec<usize>) {
+fn file(records: &[JournalRecord], unused: usize) -> (Vec<u8>, Vec<usize>) {
     let mut journal = Journal::On(Box::new(writer(JOURNAL_HEADER_BYTES + records.len() * FRAME_BYTES_MAX)));
     let mut offsets = vec![];
     let mut used = JOURNAL_HEADER_BYTES;
@@ -268,7 +268,7 @@ fn a_full_journal_refuses_orders_first_and_cancels_and_fills_still_have_room() {
     let store = Parts { parts: vec![header(0).write().to_vec()], ready: 2, bytes };
     let mut store = store;
     store.parts[0].resize(bytes, 0);
-    let preamble = vec![Record::Instrument(instrument())];
+    let preamble = vec![JournalRecord::Instrument(instrument())];
     let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(store), preamble, Nanos(1))));
     let name = ClientIdFormat::Dashed.write(OrderId::new(7, 1));
     let mut placed = 0;
@@ -289,7 +289,7 @@ fn a_full_journal_refuses_orders_first_and_cancels_and_fills_still_have_room() {
     assert_eq!(after.refused, 2);
     // The second part stands alone: it begins with the instruments, and its numbers go on.
     let (entries, tail) = read(journal.part()).expect("whole");
-    assert_eq!((&entries[0].record, tail), (&Record::Instrument(instrument()), JournalTail::Whole));
+    assert_eq!((&entries[0].record, tail), (&JournalRecord::Instrument(instrument()), JournalTail::Whole));
     assert!(entries[0].sequence > 100 && entries.last().map(|entry| entry.sequence) == Some(after.records));
 }
 
@@ -311,15 +311,15 @@ fn a_failing_disk_refuses_orders_and_nothing_else() {
 #[test]
 fn what_is_left_open_is_told_by_the_records_alone() {
     let mut records = vec![
-        Record::RunStarted { version: String::new(), mode: String::new(), configuration: String::new() },
-        Record::Instrument(instrument()),
-        Record::Position { instrument: InstrumentId(3), lots: Lots(10), moment: PositionMoment::Start },
+        JournalRecord::RunStarted { version: String::new(), mode: String::new(), configuration: String::new() },
+        JournalRecord::Instrument(instrument()),
+        JournalRecord::Position { instrument: InstrumentId(3), lots: Lots(10), moment: PositionMoment::Start },
     ];
     records.extend((1..=5).map(place));
-    records.push(Record::Fact(event(ExecutionKind::Accepted, 1, 0)));
-    records.push(Record::Fact(event(ExecutionKind::Filled, 2, 2)));
-    records.push(Record::Fact(event(ExecutionKind::Filled, 3, 4)));
-    records.push(Record::Fact(event(ExecutionKind::Rejected, 4, 0)));
+    records.push(JournalRecord::Fact(event(ExecutionKind::Accepted, 1, 0)));
+    records.push(JournalRecord::Fact(event(ExecutionKind::Filled, 2, 2)));
+    records.push(JournalRecord::Fact(event(ExecutionKind::Filled, 3, 4)));
+    records.push(JournalRecord::Fact(event(ExecutionKind::Rejected, 4, 0)));
     let (bytes, _) = file(&records, 128);
     let mut recovery = Recovery::default();
     read(&bytes).expect("whole").0.iter().for_each(|entry| recovery.take(entry));
@@ -332,7 +332,7 @@ fn what_is_left_open_is_told_by_the_records_alone() {
         "two buys of 2, each with a fee of 1"
     );
     assert_eq!((recovery.trades().len(), recovery.last_placed(), recovery.ended()), (2, Nanos(1_000), false));
-    let end = Record::RunEnded { confirmed: true, open_orders: 0, why: String::new() };
+    let end = JournalRecord::RunEnded { confirmed: true, open_orders: 0, why: String::new() };
     recovery.take(&Entry { sequence: 99, time: Nanos(3), record: end });
     assert!(recovery.ended() && recovery.left().next().is_none(), "the venue confirmed that nothing is open");
 }

@@ -7,7 +7,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
 
 use super::frame::{self, FRAME_BYTES_MAX, JOURNAL_HEADER_BYTES};
-use super::record::Record;
+use super::record::JournalRecord;
 use super::store::JournalStore;
 use crate::venue::order_ids::ClientOrderId;
 
@@ -60,26 +60,26 @@ impl Journal {
     /// The engine wants an order cancelled. A cancel never waits for this.
     #[inline]
     pub fn cancel_wanted(&mut self, intent: &Intent, now: Nanos) {
-        self.note(&Record::CancelWanted(*intent), now);
+        self.note(&JournalRecord::CancelWanted(*intent), now);
     }
 
     /// A cancel is handed to the connection.
     #[inline]
     pub fn cancel_sent(&mut self, order: OrderId, instrument: InstrumentId, attempt: u32, now: Nanos) {
-        self.note(&Record::CancelSent { order, instrument, attempt }, now);
+        self.note(&JournalRecord::CancelSent { order, instrument, attempt }, now);
     }
 
     /// The engine is told of this.
     #[inline]
     pub fn fact(&mut self, event: &ExecutionEvent) {
         if let Journal::On(writer) = self {
-            writer.note(&Record::Fact(*event), event.time);
+            writer.note(&JournalRecord::Fact(*event), event.time);
         }
     }
 
     /// Anything else.
     #[inline]
-    pub fn note(&mut self, record: &Record, now: Nanos) {
+    pub fn note(&mut self, record: &JournalRecord, now: Nanos) {
         if let Journal::On(writer) = self {
             writer.note(record, now);
         }
@@ -133,14 +133,14 @@ pub struct JournalWriter {
     sequence: u64,
     frame: [u8; FRAME_BYTES_MAX],
     /// What every part begins with, so that each can be read alone.
-    preamble: Vec<Record>,
+    preamble: Vec<JournalRecord>,
     counters: JournalCounters,
 }
 
 impl JournalWriter {
     /// Begins a run's journal with `preamble`, which every further part begins with as well.
     #[must_use]
-    pub fn new(store: Box<dyn JournalStore>, preamble: Vec<Record>, now: Nanos) -> JournalWriter {
+    pub fn new(store: Box<dyn JournalStore>, preamble: Vec<JournalRecord>, now: Nanos) -> JournalWriter {
         let mut writer = JournalWriter {
             store,
             at: JOURNAL_HEADER_BYTES,
@@ -161,7 +161,7 @@ impl JournalWriter {
 
     #[inline]
     fn place(&mut self, intent: &Intent, client_id: &ClientOrderId, now: Nanos) -> Result<(), JournalRefusal> {
-        let record = Record::Place { intent: *intent, client_id: *client_id };
+        let record = JournalRecord::Place { intent: *intent, client_id: *client_id };
         if !self.store.is_failing() && self.append(&record, RESERVE_BYTES, now) {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl JournalWriter {
     }
 
     #[inline]
-    fn note(&mut self, record: &Record, now: Nanos) {
+    fn note(&mut self, record: &JournalRecord, now: Nanos) {
         let written = self.append(record, 0, now);
         self.counters.lost += u64::from(!written);
     }
@@ -182,7 +182,7 @@ impl JournalWriter {
 
     /// Writes a record that leaves at least `reserve` bytes behind it in its part, or in the next one.
     #[inline]
-    fn append(&mut self, record: &Record, reserve: usize, now: Nanos) -> bool {
+    fn append(&mut self, record: &JournalRecord, reserve: usize, now: Nanos) -> bool {
         let Some(length) = frame::write_frame(record, self.sequence, now, &mut self.frame) else {
             return false;
         };
@@ -196,7 +196,7 @@ impl JournalWriter {
 
     #[cold]
     #[inline(never)]
-    fn append_here(&mut self, record: &Record, reserve: usize, now: Nanos) -> bool {
+    fn append_here(&mut self, record: &JournalRecord, reserve: usize, now: Nanos) -> bool {
         match frame::write_frame(record, self.sequence, now, &mut self.frame) {
             Some(length) if self.at + length + reserve <= self.store.part().len() => {
                 self.publish(length);

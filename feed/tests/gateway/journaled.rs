@@ -11,7 +11,7 @@ use spinbook_engine::types::{Nanos, OrderId, Side};
 use spinbook_feed::gateway::{GatewayAction, GatewayOutput};
 use spinbook_feed::journal::frame::JournalHeader;
 use spinbook_feed::journal::reader::{JournalReader, JournalTail};
-use spinbook_feed::journal::record::{JournalInstrument, Record};
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord};
 use spinbook_feed::journal::recover::Recovery;
 use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
@@ -24,7 +24,8 @@ fn keep(desk: &mut Desk) -> Arc<AtomicBool> {
     let header = JournalHeader { run: EPOCH, salt: 1, part: 0, created: desk.now, venue };
     let store = MemoryStore::new(&header.write(), 256 << 10);
     let failure = store.failure();
-    let instruments = desk.gateway.instruments().iter().map(|it| Record::Instrument(JournalInstrument::from(it)));
+    let instruments =
+        desk.gateway.instruments().iter().map(|it| JournalRecord::Instrument(JournalInstrument::from(it)));
     let writer = JournalWriter::new(Box::new(store), instruments.collect(), desk.now);
     desk.gateway.keep_journal(Journal::On(Box::new(writer)));
     failure

@@ -10,7 +10,7 @@ use spinbook_engine::intent::{Intent, Reason, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, Tick};
 use spinbook_feed::journal::frame::{Entry, JournalHeader};
 use spinbook_feed::journal::reader::JournalTail;
-use spinbook_feed::journal::record::{JournalInstrument, PositionMoment, Record};
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
 use spinbook_feed::net::io::journal_files::part_files;
 
 use crate::cli::JournalArgs;
@@ -259,49 +259,49 @@ impl Lines {
             line.insert("event".to_owned(), json!(event));
         };
         let rest = match &entry.record {
-            Record::RunStarted { version, mode, configuration } => {
+            JournalRecord::RunStarted { version, mode, configuration } => {
                 head(entry.time, "run_started");
                 self.sends = mode != "shadow";
                 json!({ "version": version, "mode": mode, "configuration": configuration })
             }
-            Record::Instrument(instrument) => {
+            JournalRecord::Instrument(instrument) => {
                 head(entry.time, "instrument");
                 self.instruments.insert(instrument.id, *instrument);
                 json!({ "symbol": instrument.symbol.as_str() })
             }
-            Record::Position { instrument, lots, moment } => {
+            JournalRecord::Position { instrument, lots, moment } => {
                 head(entry.time, "position");
                 let moment = if *moment == PositionMoment::Start { "start" } else { "end" };
                 let quantity = self.quantity(*instrument, *lots);
                 json!({ "symbol": self.symbol(*instrument), "quantity": quantity, "at": moment })
             }
-            Record::Place { intent, client_id } => {
+            JournalRecord::Place { intent, client_id } => {
                 head(entry.time, "place");
                 self.ordered.insert(intent.order, (client_id.as_str().to_owned(), intent.lots));
                 self.intent(intent)
             }
-            Record::CancelWanted(intent) => {
+            JournalRecord::CancelWanted(intent) => {
                 head(entry.time, "cancel");
                 self.intent(intent)
             }
-            Record::CancelSent { order, instrument, attempt } => {
+            JournalRecord::CancelSent { order, instrument, attempt } => {
                 head(entry.time, "cancel_sent");
                 json!({ "id": id_text(*order), "symbol": self.symbol(*instrument), "client_id": self.name(*order),
                         "attempt": attempt })
             }
-            Record::Fact(event) => {
+            JournalRecord::Fact(event) => {
                 head(entry.time, event_name(event.kind).0);
                 self.fact(event)
             }
-            Record::Halted { message } => {
+            JournalRecord::Halted { message } => {
                 head(entry.time, "halted");
                 json!({ "message": message })
             }
-            Record::Operator { word, reason } => {
+            JournalRecord::Operator { word, reason } => {
                 head(entry.time, "operator");
                 json!({ "word": word, "reason": reason })
             }
-            Record::RunEnded { confirmed, open_orders, why } => {
+            JournalRecord::RunEnded { confirmed, open_orders, why } => {
                 head(entry.time, "run_ended");
                 json!({ "why": why, "confirmed": confirmed, "open_orders": open_orders })
             }

@@ -8,7 +8,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::journal::frame::{Entry, JournalHeader};
 use spinbook_feed::journal::reader::{JournalDamage, JournalReader, JournalTail};
-use spinbook_feed::journal::record::{JournalInstrument, PositionMoment, Record};
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
 use spinbook_feed::journal::recover::Recovery;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::net::io::journal_files::{JOURNAL_PART_BYTES, JournalFiles, JournalHealth, part_files, part_name};
@@ -79,7 +79,7 @@ pub fn read_parts(
         while let Some(entry) = reader.next_entry().map_err(damaged)? {
             each(&header, &entry)?;
             records += 1;
-            ended_clean = matches!(entry.record, Record::RunEnded { confirmed: true, .. });
+            ended_clean = matches!(entry.record, JournalRecord::RunEnded { confirmed: true, .. });
         }
         next = reader.next_sequence();
         read.push(ReadPart {
@@ -280,16 +280,17 @@ impl Journals {
             };
             let files = JournalFiles::begin(&journals.folder, header, JOURNAL_PART_BYTES).map_err(failed)?;
             let health = files.health();
-            let mut preamble = vec![Record::RunStarted {
+            let mut preamble = vec![JournalRecord::RunStarted {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 mode: plan.mode.name().to_owned(),
                 configuration: spinbook_feed::journal::digest(format!("{:?}", plan.config).as_bytes()),
             }];
             let instruments = gateway.instruments().iter();
-            preamble.extend(instruments.map(|instrument| Record::Instrument(JournalInstrument::from(instrument))));
+            preamble
+                .extend(instruments.map(|instrument| JournalRecord::Instrument(JournalInstrument::from(instrument))));
             let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(files), preamble, now)));
             for (instrument, lots) in positions {
-                journal.note(&Record::Position { instrument, lots, moment: PositionMoment::Start }, now);
+                journal.note(&JournalRecord::Position { instrument, lots, moment: PositionMoment::Start }, now);
             }
             gateway.keep_journal(journal);
             journals.kept.push(Kept { path, health, failure: None });
@@ -325,18 +326,18 @@ impl Journals {
             for instrument in gateway.instruments() {
                 let lots = (ending.position)(instrument.id);
                 journal.note(
-                    &Record::Position { instrument: instrument.id, lots, moment: PositionMoment::End },
+                    &JournalRecord::Position { instrument: instrument.id, lots, moment: PositionMoment::End },
                     ending.now,
                 );
             }
-            let end = Record::RunEnded {
+            let end = JournalRecord::RunEnded {
                 confirmed: ending.confirmed && open == 0,
                 open_orders: u32::try_from(open).unwrap_or(u32::MAX),
                 why: ending.why.to_owned(),
             };
             if let Some(reason) = ending.killed {
                 let (word, reason) = ("kill".to_owned(), reason.to_owned());
-                journal.note(&Record::Operator { word, reason }, ending.now);
+                journal.note(&JournalRecord::Operator { word, reason }, ending.now);
             }
             journal.note(&end, ending.now);
             let counters = journal.finish();

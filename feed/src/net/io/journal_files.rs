@@ -1,9 +1,9 @@
 //! COLD: a journal in files: preallocated, mapped, made ready and brought to the disk by a thread of their own.
 //!
-//! A record is written into memory that the system keeps when the program is killed. Its blocks are allocated before it
-//! is mapped, and every page is made present, so that no write into it can fail; a disk that is full or refuses is found
-//! by the keeper, which says so, and no order leaves any more. What a power failure takes from the end was never synced,
-//! at most [`SYNC_INTERVAL`]: the start compares with the venue before it quotes.
+//! A record is written into memory that the system keeps when the program is killed. Its blocks are allocated before
+//! it is mapped, and every page is made present, so that no write into it can fail; a disk that is full or refuses is
+//! found by the keeper, which says so, and no order leaves any more. What a power failure takes from the end was never
+//! synced, at most [`SYNC_INTERVAL`]: the start compares with the venue before it quotes.
 #![allow(unsafe_code)]
 
 use std::fs::{self, File, OpenOptions};
@@ -345,13 +345,15 @@ impl Keeper {
 
 #[cfg(test)]
 mod tests {
+    use spinbook_engine::intent::Intent;
     use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
 
     use super::*;
     use crate::journal::reader::{JournalReader, JournalTail};
-    use crate::journal::record::Record;
+    use crate::journal::record::JournalRecord;
     use crate::journal::writer::{Journal, JournalWriter};
     use crate::venue::instrument::Symbol;
+    use crate::venue::order_ids::ClientIdFormat;
 
     /// Small enough for a few records a part, large enough for what orders leave free.
     const PART_BYTES: u64 = 96 << 10;
@@ -361,8 +363,8 @@ mod tests {
         JournalHeader { run: 7, salt: 99, part: 0, created: Nanos(17), venue }
     }
 
-    fn record(count: u32) -> Record {
-        Record::CancelSent { order: OrderId::new(7, count), instrument: InstrumentId(0), attempt: 1 }
+    fn record(count: u32) -> JournalRecord {
+        JournalRecord::CancelSent { order: OrderId::new(7, count), instrument: InstrumentId(0), attempt: 1 }
     }
 
     fn journal(folder: &Path) -> (Journal, JournalHealth) {
@@ -421,6 +423,31 @@ mod tests {
         journal.finish();
         assert!(count > 2 * 96 * 1024 / 64, "{count} records in three parts");
         assert_eq!(numbers(folder.path()).0, (1..=u64::from(count)).collect::<Vec<_>>());
+    }
+
+    /// Prints what a record costs the thread that writes it, in files as a run has them.
+    #[test]
+    fn what_a_record_costs_is_said_and_none_is_lost() {
+        const ORDERS: u32 = 20_000;
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = JournalFiles::begin(folder.path(), header(), JOURNAL_PART_BYTES).expect("room");
+        let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(files), Vec::new(), Nanos(1))));
+        let mut nanos = Vec::with_capacity(ORDERS as usize);
+        for count in 1..=ORDERS {
+            let order = OrderId::new(7, count);
+            let intent = Intent { order, ..Intent::default() };
+            let begun = std::time::Instant::now();
+            let placed = journal.place(&intent, || ClientIdFormat::Dashed.write(order), Nanos(1));
+            nanos.push(begun.elapsed().as_nanos());
+            assert_eq!(placed, Ok(()), "{count}");
+        }
+        nanos.sort_unstable();
+        let at = |share: usize| nanos[nanos.len() * share / 1000 - 1];
+        println!("a place, ns: p50 {}, p99 {}, p999 {}, max {}", at(500), at(990), at(999), at(1000));
+        journal.finish();
+        let begun = std::time::Instant::now();
+        assert_eq!(numbers(folder.path()).0.len(), ORDERS as usize);
+        println!("read again: {ORDERS} records in {} ms", begun.elapsed().as_millis());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{Lots, Nanos, OrderId};
 use spinbook_feed::journal::frame::JOURNAL_HEADER_BYTES;
-use spinbook_feed::journal::record::{JournalInstrument, PositionMoment, Record};
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
 use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::venue::binance;
@@ -34,17 +34,17 @@ fn journals() -> Vec<Vec<u8>> {
     let intent = Intent { order, lots: Lots(5), ..Intent::default() };
     let fact = |kind| ExecutionEvent { kind, order, lots_cumulative: Lots(2), ..ExecutionEvent::default() };
     let records = [
-        Record::RunStarted { version: text("1"), mode: text("live"), configuration: text("c0ffee") },
-        Record::Instrument(JournalInstrument::from(&instrument)),
-        Record::Position { instrument: id, lots: Lots(-3), moment: PositionMoment::Start },
-        Record::Place { intent, client_id: ClientIdFormat::Dashed.write(order) },
-        Record::Fact(fact(ExecutionKind::Accepted)),
-        Record::Fact(fact(ExecutionKind::Filled)),
-        Record::CancelWanted(intent),
-        Record::CancelSent { order, instrument: id, attempt: 1 },
-        Record::Halted { message: text("why") },
-        Record::Operator { word: text("kill"), reason: text("a person") },
-        Record::RunEnded { confirmed: true, open_orders: 0, why: text("finished") },
+        JournalRecord::RunStarted { version: text("1"), mode: text("live"), configuration: text("c0ffee") },
+        JournalRecord::Instrument(JournalInstrument::from(&instrument)),
+        JournalRecord::Position { instrument: id, lots: Lots(-3), moment: PositionMoment::Start },
+        JournalRecord::Place { intent, client_id: ClientIdFormat::Dashed.write(order) },
+        JournalRecord::Fact(fact(ExecutionKind::Accepted)),
+        JournalRecord::Fact(fact(ExecutionKind::Filled)),
+        JournalRecord::CancelWanted(intent),
+        JournalRecord::CancelSent { order, instrument: id, attempt: 1 },
+        JournalRecord::Halted { message: text("why") },
+        JournalRecord::Operator { word: text("kill"), reason: text("a person") },
+        JournalRecord::RunEnded { confirmed: true, open_orders: 0, why: text("finished") },
     ];
     let mut seeds = Vec::new();
     for count in [1, 4, records.len()] {
