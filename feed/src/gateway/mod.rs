@@ -15,6 +15,7 @@ pub mod throttle;
 
 mod handshake;
 mod ids;
+mod keep_alive;
 mod lifecycle;
 mod link;
 mod outbox;

@@ -2,22 +2,24 @@
 
 mod check;
 mod counts;
+mod fill_event;
 mod reopen;
 mod trades;
 mod transition;
 
 use std::collections::VecDeque;
 
-use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::Intent;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, VenueCode};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, Tick, VenueCode};
 
 use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::VenueOrderId;
-use crate::venue::orders::{Fee, Fill, OrderStatus, OrderUpdate};
+use crate::venue::orders::{Fill, OrderStatus, OrderUpdate};
 
 use counts::Proved;
+use fill_event::fill_event;
 use trades::SeenTrades;
 use transition::{Fact, next_phase};
 
@@ -501,41 +503,6 @@ fn apply_fill(
     counters.overfills += u64::from(tracked.lots_filled > tracked.lots);
     let base = tracked.event(ExecutionKind::Filled, time);
     events.push_back(fill_event(base, fill, instrument, counters));
-}
-
-fn fill_event(
-    base: ExecutionEvent,
-    fill: &Fill,
-    instrument: &Instrument,
-    counters: &mut TableCounters,
-) -> ExecutionEvent {
-    let mut event = ExecutionEvent {
-        trade: fill.trade,
-        tick: fill.tick,
-        lots: fill.lots,
-        kind: ExecutionKind::Filled,
-        maker: fill.maker,
-        ..base
-    };
-    match fill.fee {
-        Fee::None => {}
-        Fee::Quote(amount) => event.fee = amount,
-        Fee::Base(lots) => {
-            event.fee_asset = FeeAsset::Base;
-            event.fee_lots = lots;
-            let value = i128::from(lots.0) * i128::from(fill.tick.0);
-            event.fee = QuoteAtoms(value.saturating_mul(instrument.atoms_per_tick_lot));
-        }
-        Fee::Valued(worth) => {
-            event.fee_asset = FeeAsset::Valued;
-            event.fee = worth;
-        }
-        Fee::Other(..) => {
-            counters.fees_other += 1;
-            event.fee_asset = FeeAsset::Other;
-        }
-    }
-    event
 }
 
 fn apply_status(

@@ -160,7 +160,7 @@ impl<O: OrderSide> Gateway<O> {
             // Cancels have a ring of their own, so this one may have overtaken its order: that must not be sent any more.
             let ahead = intent.order.epoch() == self.settings.epoch && intent.order > self.newest_place;
             if ahead && self.cancelled_ahead.len() < self.cancelled_ahead.capacity() {
-                self.cancelled_ahead.push(intent.order);
+                self.cancelled_ahead.push(intent.order); // bounded: never beyond the capacity it was made with
                 return;
             }
             // It never got as far as the table, or is long over.
