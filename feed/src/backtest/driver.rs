@@ -202,6 +202,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     }
 
     /// Our process starts again, with an engine, the far ends of its rings, and for each venue a session and a gateway.
+    /// Gives back the sessions and gateways that were killed, as they were.
     ///
     /// # Panics
     /// There are not as many sessions and gateways as venues.
@@ -210,15 +211,17 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         engine: Engine<S>,
         (orders, cancels): (Consumer<Intent>, Consumer<Intent>),
         venues: Vec<(MarketSession, Gateway)>,
-    ) {
+    ) -> Vec<(MarketSession, Gateway)> {
         assert_eq!(venues.len(), self.state.venues.len(), "every venue needs its session and gateway");
-        for (venue, (session, gateway)) in self.state.venues.iter_mut().zip(venues) {
-            (venue.session, venue.gateway) = (session, gateway);
-        }
+        let swap = |(venue, (session, gateway)): (&mut BacktestVenue, _)| {
+            (std::mem::replace(&mut venue.session, session), std::mem::replace(&mut venue.gateway, gateway))
+        };
+        let killed = self.state.venues.iter_mut().zip(venues).map(swap).collect();
         self.state.engine = engine;
         (self.orders, self.cancels) = (orders, cancels);
         self.crashed = false;
         self.start();
+        killed
     }
 
     /// Another process serves a venue from now on; the connections that stood are gone.

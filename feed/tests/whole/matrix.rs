@@ -131,7 +131,7 @@ fn run(product: ProductLine, seed: u64, failures: &[Failure]) -> Vec<String> {
     for planned in &planned {
         plan_faults(planned, product, &mut plan);
     }
-    let mut world = World::unhurried(product, seed, &plan, |exchange| exchange);
+    let mut world = World::unhurried(product, seed, &plan, None);
     for fault in planned.iter().flat_map(link_faults) {
         world.add_fault(fault);
     }

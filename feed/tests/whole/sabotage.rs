@@ -26,10 +26,12 @@ pub enum Sabotage {
     NeverCancel,
     /// The venue says that nothing is open, so that nothing an earlier run left is cancelled.
     NeverSweep,
+    /// Orders leave without having been written down.
+    SkipJournal,
 }
 
 impl Sabotage {
-    pub const ALL: [Sabotage; 7] = [
+    pub const ALL: [Sabotage; 8] = [
         Sabotage::ReuseId,
         Sabotage::DropUnknown,
         Sabotage::ResurrectDead,
@@ -37,6 +39,7 @@ impl Sabotage {
         Sabotage::TellFillTwice,
         Sabotage::NeverCancel,
         Sabotage::NeverSweep,
+        Sabotage::SkipJournal,
     ];
 }
 

@@ -12,6 +12,11 @@ use spinbook_engine::strategy::{Spread, SpreadSettings};
 use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::journal::frame::JournalHeader;
+use spinbook_feed::journal::reader::JournalReader;
+use spinbook_feed::journal::record::JournalRecord;
+use spinbook_feed::journal::store::MemoryStore;
+use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::faults::FaultPlan;
@@ -23,6 +28,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::simulator_side::{AccountSettings, KeptState, MarketForm, PlaySpeed, SimSettings};
 use spinbook_feed::venue::source::MarketSource;
 use spinbook_feed::venue::{ProductLine, binance};
+use std::collections::BTreeSet;
 
 pub const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
@@ -67,6 +73,28 @@ pub fn exchange_again(product: ProductLine, seed: u64, kept: &[u8], now: Nanos, 
     settings.play.speed = PlaySpeed::Thousandths(thousandths);
     settings.kept = KeptState::Restored(Box::new(saved));
     binance(settings, Box::new(Synthetic::bitcoin(product, seed, now).unwrap()), now).unwrap()
+}
+
+/// A journal in memory, as a process that starts has it.
+pub fn journal(epoch: u32, instrument: &Instrument) -> Journal {
+    let header = JournalHeader { run: epoch, salt: 1, part: 0, created: START, venue: instrument.symbol };
+    let store = MemoryStore::new(&header.write(), 4 << 20);
+    Journal::On(Box::new(JournalWriter::new(Box::new(store), Vec::new(), START)))
+}
+
+/// The names of the orders that a journal says may have left.
+pub fn names_in(journal: &mut Journal) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if journal.part().is_empty() {
+        return names;
+    }
+    let mut reader = JournalReader::new(journal.part()).unwrap();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        if let JournalRecord::Place { client_id, .. } = entry.record {
+            names.insert(client_id.as_str().to_owned());
+        }
+    }
+    names
 }
 
 /// One without a market of its own.

@@ -1,6 +1,6 @@
 //! COLD: backtests of one market maker on one venue or several, judged at each step and against the venues' truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -26,7 +26,7 @@ use spinbook_feed::venue::simulator_side::MarketForm;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::oracle::Oracle;
-use crate::sabotage::{Sabotage, Sabotaged};
+use crate::sabotage::{Sabotage, Sabotaged, Unswept};
 use crate::setup;
 
 const SYMBOL: &str = "BTCUSDT";
@@ -58,6 +58,8 @@ pub struct VenueOutcome {
     pub fills: u64,
     pub orders: OrderCounts,
     pub pauses: u64,
+    /// Orders that the venue had of us and no journal tells of.
+    pub not_journaled: usize,
     /// Requests that the venue refused for its rate limits.
     pub rate_refusals: u64,
     pub live_at_end: bool,
@@ -85,6 +87,8 @@ impl Outcome {
             expect((unknown, open) == (0, 0), format!("venue {place}: {unknown} orders unknown, {open} open"));
             let (sent, counted) = (venue.orders.sent, venue.orders.in_all_states());
             expect(sent == counted, format!("venue {place}: {sent} orders sent, {counted} in all states"));
+            let missing = venue.not_journaled;
+            expect(missing == 0, format!("I5: venue {place} had {missing} orders that no journal tells of"));
             expect(venue.quiet, format!("venue {place}: the gateway is not quiet"));
             let (ours, theirs) = (venue.position, venue.venue_position);
             expect(ours == theirs, format!("venue {place}: position {ours}, the venue's {theirs}"));
@@ -112,6 +116,8 @@ pub struct Judge {
     /// Every fill in the order in which the engine heard of it.
     pub heard: Vec<HeardFill>,
     outcome: Outcome,
+    /// Names of the orders that the journals of killed processes tell of.
+    journaled: BTreeSet<String>,
     /// Watches the venues' own books.
     pub oracle: Oracle,
     /// What is broken on purpose, and what that needs to know.
@@ -274,10 +280,21 @@ pub struct World {
     baselines: Vec<Baseline>,
     seed: u64,
     epoch: u32,
+    has_journal: bool,
 }
 
-/// What is put between an exchange and its clients.
-pub type Wrap = fn(Box<dyn ExchangeSide>) -> Box<dyn ExchangeSide>;
+/// How a world differs from the usual one.
+#[derive(Clone, Copy)]
+struct Alterations {
+    /// The speed of the market.
+    speed_thousandths: u64,
+    /// What is put between an exchange and its clients.
+    wrap: fn(Box<dyn ExchangeSide>) -> Box<dyn ExchangeSide>,
+    /// Orders are written down before they leave.
+    has_journal: bool,
+}
+
+const AS_IT_IS: Alterations = Alterations { speed_thousandths: 1_000, wrap: |exchange| exchange, has_journal: true };
 
 /// A product line, its instrument, and what was held of it when our process started.
 type Market = (ProductLine, Instrument, Lots);
@@ -294,14 +311,18 @@ fn borrowed(markets: &[Market]) -> Vec<(ProductLine, &Instrument, Lots)> {
 }
 
 /// Our side of each venue, as a process that starts has it.
-fn clients(markets: &[Market], epoch: u32, seed: u64) -> Vec<(MarketSession, Gateway)> {
+fn clients(markets: &[Market], epoch: u32, seed: u64, has_journal: bool) -> Vec<(MarketSession, Gateway)> {
     let limits: Vec<_> = markets.iter().map(|(_, instrument, _)| setup::limits(instrument)).collect();
     let client = |(product, instrument, _): &Market| {
         let settings =
             SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(*product) };
         let gateway = GatewaySettings::new(*product, GatewayMode::Live, epoch, limits.clone());
         let session = MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap();
-        (session, Gateway::new(gateway, setup::credentials(), vec![*instrument]))
+        let mut gateway = Gateway::new(gateway, setup::credentials(), vec![*instrument]);
+        if has_journal {
+            gateway.keep_journal(setup::journal(epoch, instrument));
+        }
+        (session, gateway)
     };
     markets.iter().map(client).collect()
 }
@@ -322,21 +343,22 @@ impl World {
 
     /// On several venues, each with the same faults.
     pub fn of(products: &[ProductLine], seed: u64, faults: &FaultPlan) -> World {
-        World::made(
-            products,
-            faults,
-            BacktestSettings::new(setup::START, seed),
-            MarketForm::Present,
-            None,
-            (1_000, |exchange| exchange),
-        )
+        World::made(products, faults, BacktestSettings::new(setup::START, seed), MarketForm::Present, None, AS_IT_IS)
     }
 
     /// On one venue, in a slow market, with a check of all parts at times only: many runs in little time.
-    pub fn unhurried(product: ProductLine, seed: u64, faults: &FaultPlan, wrap: Wrap) -> World {
+    pub fn unhurried(product: ProductLine, seed: u64, faults: &FaultPlan, sabotage: Option<Sabotage>) -> World {
         let settings = BacktestSettings::new(setup::START, seed);
         let settings = BacktestSettings { check_interval: Nanos::from_millis(500), ..settings };
-        World::made(&[product], faults, settings, MarketForm::Present, None, (UNHURRIED_THOUSANDTHS, wrap))
+        let altered = Alterations {
+            speed_thousandths: UNHURRIED_THOUSANDTHS,
+            wrap: match sabotage {
+                Some(Sabotage::NeverSweep) => |exchange| Box::new(Unswept { exchange, answers: VecDeque::new() }),
+                _ => AS_IT_IS.wrap,
+            },
+            has_journal: sabotage != Some(Sabotage::SkipJournal),
+        };
+        World::made(&[product], faults, settings, MarketForm::Present, None, altered)
     }
 
     /// On one venue whose network always takes `network` and whose market shows nothing of ours; with a round trip of
@@ -344,14 +366,7 @@ impl World {
     pub fn steady(product: ProductLine, seed: u64, network: Nanos, paper: Option<Nanos>) -> World {
         let steady = BacktestSettings::steady(setup::START, seed, network, Nanos(20_000));
         let settings = BacktestSettings { check_interval: Nanos::ZERO, ..steady };
-        World::made(
-            &[product],
-            &FaultPlan::default(),
-            settings,
-            MarketForm::Original,
-            paper,
-            (1_000, |exchange| exchange),
-        )
+        World::made(&[product], &FaultPlan::default(), settings, MarketForm::Original, paper, AS_IT_IS)
     }
 
     fn made(
@@ -360,13 +375,13 @@ impl World {
         timing: BacktestSettings,
         form: MarketForm,
         paper: Option<Nanos>,
-        (speed_thousandths, wrap): (u64, Wrap),
+        altered: Alterations,
     ) -> World {
         let seed = timing.seed;
         let mut markets = Vec::new();
         let mut exchanges = Vec::new();
         for (place, product) in products.iter().enumerate() {
-            let mut exchange = match speed_thousandths {
+            let mut exchange = match altered.speed_thousandths {
                 1_000 => setup::exchange_of(*product, seed, faults.clone(), form),
                 slower => setup::slow_exchange(*product, seed, faults.clone(), slower),
             };
@@ -376,11 +391,11 @@ impl World {
             markets.push((*product, instrument, start));
             exchanges.push(exchange);
         }
-        let clients = clients(&markets, setup::EPOCH, seed);
+        let clients = clients(&markets, setup::EPOCH, seed, altered.has_journal);
         let venue = |((exchange, (product, instrument, _)), (session, gateway)): ((_, &Market), _)| BacktestVenue {
             session,
             gateway,
-            exchange: wrap(Box::new(exchange)),
+            exchange: (altered.wrap)(Box::new(exchange)),
             paper: paper.map(|latency| {
                 let settings = PaperSettings { latency, frame_delay_max: Nanos::ZERO };
                 PaperExchange::new(Box::new(setup::paper_exchange(*product)), settings)
@@ -394,7 +409,7 @@ impl World {
         let judge = Judge { positions_max, oracle, ..Judge::default() };
         let baselines = vec![Baseline::default(); markets.len()];
         let backtest = Backtest::new(timing, engine, (orders, cancels), venues, judge);
-        World { backtest, markets, baselines, seed, epoch: setup::EPOCH }
+        World { backtest, markets, baselines, seed, epoch: setup::EPOCH, has_journal: altered.has_journal }
     }
 
     /// Our process is killed, is gone for `span`, and starts again as it would: with a new epoch, from what the venue
@@ -417,7 +432,12 @@ impl World {
         judge.in_flight.clear();
         judge.disagree_since = None;
         judge.oracle.gone_since = None;
-        self.backtest.restart(engine, (orders, cancels), clients(&self.markets, self.epoch, self.seed));
+        let clients = clients(&self.markets, self.epoch, self.seed, self.has_journal);
+        let killed = self.backtest.restart(engine, (orders, cancels), clients);
+        for (_, mut gateway) in killed {
+            let names = setup::names_in(gateway.journal());
+            self.backtest.observer_mut().journaled.extend(names);
+        }
     }
 
     /// The exchange of a venue is killed, is gone for `span`, and starts again from what it kept, with a new market.
@@ -474,7 +494,7 @@ impl World {
         let venues = self.markets.iter().zip(&self.baselines).enumerate().map(|(place, (market, baseline))| {
             let fills = judge.fills.get(&market.1.id).copied().unwrap_or_default();
             let outcome = VenueOutcome { fills, live_at_end: live[place], ..VenueOutcome::default() };
-            compare(&mut state, place, market, *baseline, outcome)
+            compare(&mut state, place, market, *baseline, &judge.journaled, outcome)
         });
         let venues: Vec<VenueOutcome> = venues.collect();
         let gaps = state.venues.iter().map(|venue| venue.session.counters().gaps).sum();
@@ -505,6 +525,8 @@ fn number(value: &Value) -> Decimal {
 /// What the venue says of the account.
 struct Truth {
     open_orders: usize,
+    /// The names of its orders, the last thousand.
+    names: Vec<String>,
     /// What the executions come to.
     position: Decimal,
     cash: Decimal,
@@ -518,6 +540,9 @@ impl Truth {
         let prefix = if spot { "/api/v3" } else { "/fapi/v1" };
         let symbol = [("symbol", SYMBOL)];
         let open = ask_venue(exchange, now, &format!("{prefix}/openOrders"), &symbol);
+        let all = ask_venue(exchange, now, &format!("{prefix}/allOrders"), &[("symbol", SYMBOL), ("limit", "1000")]);
+        let name_of = |order: &Value| order["clientOrderId"].as_str().unwrap().to_owned();
+        let names = all.as_array().unwrap().iter().map(name_of).collect();
         let name = if spot { "myTrades" } else { "userTrades" };
         let listed = ask_venue(exchange, now, &format!("{prefix}/{name}"), &[("symbol", SYMBOL), ("limit", "1000")]);
         let trade = |trade: &Value| {
@@ -541,7 +566,7 @@ impl Truth {
             (risk.as_array().unwrap().iter().map(|entry| number(&entry["positionAmt"])).sum(), Decimal::ZERO)
         };
         assert_eq!((held - start).normalize(), position.normalize(), "the venue's own trades and position disagree");
-        Truth { open_orders: open.as_array().unwrap().len(), position, cash, held }
+        Truth { open_orders: open.as_array().unwrap().len(), names, position, cash, held }
     }
 }
 
@@ -560,10 +585,14 @@ fn compare(
     place: usize,
     (product, instrument, start): &Market,
     baseline: Baseline,
+    journaled: &BTreeSet<String>,
     mut outcome: VenueOutcome,
 ) -> VenueOutcome {
     let truth = Truth::of(&mut *state.venues[place].exchange, state.now, *product);
     outcome.open_orders = truth.open_orders;
+    let last = setup::names_in(state.venues[place].gateway.journal());
+    outcome.not_journaled =
+        truth.names.iter().filter(|name| !journaled.contains(*name) && !last.contains(*name)).count();
     let held = state.engine.position(instrument.id);
     let lots = held.lots().0 - start.0;
     let sign = if lots < 0 { Decimal::NEGATIVE_ONE } else { Decimal::ONE };
