@@ -103,6 +103,8 @@ fn a_warm_engine_decides_and_trades_without_allocating() {
             spread.imbalance_levels = 10;
             spread.imbalance_net_of_own = true;
         })
+        // So many fills one way in ten seconds would stop it.
+        .quoter(|quoter| quoter.fills_span = rig::ms(1))
         .build()
         .ready();
     let (mut bids, mut asks) = ([Level::default(); 20], [Level::default(); 20]);

@@ -322,9 +322,9 @@ fn reconnects_back_off_and_repeat_by_seed() {
     println!("seed 3: pauses {pauses:?} ms");
     assert_eq!(pauses, run(3));
     assert_ne!(pauses, run(4));
-    assert!(pauses[0] <= 600 && pauses[9] >= 15_000 && pauses.iter().all(|pause| *pause <= 30_100));
-    // The venue allows 300 attempts in five minutes.
-    assert!(pauses.iter().sum::<i64>() > 60_000);
+    assert!(pauses[0] <= 600 && pauses.iter().all(|pause| *pause <= 6_100));
+    // The venue allows 300 attempts in five minutes: a third of them at most are this connection's.
+    assert!(pauses[4..].iter().all(|pause| *pause >= 3_000));
 }
 
 #[test]
@@ -474,7 +474,8 @@ fn a_book_that_is_lost_with_every_snapshot_is_asked_for_ever_more_rarely() {
         rig.depth(0, "ETHUSDT", 106, 106);
     }
     println!("{asked} snapshots in 60 s");
-    assert!((4..=11).contains(&asked), "{asked}");
+    // Every 3 to 6 s in the end: a book must be back soon after whatever kept it away is gone.
+    assert!((10..=20).contains(&asked), "{asked}");
 }
 
 #[test]

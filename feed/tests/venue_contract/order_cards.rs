@@ -384,6 +384,19 @@ fn card_29_the_handshake_script_ends_in_ready() {
                 }
                 gateway.check();
             }
+            // Beside the script a second connection is warmed.
+            done.retain(|(_, connection)| *connection != OrderConnection::Spare);
+            // What an earlier run left is cancelled as soon as that is possible: before any user data.
+            let swept = done.iter().position(|(kind, _)| *kind == Some(RequestKind::CancelAll));
+            let user_data = done.iter().position(|(kind, connection)| {
+                matches!(kind, Some(RequestKind::StartUserData | RequestKind::SubscribeUserData))
+                    || *connection == OrderConnection::UserData
+            });
+            // A venue without such a request has each order cancelled, once it is listed.
+            if let Some(swept) = swept {
+                assert!(user_data.is_none_or(|user_data| swept < user_data), "{:?}: {done:?}", fixture.line);
+                done.remove(swept);
+            }
             // The clock is measured several times in a row.
             done.dedup();
             let step = |step: &HandshakeStep| match step.request() {
