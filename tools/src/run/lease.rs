@@ -48,30 +48,40 @@ fn newest(orders: &[OrderUpdate], is_open: bool, ours: &impl OwnRuns) -> Option<
     foreign.max_by_key(|foreign| foreign.changed)
 }
 
-/// Another engine's newest order on any of these instruments.
-fn look<L: VenueLine>(
-    rest: &VenueRest<L>,
-    instruments: &[Instrument],
-    ours: &impl OwnRuns,
-) -> Result<Option<(Instrument, Foreign)>, Failure> {
-    let mut found: Option<(Instrument, Foreign)> = None;
+/// What an account's orders tell at one moment.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Another engine's newest order on any of the instruments.
+    foreign: Option<(Instrument, Foreign)>,
+    /// How many orders some engine, ours or another, has open, where it has any.
+    open: Vec<(Instrument, usize)>,
+}
+
+/// Asks for the orders on these instruments.
+fn look<L: VenueLine>(rest: &VenueRest<L>, instruments: &[Instrument], ours: &impl OwnRuns) -> Result<Seen, Failure> {
+    let mut seen = Seen::default();
     for instrument in instruments {
-        let open = newest(&rest.open_orders(instrument)?, true, ours);
-        let foreign = match open {
+        let rows = rest.open_orders(instrument)?;
+        let count = rows.iter().filter(|row| row.order.is_some()).count();
+        if count > 0 {
+            seen.open.push((*instrument, count));
+        }
+        let foreign = match newest(&rows, true, ours) {
             Some(foreign) => Some(foreign),
             None => newest(&rest.orders_since(instrument, rest.venue_time() - RECENT)?, false, ours),
         };
         let Some(foreign) = foreign else { continue };
         let key = |foreign: &Foreign| (foreign.is_open, foreign.changed);
-        if found.as_ref().is_none_or(|(_, known)| key(&foreign) > key(known)) {
-            found = Some((*instrument, foreign));
+        if seen.foreign.as_ref().is_none_or(|(_, known)| key(&foreign) > key(known)) {
+            seen.foreign = Some((*instrument, foreign));
         }
     }
-    Ok(found)
+    Ok(seen)
 }
 
 /// Refuses an account on which another engine has orders open, or goes on ordering while it is looked at. Leftovers of a
-/// killed run with the same state directory are ours, and so is everything once a person says so (`take_over`).
+/// killed run with the same state directory are ours, and so is everything once a person says so (`take_over`): they are
+/// cancelled here, before the account is read.
 ///
 /// # Errors
 /// Another engine trades on it, or the venue does not say.
@@ -82,9 +92,14 @@ pub(super) fn hold<L: VenueLine>(
     take_over: bool,
     wait: impl FnOnce(Duration),
 ) -> Result<(), Failure> {
-    let Some((instrument, first)) = look(rest, instruments, ours)? else { return Ok(()) };
+    let seen = look(rest, instruments, ours)?;
+    let Some((instrument, first)) = seen.foreign else {
+        clear(rest, &seen.open);
+        return Ok(());
+    };
     if take_over {
         tracing::warn!("{}", taken_over(&instrument, &first));
+        clear(rest, &seen.open);
         return Ok(());
     }
     if first.is_open {
@@ -96,11 +111,28 @@ pub(super) fn hold<L: VenueLine>(
         SECOND_LOOK_AFTER.as_secs()
     );
     wait(SECOND_LOOK_AFTER);
-    match look(rest, instruments, ours)? {
+    let again = look(rest, instruments, ours)?;
+    match again.foreign {
         Some((instrument, second)) if second.is_open || second.changed > first.changed => {
             Err(refusal(rest, &instrument, &second))
         }
-        _ => Ok(()),
+        _ => {
+            clear(rest, &again.open);
+            Ok(())
+        }
+    }
+}
+
+/// Cancels what earlier runs left open. What of it were filled between the reading of the account and the gateway's own
+/// sweep would be booked by nobody.
+fn clear<L: VenueLine>(rest: &VenueRest<L>, open: &[(Instrument, usize)]) {
+    for (instrument, count) in open {
+        let symbol = instrument.symbol;
+        match rest.cancel_all(instrument) {
+            Ok(()) => tracing::warn!("{symbol}: orders left by an earlier run are cancelled: {count}"),
+            // Filled meanwhile, there may be nothing to cancel; the gateway sweeps what is left in any case.
+            Err(failure) => tracing::warn!("{symbol}: orders left by an earlier run, not cancelled yet: {failure}"),
+        }
     }
 }
 
@@ -149,10 +181,15 @@ mod tests {
     /// A venue that answers with these lists of open and of all orders; the second look sees the second pair.
     struct Lists {
         looks: RefCell<Vec<[String; 2]>>,
+        cancels: Cell<u32>,
     }
 
     impl VenueLine for Lists {
         fn call(&self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+            if request.method == "DELETE" {
+                self.cancels.set(self.cancels.get() + 1);
+                return Ok(b"{}".to_vec());
+            }
             let looks = self.looks.borrow();
             let place = usize::from(!request.target.contains("openOrders"));
             Ok(looks.first().expect("a look more than there are")[place].clone().into_bytes())
@@ -180,18 +217,29 @@ mod tests {
 
     /// What a start says that sees these; and how often it waited.
     fn start(looks: Vec<[String; 2]>, take_over: bool) -> (Result<(), Failure>, u32) {
+        let (held, waits, _) = cancelling(looks, take_over);
+        (held, waits)
+    }
+
+    /// The same, and how often it cancelled everything.
+    fn cancelling(looks: Vec<[String; 2]>, take_over: bool) -> (Result<(), Failure>, u32, u32) {
         // The example of the venue's own documentation.
         let id = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
         let secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
         let key = Credentials::hmac(id, &Secret::new(secret.to_owned())).expect("a key");
-        let rest = VenueRest::over(Lists { looks: RefCell::new(looks) }, binance::USDM, Some(key), 1_000);
+        let rest = VenueRest::over(
+            Lists { looks: RefCell::new(looks), cancels: Cell::new(0) },
+            binance::USDM,
+            Some(key),
+            1_000,
+        );
         let listed = [spinbook_feed::testkit::instrument(binance::USDM, 0, "BTCUSDT", "0.10", "0.001")];
         let waits = Cell::new(0);
         let held = hold(&rest, &listed, &Made(vec![7, 8]), take_over, |_| {
             waits.set(waits.get() + 1);
             rest.line.looks.borrow_mut().remove(0);
         });
-        (held, waits.get())
+        (held, waits.get(), rest.line.cancels.get())
     }
 
     #[test]
@@ -210,6 +258,17 @@ mod tests {
         }
         assert_eq!(waits, 0);
         assert_eq!(start(vec![[list(&[theirs]), none]], true), (Ok(()), 0));
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_is_cancelled_before_the_account_is_read_and_only_that() {
+        let (none, ours, theirs) = (list(&[]), row("sb7-1", "NEW", 998_000), row("sb9-3", "NEW", 997_000));
+        let cancels = |open: &[String], take_over| cancelling(vec![[list(open), none.clone()]], take_over).2;
+        assert_eq!(cancels(&[], false), 0);
+        assert_eq!(cancels(&[row("by-hand", "NEW", 999_000)], false), 0, "a person's own order is none of a run");
+        assert_eq!(cancels(std::slice::from_ref(&ours), false), 1);
+        assert_eq!(cancels(&[ours, theirs.clone()], false), 0, "whoever is refused cancels nothing");
+        assert_eq!(cancels(&[theirs], true), 1);
     }
 
     #[test]
