@@ -10,16 +10,21 @@ use spinbook_feed::venue::binance::parameters::Query;
 
 use crate::rig::{Exchange, HANG};
 
-/// One account of a futures exchange.
+/// One account of an exchange; what trades there is of futures only.
 pub struct Desk {
     fetcher: Fetcher,
     base: String,
+    orders_path: &'static str,
     credentials: Credentials,
 }
 
 impl Desk {
     /// The account that the engine trades on.
     pub fn of_the_engine(exchange: &Exchange) -> Desk {
+        if exchange.text("venue") == "binance-spot" {
+            // There it signs with the other of the two keys.
+            return Desk { orders_path: "/api/v3/openOrders", ..Desk::of_another(exchange) };
+        }
         let secret = Secret::new(exchange.text("secret").to_owned());
         Desk::with(exchange, Credentials::hmac(exchange.text("api_key"), &secret).expect("an HMAC key"))
     }
@@ -34,7 +39,7 @@ impl Desk {
         let authority = std::fs::read(exchange.text("ca_file")).expect("a CA file");
         let trust = Trust::from_pem(&authority).expect("its own authority");
         let base = exchange.text("rest_url").to_owned();
-        Desk { fetcher: Fetcher::new(&trust, HANG), base, credentials }
+        Desk { fetcher: Fetcher::new(&trust, HANG), base, orders_path: "/fapi/v1/openOrders", credentials }
     }
 
     /// A signed request and its answer.
@@ -93,6 +98,14 @@ impl Desk {
         rows[0]["positionAmt"].as_str().expect("a position").to_owned()
     }
 
+    /// What the account of a spot exchange has of an asset, while no order of it is open.
+    pub fn spot_balance(&self, asset: &str) -> String {
+        let account = self.ask("GET", "/api/v3/account", &[]);
+        let balances = account["balances"].as_array().expect("a list");
+        let balance = balances.iter().find(|balance| balance["asset"] == asset).expect("it has the asset");
+        balance["free"].as_str().expect("an amount").to_owned()
+    }
+
     /// Waits until the exchange says what is waited for.
     #[track_caller]
     pub fn until(&self, what: &str, met: impl Fn(&Desk) -> bool) {
@@ -111,7 +124,7 @@ impl Desk {
 
     /// Its open orders.
     pub fn open_orders(&self) -> Vec<Value> {
-        let orders = self.ask("GET", "/fapi/v1/openOrders", &[("symbol", "BTCUSDT")]);
+        let orders = self.ask("GET", self.orders_path, &[("symbol", "BTCUSDT")]);
         orders.as_array().expect("a list").clone()
     }
 }

@@ -131,20 +131,28 @@ fn a_key_that_is_revoked_while_trading_halts_cancels_and_says_so() {
 }
 
 #[test]
-fn a_killed_exchange_ends_the_run_in_time_with_what_may_be_open() {
+fn a_killed_exchange_is_tried_until_a_second_interrupt_leaves_with_what_may_be_open() {
     let mut exchange = Exchange::start("");
     let setup = Setup::on(&exchange);
     let mut run = setup.start_live();
     run.until_quotes();
     exchange.kill();
-    run.wait_for("connection refused: is the address right and the exchange running?");
+    let refused = "connection refused: is the address right and the exchange running?";
+    run.wait_for(refused);
+    run.interrupt();
+    let draining = "cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once";
+    run.wait_for(draining);
+    // Nobody can confirm, so it does not end by itself: it goes on knocking, however long.
+    run.wait("a further try to reach the venue", |err| {
+        err.split_once(draining).is_some_and(|(_, behind)| behind.matches(refused).count() > 1)
+    });
     let ended = run.interrupted();
     ended.says(
         1,
         &[
-            "the venue did not confirm in time that everything is cancelled",
+            "SIGINT: left at once: ",
             "may still be open on binance-usdm",
-            "the account could not be compared with the venue's",
+            "the account could not be compared",
             "look at the account",
         ],
     );

@@ -116,7 +116,7 @@ fn the_flags_are_those_that_were_promised() {
 #[test]
 fn a_verb_that_is_not_there_is_no_verb() {
     let folder = folder();
-    for verb in "record replay backtest sweep download cache compare analyze report top journal".split(' ') {
+    for verb in "record replay backtest sweep download cache compare analyze report top".split(' ') {
         let output = spinbook(folder.path(), &["--json", verb, "a.gz"]);
         assert_eq!(code(&output), 2, "{verb}");
         assert!(object(&output)["error"]["what"].as_str().is_some_and(|what| what.contains(verb)), "{verb}");

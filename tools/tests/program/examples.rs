@@ -46,6 +46,8 @@ fn project_root() -> &'static Path {
 struct Stage {
     exchange: Child,
     config: String,
+    /// Where a run has traded live: its state has a journal.
+    traded: tempfile::TempDir,
 }
 
 impl Stage {
@@ -68,7 +70,14 @@ impl Stage {
         let output = init.output().expect("the program starts");
         let config = String::from_utf8(output.stdout).expect("a text");
         assert!(output.status.success() && config.contains("rest_url"), "{config}");
-        Stage { exchange, config }
+        let traded = tempfile::tempdir().expect("a temporary folder");
+        fs::write(traded.path().join("spinbook.toml"), &config).expect("written");
+        let text = |key: &str| ready[key].as_str().expect("a text");
+        write_keys(traded.path(), text("api_key"), text("secret"));
+        let live = ["run", "-c", "spinbook.toml", "--mode", "live", "--account", "sim0", "--seconds", "1", "-q"];
+        let output = program(traded.path()).args(live).output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Stage { exchange, config, traded }
     }
 
     /// A fresh folder: as a user has it who followed README.
@@ -88,15 +97,26 @@ impl Stage {
         fs::create_dir(&state).expect("new");
         // What a run leaves behind: its number.
         fs::write(state.join("run"), "5\n").expect("written");
-        let keys = folder.path().join("keys");
-        fs::create_dir(&keys).expect("new");
+        // And what it decided and sent.
+        let (journal, kept) = (state.join("journal/live"), self.traded.path().join("state/journal/live"));
+        fs::create_dir_all(&journal).expect("new");
+        for file in fs::read_dir(kept).expect("live trading keeps a journal") {
+            let path = file.expect("readable").path();
+            fs::copy(&path, journal.join(path.file_name().expect("a file"))).expect("copied");
+        }
         let (key, secret) =
             ("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zv".repeat(2), "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP".repeat(2));
-        let file = keys.join("binance.toml");
-        fs::write(&file, format!("api_key = \"{key}\"\nsecret = \"{secret}\"\n")).expect("written");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
+        write_keys(folder.path(), &key, &secret);
         folder
     }
+}
+
+/// The credentials file that the configuration names.
+fn write_keys(folder: &Path, key: &str, secret: &str) {
+    fs::create_dir(folder.join("keys")).expect("new");
+    let file = folder.join("keys/binance.toml");
+    fs::write(&file, format!("api_key = \"{key}\"\nsecret = \"{secret}\"\n")).expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
 }
 
 impl Drop for Stage {
