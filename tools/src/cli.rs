@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -93,8 +94,8 @@ pub enum Verb {
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// How long to trade, in seconds
-    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub seconds: u64,
+    #[arg(long, value_name = "S", default_value = "30", value_parser = |text: &str| span(text, 86_400))]
+    pub seconds: Duration,
     /// Recordings to play, in order, until they end; without them a seeded synthetic market
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub data: Vec<PathBuf>,
@@ -158,8 +159,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub data: Vec<PathBuf>,
     /// How long to trade, in seconds; without it until Ctrl-C
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
-    pub seconds: Option<u64>,
+    #[arg(long, value_name = "S", value_parser = |text: &str| span(text, 31_536_000))]
+    pub seconds: Option<Duration>,
     /// For live: another engine whose orders are on the account is gone (its state directory is lost): cancel what it left
     #[arg(long)]
     pub take_over: bool,
@@ -420,6 +421,16 @@ pub struct KillArgs {
     pub wait: u64,
 }
 
+/// Seconds, also in decimals: from a tenth of one to `seconds_max`.
+fn span(text: &str, seconds_max: u64) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no number of seconds from 0.1 to {seconds_max}, as in 30 or 1.5");
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text.parse::<f64>().ok().filter(|_| plain).ok_or_else(wrong)?;
+    let span = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(seconds_max);
+    if allowed.contains(&span) { Ok(span) } else { Err(wrong()) }
+}
+
 fn chosen_symbol(text: &str) -> Result<ChosenSymbol, String> {
     let (symbol, price) = text.split_once('=').map_or((text, None), |(symbol, price)| (symbol, Some(price)));
     let wrong = || format!("`{text}` is not a symbol and a price, as in ETHUSDT or FOOUSDT=1.25");
@@ -541,6 +552,17 @@ mod tests {
             }
         }
         walk(&Cli::command(), "spinbook");
+    }
+
+    #[test]
+    fn a_run_takes_seconds_and_parts_of_them() {
+        let spans = [("30", 30_000), ("1.5", 1_500), ("0.1", 100), ("86400", 86_400_000)];
+        for (text, millis) in spans {
+            assert_eq!(span(text, 86_400), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "0", "0.09", "86400.1", "-1", "+1", "1e3", "inf", "nan", "1,5", "1s", "."] {
+            assert!(span(bad, 86_400).is_err_and(|why| why.contains(&format!("`{bad}`"))), "{bad}");
+        }
     }
 
     #[test]

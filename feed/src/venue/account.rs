@@ -9,7 +9,7 @@ use crate::crypto::credentials::Credentials;
 use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::order_ids::VenueOrderId;
+use crate::venue::order_ids::{RunName, VenueOrderId};
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
 
@@ -145,11 +145,17 @@ pub trait AccountSide {
         instruments: &[Instrument],
         body: &[u8],
     ) -> Result<Vec<(InstrumentId, Lots)>, OrderDecodeError>;
-    /// Orders of our instruments, as lists of open and of all orders print them.
+    /// Orders of our instruments, as lists of open and of all orders print them. One whose name bears the number of one of
+    /// `runs` and none of their random bits is of run [`OTHER_RUN`](crate::venue::order_ids::OTHER_RUN).
     ///
     /// # Errors
     /// The body is not what was asked for, or a number is not exact.
-    fn parse_open_orders(&self, instruments: &[Instrument], body: &[u8]) -> Result<Vec<OrderUpdate>, OrderDecodeError>;
+    fn parse_open_orders(
+        &self,
+        instruments: &[Instrument],
+        runs: &[RunName],
+        body: &[u8],
+    ) -> Result<Vec<OrderUpdate>, OrderDecodeError>;
     /// Our executions, as the venue lists them.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
 use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRecord, TradesSince};
 use crate::venue::instrument::Instrument;
+use crate::venue::order_ids::RunName;
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
 
@@ -122,8 +123,13 @@ impl AccountSide for AnyAccount {
         each!(self, side => side.parse_positions(instruments, body))
     }
 
-    fn parse_open_orders(&self, instruments: &[Instrument], body: &[u8]) -> Result<Vec<OrderUpdate>, OrderDecodeError> {
-        each!(self, side => side.parse_open_orders(instruments, body))
+    fn parse_open_orders(
+        &self,
+        instruments: &[Instrument],
+        runs: &[RunName],
+        body: &[u8],
+    ) -> Result<Vec<OrderUpdate>, OrderDecodeError> {
+        each!(self, side => side.parse_open_orders(instruments, runs, body))
     }
 
     fn parse_trades(&self, instruments: &[Instrument], body: &[u8]) -> Result<Vec<TradeRecord>, OrderDecodeError> {

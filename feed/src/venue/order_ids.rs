@@ -147,6 +147,16 @@ impl ClientIdFormat {
         let exact = order != OrderId::NONE && self.write_salted(order, salted).as_str() == text;
         exact.then_some((order, bits))
     }
+
+    /// Which order a name belongs to; `None` if it is not one of ours. One that bears the number of one of these runs and
+    /// none of their random bits is of run [`OTHER_RUN`].
+    #[must_use]
+    pub fn read_of(self, runs: &[RunName], text: &str) -> Option<OrderId> {
+        let (order, salt) = self.read_salted(text)?;
+        let mut of_number = runs.iter().filter(|name| name.run == order.epoch()).peekable();
+        let is_other = of_number.peek().is_some() && of_number.all(|name| name.salt != salt);
+        Some(if is_other { OrderId::new(OTHER_RUN, order.counter()) } else { order })
+    }
 }
 
 /// 64 random bits as base-36 digits.
@@ -158,6 +168,15 @@ fn salt_digits(salt: u64) -> [u8; SALT_DIGITS] {
         digits[at] = digit;
     });
     digits
+}
+
+/// What tells a run from every other: its number, and its 64 random bits, zero if it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunName {
+    /// The number, in every order's id.
+    pub run: u32,
+    /// The random bits, in every order's name.
+    pub salt: u64,
 }
 
 /// How the names of one run's orders are spelled and read back.
@@ -201,9 +220,8 @@ impl ClientIds {
     /// is of run [`OTHER_RUN`]: never one of this run's.
     #[must_use]
     pub fn read(&self, text: &str) -> Option<OrderId> {
-        let (order, salt) = self.format.read_salted(text)?;
-        let is_other = self.run != 0 && order.epoch() == self.run && salt != self.salt;
-        Some(if is_other { OrderId::new(OTHER_RUN, order.counter()) } else { order })
+        let own = [RunName { run: self.run, salt: self.salt }];
+        self.format.read_of(if self.run == 0 { &[] } else { &own }, text)
     }
 }
 
@@ -370,6 +388,21 @@ mod tests {
         assert_eq!(plain.as_str(), "sb000001000000000000110000007");
         for text in ["sb10-0000000000000-7", "sb10-11-7", "sb10-000000000001A-7", "sb10-zzzzzzzzzzzzz-7", "sb10--7"] {
             assert_eq!(ClientIdFormat::Dashed.read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_number_and_its_random_bits() {
+        let runs = [RunName { run: 76, salt: 0 }, RunName { run: 77, salt: 5 }, RunName { run: 77, salt: 9 }];
+        for format in [ClientIdFormat::Dashed, ClientIdFormat::Alphanumeric] {
+            let epoch_of = |run, salt| {
+                let name = ClientIds::of_run(format, run, salt).write(OrderId::new(run, 3));
+                format.read_of(&runs, name.as_str()).map(OrderId::epoch)
+            };
+            assert_eq!([epoch_of(76, 0), epoch_of(77, 5), epoch_of(77, 9)], [Some(76), Some(77), Some(77)]);
+            assert_eq!([epoch_of(76, 5), epoch_of(77, 0), epoch_of(77, 6)], [Some(OTHER_RUN); 3]);
+            assert_eq!(epoch_of(78, 5), Some(78), "of a number that is not known nothing is said");
+            assert_eq!(format.read_of(&runs, "web_1234"), None);
         }
     }
 

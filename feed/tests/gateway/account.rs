@@ -67,7 +67,7 @@ fn replies_are_read_exactly() {
     assert!(matches!(trades[0].fee, Fee::Other(asset, amount) if asset.as_str() == "BNB" && amount == 101 * UNIT / 10));
     let body = br#"[{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"sb10-42","side":"BUY","status":"NEW",
         "origQty":"1.0","executedQty":"0.0"}]"#;
-    assert_eq!(parse_open_orders(&spot, body).unwrap().len(), 1);
+    assert_eq!(parse_open_orders(&spot, &[], body).unwrap().len(), 1);
     let body = br#"{"rateLimits":[{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":160000}]}"#;
     assert_eq!(parse_windows(body).unwrap()[0].limit, 160_000);
     let refusal = parse_refusal(401, br#"{"code":-2015,"msg":"Invalid API-key."}"#);

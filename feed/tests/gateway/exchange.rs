@@ -301,7 +301,7 @@ impl World {
         let trades = parse_trades(&instruments, &body).unwrap();
         assert!(trades.len() < 1_000, "one page holds them all");
         let open = self.fetch(rest.open_orders(&instruments[0], self.now));
-        assert!(parse_open_orders(&instruments, &open).unwrap().is_empty(), "nothing is open at the venue");
+        assert!(parse_open_orders(&instruments, &[], &open).unwrap().is_empty(), "nothing is open at the venue");
         venue_account(self.product, &instruments, start, &end, &trades, &[Some(mids)]).unwrap()
     }
 }

@@ -346,7 +346,7 @@ fn reckon(instrument: Instrument, product: ProductLine, draw: &mut Draw) -> bool
     };
     let body = json!([{"symbol": "BTCUSDT", "orderId": draw.number("7"), "clientOrderId": "x", "side": "BUY",
         "status": "NEW", "origQty": draw.text("1"), "executedQty": draw.text("0"), "updateTime": draw.number("9")}]);
-    let _ = parse_open_orders(&[instrument], body.to_string().as_bytes());
+    let _ = parse_open_orders(&[instrument], &[], body.to_string().as_bytes());
     let event = json!({"e": "executionReport", "s": "BTCUSDT", "c": "x", "S": "BUY", "x": "TRADE", "X": "FILLED",
         "i": draw.number("1"), "l": draw.text("1"), "z": draw.text("1"), "q": draw.text("1"), "L": draw.text("2"),
         "n": draw.text("0.1"), "N": draw.one_of(&["BTC", "USDT", "BNB"]), "T": draw.number("5"),

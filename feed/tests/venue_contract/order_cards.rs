@@ -452,7 +452,7 @@ fn card_31_the_accounts_answers_are_read_and_damaged_ones_are_refused() {
         ("windows", |side, _, body| side.parse_windows(body).is_ok()),
         ("balances", |side, _, body| side.parse_balances(body).is_ok()),
         ("positions", |side, fixture, body| side.parse_positions(&[fixture.instrument], body).is_ok()),
-        ("orders", |side, fixture, body| side.parse_open_orders(&[fixture.instrument], body).is_ok()),
+        ("orders", |side, fixture, body| side.parse_open_orders(&[fixture.instrument], &[], body).is_ok()),
         ("trades", |side, fixture, body| side.parse_trades(&[fixture.instrument], body).is_ok()),
     ];
     for fixture in order_fixtures() {

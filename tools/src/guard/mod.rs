@@ -116,7 +116,7 @@ fn account(market: &MarketConfig) -> Result<RescueAccount, Failure> {
     let instruments = rest.find_instruments(&rest.exchange_info()?, &symbols)?;
     // Said now and not when it is needed: the venue takes this key for questions.
     for instrument in &instruments {
-        rest.open_orders(instrument)?;
+        rest.open_orders(instrument, &[])?;
     }
     Ok(RescueAccount { rest, instruments, receive_window: Nanos::from_millis(market.receive_window_ms.into()) })
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use spinbook_engine::types::{Nanos, OrderId};
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_ids::{OTHER_RUN, RunName};
 use spinbook_feed::venue::orders::OrderUpdate;
 
-use super::state_dir::StateDir;
 use super::venue_rest::{VenueLine, VenueRest};
 use crate::error::Failure;
 
@@ -17,19 +17,6 @@ use crate::error::Failure;
 const RECENT: Nanos = Nanos::from_seconds(30);
 /// How long until the second look: an engine that trades without leaving orders open has placed one by then.
 const SECOND_LOOK_AFTER: Duration = Duration::from_secs(3);
-
-/// Which runs' orders are ours.
-pub(super) trait OwnRuns {
-    /// Whether an earlier run of this number was made with our state directory. This one has placed nothing yet: an
-    /// order that bears its number is of an engine that drew the same.
-    fn made(&self, epoch: u32) -> bool;
-}
-
-impl OwnRuns for StateDir {
-    fn made(&self, epoch: u32) -> bool {
-        epoch != self.epoch && self.made_run(epoch)
-    }
-}
 
 /// An order that another engine placed, as its venue tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +27,9 @@ struct Foreign {
 }
 
 /// The newest of those orders that another engine placed; open ones first.
-fn newest(orders: &[OrderUpdate], is_open: bool, ours: &impl OwnRuns) -> Option<Foreign> {
+fn newest(orders: &[OrderUpdate], is_open: bool, ours: &[RunName]) -> Option<Foreign> {
     let foreign = orders.iter().filter_map(|row| {
-        let order = row.order.filter(|order| !ours.made(order.epoch()))?;
+        let order = row.order.filter(|order| ours.iter().all(|made| made.run != order.epoch()))?;
         Some(Foreign { order, is_open, changed: row.time })
     });
     foreign.max_by_key(|foreign| foreign.changed)
@@ -58,17 +45,17 @@ struct Seen {
 }
 
 /// Asks for the orders on these instruments.
-fn look<L: VenueLine>(rest: &VenueRest<L>, instruments: &[Instrument], ours: &impl OwnRuns) -> Result<Seen, Failure> {
+fn look<L: VenueLine>(rest: &VenueRest<L>, instruments: &[Instrument], ours: &[RunName]) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     for instrument in instruments {
-        let rows = rest.open_orders(instrument)?;
+        let rows = rest.open_orders(instrument, ours)?;
         let count = rows.iter().filter(|row| row.order.is_some()).count();
         if count > 0 {
             seen.open.push((*instrument, count));
         }
         let foreign = match newest(&rows, true, ours) {
             Some(foreign) => Some(foreign),
-            None => newest(&rest.orders_since(instrument, rest.venue_time() - RECENT)?, false, ours),
+            None => newest(&rest.orders_since(instrument, ours, rest.venue_time() - RECENT)?, false, ours),
         };
         let Some(foreign) = foreign else { continue };
         let key = |foreign: &Foreign| (foreign.is_open, foreign.changed);
@@ -81,14 +68,15 @@ fn look<L: VenueLine>(rest: &VenueRest<L>, instruments: &[Instrument], ours: &im
 
 /// Refuses an account on which another engine has orders open, or goes on ordering while it is looked at. Leftovers of a
 /// killed run with the same state directory are ours, and so is everything once a person says so (`take_over`): they are
-/// cancelled here, before the account is read.
+/// cancelled here, before the account is read. `ours` are the earlier runs of our state directory. This one has placed
+/// nothing yet: an order that bears its number is of an engine that drew the same.
 ///
 /// # Errors
 /// Another engine trades on it, or the venue does not say.
 pub(super) fn hold<L: VenueLine>(
     rest: &VenueRest<L>,
     instruments: &[Instrument],
-    ours: &impl OwnRuns,
+    ours: &[RunName],
     take_over: bool,
     wait: impl FnOnce(Duration),
 ) -> Result<(), Failure> {
@@ -138,7 +126,14 @@ fn clear<L: VenueLine>(rest: &VenueRest<L>, open: &[(Instrument, usize)]) {
 
 fn taken_over(instrument: &Instrument, foreign: &Foreign) -> String {
     let open = if foreign.is_open { "its open orders are cancelled" } else { "it has none open" };
-    format!("{}: taken over from run {} by --take-over: {open}", instrument.symbol, foreign.order.epoch())
+    format!("{}: taken over from {} by --take-over: {open}", instrument.symbol, run_of(foreign.order))
+}
+
+fn run_of(order: OrderId) -> String {
+    match order.epoch() {
+        OTHER_RUN => "another run with the number of one of ours".to_owned(),
+        run => format!("run {run}"),
+    }
 }
 
 fn refusal<L: VenueLine>(rest: &VenueRest<L>, instrument: &Instrument, foreign: &Foreign) -> Failure {
@@ -147,9 +142,9 @@ fn refusal<L: VenueLine>(rest: &VenueRest<L>, instrument: &Instrument, foreign: 
     Failure::failed("another engine trades on this account")
         .at(rest.line.place())
         .because(format!(
-            "order {} of run {} on {} {state}, last changed {} s ago, and engine.state_dir has made no such run",
+            "order {} of {} on {} {state}, last changed {} s ago, and engine.state_dir has made no such run",
             foreign.order.counter(),
-            foreign.order.epoch(),
+            run_of(foreign.order),
             instrument.symbol,
             age.millis() / 1_000
         ))
@@ -169,14 +164,6 @@ mod tests {
     use spinbook_feed::venue::binance;
 
     use super::*;
-
-    struct Made(Vec<u32>);
-
-    impl OwnRuns for Made {
-        fn made(&self, epoch: u32) -> bool {
-            self.0.contains(&epoch)
-        }
-    }
 
     /// A venue that answers with these lists of open and of all orders; the second look sees the second pair.
     struct Lists {
@@ -234,8 +221,9 @@ mod tests {
             1_000,
         );
         let listed = [spinbook_feed::testkit::instrument(binance::USDM, 0, "BTCUSDT", "0.10", "0.001")];
+        let made = [RunName { run: 7, salt: 0 }, RunName { run: 8, salt: 36 }];
         let waits = Cell::new(0);
-        let held = hold(&rest, &listed, &Made(vec![7, 8]), take_over, |_| {
+        let held = hold(&rest, &listed, &made, take_over, |_| {
             waits.set(waits.get() + 1);
             rest.line.looks.borrow_mut().remove(0);
         });
@@ -257,7 +245,13 @@ mod tests {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert_eq!(waits, 0);
-        assert_eq!(start(vec![[list(&[theirs]), none]], true), (Ok(()), 0));
+        assert_eq!(start(vec![[list(&[theirs]), none.clone()]], true), (Ok(()), 0));
+        // One that was started in the same second bears the number of a run of ours, but not its random bits.
+        let same_second =
+            |bits: &str| start(vec![[list(&[row(&format!("sb8-{bits}-2"), "NEW", 996_000)]), none.clone()]], false);
+        assert_eq!(same_second("0000000000010"), (Ok(()), 0));
+        let text = same_second("0000000000011").0.expect_err("refused").to_string();
+        assert!(text.contains("order 2 of another run with the number of one of ours on BTCUSDT"), "{text}");
     }
 
     #[test]

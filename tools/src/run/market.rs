@@ -325,7 +325,7 @@ pub(super) fn finished<L: VenueLine>(
         let mut open_orders = 0;
         for instrument in &instruments {
             trades.extend(rest.trades_since(instrument, started_at)?);
-            open_orders += rest.open_orders(instrument)?.len();
+            open_orders += rest.open_orders(instrument, &[])?.len();
         }
         Ok(VenueSide { start, end, trades, open_orders })
     });

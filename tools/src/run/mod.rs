@@ -284,7 +284,7 @@ fn watch_run<S>(
         if let Some(request) = interrupts.take() {
             return request.into();
         }
-        if plan.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
+        if plan.seconds.is_some_and(|span| begun.elapsed() >= span) {
             return Stop::Finished;
         }
         if let Some(thread) = control.hung() {

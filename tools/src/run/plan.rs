@@ -85,7 +85,7 @@ pub struct Plan {
     /// Who runs on which core.
     pub cores: Cores,
     /// How long; without it until interrupted.
-    pub seconds: Option<u64>,
+    pub seconds: Option<Duration>,
     /// Seed of a synthetic market, for the report.
     pub seed: Option<u64>,
     /// Whether a journal is kept in the state directory; in live trading one always is.

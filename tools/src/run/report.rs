@@ -75,8 +75,8 @@ fn end_text<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Option<S
         (Stop::Halted(reason), _) => Some(format!("halted: {reason}")),
         (Stop::Interrupted(_) | Stop::Quit, _) => Some(format!("interrupted: {left}")),
         (Stop::Killed, _) => Some(format!("killed: {left}")),
-        (Stop::MarketOver, Some(seconds)) => {
-            Some(format!("the market was over before the {seconds} s that were asked for"))
+        (Stop::MarketOver, Some(span)) => {
+            Some(format!("the market was over before the {} s that were asked for", span.as_secs_f64()))
         }
         (Stop::MarketOver, None) => Some("the market was over".to_owned()),
     };

@@ -121,7 +121,7 @@ impl<L: VenueLine> RescueAccount<L> {
             if listed.confirmed {
                 continue;
             }
-            match self.rest.open_orders(instrument) {
+            match self.rest.open_orders(instrument, &[]) {
                 Ok(rows) => listed.note(rows.len(), self.rest.line.now(), self.receive_window + LATE_MARGIN),
                 Err(why) => {
                     *listed = Listed::default();

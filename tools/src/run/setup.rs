@@ -79,7 +79,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
             // Who waits for a venue is stopped as well as who trades.
             state.refuse_killed()?;
             AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
-                RunMode::Live => lease::hold(rest, instruments, &state, plan.take_over, std::thread::sleep),
+                RunMode::Live => lease::hold(rest, instruments, state.earlier(), plan.take_over, std::thread::sleep),
                 _ => Ok(()),
             })
         })?);

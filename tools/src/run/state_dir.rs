@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::replace_file;
-use spinbook_feed::venue::order_ids::OTHER_RUN;
+use spinbook_feed::venue::order_ids::{OTHER_RUN, RunName};
 
 use crate::error::Failure;
 use crate::outcome::KILL_FILE;
 
 /// The file that a run locks, with its number.
 pub const RUN_FILE: &str = "run";
-/// The file with the numbers of the runs that were made here, the newest last.
+/// The file with the runs that were made here, number and random bits, the newest last.
 const RUNS_FILE: &str = "runs";
 /// Runs that are remembered: an order of an earlier one is taken for another engine's.
 const RUNS_MAX: usize = 10_000;
@@ -107,8 +107,8 @@ pub struct StateDir {
     path: PathBuf,
     /// This run's number: above that of every run before.
     pub epoch: u32,
-    /// The numbers of the runs that were made here, this one's last.
-    runs: Vec<u32>,
+    /// The runs that were made here before this one.
+    earlier: Vec<RunName>,
     /// This run's 64 random bits: another folder's run of the same number has others.
     pub salt: u64,
 }
@@ -178,7 +178,8 @@ impl StateDir {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let epoch = next_epoch(last, seconds).ok_or_else(|| fail(&"the run number in `run` is the last there is"))?;
         // Before the number is used: an order that bears it is known as ours whenever this process dies.
-        let runs = remember_run(path, last, epoch).map_err(|error| fail(&error))?;
+        let salt = random_bits().map_err(|error| fail(&error))?;
+        let earlier = remember_run(path, last, RunName { run: epoch, salt }).map_err(|error| fail(&error))?;
         // Over the old one in one write, so that a kill leaves one or the other and never none.
         let text = format!("{epoch}\n");
         lock.seek(SeekFrom::Start(0))
@@ -190,14 +191,13 @@ impl StateDir {
         refuse_killed(path)?;
         // An answer of an earlier run is none of this one's.
         let _ = fs::remove_file(path.join(ANSWER_FILE));
-        let salt = random_bits().map_err(|error| fail(&error))?;
-        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch, runs, salt })
+        Ok(StateDir { _lock: lock, path: path.to_owned(), epoch, earlier, salt })
     }
 
-    /// Whether a run of this number was made in this directory, this one included.
+    /// The runs that were made in this directory before this one.
     #[must_use]
-    pub fn made_run(&self, epoch: u32) -> bool {
-        self.runs.contains(&epoch)
+    pub fn earlier(&self) -> &[RunName] {
+        &self.earlier
     }
 
     /// What the kill file says, if it is there.
@@ -226,26 +226,31 @@ impl StateDir {
     }
 }
 
-/// Adds a run to those that were made here. `last` is known from a time when no list of them was kept; zero: none was made.
-fn remember_run(path: &Path, last: u32, epoch: u32) -> io::Result<Vec<u32>> {
+/// Adds a run to those that were made here; says which they were. `last` is known from a time when no list of them was
+/// kept; zero: none was made.
+fn remember_run(path: &Path, last: u32, this: RunName) -> io::Result<Vec<RunName>> {
     let file = path.join(RUNS_FILE);
     let text = match fs::read_to_string(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => text?,
     };
-    let damaged = |line: &str| io::Error::other(format!("`{line}` in `{RUNS_FILE}` is no number of a run"));
-    let mut runs = text
-        .lines()
-        .map(|line| line.trim().parse::<u32>().map_err(|_| damaged(line)))
-        .collect::<io::Result<Vec<u32>>>()?;
-    if last > 0 && !runs.contains(&last) {
-        runs.push(last);
+    let damaged = |line: &str| io::Error::other(format!("`{line}` in `{RUNS_FILE}` is no run: number and random bits"));
+    let mut runs =
+        text.lines().map(|line| run_name(line).ok_or_else(|| damaged(line))).collect::<io::Result<Vec<RunName>>>()?;
+    if last > 0 && runs.iter().all(|name| name.run != last) {
+        runs.push(RunName { run: last, salt: 0 });
     }
-    runs.push(epoch);
-    runs.drain(..runs.len().saturating_sub(RUNS_MAX));
-    let lines: String = runs.iter().map(|run| format!("{run}\n")).collect();
+    runs.drain(..(runs.len() + 1).saturating_sub(RUNS_MAX));
+    let line = |name: &RunName| format!("{} {:016x}\n", name.run, name.salt);
+    let lines: String = runs.iter().chain([&this]).map(line).collect();
     replace_file(&file, lines.as_bytes(), 0o644)?;
     Ok(runs)
+}
+
+/// A line of the list of runs; one without random bits is of a time when no order's name had them.
+fn run_name(line: &str) -> Option<RunName> {
+    let (run, salt) = line.trim().split_once(' ').unwrap_or((line.trim(), "0"));
+    Some(RunName { run: run.parse().ok()?, salt: u64::from_str_radix(salt, 16).ok()? })
 }
 
 /// A run's number, above that of the last one in its folder; `None` where there is none left. [`OTHER_RUN`] is nobody's.
@@ -304,12 +309,16 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         // One that an earlier program made, which kept the last number alone.
         fs::write(directory.path().join(RUN_FILE), "4000000000\n").expect("written");
-        let first = StateDir::open(directory.path()).expect("free").epoch;
+        let first = StateDir::open(directory.path()).expect("free");
+        let old = RunName { run: 4_000_000_000, salt: 0 };
+        assert_eq!(first.earlier(), [old]);
+        let name = RunName { run: first.epoch, salt: first.salt };
+        drop(first);
         let second = StateDir::open(directory.path()).expect("free again");
-        assert!([4_000_000_000, first, second.epoch].iter().all(|run| second.made_run(*run)));
-        assert!(!second.made_run(0) && !second.made_run(first - 2) && !second.made_run(second.epoch + 1));
+        assert_eq!(second.earlier(), [old, name]);
+        assert!(second.salt != name.salt && second.epoch > name.run);
         let other = tempfile::tempdir().expect("a directory");
-        assert!(!StateDir::open(other.path()).expect("free").made_run(first));
+        assert_eq!(StateDir::open(other.path()).expect("free").earlier(), []);
         drop(second);
         fs::write(directory.path().join(RUNS_FILE), "7\nx\n").expect("written");
         let refused = StateDir::open(directory.path()).map(|_| ()).expect_err("a damaged list is not guessed");

@@ -16,6 +16,7 @@ use spinbook_feed::venue::account::{AccountPoint, AccountSide, RestRequest, Sign
 use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::order_side::Reaction;
 use spinbook_feed::venue::orders::{OrderDecodeError, OrderUpdate};
 
@@ -303,25 +304,31 @@ impl<L: VenueLine> VenueRest<L> {
         }
     }
 
-    /// The account's open orders in an instrument.
+    /// The account's open orders in an instrument. What bears the number of one of `runs` and is none of theirs, is of run
+    /// [`OTHER_RUN`](spinbook_feed::venue::order_ids::OTHER_RUN).
     ///
     /// # Errors
     /// The venue cannot be reached or refuses.
-    pub fn open_orders(&self, instrument: &Instrument) -> Result<Vec<OrderUpdate>, Failure> {
+    pub fn open_orders(&self, instrument: &Instrument, runs: &[RunName]) -> Result<Vec<OrderUpdate>, Failure> {
         let side = self.side()?;
         let body = self.send(&side.open_orders(self.signing()?, instrument))?;
-        side.parse_open_orders(std::slice::from_ref(instrument), &body)
+        side.parse_open_orders(std::slice::from_ref(instrument), runs, &body)
             .map_err(|error| self.not_understood("open orders", error))
     }
 
-    /// The account's orders in an instrument since a time, closed ones too.
+    /// The account's orders in an instrument since a time, closed ones too; as [`VenueRest::open_orders`].
     ///
     /// # Errors
     /// The venue cannot be reached or refuses.
-    pub fn orders_since(&self, instrument: &Instrument, since: Nanos) -> Result<Vec<OrderUpdate>, Failure> {
+    pub fn orders_since(
+        &self,
+        instrument: &Instrument,
+        runs: &[RunName],
+        since: Nanos,
+    ) -> Result<Vec<OrderUpdate>, Failure> {
         let side = self.side()?;
         let body = self.send(&side.orders_since(self.signing()?, instrument, since))?;
-        side.parse_open_orders(std::slice::from_ref(instrument), &body)
+        side.parse_open_orders(std::slice::from_ref(instrument), runs, &body)
             .map_err(|error| self.not_understood("orders", error))
     }
 

@@ -285,8 +285,8 @@ impl Asked {
 type VirtualRun<S> = Backtest<S, Unobserved>;
 
 /// Trades until the time is over, the market is, or a gateway halts.
-fn trade_until_over<S: Strategy>(run: &mut VirtualRun<S>, seconds: Option<u64>) -> Stop {
-    let span = seconds.and_then(|seconds| i64::try_from(seconds).ok()).map_or(Nanos::NEVER, Nanos::from_seconds);
+fn trade_until_over<S: Strategy>(run: &mut VirtualRun<S>, span: Option<Duration>) -> Stop {
+    let span = span.and_then(|span| i64::try_from(span.as_nanos()).ok()).map_or(Nanos::NEVER, Nanos);
     let end = START + span;
     loop {
         let state = run.state();

@@ -76,7 +76,7 @@ impl LatencyPast {
 pub struct Watch {
     mode: &'static str,
     venue: String,
-    seconds: Option<u64>,
+    seconds: Option<f64>,
     instruments: Vec<Instrument>,
     /// The instruments as they are named.
     labels: Vec<String>,
@@ -103,7 +103,7 @@ impl Watch {
         Watch {
             mode: plan.mode.name(),
             venue: plan.venue_name().to_owned(),
-            seconds: plan.seconds,
+            seconds: plan.seconds.map(|span| span.as_secs_f64()),
             instruments: instruments.to_vec(),
             labels: instruments.iter().map(|instrument| plan.label(instrument)).collect(),
             screens: instruments.iter().map(|instrument| engine.telemetry(instrument.id).clone()).collect(),

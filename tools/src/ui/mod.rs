@@ -43,7 +43,7 @@ pub struct ScreenState {
     /// Since the start.
     pub elapsed_seconds: f64,
     /// How long the run is to take; none: until it is interrupted.
-    pub seconds: Option<u64>,
+    pub seconds: Option<f64>,
     /// What became of every order, at the same moment as the first symbol's state.
     pub orders: OrderAccount,
     /// What was measured.
@@ -324,7 +324,7 @@ pub(crate) mod tests {
             venue: "binance-usdm".to_owned(),
             markets: vec![market("BTCUSDT", "live")],
             elapsed_seconds: 12.4,
-            seconds: Some(30),
+            seconds: Some(30.0),
             orders: OrderAccount {
                 sent: 41,
                 accepted: 40,

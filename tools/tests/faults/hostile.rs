@@ -133,6 +133,24 @@ fn a_second_engine_on_one_account_is_refused_and_the_first_goes_on() {
     settled(&run.interrupted());
 }
 
+/// Two that start in one second draw the same number, since it is the time of the start.
+#[test]
+fn an_engine_that_drew_the_number_of_ours_is_not_taken_for_ours_by_the_next_start() {
+    let exchange = Exchange::start("");
+    let [first, second] = two_setups(&exchange);
+    for setup in [&first, &second] {
+        std::fs::create_dir(setup.path("state")).expect("a new folder");
+        setup.write("state/run", "4000000000\n", 0o644);
+    }
+    let mut run = first.start_live();
+    run.until_quotes();
+    for word in ["run 4000000001", "another run with the number of one of ours"] {
+        second.live().refuses(1, &["another engine trades on this account", word]);
+        assert!(!Desk::of_the_engine(&exchange).open_orders().is_empty(), "whoever is refused cancels nothing");
+    }
+    settled(&run.interrupted());
+}
+
 #[test]
 fn what_a_killed_engine_with_a_lost_state_directory_left_is_taken_over_by_a_persons_word() {
     let exchange = Exchange::start("");
@@ -147,10 +165,7 @@ fn what_a_killed_engine_with_a_lost_state_directory_left_is_taken_over_by_a_pers
     assert!(!left.is_empty(), "what was refused has cancelled nothing");
     let word = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--json", "--take-over"];
     let mut run = next.start(&word);
-    // Both directories may have drawn the same number, in one second: then what was left passes for an own run's.
-    run.wait("what became of the orders that were left", |err| {
-        err.contains("taken over from run") || err.contains("left by an earlier run are cancelled")
-    });
+    run.wait("whose orders were taken over", |err| err.contains("taken over from"));
     run.until_quotes();
     let open = ours.open_orders();
     assert!(left.iter().all(|order| open.iter().all(|other| other["orderId"] != order["orderId"])), "{open:?}");

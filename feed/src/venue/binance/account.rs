@@ -16,7 +16,7 @@ use crate::venue::binance::rate_limits::parse_windows;
 use crate::venue::binance::request_ids::CLIENT_IDS;
 use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::order_ids::ClientIds;
+use crate::venue::order_ids::RunName;
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_signed};
 
@@ -266,12 +266,12 @@ pub fn parse_positions(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<(
     Ok(positions)
 }
 
-/// Open orders of our instruments.
+/// Open orders of our instruments, of these runs and of others; see [`AccountSide::parse_open_orders`].
 ///
 /// # Errors
 /// The body is not what was asked for, or a number is not exact.
-pub fn parse_open_orders(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<OrderUpdate>> {
-    order_rows(instruments, &ClientIds::of_any(CLIENT_IDS), rows(&json(body)?, "orders")?)
+pub fn parse_open_orders(instruments: &[Instrument], runs: &[RunName], body: &[u8]) -> Decoded<Vec<OrderUpdate>> {
+    order_rows(instruments, &|name| CLIENT_IDS.read_of(runs, name), rows(&json(body)?, "orders")?)
 }
 
 /// Our executions, as the venue lists them.
@@ -397,8 +397,13 @@ impl AccountSide for BinanceAccount {
         parse_positions(instruments, body)
     }
 
-    fn parse_open_orders(&self, instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<OrderUpdate>> {
-        parse_open_orders(instruments, body)
+    fn parse_open_orders(
+        &self,
+        instruments: &[Instrument],
+        runs: &[RunName],
+        body: &[u8],
+    ) -> Decoded<Vec<OrderUpdate>> {
+        parse_open_orders(instruments, runs, body)
     }
 
     fn parse_trades(&self, instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<TradeRecord>> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick, TradeId, VenueCode};
+use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale, parse_signed_atoms};
 use crate::venue::binance::rate_limits::usage;
@@ -16,6 +16,8 @@ use crate::venue::orders::{
 
 type Object = Map<String, Value>;
 type Decoded<T> = Result<T, OrderDecodeError>;
+/// Which order a name belongs to, if it is one of ours.
+type ReadName<'a> = &'a dyn Fn(&str) -> Option<OrderId>;
 
 /// Understands one text message of either product.
 ///
@@ -67,6 +69,7 @@ fn decode_error(message: &Object, status: u16) -> Refusal {
 }
 
 fn decode_body(instruments: &[Instrument], ids: &ClientIds, kind: RequestKind, result: &Value) -> Decoded<ReplyBody> {
+    let read: ReadName<'_> = &|name| ids.read(name);
     Ok(match kind {
         RequestKind::ServerTime => ReplyBody::ServerTime(
             result.get("serverTime").and_then(millis).ok_or(OrderDecodeError::Field("serverTime"))?,
@@ -82,10 +85,10 @@ fn decode_body(instruments: &[Instrument], ids: &ClientIds, kind: RequestKind, r
             ReplyBody::Placed(venue_order(reply, "orderId")?)
         }
         RequestKind::Cancel | RequestKind::OrderStatus => {
-            ReplyBody::Order(row_of(instruments, ids, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
+            ReplyBody::Order(row_of(instruments, read, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
         }
         RequestKind::OpenOrders | RequestKind::CancelAll => match result {
-            Value::Array(rows) => ReplyBody::Orders(order_rows(instruments, ids, rows)?),
+            Value::Array(rows) => ReplyBody::Orders(order_rows(instruments, read, rows)?),
             _ if kind == RequestKind::CancelAll => ReplyBody::Done,
             _ => return Err(OrderDecodeError::Field("result")),
         },
@@ -106,12 +109,12 @@ fn is_url_safe(key: &str) -> bool {
 }
 
 /// Orders of a list; rows of other instruments and of order lists are skipped.
-pub(crate) fn order_rows(instruments: &[Instrument], ids: &ClientIds, rows: &[Value]) -> Decoded<Vec<OrderUpdate>> {
+pub(crate) fn order_rows(instruments: &[Instrument], read: ReadName<'_>, rows: &[Value]) -> Decoded<Vec<OrderUpdate>> {
     let mut orders = Vec::with_capacity(rows.len());
     for row in rows {
         let fields = row.as_object().ok_or(OrderDecodeError::Field("order"))?;
         if fields.contains_key("orderId")
-            && let Some(order) = row_of(instruments, ids, row)?
+            && let Some(order) = row_of(instruments, read, row)?
         {
             orders.push(order);
         }
@@ -120,7 +123,7 @@ pub(crate) fn order_rows(instruments: &[Instrument], ids: &ClientIds, rows: &[Va
 }
 
 /// An order as replies print it; `None` if its instrument is not ours.
-fn row_of(instruments: &[Instrument], ids: &ClientIds, row: &Value) -> Decoded<Option<OrderUpdate>> {
+fn row_of(instruments: &[Instrument], read: ReadName<'_>, row: &Value) -> Decoded<Option<OrderUpdate>> {
     let row = row.as_object().ok_or(OrderDecodeError::Field("order"))?;
     let Some(instrument) = instrument_of(instruments, text(row, "symbol")?) else {
         return Ok(None);
@@ -134,7 +137,7 @@ fn row_of(instruments: &[Instrument], ids: &ClientIds, row: &Value) -> Decoded<O
     let time = ["updateTime", "transactTime", "time"].iter().find_map(|key| row.get(*key).and_then(millis));
     Ok(Some(OrderUpdate {
         instrument: instrument.id,
-        order: name.and_then(|name| ids.read(name)),
+        order: name.and_then(read),
         venue_order: venue_order(row, "orderId")?,
         side: side(text(row, "side")?)?,
         status: status_of(text(row, "status")?),

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::thread;
+use std::time::Duration;
 
 use spinbook_engine::counters::Counter;
 use spinbook_engine::strategy::Spread;
@@ -51,6 +52,7 @@ fn orders_fit_any_instrument_and_price() {
 
 /// The demo of one venue in virtual time, as far as its report is made from.
 fn virtual_run(venue: &str, seed: u64, seconds: u64) -> Finished<Spread> {
+    let seconds = Duration::from_secs(seconds);
     let arguments = DemoArgs {
         seconds,
         data: Vec::new(),

@@ -30,7 +30,7 @@ pub fn check(data: &[u8]) {
     let _ = account::parse_balances(product, body);
     let _ = account::parse_account_id(product, body);
     let _ = account::parse_positions(&known, body);
-    let _ = account::parse_open_orders(&known, body);
+    let _ = account::parse_open_orders(&known, &[], body);
     if let Ok(trades) = account::parse_trades(&known, body) {
         assert!(trades.iter().all(|trade| trade.lots.0 >= 0 && trade.tick.0 >= 0));
     }
