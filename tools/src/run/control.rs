@@ -18,6 +18,7 @@ use spinbook_feed::net::io::gateway_loop::GatewayShared;
 use super::heartbeats::{HangBounds, Heartbeats, TradingThread};
 use super::news::{self, Weight};
 use super::panics;
+use super::pulse::LastWord;
 use super::rescue::RescueCall;
 use super::signals::{Interrupts, StopRequest};
 use crate::outcome::Exit;
@@ -47,8 +48,10 @@ pub struct Sight {
     pub hot_stops: bool,
     /// Heartbeats of the I/O thread.
     pub io_beats: u64,
-    /// The I/O thread has ended in order.
+    /// The I/O thread has ended.
     pub io_ended: bool,
+    /// It did because the system refused it something, and whatever is open is nobody's.
+    pub io_failed: bool,
     /// A thread has panicked: the hook sees to the end.
     pub panicking: bool,
     /// What came of cancelling over REST, once it is over.
@@ -94,6 +97,7 @@ pub struct Supervisor {
     beats: Heartbeats,
     draining_since: Option<Duration>,
     found: [Finding; 2],
+    io_failed: bool,
     leave: Option<(LeaveCause, Duration)>,
 }
 
@@ -101,7 +105,13 @@ impl Supervisor {
     /// Nothing was seen yet.
     #[must_use]
     pub fn new(bounds: HangBounds) -> Supervisor {
-        Supervisor { beats: Heartbeats::new(bounds), draining_since: None, found: [Finding::Works; 2], leave: None }
+        Supervisor {
+            beats: Heartbeats::new(bounds),
+            draining_since: None,
+            found: [Finding::Works; 2],
+            io_failed: false,
+            leave: None,
+        }
     }
 
     /// What is to be done at `now`, on a clock that never steps back.
@@ -118,6 +128,9 @@ impl Supervisor {
         }
         if sight.asked && self.draining_since.is_none() {
             deeds.drain = true;
+        }
+        if sight.io_failed && !std::mem::replace(&mut self.io_failed, true) {
+            (deeds.drain, deeds.rescue) = (true, true);
         }
         let settled = self.draining_since.is_some_and(|since| now.saturating_sub(since) >= SAME_WISH);
         if sight.hurried && settled {
@@ -153,6 +166,7 @@ impl Supervisor {
         });
         let done = match (hangs[0], hangs[1]) {
             (_, true) if sight.rescued.is_some() => Some(LeaveCause::Hung(TradingThread::Io)),
+            (true, false) if sight.io_failed && sight.rescued.is_none() => None,
             (true, false) if sight.io_ended => Some(LeaveCause::Hung(TradingThread::Hot)),
             _ => None,
         };
@@ -176,6 +190,8 @@ pub struct ControlParts {
     pub rescue: RescueCall,
     /// The file that `spinbook kill` leaves.
     pub kill_file: PathBuf,
+    /// The state directory of a run with orders at a venue.
+    pub directory: Option<PathBuf>,
     /// What may be open.
     pub open_orders: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -258,6 +274,7 @@ impl ControlParts {
             hot_stops: self.hot.stop.load(Ordering::Relaxed),
             io_beats: self.io.heartbeat.load(Ordering::Relaxed),
             io_ended: self.io.ended.load(Ordering::Acquire),
+            io_failed: self.io.failed.load(Ordering::Acquire),
             panicking: panics::is_ending(),
             rescued: self.rescue.outcome(),
             ..Sight::default()
@@ -280,6 +297,9 @@ impl ControlParts {
             };
             let text = format!("{} stands still for {} ms: {how}", thread.words(), still.as_millis());
             news::tell(Weight::Alarm, text);
+        } else if deeds.rescue {
+            let thread = TradingThread::Io.words();
+            news::tell(Weight::Alarm, format!("{thread} has failed: everything is cancelled over REST"));
         }
         if let Some(cause) = deeds.leave {
             self.leave(cause);
@@ -289,13 +309,14 @@ impl ControlParts {
     /// Says what is known and ends the process, also where nobody can say it any more.
     fn leave(&self, cause: LeaveCause) -> ! {
         let open = || format!("{}: look at the account", (self.open_orders)());
+        // Whoever hurries does not wait for a confirmation; what there is of one is said all the same.
+        let confirmed = match cause {
+            LeaveCause::Hurried => false,
+            LeaveCause::Hung(_) => self.io.confirmed.load(Ordering::Acquire) || self.rescue.outcome() == Some(true),
+        };
         let text = match cause {
             LeaveCause::Hurried => format!("left at once: {}", open()),
             LeaveCause::Hung(thread) => {
-                let confirmed = match thread {
-                    TradingThread::Hot => self.io.confirmed.load(Ordering::Acquire),
-                    TradingThread::Io => self.rescue.outcome() == Some(true),
-                };
                 let outcome = match confirmed {
                     true => "everything was cancelled, and the venue confirmed it".to_owned(),
                     false => format!("the venue did not confirm that everything is cancelled: {}", open()),
@@ -303,6 +324,11 @@ impl ControlParts {
                 format!("left without {}: {outcome}", thread.words())
             }
         };
+        if let Some(directory) = self.directory.clone() {
+            let open_orders = usize::try_from(self.io.open_orders.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+            let open_orders = if confirmed { 0 } else { open_orders };
+            LastWord { directory, confirmed, open_orders }.say(SAID_WITHIN);
+        }
         news::tell(Weight::Alarm, text);
         // Others may hold the locks of the log for ever: whoever says it is not waited for longer than this.
         news::settle(SAID_WITHIN);
@@ -409,6 +435,20 @@ mod tests {
             sight.rescued = (now >= 4_000).then_some(true);
         });
         assert_eq!(done.len(), 1, "found hanging once, and nobody leaves: {done:?}");
+    }
+
+    #[test]
+    fn an_io_thread_that_fails_is_followed_by_the_other_way_before_anybody_is_left_behind() {
+        let mut supervisor = Supervisor::new(BOUNDS);
+        let done = play(&mut supervisor, 0..6_000, |now, sight| {
+            (sight.io_ended, sight.io_failed) = (now >= 1_000, now >= 1_000);
+            // The hot thread hangs meanwhile: without it the process ends only once somebody has cancelled.
+            sight.hot_beats = sight.hot_beats.min(2_001);
+            sight.rescued = (now >= 4_000).then_some(true);
+        });
+        assert_eq!(done[0], (1_000, Deeds { drain: true, rescue: true, ..Deeds::default() }));
+        assert_eq!((done[1].0, done[1].1.rescue), (2_250, false), "{done:?}");
+        assert_eq!(done[2], (4_010, Deeds { leave: Some(LeaveCause::Hung(TradingThread::Hot)), ..Deeds::default() }));
     }
 
     #[test]

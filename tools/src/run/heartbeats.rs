@@ -65,8 +65,9 @@ pub struct Heartbeats {
 impl Heartbeats {
     /// Nothing was seen yet.
     #[must_use]
-    pub fn new(bounds: HangBounds) -> Heartbeats {
-        Heartbeats { bounds, hot: Progress::default(), io: Progress::default(), looked: None }
+    pub const fn new(bounds: HangBounds) -> Heartbeats {
+        let fresh = Progress { beats: 0, still: Duration::ZERO };
+        Heartbeats { bounds, hot: fresh, io: fresh, looked: None }
     }
 
     /// Notes how far both have come by `now`, on a clock that never steps back.

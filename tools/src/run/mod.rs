@@ -112,7 +112,7 @@ fn trade<C: StrategySection>(
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
-    let keepers = Keepers::start(&plan, &running, &watch, &interrupts, rescue).map_err(fail)?;
+    let keepers = Keepers::start(&plan, &running, &watch, &interrupts, rescue.clone()).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context, instruments.len(), interrupts.obey(running.hot_shared.clone()));
     let mut seen = Seen {
@@ -126,7 +126,7 @@ fn trade<C: StrategySection>(
     let mut stop = watch_run(&plan, &running, &keepers.control, &mut seen, &mut interrupts, market);
     // What goes away while everything ends is no outage.
     seen.outages = None;
-    let left_at_once = drain(&stop, &running, &mut seen, &mut interrupts);
+    let left_at_once = drain(&stop, &running, &rescue, &mut seen, &mut interrupts);
     drop(screen);
     // Answered before the threads are waited for: one that hangs ends with the process.
     let (confirmed, open) = running.ending();
@@ -204,16 +204,25 @@ impl Keepers {
         rescue: RescueCall,
     ) -> io::Result<Keepers> {
         let (hot, io) = (running.hot_shared.clone(), running.io_shared.clone());
-        let open_orders = watch.open_orders_teller();
-        let stricken = Stricken { hot: hot.clone(), io: io.clone(), rescue: rescue.clone(), open_orders };
-        let panics = PanicGuard::over(stricken);
+        let bounds = topology::hang_bounds(&plan.config.engine, plan.cores);
         let directory = &plan.config.engine.state_dir;
+        // Only a live run has orders that outlive it.
+        let left_in = (plan.mode == RunMode::Live).then(|| directory.clone());
+        let panics = PanicGuard::over(Stricken {
+            hot: hot.clone(),
+            io: io.clone(),
+            rescue: rescue.clone(),
+            bounds,
+            directory: left_in.clone(),
+            open_orders: watch.open_orders_teller(),
+        });
         let parts = ControlParts {
             hot: hot.clone(),
             io: io.clone(),
-            bounds: topology::hang_bounds(&plan.config.engine, plan.cores),
+            bounds,
             rescue,
             kill_file: directory.join(KILL_FILE),
+            directory: left_in,
             open_orders: watch.open_orders_teller(),
         };
         // A run that nobody can end is none.
@@ -316,7 +325,13 @@ fn watch_run<S>(
 }
 
 /// Cancels everything and waits until it is confirmed; a further Ctrl-C leaves at once, which is then true.
-fn drain<S>(stop: &Stop, running: &Running<S>, seen: &mut Seen<'_>, interrupts: &mut Interrupts) -> bool {
+fn drain<S>(
+    stop: &Stop,
+    running: &Running<S>,
+    rescue: &RescueCall,
+    seen: &mut Seen<'_>,
+    interrupts: &mut Interrupts,
+) -> bool {
     let text = "cancelling everything and waiting for the venue's confirmation; Ctrl-C again leaves at once";
     match stop {
         Stop::Finished | Stop::MarketOver => tracing::info!("{stop}: {text}"),
@@ -324,7 +339,7 @@ fn drain<S>(stop: &Stop, running: &Running<S>, seen: &mut Seen<'_>, interrupts: 
         Stop::Halted(_) => tracing::error!("{stop}: {text}"),
     }
     running.drain();
-    while !running.is_drained() {
+    while !running.is_drained(rescue.outcome()) {
         match interrupts.take() {
             Some(StopRequest::Signal(signal)) if signal.hurries() => {
                 tracing::error!("{}: left at once: {}", signal.name(), seen.watch.open_orders_text());

@@ -3,9 +3,12 @@
 //! A panic is a bug, and no thread may be trusted afterwards: but for the I/O thread, which owns the orders and knows
 //! nothing of the others' state. The hook runs on the thread that panicked, keeps it from ever going on, lets the I/O
 //! thread cancel and confirm, and ends the process. Where it is the I/O thread that panicked, the thread that rescues
-//! cancels over REST instead. What is said goes over the threads that write, since the stream may be what broke.
+//! cancels over REST instead, and so it does where that thread stands still or ended without a confirmation. There is no
+//! limit of time: it ends when the venue has confirmed, when nobody is left who cancels, or on the second Ctrl-C. What
+//! is said goes over the threads that write, since the stream may be what broke.
 
 use std::panic::PanicHookInfo;
+use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -14,17 +17,21 @@ use std::time::{Duration, Instant};
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
 
-use super::rescue::RescueCall;
+use super::heartbeats::{HangBounds, Heartbeats, TradingThread};
+use super::pulse::LastWord;
+use super::rescue::{RESCUE_THREAD, RescueCall};
 use crate::outcome::Exit;
 use crate::output::{self, ERR};
 use crate::ui;
 
 /// The name of the thread that owns the orders.
 pub const IO_THREAD: &str = "spinbook-io";
-/// How long the I/O thread is given: it ends by itself long before.
-const CANCEL_WITHIN: Duration = Duration::from_secs(60);
-/// How often it is asked whether it has ended.
+/// A thread that panics while another one sees to the end waits for it, so long at a time.
+const PARKED: Duration = Duration::from_secs(60);
+/// How often it is looked whether everything is cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How long the end waits for what is said of it in the state directory.
+const LAST_WORD_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a panic needs of the run that it strikes.
 pub struct Stricken {
@@ -34,6 +41,10 @@ pub struct Stricken {
     pub io: Arc<GatewayShared>,
     /// Cancels over REST, where the I/O thread itself broke.
     pub rescue: RescueCall,
+    /// When a thread hangs.
+    pub bounds: HangBounds,
+    /// The state directory of a run with orders at a venue.
+    pub directory: Option<PathBuf>,
     /// What may be open.
     pub open_orders: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -89,43 +100,108 @@ fn end(stricken: &Stricken, info: &PanicHookInfo<'_>) -> ! {
     let name = thread.name().unwrap_or("without a name");
     // The first one sees to the end, unless it waits for the very thread that panics now.
     while ENDING.swap(true, Ordering::AcqRel) && name != IO_THREAD {
-        std::thread::sleep(CANCEL_WITHIN);
+        if name == RESCUE_THREAD {
+            stricken.rescue.give_up();
+        }
+        std::thread::sleep(PARKED);
     }
     ui::give_back();
     tracing::error!("a bug: the thread {name} panicked: {info}");
     tracing::error!("cancelling everything and waiting for the venue's confirmation");
-    let answer = if name == IO_THREAD {
-        stricken.rescue.call();
-        wait_for(&|| stricken.rescue.outcome())
-    } else {
-        let io = &stricken.io;
-        wait_for(&|| io.ended.load(Ordering::Acquire).then(|| io.confirmed.load(Ordering::Acquire)))
-    };
-    tracing::error!("{}", outcome(answer, &stricken.open_orders));
+    if name == RESCUE_THREAD {
+        stricken.rescue.give_up();
+    }
+    let confirmed = stricken.follow(PanicDrain::new(stricken.bounds, name != IO_THREAD));
+    tracing::error!("{}", outcome(confirmed, &stricken.open_orders));
+    if let Some(directory) = stricken.directory.clone() {
+        let open_orders = usize::try_from(stricken.io.open_orders.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let open_orders = if confirmed { 0 } else { open_orders };
+        LastWord { directory, confirmed, open_orders }.say(LAST_WORD_WITHIN);
+    }
     output::attach();
     ERR.line("error: a thread panicked: this is a bug of the program; please report the lines above");
     process::exit(i32::from(Exit::Failed.code()));
 }
 
-/// Waits until whoever cancels knows whether the venue confirmed, but not for ever.
-fn wait_for(answer: &dyn Fn() -> Option<bool>) -> Option<bool> {
-    let until = Instant::now() + CANCEL_WITHIN;
-    loop {
-        let known = answer();
-        if known.is_some() || Instant::now() >= until {
-            return known;
+/// What can be seen of the cancels at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct DrainSight {
+    /// Heartbeats of the I/O thread.
+    io_beats: u64,
+    /// Whether the venues had confirmed when it ended; none before.
+    io_end: Option<bool>,
+    /// Whether they confirmed it over REST; none while they are asked.
+    rescued: Option<bool>,
+}
+
+/// What is to be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DrainDeed {
+    /// Look again.
+    Wait,
+    /// Cancel over REST.
+    Rescue,
+    /// Leave: whether the venues confirmed that nothing is open.
+    Leave(bool),
+}
+
+/// Follows the cancels behind a panic for as long as anybody sends them.
+#[derive(Clone, Debug)]
+struct PanicDrain {
+    beats: Heartbeats,
+    io_lives: bool,
+    rescuing: bool,
+}
+
+impl PanicDrain {
+    const fn new(bounds: HangBounds, io_lives: bool) -> PanicDrain {
+        PanicDrain { beats: Heartbeats::new(bounds), io_lives, rescuing: false }
+    }
+
+    fn look(&mut self, sight: DrainSight, now: Duration) -> DrainDeed {
+        self.beats.look(0, sight.io_beats, now);
+        if sight.io_end == Some(true) || sight.rescued == Some(true) {
+            return DrainDeed::Leave(true);
         }
-        std::thread::sleep(LOOK_EVERY);
+        if self.io_lives && sight.io_end.is_none() && self.beats.hung(TradingThread::Io).is_none() {
+            return DrainDeed::Wait;
+        }
+        if !std::mem::replace(&mut self.rescuing, true) {
+            return DrainDeed::Rescue;
+        }
+        // Nobody is left who cancels: the guard outside is faster than a process that only waits.
+        if sight.rescued.is_some() { DrainDeed::Leave(false) } else { DrainDeed::Wait }
+    }
+}
+
+impl Stricken {
+    /// Waits until the venues confirmed that nothing is open, or nobody is left who cancels.
+    fn follow(&self, mut drain: PanicDrain) -> bool {
+        let begun = Instant::now();
+        loop {
+            let sight = DrainSight {
+                io_beats: self.io.heartbeat.load(Ordering::Relaxed),
+                io_end: self.io.ended.load(Ordering::Acquire).then(|| self.io.confirmed.load(Ordering::Acquire)),
+                rescued: self.rescue.outcome(),
+            };
+            match drain.look(sight, begun.elapsed()) {
+                DrainDeed::Wait => {}
+                DrainDeed::Rescue => self.rescue.call(),
+                DrainDeed::Leave(confirmed) => return confirmed,
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 }
 
 /// What came of the cancels, for people.
-fn outcome(confirmed: Option<bool>, open_orders: &dyn Fn() -> String) -> String {
-    let doubtful = |why: &str| format!("{why}: {}: look at the account", open_orders());
+fn outcome(confirmed: bool, open_orders: &dyn Fn() -> String) -> String {
     match confirmed {
-        Some(true) => "everything was cancelled, and the venue confirmed it".to_owned(),
-        Some(false) => doubtful("the venue did not confirm in time that everything is cancelled"),
-        None => doubtful("the thread that cancels does not answer"),
+        true => "everything was cancelled, and the venue confirmed it".to_owned(),
+        false => {
+            let open = open_orders();
+            format!("the venue did not confirm that everything is cancelled: {open}: look at the account")
+        }
     }
 }
 
@@ -183,22 +259,54 @@ pub mod provoked {
 mod tests {
     use super::*;
 
+    const BOUNDS: HangBounds = HangBounds { hot: Duration::from_millis(250), io: Duration::from_millis(500) };
+
+    /// Looks every 10 ms for an hour; what was done, and when.
+    fn play(io_lives: bool, sight: impl Fn(u64) -> DrainSight) -> Vec<(u64, DrainDeed)> {
+        let mut drain = PanicDrain::new(BOUNDS, io_lives);
+        let mut done = Vec::new();
+        for at in (0..3_600_000).step_by(10) {
+            let deed = drain.look(sight(at), Duration::from_millis(at));
+            if deed != DrainDeed::Wait {
+                done.push((at, deed));
+            }
+            if matches!(deed, DrainDeed::Leave(_)) {
+                break;
+            }
+        }
+        done
+    }
+
     #[test]
-    fn a_panic_waits_for_the_thread_that_cancels_and_says_what_came_of_it() {
-        let io = Arc::new(GatewayShared::default());
-        let other = io.clone();
-        let cancels = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(30));
-            other.confirmed.store(true, Ordering::Release);
-            other.ended.store(true, Ordering::Release);
-        });
-        let answer = || io.ended.load(Ordering::Acquire).then(|| io.confirmed.load(Ordering::Acquire));
-        assert_eq!(wait_for(&answer), Some(true));
-        cancels.join().expect("it only waits");
+    fn a_panic_waits_as_long_as_the_order_thread_cancels() {
+        let works = |at| DrainSight { io_beats: at + 1, ..DrainSight::default() };
+        assert_eq!(play(true, works), [], "an hour is not too long while an order may live");
+        let after_ten_minutes =
+            |at| DrainSight { io_end: (at >= 600_000).then_some(true), ..works(at) };
+        assert_eq!(play(true, after_ten_minutes), [(600_000, DrainDeed::Leave(true))]);
+    }
+
+    #[test]
+    fn where_the_order_thread_cannot_the_other_way_is_taken() {
+        let rescued = |at| (at >= 5_000).then_some(true);
+        let never_moves = |at| DrainSight { io_beats: 7, rescued: rescued(at), ..DrainSight::default() };
+        let done = [(500, DrainDeed::Rescue), (5_000, DrainDeed::Leave(true))];
+        assert_eq!(play(true, never_moves), done, "it stands still as well");
+        // It is the one that panicked, or it ended before the venue had confirmed.
+        let done = [(0, DrainDeed::Rescue), done[1]];
+        assert_eq!(play(false, never_moves), done);
+        let gave_up = |at| DrainSight { io_beats: at + 1, io_end: Some(false), rescued: rescued(at) };
+        assert_eq!(play(true, gave_up), done);
+        // Whoever was to rescue is gone: the process ends, and the guard finds the sign of trading.
+        let nobody = |_| DrainSight { io_beats: 7, rescued: Some(false), ..DrainSight::default() };
+        assert_eq!(play(false, nobody)[1], (10, DrainDeed::Leave(false)));
+    }
+
+    #[test]
+    fn what_came_of_a_panic_is_said() {
         let open_orders = || "2 orders may still be open".to_owned();
-        assert_eq!(outcome(Some(true), &open_orders), "everything was cancelled, and the venue confirmed it");
-        let told = outcome(Some(false), &open_orders);
+        assert_eq!(outcome(true, &open_orders), "everything was cancelled, and the venue confirmed it");
+        let told = outcome(false, &open_orders);
         assert!(told.ends_with("cancelled: 2 orders may still be open: look at the account"), "{told}");
-        assert!(outcome(None, &open_orders).starts_with("the thread that cancels does not answer: 2 orders"));
     }
 }

@@ -11,11 +11,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
+
+use super::state_dir;
 
 /// The socket in a state directory.
 const SOCKET_FILE: &str = "pulse";
@@ -98,6 +100,37 @@ pub fn clear_trading(directory: &Path) -> io::Result<()> {
     match fs::remove_file(directory.join(TRADING_FILE)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// What is left to be said in the state directory of a live run that ends without its main thread.
+#[derive(Clone, Debug)]
+pub struct LastWord {
+    /// The state directory.
+    pub directory: PathBuf,
+    /// Whether the venues confirmed that nothing is open.
+    pub confirmed: bool,
+    /// Orders that may be open.
+    pub open_orders: usize,
+}
+
+impl LastWord {
+    /// Takes the sign of trading away where nothing is open, and answers `spinbook kill`. The disk may stand still: it is
+    /// waited for so long and no longer.
+    pub fn say(self, within: Duration) {
+        let write = move || {
+            if self.confirmed
+                && let Err(error) = clear_trading(&self.directory)
+            {
+                tracing::warn!("{}: cannot be removed: {error}", self.directory.join(TRADING_FILE).display());
+            }
+            state_dir::answer_kill(&self.directory, self.confirmed, self.open_orders);
+        };
+        let Ok(written) = threads::spawn("spinbook-last", None, |_| {}, write) else { return };
+        let until = Instant::now() + within;
+        while !written.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -227,8 +260,6 @@ impl PulseReader {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     /// Waits for a line that is as wanted.

@@ -16,6 +16,8 @@ use super::news::{self, Weight};
 use super::venue_rest::{SocketLine, VenueLine, VenueRest};
 use crate::error::Failure;
 
+/// The name of the thread that rescues.
+pub const RESCUE_THREAD: &str = "spinbook-rescue";
 /// The pause after the first round; each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// The longest pause.
@@ -171,7 +173,7 @@ impl RescueCall {
         let state = Arc::new(AtomicU8::new(WAITING));
         let told = state.clone();
         threads::spawn(
-            "spinbook-rescue",
+            RESCUE_THREAD,
             None,
             |_| {},
             move || {
@@ -198,6 +200,11 @@ impl RescueCall {
     pub fn call(&self) {
         // Whoever called before is being served.
         let _ = self.caller.try_send(());
+    }
+
+    /// Whoever rescues is gone: nobody confirms any more.
+    pub fn give_up(&self) {
+        let _ = self.state.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Whether the venues confirmed that nothing is open; none while they are still asked.

@@ -214,15 +214,20 @@ impl StateDir {
 
     /// Answers `spinbook kill` where it has asked. Without an answer it says that none came, which is the safe side.
     pub fn answer_kill(&self, confirmed: bool, open_orders: usize) {
-        if !self.path.join(KILL_FILE).exists() {
-            return;
-        }
-        let answer = KillAnswer { request: kill_request(&self.path), confirmed, open_orders };
-        let text = serde_json::to_string(&answer).expect("a struct of plain values is JSON");
-        let (whole, part) = (self.path.join(ANSWER_FILE), self.path.join("killed.part"));
-        if let Err(error) = fs::write(&part, text + "\n").and_then(|()| fs::rename(&part, &whole)) {
-            tracing::warn!("{}: `spinbook kill` cannot be answered: {error}", whole.display());
-        }
+        answer_kill(&self.path, confirmed, open_orders);
+    }
+}
+
+/// The same of the run that holds this directory.
+pub fn answer_kill(path: &Path, confirmed: bool, open_orders: usize) {
+    if !path.join(KILL_FILE).exists() {
+        return;
+    }
+    let answer = KillAnswer { request: kill_request(path), confirmed, open_orders };
+    let text = serde_json::to_string(&answer).expect("a struct of plain values is JSON");
+    let (whole, part) = (path.join(ANSWER_FILE), path.join("killed.part"));
+    if let Err(error) = fs::write(&part, text + "\n").and_then(|()| fs::rename(&part, &whole)) {
+        tracing::warn!("{}: `spinbook kill` cannot be answered: {error}", whole.display());
     }
 }
 

@@ -256,10 +256,19 @@ impl<S> Running<S> {
         self.io_shared.drain.store(true, Ordering::Release);
     }
 
-    /// Whether everything is cancelled and confirmed, or the time for it is over.
+    /// Whether everything is cancelled and confirmed, or the time for it is over. Where the I/O thread failed, the one
+    /// that rescues has the word: whether the venues confirmed it over REST, once that is over.
     #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.io_shared.ended.load(Ordering::Acquire)
+    pub fn is_drained(&self, rescued: Option<bool>) -> bool {
+        let io = &self.io_shared;
+        if !io.ended.load(Ordering::Acquire) {
+            return false;
+        }
+        if io.failed.load(Ordering::Acquire) && rescued == Some(true) {
+            io.open_orders.store(0, Ordering::Relaxed);
+            io.confirmed.store(true, Ordering::Release);
+        }
+        !io.failed.load(Ordering::Acquire) || rescued.is_some()
     }
 
     /// Whether every venue has confirmed that nothing is open, and what the gateways believe to be open.

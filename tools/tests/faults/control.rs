@@ -1,6 +1,7 @@
 //! COLD: threads that hang: the run ends with everything cancelled by whoever still works, and the process is gone.
 
 use crate::desk::Desk;
+use crate::guard::guard;
 use crate::rig::{Exchange, Running, Setup, settled, signal};
 
 /// Arguments of a live run whose thread hangs at SIGUSR2, and soon counts as hung.
@@ -15,6 +16,8 @@ fn hanging(thread: &'static str) -> Vec<&'static str> {
 fn a_thread_that_hangs_ends_the_run_with_everything_cancelled() {
     let exchanges = [Exchange::start(""), Exchange::start("")];
     let setups = exchanges.each_ref().map(Setup::on);
+    let mut guards = setups.each_ref().map(|setup| guard(setup, &[]));
+    guards.iter_mut().for_each(|guard| guard.wait_for("watching over"));
     let mut runs = [setups[0].start(&hanging("hot")), setups[1].start(&hanging("io"))];
     runs.iter_mut().for_each(Running::until_quotes);
     runs.iter().for_each(|run| signal(run.id(), "USR2"));
@@ -23,6 +26,12 @@ fn a_thread_that_hangs_ends_the_run_with_everything_cancelled() {
     hot.says(1, &["the hot thread stands still for 1", "left without the hot thread", confirmed]);
     let io_words = ["the thread that owns the orders stands still for 1", "cancelling over REST", confirmed];
     io.says(1, &io_words);
+    // Whoever drained and had it confirmed says so: the guard has nothing to do, and latches nothing.
+    for (guard, setup) in guards.into_iter().zip(&setups) {
+        assert!(!setup.path("state/trading").exists(), "the sign of open orders is left");
+        guard.interrupted().says(130, &[]);
+        assert!(!setup.path("state/kill").exists(), "the guard has latched");
+    }
     // Nothing is left for the next run to clean up.
     for (exchange, setup) in exchanges.iter().zip(&setups) {
         assert!(Desk::of_the_engine(exchange).open_orders().is_empty());

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::rig::{Exchange, Running, Setup, number, settled, signal};
 
 /// The guard over the engine of a setup.
-fn guard(setup: &Setup, arguments: &[&str]) -> Running {
+pub fn guard(setup: &Setup, arguments: &[&str]) -> Running {
     let like = setup.command(&[]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_spinbook-guard"));
     for (name, value) in like.get_envs() {

@@ -29,6 +29,8 @@
 //! | a limit of the system that is too small | `start::a_limit_of_the_system…` | `limits` |
 //! | a core that is not there | `start::a_core_that_is_named…` | |
 //! | a first answer that fails once | `start::a_first_answer…` | `retry` |
+//! | a host gone while the other stands | `outages::…` | feed `whole`, the oracle |
+//! | a terminal that nobody reads | `screen::a_terminal_that_nobody_reads…` | `output` |
 //! | other signals | `stop::signals_stop_in_order…` | `signals` |
 //! | a bug: a thread panics | `stop::a_bug_of_the_hot_thread…` | `panics` |
 //! | keys, and the terminal at every end | `screen::keys_help…`, `the_terminal_is_given_back…` | `keys`, `signals` |
@@ -52,6 +54,8 @@ mod hostile;
 mod journal;
 mod market;
 mod orders;
+mod outages;
+mod proxy;
 mod rig;
 mod runs;
 mod screen;

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
+use crate::desk::Desk;
 use crate::rig::{Exchange, HANG, Setup, program, signal};
 
 const WIDTH: usize = 100;
@@ -80,6 +82,8 @@ struct OnTerminal {
     terminal: OwnedFd,
     before: Termios,
     grid: Arc<Mutex<Grid>>,
+    /// Whoever reads the terminal does not.
+    is_unread: Arc<AtomicBool>,
 }
 
 impl OnTerminal {
@@ -102,11 +106,15 @@ impl OnTerminal {
         let process = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().expect("setsid starts");
         let (grid, mut out) = (Arc::new(Mutex::new(Grid::new())), File::from(made.master));
         let keys = out.try_clone().expect("a descriptor more");
-        let shown = grid.clone();
+        let (shown, is_unread) = (grid.clone(), Arc::new(AtomicBool::new(false)));
+        let unread = is_unread.clone();
         // It ends with the test's process: a terminal whose other side is open has no end.
         std::thread::spawn(move || {
             let (mut held, mut bytes) = (Vec::new(), [0; 65_536]);
             while let Ok(count @ 1..) = out.read(&mut bytes) {
+                while unread.load(Ordering::Acquire) {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
                 held.extend_from_slice(&bytes[..count]);
                 // A character that is not whole waits for its rest.
                 let whole = match std::str::from_utf8(&held) {
@@ -119,7 +127,7 @@ impl OnTerminal {
                 grid.follow();
             }
         });
-        OnTerminal { process, keys, terminal: made.slave, before, grid }
+        OnTerminal { process, keys, terminal: made.slave, before, grid, is_unread }
     }
 
     fn press(&mut self, keys: &str) {
@@ -243,4 +251,30 @@ fn the_terminal_is_given_back_at_every_end() {
     assert_eq!(terminated.0, Some(130), "{}", terminated.1);
     assert_eq!(panicked.0, Some(1), "{}", panicked.1);
     assert!(panicked.1.contains("a bug: the thread"), "{}", panicked.1);
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_up_neither_signal_nor_kill() {
+    let exchanges = [Exchange::start(""), Exchange::start("")];
+    let setups = exchanges.each_ref().map(Setup::on);
+    let live = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0"];
+    let mut runs = setups.each_ref().map(|setup| OnTerminal::start(&setup.command(&live)));
+    for run in &mut runs {
+        run.until_shown("our orders: 2");
+        run.is_unread.store(true, Ordering::Release);
+    }
+    // Ctrl-S, or an ssh connection that is dead: a few pictures later the terminal takes no more.
+    std::thread::sleep(Duration::from_secs(3));
+    signal(runs[0].process.id(), "INT");
+    // The verb waits for the engine's own word that nothing is open.
+    setups[1].spinbook(&["kill", "-c", "run.toml"]).says(0, &[]);
+    for (exchange, run) in exchanges.iter().zip(&runs) {
+        Desk::of_the_engine(exchange).until("end of every order", |desk| desk.open_orders().is_empty());
+        run.is_unread.store(false, Ordering::Release);
+    }
+    for (run, word) in runs.into_iter().zip(["SIGINT", "spinbook kill"]) {
+        let (code, behind) = run.end();
+        assert_eq!(code, Some(130), "{behind}");
+        assert!(behind.contains(&format!("{word}: cancelling everything")), "{behind}");
+    }
 }

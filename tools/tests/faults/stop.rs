@@ -89,11 +89,11 @@ fn outputs_that_are_dead_full_or_closed_keep_nobody_from_cancelling() {
 
 #[test]
 fn signals_stop_in_order_or_mean_nothing() {
-    let exchanges = [Exchange::start(""), Exchange::start(""), Exchange::start("")];
+    let stops = ["INT", "TERM", "QUIT", "HUP", "USR1"];
+    let exchanges = stops.map(|_| Exchange::start(""));
     let setups = exchanges.each_ref().map(Setup::on);
     let mut runs = setups.each_ref().map(Setup::start_live);
     runs.iter_mut().for_each(Running::until_quotes);
-    let stops = ["QUIT", "HUP", "USR1"];
     for (run, stop) in runs.iter().zip(stops) {
         for nothing in ["USR2", "ALRM", "VTALRM", "PROF", "TSTP", "34"] {
             signal(run.id(), nothing);
@@ -104,10 +104,11 @@ fn signals_stop_in_order_or_mean_nothing() {
             signal(run.id(), stop);
         }
     }
-    for (ended, stop) in runs.map(Running::end).iter().zip(stops) {
+    for ((ended, stop), exchange) in runs.map(Running::end).iter().zip(stops).zip(&exchanges) {
         let report = settled(ended);
         assert!(number(&report, "/orders/canceled") > 0, "{report}");
         ended.says(130, &[&format!("SIG{stop}: cancelling everything")]);
+        assert!(Desk::of_the_engine(exchange).open_orders().is_empty(), "{stop}");
     }
 }
 
@@ -132,8 +133,9 @@ fn a_bug_of_the_hot_thread_ends_with_everything_cancelled() {
         1,
         &["the thread spinbook-hot panicked", "everything was cancelled, and the venue confirmed it", "this is a bug"],
     );
-    // Nothing is left for the next run to clean up.
+    // Nothing is left for the next run to clean up, nor for a guard.
     assert!(Desk::of_the_engine(&exchange).open_orders().is_empty());
+    assert!(!setup.path("state/trading").exists() && !setup.path("state/kill").exists());
     let mut next = setup.start_live();
     next.until_quotes();
     settled(&next.interrupted());

@@ -200,6 +200,7 @@ impl GatewayLoop {
         }
         let confirmed = outcome.as_ref().is_ok_and(|end| end.confirmed);
         self.io.shared.confirmed.store(confirmed, Ordering::Release);
+        self.io.shared.failed.store(outcome.is_err(), Ordering::Release);
         self.io.shared.ended.store(true, Ordering::Release);
         let gateways = self.lanes.into_iter().map(|lane| lane.gateway).collect();
         outcome.map(|end| (gateways, end))

@@ -17,6 +17,8 @@ pub struct GatewayShared {
     pub abandon: AtomicBool,
     /// Set by the loop when it has ended.
     pub ended: AtomicBool,
+    /// Set before that if the system refused it what it works with: whatever is open is nobody's.
+    pub failed: AtomicBool,
     /// Set before that if every venue confirmed that nothing is open.
     pub confirmed: AtomicBool,
     /// In debug builds alone: raised by a test, the thread stands still until it is lowered.
