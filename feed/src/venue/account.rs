@@ -107,6 +107,9 @@ pub trait AccountSide {
     fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest;
     /// Cancels every open order of an instrument.
     fn cancel_all(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest;
+    /// Has the venue itself cancel every open order of an instrument `within` from now, unless it is asked again before;
+    /// zero: no longer. `None` where the venue has no such thing.
+    fn cancel_all_later(&self, signing: Signing<'_>, instrument: &Instrument, within: Nanos) -> Option<RestRequest>;
     /// Asks for a key of user data, where that is asked for over REST.
     fn start_user_data(&self, signing: Signing<'_>) -> Option<RestRequest>;
     /// The venue's clock.

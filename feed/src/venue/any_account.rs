@@ -87,6 +87,10 @@ impl AccountSide for AnyAccount {
         each!(self, side => side.cancel_all(signing, instrument))
     }
 
+    fn cancel_all_later(&self, signing: Signing<'_>, instrument: &Instrument, within: Nanos) -> Option<RestRequest> {
+        each!(self, side => side.cancel_all_later(signing, instrument, within))
+    }
+
     fn start_user_data(&self, signing: Signing<'_>) -> Option<RestRequest> {
         each!(self, side => side.start_user_data(signing))
     }

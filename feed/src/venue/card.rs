@@ -79,6 +79,13 @@ pub struct SymbolForm {
     pub example: &'static str,
 }
 
+/// A timer at the venue that cancels every open order of an instrument unless it is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelTimer {
+    /// Request weight of setting it.
+    pub weight: u32,
+}
+
 /// What the order side of a product line is reached by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderCard {
@@ -92,6 +99,8 @@ pub struct OrderCard {
     pub account_field: &'static str,
     /// The windows that the venue documents; the live ones come with the instrument list.
     pub rates: &'static [RateWindow],
+    /// Its timer that cancels everything; `None`: it has none.
+    pub cancel_timer: Option<CancelTimer>,
 }
 
 /// What a product line allows and how it is reached.

@@ -49,6 +49,8 @@ table! {
         hot_hang_ms: Option<u32> => Whole(50, 60_000), "ms", Optional("250 on an isolated core, else 2000"), Comment("2000");
         /// Standstill of the order thread after which all is cancelled over REST.
         io_hang_ms: Option<u32> => Whole(50, 60_000), "ms", Optional("500 on an isolated core, else 2000"), Comment("2000");
+        /// Time after which the venue cancels everything by itself unless told not to, where it can; 0: off.
+        dead_man_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
         /// Whether memory is locked at the start; "required": no start without; "never": pages are the system's.
         lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// Whether huge pages are asked for, for the books, where the system gives them.

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod control;
 pub mod day_book;
+pub mod dead_man;
 pub mod engine_settings;
 pub mod heartbeats;
 pub mod journals;
@@ -39,12 +40,13 @@ use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::venue::instrument::Instrument;
 
 use self::control::{Control, ControlParts};
+use self::dead_man::DeadMan;
 use self::journals::{Ending, Journals};
 use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
 use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, RunMode, Stop};
 use self::pulse::Pulse;
-use self::rescue::RescueCall;
+use self::rescue::{RescueAccount, RescueCall};
 use self::setup::{Prepared, PreparedMarket, prepare};
 use self::signals::{EarlyExit, Interrupts, StopRequest};
 use self::state_dir::StateDir;
@@ -98,7 +100,7 @@ fn trade<C: StrategySection>(
     let mut interrupts = Interrupts::install().map_err(refused)?;
     early.end();
     interrupts = interrupts.or_file(plan.config.engine.state_dir.join(KILL_FILE));
-    let Prepared { markets, agents, day_book, mut journals, state, rescuer } = prepared;
+    let Prepared { markets, agents, day_book, mut journals, state, rescuer, timed } = prepared;
     let instruments: Vec<Instrument> = markets.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut watch = Watch::new(&plan, &instruments, &agents.engine);
     let book = |instrument: &Instrument| (plan.label(instrument), agents.engine.telemetry(instrument.id).clone());
@@ -112,7 +114,7 @@ fn trade<C: StrategySection>(
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
-    let keepers = Keepers::start(&plan, &running, &watch, &interrupts, rescue.clone()).map_err(fail)?;
+    let keepers = Keepers::start(&plan, &running, &watch, &interrupts, (rescue.clone(), timed)).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context, instruments.len(), interrupts.obey(running.hot_shared.clone()));
     let mut seen = Seen {
@@ -192,6 +194,7 @@ struct Keepers {
     control: Control,
     _panics: PanicGuard,
     _pulse: Option<Pulse>,
+    _dead_man: Option<DeadMan>,
 }
 
 impl Keepers {
@@ -201,7 +204,7 @@ impl Keepers {
         running: &Running<S>,
         watch: &Watch,
         interrupts: &Interrupts,
-        rescue: RescueCall,
+        (rescue, timed): (RescueCall, Vec<RescueAccount>),
     ) -> io::Result<Keepers> {
         let (hot, io) = (running.hot_shared.clone(), running.io_shared.clone());
         let bounds = topology::hang_bounds(&plan.config.engine, plan.cores);
@@ -228,13 +231,14 @@ impl Keepers {
         // A run that nobody can end is none.
         let control = interrupts.beside().and_then(|signals| Control::start(parts, signals));
         let control = control.inspect_err(|_| running.drain())?;
-        let pulse = match plan.mode {
-            RunMode::Live => Pulse::start(directory, hot, io)
-                .inspect_err(|error| tracing::error!("{}: no guard can watch: {error}", directory.display()))
-                .ok(),
-            _ => None,
-        };
-        Ok(Keepers { control, _panics: panics, _pulse: pulse })
+        if plan.mode != RunMode::Live {
+            return Ok(Keepers { control, _panics: panics, _pulse: None, _dead_man: None });
+        }
+        let span = Duration::from_secs(plan.config.engine.dead_man_seconds.into());
+        let dead_man = DeadMan::start(timed, span, hot.clone(), io.clone()).inspect_err(|_| running.drain())?;
+        let pulse = Pulse::start(directory, hot, io)
+            .inspect_err(|error| tracing::error!("{}: no guard can watch: {error}", directory.display()));
+        Ok(Keepers { control, _panics: panics, _pulse: pulse.ok(), _dead_man: Some(dead_man) })
     }
 }
 

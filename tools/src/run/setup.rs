@@ -29,7 +29,7 @@ use super::market::{AskedMarket, ToldMarket};
 use super::news::{self, Weight};
 use super::plan::{Plan, RunMode};
 use super::quotable::Quotable;
-use super::rescue::Rescuer;
+use super::rescue::{RescueAccount, Rescuer};
 use super::retry;
 use super::state_dir::StateDir;
 use super::strategy::StrategySection;
@@ -52,6 +52,8 @@ pub(super) struct Prepared<S> {
     pub(super) state: StateDir,
     /// Cancels over REST what the order connections cannot.
     pub(super) rescuer: Rescuer,
+    /// Where the venue's own timer is set.
+    pub(super) timed: Vec<RescueAccount>,
 }
 
 /// What is still needed of a market after its agents have been made.
@@ -107,8 +109,8 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         Beginning { gateway: &mut lane.gateway, positions: market.instruments.iter().filter_map(held).collect() }
     });
     let journals = Journals::begin(plan, &state, clock.now(), beginnings.collect())?;
-    let accounts: Result<Vec<_>, _> = asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect();
-    let rescuer = Rescuer::new(accounts?);
+    let accounts = || asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect::<Result<_, _>>();
+    let (rescuer, timed) = (Rescuer::new(accounts()?), accounts()?);
     let urls = asked
         .iter()
         .map(|market| VenueUrls::new(&market.plan.market.rest_url, market.plan.config.venue, &market.instruments));
@@ -135,7 +137,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         start: market.start,
         started_at: market.started_at,
     });
-    Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer })
+    Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer, timed })
 }
 
 /// The engine of all markets, and the limits that their gateways hold orders against once more.

@@ -340,6 +340,18 @@ impl<L: VenueLine> VenueRest<L> {
         self.send(&self.side()?.cancel_all(self.signing()?, instrument)).map(|_| ())
     }
 
+    /// Has the venue cancel every open order of an instrument after a time, unless asked again; zero: no longer. Whether
+    /// the venue can.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses.
+    pub fn cancel_all_later(&self, instrument: &Instrument, within: Nanos) -> Result<bool, Failure> {
+        match self.side()?.cancel_all_later(self.signing()?, instrument, within) {
+            Some(request) => self.send(&request).map(|_| true),
+            None => Ok(false),
+        }
+    }
+
     /// The venue's clock now, as far as it was measured.
     #[must_use]
     pub fn venue_time(&self) -> Nanos {

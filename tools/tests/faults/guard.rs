@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use crate::desk::Desk;
 use crate::rig::{Exchange, Running, Setup, number, settled, signal};
 
 /// The guard over the engine of a setup.
@@ -77,6 +78,21 @@ fn what_a_crash_left_is_cancelled_after_the_stop() {
     run.kill();
     guard(&setup, &["--after-stop"]).end().says(4, &["cancelling everything", CONFIRMED]);
     guard(&setup, &["--after-stop"]).end().says(0, &[]);
+}
+
+#[test]
+fn where_the_venue_has_a_timer_it_cancels_what_a_killed_engine_left() {
+    let exchanges = [Exchange::start(""), Exchange::start("")];
+    let setups = exchanges.each_ref().map(Setup::on);
+    let live = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--json", "--set"];
+    let mut runs = [(&setups[0], "engine.dead_man_seconds=8"), (&setups[1], "engine.dead_man_seconds=0")]
+        .map(|(setup, timer)| setup.start(&[live.as_slice(), &[timer]].concat()));
+    runs.iter_mut().for_each(Running::until_quotes);
+    runs.iter_mut().for_each(Running::kill);
+    // Nobody is left: only the exchange itself can do it.
+    let desks = exchanges.each_ref().map(Desk::of_the_engine);
+    desks[0].until("end of every order", |desk| desk.open_orders().is_empty());
+    assert!(!desks[1].open_orders().is_empty(), "without a timer they stay");
 }
 
 #[test]

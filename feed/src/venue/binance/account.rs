@@ -140,6 +140,16 @@ impl<'a> AccountRest<'a> {
         self.signed("DELETE", self.path("/api/v3/openOrders", "/fapi/v1/allOpenOrders"), query, venue_now)
     }
 
+    /// Cancels every open order of an instrument after a countdown, where the card has one; zero stops it.
+    #[must_use]
+    pub fn cancel_all_later(&self, instrument: &Instrument, within: Nanos, venue_now: Nanos) -> Option<RestRequest> {
+        self.product.card().orders?.cancel_timer?;
+        let mut query = Query::new();
+        query.push("symbol", instrument.symbol.as_str());
+        query.push_number("countdownTime", within.millis());
+        Some(self.signed("POST", "/fapi/v1/countdownCancelAll", query, venue_now))
+    }
+
     /// A user data key, which only futures have.
     #[must_use]
     pub fn start_user_data(&self) -> Option<RestRequest> {
@@ -363,6 +373,10 @@ impl AccountSide for BinanceAccount {
 
     fn cancel_all(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {
         self.requests(signing).cancel_all(instrument, signing.venue_now)
+    }
+
+    fn cancel_all_later(&self, signing: Signing<'_>, instrument: &Instrument, within: Nanos) -> Option<RestRequest> {
+        self.requests(signing).cancel_all_later(instrument, within, signing.venue_now)
     }
 
     fn start_user_data(&self, signing: Signing<'_>) -> Option<RestRequest> {

@@ -27,7 +27,7 @@ use spinbook_engine::types::{Nanos, VenueId};
 
 use crate::venue::SimulatorSide;
 use crate::venue::card::{
-    Card, Fees, Holding, KeyKind, OrderCard, ProductLine, RateWindow, SnapshotOrigin, SymbolForm,
+    CancelTimer, Card, Fees, Holding, KeyKind, OrderCard, ProductLine, RateWindow, SnapshotOrigin, SymbolForm,
 };
 use crate::venue::contract::Contract;
 use crate::venue::orders::WindowKind;
@@ -123,6 +123,7 @@ const SPOT_CARD: Card = Card {
             window(WindowKind::Orders, 10, 50),
             window(WindowKind::Orders, 86_400, 160_000),
         ],
+        cancel_timer: None,
     }),
 };
 
@@ -165,5 +166,6 @@ const USDM_CARD: Card = Card {
             window(WindowKind::Orders, 10, 300),
             window(WindowKind::Orders, 60, 1_200),
         ],
+        cancel_timer: Some(CancelTimer { weight: 10 }),
     }),
 };
