@@ -416,6 +416,15 @@ pub struct KillArgs {
     /// The engine's state directory itself, instead of its configuration; without either: state, here
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub state_dir: Option<PathBuf>,
+    /// Only this kind of strategy: its quotes go, everything else trades on
+    #[arg(long, value_name = "KIND")]
+    pub strategy: Option<String>,
+    /// Only this venue
+    #[arg(long, value_name = "VENUE")]
+    pub venue: Option<String>,
+    /// Only this symbol, on every venue or the named one
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
     /// How long to wait for the engine's confirmation that nothing is open, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub wait: u64,
@@ -473,6 +482,15 @@ pub struct RearmArgs {
     /// Why it may trade again
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Only kills of this kind of strategy are lifted, and nothing else
+    #[arg(long, value_name = "KIND")]
+    pub strategy: Option<String>,
+    /// Only kills on this venue
+    #[arg(long, value_name = "VENUE")]
+    pub venue: Option<String>,
+    /// Only kills of this symbol
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
     /// Override one key of the configuration, for example engine.state_dir=state
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,

@@ -22,6 +22,7 @@ mod outbox;
 mod place;
 mod reconcile;
 mod replies;
+mod scope;
 mod shadow;
 mod spare;
 mod sweep;
@@ -251,6 +252,8 @@ pub struct Gateway<O = AnyOrders> {
     banned_until: Nanos,
     ready: bool,
     shutting_down: bool,
+    /// An operator stopped some instrument.
+    any_stopped: bool,
     halted: Option<String>,
     last_refusal: Option<String>,
     rules_refusal: Option<String>,
@@ -327,6 +330,7 @@ impl<O: OrderSide> Gateway<O> {
             banned_until: Nanos::ZERO,
             ready: false,
             shutting_down: false,
+            any_stopped: false,
             halted: None,
             last_refusal: None,
             rules_refusal: None,

@@ -101,7 +101,8 @@ impl<O: OrderSide> Gateway<O> {
 
     /// An order that turns out to live while everything is being cancelled is cancelled too.
     fn after_update(&mut self, order: OrderId, now: Nanos) {
-        let unwanted = self.shutting_down || !self.ready;
+        let of_stopped = || self.orders.find(order).is_some_and(|tracked| self.is_stopped(tracked.instrument));
+        let unwanted = self.shutting_down || !self.ready || (self.any_stopped && of_stopped());
         if unwanted && self.settings.mode == GatewayMode::Live {
             self.want_cancel(order, now);
         }

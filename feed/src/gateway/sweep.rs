@@ -122,6 +122,11 @@ impl<O: OrderSide> Gateway<O> {
         self.sweeps.iter().all(Sweep::is_done)
     }
 
+    /// The same of the instrument at `place`.
+    pub(super) fn is_place_swept(&self, place: usize) -> bool {
+        self.sweeps.get(place).is_some_and(Sweep::is_done)
+    }
+
     /// Whether a cancel waits to be sent or for its answer.
     pub(super) fn is_cancelling(&self) -> bool {
         !self.is_swept() || self.orders.active().any(|order| order.cancel != CancelState::None && order.is_open())

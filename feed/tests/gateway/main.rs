@@ -14,4 +14,5 @@ mod scripted_venue;
 mod sessions;
 mod sign;
 mod spare;
+mod stopped;
 mod truth;

@@ -134,12 +134,39 @@ fn draining_ends_when_every_gateway_is_quiet_and_gives_all_of_them_back() {
     rig.place(1, 0);
     rig.place(2, 1);
     rig.turn();
-    rig.shared.drain.store(true, Ordering::Release);
+    rig.shared.begin_drain();
     let (gateways, end) = rig.io.run().unwrap();
     assert!(end.confirmed && end.open_orders == 0);
     let counts: Vec<u64> = gateways.iter().map(|gateway| gateway.counters().cancels_sent).collect();
     assert_eq!(counts, [1, 1]);
     assert!(gateways.iter().all(Gateway::is_quiet));
+}
+
+#[test]
+fn an_operators_word_about_one_instrument_is_carried_out_in_the_turn_that_hears_it() {
+    let mut rig = Rig::new(64);
+    rig.turn();
+    rig.place(1, 0);
+    rig.place(2, 1);
+    rig.turn();
+    // One more was decided before the engine could hear of it.
+    rig.place(3, 0);
+    rig.shared.stop_instruments(&[InstrumentId(0)]);
+    let events = rig.turn();
+    let canceled: Vec<u32> = events
+        .iter()
+        .filter(|event| event.kind == ExecutionKind::Canceled)
+        .map(|event| event.order.counter())
+        .collect();
+    assert_eq!(canceled, [1, 3], "{events:?}");
+    assert_eq!(rig.shared.open_orders.load(Ordering::Relaxed), 1, "the other venue's order stands");
+    assert!(rig.shared.stopped_confirmed.contains(InstrumentId(0)));
+    assert!(!rig.shared.stopped_confirmed.contains(InstrumentId(1)));
+    rig.place(4, 0);
+    rig.place(5, 1);
+    let events = rig.turn();
+    assert_eq!((events[0].order.counter(), events[0].local), (4, LocalReject::Limit), "none is taken");
+    assert_eq!((events[1].order.counter(), events[1].kind), (5, ExecutionKind::Accepted), "others trade on");
 }
 
 #[test]

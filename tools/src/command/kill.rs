@@ -1,7 +1,8 @@
-//! COLD: `spinbook kill`: tells a running engine to cancel everything and halt, and waits until it says that it has.
+//! COLD: `spinbook kill`: tells a running engine to cancel everything, or a part, and waits until it says that it has.
 //!
-//! The request is a file in the engine's state directory; the answer is another one, which names the request. Whether
-//! an engine lives there at all is told by its lock.
+//! The word goes over the engine's kill socket, which answers at once, and is latched in a file of its state directory.
+//! Without the socket the file alone is the word; of everything its answer is another file, which names the request.
+//! Whether an engine lives there at all is told by its lock.
 
 use std::path::{Path, PathBuf};
 use std::process;
@@ -13,6 +14,8 @@ use crate::cli::KillArgs;
 use crate::config::{Config, DEFAULT_STATE_DIR};
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
+use crate::run::kill_word::{KillCall, SocketAnswer};
+use crate::run::kills::{self, KillScope};
 use crate::run::state_dir::{self, KillAnswer};
 
 /// How often the answer is looked for.
@@ -36,16 +39,30 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
         .because("an engine leaves its run number there when it starts")
         .next("name the engine's configuration: spinbook kill -c FILE, or its state directory: --state-dir DIR"));
     }
+    let scope = KillScope {
+        strategy: arguments.strategy.clone(),
+        venue: arguments.venue.clone(),
+        symbol: arguments.symbol.clone(),
+    };
     // An engine that is quick may have answered and gone before the second look.
     let held_before = is_held(&directory)?;
+    let until = Instant::now() + Duration::from_secs(arguments.wait);
+    // It hears the word before the disk does.
+    let call = KillCall::say(&directory, &scope);
+    if !scope.is_all() {
+        return kill_part(&directory, &scope, call, until);
+    }
     let who = process::id().to_string();
     let latched = state_dir::latch(&directory, &who);
     let already = latched.map_err(|error| failed(&directory.join(KILL_FILE), "cannot write the kill file", error))?;
     let request = state_dir::kill_request(&directory);
-    let until = Instant::now() + Duration::from_secs(arguments.wait);
     let held_after = is_held(&directory)?;
     if !held_before && !held_after {
         return Err(nobody(&directory, &request));
+    }
+    if let Some(answer) = call.and_then(|mut call| call.answer(until)) {
+        let (confirmed, open_orders) = (answer.confirmed, answer.open_orders.unwrap_or(0));
+        return conclude(&directory, already, &KillAnswer { request, confirmed, open_orders });
     }
     loop {
         // Looked at in this order: who has answered and gone since the last look has answered.
@@ -63,6 +80,51 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Latches a part and waits until it is confirmed. A part that the engine does not know is not latched.
+fn kill_part(directory: &Path, scope: &KillScope, mut call: Option<KillCall>, until: Instant) -> Result<Done, Failure> {
+    let who = process::id().to_string();
+    let path = directory.join(kills::KILLS_FILE);
+    let latched = kills::latch(directory, &who, scope);
+    let already = latched.map_err(|error| failed(&path, "the kill cannot be latched", error))?;
+    let answer = call.as_mut().and_then(|call| call.answer(until));
+    if let Some(SocketAnswer { symbols, traded, .. }) = &answer
+        && symbols.is_empty()
+    {
+        kills::lift(directory, |latched| latched == scope)
+            .map_err(|error| failed(&path, "a kill that stops nothing cannot be taken back", error))?;
+        return Err(Failure::usage("the engine trades nothing of that name: nothing was stopped")
+            .at(scope)
+            .because(format!("it trades {}", traded.join(", ")))
+            .next("name a strategy, venue or symbol of it; without any of them everything is killed"));
+    }
+    let latch = format!("{scope}: latched in {}; spinbook rearm lifts it", path.display());
+    let Some(answer) = answer.filter(|answer| answer.confirmed) else {
+        if !is_held(directory)? {
+            return Err(Failure::failed("no engine runs with this state directory: nothing was cancelled")
+                .at(directory.display())
+                .because(latch)
+                .next("an engine that starts here will not quote it; look at the account"));
+        }
+        return Err(Failure::failed("the kill was not confirmed: orders may be open")
+            .at(directory.display())
+            .because(latch)
+            .next("look at the account; the engine goes on cancelling, and this may be run again to wait on"));
+    };
+    let text = format!(
+        "the engine cancelled every order of {} and the venue confirmed: nothing of it is open; the rest trades on\n         {latch}\n",
+        answer.symbols.join(", ")
+    );
+    let value = json!({
+        "kill_file": path.display().to_string(),
+        "already_there": already,
+        "scope": scope,
+        "symbols": answer.symbols,
+        "confirmed": true,
+        "open_orders": 0,
+    });
+    Ok(Done::new(text, value))
 }
 
 fn is_held(directory: &Path) -> Result<bool, Failure> {

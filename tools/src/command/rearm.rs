@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
 use crate::run::day_book;
+use crate::run::kills::{self, KillScope, ScopedKill};
 use crate::run::state_dir::RUN_FILE;
 use crate::ui::time::utc_text;
 
@@ -31,21 +32,37 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     let config = Config::load(&arguments.config, &arguments.set)?;
     let directory = &config.engine.state_dir;
     let _lock = lock(directory)?;
+    let scope = KillScope {
+        strategy: arguments.strategy.clone(),
+        venue: arguments.venue.clone(),
+        symbol: arguments.symbol.clone(),
+    };
     let kill_file = directory.join(KILL_FILE);
-    let killed = kill_file.exists();
-    let rearmed = day_book::stops(directory)?;
-    if !killed && rearmed.is_empty() {
-        let text = format!("{}: nothing is stopped here: there is nothing to re-arm\n", directory.display());
-        return Ok(Done::new(text, json!({ "kill_file_removed": false, "loss_stops": [], "record": null })));
+    // Who names a part re-arms that part alone.
+    let killed = scope.is_all() && kill_file.exists();
+    let rearmed = if scope.is_all() { day_book::stops(directory)? } else { Vec::new() };
+    let (lifted, left): (Vec<ScopedKill>, Vec<ScopedKill>) = kills::latched(directory)
+        .map_err(|error| unwritten(directory, error))?
+        .into_iter()
+        .partition(|kill| scope.includes(&kill.scope));
+    if !killed && rearmed.is_empty() && lifted.is_empty() {
+        let mut text = format!("{}: nothing of {scope} is stopped here: nothing to re-arm\n", directory.display());
+        text.push_str(&still_killed(&left));
+        let value = json!({ "kill_file_removed": false, "loss_stops": [], "kills": [], "record": null });
+        return Ok(Done::new(text, value));
     }
     // Written down first: what is not on record does not happen.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
     let line = json!({
         "time": time, "who": who(), "reason": reason, "kill_file_removed": killed, "loss_stops": rearmed,
+        "kills": lifted,
     });
     let record = day_book::record_rearming(directory, &line)?;
-    day_book::rearm(directory)?;
+    if scope.is_all() {
+        day_book::rearm(directory)?;
+    }
+    kills::lift(directory, |latched| scope.includes(latched)).map_err(|error| unwritten(directory, error))?;
     if killed {
         match fs::remove_file(&kill_file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -65,11 +82,24 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
             stop.asset, stop.mode, stop.earned_quote, stop.asset, stop.date
         ));
     }
+    for kill in &lifted {
+        text.push_str(&format!("the kill of {} is lifted\n", kill.scope));
+    }
+    text.push_str(&still_killed(&left));
     text.push_str(&format!("written down in {}\n", record.display()));
     let object = json!({
-        "kill_file_removed": killed, "loss_stops": rearmed, "record": record.display().to_string(),
+        "kill_file_removed": killed, "loss_stops": rearmed, "kills": lifted, "record": record.display().to_string(),
     });
     Ok(Done::new(text, object))
+}
+
+/// What stays killed.
+fn still_killed(left: &[ScopedKill]) -> String {
+    left.iter().map(|kill| format!("still killed: {}\n", kill.scope)).collect()
+}
+
+fn unwritten(directory: &Path, error: std::io::Error) -> Failure {
+    Failure::failed("the list of kills cannot be used").at(directory.join(kills::KILLS_FILE).display()).because(error)
 }
 
 /// Keeps an engine from starting meanwhile; refused while one runs, which would not hear of it.

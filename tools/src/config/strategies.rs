@@ -49,6 +49,14 @@ macro_rules! strategies {
                 }
             }
 
+            /// Its kind, as it is written.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(StrategyConfig::$kind(_) => $name,)+
+                }
+            }
+
             /// Its keys.
             #[must_use]
             pub const fn table(&self) -> Table {

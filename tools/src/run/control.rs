@@ -16,6 +16,7 @@ use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
 
 use super::heartbeats::{HangBounds, Heartbeats, TradingThread};
+use super::kill_word::{KillFiles, KillWord};
 use super::news::{self, Weight};
 use super::panics;
 use super::pulse::LastWord;
@@ -188,8 +189,10 @@ pub struct ControlParts {
     pub bounds: HangBounds,
     /// Cancels over REST.
     pub rescue: RescueCall,
-    /// The file that `spinbook kill` leaves.
-    pub kill_file: PathBuf,
+    /// The files that `spinbook kill` leaves.
+    pub kill_files: KillFiles,
+    /// Carries an operator's word to the trading threads.
+    pub word: KillWord,
     /// The state directory of a run with orders at a venue.
     pub directory: Option<PathBuf>,
     /// What may be open.
@@ -209,13 +212,14 @@ impl Control {
     ///
     /// # Errors
     /// The system refuses a thread, a pair of sockets or a handler.
-    pub fn start(parts: ControlParts, mut signals: Interrupts) -> io::Result<Control> {
+    pub fn start(mut parts: ControlParts, mut signals: Interrupts) -> io::Result<Control> {
         let control = Control { over: Arc::default(), hung: Arc::default() };
         let (mut ear, wake) = UnixStream::pair()?;
         ear.set_read_timeout(Some(LOOK_EVERY))?;
         signals.wake(&wake)?;
         let asked = Arc::new(AtomicBool::new(false));
-        watch_file(parts.kill_file.clone(), asked.clone(), wake, control.over.clone())?;
+        let files = std::mem::take(&mut parts.kill_files);
+        watch_files(files, parts.word.clone(), (asked.clone(), wake), control.over.clone())?;
         let (over, hung) = (control.over.clone(), control.hung.clone());
         let work = move || {
             let begun = Instant::now();
@@ -251,11 +255,16 @@ impl Drop for Control {
     }
 }
 
-/// Looks for the kill file on a thread of its own: the disk may stand still, and then only this thread does.
-fn watch_file(path: PathBuf, asked: Arc<AtomicBool>, mut wake: UnixStream, over: Arc<AtomicBool>) -> io::Result<()> {
+/// Looks at the kill files on a thread of its own: the disk may stand still, and then only this thread does.
+fn watch_files(
+    mut files: KillFiles,
+    word: KillWord,
+    (asked, mut wake): (Arc<AtomicBool>, UnixStream),
+    over: Arc<AtomicBool>,
+) -> io::Result<()> {
     let watch = move || {
         while !over.load(Ordering::Acquire) {
-            if path.exists() {
+            if files.look(&word) {
                 asked.store(true, Ordering::Release);
                 let _ = wake.write_all(&[0]);
                 return;
@@ -283,8 +292,8 @@ impl ControlParts {
 
     fn carry_out(&self, deeds: Deeds, hung: &AtomicU8) {
         if deeds.drain {
+            self.io.begin_drain();
             self.hot.drain.store(true, Ordering::Release);
-            self.io.drain.store(true, Ordering::Release);
         }
         if deeds.rescue {
             self.rescue.call();

@@ -8,6 +8,8 @@ pub mod engine_settings;
 pub mod heartbeats;
 pub mod journals;
 pub mod keys;
+pub mod kill_word;
+pub mod kills;
 mod lease;
 pub mod market;
 pub mod memory;
@@ -42,6 +44,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use self::control::{Control, ControlParts};
 use self::dead_man::DeadMan;
 use self::journals::{Ending, Journals};
+use self::kill_word::{KillFiles, KillSocket, KillWord};
 use self::outages::Outages;
 use self::panics::{PanicGuard, Stricken};
 use self::plan::{Finished, FinishedMarket, MarketCheck, MarketLife, Plan, RunMode, Stop};
@@ -114,7 +117,8 @@ fn trade<C: StrategySection>(
     let begun = Instant::now();
     let running = topology::start(agents, plan.cores).map_err(fail)?;
     watch.follow(&running);
-    let keepers = Keepers::start(&plan, &running, &watch, &interrupts, (rescue.clone(), timed)).map_err(fail)?;
+    let keepers =
+        Keepers::start(&plan, &running, &watch, &interrupts, (rescue.clone(), timed), &instruments).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
     let mut screen = Screen::open(context, instruments.len(), interrupts.obey(running.hot_shared.clone()));
     let mut seen = Seen {
@@ -193,6 +197,7 @@ fn before_orders(plan: &Plan) -> io::Result<()> {
 struct Keepers {
     control: Control,
     _panics: PanicGuard,
+    _socket: Option<KillSocket>,
     _pulse: Option<Pulse>,
     _dead_man: Option<DeadMan>,
 }
@@ -205,6 +210,7 @@ impl Keepers {
         watch: &Watch,
         interrupts: &Interrupts,
         (rescue, timed): (RescueCall, Vec<RescueAccount>),
+        instruments: &[Instrument],
     ) -> io::Result<Keepers> {
         let (hot, io) = (running.hot_shared.clone(), running.io_shared.clone());
         let bounds = topology::hang_bounds(&plan.config.engine, plan.cores);
@@ -219,26 +225,32 @@ impl Keepers {
             directory: left_in.clone(),
             open_orders: watch.open_orders_teller(),
         });
+        let targets = instruments.iter().map(|instrument| plan.kill_target(instrument)).collect();
+        let word = KillWord::new((hot.clone(), io.clone()), plan.config.strategy.name(), targets, interrupts.killed());
         let parts = ControlParts {
             hot: hot.clone(),
             io: io.clone(),
             bounds,
             rescue,
-            kill_file: directory.join(KILL_FILE),
+            kill_files: KillFiles::new(directory),
+            word: word.clone(),
             directory: left_in,
             open_orders: watch.open_orders_teller(),
         };
         // A run that nobody can end is none.
         let control = interrupts.beside().and_then(|signals| Control::start(parts, signals));
         let control = control.inspect_err(|_| running.drain())?;
+        let socket = KillSocket::open(directory, word)
+            .inspect_err(|error| tracing::error!("{}: no kill socket: {error}", directory.display()))
+            .ok();
         if plan.mode != RunMode::Live {
-            return Ok(Keepers { control, _panics: panics, _pulse: None, _dead_man: None });
+            return Ok(Keepers { control, _panics: panics, _socket: socket, _pulse: None, _dead_man: None });
         }
         let span = Duration::from_secs(plan.config.engine.dead_man_seconds.into());
         let dead_man = DeadMan::start(timed, span, hot.clone(), io.clone()).inspect_err(|_| running.drain())?;
         let pulse = Pulse::start(directory, hot, io)
             .inspect_err(|error| tracing::error!("{}: no guard can watch: {error}", directory.display()));
-        Ok(Keepers { control, _panics: panics, _pulse: pulse.ok(), _dead_man: Some(dead_man) })
+        Ok(Keepers { control, _panics: panics, _socket: socket, _pulse: pulse.ok(), _dead_man: Some(dead_man) })
     }
 }
 

@@ -94,7 +94,7 @@ impl Drop for PanicGuard {
 
 /// Cancels, says what came of it, and leaves.
 fn end(stricken: &Stricken, info: &PanicHookInfo<'_>) -> ! {
-    stricken.io.drain.store(true, Ordering::Release);
+    stricken.io.begin_drain();
     stricken.hot.drain.store(true, Ordering::Release);
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("without a name");
@@ -281,8 +281,7 @@ mod tests {
     fn a_panic_waits_as_long_as_the_order_thread_cancels() {
         let works = |at| DrainSight { io_beats: at + 1, ..DrainSight::default() };
         assert_eq!(play(true, works), [], "an hour is not too long while an order may live");
-        let after_ten_minutes =
-            |at| DrainSight { io_end: (at >= 600_000).then_some(true), ..works(at) };
+        let after_ten_minutes = |at| DrainSight { io_end: (at >= 600_000).then_some(true), ..works(at) };
         assert_eq!(play(true, after_ten_minutes), [(600_000, DrainDeed::Leave(true))]);
     }
 

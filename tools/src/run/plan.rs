@@ -10,6 +10,7 @@ use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::keys::KeySource;
+use super::kill_word::KillTarget;
 use super::signals::{StopRequest, StopSignal};
 use super::topology::{Cores, Ended};
 use crate::config::Config;
@@ -118,6 +119,17 @@ impl Plan {
         match self.markets.as_slice() {
             [only] => only.config.venue.name(),
             _ => "all",
+        }
+    }
+
+    /// What an operator may kill of it.
+    #[must_use]
+    pub fn kill_target(&self, instrument: &Instrument) -> KillTarget {
+        KillTarget {
+            id: instrument.id,
+            venue: ProductLine::from_venue_id(instrument.venue).map_or("", ProductLine::name).to_owned(),
+            symbol: instrument.symbol.to_string(),
+            label: self.label(instrument),
         }
     }
 

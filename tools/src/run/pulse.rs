@@ -74,8 +74,8 @@ impl Beat {
 }
 
 /// A socket's address may have some hundred bytes; through the open directory any path will do.
-fn address(directory: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
+pub(super) fn socket_address(directory: &File, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
 }
 
 /// Whether orders may be open of a run in this directory.
@@ -148,7 +148,7 @@ impl Pulse {
     /// The directory cannot be written, or the system refuses a socket or a thread.
     pub fn start(directory: &Path, hot: Arc<HotShared>, io: Arc<GatewayShared>) -> io::Result<Pulse> {
         let folder = File::open(directory)?;
-        let address = address(&folder);
+        let address = socket_address(&folder, SOCKET_FILE);
         match fs::remove_file(&address) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -224,7 +224,7 @@ impl PulseReader {
     #[must_use]
     pub fn open(directory: &Path) -> Option<PulseReader> {
         let folder = File::open(directory).ok()?;
-        let stream = UnixStream::connect(address(&folder)).ok()?;
+        let stream = UnixStream::connect(socket_address(&folder, SOCKET_FILE)).ok()?;
         stream.set_nonblocking(true).ok()?;
         Some(PulseReader { stream, part: Vec::new() })
     }

@@ -102,6 +102,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         pnl_split: pnl_split(finished),
         decode_to_order_ns: is_clocked.then(|| Percentiles::of(&hot.decode_to_order.to_histogram())),
         wire_to_wire_ns: is_clocked.then(|| Percentiles::of(&io.wire_to_wire.to_histogram())),
+        kill_to_wire_ns: is_clocked.then(|| Percentiles::of(&io.kill_to_wire.to_histogram())),
         hot_allocations: is_clocked.then(|| HotAllocations {
             decision: hot.allocations_decision.load(Ordering::Relaxed),
             thread: hot.allocations_thread.load(Ordering::Relaxed),

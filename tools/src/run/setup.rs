@@ -8,13 +8,14 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::Producer;
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup;
+use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots, Nanos, VenueId};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::connection::ConnectionError;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::hot::snapshots;
 use spinbook_feed::net::io::fetch::FetchError;
-use spinbook_feed::net::io::gateway_loop::{GatewayLoopSettings, GatewayRings, Idle};
+use spinbook_feed::net::io::gateway_loop::{GatewayLane, GatewayLoopSettings, GatewayRings, Idle};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
@@ -24,6 +25,8 @@ use super::addresses::{SessionUrls, VenueUrls};
 use super::day_book::DayBook;
 use super::engine_settings;
 use super::journals::{self, Beginning, Journals};
+use super::kill_word::KillTarget;
+use super::kills;
 use super::lease;
 use super::market::{AskedMarket, ToldMarket};
 use super::news::{self, Weight};
@@ -104,6 +107,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         gateways.push(market.lane(plan.mode, limits.clone(), (state.epoch, state.salt))?);
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
     }
+    hold_killed(plan, &mut engine, &mut gateways, clock.now())?;
     let beginnings = gateways.iter_mut().zip(&asked).map(|(lane, market)| {
         let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
         Beginning { gateway: &mut lane.gateway, positions: market.instruments.iter().filter_map(held).collect() }
@@ -138,6 +142,33 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         started_at: market.started_at,
     });
     Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer, timed })
+}
+
+/// What was killed before is not quoted from the first moment on; who watches the files says so.
+fn hold_killed<S: Strategy>(
+    plan: &Plan,
+    engine: &mut Engine<S>,
+    lanes: &mut [GatewayLane],
+    now: Nanos,
+) -> Result<(), Failure> {
+    let directory = &plan.config.engine.state_dir;
+    let kills = kills::latched(directory).map_err(|error| {
+        Failure::usage("what was killed before cannot be read")
+            .at(directory.join(kills::KILLS_FILE).display())
+            .because(error)
+            .next("check the file's owner, or re-arm everything: spinbook rearm -c FILE --reason TEXT")
+    })?;
+    for lane in lanes {
+        let targets: Vec<_> = lane.gateway.instruments().iter().map(|listed| plan.kill_target(listed)).collect();
+        let strategy = plan.config.strategy.name();
+        let covers =
+            |kill: &kills::ScopedKill, target: &KillTarget| kill.scope.covers(strategy, &target.venue, &target.symbol);
+        for target in targets.iter().filter(|target| kills.iter().any(|kill| covers(kill, target))) {
+            engine.set_instrument_state(target.id, TradingState::CancelOnly);
+            lane.gateway.stop_instrument(target.id, now);
+        }
+    }
+    Ok(())
 }
 
 /// The engine of all markets, and the limits that their gateways hold orders against once more.

@@ -156,6 +156,8 @@ pub struct Interrupts {
     quit_key_beside: Arc<AtomicBool>,
     /// The file that `spinbook kill` leaves, until it was seen.
     kill_file: Option<PathBuf>,
+    /// It said so over its socket.
+    killed: Arc<AtomicBool>,
 }
 
 impl Interrupts {
@@ -219,9 +221,16 @@ impl Interrupts {
         self
     }
 
+    /// To be raised by whoever hears `spinbook kill` in another way; it counts as the file.
+    #[must_use]
+    pub fn killed(&self) -> Arc<AtomicBool> {
+        self.killed.clone()
+    }
+
     /// What came since it was asked last: of several signals the most pressing, and the file before any of them.
     pub fn take(&mut self) -> Option<StopRequest> {
-        if self.kill_file.take_if(|path| path.exists()).is_some() {
+        let killed = self.killed.load(Ordering::Acquire);
+        if self.kill_file.take_if(|path| killed || path.exists()).is_some() {
             return Some(StopRequest::KillFile);
         }
         let mut first = None;
@@ -247,6 +256,9 @@ mod tests {
         assert_eq!(interrupts.take(), None);
         std::fs::write(&path, "halt\n").expect("writable");
         assert_eq!((interrupts.take(), interrupts.take()), (Some(StopRequest::KillFile), None));
+        let mut other = Interrupts::default().or_file(folder.path().join("none"));
+        other.killed().store(true, Ordering::Release);
+        assert_eq!((other.take(), other.take()), (Some(StopRequest::KillFile), None), "said over the socket");
         let raise = |signal: StopSignal, interrupts: &Interrupts| {
             let place = StopSignal::ALL.iter().position(|other| *other == signal).expect("it is one of them");
             interrupts.raised[place].store(true, Ordering::Relaxed);

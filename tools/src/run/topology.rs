@@ -253,7 +253,7 @@ impl<S> Running<S> {
     /// Begins the end: no quote any more, every order cancelled and confirmed.
     pub fn drain(&self) {
         self.hot_shared.drain.store(true, Ordering::Release);
-        self.io_shared.drain.store(true, Ordering::Release);
+        self.io_shared.begin_drain();
     }
 
     /// Whether everything is cancelled and confirmed, or the time for it is over. Where the I/O thread failed, the one

@@ -9,11 +9,17 @@ pub const DECODE_TO_ORDER: (&str, &str) = (
 pub const WIRE_TO_WIRE: (&str, &str) =
     ("wire to wire", "the socket seen readable to that order's bytes handed to the kernel, TLS both ways included");
 
-/// Both of them below a table, each line behind two blanks.
+/// The name of what an operator waits for, and what it measures.
+pub const KILL_TO_WIRE: (&str, &str) = (
+    "kill to wire",
+    "a word that everything, or a part, is to be cancelled (a signal, a kill, the run's end) to the bytes of its first cancel handed to the kernel",
+);
+
+/// All of them below a table, each line behind two blanks.
 #[must_use]
 pub(super) fn meanings() -> String {
-    let lines = [DECODE_TO_ORDER, WIRE_TO_WIRE].map(|(name, meaning)| wrapped(&format!("{name}: {meaning}"), "  "));
-    lines.concat()
+    let all = [DECODE_TO_ORDER, WIRE_TO_WIRE, KILL_TO_WIRE];
+    all.map(|(name, meaning)| wrapped(&format!("{name}: {meaning}"), "  ")).concat()
 }
 
 /// A text in lines of at most 80 characters, each behind `indent`.
@@ -41,7 +47,8 @@ mod tests {
             "{text}"
         );
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let said = [DECODE_TO_ORDER, WIRE_TO_WIRE].map(|(name, meaning)| format!("{name}: {meaning}")).join(" ");
+        let all = [DECODE_TO_ORDER, WIRE_TO_WIRE, KILL_TO_WIRE];
+        let said = all.map(|(name, meaning)| format!("{name}: {meaning}")).join(" ");
         assert_eq!(words(&text), words(&said), "no word is lost");
     }
 }

@@ -50,6 +50,9 @@ pub struct RunReport {
     pub decode_to_order_ns: Option<Percentiles>,
     /// Socket readable to order bytes handed to the kernel; none where no clock was read.
     pub wire_to_wire_ns: Option<Percentiles>,
+    /// An operator's word that something is to be cancelled to the bytes of its first cancel handed to the kernel; none
+    /// where no clock was read.
+    pub kill_to_wire_ns: Option<Percentiles>,
     /// Heap allocations of the hot thread after warm-up; none where there is no such thread.
     pub hot_allocations: Option<HotAllocations>,
     /// Seed of the synthetic market; none for recorded or live data.
@@ -439,7 +442,11 @@ impl RunReport {
             ["profit from", "spread captured", "inventory", "fees"].map(str::to_owned).to_vec(),
             std::iter::once(String::new()).chain(parts).collect(),
         ]));
-        let measured = [("  decode to order", &self.decode_to_order_ns), ("  wire to wire", &self.wire_to_wire_ns)];
+        let measured = [
+            ("  decode to order", &self.decode_to_order_ns),
+            ("  wire to wire", &self.wire_to_wire_ns),
+            ("  kill to wire", &self.kill_to_wire_ns),
+        ];
         let rows: Vec<_> =
             measured.iter().filter_map(|(name, found)| found.as_ref().map(|found| latency_row(name, found))).collect();
         if !rows.is_empty() {
@@ -634,13 +641,14 @@ mod tests {
             venue_account: Some(account),
             decode_to_order_ns: Some(Percentiles::of(&histogram)),
             wire_to_wire_ns: Some(Percentiles::default()),
+            kill_to_wire_ns: Some(Percentiles::default()),
             hot_allocations: Some(HotAllocations::default()),
             seed: Some(7),
             ..RunReport::default()
         };
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses account \
-                        venue_account pnl_split decode_to_order_ns wire_to_wire_ns hot_allocations seed ended stopped_by started \
+                        venue_account pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations seed ended stopped_by started \
                         stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
@@ -691,6 +699,7 @@ mod tests {
             venue_account: Some(account("-0.12")),
             decode_to_order_ns: Some(Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 }),
             wire_to_wire_ns: Some(Percentiles::default()),
+            kill_to_wire_ns: Some(Percentiles::default()),
             seed: Some(7),
             ..RunReport::default()
         };
@@ -713,6 +722,7 @@ mod tests {
             "equal to the last digit",
             "decode to order 420 ns - - 2.0 ms 77",
             "wire to wire - - - - 0",
+            "kill to wire - - - - 0",
             "decode to order: a market frame decrypted and in hand to its order on the",
         ] {
             assert!(text.lines().any(|found| squeezed(found) == line), "no `{line}` in\n{text}");
@@ -729,7 +739,7 @@ mod tests {
         let mut report = RunReport { seed: Some(7), repeats: true, ..RunReport::default() };
         report.pnl_split.add("USDT", QuoteAtoms(-7), QuoteAtoms(20), QuoteAtoms(15));
         let json = report.to_json();
-        for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "hot_allocations"] {
+        for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "kill_to_wire_ns", "hot_allocations"] {
             assert_eq!(json[clocked], Value::Null, "{clocked}");
         }
         let text = report.to_text(None);

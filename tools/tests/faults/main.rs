@@ -37,6 +37,7 @@
 //! | a thread that hangs, a process that is stopped | `control::…` | `control`, `heartbeats`, `rescue` |
 //! | a frozen or killed engine, with its guard | `guard::…` | `guard::vigil`, `pulse` |
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
+//! | a kill of a part, and over a restart | `kill::…` | `kills`, `kill_word`, feed `gateway::stopped` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
 //! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
 //! | an execution with garbage, lost, doubled | `hostile::an_execution_with_garbage…`, `…lost_or_doubled…` | feed `gateway` |
@@ -52,6 +53,7 @@ mod exchange;
 mod guard;
 mod hostile;
 mod journal;
+mod kill;
 mod market;
 mod orders;
 mod outages;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::desk::Desk;
 use crate::proxy::Proxy;
-use crate::rig::{Exchange, Running, Setup, settled};
+use crate::rig::{Exchange, Running, Setup, number, settled};
 
 /// A live run that reaches the URL of this key by way of a line of its own.
 fn run_behind(exchange: &Exchange, key: &str) -> (Setup, Proxy, Running) {
@@ -24,7 +24,11 @@ fn where_the_stream_host_is_gone_every_quote_is_pulled_over_the_order_host() {
     proxy.cut();
     // Market and user data are gone with it; nobody has asked for an end.
     Desk::of_the_engine(&exchange).until("end of every quote", |desk| desk.open_orders().is_empty());
-    settled(&run.interrupted());
+    // A report without a live book is no good one, but it is confirmed that nothing is open.
+    let ended = run.interrupted();
+    let report = ended.says(1, &["no book was live at the end"]).object();
+    assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
+    assert_eq!(report["account"], report["venue_account"], "{report}");
     assert!(Desk::of_the_engine(&exchange).open_orders().is_empty());
 }
 

@@ -2,6 +2,7 @@
 
 pub mod allocations;
 pub mod clock;
+pub mod instrument_set;
 pub mod memory;
 pub mod process;
 pub mod threads;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use spinbook_engine::latency::LatencyBuckets;
 
+use crate::net::host::instrument_set::InstrumentSet;
+
 /// Counts the calling thread's heap allocations so far; the program supplies it.
 pub type AllocationProbe = fn() -> u64;
 
@@ -14,6 +16,8 @@ pub struct HotShared {
     pub drain: AtomicBool,
     /// Set while an operator has trading paused: every quote is cancelled, none is placed, until it is cleared.
     pub pause: AtomicBool,
+    /// Instruments that an operator stopped: their quotes are cancelled, and none is placed.
+    pub stopped: InstrumentSet,
     /// Set to end the loop.
     pub stop: AtomicBool,
     /// Set once the loop counts as warm: latencies and allocations are recorded from then on.

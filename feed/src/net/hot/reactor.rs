@@ -9,8 +9,9 @@ use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::ring::Consumer;
+use spinbook_engine::risk::TradingState;
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::{Nanos, Stamp};
+use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
 use crate::net::host::clock::{Clock, CycleScale, StallDetector, cycles};
 use crate::net::hot::hot_shared::{AllocationProbe, HotShared, add};
@@ -85,6 +86,8 @@ pub struct Reactor<S> {
     housekeeping: Nanos,
     figures: Nanos,
     draining: bool,
+    /// The version of the stopped instruments that the engine was told of.
+    stopped_version: u64,
     turns: u32,
     turns_per_poll: u32,
 }
@@ -129,6 +132,7 @@ impl<S: Strategy> Reactor<S> {
             housekeeping: now,
             figures: now,
             draining: false,
+            stopped_version: 0,
             turns: 0,
             turns_per_poll: 1,
         })
@@ -302,6 +306,11 @@ impl<S: Strategy> Reactor<S> {
             self.engine.begin_shutdown(now);
         }
         self.engine.set_paused(self.shared.pause.load(Ordering::Acquire), now);
+        let version = self.shared.stopped.version();
+        if version != self.stopped_version {
+            self.stopped_version = version;
+            self.stop_instruments(now);
+        }
         let open: usize = self.markets.iter().map(MarketConnections::reported_open_count).sum();
         let direct = self.settings.spin && (1..=DIRECT_SOCKETS_MAX).contains(&open);
         self.turns_per_poll = if direct { TURNS_PER_POLL } else { 1 };
@@ -310,6 +319,18 @@ impl<S: Strategy> Reactor<S> {
             self.figures = now + FIGURES;
             self.show_figures();
         }
+    }
+
+    /// An operator stopped some instruments: their quotes are pulled in this very call.
+    #[cold]
+    #[inline(never)]
+    fn stop_instruments(&mut self, now: Nanos) {
+        for id in (0..self.engine.instrument_count()).map(|id| InstrumentId(id as u16)) {
+            if self.shared.stopped.contains(id) && self.engine.instrument_state(id).may_place() {
+                self.engine.set_instrument_state(id, TradingState::CancelOnly);
+            }
+        }
+        self.engine.flush(now);
     }
 
     /// What a screen shows of the sessions.

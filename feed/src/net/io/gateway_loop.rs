@@ -94,6 +94,23 @@ pub struct GatewayEnd {
 struct Lane {
     gateway: Gateway,
     connections: OrderConnections,
+    /// An operator's word that has not led to a cancel on the wire yet.
+    word: Option<Word>,
+}
+
+/// When it was given, and what had been sent by then.
+#[derive(Clone, Copy)]
+struct Word {
+    tsc: u64,
+    cancels: u64,
+}
+
+impl Lane {
+    /// Requests to cancel something that were handed to a connection so far.
+    fn cancels(&self) -> u64 {
+        let counters = self.gateway.counters();
+        counters.sweeps_sent + counters.cancels_sent
+    }
 }
 
 /// The I/O thread's work.
@@ -108,6 +125,10 @@ pub struct GatewayLoop {
     jumps: JumpDetector,
     clock_check: Nanos,
     drain_by: Option<Nanos>,
+    /// The version of the stopped instruments that was heard of.
+    stopped_version: u64,
+    /// Some lane has a word to carry out, or an instrument to have confirmed.
+    words_open: bool,
     turns_without_poll: u32,
 }
 
@@ -149,7 +170,7 @@ impl GatewayLoop {
             .enumerate()
             .map(|(place, lane)| {
                 let connections = OrderConnections::new(lane.gateway.venue(), place, lane.orders, lane.user_data);
-                Lane { gateway: lane.gateway, connections }
+                Lane { gateway: lane.gateway, connections, word: None }
             })
             .collect();
         Ok(GatewayLoop {
@@ -170,6 +191,8 @@ impl GatewayLoop {
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
             clock_check: Nanos::ZERO,
             drain_by: None,
+            stopped_version: 0,
+            words_open: false,
             turns_without_poll: 0,
         })
     }
@@ -234,6 +257,7 @@ impl GatewayLoop {
             std::thread::sleep(Duration::from_millis(1));
         }
         let now = self.io.clock.now();
+        self.hear(now);
         for at in 0..self.lanes.len() {
             let gateway = &mut self.lanes[at].gateway;
             if now >= gateway.next_deadline() {
@@ -254,6 +278,9 @@ impl GatewayLoop {
         }
         self.on_timers();
         (0..self.lanes.len()).for_each(|at| self.hand_over_executions(at));
+        if self.words_open {
+            self.follow_words();
+        }
         let shared = &self.io.shared;
         add(&shared.heartbeat, 1);
         shared.open_orders.store(self.open_orders() as u64, Ordering::Relaxed);
@@ -264,6 +291,99 @@ impl GatewayLoop {
         let leftover = self.lanes.iter().map(|lane| lane.gateway.counters().leftover_orders).sum();
         shared.leftover_orders.store(leftover, Ordering::Relaxed);
         Ok(self.ending(now))
+    }
+
+    /// Looks whether an operator, or whoever watches over this thread, has given a word.
+    fn hear(&mut self, now: Nanos) {
+        let shared = &self.io.shared;
+        if shared.stopped.version() != self.stopped_version {
+            self.stop_instruments(now);
+        }
+        if self.drain_by.is_none() && self.io.shared.drain.load(Ordering::Acquire) {
+            self.begin_drain(now);
+        }
+    }
+
+    /// The cancels of everything are on the wire before anything else of this turn.
+    #[cold]
+    #[inline(never)]
+    fn begin_drain(&mut self, now: Nanos) {
+        self.drain_by = Some(now + self.drain_within);
+        let tsc = self.io.shared.word_tsc.swap(0, Ordering::Acquire);
+        for at in 0..self.lanes.len() {
+            self.take_word(at, tsc);
+            self.lanes[at].gateway.cancel_all(now);
+            self.carry_output(at, now);
+            self.measure_word(at);
+        }
+        self.follow_words();
+    }
+
+    /// The same of some instruments.
+    #[cold]
+    #[inline(never)]
+    fn stop_instruments(&mut self, now: Nanos) {
+        let tsc = self.io.shared.word_tsc.swap(0, Ordering::Acquire);
+        self.stopped_version = self.io.shared.stopped.version();
+        for at in 0..self.lanes.len() {
+            let stopped = &self.io.shared.stopped;
+            let gateway = &self.lanes[at].gateway;
+            let of_lane = gateway.instruments().iter().map(|instrument| instrument.id);
+            let is_new = |id: &InstrumentId| stopped.contains(*id) && !gateway.is_stopped(*id);
+            let ids: Vec<InstrumentId> = of_lane.filter(is_new).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            self.take_word(at, tsc);
+            ids.iter().for_each(|id| self.lanes[at].gateway.stop_instrument(*id, now));
+            self.lanes[at].gateway.on_timer(now);
+            self.carry_output(at, now);
+            self.measure_word(at);
+        }
+        self.follow_words();
+    }
+
+    /// A lane has a word to carry out, which counts from its first cancel behind it.
+    fn take_word(&mut self, at: usize, tsc: u64) {
+        let lane = &mut self.lanes[at];
+        if tsc != 0 && lane.word.is_none() {
+            lane.word = Some(Word { tsc, cancels: lane.cancels() });
+        }
+    }
+
+    /// A word whose first cancel has left is carried out.
+    fn measure_word(&mut self, at: usize) {
+        let (lane, ended) = (&mut self.lanes[at], self.io.written.ended);
+        if let Some(word) = lane.word
+            && lane.cancels() > word.cancels
+            && ended > word.tsc
+        {
+            lane.word = None;
+            self.io.shared.kill_to_wire.record(self.io.scale.nanos(word.tsc, ended));
+        }
+    }
+
+    /// Goes on measuring words that are not carried out, and says which stopped instruments have nothing open.
+    #[cold]
+    #[inline(never)]
+    fn follow_words(&mut self) {
+        let mut open = false;
+        for at in 0..self.lanes.len() {
+            self.measure_word(at);
+            let (lane, shared) = (&self.lanes[at], &self.io.shared);
+            open |= lane.word.is_some();
+            for id in lane.gateway.instruments().iter().map(|instrument| instrument.id) {
+                if !shared.stopped.contains(id) || shared.stopped_confirmed.contains(id) {
+                    continue;
+                }
+                if lane.gateway.is_instrument_quiet(id) {
+                    shared.stopped_confirmed.add(&[id]);
+                } else {
+                    open = true;
+                }
+            }
+        }
+        self.words_open = open;
     }
 
     fn open_orders(&self) -> usize {
@@ -329,7 +449,7 @@ impl GatewayLoop {
 
     /// Carries out what a gateway wants until it wants nothing more, and tells it of what failed.
     fn carry_actions(&mut self, at: usize, now: Nanos) {
-        let Lane { gateway, connections } = &mut self.lanes[at];
+        let Lane { gateway, connections, .. } = &mut self.lanes[at];
         loop {
             while let Some(action) = gateway.poll_action() {
                 let (connection, outcome) = match action {
@@ -387,7 +507,7 @@ impl GatewayLoop {
             self.carry_output(at, now);
         }
         for served in 0.. {
-            let Lane { gateway, connections } = &mut self.lanes[at];
+            let Lane { gateway, connections, .. } = &mut self.lanes[at];
             if served == FRAMES_PER_TURN_MAX {
                 // What waits on the rings has its turn; the rest of the frames follows in the next one.
                 connections.ready[slot] = true;
@@ -445,14 +565,7 @@ impl GatewayLoop {
         if shared.abandon.load(Ordering::Relaxed) {
             return Some(GatewayEnd { open_orders, confirmed: false });
         }
-        if !shared.drain.load(Ordering::Acquire) {
-            return None;
-        }
-        let Some(drain_by) = self.drain_by else {
-            self.drain_by = Some(now + self.drain_within);
-            self.lanes.iter_mut().for_each(|lane| lane.gateway.cancel_all(now));
-            return None;
-        };
+        let drain_by = self.drain_by?;
         let quiet = |lane: &Lane| lane.gateway.is_quiet() && lane.gateway.executions_waiting() == 0;
         let confirmed = open_orders == 0 && self.lanes.iter().all(quiet);
         (confirmed || now >= drain_by).then_some(GatewayEnd { open_orders, confirmed })

@@ -1,18 +1,27 @@
 //! COLD: what others see of the I/O thread, how they stop it, and what it says of a connection that ended.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use spinbook_engine::latency::LatencyBuckets;
-use spinbook_engine::types::VenueId;
+use spinbook_engine::types::{InstrumentId, VenueId};
 
 use crate::net::connection::ConnectionError;
+use crate::net::host::clock::cycles;
+use crate::net::host::instrument_set::InstrumentSet;
 use crate::venue::order_side::OrderConnection;
 
 /// What others see of the I/O thread, and how they stop it.
 #[derive(Debug, Default)]
 pub struct GatewayShared {
-    /// Set to cancel everything, confirm, and end.
+    /// Set to cancel everything, confirm, and end, by [`GatewayShared::begin_drain`].
     pub drain: AtomicBool,
+    /// Instruments that an operator stopped, by [`GatewayShared::stop_instruments`]: nothing of them is placed, and all
+    /// of them is cancelled.
+    pub stopped: InstrumentSet,
+    /// Those of them of which the venue has confirmed that nothing is open.
+    pub stopped_confirmed: InstrumentSet,
+    /// Cycle counter of the word that the loop has not heard yet; zero: there is none.
+    pub word_tsc: AtomicU64,
     /// Set to end at once, even with orders open.
     pub abandon: AtomicBool,
     /// Set by the loop when it has ended.
@@ -44,6 +53,29 @@ pub struct GatewayShared {
     pub sent: AtomicU64,
     /// Socket readable to order bytes handed to the kernel.
     pub wire_to_wire: LatencyBuckets,
+    /// An operator's word that something is to be cancelled, to the bytes of its first cancel handed to the kernel.
+    pub kill_to_wire: LatencyBuckets,
+}
+
+impl GatewayShared {
+    /// Everything is to be cancelled, and the loop to end.
+    pub fn begin_drain(&self) {
+        self.note_word();
+        self.drain.store(true, Ordering::Release);
+    }
+
+    /// All of these instruments is to be cancelled, and nothing of them placed.
+    pub fn stop_instruments(&self, instruments: &[InstrumentId]) {
+        self.note_word();
+        self.stopped.add(instruments);
+    }
+
+    /// Of several words that were not heard yet the first counts.
+    fn note_word(&self) {
+        if !self.drain.load(Ordering::Relaxed) {
+            let _ = self.word_tsc.compare_exchange(0, cycles(), Ordering::Release, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What is said of a connection that ended: of which venue, which one, and why.
