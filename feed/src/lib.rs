@@ -13,6 +13,7 @@ pub mod timer;
 pub mod websocket;
 
 pub mod backoff;
+pub mod connect_budget;
 pub mod error;
 
 pub mod crypto;

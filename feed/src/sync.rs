@@ -131,6 +131,11 @@ pub struct BookSync<R> {
     replayed: usize,
     levels: Box<[Level]>,
     level_count: usize,
+    /// Newest update that came while the book was not live, and the venue's times of it and of the first one from
+    /// which on none was missing.
+    newest: UpdateIds,
+    newest_time: Nanos,
+    whole_from: Nanos,
     counts: SyncCounts,
 }
 
@@ -168,6 +173,9 @@ impl<R: SequenceRule> BookSync<R> {
             replayed: 0,
             levels: vec![Level::default(); settings.levels_max].into_boxed_slice(),
             level_count: 0,
+            newest: UpdateIds::default(),
+            newest_time: Nanos::ZERO,
+            whole_from: Nanos::ZERO,
             counts: SyncCounts::default(),
         }
     }
@@ -202,6 +210,17 @@ impl<R: SequenceRule> BookSync<R> {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.update_count - self.replayed
+    }
+
+    /// For how long, by the venue's times, no update was missing behind a book that is not live.
+    #[must_use]
+    pub fn whole_span(&self) -> Nanos {
+        self.newest_time - self.whole_from
+    }
+
+    /// From here on [`BookSync::whole_span`] counts anew.
+    pub fn restart_whole_span(&mut self) {
+        self.whole_from = self.newest_time;
     }
 
     /// Judges an update.
@@ -307,6 +326,7 @@ impl<R: SequenceRule> BookSync<R> {
 
     /// The book can no longer be trusted for a reason of the caller's (bad frame, crossed, disconnect).
     pub fn lose(&mut self) {
+        self.newest = UpdateIds::default();
         self.state = if self.state == SyncState::Live { SyncState::Gap } else { SyncState::Buffering };
         self.forget();
     }
@@ -316,6 +336,7 @@ impl<R: SequenceRule> BookSync<R> {
     pub fn restart(&mut self) {
         self.state = SyncState::Buffering;
         (self.last, self.before, self.joined) = (0, 0, false);
+        self.newest = UpdateIds::default();
         self.forget();
     }
 
@@ -360,6 +381,12 @@ impl<R: SequenceRule> BookSync<R> {
     }
 
     fn buffer(&mut self, ids: UpdateIds, event_time: Nanos, bids: &[Level], asks: &[Level]) {
+        if self.newest.last == 0 || self.rule.follow(self.newest.last, ids) == Verdict::Gap {
+            self.whole_from = event_time;
+        }
+        if ids.last > self.newest.last {
+            (self.newest, self.newest_time) = (ids, event_time);
+        }
         if !self.keeps_updates {
             return;
         }

@@ -4,13 +4,19 @@ use super::driver::{Backtest, BacktestObserver, BacktestVenue};
 use super::transit::{Client, InFlight, Owner, Parcel, TransitLane};
 use super::troubles::{BacktestLink, LinkTrouble, Obstacle, StalledSide};
 use crate::session::EngineSink;
-use crate::sim::side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest, MarketFrame};
+use crate::sim::side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest, HttpResponse, MarketFrame};
 use crate::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
 /// How long the answer to a snapshot request is waited for.
 const FETCH_TIME_MAX: Nanos = Nanos::from_seconds(10);
+
+/// For how long the venue takes no connection, where it said so.
+fn retry_after(refusal: &HttpResponse) -> Option<Nanos> {
+    let (_, seconds) = refusal.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+    seconds.parse().ok().map(Nanos::from_seconds)
+}
 
 impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     /// Begins and ends what is due of links' faults.
@@ -143,7 +149,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
 
     /// A snapshot's request comes to nothing.
     fn fail_fetch(&mut self, venue: usize, instrument: InstrumentId, at: Nanos) {
-        let parcel = Parcel::Fetched { venue, instrument, status: 0, body: Vec::new() };
+        let parcel = Parcel::Fetched { venue, instrument, status: 0, retry_after: Nanos::ZERO, body: Vec::new() };
         self.transit.send(TransitLane::SnapshotReplies(venue), at, parcel);
     }
 
@@ -154,12 +160,19 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 let (exchange, _) = self.state.venues[owner.venue].exchange_of(owner.client);
                 let answer = match exchange.on_websocket_open(connection, &target, now) {
                     Ok(()) => Parcel::Opened { owner, connection },
-                    Err(_) => Parcel::Gone { owner, connection },
+                    Err(refusal) => {
+                        if let Some(span) = retry_after(&refusal) {
+                            self.refused.insert(connection, span);
+                        }
+                        Parcel::Gone { owner, connection }
+                    }
                 };
                 let at = self.arrival_of(owner);
                 self.transit.send(TransitLane::Down(connection), at, answer);
             }
             Parcel::Opened { owner, connection } if self.is_current(owner, connection) => {
+                self.opened.insert(connection);
+                self.budget_of(owner.venue).opened();
                 let venue = &mut self.state.venues[owner.venue];
                 match owner.client {
                     Client::Market(path) => venue.session.on_open(path, now),
@@ -181,7 +194,9 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             }
             Parcel::ToClient { connection, message } => self.deliver_message(connection, message),
             Parcel::Fetch { venue, instrument, limit } => self.fetch(venue, instrument, limit),
-            Parcel::Fetched { venue, instrument, status, body } => self.fetched(venue, instrument, status, body),
+            Parcel::Fetched { venue, instrument, status, retry_after, body } => {
+                self.fetched(venue, instrument, (status, retry_after), body);
+            }
             Parcel::Intent(intent) => {
                 let venues = &mut self.state.venues;
                 let venue = venues.iter_mut().find(|venue| venue.trades(intent.instrument));
@@ -199,15 +214,26 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
 
     /// A client's connection is gone.
     fn lose(&mut self, owner: Owner) {
+        self.note_unopened(owner);
+        let span = self.connection_of(owner).and_then(|connection| self.refused.remove(&connection));
         self.forget(owner);
         self.reconnects += 1;
+        let now = self.state.now;
         let venue = &mut self.state.venues[owner.venue];
         match owner.client {
             Client::Market(path) => {
                 let mut sink = EngineSink { engine: &mut self.state.engine, quiet: false };
-                venue.session.on_close(path, self.state.now, &mut sink);
+                venue.session.on_close(path, now, &mut sink);
+                if let Some(span) = span {
+                    venue.session.on_refused(now + span);
+                }
             }
-            Client::Gateway(connection) => venue.gateway.on_close(connection, self.state.now),
+            Client::Gateway(connection) => {
+                if let Some(span) = span {
+                    venue.gateway.on_refused(span, now);
+                }
+                venue.gateway.on_close(connection, now);
+            }
         }
     }
 
@@ -243,15 +269,22 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let request = HttpRequest { method: "GET", target: &target, headers: &[], body: b"" };
         let reply = venue.exchange.on_http(&request, self.state.now);
         let at = self.arrival() + self.settings.snapshot + self.slowness(place, BacktestLink::Snapshots);
-        let parcel = Parcel::Fetched { venue: place, instrument, status: reply.status, body: reply.body };
+        let (status, retry_after) = (reply.status, retry_after(&reply).unwrap_or(Nanos::ZERO));
+        let parcel = Parcel::Fetched { venue: place, instrument, status, retry_after, body: reply.body };
         self.transit.send(TransitLane::SnapshotReplies(place), at, parcel);
     }
 
-    fn fetched(&mut self, place: usize, instrument: InstrumentId, status: u16, mut body: Vec<u8>) {
+    fn fetched(
+        &mut self,
+        place: usize,
+        instrument: InstrumentId,
+        (status, retry_after): (u16, Nanos),
+        mut body: Vec<u8>,
+    ) {
         let now = self.state.now;
         let BacktestVenue { session, paper, .. } = &mut self.state.venues[place];
         if status != 200 {
-            return session.on_snapshot_failed(instrument, Nanos::ZERO, now);
+            return session.on_snapshot_failed(instrument, retry_after, now);
         }
         if let Some(paper) = paper {
             paper.on_market_frame(&MarketFrame { at: now, bytes: body.clone() }, now);

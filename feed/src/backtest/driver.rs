@@ -3,6 +3,7 @@
 use super::settings::BacktestSettings;
 use super::transit::{Client, Owner, Parcel, Transit, TransitLane};
 use super::troubles::{BacktestLink, LinkFault, LinkTrouble, Stall, StalledSide, Troubles};
+use crate::connect_budget::{ConnectBudget, ConnectCounters, ConnectPurpose};
 use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
 use crate::random::Random;
 use crate::session::{EngineSink, MarketSession, SessionAction};
@@ -115,6 +116,12 @@ pub struct Backtest<S, O> {
     /// The connection that each client holds now.
     pub(super) current: Vec<(Owner, ConnectionId)>,
     connections: u64,
+    /// Connections that came through.
+    pub(super) opened: BTreeSet<ConnectionId>,
+    /// For how long a venue that refused a connection takes none, until the client hears of it.
+    pub(super) refused: BTreeMap<ConnectionId, Nanos>,
+    /// The attempts to connect of our process, by the venue's title.
+    budgets: BTreeMap<&'static str, ConnectBudget>,
     pub(super) troubles: Troubles,
     /// Connections that the venue has forgotten and we have not.
     pub(super) half_open: BTreeSet<ConnectionId>,
@@ -147,6 +154,9 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             owners: BTreeMap::new(),
             current: Vec::new(),
             connections: 0,
+            opened: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            budgets: BTreeMap::new(),
             troubles: Troubles::default(),
             half_open: BTreeSet::new(),
             crashed: false,
@@ -199,6 +209,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             self.transit.send(TransitLane::Up(connection), at, Parcel::Left { venue: owner.venue, connection });
         }
         self.transit.lose(Parcel::is_within_us);
+        self.budgets.clear();
     }
 
     /// Our process starts again, with an engine, the far ends of its rings, and for each venue a session and a gateway.
@@ -404,7 +415,14 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         }
     }
 
-    fn connection_of(&self, owner: Owner) -> Option<ConnectionId> {
+    /// A connection is gone: if it never came through, its attempt failed.
+    pub(super) fn note_unopened(&mut self, owner: Owner) {
+        if self.connection_of(owner).is_some_and(|connection| !self.opened.contains(&connection)) {
+            self.budget_of(owner.venue).failed();
+        }
+    }
+
+    pub(super) fn connection_of(&self, owner: Owner) -> Option<ConnectionId> {
         self.current.iter().find(|(known, _)| *known == owner).map(|(_, connection)| *connection)
     }
 
@@ -430,7 +448,29 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         }
     }
 
+    /// What our process has used of a venue's connections.
+    pub(super) fn budget_of(&mut self, venue: usize) -> &mut ConnectBudget {
+        let card = self.state.venues[venue].session.product().card();
+        self.budgets.entry(card.title).or_insert_with(|| ConnectBudget::new(card.connects))
+    }
+
+    /// What was counted of attempts to connect to a venue since our process started.
+    #[must_use]
+    pub fn connects(&mut self, venue: usize) -> ConnectCounters {
+        self.budget_of(venue).counters()
+    }
+
     fn open(&mut self, owner: Owner, target: String) {
+        let now = self.state.now;
+        let purpose = match owner.client {
+            Client::Market(_) => ConnectPurpose::Market,
+            Client::Gateway(_) => ConnectPurpose::Orders,
+        };
+        let beside_us = self.state.venues[owner.venue].exchange_of(owner.client).1;
+        if !beside_us && let Err(at) = self.budget_of(owner.venue).take(purpose, now) {
+            self.put_off(owner, at);
+            return;
+        }
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.owners.insert(connection, owner);
@@ -440,8 +480,22 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         self.transit.send(TransitLane::Up(connection), at, Parcel::Open { owner, connection, target });
     }
 
+    /// No attempt is made for now: the address has used what the venue allows.
+    fn put_off(&mut self, owner: Owner, until: Nanos) {
+        let now = self.state.now;
+        let venue = &mut self.state.venues[owner.venue];
+        match owner.client {
+            Client::Market(path) => venue.session.on_put_off(path, until),
+            Client::Gateway(connection) => {
+                venue.gateway.on_refused(until - now, now);
+                venue.gateway.on_close(connection, now);
+            }
+        }
+    }
+
     fn leave(&mut self, owner: Owner) {
         if let Some(connection) = self.connection_of(owner) {
+            self.note_unopened(owner);
             self.forget(owner);
             let at = self.arrival_of(owner);
             self.transit.send(TransitLane::Up(connection), at, Parcel::Left { venue: owner.venue, connection });

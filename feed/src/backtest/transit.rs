@@ -46,7 +46,7 @@ pub(super) enum Parcel {
     /// A snapshot was asked for.
     Fetch { venue: usize, instrument: InstrumentId, limit: u16 },
     /// A snapshot's reply.
-    Fetched { venue: usize, instrument: InstrumentId, status: u16, body: Vec<u8> },
+    Fetched { venue: usize, instrument: InstrumentId, status: u16, retry_after: Nanos, body: Vec<u8> },
     /// An intent on the ring.
     Intent(Intent),
     /// An execution on the ring back.

@@ -434,6 +434,17 @@ impl<M: MarketSide> MarketFlow<M> {
         self.symbols[symbol].sync.state()
     }
 
+    /// For how long, by the venue's times, no update was missing behind a book that is not live.
+    #[must_use]
+    pub fn whole_span(&self, symbol: usize) -> Nanos {
+        self.symbols[symbol].sync.whole_span()
+    }
+
+    /// From here on [`MarketFlow::whole_span`] counts anew.
+    pub fn restart_whole_span(&mut self, symbol: usize) {
+        self.symbols[symbol].sync.restart_whole_span();
+    }
+
     /// Whether a symbol's book was live at any time.
     #[must_use]
     pub fn was_live(&self, symbol: usize) -> bool {

@@ -46,6 +46,9 @@ pub struct SessionSettings {
     pub pause_first: Nanos,
     /// Longest pause before a new attempt.
     pub pause_longest: Nanos,
+    /// Longest pause before another snapshot of a book that is lost again and again, unless its updates were whole
+    /// before.
+    pub snapshot_pause_longest: Nanos,
     /// Seed of the jitter.
     pub seed: u64,
     /// What a book may buffer while it waits for its snapshot.
@@ -69,6 +72,7 @@ impl SessionSettings {
             overlap: Nanos::from_seconds(5),
             pause_first: Nanos::from_millis(500),
             pause_longest: Nanos::from_seconds(6),
+            snapshot_pause_longest: Nanos::from_seconds(30),
             seed: 0,
             sync: SyncSettings::default(),
             scanner: ScannerChoice::Best,
@@ -170,6 +174,8 @@ pub struct SessionCounters {
     pub opened: u64,
     /// Connections lost or given up.
     pub closed: u64,
+    /// Attempts to connect that were put off, for the address had used what the venue allows.
+    pub put_off: u64,
     /// Subscriptions refused by the venue.
     pub refused: u64,
     /// Books given up because their depth stream was silent.

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::types::{Nanos, VenueId};
 
 use crate::venue::contract::Contract;
@@ -136,6 +137,8 @@ pub struct Card {
     pub snapshot_levels_allowed: &'static [u16],
     /// Request weight of such a snapshot.
     pub snapshot_weight: u32,
+    /// Connections that one address may attempt, at all product lines with the same title together.
+    pub connects: WindowSettings,
     /// The venue closes a connection after this.
     pub connection_life: Nanos,
     /// The venue pings this often; silence of several times this is a dead connection.

@@ -4,6 +4,7 @@
 //! A frame is messages that each end with `;`, and ends with `.`. A binary frame is the same with every byte crossed
 //! with `SCRAMBLE`, which the room undoes in scratch of its own.
 
+use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick, VenueId};
 use spinbook_feed::error::DecodeError;
 use spinbook_feed::scan::{LevelScratch, ScannerChoice};
@@ -39,6 +40,7 @@ const CARD: Card = Card {
     snapshot_levels: 100,
     snapshot_levels_allowed: &[],
     snapshot_weight: 1,
+    connects: WindowSettings { count_max: 300, span: Nanos::from_seconds(300) },
     connection_life: Nanos::from_seconds(24 * 3600),
     ping_interval: Nanos::from_seconds(20),
     heartbeat: Some(Heartbeat { after: Nanos::from_seconds(2), answer_within: Nanos::from_seconds(1) }),

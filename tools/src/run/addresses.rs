@@ -1,10 +1,12 @@
 //! COLD: where a venue is: whom to trust, where connections lead, which URLs snapshots have.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use spinbook_engine::types::InstrumentId;
 use spinbook_feed::net::connection::ConnectionLimits;
+use spinbook_feed::net::connection::attempts::ConnectAttempts;
 use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::connection::tls::Trust;
@@ -91,6 +93,22 @@ pub fn route(
     let tls = trust.client_config().map_err(|error| Failure::failed("TLS cannot be set up").because(error))?;
     Connector::new(endpoint, tls, limits)
         .map_err(|error| Failure::failed("the venue's address is not found").at(url).because(error))
+}
+
+/// One for each venue by its title, for all of this process.
+static ATTEMPTS: Mutex<Vec<(&'static str, Arc<ConnectAttempts>)>> = Mutex::new(Vec::new());
+
+/// The attempts to connect of this process at a venue, whichever of its product lines asks: the venue counts them by
+/// our address.
+pub fn attempts_at(product: ProductLine) -> Arc<ConnectAttempts> {
+    let card = product.card();
+    let mut all = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, known)) = all.iter().find(|(title, _)| *title == card.title) {
+        return known.clone();
+    }
+    let made = Arc::new(ConnectAttempts::new(card.connects));
+    all.push((card.title, made.clone()));
+    made
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use rust_decimal::Decimal;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
+use spinbook_feed::connect_budget::ConnectPurpose;
 use spinbook_feed::gateway::fees::FeePrice;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
+use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::connection::{ConnectionError, ConnectionLimits};
 use spinbook_feed::net::host::clock::Clock;
@@ -17,7 +19,7 @@ use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol};
 
-use super::addresses::{route, trust};
+use super::addresses::{attempts_at, route, trust};
 use super::engine_settings;
 use super::news::{self, Weight};
 use super::plan::{FinishedMarket, MarketPlan, RunMode, VenueSide};
@@ -151,6 +153,7 @@ impl<'a> AskedMarket<'a> {
             .map_err(|error| Failure::usage("the market cannot be subscribed").at("market.symbols").because(error))?;
         let (url, limits) = (&self.plan.market.stream_url, ConnectionLimits::PUBLIC);
         let streams = route(url, "", &self.market_trust, limits, "market.stream_url")?;
+        let streams = streams.within(attempts_at(market.venue), ConnectPurpose::Market);
         Ok(MarketConnections::new(session, streams, place, |path, error: &ConnectionError| {
             news::tell(Weight::Warning, format!("market connection {path} ended: {error}"));
         }))
@@ -189,10 +192,11 @@ impl<'a> AskedMarket<'a> {
         let (plan, market) = (self.plan, &self.plan.config);
         let gateway = gateway(plan, mode, &self.instruments, &self.windows, limits, run)?;
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
+        let counted = |connector: Connector| connector.within(attempts_at(market.venue), ConnectPurpose::Orders);
         Ok(GatewayLane {
             gateway,
-            orders: route(&plan.orders.ws_api_url, target, trust, limits, "market.ws_api_url")?,
-            user_data: route(&plan.orders.stream_url, "", trust, limits, "market.stream_url")?,
+            orders: counted(route(&plan.orders.ws_api_url, target, trust, limits, "market.ws_api_url")?),
+            user_data: counted(route(&plan.orders.stream_url, "", trust, limits, "market.stream_url")?),
         })
     }
 }

@@ -7,6 +7,8 @@ use mio::{Registry, Token};
 use rustls::ClientConfig;
 use spinbook_engine::types::Nanos;
 
+use crate::connect_budget::ConnectPurpose;
+use crate::net::connection::attempts::ConnectAttempts;
 use crate::net::connection::resolve::{Endpoint, ResolveError};
 use crate::net::connection::{Connection, ConnectionError, ConnectionLimits, ConnectionSettings};
 
@@ -23,6 +25,8 @@ pub struct Connector {
     pub tls: Arc<ClientConfig>,
     /// Caps and deadlines.
     pub limits: ConnectionLimits,
+    /// What attempts are counted in, and what for; `None`: they are not.
+    attempts: Option<(Arc<ConnectAttempts>, ConnectPurpose)>,
 }
 
 impl Connector {
@@ -36,13 +40,33 @@ impl Connector {
         limits: ConnectionLimits,
     ) -> Result<Connector, ResolveError> {
         let addresses: Arc<[SocketAddr]> = endpoint.resolve_all()?.into();
-        Ok(Connector { endpoint, address: addresses[0], addresses, tls, limits })
+        Ok(Connector { endpoint, address: addresses[0], addresses, tls, limits, attempts: None })
     }
 
     /// To this one address, whatever a name server says.
     #[must_use]
     pub fn at(endpoint: Endpoint, address: SocketAddr, tls: Arc<ClientConfig>, limits: ConnectionLimits) -> Connector {
-        Connector { endpoint, address, addresses: [address].into(), tls, limits }
+        Connector { endpoint, address, addresses: [address].into(), tls, limits, attempts: None }
+    }
+
+    /// The same, with its attempts out of a budget.
+    #[must_use]
+    pub fn within(self, attempts: Arc<ConnectAttempts>, purpose: ConnectPurpose) -> Connector {
+        Connector { attempts: Some((attempts, purpose)), ..self }
+    }
+
+    /// An attempt came through.
+    pub fn opened(&self) {
+        if let Some((attempts, _)) = &self.attempts {
+            attempts.opened();
+        }
+    }
+
+    /// An attempt failed, or was given up.
+    pub fn failed(&self) {
+        if let Some((attempts, _)) = &self.attempts {
+            attempts.failed();
+        }
     }
 
     /// Goes on with the host's next address, where it has several: this one takes no connection.
@@ -62,7 +86,7 @@ impl Connector {
     /// Starts a connection to `target` below this endpoint and registers it.
     ///
     /// # Errors
-    /// A malformed target, or the system refuses a socket.
+    /// A malformed target, the system refuses a socket, or the budget allows no attempt now.
     pub fn connect(
         &self,
         target: &str,
@@ -70,6 +94,9 @@ impl Connector {
         token: Token,
         now: Nanos,
     ) -> Result<Connection, ConnectionError> {
+        if let Some((attempts, purpose)) = &self.attempts {
+            attempts.take(*purpose, now).map_err(|wait| ConnectionError::PutOff { wait })?;
+        }
         let settings = ConnectionSettings {
             address: self.address,
             host: self.endpoint.authority(),

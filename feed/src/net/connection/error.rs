@@ -2,6 +2,7 @@
 
 use std::io;
 
+use spinbook_engine::types::Nanos;
 use tungstenite::error::{CapacityError, ProtocolError};
 
 use crate::record::RecordError;
@@ -117,12 +118,30 @@ pub enum ConnectionError {
     /// The request cannot be built: a target or host with illegal characters.
     #[error("request: {0}")]
     Request(String),
+    /// Not attempted: the budget of this address's attempts says so.
+    #[error("no attempt to connect for another {} ms: the address has used what the venue allows", wait.millis())]
+    PutOff {
+        /// For so long.
+        wait: Nanos,
+    },
     /// Used after it had ended.
     #[error("the connection has ended")]
     Ended,
 }
 
+/// A venue's longest ban that is believed: three days.
+const RETRY_AFTER_MAX_SECONDS: i64 = 3 * 24 * 3600;
+
 impl ConnectionError {
+    /// For how long the peer takes no connection, where it said so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Nanos> {
+        let ConnectionError::Upgrade { retry_after_seconds: Some(seconds), .. } = self else {
+            return None;
+        };
+        Some(Nanos::from_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX).min(RETRY_AFTER_MAX_SECONDS)))
+    }
+
     /// From the operating system's error.
     pub(crate) fn from_socket(error: io::Error) -> ConnectionError {
         match error.kind() {

@@ -1,5 +1,6 @@
 //! HOT: one client connection from connect to close, never blocking: TCP, TLS, WebSocket upgrade, frames.
 
+pub mod attempts;
 pub mod connector;
 mod error;
 pub mod handover;

@@ -153,6 +153,7 @@ impl MarketConnections {
             match outcome {
                 Ok(true) if !self.paths[path].open_reported => {
                     self.paths[path].open_reported = true;
+                    self.connector.opened();
                     add(&turn.context.shared.opened, 1);
                     self.session.on_open(path as u8, turn.now);
                     self.apply_actions(turn);
@@ -246,6 +247,7 @@ impl MarketConnections {
             }
             SessionAction::Close { path, .. } => {
                 if let Some(mut connection) = self.paths[usize::from(path)].connection.take() {
+                    self.note_unopened(usize::from(path));
                     add(&turn.context.shared.closed, 1);
                     connection.deregister(turn.context.registry);
                     connection.close(turn.now);
@@ -263,6 +265,7 @@ impl MarketConnections {
             Ok(connection) => {
                 self.paths[path] = Path { connection: Some(connection), ..Path::default() };
             }
+            Err(ConnectionError::PutOff { wait }) => self.session.on_put_off(path as u8, turn.now + wait),
             Err(error) => {
                 (self.on_connection_end)(path as u8, &error);
                 self.session.on_close(path as u8, turn.now, &mut turn.sink);
@@ -270,15 +273,27 @@ impl MarketConnections {
         }
     }
 
+    /// A connection is gone: if it never opened, its attempt failed.
+    #[cold]
+    fn note_unopened(&self, path: usize) {
+        if !self.paths[path].open_reported {
+            self.connector.failed();
+        }
+    }
+
     /// A connection has failed: the session learns of it and decides when to open another.
     #[cold]
     fn end_connection(&mut self, path: usize, error: &ConnectionError, turn: &mut Turn<'_, impl MarketSink>) {
         if let Some(mut connection) = self.paths[path].connection.take() {
+            self.note_unopened(path);
             add(&turn.context.shared.closed, 1);
             connection.deregister(turn.context.registry);
         }
         (self.on_connection_end)(path as u8, error);
         self.session.on_close(path as u8, turn.now, &mut turn.sink);
+        if let Some(span) = error.retry_after() {
+            self.session.on_refused(turn.now + span);
+        }
     }
 
     /// Deadlines of session and connections.

@@ -502,6 +502,7 @@ impl GatewayLoop {
         }
         if !socket.open_reported {
             socket.open_reported = true;
+            self.lanes[at].connections.opened(connection);
             add(&self.io.shared.opened, 1);
             self.lanes[at].gateway.on_open(connection, now);
             self.carry_output(at, now);

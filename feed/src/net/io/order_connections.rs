@@ -16,9 +16,6 @@ use crate::venue::order_side::OrderConnection;
 /// Connections of one venue.
 pub(super) const CONNECTIONS_MAX: usize = OrderConnection::ALL.len();
 
-/// A venue's longest ban that is believed: three days.
-const RETRY_AFTER_MAX_SECONDS: i64 = 3 * 24 * 3600;
-
 /// Cycle counters around the newest message's way into the kernel: for measurement only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -120,12 +117,16 @@ impl OrderConnections {
 
     /// Drops a connection that failed, says why, and leaves word for the gateway.
     pub(super) fn drop_failed(&mut self, io: &mut OrderIo, connection: OrderConnection, error: &ConnectionError) {
+        if let ConnectionError::PutOff { wait } = error {
+            self.refused = Some(self.refused.map_or(*wait, |known| known.max(*wait)));
+            self.lost[connection.index()] = true;
+            return;
+        }
         let socket = self.take(io, connection);
         if socket.is_none_or(|socket| !socket.open_reported) {
             self.connectors[connection.index()].next_address();
         }
-        if let ConnectionError::Upgrade { retry_after_seconds: Some(seconds), .. } = error {
-            let span = Nanos::from_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX).min(RETRY_AFTER_MAX_SECONDS));
+        if let Some(span) = error.retry_after() {
             self.refused = Some(self.refused.map_or(span, |known| known.max(span)));
         }
         self.lost[connection.index()] = true;
@@ -134,10 +135,18 @@ impl OrderConnections {
 
     fn take(&mut self, io: &mut OrderIo, connection: OrderConnection) -> Option<OrderSocket> {
         let mut socket = self.sockets[connection.index()].take()?;
+        if !socket.open_reported {
+            self.connectors[connection.index()].failed();
+        }
         add(&io.shared.closed, 1);
         let registry: &Registry = io.poll.registry();
         socket.connection.deregister(registry);
         Some(socket)
+    }
+
+    /// A connection came through.
+    pub(super) fn opened(&self, connection: OrderConnection) {
+        self.connectors[connection.index()].opened();
     }
 
     /// The poll found a connection of this venue ready.

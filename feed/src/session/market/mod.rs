@@ -65,7 +65,7 @@ struct SymbolState {
     live_since: Nanos,
     /// Snapshots asked for since the book was last in step for long.
     asked_in_a_row: u32,
-    /// No snapshot is asked for earlier.
+    /// The venue takes no question for a snapshot earlier.
     not_before: Nanos,
 }
 
@@ -217,7 +217,7 @@ impl<M: MarketSide> MarketSession<M> {
                 .map(|instrument| SymbolState {
                     instrument: instrument.id,
                     fetch: SnapshotFetch::Idle,
-                    backoff: Backoff::new(settings.pause_first, settings.pause_longest, random.next_u64()),
+                    backoff: Backoff::new(settings.pause_first, settings.snapshot_pause_longest, random.next_u64()),
                     last_depth: Nanos::ZERO,
                     live_since: Nanos::ZERO,
                     asked_in_a_row: 0,
@@ -292,6 +292,8 @@ impl<M: MarketSide> MarketSession<M> {
         if self.routes[route].carries_depth && which == self.routes[route].primary {
             for state in &mut self.states {
                 state.last_depth = now;
+                // A new connection owes nothing for the one before: its first snapshot is asked for at once.
+                state.asked_in_a_row = state.asked_in_a_row.min(symbols::ASKED_AT_ONCE - 1);
             }
         }
         self.send_subscriptions(route, which, now);
@@ -375,6 +377,27 @@ impl<M: MarketSide> MarketSession<M> {
         connection.budget.take(now, 0)
     }
 
+    /// No attempt at connection `path` was made: the address has used what the venue allows. It is not tried before
+    /// `until`.
+    #[cold]
+    pub fn on_put_off(&mut self, path: u8, until: Nanos) {
+        let (route, which) = split(path);
+        if matches!(self.routes[route].connections[which].state, PathState::Opening { .. }) {
+            self.counters.put_off += 1;
+            self.routes[route].connections[which].state = PathState::Pausing { until };
+        }
+    }
+
+    /// The venue refused a connection and takes none from this address before `until`.
+    #[cold]
+    pub fn on_refused(&mut self, until: Nanos) {
+        for connection in self.routes.iter_mut().flat_map(|route| &mut route.connections) {
+            if let PathState::Pausing { until: planned } = &mut connection.state {
+                *planned = until.max(*planned);
+            }
+        }
+    }
+
     /// Connection `path` could not be opened or is gone.
     pub fn on_close(&mut self, path: u8, now: Nanos, sink: &mut impl MarketSink) {
         let (route, which) = split(path);
@@ -413,7 +436,11 @@ impl<M: MarketSide> MarketSession<M> {
             Ok(SnapshotStep::Replace | SnapshotStep::Unwanted) if live => {
                 self.states[symbol].live_since = received.wall
             }
-            _ => {
+            Ok(_) => {
+                self.counters.snapshots_failed += 1;
+                self.want_another_snapshot(symbol, received.wall);
+            }
+            Err(_) => {
                 self.counters.snapshots_failed += 1;
                 self.want_snapshot_later(symbol, Nanos::ZERO, received.wall);
             }

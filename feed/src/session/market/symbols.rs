@@ -12,7 +12,9 @@ use crate::venue::market::MarketSide;
 /// A book that was live this long was a success: the next snapshot is asked for at once.
 const STABLE: Nanos = Nanos::from_seconds(30);
 /// Snapshots in a row that are asked for without a pause: the first, and one after an early gap.
-const ASKED_AT_ONCE: u32 = 2;
+pub(super) const ASKED_AT_ONCE: u32 = 2;
+/// Updates of a lost book that were whole for this long are worth a snapshot, however often it was lost before.
+const WHOLE_ENOUGH: Nanos = Nanos::from_seconds(5);
 
 impl<M: MarketSide> MarketSession<M> {
     /// Gives up books whose depth stream is silent and subscribes them again; the other symbols stay as they are.
@@ -61,8 +63,17 @@ impl<M: MarketSide> MarketSession<M> {
 
     /// A book waits for a snapshot: asks for it unless one is wanted or on its way.
     pub(super) fn want_snapshot(&mut self, symbol: usize, now: Nanos) {
-        if self.states[symbol].fetch != SnapshotFetch::Idle || self.flow.state(symbol) != SyncState::AwaitingSnapshot {
+        if self.flow.state(symbol) != SyncState::AwaitingSnapshot {
             return;
+        }
+        match self.states[symbol].fetch {
+            SnapshotFetch::Idle => {}
+            SnapshotFetch::Wanted { not_before }
+                if now < not_before && self.flow.whole_span(symbol) >= WHOLE_ENOUGH =>
+            {
+                return self.want_snapshot_now(symbol, now);
+            }
+            _ => return,
         }
         let state = &mut self.states[symbol];
         if state.live_since != Nanos::ZERO && now - state.live_since >= STABLE {
@@ -78,12 +89,34 @@ impl<M: MarketSide> MarketSession<M> {
         self.ask_for_snapshots(now);
     }
 
+    /// The pause before a snapshot ends early.
+    #[cold]
+    fn want_snapshot_now(&mut self, symbol: usize, now: Nanos) {
+        let not_before = self.states[symbol].not_before.max(now);
+        self.states[symbol].fetch = SnapshotFetch::Wanted { not_before };
+        self.fetches.set(symbol, not_before);
+        self.ask_for_snapshots(now);
+    }
+
     pub(super) fn want_snapshot_later(&mut self, symbol: usize, retry_after: Nanos, now: Nanos) {
         if self.flow.state(symbol) == SyncState::Live {
             return;
         }
-        let not_before = now + self.states[symbol].backoff.next_pause().max(retry_after);
-        self.states[symbol].not_before = not_before;
+        // Where the venue does not answer, it is asked again soon: it may be well at any moment.
+        let pause = self.states[symbol].backoff.next_pause().min(self.settings.pause_longest);
+        self.states[symbol].not_before = now + retry_after;
+        self.want_snapshot_after(symbol, pause.max(retry_after), now);
+    }
+
+    /// The updates do not join the snapshot that came, or it was too old.
+    #[cold]
+    pub(super) fn want_another_snapshot(&mut self, symbol: usize, now: Nanos) {
+        let pause = self.states[symbol].backoff.next_pause();
+        self.want_snapshot_after(symbol, pause, now);
+    }
+
+    fn want_snapshot_after(&mut self, symbol: usize, pause: Nanos, now: Nanos) {
+        let not_before = (now + pause).max(self.states[symbol].not_before);
         self.states[symbol].fetch = SnapshotFetch::Wanted { not_before };
         self.fetches.set(symbol, not_before);
     }
@@ -108,6 +141,7 @@ impl<M: MarketSide> MarketSession<M> {
             }
             self.snapshot_budget.note(now);
             self.counters.snapshots_asked += 1;
+            self.flow.restart_whole_span(symbol);
             self.states[symbol].asked_in_a_row = self.states[symbol].asked_in_a_row.saturating_add(1);
             self.states[symbol].fetch = SnapshotFetch::InFlight { since: now };
         }

@@ -23,6 +23,7 @@ pub use market::BinanceMarket as Market;
 #[cfg(feature = "storage")]
 pub use recorded::RECORDED;
 
+use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::types::{Nanos, VenueId};
 
 use crate::venue::SimulatorSide;
@@ -80,6 +81,9 @@ impl Product {
 /// Both product lines write them alike; an underscore stands before a delivery date.
 const SYMBOLS: SymbolForm = SymbolForm { upper_case: true, separators: &['_'], example: "BTCUSDT" };
 
+/// Said of the streams and of the WebSocket API of spot, and taken to hold for futures too.
+const CONNECTS: WindowSettings = WindowSettings { count_max: 300, span: Nanos::from_seconds(300) };
+
 const fn window(kind: WindowKind, seconds: i64, limit: u32) -> RateWindow {
     RateWindow { kind, span: Nanos::from_seconds(seconds), limit }
 }
@@ -101,6 +105,7 @@ const SPOT_CARD: Card = Card {
     snapshot_levels: 5000,
     snapshot_levels_allowed: &[],
     snapshot_weight: 250,
+    connects: CONNECTS,
     connection_life: Nanos::from_seconds(24 * 3600),
     ping_interval: Nanos::from_seconds(20),
     heartbeat: None,
@@ -143,6 +148,7 @@ const USDM_CARD: Card = Card {
     snapshot_levels: 1000,
     snapshot_levels_allowed: &[5, 10, 20, 50, 100, 500, 1000],
     snapshot_weight: 20,
+    connects: CONNECTS,
     connection_life: Nanos::from_seconds(24 * 3600),
     ping_interval: Nanos::from_seconds(180),
     heartbeat: None,
