@@ -22,3 +22,4 @@ pub mod side;
 pub mod tape;
 pub mod whole;
 pub mod world;
+pub mod wrapped;

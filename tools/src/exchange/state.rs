@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::connection::tls::LoopbackAuthority;
 use spinbook_feed::sim::saved::SavedWorld;
-use spinbook_feed::sim::side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
-};
+use spinbook_feed::sim::side::ExchangeSide;
+use spinbook_feed::sim::wrapped::{ExchangeWrap, WrappedExchange};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::simulator_side::KeptState;
 
@@ -128,7 +127,8 @@ impl ExchangeState {
         let fail = |error: io::Error| refuse(&path, &error);
         let file = replace_file(&path, &exchange.whole_state(now), PRIVATE).map_err(fail)?;
         let bytes = file.metadata().map_err(fail)?.len();
-        Ok(Box::new(KeptExchange { exchange, file, path, bytes, bytes_max: FILE_BYTES_MAX.max(2 * bytes) }))
+        let keeper = KeptExchange { file, path, bytes, bytes_max: FILE_BYTES_MAX.max(2 * bytes) };
+        Ok(Box::new(WrappedExchange::new(exchange, keeper)))
     }
 }
 
@@ -139,9 +139,8 @@ fn refuse(path: &Path, error: &io::Error) -> Failure {
         .next("name a directory that can be written: --state DIR")
 }
 
-/// An exchange whose changes are in its file before anybody hears of them.
+/// Has an exchange's changes in its file before anybody hears of them.
 struct KeptExchange {
-    exchange: Box<dyn ExchangeSide>,
     file: File,
     path: PathBuf,
     bytes: u64,
@@ -150,12 +149,12 @@ struct KeptExchange {
 
 impl KeptExchange {
     /// An exchange that cannot keep what it promised to keep is no exchange any more: it ends as if it were killed.
-    fn keep(&mut self, now: Nanos) {
-        let Some(line) = self.exchange.take_changes(now) else { return };
+    fn keep(&mut self, exchange: &mut dyn ExchangeSide, now: Nanos) {
+        let Some(line) = exchange.take_changes(now) else { return };
         let kept = self.file.write_all(&line).and_then(|()| {
             self.bytes += line.len() as u64;
             if self.bytes > self.bytes_max {
-                let whole = self.exchange.whole_state(now);
+                let whole = exchange.whole_state(now);
                 self.file = replace_file(&self.path, &whole, PRIVATE)?;
                 self.bytes = whole.len() as u64;
                 self.bytes_max = FILE_BYTES_MAX.max(2 * self.bytes);
@@ -169,57 +168,8 @@ impl KeptExchange {
     }
 }
 
-impl ExchangeSide for KeptExchange {
-    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
-        let response = self.exchange.on_http(request, now);
-        self.keep(now);
-        response
-    }
-
-    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
-        self.exchange.on_websocket_open(connection, target, now)
-    }
-
-    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
-        self.exchange.on_websocket_text(connection, text, now);
-        self.keep(now);
-    }
-
-    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos) {
-        self.exchange.on_websocket_control(connection, control, now);
-    }
-
-    fn on_websocket_close(&mut self, connection: ConnectionId, now: Nanos) {
-        self.exchange.on_websocket_close(connection, now);
-    }
-
-    fn on_timer(&mut self, now: Nanos) {
-        self.exchange.on_timer(now);
-        self.keep(now);
-    }
-
-    fn next_deadline(&self) -> Nanos {
-        self.exchange.next_deadline()
-    }
-
-    fn poll_output(&mut self) -> Option<ExchangeOutput> {
-        self.exchange.poll_output()
-    }
-
-    fn on_market_frame(&mut self, frame: &MarketFrame, now: Nanos) {
-        self.exchange.on_market_frame(frame, now);
-        self.keep(now);
-    }
-
-    fn poll_notice(&mut self) -> Option<String> {
-        self.exchange.poll_notice()
-    }
-
-    fn status(&self) -> ExchangeStatus {
-        self.exchange.status()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.exchange.check()
+impl ExchangeWrap for KeptExchange {
+    fn on_acted(&mut self, exchange: &mut dyn ExchangeSide, now: Nanos) {
+        self.keep(exchange, now);
     }
 }
