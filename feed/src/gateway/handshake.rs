@@ -56,7 +56,7 @@ impl<O: OrderSide> Gateway<O> {
             None => self.go_handshake(self.handshake.len(), now),
             Some(HandshakeStep::Clock) if !self.clock.wants_samples() => self.clock_known(now),
             Some(HandshakeStep::ConnectUserData)
-                if self.user_link().state == OrderLinkState::Down && now >= self.user_link().retry_at =>
+                if self.user_link().state == OrderLinkState::Down && now >= self.user_link().retry_due(None) =>
             {
                 self.connect(OrderConnection::UserData, now);
             }
@@ -67,7 +67,7 @@ impl<O: OrderSide> Gateway<O> {
     /// When the request of the current step may be sent: steps that open user data wait for its pause as well.
     pub(super) fn step_due(&self) -> Nanos {
         let retry = match self.handshake_step() {
-            Some(HandshakeStep::UserDataKey) => self.user_link().retry_at,
+            Some(HandshakeStep::UserDataKey) => self.user_link().retry_due(None),
             _ => Nanos::ZERO,
         };
         self.step_not_before.max(self.quiet_until()).max(retry)
@@ -79,7 +79,7 @@ impl<O: OrderSide> Gateway<O> {
             Some(HandshakeStep::ConnectUserData) => match self.user_link().state {
                 // Links that open have deadlines of their own.
                 OrderLinkState::Opening => Nanos::NEVER,
-                _ => self.user_link().retry_at,
+                _ => self.user_link().retry_due(None),
             },
             _ if self.step_request.is_none() => self.step_due(),
             _ => Nanos::NEVER,

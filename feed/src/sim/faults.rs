@@ -4,6 +4,7 @@ use crate::sim::api::{FrameFault, FrameKind, RequestFault, SimRequestKind};
 use crate::sim::hostile::{AnswerFaultPlan, ExecutionFaultPlan, Hostile, ToldExecution};
 use serde::Deserialize;
 use spinbook_engine::types::Nanos;
+use std::collections::VecDeque;
 
 use crate::random::Random;
 
@@ -43,8 +44,42 @@ pub struct FaultPlan {
     pub clock_ahead_ms: i64,
     /// Later it is ahead by something else, or drifts; in order.
     pub clock_steps: Vec<ClockStep>,
+    /// Shutdowns that the venue announces.
+    pub shutdowns: Vec<PlannedShutdown>,
+    /// Moments, in milliseconds, at which the address is banned for what somebody else at it does: 2 minutes the first
+    /// time, then twice as long each time, 3 days at the most.
+    pub bans_after_ms: Vec<u64>,
     /// The exchange dies after this long: every connection is cut, every request unanswered.
     pub kill_after_ms: Option<u64>,
+}
+
+/// The venue says that it closes every connection that stands, and does so a while later.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedShutdown {
+    /// When it says so.
+    pub after_ms: u64,
+    /// How long after that the connections are closed; default ten minutes.
+    #[serde(default = "ten_minutes_ms")]
+    pub notice_ms: u64,
+}
+
+fn ten_minutes_ms() -> u64 {
+    600_000
+}
+
+/// What the venue does to all its clients at a moment of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueAct {
+    /// It announces a shutdown.
+    Announce,
+    /// It closes what stood when it announced it.
+    Close {
+        /// When it did.
+        announced: Nanos,
+    },
+    /// It bans the address.
+    Ban,
 }
 
 /// Which frames a fault names.
@@ -334,6 +369,8 @@ pub struct Faults {
     cuts_left: u64,
     acknowledgements_left: u32,
     hostile: Hostile,
+    /// What the venue does to all its clients, in order.
+    acts: VecDeque<(Nanos, VenueAct)>,
 }
 
 impl Faults {
@@ -350,8 +387,15 @@ impl Faults {
             cuts_left: plan.cuts_max.unwrap_or(1),
             acknowledgements_left: plan.acknowledgements_lost,
             hostile: Hostile::new(&plan.executions, &plan.answers),
+            acts: acts_of(&plan, now),
             plan,
         }
+    }
+
+    /// What the venue does next to all its clients, if that is due.
+    pub fn take_act(&mut self, now: Nanos) -> Option<VenueAct> {
+        self.acts.front().filter(|(at, _)| *at <= now)?;
+        self.acts.pop_front().map(|(_, act)| act)
     }
 
     /// What becomes of the next frame.
@@ -559,6 +603,20 @@ impl Faults {
     #[must_use]
     pub fn next_deadline(&self, now: Nanos) -> Nanos {
         let kill = self.kill_at();
-        if kill > now { kill } else { Nanos::NEVER }
+        let kill = if kill > now { kill } else { Nanos::NEVER };
+        self.acts.front().map_or(kill, |(at, _)| kill.min(*at))
     }
+}
+
+fn acts_of(plan: &FaultPlan, started: Nanos) -> VecDeque<(Nanos, VenueAct)> {
+    let at = |ms: u64| started + Nanos::from_millis(i64::try_from(ms).unwrap_or(i64::MAX / 1_000_000));
+    let mut acts: Vec<(Nanos, VenueAct)> = plan.bans_after_ms.iter().map(|ms| (at(*ms), VenueAct::Ban)).collect();
+    for shutdown in &plan.shutdowns {
+        let announced = at(shutdown.after_ms);
+        acts.push((announced, VenueAct::Announce));
+        let closed = at(shutdown.after_ms.saturating_add(shutdown.notice_ms));
+        acts.push((closed, VenueAct::Close { announced }));
+    }
+    acts.sort_by_key(|(at, _)| *at);
+    acts.into()
 }

@@ -109,6 +109,8 @@ pub struct ExchangeStatus {
     pub closed: u64,
     /// Requests refused because a rate window was full, or while their address was banned.
     pub rate_refusals: u64,
+    /// Of these, those while it was banned.
+    pub ban_refusals: u64,
     /// Whether the market has been played to its end.
     pub market_over: bool,
     /// What was wrong with the market source, if it broke.

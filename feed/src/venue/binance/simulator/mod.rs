@@ -38,6 +38,7 @@ mod wsapi;
 pub use settings::{BinanceSimulator, binance, usual};
 
 use crate::sim::api::{AccountId, Listing, SimOrder, SimWindowKind};
+use crate::sim::faults::VenueAct;
 use crate::sim::saved::SavedWorld;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
@@ -154,6 +155,35 @@ impl BinanceExchange {
         }
     }
 
+    /// What the venue does to all its clients at once.
+    fn act(&mut self, now: Nanos) {
+        while let Some(act) = self.world.faults.take_act(now) {
+            match act {
+                VenueAct::Ban => self.ban_address(now),
+                VenueAct::Announce => self.announce_shutdown(now),
+                VenueAct::Close { announced } => {
+                    let stood = |(_, connection): &(&ConnectionId, &ClientConnection)| connection.opened < announced;
+                    let ids: Vec<ConnectionId> = self.connections.iter().filter(stood).map(|(id, _)| *id).collect();
+                    ids.into_iter().for_each(|id| self.cut(id, 1001, "Server shutdown"));
+                }
+            }
+        }
+    }
+
+    fn announce_shutdown(&mut self, now: Nanos) {
+        let event = serde_json::json!({"e": "serverShutdown", "E": self.server_time(now).millis()});
+        for (id, connection) in &self.connections {
+            let text = match &connection.endpoint {
+                SimulatorEndpoint::Stream(stream) if stream.combined => {
+                    serde_json::json!({"stream": "!serverShutdown", "data": event})
+                }
+                SimulatorEndpoint::Stream(_) => event.clone(),
+                SimulatorEndpoint::Api(_) => serde_json::json!({"event": event}),
+            };
+            self.outbox.text(*id, text.to_string().into_bytes());
+        }
+    }
+
     fn keep_connections(&mut self, now: Nanos) {
         let due: Vec<ConnectionId> =
             self.connections.iter().filter(|(_, connection)| connection.deadline() <= now).map(|(id, _)| *id).collect();
@@ -213,8 +243,10 @@ impl ExchangeSide for BinanceExchange {
             self.notice(format!("no stream is at {path}"));
             return Err(rest::refuse(&ApiError::new(-5000, format!("Path {target} is invalid")).status(404)));
         };
+        self.check_ban(now).map_err(|error| rest::refuse(&error))?;
         let window = self.world.windows.charge(SimWindowKind::Connections, ADDRESS, 1, now);
         if !window.allowed {
+            self.status.rate_refusals += 1;
             let error = ApiError::new(-1003, "Too many connection attempts.").status(429);
             let wait = u64::try_from((window.resets_at - now).millis() / 1000 + 1).unwrap_or(1);
             return Err(rest::refuse(&ApiError { retry_after_seconds: Some(wait), ..error }));
@@ -263,6 +295,7 @@ impl ExchangeSide for BinanceExchange {
             self.kill();
             return;
         }
+        self.act(now);
         self.keep_connections(now);
         self.expire_listen_keys(now);
         self.world.on_timer(now);

@@ -13,8 +13,12 @@ use spinbook_engine::types::Nanos;
 
 /// Requests over the weight limit that are still answered 429 before the address is banned.
 const REFUSED_BEFORE_BAN: u32 = 20;
-/// The first ban.
-const BAN: Nanos = Nanos::from_seconds(120);
+/// The first ban; each further one is twice as long.
+const BAN_FIRST: Nanos = Nanos::from_seconds(120);
+/// The longest.
+const BAN_LONGEST: Nanos = Nanos::from_seconds(3 * 24 * 3600);
+/// Without a ban for so long, the next one is a first one again.
+const BAN_FORGOTTEN: Nanos = Nanos::from_seconds(7 * 24 * 3600);
 /// The address that carries weight and connections: all clients of a loopback exchange share one.
 pub const ADDRESS: AccountId = AccountId(usize::MAX);
 
@@ -23,6 +27,18 @@ pub const ADDRESS: AccountId = AccountId(usize::MAX);
 pub struct Ban {
     refused: u32,
     until: Nanos,
+    /// Bans so far that are not forgotten.
+    count: u32,
+}
+
+impl Ban {
+    fn begin(&mut self, now: Nanos) {
+        if now - self.until > BAN_FORGOTTEN {
+            self.count = 0;
+        }
+        let span = BAN_FIRST.0.checked_shl(self.count.min(24)).map_or(BAN_LONGEST.0, |span| span.min(BAN_LONGEST.0));
+        *self = Ban { refused: 0, until: now.max(self.until) + Nanos(span), count: self.count + 1 };
+    }
 }
 
 /// What became of a request.
@@ -42,12 +58,24 @@ impl BinanceExchange {
         now + self.world.faults.clock_ahead(now)
     }
 
+    /// Somebody at the address has gone too far.
+    pub(super) fn ban_address(&mut self, now: Nanos) {
+        self.ban.begin(now);
+    }
+
+    /// Refuses everything while the address is banned.
+    pub(super) fn check_ban(&mut self, now: Nanos) -> Result<(), ApiError> {
+        if now >= self.ban.until {
+            return Ok(());
+        }
+        self.status.rate_refusals += 1;
+        self.status.ban_refusals += 1;
+        Err(banned(self.ban.until, now))
+    }
+
     /// Counts weight; refuses what is too much.
     pub(super) fn charge_weight(&mut self, weight: u64, now: Nanos) -> Result<(), ApiError> {
-        if now < self.ban.until {
-            self.status.rate_refusals += 1;
-            return Err(banned(self.ban.until, now));
-        }
+        self.check_ban(now)?;
         let window = self.world.windows.charge(SimWindowKind::Weight, ADDRESS, weight, now);
         if window.allowed {
             self.ban.refused = 0;
@@ -56,7 +84,7 @@ impl BinanceExchange {
         self.status.rate_refusals += 1;
         self.ban.refused += 1;
         if self.ban.refused > REFUSED_BEFORE_BAN {
-            self.ban = Ban { refused: 0, until: now + BAN };
+            self.ban_address(now);
             return Err(banned(self.ban.until, now));
         }
         let message = format!(
