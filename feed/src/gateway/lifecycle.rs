@@ -490,6 +490,7 @@ impl<O: OrderSide> Gateway<O> {
         // A clock that was known serves until the venue answers again: cancels wait for nothing.
         if step == Some(HandshakeStep::Clock) && self.clock.is_known() {
             self.clock.skip();
+            self.clock_sampled = now;
         } else if self.step_attempts > STEP_ATTEMPTS_MAX
             && step.is_some()
             && self.is_open(OrderConnection::Orders)

@@ -7,8 +7,8 @@ use crate::backoff::Backoff;
 
 const DELAY_FIRST: Nanos = Nanos::from_millis(250);
 const DELAY_MAX: Nanos = Nanos::from_seconds(10);
-/// A connection that lived this long starts with the shortest delay again.
-const LIFE_GOOD: Nanos = Nanos::from_seconds(60);
+/// A connection that lived this long starts with the shortest delay again: while an order may live every second counts.
+const LIFE_GOOD: Nanos = Nanos::from_seconds(10);
 /// A message that could not be understood is forgotten after this.
 const BAD_FRAME_FORGOTTEN: Nanos = Nanos::from_seconds(60);
 /// While an order may live, an attempt follows the last one's end after this at most.

@@ -259,6 +259,9 @@ pub struct Gateway<O = AnyOrders> {
     rules_refusal: Option<String>,
     clock_refusals_in_row: u32,
     clock_measured: Nanos,
+    /// When the venue's clock was told last, and when a stamp made after that was refused.
+    clock_sampled: Nanos,
+    clock_refused: Nanos,
     user_data_kept: Nanos,
     counters: GatewayCounters,
     venue_positions: Vec<Option<Lots>>,
@@ -336,6 +339,8 @@ impl<O: OrderSide> Gateway<O> {
             rules_refusal: None,
             clock_refusals_in_row: 0,
             clock_measured: Nanos::ZERO,
+            clock_sampled: Nanos::ZERO,
+            clock_refused: Nanos::ZERO,
             user_data_kept: Nanos::ZERO,
             counters: GatewayCounters::default(),
             venue_positions: vec![None; places],
@@ -412,6 +417,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// The venue's clock, where the driver asked for it over REST.
     pub fn on_server_time(&mut self, venue: Nanos, sent: Nanos, received: Nanos) {
+        self.clock_sampled = received;
         self.clock.sample(venue, sent, received);
     }
 

@@ -174,7 +174,7 @@ impl<O: OrderSide> Gateway<O> {
                 // the venue or the network stood still.
                 let doubt = self.clock.uncertainty().min(Nanos(self.side.validity().0 / 2));
                 let was_late = now - pending.sent + doubt >= self.side.validity();
-                self.react_globally(reaction, &refusal, was_late, now);
+                self.react_globally(reaction, &refusal, (pending.sent, was_late), now);
                 self.note_cancel_answer(&pending, Some(reaction), now);
                 match pending.kind {
                     RequestKind::Place => self.place_refused(&pending, reaction, &refusal, now),
@@ -208,6 +208,7 @@ impl<O: OrderSide> Gateway<O> {
             (RequestKind::ServerTime, ReplyBody::ServerTime(venue)) => {
                 let spare = pending.connection == OrderConnection::Spare;
                 if !spare || !self.clock.is_known() {
+                    self.clock_sampled = now;
                     self.clock.sample(venue, pending.sent, now);
                 }
                 if !spare {
@@ -291,7 +292,7 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// What a refusal means beyond the request it refused.
-    fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, was_late: bool, now: Nanos) {
+    fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, (sent, was_late): (Nanos, bool), now: Nanos) {
         let until = |default: Nanos, clock: &super::VenueClock| {
             refusal.retry_after.map_or(now + default, |at| clock.local_time(at).max(now))
         };
@@ -308,13 +309,19 @@ impl<O: OrderSide> Gateway<O> {
             Reaction::Banned => {
                 let until = until(SILENCE_DEFAULT, &self.clock);
                 self.banned_until = self.banned_until.max(until);
+                // It takes no connections from this address either.
+                self.links.iter_mut().for_each(|link| link.refused_until = link.refused_until.max(until));
                 self.pause(until, refusal.code);
             }
             Reaction::Backoff => self.pause(now + BUSY_PAUSE, refusal.code),
             Reaction::ResyncClock if was_late => self.counters.late_refusals += 1,
             Reaction::ResyncClock => {
                 self.counters.clock_refusals += 1;
-                self.clock_refusals_in_row += 1;
+                // What was stamped before the clock was measured says nothing of what was measured.
+                if sent >= self.clock_sampled && self.clock_sampled >= self.clock_refused {
+                    self.clock_refusals_in_row += 1;
+                    self.clock_refused = now;
+                }
                 self.clock.restart();
                 self.clock_measured = now;
                 if self.clock_refusals_in_row > CLOCK_REFUSALS_MAX {
@@ -421,7 +428,10 @@ impl<O: OrderSide> Gateway<O> {
                 self.stop_with(refusal.code, message, now);
             }
             // The connection has no time request: our own clock is used, and a refused timestamp tells if it is off.
-            (Some(HandshakeStep::Clock), _) => self.clock.skip(),
+            (Some(HandshakeStep::Clock), _) => {
+                self.clock.skip();
+                self.clock_sampled = now;
+            }
             (Some(HandshakeStep::LogOn(_)), _) => {
                 self.stop_with(refusal.code, format!("log-on refused: {refusal}"), now);
             }
