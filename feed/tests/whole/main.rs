@@ -1,8 +1,10 @@
 //! COLD: engine, gateway and exchange together: trading days in virtual time, and the hot loop on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod dead_threads;
 mod matrix;
 mod oracle;
+mod outages;
 mod paper_trading;
 mod reactor_clock;
 mod sabotage;

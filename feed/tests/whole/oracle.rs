@@ -48,9 +48,28 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// Ways over a network that is slow until the last order is gone.
+    fn ways(self) -> i64 {
+        match self {
+            // An order on its way there, its answer, its cancel; a second try of that one.
+            Cause::Book | Cause::Halted => 4,
+            // A cancel all and its answer, then opening, clock, log on and cancel all anew.
+            _ => 8,
+        }
+    }
+}
+
 /// After an order link works again: tried at most 1 s later, opened (two ways), clock, log on and cancel all; 10 s where
 /// an opening that nobody answers has to be given up first.
 const RECONNECT: Nanos = Nanos::from_millis(2_500);
+
+/// A connection on which a cancel waits for its answer is given up after this without a sign of life.
+const NOTICED: Nanos = Nanos::from_seconds(2);
+
+/// A dead connection is found out by this even if nothing is cancelled: asked for a sign of life after 2 s, and given up
+/// 3 s after that.
+const DISCOVERED: Nanos = Nanos::from_seconds(5);
 
 /// What comes on top where the venue loses up to 30 % of the requests and of the replies: a step of the way back (opening,
 /// clock, log on, cancel all) is asked for again after 500 ms, five times at the most before the connection is given up.
@@ -117,8 +136,9 @@ impl Oracle {
         self.stalls.push(stall);
     }
 
-    /// From when on the order link of a venue can be expected to carry a cancel; `None`: not now.
-    fn reachable_from(&self, venue: usize, now: Nanos) -> Option<Nanos> {
+    /// From when on the order link of a venue can be expected to carry a cancel that is wanted for this since `since`;
+    /// `None`: not now.
+    fn reachable_from(&self, venue: usize, cause: Cause, since: Nanos, now: Nanos) -> Option<Nanos> {
         let mut from = Nanos::ZERO;
         for fault in &self.faults {
             if fault.venue != venue || fault.link != BacktestLink::Orders || fault.from > now {
@@ -127,13 +147,25 @@ impl Oracle {
             match fault.trouble {
                 LinkTrouble::Down | LinkTrouble::BlackHole if now < fault.until => return None,
                 LinkTrouble::Down | LinkTrouble::BlackHole => from = from.max(fault.until + RECONNECT),
-                // What is sent over the old connection vanishes: 500 ms for the first cancel, then the other connection.
-                LinkTrouble::HalfOpen => from = from.max(fault.from + RECONNECT),
-                // Opening, clock, log on and cancel all are six ways, which may each take the longest.
-                LinkTrouble::Slow(delay) => from = from.max(fault.from) + Nanos(8 * delay.longest.0),
+                // Both connections are dead and nobody was told: a cancel tells by having no answer.
+                LinkTrouble::HalfOpen if since <= fault.from + DISCOVERED => {
+                    from = from.max(since.max(fault.from) + NOTICED + RECONNECT);
+                }
+                LinkTrouble::HalfOpen => {}
+                LinkTrouble::Slow(delay) if since < fault.until => {
+                    from = from.max(since.max(fault.from) + Nanos(cause.ways() * delay.longest.0));
+                }
+                LinkTrouble::Slow(_) => {}
             }
         }
         Some(from)
+    }
+
+    /// Until when a cancel has to wait because one of the two sides that it passes stands still, which has bounds of its
+    /// own.
+    fn moving_from(&self, now: Nanos) -> Nanos {
+        let begun = self.stalls.iter().filter(|stall| stall.from <= now);
+        begun.map(|stall| stall.until).fold(Nanos::ZERO, Nanos::max)
     }
 
     fn stalled(&self, side: StalledSide, now: Nanos) -> bool {
@@ -177,7 +209,9 @@ impl Oracle {
                     continue;
                 }
                 let since = *self.venues[venue].since.entry(cause).or_insert(now);
-                let reachable = self.reachable_from(venue, now);
+                let is_stall = matches!(cause, Cause::HotStalled | Cause::IoStalled | Cause::Gone);
+                let moving = if is_stall { Nanos::ZERO } else { self.moving_from(now) };
+                let reachable = self.reachable_from(venue, cause, since, now).map(|from| from.max(moving));
                 let allowed = if self.loses_requests { WITH_LOSSES } else { Nanos::ZERO } + cause.allowed();
                 let is_late = reachable.is_some_and(|from| now - since.max(from) > allowed);
                 if orders > 0 && is_late {

@@ -3,10 +3,8 @@
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::types::{Nanos, OrderId};
-use spinbook_feed::sim::api::SimOrder;
-use spinbook_feed::sim::side::{
-    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse,
-};
+use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse};
+use spinbook_feed::sim::wrapped::ExchangeWrap;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What is broken.
@@ -87,22 +85,22 @@ impl Sabotage {
     }
 }
 
-/// A spot exchange that says that nothing is open, and cancels nothing of what is when it is asked to cancel all.
+/// Says for an exchange that nothing is open, and has nothing cancelled when all is to be cancelled.
+#[derive(Default)]
 pub struct Unswept {
-    pub exchange: Box<dyn ExchangeSide>,
-    pub answers: VecDeque<ExchangeOutput>,
+    answers: VecDeque<ExchangeOutput>,
 }
 
-impl ExchangeSide for Unswept {
-    fn on_http(&mut self, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
-        self.exchange.on_http(request, now)
+impl ExchangeWrap for Unswept {
+    fn on_http(&mut self, exchange: &mut dyn ExchangeSide, request: &HttpRequest<'_>, now: Nanos) -> HttpResponse {
+        if request.method == "DELETE" {
+            let body = serde_json::json!({"code": -2011, "msg": "Unknown order sent."}).to_string().into_bytes();
+            return HttpResponse { status: 400, body, ..HttpResponse::default() };
+        }
+        exchange.on_http(request, now)
     }
 
-    fn on_websocket_open(&mut self, connection: ConnectionId, target: &str, now: Nanos) -> Result<(), HttpResponse> {
-        self.exchange.on_websocket_open(connection, target, now)
-    }
-
-    fn on_websocket_text(&mut self, connection: ConnectionId, text: &[u8], now: Nanos) {
+    fn on_text(&mut self, exchange: &mut dyn ExchangeSide, connection: ConnectionId, text: &[u8], now: Nanos) {
         let asked: BTreeMap<String, serde_json::Value> = serde_json::from_slice(text).unwrap_or_default();
         let answer = match asked.get("method").and_then(serde_json::Value::as_str) {
             Some("openOrders.status") => serde_json::json!({"id": asked["id"], "status": 200, "result": []}),
@@ -110,48 +108,12 @@ impl ExchangeSide for Unswept {
                 let error = serde_json::json!({"code": -2011, "msg": "Unknown order sent."});
                 serde_json::json!({"id": asked["id"], "status": 400, "error": error})
             }
-            _ => return self.exchange.on_websocket_text(connection, text, now),
+            _ => return exchange.on_websocket_text(connection, text, now),
         };
         self.answers.push_back(ExchangeOutput::Text { connection, text: answer.to_string().into_bytes() });
     }
 
-    fn on_websocket_control(&mut self, connection: ConnectionId, control: ClientControl, now: Nanos) {
-        self.exchange.on_websocket_control(connection, control, now);
-    }
-
-    fn on_websocket_close(&mut self, connection: ConnectionId, now: Nanos) {
-        self.exchange.on_websocket_close(connection, now);
-    }
-
-    fn on_timer(&mut self, now: Nanos) {
-        self.exchange.on_timer(now);
-    }
-
-    fn next_deadline(&self) -> Nanos {
-        self.exchange.next_deadline()
-    }
-
-    fn poll_output(&mut self) -> Option<ExchangeOutput> {
-        self.answers.pop_front().or_else(|| self.exchange.poll_output())
-    }
-
-    fn whole_state(&self, now: Nanos) -> Vec<u8> {
-        self.exchange.whole_state(now)
-    }
-
-    fn open_orders(&self) -> Vec<SimOrder> {
-        self.exchange.open_orders()
-    }
-
-    fn open_order_count(&self) -> usize {
-        self.exchange.open_order_count()
-    }
-
-    fn status(&self) -> ExchangeStatus {
-        self.exchange.status()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.exchange.check()
+    fn poll_output(&mut self, exchange: &mut dyn ExchangeSide) -> Option<ExchangeOutput> {
+        self.answers.pop_front().or_else(|| exchange.poll_output())
     }
 }

@@ -1,6 +1,6 @@
 //! COLD: backtests of one market maker on one venue or several, judged at each step and against the venues' truth.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -18,7 +18,8 @@ use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::faults::FaultPlan;
 use spinbook_feed::sim::paper::{PaperExchange, PaperSettings};
-use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
+use spinbook_feed::sim::side::{ExchangeSide, HttpRequest, HttpResponse};
+use spinbook_feed::sim::wrapped::WrappedExchange;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::instrument::Instrument;
@@ -62,6 +63,9 @@ pub struct VenueOutcome {
     pub not_journaled: usize,
     /// Requests that the venue refused for its rate limits.
     pub rate_refusals: u64,
+    /// Why trading stopped for good, if it did.
+    pub halted: Option<String>,
+    pub last_refusal: Option<String>,
     pub live_at_end: bool,
     pub quiet: bool,
     pub open_orders: usize,
@@ -353,7 +357,7 @@ impl World {
         let altered = Alterations {
             speed_thousandths: UNHURRIED_THOUSANDTHS,
             wrap: match sabotage {
-                Some(Sabotage::NeverSweep) => |exchange| Box::new(Unswept { exchange, answers: VecDeque::new() }),
+                Some(Sabotage::NeverSweep) => |exchange| Box::new(WrappedExchange::new(exchange, Unswept::default())),
                 _ => AS_IT_IS.wrap,
             },
             has_journal: sabotage != Some(Sabotage::SkipJournal),
@@ -412,17 +416,31 @@ impl World {
         World { backtest, markets, baselines, seed, epoch: setup::EPOCH, has_journal: altered.has_journal }
     }
 
-    /// Our process is killed, is gone for `span`, and starts again as it would: with a new epoch, from what the venue
-    /// says of the account.
-    pub fn crash_for(&mut self, span: Nanos) {
+    /// Our process is killed, and stays away.
+    pub fn vanish(&mut self) {
         let now = self.since_start();
         self.backtest.crash();
         self.backtest.observer_mut().oracle.gone_since = Some(now);
+    }
+
+    /// Somebody beside the order connections, control thread or guard, cancels everything.
+    pub fn cancel_over_rest(&mut self, place: usize) {
+        let (product, ..) = self.markets[place];
+        let now = self.backtest.state().now;
+        cancel_left_over(self.backtest.exchange(place), now, product);
+    }
+
+    /// Our process is killed, is gone for `span`, and starts again as it would: with a new epoch, what was left open
+    /// cancelled over REST, from what the venue then says of the account.
+    pub fn crash_for(&mut self, span: Nanos) {
+        self.vanish();
         self.backtest.run_for(span);
         self.epoch += 1;
         for (place, baseline) in self.baselines.iter_mut().enumerate() {
             let (product, instrument, start) = &mut self.markets[place];
             let now = self.backtest.state().now;
+            // What is filled after the account was read and before user data runs would be booked by nobody.
+            cancel_left_over(self.backtest.exchange(place), now, *product);
             let truth = Truth::of(self.backtest.exchange(place), now, *product);
             *start = Lots(signed_lots(instrument, truth.held));
             *baseline = Baseline { position: truth.position, cash: truth.cash };
@@ -504,6 +522,25 @@ impl World {
 }
 
 fn ask_venue(exchange: &mut dyn ExchangeSide, now: Nanos, path: &str, parameters: &[(&str, &str)]) -> Value {
+    let reply = send_to_venue(exchange, now, ("GET", path), parameters);
+    assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+/// What a start does before it reads the account.
+fn cancel_left_over(exchange: &mut dyn ExchangeSide, now: Nanos, product: ProductLine) {
+    let path = if product == binance::SPOT { "/api/v3/openOrders" } else { "/fapi/v1/allOpenOrders" };
+    let reply = send_to_venue(exchange, now, ("DELETE", path), &[("symbol", SYMBOL)]);
+    // Spot refuses where nothing is open.
+    assert!(matches!(reply.status, 200 | 400), "{path}: {}", String::from_utf8_lossy(&reply.body));
+}
+
+fn send_to_venue(
+    exchange: &mut dyn ExchangeSide,
+    now: Nanos,
+    (method, path): (&str, &str),
+    parameters: &[(&str, &str)],
+) -> HttpResponse {
     let mut query = Query::new();
     for (name, value) in parameters {
         query.push(name, value);
@@ -512,10 +549,7 @@ fn ask_venue(exchange: &mut dyn ExchangeSide, now: Nanos, path: &str, parameters
     query.sign(&setup::credentials());
     let target = format!("{path}?{}", query.as_str());
     let headers = [("X-MBX-APIKEY", setup::KEY)];
-    let request = HttpRequest { method: "GET", target: &target, headers: &headers, body: b"" };
-    let reply = exchange.on_http(&request, now);
-    assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
-    serde_json::from_slice(&reply.body).unwrap()
+    exchange.on_http(&HttpRequest { method, target: &target, headers: &headers, body: b"" }, now)
 }
 
 fn number(value: &Value) -> Decimal {
@@ -603,6 +637,8 @@ fn compare(
     let gateway = &state.venues[place].gateway;
     outcome.orders = gateway.order_counts();
     outcome.quiet = gateway.is_quiet();
+    outcome.halted = gateway.halt_message().map(str::to_owned);
+    outcome.last_refusal = gateway.last_refusal().map(str::to_owned);
     outcome.pauses = gateway.counters().pauses;
     outcome.rate_refusals = state.venues[place].exchange.status().rate_refusals;
     outcome
