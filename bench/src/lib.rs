@@ -28,6 +28,7 @@ pub mod ratio;
 pub mod receive;
 pub mod report;
 pub mod ring;
+pub mod risk_chain;
 pub mod send;
 pub mod stages;
 pub mod synthetic;

@@ -19,6 +19,7 @@ use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, OurPipeline, Outcome, Pipeline, Plain};
 use crate::plain::{PlainDecoder, SerdeJsonTyped, SimdJsonTape, SimdJsonTyped};
 use crate::ring::{self, RingTable};
+use crate::risk_chain::RiskTable;
 use crate::synthetic::{Shape, depth_frames, touch_frames};
 use crate::trader::OUTER_LEVELS;
 use crate::wire::WireFigures;
@@ -115,6 +116,8 @@ pub struct Figures {
     pub book_native: Vec<PeerBookTable>,
     /// Frame to order.
     pub path: Vec<PathTable>,
+    /// The chain of risk controls.
+    pub risk: Vec<RiskTable>,
     /// The rings.
     pub ring: Option<RingTable>,
     /// The rings in the peers' build, with rtrb.

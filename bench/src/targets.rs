@@ -3,6 +3,7 @@
 use crate::contest::{Contest, Time};
 use crate::histogram::PERCENTILES;
 use crate::measure::{DecodeTable, Figures, PathClass, PathTable};
+use crate::risk_chain::RiskTable;
 use crate::send::{SEALING, SIGNING};
 use crate::target::{Limit, Target};
 use crate::text::{format_figure, format_ns_pair};
@@ -48,6 +49,7 @@ pub fn targets(figures: &Figures) -> Vec<Target> {
     }
     all.extend(books(figures));
     all.extend(figures.path.iter().flat_map(path));
+    all.extend(figures.risk.iter().map(risk));
     all.extend(figures.receive.iter().flat_map(receive));
     all.extend(figures.send.iter().filter_map(send));
     all.extend(figures.wire.handover.iter().map(handover));
@@ -141,6 +143,14 @@ fn plain_over_ours(class: &PathClass, percentile: f64) -> Measured {
         }
         _ => (None, String::new()),
     }
+}
+
+/// An order's way through every control.
+fn risk(table: &RiskTable) -> Target {
+    let (passed, orders) = (table.passed, table.orders);
+    let note = format!("{passed} of {orders} recorded orders pass, ±{:.1} %", table.time.spread * 100.0);
+    let measured = (Some(table.time.ns), note);
+    Row("risk", &table.what).holds("the whole chain, batch mean", Limit::AtMost(50.0), " ns", measured)
 }
 
 fn receive(contest: &Contest) -> [Target; 2] {

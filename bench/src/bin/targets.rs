@@ -15,7 +15,7 @@ use spinbook_bench::pipeline::Outcome;
 use spinbook_bench::report::{PlotPath, Report};
 use spinbook_bench::targets::targets;
 use spinbook_bench::text::{print, write_file};
-use spinbook_bench::{peers, receive, ring, send, threads, wire};
+use spinbook_bench::{peers, receive, ring, risk_chain, send, threads, wire};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -67,6 +67,11 @@ fn measure_alone(inputs: &InputArgs, samples: SampleCount) -> Result<(Figures, O
                 outcomes.push((recording.name.clone(), outcome));
             }
             Err(why) => figures.skipped.push(format!("frame to order, {why}")),
+        }
+        say(&format!("risk chain, {}", recording.name));
+        match risk_chain::measure(recording, samples.step_rounds) {
+            Ok(table) => figures.risk.push(table),
+            Err(why) => figures.skipped.push(format!("risk chain, {}: {why}", recording.name)),
         }
     }
     let rounds = samples.step_rounds;

@@ -61,7 +61,7 @@ pub const BENCH_ROOMS: &[&[&str]] = &[
     &["decode", "send", "workload"],
     &["book", "inputs"],
     &["peer_book", "pipeline"],
-    &["pages", "percentiles", "whole_path"],
+    &["pages", "percentiles", "risk_chain", "whole_path"],
     &["ratio", "stages", "wire"],
     &["gate", "measure"],
     &["peers", "report", "targets"],
