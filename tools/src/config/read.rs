@@ -60,7 +60,17 @@ fn unknown_key(path: &str, key: &str, value: &Node, known: &[&str]) -> String {
     }
     let hint = nearest(key, known.iter().copied())
         .map_or_else(|| format!("expected one of {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-    format!("unknown key `{path}` = {}: {hint}", value.value)
+    format!("unknown key `{path}` = {}: {hint}", shown(&value.value))
+}
+
+/// A value as messages repeat it: what stands before the `@` of an address is a secret.
+fn shown(value: &TomlValue) -> String {
+    let text = value.to_string();
+    let authority = text.find("://").map(|at| at + "://".len());
+    match authority.and_then(|start| Some((start, start + text[start..].rfind('@')?))) {
+        Some((start, end)) => format!("{}***{}", &text[..start], &text[end..]),
+        None => text,
+    }
 }
 
 /// One table of the document, read key by key; what is not a key of it is a problem at once.
@@ -116,12 +126,12 @@ impl<'a> Section<'a> {
 
     /// Adds a problem with this key's value.
     pub fn refuse_value(&self, key: &str, node: &Node, problems: &mut Problems, why: &str) {
-        problems.add(&node.origin, format!("`{}` = {}: {why}", self.path(key), node.value));
+        problems.add(&node.origin, format!("`{}` = {}: {why}", self.path(key), shown(&node.value)));
     }
 
     /// Adds a problem with a key, at its value or else at its table.
     pub fn refuse(&self, key: &str, problems: &mut Problems, why: &str) {
-        let value = self.node(key).map(|node| format!(" = {}", node.value)).unwrap_or_default();
+        let value = self.node(key).map(|node| format!(" = {}", shown(&node.value))).unwrap_or_default();
         problems.add(&self.origin(key), format!("`{}`{value}: {why}", self.path(key)));
     }
 

@@ -1,6 +1,7 @@
 //! COLD: bad configurations, each with the words of the answer it must get.
 
 mod list;
+mod snapshots;
 
 use spinbook_engine::intent::TimeInForce;
 
