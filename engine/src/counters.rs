@@ -40,6 +40,7 @@ catalogue! {
     BooksOverfull, "books_overfull", "Books given up for good: the venue sent more levels than a book may have.";
     BooksStale, "books_stale", "Times a Live book became too old to quote on.";
     FeedsBehind, "feeds_behind", "Times a feed fell behind the venue's own time by more than its limit.";
+    ReferencesLost, "references_lost", "Times a second reference of the price collar went missing, old or far from the book: quotes pulled.";
     TouchesForgotten, "touches_forgotten", "Best bid/asks forgotten because their update id was far ahead of the depth.";
     BooksBehindTouch, "books_behind_touch", "Times a book was given up because the depth did not reach the update id of a best bid/ask in time.";
     Resyncs, "resyncs", "Times the engine itself asked for a resync of a book.";
@@ -74,10 +75,12 @@ catalogue! {
     FeesUnvalued, "fees_unvalued", "Fees in an asset that is neither base nor quote and has no price: no new orders.";
     CancelStorms, "cancel_storms", "Times too many refused cancels in a window stopped an instrument.";
     RepeatedFillStops, "repeated_fill_stops", "Times too many orders filled one way in a window stopped an instrument.";
-    LossStops, "loss_stops", "Times the daily loss limit of an asset stopped its instruments.";
+    LossStops, "loss_stops", "Times a loss limit of an asset, by day, hour or from the best, stopped its instruments.";
     PositionFaults, "position_faults", "Fills or prices that the position's integers cannot hold: trading halts.";
     GatewayReady, "gateway_ready", "Times the gateway became ready.";
     GatewayDown, "gateway_down", "Times the gateway lost a session.";
+    AcksSlow, "acks_slow", "Orders whose first answer from the venue came later than the limit.";
+    VenuesSlow, "venues_slow", "Times a venue answered too slowly: what was open there was pulled.";
     Pauses, "pauses", "Times the venue made new orders pause.";
     OperatorPauses, "operator_pauses", "Times an operator paused trading.";
     Halts, "halts", "Times trading was halted.";
@@ -98,6 +101,10 @@ catalogue! {
     DeniedThrottle, "denied_throttle", "Orders denied by the message throttle or the venue's order windows.";
     DeniedSelfCross, "denied_self_cross", "Orders denied because they would meet our own order.";
     DeniedUnknownOrders, "denied_unknown_orders", "Orders denied because too many orders at the venue are undecided.";
+    DeniedSecondReference, "denied_second_reference", "Orders denied because the second reference of the price collar was missing or too old.";
+    DeniedSecondCollar, "denied_second_collar", "Orders denied by the price collar around its second reference.";
+    DeniedExposureGross, "denied_exposure_gross", "Orders denied by the largest exposure of a quote asset over all instruments.";
+    DeniedExposureNet, "denied_exposure_net", "Orders denied by the largest net exposure of a base asset over all markets.";
     DeniedDuplicate, "denied_duplicate", "Orders denied because an equal one is open and left a moment ago.";
 }
 

@@ -44,6 +44,8 @@ pub struct Trade {
     pub aggressor: Side,
     /// The venue's event time; zero if the message has none.
     pub event_time: Nanos,
+    /// When it was in hand.
+    pub received: Nanos,
 }
 
 /// Best bid and ask of a market that may be quoted on: both there, bid below ask.
@@ -290,7 +292,7 @@ impl Market {
                 return MarketReply::Ok;
             }
         };
-        self.last_trade = Some(Trade { level, aggressor, event_time: event.event_time });
+        self.last_trade = Some(Trade { level, aggressor, event_time: event.event_time, received: event.received.wall });
         self.counters.trades += 1;
         MarketReply::Ok
     }

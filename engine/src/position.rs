@@ -56,6 +56,12 @@ pub struct Position {
     fees_other: u64,
     /// Worth of the fees that were taken in a third asset: in the result, not in the quote balance.
     fees_valued: QuoteAtoms,
+    /// What an earlier run left beyond the neutral inventory, and bid plus ask when it was valued there last.
+    left: (Lots, i64),
+    /// Inventory beyond the neutral one that trading is counted from, times bid plus ask; set with the first mid.
+    start_doubled: i128,
+    /// Trading begins with something that a price is needed for.
+    starts_valued: bool,
 }
 
 impl Position {
@@ -76,6 +82,9 @@ impl Position {
             fills: 0,
             fees_other: 0,
             fees_valued: QuoteAtoms::ZERO,
+            left: (Lots::ZERO, 0),
+            start_doubled: 0,
+            starts_valued: false,
         }
     }
 
@@ -91,7 +100,27 @@ impl Position {
         self.lots = lots_start;
         self.lots_start = lots_start;
         self.lots_neutral = lots_neutral;
+        self.count_from_start();
         Ok(())
+    }
+
+    /// What an earlier run left beyond the neutral inventory, and bid plus ask in ticks when it was valued last: from
+    /// there to the first mid of this run it earns or loses as if it had been watched. Before the first mid.
+    pub fn resume(&mut self, lots_left: Lots, mid_doubled: i64) {
+        self.left = (lots_left, mid_doubled);
+        self.count_from_start();
+    }
+
+    /// Where the result of trading begins: at the first mid, but for what an earlier run left.
+    #[cold]
+    fn count_from_start(&mut self) {
+        let held = i128::from(self.lots_start.0) - i128::from(self.lots_neutral.0);
+        let (left, left_mid) = (i128::from(self.left.0.0), i128::from(self.left.1));
+        self.starts_valued = held != 0 || left != 0;
+        if let Some(first) = self.mid_doubled_first.map(i128::from) {
+            // Two products of an i64 with one of twice its range each: far below 2^127.
+            self.start_doubled = held * first - left * (first - left_mid);
+        }
     }
 
     /// Applies one execution, whole or not at all.
@@ -159,6 +188,7 @@ impl Position {
         self.mid_doubled_last = Some(doubled);
         if self.mid_doubled_first.is_none() {
             self.mid_doubled_first = Some(doubled);
+            self.count_from_start();
         }
         true
     }
@@ -249,23 +279,20 @@ impl Position {
         now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
     }
 
-    /// Twice what trading earned, exact: the profit without the drift of the neutral inventory's value. `None` while
-    /// inventory beyond the neutral one has no price, or if it does not fit.
+    /// Twice what trading earned, exact: the profit without the drift of the neutral inventory's value, and with what an
+    /// earlier run's left inventory has earned since. `None` while inventory beyond the neutral one has no price, or if
+    /// it does not fit.
     #[inline]
     #[must_use]
     pub fn trading_pnl_doubled(&self) -> Option<i128> {
         let cash = self.cash.0.checked_mul(2)?;
-        let neutral = i128::from(self.lots_neutral.0);
-        let held = i128::from(self.lots.0) - neutral;
-        let held_start = i128::from(self.lots_start.0) - neutral;
-        if held == 0 && held_start == 0 {
+        let held = i128::from(self.lots.0) - i128::from(self.lots_neutral.0);
+        if held == 0 && !self.starts_valued {
             return Some(cash);
         }
-        let (first, last) = (self.mid_doubled_first?, self.mid_doubled_last?);
         // A difference of two i64 times a third stays below 2^127.
-        let now = held * i128::from(last);
-        let start = held_start * i128::from(first);
-        now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
+        let now = held * i128::from(self.mid_doubled_last?);
+        now.checked_sub(self.start_doubled)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
     }
 
     /// [`Position::trading_pnl_doubled`], rounded down to a whole atom.
@@ -354,6 +381,31 @@ mod tests {
         position.on_best(Tick(89), Tick(91));
         assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-20 * 10 * 10)));
         assert_eq!(position.pnl(), Some(QuoteAtoms(-70 * 10 * 10)));
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_earns_and_loses_from_its_last_price_on() {
+        // A derivative: the position is still there. A spot account: what was left counts as flat from here on.
+        for (lots_start, lots_neutral) in [(30, 0), (530, 530)] {
+            let mut position = Position::new(10);
+            position.set_start(Lots(lots_start), Lots(lots_neutral)).unwrap();
+            position.resume(Lots(30), 2 * 120);
+            assert_eq!(position.trading_pnl(), None, "no price yet");
+            position.on_best(Tick(99), Tick(101));
+            assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-30 * 20 * 10)));
+            assert_eq!(position.pnl(), Some(QuoteAtoms(0)), "the run itself has earned nothing");
+            position.on_best(Tick(109), Tick(111));
+            let held_on = (lots_start - lots_neutral) * 10 * 10;
+            assert_eq!(position.trading_pnl(), Some(QuoteAtoms(i128::from(held_on) - 30 * 20 * 10)));
+        }
+        // What the account holds beside it begins at the first mid; what went meanwhile is counted up to there.
+        for lots_start in [50, -50, 0] {
+            let mut position = Position::new(10);
+            position.resume(Lots(30), 2 * 90);
+            position.set_start(Lots(lots_start), Lots(0)).unwrap();
+            position.on_best(Tick(99), Tick(101));
+            assert_eq!(position.trading_pnl(), Some(QuoteAtoms(30 * 10 * 10)), "{lots_start}");
+        }
     }
 
     #[test]

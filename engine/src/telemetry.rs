@@ -115,6 +115,8 @@ pub struct TelemetrySnapshot {
     pub fill: TelemetryTrade,
     /// Inventory beyond the neutral one, in lots, signed.
     pub exposure: Lots,
+    /// Best bid plus best ask that it was valued at last, in ticks; zero before the first price.
+    pub mid_doubled: i64,
     /// Profit in atoms of the quote asset, fees included.
     pub pnl: QuoteAtoms,
     /// Fees paid less rebates, in atoms of the quote asset.
@@ -127,7 +129,7 @@ pub struct TelemetrySnapshot {
     pub orders_of_all: OrderAccount,
 }
 
-const WORDS: usize = 29 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
+const WORDS: usize = 30 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
 
 /// The numbers of the enums, each at its own place.
 const STATUSES: [WorkingStatus; 6] = [
@@ -271,6 +273,7 @@ impl TelemetrySnapshot {
         words.trade(self.trade);
         words.trade(self.fill);
         words.word(self.exposure.0 as u64);
+        words.word(self.mid_doubled as u64);
         words.wide(self.pnl);
         words.wide(self.fees);
         words.word(self.fills);
@@ -303,6 +306,7 @@ impl TelemetrySnapshot {
             trade: words.trade(),
             fill: words.trade(),
             exposure: Lots(words.word() as i64),
+            mid_doubled: words.word() as i64,
             pnl: words.wide(),
             fees: words.wide(),
             fills: words.word(),
@@ -390,6 +394,7 @@ mod tests {
             trade: TelemetryTrade { level, side },
             fill: TelemetryTrade { level, side },
             exposure: Lots(-seed),
+            mid_doubled: seed << 4,
             pnl: QuoteAtoms(-i128::from(seed) << 70),
             fees: QuoteAtoms(i128::from(seed) << 3),
             fills: seed as u64,

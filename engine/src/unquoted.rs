@@ -64,10 +64,20 @@ pub enum Unquoted {
     BookOverfull = 25,
     /// An operator paused trading.
     OperatorPause = 26,
+    /// The second reference of the price collar is missing or too old.
+    ReferenceMissing = 27,
+    /// The price, or the book itself, is too far from the second reference of the price collar.
+    ReferenceFar = 28,
+    /// The exposure of the quote asset over all instruments has no room for an order, or is not known.
+    ExposureGross = 29,
+    /// The net exposure of the base asset over all markets has no room for an order.
+    ExposureNet = 30,
+    /// The venue answers orders too slowly: they wait until it may be better.
+    VenueSlow = 31,
 }
 
 /// How many reasons there are, quoted included.
-pub const UNQUOTED_REASONS: usize = 27;
+pub const UNQUOTED_REASONS: usize = 32;
 
 impl Unquoted {
     /// All of them, by their numbers.
@@ -99,6 +109,11 @@ impl Unquoted {
         Unquoted::FeedBehind,
         Unquoted::BookOverfull,
         Unquoted::OperatorPause,
+        Unquoted::ReferenceMissing,
+        Unquoted::ReferenceFar,
+        Unquoted::ExposureGross,
+        Unquoted::ExposureNet,
+        Unquoted::VenueSlow,
     ];
 
     /// Its name in reports: lower case with underscores.
@@ -132,6 +147,11 @@ impl Unquoted {
             Unquoted::FeedBehind => "feed_behind",
             Unquoted::BookOverfull => "book_overfull",
             Unquoted::OperatorPause => "operator_pause",
+            Unquoted::ReferenceMissing => "reference_missing",
+            Unquoted::ReferenceFar => "reference_far",
+            Unquoted::ExposureGross => "exposure_gross",
+            Unquoted::ExposureNet => "exposure_net",
+            Unquoted::VenueSlow => "venue_slow",
         }
     }
 
@@ -166,6 +186,11 @@ impl Unquoted {
             Unquoted::FeedBehind => "the feed is behind the venue's own time by more than market.feed_lag_max_ms",
             Unquoted::BookOverfull => "the book has more levels than market.book_levels_max",
             Unquoted::OperatorPause => "an operator paused trading",
+            Unquoted::ReferenceMissing => "the second reference (market.reference) is missing or too old",
+            Unquoted::ReferenceFar => "the second reference (market.reference) is farther than risk.price_collar_bps",
+            Unquoted::ExposureGross => "all symbols together leave no room: risk.exposure_gross_max_quote",
+            Unquoted::ExposureNet => "the asset over all markets leaves no room: risk.exposure_net_max_base",
+            Unquoted::VenueSlow => "the venue answers orders later than risk.ack_latency_max_ms",
         }
     }
 }

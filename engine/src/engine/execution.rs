@@ -7,11 +7,12 @@ use crate::risk::{StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::telemetry::TelemetryTrade;
 use crate::trace::TraceKind;
-use crate::types::{InstrumentId, Level, Nanos};
+use crate::types::{InstrumentId, Level, Nanos, VenueId};
 use crate::working::{Effect, OrderOutcome};
 
 use super::Engine;
 use super::tracing::TracedOrder;
+use super::venue::SLOW_PAUSE;
 
 impl<S: Strategy> Engine<S> {
     /// Takes one execution event and decides on its instrument anew.
@@ -63,9 +64,47 @@ impl<S: Strategy> Engine<S> {
     /// The venue's word and the copies of it: all before any instrument is decided on.
     fn set_ready(&mut self, slot: usize, ready: bool) {
         self.venues[slot].ready = ready;
+        let quotable = ready && self.venues[slot].slow_until == Nanos::ZERO;
         for instrument in self.instrument_slots.iter_mut().filter(|instrument| instrument.venue == slot) {
-            instrument.venue_ready = ready;
+            instrument.venue_ready = quotable;
         }
+    }
+
+    /// the longest that an order may wait for the venue's first word. Where several wait longer, what is open
+    /// there is pulled, and after a while it is tried again. At first it is not judged. Before the first event.
+    pub fn set_ack_latency_max(&mut self, venue: VenueId, most: Nanos) {
+        for state in self.venues.iter_mut().filter(|state| state.venue == venue) {
+            state.ack_latency_max = most;
+        }
+    }
+
+    /// An order waited too long for its first answer.
+    #[cold]
+    #[inline(never)]
+    fn note_slow_ack(&mut self, slot: usize, now: Nanos) {
+        self.counters.increment(Counter::AcksSlow);
+        let venue = &mut self.venues[slot];
+        venue.slow_acks.take(1, now);
+        if venue.slow_acks.room(now) > 0 {
+            return;
+        }
+        self.counters.add(Counter::VenuesSlow, u64::from(venue.slow_until == Nanos::ZERO));
+        venue.slow_until = now + SLOW_PAUSE;
+        self.set_ready(slot, self.venues[slot].ready);
+        self.tightened = true;
+    }
+
+    /// Tries a venue again that was slow.
+    pub(super) fn end_slowness(&mut self, index: usize, now: Nanos) {
+        let slot = self.instrument_slots[index].venue;
+        let venue = &mut self.venues[slot];
+        if venue.slow_until == Nanos::ZERO || now < venue.slow_until {
+            return;
+        }
+        venue.slow_until = Nanos::ZERO;
+        venue.slow_acks.clear();
+        self.set_ready(slot, self.venues[slot].ready);
+        self.each_of_venue(slot, |engine, instrument| engine.decide(instrument, now));
     }
 
     fn each_of_venue(&mut self, slot: usize, mut act: impl FnMut(&mut Self, InstrumentId)) {
@@ -96,6 +135,14 @@ impl<S: Strategy> Engine<S> {
         let effect = working.on_event(event);
         self.instrument_slots[instrument.index()].settled = false;
         self.recount_undecided(instrument.index());
+        if let Some(slot) = effect.slot.filter(|_| effect.first_accept) {
+            let venue = self.instrument_slots[instrument.index()].venue;
+            // An order that its first word ends has left its slot: it was answered, and how late is not judged.
+            let placed = self.inputs.working[instrument.index()].slot(slot).placed;
+            if now - placed > self.venues[venue].ack_latency_max && effect.ended.is_none() {
+                self.note_slow_ack(venue, now);
+            }
+        }
         let about = TracedOrder {
             instrument,
             order: event.order,
@@ -121,6 +168,7 @@ impl<S: Strategy> Engine<S> {
             self.tighten(TradingState::CancelOnly, StopCause::Contradiction, now);
             self.send_cancel_of_lost_order(instrument, event.order, effect.side, now);
         }
+        self.note_exposure(instrument.index());
         self.notify_quoter(event, &effect, now);
         self.decide(instrument, now);
     }

@@ -25,6 +25,8 @@ pub(super) struct FeedLag {
     /// The configured limit of the book's age.
     book_age_max: Nanos,
     verdict: Verdict,
+    /// Why the second reference of the price collar keeps the book from being quoted on, if it does.
+    reference: Option<Unquoted>,
 }
 
 /// What the last look found.
@@ -38,7 +40,7 @@ enum Verdict {
 
 impl Default for FeedLag {
     fn default() -> FeedLag {
-        FeedLag { lag_max: Nanos::NEVER, book_age_max: Nanos::ZERO, verdict: Verdict::Within }
+        FeedLag { lag_max: Nanos::NEVER, book_age_max: Nanos::ZERO, verdict: Verdict::Within, reference: None }
     }
 }
 
@@ -49,11 +51,30 @@ impl FeedLag {
 
     /// The oldest book that may be quoted on now.
     fn book_age_allowed(&self) -> Nanos {
-        if self.verdict == Verdict::Within { self.book_age_max } else { CLOSED }
+        if self.verdict == Verdict::Within && self.reference.is_none() { self.book_age_max } else { CLOSED }
+    }
+
+    /// The configured limit of the book's age, which a closed one hides.
+    fn configured(&self, risk: &RiskSettings) -> Nanos {
+        if risk.book_age_max == CLOSED { self.book_age_max } else { risk.book_age_max }
+    }
+
+    /// Notes what the second reference of the price collar keeps from being quoted on. Whether that is news.
+    #[cold]
+    pub(super) fn set_reference(&mut self, reason: Option<Unquoted>, risk: &mut RiskSettings) -> bool {
+        self.book_age_max = self.configured(risk);
+        let is_news = core::mem::replace(&mut self.reference, reason) != reason;
+        risk.book_age_max = self.book_age_allowed();
+        is_news
     }
 
     /// Why the book is not quoted on, if that is what keeps it from it.
     pub(super) fn reason(&self) -> Option<Unquoted> {
+        self.lag_reason().or(self.reference)
+    }
+
+    /// The same of the feed alone.
+    pub(super) fn lag_reason(&self) -> Option<Unquoted> {
         match self.verdict {
             Verdict::Unknown => Some(Unquoted::BookWaiting),
             Verdict::Behind => Some(Unquoted::FeedBehind),
@@ -91,9 +112,10 @@ impl<S> Engine<S> {
     /// If there is no such instrument.
     pub fn set_feed_lag_max(&mut self, instrument: InstrumentId, lag_max: Nanos) {
         let index = instrument.index();
-        let book_age_max = self.risks[index].book_age_max;
+        let FeedLag { reference, .. } = self.instrument_slots[index].feed_lag;
+        let book_age_max = self.instrument_slots[index].feed_lag.configured(&self.risks[index]);
         let verdict = if lag_max == Nanos::NEVER { Verdict::Within } else { Verdict::Unknown };
-        self.instrument_slots[index].feed_lag = FeedLag { lag_max, book_age_max, verdict };
+        self.instrument_slots[index].feed_lag = FeedLag { lag_max, book_age_max, verdict, reference };
         self.risks[index].book_age_max = self.instrument_slots[index].feed_lag.book_age_allowed();
     }
 }

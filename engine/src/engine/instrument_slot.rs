@@ -8,7 +8,7 @@ use crate::market::Market;
 use crate::position::Position;
 use crate::quoter::{QuotePlan, Quoter};
 use crate::ring::Producer;
-use crate::risk::{RiskSettings, StopCause, TradingState};
+use crate::risk::{Exposures, Reference, RiskSettings, StopCause, TradingState};
 use crate::strategy::{Quotes, StrategyInputs, Targets};
 use crate::telemetry::{TelemetryCell, TelemetryTrade};
 use crate::types::{InstrumentSettings, Nanos};
@@ -25,9 +25,11 @@ pub struct InstrumentSlot {
     own_state: TradingState,
     /// Why that is.
     own_cause: StopCause,
-    /// The state of its asset group: cancel-only once the group's loss limit was reached; written by
+    /// The state of its asset group: cancel-only once a loss limit of the group was reached; written by
     /// [`InstrumentSlot::set_group_state`] alone.
     group_state: TradingState,
+    /// Why that is.
+    group_cause: StopCause,
     /// The tighter of the two, so that a turn reads one.
     pub(super) state: TradingState,
     /// Whether its venue's gateway is ready: a copy of the venue's word, so that a turn need not look there.
@@ -52,6 +54,8 @@ pub struct InstrumentSlot {
     pub(super) wake: Nanos,
     /// How far its feed is behind the venue's time.
     pub(super) feed_lag: FeedLag,
+    /// What its prices are held against beside its own book.
+    pub(super) reference: Reference,
     /// Our last fill, for telemetry.
     pub(super) last_fill: TelemetryTrade,
 }
@@ -77,12 +81,13 @@ impl InstrumentSlot {
     pub(super) const fn cause(&self) -> StopCause {
         match self.group_state {
             TradingState::Active => self.own_cause,
-            _ => StopCause::LossPerDay,
+            _ => self.group_cause,
         }
     }
 
-    pub(super) fn set_group_state(&mut self, state: TradingState) {
+    pub(super) fn set_group_state(&mut self, state: TradingState, cause: StopCause) {
         self.group_state = state;
+        self.group_cause = cause;
         self.state = state.tightened(self.own_state);
     }
 }
@@ -158,6 +163,7 @@ impl<S> Engine<S> {
             venues: parts.venues,
             groups: parts.groups,
             unquoted: parts.unquoted,
+            exposures: Exposures::default(),
             telemetry: parts.telemetry,
             plan: QuotePlan::default(),
             orders: parts.orders,

@@ -9,6 +9,8 @@ mod feed_lag;
 mod group;
 mod instrument_slot;
 mod reconcile;
+mod reference;
+mod results;
 mod timer;
 mod tracing;
 mod venue;
@@ -27,11 +29,11 @@ use crate::market::Market;
 use crate::position::Position;
 use crate::quoter::{QuotePlan, Quoter};
 use crate::ring::Producer;
-use crate::risk::{DayResult, RiskSettings, StopCause, TradingState};
+use crate::risk::{Exposures, RiskSettings, StopCause, TradingState};
 use crate::strategy::{Quotes, Strategy, StrategyInputs, Targets, View};
 use crate::telemetry::TelemetryCell;
 use crate::trace::{TraceKind, TraceRecord};
-use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Level, Nanos, QuoteAtoms, VenueId};
+use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Level, Lots, Nanos, VenueId};
 use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
@@ -50,6 +52,8 @@ pub struct Engine<S> {
     venues: Box<[VenueState]>,
     groups: Box<[AssetGroup]>,
     unquoted: Box<[UnquotedTimes]>,
+    /// R-3 over instruments.
+    exposures: Exposures,
     telemetry: Box<[Arc<TelemetryCell>]>,
     plan: QuotePlan,
     orders: Producer<Intent>,
@@ -246,14 +250,15 @@ impl<S: Strategy> Engine<S> {
     fn stop_group(&mut self, group: usize, now: Nanos) {
         self.counters.increment(Counter::LossStops);
         self.tightened = true;
-        self.close_group(group);
+        let cause = self.groups[group].loss.cause(self.groups[group].trading_pnl_doubled);
+        self.close_group(group, cause);
         for index in 0..self.instrument_slots.len() {
             if self.instrument_slots[index].group == group {
                 self.trace_state(InstrumentId(index as u16), TradingState::CancelOnly, now);
             }
         }
         if self.groups.iter().all(|group| group.stopped) {
-            self.tighten(TradingState::CancelOnly, StopCause::LossPerDay, now);
+            self.tighten(TradingState::CancelOnly, cause, now);
         }
     }
 
@@ -333,26 +338,6 @@ impl<S> Engine<S> {
         self.look_at_everything();
     }
 
-    /// Takes every loss stop back: a limit that is still reached stops its group again with the next price.
-    fn release_groups(&mut self) {
-        for group in &mut self.groups {
-            group.stopped = false;
-        }
-        for slot in &mut self.instrument_slots {
-            slot.set_group_state(TradingState::Active);
-        }
-    }
-
-    fn close_group(&mut self, group: usize) {
-        self.groups[group].stopped = true;
-        for index in 0..self.instrument_slots.len() {
-            let slot = &mut self.instrument_slots[index];
-            if slot.group == group {
-                slot.set_group_state(TradingState::CancelOnly);
-            }
-        }
-    }
-
     fn look_at_everything(&mut self) {
         for slot in &mut self.instrument_slots {
             slot.dirty = true;
@@ -385,31 +370,10 @@ impl<S> Engine<S> {
         if self.state >= slot.state { self.cause } else { slot.cause() }
     }
 
-    /// What earlier runs earned today in the quote asset of a group, and whether its loss limit stopped one of them
-    /// and nobody has re-armed it since: then its instruments are cancel-only from the start. Before the first event.
-    pub fn resume_day(&mut self, group: AssetGroupId, before: DayResult, stopped: bool) {
-        self.groups[group.index()].loss.resume(before);
-        if !stopped {
-            return;
-        }
-        self.close_group(group.index());
-        if self.groups.iter().all(|group| group.stopped) {
-            self.state = self.state.tightened(TradingState::CancelOnly);
-            self.cause = StopCause::LossPerDay;
-        }
-    }
-
     /// Why the sides of an instrument are not quoted, and for how long they were not: as of the last telemetry.
     #[must_use]
     pub fn unquoted(&self, instrument: InstrumentId) -> &UnquotedTimes {
         &self.unquoted[instrument.index()]
-    }
-
-    /// What was earned today in the quote asset of a group, earlier runs included.
-    #[must_use]
-    pub fn day_result(&self, group: AssetGroupId) -> DayResult {
-        let group = &self.groups[group.index()];
-        group.loss.day_result(group.trading_pnl_doubled)
     }
 
     /// Where trace records go; without it none are written.
@@ -424,8 +388,8 @@ impl<S> Engine<S> {
     pub fn set_start(
         &mut self,
         instrument: InstrumentId,
-        lots_start: crate::types::Lots,
-        lots_neutral: crate::types::Lots,
+        lots_start: Lots,
+        lots_neutral: Lots,
     ) -> Result<(), crate::position::PositionFault> {
         self.instrument_slots[instrument.index()].pnl_is_current = false;
         self.inputs.positions[instrument.index()].set_start(lots_start, lots_neutral)
@@ -511,40 +475,6 @@ impl<S> Engine<S> {
     #[must_use]
     pub fn asset_group(&self, instrument: InstrumentId) -> AssetGroupId {
         AssetGroupId(self.instrument_slots[instrument.index()].group as u8)
-    }
-
-    /// Profit of the group's instruments since the start, fees included, in atoms of its quote asset, rounded down.
-    #[must_use]
-    pub fn pnl(&self, group: AssetGroupId) -> QuoteAtoms {
-        QuoteAtoms(self.sum_of(group, Position::pnl_doubled).div_euclid(2))
-    }
-
-    /// What trading earned on the group's instruments since the start: [`Engine::pnl`] without the drift of the
-    /// neutral inventories' value. The group's daily loss limit is held against it.
-    #[must_use]
-    pub fn trading_pnl(&self, group: AssetGroupId) -> QuoteAtoms {
-        QuoteAtoms(self.sum_of(group, Position::trading_pnl_doubled).div_euclid(2))
-    }
-
-    /// Fees of the group's instruments, in atoms of its quote asset.
-    #[must_use]
-    pub fn fees(&self, group: AssetGroupId) -> QuoteAtoms {
-        QuoteAtoms(self.sum_of(group, |position| Some(position.fees().0)))
-    }
-
-    fn sum_of(&self, group: AssetGroupId, amount: impl Fn(&Position) -> Option<i128>) -> i128 {
-        let members =
-            self.instrument_slots.iter().zip(&self.inputs.positions).filter(|(slot, _)| slot.group == group.index());
-        members.filter_map(|(_, position)| amount(position)).fold(0, i128::saturating_add)
-    }
-
-    /// Whether the group's loss limit has stopped its instruments.
-    ///
-    /// # Panics
-    /// If there is no such group.
-    #[must_use]
-    pub fn is_group_stopped(&self, group: AssetGroupId) -> bool {
-        self.groups[group.index()].stopped
     }
 
     /// Orders that may be alive on the venue.

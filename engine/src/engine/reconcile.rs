@@ -3,7 +3,7 @@
 use crate::counters::Counter;
 use crate::intent::{Intent, IntentKind, Reason};
 use crate::quoter::{CancelStep, PlaceStep};
-use crate::risk::{Denied, Draft, RiskView, StopCause, TradingState};
+use crate::risk::{Denied, Draft, ReferencePrice, RiskView, StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::trace::TraceKind;
 use crate::types::{InstrumentId, Nanos, OrderId, Side};
@@ -189,6 +189,7 @@ impl<S: Strategy> Engine<S> {
             time_in_force: intent.time_in_force,
             ..WorkingOrder::EMPTY
         });
+        self.note_exposure(index);
         self.quoters[index].on_place_sent(step.slot);
         self.venues[self.instrument_slots[index].venue].budget.on_place(now);
         self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
@@ -216,7 +217,15 @@ impl<S: Strategy> Engine<S> {
             too_many_unknown,
             duplicate_after: now - quoter.duplicate_wait,
         };
-        self.risks[index].check(draft, &view)
+        self.risks[index].check(draft, &view)?;
+        if self.exposures.is_limited() {
+            self.check_exposures(index, draft)?;
+        }
+        if self.instrument_slots[index].reference.is_wanted() {
+            let collar = self.risks[index].price_collar_millionths;
+            return ReferencePrice::check(self.reference_price(index, now), draft.tick, collar);
+        }
+        Ok(())
     }
 
     fn deny(&mut self, instrument: InstrumentId, step: &PlaceStep, denied: Denied, now: Nanos) {

@@ -124,6 +124,10 @@ impl<S: Strategy> Engine<S> {
         if self.telemetry_turn < self.telemetry.len() {
             self.judge_lag(self.telemetry_turn, now);
             self.judge_touch(self.telemetry_turn, now);
+            self.judge_reference(self.telemetry_turn, now);
+            self.end_slowness(self.telemetry_turn, now);
+            self.note_exposure(self.telemetry_turn);
+            self.note_result(self.telemetry_turn, now);
             self.finish_turn(now);
             self.publish_one(self.telemetry_turn, now);
         }
@@ -166,6 +170,7 @@ impl<S: Strategy> Engine<S> {
             None => {}
             Some(Reason::Shutdown) => return Unquoted::Shutdown,
             Some(Reason::Pause) => return Unquoted::OperatorPause,
+            Some(Reason::TradingState) if !venue_ready && self.venues[venue].ready => return Unquoted::VenueSlow,
             Some(Reason::TradingState) if !venue_ready => return Unquoted::NotReady,
             Some(Reason::TradingState) => return Unquoted::TradingState,
             Some(_) => {
@@ -229,6 +234,7 @@ impl<S: Strategy> Engine<S> {
             trade: trade.unwrap_or_default(),
             fill: self.instrument_slots[index].last_fill,
             exposure: position.exposure(),
+            mid_doubled: position.mid_doubled_last().unwrap_or_default(),
             pnl: position.pnl().unwrap_or_default(),
             fees: position.fees(),
             fills: position.fills(),

@@ -1,7 +1,14 @@
-//! HOT: what the engine keeps of each venue: whether its gateway is ready, how long it pauses, and its budget.
+//! HOT: what the engine keeps of each venue: whether its gateway is ready and answers soon, how long it pauses, and its
+//! budget.
 
 use crate::quoter::{Budget, BudgetSettings};
+use crate::rate::{SlidingWindow, WindowSettings};
 use crate::types::{Nanos, VenueId};
+
+/// So many slow answers within the span make a venue slow.
+const SLOW_ACKS: WindowSettings = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
+/// How long nothing is quoted at a slow venue: then it is tried again.
+pub(super) const SLOW_PAUSE: Nanos = Nanos::from_seconds(10);
 
 /// One venue as the engine sees it. Set-up gives each a slot, `0..venue_count`, and each instrument the slot of its
 /// venue, so that no turn searches.
@@ -14,6 +21,12 @@ pub struct VenueState {
     pub(super) pause_until: Nanos,
     /// Orders of which it is not known whether they live, as of the last fact about each instrument's.
     pub(super) undecided: u32,
+    /// The longest that an order may wait for the venue's first word; [`Nanos::NEVER`]: it is not judged.
+    pub(super) ack_latency_max: Nanos,
+    /// Orders that waited longer.
+    pub(super) slow_acks: SlidingWindow,
+    /// Nothing is quoted at the venue before this, for it was slow; zero: it is not.
+    pub(super) slow_until: Nanos,
     /// What the venue lets the account send.
     pub(super) budget: Budget,
 }
@@ -27,6 +40,9 @@ impl VenueState {
             ready: false,
             pause_until: Nanos::ZERO,
             undecided: 0,
+            ack_latency_max: Nanos::NEVER,
+            slow_acks: SlidingWindow::new(SLOW_ACKS),
+            slow_until: Nanos::ZERO,
             budget: Budget::new(settings),
         }
     }

@@ -2,6 +2,8 @@
 
 use crate::types::{Nanos, QuoteAtoms};
 
+use super::{FallStop, StopCause};
+
 const NANOS_PER_DAY: i64 = 86_400 * 1_000_000_000;
 
 /// What was earned on one UTC day.
@@ -13,7 +15,7 @@ pub struct DayResult {
     pub earned: QuoteAtoms,
 }
 
-/// The result of the day against its limit.
+/// The result of the day against its limit, and falls of the result against theirs.
 #[derive(Clone, Copy, Debug)]
 pub struct LossStop {
     loss_max: QuoteAtoms,
@@ -22,7 +24,12 @@ pub struct LossStop {
     /// Twice the result since the start at which nothing was earned today.
     even_doubled: i128,
     /// Twice the result since the start at which the limit is reached today.
+    day_floor_doubled: i128,
+    /// The same of the limits of a fall.
+    fall_floor_doubled: i128,
+    /// The higher of the two.
     floor_doubled: i128,
+    falls: FallStop,
     started: bool,
 }
 
@@ -30,7 +37,41 @@ impl LossStop {
     /// Stops at a loss of `loss_max` or more since midnight UTC, or since the start on the first day.
     #[must_use]
     pub const fn new(loss_max: QuoteAtoms) -> LossStop {
-        LossStop { loss_max, day_end: Nanos(i64::MIN), even_doubled: 0, floor_doubled: i128::MIN, started: false }
+        LossStop {
+            loss_max,
+            day_end: Nanos(i64::MIN),
+            even_doubled: 0,
+            day_floor_doubled: i128::MIN,
+            fall_floor_doubled: i128::MIN,
+            floor_doubled: i128::MIN,
+            falls: FallStop::new(None, None),
+            started: false,
+        }
+    }
+
+    /// Stops at a fall as well. Before the first price.
+    pub fn set_falls(&mut self, falls: FallStop) {
+        self.falls = falls;
+    }
+
+    /// Notes twice the result since the start, some times a second: what a fall is counted from.
+    pub fn note(&mut self, pnl_doubled: i128, now: Nanos) {
+        self.fall_floor_doubled = self.falls.note(pnl_doubled, now);
+        self.floor_doubled = self.day_floor_doubled.max(self.fall_floor_doubled);
+    }
+
+    /// Which limit is reached by twice the result since the start: that of the day before those of a fall.
+    #[must_use]
+    pub fn cause(&self, pnl_doubled: i128) -> StopCause {
+        if pnl_doubled <= self.day_floor_doubled {
+            StopCause::LossPerDay
+        } else if self.falls.is_hour_reached(pnl_doubled) {
+            StopCause::LossPerHour
+        } else if self.falls.is_run_reached(pnl_doubled) {
+            StopCause::Drawdown
+        } else {
+            StopCause::None
+        }
     }
 
     /// Goes on from what earlier runs earned: it counts while `before.day` lasts, and not on any other day.
@@ -69,7 +110,8 @@ impl LossStop {
 
     fn stand_at(&mut self, even_doubled: i128) {
         self.even_doubled = even_doubled;
-        self.floor_doubled = even_doubled.saturating_sub(self.loss_max.0.saturating_mul(2));
+        self.day_floor_doubled = even_doubled.saturating_sub(self.loss_max.0.saturating_mul(2));
+        self.floor_doubled = self.day_floor_doubled.max(self.fall_floor_doubled);
     }
 }
 

@@ -8,25 +8,31 @@
 //! | control | what it forbids | where |
 //! |---|---|---|
 //! | R-1 | an order larger than the largest quantity or notional | [`RiskSettings::check`]; again, on its own figures, in the gateway |
-//! | R-2 | a price too far from our own mid | [`RiskSettings::check`]; against the last trade or another venue's mid: not built |
-//! | R-3 | more exposure than the largest if all open, unknown and owed orders fill | [`RiskSettings::check`], by instrument; again in the gateway, on its own count of fills; gross and net over instruments: not built |
+//! | R-2 | a price too far from our own mid, or from a second reference | [`RiskSettings::check`]; [`ReferencePrice::check`] where one is set |
+//! | R-3 | more exposure than the largest if all open, unknown and owed orders fill | [`RiskSettings::check`], by instrument; again in the gateway, on its own count of fills; [`Exposures`], gross by quote asset and net by base asset over all markets |
 //! | R-4 | more open orders than the most | [`RiskSettings::check`]; again in the gateway |
 //! | R-5 | more messages than the venue's windows, with a share that only cancels may use | [`crate::quoter::Budget`], asked by [`RiskSettings::check`]; again in the gateway |
 //! | R-6 | the same order twice within a moment | [`RiskSettings::check`], while the first may be open; the quoter holds one order a slot |
 //! | R-7 | an order that would meet our own | [`RiskSettings::check`]; the gateway also asks the venue for its self-trade prevention |
 //! | R-8 | repeated fills without a change of the position's sign | [`crate::quoter::Quoter::on_order_filled`]: the instrument stops until re-armed |
-//! | R-9 | more loss in a day than the limit | [`LossStop`], by asset group, carried over restarts of the day; by hour or minutes, drawdown and slippage: not built |
-//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; refused cancels: [`crate::quoter::Quoter::on_cancel_rejected`]; undecided orders of the venue and age of the book: [`RiskSettings::check`]; latency: not built |
+//! | R-9 | more loss in a day, an hour or from the best than the limit | [`LossStop`], by asset group, carried over restarts of the day; falls within an hour and from the best of the run: [`FallStop`]; slippage of a trade: not built, quotes are limit orders |
+//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; refused cancels: [`crate::quoter::Quoter::on_cancel_rejected`]; undecided orders of the venue and age of the book: [`RiskSettings::check`]; slow answers: [`crate::engine::Engine::set_ack_latency_max`] |
 //! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument, each with its [`StopCause`]; re-arming takes a reason (the program's verb); by strategy, and a token: not built |
 //! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |
 //! | R-13 | a program that hangs with open orders | not built |
 //! | R-14 | an amendment that skips these checks | nothing amends: the gateway refuses such intents |
 //! | R-15 | orders on the account that we did not send | the gateway halts on them; the engine becomes cancel-only on their events |
 
+mod exposure;
+mod falls;
 mod loss;
+mod reference;
 mod state;
 
+pub use exposure::{ExposureMember, Exposures, WorstCase};
+pub use falls::FallStop;
 pub use loss::{DayResult, LossStop};
+pub use reference::{Reference, ReferencePrice, ReferenceSource};
 pub use state::{StopCause, TradingState};
 
 use crate::counters::Counter;
@@ -93,6 +99,14 @@ pub enum Denied {
     UnknownOrders = 16,
     /// an equal order is open and left a moment ago.
     Duplicate = 17,
+    /// the second reference is wanted, and missing or too old.
+    SecondReference = 18,
+    /// the price lies farther from the second reference than `price_collar_millionths`.
+    SecondCollar = 19,
+    /// the worst case of all instruments of the quote asset would be above its limit, or is not known.
+    ExposureGross = 20,
+    /// the worst case of the base asset over all markets would be above its limit.
+    ExposureNet = 21,
 }
 
 impl Denied {
@@ -118,6 +132,10 @@ impl Denied {
             Denied::SelfCross => Counter::DeniedSelfCross,
             Denied::UnknownOrders => Counter::DeniedUnknownOrders,
             Denied::Duplicate => Counter::DeniedDuplicate,
+            Denied::SecondReference => Counter::DeniedSecondReference,
+            Denied::SecondCollar => Counter::DeniedSecondCollar,
+            Denied::ExposureGross => Counter::DeniedExposureGross,
+            Denied::ExposureNet => Counter::DeniedExposureNet,
         }
     }
 }
@@ -143,6 +161,10 @@ impl From<Denied> for Unquoted {
             Denied::SelfCross => Unquoted::SelfCross,
             Denied::UnknownOrders => Unquoted::OrderUnknown,
             Denied::Duplicate => Unquoted::Waiting,
+            Denied::SecondReference => Unquoted::ReferenceMissing,
+            Denied::SecondCollar => Unquoted::ReferenceFar,
+            Denied::ExposureGross => Unquoted::ExposureGross,
+            Denied::ExposureNet => Unquoted::ExposureNet,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | what happens | whose state | becomes | ended by |
 //! |---|---|---|---|
 //! | too many rejects, refused cancels, or fills one way in a window | the instrument's | cancel-only | an operator's word for it, or a re-arm |
-//! | daily loss limit of a quote asset | every instrument's of that asset group | cancel-only | a re-arm, or an operator who loosens the engine's state; a limit still reached stops again with the next price |
+//! | loss limit of a quote asset, by day, hour or from the best | every instrument's of that asset group | cancel-only | a re-arm, or an operator who loosens the engine's state; a limit still reached stops again with the next price |
 //! | the same in the last group | the engine's as well | cancel-only | as above |
 //! | full order ring, overfill, contradiction, foreign order, fee in an asset without a price, unknown instrument or venue | the engine's | cancel-only | an operator's word, or a re-arm |
 //! | halt from a gateway, numbers that do not fit | the engine's | halted | a re-arm only |
@@ -88,11 +88,15 @@ pub enum StopCause {
     RepeatedFills = 13,
     /// Too many cancels were refused in a window.
     CancelStorm = 14,
+    /// the result fell by its limit within an hour.
+    LossPerHour = 15,
+    /// the result fell by its limit from the best of the run.
+    Drawdown = 16,
 }
 
 impl StopCause {
     /// All of them, by their numbers.
-    pub const ALL: [StopCause; 15] = [
+    pub const ALL: [StopCause; 17] = [
         StopCause::None,
         StopCause::LossPerDay,
         StopCause::RejectStorm,
@@ -108,6 +112,8 @@ impl StopCause {
         StopCause::FeeAsset,
         StopCause::RepeatedFills,
         StopCause::CancelStorm,
+        StopCause::LossPerHour,
+        StopCause::Drawdown,
     ];
 
     /// Its name in reports: lower case with underscores; of a limit, the limit's.
@@ -129,6 +135,8 @@ impl StopCause {
             StopCause::FeeAsset => "fee_asset",
             StopCause::RepeatedFills => "repeated_fills",
             StopCause::CancelStorm => "cancel_storm",
+            StopCause::LossPerHour => "loss_max_quote_per_hour",
+            StopCause::Drawdown => "drawdown_max_quote",
         }
     }
 
@@ -151,7 +159,15 @@ impl StopCause {
             StopCause::FeeAsset => "a fee was taken in an asset without a price (market.fee_price_quote)",
             StopCause::RepeatedFills => "too many orders were filled one way in a short time (risk.fills_max)",
             StopCause::CancelStorm => "the venue refused too many cancels in a short time",
+            StopCause::LossPerHour => "the result fell by the limit of an hour (risk.loss_max_quote_per_hour)",
+            StopCause::Drawdown => "the result fell by the limit from its best (risk.drawdown_max_quote)",
         }
+    }
+
+    /// Whether it stops one instrument alone, and not all of them.
+    #[must_use]
+    pub const fn is_of_one_instrument(self) -> bool {
+        matches!(self, StopCause::RejectStorm | StopCause::RepeatedFills | StopCause::CancelStorm)
     }
 
     /// Whether one of the engine's own controls stopped trading, and not the gateway or an operator.

@@ -303,6 +303,10 @@ fn every_reason_has_a_counter_of_its_own() {
         Denied::SelfCross,
         Denied::UnknownOrders,
         Denied::Duplicate,
+        Denied::SecondReference,
+        Denied::SecondCollar,
+        Denied::ExposureGross,
+        Denied::ExposureNet,
     ];
     let counters: Vec<Counter> = all.iter().map(|denied| denied.counter()).collect();
     for (index, counter) in counters.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! COLD: `spinbook rearm`: a person's word, with a reason, that an engine may trade again after a kill or a loss stop.
+//! COLD: `spinbook rearm`: a person's word, with a reason, that an engine may trade again after a kill, a loss stop or a halt.
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use crate::cli::RearmArgs;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
-use crate::run::day_book;
+use crate::run::day_book::{self, Stops};
 use crate::run::kills::{self, KillScope, ScopedKill};
 use crate::run::state_dir::RUN_FILE;
 use crate::ui::time::utc_text;
@@ -40,7 +40,7 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     let kill_file = directory.join(KILL_FILE);
     // Who names a part re-arms that part alone.
     let killed = scope.is_all() && kill_file.exists();
-    let rearmed = if scope.is_all() { day_book::stops(directory)? } else { Vec::new() };
+    let rearmed = if scope.is_all() { day_book::stops(directory)? } else { Stops::default() };
     let (lifted, left): (Vec<ScopedKill>, Vec<ScopedKill>) = kills::latched(directory)
         .map_err(|error| unwritten(directory, error))?
         .into_iter()
@@ -48,15 +48,15 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     if !killed && rearmed.is_empty() && lifted.is_empty() {
         let mut text = format!("{}: nothing of {scope} is stopped here: nothing to re-arm\n", directory.display());
         text.push_str(&still_killed(&left));
-        let value = json!({ "kill_file_removed": false, "loss_stops": [], "kills": [], "record": null });
+        let value = json!({ "kill_file_removed": false, "loss_stops": [], "halts": [], "kills": [], "record": null });
         return Ok(Done::new(text, value));
     }
     // Written down first: what is not on record does not happen.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
     let line = json!({
-        "time": time, "who": who(), "reason": reason, "kill_file_removed": killed, "loss_stops": rearmed,
-        "kills": lifted,
+        "time": time, "who": who(), "reason": reason, "kill_file_removed": killed, "loss_stops": rearmed.losses,
+        "halts": rearmed.halts, "kills": lifted,
     });
     let record = day_book::record_rearming(directory, &line)?;
     if scope.is_all() {
@@ -75,12 +75,11 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     if killed {
         text.push_str("the kill is lifted: a run may start here again\n");
     }
-    for stop in &rearmed {
-        text.push_str(&format!(
-            "the loss stop of {} in {} mode is lifted: {} {} were earned on {} (UTC); from here the daily limit counts \
-             anew\n",
-            stop.asset, stop.mode, stop.earned_quote, stop.asset, stop.date
-        ));
+    for stop in &rearmed.losses {
+        text.push_str(&format!("lifted: {}; from here the daily limit counts anew\n", stop.to_text()));
+    }
+    for halt in &rearmed.halts {
+        text.push_str(&format!("lifted: {} ({})\n", halt.to_text(), halt.time));
     }
     for kill in &lifted {
         text.push_str(&format!("the kill of {} is lifted\n", kill.scope));
@@ -88,7 +87,8 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     text.push_str(&still_killed(&left));
     text.push_str(&format!("written down in {}\n", record.display()));
     let object = json!({
-        "kill_file_removed": killed, "loss_stops": rearmed, "kills": lifted, "record": record.display().to_string(),
+        "kill_file_removed": killed, "loss_stops": rearmed.losses, "halts": rearmed.halts, "kills": lifted,
+        "record": record.display().to_string(),
     });
     Ok(Done::new(text, object))
 }

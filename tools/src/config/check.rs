@@ -71,6 +71,16 @@ pub fn markets(items: &[Node], markets: &[MarketConfig], problems: &mut Problems
             problems.add(&item.origin, format!("{venue} has a [[market]] already: name all of its symbols there"));
         }
     }
+    for (item, market) in items.iter().zip(markets) {
+        let Some(reference) = market.reference.as_deref().filter(|name| *name != forms::LAST_TRADE) else { continue };
+        let own = market.venue.name();
+        let why = match markets.iter().any(|other| other.venue.name() == reference) {
+            _ if reference == own => "is the market's own venue",
+            true => continue,
+            false => "there is no [[market]] of that venue",
+        };
+        problems.add(&item.origin, format!("`market.reference` = \"{reference}\" of {own}: {why}"));
+    }
     let count: usize = markets.iter().map(|market| market.symbols.len()).sum();
     if count > INSTRUMENTS_MAX
         && let Some(last) = items.last()
@@ -113,6 +123,15 @@ fn cross_spread(
     if quantity_max > position_max * Decimal::TWO {
         let why = format!("is above twice risk.position_max_base = {position_max}: no such order could pass");
         refuse(risk_section, "order_quantity_max_base", &quantity_max, why);
+    }
+    if let Some(net_max) = risk.exposure_net_max_base.filter(|net_max| size > *net_max) {
+        let why = format!("is above risk.exposure_net_max_base = {net_max}: {useless}");
+        refuse(strategy_section, "order_size_base", &size, why);
+    }
+    let day_max = risk.loss_max_quote_per_day;
+    if let Some(hour_max) = risk.loss_max_quote_per_hour.filter(|hour_max| *hour_max > day_max) {
+        let why = format!("is above risk.loss_max_quote_per_day = {day_max}: it could never be the one that stops");
+        refuse(risk_section, "loss_max_quote_per_hour", &hour_max, why);
     }
     let orders_needed = 2 * strategy.levels;
     if usize::try_from(risk.open_orders_max).unwrap_or(usize::MAX) < orders_needed {

@@ -91,6 +91,21 @@ pub fn split_asset_price(text: &str) -> Result<(&str, Decimal), String> {
     }
 }
 
+/// The word for the last public trade as a second reference of the price collar.
+pub const LAST_TRADE: &str = "trade";
+
+/// A second reference of the price collar: the last public trade, or the name of a venue.
+///
+/// # Errors
+/// It is neither.
+pub fn reference(text: &str) -> Result<String, String> {
+    if text == LAST_TRADE || ProductLine::from_name(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    let venues: Vec<&str> = ProductLine::all().map(ProductLine::name).collect();
+    Err(format!("expected {LAST_TRADE} or another market's venue, one of {}", venues.join(", ")))
+}
+
 /// A symbol's form, as a venue spells them.
 ///
 /// # Errors

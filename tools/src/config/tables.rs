@@ -37,6 +37,9 @@ const FEE_PRICE: Kind = Kind::Text {
     pattern: "^[A-Z0-9]{1,16}=[0-9]+(\\.[0-9]{1,18})?$",
     check: forms::asset_price,
 };
+/// A second reference of the price collar.
+const REFERENCE: Kind =
+    Kind::Text { words: "`trade` or a venue", pattern: "^(trade|[a-z]{3}|[a-z]+(-[a-z]+)+)$", check: forms::reference };
 
 table! {
     /// The engine and this machine.
@@ -89,6 +92,10 @@ table! {
         book_levels_max: u32 => Whole(1_024, OUTER_LEVELS_MAX as i64), "", Default("262144"), Comment("262144");
         /// How far the feed may be behind the venue's own time, above what anybody's network takes; 0: not judged.
         feed_lag_max_ms: u32 => Whole(0, 3_600_000), "ms", Default("5000"), Comment("5000");
+        /// Second reference of the collar: "trade", the last one, or a venue of another market.
+        reference: Option<String> => REFERENCE, "", Optional("the own book alone"), Comment("\"trade\"");
+        /// Oldest such reference that is quoted on.
+        reference_age_max_ms: u32 => Whole(1, 600_000), "ms", Default("5000"), Comment("5000");
         /// How long after its timestamp the venue may accept a request.
         receive_window_ms: u32 => Whole(100, 60_000), "ms", Default("1000"), Comment("1000");
         /// Your fee as a maker, negative for a rebate.
@@ -122,6 +129,20 @@ table! {
         messages_max_per_second: u32 => Whole(1, 1_000), "", EVERY_LIMIT, Set("20");
         /// Loss of a UTC day over all runs, realised and unrealised, that stops quoting.
         loss_max_quote_per_day: Decimal => Kind::Decimal(Range::Positive), "the quote asset", EVERY_LIMIT, Set("\"100\"");
+        /// The same within any hour, from the best of it.
+        loss_max_quote_per_hour: Option<Decimal> => Kind::Decimal(Range::Positive), "the quote asset",
+            Optional("the day's alone"), Comment("\"50\"");
+        /// Fall of the result from the best of the run that stops quoting.
+        drawdown_max_quote: Option<Decimal> => Kind::Decimal(Range::Positive), "the quote asset",
+            Optional("the day's alone"), Comment("\"80\"");
+        /// Largest value of all positions, open and unknown orders included.
+        exposure_gross_max_quote: Option<Decimal> => Kind::Decimal(Range::Positive), "the quote asset",
+            Optional("each symbol's own limit"), Comment("\"5000\"");
+        /// Largest net position in a base asset over all markets, likewise.
+        exposure_net_max_base: Option<Decimal> => Kind::Decimal(Range::Positive), "the base asset",
+            Optional("each symbol's own limit"), Comment("\"0.05\"");
+        /// Answer to an order that is slow; three of them in 10 s pull what is open at the venue for 10 s.
+        ack_latency_max_ms: u32 => Whole(1, 60_000), "ms", Default("1000"), Comment("1000");
         /// Oldest book that is quoted on.
         book_age_max_ms: u32 => Whole(1, 60_000), "ms", EVERY_LIMIT, Set("2000");
         /// Orders filled one way within `fills_span_seconds` that stop a symbol until it is re-armed.

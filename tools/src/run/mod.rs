@@ -6,6 +6,7 @@ pub mod day_book;
 pub mod dead_man;
 pub mod engine_settings;
 pub mod heartbeats;
+mod joint_limits;
 pub mod journals;
 pub mod keys;
 pub mod kill_word;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod preflight;
 pub mod pulse;
 pub mod quotable;
+mod references;
 pub mod report;
 pub mod rescue;
 pub mod retry;
@@ -142,16 +144,15 @@ fn trade<C: StrategySection>(
         fail(error)
     })?;
     drop(keepers);
-    let (stopped_by, day_book_failure) = stops.finish(&ended.hot.0);
-    state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
-    // The gateway that halted says why, now that it is here again.
-    if let (Stop::Halted(why), Some(message)) =
-        (&mut stop, ended.gateways.iter().find_map(|gateway| gateway.halt_message()))
-    {
-        message.clone_into(why);
-    }
+    let halted = ended.gateways.iter().find_map(|gateway| gateway.halt_message()).map(str::to_owned);
     let elapsed = begun.elapsed();
     let stopped = started + Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
+    let (stopped_by, day_book_failure) = stops.finish(&ended.hot.0, halted.as_deref(), stopped);
+    state.answer_kill(ended.gateway_end.confirmed, ended.gateway_end.open_orders);
+    // The gateway that halted says why, now that it is here again.
+    if let (Stop::Halted(why), Some(message)) = (&mut stop, halted) {
+        *why = message;
+    }
     let order_log = journals.map(|journals| end_journals(journals, &mut ended, &stop, &state, stopped));
     if !ended.gateway_end.confirmed && !left_at_once {
         tracing::error!("not confirmed: {}", watch.open_orders_text());

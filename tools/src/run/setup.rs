@@ -24,6 +24,7 @@ use spinbook_feed::venue::order_side::OrderConnection;
 use super::addresses::{SessionUrls, VenueUrls};
 use super::day_book::DayBook;
 use super::engine_settings;
+use super::joint_limits;
 use super::journals::{self, Beginning, Journals};
 use super::kill_word::KillTarget;
 use super::kills;
@@ -32,6 +33,7 @@ use super::market::{AskedMarket, ToldMarket};
 use super::news::{self, Weight};
 use super::plan::{Plan, RunMode};
 use super::quotable::Quotable;
+use super::references;
 use super::rescue::{RescueAccount, Rescuer};
 use super::retry;
 use super::state_dir::StateDir;
@@ -73,6 +75,8 @@ pub(super) struct PreparedMarket {
 /// A venue cannot be reached or refuses, or a setting cannot be used.
 pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<Prepared<C::Strategy>, Failure> {
     let state = StateDir::open(&plan.config.engine.state_dir)?;
+    let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;
+    day_book.refuse_stopped()?;
     let clock = Clock::start();
     let left = journals::look_back(plan, || clock.now())?;
     let scale = CycleScale::measure(Duration::from_millis(50));
@@ -90,16 +94,10 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         })?);
     }
     let rings = Rings::new();
-    let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;
     let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
     let (mut engine, limits) = engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
-    for (group, asset) in engine_settings::quote_assets(&instruments).iter().enumerate() {
-        let (before, stopped) = day_book.before(asset.as_str());
-        if before.day > 0 {
-            engine.resume_day(AssetGroupId(group as u8), before, stopped);
-        }
-    }
+    resume_day(&mut engine, &day_book, &instruments, plan.mode, clock.now())?;
     let mut markets = Vec::with_capacity(asked.len());
     let mut gateways = Vec::with_capacity(asked.len());
     for (place, market) in asked.iter().enumerate() {
@@ -171,6 +169,28 @@ fn hold_killed<S: Strategy>(
     Ok(())
 }
 
+/// What earlier runs earned today, and what they left. A simulated account begins anew with every run: nothing of its
+/// positions is left.
+fn resume_day<S: Strategy>(
+    engine: &mut Engine<S>,
+    day_book: &DayBook,
+    instruments: &[Instrument],
+    mode: RunMode,
+    now: Nanos,
+) -> Result<(), Failure> {
+    for (group, asset) in engine_settings::quote_assets(instruments).iter().enumerate() {
+        if let Some((before, stopped)) = day_book.resumed(asset.as_str(), now) {
+            engine.resume_day(AssetGroupId(group as u8), before, stopped);
+        }
+    }
+    for instrument in instruments.iter().filter(|_| mode == RunMode::Live) {
+        if let Some((lots, mid_doubled)) = day_book.left(instrument)? {
+            engine.resume_position(instrument.id, lots, mid_doubled);
+        }
+    }
+    Ok(())
+}
+
 /// The engine of all markets, and the limits that their gateways hold orders against once more.
 ///
 /// # Errors
@@ -221,12 +241,15 @@ pub(super) fn engine<C: StrategySection>(
     let beyond = beyond_limit(&settings.instruments);
     let mut engine = setup::engine(settings, strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
+    let listed: Vec<_> = markets.iter().map(|market| (market.config, market.instruments)).collect();
     for market in markets {
         for instrument in market.instruments {
+            engine.set_reference(instrument.id, references::reference(market.config, instrument, &listed)?);
             engine.set_feed_lag_max(instrument.id, market.feed_lag_max);
             engine.set_outer_levels_max(instrument.id, market.config.book_levels_max as usize);
         }
     }
+    joint_limits::set(&mut engine, &config.risk, &instruments)?;
     for id in beyond {
         engine.set_instrument_state(id, TradingState::ReduceOnly);
         say_reduce_only(&instruments[id.index()], engine.position(id).exposure(), config);

@@ -222,7 +222,7 @@ pub fn trade<C: StrategySection>(
     let elapsed = backtest.state().now - START;
     let gateway_end = drain(&mut backtest);
     let end = backtest.state().now;
-    let (stopped_by, day_book_failure) = stops.finish(&backtest.state().engine);
+    let (stopped_by, day_book_failure) = stops.finish(&backtest.state().engine, None, end);
     let (state, Unobserved) = backtest.into_parts();
     let (sessions, gateways) = state.venues.into_iter().map(|venue| (venue.session, venue.gateway)).unzip();
     let ended = Ended {

@@ -183,9 +183,13 @@ fn every_bad_line_is_refused_with_its_place_and_advice() {
 
 #[test]
 fn every_risk_limit_is_mandatory() {
-    // What stops trading where it has gone wrong has a default; what an order may be has none.
-    let breakers = ["fills_max", "fills_span_seconds", "unknown_orders_max"];
-    for key in RiskConfig::TABLE.keys.iter().map(|key| key.name).filter(|key| !breakers.contains(key)) {
+    // What stops trading where it has gone wrong has a default; what an order may be has none. Limits over several
+    // symbols, and of a result beyond its day, stand beside those of each.
+    let breakers = ["fills_max", "fills_span_seconds", "unknown_orders_max", "ack_latency_max_ms"];
+    let further =
+        ["loss_max_quote_per_hour", "drawdown_max_quote", "exposure_gross_max_quote", "exposure_net_max_base"];
+    let is_other = |key: &&str| breakers.contains(key) || further.contains(key);
+    for key in RiskConfig::TABLE.keys.iter().map(|key| key.name).filter(|key| !is_other(key)) {
         let failure = read(&with(key, "")).expect_err("a limit is missing");
         let message = failure.to_string();
         assert!(message.contains(&format!("`risk.{key}` is missing")), "{message}");
