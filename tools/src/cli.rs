@@ -172,6 +172,10 @@ pub struct RunArgs {
     #[cfg(debug_assertions)]
     #[arg(long, hide = true, value_name = "THREAD")]
     pub hang_on_user_signal: Option<String>,
+    /// Bytes of a journal's part: for the test of a disk that is full
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true, value_name = "BYTES")]
+    pub journal_part_bytes: Option<u64>,
 }
 
 /// `spinbook exchange`.

@@ -180,7 +180,7 @@ impl Meeting {
             allocations: no_probe,
         };
         let reactor = Reactor::new(parts, reactor_settings).map_err(text)?;
-        let rings = GatewayRings { cancels, orders, executions: execution_producer };
+        let rings = GatewayRings { cancels, orders, executions: execution_producer, decisions: None };
         let gateway = patient_gateway(script.product, limits, script.instrument);
         let lane = GatewayLane { gateway, orders: self.connector.clone(), user_data: self.connector.clone() };
         let loop_settings = GatewayLoopSettings {

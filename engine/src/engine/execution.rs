@@ -6,12 +6,10 @@ use crate::position::PositionFill;
 use crate::risk::{StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::telemetry::TelemetryTrade;
-use crate::trace::TraceKind;
 use crate::types::{InstrumentId, Level, Nanos, VenueId};
 use crate::working::{Effect, OrderOutcome};
 
 use super::Engine;
-use super::tracing::TracedOrder;
 use super::venue::SLOW_PAUSE;
 
 impl<S: Strategy> Engine<S> {
@@ -143,15 +141,7 @@ impl<S: Strategy> Engine<S> {
                 self.note_slow_ack(venue, now);
             }
         }
-        let about = TracedOrder {
-            instrument,
-            order: event.order,
-            tick: event.tick,
-            lots: event.lots,
-            slot: event.slot,
-            side: event.side,
-        };
-        self.trace_order(TraceKind::Execution, event.kind as u8, event.local as u8, &about, now);
+        self.trace_execution(event, now);
         self.count_event(event, &effect);
         if effect.lots_filled.0 > 0 {
             self.apply_fill(event, &effect, now);

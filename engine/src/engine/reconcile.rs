@@ -5,7 +5,6 @@ use crate::intent::{Intent, IntentKind, Reason};
 use crate::quoter::{CancelStep, PlaceStep};
 use crate::risk::{Denied, Draft, ReferencePrice, RiskView, StopCause, TradingState};
 use crate::strategy::Strategy;
-use crate::trace::TraceKind;
 use crate::types::{InstrumentId, Nanos, OrderId, Side};
 use crate::working::WorkingOrder;
 
@@ -117,7 +116,7 @@ impl<S: Strategy> Engine<S> {
         self.inputs.working[index].on_cancel_sent(step.slot, now);
         self.quoters[index].on_cancel_sent(step.slot, step.reason, now);
         self.venues[self.instrument_slots[index].venue].budget.on_cancel(now);
-        self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
+        self.trace_intent(&intent, now);
     }
 
     /// Cancels an order that has no slot any more: one that turned out to be alive after all.
@@ -140,7 +139,7 @@ impl<S: Strategy> Engine<S> {
             Ok(()) => {
                 self.counters.increment(Counter::CancelsSent);
                 self.venues[self.instrument_slots[instrument.index()].venue].budget.on_cancel(now);
-                self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
+                self.trace_intent(&intent, now);
             }
             Err(_) => self.counters.increment(Counter::CancelRingFull),
         }
@@ -192,7 +191,7 @@ impl<S: Strategy> Engine<S> {
         self.note_exposure(index);
         self.quoters[index].on_place_sent(step.slot);
         self.venues[self.instrument_slots[index].venue].budget.on_place(now);
-        self.trace_order(TraceKind::Intent, intent.kind as u8, intent.reason as u8, &(&intent).into(), now);
+        self.trace_intent(&intent, now);
     }
 
     /// The risk chain, the last gate.
@@ -240,7 +239,7 @@ impl<S: Strategy> Engine<S> {
             slot: step.slot,
             side: step.side,
         };
-        self.trace_order(TraceKind::Denied, denied as u8, step.reason as u8, &about, now);
+        self.trace_denied(denied, step.reason, &about, now);
         let wait = self.quoters[index].settings().requote_wait;
         self.wake_at(instrument, now + wait);
     }

@@ -1,11 +1,13 @@
 //! HOT: trace records of what the engine decided and heard; without a ring for them none is made.
 
 use crate::counters::Counter;
-use crate::event::LostReason;
-use crate::intent::Intent;
-use crate::risk::TradingState;
+use crate::event::{ExecutionEvent, LostReason};
+use crate::intent::{Intent, Reason};
+use crate::risk::{Denied, TradingState};
+use crate::strategy::{Strategy, View};
 use crate::trace::{TraceKind, TraceRecord};
 use crate::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, Tick};
+use crate::unquoted::Unquoted;
 
 use super::Engine;
 
@@ -34,14 +36,73 @@ impl From<&Intent> for TracedOrder {
     }
 }
 
-impl<S> Engine<S> {
-    /// An intent, an execution or a denial, on the book as it stands.
+impl<S: Strategy> Engine<S> {
+    /// An intent, with what it was decided on.
     #[inline]
-    pub(super) fn trace_order(&mut self, kind: TraceKind, detail: u8, reason: u8, about: &TracedOrder, now: Nanos) {
-        if self.trace.is_none() {
-            return;
+    pub(super) fn trace_intent(&mut self, intent: &Intent, now: Nanos) {
+        if self.trace.is_some() {
+            let (kind, reason) = (intent.kind as u8, intent.reason as u8);
+            self.record_decision(TraceKind::Intent, kind, reason, &intent.into(), Unquoted::No, now);
         }
-        self.record(TraceRecord {
+    }
+
+    /// An order that the risk chain denied.
+    pub(super) fn trace_denied(&mut self, denied: Denied, reason: Reason, about: &TracedOrder, now: Nanos) {
+        if self.trace.is_some() {
+            self.record_decision(TraceKind::Denied, denied as u8, reason as u8, about, denied.into(), now);
+        }
+    }
+
+    /// Never inlined: only a run that keeps a journal of decisions comes here.
+    #[cold]
+    #[inline(never)]
+    fn record_decision(
+        &mut self,
+        kind: TraceKind,
+        detail: u8,
+        reason: u8,
+        about: &TracedOrder,
+        denied: Unquoted,
+        now: Nanos,
+    ) {
+        let index = about.instrument.index();
+        let market = &self.inputs.markets[index];
+        let best = market.best().map_or_else(Default::default, |best| [best.bid, best.ask]);
+        let basis = self.strategy.basis(&View::new(&self.inputs, now), about.instrument, about.side);
+        let record = TraceRecord {
+            best_bid: best[0],
+            best_ask: best[1],
+            exposure: self.inputs.positions[index].exposure(),
+            book_age_us: u32::try_from((market.depth_age(now).0 / 1_000).max(0)).unwrap_or(u32::MAX),
+            imbalance_millionths: basis.imbalance_millionths,
+            rule: basis.rule,
+            limit: if denied == Unquoted::No { basis.limit } else { denied },
+            ..self.order_record(kind, detail, reason, about, now)
+        };
+        self.record(record);
+    }
+}
+
+impl<S> Engine<S> {
+    /// An execution, on the book as it stands.
+    #[inline]
+    pub(super) fn trace_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
+        if self.trace.is_some() {
+            let about = TracedOrder {
+                instrument: event.instrument,
+                order: event.order,
+                tick: event.tick,
+                lots: event.lots,
+                slot: event.slot,
+                side: event.side,
+            };
+            let record = self.order_record(TraceKind::Execution, event.kind as u8, event.local as u8, &about, now);
+            self.record(record);
+        }
+    }
+
+    fn order_record(&self, kind: TraceKind, detail: u8, reason: u8, about: &TracedOrder, now: Nanos) -> TraceRecord {
+        TraceRecord {
             now,
             book_sequence: self.inputs.markets[about.instrument.index()].book().sequence(),
             order: about.order,
@@ -53,8 +114,8 @@ impl<S> Engine<S> {
             reason,
             slot: about.slot.0,
             side: about.side as u8,
-            reserved: 0,
-        });
+            ..TraceRecord::default()
+        }
     }
 
     /// The trading state of one instrument changed.

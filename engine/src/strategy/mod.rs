@@ -9,6 +9,7 @@ pub use spread::{Spread, SpreadSettings};
 pub use targets::{Quote, Quotes, Targets};
 pub use view::{StrategyInputs, View};
 
+use crate::trace::QuoteBasis;
 use crate::types::{InstrumentId, Side};
 use crate::unquoted::Unquoted;
 
@@ -20,6 +21,11 @@ pub trait Strategy {
     /// Must not allocate, block or read a clock. An instrument whose targets are not rewritten keeps them; one
     /// that may not be quoted on ([`View::best`] is `None`) has its quotes pulled, also where targets are written for it.
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets);
+
+    /// What its quotes on a side follow from: asked where an order leaves and somebody keeps what was decided and why.
+    fn basis(&self, _view: &View<'_>, _instrument: InstrumentId, _side: Side) -> QuoteBasis {
+        QuoteBasis::default()
+    }
 
     /// Why it wants no quote on a side of an instrument that may be quoted on: asked now and then, for people.
     fn why_unquoted(&self, _view: &View<'_>, _instrument: InstrumentId, _side: Side) -> Unquoted {

@@ -22,6 +22,7 @@
 
 use crate::intent::TimeInForce;
 use crate::limits::QUOTE_LEVELS_MAX;
+use crate::trace::{QuoteBasis, QuoteRule};
 use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
 use crate::unquoted::Unquoted;
 
@@ -280,6 +281,35 @@ impl Strategy for Spread {
         let quotes = targets.rewrite(changed);
         for side in Side::BOTH {
             quote_side(settings, view.instrument(changed), side, &inputs, quotes);
+        }
+    }
+
+    /// As the best quote of the side was made, from what was decided on last.
+    fn basis(&self, view: &View<'_>, instrument: InstrumentId, side: Side) -> QuoteBasis {
+        let decided = self.decided.get(instrument.index()).copied().flatten();
+        let (Some(settings), Some(inputs)) = (self.settings.get(instrument.index()), decided) else {
+            return QuoteBasis::default();
+        };
+        let (bid, ask) = view.imbalance(instrument, settings.imbalance_levels, settings.imbalance_net_of_own);
+        let facts = view.instrument(instrument);
+        let (distance, least) = distance_doubled(settings, facts, side, &inputs);
+        let wanted = tick_at(facts, side, inputs.best.mid_doubled(), distance);
+        let mut quotes = Quotes::NONE;
+        quote_side(settings, facts, side, &inputs, &mut quotes);
+        let rule = match quotes.side(side).first() {
+            // The least distance never is beyond the wanted one: what moved it is the other side.
+            Some(quote) if quote.tick != wanted => QuoteRule::OppositeTouch,
+            _ if distance == least + 2 * i128::from(inputs.tolerance_millionths) => QuoteRule::EdgeMin,
+            _ if inputs.is_widened => QuoteRule::Widened,
+            _ => QuoteRule::Distance,
+        };
+        let exposure = i128::from(inputs.exposure.0) * i128::from(side.sign());
+        let room = i128::from(settings.position_lots_max.0) - exposure;
+        let wanted_lots = settings.levels.min(QUOTE_LEVELS_MAX) as i128 * i128::from(settings.order_lots.0);
+        QuoteBasis {
+            rule,
+            limit: if room < wanted_lots { Unquoted::PositionMax } else { Unquoted::No },
+            imbalance_millionths: divide_floor((bid - ask).saturating_mul(ONE), (bid + ask).max(1)) as i32,
         }
     }
 

@@ -539,9 +539,11 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Some(GatewayOutput::Action(GatewayAction::Connect { connection, target })) => {
                 self.open(owner(connection), target)
             }
-            Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. })) => {
+            Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, order, kind, .. })) => {
                 let text = bytes.to_vec();
                 self.send_text(owner(connection), text);
+                let now = self.state.now;
+                self.state.venues[venue].gateway.on_sent(order, kind, connection, now);
             }
             Some(GatewayOutput::Action(GatewayAction::Close { connection, .. })) => self.leave(owner(connection)),
             Some(GatewayOutput::Execution(event)) => {

@@ -62,6 +62,9 @@ pub(super) enum SessionStep {
 impl<O: OrderSide> Gateway<O> {
     /// Sends everything that is due and allowed now.
     pub(super) fn pump(&mut self, now: Nanos) {
+        if self.orders.has_retired() {
+            self.note_ends(now);
+        }
         if self.settings.mode == GatewayMode::Shadow {
             self.pump_shadow(now);
             return;

@@ -20,6 +20,7 @@ mod lifecycle;
 mod link;
 mod outbox;
 mod place;
+mod proofs;
 mod reconcile;
 mod replies;
 mod scope;
@@ -35,18 +36,20 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode, Venu
 
 use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::PlacedPayload;
+use crate::journal::record::EndProof;
 use crate::journal::writer::{Journal, JournalCounters};
 use crate::venue::any_orders::AnyOrders;
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::ClientOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
-use crate::venue::orders::{Request, RequestId};
+use crate::venue::orders::{Request, RequestId, RequestKind};
 
 use clock::VenueClock;
 use lifecycle::SessionStep;
 use link::{Attempts, OrderLink};
 use orders::{OrderCounts, OrderTable, TableCounters};
 use outbox::{Outbox, Purpose};
+use proofs::ToldDenials;
 use reconcile::Poll;
 use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
@@ -98,6 +101,10 @@ pub enum GatewayAction<'a> {
         bytes: PlacedPayload<'a>,
         /// Cycle counter of the market frame that caused it, zero if none: for measurement only.
         origin_tsc: u64,
+        /// The order that it is about, [`OrderId::NONE`] if about none: for [`Gateway::on_sent`].
+        order: OrderId,
+        /// What it asks for.
+        kind: RequestKind,
     },
     /// Close a connection (the driver need not report it as closed again, but may).
     Close {
@@ -268,6 +275,9 @@ pub struct Gateway<O = AnyOrders> {
     events: VecDeque<ExecutionEvent>,
     outbox: Outbox,
     journal: Journal,
+    /// What says what is being learned.
+    proof: EndProof,
+    denials: ToldDenials,
     /// Lots bought less lots sold of each instrument, of the facts that were handed over.
     lots_moved: Vec<i128>,
     /// The newest order that came to be placed, sent or refused: the engine counts them upwards.
@@ -347,6 +357,8 @@ impl<O: OrderSide> Gateway<O> {
             events: VecDeque::with_capacity(256),
             outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
             journal: Journal::Off,
+            proof: EndProof::default(),
+            denials: ToldDenials::default(),
             lots_moved: vec![0; places],
             newest_place: OrderId::NONE,
             cancelled_ahead: Vec::with_capacity(ORDER_RING_SLOTS),

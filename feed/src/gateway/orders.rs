@@ -202,6 +202,8 @@ pub struct OrderTable {
     by_venue: IdMap<(InstrumentId, VenueOrderId), OrderId>,
     trades: Vec<SeenTrades>,
     ids: Vec<OrderId>,
+    /// Orders that are over since somebody last looked.
+    retired: VecDeque<OrderId>,
     counters: TableCounters,
     proved: Proved,
 }
@@ -217,6 +219,7 @@ impl OrderTable {
             by_venue: id_map(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
             trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
             ids: Vec::with_capacity(OPEN_ORDERS_MAX),
+            retired: VecDeque::with_capacity(OPEN_ORDERS_MAX),
             counters: TableCounters::default(),
             proved: Proved::default(),
         }
@@ -250,6 +253,17 @@ impl OrderTable {
         ids.extend(self.active.values().filter(|order| due(order)).map(|order| order.order));
         ids.sort_unstable();
         ids
+    }
+
+    /// Whether an order is over since somebody last looked.
+    #[inline]
+    pub(super) fn has_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
+    /// The oldest of them.
+    pub(super) fn next_retired(&mut self) -> Option<OrderId> {
+        self.retired.pop_front()
     }
 
     /// The list of [`OrderTable::take_ids`] is done with.
@@ -450,6 +464,7 @@ impl OrderTable {
     fn retire(&mut self, order: OrderId) {
         let Some(over) = self.active.remove(&order) else { return };
         self.proved.ended(over.phase);
+        self.retired.push_back(order);
         self.closed.insert(order, over);
         self.closed_order.push_back(order);
         if self.closed_order.len() > CLOSED_ORDERS_KEPT

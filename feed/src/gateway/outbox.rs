@@ -18,7 +18,7 @@ const WAITING_USUAL: usize = 256;
 /// What is to be carried out, in order.
 pub(super) enum Queued {
     Connect { connection: OrderConnection, target: String },
-    Send { connection: OrderConnection, place: PayloadPlace, origin_tsc: u64 },
+    Send { connection: OrderConnection, place: PayloadPlace, origin_tsc: u64, order: OrderId, kind: RequestKind },
     Close { connection: OrderConnection, reason: OrderCloseReason },
 }
 
@@ -103,10 +103,10 @@ impl Outbox {
         }
         let Purpose { connection, order, origin_tsc } = purpose;
         let place = self.messages.push(length); // bounded: grows once, to the most messages that ever waited
-        self.queue.push_back(Queued::Send { connection, place, origin_tsc });
+        let kind = request.kind();
+        self.queue.push_back(Queued::Send { connection, place, origin_tsc, order, kind });
         let deadline = now + self.request_timeout;
-        self.pending
-            .insert(id, Pending { kind: request.kind(), connection, order, sent: now, deadline, doubled: false });
+        self.pending.insert(id, Pending { kind, connection, order, sent: now, deadline, doubled: false });
         id
     }
 

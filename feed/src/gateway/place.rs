@@ -243,8 +243,9 @@ impl<O: OrderSide> Gateway<O> {
         match self.outbox.queue.pop_front()? {
             Queued::Connect { connection, target } => Some(GatewayAction::Connect { connection, target }),
             Queued::Close { connection, reason } => Some(GatewayAction::Close { connection, reason }),
-            Queued::Send { connection, place, origin_tsc } => {
-                Some(GatewayAction::Send { connection, bytes: self.outbox.message(place), origin_tsc })
+            Queued::Send { connection, place, origin_tsc, order, kind } => {
+                let bytes = self.outbox.message(place);
+                Some(GatewayAction::Send { connection, bytes, origin_tsc, order, kind })
             }
         }
     }

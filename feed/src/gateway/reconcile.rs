@@ -7,6 +7,7 @@ use super::lifecycle::SessionStep;
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::outbox::Pending;
 use super::throttle::{Throttle, Urgency};
+use crate::journal::record::EndProof;
 use crate::venue::order_side::{OrderConnection, OrderSide};
 use crate::venue::orders::{OrderUpdate, Request, RequestId, RequestKind};
 
@@ -184,6 +185,7 @@ impl<O: OrderSide> Gateway<O> {
                 tracked.not_found = tracked.not_found.saturating_add(1);
             }
             if tracked.not_found >= proofs_wanted {
+                self.proof = EndProof::NotKnown;
                 self.orders.on_refused(order, code, now, &mut self.events);
                 return;
             }

@@ -9,6 +9,7 @@ use super::orders::{Applied, CancelState, Phase};
 use super::outbox::Pending;
 use super::place::find;
 use super::{Gateway, GatewayMode, OrderCloseReason, fees};
+use crate::journal::record::EndProof;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction};
 use crate::venue::orders::{
     FillNotice, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody, RequestId, RequestKind,
@@ -39,6 +40,7 @@ impl<O: OrderSide> Gateway<O> {
                 return;
             }
         };
+        self.proof = EndProof::UserData;
         match message {
             OrderMessage::Reply(reply) => self.apply_reply(reply, now),
             OrderMessage::Update(update) => self.apply_update(&update, now),
@@ -159,6 +161,7 @@ impl<O: OrderSide> Gateway<O> {
             self.counters.stray_replies += 1;
             return;
         };
+        self.learn_from(pending.kind);
         let own_step = self.step_request == Some(reply.id);
         if own_step {
             self.step_request = None;

@@ -2,7 +2,11 @@
 
 use spinbook_engine::event::{ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::{IntentKind, Reason, TimeInForce};
+use spinbook_engine::trace::{QuoteRule, TraceKind};
 use spinbook_engine::types::Side;
+
+use super::record::{EndProof, OrderEnd};
+use crate::venue::order_side::OrderConnection;
 
 /// A kind that is written as one byte.
 pub(super) trait Coded: Sized {
@@ -46,5 +50,20 @@ coded! {
         Halt = 10,
     }
     FeeAsset { Quote = 0, Base = 1, Other = 2, Valued = 3 }
+    TraceKind { Intent = 0, Denied = 1, Execution = 2, State = 3, Book = 4 }
+    QuoteRule { Unsaid = 0, Distance = 1, Widened = 2, EdgeMin = 3, OppositeTouch = 4 }
+    OrderConnection { Orders = 0, UserData = 1, Spare = 2 }
+    OrderEnd { Filled = 0, Canceled = 1, Expired = 2, Rejected = 3 }
+    EndProof {
+        PlaceReply = 0,
+        CancelReply = 1,
+        UserData = 2,
+        Question = 3,
+        List = 4,
+        CancelAllReply = 5,
+        Executions = 6,
+        NotKnown = 7,
+        NextStart = 8,
+    }
     LocalReject { None = 0, Late = 1, Throttled = 2, NotConnected = 3, Limit = 4, TableFull = 5, Journal = 6 }
 }

@@ -1,16 +1,19 @@
 //! HOT: what a record says, as bytes and back. Writing one allocates nothing; reading is for starts and for people.
 
 use spinbook_engine::event::ExecutionEvent;
-use spinbook_engine::intent::Intent;
+use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{
     InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, SlotId, Tick, TradeId, VenueCode, VenueId,
 };
+use spinbook_engine::unquoted::Unquoted;
 
 use super::bytes::{Put, Take};
 use super::enums::Coded;
 use crate::number::Scale;
 use crate::venue::instrument::{Instrument, SYMBOL_BYTES_MAX, Symbol};
 use crate::venue::order_ids::{CLIENT_ORDER_ID_MAX, ClientOrderId};
+use crate::venue::order_side::OrderConnection;
 
 /// The longest text of a record, in bytes; a longer one is cut.
 pub const RECORD_TEXT_BYTES_MAX: usize = 200;
@@ -44,6 +47,58 @@ pub enum PositionMoment {
     End,
 }
 
+/// How an order ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEnd {
+    /// Filled whole.
+    Filled,
+    /// Cancelled.
+    Canceled,
+    /// Ended by the venue.
+    Expired,
+    /// Never lived.
+    Rejected,
+}
+
+/// What proved an order's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndProof {
+    /// The answer to the order itself.
+    #[default]
+    PlaceReply,
+    /// The answer to its cancel.
+    CancelReply,
+    /// The account's own events.
+    UserData,
+    /// The answer to a question about it.
+    Question,
+    /// A list of open orders.
+    List,
+    /// The answer to a cancel of all orders.
+    CancelAllReply,
+    /// The account's executions.
+    Executions,
+    /// The venue said again and again, asked when it could no longer take the order, that it does not know it.
+    NotKnown,
+    /// What the venue said to the next start, which asked for what the run before had left.
+    NextStart,
+}
+
+/// An order's end and what proved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvedEnd {
+    /// Which order.
+    pub order: OrderId,
+    /// Of which instrument, by the numbers of the run that says it.
+    pub instrument: InstrumentId,
+    /// How it ended.
+    pub end: OrderEnd,
+    /// What says so.
+    pub proof: EndProof,
+    /// Filled in all.
+    pub lots_filled: Lots,
+}
+
 /// One record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JournalRecord {
@@ -74,9 +129,24 @@ pub enum JournalRecord {
         /// Its name at the venue.
         client_id: ClientOrderId,
     },
+    /// The kernel took an order or a cancel. Whoever is killed between the two has an order that may be on its way and is
+    /// not said to be sent.
+    Sent {
+        /// Which order.
+        order: OrderId,
+        /// A place or a cancel.
+        kind: IntentKind,
+        /// Over which connection.
+        connection: OrderConnection,
+    },
+    /// It is proved how an order ended.
+    Ended(ProvedEnd),
+    /// What the engine decided and on what: an order or a cancel that left, a denial, a stop, a book that was lost. It comes
+    /// a moment after what it is about.
+    Decision(TraceRecord),
     /// The engine wants an order cancelled.
     CancelWanted(Intent),
-    /// A cancel was handed to the connection.
+    /// A cancel was written for the connection.
     CancelSent {
         /// Of which order.
         order: OrderId,
@@ -96,6 +166,8 @@ pub enum JournalRecord {
     Operator {
         /// Which: `kill`, `rearm`.
         word: String,
+        /// What it is about, such as a symbol; empty: everything.
+        scope: String,
         /// Why.
         reason: String,
     },
@@ -120,8 +192,13 @@ mod kind {
     pub(super) const CANCEL_SENT: u8 = 6;
     pub(super) const FACT: u8 = 7;
     pub(super) const HALTED: u8 = 8;
-    pub(super) const OPERATOR: u8 = 9;
+    /// Without a scope, as the first journals had it.
+    pub(super) const OPERATOR_OF_ALL: u8 = 9;
     pub(super) const RUN_ENDED: u8 = 10;
+    pub(super) const SENT: u8 = 11;
+    pub(super) const ENDED: u8 = 12;
+    pub(super) const OPERATOR: u8 = 13;
+    pub(super) const DECISION: u8 = 14;
 }
 
 impl JournalRecord {
@@ -138,6 +215,9 @@ impl JournalRecord {
             JournalRecord::Halted { .. } => kind::HALTED,
             JournalRecord::Operator { .. } => kind::OPERATOR,
             JournalRecord::RunEnded { .. } => kind::RUN_ENDED,
+            JournalRecord::Sent { .. } => kind::SENT,
+            JournalRecord::Ended(_) => kind::ENDED,
+            JournalRecord::Decision(_) => kind::DECISION,
         }
     }
 
@@ -165,9 +245,19 @@ impl JournalRecord {
             }
             JournalRecord::Fact(event) => write_event(event, out),
             JournalRecord::Halted { message } => out.text(message, RECORD_TEXT_BYTES_MAX),
-            JournalRecord::Operator { word, reason } => {
-                out.text(word, RECORD_TEXT_BYTES_MAX);
-                out.text(reason, RECORD_TEXT_BYTES_MAX);
+            JournalRecord::Operator { word, scope, reason } => {
+                [word, scope, reason].iter().for_each(|text| out.text(text, RECORD_TEXT_BYTES_MAX));
+            }
+            JournalRecord::Sent { order, kind, connection } => {
+                out.u64(order.0);
+                out.bytes(&[kind.code(), connection.code()]);
+            }
+            JournalRecord::Decision(decision) => write_decision(decision, out),
+            JournalRecord::Ended(ProvedEnd { order, instrument, end, proof, lots_filled }) => {
+                out.u64(order.0);
+                out.u16(instrument.0);
+                out.i64(lots_filled.0);
+                out.bytes(&[end.code(), proof.code()]);
             }
             JournalRecord::RunEnded { confirmed, open_orders, why } => {
                 out.u8(u8::from(*confirmed));
@@ -209,7 +299,23 @@ impl JournalRecord {
             },
             kind::FACT => JournalRecord::Fact(take_event(take)?),
             kind::HALTED => JournalRecord::Halted { message: text(take)? },
-            kind::OPERATOR => JournalRecord::Operator { word: text(take)?, reason: text(take)? },
+            kind::OPERATOR => JournalRecord::Operator { word: text(take)?, scope: text(take)?, reason: text(take)? },
+            kind::OPERATOR_OF_ALL => {
+                JournalRecord::Operator { word: text(take)?, scope: String::new(), reason: text(take)? } // cold: reading
+            }
+            kind::SENT => JournalRecord::Sent {
+                order: OrderId(take.u64()?),
+                kind: Coded::of(take.u8()?)?,
+                connection: Coded::of(take.u8()?)?,
+            },
+            kind::DECISION => JournalRecord::Decision(take_decision(take)?),
+            kind::ENDED => JournalRecord::Ended(ProvedEnd {
+                order: OrderId(take.u64()?),
+                instrument: InstrumentId(take.u16()?),
+                lots_filled: Lots(take.i64()?),
+                end: Coded::of(take.u8()?)?,
+                proof: Coded::of(take.u8()?)?,
+            }),
             kind::RUN_ENDED => {
                 JournalRecord::RunEnded { confirmed: take.bool()?, open_orders: take.u32()?, why: text(take)? }
             }
@@ -263,6 +369,41 @@ fn take_intent(take: &mut Take<'_>) -> Option<Intent> {
         side: Coded::of(take.u8()?)?,
         time_in_force: Coded::of(take.u8()?)?,
         reason: Coded::of(take.u8()?)?,
+    })
+}
+
+/// All of a decision.
+fn write_decision(decision: &TraceRecord, out: &mut Put<'_>) {
+    let TraceRecord { now, book_sequence, order, tick, lots, best_bid, best_ask, exposure, .. } = *decision;
+    let TraceRecord { book_age_us, imbalance_millionths, instrument, kind, detail, reason, .. } = *decision;
+    let TraceRecord { slot, side, rule, limit, .. } = *decision;
+    [now.0, tick.0, lots.0, best_bid.0, best_ask.0, exposure.0].into_iter().for_each(|value| out.i64(value));
+    [book_sequence, order.0].into_iter().for_each(|value| out.u64(value));
+    [book_age_us, imbalance_millionths as u32].into_iter().for_each(|value| out.u32(value));
+    out.u16(instrument.0);
+    out.bytes(&[kind.code(), detail, reason, slot, side, rule.code(), limit as u8]);
+}
+
+fn take_decision(take: &mut Take<'_>) -> Option<TraceRecord> {
+    Some(TraceRecord {
+        now: Nanos(take.i64()?),
+        tick: Tick(take.i64()?),
+        lots: Lots(take.i64()?),
+        best_bid: Tick(take.i64()?),
+        best_ask: Tick(take.i64()?),
+        exposure: Lots(take.i64()?),
+        book_sequence: take.u64()?,
+        order: OrderId(take.u64()?),
+        book_age_us: take.u32()?,
+        imbalance_millionths: take.u32()? as i32,
+        instrument: InstrumentId(take.u16()?),
+        kind: Coded::of(take.u8()?)?,
+        detail: take.u8()?,
+        reason: take.u8()?,
+        slot: take.u8()?,
+        side: take.u8()?,
+        rule: Coded::of(take.u8()?)?,
+        limit: Unquoted::ALL.get(usize::from(take.u8()?)).copied()?,
     })
 }
 

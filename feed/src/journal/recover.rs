@@ -7,7 +7,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, TradeId};
 
 use super::frame::Entry;
-use super::record::{JournalInstrument, JournalRecord};
+use super::record::{JournalInstrument, JournalRecord, OrderEnd, ProvedEnd};
 use crate::venue::instrument::Symbol;
 use crate::venue::order_ids::ClientOrderId;
 
@@ -35,6 +35,8 @@ pub struct KnownTrade {
     pub symbol: Symbol,
     /// The venue's id.
     pub trade: TradeId,
+    /// Which side we were on: who trades with himself has two executions of one trade.
+    pub side: Side,
     /// When, by the venue's clock.
     pub time: Nanos,
 }
@@ -44,6 +46,8 @@ pub struct KnownTrade {
 pub struct Recovery {
     instruments: BTreeMap<InstrumentId, JournalInstrument>,
     left: BTreeMap<OrderId, LeftOrder>,
+    /// Orders that were taken for refused: whatever shows life of one leaves it open again.
+    refused: BTreeMap<OrderId, LeftOrder>,
     trades: Vec<KnownTrade>,
     positions: BTreeMap<Symbol, Lots>,
     last_placed: Nanos,
@@ -76,14 +80,18 @@ impl Recovery {
                 self.left.insert(intent.order, left);
             }
             JournalRecord::Fact(event) => self.fact(event),
+            JournalRecord::Ended(end) => self.ended_as(end),
             JournalRecord::RunEnded { confirmed, .. } => {
                 self.ended = true;
                 if *confirmed {
                     self.left.clear();
+                    self.refused.clear();
                 }
             }
             JournalRecord::CancelWanted(_)
             | JournalRecord::CancelSent { .. }
+            | JournalRecord::Sent { .. }
+            | JournalRecord::Decision(_)
             | JournalRecord::Halted { .. }
             | JournalRecord::Operator { .. } => {}
         }
@@ -92,6 +100,10 @@ impl Recovery {
     fn fact(&mut self, event: &ExecutionEvent) {
         if event.kind == ExecutionKind::Filled {
             self.execution(event);
+        }
+        let is_life = matches!(event.kind, ExecutionKind::Accepted | ExecutionKind::Filled | ExecutionKind::Unknown);
+        if is_life && let Some(refused) = self.refused.remove(&event.order) {
+            self.left.insert(event.order, refused);
         }
         let Some(left) = self.left.get_mut(&event.order) else { return };
         let over = match event.kind {
@@ -114,13 +126,26 @@ impl Recovery {
             | ExecutionKind::Halt => false,
         };
         if over {
-            self.left.remove(&event.order);
+            self.over(event.order, event.kind == ExecutionKind::Rejected);
+        }
+    }
+
+    fn ended_as(&mut self, end: &ProvedEnd) {
+        if let Some(left) = self.left.get_mut(&end.order) {
+            left.lots_filled = left.lots_filled.max(end.lots_filled);
+        }
+        self.over(end.order, end.end == OrderEnd::Rejected);
+    }
+
+    fn over(&mut self, order: OrderId, refused: bool) {
+        if let Some(left) = self.left.remove(&order).filter(|_| refused) {
+            self.refused.insert(order, left);
         }
     }
 
     fn execution(&mut self, event: &ExecutionEvent) {
         let Some(symbol) = self.instruments.get(&event.instrument).map(|found| found.symbol) else { return };
-        self.trades.push(KnownTrade { symbol, trade: event.trade, time: event.time });
+        self.trades.push(KnownTrade { symbol, trade: event.trade, side: event.side, time: event.time });
         let signed = if event.side == Side::Bid { event.lots.0 } else { -event.lots.0 };
         let held = self.positions.entry(symbol).or_default();
         held.0 = held.0.saturating_add(signed).saturating_sub(event.fee_lots.0);
@@ -141,6 +166,18 @@ impl Recovery {
     #[must_use]
     pub fn trades(&self) -> &[KnownTrade] {
         &self.trades
+    }
+
+    /// When the last execution of a symbol was that was booked, by the venue's clock; none where none was.
+    #[must_use]
+    pub fn last_trade(&self, symbol: Symbol) -> Option<Nanos> {
+        self.trades.iter().filter(|known| known.symbol == symbol).map(|known| known.time).max()
+    }
+
+    /// Whether an execution was booked.
+    #[must_use]
+    pub fn knows(&self, symbol: Symbol, trade: TradeId, side: Side) -> bool {
+        self.trades.iter().any(|known| (known.symbol, known.trade, known.side) == (symbol, trade, side))
     }
 
     /// What was held, as far as the journal tells.

@@ -14,8 +14,8 @@ pub trait JournalStore: Send {
     /// Whether what is written may not last: the disk is full or refuses.
     fn is_failing(&self) -> bool;
 
-    /// Something was written: whoever brings it to the disk has work.
-    fn written(&mut self);
+    /// The part is written up to `used` bytes: whoever brings it to the disk has work.
+    fn written(&mut self, used: usize);
 
     /// No more will be written, the last part up to `used` bytes: what was asked of the system is undone.
     fn finish(&mut self, used: usize);
@@ -57,7 +57,7 @@ impl JournalStore for MemoryStore {
         self.failing.load(Ordering::Relaxed)
     }
 
-    fn written(&mut self) {}
+    fn written(&mut self, _: usize) {}
 
     fn finish(&mut self, used: usize) {
         self.part.truncate(used);

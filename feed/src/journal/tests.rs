@@ -2,12 +2,16 @@
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
+use spinbook_engine::trace::{QuoteRule, TraceKind, TraceRecord};
 use spinbook_engine::types::VenueId;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueCode};
+use spinbook_engine::unquoted::Unquoted;
 
 use super::frame::{Entry, FRAME_BYTES_MAX, JOURNAL_HEADER_BYTES, JournalHeader};
 use super::reader::{JournalDamage, JournalReader, JournalTail};
-use super::record::{JournalInstrument, JournalRecord, PositionMoment, RECORD_TEXT_BYTES_MAX};
+use super::record::{
+    EndProof, JournalInstrument, JournalRecord, OrderEnd, PositionMoment, ProvedEnd, RECORD_TEXT_BYTES_MAX,
+};
 use super::recover::Recovery;
 use super::store::{JournalStore, MemoryStore};
 use super::writer::{Journal, JournalRefusal, JournalWriter};
@@ -15,6 +19,7 @@ use crate::number::Scale;
 use crate::random::Random;
 use crate::venue::instrument::Symbol;
 use crate::venue::order_ids::ClientIdFormat;
+use crate::venue::order_side::OrderConnection;
 
 fn header(part: u32) -> JournalHeader {
     let venue = Symbol::new("some-venue").expect("a name");
@@ -76,6 +81,34 @@ fn place(counter: u32) -> JournalRecord {
     JournalRecord::Place { intent: intent(counter), client_id: ClientIdFormat::Dashed.write(OrderId::new(7, counter)) }
 }
 
+fn decision() -> TraceRecord {
+    TraceRecord {
+        now: Nanos(-7),
+        book_sequence: 77,
+        order: OrderId::new(7, 1),
+        tick: Tick(640_001),
+        lots: Lots(4),
+        best_bid: Tick(i64::MAX),
+        best_ask: Tick(i64::MIN),
+        exposure: Lots(-9),
+        book_age_us: u32::MAX,
+        imbalance_millionths: -1_000_000,
+        instrument: InstrumentId(3),
+        kind: TraceKind::Denied,
+        detail: 1,
+        reason: 2,
+        slot: 3,
+        side: 1,
+        rule: QuoteRule::OppositeTouch,
+        limit: Unquoted::PositionMax,
+    }
+}
+
+fn ended(counter: u32, end: OrderEnd) -> JournalRecord {
+    let (order, instrument) = (OrderId::new(7, counter), InstrumentId(3));
+    JournalRecord::Ended(ProvedEnd { order, instrument, end, proof: EndProof::UserData, lots_filled: Lots(2) })
+}
+
 /// One of each kind, the longest texts included.
 fn all_kinds() -> Vec<JournalRecord> {
     let long = "é".repeat(RECORD_TEXT_BYTES_MAX / 2);
@@ -90,7 +123,10 @@ fn all_kinds() -> Vec<JournalRecord> {
         JournalRecord::CancelSent { order: OrderId::new(7, 1), instrument: InstrumentId(3), attempt: 4 },
         JournalRecord::Fact(event(ExecutionKind::Canceled, 1, 2)),
         JournalRecord::Halted { message: long.clone() },
-        JournalRecord::Operator { word: text("rearm"), reason: long },
+        JournalRecord::Operator { word: long.clone(), scope: long.clone(), reason: long },
+        JournalRecord::Sent { order: OrderId::new(7, 1), kind: IntentKind::Cancel, connection: OrderConnection::Spare },
+        ended(1, OrderEnd::Canceled),
+        JournalRecord::Decision(decision()),
         JournalRecord::Position { instrument: InstrumentId(3), lots: Lots(7), moment: PositionMoment::End },
         JournalRecord::RunEnded { confirmed: true, open_orders: 3, why: text("its time is over") },
     ]
@@ -257,7 +293,7 @@ impl JournalStore for Parts {
         false
     }
 
-    fn written(&mut self) {}
+    fn written(&mut self, _: usize) {}
 
     fn finish(&mut self, _: usize) {}
 }
@@ -335,4 +371,42 @@ fn what_is_left_open_is_told_by_the_records_alone() {
     let end = JournalRecord::RunEnded { confirmed: true, open_orders: 0, why: String::new() };
     recovery.take(&Entry { sequence: 99, time: Nanos(3), record: end });
     assert!(recovery.ended() && recovery.left().next().is_none(), "the venue confirmed that nothing is open");
+}
+
+#[test]
+fn an_operators_word_of_the_first_journals_is_still_read() {
+    use super::bytes::Put;
+    let mut body = [0; 64];
+    let mut put = Put::new(&mut body);
+    put.text("rearm", RECORD_TEXT_BYTES_MAX);
+    put.text("why", RECORD_TEXT_BYTES_MAX);
+    let used = put.filled().expect("room");
+    let word = JournalRecord::Operator { word: "rearm".to_owned(), scope: String::new(), reason: "why".to_owned() };
+    assert_eq!(JournalRecord::read(9, &body[..used]), Some(word));
+}
+
+#[test]
+fn an_order_taken_for_refused_that_shows_life_is_left_open_until_its_end_is_proved() {
+    let start = [JournalRecord::Instrument(instrument()), place(1), place(2), place(3)];
+    let refused = (1..=3).map(|counter| JournalRecord::Fact(event(ExecutionKind::Rejected, counter, 0)));
+    let life = [
+        JournalRecord::Fact(event(ExecutionKind::Accepted, 1, 0)),
+        JournalRecord::Fact(event(ExecutionKind::Filled, 2, 2)),
+    ];
+    let left = |records: &[JournalRecord]| {
+        let mut recovery = Recovery::default();
+        for (number, record) in (1..).zip(records) {
+            recovery.take(&Entry { sequence: number, time: Nanos(1), record: record.clone() });
+        }
+        recovery.left().map(|left| (left.intent.order.counter(), left.lots_filled)).collect::<Vec<_>>()
+    };
+    let refused: Vec<_> = start.into_iter().chain(refused).collect();
+    assert_eq!(left(&refused), []);
+    let alive: Vec<_> = refused.into_iter().chain(life).collect();
+    assert_eq!(left(&alive), [(1, Lots(0)), (2, Lots(2))], "evidence of life opens it again");
+    let over: Vec<_> =
+        alive.iter().cloned().chain([ended(1, OrderEnd::Rejected), ended(2, OrderEnd::Filled)]).collect();
+    assert_eq!(left(&over), [], "a proof is the end, whether the engine heard of it or not");
+    let again: Vec<_> = over.into_iter().chain([JournalRecord::Fact(event(ExecutionKind::Unknown, 1, 0))]).collect();
+    assert_eq!(left(&again), [(1, Lots(2))]);
 }

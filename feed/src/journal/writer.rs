@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use spinbook_engine::event::ExecutionEvent;
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Nanos, OrderId};
 
@@ -73,7 +73,9 @@ impl Journal {
     #[inline]
     pub fn fact(&mut self, event: &ExecutionEvent) {
         if let Journal::On(writer) = self {
-            writer.note(&JournalRecord::Fact(*event), event.time);
+            // A pause's own time is its end, which is to come.
+            let time = if event.kind == ExecutionKind::Pause { writer.latest } else { event.time };
+            writer.note(&JournalRecord::Fact(*event), time);
         }
     }
 
@@ -131,6 +133,8 @@ pub struct JournalWriter {
     at: usize,
     /// The number of the next record.
     sequence: u64,
+    /// The time of the newest record.
+    latest: Nanos,
     frame: [u8; FRAME_BYTES_MAX],
     /// What every part begins with, so that each can be read alone.
     preamble: Vec<JournalRecord>,
@@ -145,6 +149,7 @@ impl JournalWriter {
             store,
             at: JOURNAL_HEADER_BYTES,
             sequence: 1,
+            latest: now,
             frame: [0; FRAME_BYTES_MAX],
             preamble,
             counters: JournalCounters::default(),
@@ -177,12 +182,13 @@ impl JournalWriter {
 
     fn refuses(&mut self) -> bool {
         self.store.is_failing()
-            || (self.store.part().len() - self.at < RESERVE_BYTES + FRAME_BYTES_MAX && !self.turn(Nanos::ZERO))
+            || (self.store.part().len() - self.at < RESERVE_BYTES + FRAME_BYTES_MAX && !self.turn(self.latest))
     }
 
     /// Writes a record that leaves at least `reserve` bytes behind it in its part, or in the next one.
     #[inline]
     fn append(&mut self, record: &JournalRecord, reserve: usize, now: Nanos) -> bool {
+        self.latest = now;
         let Some(length) = frame::write_frame(record, self.sequence, now, &mut self.frame) else {
             return false;
         };
@@ -213,8 +219,8 @@ impl JournalWriter {
         place[4..].copy_from_slice(&self.frame[4..length]);
         compiler_fence(Ordering::SeqCst);
         place[..4].copy_from_slice(&self.frame[..4]);
-        self.store.written();
         self.at += length;
+        self.store.written(self.at);
         self.sequence += 1;
         self.counters.records += 1;
     }

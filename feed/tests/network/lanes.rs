@@ -60,7 +60,8 @@ impl Rig {
         let (orders, orders_out) = ring::channel(64);
         let (cancels, cancels_out) = ring::channel(64);
         let (executions_in, executions) = ring::channel(execution_slots);
-        let rings = GatewayRings { cancels: cancels_out, orders: orders_out, executions: executions_in };
+        let rings =
+            GatewayRings { cancels: cancels_out, orders: orders_out, executions: executions_in, decisions: None };
         let (clock, scale) = (Clock::start(), CycleScale::measure(Duration::from_millis(1)));
         let shared = Arc::new(GatewayShared::default());
         let settings = GatewayLoopSettings {

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
-use spinbook_engine::intent::{Intent, Reason, TimeInForce};
+use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
+use spinbook_engine::risk::TradingState;
+use spinbook_engine::trace::{QuoteRule, TraceKind, TraceRecord};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, Tick};
+use spinbook_engine::unquoted::Unquoted;
 use spinbook_feed::journal::frame::{Entry, JournalHeader};
 use spinbook_feed::journal::reader::JournalTail;
-use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
+use spinbook_feed::journal::record::{EndProof, JournalInstrument, JournalRecord, OrderEnd, PositionMoment, ProvedEnd};
 use spinbook_feed::net::io::journal_files::part_files;
+use spinbook_feed::venue::instrument::Symbol;
+use spinbook_feed::venue::order_side::OrderConnection;
 
 use crate::cli::JournalArgs;
 use crate::error::Failure;
@@ -164,6 +169,8 @@ struct Lines {
     ordered: HashMap<OrderId, (String, Lots)>,
     /// Whether orders leave: in shadow mode none does.
     sends: bool,
+    /// The run's number and its venue.
+    run: Option<(u32, Symbol)>,
 }
 
 const fn reason_name(reason: Reason) -> &'static str {
@@ -206,6 +213,63 @@ const fn time_in_force_name(time_in_force: TimeInForce) -> &'static str {
     }
 }
 
+const fn decision_name(kind: TraceKind) -> &'static str {
+    match kind {
+        TraceKind::Intent => "decision",
+        TraceKind::Denied => "denied",
+        TraceKind::Execution => "heard",
+        TraceKind::State => "trading_state",
+        TraceKind::Book => "book_lost",
+    }
+}
+
+const fn rule_name(rule: QuoteRule) -> &'static str {
+    match rule {
+        QuoteRule::Unsaid => "unsaid",
+        QuoteRule::Distance => "distance",
+        QuoteRule::Widened => "widened",
+        QuoteRule::EdgeMin => "edge_min",
+        QuoteRule::OppositeTouch => "opposite_touch",
+    }
+}
+
+/// The name of a trading state's number.
+fn state_name(number: u8) -> &'static str {
+    let states = [TradingState::Active, TradingState::ReduceOnly, TradingState::CancelOnly, TradingState::Halted];
+    states.into_iter().find(|state| *state as u8 == number).map_or("unknown", TradingState::name)
+}
+
+const fn connection_name(connection: OrderConnection) -> &'static str {
+    match connection {
+        OrderConnection::Orders => "orders",
+        OrderConnection::UserData => "user_data",
+        OrderConnection::Spare => "spare",
+    }
+}
+
+const fn end_name(end: OrderEnd) -> &'static str {
+    match end {
+        OrderEnd::Filled => "filled",
+        OrderEnd::Canceled => "canceled",
+        OrderEnd::Expired => "expired",
+        OrderEnd::Rejected => "rejected",
+    }
+}
+
+const fn proof_name(proof: EndProof) -> &'static str {
+    match proof {
+        EndProof::PlaceReply => "place_reply",
+        EndProof::CancelReply => "cancel_reply",
+        EndProof::UserData => "user_data",
+        EndProof::Question => "question",
+        EndProof::List => "list",
+        EndProof::CancelAllReply => "cancel_all_reply",
+        EndProof::Executions => "executions",
+        EndProof::NotKnown => "not_known",
+        EndProof::NextStart => "next_start",
+    }
+}
+
 /// What happened, whether it ends the order, and whether it is about one.
 const fn event_name(kind: ExecutionKind) -> (&'static str, bool, bool) {
     match kind {
@@ -230,8 +294,8 @@ fn id_text(order: OrderId) -> String {
 
 impl Lines {
     /// Another run's numbers mean other things.
-    fn begin(&mut self, _: &JournalHeader) {
-        *self = Lines { sends: true, ..Lines::default() };
+    fn begin(&mut self, header: &JournalHeader) {
+        *self = Lines { sends: true, run: Some((header.run, header.venue)), ..Lines::default() };
     }
 
     fn price(&self, id: InstrumentId, tick: Tick) -> Value {
@@ -262,7 +326,8 @@ impl Lines {
             JournalRecord::RunStarted { version, mode, configuration } => {
                 head(entry.time, "run_started");
                 self.sends = mode != "shadow";
-                json!({ "version": version, "mode": mode, "configuration": configuration })
+                let (run, venue) = self.run.map_or((0, None), |(run, venue)| (run, Some(venue.to_string())));
+                json!({ "run": run, "venue": venue, "version": version, "mode": mode, "configuration": configuration })
             }
             JournalRecord::Instrument(instrument) => {
                 head(entry.time, "instrument");
@@ -297,9 +362,23 @@ impl Lines {
                 head(entry.time, "halted");
                 json!({ "message": message })
             }
-            JournalRecord::Operator { word, reason } => {
+            JournalRecord::Operator { word, scope, reason } => {
                 head(entry.time, "operator");
-                json!({ "word": word, "reason": reason })
+                let scope = if scope.is_empty() { "all" } else { scope };
+                json!({ "word": word, "scope": scope, "reason": reason })
+            }
+            JournalRecord::Sent { order, kind, connection } => {
+                let event = if *kind == IntentKind::Cancel { "cancel_to_kernel" } else { "place_to_kernel" };
+                head(entry.time, event);
+                json!({ "id": id_text(*order), "client_id": self.name(*order), "over": connection_name(*connection) })
+            }
+            JournalRecord::Decision(decision) => {
+                head(entry.time, decision_name(decision.kind));
+                self.decision(decision)
+            }
+            JournalRecord::Ended(ended) => {
+                head(entry.time, "ended");
+                self.ended(ended)
             }
             JournalRecord::RunEnded { confirmed, open_orders, why } => {
                 head(entry.time, "run_ended");
@@ -312,12 +391,49 @@ impl Lines {
         line
     }
 
+    /// What was decided, and on what.
+    fn decision(&self, decision: &TraceRecord) -> Value {
+        let id = decision.instrument;
+        let mut line = json!({ "symbol": self.symbol(id) });
+        match decision.kind {
+            TraceKind::State => line["state"] = json!(state_name(decision.detail)),
+            TraceKind::Book => line["book_sequence"] = json!(decision.book_sequence),
+            TraceKind::Intent | TraceKind::Denied | TraceKind::Execution => {
+                let is_order = decision.order != OrderId::NONE;
+                let side = if decision.side == Side::Ask as u8 { Side::Ask } else { Side::Bid };
+                line["id"] = json!(is_order.then(|| id_text(decision.order)));
+                line["side"] = json!(side_name(side));
+                line["price"] = self.price(id, decision.tick);
+                line["quantity"] = self.quantity(id, decision.lots);
+                line["best_bid"] = self.price(id, decision.best_bid);
+                line["best_ask"] = self.price(id, decision.best_ask);
+                line["exposure"] = self.quantity(id, decision.exposure);
+                line["imbalance"] = json!(f64::from(decision.imbalance_millionths) / 1e6);
+                line["book_age_us"] = json!(decision.book_age_us);
+                line["book_sequence"] = json!(decision.book_sequence);
+                line["rule"] = json!(rule_name(decision.rule));
+                line["limit"] = json!((decision.limit != Unquoted::No).then(|| decision.limit.name()));
+                line["slot"] = json!(decision.slot);
+                line["client_id"] = json!(self.name(decision.order));
+            }
+        }
+        line
+    }
+
+    fn ended(&self, ended: &ProvedEnd) -> Value {
+        let ProvedEnd { order, instrument, end, proof, lots_filled } = *ended;
+        json!({
+            "id": id_text(order), "symbol": self.symbol(instrument), "end": end_name(end), "proof": proof_name(proof),
+            "filled": self.quantity(instrument, lots_filled), "client_id": self.name(order),
+        })
+    }
+
     fn name(&self, order: OrderId) -> Option<&str> {
         self.ordered.get(&order).map(|(name, _)| name.as_str())
     }
 
     fn intent(&self, intent: &Intent) -> Value {
-        let is_place = self.name(intent.order).is_some() && intent.kind == spinbook_engine::intent::IntentKind::Place;
+        let is_place = self.name(intent.order).is_some() && intent.kind == IntentKind::Place;
         let mut line = json!({
             "id": id_text(intent.order), "symbol": self.symbol(intent.instrument), "side": side_name(intent.side),
             "price": self.price(intent.instrument, intent.tick),
@@ -339,10 +455,14 @@ impl Lines {
     fn fact(&mut self, event: &ExecutionEvent) -> Value {
         let (name, is_end, about_order) = event_name(event.kind);
         if !about_order {
-            return match event.venue_code.is_none() {
-                true => json!({}),
-                false => json!({ "venue_code": event.venue_code.as_str() }),
-            };
+            let mut line = json!({});
+            if event.kind == ExecutionKind::Pause {
+                line["until"] = json!(utc_text(event.time));
+            }
+            if !event.venue_code.is_none() {
+                line["venue_code"] = json!(event.venue_code.as_str());
+            }
+            return line;
         }
         let id = event.instrument;
         let mut line = json!({

@@ -36,6 +36,10 @@ pub fn run(arguments: &RunArgs, context: Context) -> Result<Done, Failure> {
             .map_err(|error| Failure::failed("cannot take over SIGUSR2").because(error))?;
     }
     #[cfg(debug_assertions)]
+    if let Some(bytes) = arguments.journal_part_bytes {
+        run::journals::provoked::take_parts_of(bytes);
+    }
+    #[cfg(debug_assertions)]
     if let Some(thread) = &arguments.hang_on_user_signal {
         run::panics::provoked::hang_on_user_signal(thread);
     }

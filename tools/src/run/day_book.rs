@@ -30,7 +30,7 @@ const FILE_MODE: u32 = 0o644;
 /// The book's file in a state directory.
 const BOOK_FILE: &str = "day.json";
 /// The file that says who re-armed what, when and why.
-const REARM_FILE: &str = "rearmed.jsonl";
+pub(super) const REARM_FILE: &str = "rearmed.jsonl";
 /// A changed result waits at most this long to be kept; a stop does not wait.
 const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 

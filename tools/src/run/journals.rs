@@ -1,6 +1,6 @@
 //! COLD: the journals of a run: what the last one left behind, one for each gateway, and what became of them.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,10 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::journal::frame::{Entry, JournalHeader};
 use spinbook_feed::journal::reader::{JournalDamage, JournalReader, JournalTail};
-use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
-use spinbook_feed::journal::recover::Recovery;
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment, ProvedEnd};
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
-use spinbook_feed::net::io::journal_files::{JOURNAL_PART_BYTES, JournalFiles, JournalHealth, part_files, part_name};
-use spinbook_feed::venue::instrument::{Instrument, Symbol};
+use spinbook_feed::net::io::journal_files::{JOURNAL_PART_BYTES, JournalFiles, JournalHealth, part_name};
+use spinbook_feed::venue::instrument::Symbol;
 
 use super::plan::{Plan, RunMode};
 use super::state_dir::StateDir;
@@ -21,8 +20,6 @@ use crate::ui::report::OrderRecord;
 
 /// The folder of journals in a state directory; one below it for each mode.
 const FOLDER: &str = "journal";
-/// An order of a run that was killed may still be accepted for so long after it was written down.
-const LATE_ORDER_MAX: Nanos = Nanos::from_millis(500);
 /// How often a long journal says how far it is read.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -107,127 +104,28 @@ fn missing(path: &Path, part: u32) -> Failure {
         .next("bring it back, or move all parts of that run away once orders and position were compared by hand")
 }
 
-/// What the runs before left of one venue.
-pub struct LeftBehind {
-    /// Which.
-    venue: String,
-    /// What their journals tell.
-    pub recovery: Recovery,
-}
-
-/// Reads what the runs before left, of each venue, back to the last that ended with nothing open; says what it finds,
-/// and waits until an order of theirs that was still on its way can be accepted no more.
-///
-/// # Errors
-/// A journal is damaged: nothing is traded on a guess.
-pub fn look_back(plan: &Plan, now: impl Fn() -> Nanos) -> Result<Vec<LeftBehind>, Failure> {
-    let folder = folder(&plan.config.engine.state_dir, plan.mode);
-    let cannot =
-        |error: std::io::Error| Failure::failed("cannot read the journals").at(folder.display()).because(error);
-    let files = part_files(&folder).map_err(cannot)?;
-    let mut left = Vec::with_capacity(plan.markets.len());
-    for market in &plan.markets {
-        let venue = market.config.venue.name();
-        let recovery = look_back_at(venue, &files)?;
-        say_left(venue, &recovery);
-        let validity = Nanos::from_millis(i64::from(market.config.receive_window_ms)) + LATE_ORDER_MAX;
-        let wait = recovery.last_placed() + validity - now();
-        if plan.mode != RunMode::Shadow && !recovery.ended() && wait > Nanos::ZERO && wait <= validity {
-            tracing::info!(
-                "{venue}: waiting {} ms: an order of the last run may still be on its way",
-                wait.millis() + 1
-            );
-            std::thread::sleep(Duration::from_nanos(wait.0.unsigned_abs()));
-        }
-        left.push(LeftBehind { venue: venue.to_owned(), recovery });
+fn part_bytes() -> u64 {
+    #[cfg(debug_assertions)]
+    if let Some(bytes) = provoked::part_bytes() {
+        return bytes;
     }
-    Ok(left)
+    JOURNAL_PART_BYTES
 }
 
-/// The parts of one venue's runs from the last that ended with nothing open, told in order.
-fn look_back_at(venue: &str, files: &[PathBuf]) -> Result<Recovery, Failure> {
-    let of_venue: Vec<&PathBuf> = files.iter().filter(|path| run_of(path, venue).is_some()).collect();
-    let mut first = of_venue.len();
-    while first > 0 {
-        let run = run_of(of_venue[first - 1], venue);
-        let begin = of_venue[..first].partition_point(|path| run_of(path, venue) < run);
-        let parts: Vec<PathBuf> = of_venue[begin..first].iter().map(|path| (*path).clone()).collect();
-        first = begin;
-        let read = read_parts(&parts, |_, _| Ok(()))?;
-        read.iter().for_each(give_room_back);
-        if read.iter().rev().find(|part| part.records > 0).is_some_and(|part| part.ended_clean) {
-            break;
-        }
+/// Small parts on demand, for the test of a disk that is full.
+#[cfg(debug_assertions)]
+pub mod provoked {
+    use std::sync::OnceLock;
+
+    static PART_BYTES: OnceLock<u64> = OnceLock::new();
+
+    /// From here on a part has so many bytes.
+    pub fn take_parts_of(bytes: u64) {
+        let _ = PART_BYTES.set(bytes);
     }
-    let wanted: Vec<PathBuf> =
-        of_venue[first..].iter().filter(|path| path.exists()).map(|path| (*path).clone()).collect();
-    let mut recovery = Recovery::default();
-    let read = read_parts(&wanted, |_, entry| {
-        recovery.take(entry);
-        Ok(())
-    })?;
-    for part in &read {
-        if let JournalTail::Torn { sequence, offset } = part.tail {
-            let path = part.path.display();
-            tracing::warn!("{path}: record {sequence} at byte {offset} was not written to its end and is not used");
-        }
-    }
-    Ok(recovery)
-}
 
-/// The run that a file's name says, if it is one of this venue.
-fn run_of(path: &Path, venue: &str) -> Option<u32> {
-    let (run, rest) = path.file_name()?.to_str()?.split_once('-')?;
-    let (named, _) = rest.rsplit_once('-')?;
-    run.parse().ok().filter(|_| named == venue)
-}
-
-/// Room that a killed run had asked for and not used.
-fn give_room_back(part: &ReadPart) {
-    if part.tail != JournalTail::Whole {
-        return;
-    }
-    // Only room is at stake: a file that cannot be shortened is as good as one that was.
-    let _ = match part.records {
-        0 if part.header.part > 0 => fs::remove_file(&part.path),
-        _ => OpenOptions::new().write(true).open(&part.path).and_then(|file| file.set_len(part.used)),
-    };
-}
-
-fn say_left(venue: &str, recovery: &Recovery) {
-    let left: Vec<_> = recovery.left().collect();
-    if left.is_empty() {
-        return;
-    }
-    let names: Vec<&str> = left.iter().take(5).map(|order| order.client_id.as_str()).collect();
-    let more = if left.len() > names.len() { ", …" } else { "" };
-    tracing::warn!(
-        "{venue}: the last run left {} orders whose end its journal does not tell ({}{more}): whatever is open is \
-         cancelled before anything is quoted",
-        left.len(),
-        names.join(", "),
-    );
-}
-
-impl LeftBehind {
-    /// Says where the account differs from what the journals end with.
-    pub fn compare(&self, instruments: &[Instrument], held: impl Fn(&Instrument) -> Option<Lots>) {
-        for instrument in instruments {
-            let (Some(told), Some(held)) = (self.recovery.positions().get(&instrument.symbol), held(instrument)) else {
-                continue;
-            };
-            if *told != held {
-                let text = |lots: Lots| instrument.quantity.decimal(lots.0).normalize();
-                tracing::warn!(
-                    "{} on {}: the account holds {}, the journal ended with {}: filled, moved or traded elsewhere \
-                     meanwhile; the account's word is taken",
-                    instrument.symbol,
-                    self.venue,
-                    text(held),
-                    text(*told)
-                );
-            }
-        }
+    pub(super) fn part_bytes() -> Option<u64> {
+        PART_BYTES.get().copied()
     }
 }
 
@@ -250,6 +148,10 @@ pub struct Beginning<'a> {
     pub gateway: &'a mut Gateway,
     /// What is held at the start.
     pub positions: Vec<(InstrumentId, Lots)>,
+    /// What became of the orders that the run before left.
+    pub ends: Vec<ProvedEnd>,
+    /// Words of operators since then: which, of what, why.
+    pub words: Vec<[String; 3]>,
 }
 
 impl Journals {
@@ -268,7 +170,8 @@ impl Journals {
         }
         let folder = folder(&plan.config.engine.state_dir, plan.mode);
         let mut journals = Journals { folder, kept: Vec::with_capacity(gateways.len()) };
-        for (Beginning { gateway, positions }, market) in gateways.into_iter().zip(&plan.markets) {
+        for (beginning, market) in gateways.into_iter().zip(&plan.markets) {
+            let Beginning { gateway, positions, ends, words } = beginning;
             let venue = Symbol::new(market.config.venue.name()).expect("a product line's name is a name");
             let header = JournalHeader { run: state.epoch, salt: state.salt, part: 0, created: now, venue };
             let path = journals.folder.join(part_name(&header));
@@ -278,7 +181,7 @@ impl Journals {
                     .because(error)
                     .next("make room or name another engine.state_dir: no order leaves that is not written down")
             };
-            let files = JournalFiles::begin(&journals.folder, header, JOURNAL_PART_BYTES).map_err(failed)?;
+            let files = JournalFiles::begin(&journals.folder, header, part_bytes()).map_err(failed)?;
             let health = files.health();
             let mut preamble = vec![JournalRecord::RunStarted {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -291,6 +194,12 @@ impl Journals {
             let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(files), preamble, now)));
             for (instrument, lots) in positions {
                 journal.note(&JournalRecord::Position { instrument, lots, moment: PositionMoment::Start }, now);
+            }
+            for [word, scope, reason] in words {
+                journal.note(&JournalRecord::Operator { word, scope, reason }, now);
+            }
+            for end in ends {
+                journal.note(&JournalRecord::Ended(end), now);
             }
             gateway.keep_journal(journal);
             journals.kept.push(Kept { path, health, failure: None });
@@ -336,8 +245,8 @@ impl Journals {
                 why: ending.why.to_owned(),
             };
             if let Some(reason) = ending.killed {
-                let (word, reason) = ("kill".to_owned(), reason.to_owned());
-                journal.note(&JournalRecord::Operator { word, reason }, ending.now);
+                let (word, scope, reason) = ("kill".to_owned(), String::new(), reason.to_owned());
+                journal.note(&JournalRecord::Operator { word, scope, reason }, ending.now);
             }
             journal.note(&end, ending.now);
             let counters = journal.finish();

@@ -111,6 +111,24 @@ pub(super) fn hold<L: VenueLine>(
     }
 }
 
+/// Cancels orders of an earlier run that came to be open after [`hold`] had looked.
+///
+/// # Errors
+/// The venue does not say what is open.
+pub(super) fn clear_late<L: VenueLine>(
+    rest: &VenueRest<L>,
+    instruments: &[Instrument],
+    ours: &[RunName],
+) -> Result<(), Failure> {
+    for instrument in instruments {
+        let count = rest.open_orders(instrument, ours)?.iter().filter(|row| row.order.is_some()).count();
+        if count > 0 {
+            clear(rest, &[(*instrument, count)]);
+        }
+    }
+    Ok(())
+}
+
 /// Cancels what earlier runs left open. What of it were filled between the reading of the account and the gateway's own
 /// sweep would be booked by nobody.
 fn clear<L: VenueLine>(rest: &VenueRest<L>, open: &[(Instrument, usize)]) {

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod kill_word;
 pub mod kills;
 mod lease;
+mod left_behind;
 pub mod market;
 pub mod memory;
 pub mod news;

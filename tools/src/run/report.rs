@@ -420,7 +420,8 @@ fn exit_of<S: Strategy>(finished: &Finished<S>, report: &RunReport, contradicts:
     if contradicts || report.venues.values().any(differs) {
         return Exit::Wrong;
     }
-    if !report.not_compared.is_empty() || finished.day_book_failure.is_some() {
+    let unwritten = finished.order_log.as_ref().is_some_and(|log| log.failure.is_some() || log.lost > 0);
+    if !report.not_compared.is_empty() || finished.day_book_failure.is_some() || unwritten {
         return Exit::Failed;
     }
     if !finished.stopped_by.is_empty() {

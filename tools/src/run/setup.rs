@@ -5,7 +5,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::Intent;
-use spinbook_engine::ring::Producer;
+use spinbook_engine::ring::{self, Producer};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup;
 use spinbook_engine::strategy::Strategy;
@@ -19,16 +19,18 @@ use spinbook_feed::net::io::gateway_loop::{GatewayLane, GatewayLoopSettings, Gat
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::AccountPoint;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::order_side::OrderConnection;
 
 use super::addresses::{SessionUrls, VenueUrls};
 use super::day_book::DayBook;
 use super::engine_settings;
 use super::joint_limits;
-use super::journals::{self, Beginning, Journals};
+use super::journals::{Beginning, Journals};
 use super::kill_word::KillTarget;
 use super::kills;
 use super::lease;
+use super::left_behind::{self, LeftBehind, rearmings_since};
 use super::market::{AskedMarket, ToldMarket};
 use super::news::{self, Weight};
 use super::plan::{Plan, RunMode};
@@ -44,6 +46,8 @@ use crate::config::Config;
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
 
+/// Decisions that may wait to be written down.
+const DECISION_RING_SLOTS: usize = 1024;
 /// How long the simulated venues of a run without real orders may take to confirm that everything is cancelled.
 const DRAIN_WITHIN: Nanos = Nanos::from_seconds(10);
 
@@ -78,17 +82,20 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let day_book = DayBook::open(&plan.config.engine.state_dir, plan.mode)?;
     day_book.refuse_stopped()?;
     let clock = Clock::start();
-    let left = journals::look_back(plan, || clock.now())?;
+    let mut left = left_behind::look_back(plan)?;
     let scale = CycleScale::measure(Duration::from_millis(50));
     let mut asked: Vec<AskedMarket<'_>> = Vec::with_capacity(plan.markets.len());
-    for market in &plan.markets {
+    for (market, left) in plan.markets.iter().zip(&mut left) {
         let first_id = asked.iter().map(|market| market.instruments.len()).sum();
         let within = Duration::from_secs(plan.config.engine.start_retry_seconds.into());
         asked.push(retry::ask(within, || {
             // Who waits for a venue is stopped as well as who trades.
             state.refuse_killed()?;
             AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
-                RunMode::Live => lease::hold(rest, instruments, state.earlier(), plan.take_over, std::thread::sleep),
+                RunMode::Live => {
+                    lease::hold(rest, instruments, state.earlier(), plan.take_over, std::thread::sleep)?;
+                    clear_late(left, rest, instruments, (state.earlier(), clock))
+                }
                 _ => Ok(()),
             })
         })?);
@@ -106,11 +113,21 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
     }
     hold_killed(plan, &mut engine, &mut gateways, clock.now())?;
-    let beginnings = gateways.iter_mut().zip(&asked).map(|(lane, market)| {
+    let beginnings = gateways.iter_mut().zip(&asked).zip(&mut left).map(|((lane, market), left)| {
         let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
-        Beginning { gateway: &mut lane.gateway, positions: market.instruments.iter().filter_map(held).collect() }
+        Beginning {
+            gateway: &mut lane.gateway,
+            positions: market.instruments.iter().filter_map(held).collect(),
+            ends: std::mem::take(&mut left.ends),
+            words: left.last_run.map_or_else(Vec::new, |since| rearmings_since(&plan.config.engine.state_dir, since)),
+        }
     });
     let journals = Journals::begin(plan, &state, clock.now(), beginnings.collect())?;
+    let decisions = journals.as_ref().map(|_| {
+        let (told, decisions) = ring::channel(DECISION_RING_SLOTS);
+        engine.set_trace(told);
+        decisions
+    });
     let accounts = || asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect::<Result<_, _>>();
     let (rescuer, timed) = (Rescuer::new(accounts()?), accounts()?);
     let urls = asked
@@ -128,7 +145,12 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         mailbox,
         snapshots: worker,
         gateways,
-        io_rings: GatewayRings { cancels: rings.cancels.1, orders: rings.orders.1, executions: rings.executions.0 },
+        io_rings: GatewayRings {
+            cancels: rings.cancels.1,
+            orders: rings.orders.1,
+            executions: rings.executions.0,
+            decisions,
+        },
         io_settings: io_settings(plan.mode),
         clock,
         scale,
@@ -188,6 +210,24 @@ fn resume_day<S: Strategy>(
             engine.resume_position(instrument.id, lots, mid_doubled);
         }
     }
+    Ok(())
+}
+
+/// Waits until no order of the last run can be accepted any more, cancels what came late, and asks what became of them
+/// all. What was open was cancelled before the wait.
+fn clear_late(
+    left: &mut LeftBehind,
+    rest: &VenueRest,
+    instruments: &[Instrument],
+    (ours, clock): (&[RunName], Clock),
+) -> Result<(), Failure> {
+    let wait = left.late_for(clock.now());
+    if wait > Nanos::ZERO {
+        tracing::info!("waiting {} ms: an order of the last run may still be on its way", wait.millis() + 1);
+        std::thread::sleep(Duration::from_nanos(wait.0.unsigned_abs()));
+        lease::clear_late(rest, instruments, ours)?;
+    }
+    left.ask(rest, instruments, ours);
     Ok(())
 }
 

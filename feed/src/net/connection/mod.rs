@@ -370,16 +370,15 @@ impl Connection {
     }
 
     /// The same for a text that is masked and sealed where it lies; that it is UTF-8 is its writer's promise, since all
-    /// that is placed is written by this program.
+    /// that is placed is written by this program. True when the kernel has all of it.
     ///
     /// # Errors
     /// As [`Connection::send_text`].
     #[inline]
-    pub fn send_placed(&mut self, text: PlacedPayload<'_>) -> Result<(), ConnectionError> {
+    pub fn send_placed(&mut self, text: PlacedPayload<'_>) -> Result<bool, ConnectionError> {
         debug_assert!(is_text(&text), "requests are ASCII");
-        let outcome = self
-            .may_send(text.len())
-            .and_then(|()| self.stream.send_placed(Opcode::Text, text, &mut self.tcp).map(|_| ()));
+        let outcome =
+            self.may_send(text.len()).and_then(|()| self.stream.send_placed(Opcode::Text, text, &mut self.tcp));
         if outcome.is_err() {
             self.end();
         }

@@ -11,6 +11,7 @@ use mio::{Events, Poll};
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::{Consumer, Producer};
+use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{InstrumentId, Nanos};
 
 use super::order_connections::{CONNECTIONS_MAX, OrderConnections, OrderIo};
@@ -80,6 +81,8 @@ pub struct GatewayRings {
     pub orders: Consumer<Intent>,
     /// What happened to them.
     pub executions: Producer<ExecutionEvent>,
+    /// What the engine decided and why, where a journal is kept of it.
+    pub decisions: Option<Consumer<TraceRecord>>,
 }
 
 /// How it ended.
@@ -216,6 +219,7 @@ impl GatewayLoop {
                 Err(error) => break Err(error),
             }
         };
+        while self.take_decisions() > 0 {}
         for lane in &mut self.lanes {
             for connection in OrderConnection::ALL {
                 lane.connections.close(&mut self.io, connection);
@@ -277,6 +281,7 @@ impl GatewayLoop {
             }
         }
         self.on_timers();
+        self.take_decisions();
         (0..self.lanes.len()).for_each(|at| self.hand_over_executions(at));
         if self.words_open {
             self.follow_words();
@@ -422,6 +427,21 @@ impl GatewayLoop {
         any
     }
 
+    /// Has what the engine decided written down, when what follows from it is out; how much there was.
+    fn take_decisions(&mut self) -> usize {
+        let Some(mut decisions) = self.rings.decisions.take() else { return 0 };
+        let mut taken = 0;
+        while taken < INTENTS_PER_TURN_MAX
+            && let Some(decision) = decisions.pop()
+        {
+            let at = self.lane_of(decision.instrument);
+            self.lanes[at].gateway.note_decision(&decision);
+            taken += 1;
+        }
+        self.rings.decisions = Some(decisions);
+        taken
+    }
+
     #[inline]
     fn lane_of(&self, instrument: InstrumentId) -> usize {
         self.lane_of.get(instrument.index()).map_or(0, |lane| usize::from(*lane))
@@ -456,8 +476,12 @@ impl GatewayLoop {
                     GatewayAction::Connect { connection, target } => {
                         (connection, connections.connect(&mut self.io, connection, &target, now))
                     }
-                    GatewayAction::Send { connection, bytes, origin_tsc } => {
-                        (connection, connections.send(&mut self.io, connection, bytes, origin_tsc))
+                    GatewayAction::Send { connection, bytes, origin_tsc, order, kind } => {
+                        let outcome = connections.send(&mut self.io, connection, bytes, origin_tsc);
+                        if matches!(outcome, Ok(true)) {
+                            gateway.on_sent(order, kind, connection, now);
+                        }
+                        (connection, outcome.map(|_| ()))
                     }
                     GatewayAction::Close { connection, .. } => {
                         connections.close(&mut self.io, connection);

@@ -4,10 +4,13 @@
 //! it is mapped, and every page is made present, so that no write into it can fail; a disk that is full or refuses is
 //! found by the keeper, which says so, and no order leaves any more. What a power failure takes from the end was never
 //! synced, at most [`SYNC_INTERVAL`]: the start compares with the venue before it quotes.
+//!
+//! What is brought to the disk is write-protected by the system, and the next write to it would wait for the file system.
+//! So only what was written is synced, not what lies ready behind it, and the keeper makes the next pages writable itself.
 #![allow(unsafe_code)]
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,19 +19,22 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use memmap2::{Advice, MmapMut};
+use memmap2::{Advice, MmapRaw};
 
 use crate::journal::frame::JournalHeader;
 use crate::journal::store::JournalStore;
 use crate::net::host::threads;
-use crate::net::hot::hot_shared::add;
 
 /// Bytes of a part: some minutes of the busiest trading, some days of quiet.
 pub const JOURNAL_PART_BYTES: u64 = 8 << 20;
 /// How a journal's files end.
 pub const JOURNAL_EXTENSION: &str = "journal";
+/// How the name of a file ends that is being made.
+const UNFINISHED_EXTENSION: &str = "new";
 /// How often what was written is brought to the disk.
 pub const SYNC_INTERVAL: Duration = Duration::from_millis(200);
+/// So much behind the last record is kept ready to be written.
+const READY_BYTES: usize = 128 << 10;
 /// How long a disk that is full is left alone before it is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon the keeper notices that a part is full or that the end has come.
@@ -54,10 +60,19 @@ pub fn part_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Removes files that a killed run was making; no run may be at it. What cannot be removed only takes room.
+pub fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == UNFINISHED_EXTENSION) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// What the keeper and the gateway's end share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Records written so far.
+    /// Number of the part that is written, and its bytes up to the last record, as [`position`] joins them.
     written: AtomicU64,
     failing: AtomicBool,
     stop: AtomicBool,
@@ -78,24 +93,38 @@ impl JournalHealth {
     }
 }
 
+/// A part's number and how far it is written, in one word.
+const fn position(part: u32, used: usize) -> u64 {
+    (part as u64) << 32 | used as u64
+}
+
 /// A file that is memory.
 struct Part {
-    map: MmapMut,
+    number: u32,
+    map: Arc<MmapRaw>,
     file: File,
     path: PathBuf,
+}
+
+/// What the keeper knows of a part: it brings its bytes to the disk, and never looks at them.
+struct KeptPart {
+    number: u32,
+    map: Arc<MmapRaw>,
+    /// So far it is on the disk.
+    synced: usize,
 }
 
 impl Part {
     /// Makes a file with this header and room that is really there, and puts it in place under its name.
     fn make(folder: &Path, header: &JournalHeader, bytes: u64) -> io::Result<Part> {
         let path = folder.join(part_name(header));
-        let temporary = path.with_extension("new");
+        let temporary = path.with_extension(UNFINISHED_EXTENSION);
         let _ = fs::remove_file(&temporary);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary)?;
         let made = Part::fill(file, header, bytes).and_then(|(map, file)| {
             fs::rename(&temporary, &path)?;
             File::open(folder)?.sync_all()?;
-            Ok(Part { map, file, path })
+            Ok(Part { number: header.part, map: Arc::new(map), file, path })
         });
         if made.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -103,21 +132,39 @@ impl Part {
         made
     }
 
-    fn fill(file: File, header: &JournalHeader, bytes: u64) -> io::Result<(MmapMut, File)> {
+    fn fill(mut file: File, header: &JournalHeader, bytes: u64) -> io::Result<(MmapRaw, File)> {
         allocate(&file, bytes)?;
-        // SAFETY: the file is this program's alone: it was created a moment ago under a name that nobody else uses, its
-        // folder is locked by the run, and nothing here shortens it while it is mapped. Readers only read.
-        let mut map = unsafe { MmapMut::map_mut(&file)? };
-        // Pages that could not be had answer an error here instead of a signal later. An old system has no such
-        // question, and the blocks are there all the same.
-        match map.advise(Advice::PopulateWrite) {
-            Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
-            _ => {}
-        }
-        let header = header.write();
-        map[..header.len()].copy_from_slice(&header);
+        file.write_all(&header.write())?;
+        let map = MmapRaw::map_raw(&file)?;
+        // Pages that could not be had answer an error here instead of a signal later.
+        make_writable(&map, 0, map.len())?;
         file.sync_all()?;
+        make_writable(&map, 0, READY_BYTES)?;
         Ok((map, file))
+    }
+
+    /// The same part for the keeper.
+    fn kept(&self) -> KeptPart {
+        KeptPart { number: self.number, map: self.map.clone(), synced: 0 }
+    }
+
+    /// Its bytes.
+    fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is as long as that and lives as long as this part. The file is this program's alone: it was
+        // created under a name that nobody else uses, its folder is locked by the run, and nothing shortens it while it is
+        // mapped. Only this part's owner reaches its bytes, and it is borrowed for as long: what the keeper has of the
+        // mapping it only names to the system. Readers in other programs only read.
+        unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr(), self.map.len()) }
+    }
+}
+
+/// Has the system make pages of a mapping present and writable, up to its end. An old system has no such question, and
+/// then they are when they are written.
+fn make_writable(map: &MmapRaw, from: usize, bytes: usize) -> io::Result<()> {
+    let bytes = bytes.min(map.len().saturating_sub(from));
+    match map.advise_range(Advice::PopulateWrite, from, bytes) {
+        Err(error) if error.raw_os_error() != Some(libc::EINVAL) => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -154,11 +201,10 @@ impl JournalFiles {
             folder: folder.to_owned(),
             header,
             part_bytes,
-            files: vec![part.file.try_clone()?],
+            parts: vec![part.kept()],
             ready: send_ready,
             full: take_full,
             shared: shared.clone(),
-            synced: 0,
             spare: false,
             lost: false,
         };
@@ -175,7 +221,7 @@ impl JournalFiles {
 
 impl JournalStore for JournalFiles {
     fn part(&mut self) -> &mut [u8] {
-        &mut self.part.map
+        self.part.bytes()
     }
 
     fn advance(&mut self) -> bool {
@@ -190,14 +236,14 @@ impl JournalStore for JournalFiles {
         self.shared.failing.load(Ordering::Relaxed)
     }
 
-    fn written(&mut self) {
-        add(&self.shared.written, 1);
+    fn written(&mut self, used: usize) {
+        self.shared.written.store(position(self.part.number, used), Ordering::Release);
     }
 
     fn finish(&mut self, used: usize) {
         self.end_keeper();
         // A file may be longer than what is in it, as after a kill: then only room is wasted.
-        let shortened = self.part.map.flush().and_then(|()| self.part.file.set_len(used as u64));
+        let shortened = self.part.file.sync_data().and_then(|()| self.part.file.set_len(used as u64));
         let _ = shortened.and_then(|()| self.part.file.sync_all());
         while let Ok(unused) = self.ready.try_recv() {
             let _ = fs::remove_file(&unused.path);
@@ -226,13 +272,11 @@ struct Keeper {
     /// Of the part that was made last.
     header: JournalHeader,
     part_bytes: u64,
-    /// Of every part that may have something to be synced.
-    files: Vec<File>,
+    /// Every part that may have something to be synced.
+    parts: Vec<KeptPart>,
     ready: SyncSender<Part>,
     full: Receiver<Part>,
     shared: Arc<Shared>,
-    /// Records that were written when it synced last.
-    synced: u64,
     /// A part was made that nothing is written to yet.
     spare: bool,
     /// The disk lost what it was given: it is never asked again whether it has it, since it would say yes.
@@ -267,14 +311,19 @@ impl Keeper {
         }
     }
 
-    /// Brings what was written to the disk.
+    /// Brings what was written to the disk, and makes ready what will be. A part that is full comes back and is synced
+    /// then.
     fn sync(&mut self) {
         let written = self.shared.written.load(Ordering::Acquire);
-        if written == self.synced || self.lost {
+        let (number, used) = ((written >> 32) as u32, (written & u64::from(u32::MAX)) as usize);
+        let Some(part) = self.parts.iter_mut().find(|part| part.number == number).filter(|_| !self.lost) else {
             return;
-        }
-        self.synced = written;
-        if let Some(error) = self.files.iter().find_map(|file| file.sync_data().err()) {
+        };
+        let synced = core::mem::replace(&mut part.synced, used);
+        let flushed = if used > synced { part.map.flush_range(synced, used - synced) } else { Ok(()) };
+        // Where the pages cannot be had ahead, whoever writes has them made then.
+        let _ = make_writable(&part.map, used, READY_BYTES);
+        if let Err(error) = flushed {
             self.lose(&error);
         }
     }
@@ -288,11 +337,10 @@ impl Keeper {
     fn make(&mut self) -> Option<Part> {
         let header = JournalHeader { part: self.header.part + 1, ..self.header };
         let made = Part::make(&self.folder, &header, self.part_bytes);
-        let made = made.and_then(|part| part.file.try_clone().map(|file| (part, file)));
         match made {
-            Ok((part, file)) => {
+            Ok(part) => {
                 self.header = header;
-                self.files.push(file);
+                self.parts.push(part.kept());
                 self.spare = true;
                 if !self.lost {
                     self.shared.failing.store(false, Ordering::Release);
@@ -327,8 +375,8 @@ impl Keeper {
                     }
                     drop(part);
                     // Only the newest two may still be written to.
-                    let old = self.files.len().saturating_sub(2);
-                    self.files.drain(..old);
+                    let old = self.parts.len().saturating_sub(2);
+                    self.parts.drain(..old);
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
             }

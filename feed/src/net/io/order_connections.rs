@@ -88,23 +88,24 @@ impl OrderConnections {
         Ok(())
     }
 
+    /// Sends a text; whether the kernel has all of it.
     pub(super) fn send(
         &mut self,
         io: &mut OrderIo,
         connection: OrderConnection,
         text: PlacedPayload<'_>,
         origin_tsc: u64,
-    ) -> Result<(), ConnectionError> {
+    ) -> Result<bool, ConnectionError> {
         let Some(socket) = &mut self.sockets[connection.index()] else {
-            return Ok(());
+            return Ok(false);
         };
-        socket.connection.send_placed(text)?;
+        let taken = socket.connection.send_placed(text)?;
         (io.written.begun, io.written.ended) = (socket.connection.written_tsc(), cycles());
         if origin_tsc != 0 {
             io.shared.wire_to_wire.record(io.scale.nanos(origin_tsc, io.written.ended));
         }
         add(&io.shared.sent, 1);
-        Ok(())
+        Ok(taken)
     }
 
     /// Ends a connection on our own wish.

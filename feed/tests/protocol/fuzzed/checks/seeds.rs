@@ -1,14 +1,17 @@
 //! COLD: well-formed inputs to begin from, made here rather than kept as files.
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
-use spinbook_engine::intent::Intent;
+use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{Lots, Nanos, OrderId};
+use spinbook_engine::unquoted::Unquoted;
 use spinbook_feed::journal::frame::JOURNAL_HEADER_BYTES;
-use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
+use spinbook_feed::journal::record::{EndProof, JournalInstrument, JournalRecord, OrderEnd, PositionMoment, ProvedEnd};
 use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::order_ids::ClientIdFormat;
+use spinbook_feed::venue::order_side::OrderConnection;
 
 use super::journal;
 
@@ -42,8 +45,17 @@ fn journals() -> Vec<Vec<u8>> {
         JournalRecord::Fact(fact(ExecutionKind::Filled)),
         JournalRecord::CancelWanted(intent),
         JournalRecord::CancelSent { order, instrument: id, attempt: 1 },
+        JournalRecord::Decision(TraceRecord { order, limit: Unquoted::Budget, ..TraceRecord::default() }),
+        JournalRecord::Sent { order, kind: IntentKind::Place, connection: OrderConnection::Orders },
+        JournalRecord::Ended(ProvedEnd {
+            order,
+            instrument: id,
+            end: OrderEnd::Expired,
+            proof: EndProof::Question,
+            lots_filled: Lots(2),
+        }),
         JournalRecord::Halted { message: text("why") },
-        JournalRecord::Operator { word: text("kill"), reason: text("a person") },
+        JournalRecord::Operator { word: text("kill"), scope: text("BTCUSDT"), reason: text("a person") },
         JournalRecord::RunEnded { confirmed: true, open_orders: 0, why: text("finished") },
     ];
     let mut seeds = Vec::new();

@@ -1,0 +1,263 @@
+//! COLD: what the runs before left behind, as their journals tell and as the venue then says.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use spinbook_engine::types::{Lots, Nanos, Side};
+use spinbook_feed::journal::reader::JournalTail;
+use spinbook_feed::journal::record::{EndProof, OrderEnd, ProvedEnd};
+use spinbook_feed::journal::recover::{LeftOrder, Recovery};
+use spinbook_feed::net::io::journal_files::{part_files, remove_unfinished};
+use spinbook_feed::venue::account::TradeRecord;
+use spinbook_feed::venue::instrument::{Instrument, Symbol};
+use spinbook_feed::venue::order_ids::RunName;
+use spinbook_feed::venue::orders::{Fee, OrderStatus, OrderUpdate};
+
+use super::day_book::REARM_FILE;
+use super::journals::{ReadPart, folder, read_parts};
+use super::plan::{MarketPlan, Plan, RunMode};
+use super::venue_rest::{VenueLine, VenueRest};
+use crate::error::Failure;
+use crate::ui::time::utc_text;
+
+/// An order of a run that was killed may still be accepted for so long beyond its window after it was written down.
+const LATE_ORDER_MAX: Nanos = Nanos::from_millis(500);
+/// What lies further back is not asked for any more: it is not open, and the account holds what came of it.
+const ASKED_BACK_MAX: Nanos = Nanos::from_seconds(24 * 3600);
+/// Our clock and the venue's may differ by less than this.
+const CLOCK_MARGIN: Nanos = Nanos::from_seconds(2);
+
+/// What the runs before left of one venue.
+pub struct LeftBehind {
+    /// Which.
+    venue: String,
+    /// What their journals tell.
+    recovery: Recovery,
+    /// When the last of them began.
+    pub last_run: Option<Nanos>,
+    /// Until then an order of theirs may still be accepted.
+    late_until: Nanos,
+    /// What became of their orders, once the venue was asked.
+    pub ends: Vec<ProvedEnd>,
+    /// Executions that the venue has and no journal tells of: how many, and what they moved.
+    untold: BTreeMap<Symbol, (usize, Lots)>,
+}
+
+/// Reads what the runs before left, of each venue, back to the last that ended with nothing open, and says what it finds.
+///
+/// # Errors
+/// A journal is damaged: nothing is traded on a guess.
+pub fn look_back(plan: &Plan) -> Result<Vec<LeftBehind>, Failure> {
+    let folder = folder(&plan.config.engine.state_dir, plan.mode);
+    let cannot =
+        |error: std::io::Error| Failure::failed("cannot read the journals").at(folder.display()).because(error);
+    remove_unfinished(&folder);
+    let files = part_files(&folder).map_err(cannot)?;
+    plan.markets.iter().map(|market| look_back_at(plan.mode, market, &files)).collect()
+}
+
+/// The parts of one venue's runs from the last that ended with nothing open, told in order.
+fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result<LeftBehind, Failure> {
+    let venue = market.config.venue.name();
+    let of_venue: Vec<&PathBuf> = files.iter().filter(|path| run_of(path, venue).is_some()).collect();
+    let mut first = of_venue.len();
+    while first > 0 {
+        let run = run_of(of_venue[first - 1], venue);
+        let begin = of_venue[..first].partition_point(|path| run_of(path, venue) < run);
+        let parts: Vec<PathBuf> = of_venue[begin..first].iter().map(|path| (*path).clone()).collect();
+        first = begin;
+        let read = read_parts(&parts, |_, _| Ok(()))?;
+        read.iter().for_each(give_room_back);
+        if read.iter().rev().find(|part| part.records > 0).is_some_and(|part| part.ended_clean) {
+            break;
+        }
+    }
+    let wanted: Vec<PathBuf> =
+        of_venue[first..].iter().filter(|path| path.exists()).map(|path| (*path).clone()).collect();
+    let mut recovery = Recovery::default();
+    let read = read_parts(&wanted, |_, entry| {
+        recovery.take(entry);
+        Ok(())
+    })?;
+    for part in &read {
+        if let JournalTail::Torn { sequence, offset } = part.tail {
+            let path = part.path.display();
+            tracing::warn!("{path}: record {sequence} at byte {offset} was not written to its end and is not used");
+        }
+    }
+    say_left(venue, &recovery);
+    let validity = Nanos::from_millis(i64::from(market.config.receive_window_ms)) + LATE_ORDER_MAX;
+    // A simulated venue of a run without real orders dies with it.
+    let is_over = mode != RunMode::Live || recovery.ended();
+    Ok(LeftBehind {
+        venue: venue.to_owned(),
+        late_until: if is_over { Nanos::ZERO } else { recovery.last_placed() + validity },
+        last_run: read.last().map(|part| part.header.created),
+        recovery,
+        ends: Vec::new(),
+        untold: BTreeMap::new(),
+    })
+}
+
+/// The run that a file's name says, if it is one of this venue.
+fn run_of(path: &Path, venue: &str) -> Option<u32> {
+    let (run, rest) = path.file_name()?.to_str()?.split_once('-')?;
+    let (named, _) = rest.rsplit_once('-')?;
+    run.parse().ok().filter(|_| named == venue)
+}
+
+/// Room that a killed run had asked for and not used.
+fn give_room_back(part: &ReadPart) {
+    if part.tail != JournalTail::Whole {
+        return;
+    }
+    // Only room is at stake: a file that cannot be shortened is as good as one that was.
+    let _ = match part.records {
+        0 if part.header.part > 0 => fs::remove_file(&part.path),
+        _ => OpenOptions::new().write(true).open(&part.path).and_then(|file| file.set_len(part.used)),
+    };
+}
+
+fn say_left(venue: &str, recovery: &Recovery) {
+    let left: Vec<_> = recovery.left().collect();
+    if left.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = left.iter().take(5).map(|order| order.client_id.as_str()).collect();
+    let more = if left.len() > names.len() { ", …" } else { "" };
+    tracing::warn!(
+        "{venue}: the last run left {} orders whose end its journal does not tell ({}{more}): whatever is open is \
+         cancelled before anything is quoted",
+        left.len(),
+        names.join(", "),
+    );
+}
+
+/// Who re-armed since a time: word, what of, why and who; for the journal. What cannot be read is left out: the file itself
+/// stays.
+pub(super) fn rearmings_since(state_dir: &Path, since: Nanos) -> Vec<[String; 3]> {
+    let text = fs::read_to_string(state_dir.join(REARM_FILE)).unwrap_or_default();
+    let since = utc_text(since);
+    let word = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let of = |key: &str| line[key].as_str().map(str::to_owned);
+        let reason = format!("{} ({})", of("reason")?, of("who")?);
+        (of("time")? >= since).then(|| ["rearm".to_owned(), of("scope").unwrap_or_default(), reason])
+    };
+    text.lines().filter_map(word).collect()
+}
+
+/// How an order ended, as the venue lists it; none while it may live.
+const fn end_of(status: OrderStatus) -> Option<OrderEnd> {
+    match status {
+        OrderStatus::Filled => Some(OrderEnd::Filled),
+        OrderStatus::Canceled => Some(OrderEnd::Canceled),
+        OrderStatus::Expired => Some(OrderEnd::Expired),
+        OrderStatus::Rejected => Some(OrderEnd::Rejected),
+        OrderStatus::Live | OrderStatus::Unknown => None,
+    }
+}
+
+/// What an execution moves the position by.
+fn moved(trade: &TradeRecord) -> i64 {
+    let fee = if let Fee::Base(lots) = trade.fee { lots.0 } else { 0 };
+    let lots = if trade.side == Side::Bid { trade.lots.0 } else { -trade.lots.0 };
+    lots.saturating_sub(fee)
+}
+
+impl LeftBehind {
+    /// How long an order of the last run may still be on its way.
+    #[must_use]
+    pub fn late_for(&self, now: Nanos) -> Nanos {
+        let wait = self.late_until - now;
+        // Whatever a clock says that was set back meanwhile: no window is as long.
+        let window = self.late_until - self.recovery.last_placed();
+        wait.max(Nanos::ZERO).min(window.max(Nanos::ZERO))
+    }
+
+    /// Asks the venue what became of every order whose end no journal tells, and for executions that none tells of. Nothing
+    /// of this decides what is traded: the account's own figures do.
+    pub(super) fn ask<L: VenueLine>(&mut self, rest: &VenueRest<L>, instruments: &[Instrument], ours: &[RunName]) {
+        self.ends.clear();
+        self.untold.clear();
+        for instrument in instruments {
+            let left: Vec<LeftOrder> =
+                self.recovery.left().filter(|left| left.symbol == Some(instrument.symbol)).copied().collect();
+            let Some(first) = left.iter().map(|left| left.placed).min() else { continue };
+            let since = first.max(rest.venue_time() - ASKED_BACK_MAX) - CLOCK_MARGIN;
+            match rest.orders_since(instrument, ours, since) {
+                Ok(rows) => self.decide(instrument, &left, since, &rows),
+                Err(failure) => {
+                    tracing::warn!("{}: what became of the last run's orders: {failure}", instrument.symbol);
+                }
+            }
+            let last = self.recovery.last_trade(instrument.symbol).map_or(since, |last| last.max(since));
+            match rest.trades_since(instrument, last) {
+                Ok(trades) => self.compare_trades(instrument, &trades),
+                Err(failure) => tracing::warn!("{}: executions of the last run: {failure}", instrument.symbol),
+            }
+        }
+    }
+
+    fn decide(&mut self, instrument: &Instrument, left: &[LeftOrder], since: Nanos, rows: &[OrderUpdate]) {
+        let (mut ends, mut undecided) = ([0; 4], 0);
+        for left in left {
+            let order = left.intent.order;
+            let row = rows.iter().find(|row| row.order == Some(order));
+            let (end, lots_filled) = match row {
+                Some(row) => (end_of(row.status), row.lots_cumulative),
+                // Its window is over, and it never came to be; one from before the list may be anything that is not open.
+                None if left.placed >= since => (Some(OrderEnd::Rejected), Lots::ZERO),
+                None => (None, left.lots_filled),
+            };
+            let Some(end) = end else {
+                undecided += 1;
+                continue;
+            };
+            ends[end as usize] += 1;
+            let (instrument, proof) = (instrument.id, EndProof::NextStart);
+            self.ends.push(ProvedEnd { order, instrument, end, proof, lots_filled });
+        }
+        let [filled, canceled, expired, rejected] = ends;
+        tracing::info!(
+            "{}: the venue says of the orders that the last run left: {filled} filled, {canceled} cancelled, {expired} \
+             expired, {rejected} never accepted, {undecided} not said",
+            instrument.symbol
+        );
+    }
+
+    fn compare_trades(&mut self, instrument: &Instrument, trades: &[TradeRecord]) {
+        let symbol = instrument.symbol;
+        let untold = trades.iter().filter(|trade| !self.recovery.knows(symbol, trade.trade, trade.side));
+        let (count, lots) =
+            untold.fold((0, 0i64), |(count, lots), trade| (count + 1, lots.saturating_add(moved(trade))));
+        if count > 0 {
+            let text = instrument.quantity.decimal(lots).normalize();
+            tracing::warn!("{symbol}: {count} executions of the last run are not in its journal: {text} in all");
+            self.untold.insert(symbol, (count, Lots(lots)));
+        }
+    }
+
+    /// Says where the account differs from what the journals end with and the venue added.
+    pub(super) fn compare(&self, instruments: &[Instrument], held: impl Fn(&Instrument) -> Option<Lots>) {
+        for instrument in instruments {
+            let (Some(told), Some(held)) = (self.recovery.positions().get(&instrument.symbol), held(instrument)) else {
+                continue;
+            };
+            let (_, untold) = self.untold.get(&instrument.symbol).copied().unwrap_or_default();
+            let told = Lots(told.0.saturating_add(untold.0));
+            if told != held {
+                let text = |lots: Lots| instrument.quantity.decimal(lots.0).normalize();
+                tracing::warn!(
+                    "{} on {}: the account holds {}, the journal ended with {}: filled, moved or traded elsewhere \
+                     meanwhile; the account's word is taken",
+                    instrument.symbol,
+                    self.venue,
+                    text(held),
+                    text(told)
+                );
+            }
+        }
+    }
+}
