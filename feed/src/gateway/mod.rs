@@ -36,7 +36,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, VenueCode, Venu
 
 use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::PlacedPayload;
-use crate::journal::record::EndProof;
+use crate::journal::end::EndProof;
 use crate::journal::writer::{Journal, JournalCounters};
 use crate::venue::any_orders::AnyOrders;
 use crate::venue::instrument::Instrument;

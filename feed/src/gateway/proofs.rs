@@ -6,7 +6,8 @@ use spinbook_engine::types::{Nanos, OrderId};
 
 use super::Gateway;
 use super::orders::{FinalStatus, Phase};
-use crate::journal::record::{EndProof, JournalRecord, OrderEnd, ProvedEnd};
+use crate::journal::end::{EndProof, OrderEnd, ProvedEnd};
+use crate::journal::record::JournalRecord;
 use crate::venue::order_side::{OrderConnection, OrderSide};
 use crate::venue::orders::RequestKind;
 

@@ -7,7 +7,7 @@ use super::lifecycle::SessionStep;
 use super::orders::{CancelState, Phase, TrackedOrder};
 use super::outbox::Pending;
 use super::throttle::{Throttle, Urgency};
-use crate::journal::record::EndProof;
+use crate::journal::end::EndProof;
 use crate::venue::order_side::{OrderConnection, OrderSide};
 use crate::venue::orders::{OrderUpdate, Request, RequestId, RequestKind};
 

@@ -9,7 +9,7 @@ use super::orders::{Applied, CancelState, Phase};
 use super::outbox::Pending;
 use super::place::find;
 use super::{Gateway, GatewayMode, OrderCloseReason, fees};
-use crate::journal::record::EndProof;
+use crate::journal::end::EndProof;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction};
 use crate::venue::orders::{
     FillNotice, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody, RequestId, RequestKind,

@@ -5,7 +5,7 @@ use spinbook_engine::intent::{IntentKind, Reason, TimeInForce};
 use spinbook_engine::trace::{QuoteRule, TraceKind};
 use spinbook_engine::types::Side;
 
-use super::record::{EndProof, OrderEnd};
+use super::end::{EndProof, OrderEnd};
 use crate::venue::order_side::OrderConnection;
 
 /// A kind that is written as one byte.

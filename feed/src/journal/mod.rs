@@ -1,6 +1,6 @@
 //! COLD: the journal of one gateway: what was wanted, sent and answered, written before an order leaves.
 //!
-//! `bytes` are the integers and texts of a record, `record` what a record says, `frame` a record with its length,
+//! `bytes` are the integers and texts of a record, `record` what a record says, `end` how an order ended, `frame` a record with its length,
 //! checksum and number behind the header of a file, `reader` the way
 //! back with everything that may be wrong on it, `writer` the
 //! end that a gateway holds, over a `store` of parts. `recover` says what a run that ended left open.
@@ -8,6 +8,7 @@
 //! A journal is a chain of files, the parts of one run: `RUN-VENUE-PART.journal`. A part is never written again by a
 //! later run. Everything is little-endian; a record lies at a multiple of eight bytes.
 
+pub mod end;
 pub mod frame;
 pub mod reader;
 pub mod record;

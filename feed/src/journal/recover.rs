@@ -6,8 +6,9 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, TradeId};
 
+use super::end::{OrderEnd, ProvedEnd};
 use super::frame::Entry;
-use super::record::{JournalInstrument, JournalRecord, OrderEnd, ProvedEnd};
+use super::record::{JournalInstrument, JournalRecord};
 use crate::venue::instrument::Symbol;
 use crate::venue::order_ids::ClientOrderId;
 

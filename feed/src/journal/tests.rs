@@ -7,11 +7,10 @@ use spinbook_engine::types::VenueId;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueCode};
 use spinbook_engine::unquoted::Unquoted;
 
+use super::end::{EndProof, OrderEnd, ProvedEnd};
 use super::frame::{Entry, FRAME_BYTES_MAX, JOURNAL_HEADER_BYTES, JournalHeader};
 use super::reader::{JournalDamage, JournalReader, JournalTail};
-use super::record::{
-    EndProof, JournalInstrument, JournalRecord, OrderEnd, PositionMoment, ProvedEnd, RECORD_TEXT_BYTES_MAX,
-};
+use super::record::{JournalInstrument, JournalRecord, PositionMoment, RECORD_TEXT_BYTES_MAX};
 use super::recover::Recovery;
 use super::store::{JournalStore, MemoryStore};
 use super::writer::{Journal, JournalRefusal, JournalWriter};

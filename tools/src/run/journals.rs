@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::gateway::Gateway;
+use spinbook_feed::journal::end::ProvedEnd;
 use spinbook_feed::journal::frame::{Entry, JournalHeader};
 use spinbook_feed::journal::reader::{JournalDamage, JournalReader, JournalTail};
-use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment, ProvedEnd};
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord, PositionMoment};
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::net::io::journal_files::{JOURNAL_PART_BYTES, JournalFiles, JournalHealth, part_name};
 use spinbook_feed::venue::instrument::Symbol;

@@ -5,8 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use spinbook_engine::types::{Lots, Nanos, Side};
+use spinbook_feed::journal::end::{EndProof, OrderEnd, ProvedEnd};
 use spinbook_feed::journal::reader::JournalTail;
-use spinbook_feed::journal::record::{EndProof, OrderEnd, ProvedEnd};
 use spinbook_feed::journal::recover::{LeftOrder, Recovery};
 use spinbook_feed::net::io::journal_files::{part_files, remove_unfinished};
 use spinbook_feed::venue::account::TradeRecord;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::Intent;
-use spinbook_engine::ring::{self, Producer};
+use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup;
 use spinbook_engine::strategy::Strategy;
+use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots, Nanos, VenueId};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::connection::ConnectionError;
@@ -84,22 +85,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let clock = Clock::start();
     let mut left = left_behind::look_back(plan)?;
     let scale = CycleScale::measure(Duration::from_millis(50));
-    let mut asked: Vec<AskedMarket<'_>> = Vec::with_capacity(plan.markets.len());
-    for (market, left) in plan.markets.iter().zip(&mut left) {
-        let first_id = asked.iter().map(|market| market.instruments.len()).sum();
-        let within = Duration::from_secs(plan.config.engine.start_retry_seconds.into());
-        asked.push(retry::ask(within, || {
-            // Who waits for a venue is stopped as well as who trades.
-            state.refuse_killed()?;
-            AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
-                RunMode::Live => {
-                    lease::hold(rest, instruments, state.earlier(), plan.take_over, std::thread::sleep)?;
-                    clear_late(left, rest, instruments, (state.earlier(), clock))
-                }
-                _ => Ok(()),
-            })
-        })?);
-    }
+    let asked = ask_markets(plan, &state, clock, &mut left)?;
     let rings = Rings::new();
     let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
     let (mut engine, limits) = engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
@@ -113,21 +99,8 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
     }
     hold_killed(plan, &mut engine, &mut gateways, clock.now())?;
-    let beginnings = gateways.iter_mut().zip(&asked).zip(&mut left).map(|((lane, market), left)| {
-        let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
-        Beginning {
-            gateway: &mut lane.gateway,
-            positions: market.instruments.iter().filter_map(held).collect(),
-            ends: std::mem::take(&mut left.ends),
-            words: left.last_run.map_or_else(Vec::new, |since| rearmings_since(&plan.config.engine.state_dir, since)),
-        }
-    });
-    let journals = Journals::begin(plan, &state, clock.now(), beginnings.collect())?;
-    let decisions = journals.as_ref().map(|_| {
-        let (told, decisions) = ring::channel(DECISION_RING_SLOTS);
-        engine.set_trace(told);
-        decisions
-    });
+    let journals = begin_journals(plan, &state, clock.now(), gateways.iter_mut().zip(&asked).zip(&mut left))?;
+    let decisions = journals.as_ref().map(|_| tell_decisions(&mut engine));
     let accounts = || asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect::<Result<_, _>>();
     let (rescuer, timed) = (Rescuer::new(accounts()?), accounts()?);
     let urls = asked
@@ -162,6 +135,58 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         started_at: market.started_at,
     });
     Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer, timed })
+}
+
+/// Asks every venue, after what the last run left there was cleared.
+fn ask_markets<'a>(
+    plan: &'a Plan,
+    state: &StateDir,
+    clock: Clock,
+    left: &mut [LeftBehind],
+) -> Result<Vec<AskedMarket<'a>>, Failure> {
+    let mut asked: Vec<AskedMarket<'_>> = Vec::with_capacity(plan.markets.len());
+    for (market, left) in plan.markets.iter().zip(left) {
+        let first_id = asked.iter().map(|market| market.instruments.len()).sum();
+        let within = Duration::from_secs(plan.config.engine.start_retry_seconds.into());
+        asked.push(retry::ask(within, || {
+            // Who waits for a venue is stopped as well as who trades.
+            state.refuse_killed()?;
+            AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
+                RunMode::Live => {
+                    lease::hold(rest, instruments, state.earlier(), plan.take_over, std::thread::sleep)?;
+                    clear_late(left, rest, instruments, (state.earlier(), clock))
+                }
+                _ => Ok(()),
+            })
+        })?);
+    }
+    Ok(asked)
+}
+
+/// From here on the engine tells what it decides and why.
+fn tell_decisions<S>(engine: &mut Engine<S>) -> Consumer<TraceRecord> {
+    let (told, decisions) = ring::channel(DECISION_RING_SLOTS);
+    engine.set_trace(told);
+    decisions
+}
+
+/// A journal for each gateway, with what is known of the run before.
+fn begin_journals<'a, 'b: 'a>(
+    plan: &Plan,
+    state: &StateDir,
+    now: Nanos,
+    lanes: impl Iterator<Item = ((&'a mut GatewayLane, &'a AskedMarket<'b>), &'a mut LeftBehind)>,
+) -> Result<Option<Journals>, Failure> {
+    let beginnings = lanes.map(|((lane, market), left)| {
+        let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
+        Beginning {
+            gateway: &mut lane.gateway,
+            positions: market.instruments.iter().filter_map(held).collect(),
+            ends: std::mem::take(&mut left.ends),
+            words: left.last_run.map_or_else(Vec::new, |since| rearmings_since(&plan.config.engine.state_dir, since)),
+        }
+    });
+    Journals::begin(plan, state, now, beginnings.collect())
 }
 
 /// What was killed before is not quoted from the first moment on; who watches the files says so.

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::rig::{Exchange, Setup, number, settled};
+use crate::desk::Desk;
+use crate::rig::{Exchange, Running, Setup, number, settled, under};
 
 /// The journals of live runs, oldest first.
 fn files(setup: &Setup) -> Vec<PathBuf> {
@@ -91,4 +93,46 @@ fn a_damaged_journal_refuses_to_trade_and_names_the_record_and_a_torn_one_does_n
     run.wait_for("was not written to its end and is not used");
     run.until_quotes();
     settled(&run.interrupted());
+}
+
+/// From here on no file of a process may become longer.
+fn limit_files(process: u32, bytes: &str) {
+    let arguments = [format!("--pid={process}"), format!("--fsize={bytes}")];
+    let limited = Command::new("prlimit").args(arguments).status().expect("a tool of every system");
+    assert!(limited.success(), "prlimit {process} {bytes}");
+}
+
+#[test]
+fn a_disk_that_is_full_stops_orders_with_a_reason_and_cancels_go_on() {
+    let exchange = Exchange::start("");
+    let setup = Setup::on(&exchange);
+    let arguments = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--json"];
+    let refused = Running::start(under("ulimit -f 4096", &setup.command(&arguments))).end();
+    refused.says(1, &["cannot begin the journal of orders", "File too large", "make room"]);
+    assert!(Desk::of_the_engine(&exchange).open_orders().is_empty());
+    // Parts of which the reserve for cancels is most: the first is soon full, and behind the second none can be made.
+    let start = || setup.start(&[&arguments[..], &["--journal-part-bytes", "73728"]].concat());
+    let mut run = start();
+    run.until_quotes();
+    limit_files(run.id(), "16384:unlimited");
+    run.wait_for("no room for its next part: File too large");
+    run.wait_for("no order is sent until it can be written down; cancels go on");
+    let desk = Desk::of_the_engine(&exchange);
+    desk.until("every quote cancelled and none placed", |desk| desk.open_orders().is_empty());
+    // There is room again.
+    limit_files(run.id(), "unlimited:unlimited");
+    run.wait_for("can be written again");
+    desk.until("quotes", |desk| !desk.open_orders().is_empty());
+    let report = settled(&run.interrupted());
+    assert_eq!(number(&report, "/order_log/lost"), 0, "{report}");
+    assert!(number(&report, "/orders/refused_here") > 0, "{report}");
+    // Who ends while it is full says so, with everything cancelled.
+    let mut run = start();
+    run.until_quotes();
+    limit_files(run.id(), "16384:unlimited");
+    run.wait_for("no order is sent until it can be written down; cancels go on");
+    let ended = run.interrupted();
+    ended.says(1, &["failed: no room for its next part: File too large"]);
+    let report = ended.object();
+    assert_eq!(number(&report, "/orders/unknown") + number(&report, "/orders/open_at_exit"), 0, "{report}");
 }

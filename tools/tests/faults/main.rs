@@ -23,7 +23,7 @@
 //! | frozen exchange | `market::an_exchange_that_freezes…` | feed `gateway_sessions::a_silent_connection_is_replaced` |
 //! | killed exchange | `orders::a_killed_exchange…`, `demo::a_demo_whose_exchange…` | feed `gateway_scenarios::shutting_down_without_a_connection…` |
 //! | unanswered order | `orders::an_order_without_an_answer…` | feed `gateway_scenarios::a_lost_ack…`, `a_lost_request…` |
-//! | killed engine, killed demo | `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |
+//! | killed engine, killed demo | `killed::…`, `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |
 //! | Ctrl-C once, twice, kill file | `orders::the_first_interrupt…`, `the_second…`, `the_kill_verb…` | `signals` |
 //! | outputs dead, full, closed, or never read | `stop::outputs_that_are_dead…` | `output` |
 //! | a limit of the system that is too small | `start::a_limit_of_the_system…` | `limits` |
@@ -54,6 +54,7 @@ mod guard;
 mod hostile;
 mod journal;
 mod kill;
+mod killed;
 mod market;
 mod orders;
 mod outages;

@@ -5,8 +5,8 @@ use crate::source::{Source, words};
 /// Rooms of the engine, left to right: a room imports only from groups before its own, or within it one way.
 pub const ENGINE_ROOMS: &[&[&str]] = &[
     &["types", "limits"],
-    &["event", "intent", "counters", "trace", "latency", "ring_parts", "ring", "rate"],
-    &["book", "touch", "position", "unquoted", "working"],
+    &["event", "intent", "counters", "unquoted", "trace", "latency", "ring_parts", "ring", "rate"],
+    &["book", "touch", "position", "working"],
     &["market"],
     &["strategy"],
     &["quoter", "risk", "telemetry"],
