@@ -486,6 +486,9 @@ pub struct RearmArgs {
     /// Why it may trade again
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// The operator's token, where engine.rearm_token_sha256 asks for one; /dev/stdin types it
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// Only kills of this kind of strategy are lifted, and nothing else
     #[arg(long, value_name = "KIND")]
     pub strategy: Option<String>,

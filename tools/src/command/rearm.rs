@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use spinbook_engine::types::Nanos;
+use spinbook_feed::journal::digest;
 
 use crate::cli::RearmArgs;
 use crate::config::Config;
@@ -16,6 +17,9 @@ use crate::run::day_book::{self, Stops};
 use crate::run::kills::{self, KillScope, ScopedKill};
 use crate::run::state_dir::RUN_FILE;
 use crate::ui::time::utc_text;
+
+/// The key of the hash of the operator's token.
+const TOKEN_KEY: &str = "rearm_token_sha256";
 
 /// Ends the stops of the configuration's state directory and writes down who did it and why.
 ///
@@ -30,6 +34,7 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
             .next("--reason \"what was found and why it may go on\""));
     }
     let config = Config::load(&arguments.config, &arguments.set)?;
+    check_token(&config, arguments.token_file.as_deref())?;
     let directory = &config.engine.state_dir;
     let _lock = lock(directory)?;
     let scope = KillScope {
@@ -93,6 +98,32 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     Ok(Done::new(text, object))
 }
 
+/// Whoever re-arms holds the operator's token, where the configuration asks for one. Its hash counts as the file has it:
+/// who could name another hash would need no token.
+fn check_token(config: &Config, file: Option<&Path>) -> Result<(), Failure> {
+    let in_file = format!("{}:", config.file);
+    let told = config.effective.iter().flat_map(|table| &table.keys).find(|key| key.name == TOKEN_KEY);
+    if let Some(told) = told.filter(|told| !told.value.is_null() && !told.place.starts_with(&in_file)) {
+        return Err(Failure::usage("the hash of the operator's token is taken from the file alone")
+            .at(&told.place)
+            .because("whoever re-arms could name another one")
+            .next("leave it out, or correct it in the file"));
+    }
+    let Some(expected) = &config.engine.rearm_token_sha256 else { return Ok(()) };
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::usage("re-arming needs the operator's token")
+            .at("--token-file")
+            .because(why)
+            .next("spinbook rearm -c FILE --reason TEXT --token-file FILE; /dev/stdin for a token that is typed")
+    };
+    let file = file.ok_or_else(|| refused(&"engine.rearm_token_sha256 asks for it"))?;
+    let token = fs::read_to_string(file).map_err(|error| refused(&format!("{}: {error}", file.display())))?;
+    match digest(token.trim().as_bytes()) == *expected {
+        true => Ok(()),
+        false => Err(refused(&"its SHA-256 is not the one that engine.rearm_token_sha256 states")),
+    }
+}
+
 /// What stays killed.
 fn still_killed(left: &[ScopedKill]) -> String {
     left.iter().map(|kill| format!("still killed: {}\n", kill.scope)).collect()
@@ -126,4 +157,37 @@ fn lock(directory: &Path) -> Result<fs::File, Failure> {
 fn who() -> String {
     let named = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sample::ConfigText;
+
+    #[test]
+    fn only_who_holds_the_token_re_arms_and_another_hash_is_not_named_beside_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("writable");
+            path
+        };
+        let (right, wrong) = (file("right", "correct horse\n"), file("wrong", "correct house\n"));
+        let mut text = ConfigText::sample();
+        let read = |text: &ConfigText, sets: &[String]| {
+            let config = Config::from_text(&text.plain(), "t.toml", Path::new(""), &[], sets);
+            config.unwrap_or_else(|failure| panic!("{failure}"))
+        };
+        check_token(&read(&text, &[]), None).expect("none is asked for");
+        text.set("engine.rearm_token_sha256", &digest(b"correct horse")).expect("a key");
+        let config = read(&text, &[]);
+        check_token(&config, Some(&right)).expect("the operator's");
+        for refused in [None, Some(wrong.as_path()), Some(Path::new("nowhere"))] {
+            let failure = check_token(&config, refused).expect_err("not the operator's");
+            assert!(failure.to_string().contains("re-arming needs the operator's token"), "{failure}");
+        }
+        let set = format!("engine.rearm_token_sha256={}", digest(b"correct house"));
+        let failure = check_token(&read(&text, &[set]), Some(&wrong)).expect_err("a hash of one's own");
+        assert!(failure.to_string().contains("is taken from the file alone"), "{failure}");
+    }
 }

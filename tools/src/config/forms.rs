@@ -91,6 +91,18 @@ pub fn split_asset_price(text: &str) -> Result<(&str, Decimal), String> {
     }
 }
 
+/// A SHA-256 in lower-case hexadecimal digits, as `sha256sum` prints it.
+///
+/// # Errors
+/// It is none.
+pub fn sha_256(text: &str) -> Result<String, String> {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match text.len() == 64 && text.bytes().all(digit) {
+        true => Ok(text.to_owned()),
+        false => Err("expected the 64 digits that `sha256sum` prints of the token without a line end".to_owned()),
+    }
+}
+
 /// The word for the last public trade as a second reference of the price collar.
 pub const LAST_TRADE: &str = "trade";
 

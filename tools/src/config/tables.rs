@@ -37,6 +37,8 @@ const FEE_PRICE: Kind = Kind::Text {
     pattern: "^[A-Z0-9]{1,16}=[0-9]+(\\.[0-9]{1,18})?$",
     check: forms::asset_price,
 };
+/// A hash.
+const SHA_256: Kind = Kind::Text { words: "64 hexadecimal digits", pattern: "^[0-9a-f]{64}$", check: forms::sha_256 };
 /// A second reference of the price collar.
 const REFERENCE: Kind =
     Kind::Text { words: "`trade` or a venue", pattern: "^(trade|[a-z]{3}|[a-z]+(-[a-z]+)+)$", check: forms::reference };
@@ -60,6 +62,9 @@ table! {
         huge_pages: Permission => Choice(Permission::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// How long the venue's first answers are asked for again where the failure may pass.
         start_retry_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
+        /// SHA-256 of the token that `rearm` asks for.
+        rearm_token_sha256: Option<String> => SHA_256, "", Optional("none"),
+            Comment("\"4104d36f8da2c254349f85836793ebe029e0c957063a34c91c2e9203187b5631\"");
         /// Folder of lock, run number and kill file.
         state_dir: PathBuf => Path, "", Default("\"state\""), Set("\"state\"");
     }
