@@ -114,7 +114,8 @@ impl Handover {
                 match output {
                     GatewayOutput::Action(GatewayAction::Connect { connection, .. }) => opened.push(connection),
                     GatewayOutput::Action(GatewayAction::Send { bytes, .. }) => asked.push(bytes.to_vec()),
-                    GatewayOutput::Execution(_) | GatewayOutput::Action(GatewayAction::Close { .. }) => {}
+                    GatewayOutput::Execution(_)
+                    | GatewayOutput::Action(GatewayAction::Close { .. } | GatewayAction::Ask { .. }) => {}
                 }
             }
             opened.into_iter().for_each(|connection| self.gateway.on_open(connection, now));

@@ -187,6 +187,7 @@ impl Meeting {
             idle: if self.layout.spin { Idle::Spin } else { Idle::Sleep(IDLE) },
             drain_within: Nanos::from_seconds(1),
             on_connection_end: |_, connection, error| eprintln!("the connection {connection:?} ended: {error}"),
+            rest: None,
         };
         let shared = Arc::new(GatewayShared::default());
         let gateway = GatewayLoop::new(vec![lane], rings, loop_settings, clock, scale, shared.clone()).map_err(text)?;

@@ -3,9 +3,12 @@
 use super::driver::{Backtest, BacktestObserver, BacktestVenue};
 use super::transit::{Client, InFlight, Owner, Parcel, TransitLane};
 use super::troubles::{BacktestLink, LinkTrouble, Obstacle, StalledSide};
+use crate::gateway::rest::{RestAnswer, RestTicket};
 use crate::session::EngineSink;
 use crate::sim::side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest, HttpResponse, MarketFrame};
+use crate::venue::account::RestRequest;
 use crate::venue::market::{FRAME_PADDING, FrameBytes};
+use crate::venue::order_side::OrderConnection;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
@@ -16,6 +19,11 @@ const FETCH_TIME_MAX: Nanos = Nanos::from_seconds(10);
 fn retry_after(refusal: &HttpResponse) -> Option<Nanos> {
     let (_, seconds) = refusal.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
     seconds.parse().ok().map(Nanos::from_seconds)
+}
+
+/// Who asks about an account: the gateway, at whichever exchange takes its orders.
+const fn account_of(venue: usize) -> Owner {
+    Owner { venue, client: Client::Gateway(OrderConnection::Orders) }
 }
 
 impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
@@ -75,7 +83,10 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             | Parcel::ToExchange { connection, .. }
             | Parcel::Pong { connection, .. }
             | Parcel::ToClient { connection, .. } => self.owners.get(connection).copied().and_then(of),
-            Parcel::Fetch { venue, .. } | Parcel::Fetched { venue, .. } => Some((*venue, BacktestLink::Snapshots)),
+            Parcel::Fetch { venue, .. }
+            | Parcel::Fetched { venue, .. }
+            | Parcel::Ask { venue, .. }
+            | Parcel::Answered { venue, .. } => Some((*venue, BacktestLink::Snapshots)),
             Parcel::Intent(_) | Parcel::Execution(_) => None,
         }
     }
@@ -90,13 +101,13 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Opened { owner, .. } | Parcel::Gone { owner, .. } => Some(of(*owner)),
             Parcel::ToClient { connection, .. } => self.owners.get(connection).copied().map(of),
             Parcel::Fetched { .. } | Parcel::Execution(_) => Some(StalledSide::Hot),
-            Parcel::Intent(_) => Some(StalledSide::Io),
+            Parcel::Intent(_) | Parcel::Answered { .. } => Some(StalledSide::Io),
             _ => None,
         }
     }
 
     /// A parcel comes to the end of its way, unless something is in it.
-    pub(super) fn arrive(&mut self, in_flight: InFlight) {
+    pub(super) fn arrive(&mut self, mut in_flight: InFlight) {
         let now = self.state.now;
         let obstacle = match self.link_of(&in_flight.parcel) {
             Some((venue, link)) if !self.is_beside_us(&in_flight.parcel) => self.troubles.obstacle(venue, link, now),
@@ -113,6 +124,14 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 let (venue, instrument) = (*venue, *instrument);
                 return self.fail_fetch(venue, instrument, self.state.now + self.settings.snapshot);
             }
+            (Obstacle::Down, Parcel::Ask { venue, ticket, .. }) => {
+                let (venue, ticket) = (*venue, *ticket);
+                return self.answer(venue, ticket, RestAnswer::default());
+            }
+            (Obstacle::Down, Parcel::Answered { venue, ticket, .. }) => {
+                let (venue, ticket) = (*venue, *ticket);
+                in_flight.parcel = Parcel::Answered { venue, ticket, answer: RestAnswer::default() };
+            }
             (Obstacle::Down | Obstacle::None, _) => {}
         }
         if let Some(at) = self.taker_of(&in_flight.parcel).and_then(|side| self.troubles.stalled_until(side, now)) {
@@ -128,6 +147,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             | Parcel::ToExchange { connection, .. }
             | Parcel::Pong { connection, .. }
             | Parcel::ToClient { connection, .. } => self.owners.get(connection).copied(),
+            Parcel::Ask { venue, .. } | Parcel::Answered { venue, .. } => Some(account_of(*venue)),
             _ => None,
         };
         owner.is_some_and(|owner| self.state.venues[owner.venue].exchange_of(owner.client).1)
@@ -145,6 +165,38 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 self.transit.send(TransitLane::SnapshotRequests(venue), at, Parcel::Fetch { venue, instrument, limit });
             }
         }
+    }
+
+    /// A gateway's request over REST leaves; where the link lets nothing pass for too long the gateway gives it up.
+    pub(super) fn ask(&mut self, venue: usize, ticket: RestTicket, request: Box<RestRequest>) {
+        self.note(request.method.as_bytes());
+        let at = self.rest_arrival(venue);
+        let lane = TransitLane::Questions(venue, ticket.lane.index());
+        self.transit.send(lane, at, Parcel::Ask { venue, ticket, request });
+    }
+
+    /// One way between a gateway and the venue's REST, from now.
+    fn rest_arrival(&mut self, venue: usize) -> Nanos {
+        if self.state.venues[venue].exchange_of(account_of(venue).client).1 {
+            return self.state.now;
+        }
+        self.arrival() + self.slowness(venue, BacktestLink::Snapshots)
+    }
+
+    fn answer(&mut self, venue: usize, ticket: RestTicket, answer: RestAnswer) {
+        let at = self.rest_arrival(venue);
+        let lane = TransitLane::Answers(venue, ticket.lane.index());
+        self.transit.send(lane, at, Parcel::Answered { venue, ticket, answer });
+    }
+
+    /// The venue takes a gateway's request over REST.
+    fn serve(&mut self, venue: usize, ticket: RestTicket, request: &RestRequest) {
+        let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let asked = HttpRequest { method: request.method, target: &request.target, headers: &headers, body: b"" };
+        let (exchange, _) = self.state.venues[venue].exchange_of(account_of(venue).client);
+        let reply = exchange.on_http(&asked, self.state.now);
+        let retry_after = retry_after(&reply).unwrap_or_default();
+        self.answer(venue, ticket, RestAnswer { status: reply.status, body: reply.body, retry_after });
     }
 
     /// A snapshot's request comes to nothing.
@@ -196,6 +248,10 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Fetch { venue, instrument, limit } => self.fetch(venue, instrument, limit),
             Parcel::Fetched { venue, instrument, status, retry_after, body } => {
                 self.fetched(venue, instrument, (status, retry_after), body);
+            }
+            Parcel::Ask { venue, ticket, request } => self.serve(venue, ticket, &request),
+            Parcel::Answered { venue, ticket, answer } => {
+                self.state.venues[venue].gateway.on_rest(ticket, &answer, now);
             }
             Parcel::Intent(intent) => {
                 let venues = &mut self.state.venues;

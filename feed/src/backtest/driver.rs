@@ -546,6 +546,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 self.state.venues[venue].gateway.on_sent(order, kind, connection, now);
             }
             Some(GatewayOutput::Action(GatewayAction::Close { connection, .. })) => self.leave(owner(connection)),
+            Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => self.ask(venue, ticket, request),
             Some(GatewayOutput::Execution(event)) => {
                 let at = self.ring_arrival();
                 self.transit.send(TransitLane::Executions(venue), at, Parcel::Execution(event));

@@ -1,6 +1,8 @@
 //! COLD: what is on its way between the parts of a backtest, ordered by when it arrives.
 
+use crate::gateway::rest::{RestAnswer, RestTicket};
 use crate::sim::side::ConnectionId;
+use crate::venue::account::RestRequest;
 use crate::venue::order_side::OrderConnection;
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
@@ -47,6 +49,10 @@ pub(super) enum Parcel {
     Fetch { venue: usize, instrument: InstrumentId, limit: u16 },
     /// A snapshot's reply.
     Fetched { venue: usize, instrument: InstrumentId, status: u16, retry_after: Nanos, body: Vec<u8> },
+    /// A gateway asks over REST.
+    Ask { venue: usize, ticket: RestTicket, request: Box<RestRequest> },
+    /// What came of it.
+    Answered { venue: usize, ticket: RestTicket, answer: RestAnswer },
     /// An intent on the ring.
     Intent(Intent),
     /// An execution on the ring back.
@@ -56,7 +62,15 @@ pub(super) enum Parcel {
 impl Parcel {
     /// Whether it is on its way within our own process, or only our process waits for it.
     pub(super) fn is_within_us(&self) -> bool {
-        matches!(self, Parcel::Intent(_) | Parcel::Execution(_) | Parcel::Fetch { .. } | Parcel::Fetched { .. })
+        matches!(
+            self,
+            Parcel::Intent(_)
+                | Parcel::Execution(_)
+                | Parcel::Fetch { .. }
+                | Parcel::Fetched { .. }
+                | Parcel::Ask { .. }
+                | Parcel::Answered { .. }
+        )
     }
 }
 
@@ -71,6 +85,10 @@ pub(super) enum TransitLane {
     SnapshotRequests(usize),
     /// Snapshots, by venue.
     SnapshotReplies(usize),
+    /// A gateway's requests over REST, by venue and lane.
+    Questions(usize, usize),
+    /// Their answers, likewise.
+    Answers(usize, usize),
     /// The ring of placed orders.
     Places,
     /// The ring of cancels.

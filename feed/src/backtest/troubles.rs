@@ -18,7 +18,7 @@ pub enum BacktestLink {
     UserData,
     /// Market data.
     Market,
-    /// Snapshots over REST.
+    /// Snapshots, and what is asked of the account, over REST.
     Snapshots,
 }
 

@@ -70,13 +70,17 @@ impl<O: OrderSide> Gateway<O> {
             return;
         }
         self.expire_requests(now);
+        self.expire_rest(now);
         self.give_up_silent(now);
         self.reconnect(now);
         self.advance(now);
         self.finish_leaving(now);
         self.keep_spare(now);
         self.send_second_way(now);
+        self.send_third_way(now);
         self.send_queries(now);
+        self.send_backfills(now);
+        self.watch_holdings(now);
         self.poll_open_orders(now);
         self.keep_alive(now);
         self.watch_missing_fills(now);
@@ -89,6 +93,7 @@ impl<O: OrderSide> Gateway<O> {
             return if self.ready { Nanos::NEVER } else { Nanos::ZERO };
         }
         let mut at = self.cancel_due().min(self.links_due()).min(self.spare_due());
+        at = at.min(self.third_way_due()).min(self.backfill_due()).min(self.holdings_due()).min(self.rest.due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);
@@ -167,6 +172,7 @@ impl<O: OrderSide> Gateway<O> {
         if link.state == OrderLinkState::Down {
             return;
         }
+        let heard = link.heard;
         link.closed(now);
         self.side.set_logged_on(connection, false);
         self.forget_requests(connection, now);
@@ -177,13 +183,17 @@ impl<O: OrderSide> Gateway<O> {
                 self.want_sweeps(now);
                 if !self.has_user_data_connection() {
                     self.mark_all_unknown(now);
+                    self.want_all_trades(heard);
                     self.user_data_ready = false;
                 }
                 if !matches!(self.step, SessionStep::Stopped | SessionStep::Quiet) {
                     self.go(SessionStep::Idle, now);
                 }
             }
-            OrderConnection::UserData => self.user_data_lost(now),
+            OrderConnection::UserData => {
+                self.want_all_trades(heard);
+                self.user_data_lost(now);
+            }
             OrderConnection::Spare => {}
         }
     }
@@ -193,6 +203,7 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn user_data_lost(&mut self, now: Nanos) {
         self.user_data_ready = false;
         self.mark_all_unknown(now);
+        self.want_all_trades(now);
         self.session_down(now);
         let first = self.handshake.iter().position(|step| !step.is_for_orders()).unwrap_or(0);
         let again = match self.step {
@@ -510,10 +521,14 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// Whether something stands against new orders that no time passes over: a cancel-all without its answer, a clock
-    /// that is off, executions that the venue stated and that have not arrived.
+    /// that is off, executions that the venue stated and that have not arrived, or that may have been missed.
     fn must_wait(&self) -> bool {
         let missing = self.orders.active().any(|order| order.missing_since != Nanos::ZERO);
-        missing || !self.is_swept() || self.clock.is_beyond(self.settings.clock_offset_max)
+        missing
+            || self.lacks_trades()
+            || self.lacks_holdings()
+            || !self.is_swept()
+            || self.clock.is_beyond(self.settings.clock_offset_max)
     }
 
     fn try_ready(&mut self, now: Nanos) {
@@ -523,6 +538,7 @@ impl<O: OrderSide> Gateway<O> {
         }
         self.go(SessionStep::Ready, now);
         self.was_ready = true;
+        self.begin_trades(now);
         // Everything was just listed.
         self.poll.next_at = now + self.settings.open_orders_interval;
         self.ready = true;
@@ -533,7 +549,7 @@ impl<O: OrderSide> Gateway<O> {
     fn try_quiet(&mut self, now: Nanos) {
         // What the venue ended is over, even where its last executions can no longer be had: that has halted trading.
         let open = self.orders.active().any(|order| order.is_open() || order.fills_at != Nanos::NEVER);
-        if !open && self.is_swept() {
+        if !open && self.is_swept() && !self.awaits_trades(now) {
             self.go(SessionStep::Quiet, now);
             return;
         }

@@ -1,18 +1,24 @@
 //! COLD: the order gateway as a sans-IO protocol: intents and bytes in, bytes and execution events out.
 //!
 //! `place` is the way of an order and of a wish to cancel, with `outbox` behind it; `sweep` is the cancel path, which
-//! depends on a connected order connection alone, and `spare` the second one. `lifecycle` brings a session up and keeps it alive, `replies` applies
-//! what comes back, `reconcile` decides orders whose outcome is not known, `orders` holds what is proved of each order,
+//! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
+//! where neither answers. `lifecycle` brings a session up and keeps it alive, `replies` applies
+//! what comes back, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
+//! missed, `compare` holds what the venue says is held against them, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
 pub mod clock;
+pub mod counters;
 pub mod fees;
 pub mod limits;
 pub mod order_id;
 pub mod orders;
+pub mod rest;
 pub mod settings;
 pub mod throttle;
 
+mod backfill;
+mod compare;
 mod handshake;
 mod ids;
 mod keep_alive;
@@ -27,6 +33,7 @@ mod scope;
 mod shadow;
 mod spare;
 mod sweep;
+mod third_way;
 
 use std::collections::VecDeque;
 
@@ -38,22 +45,28 @@ use crate::crypto::credentials::Credentials;
 use crate::frame_buffer::PlacedPayload;
 use crate::journal::end::EndProof;
 use crate::journal::writer::{Journal, JournalCounters};
+use crate::venue::account::{AccountSide, RestRequest};
+use crate::venue::any_account::AnyAccount;
 use crate::venue::any_orders::AnyOrders;
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::ClientOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{Request, RequestId, RequestKind};
 
+use backfill::Backfill;
 use clock::VenueClock;
+use compare::Holding;
 use lifecycle::SessionStep;
 use link::{Attempts, OrderLink};
 use orders::{OrderCounts, OrderTable, TableCounters};
 use outbox::{Outbox, Purpose};
 use proofs::ToldDenials;
 use reconcile::Poll;
+use rest::{RestDesk, RestTicket};
 use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
 
+pub use counters::GatewayCounters;
 pub use settings::{GatewayMode, GatewaySettings};
 
 /// Requests that may wait for their replies at once; with more, new orders are refused.
@@ -113,105 +126,13 @@ pub enum GatewayAction<'a> {
         /// Why.
         reason: OrderCloseReason,
     },
-}
-
-/// What the gateway counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GatewayCounters {
-    /// Intents to place.
-    pub intents: u64,
-    /// New orders handed to the connection (in shadow mode: built and not sent).
-    pub orders_sent: u64,
-    /// Cancels handed to the connection.
-    pub cancels_sent: u64,
-    /// Requests to cancel all of an instrument's orders handed to a connection.
-    pub sweeps_sent: u64,
-    /// Cancels without an answer that went out over the other connection as well.
-    pub second_ways: u64,
-    /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
-    pub cancels_refused: u64,
-    /// New orders the venue took.
-    pub orders_accepted: u64,
-    /// New orders the venue refused.
-    pub orders_refused: u64,
-    /// New orders refused here: past their deadline.
-    pub refused_late: u64,
-    /// New orders refused here: no budget, or paused.
-    pub refused_throttled: u64,
-    /// New orders refused here: no session, or trading halted.
-    pub refused_not_connected: u64,
-    /// New orders refused here: against a limit.
-    pub refused_limit: u64,
-    /// New orders refused here: table full.
-    pub refused_table_full: u64,
-    /// New orders refused here: they could not be written to the journal.
-    pub refused_journal: u64,
-    /// Replies that did not come in time.
-    pub timeouts: u64,
-    /// Orders whose outcome was at some time unknown.
-    pub unknown: u64,
-    /// Messages that could not be understood; nothing of them was used.
-    pub bad_frames: u64,
-    /// Replies to nothing that was asked.
-    pub stray_replies: u64,
-    /// Orders of earlier runs found open at the start.
-    pub leftover_orders: u64,
-    /// Order events of orders that are not ours.
-    pub third_party_orders: u64,
-    /// Sessions lost after they were ready.
-    pub sessions_lost: u64,
-    /// Times the venue asked to wait.
-    pub pauses: u64,
-    /// Times the clock was refused.
-    pub clock_refusals: u64,
-    /// Requests refused for their timestamp because they were too long on their way.
-    pub late_refusals: u64,
-    /// Fast fill notices.
-    pub fill_notices: u64,
-    /// Refusals that say our rules of an instrument are old.
-    pub instrument_refusals: u64,
-}
-
-impl core::ops::Add for GatewayCounters {
-    type Output = GatewayCounters;
-
-    /// Of two gateways together.
-    fn add(self, other: GatewayCounters) -> GatewayCounters {
-        GatewayCounters {
-            intents: self.intents + other.intents,
-            orders_sent: self.orders_sent + other.orders_sent,
-            cancels_sent: self.cancels_sent + other.cancels_sent,
-            sweeps_sent: self.sweeps_sent + other.sweeps_sent,
-            second_ways: self.second_ways + other.second_ways,
-            cancels_refused: self.cancels_refused + other.cancels_refused,
-            orders_accepted: self.orders_accepted + other.orders_accepted,
-            orders_refused: self.orders_refused + other.orders_refused,
-            refused_late: self.refused_late + other.refused_late,
-            refused_throttled: self.refused_throttled + other.refused_throttled,
-            refused_not_connected: self.refused_not_connected + other.refused_not_connected,
-            refused_limit: self.refused_limit + other.refused_limit,
-            refused_table_full: self.refused_table_full + other.refused_table_full,
-            refused_journal: self.refused_journal + other.refused_journal,
-            timeouts: self.timeouts + other.timeouts,
-            unknown: self.unknown + other.unknown,
-            bad_frames: self.bad_frames + other.bad_frames,
-            stray_replies: self.stray_replies + other.stray_replies,
-            leftover_orders: self.leftover_orders + other.leftover_orders,
-            third_party_orders: self.third_party_orders + other.third_party_orders,
-            sessions_lost: self.sessions_lost + other.sessions_lost,
-            pauses: self.pauses + other.pauses,
-            clock_refusals: self.clock_refusals + other.clock_refusals,
-            late_refusals: self.late_refusals + other.late_refusals,
-            fill_notices: self.fill_notices + other.fill_notices,
-            instrument_refusals: self.instrument_refusals + other.instrument_refusals,
-        }
-    }
-}
-
-impl core::iter::Sum for GatewayCounters {
-    fn sum<I: Iterator<Item = GatewayCounters>>(all: I) -> GatewayCounters {
-        all.fold(GatewayCounters::default(), |sum, one| sum + one)
-    }
+    /// Send a request over REST without waiting for it, and bring what comes of it to [`Gateway::on_rest`].
+    Ask {
+        /// The answer bears the same.
+        ticket: RestTicket,
+        /// The request.
+        request: Box<RestRequest>,
+    },
 }
 
 /// The order gateway of one account on one product line.
@@ -240,7 +161,16 @@ pub struct Gateway<O = AnyOrders> {
     sweeps: Vec<Sweep>,
     /// What earlier runs may have left open was cancelled.
     swept_once: bool,
+    /// Since when cancels in an instrument have been without any answer, by its place; [`Nanos::NEVER`]: none are.
+    unanswered_since: Vec<Nanos>,
     slow: SlowPace,
+    rest: RestDesk,
+    /// The asking for executions, by the place of the instrument.
+    backfills: Vec<Backfill>,
+    /// The venue's time from which on executions are ours to count; [`Nanos::NEVER`]: none yet.
+    trades_floor: Nanos,
+    /// Shut down and with nothing open, executions are waited for until then.
+    trades_by: Option<Nanos>,
     poll: Poll,
     /// The orders connection is to be closed, for this reason and by then, once everything is cancelled over it.
     leaving: Option<(OrderCloseReason, Nanos)>,
@@ -271,7 +201,12 @@ pub struct Gateway<O = AnyOrders> {
     clock_refused: Nanos,
     user_data_kept: Nanos,
     counters: GatewayCounters,
-    venue_positions: Vec<Option<Lots>>,
+    /// What is held, by instrument.
+    holdings: Vec<Holding>,
+    /// The venue is to say what is held, as soon as it can be asked.
+    ask_holdings: bool,
+    holdings_asked: Nanos,
+    holdings_not_before: Nanos,
     events: VecDeque<ExecutionEvent>,
     outbox: Outbox,
     journal: Journal,
@@ -298,7 +233,10 @@ impl Gateway {
         let (window, prevention) = (settings.receive_window_ms, settings.self_trade_prevention);
         let side = AnyOrders::new(settings.product, credentials, window, prevention);
         let side = side.expect("the product line takes orders");
-        Gateway::over(side, settings, instruments)
+        let account = AnyAccount::new(settings.product, settings.receive_window_ms);
+        let account = account.map(|account| Box::new(account) as Box<dyn AccountSide + Send>);
+        let gateway = Gateway::over(side, settings, instruments);
+        Gateway { rest: RestDesk::new(account), ..gateway }
     }
 }
 
@@ -308,6 +246,7 @@ impl<O: OrderSide> Gateway<O> {
     pub fn over(mut side: O, settings: GatewaySettings, instruments: Vec<Instrument>) -> Gateway<O> {
         side.set_run(settings.epoch, settings.salt);
         side.prepare(&instruments);
+        let trades_from = settings.trades_from.map_or(Nanos::NEVER, backfill::stamp);
         let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
         Gateway {
             throttle: Throttle::new(
@@ -331,6 +270,11 @@ impl<O: OrderSide> Gateway<O> {
             spare_warmed: Nanos::ZERO,
             sweeps: vec![Sweep::WANTED; instruments.len()],
             swept_once: false,
+            unanswered_since: vec![Nanos::NEVER; instruments.len()],
+            rest: RestDesk::new(None),
+            backfills: vec![Backfill::wanted_from(trades_from); instruments.len()],
+            trades_floor: trades_from,
+            trades_by: None,
             slow: SlowPace::START,
             poll: Poll::START,
             leaving: None,
@@ -353,7 +297,10 @@ impl<O: OrderSide> Gateway<O> {
             clock_refused: Nanos::ZERO,
             user_data_kept: Nanos::ZERO,
             counters: GatewayCounters::default(),
-            venue_positions: vec![None; places],
+            holdings: compare::holdings_at_start(&settings, &instruments, places),
+            ask_holdings: true,
+            holdings_asked: Nanos::ZERO,
+            holdings_not_before: Nanos::ZERO,
             events: VecDeque::with_capacity(256),
             outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
             journal: Journal::Off,
@@ -542,10 +489,11 @@ impl<O: OrderSide> Gateway<O> {
         assert!(awaited, "the step waits for a request that was not sent");
     }
 
-    /// The position that the venue stated last over user data (futures); `None` before any.
+    /// What the venue said last of what is held of an instrument, its base asset or a position; `None`: nothing, or
+    /// nothing that still counts.
     #[must_use]
     pub fn venue_position(&self, instrument: InstrumentId) -> Option<Lots> {
-        self.venue_positions.get(instrument.index()).copied().flatten()
+        self.holdings.get(instrument.index()).and_then(|holding| holding.stated)
     }
 
     /// The venue's clock minus ours, and how far that may be wrong.

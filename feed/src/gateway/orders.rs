@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::Intent;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, Tick, VenueCode};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, Tick, TradeId, VenueCode};
 
 use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
@@ -129,10 +129,10 @@ impl TrackedOrder {
         matches!(self.phase, Phase::Done(_))
     }
 
-    /// Whether a cancel is to be sent: one that is not proved to exist is cancelled once, and again when it is.
+    /// Whether a cancel is to be sent: again and again until the order is proved ended, one that nobody has seen as well.
     #[must_use]
     pub fn wants_cancel(&self) -> bool {
-        self.cancel == CancelState::Wanted && self.is_open() && (self.accepted || self.cancel_attempts == 0)
+        self.cancel == CancelState::Wanted && self.is_open()
     }
 
     /// Takes a fact in; whether it changed anything.
@@ -295,6 +295,16 @@ impl OrderTable {
         self.active.contains_key(&order) || self.closed.contains_key(&order)
     }
 
+    /// Whether this execution was counted, or is older than what the table remembers.
+    pub(super) fn knows_trade(&self, instrument: InstrumentId, trade: TradeId, side: Side, time: Nanos) -> bool {
+        self.trades.get(instrument.index()).is_some_and(|seen| seen.contains(trade, side, time))
+    }
+
+    /// Whether the venue's number is one of an order of the table.
+    pub(super) fn knows_venue_order(&self, instrument: InstrumentId, venue_order: VenueOrderId) -> bool {
+        self.by_venue.contains_key(&(instrument, venue_order))
+    }
+
     /// Enters an order that is about to be sent. The caller checked room and uniqueness.
     pub(super) fn insert(&mut self, intent: &Intent, valid_until: Nanos) {
         debug_assert!(self.has_room() && !self.contains(intent.order), "checked by the caller");
@@ -407,7 +417,7 @@ impl OrderTable {
         let was_filled = tracked.lots_filled > Lots::ZERO;
         let mut applied = Applied::Known(order);
         if let Some(fill) = &update.fill {
-            if trades.insert(fill.trade, tracked.side) {
+            if trades.insert(fill.trade, tracked.side, update.time) {
                 apply_fill(tracked, fill, instrument, time, &mut self.counters, events);
             } else {
                 self.counters.duplicate_fills += 1;
@@ -443,7 +453,7 @@ impl OrderTable {
         let Some(fill) = &update.fill else {
             return Applied::ThirdParty { filled: false };
         };
-        if !self.trades[update.instrument.index()].insert(fill.trade, update.side) {
+        if !self.trades[update.instrument.index()].insert(fill.trade, update.side, update.time) {
             self.counters.duplicate_fills += 1;
             return Applied::Duplicate;
         }

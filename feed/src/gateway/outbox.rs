@@ -6,7 +6,9 @@ use spinbook_engine::types::{Nanos, OrderId};
 
 use super::OrderCloseReason;
 use super::ids::{IdMap, id_map};
+use super::rest::RestTicket;
 use crate::frame_buffer::{FrameQueue, PayloadPlace};
+use crate::venue::account::RestRequest;
 use crate::venue::order_side::{OrderConnection, OrderSide};
 use crate::venue::orders::{Request, RequestId, RequestKind};
 
@@ -20,6 +22,7 @@ pub(super) enum Queued {
     Connect { connection: OrderConnection, target: String },
     Send { connection: OrderConnection, place: PayloadPlace, origin_tsc: u64, order: OrderId, kind: RequestKind },
     Close { connection: OrderConnection, reason: OrderCloseReason },
+    Ask { ticket: RestTicket, request: Box<RestRequest> },
 }
 
 /// A request whose reply is awaited.

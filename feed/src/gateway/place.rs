@@ -23,7 +23,7 @@ pub(super) fn find(instruments: &[Instrument], id: InstrumentId) -> Option<&Inst
 }
 
 /// By how many lots a fact moves the position of its instrument.
-fn lots_moved(event: &ExecutionEvent) -> i128 {
+pub(super) fn lots_moved(event: &ExecutionEvent) -> i128 {
     match event.kind {
         ExecutionKind::Filled => {
             i128::from(event.lots.0) * i128::from(event.side.sign()) - i128::from(event.fee_lots.0)
@@ -243,6 +243,7 @@ impl<O: OrderSide> Gateway<O> {
         match self.outbox.queue.pop_front()? {
             Queued::Connect { connection, target } => Some(GatewayAction::Connect { connection, target }),
             Queued::Close { connection, reason } => Some(GatewayAction::Close { connection, reason }),
+            Queued::Ask { ticket, request } => Some(GatewayAction::Ask { ticket, request }),
             Queued::Send { connection, place, origin_tsc, order, kind } => {
                 let bytes = self.outbox.message(place);
                 Some(GatewayAction::Send { connection, bytes, origin_tsc, order, kind })

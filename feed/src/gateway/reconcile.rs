@@ -25,6 +25,8 @@ const NOT_FOUND_PAUSE_MAX: Nanos = Nanos::from_millis(800);
 const LISTED_AFTER: Nanos = Nanos::from_seconds(1);
 /// So long after an order was sent its own answer, late as it is, is still believed.
 const PLACE_BELIEVED: Nanos = Nanos::from_seconds(60);
+/// Where missing fills come with a list over REST, that is asked for again after this.
+const FILLS_AGAIN: Nanos = Nanos::from_seconds(2);
 /// After this without the missing fills no new orders are taken until they are there.
 const MISSING_FILLS_MAX: Nanos = Nanos::from_seconds(15);
 /// After this without the missing fills, trading stops.
@@ -241,7 +243,11 @@ impl<O: OrderSide> Gateway<O> {
             let next = if waited < MISSING_FILLS_MAX { MISSING_FILLS_MAX } else { halt_after };
             let give_up = tracked.missing_since + next;
             if !self.side.can_ask_fills() || venue_order.is_none() {
-                tracked.fills_at = give_up;
+                // They come with all others of their instrument, over REST.
+                let sent = tracked.valid_until - self.side.validity() - self.settings.validity_margin;
+                let can_ask = self.rest.account.is_some();
+                tracked.fills_at = if can_ask { (now + FILLS_AGAIN).min(give_up) } else { give_up };
+                self.want_trades(instrument, sent, false);
                 continue;
             }
             let cost = self.side.cost(RequestKind::Fills);

@@ -27,6 +27,8 @@ const SILENCE_DEFAULT: Nanos = Nanos::from_seconds(60);
 const BUSY_PAUSE: Nanos = Nanos::from_millis(500);
 /// A cancel that failed is tried again after this.
 const CANCEL_RETRY: Nanos = Nanos::from_millis(200);
+/// The same where the venue does not know the order: twice as long with each further attempt, so many times.
+const CANCEL_RETRY_DOUBLINGS: u32 = 2;
 /// After a fast fill notice the full event is awaited this long before the order is asked for.
 const NOTICE_GRACE: Nanos = Nanos::from_seconds(2);
 
@@ -45,13 +47,7 @@ impl<O: OrderSide> Gateway<O> {
             OrderMessage::Reply(reply) => self.apply_reply(reply, now),
             OrderMessage::Update(update) => self.apply_update(&update, now),
             OrderMessage::FillNotice(notice) => self.apply_notice(&notice, now),
-            OrderMessage::Positions(rows) => {
-                for (instrument, lots) in rows {
-                    if let Some(place) = self.venue_positions.get_mut(instrument.index()) {
-                        *place = Some(lots);
-                    }
-                }
-            }
+            OrderMessage::Positions(rows) => self.on_held(&rows, now),
             OrderMessage::UserDataEnded if self.has_user_data_connection() => {
                 self.close(OrderConnection::UserData, OrderCloseReason::Announced, now);
             }
@@ -295,7 +291,13 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// What a refusal means beyond the request it refused.
-    fn react_globally(&mut self, reaction: Reaction, refusal: &Refusal, (sent, was_late): (Nanos, bool), now: Nanos) {
+    pub(super) fn react_globally(
+        &mut self,
+        reaction: Reaction,
+        refusal: &Refusal,
+        (sent, was_late): (Nanos, bool),
+        now: Nanos,
+    ) {
         let until = |default: Nanos, clock: &super::VenueClock| {
             refusal.retry_after.map_or(now + default, |at| clock.local_time(at).max(now))
         };
@@ -380,7 +382,9 @@ impl<O: OrderSide> Gateway<O> {
                 let unproved = !tracked.accepted;
                 let wanted = unproved || shutting_down;
                 tracked.cancel = if wanted { CancelState::Wanted } else { CancelState::None };
-                tracked.cancel_at = now + CANCEL_RETRY;
+                // The venue may take it as long as it is valid, and it may be the next message to arrive.
+                let doublings = tracked.cancel_attempts.saturating_sub(1).min(CANCEL_RETRY_DOUBLINGS);
+                tracked.cancel_at = now + Nanos(CANCEL_RETRY.0 << doublings);
                 tracked.query_at = tracked.query_at.min(now);
                 if !unproved {
                     let event = ExecutionEvent {

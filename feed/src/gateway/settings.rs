@@ -1,6 +1,6 @@
 //! COLD: what a user may choose of the gateway, and the venue's default windows.
 
-use spinbook_engine::types::{InstrumentId, Nanos};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
 use crate::gateway::clock::CLOCK_OFFSET_MAX;
 use crate::gateway::fees::FeePrice;
@@ -64,6 +64,11 @@ pub struct GatewaySettings {
     pub spare_connection: bool,
     /// How long fills may be missing after the venue stated them.
     pub fills_grace: Nanos,
+    /// From this time of the venue on the account's executions are the run's, and are asked for before the first order;
+    /// `None`: from when orders are first taken.
+    pub trades_from: Option<Nanos>,
+    /// What was held at that time: the base asset or the position, in lots. What is not named is not compared later.
+    pub held_at_start: Vec<(InstrumentId, Lots)>,
     /// What assets are worth that fees may be taken in besides base and quote.
     pub fee_prices: Vec<FeePrice>,
     /// Whether an order that is not ours stops trading (another program or a human trades on the account).
@@ -97,6 +102,8 @@ impl GatewaySettings {
             open_orders_interval: Nanos::from_seconds(15),
             spare_connection: true,
             fills_grace: Nanos::from_seconds(1),
+            trades_from: None,
+            held_at_start: Vec::new(),
             fee_prices: Vec::new(),
             halt_on_third_party: true,
             seed: u64::from(epoch),

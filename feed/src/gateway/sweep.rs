@@ -160,7 +160,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Whether a request of the cancel path may leave now; with no room in the venue's windows, or while it asks us to
     /// wait, one leaves at a slow pace.
-    fn may_cancel(&mut self, cost: Cost, instrument: &Instrument, now: Nanos) -> Result<(), Nanos> {
+    pub(super) fn may_cancel(&mut self, cost: Cost, instrument: &Instrument, now: Nanos) -> Result<(), Nanos> {
         if now < self.banned_until {
             return Err(self.banned_until);
         }
@@ -269,6 +269,7 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn swept(&mut self, request: RequestId, rows: &[OrderUpdate], now: Nanos) {
         self.slow.taken();
         if let Some(place) = self.sweep_of(request) {
+            self.cancel_answered_at(place, now);
             (self.sweeps[place].request, self.sweeps[place].second) = (None, None);
             rows.iter().for_each(|row| self.note_leftover(row));
         }
@@ -281,6 +282,9 @@ impl<O: OrderSide> Gateway<O> {
         let Some(place) = self.sweep_of(request) else {
             return;
         };
+        if reaction != Reaction::Unknown {
+            self.cancel_answered_at(place, now);
+        }
         if !self.sweeps[place].forget(request) {
             // The other connection has still to answer.
             return;
@@ -303,6 +307,15 @@ impl<O: OrderSide> Gateway<O> {
             // The venue has no such request, or not for us: one by one.
             _ => self.cancel_singly(place, now),
         }
+        self.swept_once |= self.is_swept();
+    }
+
+    /// Another way than the connections brought the answer: everything at `place` is cancelled, and once more at `again`
+    /// if something may still come.
+    pub(super) fn sweep_proved(&mut self, place: usize, again: Option<Nanos>, now: Nanos) {
+        self.slow.taken();
+        let done = Sweep { wanted: again.is_some(), not_before: again.unwrap_or(now), request: None, second: None };
+        self.sweeps[place] = done;
         self.swept_once |= self.is_swept();
     }
 
@@ -358,6 +371,11 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn note_cancel_answer(&mut self, pending: &Pending, reaction: Option<Reaction>, now: Nanos) {
         if pending.kind != RequestKind::Cancel {
             return;
+        }
+        let instrument = self.orders.find(pending.order).map(|tracked| tracked.instrument);
+        let place = self.instruments.iter().position(|known| Some(known.id) == instrument);
+        if let Some(place) = place.filter(|_| reaction != Some(Reaction::Unknown)) {
+            self.cancel_answered_at(place, now);
         }
         match reaction {
             Some(Reaction::PauseAll | Reaction::PauseOrders | Reaction::Banned) => self.slow.refused(now),

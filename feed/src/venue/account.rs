@@ -14,6 +14,7 @@ use crate::venue::order_side::Reaction;
 use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
 
 /// One HTTP request without a body, complete. Printing it shows no key and no signature.
+#[derive(Clone)]
 pub struct RestRequest {
     /// Upper-case method.
     pub method: &'static str,
@@ -21,6 +22,8 @@ pub struct RestRequest {
     pub target: String,
     /// Header names and values.
     pub headers: Vec<(&'static str, String)>,
+    /// What it costs of the venue's request weight.
+    pub weight: u32,
 }
 
 impl fmt::Debug for RestRequest {
@@ -172,6 +175,12 @@ pub trait AccountSide {
     fn advice(&self, refusal: &Refusal) -> Option<&'static str>;
 }
 
+/// An amount of an instrument's base asset, in 10^-18 of it, as whole lots.
+pub(crate) fn whole_lots(amount: i128, instrument: &Instrument) -> Option<Lots> {
+    let lot = i128::try_from(instrument.quantity.unit_atoms()).ok().filter(|lot| *lot > 0)?;
+    i64::try_from(amount.div_euclid(lot)).ok().map(Lots)
+}
+
 /// What the venue said of the account at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountPoint {
@@ -187,6 +196,15 @@ impl AccountPoint {
     pub fn total(&self, asset: Symbol) -> i128 {
         let of_asset = self.balances.iter().filter(|balance| balance.asset == asset);
         of_asset.fold(0, |sum, balance| sum.saturating_add(balance.free).saturating_add(balance.locked))
+    }
+
+    /// What is held of an instrument in whole lots, what is finer dropped; `None` beyond any account's range.
+    #[must_use]
+    pub fn whole_lots(&self, product: ProductLine, instrument: &Instrument) -> Option<Lots> {
+        if !product.holds_inventory() {
+            return Some(self.position(instrument.id));
+        }
+        whole_lots(self.total(instrument.base_asset), instrument)
     }
 
     fn position(&self, instrument: InstrumentId) -> Lots {

@@ -86,6 +86,10 @@ macro_rules! any_orders {
                 match self { $(AnyOrders::$Venue(side) => side.choose_connection(connection)),+ }
             }
 
+            fn credentials(&self) -> Option<&Credentials> {
+                match self { $(AnyOrders::$Venue(side) => side.credentials()),+ }
+            }
+
             fn prepare(&mut self, instruments: &[Instrument]) {
                 match self { $(AnyOrders::$Venue(side) => side.prepare(instruments)),+ }
             }

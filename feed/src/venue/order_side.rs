@@ -3,6 +3,7 @@
 
 use spinbook_engine::types::{Nanos, OrderId};
 
+use crate::crypto::credentials::Credentials;
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::ClientOrderId;
 use crate::venue::orders::{OrderDecodeError, OrderMessage, Refusal, Request, RequestId, RequestKind};
@@ -170,6 +171,10 @@ pub trait OrderSide {
     /// The requests that follow leave by this connection; [`OrderConnection::Orders`] unless said otherwise.
     fn choose_connection(&mut self, connection: OrderConnection) {
         let _ = connection;
+    }
+    /// What signs the account's requests over REST; `None` where they cannot be made.
+    fn credentials(&self) -> Option<&Credentials> {
+        None
     }
     /// Renders what is constant in the requests for these instruments, once, at set-up.
     fn prepare(&mut self, instruments: &[Instrument]) {

@@ -325,7 +325,7 @@ pub enum OrderMessage {
     Update(OrderUpdate),
     /// A fast notice of an execution.
     FillNotice(FillNotice),
-    /// The venue's figures of positions that changed (futures).
+    /// What the venue says is held of instruments where that changed: net positions, or the base asset in whole lots.
     Positions(Vec<(InstrumentId, Lots)>),
     /// Balances changed.
     Balances,

@@ -10,6 +10,7 @@ use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::position::{Position, PositionFill};
 use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
+use spinbook_feed::gateway::rest::{RestAnswer, RestTicket};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
@@ -78,6 +79,8 @@ enum Travelling {
     ToVenue(ConnectionId, Vec<u8>),
     ToUs(ConnectionId, Vec<u8>),
     Open(OrderConnection, ConnectionId, String),
+    Ask(RestTicket, Box<RestRequest>),
+    Answer(RestTicket, RestAnswer),
 }
 
 struct World {
@@ -162,6 +165,9 @@ impl World {
                     }
                 }
                 GatewayOutput::Action(GatewayAction::Close { connection, .. }) => self.unlink(connection),
+                GatewayOutput::Action(GatewayAction::Ask { ticket, request }) => {
+                    self.travel(Travelling::Ask(ticket, request));
+                }
             }
             for event in wanted {
                 *self.kinds.entry(event.kind as u8).or_default() += 1;
@@ -197,6 +203,15 @@ impl World {
 
     fn deliver(&mut self, what: Travelling) {
         match what {
+            Travelling::Ask(ticket, request) => {
+                let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let (method, target) = (request.method, request.target.as_str());
+                let asked = HttpRequest { method, target, headers: &headers, body: b"" };
+                let reply = self.exchange.on_http(&asked, self.now);
+                let answer = RestAnswer { status: reply.status, body: reply.body, retry_after: Nanos::ZERO };
+                self.travel(Travelling::Answer(ticket, answer));
+            }
+            Travelling::Answer(ticket, answer) => self.gateway.on_rest(ticket, &answer, self.now),
             Travelling::Open(connection, id, target) => match self.exchange.on_websocket_open(id, &target, self.now) {
                 Ok(()) => {
                     self.links[slot(connection)] = Some(id);

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod account;
+mod backfill;
+mod compare;
 mod encode;
 mod exchange;
 mod journaled;
@@ -15,4 +17,5 @@ mod sessions;
 mod sign;
 mod spare;
 mod stopped;
+mod third_way;
 mod truth;

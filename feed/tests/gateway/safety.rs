@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Verdict, hmac, quantity, refuse, settings, some_lots};
+use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Rest, Verdict, hmac, quantity, refuse, settings, some_lots};
 use serde_json::json;
 use spinbook_engine::event::ExecutionKind as Kind;
 use spinbook_engine::types::{Nanos, OrderId, Side};
@@ -163,6 +163,7 @@ fn a_lost_answer_to_the_renewal_of_a_key_closes_no_orders_connection() {
 fn a_black_holed_connection_is_given_up_for_a_lost_cancel() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);
+        desk.rest = Rest::Fails;
         let order = desk.place_order(1, Side::Bid);
         desk.pass(ms(10_100));
         let dark = Rc::new(Cell::new(true));
@@ -254,6 +255,7 @@ fn a_used_up_weight_window_holds_no_cancel_back() {
 fn after_an_outage_the_venue_is_tried_every_second_while_an_order_may_live() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);
+        desk.rest = Rest::Fails;
         desk.place_order(1, Side::Bid);
         desk.reachable = false;
         desk.drop_connection(OrderConnection::Orders);
@@ -275,6 +277,7 @@ fn after_an_outage_the_venue_is_tried_every_second_while_an_order_may_live() {
 fn the_venues_limit_of_connection_attempts_is_kept_however_long_it_stays_away() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);
+        desk.rest = Rest::Fails;
         desk.place_order(1, Side::Bid);
         desk.reachable = false;
         desk.drop_connection(OrderConnection::Orders);

@@ -9,7 +9,9 @@ use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick};
 use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_feed::gateway::rest::{RestAnswer, RestTicket};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
+use spinbook_feed::venue::account::RestRequest;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
@@ -66,6 +68,21 @@ pub struct VenueOrder {
     pub status: &'static str,
 }
 
+/// How the venue answers over REST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It does.
+    Answers,
+    /// Nothing comes back, and nobody says so.
+    Silent,
+    /// The request fails at once.
+    Fails,
+    /// With this status and code, and this many seconds to wait.
+    Refuses(u16, i32, i64),
+    /// Carried out, and the answer says that this is not known.
+    HidesOutcome,
+}
+
 type Rule = Box<dyn FnMut(&str, &Value) -> Verdict>;
 
 pub struct Desk {
@@ -90,6 +107,14 @@ pub struct Desk {
     pub unreachable: Vec<OrderConnection>,
     /// Connections on which nothing arrives any more, without a word.
     pub dark: Vec<OrderConnection>,
+    /// How the venue answers over REST.
+    pub rest: Rest,
+    /// Whether timestamps over REST are held against the venue's clock.
+    pub checks_rest_clock: bool,
+    /// What the venue says is held, in lots.
+    pub held: i64,
+    /// Every request over REST: method and path.
+    pub rest_requests: Vec<(Nanos, String)>,
     /// The connection of each request.
     pub ways: Vec<OrderConnection>,
     /// The connection that replies take now.
@@ -115,6 +140,10 @@ impl Desk {
             reachable: true,
             unreachable: Vec::new(),
             dark: Vec::new(),
+            rest: Rest::Answers,
+            checks_rest_clock: false,
+            held: 0,
+            rest_requests: Vec::new(),
             ways: Vec::new(),
             way: OrderConnection::Orders,
             next_order: 1_000,
@@ -161,6 +190,7 @@ impl Desk {
         enum Act {
             Connect(OrderConnection),
             Send(OrderConnection, Value),
+            Ask(RestTicket, Box<RestRequest>),
             None,
         }
         loop {
@@ -180,6 +210,7 @@ impl Desk {
                     self.closes += 1;
                     Act::None
                 }
+                Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => Act::Ask(ticket, request),
                 Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. })) => {
                     assert_ne!(connection, OrderConnection::UserData);
                     Act::Send(connection, serde_json::from_slice(&bytes).expect("requests are JSON"))
@@ -191,6 +222,7 @@ impl Desk {
                     self.gateway.on_open(connection, self.now)
                 }
                 Act::Connect(connection) => self.gateway.on_close(connection, self.now),
+                Act::Ask(ticket, request) => self.ask(ticket, &request),
                 Act::Send(connection, request) => {
                     self.way = connection;
                     self.serve(&request);
@@ -198,6 +230,72 @@ impl Desk {
                 }
             }
         }
+    }
+
+    fn ask(&mut self, ticket: RestTicket, request: &RestRequest) {
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        self.rest_requests.push((self.now, format!("{} {path}", request.method)));
+        let parameter = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let found = pairs.find(|(key, _)| *key == name);
+            found.map(|(_, value)| value.parse::<i64>().unwrap())
+        };
+        let stamp = parameter("timestamp").unwrap_or_else(|| self.venue_ms());
+        let is_off = (stamp - self.venue_ms()).abs() > 1_000 && self.checks_rest_clock;
+        let answer = match self.rest {
+            _ if is_off => RestAnswer {
+                status: 400,
+                body: json!({"code": -1021, "msg": "Timestamp for this request is off."}).to_string().into_bytes(),
+                retry_after: Nanos::ZERO,
+            },
+            Rest::Silent => return,
+            Rest::Fails => RestAnswer::default(),
+            Rest::Refuses(status, code, seconds) => RestAnswer {
+                status,
+                body: json!({"code": code, "msg": "no"}).to_string().into_bytes(),
+                retry_after: Nanos::from_seconds(seconds),
+            },
+            Rest::Answers | Rest::HidesOutcome => {
+                let body = match (request.method, path) {
+                    ("GET", "/api/v3/myTrades" | "/fapi/v1/userTrades") => {
+                        let (start, from) = (parameter("startTime"), parameter("fromId"));
+                        let listed = self.trades.iter().filter(|trade| {
+                            start.is_none_or(|start| trade["time"].as_i64().unwrap() >= start)
+                                && from.is_none_or(|from| trade["id"].as_i64().unwrap() >= from)
+                        });
+                        Ok(listed.take(parameter("limit").unwrap() as usize).cloned().collect())
+                    }
+                    ("GET", "/api/v3/time" | "/fapi/v1/time") => Ok(json!({"serverTime": self.venue_ms()})),
+                    ("GET", "/api/v3/account") => {
+                        let free = quantity(self.product, self.held);
+                        Ok(json!({"uid": 1, "balances": [{"asset": "BTC", "free": free, "locked": "0.00000000"}]}))
+                    }
+                    ("GET", "/fapi/v3/positionRisk") => {
+                        let sign = if self.held < 0 { "-" } else { "" };
+                        let amount = format!("{sign}{}", quantity(self.product, self.held.abs()));
+                        Ok(json!([{"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": amount}]))
+                    }
+                    ("DELETE", "/api/v3/openOrders") => self.execute("openOrders.cancelAll", &Value::Null),
+                    ("DELETE", "/fapi/v1/allOpenOrders") => {
+                        let _ = self.execute("openOrders.cancelAll", &Value::Null);
+                        Ok(json!({"code": 200, "msg": "The operation of cancel all open order is done."}))
+                    }
+                    (method, path) => panic!("{method} {path}"),
+                };
+                let (status, body) = match body {
+                    _ if self.rest == Rest::HidesOutcome => (503, json!({"code": -1007, "msg": "Timeout."})),
+                    Ok(body) => (200, body),
+                    Err((code, text)) => (400, json!({"code": code, "msg": text})),
+                };
+                RestAnswer { status, body: body.to_string().into_bytes(), retry_after: Nanos::ZERO }
+            }
+        };
+        self.gateway.on_rest(ticket, &answer, self.now);
+    }
+
+    /// How often something was asked over REST whose path ends so.
+    pub fn rest_count(&self, end: &str) -> usize {
+        self.rest_requests.iter().filter(|(_, path)| path.ends_with(end)).count()
     }
 
     fn serve(&mut self, request: &Value) {
@@ -357,6 +455,21 @@ impl Desk {
         if self.user_data {
             self.user_frame(&message);
         }
+    }
+
+    /// The venue says over user data what is held.
+    pub fn tell_held(&mut self) {
+        let sign = if self.held < 0 { "-" } else { "" };
+        let amount = format!("{sign}{}", quantity(self.product, self.held.abs()));
+        let message = if self.product == binance::SPOT {
+            let row = json!({"a": "BTC", "f": amount, "l": "0.00000000"});
+            json!({"subscriptionId": 0, "event": {"e": "outboundAccountPosition", "B": [row]}})
+        } else {
+            let row = json!({"s": "BTCUSDT", "pa": amount, "ps": "BOTH"});
+            json!({"e": "ACCOUNT_UPDATE", "a": {"m": "ORDER", "B": [], "P": [row]}})
+        };
+        self.user_frame(&message);
+        self.carry();
     }
 
     /// A user data message on the connection where this product has it.

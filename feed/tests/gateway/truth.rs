@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Verdict, hmac, quantity, refuse, settings, some_lots};
+use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Rest, Verdict, hmac, quantity, refuse, settings, some_lots};
 use serde_json::{Value, json};
 use spinbook_engine::event::ExecutionKind as Kind;
 use spinbook_engine::types::{Nanos, OrderId, Side};
@@ -144,6 +144,7 @@ fn a_fill_whose_message_was_lost_on_a_healthy_connection_is_found() {
         let mut desk = Desk::ready(product);
         let order = desk.place_order(1, Side::Bid);
         let id = desk.id_of(order);
+        desk.rest = Rest::Fails;
         desk.user_data = false;
         desk.fill(id, some_lots(product), 900, ("0.01", "USDT"));
         desk.user_data = true;
@@ -151,7 +152,7 @@ fn a_fill_whose_message_was_lost_on_a_healthy_connection_is_found() {
         if product == binance::SPOT {
             assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled], "asked for, and its executions");
         } else {
-            // The executions cannot be asked for on its connection: no new orders, then a human has to look.
+            // The executions are not had over REST either: no new orders, then a human has to look.
             desk.pass(ms(16_000));
             assert!(!desk.gateway.is_ready() && desk.gateway.halt_message().is_none());
             desk.pass(ms(60_000));
@@ -260,6 +261,7 @@ fn two_orders_of_ours_that_trade_with_each_other_are_both_filled_once() {
 #[test]
 fn executions_that_come_late_end_the_wait_for_them() {
     let mut desk = Desk::ready(binance::USDM);
+    desk.rest = Rest::Fails;
     let order = desk.place_order(1, Side::Bid);
     let (id, lots) = (desk.id_of(order), some_lots(binance::USDM));
     desk.user_data = false;
@@ -273,4 +275,24 @@ fn executions_that_come_late_end_the_wait_for_them() {
     desk.pass(ms(1_000));
     assert!(desk.gateway.is_ready() && desk.gateway.halt_message().is_none());
     assert_eq!(desk.kinds(order), [Kind::Accepted, Kind::Filled]);
+}
+
+#[test]
+fn an_order_that_nobody_has_seen_is_cancelled_until_it_is_proved_ended() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        hold(&mut desk, &["order.place", "order.status"]);
+        let order = desk.place_order(1, Side::Bid);
+        desk.cancel_order(order);
+        assert_eq!(desk.count("order.cancel"), 1, "{product:?}: and the venue does not know it");
+        desk.pass(ms(500));
+        // It was on its way all the time. No message tells of it, and nobody answers a question.
+        desk.user_data = false;
+        let lots = quantity(product, some_lots(product));
+        desk.add(CLIENT_IDS.write(order).as_str(), "BUY", "50000.00", &lots);
+        desk.pass(ms(1_000));
+        assert_eq!(desk.open_at_venue(), 0, "{product:?}: {:?}", desk.methods());
+        let cancels = desk.count("order.cancel");
+        assert!(cancels <= 5, "{product:?}: {cancels} in 1.5 s");
+    }
 }

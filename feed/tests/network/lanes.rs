@@ -68,6 +68,7 @@ impl Rig {
             idle: Idle::Sleep(Duration::ZERO),
             drain_within: Nanos::from_seconds(10),
             on_connection_end: |_, _, error| panic!("no connection is opened: {error}"),
+            rest: None,
         };
         let lanes = vec![lane(binance::SPOT, 0), lane(binance::USDM, 1)];
         let io = GatewayLoop::new(lanes, rings, settings, clock, scale, shared.clone()).unwrap();
@@ -191,4 +192,19 @@ fn executions_wait_in_their_gateway_while_the_ring_is_full_and_keep_their_order(
         assert_eq!(orders.len(), 3);
         assert!(orders.is_sorted(), "{orders:?}");
     }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_poll_that_fails_is_made_anew_and_only_one_that_always_fails_ends_the_thread() {
+    let mut rig = Rig::new(64);
+    rig.turn();
+    rig.shared.polls_to_fail.store(5, Ordering::Relaxed);
+    for counter in 1..=6 {
+        rig.place(counter, 0);
+        assert!(rig.turn().iter().any(|event| event.kind == ExecutionKind::Accepted), "{counter}");
+    }
+    assert_eq!(rig.shared.poll_failures.load(Ordering::Relaxed), 5);
+    rig.shared.polls_to_fail.store(u64::MAX, Ordering::Relaxed);
+    assert!(rig.io.run().is_err(), "there is no way on");
 }

@@ -64,6 +64,9 @@ impl Trader {
                         sends.push((connection, bytes.to_vec()))
                     }
                     GatewayOutput::Execution(event) => self.executions.push(event),
+                    GatewayOutput::Action(GatewayAction::Ask { request, .. }) => {
+                        panic!("user data was never away, and the gateway asks {request:?}")
+                    }
                     GatewayOutput::Action(GatewayAction::Close { connection, reason }) => {
                         panic!("the gateway closes {connection:?}: {reason:?}")
                     }

@@ -381,6 +381,7 @@ fn card_29_the_handshake_script_ends_in_ready() {
                         gateway.on_frame(connection, &mut answer, now);
                     }
                     GatewayOutput::Action(GatewayAction::Close { .. }) => panic!("closed: {done:?}"),
+                    GatewayOutput::Action(GatewayAction::Ask { .. }) => panic!("asked over REST: {done:?}"),
                 }
                 gateway.check();
             }

@@ -314,13 +314,22 @@ fn borrowed(markets: &[Market]) -> Vec<(ProductLine, &Instrument, Lots)> {
     markets.iter().map(|(product, instrument, start)| (*product, instrument, *start)).collect()
 }
 
-/// Our side of each venue, as a process that starts has it.
-fn clients(markets: &[Market], epoch: u32, seed: u64, has_journal: bool) -> Vec<(MarketSession, Gateway)> {
+/// Our side of each venue, as a process that starts has it once it has read the account.
+fn clients(
+    markets: &[Market],
+    epoch: u32,
+    seed: u64,
+    (read_at, has_journal): (Nanos, bool),
+) -> Vec<(MarketSession, Gateway)> {
     let limits: Vec<_> = markets.iter().map(|(_, instrument, _)| setup::limits(instrument)).collect();
-    let client = |(product, instrument, _): &Market| {
+    let client = |(product, instrument, start): &Market| {
         let settings =
             SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(*product) };
-        let gateway = GatewaySettings::new(*product, GatewayMode::Live, epoch, limits.clone());
+        let gateway = GatewaySettings {
+            trades_from: Some(read_at),
+            held_at_start: vec![(instrument.id, *start)],
+            ..GatewaySettings::new(*product, GatewayMode::Live, epoch, limits.clone())
+        };
         let session = MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap();
         let mut gateway = Gateway::new(gateway, setup::credentials(), vec![*instrument]);
         if has_journal {
@@ -395,7 +404,7 @@ impl World {
             markets.push((*product, instrument, start));
             exchanges.push(exchange);
         }
-        let clients = clients(&markets, setup::EPOCH, seed, altered.has_journal);
+        let clients = clients(&markets, setup::EPOCH, seed, (setup::START, altered.has_journal));
         let venue = |((exchange, (product, instrument, _)), (session, gateway)): ((_, &Market), _)| BacktestVenue {
             session,
             gateway,
@@ -450,7 +459,8 @@ impl World {
         judge.in_flight.clear();
         judge.disagree_since = None;
         judge.oracle.gone_since = None;
-        let clients = clients(&self.markets, self.epoch, self.seed, self.has_journal);
+        let read_at = self.backtest.state().now;
+        let clients = clients(&self.markets, self.epoch, self.seed, (read_at, self.has_journal));
         let killed = self.backtest.restart(engine, (orders, cancels), clients);
         for (_, mut gateway) in killed {
             let names = setup::names_in(gateway.journal());

@@ -13,6 +13,7 @@ use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::net::io::gateway_loop::GatewayLane;
+use spinbook_feed::net::io::rest_calls::RestLine;
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::AccountPoint;
@@ -179,6 +180,11 @@ impl<'a> AskedMarket<'a> {
         }))
     }
 
+    /// Where the gateway's requests over REST go.
+    pub(super) fn rest_line(&self) -> RestLine {
+        RestLine::new(&self.order_trust, &self.plan.orders.rest_url)
+    }
+
     /// The gateway and the way to its connections. `limits` are those of every instrument of the run.
     ///
     /// # Errors
@@ -190,7 +196,12 @@ impl<'a> AskedMarket<'a> {
         run: (u32, u64),
     ) -> Result<GatewayLane, Failure> {
         let (plan, market) = (self.plan, &self.plan.config);
-        let gateway = gateway(plan, mode, &self.instruments, &self.windows, limits, run)?;
+        let held = |instrument: &Instrument| self.held(instrument).map(|lots| (instrument.id, lots));
+        let begun = AccountBegun {
+            at: (mode != RunMode::Shadow).then_some(self.started_at),
+            held: self.instruments.iter().filter_map(held).collect(),
+        };
+        let gateway = gateway(plan, mode, (&self.instruments, &self.windows), limits, begun, run)?;
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
         let counted = |connector: Connector| connector.within(attempts_at(market.venue), ConnectPurpose::Orders);
         Ok(GatewayLane {
@@ -227,6 +238,15 @@ pub(super) fn best_prices<L: VenueLine>(
     instruments.iter().map(ask).collect()
 }
 
+/// The account when a run takes it over.
+#[derive(Default)]
+pub(super) struct AccountBegun {
+    /// From this time of the venue on its executions are the run's; none where that is not known.
+    pub(super) at: Option<Nanos>,
+    /// What was held then, in lots.
+    pub(super) held: Vec<(InstrumentId, Lots)>,
+}
+
 /// The gateway of a market. `limits` are those of every instrument of the run, whose number and random bits are the last.
 ///
 /// # Errors
@@ -234,15 +254,16 @@ pub(super) fn best_prices<L: VenueLine>(
 pub(super) fn gateway(
     plan: &MarketPlan,
     mode: RunMode,
-    instruments: &[Instrument],
-    windows: &[RateWindow],
+    (instruments, windows): (&[Instrument], &[RateWindow]),
     limits: Vec<OrderLimits>,
+    begun: AccountBegun,
     (epoch, salt): (u32, u64),
 ) -> Result<Gateway, Failure> {
     let market = &plan.config;
     let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
     let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
     settings.salt = salt;
+    (settings.trades_from, settings.held_at_start) = (begun.at, begun.held);
     settings.receive_window_ms = i64::from(market.receive_window_ms);
     settings.fee_prices = fee_prices(market)?;
     if !windows.is_empty() {

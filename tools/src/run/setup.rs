@@ -17,8 +17,9 @@ use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::hot::snapshots;
 use spinbook_feed::net::io::fetch::FetchError;
 use spinbook_feed::net::io::gateway_loop::{GatewayLane, GatewayLoopSettings, GatewayRings, Idle};
+use spinbook_feed::net::io::rest_calls;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::AccountPoint;
+use spinbook_feed::venue::account::{AccountPoint, RestRequest};
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::order_side::OrderConnection;
@@ -111,6 +112,10 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let (mailbox, worker) = snapshots::new(slots, fetchers, SessionUrls(urls.collect()), |error: &FetchError| {
         tracing::warn!("a snapshot could not be fetched: {error}");
     });
+    let lines = asked.iter().map(AskedMarket::rest_line).collect();
+    let (rest, rest_workers) = rest_calls::new(lines, |request: &RestRequest, error: &FetchError| {
+        tracing::warn!("{request:?} brought nothing: {error}");
+    });
     let agents = Agents {
         engine,
         markets,
@@ -124,7 +129,8 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
             executions: rings.executions.0,
             decisions,
         },
-        io_settings: io_settings(plan.mode),
+        io_settings: GatewayLoopSettings { rest: Some(rest), ..io_settings(plan.mode) },
+        rest_workers,
         clock,
         scale,
     };
@@ -366,6 +372,7 @@ fn io_settings(mode: RunMode) -> GatewayLoopSettings {
             let text = format!("order connection {connection:?} of {name} ended: {error}");
             news::tell(Weight::Warning, text);
         },
+        rest: None,
     }
 }
 

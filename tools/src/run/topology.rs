@@ -14,6 +14,8 @@ use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::gateway::Gateway;
+use spinbook_feed::gateway::rest::RestLane;
+use spinbook_feed::net::connection::look_up::look_up_wanted;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::host::memory;
 use spinbook_feed::net::host::threads;
@@ -24,6 +26,7 @@ use spinbook_feed::net::hot::snapshots::{SnapshotMailbox, SnapshotUrls, Snapshot
 use spinbook_feed::net::io::gateway_loop::{
     GatewayEnd, GatewayLane, GatewayLoop, GatewayLoopSettings, GatewayRings, GatewayShared, Idle,
 };
+use spinbook_feed::net::io::rest_calls::RestWorker;
 use spinbook_feed::session::MarketSession;
 
 use super::heartbeats::HangBounds;
@@ -134,6 +137,8 @@ pub struct Agents<S, U> {
     pub io_rings: GatewayRings,
     /// Its connections; the idle strategy is set here.
     pub io_settings: GatewayLoopSettings,
+    /// Carry the gateways' requests over REST, a thread each.
+    pub rest_workers: [RestWorker; RestLane::ALL.len()],
     /// The run's clock.
     pub clock: Clock,
     /// What a cycle is worth.
@@ -147,7 +152,7 @@ pub type HotEnd<S> = (Engine<S>, Vec<MarketSession>);
 pub struct Running<S> {
     hot: JoinHandle<io::Result<(Engine<S>, Vec<MarketConnections>)>>,
     io: JoinHandle<io::Result<(Vec<Gateway>, GatewayEnd)>>,
-    fetch: JoinHandle<()>,
+    fetchers: Vec<JoinHandle<()>>,
     /// What the hot thread shows.
     pub hot_shared: Arc<HotShared>,
     /// What the I/O thread shows.
@@ -193,9 +198,22 @@ where
     let (clock, scale, shared) = (agents.clock, agents.scale, io_shared.clone());
     let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
 
+    let of_lane = |lane: &GatewayLane| [lane.orders.host(), lane.user_data.host()];
+    let hosts: Vec<_> = gateways.iter().flat_map(of_lane).flatten().collect();
     let reactor = Reactor::new(parts, settings)?;
     let io_loop = GatewayLoop::new(gateways, io_rings, io_settings, clock, scale, shared)?;
-    let fetch = threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?;
+    let mut fetchers = vec![threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?];
+    let stop = fetch_stop.clone();
+    let look_up = move || look_up_wanted(&hosts, &stop);
+    fetchers.push(threads::spawn("spinbook-names", cores.rest, warn_unpinned, look_up)?);
+    for worker in agents.rest_workers {
+        let stop = fetch_stop.clone();
+        let name = match worker.lane() {
+            RestLane::Questions => "spinbook-ask",
+            RestLane::Cancels => "spinbook-cancel",
+        };
+        fetchers.push(threads::spawn(name, cores.rest, warn_unpinned, move || worker.run(&stop))?);
+    }
     let io = threads::spawn(panics::IO_THREAD, cores.io, warn_unpinned, move || {
         threads::sleep_precisely();
         memory::touch_stack();
@@ -205,7 +223,7 @@ where
         memory::touch_stack();
         reactor.run()
     })?;
-    Ok(Running { hot, io, fetch, hot_shared, io_shared, fetch_stop })
+    Ok(Running { hot, io, fetchers, hot_shared, io_shared, fetch_stop })
 }
 
 fn warn_unpinned(core: usize) {
@@ -294,9 +312,9 @@ impl<S> Running<S> {
         self.fetch_stop.store(true, Ordering::Release);
         let (engine, markets) = self.hot.join().expect("a panic of the hot thread ends the process")?;
         let hot = (engine, markets.into_iter().map(MarketConnections::into_session).collect());
-        // A snapshot that is under way is no longer wanted: its thread ends by itself.
-        if self.fetch.is_finished() {
-            self.fetch.join().expect("a panic of the fetching thread ends the process");
+        // What is still under way is no longer wanted: its thread ends by itself.
+        for fetcher in self.fetchers.into_iter().filter(JoinHandle::is_finished) {
+            fetcher.join().expect("a panic of a fetching thread ends the process");
         }
         Ok(Ended { hot, gateways, gateway_end, hot_shared: self.hot_shared, io_shared: self.io_shared })
     }

@@ -119,7 +119,7 @@ impl<L: VenueLine> VenueRest<L> {
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
-        self.send(&RestRequest { method: "GET", target: path.to_owned(), headers: Vec::new() })
+        self.send(&RestRequest { method: "GET", target: path.to_owned(), headers: Vec::new(), weight: 0 })
     }
 
     /// Takes over what another one measured of the venue's clock, on the same clock of ours.

@@ -27,7 +27,7 @@ use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::day_book::DayBook;
-use super::market::{self, ToldMarket, best_prices, gateway, instruments, numbered, session_settings};
+use super::market::{self, AccountBegun, ToldMarket, best_prices, gateway, instruments, numbered, session_settings};
 use super::plan::{Finished, FinishedMarket, MarketPlan, Plan, Stop};
 use super::report::report;
 use super::setup;
@@ -206,7 +206,14 @@ pub fn trade<C: StrategySection>(
         });
         venues.push(BacktestVenue {
             session,
-            gateway: gateway(market, plan.mode, instruments, &asked.windows, limits.clone(), (EPOCH, 0))?,
+            gateway: gateway(
+                market,
+                plan.mode,
+                (instruments, &asked.windows),
+                limits.clone(),
+                AccountBegun::default(),
+                (EPOCH, 0),
+            )?,
             exchange: Box::new(made.exchange.clone()),
             paper,
             instruments: instruments.clone(),

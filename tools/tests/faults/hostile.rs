@@ -72,6 +72,26 @@ fn executions_that_are_lost_or_doubled_are_compared_as_well() {
     settled(&doubled);
 }
 
+/// Whether a line of the state shows a position.
+fn is_booked(line: &str) -> bool {
+    let held = line.split(" position ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    held.is_some_and(|held| held.bytes().any(|byte| (b'1'..=b'9').contains(&byte)))
+}
+
+#[test]
+fn an_execution_whose_message_never_comes_is_booked_from_the_account_while_quotes_stand() {
+    let exchange = Exchange::start("[[executions]]\nnth = 1\ncount = 1000000\ntimes = 0\n");
+    let setup = Setup::on(&exchange);
+    let mut run = setup.start_live();
+    run.until_quotes();
+    Desk::of_another(&exchange).sells_through_the_bids();
+    run.wait("a fill that was booked", |err| err.lines().any(is_booked));
+    let ended = run.interrupted();
+    let report = settled(&ended);
+    assert!(number(&report, "/fills") > 0, "{report}");
+    assert_eq!(report["account"], report["venue_account"], "{report}");
+}
+
 #[test]
 fn a_server_that_falls_mute_and_then_goes_leaves_a_position_that_is_said_to_be_uncompared() {
     let mut exchange = Exchange::start("");
@@ -79,10 +99,6 @@ fn a_server_that_falls_mute_and_then_goes_leaves_a_position_that_is_said_to_be_u
     let mut run = setup.start_live();
     run.until_quotes();
     Desk::of_another(&exchange).sells_through_the_bids();
-    let is_booked = |line: &str| {
-        let held = line.split(" position ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        held.is_some_and(|held| held.bytes().any(|byte| (b'1'..=b'9').contains(&byte)))
-    };
     run.wait("a fill that was booked", |err| err.lines().any(is_booked));
     exchange.freeze();
     run.until("a book that is not live", |lines| lines.last().is_some_and(|line| !line.live));

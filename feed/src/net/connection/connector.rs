@@ -9,6 +9,7 @@ use spinbook_engine::types::Nanos;
 
 use crate::connect_budget::ConnectPurpose;
 use crate::net::connection::attempts::ConnectAttempts;
+use crate::net::connection::look_up::HostAddresses;
 use crate::net::connection::resolve::{Endpoint, ResolveError};
 use crate::net::connection::{Connection, ConnectionError, ConnectionLimits, ConnectionSettings};
 
@@ -21,6 +22,10 @@ pub struct Connector {
     pub address: SocketAddr,
     /// All of them.
     addresses: Arc<[SocketAddr]>,
+    /// Where newer ones come from; none where an address was given.
+    host: Option<Arc<HostAddresses>>,
+    /// The newest list that was taken from there.
+    seen: u64,
     /// Whom to trust.
     pub tls: Arc<ClientConfig>,
     /// Caps and deadlines.
@@ -40,13 +45,14 @@ impl Connector {
         limits: ConnectionLimits,
     ) -> Result<Connector, ResolveError> {
         let addresses: Arc<[SocketAddr]> = endpoint.resolve_all()?.into();
-        Ok(Connector { endpoint, address: addresses[0], addresses, tls, limits, attempts: None })
+        let host = Some(Arc::new(HostAddresses::new(endpoint.clone(), addresses.clone())));
+        Ok(Connector { endpoint, address: addresses[0], addresses, host, seen: 0, tls, limits, attempts: None })
     }
 
     /// To this one address, whatever a name server says.
     #[must_use]
     pub fn at(endpoint: Endpoint, address: SocketAddr, tls: Arc<ClientConfig>, limits: ConnectionLimits) -> Connector {
-        Connector { endpoint, address, addresses: [address].into(), tls, limits, attempts: None }
+        Connector { endpoint, address, addresses: [address].into(), host: None, seen: 0, tls, limits, attempts: None }
     }
 
     /// The same, with its attempts out of a budget.
@@ -69,18 +75,33 @@ impl Connector {
         }
     }
 
-    /// Goes on with the host's next address, where it has several: this one takes no connection.
+    /// What knows the host's addresses, to be looked up again by whoever may wait; none where an address was given.
+    #[must_use]
+    pub fn host(&self) -> Option<Arc<HostAddresses>> {
+        self.host.clone()
+    }
+
+    /// This address takes no connection: goes on with the host's next one, where it has several, and has the host looked
+    /// up again. Newer addresses are taken as soon as they are known; without any the old ones are tried in turn.
     pub fn next_address(&mut self) {
-        let at = self.addresses.iter().position(|address| *address == self.address).unwrap_or(0);
-        self.address = self.addresses[(at + 1) % self.addresses.len()];
+        if let Some(host) = &self.host {
+            host.want();
+            self.addresses = host.newer(&mut self.seen).unwrap_or_else(|| self.addresses.clone());
+        }
+        self.take_next();
     }
 
     /// A second way to the same place: by another address where the host has several.
     #[must_use]
     pub fn second_way(&self) -> Connector {
         let mut second = self.clone();
-        second.next_address();
+        second.take_next();
         second
+    }
+
+    fn take_next(&mut self) {
+        let at = self.addresses.iter().position(|address| *address == self.address);
+        self.address = self.addresses[at.map_or(0, |at| (at + 1) % self.addresses.len())];
     }
 
     /// Starts a connection to `target` below this endpoint and registers it.

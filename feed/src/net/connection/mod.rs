@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod connector;
 mod error;
 pub mod handover;
+pub mod look_up;
 mod masks;
 mod opening;
 mod outgoing;

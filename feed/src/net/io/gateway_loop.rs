@@ -15,12 +15,16 @@ use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{InstrumentId, Nanos};
 
 use super::order_connections::{CONNECTIONS_MAX, OrderConnections, OrderIo};
+use super::rest_calls::RestMailbox;
+use crate::gateway::rest::RestAnswer;
 use crate::gateway::{Gateway, GatewayAction};
 use crate::net::connection::connector::Connector;
 use crate::net::connection::{ConnectionError, ConnectionState};
 use crate::net::host::clock::{Clock, CycleScale, JumpDetector, cycles};
 use crate::net::hot::hot_shared::add;
 use crate::venue::order_side::OrderConnection;
+
+mod sources;
 
 pub use super::gateway_shared::{ConnectionEnded, GatewayShared};
 pub use super::order_connections::Written;
@@ -71,6 +75,8 @@ pub struct GatewayLoopSettings {
     pub drain_within: Nanos,
     /// Called when a connection ended, to log it.
     pub on_connection_end: ConnectionEnded,
+    /// Carries requests over REST; `None`: they have no answer.
+    pub rest: Option<RestMailbox>,
 }
 
 /// The ends of the rings that the I/O thread holds.
@@ -123,6 +129,7 @@ pub struct GatewayLoop {
     lane_of: Vec<u8>,
     rings: GatewayRings,
     io: OrderIo,
+    rest: Option<RestMailbox>,
     idle: Idle,
     drain_within: Nanos,
     jumps: JumpDetector,
@@ -132,6 +139,8 @@ pub struct GatewayLoop {
     stopped_version: u64,
     /// Some lane has a word to carry out, or an instrument to have confirmed.
     words_open: bool,
+    /// In a row.
+    poll_failures: u32,
     turns_without_poll: u32,
 }
 
@@ -189,6 +198,7 @@ impl GatewayLoop {
                 written: Written::default(),
                 on_connection_end: settings.on_connection_end,
             },
+            rest: settings.rest,
             idle: settings.idle,
             drain_within: settings.drain_within,
             jumps: JumpDetector::new(&clock, CLOCK_STEP_MIN),
@@ -196,6 +206,7 @@ impl GatewayLoop {
             drain_by: None,
             stopped_version: 0,
             words_open: false,
+            poll_failures: 0,
             turns_without_poll: 0,
         })
     }
@@ -272,7 +283,10 @@ impl GatewayLoop {
         for at in 0..self.lanes.len() {
             self.carry_output(at, now);
         }
-        self.poll()?;
+        match self.poll() {
+            Ok(()) => self.poll_failures = 0,
+            Err(error) => self.renew_poll(error, now)?,
+        }
         for at in 0..self.lanes.len() {
             for connection in OrderConnection::ALL {
                 if std::mem::take(&mut self.lanes[at].connections.ready[connection.index()]) {
@@ -280,6 +294,7 @@ impl GatewayLoop {
                 }
             }
         }
+        self.take_answers();
         self.on_timers();
         self.take_decisions();
         (0..self.lanes.len()).for_each(|at| self.hand_over_executions(at));
@@ -395,20 +410,6 @@ impl GatewayLoop {
         self.lanes.iter().map(|lane| lane.gateway.open_orders()).sum()
     }
 
-    /// Notes which connections have something to say, without waiting.
-    fn poll(&mut self) -> io::Result<()> {
-        match self.io.poll.poll(&mut self.io.events, Some(Duration::ZERO)) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-        for event in &self.io.events {
-            let token = event.token().0;
-            let connections = &mut self.lanes[token / CONNECTIONS_MAX].connections;
-            connections.on_ready(token % CONNECTIONS_MAX, event.is_readable() || event.is_read_closed());
-        }
-        Ok(())
-    }
-
     /// Cancels first, then orders: a cancel never waits behind a new order. Each leaves before the next is looked at.
     fn forward_intents(&mut self) -> bool {
         let mut any = false;
@@ -485,6 +486,12 @@ impl GatewayLoop {
                     }
                     GatewayAction::Close { connection, .. } => {
                         connections.close(&mut self.io, connection);
+                        continue;
+                    }
+                    GatewayAction::Ask { ticket, request } => {
+                        if !self.rest.as_ref().is_some_and(|rest| rest.ask(at, ticket, request)) {
+                            gateway.on_rest(ticket, &RestAnswer::default(), now);
+                        }
                         continue;
                     }
                 };

@@ -33,6 +33,11 @@ pub struct GatewayShared {
     /// In debug builds alone: raised by a test, the thread stands still until it is lowered.
     #[cfg(debug_assertions)]
     pub frozen: std::sync::Arc<AtomicBool>,
+    /// In debug builds alone: a test lets so many polls fail.
+    #[cfg(debug_assertions)]
+    pub polls_to_fail: AtomicU64,
+    /// Times that the system's poll failed, and was made anew.
+    pub poll_failures: AtomicU64,
     /// Turns of the loop.
     pub heartbeat: AtomicU64,
     /// Raised when trading was halted: nothing but cancels leaves any more.

@@ -5,3 +5,4 @@ pub mod gateway_loop;
 mod gateway_shared;
 pub mod journal_files;
 mod order_connections;
+pub mod rest_calls;

@@ -28,6 +28,9 @@ pub const TRADES_PER_REPLY: usize = 1000;
 /// Most orders that are asked for at once; the venue gives the oldest first.
 const ORDERS_PER_REPLY: i64 = 1000;
 
+/// Request weight of an instrument list, on the product line where it weighs more.
+const INSTRUMENTS_WEIGHT: u32 = 20;
+
 /// The way out of hedge mode.
 const ONE_WAY_MODE: &str = "close its positions and orders, then choose one-way mode in the venue's futures preferences \
                             (position mode), or send POST /fapi/v1/positionSide/dual with dualSidePosition=false";
@@ -47,18 +50,20 @@ impl<'a> AccountRest<'a> {
         AccountRest { product, credentials, receive_window_ms }
     }
 
-    fn path(&self, spot: &'static str, usdm: &'static str) -> &'static str {
+    fn path(&self, spot: (&'static str, u32), usdm: (&'static str, u32)) -> (&'static str, u32) {
         match self.product {
             Product::BinanceSpot => spot,
             Product::BinanceUsdm => usdm,
         }
     }
 
-    fn signed(&self, method: &'static str, path: &str, mut query: Query, venue_now: Nanos) -> RestRequest {
+    /// A signed request to the product line's path, with its weight there.
+    fn signed(&self, method: &'static str, to: (&str, u32), mut query: Query, venue_now: Nanos) -> RestRequest {
         query.push_number("recvWindow", self.receive_window_ms);
         query.push_number("timestamp", venue_now.millis());
         query.sign(self.credentials);
-        RestRequest { method, target: format!("{path}?{}", query.as_str()), headers: self.key_header() }
+        let (path, weight) = to;
+        RestRequest { method, target: format!("{path}?{}", query.as_str()), headers: self.key_header(), weight }
     }
 
     fn key_header(&self) -> Vec<(&'static str, String)> {
@@ -68,13 +73,13 @@ impl<'a> AccountRest<'a> {
     /// The venue's clock; reply: [`parse_time`].
     #[must_use]
     pub fn time(&self) -> RestRequest {
-        RestRequest { method: "GET", target: self.product.card().time_path.to_owned(), headers: Vec::new() }
+        BinanceAccount::public(self.product.card().time_path, 1)
     }
 
     /// Instruments and rate windows; the windows: [`parse_windows`].
     #[must_use]
     pub fn exchange_info(&self) -> RestRequest {
-        RestRequest { method: "GET", target: self.product.card().instruments_path.to_owned(), headers: Vec::new() }
+        BinanceAccount::public(self.product.card().instruments_path, INSTRUMENTS_WEIGHT)
     }
 
     /// Balances (spot: with the account's number); reply: [`parse_balances`].
@@ -84,21 +89,21 @@ impl<'a> AccountRest<'a> {
         if self.product == Product::BinanceSpot {
             query.push("omitZeroBalances", "true");
         }
-        self.signed("GET", self.path("/api/v3/account", "/fapi/v3/balance"), query, venue_now)
+        self.signed("GET", self.path(("/api/v3/account", 20), ("/fapi/v3/balance", 5)), query, venue_now)
     }
 
     /// Positions, which only futures have; reply: [`parse_positions`].
     #[must_use]
     pub fn positions(&self, venue_now: Nanos) -> Option<RestRequest> {
         let futures = self.product == Product::BinanceUsdm;
-        futures.then(|| self.signed("GET", "/fapi/v3/positionRisk", Query::new(), venue_now))
+        futures.then(|| self.signed("GET", ("/fapi/v3/positionRisk", 5), Query::new(), venue_now))
     }
 
     /// The account's position mode, which only futures have; reply: [`check_mode`].
     #[must_use]
     pub fn mode(&self, venue_now: Nanos) -> Option<RestRequest> {
         let futures = self.product == Product::BinanceUsdm;
-        futures.then(|| self.signed("GET", "/fapi/v1/positionSide/dual", Query::new(), venue_now))
+        futures.then(|| self.signed("GET", ("/fapi/v1/positionSide/dual", 30), Query::new(), venue_now))
     }
 
     /// Own trades of an instrument, oldest first, at most [`TRADES_PER_REPLY`]; reply: [`parse_trades`].
@@ -111,7 +116,7 @@ impl<'a> AccountRest<'a> {
             TradesSince::Id(trade) => query.push_number("fromId", i64::try_from(trade.0).unwrap_or(i64::MAX)),
         }
         query.push_number("limit", TRADES_PER_REPLY as i64);
-        self.signed("GET", self.path("/api/v3/myTrades", "/fapi/v1/userTrades"), query, venue_now)
+        self.signed("GET", self.path(("/api/v3/myTrades", 20), ("/fapi/v1/userTrades", 5)), query, venue_now)
     }
 
     /// Open orders of an instrument; reply: [`parse_open_orders`].
@@ -119,7 +124,7 @@ impl<'a> AccountRest<'a> {
     pub fn open_orders(&self, instrument: &Instrument, venue_now: Nanos) -> RestRequest {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
-        self.signed("GET", self.path("/api/v3/openOrders", "/fapi/v1/openOrders"), query, venue_now)
+        self.signed("GET", self.path(("/api/v3/openOrders", 6), ("/fapi/v1/openOrders", 1)), query, venue_now)
     }
 
     /// Orders of an instrument since a time, closed ones too, a thousand at most; reply: [`parse_open_orders`].
@@ -129,7 +134,7 @@ impl<'a> AccountRest<'a> {
         query.push("symbol", instrument.symbol.as_str());
         query.push_number("startTime", since.millis());
         query.push_number("limit", ORDERS_PER_REPLY);
-        self.signed("GET", self.path("/api/v3/allOrders", "/fapi/v1/allOrders"), query, venue_now)
+        self.signed("GET", self.path(("/api/v3/allOrders", 20), ("/fapi/v1/allOrders", 5)), query, venue_now)
     }
 
     /// Cancels every open order of an instrument.
@@ -137,7 +142,7 @@ impl<'a> AccountRest<'a> {
     pub fn cancel_all(&self, instrument: &Instrument, venue_now: Nanos) -> RestRequest {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
-        self.signed("DELETE", self.path("/api/v3/openOrders", "/fapi/v1/allOpenOrders"), query, venue_now)
+        self.signed("DELETE", self.path(("/api/v3/openOrders", 1), ("/fapi/v1/allOpenOrders", 1)), query, venue_now)
     }
 
     /// Cancels every open order of an instrument after a countdown, where the card has one; zero stops it.
@@ -147,7 +152,7 @@ impl<'a> AccountRest<'a> {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
         query.push_number("countdownTime", within.millis());
-        Some(self.signed("POST", "/fapi/v1/countdownCancelAll", query, venue_now))
+        Some(self.signed("POST", ("/fapi/v1/countdownCancelAll", 10), query, venue_now))
     }
 
     /// A user data key, which only futures have.
@@ -158,6 +163,7 @@ impl<'a> AccountRest<'a> {
             method: "POST",
             target: "/fapi/v1/listenKey".to_owned(),
             headers: self.key_header(),
+            weight: 1,
         })
     }
 }
@@ -329,18 +335,18 @@ impl BinanceAccount {
         AccountRest::new(self.product, signing.credentials, self.receive_window_ms)
     }
 
-    fn public(path: &str) -> RestRequest {
-        RestRequest { method: "GET", target: path.to_owned(), headers: Vec::new() }
+    fn public(path: &str, weight: u32) -> RestRequest {
+        RestRequest { method: "GET", target: path.to_owned(), headers: Vec::new(), weight }
     }
 }
 
 impl AccountSide for BinanceAccount {
     fn time(&self) -> RestRequest {
-        BinanceAccount::public(self.product.card().time_path)
+        BinanceAccount::public(self.product.card().time_path, 1)
     }
 
     fn instrument_list(&self) -> RestRequest {
-        BinanceAccount::public(self.product.card().instruments_path)
+        BinanceAccount::public(self.product.card().instruments_path, INSTRUMENTS_WEIGHT)
     }
 
     fn balances(&self, signing: Signing<'_>) -> RestRequest {

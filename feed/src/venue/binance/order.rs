@@ -167,12 +167,6 @@ impl BinanceOrders {
         Some(Set { place: place.try_into().ok()?, cancel_ours, cancel_venue: self.template("order.cancel", signed)? })
     }
 
-    /// The account's credentials.
-    #[must_use]
-    pub fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
-
     fn place(&mut self, order: &NewOrder<'_>) -> &'static str {
         let (mut quantity, mut price) = ([0u8; TEXT_MAX], [0u8; TEXT_MAX]);
         let instrument = order.instrument;
@@ -331,6 +325,10 @@ impl OrderSide for BinanceOrders {
     fn choose_connection(&mut self, connection: OrderConnection) {
         self.chosen = connection;
         self.logged_on = self.sessions[connection.index()];
+    }
+
+    fn credentials(&self) -> Option<&Credentials> {
+        Some(&self.credentials)
     }
 
     fn prepare(&mut self, instruments: &[Instrument]) {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale, parse_signed_atoms};
+use crate::venue::account::whole_lots;
 use crate::venue::binance::rate_limits::usage;
 use crate::venue::binance::request_ids::parse_request_id;
 use crate::venue::instrument::{Instrument, Symbol};
@@ -192,7 +193,8 @@ fn decode_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> 
         }
         "TRADE_LITE" => fill_notice(instruments, ids, event),
         "ACCOUNT_UPDATE" => positions(instruments, event),
-        "outboundAccountPosition" | "balanceUpdate" | "externalLockUpdate" => Ok(OrderMessage::Balances),
+        "outboundAccountPosition" => holdings(instruments, event),
+        "balanceUpdate" | "externalLockUpdate" => Ok(OrderMessage::Balances),
         "listenKeyExpired" | "eventStreamTerminated" => Ok(OrderMessage::UserDataEnded),
         "serverShutdown" => Ok(OrderMessage::ServerShutdown),
         _ => Ok(OrderMessage::Other),
@@ -311,6 +313,22 @@ fn positions(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage
         }
     }
     if positions.is_empty() { Ok(OrderMessage::Balances) } else { Ok(OrderMessage::Positions(positions)) }
+}
+
+/// Balances that changed, of the assets that our instruments hold.
+fn holdings(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage> {
+    let mut held = Vec::new();
+    for row in event.get("B").and_then(Value::as_array).into_iter().flatten() {
+        let row = row.as_object().ok_or(OrderDecodeError::Field("B"))?;
+        let asset = text(row, "a")?;
+        let amount = |key: &'static str| {
+            parse_signed_atoms(text(row, key)?.as_bytes()).map_err(|error| OrderDecodeError::Number(key, error))
+        };
+        let total = amount("f")?.saturating_add(amount("l")?);
+        let own = instruments.iter().filter(|instrument| instrument.base_asset.as_str() == asset);
+        held.extend(own.filter_map(|instrument| Some((instrument.id, whole_lots(total, instrument)?))));
+    }
+    if held.is_empty() { Ok(OrderMessage::Balances) } else { Ok(OrderMessage::Positions(held)) }
 }
 
 /// What a status word means; a word that is not known is [`OrderStatus::Unknown`], never "closed".

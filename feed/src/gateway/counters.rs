@@ -1,0 +1,118 @@
+//! COLD: what a gateway counts.
+
+/// What the gateway counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatewayCounters {
+    /// Intents to place.
+    pub intents: u64,
+    /// New orders handed to the connection (in shadow mode: built and not sent).
+    pub orders_sent: u64,
+    /// Cancels handed to the connection.
+    pub cancels_sent: u64,
+    /// Requests to cancel all of an instrument's orders handed to a connection.
+    pub sweeps_sent: u64,
+    /// Cancels without an answer that went out over the other connection as well.
+    pub second_ways: u64,
+    /// Cancels of all orders of an instrument that left over REST, since neither connection brought an answer.
+    pub third_ways: u64,
+    /// Requests over REST, those included.
+    pub rest_requests: u64,
+    /// Those that brought nothing.
+    pub rest_failures: u64,
+    /// Times that what the venue says is held differed from what our executions come to, and not only for a moment.
+    pub position_mismatches: u64,
+    /// Times that an instrument's executions were asked for and had.
+    pub back_fills: u64,
+    /// Executions that were booked from such a list, because their own messages had not come.
+    pub back_filled: u64,
+    /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
+    pub cancels_refused: u64,
+    /// New orders the venue took.
+    pub orders_accepted: u64,
+    /// New orders the venue refused.
+    pub orders_refused: u64,
+    /// New orders refused here: past their deadline.
+    pub refused_late: u64,
+    /// New orders refused here: no budget, or paused.
+    pub refused_throttled: u64,
+    /// New orders refused here: no session, or trading halted.
+    pub refused_not_connected: u64,
+    /// New orders refused here: against a limit.
+    pub refused_limit: u64,
+    /// New orders refused here: table full.
+    pub refused_table_full: u64,
+    /// New orders refused here: they could not be written to the journal.
+    pub refused_journal: u64,
+    /// Replies that did not come in time.
+    pub timeouts: u64,
+    /// Orders whose outcome was at some time unknown.
+    pub unknown: u64,
+    /// Messages that could not be understood; nothing of them was used.
+    pub bad_frames: u64,
+    /// Replies to nothing that was asked.
+    pub stray_replies: u64,
+    /// Orders of earlier runs found open at the start.
+    pub leftover_orders: u64,
+    /// Order events of orders that are not ours.
+    pub third_party_orders: u64,
+    /// Sessions lost after they were ready.
+    pub sessions_lost: u64,
+    /// Times the venue asked to wait.
+    pub pauses: u64,
+    /// Times the clock was refused.
+    pub clock_refusals: u64,
+    /// Requests refused for their timestamp because they were too long on their way.
+    pub late_refusals: u64,
+    /// Fast fill notices.
+    pub fill_notices: u64,
+    /// Refusals that say our rules of an instrument are old.
+    pub instrument_refusals: u64,
+}
+
+impl core::ops::Add for GatewayCounters {
+    type Output = GatewayCounters;
+
+    /// Of two gateways together.
+    fn add(self, other: GatewayCounters) -> GatewayCounters {
+        GatewayCounters {
+            intents: self.intents + other.intents,
+            orders_sent: self.orders_sent + other.orders_sent,
+            cancels_sent: self.cancels_sent + other.cancels_sent,
+            sweeps_sent: self.sweeps_sent + other.sweeps_sent,
+            second_ways: self.second_ways + other.second_ways,
+            third_ways: self.third_ways + other.third_ways,
+            rest_requests: self.rest_requests + other.rest_requests,
+            rest_failures: self.rest_failures + other.rest_failures,
+            position_mismatches: self.position_mismatches + other.position_mismatches,
+            back_fills: self.back_fills + other.back_fills,
+            back_filled: self.back_filled + other.back_filled,
+            cancels_refused: self.cancels_refused + other.cancels_refused,
+            orders_accepted: self.orders_accepted + other.orders_accepted,
+            orders_refused: self.orders_refused + other.orders_refused,
+            refused_late: self.refused_late + other.refused_late,
+            refused_throttled: self.refused_throttled + other.refused_throttled,
+            refused_not_connected: self.refused_not_connected + other.refused_not_connected,
+            refused_limit: self.refused_limit + other.refused_limit,
+            refused_table_full: self.refused_table_full + other.refused_table_full,
+            refused_journal: self.refused_journal + other.refused_journal,
+            timeouts: self.timeouts + other.timeouts,
+            unknown: self.unknown + other.unknown,
+            bad_frames: self.bad_frames + other.bad_frames,
+            stray_replies: self.stray_replies + other.stray_replies,
+            leftover_orders: self.leftover_orders + other.leftover_orders,
+            third_party_orders: self.third_party_orders + other.third_party_orders,
+            sessions_lost: self.sessions_lost + other.sessions_lost,
+            pauses: self.pauses + other.pauses,
+            clock_refusals: self.clock_refusals + other.clock_refusals,
+            late_refusals: self.late_refusals + other.late_refusals,
+            fill_notices: self.fill_notices + other.fill_notices,
+            instrument_refusals: self.instrument_refusals + other.instrument_refusals,
+        }
+    }
+}
+
+impl core::iter::Sum for GatewayCounters {
+    fn sum<I: Iterator<Item = GatewayCounters>>(all: I) -> GatewayCounters {
+        all.fold(GatewayCounters::default(), |sum, one| sum + one)
+    }
+}
