@@ -12,6 +12,8 @@ pub struct SimAccount {
     pub api_key: String,
     /// How it proves who it is.
     pub key: AccountKey,
+    /// Whether that key may take assets away.
+    pub may_withdraw: bool,
     /// Free and locked atoms by asset.
     assets: BTreeMap<String, (i128, i128)>,
     /// Positions by listing.
@@ -22,7 +24,7 @@ impl SimAccount {
     /// An account with nothing.
     #[must_use]
     pub fn new(api_key: String, key: AccountKey) -> SimAccount {
-        SimAccount { api_key, key, assets: BTreeMap::new(), positions: BTreeMap::new() }
+        SimAccount { api_key, key, may_withdraw: false, assets: BTreeMap::new(), positions: BTreeMap::new() }
     }
 
     /// Has these assets, free and locked, and these positions instead.

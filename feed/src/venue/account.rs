@@ -76,6 +76,15 @@ pub struct TradeRecord {
     pub time: Nanos,
 }
 
+/// What a key may do beside reading and trading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRights {
+    /// Take assets away from the venue.
+    pub may_withdraw: bool,
+    /// Whether it is taken from named addresses alone.
+    pub is_bound_to_address: bool,
+}
+
 /// What a request of the account is signed with, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Signing<'a> {
@@ -113,6 +122,14 @@ pub trait AccountSide {
     /// Has the venue itself cancel every open order of an instrument `within` from now, unless it is asked again before;
     /// zero: no longer. `None` where the venue has no such thing.
     fn cancel_all_later(&self, signing: Signing<'_>, instrument: &Instrument, within: Nanos) -> Option<RestRequest>;
+    /// Asks what the key may do, at the card's `key_rights_url`; answer: [`AccountSide::parse_key_rights`]. `None` where
+    /// the venue has no such question.
+    fn key_rights(&self, signing: Signing<'_>) -> Option<RestRequest>;
+    /// What the key may do.
+    ///
+    /// # Errors
+    /// The body is not what was asked for.
+    fn parse_key_rights(&self, body: &[u8]) -> Result<KeyRights, OrderDecodeError>;
     /// Asks for a key of user data, where that is asked for over REST.
     fn start_user_data(&self, signing: Signing<'_>) -> Option<RestRequest>;
     /// The venue's clock.

@@ -4,7 +4,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
 use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
-use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRecord, TradesSince};
+use crate::venue::account::{AccountSide, Balance, KeyRights, RestRequest, Signing, TradeRecord, TradesSince};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::RunName;
 use crate::venue::order_side::Reaction;
@@ -89,6 +89,14 @@ impl AccountSide for AnyAccount {
 
     fn cancel_all_later(&self, signing: Signing<'_>, instrument: &Instrument, within: Nanos) -> Option<RestRequest> {
         each!(self, side => side.cancel_all_later(signing, instrument, within))
+    }
+
+    fn key_rights(&self, signing: Signing<'_>) -> Option<RestRequest> {
+        each!(self, side => side.key_rights(signing))
+    }
+
+    fn parse_key_rights(&self, body: &[u8]) -> Result<KeyRights, OrderDecodeError> {
+        each!(self, side => side.parse_key_rights(body))
     }
 
     fn start_user_data(&self, signing: Signing<'_>) -> Option<RestRequest> {

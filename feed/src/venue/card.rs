@@ -87,6 +87,40 @@ pub struct CancelTimer {
     pub weight: u32,
 }
 
+/// One of the worlds that a venue's protocol is spoken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// The venue itself, with money.
+    Production,
+    /// The venue's own place for tests, without.
+    Testnet,
+    /// An exchange of somebody's own.
+    Simulated,
+}
+
+impl Environment {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Environment::Production => "production",
+            Environment::Testnet => "testnet",
+            Environment::Simulated => "simulated",
+        }
+    }
+}
+
+/// Where a product line is in the venue's place for tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestnetUrls {
+    /// REST base URL.
+    pub rest_url: &'static str,
+    /// Market stream base URL.
+    pub stream_url: &'static str,
+    /// URL of the connection for orders.
+    pub orders_url: &'static str,
+}
+
 /// What the order side of a product line is reached by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderCard {
@@ -102,6 +136,8 @@ pub struct OrderCard {
     pub rates: &'static [RateWindow],
     /// Its timer that cancels everything; `None`: it has none.
     pub cancel_timer: Option<CancelTimer>,
+    /// REST base URL where the venue itself says what a key may do; `None`: it does not say.
+    pub key_rights_url: Option<&'static str>,
 }
 
 /// What a product line allows and how it is reached.
@@ -117,6 +153,10 @@ pub struct Card {
     pub rest_url: &'static str,
     /// Market stream base URL; the path of a connection follows it.
     pub stream_url: &'static str,
+    /// The same in the venue's place for tests; `None`: it has none.
+    pub testnet: Option<TestnetUrls>,
+    /// Which hosts are the venue's: each name with all below it, of several that fit the longest.
+    pub hosts: &'static [(&'static str, Environment)],
     /// Path of the depth snapshot.
     pub depth_path: &'static str,
     /// Path of the instrument list.
@@ -165,6 +205,17 @@ pub struct Card {
     pub fees: Fees,
     /// The order side; `None`: market data alone.
     pub orders: Option<OrderCard>,
+}
+
+impl Card {
+    /// The world that a host belongs to; [`Environment::Simulated`] where it is none of the venue's.
+    #[must_use]
+    pub fn environment_of(&self, host: &str) -> Environment {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let is_of = |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let found = self.hosts.iter().filter(|(name, _)| is_of(name)).max_by_key(|(name, _)| name.len());
+        found.map_or(Environment::Simulated, |(_, environment)| *environment)
+    }
 }
 
 /// A product line: its own hosts, symbols, limits and sequence rule. Two are the same when their numbers are.

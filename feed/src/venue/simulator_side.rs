@@ -72,6 +72,8 @@ pub struct SimSettings {
     pub listings: Vec<ListingSettings>,
     /// Who trades.
     pub accounts: Vec<AccountSettings>,
+    /// API keys that may withdraw as well.
+    pub withdrawing: Vec<String>,
     /// Fee rates.
     pub fees: FeeRates,
     /// Rate windows.

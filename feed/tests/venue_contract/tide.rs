@@ -30,6 +30,8 @@ const CARD: Card = Card {
     title: "Tide",
     rest_url: "https://tide.test",
     stream_url: "wss://stream.tide.test",
+    testnet: None,
+    hosts: &[],
     depth_path: "",
     instruments_path: "/instruments",
     time_path: "/time",

@@ -5,8 +5,10 @@ use std::fmt::Display;
 use rust_decimal::Decimal;
 use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::limits::{INSTRUMENTS_MAX, VENUES_MAX};
+use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::card::Environment;
 
 use super::forms;
 use super::read::{Problems, Section};
@@ -60,6 +62,41 @@ pub fn channels(section: &Section<'_>, market: &MarketConfig, problems: &mut Pro
     {
         let numbers: Vec<String> = allowed.iter().map(ToString::to_string).collect();
         section.refuse("snapshot_limit", problems, &format!("{name} accepts only {}", numbers.join(", ")));
+    }
+}
+
+/// The hosts of a market are all of one world, and of the one that it names.
+pub fn environment(section: &Section<'_>, market: &MarketConfig, problems: &mut Problems) {
+    let hosts =
+        [("rest_url", &market.rest_url), ("stream_url", &market.stream_url), ("ws_api_url", &market.ws_api_url)];
+    let (name, wanted) = (market.venue.name(), market.environment);
+    let mut found: Vec<(&str, Environment)> = Vec::new();
+    for (key, url) in hosts {
+        let Some(endpoint) = url.as_ref().and_then(|url| Endpoint::parse(url).ok()) else { continue };
+        let of = market.venue.card().environment_of(&endpoint.host);
+        found.push((key, of));
+        match wanted {
+            Some(wanted) if wanted != of => {
+                let whose = if of == Environment::Simulated {
+                    "no host of the venue".to_owned()
+                } else {
+                    format!("a {} host of {name}", of.name())
+                };
+                section.refuse(key, problems, &format!("is {whose}, and environment = \"{}\"", wanted.name()));
+            }
+            _ => {}
+        }
+    }
+    // What is not named is the venue's own; where an environment is named, a run sees to it.
+    if wanted.is_none() {
+        let is_tested = found.iter().any(|(_, of)| *of == Environment::Testnet);
+        let other = found.iter().find(|(_, of)| *of == Environment::Production).map(|(key, _)| *key);
+        let other = other.or((found.len() < hosts.len()).then_some("what is not named"));
+        if let (true, Some(other)) = (is_tested, other) {
+            let (key, _) = found.iter().find(|(_, of)| *of == Environment::Testnet).expect("just seen");
+            let why = format!("is a testnet host of {name}, while {other} is the venue itself: name one environment");
+            section.refuse(key, problems, &why);
+        }
     }
 }
 

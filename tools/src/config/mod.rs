@@ -237,6 +237,7 @@ fn read_markets(
         let Some(market) = MarketConfig::read(&section, problems) else { continue };
         check::symbols(&section, &market, &mut taken, problems);
         check::channels(&section, &market, problems);
+        check::environment(&section, &market, problems);
         effective.push(EffectiveTable::new(MarketConfig::TABLE, market.effective(), Some(item), file));
         markets.push(market);
     }

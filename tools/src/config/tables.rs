@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use rust_decimal::Decimal;
 use spinbook_engine::limits::{OUTER_LEVELS_MAX, WORKING_ORDERS_MAX};
 use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::card::Environment;
 
 use super::forms;
 use super::keys::Kind::{self, Choice, Path, Texts, Whole};
@@ -15,7 +16,7 @@ use super::keys::Presence::{self, Default, Mandatory, Optional};
 use super::keys::Sample::{Comment, Set};
 use super::keys::{Range, Table};
 use super::table::table;
-use super::value::{LockMemory, Permission};
+use super::value::{self, KeyRights, LockMemory, Permission};
 use super::{strategies, venues};
 
 /// Highest number of a core.
@@ -76,11 +77,17 @@ table! {
         /// Venue and product line.
         venue: ProductLine => Choice(venues::built), "", Mandatory("such as venue = \"binance-usdm\""),
             Set("\"binance-usdm\"");
+        /// Whose hosts they are: the venue's, its testnet's, or others.
+        environment: Option<Environment> => Choice(value::environments), "",
+            Optional("by the hosts; live orders elsewhere need it"), Comment("\"simulated\"");
         /// Symbols as the venue spells them.
         symbols: Vec<String> => Texts, "", Mandatory("such as symbols = [\"BTCUSDT\"]"), Set("[\"BTCUSDT\"]");
         /// Credentials file of mode 0600, for shadow and live.
         credentials: Option<PathBuf> => Path, "", Optional("from the environment"),
             Comment("\"keys/binance.toml\"");
+        /// Whether a live run needs the venue's word that the key may not withdraw.
+        key_rights: Option<KeyRights> => Choice(KeyRights::names), "", Optional("required in production, else asked"),
+            Comment("\"asked\"");
         /// REST of a private or simulated exchange.
         rest_url: Option<String> => HTTPS, "", Optional("the venue's own"), Comment("\"https://127.0.0.1:9443\"");
         /// Streams of a private or simulated exchange.

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 use spinbook_engine::intent::TimeInForce;
 use spinbook_feed::venue::ProductLine;
+use spinbook_feed::venue::card::Environment;
 
 use super::keys::{ConfigKey, Kind, Presence};
 use super::read::{Problems, Section};
@@ -217,6 +218,38 @@ choice! {
         Allowed = "allowed",
         /// It may not.
         Never = "never",
+    }
+}
+
+choice! {
+    /// What is done where it is not known whether a key may withdraw.
+    KeyRights {
+        /// No start.
+        Required = "required",
+        /// A warning.
+        Asked = "asked",
+        /// Nobody asks.
+        Never = "never",
+    }
+}
+
+/// The worlds that a market may be in, as written.
+const ENVIRONMENTS: [Environment; 3] = [Environment::Production, Environment::Testnet, Environment::Simulated];
+
+/// Their words.
+#[must_use]
+pub fn environments() -> Vec<&'static str> {
+    ENVIRONMENTS.map(Environment::name).to_vec()
+}
+
+impl KeyValue for Environment {
+    fn take(key: &ConfigKey, node: &Node, section: &Section<'_>, problems: &mut Problems) -> Option<Self> {
+        let chosen = choose(key, node, section, problems)?;
+        ENVIRONMENTS.into_iter().find(|environment| environment.name() == chosen)
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self.name())
     }
 }
 

@@ -35,6 +35,9 @@ pub struct AccountKeys {
     /// What it starts with, by asset, decimals; other assets as every account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub balances: BTreeMap<String, String>,
+    /// Whether its key may withdraw: no engine trades with such a one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_withdraw: bool,
 }
 
 /// A file of keys.
@@ -169,6 +172,13 @@ impl TestAccounts {
             }
         };
         self.accounts.iter().enumerate().map(announce).collect()
+    }
+
+    /// API keys that may withdraw.
+    #[must_use]
+    pub fn withdrawing(&self) -> Vec<String> {
+        let may_withdraw = self.accounts.iter().filter(|(keys, _)| keys.may_withdraw);
+        may_withdraw.map(|(keys, _)| keys.api_key.clone()).collect()
     }
 
     /// The accounts of an exchange that lists these: each with what every test account starts with, where neither its

@@ -105,6 +105,7 @@ pub fn make(choice: MarketChoice, test: &TestAccounts, now: Nanos) -> Result<Sim
     let symbols: Vec<String> = listings.iter().map(|listing| listing.symbol.clone()).collect();
     let mut settings = simulator.settings(product, listings);
     settings.accounts = test.settings(&settings.listings, product, &choice.balances);
+    settings.withdrawing = test.withdrawing();
     settings.faults = choice.faults;
     settings.past_seed = seed;
     settings.kept = choice.kept;

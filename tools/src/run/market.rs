@@ -17,7 +17,7 @@ use spinbook_feed::net::io::rest_calls::RestLine;
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::AccountPoint;
-use spinbook_feed::venue::card::RateWindow;
+use spinbook_feed::venue::card::{Environment, RateWindow};
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol};
 
 use super::addresses::{attempts_at, route, trust};
@@ -28,6 +28,7 @@ use super::rescue::RescueAccount;
 use super::venue_rest::{VenueLine, VenueRest};
 use crate::config::forms;
 use crate::config::tables::MarketConfig;
+use crate::config::value::KeyRights;
 use crate::error::Failure;
 
 /// Most instruments whose prices are asked for before the start.
@@ -108,6 +109,9 @@ impl<'a> AskedMarket<'a> {
             (None, clock.now())
         } else {
             rest.measure_clock()?;
+            if mode == RunMode::Live {
+                check_key_rights(plan, &rest)?;
+            }
             lease(&rest, &instruments)?;
             let started_at = rest.venue_time();
             (Some(account_at_start(plan, mode, &rest, &instruments)?), started_at)
@@ -310,6 +314,57 @@ pub fn instruments<L: VenueLine>(
             .at("market.symbols")
             .because("the venue's instrument list says so")
             .next("leave it out, or wait until it trades")),
+    }
+}
+
+/// A key that may withdraw is not traded with: whoever gets hold of this machine gets no more than the trading.
+///
+/// # Errors
+/// It may, or nobody knows where that is required.
+fn check_key_rights(plan: &MarketPlan, rest: &VenueRest) -> Result<(), Failure> {
+    let (market, name) = (&plan.config, plan.config.venue.name());
+    let production = market.environment == Some(Environment::Production);
+    let wanted = market.key_rights.unwrap_or(if production { KeyRights::Required } else { KeyRights::Asked });
+    if wanted == KeyRights::Never {
+        tracing::info!("{name}: nobody asked whether the key may withdraw (market.key_rights = \"never\")");
+        return Ok(());
+    }
+    let url = market.venue.card().orders.and_then(|orders| orders.key_rights_url);
+    let answer = match (market.environment, url) {
+        (Some(Environment::Production), Some(url)) => {
+            let window = i64::from(market.receive_window_ms);
+            let credentials = Some(plan.keys.credentials(market)?);
+            let clock = rest.line.clock();
+            let mut elsewhere = VenueRest::new(&trust(None)?, url, market.venue, credentials, window, clock);
+            elsewhere.take_clock_of(rest);
+            elsewhere.key_rights()
+        }
+        (Some(Environment::Testnet), _) | (_, None) => Err(Failure::failed("it does not say what a key may do")),
+        _ => rest.key_rights(),
+    };
+    match answer {
+        Ok(rights) if rights.may_withdraw => Err(Failure::usage("the API key may withdraw: nothing is traded with it")
+            .at(format!("{name}: {}", rest.line.place()))
+            .because("a key that is stolen from this machine would empty the account")
+            .next("make one without the right to withdraw, bound to this machine's address")),
+        Ok(rights) => {
+            if !rights.is_bound_to_address {
+                tracing::warn!("{name}: the API key is taken from any address: bind it to this machine's at the venue");
+            }
+            Ok(())
+        }
+        Err(failure) if wanted == KeyRights::Required => {
+            let why = failure.why.clone().unwrap_or_else(|| failure.what.clone());
+            Err(Failure::failed("whether the API key may withdraw is not known")
+                .at(format!("{name}: {}", rest.line.place()))
+                .because(why)
+                .next("market.key_rights = \"asked\" where you know it from elsewhere: such as a key of futures alone"))
+        }
+        Err(failure) => {
+            let why = failure.why.clone().unwrap_or_else(|| failure.what.clone());
+            tracing::warn!("{name}: whether the API key may withdraw is not known: {why}");
+            Ok(())
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::host::threads;
+use spinbook_feed::venue::card::Environment;
 
 use super::addresses::trust;
 use super::plan::{RunMode, Venue};
@@ -14,11 +15,13 @@ use crate::error::Failure;
 #[must_use]
 pub fn venue_of(market: &MarketConfig) -> Venue {
     let card = market.venue.card();
+    let testnet = card.testnet.filter(|_| market.environment == Some(Environment::Testnet));
+    let orders_url = card.orders.map_or("", |orders| orders.url);
     let or = |configured: &Option<String>, own: &str| configured.clone().unwrap_or_else(|| own.to_owned());
     Venue {
-        rest_url: or(&market.rest_url, card.rest_url),
-        stream_url: or(&market.stream_url, card.stream_url),
-        ws_api_url: or(&market.ws_api_url, card.orders.map_or("", |orders| orders.url)),
+        rest_url: or(&market.rest_url, testnet.map_or(card.rest_url, |urls| urls.rest_url)),
+        stream_url: or(&market.stream_url, testnet.map_or(card.stream_url, |urls| urls.stream_url)),
+        ws_api_url: or(&market.ws_api_url, testnet.map_or(orders_url, |urls| urls.orders_url)),
         ca_file: market.ca_file.clone(),
     }
 }
@@ -34,7 +37,7 @@ pub fn check(config: &Config, mode: RunMode) -> Result<(), Failure> {
     refused.extend(cores(&config.engine).err());
     for market in &config.markets {
         refused.extend(trust(market.ca_file.as_ref()).err());
-        refused.extend(addresses(&venue_of(market), mode == RunMode::Live).err());
+        refused.extend(addresses(market, &venue_of(market), mode == RunMode::Live).err());
         if matches!(mode, RunMode::Shadow | RunMode::Live) {
             refused.extend(keys(market).err());
         }
@@ -70,8 +73,9 @@ fn all(mut refused: Vec<Failure>) -> Result<(), Failure> {
     Err(failure)
 }
 
-/// The addresses can be read; for live, they are on this machine until order recovery is built.
-fn addresses(venue: &Venue, live: bool) -> Result<(), Failure> {
+/// The addresses can be read. Live orders go to this machine, or to the world that the configuration names; that its
+/// hosts are all of that one is what its check sees to.
+fn addresses(market: &MarketConfig, venue: &Venue, live: bool) -> Result<(), Failure> {
     for (key, url) in [
         ("market.rest_url", &venue.rest_url),
         ("market.stream_url", &venue.stream_url),
@@ -82,11 +86,37 @@ fn addresses(venue: &Venue, live: bool) -> Result<(), Failure> {
         }
         let endpoint =
             Endpoint::parse(url).map_err(|error| Failure::usage("a URL cannot be used").at(key).because(error))?;
-        if live && !endpoint.is_loopback() {
-            return Err(Failure::usage("this build sends live orders to exchanges on this machine only")
-                .at(format!("{key} = {url}"))
-                .because("recovery of orders with unknown outcome after a restart is not built yet")
-                .next("use --mode paper or --mode shadow, or point the URLs at `spinbook exchange`"));
+        let environment = market.venue.card().environment_of(&endpoint.host);
+        let (place, name) = (format!("{key} = {url}"), environment.name());
+        if let Some(wanted) = market.environment.filter(|wanted| *wanted != environment) {
+            let wanted = wanted.name();
+            return Err(Failure::usage(format!("market.environment = \"{wanted}\", and this host is of another one"))
+                .at(place)
+                .because(format!("{} is {name}", endpoint.host))
+                .next("name all three addresses of that environment, or another environment"));
+        }
+        if !live || endpoint.is_loopback() {
+            continue;
+        }
+        if market.environment != Some(environment) {
+            let whose = match environment {
+                Environment::Production => "that is the venue itself, with money",
+                Environment::Testnet => "that is the venue's place for tests",
+                Environment::Simulated => "that is another machine, and no host of the venue",
+            };
+            return Err(Failure::usage(format!("live orders to {} need environment = \"{name}\"", endpoint.host))
+                .at(place)
+                .because(whose)
+                .next(format!(
+                    "if it is meant: environment = \"{name}\" in its [[market]]; else --mode paper, or the URLs of \
+                     `spinbook exchange`"
+                )));
+        }
+        if environment == Environment::Simulated && venue.ca_file.is_none() {
+            return Err(Failure::usage("a simulated exchange on another machine is known by its own authority alone")
+                .at(place)
+                .because("without market.ca_file any host with a public certificate would be taken for it")
+                .next("market.ca_file: `spinbook exchange` prints where its own lies"));
         }
     }
     Ok(())

@@ -12,7 +12,9 @@ use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::{AccountPoint, AccountSide, RestRequest, Signing, TradeRecord, TradesSince};
+use spinbook_feed::venue::account::{
+    AccountPoint, AccountSide, KeyRights, RestRequest, Signing, TradeRecord, TradesSince,
+};
 use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
@@ -338,6 +340,17 @@ impl<L: VenueLine> VenueRest<L> {
     /// The venue cannot be reached or refuses; some call it a refusal that there is nothing to cancel.
     pub fn cancel_all(&self, instrument: &Instrument) -> Result<(), Failure> {
         self.send(&self.side()?.cancel_all(self.signing()?, instrument)).map(|_| ())
+    }
+
+    /// What the key may do.
+    ///
+    /// # Errors
+    /// The venue cannot be reached, refuses, or does not say.
+    pub fn key_rights(&self) -> Result<KeyRights, Failure> {
+        let side = self.side()?;
+        let silent = || Failure::failed("the venue does not say what a key may do").at(self.line.place());
+        let request = side.key_rights(self.signing()?).ok_or_else(silent)?;
+        side.parse_key_rights(&self.send(&request)?).map_err(|error| self.not_understood("the key's rights", error))
     }
 
     /// Has the venue cancel every open order of an instrument after a time, unless asked again; zero: no longer. Whether

@@ -112,7 +112,7 @@ impl Desk {
         let until = Instant::now() + HANG;
         while !met(self) {
             assert!(Instant::now() < until, "no {what} in time");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -39,7 +39,8 @@
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | a kill of a part, and over a restart | `kill::…` | `kills`, `kill_word`, feed `gateway::stopped` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
-//! | two engines, another account, another machine | `start::two_engines…`, `another_account…`, `live_orders_go…` | `state_dir` |
+//! | two engines, another account, another machine | `start::two_engines…`, `another_account…` | `state_dir` |
+//! | another world, a key that may withdraw | `start::live_orders_go…`, `a_key_that_may_withdraw…` | `config::tests` |
 //! | an execution with garbage, lost, doubled | `hostile::an_execution_with_garbage…`, `…lost_or_doubled…` | feed `gateway` |
 //! | a server that falls mute, then goes | `hostile::a_server_that_falls_mute…` | `report` |
 //! | hedge mode | `hostile::hedge_mode…` | feed `gateway_account` |

@@ -108,7 +108,7 @@ fn an_order_without_an_answer_is_unknown_until_the_venue_is_asked() {
 #[test]
 fn a_key_that_is_revoked_while_trading_halts_cancels_and_says_so() {
     let why = "Invalid API-key, IP, or permissions for action.";
-    let revoked = "[[requests]]\non = \"other\"\nnth = 13\ncount = 1000000\naction = \"refuse\"\nstatus = 401\ncode = -2015\nmessage = \"Invalid API-key, IP, or permissions for action.\"\n";
+    let revoked = "[[requests]]\non = \"other\"\nnth = 14\ncount = 1000000\naction = \"refuse\"\nstatus = 401\ncode = -2015\nmessage = \"Invalid API-key, IP, or permissions for action.\"\n";
     let exchanges =
         [refuse(5, 1_000_000, 401, -2015, why, ""), revoked.to_owned()].map(|faults| Exchange::start(&faults));
     let setups = exchanges.each_ref().map(Setup::on);

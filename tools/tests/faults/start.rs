@@ -101,17 +101,79 @@ fn an_unknown_key_and_a_missing_limit_are_refused_with_their_line() {
 }
 
 #[test]
-fn live_orders_go_to_this_machine_alone() {
+fn live_orders_go_to_the_world_that_is_named_and_worlds_are_not_mixed() {
     let exchange = Exchange::start("");
-    for (key, url) in [
-        ("rest_url", "https://fapi.binance.com"),
-        ("stream_url", "wss://fstream.binance.com"),
-        ("ws_api_url", "wss://ws-fapi.binance.com/ws-fapi/v1"),
-    ] {
-        let ours = format!("{key} = \"{}\"", exchange.text(key));
-        let ended = Setup::on(&exchange).replace("run.toml", &ours, &format!("{key} = \"{url}\"")).live();
-        ended.refuses(2, &["exchanges on this machine only", key, url, "--mode paper"]);
+    let line = |key: &str, url: &str| format!("{key} = \"{url}\"");
+    let hosts = ["rest_url", "stream_url", "ws_api_url"];
+    let elsewhere = |urls: [&str; 3], environment: &str| {
+        let setup = hosts.into_iter().zip(urls).fold(Setup::on(&exchange), |setup, (key, url)| match url {
+            "" => setup,
+            url => setup.replace("run.toml", &line(key, exchange.text(key)), &line(key, url)),
+        });
+        let venue = "venue = \"binance-usdm\"";
+        setup.replace("run.toml", venue, &format!("{venue}\n{environment}")).live()
+    };
+    let production = ["https://fapi.binance.com", "wss://fstream.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1"];
+    let testnet =
+        ["https://demo-fapi.binance.com", "wss://fstream.binancefuture.com", "wss://testnet.binancefuture.com"];
+    // Whoever means the venue, or its place for tests, says so beside the hosts.
+    elsewhere(production, "").refuses(2, &["live orders to fapi.binance.com need environment = \"production\""]);
+    elsewhere(testnet, "").refuses(2, &["live orders to demo-fapi.binance.com need environment = \"testnet\""]);
+    for (place, key) in hosts.into_iter().enumerate() {
+        let mut one = [""; 3];
+        one[place] = production[place];
+        elsewhere(one, "").refuses(2, &[key, production[place], "--mode paper"]);
+        // The place in the file is named.
+        for (environment, why) in [
+            ("simulated", "is a production host of binance-usdm, and environment = \"simulated\""),
+            ("testnet", "is a production host of binance-usdm, and environment = \"testnet\""),
+        ] {
+            let ended = elsewhere(one, &line("environment", environment));
+            ended.refuses(2, &["run.toml:", &format!("`market.0.{key}` = \"{}\": {why}", production[place])]);
+        }
+        one[place] = testnet[place];
+        elsewhere(one, &line("environment", "production"))
+            .refuses(2, &["run.toml:", "is a testnet host of binance-usdm, and environment = \"production\""]);
     }
+    elsewhere(["", production[1], testnet[2]], "")
+        .refuses(2, &["run.toml:", "is a testnet host of binance-usdm, while stream_url is the venue itself"]);
+    // What is not this machine and no host of the venue is known by its authority.
+    let there = ["https://exchange.example:9443", "wss://exchange.example:9443", "wss://exchange.example:9443"];
+    elsewhere(there, "").refuses(2, &["live orders to exchange.example need environment = \"simulated\""]);
+}
+
+#[test]
+fn a_key_that_may_withdraw_is_not_traded_with() {
+    let made = Exchange::start("");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = format!(
+        "[[account]]\napi_key = \"{}\"\nsecret = \"{}\"\nmay_withdraw = true\n\
+         [[account]]\napi_key = \"{}\"\nprivate_key = \"\"\"{}\"\"\"\n",
+        made.text("api_key"),
+        made.text("secret"),
+        made.text("api_key_ed25519"),
+        made.text("private_key")
+    );
+    fs::write(folder.path().join("keys.toml"), text).expect("writable");
+    let rich = Exchange::serving(folder, "binance-usdm", &["--listen", "127.0.0.1:0", "--keys", "keys.toml"]);
+    let setup = Setup::on(&rich);
+    setup.live().refuses(2, &["the API key may withdraw", "without the right to withdraw"]);
+    let lenient = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--json", "--set"];
+    let mut run = setup.start(&[lenient.as_slice(), &["market.0.key_rights=never"]].concat());
+    run.wait_for("nobody asked whether the key may withdraw");
+    run.until_quotes();
+    settled(&run.interrupted());
+    // A venue that does not say: a word, or no start.
+    let silent = "[[answers]]\npath = \"/sapi/v1/account/apiRestrictions\"\nbody = '{}'\ncount = 1000\nstatus = 404\n";
+    let exchange = Exchange::start(silent);
+    let setup = Setup::on(&exchange);
+    let required = [lenient.as_slice(), &["market.0.key_rights=required"]].concat();
+    setup.spinbook(&required).refuses(1, &["whether the API key may withdraw is not known", "key_rights"]);
+    let mut run = setup.start_live();
+    run.until_quotes();
+    let ended = run.interrupted();
+    settled(&ended);
+    assert_eq!(ended.err.matches("whether the API key may withdraw is not known").count(), 1, "{}", ended.err);
 }
 
 #[test]

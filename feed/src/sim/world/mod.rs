@@ -162,6 +162,12 @@ impl World {
         &self.accounts[account.0].key
     }
 
+    /// Whether an account's key may take assets away.
+    #[must_use]
+    pub fn may_withdraw(&self, account: AccountId) -> bool {
+        self.accounts[account.0].may_withdraw
+    }
+
     /// Fee rates in millionths.
     #[must_use]
     pub fn fee_rates(&self) -> FeeRates {

@@ -20,7 +20,7 @@ use crate::venue::order_ids::RunName;
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_signed};
 
-use crate::venue::account::{AccountSide, Balance, RestRequest, Signing, TradeRecord, TradesSince};
+use crate::venue::account::{AccountSide, Balance, KeyRights, RestRequest, Signing, TradeRecord, TradesSince};
 
 /// Most rows the venue gives of a trade list at once; with as many, ask again from the last id on.
 pub const TRADES_PER_REPLY: usize = 1000;
@@ -241,6 +241,16 @@ pub fn parse_account_id(product: ProductLine, body: &[u8]) -> Option<String> {
     }
 }
 
+/// What the key may do.
+///
+/// # Errors
+/// The body is not what was asked for.
+pub fn parse_key_rights(body: &[u8]) -> Decoded<KeyRights> {
+    let value = json(body)?;
+    let flag = |name: &'static str| value.get(name).and_then(Value::as_bool).ok_or(OrderDecodeError::Field(name));
+    Ok(KeyRights { may_withdraw: flag("enableWithdrawals")?, is_bound_to_address: flag("ipRestrict")? })
+}
+
 /// Whether the account keeps one net position of each symbol.
 ///
 /// # Errors
@@ -383,6 +393,15 @@ impl AccountSide for BinanceAccount {
 
     fn cancel_all_later(&self, signing: Signing<'_>, instrument: &Instrument, within: Nanos) -> Option<RestRequest> {
         self.requests(signing).cancel_all_later(instrument, within, signing.venue_now)
+    }
+
+    fn key_rights(&self, signing: Signing<'_>) -> Option<RestRequest> {
+        let path = "/sapi/v1/account/apiRestrictions";
+        Some(self.requests(signing).signed("GET", (path, 1), Query::new(), signing.venue_now))
+    }
+
+    fn parse_key_rights(&self, body: &[u8]) -> Decoded<KeyRights> {
+        parse_key_rights(body)
     }
 
     fn start_user_data(&self, signing: Signing<'_>) -> Option<RestRequest> {

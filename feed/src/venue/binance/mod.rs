@@ -28,7 +28,8 @@ use spinbook_engine::types::{Nanos, VenueId};
 
 use crate::venue::SimulatorSide;
 use crate::venue::card::{
-    CancelTimer, Card, Fees, Holding, KeyKind, OrderCard, ProductLine, RateWindow, SnapshotOrigin, SymbolForm,
+    CancelTimer, Card, Environment, Fees, Holding, KeyKind, OrderCard, ProductLine, RateWindow, SnapshotOrigin,
+    SymbolForm, TestnetUrls,
 };
 use crate::venue::contract::Contract;
 use crate::venue::orders::WindowKind;
@@ -84,6 +85,23 @@ const SYMBOLS: SymbolForm = SymbolForm { upper_case: true, separators: &['_'], e
 /// Said of the streams and of the WebSocket API of spot, and taken to hold for futures too.
 const CONNECTS: WindowSettings = WindowSettings { count_max: 300, span: Nanos::from_seconds(300) };
 
+/// The venue's own hosts, demo mode being a place for tests.
+const HOSTS: &[(&str, Environment)] = &[
+    ("binance.com", Environment::Production),
+    ("binance.us", Environment::Production),
+    ("binance.vision", Environment::Production),
+    ("testnet.binance.vision", Environment::Testnet),
+    ("binancefuture.com", Environment::Testnet),
+    ("demo-api.binance.com", Environment::Testnet),
+    ("demo-stream.binance.com", Environment::Testnet),
+    ("demo-ws-api.binance.com", Environment::Testnet),
+    ("demo-fapi.binance.com", Environment::Testnet),
+    ("demo-fstream.binance.com", Environment::Testnet),
+];
+
+/// The spot host answers for every product line's keys; the places for tests do not say.
+const KEY_RIGHTS_URL: Option<&str> = Some("https://api.binance.com");
+
 const fn window(kind: WindowKind, seconds: i64, limit: u32) -> RateWindow {
     RateWindow { kind, span: Nanos::from_seconds(seconds), limit }
 }
@@ -95,6 +113,12 @@ const SPOT_CARD: Card = Card {
     title: "Binance",
     rest_url: "https://api.binance.com",
     stream_url: "wss://stream.binance.com:9443",
+    testnet: Some(TestnetUrls {
+        rest_url: "https://testnet.binance.vision",
+        stream_url: "wss://stream.testnet.binance.vision",
+        orders_url: "wss://ws-api.testnet.binance.vision/ws-api/v3",
+    }),
+    hosts: HOSTS,
     depth_path: "/api/v3/depth",
     instruments_path: "/api/v3/exchangeInfo",
     time_path: "/api/v3/time",
@@ -129,6 +153,7 @@ const SPOT_CARD: Card = Card {
             window(WindowKind::Orders, 86_400, 160_000),
         ],
         cancel_timer: None,
+        key_rights_url: KEY_RIGHTS_URL,
     }),
 };
 
@@ -138,6 +163,12 @@ const USDM_CARD: Card = Card {
     title: "Binance",
     rest_url: "https://fapi.binance.com",
     stream_url: "wss://fstream.binance.com",
+    testnet: Some(TestnetUrls {
+        rest_url: "https://testnet.binancefuture.com",
+        stream_url: "wss://fstream.binancefuture.com",
+        orders_url: "wss://testnet.binancefuture.com/ws-fapi/v1",
+    }),
+    hosts: HOSTS,
     depth_path: "/fapi/v1/depth",
     instruments_path: "/fapi/v1/exchangeInfo",
     time_path: "/fapi/v1/time",
@@ -173,5 +204,6 @@ const USDM_CARD: Card = Card {
             window(WindowKind::Orders, 60, 1_200),
         ],
         cancel_timer: Some(CancelTimer { weight: 10 }),
+        key_rights_url: KEY_RIGHTS_URL,
     }),
 };

@@ -36,6 +36,8 @@ pub enum Api {
     Nothing,
     /// The wallet's assets (spot).
     Coins,
+    /// What the key may do.
+    KeyRights,
     /// Fee rates of the account.
     Commission,
     /// Whether positions are kept one a side (futures): never here.
@@ -290,6 +292,9 @@ pub(crate) fn rest(product: Product, method: &str, path: &str) -> Result<Api, bo
     }
 }
 
+/// The spot host's answer about any key, which this exchange gives on each of its hosts.
+const KEY_RIGHTS: &str = "/sapi/v1/account/apiRestrictions";
+
 const SPOT_REST: &[(&str, &str, Api)] = &[
     ("GET", "/api/v3/ping", Api::Ping),
     ("GET", "/api/v3/time", Api::Time),
@@ -307,6 +312,7 @@ const SPOT_REST: &[(&str, &str, Api)] = &[
     ("GET", "/api/v3/allOrders", Api::AllOrders),
     // What clients of all products ask the spot host for at their start.
     ("GET", "/sapi/v1/capital/config/getall", Api::Coins),
+    ("GET", KEY_RIGHTS, Api::KeyRights),
     ("GET", "/sapi/v1/margin/allPairs", Api::Nothing),
     ("GET", "/sapi/v1/margin/isolated/allPairs", Api::Nothing),
     ("GET", "/api/v3/account/commission", Api::Commission),
@@ -332,6 +338,7 @@ const USDM_REST: &[(&str, &str, Api)] = &[
     // Clients of all products try the spot host at their start.
     ("GET", "/api/v3/ping", Api::Ping),
     ("GET", "/api/v3/time", Api::Time),
+    ("GET", KEY_RIGHTS, Api::KeyRights),
     ("GET", "/fapi/v1/ping", Api::Ping),
     ("GET", "/fapi/v1/time", Api::Time),
     ("GET", "/fapi/v1/exchangeInfo", Api::ExchangeInfo),

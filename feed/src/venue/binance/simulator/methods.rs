@@ -10,6 +10,17 @@ use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 
+/// What the key of the request may do.
+fn key_rights(call: &Call<'_>, world: &World) -> Value {
+    json!({
+        "ipRestrict": true, "createTime": 1_735_689_600_000_i64, "enableReading": true,
+        "enableWithdrawals": world.may_withdraw(call.account), "enableInternalTransfer": false, "enableMargin": false,
+        "enableFutures": call.product == Product::BinanceUsdm, "permitsUniversalTransfer": false,
+        "enableVanillaOptions": false, "enableFixApiTrade": false, "enableFixReadOnly": false,
+        "enableSpotAndMarginTrading": call.product == Product::BinanceSpot, "enablePortfolioMarginTrading": false,
+    })
+}
+
 /// Handles one request that changes nothing on its connection.
 ///
 /// # Errors
@@ -44,6 +55,7 @@ pub fn handle(call: &Call<'_>, world: &mut World) -> Result<Value, ApiError> {
         Api::AllOrders => order_queries::all_orders(call, world),
         Api::Nothing => Ok(json!([])),
         Api::Coins => Ok(coins(call, world)),
+        Api::KeyRights => Ok(key_rights(call, world)),
         Api::Place => orders::place(call, world, false),
         Api::TestOrder => orders::place(call, world, true),
         Api::Cancel => order_queries::cancel(call, world),

@@ -50,6 +50,7 @@ pub fn usual(product: ProductLine, listings: Vec<ListingSettings>) -> SimSetting
         product,
         listings,
         accounts: Vec::new(),
+        withdrawing: Vec::new(),
         fees: FeeRates { maker_millionths, taker_millionths },
         limits: RateLimits { weight, orders_short, orders_long, connections },
         play: Play { speed: PlaySpeed::Thousandths(1000), starts: MarketStart::FirstStream, form: MarketForm::Present },
@@ -71,7 +72,10 @@ pub fn binance(settings: SimSettings, source: Box<dyn MarketSource>, now: Nanos)
     if listings.is_empty() {
         return Err("no symbol is listed".to_owned());
     }
-    let accounts: Vec<SimAccount> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
+    let mut accounts: Vec<SimAccount> = settings.accounts.into_iter().map(account_of).collect::<Result<_, _>>()?;
+    for account in &mut accounts {
+        account.may_withdraw = settings.withdrawing.contains(&account.api_key);
+    }
     let settlement = if product == binance::SPOT {
         Settlement::Spot
     } else {
