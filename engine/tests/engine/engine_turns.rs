@@ -12,6 +12,7 @@ use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup::{self, EngineSettings, SetupError, WindowSettings};
 use spinbook_engine::strategy::{Quote, Strategy, Targets, View};
 use spinbook_engine::telemetry::TelemetryOrder;
+use spinbook_engine::trace::QuoteRule;
 use spinbook_engine::types::{
     AssetGroupId, InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, SlotId, Tick, TradeId, VenueId,
 };
@@ -393,6 +394,8 @@ fn decisions_leave_a_trace_and_a_full_ring_drops_it() {
     let record = records.pop().expect("the bid");
     assert_eq!((record.order, record.tick, record.lots), (OrderId::new(EPOCH, 1), Tick(99_950), Lots(100)));
     assert_eq!((record.detail, record.reason), (IntentKind::Place as u8, Reason::New as u8));
+    assert_eq!((record.best_bid, record.best_ask, record.exposure), (Tick(99_999), Tick(100_001), Lots(0)));
+    assert_eq!((record.rule, record.limit), (QuoteRule::Distance, Unquoted::No));
     rig.lose(LostReason::Gap);
     rig.accept_all();
     assert!(rig.count(Counter::TraceDropped) > 0);

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Verdict, place, some_lots};
 use spinbook_engine::event::{ExecutionKind, LocalReject};
-use spinbook_engine::intent::Intent;
+use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::trace::{TraceKind, TraceRecord};
 use spinbook_engine::types::{Nanos, OrderId, Side};
 use spinbook_feed::gateway::{GatewayAction, GatewayOutput};
+use spinbook_feed::journal::end::{EndProof, OrderEnd};
 use spinbook_feed::journal::frame::JournalHeader;
 use spinbook_feed::journal::reader::{JournalReader, JournalTail};
 use spinbook_feed::journal::record::{JournalInstrument, JournalRecord};
@@ -97,6 +99,79 @@ fn what_the_journal_refuses_never_leaves_and_cancels_do() {
         let third = desk.place_order(3, Side::Bid);
         assert_eq!(desk.kinds(third), [ExecutionKind::Accepted]);
     }
+}
+
+/// Every record so far.
+fn records(desk: &mut Desk) -> Vec<JournalRecord> {
+    let mut reader = JournalReader::new(desk.gateway.journal().part()).unwrap();
+    let mut records = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        records.push(entry.record);
+    }
+    records
+}
+
+#[test]
+fn the_journal_tells_what_the_kernel_took_and_what_proved_each_end() {
+    for product in PRODUCTS {
+        let mut desk = Desk::ready(product);
+        keep(&mut desk);
+        let told = desk.place_order(1, Side::Bid);
+        desk.cancel_order(told);
+        desk.user_data = false;
+        let answered = desk.place_order(2, Side::Ask);
+        desk.cancel_order(answered);
+        desk.user_data = true;
+        desk.rule = Box::new(|method, _| match method {
+            "order.place" => Verdict::LoseRequest,
+            _ => Verdict::Answer,
+        });
+        let lost = desk.place_order(3, Side::Bid);
+        desk.pass(Nanos::from_seconds(10));
+        let records = records(&mut desk);
+        let ends: Vec<_> = records
+            .iter()
+            .filter_map(|record| match record {
+                JournalRecord::Ended(ended) => Some((ended.order, ended.end, ended.proof)),
+                _ => None,
+            })
+            .collect();
+        let canceled = OrderEnd::Canceled;
+        assert_eq!(ends[0], (told, canceled, EndProof::UserData), "{product:?}");
+        assert_eq!(ends[1], (answered, canceled, EndProof::CancelReply), "{product:?}");
+        assert_eq!(ends[2..], [(lost, OrderEnd::Rejected, EndProof::NotKnown)], "{product:?}");
+        let place_of = |wanted: &dyn Fn(&JournalRecord) -> bool| records.iter().position(wanted);
+        for order in [told, answered, lost] {
+            let written =
+                place_of(&|record| matches!(record, JournalRecord::Place { intent, .. } if intent.order == order));
+            let taken = place_of(
+                &|record| matches!(record, JournalRecord::Sent { order: sent, kind: IntentKind::Place, .. } if *sent == order),
+            );
+            assert!(written.is_some() && written < taken, "{product:?}: {written:?} {taken:?}");
+        }
+    }
+}
+
+#[test]
+fn a_denial_that_holds_is_written_once_and_again_after_a_while() {
+    let mut desk = Desk::ready(PRODUCTS[0]);
+    keep(&mut desk);
+    let denied = |seconds, detail| TraceRecord {
+        kind: TraceKind::Denied,
+        now: Nanos::from_seconds(seconds),
+        detail,
+        ..TraceRecord::default()
+    };
+    let order = TraceRecord { kind: TraceKind::Intent, ..denied(4, 0) };
+    let heard = TraceRecord { kind: TraceKind::Execution, ..denied(4, 0) };
+    let all = [denied(1, 7), denied(2, 7), denied(3, 8), heard, order, denied(5, 8), denied(6, 8), denied(70, 8)];
+    all.iter().for_each(|decision| desk.gateway.note_decision(decision));
+    let seconds = |record: &JournalRecord| match record {
+        JournalRecord::Decision(decision) => Some(decision.now.millis() / 1_000),
+        _ => None,
+    };
+    let written: Vec<i64> = records(&mut desk).iter().filter_map(seconds).collect();
+    assert_eq!(written, [1, 3, 4, 5, 70]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput,
 use spinbook_feed::venue::account::RestRequest;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::order_side::OrderConnection;
+use spinbook_feed::venue::orders::RequestKind;
 use spinbook_feed::venue::{ProductLine, binance};
 
 pub const EPOCH: u32 = 77;
@@ -189,7 +190,7 @@ impl Desk {
     pub fn carry(&mut self) {
         enum Act {
             Connect(OrderConnection),
-            Send(OrderConnection, Value),
+            Send(OrderConnection, Value, OrderId, RequestKind),
             Ask(RestTicket, Box<RestRequest>),
             None,
         }
@@ -211,9 +212,9 @@ impl Desk {
                     Act::None
                 }
                 Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => Act::Ask(ticket, request),
-                Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. })) => {
+                Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, order, kind, .. })) => {
                     assert_ne!(connection, OrderConnection::UserData);
-                    Act::Send(connection, serde_json::from_slice(&bytes).expect("requests are JSON"))
+                    Act::Send(connection, serde_json::from_slice(&bytes).expect("requests are JSON"), order, kind)
                 }
             };
             match act {
@@ -223,7 +224,8 @@ impl Desk {
                 }
                 Act::Connect(connection) => self.gateway.on_close(connection, self.now),
                 Act::Ask(ticket, request) => self.ask(ticket, &request),
-                Act::Send(connection, request) => {
+                Act::Send(connection, request, order, kind) => {
+                    self.gateway.on_sent(order, kind, connection, self.now);
                     self.way = connection;
                     self.serve(&request);
                     self.way = OrderConnection::Orders;
