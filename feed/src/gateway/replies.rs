@@ -32,6 +32,20 @@ const CANCEL_RETRY_DOUBLINGS: u32 = 2;
 /// After a fast fill notice the full event is awaited this long before the order is asked for.
 const NOTICE_GRACE: Nanos = Nanos::from_seconds(2);
 
+/// Whether a refusal says nothing of the order itself: the market had overtaken it, or the venue took none just then for
+/// a reason that this gateway waits for, and that it judges by itself where it lasts.
+fn is_no_fault(reaction: Reaction) -> bool {
+    matches!(
+        reaction,
+        Reaction::Reprice
+            | Reaction::Backoff
+            | Reaction::PauseOrders
+            | Reaction::PauseAll
+            | Reaction::Banned
+            | Reaction::ResyncClock
+    )
+}
+
 impl<O: OrderSide> Gateway<O> {
     pub(super) fn apply_frame(&mut self, connection: OrderConnection, frame: &[u8], now: Nanos) {
         self.link(connection).heard(now);
@@ -363,7 +377,7 @@ impl<O: OrderSide> Gateway<O> {
             self.counters.orders_refused += 1;
             self.orders.on_refused(pending.order, refusal.code, now, &mut self.events);
             if let Some(event) = self.events.back_mut().filter(|event| event.order == pending.order) {
-                event.overtaken = reaction == Reaction::Reprice && event.kind == ExecutionKind::Rejected;
+                event.overtaken = event.kind == ExecutionKind::Rejected && is_no_fault(reaction);
             }
         }
     }
@@ -439,6 +453,8 @@ impl<O: OrderSide> Gateway<O> {
                 self.clock.skip();
                 self.clock_sampled = now;
             }
+            // What it asks for is there already.
+            (Some(step), Reaction::Ignore) if !step.is_for_orders() => self.handshake_step_done(now),
             (Some(HandshakeStep::LogOn(_)), _) => {
                 self.stop_with(refusal.code, format!("log-on refused: {refusal}"), now);
             }

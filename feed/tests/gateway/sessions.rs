@@ -183,6 +183,20 @@ fn a_timestamp_that_is_always_refused_needs_a_human() {
 }
 
 #[test]
+fn user_data_that_the_venue_says_runs_already_is_not_asked_for_again() {
+    // What a venue answers where its first answer was lost.
+    let mut desk = Desk::new(binance::SPOT, hmac(), settings(binance::SPOT));
+    desk.rule = Box::new(|method, _| match method {
+        "userDataStream.subscribe.signature" => refuse(400, -2035),
+        _ => Verdict::Answer,
+    });
+    desk.start();
+    desk.pass(seconds(2));
+    assert!(desk.gateway.is_ready());
+    assert_eq!(desk.count("userDataStream.subscribe.signature"), 1);
+}
+
+#[test]
 fn a_venue_that_stops_for_seconds_is_no_fault_of_our_clock() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);

@@ -444,6 +444,8 @@ pub fn reaction(product: ProductLine, kind: RequestKind, error: &Refusal) -> Rea
         -2011 if kind == RequestKind::CancelAll => Reaction::Ignore,
         -2011 => Reaction::QueryOrder,
         -2013 => Reaction::NotFound,
+        // It runs already: the answer to the first request was lost.
+        -2035 if kind == RequestKind::SubscribeUserData => Reaction::Ignore,
         -2018 | -2019 if !spot => Reaction::Reduce,
         // Spot: one leg of a cancel-and-replace failed. Futures: the order would trigger at once.
         -2021 if spot => Reaction::Unknown,
