@@ -66,6 +66,9 @@ pub struct VenueOutcome {
     /// Why trading stopped for good, if it did.
     pub halted: Option<String>,
     pub last_refusal: Option<String>,
+    /// How it stood when it was told to stop: the engine's state of the instrument, whether the gateway took orders, and
+    /// why nothing was quoted.
+    pub at_stop: String,
     pub live_at_end: bool,
     pub quiet: bool,
     pub open_orders: usize,
@@ -93,7 +96,7 @@ impl Outcome {
             expect(sent == counted, format!("venue {place}: {sent} orders sent, {counted} in all states"));
             let missing = venue.not_journaled;
             expect(missing == 0, format!("I5: venue {place} had {missing} orders that no journal tells of"));
-            expect(venue.quiet, format!("venue {place}: the gateway is not quiet"));
+            expect(venue.quiet, format!("venue {place}: the gateway is not quiet, halted {:?}", venue.halted));
             let (ours, theirs) = (venue.position, venue.venue_position);
             expect(ours == theirs, format!("venue {place}: position {ours}, the venue's {theirs}"));
             let (ours, theirs) = (venue.cash, venue.venue_cash);
@@ -505,11 +508,21 @@ impl World {
         self.finish()
     }
 
+    fn standing(&self, place: usize) -> String {
+        let (state, id) = (self.backtest.state(), InstrumentId(place as u16));
+        let (engine, gateway) = (&state.engine, &state.venues[place].gateway);
+        let (trading, cause, unquoted) =
+            (engine.instrument_state(id), engine.stop_cause(id), engine.unquoted(id).now(Side::Bid));
+        let orders: Vec<_> = gateway.orders().active().map(|order| (order.phase, order.cancel)).collect();
+        format!("{trading:?} {cause:?} {unquoted:?}, ready {}, orders {orders:?}", gateway.is_ready())
+    }
+
     /// Shuts down and asks the venues for the truth.
     pub fn finish(mut self) -> Outcome {
         let places = 0..self.markets.len();
         let is_live = |place: usize| self.backtest.state().venues[place].session.is_live(InstrumentId(place as u16));
         let live: Vec<bool> = places.map(is_live).collect();
+        let at_stop: Vec<String> = (0..self.markets.len()).map(|place| self.standing(place)).collect();
         let now = self.since_start();
         self.backtest.observer_mut().oracle.shutdown_since = Some(now);
         self.backtest.begin_shutdown();
@@ -521,7 +534,8 @@ impl World {
         let stale = judge.oracle.stale.values().map(ToString::to_string).collect();
         let venues = self.markets.iter().zip(&self.baselines).enumerate().map(|(place, (market, baseline))| {
             let fills = judge.fills.get(&market.1.id).copied().unwrap_or_default();
-            let outcome = VenueOutcome { fills, live_at_end: live[place], ..VenueOutcome::default() };
+            let (live_at_end, at_stop) = (live[place], at_stop[place].clone());
+            let outcome = VenueOutcome { fills, live_at_end, at_stop, ..VenueOutcome::default() };
             compare(&mut state, place, market, *baseline, &judge.journaled, outcome)
         });
         let venues: Vec<VenueOutcome> = venues.collect();
