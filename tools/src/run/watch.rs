@@ -76,7 +76,7 @@ impl LatencyPast {
 pub struct Watch {
     mode: &'static str,
     venue: String,
-    seconds: Option<f64>,
+    planned: Option<Duration>,
     instruments: Vec<Instrument>,
     /// The instruments as they are named.
     labels: Vec<String>,
@@ -103,7 +103,7 @@ impl Watch {
         Watch {
             mode: plan.mode.name(),
             venue: plan.venue_name().to_owned(),
-            seconds: plan.seconds.map(|span| span.as_secs_f64()),
+            planned: plan.seconds,
             instruments: instruments.to_vec(),
             labels: instruments.iter().map(|instrument| plan.label(instrument)).collect(),
             screens: instruments.iter().map(|instrument| engine.telemetry(instrument.id).clone()).collect(),
@@ -452,7 +452,7 @@ impl ScreenSource for Watch {
             venue: self.venue.clone(),
             markets: places.map(|place| self.market(place)).collect(),
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
-            seconds: self.seconds,
+            planned: self.planned,
             orders: self.last.first().map(|snapshot| snapshot.orders_of_all).unwrap_or_default(),
             latency: self.latency(),
             counters: self.counters(),

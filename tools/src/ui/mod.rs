@@ -16,6 +16,7 @@ mod view;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use spinbook_engine::telemetry::OrderAccount;
 
@@ -43,7 +44,7 @@ pub struct ScreenState {
     /// Since the start.
     pub elapsed_seconds: f64,
     /// How long the run is to take; none: until it is interrupted.
-    pub seconds: Option<f64>,
+    pub planned: Option<Duration>,
     /// What became of every order, at the same moment as the first symbol's state.
     pub orders: OrderAccount,
     /// What was measured.
@@ -324,7 +325,7 @@ pub(crate) mod tests {
             venue: "binance-usdm".to_owned(),
             markets: vec![market("BTCUSDT", "live")],
             elapsed_seconds: 12.4,
-            seconds: Some(30.0),
+            planned: Some(Duration::from_secs(30)),
             orders: OrderAccount {
                 sent: 41,
                 accepted: 40,

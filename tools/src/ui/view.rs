@@ -199,8 +199,8 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &ScreenState, market: &Ma
         Span::styled(format!("trading {}", market.trading_state), good(market.trading_state == "active")),
         Span::styled(not_quoting(market), good(false)),
     ]);
-    let time = match state.seconds {
-        Some(seconds) => format!("{:.0} of {seconds} s ", state.elapsed_seconds),
+    let time = match state.planned {
+        Some(span) => format!("{:.0} of {} s ", state.elapsed_seconds, span.as_secs_f64()),
         None => format!("{:.0} s ", state.elapsed_seconds),
     };
     let width = u16::try_from(time.len()).unwrap_or(0).min(area.width);
@@ -414,7 +414,7 @@ mod tests {
     fn numbers(state: &ScreenState) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         texts.push(format!("{:.0}", state.elapsed_seconds));
-        texts.extend(state.seconds.map(|seconds| seconds.to_string()));
+        texts.extend(state.planned.map(|span| span.as_secs_f64().to_string()));
         for market in &state.markets {
             texts.extend([market.position.clone(), market.pnl_quote.clone(), market.fees_quote.clone()]);
             texts.extend([market.fills.to_string(), market.orders.len().to_string()]);
