@@ -5,7 +5,9 @@ use super::transit::{Client, InFlight, Owner, Parcel, TransitLane};
 use super::troubles::{BacktestLink, LinkTrouble, Obstacle, StalledSide};
 use crate::gateway::rest::{RestAnswer, RestTicket};
 use crate::session::EngineSink;
-use crate::sim::side::{ClientControl, ConnectionId, ExchangeSide, HttpRequest, HttpResponse, MarketFrame};
+use crate::sim::side::{
+    ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame,
+};
 use crate::venue::account::RestRequest;
 use crate::venue::market::{FRAME_PADDING, FrameBytes};
 use crate::venue::order_side::OrderConnection;
@@ -351,5 +353,44 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let mut sink = EngineSink { engine: &mut self.state.engine, quiet: true };
         session.on_snapshot(instrument, &mut body, length, received, &mut sink);
         self.state.engine.flush(now);
+    }
+
+    pub(super) fn carry_exchange(&mut self, venue: usize) -> bool {
+        let state = &mut self.state.venues[venue];
+        if let Some(output) = state.paper.as_mut().and_then(ExchangeSide::poll_output) {
+            let at = self.state.now;
+            self.carry_output(venue, output, at);
+            return true;
+        }
+        let Some(output) = state.exchange.poll_output() else {
+            return false;
+        };
+        let connection = match &output {
+            ExchangeOutput::Text { connection, .. }
+            | ExchangeOutput::Binary { connection, .. }
+            | ExchangeOutput::Ping { connection, .. }
+            | ExchangeOutput::Close { connection, .. } => connection,
+        };
+        let link = self.owners.get(connection).map_or(BacktestLink::Market, |owner| BacktestLink::of(*owner));
+        let at = self.arrival() + self.slowness(venue, link);
+        self.carry_output(venue, output, at);
+        true
+    }
+
+    fn carry_output(&mut self, venue: usize, output: ExchangeOutput, at: Nanos) {
+        match output {
+            ExchangeOutput::Text { connection, text: message }
+            | ExchangeOutput::Binary { connection, bytes: message } => {
+                self.transit.send(TransitLane::Down(connection), at, Parcel::ToClient { connection, message });
+            }
+            ExchangeOutput::Ping { connection, .. } => {
+                self.transit.send(TransitLane::Up(connection), at, Parcel::Pong { venue, connection });
+            }
+            ExchangeOutput::Close { connection, .. } => {
+                if let Some(owner) = self.owners.get(&connection).copied() {
+                    self.transit.send(TransitLane::Down(connection), at, Parcel::Gone { owner, connection });
+                }
+            }
+        }
     }
 }

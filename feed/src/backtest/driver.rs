@@ -8,7 +8,7 @@ use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
 use crate::random::Random;
 use crate::session::{EngineSink, MarketSession, SessionAction};
 use crate::sim::paper::PaperExchange;
-use crate::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide};
+use crate::sim::side::{ConnectionId, ExchangeSide};
 use crate::venue::instrument::Instrument;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::ExecutionEvent;
@@ -480,7 +480,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         self.transit.send(TransitLane::Up(connection), at, Parcel::Open { owner, connection, target });
     }
 
-    /// No attempt is made for now: the address has used what the venue allows.
+    /// No attempt is made until then: the address has used what the venue allows.
     fn put_off(&mut self, owner: Owner, until: Nanos) {
         let now = self.state.now;
         let venue = &mut self.state.venues[owner.venue];
@@ -568,44 +568,5 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         let at = self.ring_arrival();
         self.transit.send(lane, at, Parcel::Intent(intent));
         true
-    }
-
-    fn carry_exchange(&mut self, venue: usize) -> bool {
-        let state = &mut self.state.venues[venue];
-        if let Some(output) = state.paper.as_mut().and_then(ExchangeSide::poll_output) {
-            let at = self.state.now;
-            self.carry_output(venue, output, at);
-            return true;
-        }
-        let Some(output) = state.exchange.poll_output() else {
-            return false;
-        };
-        let connection = match &output {
-            ExchangeOutput::Text { connection, .. }
-            | ExchangeOutput::Binary { connection, .. }
-            | ExchangeOutput::Ping { connection, .. }
-            | ExchangeOutput::Close { connection, .. } => connection,
-        };
-        let link = self.owners.get(connection).map_or(BacktestLink::Market, |owner| BacktestLink::of(*owner));
-        let at = self.arrival() + self.slowness(venue, link);
-        self.carry_output(venue, output, at);
-        true
-    }
-
-    fn carry_output(&mut self, venue: usize, output: ExchangeOutput, at: Nanos) {
-        match output {
-            ExchangeOutput::Text { connection, text: message }
-            | ExchangeOutput::Binary { connection, bytes: message } => {
-                self.transit.send(TransitLane::Down(connection), at, Parcel::ToClient { connection, message });
-            }
-            ExchangeOutput::Ping { connection, .. } => {
-                self.transit.send(TransitLane::Up(connection), at, Parcel::Pong { venue, connection });
-            }
-            ExchangeOutput::Close { connection, .. } => {
-                if let Some(owner) = self.owners.get(&connection).copied() {
-                    self.transit.send(TransitLane::Down(connection), at, Parcel::Gone { owner, connection });
-                }
-            }
-        }
     }
 }

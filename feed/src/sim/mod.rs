@@ -6,6 +6,7 @@
 pub mod account;
 pub mod api;
 pub mod candle_history;
+pub mod fault_plan;
 pub mod faults;
 pub mod fees;
 pub mod flow;

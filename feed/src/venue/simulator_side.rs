@@ -3,7 +3,7 @@
 //! The list of venues leads a product line to it ([`ProductLine::simulator`]), so that no other file names a room.
 
 use crate::sim::api::{AccountKey, ListingSettings};
-use crate::sim::faults::FaultPlan;
+use crate::sim::fault_plan::FaultPlan;
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::RateLimits;
 use crate::sim::saved::SavedWorld;

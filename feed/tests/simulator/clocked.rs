@@ -4,7 +4,7 @@ use crate::clients::{trade, traded};
 use crate::lab::{Lab, START};
 use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, HttpRequest};
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::{ProductLine, binance};

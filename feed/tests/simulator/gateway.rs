@@ -7,7 +7,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Sid
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayMode, GatewayOutput, GatewaySettings};
 use spinbook_feed::random::Random;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeSide};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::instruments::parse_instruments;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spinbook_engine::types::Nanos;
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::sim::api::AccountKey;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest, HttpResponse, MarketFrame};
 use spinbook_feed::testkit::recorded;
 use spinbook_feed::venue::binance::parameters::Query;

@@ -3,7 +3,7 @@
 use crate::lab::{Frames, Lab, SPOT_FILES, START, USDM_FILES, bitcoin, recording, settings};
 use serde_json::Value;
 use spinbook_engine::types::Nanos;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::market::measure::{MeasuredStatistics, quantile, side_by_side};

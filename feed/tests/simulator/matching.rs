@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use spinbook_feed::random::Random;
 use spinbook_feed::sim::api::{AccountId, SelfTrade};
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::matching::{Incoming, MatchStep, Matching};
 use spinbook_feed::sim::side::{ExchangeSide, MarketFrame};
 use spinbook_feed::venue::{ProductLine, binance};

@@ -565,7 +565,7 @@ fn futures_user_data_comes_by_listen_key() {
 
 #[test]
 fn a_client_that_does_not_read_is_cut() {
-    let mut lab = Lab::synthetic(SPOT, 3, spinbook_feed::sim::faults::FaultPlan::default());
+    let mut lab = Lab::synthetic(SPOT, 3, spinbook_feed::sim::fault_plan::FaultPlan::default());
     let id = lab.open("/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker");
     let (mut now, mut next_pong) = (START, START);
     for _ in 0..200_000 {

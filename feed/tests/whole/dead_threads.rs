@@ -2,7 +2,7 @@
 
 use spinbook_engine::types::Nanos;
 use spinbook_feed::backtest::{BacktestLink, LinkFault, LinkTrouble, Stall, StalledSide};
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::world::World;

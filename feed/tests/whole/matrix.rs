@@ -3,7 +3,9 @@
 use spinbook_engine::types::Nanos;
 use spinbook_feed::backtest::{BacktestLink, Delay, LinkFault, LinkTrouble};
 use spinbook_feed::random::Random;
-use spinbook_feed::sim::faults::{ClockStep, FaultPlan, RequestAction, RequestFaultPlan, RequestName, UserDataFault};
+use spinbook_feed::sim::fault_plan::{
+    ClockStep, FaultPlan, RequestAction, RequestFaultPlan, RequestName, UserDataFault,
+};
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::world::World;

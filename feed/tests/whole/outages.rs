@@ -2,7 +2,7 @@
 
 use spinbook_engine::types::{InstrumentId, Nanos};
 use spinbook_feed::backtest::{BacktestLink, LinkFault, LinkTrouble};
-use spinbook_feed::sim::faults::{FaultPlan, PlannedShutdown, RandomFrames};
+use spinbook_feed::sim::fault_plan::{FaultPlan, PlannedShutdown, RandomFrames};
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::world::World;

@@ -24,7 +24,7 @@ use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::{self, SnapshotJob, SnapshotMailbox, SnapshotUrls};
 use spinbook_feed::net::io::fetch::Fetcher;
 use spinbook_feed::session::{MarketSession, SessionSettings};
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;

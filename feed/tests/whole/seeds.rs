@@ -10,7 +10,7 @@ use std::process::Command;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::backtest::{BacktestLink, Delay, LinkFault, LinkTrouble, Stall, StalledSide};
 use spinbook_feed::random::Random;
-use spinbook_feed::sim::faults::{ClockStep, FaultPlan, RandomFrames, RandomRequests, RandomUserData};
+use spinbook_feed::sim::fault_plan::{ClockStep, FaultPlan, RandomFrames, RandomRequests, RandomUserData};
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::sabotage::Sabotage;

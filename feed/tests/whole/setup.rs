@@ -19,7 +19,7 @@ use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::sim::api::AccountKey;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::saved::SavedWorld;
 use spinbook_feed::venue::binance::simulator::market::Synthetic;
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};

@@ -5,7 +5,7 @@
 
 use spinbook_engine::types::{InstrumentId, Nanos, Side};
 use spinbook_feed::gateway::orders::OrderCounts;
-use spinbook_feed::sim::faults::{FaultPlan, FrameAction, FrameFaultPlan, RandomFrames};
+use spinbook_feed::sim::fault_plan::{FaultPlan, FrameAction, FrameFaultPlan, RandomFrames};
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::setup;

@@ -16,7 +16,7 @@ use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::paper::{PaperExchange, PaperSettings};
 use spinbook_feed::sim::side::{ExchangeSide, HttpRequest, HttpResponse};
 use spinbook_feed::sim::wrapped::WrappedExchange;

@@ -10,7 +10,7 @@ use spinbook_feed::history::{VerifyProblem, recorded_instruments};
 use spinbook_feed::net::exchange::paper::NoMarket;
 use spinbook_feed::net::exchange::test_keys::random_seed;
 use spinbook_feed::sim::api::ListingSettings;
-use spinbook_feed::sim::faults::FaultPlan;
+use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::fees::FeeRates;
 use spinbook_feed::sim::side::ExchangeSide;
 use spinbook_feed::venue::instrument::Instrument;

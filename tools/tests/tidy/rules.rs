@@ -24,6 +24,7 @@ pub const FEED_ROOMS: &[&[&str]] = &[
         "json",
         "timer",
         "backoff",
+        "connect_budget",
         "error",
         "record",
         "websocket",

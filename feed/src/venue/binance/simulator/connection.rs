@@ -2,7 +2,7 @@
 
 use super::stream_names::Subscription;
 use crate::sim::api::AccountId;
-use crate::sim::faults::UserDataFate;
+use crate::sim::fault_plan::UserDataFate;
 use crate::sim::side::{ConnectionId, ExchangeOutput};
 use crate::venue::binance::Product;
 use spinbook_engine::types::Nanos;

@@ -38,7 +38,7 @@ mod wsapi;
 pub use settings::{BinanceSimulator, binance, usual};
 
 use crate::sim::api::{AccountId, Listing, SimOrder, SimWindowKind};
-use crate::sim::faults::VenueAct;
+use crate::sim::fault_plan::VenueAct;
 use crate::sim::saved::SavedWorld;
 use crate::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,

@@ -3,7 +3,8 @@
 use crate::number::{Scale, atoms_from_decimal};
 use crate::sim::account::SimAccount;
 use crate::sim::api::{AccountId, Listing, ListingSettings};
-use crate::sim::faults::{FaultPlan, Faults};
+use crate::sim::fault_plan::FaultPlan;
+use crate::sim::faults::Faults;
 use crate::sim::fees::FeeRates;
 use crate::sim::flow::SyntheticSymbol;
 use crate::sim::limits::{RateLimits, WindowLimit, Windows};

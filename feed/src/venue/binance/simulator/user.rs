@@ -4,7 +4,7 @@ use super::BinanceExchange;
 use super::connection::SimulatorEndpoint;
 use super::{format, micros};
 use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
-use crate::sim::faults::UserDataFate;
+use crate::sim::fault_plan::UserDataFate;
 use crate::sim::hostile::ToldExecution;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
