@@ -81,6 +81,11 @@ impl Outbox {
         }
     }
 
+    /// A request over REST, which others carry.
+    pub(super) fn ask(&mut self, ticket: RestTicket, request: Box<RestRequest>) {
+        self.queue.push_back(Queued::Ask { ticket, request });
+    }
+
     /// Encodes one request and queues it. `venue_now` is the venue's clock.
     #[inline]
     pub(super) fn send<O: OrderSide>(

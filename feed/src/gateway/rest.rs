@@ -6,7 +6,6 @@
 use spinbook_engine::types::Nanos;
 
 use super::Gateway;
-use super::outbox::Queued;
 use super::throttle::Urgency;
 use crate::venue::account::{AccountSide, RestRequest, Signing};
 use crate::venue::order_side::{Cost, OrderSide, Reaction};
@@ -192,7 +191,7 @@ impl<O: OrderSide> Gateway<O> {
         self.rest.pending[lane.index()] = Some(RestPending { number, purpose, asked: now });
         self.counters.rest_requests += 1;
         self.counters.third_ways += u64::from(matches!(purpose, RestPurpose::CancelAll(_)));
-        self.outbox.queue.push_back(Queued::Ask { ticket: RestTicket { lane, number }, request: Box::new(request) });
+        self.outbox.ask(RestTicket { lane, number }, Box::new(request));
         Ok(())
     }
 

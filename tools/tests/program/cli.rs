@@ -462,7 +462,10 @@ fn the_check_says_of_each_mode_whether_it_is_ready_and_doubts_aloud() {
     let value = object(&spinbook(folder.path(), &["config", "check", "-c", "spinbook.toml", "--json"]));
     assert_eq!(value["modes"]["paper"], "ready", "{value}");
     assert!(value["modes"]["shadow"].as_str().is_some_and(|why| why.contains("has no credentials")), "{value}");
-    assert!(value["modes"]["live"].as_str().is_some_and(|why| why.contains("this machine only")), "{value}");
+    assert!(
+        value["modes"]["live"].as_str().is_some_and(|why| why.contains("need environment = \"production\"")),
+        "{value}"
+    );
     for (set, words) in [
         ("strategy.edge_min_bps=-5", "at a loss"),
         ("strategy.time_in_force=ioc", "taker fee"),

@@ -25,6 +25,7 @@ use crate::net::hot::hot_shared::add;
 use crate::venue::order_side::OrderConnection;
 
 mod sources;
+mod words;
 
 pub use super::gateway_shared::{ConnectionEnded, GatewayShared};
 pub use super::order_connections::Written;
@@ -112,14 +113,6 @@ struct Lane {
 struct Word {
     tsc: u64,
     cancels: u64,
-}
-
-impl Lane {
-    /// Requests to cancel something that were handed to a connection so far.
-    fn cancels(&self) -> u64 {
-        let counters = self.gateway.counters();
-        counters.sweeps_sent + counters.cancels_sent
-    }
 }
 
 /// The I/O thread's work.
@@ -322,88 +315,6 @@ impl GatewayLoop {
         if self.drain_by.is_none() && self.io.shared.drain.load(Ordering::Acquire) {
             self.begin_drain(now);
         }
-    }
-
-    /// The cancels of everything are on the wire before anything else of this turn.
-    #[cold]
-    #[inline(never)]
-    fn begin_drain(&mut self, now: Nanos) {
-        self.drain_by = Some(now + self.drain_within);
-        let tsc = self.io.shared.word_tsc.swap(0, Ordering::Acquire);
-        for at in 0..self.lanes.len() {
-            self.take_word(at, tsc);
-            self.lanes[at].gateway.cancel_all(now);
-            self.carry_output(at, now);
-            self.measure_word(at);
-        }
-        self.follow_words();
-    }
-
-    /// The same of some instruments.
-    #[cold]
-    #[inline(never)]
-    fn stop_instruments(&mut self, now: Nanos) {
-        let tsc = self.io.shared.word_tsc.swap(0, Ordering::Acquire);
-        self.stopped_version = self.io.shared.stopped.version();
-        for at in 0..self.lanes.len() {
-            let stopped = &self.io.shared.stopped;
-            let gateway = &self.lanes[at].gateway;
-            let of_lane = gateway.instruments().iter().map(|instrument| instrument.id);
-            let is_new = |id: &InstrumentId| stopped.contains(*id) && !gateway.is_stopped(*id);
-            let ids: Vec<InstrumentId> = of_lane.filter(is_new).collect();
-            if ids.is_empty() {
-                continue;
-            }
-            self.take_word(at, tsc);
-            ids.iter().for_each(|id| self.lanes[at].gateway.stop_instrument(*id, now));
-            self.lanes[at].gateway.on_timer(now);
-            self.carry_output(at, now);
-            self.measure_word(at);
-        }
-        self.follow_words();
-    }
-
-    /// A lane has a word to carry out, which counts from its first cancel behind it.
-    fn take_word(&mut self, at: usize, tsc: u64) {
-        let lane = &mut self.lanes[at];
-        if tsc != 0 && lane.word.is_none() {
-            lane.word = Some(Word { tsc, cancels: lane.cancels() });
-        }
-    }
-
-    /// A word whose first cancel has left is carried out.
-    fn measure_word(&mut self, at: usize) {
-        let (lane, ended) = (&mut self.lanes[at], self.io.written.ended);
-        if let Some(word) = lane.word
-            && lane.cancels() > word.cancels
-            && ended > word.tsc
-        {
-            lane.word = None;
-            self.io.shared.kill_to_wire.record(self.io.scale.nanos(word.tsc, ended));
-        }
-    }
-
-    /// Goes on measuring words that are not carried out, and says which stopped instruments have nothing open.
-    #[cold]
-    #[inline(never)]
-    fn follow_words(&mut self) {
-        let mut open = false;
-        for at in 0..self.lanes.len() {
-            self.measure_word(at);
-            let (lane, shared) = (&self.lanes[at], &self.io.shared);
-            open |= lane.word.is_some();
-            for id in lane.gateway.instruments().iter().map(|instrument| instrument.id) {
-                if !shared.stopped.contains(id) || shared.stopped_confirmed.contains(id) {
-                    continue;
-                }
-                if lane.gateway.is_instrument_quiet(id) {
-                    shared.stopped_confirmed.add(&[id]);
-                } else {
-                    open = true;
-                }
-            }
-        }
-        self.words_open = open;
     }
 
     fn open_orders(&self) -> usize {
