@@ -16,7 +16,7 @@ pub const KEY_ID: &str = "Kq3vT9wLx2Zb7RfYh5Nd8CmJp4Gs6Wu1";
 const SEED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// What Binance's refusals of a new order mean without a message: code, spot, futures.
-pub const REFUSALS: [(i64, Reaction, Reaction); 38] = [
+pub const REFUSALS: [(i64, Reaction, Reaction); 39] = [
     (-1000, Reaction::Unknown, Reaction::Unknown),
     (-1001, Reaction::Unknown, Reaction::Unknown),
     (-1002, Reaction::Halt, Reaction::Halt),
@@ -41,6 +41,7 @@ pub const REFUSALS: [(i64, Reaction, Reaction); 38] = [
     (-2021, Reaction::Unknown, Reaction::Reprice),
     (-2022, Reaction::Reject, Reaction::Reduce),
     (-2026, Reaction::QueryOrder, Reaction::Reject),
+    (-2035, Reaction::Reject, Reaction::Reject),
     (-2038, Reaction::QueryOrder, Reaction::Reject),
     (-2039, Reaction::QueryOrder, Reaction::Reject),
     (-4014, Reaction::Reject, Reaction::RefreshInstrument),

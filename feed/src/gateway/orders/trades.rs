@@ -61,7 +61,10 @@ mod tests {
             !seen.insert(TradeId(2), Side::Bid, Nanos(1_002)),
             "a repeat that nobody remembers counts no second time"
         );
-        assert!(seen.insert(TradeId(1 << 90), Side::Bid, Nanos(1_004)), "and the next newer one does");
+        assert!(
+            seen.insert(TradeId(1 << 90), Side::Bid, Nanos(1_005)),
+            "and one that is newer than all forgotten does"
+        );
         // One stamp that is a day ahead.
         let mut seen = SeenTrades::default();
         seen.insert(TradeId(1), Side::Bid, Nanos::from_seconds(86_400));
