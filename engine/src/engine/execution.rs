@@ -93,12 +93,19 @@ impl<S: Strategy> Engine<S> {
     }
 
     /// Tries a venue again that was slow.
+    #[inline]
     pub(super) fn end_slowness(&mut self, index: usize, now: Nanos) {
         let slot = self.instrument_slots[index].venue;
-        let venue = &mut self.venues[slot];
-        if venue.slow_until == Nanos::ZERO || now < venue.slow_until {
-            return;
+        let slow_until = self.venues[slot].slow_until;
+        if slow_until != Nanos::ZERO && now >= slow_until {
+            self.try_again(slot, now);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_again(&mut self, slot: usize, now: Nanos) {
+        let venue = &mut self.venues[slot];
         venue.slow_until = Nanos::ZERO;
         venue.slow_acks.clear();
         self.set_ready(slot, self.venues[slot].ready);

@@ -217,6 +217,16 @@ impl<S: Strategy> Engine<S> {
             duplicate_after: now - quoter.duplicate_wait,
         };
         self.risks[index].check(draft, &view)?;
+        if self.exposures.is_limited() || self.instrument_slots[index].reference.is_wanted() {
+            return self.check_beyond_itself(index, draft, now);
+        }
+        Ok(())
+    }
+
+    /// What not everybody limits: exposure over instruments, and a second reference of the price.
+    #[cold]
+    #[inline(never)]
+    fn check_beyond_itself(&self, index: usize, draft: &Draft, now: Nanos) -> Result<(), Denied> {
         if self.exposures.is_limited() {
             self.check_exposures(index, draft)?;
         }

@@ -53,11 +53,17 @@ impl<S> Engine<S> {
 }
 
 impl<S: Strategy> Engine<S> {
-    /// Looks at the second reference of one instrument, and pulls or allows its quotes if that has changed.
+    /// Looks at the second reference of one instrument, if it has one, and pulls or allows its quotes if that has changed.
+    #[inline]
     pub(super) fn judge_reference(&mut self, index: usize, now: Nanos) {
-        if !self.instrument_slots[index].reference.is_wanted() {
-            return;
+        if self.instrument_slots[index].reference.is_wanted() {
+            self.judge_wanted_reference(index, now);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn judge_wanted_reference(&mut self, index: usize, now: Nanos) {
         let collar = self.risks[index].price_collar_millionths;
         let own = self.inputs.markets[index].best().map(|best| best.book_mid_doubled());
         let verdict = match (self.reference_price(index, now), own) {

@@ -103,9 +103,15 @@ impl<S> Engine<S> {
     #[inline]
     pub(super) fn note_exposure(&mut self, index: usize) {
         if self.exposures.is_limited() {
-            let worst = self.worst_case(index, None);
-            self.exposures.note(index, worst);
+            self.note_worst_case(index);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_worst_case(&mut self, index: usize) {
+        let worst = self.worst_case(index, None);
+        self.exposures.note(index, worst);
     }
 
     /// R-3 over instruments, for one more order.

@@ -20,6 +20,8 @@ pub struct FallStop {
     minutes: [i128; MINUTES],
     /// The running minute, counted from the Unix epoch; before the first note that of no time.
     minute: i64,
+    /// The highest of them.
+    hour_best_doubled: i128,
     /// Twice the best of the run, which begins at nothing.
     best_doubled: i128,
     hour_floor_doubled: i128,
@@ -35,6 +37,7 @@ impl FallStop {
             run_max_doubled: doubled(run_max),
             minutes: [0; MINUTES],
             minute: i64::MIN,
+            hour_best_doubled: 0,
             best_doubled: 0,
             hour_floor_doubled: i128::MIN,
             run_floor_doubled: i128::MIN,
@@ -42,21 +45,34 @@ impl FallStop {
     }
 
     /// Notes twice the result since the start. Returns twice the result at which the nearer limit is reached.
+    #[inline]
     pub fn note(&mut self, pnl_doubled: i128, now: Nanos) -> i128 {
+        if self.hour_max_doubled.is_none() && self.run_max_doubled.is_none() {
+            return i128::MIN;
+        }
+        self.note_limited(pnl_doubled, now)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_limited(&mut self, pnl_doubled: i128, now: Nanos) -> i128 {
         let minute = now.0.div_euclid(NANOS_PER_MINUTE);
         if self.minute == i64::MIN {
             self.minute = minute;
         }
         // What nobody noted, over a standstill, was no better than what is known now.
-        for passed in (self.minute + 1..=minute).rev().take(MINUTES) {
-            self.minutes[place(passed)] = i128::MIN;
+        if minute > self.minute {
+            for passed in (self.minute + 1..=minute).rev().take(MINUTES) {
+                self.minutes[place(passed)] = i128::MIN;
+            }
+            self.minute = minute;
+            self.hour_best_doubled = self.minutes.iter().copied().fold(i128::MIN, i128::max);
         }
-        self.minute = self.minute.max(minute);
         let best = &mut self.minutes[place(self.minute)];
         *best = (*best).max(pnl_doubled);
+        self.hour_best_doubled = self.hour_best_doubled.max(pnl_doubled);
         self.best_doubled = self.best_doubled.max(pnl_doubled);
-        let hour_best = self.minutes.iter().copied().fold(i128::MIN, i128::max);
-        self.hour_floor_doubled = floor(hour_best, self.hour_max_doubled);
+        self.hour_floor_doubled = floor(self.hour_best_doubled, self.hour_max_doubled);
         self.run_floor_doubled = floor(self.best_doubled, self.run_max_doubled);
         self.hour_floor_doubled.max(self.run_floor_doubled)
     }

@@ -136,6 +136,7 @@ fn width(settings: &SpreadSettings, is_widened: bool) -> i128 {
 }
 
 /// Twice the distance of a side's best quote from the mid, and twice the least it may be, in millionths.
+#[inline(always)]
 fn distance_doubled(
     settings: &SpreadSettings,
     instrument: &InstrumentSettings,
@@ -208,6 +209,7 @@ fn tick_at_wide(instrument: &InstrumentSettings, side: Side, mid_doubled: i128, 
 }
 
 /// Writes the quotes of one side.
+#[inline(always)]
 fn quote_side(
     settings: &SpreadSettings,
     instrument: &InstrumentSettings,

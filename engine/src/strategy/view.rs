@@ -108,7 +108,7 @@ impl<'a> View<'a> {
 
     /// Quantity of the best `levels` levels a side, bid then ask; net of our own resting orders if asked for (a live
     /// venue's depth includes them, a recording's does not).
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn imbalance(&self, id: InstrumentId, levels: usize, net_of_own: bool) -> (i128, i128) {
         let book = self.book(id);

@@ -1,7 +1,6 @@
 //! COLD: where the I/O thread hears from: the system's poll, made anew where it fails, and answers over REST.
 
 use std::io;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mio::Poll;
@@ -21,8 +20,8 @@ impl GatewayLoop {
     /// Notes which connections have something to say, without waiting.
     pub(super) fn poll(&mut self) -> io::Result<()> {
         #[cfg(debug_assertions)]
-        if self.io.shared.polls_to_fail.load(Ordering::Relaxed) > 0 {
-            self.io.shared.polls_to_fail.fetch_sub(1, Ordering::Relaxed);
+        if self.io.shared.polls_to_fail.load(std::sync::atomic::Ordering::Relaxed) > 0 {
+            self.io.shared.polls_to_fail.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
             return Err(io::Error::other("a test wants it so"));
         }
         match self.io.poll.poll(&mut self.io.events, Some(Duration::ZERO)) {
