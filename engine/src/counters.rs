@@ -48,7 +48,11 @@ catalogue! {
     EventsUnknownVenue, "events_unknown_venue", "Executions of a venue that set-up does not know, or not for their instrument: dropped, no new orders.";
     Decisions, "decisions", "Times the strategy was asked for its quotes.";
     Quotes, "quotes", "Target quotes that were decided anew or changed.";
-    PlacesSent, "places_sent", "Place intents handed to the order ring.";
+    PlacesSent, "places_sent", "Intents handed to the order ring: places, amendments and replacements.";
+    AmendsSent, "amends_sent", "Amendments of resting orders handed to the order ring.";
+    ReplacesSent, "replaces_sent", "Orders handed to the order ring to take the place of others in one request.";
+    OrdersAmended, "orders_amended", "Times the venue gave an order another price or quantity.";
+    AmendsRejected, "amends_rejected", "Amendments and replacements that came to nothing: the order stayed as it was.";
     CancelsSent, "cancels_sent", "Cancel intents handed to the cancel ring.";
     OrdersAccepted, "orders_accepted", "Orders the venue accepted.";
     OrdersRejected, "orders_rejected", "Orders the venue refused.";

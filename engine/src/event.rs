@@ -108,6 +108,11 @@ pub enum ExecutionKind {
     Pause = 9,
     /// Trading stops for good on all venues (bad key, bad signature, drift): cancel everything, a human re-arms.
     Halt = 10,
+    /// The venue gave the order another price and quantity: `tick` and `lots`, what is filled included.
+    Amended = 11,
+    /// An amendment of the order, or a request to replace it, came to nothing: it is as it was, with `tick` and `lots`,
+    /// by the venue's word (`venue_code`) or the gateway's (`local`).
+    AmendRejected = 12,
 }
 
 /// In which asset a fee was taken.

@@ -11,10 +11,9 @@ pub enum IntentKind {
     Place = 0,
     /// Cancel the order known as `order`.
     Cancel = 1,
-    /// Cancel `replaces` and place `order` in one request. No quoter asks for it, and a gateway refuses it.
+    /// Cancel `replaces` and, only if that works, place `order`, in one request.
     Replace = 2,
-    /// Shrink or move `order` in place, as venues with an amend request allow. No quoter asks for it, and a gateway
-    /// refuses it.
+    /// Give the order known as `order` the price and quantity of this intent, what is filled of it included.
     Amend = 3,
 }
 
@@ -64,7 +63,7 @@ pub struct Intent {
     pub replaces: OrderId,
     /// Limit price in ticks; of a cancel, that of the order.
     pub tick: Tick,
-    /// Quantity in lots; of a cancel, what is still open.
+    /// Quantity in lots; of a cancel, what is still open; of an amendment, what is filled included.
     pub lots: Lots,
     /// Update id of the book it was decided on.
     pub book_sequence: u64,

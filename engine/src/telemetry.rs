@@ -132,10 +132,11 @@ pub struct TelemetrySnapshot {
 const WORDS: usize = 30 + 2 * 2 * TELEMETRY_LEVELS + 4 * SLOTS + 2 * 3;
 
 /// The numbers of the enums, each at its own place.
-const STATUSES: [WorkingStatus; 6] = [
+const STATUSES: [WorkingStatus; 7] = [
     WorkingStatus::Empty,
     WorkingStatus::PendingPlace,
     WorkingStatus::Live,
+    WorkingStatus::PendingAmend,
     WorkingStatus::PendingCancel,
     WorkingStatus::Unknown,
     WorkingStatus::Done,

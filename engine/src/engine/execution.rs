@@ -26,6 +26,8 @@ impl<S: Strategy> Engine<S> {
             | ExecutionKind::Canceled
             | ExecutionKind::CancelRejected
             | ExecutionKind::Expired
+            | ExecutionKind::Amended
+            | ExecutionKind::AmendRejected
             | ExecutionKind::Unknown => self.on_order_event(event, now),
         }
         self.finish_turn(now);
@@ -272,6 +274,9 @@ impl<S: Strategy> Engine<S> {
         let Some(slot) = effect.slot else { return };
         match event.kind {
             ExecutionKind::Accepted => self.quoters[index].on_accepted(slot),
+            ExecutionKind::AmendRejected if self.quoters[index].on_amend_rejected(slot, ordinary, now) => {
+                self.stop_instrument(event.instrument, StopCause::RejectStorm, Counter::RejectStorms, now);
+            }
             ExecutionKind::CancelRejected if self.quoters[index].on_cancel_rejected(slot, now) => {
                 self.stop_instrument(event.instrument, StopCause::CancelStorm, Counter::CancelStorms, now);
             }
@@ -287,6 +292,8 @@ impl<S: Strategy> Engine<S> {
         match event.kind {
             ExecutionKind::Accepted if effect.first_accept => self.counters.increment(Counter::OrdersAccepted),
             ExecutionKind::CancelRejected => self.counters.increment(Counter::CancelsRejected),
+            ExecutionKind::Amended => self.counters.increment(Counter::OrdersAmended),
+            ExecutionKind::AmendRejected => self.counters.increment(Counter::AmendsRejected),
             ExecutionKind::Unknown if effect.slot.is_some() => self.counters.increment(Counter::OrdersUnknown),
             _ => {}
         }

@@ -4,6 +4,7 @@
 //! the state, the input and `now`. Arrays are indexed by instrument id. Nothing here allocates, blocks or
 //! reads a clock; set-up gives all the memory.
 
+mod amend;
 mod execution;
 mod feed_lag;
 mod group;

@@ -2,7 +2,7 @@
 
 use crate::counters::Counter;
 use crate::intent::{Intent, IntentKind, Reason};
-use crate::quoter::{CancelStep, PlaceStep};
+use crate::quoter::{CancelStep, PlaceStep, Requote};
 use crate::risk::{Denied, Draft, ReferencePrice, RiskView, StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::types::{InstrumentId, Nanos, OrderId, Side};
@@ -63,6 +63,12 @@ impl<S: Strategy> Engine<S> {
         }
         for step in 0..self.plan.cancels().len() {
             let step = self.plan.cancels()[step];
+            let amends = step.reason == Reason::Requote
+                && self.quoters[index].settings().requote != Requote::CancelPlace
+                && self.amend(instrument, &step, now);
+            if amends {
+                continue;
+            }
             self.send_cancel(instrument, &step, now);
         }
         for step in 0..self.plan.places().len() {
@@ -71,6 +77,9 @@ impl<S: Strategy> Engine<S> {
             }
             let step = self.plan.places()[step];
             self.send_place(instrument, &step, now);
+        }
+        if self.inputs.working[index].has_leaving() {
+            self.cancel_leaving(instrument, pull, now);
         }
         self.note_deadline(instrument);
     }
@@ -194,7 +203,15 @@ impl<S: Strategy> Engine<S> {
         self.trace_intent(&intent, now);
     }
 
+    /// The risk chain once more, for an order that becomes another.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn check_again(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
+        self.check(instrument, draft, now)
+    }
+
     /// The risk chain, the last gate.
+    #[inline(always)]
     fn check(&mut self, instrument: InstrumentId, draft: &Draft, now: Nanos) -> Result<(), Denied> {
         let index = instrument.index();
         let market = &self.inputs.markets[index];

@@ -11,7 +11,7 @@ use crate::strategy::{Strategy, View};
 use crate::telemetry::{OrderAccount, TELEMETRY_LEVELS, TelemetryOrder, TelemetrySnapshot, TelemetryTrade};
 use crate::types::{InstrumentId, Level, Nanos, Side, SlotId};
 use crate::unquoted::Unquoted;
-use crate::working::{Working, WorkingOrder, WorkingStatus};
+use crate::working::{WorkingOrder, WorkingStatus};
 
 use super::Engine;
 
@@ -86,6 +86,9 @@ impl<S: Strategy> Engine<S> {
                 self.instrument_slots[index].settled = false;
                 any = true;
             }
+        }
+        if self.inputs.working[index].has_leaving() {
+            any |= self.time_out_leaving(index, timeout, now);
         }
         if any {
             self.recount_undecided(index);
@@ -247,7 +250,7 @@ impl<S: Strategy> Engine<S> {
     #[must_use]
     pub fn order_account(&self) -> OrderAccount {
         let count = |counter| self.counters.value(counter);
-        let open = self.inputs.working.iter().flat_map(Working::open);
+        let open = self.inputs.working.iter().flat_map(|working| working.open().chain(working.leaving()));
         let (mut alive, mut unknown) = (0, 0);
         for order in open {
             if order.status == WorkingStatus::Unknown {
@@ -258,7 +261,8 @@ impl<S: Strategy> Engine<S> {
         }
         let refused_here = count(Counter::OrdersRejectedLocally);
         OrderAccount {
-            sent: count(Counter::PlacesSent).saturating_sub(refused_here),
+            // An order that is amended stays the same order; one that is replaced was cancelled, and the new one sent.
+            sent: count(Counter::PlacesSent).saturating_sub(refused_here + count(Counter::AmendsSent)),
             accepted: count(Counter::OrdersAccepted),
             filled: count(Counter::OrdersFilledFully),
             canceled: count(Counter::OrdersCanceled),

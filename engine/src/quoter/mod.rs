@@ -17,9 +17,23 @@ use crate::strategy::{Quote, Quotes};
 use crate::types::{Lots, Nanos, Side, SlotId};
 use crate::working::{OrderOutcome, Working, WorkingOrder, WorkingStatus};
 
+/// How an order is brought to another target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Requote {
+    /// It is cancelled; once that is answered, another is placed.
+    #[default]
+    CancelPlace,
+    /// One request cancels it and, if that works, places another.
+    Replace,
+    /// One request gives it another price and quantity.
+    Amend,
+}
+
 /// How targets become orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuoterSettings {
+    /// How an order is brought to another target where it rests and the limits allow it; else it is cancelled.
+    pub requote: Requote,
     /// A working order this near to its target price stays, in millionths of the price; not negative.
     pub refresh_tolerance_millionths: i64,
     /// A working order stays while at least this share of the target quantity is left of it, in millionths.
@@ -58,6 +72,7 @@ impl Default for QuoterSettings {
     /// storms at 10 rejects, 20 fills or 100 refused cancels in 10 s; 4 undecided orders, 50 ms between equal ones.
     fn default() -> QuoterSettings {
         QuoterSettings {
+            requote: Requote::CancelPlace,
             refresh_tolerance_millionths: 100,
             lots_keep_millionths: 500_000,
             order_deadline: Nanos::from_millis(100),
@@ -177,6 +192,11 @@ impl Quoter {
             let target = wanted.get(index).filter(|_| !served[index]);
             let reason = pull.unwrap_or(if target.is_some() { Reason::Requote } else { Reason::Unwanted });
             if let Some(quote) = target {
+                if order.status == WorkingStatus::PendingAmend {
+                    // Its answer comes first; what nobody wants, or must go, does not wait for it.
+                    plan.waiting += 1;
+                    continue;
+                }
                 // Replacing takes a place too. Without room an order that is not too aggressive is better than none.
                 if *room == 0 && is_harmless(order, quote) {
                     plan.waiting += 1;
@@ -264,7 +284,7 @@ impl Quoter {
     /// venue takes the two in the order in which they are sent, and its answer may be seconds away.
     fn may_cancel(&self, slot: usize, order: &WorkingOrder, pulled: bool, now: Nanos, plan: &mut QuotePlan) -> bool {
         let cancellable = match order.status {
-            WorkingStatus::Live | WorkingStatus::Unknown => true,
+            WorkingStatus::Live | WorkingStatus::PendingAmend | WorkingStatus::Unknown => true,
             WorkingStatus::PendingPlace => pulled,
             WorkingStatus::PendingCancel | WorkingStatus::Empty | WorkingStatus::Done => false,
         };
@@ -281,7 +301,7 @@ impl Quoter {
 
     /// Whether an order stands for a target: on its way or resting, near enough in price, not larger, not too small.
     fn serves(&self, order: &WorkingOrder, quote: &Quote) -> bool {
-        if !matches!(order.status, WorkingStatus::PendingPlace | WorkingStatus::Live)
+        if !matches!(order.status, WorkingStatus::PendingPlace | WorkingStatus::Live | WorkingStatus::PendingAmend)
             || order.time_in_force != quote.time_in_force
         {
             return false;
@@ -305,6 +325,27 @@ impl Quoter {
     pub fn is_waiting(&self, side: Side, now: Nanos) -> bool {
         let first = Working::first_slot(side);
         self.slots[first..first + QUOTE_LEVELS_MAX].iter().any(|slot| now < slot.place_from)
+    }
+
+    /// Whether the order of a slot may be amended or replaced now, rather than cancelled.
+    #[cold]
+    #[must_use]
+    pub fn may_amend(&self, slot: SlotId, now: Nanos) -> bool {
+        self.settings.requote != Requote::CancelPlace && now >= self.slots[usize::from(slot.0)].place_from
+    }
+
+    /// Notes that an order could not be amended or replaced: for a while it is cancelled instead. Returns whether these were
+    /// too many refusals.
+    #[cold]
+    pub fn on_amend_rejected(&mut self, slot: SlotId, ordinary: bool, now: Nanos) -> bool {
+        let state = &mut self.slots[usize::from(slot.0)];
+        state.place_from = state.place_from.max(now + self.settings.requote_wait);
+        state.cancel_from = Nanos::ZERO;
+        if ordinary {
+            return false;
+        }
+        self.rejects.take(1, now);
+        self.rejects.room(now) == 0
     }
 
     /// Notes a place that left.

@@ -80,6 +80,16 @@ impl QuotePlan {
         self.place_count += 1;
     }
 
+    /// A target has its order: it is not placed as well.
+    #[cold]
+    pub(crate) fn drop_place(&mut self, side: Side, quote: &Quote) {
+        let is_it = |step: &PlaceStep| step.side == side && step.quote == *quote;
+        if let Some(place) = self.places().iter().position(is_it) {
+            self.places.copy_within(place + 1..self.place_count, place);
+            self.place_count -= 1;
+        }
+    }
+
     /// Orders to cancel.
     #[inline]
     #[must_use]

@@ -20,7 +20,7 @@
 //! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument, each with its [`StopCause`]; re-arming takes a reason (the program's verb); by strategy, and a token: not built |
 //! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |
 //! | R-13 | a program that hangs with open orders | not built |
-//! | R-14 | an amendment that skips these checks | nothing amends: the gateway refuses such intents |
+//! | R-14 | an amendment that skips these checks | [`RiskSettings::check`] and [`RiskSettings::check_worst`]; again in the gateway |
 //! | R-15 | orders on the account that we did not send | the gateway halts on them; the engine becomes cancel-only on their events |
 
 mod exposure;
@@ -299,6 +299,17 @@ impl RiskSettings {
         Ok(())
     }
 
+    /// R-3 for an order that becomes another, as it still stands among the rest: `more` may be filled beyond that.
+    ///
+    /// # Errors
+    /// The worst case of the exposure would be above its limit.
+    #[cold]
+    pub fn check_worst(&self, side: Side, more: Lots, exposure: Lots, working: &Working) -> Result<(), Denied> {
+        let exposure = i128::from(exposure.0) * i128::from(side.sign());
+        let worst = exposure + i128::from(working.lots_worst(side).0) + i128::from(more.0);
+        if worst > i128::from(self.position_lots_max.0) { Err(Denied::PositionMax) } else { Ok(()) }
+    }
+
     ///
     fn check_exposure(&self, draft: &Draft, view: &RiskView<'_>) -> Result<(), Denied> {
         let exposure = i128::from(view.exposure.0) * i128::from(draft.side.sign());
@@ -306,7 +317,7 @@ impl RiskSettings {
         if worst > i128::from(self.position_lots_max.0) {
             return Err(Denied::PositionMax);
         }
-        if view.working.open_count() >= self.open_orders_max as usize {
+        if view.working.open_at_once() >= self.open_orders_max as usize {
             return Err(Denied::OpenOrdersMax);
         }
         let meets_own = view.working.tick_best(draft.side.opposite()).is_some_and(|own| match draft.side {

@@ -4,6 +4,7 @@
 //! quantity only grows, an end is final, and what an end claims to be filled but no execution has told yet
 //! stays counted as owed.
 
+mod leaving;
 mod order;
 mod trades;
 
@@ -12,6 +13,7 @@ pub use order::{OrderOutcome, WorkingOrder, WorkingStatus};
 use crate::event::{ExecutionEvent, ExecutionKind};
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS, WORKING_ORDERS_MAX};
 use crate::types::{Level, Lots, Nanos, OrderId, Side, SlotId, Tick};
+use leaving::Leaving;
 use trades::TradeMemory;
 
 /// Finished orders kept to recognise what arrives late.
@@ -52,7 +54,10 @@ pub struct Working {
     held: u32,
     finished: [WorkingOrder; FINISHED_ORDERS],
     finished_next: usize,
-    /// Filled by the venue's word but not told by an execution yet: finished orders, by side.
+    /// What leaves the slots behind requests that change their orders.
+    leaving: Leaving,
+    /// Filled by the venue's word but not told by an execution yet: finished orders; and what is open of what leaves a
+    /// slot. By side.
     owed: [i64; 2],
     /// Owed by orders that left the memory of finished ones: counted at the worst case for good.
     owed_forgotten: [i64; 2],
@@ -66,6 +71,7 @@ impl Default for Working {
             held: 0,
             finished: [WorkingOrder::EMPTY; FINISHED_ORDERS],
             finished_next: 0,
+            leaving: Leaving::NONE,
             owed: [0; 2],
             owed_forgotten: [0; 2],
             trades: TradeMemory::new(),
@@ -77,6 +83,7 @@ impl Default for Working {
 #[derive(Clone, Copy)]
 enum Place {
     Slot(usize),
+    Leaving(usize),
     Finished(usize),
 }
 
@@ -106,7 +113,7 @@ impl Working {
         &self.slots[first..first + QUOTE_LEVELS_MAX]
     }
 
-    /// Orders that may be alive on the venue, best known first by slot.
+    /// Orders in their slots that may be alive on the venue, best known first by slot.
     pub fn open(&self) -> impl Iterator<Item = &WorkingOrder> {
         self.held_in(self.held).filter(|order| order.status.is_open())
     }
@@ -137,7 +144,7 @@ impl Working {
     /// How many orders may be alive on the venue.
     #[must_use]
     pub fn open_count(&self) -> usize {
-        self.open().count()
+        self.open().count() + if self.has_leaving() { self.leaving().count() } else { 0 }
     }
 
     /// Whether nothing is alive, in flight or owed.
@@ -160,6 +167,14 @@ impl Working {
     #[must_use]
     pub fn tick_best(&self, side: Side) -> Option<Tick> {
         let ticks = self.held_in(self.held_on(side)).filter(|order| order.status.is_open()).map(|order| order.tick);
+        let tick = match side {
+            Side::Bid => ticks.max(),
+            Side::Ask => ticks.min(),
+        };
+        if !self.has_leaving() {
+            return tick;
+        }
+        let ticks = self.leaving.ticks(side).chain(tick);
         match side {
             Side::Bid => ticks.max(),
             Side::Ask => ticks.min(),
@@ -182,7 +197,9 @@ impl Working {
             WorkingStatus::PendingCancel => !order.accepted,
             _ => false,
         };
-        self.held_in(self.held).filter(undecided).count() as u32
+        let in_slots = self.held_in(self.held).filter(undecided).count();
+        let leaving = if self.has_leaving() { self.leaving().filter(undecided).count() } else { 0 };
+        (in_slots + leaving) as u32
     }
 
     /// Our resting quantity of a side as levels, for book figures net of ourselves; returns how many were written.
@@ -194,6 +211,9 @@ impl Working {
                 levels[count] = Level { tick: order.tick, lots: order.lots_open() };
                 count += 1;
             }
+        }
+        if self.has_leaving() {
+            return self.own_levels_leaving(side, levels, count);
         }
         count
     }
@@ -237,7 +257,7 @@ impl Working {
         };
         effect.side = self.at(place).side;
         match place {
-            Place::Slot(_) => effect.slot = Some(self.at(place).slot),
+            Place::Slot(_) | Place::Leaving(_) => effect.slot = Some(self.at(place).slot),
             Place::Finished(_) => effect.finished_order = true,
         }
         match event.kind {
@@ -247,10 +267,18 @@ impl Working {
             ExecutionKind::Canceled => self.apply_end(place, event, OrderOutcome::Canceled),
             ExecutionKind::Expired => self.apply_end(place, event, OrderOutcome::Expired),
             ExecutionKind::CancelRejected => {
+                let is_amending = matches!(place, Place::Slot(slot) if self.is_amending(slot));
                 let order = self.at_mut(place);
                 if order.status == WorkingStatus::PendingCancel {
-                    order.status = if order.accepted { WorkingStatus::Live } else { WorkingStatus::Unknown };
+                    order.status = match order.accepted {
+                        true if is_amending => WorkingStatus::PendingAmend,
+                        true => WorkingStatus::Live,
+                        false => WorkingStatus::Unknown,
+                    };
                 }
+            }
+            ExecutionKind::Amended | ExecutionKind::AmendRejected => {
+                self.apply_in_force(place, Level { tick: event.tick, lots: event.lots });
             }
             ExecutionKind::Unknown => {
                 let order = self.at_mut(place);
@@ -261,12 +289,18 @@ impl Working {
             ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause | ExecutionKind::Halt => {}
         }
         let order = self.at(place);
-        effect.overfill |= order.claimed > order.lots;
-        if let (Place::Slot(slot), WorkingStatus::Done) = (place, order.status) {
-            effect.ended = Some((SlotId(slot as u8), order.outcome()));
-            self.finish(slot);
-        } else {
-            self.recount_owed();
+        effect.overfill |= order.claimed > self.lots_most(place);
+        match (place, order.status) {
+            (Place::Slot(slot), WorkingStatus::Done) => {
+                effect.ended = Some((SlotId(slot as u8), order.outcome()));
+                self.finish(slot);
+            }
+            (Place::Leaving(slot), WorkingStatus::Done) => {
+                effect.ended = Some((SlotId(slot as u8), order.outcome()));
+                let order = self.leaving.take(slot);
+                self.remember(order);
+            }
+            _ => self.recount_owed(),
         }
         effect
     }
@@ -274,6 +308,7 @@ impl Working {
     fn at(&self, place: Place) -> &WorkingOrder {
         match place {
             Place::Slot(index) => &self.slots[index],
+            Place::Leaving(index) => &self.leaving.orders[index],
             Place::Finished(index) => &self.finished[index],
         }
     }
@@ -281,6 +316,7 @@ impl Working {
     fn at_mut(&mut self, place: Place) -> &mut WorkingOrder {
         match place {
             Place::Slot(index) => &mut self.slots[index],
+            Place::Leaving(index) => &mut self.leaving.orders[index],
             Place::Finished(index) => &mut self.finished[index],
         }
     }
@@ -296,6 +332,11 @@ impl Working {
         }
         if let Some(index) = self.slots.iter().position(|slot| slot.order == order) {
             return Some(Place::Slot(index));
+        }
+        if self.has_leaving()
+            && let Some(index) = self.leaving.find(order)
+        {
+            return Some(Place::Leaving(index));
         }
         self.finished.iter().position(|finished| finished.order == order).map(Place::Finished)
     }
@@ -317,6 +358,7 @@ impl Working {
             return;
         }
         let known = self.trades.contains(event.trade, effect.side);
+        let (most, is_amending) = (self.lots_most(place), matches!(place, Place::Slot(slot) if self.is_amending(slot)));
         let order = self.at_mut(place);
         order.accepted = true;
         let claimed = order.claimed.max(event.lots_cumulative).max(event.lots);
@@ -334,9 +376,9 @@ impl Working {
         if order.status == WorkingStatus::PendingPlace {
             order.status = WorkingStatus::Live;
         }
-        if order.claimed >= order.lots {
+        if order.claimed >= most {
             order.status = WorkingStatus::Done;
-        } else if order.status == WorkingStatus::Unknown && order.end.is_none() && order.cancels == 0 {
+        } else if order.status == WorkingStatus::Unknown && order.end.is_none() && order.cancels == 0 && !is_amending {
             // An execution proves that the place arrived; what is left rests.
             order.status = WorkingStatus::Live;
         }
@@ -346,6 +388,7 @@ impl Working {
     }
 
     fn apply_accepted(&mut self, place: Place, effect: &mut Effect) {
+        let is_amending = matches!(place, Place::Slot(slot) if self.is_amending(slot));
         let order = self.at_mut(place);
         order.accepted = true;
         effect.first_accept = !order.acknowledged;
@@ -354,7 +397,7 @@ impl Working {
         match order.status {
             WorkingStatus::PendingPlace => order.status = WorkingStatus::Live,
             // Found alive; if a cancel is out, its answer is still owed and the order stays unknown.
-            WorkingStatus::Unknown if order.cancels == 0 => order.status = WorkingStatus::Live,
+            WorkingStatus::Unknown if order.cancels == 0 && !is_amending => order.status = WorkingStatus::Live,
             _ => {}
         }
     }
@@ -371,6 +414,17 @@ impl Working {
         let order = self.slots[slot];
         self.slots[slot] = WorkingOrder::EMPTY;
         self.held &= !(1 << slot);
+        if self.has_leaving() {
+            if self.is_amending(slot) {
+                self.leaving.take(slot);
+            }
+            self.restore(slot);
+        }
+        self.remember(order);
+    }
+
+    /// Keeps an order in the memory of finished ones.
+    fn remember(&mut self, order: WorkingOrder) {
         // Prefer to forget an order that owes nothing.
         let mut index = self.finished_next;
         for step in 0..FINISHED_ORDERS {
@@ -393,6 +447,12 @@ impl Working {
         for order in &self.finished {
             let owed = &mut self.owed[order.side as usize];
             *owed = owed.saturating_add(order.lots_owed().0);
+        }
+        if self.has_leaving() {
+            for side in Side::BOTH {
+                let owed = &mut self.owed[side as usize];
+                *owed = owed.saturating_add(self.leaving.lots_open(side));
+            }
         }
     }
 

@@ -14,12 +14,14 @@ pub enum WorkingStatus {
     PendingPlace = 1,
     /// Accepted by the venue: it rests.
     Live = 2,
+    /// It rests, and another price and quantity for it was handed to the ring; the venue has not answered.
+    PendingAmend = 3,
     /// A cancel was handed to the ring; the venue has not answered.
-    PendingCancel = 3,
+    PendingCancel = 4,
     /// The outcome of a request is not known: counts as live at the worst case.
-    Unknown = 4,
+    Unknown = 5,
     /// Proved to have ended.
-    Done = 5,
+    Done = 6,
 }
 
 impl WorkingStatus {
@@ -29,7 +31,11 @@ impl WorkingStatus {
     pub const fn is_open(self) -> bool {
         matches!(
             self,
-            WorkingStatus::PendingPlace | WorkingStatus::Live | WorkingStatus::PendingCancel | WorkingStatus::Unknown
+            WorkingStatus::PendingPlace
+                | WorkingStatus::Live
+                | WorkingStatus::PendingAmend
+                | WorkingStatus::PendingCancel
+                | WorkingStatus::Unknown
         )
     }
 
@@ -37,7 +43,7 @@ impl WorkingStatus {
     #[inline]
     #[must_use]
     pub const fn is_pending(self) -> bool {
-        matches!(self, WorkingStatus::PendingPlace | WorkingStatus::PendingCancel)
+        matches!(self, WorkingStatus::PendingPlace | WorkingStatus::PendingAmend | WorkingStatus::PendingCancel)
     }
 }
 

@@ -216,6 +216,7 @@ impl<O: OrderSide> Gateway<O> {
             status: OrderStatus::Live,
             lots_cumulative: row.lots,
             lots_ordered: row.lots,
+            in_force: None,
             fill: Some(fill),
             time: row.time,
         };

@@ -1,5 +1,7 @@
 //! COLD: what a gateway counts.
 
+use spinbook_engine::event::LocalReject;
+
 /// What the gateway counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GatewayCounters {
@@ -27,6 +29,14 @@ pub struct GatewayCounters {
     pub back_filled: u64,
     /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
     pub cancels_refused: u64,
+    /// Amendments handed to the connection (in shadow mode: built and not sent).
+    pub amends_sent: u64,
+    /// Orders handed to the connection to take the place of others in one request; they count as sent as well.
+    pub replaces_sent: u64,
+    /// Those of them that did: the former order was cancelled and the new one taken.
+    pub orders_replaced: u64,
+    /// Amendments and replacements that the venue refused: the order stayed as it was, or was gone.
+    pub amends_refused: u64,
     /// New orders the venue took.
     pub orders_accepted: u64,
     /// New orders the venue refused.
@@ -69,6 +79,21 @@ pub struct GatewayCounters {
     pub instrument_refusals: u64,
 }
 
+impl GatewayCounters {
+    /// The counter of orders that the gateway itself refused for this reason.
+    #[inline(always)]
+    pub(super) fn refused_here(&mut self, local: LocalReject) -> &mut u64 {
+        match local {
+            LocalReject::Late => &mut self.refused_late,
+            LocalReject::Throttled => &mut self.refused_throttled,
+            LocalReject::Limit => &mut self.refused_limit,
+            LocalReject::TableFull => &mut self.refused_table_full,
+            LocalReject::Journal => &mut self.refused_journal,
+            LocalReject::NotConnected | LocalReject::None => &mut self.refused_not_connected,
+        }
+    }
+}
+
 impl core::ops::Add for GatewayCounters {
     type Output = GatewayCounters;
 
@@ -87,6 +112,10 @@ impl core::ops::Add for GatewayCounters {
             back_fills: self.back_fills + other.back_fills,
             back_filled: self.back_filled + other.back_filled,
             cancels_refused: self.cancels_refused + other.cancels_refused,
+            amends_sent: self.amends_sent + other.amends_sent,
+            replaces_sent: self.replaces_sent + other.replaces_sent,
+            orders_replaced: self.orders_replaced + other.orders_replaced,
+            amends_refused: self.amends_refused + other.amends_refused,
             orders_accepted: self.orders_accepted + other.orders_accepted,
             orders_refused: self.orders_refused + other.orders_refused,
             refused_late: self.refused_late + other.refused_late,

@@ -67,6 +67,7 @@ pub enum LimitBreach {
 ///
 /// # Errors
 /// The first limit that it would break.
+#[inline(always)]
 pub fn check(
     intent: &Intent,
     instrument: &Instrument,

@@ -1,6 +1,7 @@
 //! COLD: the order gateway as a sans-IO protocol: intents and bytes in, bytes and execution events out.
 //!
-//! `place` is the way of an order and of a wish to cancel, with `outbox` behind it; `sweep` is the cancel path, which
+//! `place` is the way of an order and of a wish to cancel, `amend` that of another price for an order, with `outbox`
+//! behind them; `sweep` is the cancel path, which
 //! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
 //! where neither answers. `lifecycle` brings a session up and keeps it alive, `replies` applies
 //! what comes back, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
@@ -17,6 +18,7 @@ pub mod rest;
 pub mod settings;
 pub mod throttle;
 
+mod amend;
 mod backfill;
 mod compare;
 mod handshake;

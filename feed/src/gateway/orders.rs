@@ -1,5 +1,7 @@
 //! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
 
+mod amendment;
+mod apply;
 mod check;
 mod counts;
 mod fill_event;
@@ -16,8 +18,10 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, T
 use super::ids::{IdMap, id_map};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::VenueOrderId;
-use crate::venue::orders::{Fill, OrderStatus, OrderUpdate};
+use crate::venue::orders::{OrderStatus, OrderUpdate};
 
+use amendment::Amendment;
+use apply::{accept, apply_fill, apply_status, finish_order};
 use counts::Proved;
 use fill_event::fill_event;
 use trades::SeenTrades;
@@ -114,6 +118,10 @@ pub struct TrackedOrder {
     pub missing_since: Nanos,
     /// The missing fills are not asked for again before this.
     pub fills_at: Nanos,
+    /// The order that it takes the place of, [`OrderId::NONE`] if it was placed by itself.
+    pub replaces: OrderId,
+    /// The last change of its price and quantity that was asked of the venue.
+    amendment: Option<Amendment>,
 }
 
 impl TrackedOrder {
@@ -306,6 +314,7 @@ impl OrderTable {
     }
 
     /// Enters an order that is about to be sent. The caller checked room and uniqueness.
+    #[inline(always)]
     pub(super) fn insert(&mut self, intent: &Intent, valid_until: Nanos) {
         debug_assert!(self.has_room() && !self.contains(intent.order), "checked by the caller");
         let tracked = TrackedOrder {
@@ -330,6 +339,8 @@ impl OrderTable {
             not_found: 0,
             missing_since: Nanos::ZERO,
             fills_at: Nanos::ZERO,
+            replaces: intent.replaces,
+            amendment: None,
         };
         self.active.insert(intent.order, tracked);
         self.proved.sent += 1;
@@ -425,7 +436,7 @@ impl OrderTable {
             }
         }
         tracked.lots_stated = tracked.lots_stated.max(update.lots_cumulative).max(tracked.lots_filled);
-        apply_status(tracked, update.status, now, time, &mut self.counters, events);
+        apply_status(tracked, update, now, time, &mut self.counters, events);
         finish_order(tracked, now, time, events);
         self.proved.filled += u64::from(!was_filled && tracked.lots_filled > Lots::ZERO);
         if tracked.is_done() && !was_done {
@@ -500,101 +511,5 @@ pub fn refused_here(intent: &Intent, local: LocalReject, now: Nanos) -> Executio
         kind: ExecutionKind::Rejected,
         local,
         ..ExecutionEvent::default()
-    }
-}
-
-fn accept(tracked: &mut TrackedOrder, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
-    tracked.accepted = true;
-    if tracked.learn(Fact::Alive) {
-        tracked.query_attempts = 0;
-        tracked.not_found = 0;
-        events.push_back(tracked.event(ExecutionKind::Accepted, time));
-    }
-}
-
-fn apply_fill(
-    tracked: &mut TrackedOrder,
-    fill: &Fill,
-    instrument: &Instrument,
-    time: Nanos,
-    counters: &mut TableCounters,
-    events: &mut VecDeque<ExecutionEvent>,
-) {
-    if tracked.is_done() {
-        counters.late_fills += 1;
-    }
-    accept(tracked, time, events);
-    tracked.lots_filled = Lots(tracked.lots_filled.0.saturating_add(fill.lots.0));
-    counters.overfills += u64::from(tracked.lots_filled > tracked.lots);
-    let base = tracked.event(ExecutionKind::Filled, time);
-    events.push_back(fill_event(base, fill, instrument, counters));
-}
-
-fn apply_status(
-    tracked: &mut TrackedOrder,
-    status: OrderStatus,
-    now: Nanos,
-    time: Nanos,
-    counters: &mut TableCounters,
-    events: &mut VecDeque<ExecutionEvent>,
-) {
-    let end = match status {
-        OrderStatus::Live => {
-            accept(tracked, time, events);
-            return;
-        }
-        OrderStatus::Unknown => {
-            if tracked.learn(Fact::Doubt) {
-                events.push_back(tracked.event(ExecutionKind::Unknown, time));
-            }
-            if tracked.is_open() {
-                tracked.query_at = tracked.query_at.min(now);
-            }
-            return;
-        }
-        OrderStatus::Filled => FinalStatus::Filled,
-        OrderStatus::Canceled => FinalStatus::Canceled,
-        OrderStatus::Expired => FinalStatus::Expired,
-        OrderStatus::Rejected => FinalStatus::Rejected,
-    };
-    if end == FinalStatus::Filled {
-        tracked.lots_stated = tracked.lots_stated.max(tracked.lots);
-    }
-    if tracked.is_done() {
-        let rejected = tracked.phase == Phase::Done(FinalStatus::Rejected);
-        counters.contradictions += u64::from(rejected != (end == FinalStatus::Rejected));
-        return;
-    }
-    tracked.accepted |= end != FinalStatus::Rejected;
-    tracked.learn(Fact::Ended(end));
-}
-
-/// Ends an order as soon as everything that belongs to its end has been seen.
-fn finish_order(tracked: &mut TrackedOrder, now: Nanos, time: Nanos, events: &mut VecDeque<ExecutionEvent>) {
-    if tracked.is_done() {
-        return;
-    }
-    if tracked.lots_filled >= tracked.lots {
-        // The last fill says it all: no further event.
-        tracked.learn(Fact::FilledWhole);
-    } else if tracked.lots_filled < tracked.lots_stated {
-        if tracked.missing_since == Nanos::ZERO {
-            tracked.missing_since = now;
-        }
-        return;
-    } else if let Phase::Closing(end) = tracked.phase {
-        tracked.learn(Fact::Settled);
-        let kind = match end {
-            FinalStatus::Filled => return,
-            FinalStatus::Canceled => ExecutionKind::Canceled,
-            FinalStatus::Expired => ExecutionKind::Expired,
-            FinalStatus::Rejected => ExecutionKind::Rejected,
-        };
-        events.push_back(tracked.event(kind, time));
-    }
-    tracked.missing_since = Nanos::ZERO;
-    if tracked.is_done() {
-        tracked.cancel = CancelState::None;
-        tracked.query_at = Nanos::NEVER;
     }
 }

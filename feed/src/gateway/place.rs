@@ -14,7 +14,7 @@ use crate::venue::order_side::OrderSide;
 use crate::venue::orders::{NewOrder, Request, RequestKind};
 
 /// After an order that the journal refused none is taken for this long.
-const JOURNAL_PAUSE: Nanos = Nanos::from_seconds(1);
+pub(super) const JOURNAL_PAUSE: Nanos = Nanos::from_seconds(1);
 
 /// The instrument of an id.
 #[inline]
@@ -42,8 +42,8 @@ impl<O: OrderSide> Gateway<O> {
                 self.cancel_origin = (intent.order, intent.origin_tsc);
                 self.on_cancel(intent, now);
             }
-            // No encoder yet: refused like anything that cannot be sent.
-            IntentKind::Replace | IntentKind::Amend => self.refuse(intent, LocalReject::Limit, now),
+            IntentKind::Replace => self.on_replace(intent, now),
+            IntentKind::Amend => self.on_amend(intent, now),
         }
         self.pump(now);
         self.cancel_origin = (OrderId::NONE, 0);
@@ -131,7 +131,7 @@ impl<O: OrderSide> Gateway<O> {
             so_far.open_orders += usize::from(order.is_open());
             if order.side == intent.side {
                 // Over, but with executions on their way: those count too.
-                let most = if order.is_open() { order.lots.max(order.lots_stated) } else { order.lots_stated };
+                let most = if order.is_open() { order.lots_most().max(order.lots_stated) } else { order.lots_stated };
                 so_far.lots_open += i128::from(most.0.saturating_sub(order.lots_filled.0).max(0));
             }
         }
@@ -142,15 +142,7 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn refuse(&mut self, intent: &Intent, local: LocalReject, now: Nanos) {
-        let counter = match local {
-            LocalReject::Late => &mut self.counters.refused_late,
-            LocalReject::Throttled => &mut self.counters.refused_throttled,
-            LocalReject::Limit => &mut self.counters.refused_limit,
-            LocalReject::TableFull => &mut self.counters.refused_table_full,
-            LocalReject::Journal => &mut self.counters.refused_journal,
-            LocalReject::NotConnected | LocalReject::None => &mut self.counters.refused_not_connected,
-        };
-        *counter += 1;
+        *self.counters.refused_here(local) += 1;
         self.events.push_back(refused_here(intent, local, now));
     }
 
@@ -181,7 +173,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Whether the cancel of this order came before it; what is older will not come any more.
     #[cold]
-    fn take_cancelled_ahead(&mut self, order: OrderId) -> bool {
+    pub(super) fn take_cancelled_ahead(&mut self, order: OrderId) -> bool {
         let found = self.cancelled_ahead.contains(&order);
         self.cancelled_ahead.retain(|ahead| *ahead > order);
         found

@@ -51,6 +51,8 @@ impl<O: OrderSide> Gateway<O> {
         let kind = match kind {
             RequestKind::Place => IntentKind::Place,
             RequestKind::Cancel => IntentKind::Cancel,
+            RequestKind::Replace => IntentKind::Replace,
+            RequestKind::Amend => IntentKind::Amend,
             _ => return,
         };
         self.journal.note(&JournalRecord::Sent { order, kind, connection }, now);

@@ -76,6 +76,10 @@ impl<O: OrderSide> Gateway<O> {
                     self.orders.on_unknown(order, now, now, &mut self.events);
                 }
             }
+            RequestKind::Replace if self.orders.find(order).is_some_and(|tracked| tracked.phase == Phase::Sent) => {
+                self.replace_in_doubt(order, now);
+            }
+            RequestKind::Amend => self.amend_in_doubt(order, now, now),
             RequestKind::Cancel => {
                 if let Some(tracked) = self.orders.find_mut(order)
                     && tracked.cancel == CancelState::InFlight
@@ -103,7 +107,8 @@ impl<O: OrderSide> Gateway<O> {
         for (id, request) in late {
             // An order's own answer may still come and will be believed: at first only the waiting ends.
             let believed_until = request.sent + PLACE_BELIEVED;
-            if request.kind == RequestKind::Place && request.deadline < believed_until {
+            let is_order = matches!(request.kind, RequestKind::Place | RequestKind::Replace | RequestKind::Amend);
+            if is_order && request.deadline < believed_until {
                 if let Some(pending) = self.outbox.pending.get_mut(&id) {
                     pending.deadline = believed_until;
                 }
@@ -147,8 +152,10 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn query_answered(&mut self, order: OrderId, now: Nanos) {
         if let Some(tracked) = self.orders.find_mut(order) {
             tracked.query_in_flight = false;
-            if tracked.phase == Phase::Unknown {
-                tracked.query_at = now + Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
+            let decided_from = tracked.amendment_decided_from();
+            if tracked.phase == Phase::Unknown || decided_from.is_some() {
+                let again = now + Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
+                tracked.query_at = again.max(decided_from.unwrap_or(again));
                 tracked.query_attempts += 1;
             }
         }
@@ -317,7 +324,7 @@ impl<O: OrderSide> Gateway<O> {
             }
         }
         self.orders.keep_ids(ids);
-        rows().for_each(|row| self.apply_update(row, now));
+        rows().for_each(|row| self.apply_row(row, asked, now));
     }
 }
 

@@ -34,7 +34,7 @@ const NOTICE_GRACE: Nanos = Nanos::from_seconds(2);
 
 /// Whether a refusal says nothing of the order itself: the market had overtaken it, or the venue took none just then for
 /// a reason that this gateway waits for, and that it judges by itself where it lasts.
-fn is_no_fault(reaction: Reaction) -> bool {
+pub(super) fn is_no_fault(reaction: Reaction) -> bool {
     matches!(
         reaction,
         Reaction::Reprice
@@ -59,7 +59,12 @@ impl<O: OrderSide> Gateway<O> {
         self.proof = EndProof::UserData;
         match message {
             OrderMessage::Reply(reply) => self.apply_reply(reply, now),
-            OrderMessage::Update(update) => self.apply_update(&update, now),
+            OrderMessage::Update(update) => {
+                if let (Some(level), Some(order)) = (update.in_force, update.order) {
+                    self.orders.on_in_force(order, level, None, now, &mut self.events);
+                }
+                self.apply_update(&update, now);
+            }
             OrderMessage::FillNotice(notice) => self.apply_notice(&notice, now),
             OrderMessage::Positions(rows) => self.on_held(&rows, now),
             OrderMessage::UserDataEnded if self.has_user_data_connection() => {
@@ -111,8 +116,16 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
+    /// An order as an answer lists it that was asked for at `asked`.
+    pub(super) fn apply_row(&mut self, row: &OrderUpdate, asked: Nanos, now: Nanos) {
+        if let (Some(level), Some(order)) = (row.in_force, row.order) {
+            self.orders.on_in_force(order, level, Some(asked), now, &mut self.events);
+        }
+        self.apply_update(row, now);
+    }
+
     /// An order that turns out to live while everything is being cancelled is cancelled too.
-    fn after_update(&mut self, order: OrderId, now: Nanos) {
+    pub(super) fn after_update(&mut self, order: OrderId, now: Nanos) {
         let of_stopped = || self.orders.find(order).is_some_and(|tracked| self.is_stopped(tracked.instrument));
         let unwanted = self.shutting_down || !self.ready || (self.any_stopped && of_stopped());
         if unwanted && self.settings.mode == GatewayMode::Live {
@@ -191,6 +204,8 @@ impl<O: OrderSide> Gateway<O> {
                 self.note_cancel_answer(&pending, Some(reaction), now);
                 match pending.kind {
                     RequestKind::Place => self.place_refused(&pending, reaction, &refusal, now),
+                    RequestKind::Replace => self.replace_refused(&pending, reaction, &refusal, now),
+                    RequestKind::Amend => self.amend_refused(&pending, reaction, &refusal, now),
                     RequestKind::Cancel => {
                         self.counters.cancels_refused += 1;
                         self.cancel_refused(&pending, reaction, &refusal, now);
@@ -253,6 +268,10 @@ impl<O: OrderSide> Gateway<O> {
                 self.orders.on_placed(pending.order, venue_order, now, &mut self.events);
                 self.after_update(pending.order, now);
             }
+            (RequestKind::Replace, ReplyBody::Replaced { canceled, placed }) => {
+                self.replaced(pending, canceled, placed, now);
+            }
+            (RequestKind::Amend, ReplyBody::Order(update)) => self.amended(pending, &update, now),
             (RequestKind::Cancel, ReplyBody::Order(update)) => {
                 if let Some(tracked) = self.orders.find_mut(pending.order) {
                     tracked.cancel = CancelState::None;
@@ -260,7 +279,7 @@ impl<O: OrderSide> Gateway<O> {
                 self.apply_update(&update, now);
             }
             (RequestKind::OrderStatus, ReplyBody::Order(update)) => {
-                self.apply_update(&update, now);
+                self.apply_row(&update, pending.sent, now);
                 self.query_answered(pending.order, now);
             }
             (RequestKind::Fills, ReplyBody::Fills(rows)) => {
@@ -369,7 +388,7 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    fn place_refused(&mut self, pending: &Pending, reaction: Reaction, refusal: &Refusal, now: Nanos) {
+    pub(super) fn place_refused(&mut self, pending: &Pending, reaction: Reaction, refusal: &Refusal, now: Nanos) {
         if reaction == Reaction::Unknown {
             self.counters.unknown += 1;
             self.orders.on_unknown(pending.order, now + CANCEL_RETRY, now, &mut self.events);

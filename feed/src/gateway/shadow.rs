@@ -51,6 +51,7 @@ impl<O: OrderSide> Gateway<O> {
             status: OrderStatus::Canceled,
             lots_cumulative: Lots::ZERO,
             lots_ordered: tracked.lots,
+            in_force: None,
             fill: None,
             time: now,
         };

@@ -48,6 +48,8 @@ coded! {
         GatewayDown = 8,
         Pause = 9,
         Halt = 10,
+        Amended = 11,
+        AmendRejected = 12,
     }
     FeeAsset { Quote = 0, Base = 1, Other = 2, Valued = 3 }
     TraceKind { Intent = 0, Denied = 1, Execution = 2, State = 3, Book = 4 }

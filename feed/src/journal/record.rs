@@ -78,6 +78,15 @@ pub enum JournalRecord {
         /// Its name at the venue.
         client_id: ClientOrderId,
     },
+    /// An order is about to be handed to the connection that takes the place of another.
+    Replace {
+        /// What was decided and why; it names the other.
+        intent: Intent,
+        /// Its name at the venue.
+        client_id: ClientOrderId,
+    },
+    /// Another price and quantity for an order is about to be handed to the connection.
+    Amend(Intent),
     /// The kernel took an order or a cancel. Whoever is killed between the two has an order that may be on its way and is
     /// not said to be sent.
     Sent {
@@ -148,6 +157,8 @@ mod kind {
     pub(super) const ENDED: u8 = 12;
     pub(super) const OPERATOR: u8 = 13;
     pub(super) const DECISION: u8 = 14;
+    pub(super) const REPLACE: u8 = 15;
+    pub(super) const AMEND: u8 = 16;
 }
 
 impl JournalRecord {
@@ -167,6 +178,8 @@ impl JournalRecord {
             JournalRecord::Sent { .. } => kind::SENT,
             JournalRecord::Ended(_) => kind::ENDED,
             JournalRecord::Decision(_) => kind::DECISION,
+            JournalRecord::Replace { .. } => kind::REPLACE,
+            JournalRecord::Amend(_) => kind::AMEND,
         }
     }
 
@@ -182,11 +195,11 @@ impl JournalRecord {
                 out.i64(lots.0);
                 out.u8(u8::from(*moment == PositionMoment::End));
             }
-            JournalRecord::Place { intent, client_id } => {
+            JournalRecord::Place { intent, client_id } | JournalRecord::Replace { intent, client_id } => {
                 write_intent(intent, out);
                 out.text(client_id.as_str(), CLIENT_ORDER_ID_MAX);
             }
-            JournalRecord::CancelWanted(intent) => write_intent(intent, out),
+            JournalRecord::CancelWanted(intent) | JournalRecord::Amend(intent) => write_intent(intent, out),
             JournalRecord::CancelSent { order, instrument, attempt } => {
                 out.u64(order.0);
                 out.u16(instrument.0);
@@ -240,6 +253,11 @@ impl JournalRecord {
                 let intent = take_intent(take)?;
                 JournalRecord::Place { intent, client_id: ClientOrderId::from_text(take.text(CLIENT_ORDER_ID_MAX)?)? }
             }
+            kind::REPLACE => {
+                let intent = take_intent(take)?;
+                JournalRecord::Replace { intent, client_id: ClientOrderId::from_text(take.text(CLIENT_ORDER_ID_MAX)?)? }
+            }
+            kind::AMEND => JournalRecord::Amend(take_intent(take)?),
             kind::CANCEL_WANTED => JournalRecord::CancelWanted(take_intent(take)?),
             kind::CANCEL_SENT => JournalRecord::CancelSent {
                 order: OrderId(take.u64()?),

@@ -68,7 +68,7 @@ impl Recovery {
                     self.positions.insert(found.symbol, *lots);
                 }
             }
-            JournalRecord::Place { intent, client_id } => {
+            JournalRecord::Place { intent, client_id } | JournalRecord::Replace { intent, client_id } => {
                 self.last_placed = self.last_placed.max(entry.time);
                 let left = LeftOrder {
                     intent: *intent,
@@ -79,6 +79,13 @@ impl Recovery {
                     lots_filled: Lots::ZERO,
                 };
                 self.left.insert(intent.order, left);
+            }
+            JournalRecord::Amend(intent) => {
+                self.last_placed = self.last_placed.max(entry.time);
+                // Until the venue's word it may have either quantity.
+                if let Some(left) = self.left.get_mut(&intent.order) {
+                    left.intent.lots = left.intent.lots.max(intent.lots);
+                }
             }
             JournalRecord::Fact(event) => self.fact(event),
             JournalRecord::Ended(end) => self.ended_as(end),
@@ -118,6 +125,10 @@ impl Recovery {
             }
             ExecutionKind::Accepted | ExecutionKind::CancelRejected => {
                 left.accepted = true;
+                false
+            }
+            ExecutionKind::Amended | ExecutionKind::AmendRejected => {
+                (left.intent.tick, left.intent.lots) = (event.tick, event.lots);
                 false
             }
             ExecutionKind::Unknown

@@ -57,6 +57,18 @@ impl Journal {
         }
     }
 
+    /// A change of an order is about to leave: it may not if this refuses.
+    ///
+    /// # Errors
+    /// It is not written.
+    #[cold]
+    pub fn leaving(&mut self, record: &JournalRecord, now: Nanos) -> Result<(), JournalRefusal> {
+        match self {
+            Journal::Off => Ok(()),
+            Journal::On(writer) => writer.leaving(record, now),
+        }
+    }
+
     /// The engine wants an order cancelled. A cancel never waits for this.
     #[inline]
     pub fn cancel_wanted(&mut self, intent: &Intent, now: Nanos) {
@@ -168,6 +180,15 @@ impl JournalWriter {
     fn place(&mut self, intent: &Intent, client_id: &ClientOrderId, now: Nanos) -> Result<(), JournalRefusal> {
         let record = JournalRecord::Place { intent: *intent, client_id: *client_id };
         if !self.store.is_failing() && self.append(&record, RESERVE_BYTES, now) {
+            return Ok(());
+        }
+        self.counters.refused += 1;
+        Err(JournalRefusal)
+    }
+
+    #[cold]
+    fn leaving(&mut self, record: &JournalRecord, now: Nanos) -> Result<(), JournalRefusal> {
+        if !self.store.is_failing() && self.append(record, RESERVE_BYTES, now) {
             return Ok(());
         }
         self.counters.refused += 1;

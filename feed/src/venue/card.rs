@@ -5,6 +5,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use spinbook_engine::quoter::Requote;
 use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::types::{Nanos, VenueId};
 
@@ -136,6 +137,8 @@ pub struct OrderCard {
     pub rates: &'static [RateWindow],
     /// Its timer that cancels everything; `None`: it has none.
     pub cancel_timer: Option<CancelTimer>,
+    /// The one request that gives an order another price; [`Requote::CancelPlace`]: it has none.
+    pub requote: Requote,
     /// REST base URL where the venue itself says what a key may do; `None`: it does not say.
     pub key_rights_url: Option<&'static str>,
 }

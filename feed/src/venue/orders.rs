@@ -1,10 +1,9 @@
 //! COLD: what a gateway and a venue's order side say to each other: requests out, replies and account events in.
 //!
-//! A venue's room turns these into its bytes and back. Replacing and amending an order have their kinds here and no
-//! request: no room encodes them.
+//! A venue's room turns these into its bytes and back.
 
 use spinbook_engine::intent::TimeInForce;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
+use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale};
 use crate::venue::instrument::{Instrument, Symbol};
@@ -38,6 +37,19 @@ pub struct OrderName<'a> {
     pub venue_order: VenueOrderId,
 }
 
+/// Another price and quantity for an existing order.
+#[derive(Clone, Copy, Debug)]
+pub struct AmendedOrder<'a> {
+    /// Which order.
+    pub name: OrderName<'a>,
+    /// Its side, which stays.
+    pub side: Side,
+    /// The price it is to have.
+    pub tick: Tick,
+    /// The quantity it is to have, what is filled of it included.
+    pub lots: Lots,
+}
+
 /// What the gateway can ask of a venue.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
@@ -63,6 +75,15 @@ pub enum Request<'a> {
     OrderStatus(OrderName<'a>),
     /// The executions of one order.
     Fills(OrderName<'a>),
+    /// Cancel an order and, only if that worked, place another.
+    Replace {
+        /// The order that goes.
+        former: OrderName<'a>,
+        /// The order that comes.
+        order: NewOrder<'a>,
+    },
+    /// Give an order another price and quantity.
+    Amend(AmendedOrder<'a>),
 }
 
 /// The kind of a request: it travels in the request's id, so that a reply explains itself.
@@ -90,9 +111,9 @@ pub enum RequestKind {
     OrderStatus,
     /// [`Request::Fills`].
     Fills,
-    /// Cancel one order and place another in one request; no request of this kind is sent.
+    /// [`Request::Replace`].
     Replace,
-    /// Shrink or move an order in place; no request of this kind is sent.
+    /// [`Request::Amend`].
     Amend,
 }
 
@@ -103,7 +124,8 @@ impl Request<'_> {
     pub fn instrument(&self) -> Option<InstrumentId> {
         match self {
             Request::OpenOrders(instrument) | Request::CancelAll(instrument) => Some(instrument.id),
-            Request::Place(order) => Some(order.instrument.id),
+            Request::Place(order) | Request::Replace { order, .. } => Some(order.instrument.id),
+            Request::Amend(amended) => Some(amended.name.instrument.id),
             Request::Cancel(name) | Request::OrderStatus(name) | Request::Fills(name) => Some(name.instrument.id),
             _ => None,
         }
@@ -124,6 +146,8 @@ impl Request<'_> {
             Request::Cancel(_) => RequestKind::Cancel,
             Request::OrderStatus(_) => RequestKind::OrderStatus,
             Request::Fills(_) => RequestKind::Fills,
+            Request::Replace { .. } => RequestKind::Replace,
+            Request::Amend(_) => RequestKind::Amend,
         }
     }
 }
@@ -196,6 +220,8 @@ pub struct OrderUpdate {
     pub lots_cumulative: Lots,
     /// Ordered.
     pub lots_ordered: Lots,
+    /// Price and quantity in force, where the message is one that tells them: an answer, or an event of an amendment.
+    pub in_force: Option<Level>,
     /// The execution this event is about.
     pub fill: Option<Fill>,
     /// Venue time, zero if not stated.
@@ -229,6 +255,19 @@ pub struct Refusal {
     pub retry_after: Option<Nanos>,
 }
 
+/// What became of one half of a request to replace an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplaceHalf<T> {
+    /// It was carried out.
+    Done(T),
+    /// The venue refused it, definitely.
+    Refused(Refusal),
+    /// It was not attempted, because the other half failed.
+    NotAttempted,
+    /// The answer does not tell.
+    Unknown,
+}
+
 /// What a successful reply contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplyBody {
@@ -248,6 +287,13 @@ pub enum ReplyBody {
     Orders(Vec<OrderUpdate>),
     /// Executions, each as an update that states nothing but its fill.
     Fills(Vec<OrderUpdate>),
+    /// An order was to be cancelled and another placed: each half has an outcome of its own.
+    Replaced {
+        /// Of the cancel: the order as it is now.
+        canceled: ReplaceHalf<OrderUpdate>,
+        /// Of the place: the venue's id of the new order.
+        placed: ReplaceHalf<VenueOrderId>,
+    },
     /// Nothing to know.
     Done,
 }

@@ -12,6 +12,7 @@ use spinbook_engine::types::{Nanos, OrderId, Side, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Key, Secret};
 use spinbook_feed::gateway::rest::{RestAnswer, RestTicket};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
+use spinbook_feed::random::Random;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use spinbook_feed::venue::account::{AccountPoint, Mids, RestRequest, TradesSince, VenueAccount, venue_account};
@@ -94,7 +95,8 @@ struct World {
     connections: u64,
     position: Position,
     kinds: BTreeMap<u8, u64>,
-    open: Vec<OrderId>,
+    open: Vec<(OrderId, Side)>,
+    random: Random,
     counter: u32,
     cuts: u64,
 }
@@ -135,6 +137,7 @@ impl World {
             position: Position::new(instrument(product).atoms_per_tick_lot),
             kinds: BTreeMap::new(),
             open: Vec::new(),
+            random: Random::new(seed),
             counter: 0,
             cuts: 0,
         }
@@ -266,13 +269,38 @@ impl World {
         let mut intent = place(self.product, order, side);
         intent.tick = tick;
         intent.deadline = self.now + Nanos::from_millis(20);
-        self.open.push(order);
+        self.open.push((order, side));
         self.gateway.on_intent(&intent, self.now);
+    }
+
+    /// Gives every quote another price and quantity by one request, a tick or two from the touch.
+    fn change(&mut self) {
+        let tenths = if self.product == binance::SPOT { 10 } else { 1 };
+        for (order, side) in std::mem::take(&mut self.open) {
+            let away = self.random.between(0, 2);
+            let mut intent = place(self.product, order, side);
+            intent.tick = match side {
+                Side::Bid => Tick((639_999 - away) * tenths),
+                Side::Ask => Tick((640_000 + away) * tenths),
+            };
+            intent.lots.0 *= self.random.between(1, 3);
+            intent.deadline = self.now + Nanos::from_millis(20);
+            if self.product == binance::SPOT {
+                self.counter += 1;
+                (intent.kind, intent.replaces) = (IntentKind::Replace, order);
+                intent.order = OrderId::new(EPOCH, self.counter);
+            } else {
+                intent.kind = IntentKind::Amend;
+            }
+            self.open.push((intent.order, side));
+            self.gateway.on_intent(&intent, self.now);
+        }
+        self.carry();
     }
 
     /// Cancels what is open and quotes anew at the touch.
     fn requote(&mut self) {
-        for order in std::mem::take(&mut self.open) {
+        for (order, _) in std::mem::take(&mut self.open) {
             let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
             self.gateway.on_intent(&intent, self.now);
         }
@@ -329,7 +357,7 @@ fn credentials(log_on: bool) -> Credentials {
     }
 }
 
-fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64>) {
+fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64>, changes: bool) {
     let mut world = World::new(product, credentials(log_on), seed);
     let keys = credentials(log_on);
     let start = world.point(&keys);
@@ -342,7 +370,11 @@ fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64
     assert!(world.gateway.is_ready(), "{:?} {:?}", world.gateway.halt_message(), world.gateway.last_refusal());
     let mut since_cut = 0;
     for _ in 0..60_000 / 300 {
-        world.requote();
+        if changes && world.random.chance(700_000) {
+            world.change();
+        } else {
+            world.requote();
+        }
         since_cut += 300;
         if cut_every_ms.is_some_and(|every| since_cut >= every) {
             since_cut = 0;
@@ -385,13 +417,16 @@ fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64
     assert_eq!(counters.pauses, 0, "the venue never had to ask for less: {:?}", world.gateway.last_refusal());
     assert_eq!(counters.bad_frames, 0);
     assert_eq!((world.gateway.unknown_orders(), world.gateway.open_orders()), (0, 0));
+    let changed = world.gateway.order_counts().amended + counters.orders_replaced;
+    println!("{} of {} changes made", changed, counters.amends_sent + counters.replaces_sent);
+    assert_eq!(changed > 20, changes);
 }
 
 #[test]
 fn what_we_believe_is_what_the_venue_says() {
     for product in PRODUCTS {
         for (seed, log_on) in [(0x51ed_0001, false), (0x51ed_0002, true), (0x51ed_0003, false)] {
-            trade(product, log_on, seed, None);
+            trade(product, log_on, seed, None, false);
         }
     }
 }
@@ -400,7 +435,18 @@ fn what_we_believe_is_what_the_venue_says() {
 fn cut_connections_lose_no_order_and_no_fill() {
     for product in PRODUCTS {
         for (seed, log_on) in [(0x51ed_0011, false), (0x51ed_0012, true), (0x51ed_0013, false)] {
-            trade(product, log_on, seed, Some(4_500));
+            trade(product, log_on, seed, Some(4_500), false);
+        }
+    }
+}
+
+#[test]
+fn changed_orders_are_what_the_venue_says_with_whole_and_with_cut_connections() {
+    for product in PRODUCTS {
+        for (seed, log_on) in [(0x51ed_0021, false), (0x51ed_0022, true)] {
+            println!("seed {seed:#x}");
+            trade(product, log_on, seed, None, true);
+            trade(product, log_on, seed, Some(4_500), true);
         }
     }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod account;
+mod amend;
+mod amend_permutations;
 mod backfill;
 mod compare;
 mod encode;

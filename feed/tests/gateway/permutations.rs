@@ -11,7 +11,7 @@ use spinbook_feed::venue::{ProductLine, binance};
 /// A message and the connection it comes on.
 type Fact = (OrderConnection, Vec<u8>);
 
-fn permutations(count: usize, mut each: impl FnMut(&[usize])) {
+pub fn permutations(count: usize, mut each: impl FnMut(&[usize])) {
     let mut order: Vec<usize> = (0..count).collect();
     let mut counters = vec![0; count];
     each(&order);

@@ -361,6 +361,8 @@ impl Desk {
                 self.end(id, "CANCELED");
                 Ok(self.row(id, true))
             }
+            "order.modify" => self.modify(params),
+            "order.cancelReplace" => self.replace(params),
             "order.status" => {
                 let id = self.find(params).ok_or((-2013, "Order does not exist."))?;
                 Ok(self.row(id, false))
@@ -411,6 +413,49 @@ impl Desk {
         self.event(id, "NEW", None);
         Ok(json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": word("newClientOrderId"),
                   "transactTime": self.venue_ms()}))
+    }
+
+    /// Another price and quantity; an order that is filled as far already is cancelled.
+    fn modify(&mut self, params: &Value) -> Result<Value, (i32, &'static str)> {
+        let id =
+            self.find(params).filter(|id| is_live(self.orders[id].status)).ok_or((-2013, "Order does not exist."))?;
+        let word = |key: &str| params[key].as_str().unwrap().to_owned();
+        let lots = instrument(self.product).quantity.parse(word("quantity").as_bytes()).unwrap();
+        let order = self.orders.get_mut(&id).unwrap();
+        if lots <= order.filled {
+            self.end(id, "CANCELED");
+            return Ok(self.row(id, false));
+        }
+        (order.price, order.quantity, order.lots) = (word("price"), word("quantity"), lots);
+        if self.user_data {
+            let message = self.amendment_message(id);
+            self.user_frame(&message);
+        }
+        Ok(self.row(id, false))
+    }
+
+    /// What user data says of an order whose price and quantity changed.
+    pub fn amendment_message(&self, id: u64) -> Value {
+        let mut message = self.event_message(id, self.orders[&id].status, None);
+        message["o"]["x"] = json!("AMENDMENT");
+        message
+    }
+
+    /// Cancels one order and, if that worked, places another.
+    fn replace(&mut self, params: &Value) -> Result<Value, (i32, &'static str)> {
+        assert_eq!(params["cancelReplaceMode"], "STOP_ON_FAILURE");
+        let named = match params["cancelOrderId"].as_u64() {
+            Some(id) => self.orders.contains_key(&id).then_some(id),
+            None => self.by_client(params["cancelOrigClientOrderId"].as_str().unwrap()),
+        };
+        let Some(id) = named.filter(|id| is_live(self.orders[id].status)) else {
+            return Err((-2022, "Order cancel-replace failed."));
+        };
+        self.end(id, "CANCELED");
+        let canceled = self.row(id, true);
+        let placed = self.place(params)?;
+        Ok(json!({"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS",
+                  "cancelResponse": canceled, "newOrderResponse": placed}))
     }
 
     /// An order that is suddenly there.
@@ -521,6 +566,28 @@ impl Desk {
         let mut intent = place(self.product, order, side);
         intent.decided = self.now;
         intent.deadline = self.now + Nanos::from_millis(50);
+        self.gateway.on_intent(&intent, self.now);
+        self.carry();
+        order
+    }
+
+    /// Asks for another price and quantity, in ticks and lots more than [`some_tick`] and [`some_lots`].
+    pub fn amend_order(&mut self, order: OrderId, ticks: i64, lots: i64) {
+        let mut intent = place(self.product, order, Side::Bid);
+        intent.kind = IntentKind::Amend;
+        (intent.tick.0, intent.lots.0) = (intent.tick.0 + ticks, intent.lots.0 + lots);
+        (intent.decided, intent.deadline) = (self.now, self.now + Nanos::from_millis(50));
+        self.gateway.on_intent(&intent, self.now);
+        self.carry();
+    }
+
+    /// Asks for an order in the place of another, some ticks away.
+    pub fn replace_order(&mut self, former: OrderId, counter: u32, ticks: i64) -> OrderId {
+        let order = OrderId::new(EPOCH, counter);
+        let mut intent = place(self.product, order, Side::Bid);
+        (intent.kind, intent.replaces) = (IntentKind::Replace, former);
+        intent.tick.0 += ticks;
+        (intent.decided, intent.deadline) = (self.now, self.now + Nanos::from_millis(50));
         self.gateway.on_intent(&intent, self.now);
         self.carry();
         order

@@ -1,6 +1,7 @@
 //! COLD: what every venue's order side and account side must do, as numbered cards behind those of its market data.
 
 use spinbook_engine::intent::TimeInForce;
+use spinbook_engine::quoter::Requote;
 use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, VenueCode};
 use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::gateway::limits::OrderLimits;
@@ -14,8 +15,8 @@ use spinbook_feed::venue::any_orders::AnyOrders;
 use spinbook_feed::venue::order_ids::{CLIENT_ORDER_ID_MAX, OTHER_RUN, VenueOrderId};
 use spinbook_feed::venue::order_side::{HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use spinbook_feed::venue::orders::{
-    NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderUpdate, Refusal, ReplyBody, Request, RequestId,
-    RequestKind,
+    AmendedOrder, NewOrder, OrderDecodeError, OrderMessage, OrderName, OrderUpdate, Refusal, ReplaceHalf, ReplyBody,
+    Request, RequestId, RequestKind,
 };
 
 use crate::order_fixtures::{OrderFixture, order_fixtures};
@@ -50,7 +51,15 @@ fn requests<'a>(fixture: &'a OrderFixture) -> Vec<Request<'a>> {
         lots: instrument.lots_order_min,
         time_in_force: TimeInForce::PostOnly,
     };
-    vec![
+    // The one request that gives an order another price, where the card says that there is one.
+    let change = match fixture.line.card().orders.unwrap().requote {
+        Requote::CancelPlace => None,
+        Requote::Replace => Some(Request::Replace { former: name, order }),
+        Requote::Amend => {
+            Some(Request::Amend(AmendedOrder { name, side: order.side, tick: order.tick, lots: order.lots }))
+        }
+    };
+    let mut requests = vec![
         Request::ServerTime,
         Request::LogOn,
         Request::SubscribeUserData,
@@ -62,7 +71,9 @@ fn requests<'a>(fixture: &'a OrderFixture) -> Vec<Request<'a>> {
         Request::Cancel(name),
         Request::OrderStatus(name),
         Request::Fills(name),
-    ]
+    ];
+    requests.extend(change);
+    requests
 }
 
 #[test]
@@ -216,7 +227,20 @@ fn body_in_words(body: &ReplyBody, side: &AnyOrders) -> String {
         ReplyBody::Order(update) => format!("order:{}", described(update, side)),
         ReplyBody::Orders(rows) => format!("orders:{}", rows.len()),
         ReplyBody::Fills(rows) => format!("fills:{}", rows.len()),
+        ReplyBody::Replaced { canceled, placed } => {
+            let canceled = half_in_words(canceled, |update| described(update, side));
+            format!("replaced:{canceled}:{}", half_in_words(placed, |order| order.as_str().to_owned()))
+        }
         ReplyBody::Done => "done".to_owned(),
+    }
+}
+
+fn half_in_words<T>(half: &ReplaceHalf<T>, describe: impl Fn(&T) -> String) -> String {
+    match half {
+        ReplaceHalf::Done(it) => describe(it),
+        ReplaceHalf::Refused(refusal) => format!("refused{}", refusal.code.as_str()),
+        ReplaceHalf::NotAttempted => "not-attempted".to_owned(),
+        ReplaceHalf::Unknown => "unknown".to_owned(),
     }
 }
 

@@ -134,7 +134,7 @@ fn hot_loop(
 ) -> Loop {
     let clock = Clock::start();
     let instrument = instrument(clock.now());
-    let (engine, orders, cancels) = setup::engine(setup::EPOCH, &[(PRODUCT, &instrument, Lots::ZERO)]);
+    let (engine, orders, cancels) = setup::engine(setup::EPOCH, &[(PRODUCT, &instrument, Lots::ZERO)], false);
     let (mut told, executions) = ring::channel::<ExecutionEvent>(1024);
     let counters = engine.counters().clone();
     told.push(ready()).unwrap();

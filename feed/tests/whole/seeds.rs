@@ -282,6 +282,23 @@ fn every_invariant_holds_in_every_seed() {
 }
 
 #[test]
+fn two_of_eight_seeds_amend_and_replace_orders_and_everything_holds() {
+    for (seed, product) in [(8, binance::PRODUCT_LINES[0]), (9, binance::PRODUCT_LINES[1])] {
+        let run = run(seed, &[], None);
+        assert_eq!((run.product, run.wrong), (product, Vec::<String>::new()));
+        let amended = run.outcome.venues[0].orders.amended;
+        println!(
+            "{}: {} requests to amend or replace of {} orders, {amended} amended in place",
+            product.name(),
+            run.outcome.amended,
+            run.outcome.placed
+        );
+        assert!(run.outcome.amended >= 10, "{:#?}", run.outcome);
+        assert_eq!(amended > 0, product == binance::USDM);
+    }
+}
+
+#[test]
 fn one_seed() {
     let seed = number_of("SPINBOOK_SEED").unwrap_or(1);
 

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use spinbook_engine::engine::Engine;
 use spinbook_engine::intent::{Intent, TimeInForce};
-use spinbook_engine::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings};
+use spinbook_engine::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings, Requote};
 use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
@@ -90,7 +90,7 @@ pub fn names_in(journal: &mut Journal) -> BTreeSet<String> {
     }
     let mut reader = JournalReader::new(journal.part()).unwrap();
     while let Some(entry) = reader.next_entry().unwrap() {
-        if let JournalRecord::Place { client_id, .. } = entry.record {
+        if let JournalRecord::Place { client_id, .. } | JournalRecord::Replace { client_id, .. } = entry.record {
             names.insert(client_id.as_str().to_owned());
         }
     }
@@ -146,7 +146,7 @@ pub fn position_max(instrument: &Instrument) -> Lots {
 }
 
 /// One instrument of the market maker, with the settings of its venue.
-fn instrument_setup(product: ProductLine, instrument: &Instrument, start: Lots) -> InstrumentSetup {
+fn instrument_setup(product: ProductLine, instrument: &Instrument, start: Lots, requote: Requote) -> InstrumentSetup {
     let (maker, taker) = rules::fees(product);
     InstrumentSetup {
         instrument: instrument.engine_settings(maker, taker, 4096).unwrap(),
@@ -158,7 +158,7 @@ fn instrument_setup(product: ProductLine, instrument: &Instrument, start: Lots) 
             open_orders_max: 8,
             book_age_max: Nanos::from_millis(2_000),
         },
-        quoter: QuoterSettings::default(),
+        quoter: QuoterSettings { requote, ..QuoterSettings::default() },
         asset_group: AssetGroupId(0),
         lots_start: start,
         lots_neutral: start,
@@ -201,11 +201,19 @@ fn strategy(product: ProductLine, instrument: &Instrument) -> SpreadSettings {
 pub fn engine(
     epoch: u32,
     markets: &[(ProductLine, &Instrument, Lots)],
+    amends: bool,
 ) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
     let settings = EngineSettings {
         epoch,
         strategy_number: 0,
-        instruments: markets.iter().map(|(product, own, start)| instrument_setup(*product, own, *start)).collect(),
+        instruments: markets
+            .iter()
+            .map(|(product, own, start)| {
+                let orders = product.card().orders.filter(|_| amends);
+                let requote = orders.map_or(Requote::CancelPlace, |orders| orders.requote);
+                instrument_setup(*product, own, *start, requote)
+            })
+            .collect(),
         budgets: markets.iter().map(|(product, ..)| budget(*product)).collect(),
         asset_groups: vec![AssetGroupSettings { loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT) }],
         telemetry_interval: Nanos::from_millis(200),

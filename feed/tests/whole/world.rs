@@ -41,6 +41,8 @@ pub struct Outcome {
     /// Orders that stayed on a venue's book too long.
     pub stale: Vec<String>,
     pub placed: u64,
+    /// Of those: that gave an order another price, or put another in its place.
+    pub amended: u64,
     pub accepted: u64,
     pub fills: u64,
     pub canceled: u64,
@@ -116,6 +118,8 @@ pub struct Judge {
     in_flight: BTreeMap<(InstrumentId, u8), u64>,
     ids_used: BTreeSet<u64>,
     trades_seen: BTreeSet<(u8, u128)>,
+    /// Orders that were to be replaced.
+    replaced: BTreeSet<u64>,
     positions_max: Vec<Lots>,
     /// Cancels that the engine asked for, by instrument.
     pub cancels: BTreeMap<InstrumentId, u64>,
@@ -206,21 +210,28 @@ impl BacktestObserver<Spread> for Judge {
     /// I1, I4, and one request in flight per quote slot.
     fn on_intent(&mut self, intent: &Intent, state: &State) {
         let (id, slot) = (intent.instrument, intent.slot.0);
+        if intent.kind == IntentKind::Cancel && self.replaced.contains(&intent.order.0) {
+            // Of an order that is being replaced: it waits for no answer to that.
+            *self.cancels.entry(id).or_default() += 1;
+            return;
+        }
+        self.replaced.extend((intent.kind == IntentKind::Replace).then_some(intent.replaces.0));
         let before = self.in_flight.insert((id, slot), intent.order.0);
         // A cancel that is not answered is asked for again.
         let again = before == Some(intent.order.0) && intent.kind == IntentKind::Cancel;
         if let Some(order) = before.filter(|_| !again) {
             self.violation(state.now, format!("slot {slot} has two requests in flight: {order} and {intent:?}"));
         }
-        if intent.kind != IntentKind::Place {
+        if intent.kind == IntentKind::Cancel {
             *self.cancels.entry(id).or_default() += 1;
             return;
         }
         self.outcome.placed += 1;
+        self.outcome.amended += u64::from(intent.kind != IntentKind::Place);
         if self.oracle.shutdown_since.is_some() {
             self.violation(state.now, format!("I8: an order after the stop: {intent:?}"));
         }
-        if !self.ids_used.insert(intent.order.0) {
+        if intent.kind != IntentKind::Amend && !self.ids_used.insert(intent.order.0) {
             self.violation(state.now, format!("I4: order id {} was used twice", intent.order.0));
         }
         if !venue_of(state, id).session.is_live(id) || !state.engine.market(id).is_quotable() {
@@ -288,6 +299,7 @@ pub struct World {
     seed: u64,
     epoch: u32,
     has_journal: bool,
+    amends: bool,
 }
 
 /// How a world differs from the usual one.
@@ -299,9 +311,12 @@ struct Alterations {
     wrap: fn(Box<dyn ExchangeSide>) -> Box<dyn ExchangeSide>,
     /// Orders are written down before they leave.
     has_journal: bool,
+    /// Quotes move by the one request that the venue has for it.
+    amends: bool,
 }
 
-const AS_IT_IS: Alterations = Alterations { speed_thousandths: 1_000, wrap: |exchange| exchange, has_journal: true };
+const AS_IT_IS: Alterations =
+    Alterations { speed_thousandths: 1_000, wrap: |exchange| exchange, has_journal: true, amends: false };
 
 /// A product line, its instrument, and what was held of it when our process started.
 type Market = (ProductLine, Instrument, Lots);
@@ -373,6 +388,8 @@ impl World {
                 _ => AS_IT_IS.wrap,
             },
             has_journal: sabotage != Some(Sabotage::SkipJournal),
+            // Two of eight, one on each venue.
+            amends: seed % 8 < 2,
         };
         World::made(&[product], faults, settings, MarketForm::Present, None, altered)
     }
@@ -419,13 +436,21 @@ impl World {
             instruments: vec![*instrument],
         };
         let venues = exchanges.into_iter().zip(&markets).zip(clients).map(venue).collect();
-        let (engine, orders, cancels) = setup::engine(setup::EPOCH, &borrowed(&markets));
+        let (engine, orders, cancels) = setup::engine(setup::EPOCH, &borrowed(&markets), altered.amends);
         let positions_max = markets.iter().map(|(_, instrument, _)| setup::position_max(instrument)).collect();
         let oracle = Oracle::new(setup::START, products.len());
         let judge = Judge { positions_max, oracle, ..Judge::default() };
         let baselines = vec![Baseline::default(); markets.len()];
         let backtest = Backtest::new(timing, engine, (orders, cancels), venues, judge);
-        World { backtest, markets, baselines, seed, epoch: setup::EPOCH, has_journal: altered.has_journal }
+        World {
+            backtest,
+            markets,
+            baselines,
+            seed,
+            epoch: setup::EPOCH,
+            has_journal: altered.has_journal,
+            amends: altered.amends,
+        }
     }
 
     /// Our process is killed, and stays away.
@@ -457,7 +482,7 @@ impl World {
             *start = Lots(signed_lots(instrument, truth.held));
             *baseline = Baseline { position: truth.position, cash: truth.cash };
         }
-        let (engine, orders, cancels) = setup::engine(self.epoch, &borrowed(&self.markets));
+        let (engine, orders, cancels) = setup::engine(self.epoch, &borrowed(&self.markets), self.amends);
         let judge = self.backtest.observer_mut();
         judge.in_flight.clear();
         judge.disagree_since = None;

@@ -285,6 +285,8 @@ const fn event_name(kind: ExecutionKind) -> (&'static str, bool, bool) {
         ExecutionKind::GatewayDown => ("gateway_down", false, false),
         ExecutionKind::Pause => ("pause", false, false),
         ExecutionKind::Halt => ("halt", false, false),
+        ExecutionKind::Amended => ("amended", false, true),
+        ExecutionKind::AmendRejected => ("amend_rejected", false, true),
     }
 }
 
@@ -346,6 +348,17 @@ impl Lines {
                 self.ordered.insert(intent.order, (client_id.as_str().to_owned(), intent.lots));
                 self.intent(intent)
             }
+            JournalRecord::Replace { intent, client_id } => {
+                head(entry.time, "replace");
+                self.ordered.insert(intent.order, (client_id.as_str().to_owned(), intent.lots));
+                let mut line = self.intent(intent);
+                line["replaces"] = json!(id_text(intent.replaces));
+                line
+            }
+            JournalRecord::Amend(intent) => {
+                head(entry.time, "amend");
+                self.intent(intent)
+            }
             JournalRecord::CancelWanted(intent) => {
                 head(entry.time, "cancel");
                 self.intent(intent)
@@ -369,7 +382,12 @@ impl Lines {
                 json!({ "word": word, "scope": scope, "reason": reason })
             }
             JournalRecord::Sent { order, kind, connection } => {
-                let event = if *kind == IntentKind::Cancel { "cancel_to_kernel" } else { "place_to_kernel" };
+                let event = match kind {
+                    IntentKind::Place => "place_to_kernel",
+                    IntentKind::Cancel => "cancel_to_kernel",
+                    IntentKind::Replace => "replace_to_kernel",
+                    IntentKind::Amend => "amend_to_kernel",
+                };
                 head(entry.time, event);
                 json!({ "id": id_text(*order), "client_id": self.name(*order), "over": connection_name(*connection) })
             }
@@ -434,7 +452,8 @@ impl Lines {
     }
 
     fn intent(&self, intent: &Intent) -> Value {
-        let is_place = self.name(intent.order).is_some() && intent.kind == IntentKind::Place;
+        let places = matches!(intent.kind, IntentKind::Place | IntentKind::Replace);
+        let is_place = self.name(intent.order).is_some() && places;
         let mut line = json!({
             "id": id_text(intent.order), "symbol": self.symbol(intent.instrument), "side": side_name(intent.side),
             "price": self.price(intent.instrument, intent.tick),

@@ -336,6 +336,7 @@ const fn status_text(status: WorkingStatus) -> &'static str {
         WorkingStatus::Empty | WorkingStatus::Done => "gone",
         WorkingStatus::PendingPlace => "placing",
         WorkingStatus::Live => "open",
+        WorkingStatus::PendingAmend => "amending",
         WorkingStatus::PendingCancel => "canceling",
         WorkingStatus::Unknown => "unknown",
     }

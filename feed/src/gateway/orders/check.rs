@@ -24,7 +24,7 @@ impl OrderTable {
             );
             assert!(!self.active.contains_key(id) || !self.closed.contains_key(id), "{id:?} is kept twice");
             assert!(
-                order.lots_filled <= order.lots || self.counters.overfills > 0,
+                order.lots_filled <= order.lots_most() || self.counters.overfills > 0,
                 "{id:?} is overfilled and not counted"
             );
             assert!(order.lots_stated >= order.lots_filled, "{id:?}: the venue states at least what it reported");

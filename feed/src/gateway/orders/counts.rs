@@ -20,6 +20,8 @@ pub struct OrderCounts {
     pub rejected: u64,
     /// The venue has not told what became of them.
     pub unknown: u64,
+    /// Times that an order got another price or quantity: it stays the same order, and is counted as one.
+    pub amended: u64,
     /// Neither over nor unknown: on their way, on the book, or over but for executions that are still awaited.
     pub open: u64,
 }
@@ -45,6 +47,7 @@ impl core::ops::Add for OrderCounts {
             expired: self.expired + other.expired,
             rejected: self.rejected + other.rejected,
             unknown: self.unknown + other.unknown,
+            amended: self.amended + other.amended,
             open: self.open + other.open,
         }
     }
@@ -59,6 +62,7 @@ pub(super) struct Proved {
     pub(super) canceled: u64,
     pub(super) expired: u64,
     pub(super) rejected: u64,
+    pub(super) amended: u64,
 }
 
 impl Proved {
@@ -90,7 +94,7 @@ impl OrderTable {
     #[must_use]
     pub fn counts(&self) -> OrderCounts {
         let unknown = self.active().filter(|order| order.phase == Phase::Unknown).count();
-        let Proved { sent, filled, filled_fully, canceled, expired, rejected } = self.proved;
+        let Proved { sent, filled, filled_fully, canceled, expired, rejected, amended } = self.proved;
         OrderCounts {
             sent,
             filled,
@@ -99,6 +103,7 @@ impl OrderTable {
             expired,
             rejected,
             unknown: unknown as u64,
+            amended,
             open: (self.active_count() - unknown) as u64,
         }
     }

@@ -73,6 +73,7 @@ mod tests {
             status,
             lots_cumulative: Lots(cumulative),
             lots_ordered: Lots(100),
+            in_force: None,
             fill: trade.map(fill),
             time: Nanos(1),
         }

@@ -23,6 +23,7 @@ pub use market::BinanceMarket as Market;
 #[cfg(feature = "storage")]
 pub use recorded::RECORDED;
 
+use spinbook_engine::quoter::Requote;
 use spinbook_engine::rate::WindowSettings;
 use spinbook_engine::types::{Nanos, VenueId};
 
@@ -153,6 +154,7 @@ const SPOT_CARD: Card = Card {
             window(WindowKind::Orders, 86_400, 160_000),
         ],
         cancel_timer: None,
+        requote: Requote::Replace,
         key_rights_url: KEY_RIGHTS_URL,
     }),
 };
@@ -204,6 +206,7 @@ const USDM_CARD: Card = Card {
             window(WindowKind::Orders, 60, 1_200),
         ],
         cancel_timer: Some(CancelTimer { weight: 10 }),
+        requote: Requote::Amend,
         key_rights_url: KEY_RIGHTS_URL,
     }),
 };

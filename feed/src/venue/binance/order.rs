@@ -15,7 +15,7 @@ use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::{ClientIds, ClientOrderId};
 use crate::venue::order_side::{Cost, HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use crate::venue::orders::{
-    NewOrder, OrderDecodeError, OrderMessage, OrderName, Refusal, Request, RequestId, RequestKind,
+    AmendedOrder, NewOrder, OrderDecodeError, OrderMessage, OrderName, Refusal, Request, RequestId, RequestKind,
 };
 use crate::venue::request_template::{MARK, MARK_TEXT, Signer, Template};
 
@@ -212,6 +212,27 @@ impl BinanceOrders {
         method
     }
 
+    fn replace(&mut self, former: &OrderName<'_>, order: &NewOrder<'_>) -> &'static str {
+        self.place(order);
+        self.parameters.text("cancelReplaceMode", "STOP_ON_FAILURE");
+        if former.venue_order.is_none() {
+            self.parameters.text("cancelOrigClientOrderId", self.ids.write(former.order).as_str());
+        } else {
+            self.parameters.number_text("cancelOrderId", former.venue_order.as_str());
+        }
+        "order.cancelReplace"
+    }
+
+    fn amend(&mut self, amended: &AmendedOrder<'_>) -> &'static str {
+        let (mut quantity, mut price) = ([0u8; TEXT_MAX], [0u8; TEXT_MAX]);
+        let instrument = amended.name.instrument;
+        let method = self.name(&amended.name, "order.modify");
+        self.parameters.text("side", side_name(amended.side));
+        self.parameters.text("quantity", instrument.quantity.format(amended.lots.0, &mut quantity));
+        self.parameters.text("price", instrument.price.format(amended.tick.0, &mut price));
+        method
+    }
+
     fn symbol(&mut self, instrument: &Instrument) {
         self.parameters.text("symbol", instrument.symbol.as_str());
     }
@@ -237,6 +258,8 @@ impl BinanceOrders {
             Request::Cancel(name) => (self.name(name, "order.cancel"), Proof::Signed),
             Request::OrderStatus(name) => (self.name(name, "order.status"), Proof::Signed),
             Request::Fills(name) => (self.name(name, "myTrades"), Proof::Signed),
+            Request::Replace { former, order } => (self.replace(former, order), Proof::Signed),
+            Request::Amend(amended) => (self.amend(amended), Proof::Signed),
         }
     }
 

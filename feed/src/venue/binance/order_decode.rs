@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
+use spinbook_engine::types::{Level, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale, parse_signed_atoms};
 use crate::venue::account::whole_lots;
@@ -11,8 +11,8 @@ use crate::venue::binance::request_ids::parse_request_id;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::{ClientIds, VenueOrderId};
 use crate::venue::orders::{
-    Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, Reply, ReplyBody,
-    RequestKind, parse_signed,
+    Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, ReplaceHalf, Reply,
+    ReplyBody, RequestKind, parse_signed,
 };
 
 type Object = Map<String, Value>;
@@ -44,8 +44,11 @@ fn decode_reply(instruments: &[Instrument], ids: &ClientIds, message: &Object, s
     let (kind, id) = parse_request_id(id).ok_or(OrderDecodeError::Id)?;
     let usage = message.get("rateLimits").and_then(Value::as_array).map(|rows| usage(rows)).unwrap_or_default();
     let status = u16::try_from(status).map_err(|_| OrderDecodeError::Field("status"))?;
-    let outcome = match message.get("result") {
-        Some(result) if status == 200 => Ok(decode_body(instruments, ids, kind, result)?),
+    let halves = message.get("error").and_then(|error| error.get("data")).filter(|data| has_halves(data));
+    let outcome = match (message.get("result"), halves) {
+        (Some(result), _) if status == 200 => Ok(decode_body(instruments, ids, kind, result)?),
+        // Refused as a whole, and each half says what became of it.
+        (_, Some(halves)) if kind == RequestKind::Replace => Ok(replaced(instruments, &|name| ids.read(name), halves)),
         _ => Err(decode_error(message, status)),
     };
     Ok(Reply { id, kind, outcome, usage })
@@ -85,7 +88,7 @@ fn decode_body(instruments: &[Instrument], ids: &ClientIds, kind: RequestKind, r
             let reply = result.as_object().ok_or(OrderDecodeError::Field("result"))?;
             ReplyBody::Placed(venue_order(reply, "orderId")?)
         }
-        RequestKind::Cancel | RequestKind::OrderStatus => {
+        RequestKind::Cancel | RequestKind::OrderStatus | RequestKind::Amend => {
             ReplyBody::Order(row_of(instruments, read, result)?.ok_or(OrderDecodeError::Field("symbol"))?)
         }
         RequestKind::OpenOrders | RequestKind::CancelAll => match result {
@@ -98,8 +101,49 @@ fn decode_body(instruments: &[Instrument], ids: &ClientIds, kind: RequestKind, r
             let trades = rows.iter().filter_map(|row| trade_row(instruments, row).transpose());
             ReplyBody::Fills(trades.collect::<Decoded<_>>()?)
         }
-        RequestKind::KeepUserData | RequestKind::Replace | RequestKind::Amend => ReplyBody::Done,
+        RequestKind::Replace => replaced(instruments, read, result),
+        RequestKind::KeepUserData => ReplyBody::Done,
     })
+}
+
+/// Whether an answer tells of both halves of a cancel-and-replace.
+fn has_halves(answer: &Value) -> bool {
+    answer.get("cancelResult").is_some() && answer.get("newOrderResult").is_some()
+}
+
+/// Both halves of a cancel-and-replace; what a half does not say in so many words is not known.
+fn replaced(instruments: &[Instrument], read: ReadName<'_>, answer: &Value) -> ReplyBody {
+    let row = |answer: &Value| row_of(instruments, read, answer).ok().flatten();
+    let id = |answer: &Value| answer.as_object().and_then(|placed| venue_order(placed, "orderId").ok());
+    ReplyBody::Replaced {
+        canceled: half(answer, ["cancelResult", "cancelResponse"], row),
+        placed: half(answer, ["newOrderResult", "newOrderResponse"], id),
+    }
+}
+
+fn half<T>(answer: &Value, [result, response]: [&str; 2], read: impl Fn(&Value) -> Option<T>) -> ReplaceHalf<T> {
+    let response = answer.get(response).unwrap_or(&Value::Null);
+    match answer.get(result).and_then(Value::as_str) {
+        Some("SUCCESS") => read(response).map_or(ReplaceHalf::Unknown, ReplaceHalf::Done),
+        Some("NOT_ATTEMPTED") => ReplaceHalf::NotAttempted,
+        // A refusal has a code; without one nothing is proved.
+        Some("FAILURE") => match response.get("code").and_then(Value::as_i64) {
+            Some(code) => ReplaceHalf::Refused(Refusal {
+                status: 400,
+                code: VenueCode::from_number(code),
+                message: response.get("msg").and_then(Value::as_str).unwrap_or("").to_owned(),
+                retry_after: None,
+            }),
+            None => ReplaceHalf::Unknown,
+        },
+        _ => ReplaceHalf::Unknown,
+    }
+}
+
+/// Price and quantity as a message states them; `None` where they are off the instrument's scales.
+fn in_force(instrument: &Instrument, fields: &Object, [price, quantity]: [&'static str; 2]) -> Option<Level> {
+    let tick = Tick(number(&instrument.price, fields, price).ok()?);
+    Some(Level { tick, lots: Lots(number(&instrument.quantity, fields, quantity).ok()?) })
 }
 
 /// A key becomes part of a path: nothing in it may change the path's meaning.
@@ -144,6 +188,7 @@ fn row_of(instruments: &[Instrument], read: ReadName<'_>, row: &Value) -> Decode
         status: status_of(text(row, "status")?),
         lots_cumulative: Lots(number(&instrument.quantity, row, "executedQty")?),
         lots_ordered: Lots(number(&instrument.quantity, row, "origQty")?),
+        in_force: in_force(instrument, row, ["price", "origQty"]),
         fill: None,
         time: time.unwrap_or(Nanos::ZERO),
     }))
@@ -176,6 +221,7 @@ pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Opti
         status: OrderStatus::Live,
         lots_cumulative: lots,
         lots_ordered: Lots::ZERO,
+        in_force: None,
         fill: Some(fill),
         time: row.get("time").and_then(millis).unwrap_or(Nanos::ZERO),
     }))
@@ -213,7 +259,8 @@ fn order_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> D
     let Some(instrument) = instrument_of(instruments, text(event, "s")?) else {
         return Ok(OrderMessage::OtherInstrument);
     };
-    let execution = match text(event, "x")? {
+    let kind = text(event, "x")?;
+    let execution = match kind {
         "NEW" | "CANCELED" | "REPLACED" | "REJECTED" | "EXPIRED" | "TRADE_PREVENTION" | "AMENDMENT" => {
             Execution::Change
         }
@@ -238,6 +285,7 @@ fn order_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> D
         status,
         lots_cumulative: Lots(number(&instrument.quantity, event, "z")?),
         lots_ordered: Lots(number(&instrument.quantity, event, "q")?),
+        in_force: (kind == "AMENDMENT").then(|| in_force(instrument, event, ["p", "q"])).flatten(),
         fill: fill_of(instrument, event, execution)?,
         time: event.get("T").and_then(millis).unwrap_or(Nanos::ZERO),
     }))
