@@ -16,7 +16,7 @@ use super::keys::Presence::{self, Default, Mandatory, Optional};
 use super::keys::Sample::{Comment, Set};
 use super::keys::{Range, Table};
 use super::table::table;
-use super::value::{self, KeyRights, LockMemory, Permission};
+use super::value::{self, KeyRights, LockMemory, Permission, RequoteWay};
 use super::{strategies, venues};
 
 /// Highest number of a core.
@@ -57,6 +57,8 @@ table! {
         io_hang_ms: Option<u32> => Whole(50, 60_000), "ms", Optional("500 on an isolated core, else 2000"), Comment("2000");
         /// Time after which the venue cancels everything by itself unless told not to, where it can; 0: off.
         dead_man_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
+        /// How a quote gets another price: "amend": by one request, where the venue has one.
+        requote: RequoteWay => Choice(RequoteWay::names), "", Default("\"cancel-place\""), Comment("\"amend\"");
         /// Whether memory is locked at the start; "required": no start without; "never": pages are the system's.
         lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// Whether huge pages are asked for, for the books, where the system gives them.

@@ -212,6 +212,16 @@ choice! {
 }
 
 choice! {
+    /// How a resting quote is brought to another price or quantity.
+    RequoteWay {
+        /// It is cancelled and, once that is answered, another is placed.
+        CancelPlace = "cancel-place",
+        /// By one request, where the venue has one: an amendment, or a cancel and a place at once.
+        Amend = "amend",
+    }
+}
+
+choice! {
     /// Whether the engine may ask the system for something.
     Permission {
         /// It may.

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use spinbook_engine::limits::OUTER_LEVELS_DEFAULT;
+use spinbook_engine::quoter::Requote;
 use spinbook_engine::setup::{
     AssetGroupSettings, BudgetSettings, EngineSettings, InstrumentSetup, ORDER_WINDOWS_MAX, QuoterSettings,
     RiskSettings, WindowSettings,
@@ -15,6 +16,7 @@ use spinbook_feed::venue::orders::WindowKind;
 
 use crate::config::Config;
 use crate::config::tables::MarketConfig;
+use crate::config::value::RequoteWay;
 use crate::error::Failure;
 
 /// How often the engine writes what screens show.
@@ -141,6 +143,7 @@ fn instrument_setup(
         instrument: settings,
         risk: risk_settings(config, instrument)?,
         quoter: QuoterSettings {
+            requote: requote(config, market),
             refresh_tolerance_millionths: millionths(tolerance, "strategy.refresh_tolerance_bps")?,
             fills_max: config.risk.fills_max,
             fills_span: Nanos::from_seconds(i64::from(config.risk.fills_span_seconds)),
@@ -151,6 +154,14 @@ fn instrument_setup(
         lots_start: Lots::ZERO,
         lots_neutral: Lots::ZERO,
     })
+}
+
+/// How quotes of a market move: by the one request that its venue has, where that is wanted.
+fn requote(config: &Config, market: &MarketConfig) -> Requote {
+    match config.engine.requote {
+        RequoteWay::CancelPlace => Requote::CancelPlace,
+        RequoteWay::Amend => market.venue.card().orders.map_or(Requote::CancelPlace, |orders| orders.requote),
+    }
 }
 
 /// Every limit by value is one number of one asset: 100 of one and 100 of another are not the same loss.

@@ -185,6 +185,7 @@ fn orders_of(gateway: &Gateway, mode: RunMode, at_venue: Option<u64>) -> Orders 
         cancels_refused: counters.cancels_refused,
         refused_here,
         not_sent: 0,
+        amended: counts.amended + counters.orders_replaced,
     }
 }
 

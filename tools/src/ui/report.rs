@@ -197,6 +197,9 @@ pub struct Orders {
     pub refused_here: u64,
     /// Built, checked and not sent: shadow mode.
     pub not_sent: u64,
+    /// Times that one request gave a quote another price. An order that is amended stays the one order that was sent; one
+    /// that is replaced counts as canceled, and the one in its place as sent.
+    pub amended: u64,
 }
 
 impl Orders {
@@ -220,6 +223,7 @@ impl Orders {
             cancels_refused: sum.cancels_refused + orders.cancels_refused,
             refused_here: sum.refused_here + orders.refused_here,
             not_sent: sum.not_sent + orders.not_sent,
+            amended: sum.amended + orders.amended,
         })
     }
 
@@ -541,6 +545,9 @@ fn order_tables(orders: &Orders) -> String {
     let mut also =
         vec![("acked", orders.acked), ("with a fill", orders.filled), ("cancels refused", orders.cancels_refused)];
     also.push(("refused here", orders.refused_here));
+    if orders.amended > 0 {
+        also.push(("amended", orders.amended));
+    }
     if orders.not_sent > 0 {
         also.push(("not sent", orders.not_sent));
     }
@@ -653,7 +660,7 @@ mod tests {
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
         let orders = "sent acked filled filled_fully canceled rejected expired unknown open_at_exit open_at_venue \
-                      cancels_refused refused_here not_sent";
+                      cancels_refused refused_here not_sent amended";
         assert_eq!(keys(&json["orders"]), orders.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["account"]), ["position", "pnl_quote", "fees_quote"]);
         assert_eq!(json["account"]["position"]["BTCUSDT"], "0.010");

@@ -1,0 +1,31 @@
+//! COLD: quotes that move by one request, with the real program on each product.
+
+use std::fs;
+
+use crate::rig::{Exchange, Setup, number, whole};
+
+#[test]
+fn quotes_that_move_by_one_request_end_with_nothing_open_and_nothing_unknown() {
+    let exchanges = [Exchange::start(""), Exchange::spot("")];
+    let setups = exchanges
+        .each_ref()
+        .map(|exchange| Setup::on(exchange).replace("run.toml", "[engine]", "[engine]\nrequote = \"amend\""));
+    let runs = setups.each_ref().map(Setup::start_live);
+    for ((mut run, setup), request) in runs.into_iter().zip(&setups).zip(["amend", "replace"]) {
+        run.until("four lines with accepted orders", |lines| {
+            lines.iter().filter(|line| line.live && line.acked > 0).count() >= 4
+        });
+        let report = whole(&run.interrupted());
+        assert!(number(&report, "/orders/amended") > 0, "{report}");
+        for none in ["/orders/unknown", "/orders/open_at_exit", "/orders/open_at_venue", "/orders/rejected"] {
+            assert_eq!(number(&report, none), 0, "{none} in {report}");
+        }
+        // Each was written down before it left.
+        let path = setup.path(report["order_log"]["path"].as_str().expect("a path"));
+        assert!(fs::metadata(&path).is_ok_and(|file| file.len() > 0));
+        let read = setup.spinbook(&["journal", path.to_str().expect("UTF-8"), "--json"]);
+        let read = read.says(0, &[]);
+        let written = read.out.lines().filter(|line| line.contains(&format!("\"event\":\"{request}\""))).count();
+        assert!(written as u64 >= number(&report, "/orders/amended"), "{written} written in {report}");
+    }
+}
