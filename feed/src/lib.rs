@@ -12,6 +12,8 @@ pub mod record;
 pub mod timer;
 pub mod websocket;
 
+pub mod supervision;
+
 pub mod backoff;
 pub mod connect_budget;
 pub mod error;

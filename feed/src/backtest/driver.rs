@@ -330,7 +330,8 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     }
 
     /// Whether a side of our process does nothing now.
-    fn stands(&self, side: StalledSide) -> bool {
+    #[must_use]
+    pub fn stands(&self, side: StalledSide) -> bool {
         self.crashed || self.troubles.stalled_until(side, self.state.now).is_some()
     }
 

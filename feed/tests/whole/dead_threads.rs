@@ -3,8 +3,11 @@
 use spinbook_engine::types::Nanos;
 use spinbook_feed::backtest::{BacktestLink, LinkFault, LinkTrouble, Stall, StalledSide};
 use spinbook_feed::sim::fault_plan::FaultPlan;
+use spinbook_feed::supervision::heartbeats::TradingThread;
+use spinbook_feed::supervision::vigil::Alarm;
 use spinbook_feed::venue::{ProductLine, binance};
 
+use crate::watchers::Watchers;
 use crate::world::World;
 
 /// What is dead.
@@ -14,18 +17,29 @@ enum Dead {
     Hot,
     /// The I/O thread: the control thread cancels everything over REST.
     Io,
-    /// Both, as when the process is frozen: the guard cancels everything over REST.
+    /// The whole process is frozen: the guard cancels everything over REST.
     Both,
     /// The process: the guard does.
     Gone,
 }
 
+impl Dead {
+    /// Until when at the latest, after its death, whoever sees to it has begun, with the pace of his looks.
+    fn noticed_after(self) -> Nanos {
+        Nanos::from_millis(match self {
+            // A hang where cores are shared, from the last turn that was seen to the look that finds it.
+            Dead::Hot | Dead::Io => 2_020,
+            Dead::Both => 2_100,
+            // Three looks of the guard.
+            Dead::Gone => 200,
+        })
+    }
+}
+
 /// When it dies: the engine has quoted for a while.
 const DIES: Nanos = Nanos::from_seconds(20);
-/// A hang, where cores are shared, and how long the guard waits for a sign of life.
-const HANG: Nanos = Nanos::from_seconds(2);
-/// How often control thread and guard look, and ask again while anything is open.
-const LOOK: Nanos = Nanos::from_millis(500);
+/// How long it is watched after that.
+const WATCHED: Nanos = Nanos::from_seconds(30);
 /// The order link fails from before the death until long after it.
 const LINK_FAILS: Nanos = Nanos::from_millis(500);
 const LINK_HEALS: Nanos = Nanos::from_seconds(15);
@@ -47,24 +61,36 @@ fn run(product: ProductLine, dead: Dead, link: Option<LinkTrouble>) -> (usize, V
         let (from, until) = (DIES - LINK_FAILS, DIES + LINK_HEALS);
         world.add_fault(LinkFault { venue: 0, link: BacktestLink::Orders, trouble, from, until });
     }
+    let mut watchers = Watchers::new();
     world.backtest.start();
-    world.backtest.run_for(DIES);
-    let open = world.backtest.state().venues[0].exchange.open_order_count();
+    watchers.run(&mut world, DIES);
+    let mut wrong = Vec::new();
+    if (watchers.hung, watchers.alarm) != (None, None) {
+        wrong.push(format!("a healthy run was not left alone: {:?} {:?}", watchers.hung, watchers.alarm));
+    }
+    let open = world.open_at_venue();
     if dead == Dead::Gone {
         world.vanish();
     }
-    world.backtest.run_for(HANG + LOOK);
-    if dead == Dead::Hot {
-        world.backtest.cancel_all();
+    (watchers.is_frozen, watchers.is_gone) = (dead == Dead::Both, dead == Dead::Gone);
+    watchers.run(&mut world, WATCHED);
+    let (hung, alarm) = (watchers.hung, watchers.alarm);
+    let noticed = match dead {
+        Dead::Hot => hung.filter(|(thread, _)| *thread == TradingThread::Hot).map(|(_, at)| at),
+        Dead::Io => hung.filter(|(thread, _)| *thread == TradingThread::Io).map(|(_, at)| at),
+        Dead::Both => alarm.filter(|(alarm, _)| matches!(alarm, Alarm::Silent(_))).map(|(_, at)| at),
+        Dead::Gone => alarm.filter(|(alarm, _)| *alarm == Alarm::Vanished).map(|(_, at)| at),
+    };
+    if noticed.is_none_or(|at| at - DIES > dead.noticed_after()) {
+        wrong.push(format!("noticed {:?} after its death: {hung:?} {alarm:?}", noticed.map(|at| at - DIES)));
     }
-    for _ in 0..60 {
-        if dead != Dead::Hot && world.backtest.state().venues[0].exchange.open_order_count() > 0 {
-            world.cancel_over_rest(0);
-        }
-        world.backtest.run_for(LOOK);
+    // Over REST nothing waits for the order link: orders go in the round that follows, and one that was on its way in the next.
+    let rest_within = dead.noticed_after() + Nanos::from_millis(1_100);
+    if dead != Dead::Hot && watchers.last_open > DIES + rest_within {
+        wrong.push(format!("orders were open until {} ms after its death", (watchers.last_open - DIES).millis()));
     }
-    let mut wrong: Vec<String> = world.backtest.observer().oracle.stale.values().map(ToString::to_string).collect();
-    let left = world.backtest.state().venues[0].exchange.open_order_count();
+    wrong.extend(world.backtest.observer().oracle.stale.values().map(ToString::to_string));
+    let left = world.open_at_venue();
     if left > 0 {
         wrong.push(format!("{left} orders are left"));
     }
@@ -99,4 +125,19 @@ fn without_control_thread_and_guard_orders_would_stay() {
     world.vanish();
     world.backtest.run_for(Nanos::from_seconds(10));
     assert!(!world.backtest.observer().oracle.stale.is_empty(), "the check cannot see anything");
+}
+
+/// Two stalls that are shorter than a hang, one after the other, on one thread and then on the other.
+#[test]
+fn threads_that_only_stumble_are_left_alone() {
+    let mut world = World::unhurried(binance::USDM, 5, &FaultPlan::default(), None);
+    for (at, side) in [(10, StalledSide::Hot), (12, StalledSide::Hot), (15, StalledSide::Io), (18, StalledSide::Io)] {
+        let from = Nanos::from_seconds(at);
+        world.add_stall(Stall { side, from, until: from + Nanos::from_millis(1_900) });
+    }
+    let mut watchers = Watchers::new();
+    world.backtest.start();
+    watchers.run(&mut world, Nanos::from_seconds(30));
+    assert_eq!((watchers.hung, watchers.alarm), (None, None));
+    assert!(world.backtest.state().venues[0].gateway.is_ready(), "it trades on");
 }

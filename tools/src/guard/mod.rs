@@ -2,8 +2,6 @@
 //!
 //! It asks and cancels and can do nothing else: no code that places an order is linked into it.
 
-mod vigil;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,23 +9,22 @@ use clap::Parser;
 use serde_json::json;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::net::host::clock::Clock;
+use spinbook_feed::supervision::beat::Heard;
+use spinbook_feed::supervision::vigil::{Alarm, Sign, VIGIL_EVERY, Vigil};
 
-use self::vigil::{Alarm, Sign, Vigil};
 use crate::config::tables::MarketConfig;
 use crate::config::{Config, credentials};
 use crate::error::Failure;
 use crate::outcome::{Done, Exit};
 use crate::run::addresses::trust;
 use crate::run::preflight::venue_of;
-use crate::run::pulse::{self, Heard, PulseReader};
+use crate::run::pulse::{self, PulseReader};
 use crate::run::rescue::{RescueAccount, Rescuer, SweepRound};
 use crate::run::retry;
 use crate::run::signals::EarlyExit;
 use crate::run::state_dir;
 use crate::run::venue_rest::VenueRest;
 
-/// How often it is looked at the engine.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long the venue's first answers are asked for again: an engine that started meanwhile is watched late.
 const START_WITHIN: Duration = Duration::from_secs(3_600);
 /// How long after its timestamp the venue may still carry out a cancel of all: late is better than never.
@@ -130,7 +127,7 @@ fn watch(directory: &Path) -> Result<Alarm, Failure> {
         if let Some(alarm) = vigil.look(&sign, begun.elapsed()) {
             return Ok(alarm);
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(VIGIL_EVERY);
     }
 }
 

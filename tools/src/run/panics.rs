@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
+use spinbook_feed::supervision::heartbeats::{HangBounds, Heartbeats, TradingThread};
 
-use super::heartbeats::{HangBounds, Heartbeats, TradingThread};
 use super::pulse::LastWord;
 use super::rescue::{RESCUE_THREAD, RescueCall};
 use crate::outcome::Exit;

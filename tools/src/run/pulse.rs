@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
 use spinbook_feed::net::io::gateway_loop::GatewayShared;
+use spinbook_feed::supervision::beat::{Beat, Heard};
 
 use super::state_dir;
 
@@ -27,51 +28,6 @@ pub const TRADING_FILE: &str = "trading";
 pub const TELL_EVERY: Duration = Duration::from_millis(50);
 /// Most watchers at once; whoever comes then is turned away.
 const WATCHERS_MAX: usize = 8;
-
-/// What is told of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
-    /// It works: turns of its two threads, and orders that may be open.
-    Alive {
-        /// Of the hot thread.
-        hot: u64,
-        /// Of the I/O thread.
-        io: u64,
-        /// Open or unknown, as the gateways believe.
-        open_orders: u64,
-    },
-    /// It has ended; whether the venues confirmed that nothing is open.
-    Ended {
-        /// Whether they did.
-        confirmed: bool,
-    },
-}
-
-impl Beat {
-    /// As a line.
-    #[must_use]
-    pub fn line(self) -> String {
-        match self {
-            Beat::Alive { hot, io, open_orders } => format!("alive {hot} {io} {open_orders}\n"),
-            Beat::Ended { confirmed } => format!("ended {confirmed}\n"),
-        }
-    }
-
-    /// From a line without its end; none where it is no such line.
-    #[must_use]
-    pub fn parse(line: &str) -> Option<Beat> {
-        let words: Vec<&str> = line.split(' ').collect();
-        match words[..] {
-            ["alive", hot, io, open_orders] => Some(Beat::Alive {
-                hot: hot.parse().ok()?,
-                io: io.parse().ok()?,
-                open_orders: open_orders.parse().ok()?,
-            }),
-            ["ended", confirmed] => Some(Beat::Ended { confirmed: confirmed.parse().ok()? }),
-            _ => None,
-        }
-    }
-}
 
 /// A socket's address may have some hundred bytes; through the open directory any path will do.
 pub(super) fn socket_address(directory: &File, name: &str) -> PathBuf {
@@ -208,17 +164,6 @@ pub struct PulseReader {
     part: Vec<u8>,
 }
 
-/// What a look at the pulse brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// Nothing new.
-    Nothing,
-    /// The newest line.
-    Beat(Beat),
-    /// The connection has ended.
-    Gone,
-}
-
 impl PulseReader {
     /// Connects to the run of a state directory; none where nobody listens.
     #[must_use]
@@ -309,15 +254,5 @@ mod tests {
         }
         clear_trading(directory.path()).expect("it is there");
         clear_trading(directory.path()).expect("it is gone");
-    }
-
-    #[test]
-    fn a_line_that_is_none_is_no_beat() {
-        for beat in [Beat::Alive { hot: 1, io: u64::MAX, open_orders: 3 }, Beat::Ended { confirmed: false }] {
-            assert_eq!(Beat::parse(beat.line().trim_end()), Some(beat));
-        }
-        for bad in ["", "alive", "alive 1 2", "alive 1 2 -3", "ended maybe", "dead"] {
-            assert_eq!(Beat::parse(bad), None, "{bad}");
-        }
     }
 }

@@ -28,8 +28,8 @@ use spinbook_feed::net::io::gateway_loop::{
 };
 use spinbook_feed::net::io::rest_calls::RestWorker;
 use spinbook_feed::session::MarketSession;
+use spinbook_feed::supervision::heartbeats::HangBounds;
 
-use super::heartbeats::HangBounds;
 use super::news::{self, Weight};
 use super::panics;
 #[cfg(debug_assertions)]

@@ -34,8 +34,8 @@
 //! | other signals | `stop::signals_stop_in_order…` | `signals` |
 //! | a bug: a thread panics | `stop::a_bug_of_the_hot_thread…` | `panics` |
 //! | keys, and the terminal at every end | `screen::keys_help…`, `the_terminal_is_given_back…` | `keys`, `signals` |
-//! | a thread that hangs, a process that is stopped | `control::…` | `control`, `heartbeats`, `rescue` |
-//! | a frozen or killed engine, with its guard | `guard::…` | `guard::vigil`, `pulse` |
+//! | a thread that hangs, a process that is stopped | `control::…` | feed `supervision`, `whole::dead_threads`, `rescue` |
+//! | a frozen or killed engine, with its guard | `guard::…` | feed `supervision::vigil`, `pulse` |
 //! | a kill that nobody hears or answers | `stop::a_kill_that…`, `a_kill_waits…` | `state_dir` |
 //! | a kill of a part, and over a restart | `kill::…` | `kills`, `kill_word`, feed `gateway::stopped` |
 //! | one of two venues dies | `venues::when_one_venue_dies…` | engine `readiness` |
@@ -58,6 +58,8 @@ mod journal;
 mod kill;
 mod killed;
 mod market;
+#[path = "../shared/no_secret.rs"]
+mod no_secret;
 mod orders;
 mod outages;
 mod proxy;

@@ -23,6 +23,7 @@ pub const FEED_ROOMS: &[&[&str]] = &[
         "random",
         "json",
         "timer",
+        "supervision",
         "backoff",
         "connect_budget",
         "error",

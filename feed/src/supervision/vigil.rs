@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::run::pulse::{Beat, Heard};
+use super::beat::{Beat, Heard};
 
 /// How long a run that trades may be silent.
 const SILENT_MAX: Duration = Duration::from_secs(2);
 /// How long one of its threads may stand still, although it is told: the run itself has dealt with that long before.
 const STILL_MAX: Duration = Duration::from_secs(6);
+/// How often the guard looks.
+pub const VIGIL_EVERY: Duration = Duration::from_millis(50);
 /// A gap between two looks counts as this much at most: what is longer, the guard did not run either.
 const GAP_MAX: Duration = Duration::from_millis(200);
 /// Looks in a row that find orders and no run: it may be between the two on its way out.
