@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod dead_threads;
+mod judge;
 mod matrix;
 mod oracle;
 mod outages;
@@ -11,4 +12,6 @@ mod sabotage;
 mod seeds;
 mod setup;
 mod trading_day;
+mod truth;
+mod watchers;
 mod world;

@@ -8,6 +8,7 @@ use spinbook_feed::sim::fault_plan::{
 };
 use spinbook_feed::venue::{ProductLine, binance};
 
+use crate::oracle::Worst;
 use crate::world::World;
 
 /// What can fail.
@@ -119,8 +120,8 @@ fn plan_faults(planned: &Planned, product: ProductLine, plan: &mut FaultPlan) {
     }
 }
 
-/// What is wrong with a run in which these fail; nothing if all is well.
-fn run(product: ProductLine, seed: u64, failures: &[Failure]) -> Vec<String> {
+/// What is wrong with a run in which these fail, nothing if all is well; the longest that orders stayed.
+fn run(product: ProductLine, seed: u64, failures: &[Failure]) -> (Vec<String>, Worst) {
     let mut random = Random::new(seed ^ 0x0bad_cafe);
     let mut planned = Vec::new();
     let mut plan = FaultPlan::default();
@@ -144,7 +145,7 @@ fn run(product: ProductLine, seed: u64, failures: &[Failure]) -> Vec<String> {
     let outcome = world.finish();
     let mut wrong = outcome.wrong();
     wrong.extend(not_healed);
-    wrong
+    (wrong, outcome.worst)
 }
 
 /// Every failure alone, then every pair of failures of two parts.
@@ -174,20 +175,26 @@ fn triple(seed: u64) -> (ProductLine, Vec<Failure>) {
 #[test]
 fn no_order_outlives_its_reason_whichever_three_parts_fail() {
     let count = std::env::var("SPINBOOK_TRIPLES").ok().and_then(|text| text.parse().ok()).unwrap_or(TRIPLES);
-    let shard = |first: u64| -> Vec<String> {
-        let runs = (first..=count).step_by(2).map(|seed| (seed, triple(seed)));
-        let broken = runs.filter_map(|(seed, (product, failures))| {
-            let wrong = run(product, 5_000 + seed, &failures);
-            (!wrong.is_empty()).then(|| format!("triple {seed}: {}: {wrong:#?}", name_of(product, &failures)))
-        });
-        broken.collect()
+    let shard = |first: u64| -> (Vec<String>, Worst) {
+        let (mut broken, mut longest) = (Vec::new(), Worst::default());
+        for (seed, (product, failures)) in (first..=count).step_by(2).map(|seed| (seed, triple(seed))) {
+            let (wrong, worst) = run(product, 5_000 + seed, &failures);
+            longest.merge(&worst);
+            if !wrong.is_empty() {
+                broken.push(format!("triple {seed}: {}: {wrong:#?}", name_of(product, &failures)));
+            }
+        }
+        (broken, longest)
     };
-    let broken = std::thread::scope(|scope| {
+    let (broken, longest) = std::thread::scope(|scope| {
         let other = scope.spawn(|| shard(2));
-        let mut broken = shard(1);
-        broken.extend(other.join().unwrap());
-        broken
+        let (mut broken, mut longest) = shard(1);
+        let (others, worst) = other.join().unwrap();
+        broken.extend(others);
+        longest.merge(&worst);
+        (broken, longest)
     });
+    println!("orders stayed at most: {longest}");
     assert!(broken.is_empty(), "{} of {count} triples: {}", broken.len(), broken.join("\n"));
 }
 
@@ -202,19 +209,24 @@ fn no_order_outlives_its_reason_whichever_two_parts_fail() {
         .zip(combinations())
         .flat_map(|(place, failures)| binance::PRODUCT_LINES.map(|product| (1_000 + place, product, failures.clone())))
         .collect();
-    let shard = |first: usize| -> Vec<(usize, String, Vec<String>)> {
-        let own = runs.iter().enumerate().skip(first).step_by(2);
-        own.map(|(place, (seed, product, failures))| {
-            (place, name_of(*product, failures), run(*product, *seed, failures))
-        })
-        .collect()
+    let shard = |first: usize| -> (Vec<(usize, String, Vec<String>)>, Worst) {
+        let (mut found, mut longest) = (Vec::new(), Worst::default());
+        for (place, (seed, product, failures)) in runs.iter().enumerate().skip(first).step_by(2) {
+            let (wrong, worst) = run(*product, *seed, failures);
+            longest.merge(&worst);
+            found.push((place, name_of(*product, failures), wrong));
+        }
+        (found, longest)
     };
-    let mut found = std::thread::scope(|scope| {
+    let (mut found, longest) = std::thread::scope(|scope| {
         let other = scope.spawn(|| shard(1));
-        let mut found = shard(0);
-        found.extend(other.join().unwrap());
-        found
+        let (mut found, mut longest) = shard(0);
+        let (others, worst) = other.join().unwrap();
+        found.extend(others);
+        longest.merge(&worst);
+        (found, longest)
     });
+    println!("orders stayed at most: {longest}");
     found.sort_unstable();
     let broken: Vec<_> = found.iter().filter(|(.., wrong)| !wrong.is_empty()).collect();
     println!("{} combinations, {} of them do not hold", found.len(), broken.len());

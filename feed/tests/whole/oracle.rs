@@ -71,6 +71,13 @@ const NOTICED: Nanos = Nanos::from_seconds(2);
 /// 3 s after that.
 const DISCOVERED: Nanos = Nanos::from_seconds(5);
 
+/// Cancels that no connection answers go out over REST after 1 s; one that finds an order still on its way there goes out
+/// again after another.
+const THIRD_WAY: Nanos = Nanos::from_seconds(2);
+
+/// An answer over REST that never comes is given up after this, and asked for again.
+const REST_GIVEN_UP: Nanos = Nanos::from_seconds(7);
+
 /// What comes on top where the venue loses up to 30 % of the requests and of the replies: a step of the way back (opening,
 /// clock, log on, cancel all) is asked for again after 500 ms, five times at the most before the connection is given up.
 const WITH_LOSSES: Nanos = Nanos::from_seconds(10);
@@ -107,6 +114,37 @@ impl fmt::Display for Stale {
     }
 }
 
+/// The longest that orders stayed after there was a way to cancel them, by cause, without and with requests that are lost.
+#[derive(Clone, Debug, Default)]
+pub struct Worst(BTreeMap<(Cause, bool), Nanos>);
+
+impl Worst {
+    fn note(&mut self, cause: Cause, is_lossy: bool, late: Nanos) {
+        let worst = self.0.entry((cause, is_lossy)).or_default();
+        *worst = late.max(*worst);
+    }
+
+    /// Takes another run's in.
+    pub fn merge(&mut self, other: &Worst) {
+        other.0.iter().for_each(|((cause, is_lossy), late)| self.note(*cause, *is_lossy, *late));
+    }
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ((cause, is_lossy), late) in &self.0 {
+            let losses = if *is_lossy { " with losses" } else { "" };
+            write!(out, "{cause:?}{losses} {} of {} ms; ", late.millis(), allowed(*cause, *is_lossy).millis())?;
+        }
+        Ok(())
+    }
+}
+
+/// X, with what losses add.
+fn allowed(cause: Cause, is_lossy: bool) -> Nanos {
+    if is_lossy { WITH_LOSSES + cause.allowed() } else { cause.allowed() }
+}
+
 /// Watches the venues' own books. Times count from the start of the run.
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
@@ -115,10 +153,12 @@ pub struct Oracle {
     stalls: Vec<Stall>,
     venues: Vec<Watched>,
     healed: Nanos,
-    /// The venue loses requests, or their replies, at random.
-    pub loses_requests: bool,
+    /// Until when the venue loses requests, or their replies, at random.
+    pub loses_requests_until: Nanos,
     pub shutdown_since: Option<Nanos>,
     pub gone_since: Option<Nanos>,
+    /// The longest that an order stayed after there was a way to cancel it.
+    pub worst: Worst,
     /// The first order that stayed too long, for each venue and cause.
     pub stale: BTreeMap<(usize, Cause), Stale>,
 }
@@ -136,14 +176,20 @@ impl Oracle {
         self.stalls.push(stall);
     }
 
-    /// From when on the order link of a venue can be expected to carry a cancel that is wanted for this since `since`;
-    /// `None`: not now.
-    fn reachable_from(&self, venue: usize, cause: Cause, since: Nanos, now: Nanos) -> Option<Nanos> {
+    /// From when on a cancel that is wanted for this since `since` can be expected to have a way; `None`: it has none now.
+    fn way_from(&self, venue: usize, cause: Cause, since: Nanos, now: Nanos) -> Option<Nanos> {
+        // Control thread and guard have nothing but REST, and need no order link.
+        if matches!(cause, Cause::IoStalled | Cause::Gone) {
+            return self.rest_from(venue, since, now);
+        }
+        let ways = [self.connection_from(venue, cause, since, now), self.rest_from(venue, since + THIRD_WAY, now)];
+        ways.into_iter().flatten().min()
+    }
+
+    /// The same over an order connection.
+    fn connection_from(&self, venue: usize, cause: Cause, since: Nanos, now: Nanos) -> Option<Nanos> {
         let mut from = Nanos::ZERO;
-        for fault in &self.faults {
-            if fault.venue != venue || fault.link != BacktestLink::Orders || fault.from > now {
-                continue;
-            }
+        for fault in self.faults_of(venue, BacktestLink::Orders, now) {
             match fault.trouble {
                 LinkTrouble::Down | LinkTrouble::BlackHole if now < fault.until => return None,
                 LinkTrouble::Down | LinkTrouble::BlackHole => from = from.max(fault.until + RECONNECT),
@@ -161,10 +207,35 @@ impl Oracle {
         Some(from)
     }
 
-    /// Until when a cancel has to wait because one of the two sides that it passes stands still, which has bounds of its
-    /// own.
-    fn moving_from(&self, now: Nanos) -> Nanos {
-        let begun = self.stalls.iter().filter(|stall| stall.from <= now);
+    /// The same over REST, where it is asked for at `asked`.
+    fn rest_from(&self, venue: usize, asked: Nanos, now: Nanos) -> Option<Nanos> {
+        let mut from = asked;
+        for fault in self.faults_of(venue, BacktestLink::Snapshots, now) {
+            match fault.trouble {
+                LinkTrouble::Slow(delay) if asked < fault.until => from = from.max(asked + Nanos(2 * delay.longest.0)),
+                LinkTrouble::Slow(_) => {}
+                _ if now < fault.until => return None,
+                // Whoever asked in vain asks again a second later, or gives an answer up after six.
+                _ if asked < fault.until => from = from.max(fault.until + REST_GIVEN_UP),
+                _ => {}
+            }
+        }
+        Some(from)
+    }
+
+    fn faults_of(&self, venue: usize, link: BacktestLink, now: Nanos) -> impl Iterator<Item = &LinkFault> {
+        self.faults.iter().filter(move |fault| fault.venue == venue && fault.link == link && fault.from <= now)
+    }
+
+    /// Until when a cancel has to wait because a side that it passes stands still, which has bounds of its own: what the
+    /// gateway sees by itself passes the I/O thread alone.
+    fn moving_from(&self, cause: Cause, now: Nanos) -> Nanos {
+        let passes = |side: StalledSide| match cause {
+            Cause::Book | Cause::Halted => true,
+            Cause::Gateway | Cause::Shutdown => side == StalledSide::Io,
+            Cause::HotStalled | Cause::IoStalled | Cause::Gone => false,
+        };
+        let begun = self.stalls.iter().filter(|stall| stall.from <= now && passes(stall.side));
         begun.map(|stall| stall.until).fold(Nanos::ZERO, Nanos::max)
     }
 
@@ -209,12 +280,14 @@ impl Oracle {
                     continue;
                 }
                 let since = *self.venues[venue].since.entry(cause).or_insert(now);
-                let is_stall = matches!(cause, Cause::HotStalled | Cause::IoStalled | Cause::Gone);
-                let moving = if is_stall { Nanos::ZERO } else { self.moving_from(now) };
-                let reachable = self.reachable_from(venue, cause, since, now).map(|from| from.max(moving));
-                let allowed = if self.loses_requests { WITH_LOSSES } else { Nanos::ZERO } + cause.allowed();
-                let is_late = reachable.is_some_and(|from| now - since.max(from) > allowed);
-                if orders > 0 && is_late {
+                let moving = self.moving_from(cause, now);
+                let way = self.way_from(venue, cause, since, now).map(|from| since.max(from).max(moving));
+                let is_lossy = since < self.loses_requests_until;
+                let late = way.map_or(Nanos::ZERO, |from| now - from);
+                if orders > 0 && late > Nanos::ZERO {
+                    self.worst.note(cause, is_lossy, late);
+                }
+                if orders > 0 && late > allowed(cause, is_lossy) {
                     let stale = Stale { at: now, venue, cause, since, orders };
                     self.stale.entry((venue, cause)).or_insert(stale);
                 }

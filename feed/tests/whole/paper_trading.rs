@@ -3,7 +3,8 @@
 use spinbook_engine::types::Nanos;
 use spinbook_feed::venue::{ProductLine, binance};
 
-use crate::world::{HeardFill, World};
+use crate::judge::HeardFill;
+use crate::world::World;
 
 /// One way over the network.
 const NETWORK: Nanos = Nanos(800_000);

@@ -8,8 +8,9 @@ use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::sim::fault_plan::{FaultPlan, FrameAction, FrameFaultPlan, RandomFrames};
 use spinbook_feed::venue::{ProductLine, binance};
 
+use crate::judge::Outcome;
 use crate::setup;
-use crate::world::{Outcome, World};
+use crate::world::World;
 
 const PRODUCTS: [ProductLine; 2] = [binance::SPOT, binance::USDM];
 

@@ -1,294 +1,28 @@
 //! COLD: backtests of one market maker on one venue or several, judged at each step and against the venues' truth.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use rust_decimal::Decimal;
-use serde_json::Value;
-use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
-use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side, Tick};
-use spinbook_feed::backtest::{
-    Backtest, BacktestLink, BacktestObserver, BacktestSettings, BacktestState, BacktestVenue, LinkFault, LinkTrouble,
-    Stall,
-};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side};
+use spinbook_feed::backtest::{Backtest, BacktestLink, BacktestSettings, BacktestVenue, LinkFault, LinkTrouble, Stall};
 use spinbook_feed::gateway::Gateway;
-use spinbook_feed::gateway::orders::OrderCounts;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::paper::{PaperExchange, PaperSettings};
-use spinbook_feed::sim::side::{ExchangeSide, HttpRequest, HttpResponse};
+use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
 use spinbook_feed::sim::wrapped::WrappedExchange;
 use spinbook_feed::venue::binance::instruments::find_instruments;
-use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::simulator_side::MarketForm;
 use spinbook_feed::venue::{ProductLine, binance};
 
+use crate::judge::{Judge, Outcome, VenueOutcome};
 use crate::oracle::Oracle;
-use crate::sabotage::{Sabotage, Sabotaged, Unswept};
+use crate::sabotage::{Sabotage, Unswept};
 use crate::setup;
-
-const SYMBOL: &str = "BTCUSDT";
-
-type State = BacktestState<Spread>;
-
-/// What a run came to.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    pub violations: Vec<String>,
-    /// Orders that stayed on a venue's book too long.
-    pub stale: Vec<String>,
-    pub placed: u64,
-    /// Of those: that gave an order another price, or put another in its place.
-    pub amended: u64,
-    pub accepted: u64,
-    pub fills: u64,
-    pub canceled: u64,
-    pub rejected: u64,
-    pub expired: u64,
-    pub gaps: u64,
-    pub reconnects: u64,
-    pub engine_open_orders: usize,
-    pub trace: u64,
-    pub venues: Vec<VenueOutcome>,
-}
-
-/// What it came to on one venue.
-#[derive(Debug, Default)]
-pub struct VenueOutcome {
-    pub fills: u64,
-    pub orders: OrderCounts,
-    pub pauses: u64,
-    /// Orders that the venue had of us and no journal tells of.
-    pub not_journaled: usize,
-    /// Requests that the venue refused for its rate limits.
-    pub rate_refusals: u64,
-    /// Why trading stopped for good, if it did.
-    pub halted: Option<String>,
-    pub last_refusal: Option<String>,
-    /// How it stood when it was told to stop: the engine's state of the instrument, whether the gateway took orders, and
-    /// why nothing was quoted.
-    pub at_stop: String,
-    pub live_at_end: bool,
-    pub quiet: bool,
-    pub open_orders: usize,
-    pub position: Decimal,
-    pub venue_position: Decimal,
-    pub cash: Decimal,
-    pub venue_cash: Decimal,
-}
-
-impl Outcome {
-    /// Everything that must hold at the end of every run, whatever happened in it, and does not.
-    pub fn wrong(&self) -> Vec<String> {
-        let mut wrong: Vec<String> = self.violations.iter().chain(&self.stale).cloned().collect();
-        let mut expect = |holds: bool, what: String| {
-            if !holds {
-                wrong.push(what);
-            }
-        };
-        expect(self.engine_open_orders == 0, format!("the engine believes in {} open orders", self.engine_open_orders));
-        for (place, venue) in self.venues.iter().enumerate() {
-            expect(venue.open_orders == 0, format!("{} orders are left on venue {place}", venue.open_orders));
-            let (unknown, open) = (venue.orders.unknown, venue.orders.open);
-            expect((unknown, open) == (0, 0), format!("venue {place}: {unknown} orders unknown, {open} open"));
-            let (sent, counted) = (venue.orders.sent, venue.orders.in_all_states());
-            expect(sent == counted, format!("venue {place}: {sent} orders sent, {counted} in all states"));
-            let missing = venue.not_journaled;
-            expect(missing == 0, format!("I5: venue {place} had {missing} orders that no journal tells of"));
-            expect(venue.quiet, format!("venue {place}: the gateway is not quiet, halted {:?}", venue.halted));
-            let (ours, theirs) = (venue.position, venue.venue_position);
-            expect(ours == theirs, format!("venue {place}: position {ours}, the venue's {theirs}"));
-            let (ours, theirs) = (venue.cash, venue.venue_cash);
-            expect(ours == theirs, format!("venue {place}: cash {ours}, the venue's {theirs}"));
-            expect(
-                venue.rate_refusals == 0,
-                format!("venue {place}: its rate limits were met {} times", venue.rate_refusals),
-            );
-        }
-        wrong
-    }
-}
-
-/// Judges each intent, execution and step of a run.
-#[derive(Default)]
-pub struct Judge {
-    in_flight: BTreeMap<(InstrumentId, u8), u64>,
-    ids_used: BTreeSet<u64>,
-    trades_seen: BTreeSet<(u8, u128)>,
-    /// Orders that were to be replaced.
-    replaced: BTreeSet<u64>,
-    positions_max: Vec<Lots>,
-    /// Cancels that the engine asked for, by instrument.
-    pub cancels: BTreeMap<InstrumentId, u64>,
-    fills: BTreeMap<InstrumentId, u64>,
-    /// Every fill in the order in which the engine heard of it.
-    pub heard: Vec<HeardFill>,
-    outcome: Outcome,
-    /// Names of the orders that the journals of killed processes tell of.
-    journaled: BTreeSet<String>,
-    /// Watches the venues' own books.
-    pub oracle: Oracle,
-    /// What is broken on purpose, and what that needs to know.
-    pub sabotage: Option<Sabotage>,
-    sabotaged: Sabotaged,
-    /// Since when engine and gateways disagree about the number of open orders.
-    disagree_since: Option<Nanos>,
-}
-
-/// A fill as the engine hears of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeardFill {
-    pub at: Nanos,
-    pub order: u64,
-    pub side: Side,
-    pub tick: Tick,
-    pub lots: Lots,
-}
+use crate::truth::{Baseline, Market, SYMBOL, Truth, cancel_left_over, compare, signed_lots};
 
 /// The speed of the market in many runs.
 const UNHURRIED_THOUSANDTHS: u64 = 400;
-
-/// How long the engine may believe in fewer orders than the gateway: the longest way over a ring, and a stall of either.
-const BELIEVES_LESS_MAX: Nanos = Nanos::from_millis(3_000);
-/// How long it may believe in more: it counts an order until all its fills are known, which every order is in 30 s, and
-/// user data may be away for 30 s before.
-const BELIEVES_MORE_MAX: Nanos = Nanos::from_seconds(60);
-
-impl Judge {
-    /// I6 all the time: what is open on the venue is open for the gateway, and for the engine.
-    fn compare_open_orders(&mut self, state: &State) {
-        let mut ours = 0;
-        for (place, venue) in state.venues.iter().enumerate() {
-            let (theirs, known) = (venue.exchange.open_order_count(), venue.gateway.open_orders());
-            ours += known;
-            if venue.gateway.is_ready() && theirs > known && venue.paper.is_none() {
-                self.violation(
-                    state.now,
-                    format!("I6: {theirs} orders are open on venue {place}, the gateway knows {known}"),
-                );
-            }
-        }
-        let believed = state.engine.open_orders();
-        let allowed = if believed < ours { BELIEVES_LESS_MAX } else { BELIEVES_MORE_MAX };
-        if believed == ours {
-            self.disagree_since = None;
-        } else if state.now - *self.disagree_since.get_or_insert(state.now) > allowed {
-            self.disagree_since = None;
-            self.violation(
-                state.now,
-                format!("I6: {ours} orders are open for the gateways, {believed} for the engine"),
-            );
-        }
-    }
-
-    fn violation(&mut self, now: Nanos, text: String) {
-        if self.outcome.violations.len() < 8 {
-            let at = now - setup::START;
-            self.outcome.violations.push(format!("{} ms: {text}", at.millis()));
-        }
-    }
-}
-
-fn venue_of(state: &State, instrument: InstrumentId) -> &BacktestVenue {
-    &state.venues[instrument.index()]
-}
-
-impl BacktestObserver<Spread> for Judge {
-    fn alter_intent(&mut self, intent: Intent) -> Option<Intent> {
-        let Some(sabotage) = self.sabotage else { return Some(intent) };
-        sabotage.alter_intent(intent, &mut self.sabotaged)
-    }
-
-    fn alter_execution(&mut self, event: ExecutionEvent) -> Option<ExecutionEvent> {
-        let Some(sabotage) = self.sabotage else { return Some(event) };
-        sabotage.alter_execution(event, &mut self.sabotaged)
-    }
-
-    /// I1, I4, and one request in flight per quote slot.
-    fn on_intent(&mut self, intent: &Intent, state: &State) {
-        let (id, slot) = (intent.instrument, intent.slot.0);
-        if intent.kind == IntentKind::Cancel && self.replaced.contains(&intent.order.0) {
-            // Of an order that is being replaced: it waits for no answer to that.
-            *self.cancels.entry(id).or_default() += 1;
-            return;
-        }
-        self.replaced.extend((intent.kind == IntentKind::Replace).then_some(intent.replaces.0));
-        let before = self.in_flight.insert((id, slot), intent.order.0);
-        // A cancel that is not answered is asked for again.
-        let again = before == Some(intent.order.0) && intent.kind == IntentKind::Cancel;
-        if let Some(order) = before.filter(|_| !again) {
-            self.violation(state.now, format!("slot {slot} has two requests in flight: {order} and {intent:?}"));
-        }
-        if intent.kind == IntentKind::Cancel {
-            *self.cancels.entry(id).or_default() += 1;
-            return;
-        }
-        self.outcome.placed += 1;
-        self.outcome.amended += u64::from(intent.kind != IntentKind::Place);
-        if self.oracle.shutdown_since.is_some() {
-            self.violation(state.now, format!("I8: an order after the stop: {intent:?}"));
-        }
-        if intent.kind != IntentKind::Amend && !self.ids_used.insert(intent.order.0) {
-            self.violation(state.now, format!("I4: order id {} was used twice", intent.order.0));
-        }
-        if !venue_of(state, id).session.is_live(id) || !state.engine.market(id).is_quotable() {
-            self.violation(state.now, format!("I1: placed on a book that is not Live: {intent:?}"));
-        }
-    }
-
-    /// I3: each execution once.
-    fn on_execution(&mut self, event: &ExecutionEvent, state: &State) {
-        match event.kind {
-            ExecutionKind::Accepted => self.outcome.accepted += 1,
-            // What our own checks refuse was never sent.
-            ExecutionKind::Rejected if event.local == LocalReject::None => self.outcome.rejected += 1,
-            ExecutionKind::Canceled => self.outcome.canceled += 1,
-            ExecutionKind::Expired => self.outcome.expired += 1,
-            ExecutionKind::Filled => {
-                self.outcome.fills += 1;
-                let (at, order) = (state.now - setup::START, event.order.0);
-                self.heard.push(HeardFill { at, order, side: event.side, tick: event.tick, lots: event.lots });
-                *self.fills.entry(event.instrument).or_default() += 1;
-                if !self.trades_seen.insert((event.venue.0, event.trade.0)) {
-                    self.violation(state.now, format!("I3: trade {} was told twice", event.trade.0));
-                }
-            }
-            _ => {}
-        }
-        let slot = (event.instrument, event.slot.0);
-        if event.order.0 != 0 && self.in_flight.get(&slot) == Some(&event.order.0) {
-            self.in_flight.remove(&slot);
-        }
-    }
-
-    /// I2: the worst case stays within the limit; the book is never crossed while Live.
-    fn on_step(&mut self, state: &State) {
-        self.oracle.on_step(state);
-        if self.oracle.gone_since.is_some() {
-            return;
-        }
-        for place in 0..state.venues.len() {
-            let id = InstrumentId(place as u16);
-            let held = state.engine.position(id).exposure().0;
-            let max = self.positions_max[place].0;
-            let working = state.engine.working(id);
-            let (bids, asks) = (working.lots_worst(Side::Bid).0, working.lots_worst(Side::Ask).0);
-            // Base fees of spot buys leave the position after the check, always towards flat or by less than a fee.
-            let slack = max / 100;
-            if held + bids > max + slack || held - asks < -max - slack {
-                let text = format!("I2: exposure {held} with {bids} to buy and {asks} to sell exceeds {max}");
-                self.violation(state.now, text);
-            }
-            if state.venues[place].session.is_live(id) && state.engine.market(id).book().is_crossed() {
-                self.violation(state.now, "I7: a Live book is crossed".to_owned());
-            }
-        }
-        self.compare_open_orders(state);
-    }
-}
 
 /// One market maker; one instrument a venue, the instrument's id being the venue's place.
 pub struct World {
@@ -317,16 +51,6 @@ struct Alterations {
 
 const AS_IT_IS: Alterations =
     Alterations { speed_thousandths: 1_000, wrap: |exchange| exchange, has_journal: true, amends: false };
-
-/// A product line, its instrument, and what was held of it when our process started.
-type Market = (ProductLine, Instrument, Lots);
-
-/// What the venue's executions came to when our process started.
-#[derive(Clone, Copy, Debug, Default)]
-struct Baseline {
-    position: Decimal,
-    cash: Decimal,
-}
 
 fn borrowed(markets: &[Market]) -> Vec<(ProductLine, &Instrument, Lots)> {
     markets.iter().map(|(product, instrument, start)| (*product, instrument, *start)).collect()
@@ -460,6 +184,11 @@ impl World {
         self.backtest.observer_mut().oracle.gone_since = Some(now);
     }
 
+    /// Orders on the book of the first venue.
+    pub fn open_at_venue(&self) -> usize {
+        self.backtest.state().venues[0].exchange.open_order_count()
+    }
+
     /// Somebody beside the order connections, control thread or guard, cancels everything.
     pub fn cancel_over_rest(&mut self, place: usize) {
         let (product, ..) = self.markets[place];
@@ -566,129 +295,7 @@ impl World {
         let venues: Vec<VenueOutcome> = venues.collect();
         let gaps = state.venues.iter().map(|venue| venue.session.counters().gaps).sum();
         let engine_open_orders = state.engine.open_orders();
-        Outcome { stale, gaps, reconnects, trace, engine_open_orders, venues, ..judge.outcome }
+        let worst = judge.oracle.worst;
+        Outcome { stale, worst, gaps, reconnects, trace, engine_open_orders, venues, ..judge.outcome }
     }
-}
-
-fn ask_venue(exchange: &mut dyn ExchangeSide, now: Nanos, path: &str, parameters: &[(&str, &str)]) -> Value {
-    let reply = send_to_venue(exchange, now, ("GET", path), parameters);
-    assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
-    serde_json::from_slice(&reply.body).unwrap()
-}
-
-/// What a start does before it reads the account.
-fn cancel_left_over(exchange: &mut dyn ExchangeSide, now: Nanos, product: ProductLine) {
-    let path = if product == binance::SPOT { "/api/v3/openOrders" } else { "/fapi/v1/allOpenOrders" };
-    let reply = send_to_venue(exchange, now, ("DELETE", path), &[("symbol", SYMBOL)]);
-    // Spot refuses where nothing is open.
-    assert!(matches!(reply.status, 200 | 400), "{path}: {}", String::from_utf8_lossy(&reply.body));
-}
-
-fn send_to_venue(
-    exchange: &mut dyn ExchangeSide,
-    now: Nanos,
-    (method, path): (&str, &str),
-    parameters: &[(&str, &str)],
-) -> HttpResponse {
-    let mut query = Query::new();
-    for (name, value) in parameters {
-        query.push(name, value);
-    }
-    query.push_number("timestamp", now.millis());
-    query.sign(&setup::credentials());
-    let target = format!("{path}?{}", query.as_str());
-    let headers = [("X-MBX-APIKEY", setup::KEY)];
-    exchange.on_http(&HttpRequest { method, target: &target, headers: &headers, body: b"" }, now)
-}
-
-fn number(value: &Value) -> Decimal {
-    value.as_str().unwrap().parse().unwrap()
-}
-
-/// What the venue says of the account.
-struct Truth {
-    open_orders: usize,
-    /// The names of its orders, the last thousand.
-    names: Vec<String>,
-    /// What the executions come to.
-    position: Decimal,
-    cash: Decimal,
-    /// What is held.
-    held: Decimal,
-}
-
-impl Truth {
-    fn of(exchange: &mut dyn ExchangeSide, now: Nanos, product: ProductLine) -> Truth {
-        let spot = product == binance::SPOT;
-        let prefix = if spot { "/api/v3" } else { "/fapi/v1" };
-        let symbol = [("symbol", SYMBOL)];
-        let open = ask_venue(exchange, now, &format!("{prefix}/openOrders"), &symbol);
-        let all = ask_venue(exchange, now, &format!("{prefix}/allOrders"), &[("symbol", SYMBOL), ("limit", "1000")]);
-        let name_of = |order: &Value| order["clientOrderId"].as_str().unwrap().to_owned();
-        let names = all.as_array().unwrap().iter().map(name_of).collect();
-        let name = if spot { "myTrades" } else { "userTrades" };
-        let listed = ask_venue(exchange, now, &format!("{prefix}/{name}"), &[("symbol", SYMBOL), ("limit", "1000")]);
-        let trade = |trade: &Value| {
-            let buys = trade[if spot { "isBuyer" } else { "buyer" }].as_bool().unwrap();
-            let sign = if buys { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
-            let (price, quantity, fee) = (number(&trade["price"]), number(&trade["qty"]), number(&trade["commission"]));
-            let (base_fee, quote_fee) =
-                if trade["commissionAsset"] == "BTC" { (fee, Decimal::ZERO) } else { (Decimal::ZERO, fee) };
-            (sign * quantity - base_fee, -sign * price * quantity - quote_fee)
-        };
-        let trades: Vec<(Decimal, Decimal)> = listed.as_array().unwrap().iter().map(trade).collect();
-        assert!(trades.len() < 1_000, "the venue lists all executions");
-        let (position, cash) = sums(&trades);
-        let (held, start) = if spot {
-            let account = ask_venue(exchange, now, "/api/v3/account", &[]);
-            let balances = account["balances"].as_array().unwrap().clone();
-            let base = balances.iter().find(|balance| balance["asset"] == "BTC").unwrap();
-            (number(&base["free"]) + number(&base["locked"]), Decimal::from(2))
-        } else {
-            let risk = ask_venue(exchange, now, "/fapi/v3/positionRisk", &symbol);
-            (risk.as_array().unwrap().iter().map(|entry| number(&entry["positionAmt"])).sum(), Decimal::ZERO)
-        };
-        assert_eq!((held - start).normalize(), position.normalize(), "the venue's own trades and position disagree");
-        Truth { open_orders: open.as_array().unwrap().len(), names, position, cash, held }
-    }
-}
-
-fn sums(trades: &[(Decimal, Decimal)]) -> (Decimal, Decimal) {
-    trades.iter().fold((Decimal::ZERO, Decimal::ZERO), |(base, quote), trade| (base + trade.0, quote + trade.1))
-}
-
-fn signed_lots(instrument: &Instrument, base: Decimal) -> i64 {
-    let lots = instrument.quantity.parse(base.abs().to_string().as_bytes()).unwrap();
-    if base.is_sign_negative() { -lots } else { lots }
-}
-
-/// I6: compares what the engine believes with what the venue says, both since our process started.
-fn compare(
-    state: &mut State,
-    place: usize,
-    (product, instrument, start): &Market,
-    baseline: Baseline,
-    journaled: &BTreeSet<String>,
-    mut outcome: VenueOutcome,
-) -> VenueOutcome {
-    let truth = Truth::of(&mut *state.venues[place].exchange, state.now, *product);
-    outcome.open_orders = truth.open_orders;
-    let last = setup::names_in(state.venues[place].gateway.journal());
-    outcome.not_journaled =
-        truth.names.iter().filter(|name| !journaled.contains(*name) && !last.contains(*name)).count();
-    let held = state.engine.position(instrument.id);
-    let lots = held.lots().0 - start.0;
-    let sign = if lots < 0 { Decimal::NEGATIVE_ONE } else { Decimal::ONE };
-    outcome.position = (sign * instrument.quantity.decimal(lots.abs())).normalize();
-    outcome.venue_position = (truth.position - baseline.position).normalize();
-    outcome.cash = Decimal::from_i128_with_scale(held.cash().0 / 1_000_000_000, 9).normalize();
-    outcome.venue_cash = (truth.cash - baseline.cash).normalize();
-    let gateway = &state.venues[place].gateway;
-    outcome.orders = gateway.order_counts();
-    outcome.quiet = gateway.is_quiet();
-    outcome.halted = gateway.halt_message().map(str::to_owned);
-    outcome.last_refusal = gateway.last_refusal().map(str::to_owned);
-    outcome.pauses = gateway.counters().pauses;
-    outcome.rate_refusals = state.venues[place].exchange.status().rate_refusals;
-    outcome
 }
