@@ -30,6 +30,10 @@ use crate::outcome::Exit;
 use crate::outcome::{Context, Done};
 use crate::output::ERR;
 
+/// What must hold of the reader of configurations for any bytes, for the fuzz target.
+#[cfg(feature = "testkit")]
+pub use config::fuzzed::check as check_configuration;
+
 /// The program `spinbook`.
 #[must_use]
 pub fn spinbook() -> ExitCode {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::keys::Table;
-use super::tree::{Node, Origin, TomlValue};
+use super::tree::{Node, Origin, TomlValue, quoted};
 
 /// One table as it is in effect; nothing in it is secret.
 #[derive(Clone, Debug)]
@@ -52,11 +52,20 @@ pub fn to_text(tables: &[EffectiveTable]) -> String {
         let head = if table.table.repeated { format!("[[{name}]]") } else { format!("[{name}]") };
         text.push_str(&format!("\n{head}\n"));
         for key in table.keys.iter().filter(|key| !key.value.is_null()) {
-            let line = format!("{} = {}", key.name, key.value);
+            let line = format!("{} = {}", key.name, toml_text(&key.value));
             text.push_str(&format!("{line:<40} # {}\n", key.place));
         }
     }
     text
+}
+
+/// A value as the file writes it.
+pub(super) fn toml_text(value: &Json) -> String {
+    match value {
+        Json::String(text) => quoted(text),
+        Json::Array(items) => format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
 }
 
 /// For programs: `pick` of each key, below its table; repeated tables as arrays.

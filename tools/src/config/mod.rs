@@ -7,6 +7,8 @@ mod check;
 pub mod credentials;
 pub mod effective;
 pub mod forms;
+#[cfg(any(test, feature = "testkit"))]
+pub mod fuzzed;
 pub mod keys;
 mod read;
 pub mod sample;
@@ -149,6 +151,19 @@ fn refusal(file: &str, problems: Problems) -> Failure {
 /// Whether an environment variable overrides a key: `SPINBOOK_SECTION__KEY`.
 fn is_override(name: &str) -> bool {
     name.strip_prefix("SPINBOOK_").is_some_and(|rest| rest.contains("__"))
+}
+
+/// What overrides keys, told apart by its form: variables and arguments.
+#[cfg(any(test, feature = "testkit"))]
+fn environment_and_sets<'a>(all: impl Iterator<Item = &'a str>) -> (Vec<(String, String)>, Vec<String>) {
+    let (mut environment, mut sets) = (Vec::new(), Vec::new());
+    for one in all {
+        match one.split_once('=').filter(|(name, _)| is_override(name)) {
+            Some((name, value)) => environment.push((name.to_owned(), value.to_owned())),
+            None => sets.push(one.to_owned()),
+        }
+    }
+    (environment, sets)
 }
 
 fn apply_overrides(root: &mut Node, environment: &[(String, String)], sets: &[String], problems: &mut Problems) {

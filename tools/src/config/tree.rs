@@ -81,11 +81,29 @@ impl fmt::Display for TomlValue {
                 let shown: Vec<String> = items.iter().map(|item| item.value.to_string()).collect();
                 write!(out, "[{}]", shown.join(", "))
             }
-            TomlValue::Text(text) => write!(out, "\"{text}\""),
+            TomlValue::Text(text) => out.write_str(&quoted(text)),
             TomlValue::Number(text) | TomlValue::Date(text) => out.write_str(text),
             TomlValue::Boolean(value) => write!(out, "{value}"),
         }
     }
+}
+
+/// A text as a basic string of TOML, on one line.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(control))),
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// A document that is not TOML: line from 1 and the parser's words.

@@ -1,5 +1,6 @@
 //! COLD: bad configurations, each with the words of the answer it must get.
 
+mod fuzzed;
 mod list;
 mod snapshots;
 

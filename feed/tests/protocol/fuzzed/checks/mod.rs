@@ -1,6 +1,7 @@
 //! COLD: what must hold for any bytes: run by `cargo test` on seeded random inputs, and by `feed/fuzz` without end.
 #![allow(dead_code, clippy::unwrap_used, reason = "a check may fail, and each program uses its own part")]
 
+pub mod gateway;
 pub mod journal;
 pub mod market;
 pub mod numbers;
@@ -20,7 +21,7 @@ use spinbook_feed::venue::{ProductLine, binance};
 pub type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target.
-pub const CHECKS: [(&str, Check); 7] = [
+pub const CHECKS: [(&str, Check); 8] = [
     ("record_layer", record::check),
     ("websocket", websocket::check),
     ("market_frames", market::check),
@@ -28,6 +29,7 @@ pub const CHECKS: [(&str, Check); 7] = [
     ("rest_bodies", rest::check),
     ("numbers", numbers::check),
     ("journal", journal::check),
+    ("gateway", gateway::check),
 ];
 
 /// Input read as decisions; zeros when it is used up.

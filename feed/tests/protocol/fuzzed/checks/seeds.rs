@@ -26,6 +26,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "rest_bodies" => both_products(&BODIES.map(str::to_owned)),
         "numbers" => numbers(),
         "journal" => journals(),
+        "gateway" => super::gateway::seeds(),
         other => panic!("no seeds for {other}"),
     }
 }
