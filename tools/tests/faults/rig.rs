@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::no_secret::no_secret_is_told;
+
 /// Nothing that is waited for here may take longer, whatever the fault and however busy the machine: a test that
 /// waits longer has found a hang.
 pub const HANG: Duration = Duration::from_secs(180);
@@ -236,40 +238,6 @@ impl Running {
     }
 }
 
-/// No secret of the credentials files in a folder stands in an output, or in any other file there, whatever the test.
-#[track_caller]
-fn no_secret_is_told(folder: &Path, out: &str, err: &str) {
-    let (mut secrets, mut texts) = (Vec::new(), vec![("stdout", out.to_owned()), ("stderr", err.to_owned())]);
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let Ok(kind) = entry.metadata() else { continue };
-            if kind.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            if !kind.is_file() {
-                continue;
-            }
-            let text = fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-            let is_credentials = text.starts_with("api_key = ");
-            match is_credentials {
-                // A secret is long; what a test made of one to be refused may be anything.
-                true => {
-                    secrets.extend(text.split(['"', '\n']).skip(2).filter(|part| part.len() >= 40).map(str::to_owned))
-                }
-                false => texts.push(("a file", text)),
-            }
-        }
-    }
-    for secret in &secrets {
-        for (place, text) in &texts {
-            assert!(!text.contains(secret.as_str()), "a secret stands in {place}");
-        }
-    }
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -371,6 +339,12 @@ impl Exchange {
     /// Starts one for futures on another address.
     pub fn listening(address: &str) -> Exchange {
         Exchange::with("binance-usdm", address, "")
+    }
+
+    /// Starts one for futures whose accounts never run out of margin, whatever they sell.
+    pub fn rich() -> Exchange {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Exchange::serving(folder, "binance-usdm", &["--listen", "127.0.0.1:0", "--balance", "USDT=1000000000000"])
     }
 
     /// Starts one in a folder with these arguments more.

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::no_secret::no_secret_is_told;
+
 const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
 
@@ -16,7 +18,9 @@ fn spinbook(folder: &Path, arguments: &[&str]) -> Output {
         command.env_remove(name);
     }
     command.env_remove("CREDENTIALS_DIRECTORY");
-    command.current_dir(folder).args(arguments).output().expect("the program starts")
+    let output = command.current_dir(folder).args(arguments).output().expect("the program starts");
+    no_secret_is_told(folder, &out(&output), &err(&output));
+    output
 }
 
 fn out(output: &Output) -> String {

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::no_secret::no_secret_is_told;
+
 /// Examples that are not run here, each with its reason. One that stands nowhere any more fails.
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo test --workspace", "it is what runs this"),
@@ -76,7 +78,9 @@ impl Stage {
         write_keys(traded.path(), text("api_key"), text("secret"));
         let live = ["run", "-c", "spinbook.toml", "--mode", "live", "--account", "sim0", "--seconds", "1", "-q"];
         let output = program(traded.path()).args(live).output().expect("the program starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        no_secret_is_told(traded.path(), &out, &err);
+        assert!(output.status.success(), "{err}");
         Stage { exchange, config, traded }
     }
 
@@ -218,7 +222,9 @@ fn run(example: &str, folder: &Path) -> (i32, String) {
         let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     }
     let output = child.wait_with_output().expect("it ends");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    no_secret_is_told(folder, &out, &err);
+    let text = format!("{out}{err}");
     (output.status.code().unwrap_or(-1), text)
 }
 

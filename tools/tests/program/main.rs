@@ -2,5 +2,7 @@
 
 mod cli;
 mod examples;
+#[path = "../shared/no_secret.rs"]
+mod no_secret;
 mod tuning;
 mod verify;
