@@ -21,6 +21,8 @@ use super::venue_rest::VenueLine;
 
 /// How often it is looked whether it is time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What the venue did not take is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The timer is put off so many times before it would fire.
 const TIMES_PER_SPAN: u32 = 3;
 /// Of what a minute allows at the venue this takes one part in so many at most.
@@ -30,7 +32,7 @@ const SHARE_OF_WEIGHT: u64 = 10;
 #[derive(Clone, Debug)]
 pub struct Progress {
     every: Duration,
-    asked: Option<Duration>,
+    not_before: Duration,
     beats: [u64; 2],
 }
 
@@ -40,17 +42,22 @@ impl Progress {
     #[must_use]
     pub fn new(span: Duration, pause_min: Duration) -> (Progress, Duration) {
         let every = (span / TIMES_PER_SPAN).max(pause_min);
-        (Progress { every, asked: None, beats: [0; 2] }, every * TIMES_PER_SPAN)
+        (Progress { every, not_before: Duration::ZERO, beats: [0; 2] }, every * TIMES_PER_SPAN)
     }
 
     /// Whether to put it off at `now`: both have turned since the last time, and it is time.
     pub fn is_due(&mut self, hot: u64, io: u64, now: Duration) -> bool {
         let works = [hot, io].iter().zip(self.beats).all(|(beats, before)| *beats != before);
-        let due = works && self.asked.is_none_or(|asked| now.saturating_sub(asked) >= self.every);
+        let due = works && now >= self.not_before;
         if due {
-            (self.asked, self.beats) = (Some(now), [hot, io]);
+            (self.not_before, self.beats) = (now + self.every, [hot, io]);
         }
         due
+    }
+
+    /// What was due at `now` came to nothing: it is due again soon, as long as both turn.
+    pub fn failed(&mut self, now: Duration) {
+        self.not_before = now + RETRY_AFTER.min(self.every);
     }
 }
 
@@ -88,13 +95,22 @@ impl DeadMan {
         let work = move || {
             let pause = accounts.iter().filter_map(pause_min).max().unwrap_or_default();
             let (mut progress, span) = Progress::new(span, pause);
-            let (begun, mut said) = (Instant::now(), String::new());
+            let (begun, mut said, mut is_set) = (Instant::now(), String::new(), false);
             while !ends.load(Ordering::Acquire) {
                 let [hot_beats, io_beats] = [&hot.heartbeat, &io.heartbeat].map(|beats| beats.load(Ordering::Relaxed));
                 // What is being cancelled anyway may be cancelled by the venue, too.
                 let drains = io.drain.load(Ordering::Relaxed);
                 if !drains && progress.is_due(hot_beats, io_beats, begun.elapsed()) {
-                    put_off(&mut accounts, nanos(span), &mut said);
+                    let done = put_off(&mut accounts, nanos(span), &mut said);
+                    if !done {
+                        progress.failed(begun.elapsed());
+                    } else if !std::mem::replace(&mut is_set, true) {
+                        let seconds = span.as_secs();
+                        news::tell(
+                            Weight::Note,
+                            format!("the venue cancels everything {seconds} s after it hears no more"),
+                        );
+                    }
                 }
                 std::thread::sleep(LOOK_EVERY);
             }
@@ -123,11 +139,13 @@ fn nanos(span: Duration) -> Nanos {
     Nanos(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Sets every timer; what a venue answers instead is said once.
-fn put_off<L: VenueLine>(accounts: &mut [RescueAccount<L>], within: Nanos, said: &mut String) {
+/// Sets every timer, and whether all of them were; what a venue answers instead is said once.
+fn put_off<L: VenueLine>(accounts: &mut [RescueAccount<L>], within: Nanos, said: &mut String) -> bool {
+    let mut are_set = true;
     for account in accounts {
         for place in 0..account.instruments.len() {
             if let Err(failure) = account.rest.cancel_all_later(&account.instruments[place], within) {
+                are_set = false;
                 // Whatever it was, a clock that has moved away is a reason that goes away by being measured.
                 let _ = account.rest.clock_offset();
                 let why = failure.why.as_deref().unwrap_or("-");
@@ -139,6 +157,7 @@ fn put_off<L: VenueLine>(accounts: &mut [RescueAccount<L>], within: Nanos, said:
             }
         }
     }
+    are_set
 }
 
 #[cfg(test)]
@@ -185,6 +204,22 @@ mod tests {
         }
         // Once more, for what it did since 40 s; never again.
         assert_eq!(asked, [0, 10_000, 20_000, 30_000, 40_000, 50_000]);
+    }
+
+    #[test]
+    fn a_timer_that_the_venue_did_not_take_is_set_again_after_a_second() {
+        let (mut progress, _) = Progress::new(ms(30_000), ms(2_500));
+        let mut asked = Vec::new();
+        for at in (0..40_000).step_by(50) {
+            if progress.is_due(at + 1, at + 1, ms(at)) {
+                asked.push(at);
+                // The venue is busy for the first three seconds, and once more.
+                if at < 3_000 || (13_000..14_000).contains(&at) {
+                    progress.failed(ms(at));
+                }
+            }
+        }
+        assert_eq!(asked, [0, 1_000, 2_000, 3_000, 13_000, 14_000, 24_000, 34_000]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
+    /// Good to know.
+    Note,
     /// Somebody should look at it some time.
     Warning,
     /// Somebody should look at it now.
@@ -66,6 +68,7 @@ fn say_all(receiver: &Receiver<(Weight, String)>) {
 
 fn say(weight: Weight, text: &str) {
     match weight {
+        Weight::Note => tracing::info!("{text}"),
         Weight::Warning => tracing::warn!("{text}"),
         Weight::Alarm => tracing::error!("{text}"),
     }

@@ -84,10 +84,14 @@ fn what_a_crash_left_is_cancelled_after_the_stop() {
 fn where_the_venue_has_a_timer_it_cancels_what_a_killed_engine_left() {
     let exchanges = [Exchange::start(""), Exchange::start("")];
     let setups = exchanges.each_ref().map(Setup::on);
-    let live = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--json", "--set"];
+    let live = ["run", "-c", "run.toml", "--mode", "live", "--account", "sim0", "--json"];
+    // Far from the touch: the market must not fill them before anybody has looked.
+    let far = ["strategy.spread_bps=90", "strategy.refresh_tolerance_bps=40", "strategy.imbalance_widening=1"];
+    let far = far.map(|set| ["--set", set]).concat();
     let mut runs = [(&setups[0], "engine.dead_man_seconds=8"), (&setups[1], "engine.dead_man_seconds=0")]
-        .map(|(setup, timer)| setup.start(&[live.as_slice(), &[timer]].concat()));
+        .map(|(setup, timer)| setup.start(&[live.as_slice(), &far, &["--set", timer]].concat()));
     runs.iter_mut().for_each(Running::until_quotes);
+    runs[0].wait_for("the venue cancels everything 8 s after");
     runs.iter_mut().for_each(Running::kill);
     // Nobody is left: only the exchange itself can do it.
     let desks = exchanges.each_ref().map(Desk::of_the_engine);
