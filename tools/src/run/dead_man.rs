@@ -105,7 +105,7 @@ impl DeadMan {
                     if !done {
                         progress.failed(begun.elapsed());
                     } else if !std::mem::replace(&mut is_set, true) {
-                        let seconds = span.as_secs();
+                        let seconds = span.as_secs_f64().round();
                         news::tell(
                             Weight::Note,
                             format!("the venue cancels everything {seconds} s after it hears no more"),

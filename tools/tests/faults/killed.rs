@@ -75,7 +75,8 @@ struct Chain {
 impl Chain {
     fn new(name: usize) -> Chain {
         let is_spot = name == 1;
-        let exchange = if is_spot { Exchange::spot("") } else { Exchange::start("") };
+        // The other account sells through the book again and again: it must not run out of margin.
+        let exchange = if is_spot { Exchange::spot("") } else { Exchange::rich() };
         let setup = Setup::on(&exchange);
         let desk = Desk::of_the_engine(&exchange);
         Chain { name, exchange, setup, desk, is_spot, last_run: 0, kills: 0, safe_after: Vec::new(), seen: [0; 3] }
@@ -220,9 +221,7 @@ impl Chain {
     /// The names of all orders that the exchange ever had of the engine, by its own number.
     fn orders(&self) -> BTreeMap<u64, String> {
         let path = self.path("/api/v3/allOrders", "/fapi/v1/allOrders");
-        let rows = self.desk.ask("GET", path, &[("symbol", "BTCUSDT"), ("limit", "1000")]);
-        let rows = rows.as_array().expect("a list");
-        assert!(rows.len() < 1_000, "the exchange lists them all");
+        let rows = self.listed(path, "orderId", "/orderId");
         let name = |row: &Value| row["clientOrderId"].as_str().expect("a name").to_owned();
         rows.iter().map(|row| (number(row, "/orderId"), name(row))).collect()
     }
@@ -230,7 +229,7 @@ impl Chain {
     /// All executions at the exchange.
     fn trades(&self, name_of: &BTreeMap<u64, String>) -> Vec<Trade> {
         let path = self.path("/api/v3/myTrades", "/fapi/v1/userTrades");
-        let rows = self.desk.ask("GET", path, &[("symbol", "BTCUSDT"), ("limit", "1000")]);
+        let rows = self.listed(path, "fromId", "/id");
         let trade = |row: &Value| {
             let buys = row[self.path("isBuyer", "buyer")].as_bool().expect("a side");
             let quantity = decimal(&row["qty"]);
@@ -242,7 +241,21 @@ impl Chain {
                 moved: (if buys { quantity } else { -quantity }) - fee,
             }
         };
-        rows.as_array().expect("a list").iter().map(trade).collect()
+        rows.iter().map(trade).collect()
+    }
+
+    /// Every row that the exchange lists, a thousand at a time, each page from the number behind the last one.
+    fn listed(&self, path: &str, from: &str, number_of: &str) -> Vec<Value> {
+        let mut rows: Vec<Value> = Vec::new();
+        loop {
+            let next = rows.last().map_or(0, |row| number(row, number_of) + 1).to_string();
+            let page = self.desk.ask("GET", path, &[("symbol", "BTCUSDT"), ("limit", "1000"), (from, &next)]);
+            let page = page.as_array().expect("a list");
+            rows.extend(page.iter().cloned());
+            if page.len() < 1_000 {
+                return rows;
+            }
+        }
     }
 
     /// One more start, which finds everything in order and ends so.

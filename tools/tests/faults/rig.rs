@@ -344,7 +344,7 @@ impl Exchange {
     /// Starts one for futures whose accounts never run out of margin, whatever they sell.
     pub fn rich() -> Exchange {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Exchange::serving(folder, "binance-usdm", &["--listen", "127.0.0.1:0", "--balance", "USDT=1000000000000"])
+        Exchange::serving(folder, "binance-usdm", &["--listen", "127.0.0.1:0", "--balance", "USDT=1000000000"])
     }
 
     /// Starts one in a folder with these arguments more.
