@@ -271,6 +271,15 @@ const fn proof_name(proof: EndProof) -> &'static str {
     }
 }
 
+const fn to_kernel_name(kind: IntentKind) -> &'static str {
+    match kind {
+        IntentKind::Place => "place_to_kernel",
+        IntentKind::Cancel => "cancel_to_kernel",
+        IntentKind::Replace => "replace_to_kernel",
+        IntentKind::Amend => "amend_to_kernel",
+    }
+}
+
 /// What happened, whether it ends the order, and whether it is about one.
 const fn event_name(kind: ExecutionKind) -> (&'static str, bool, bool) {
     match kind {
@@ -343,24 +352,13 @@ impl Lines {
                 let quantity = self.quantity(*instrument, *lots);
                 json!({ "symbol": self.symbol(*instrument), "quantity": quantity, "at": moment })
             }
-            JournalRecord::Place { intent, client_id } => {
-                head(entry.time, "place");
+            JournalRecord::Place { intent, client_id } | JournalRecord::Replace { intent, client_id } => {
+                head(entry.time, if intent.replaces == OrderId::NONE { "place" } else { "replace" });
                 self.ordered.insert(intent.order, (client_id.as_str().to_owned(), intent.lots));
                 self.intent(intent)
             }
-            JournalRecord::Replace { intent, client_id } => {
-                head(entry.time, "replace");
-                self.ordered.insert(intent.order, (client_id.as_str().to_owned(), intent.lots));
-                let mut line = self.intent(intent);
-                line["replaces"] = json!(id_text(intent.replaces));
-                line
-            }
-            JournalRecord::Amend(intent) => {
-                head(entry.time, "amend");
-                self.intent(intent)
-            }
-            JournalRecord::CancelWanted(intent) => {
-                head(entry.time, "cancel");
+            JournalRecord::Amend(intent) | JournalRecord::CancelWanted(intent) => {
+                head(entry.time, if intent.kind == IntentKind::Amend { "amend" } else { "cancel" });
                 self.intent(intent)
             }
             JournalRecord::CancelSent { order, instrument, attempt } => {
@@ -382,13 +380,7 @@ impl Lines {
                 json!({ "word": word, "scope": scope, "reason": reason })
             }
             JournalRecord::Sent { order, kind, connection } => {
-                let event = match kind {
-                    IntentKind::Place => "place_to_kernel",
-                    IntentKind::Cancel => "cancel_to_kernel",
-                    IntentKind::Replace => "replace_to_kernel",
-                    IntentKind::Amend => "amend_to_kernel",
-                };
-                head(entry.time, event);
+                head(entry.time, to_kernel_name(*kind));
                 json!({ "id": id_text(*order), "client_id": self.name(*order), "over": connection_name(*connection) })
             }
             JournalRecord::Decision(decision) => {
@@ -460,6 +452,9 @@ impl Lines {
             "quantity": self.quantity(intent.instrument, intent.lots),
             "reason": reason_name(intent.reason),
         });
+        if intent.replaces != OrderId::NONE {
+            line["replaces"] = json!(id_text(intent.replaces));
+        }
         if is_place {
             line["time_in_force"] = json!(time_in_force_name(intent.time_in_force));
         }
@@ -497,6 +492,14 @@ impl Lines {
             }
             line["maker"] = json!(event.maker);
             line["trade"] = json!(event.trade.0.to_string());
+        }
+        if matches!(event.kind, ExecutionKind::Amended | ExecutionKind::AmendRejected) {
+            // What is in force from here on.
+            line["price"] = self.price(id, event.tick);
+            line["quantity"] = self.quantity(id, event.lots);
+            if let Some((_, ordered)) = self.ordered.get_mut(&event.order) {
+                *ordered = event.lots;
+            }
         }
         line["filled"] = self.quantity(id, event.lots_cumulative);
         if event.local != LocalReject::None {

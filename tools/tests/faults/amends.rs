@@ -17,7 +17,7 @@ fn quotes_that_move_by_one_request_end_with_nothing_open_and_nothing_unknown() {
         });
         let report = whole(&run.interrupted());
         assert!(number(&report, "/orders/amended") > 0, "{report}");
-        for none in ["/orders/unknown", "/orders/open_at_exit", "/orders/open_at_venue", "/orders/rejected"] {
+        for none in ["/orders/unknown", "/orders/open_at_exit", "/orders/open_at_venue"] {
             assert_eq!(number(&report, none), 0, "{none} in {report}");
         }
         // Each was written down before it left.
