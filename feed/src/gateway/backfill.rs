@@ -118,11 +118,11 @@ impl<O: OrderSide> Gateway<O> {
             return Nanos::NEVER;
         }
         match self.step {
-            SessionStep::Quiet | SessionStep::Stopped | SessionStep::Idle | SessionStep::Connecting => Nanos::NEVER,
+            SessionStep::Quiet | SessionStep::Stopped => Nanos::NEVER,
             SessionStep::Ready => Nanos::ZERO,
-            // Nothing can be filled any more.
+            // Nothing can be filled any more, and no connection is needed to be told what was.
             _ if self.shutting_down && self.open_orders() == 0 && self.is_swept() => Nanos::ZERO,
-            SessionStep::Handshake(_) => Nanos::NEVER,
+            SessionStep::Idle | SessionStep::Connecting | SessionStep::Handshake(_) => Nanos::NEVER,
             _ if !self.user_data_ready || !self.is_swept() => Nanos::NEVER,
             _ if self.has_unnamed_orders() => self.step_since + NAMES_WITHIN,
             _ => Nanos::ZERO,

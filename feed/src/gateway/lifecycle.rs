@@ -78,6 +78,7 @@ impl<O: OrderSide> Gateway<O> {
         self.keep_spare(now);
         self.send_second_way(now);
         self.send_third_way(now);
+        self.prove_over_rest(now);
         self.send_queries(now);
         self.send_backfills(now);
         self.watch_holdings(now);
@@ -94,6 +95,7 @@ impl<O: OrderSide> Gateway<O> {
         }
         let mut at = self.cancel_due().min(self.links_due()).min(self.spare_due());
         at = at.min(self.third_way_due()).min(self.backfill_due()).min(self.holdings_due()).min(self.rest.due());
+        at = at.min(self.rest_proofs_due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);
@@ -114,10 +116,11 @@ impl<O: OrderSide> Gateway<O> {
                 if !order.query_in_flight && order.query_at != Nanos::NEVER && self.is_swept() {
                     due(order.query_at.max(self.queries_from()).max(self.quiet_until()));
                 }
-                if order.missing_since != Nanos::ZERO {
-                    due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(self.quiet_until()));
-                }
             }
+        }
+        let fills_from = if self.can_send() { self.quiet_until() } else { self.silent_from().max(self.quiet_until()) };
+        for order in self.orders.active().filter(|order| order.missing_since != Nanos::ZERO) {
+            due((order.missing_since + self.settings.fills_grace).max(order.fills_at).max(fills_from));
         }
         at
     }
@@ -172,7 +175,7 @@ impl<O: OrderSide> Gateway<O> {
         if link.state == OrderLinkState::Down {
             return;
         }
-        let heard = link.heard;
+        let (heard, was_open) = (link.heard, link.is_open());
         link.closed(now);
         self.side.set_logged_on(connection, false);
         self.forget_requests(connection, now);
@@ -180,7 +183,10 @@ impl<O: OrderSide> Gateway<O> {
             OrderConnection::Orders => {
                 self.leaving = None;
                 self.session_down(now);
-                self.want_sweeps(now);
+                // Over a connection that never opened nothing was sent that has to be cancelled.
+                if was_open {
+                    self.want_sweeps(now);
+                }
                 if !self.has_user_data_connection() {
                     self.mark_all_unknown(now);
                     self.want_all_trades(heard);
@@ -289,6 +295,7 @@ impl<O: OrderSide> Gateway<O> {
         let unconnected = matches!(self.step, SessionStep::Idle | SessionStep::Connecting);
         let unused = self.orders.active_count() == 0 && self.counters.orders_sent == 0;
         self.shutting_down = true;
+        self.begin_rest_proofs(now);
         if unconnected && unused {
             self.go(SessionStep::Quiet, now);
             return;

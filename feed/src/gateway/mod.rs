@@ -3,7 +3,7 @@
 //! `place` is the way of an order and of a wish to cancel, `amend` that of another price for an order, with `outbox`
 //! behind them; `sweep` is the cancel path, which
 //! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
-//! where neither answers. `lifecycle` brings a session up and keeps it alive, `replies` applies
+//! where neither answers, `rest_proofs` what is then asked there. `lifecycle` brings a session up and keeps it alive, `replies` applies
 //! what comes back, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
 //! missed, `compare` holds what the venue says is held against them, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
@@ -31,6 +31,7 @@ mod place;
 mod proofs;
 mod reconcile;
 mod replies;
+mod rest_proofs;
 mod scope;
 mod shadow;
 mod spare;
@@ -50,7 +51,7 @@ use crate::journal::writer::{Journal, JournalCounters};
 use crate::venue::account::{AccountSide, RestRequest};
 use crate::venue::any_account::AnyAccount;
 use crate::venue::any_orders::AnyOrders;
-use crate::venue::instrument::Instrument;
+use crate::venue::instrument::{Instrument, InstrumentStatus};
 use crate::venue::order_ids::ClientOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{Request, RequestId, RequestKind};
@@ -65,6 +66,7 @@ use outbox::{Outbox, Purpose};
 use proofs::ToldDenials;
 use reconcile::Poll;
 use rest::{RestDesk, RestTicket};
+use rest_proofs::RestProofs;
 use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
 
@@ -167,6 +169,8 @@ pub struct Gateway<O = AnyOrders> {
     unanswered_since: Vec<Nanos>,
     slow: SlowPace,
     rest: RestDesk,
+    /// What is proved over REST of a session that is shut down.
+    rest_proofs: RestProofs,
     /// The asking for executions, by the place of the instrument.
     backfills: Vec<Backfill>,
     /// The venue's time from which on executions are ours to count; [`Nanos::NEVER`]: none yet.
@@ -191,8 +195,8 @@ pub struct Gateway<O = AnyOrders> {
     banned_until: Nanos,
     ready: bool,
     shutting_down: bool,
-    /// An operator stopped some instrument.
-    any_stopped: bool,
+    /// Instruments that an operator stopped, and what the venue said of each.
+    stopped: Vec<(InstrumentId, InstrumentStatus)>,
     halted: Option<String>,
     last_refusal: Option<String>,
     rules_refusal: Option<String>,
@@ -274,6 +278,7 @@ impl<O: OrderSide> Gateway<O> {
             swept_once: false,
             unanswered_since: vec![Nanos::NEVER; instruments.len()],
             rest: RestDesk::new(None),
+            rest_proofs: RestProofs::new(instruments.len()),
             backfills: vec![Backfill::wanted_from(trades_from); instruments.len()],
             trades_floor: trades_from,
             trades_by: None,
@@ -289,7 +294,7 @@ impl<O: OrderSide> Gateway<O> {
             banned_until: Nanos::ZERO,
             ready: false,
             shutting_down: false,
-            any_stopped: false,
+            stopped: Vec::new(),
             halted: None,
             last_refusal: None,
             rules_refusal: None,

@@ -173,13 +173,12 @@ impl<O: OrderSide> Gateway<O> {
     /// The venue does not know the order. It never lived if it was never seen alive and the venue said so twice, each
     /// time asked when it could no longer be accepted, while user data would have told of it; otherwise nothing is
     /// proved. A session that is shut down without user data believes more answers instead.
-    pub(super) fn order_not_found(&mut self, question: &Pending, code: VenueCode, now: Nanos) {
+    pub(super) fn order_not_found(&mut self, order: OrderId, asked: Nanos, code: VenueCode, now: Nanos) {
         let proofs_wanted = match (self.user_data_ready, self.shutting_down) {
             (true, _) => NOT_FOUND_PROOFS,
             (false, true) => NOT_FOUND_PROOFS_BLIND,
             (false, false) => u8::MAX,
         };
-        let order = question.order;
         let Some(tracked) = self.orders.find_mut(order) else {
             return;
         };
@@ -190,7 +189,7 @@ impl<O: OrderSide> Gateway<O> {
         let pause = Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
         tracked.query_attempts += 1;
         if !tracked.accepted {
-            if question.sent >= tracked.valid_until {
+            if asked >= tracked.valid_until {
                 tracked.not_found = tracked.not_found.saturating_add(1);
             }
             if tracked.not_found >= proofs_wanted {
@@ -218,7 +217,8 @@ impl<O: OrderSide> Gateway<O> {
     /// The venue stated more filled than has been reported: the executions themselves are asked for, and
     /// where that is not possible a human has to look.
     pub(super) fn watch_missing_fills(&mut self, now: Nanos) {
-        if !self.can_send() || now < self.quiet_until() {
+        let over_rest = now >= self.silent_from();
+        if !(self.can_send() || over_rest) || now < self.quiet_until() {
             return;
         }
         let grace = self.settings.fills_grace;
@@ -249,7 +249,7 @@ impl<O: OrderSide> Gateway<O> {
             }
             let next = if waited < MISSING_FILLS_MAX { MISSING_FILLS_MAX } else { halt_after };
             let give_up = tracked.missing_since + next;
-            if !self.side.can_ask_fills() || venue_order.is_none() {
+            if over_rest || !self.side.can_ask_fills() || venue_order.is_none() {
                 // They come with all others of their instrument, over REST.
                 let sent = tracked.valid_until - self.side.validity() - self.settings.validity_margin;
                 let can_ask = self.rest.account.is_some();

@@ -127,7 +127,7 @@ impl<O: OrderSide> Gateway<O> {
     /// An order that turns out to live while everything is being cancelled is cancelled too.
     pub(super) fn after_update(&mut self, order: OrderId, now: Nanos) {
         let of_stopped = || self.orders.find(order).is_some_and(|tracked| self.is_stopped(tracked.instrument));
-        let unwanted = self.shutting_down || !self.ready || (self.any_stopped && of_stopped());
+        let unwanted = self.shutting_down || !self.ready || (!self.stopped.is_empty() && of_stopped());
         if unwanted && self.settings.mode == GatewayMode::Live {
             self.want_cancel(order, now);
         }
@@ -215,7 +215,7 @@ impl<O: OrderSide> Gateway<O> {
                     }
                     RequestKind::CancelAll => self.sweep_refused(reply.id, reaction, &refusal, now),
                     RequestKind::OrderStatus if reaction == Reaction::NotFound => {
-                        self.order_not_found(&pending, refusal.code, now);
+                        self.order_not_found(pending.order, pending.sent, refusal.code, now);
                     }
                     RequestKind::OrderStatus | RequestKind::Fills => self.query_failed(pending.order, now),
                     // The key is gone, and with it the events: a new one, and every order is asked for.

@@ -3,7 +3,7 @@
 //! Nothing here waits: a driver carries a request to whoever may block, and brings the answer, or the news that there is
 //! none, when it has it.
 
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{Nanos, OrderId};
 
 use super::Gateway;
 use super::throttle::Urgency;
@@ -75,6 +75,10 @@ pub(super) enum RestPurpose {
     Holdings,
     /// Cancel all orders of the instrument at this place.
     CancelAll(usize),
+    /// What became of an order.
+    OrderStatus(OrderId),
+    /// What is open in the instrument at this place.
+    OpenOrders(usize),
     /// The venue's clock: what was asked before was refused for its timestamp.
     Clock,
 }
@@ -85,6 +89,8 @@ impl RestPurpose {
         match self {
             RestPurpose::Trades(_) | RestPurpose::Holdings => RequestKind::Fills,
             RestPurpose::CancelAll(_) => RequestKind::CancelAll,
+            RestPurpose::OrderStatus(_) => RequestKind::OrderStatus,
+            RestPurpose::OpenOrders(_) => RequestKind::OpenOrders,
             RestPurpose::Clock => RequestKind::ServerTime,
         }
     }
@@ -207,12 +213,15 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn rest_answered(&mut self, pending: &RestPending, answer: &RestAnswer, now: Nanos) {
+        self.learn_from(pending.purpose.kind());
         match answer.status {
             0 => self.rest_failed(pending.purpose, now),
             200..=299 => match pending.purpose {
                 RestPurpose::Trades(place) => self.trades_listed(place, &answer.body, now),
                 RestPurpose::Holdings => self.holdings_listed(&answer.body, pending.asked, now),
                 RestPurpose::CancelAll(place) => self.swept_over_rest(place, &answer.body, now),
+                RestPurpose::OrderStatus(order) => self.order_told(order, &answer.body, now),
+                RestPurpose::OpenOrders(place) => self.open_orders_told(place, &answer.body, pending.asked, now),
                 RestPurpose::Clock => self.clock_over_rest(&answer.body, pending.asked, now),
             },
             status => {
@@ -252,6 +261,9 @@ impl<O: OrderSide> Gateway<O> {
             (RestPurpose::CancelAll(place), Reaction::Ignore | Reaction::QueryOrder | Reaction::NotFound) => {
                 self.swept_over_rest(place, &[], now);
             }
+            (RestPurpose::OrderStatus(order), Reaction::NotFound) => {
+                self.order_not_found(order, pending.asked, refusal.code, now);
+            }
             (purpose, _) => self.rest_failed(purpose, now),
         }
     }
@@ -274,6 +286,8 @@ impl<O: OrderSide> Gateway<O> {
         match purpose {
             RestPurpose::Trades(place) => self.trades_failed(place, now),
             RestPurpose::Holdings => self.holdings_failed(now),
+            RestPurpose::OrderStatus(order) => self.query_failed(order, now),
+            RestPurpose::OpenOrders(place) => self.list_failed(place, now),
             // The next one leaves when it is due: nothing was proved.
             RestPurpose::CancelAll(_) | RestPurpose::Clock => {}
         }

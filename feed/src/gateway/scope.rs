@@ -1,4 +1,5 @@
-//! COLD: an operator stops one instrument: no order of it is taken any more, every one is cancelled, and others trade on.
+//! COLD: an operator stops one instrument: no order of it is taken until it is allowed again, every one is cancelled, and
+//! others trade on.
 
 use spinbook_engine::types::{InstrumentId, Nanos};
 
@@ -10,15 +11,17 @@ use crate::venue::order_side::OrderSide;
 const SINGLY_AFTER: Nanos = Nanos::from_seconds(1);
 
 impl<O: OrderSide> Gateway<O> {
-    /// From here on no order of this instrument is taken, and every one is cancelled, whatever becomes of the session;
-    /// what turns out to live later is cancelled as well. It leaves with the next [`Gateway::on_timer`].
+    /// Until [`Gateway::allow_instrument`] no order of this instrument is taken, and every one is cancelled, whatever becomes
+    /// of the session; what turns out to live later is cancelled as well. It leaves with the next [`Gateway::on_timer`].
     pub fn stop_instrument(&mut self, id: InstrumentId, now: Nanos) {
         let Some(place) = self.instruments.iter().position(|instrument| instrument.id == id) else {
             return;
         };
         // The check of every new order looks at this anyway.
-        self.instruments[place].status = InstrumentStatus::CancelOnly;
-        self.any_stopped = true;
+        let status = std::mem::replace(&mut self.instruments[place].status, InstrumentStatus::CancelOnly);
+        if !self.is_stopped(id) {
+            self.stopped.push((id, status));
+        }
         let ids = self.orders.take_ids(|order| order.instrument == id && order.is_open());
         for order in ids.iter().copied() {
             match self.settings.mode {
@@ -30,11 +33,19 @@ impl<O: OrderSide> Gateway<O> {
         self.want_sweep(place, now);
     }
 
-    /// Whether no order of this instrument is taken.
+    /// An operator re-arms an instrument that was stopped: its orders are taken as before.
+    pub fn allow_instrument(&mut self, id: InstrumentId) {
+        let Some(at) = self.stopped.iter().position(|(stopped, _)| *stopped == id) else { return };
+        let (_, status) = self.stopped.swap_remove(at);
+        if let Some(instrument) = self.instruments.iter_mut().find(|instrument| instrument.id == id) {
+            instrument.status = status;
+        }
+    }
+
+    /// Whether an operator stopped this instrument and has not allowed it again.
     #[must_use]
     pub fn is_stopped(&self, id: InstrumentId) -> bool {
-        let found = self.instruments.iter().find(|instrument| instrument.id == id);
-        found.is_some_and(|instrument| instrument.status != InstrumentStatus::Trading)
+        self.stopped.iter().any(|(stopped, _)| *stopped == id)
     }
 
     /// Whether the venue has confirmed that nothing of a stopped instrument is open, and owes no execution of it.

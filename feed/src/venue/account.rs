@@ -9,7 +9,7 @@ use crate::crypto::credentials::Credentials;
 use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::order_ids::{RunName, VenueOrderId};
+use crate::venue::order_ids::{ClientOrderId, RunName, VenueOrderId};
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
 
@@ -114,6 +114,8 @@ pub trait AccountSide {
     fn trades_per_reply(&self) -> usize;
     /// Asks for the open orders of an instrument; answer: [`AccountSide::parse_open_orders`].
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest;
+    /// Asks what became of one order, by our name for it; answer: [`AccountSide::parse_order`].
+    fn order_status(&self, signing: Signing<'_>, instrument: &Instrument, name: &ClientOrderId) -> RestRequest;
     /// Asks for the orders of an instrument since a time, closed ones too, as far as one answer lists them; answer:
     /// [`AccountSide::parse_open_orders`].
     fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest;
@@ -179,6 +181,16 @@ pub trait AccountSide {
         runs: &[RunName],
         body: &[u8],
     ) -> Result<Vec<OrderUpdate>, OrderDecodeError>;
+    /// One order, named as in [`AccountSide::parse_open_orders`]; `None` if it is of no instrument of ours.
+    ///
+    /// # Errors
+    /// The body is not what was asked for, or a number is not exact.
+    fn parse_order(
+        &self,
+        instruments: &[Instrument],
+        runs: &[RunName],
+        body: &[u8],
+    ) -> Result<Option<OrderUpdate>, OrderDecodeError>;
     /// Our executions, as the venue lists them.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
 use crate::venue::account::{AccountSide, Balance, KeyRights, RestRequest, Signing, TradeRecord, TradesSince};
 use crate::venue::instrument::Instrument;
-use crate::venue::order_ids::RunName;
+use crate::venue::order_ids::{ClientOrderId, RunName};
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
 
@@ -79,6 +79,10 @@ impl AccountSide for AnyAccount {
         each!(self, side => side.open_orders(signing, instrument))
     }
 
+    fn order_status(&self, signing: Signing<'_>, instrument: &Instrument, name: &ClientOrderId) -> RestRequest {
+        each!(self, side => side.order_status(signing, instrument, name))
+    }
+
     fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest {
         each!(self, side => side.orders_since(signing, instrument, since))
     }
@@ -142,6 +146,15 @@ impl AccountSide for AnyAccount {
         body: &[u8],
     ) -> Result<Vec<OrderUpdate>, OrderDecodeError> {
         each!(self, side => side.parse_open_orders(instruments, runs, body))
+    }
+
+    fn parse_order(
+        &self,
+        instruments: &[Instrument],
+        runs: &[RunName],
+        body: &[u8],
+    ) -> Result<Option<OrderUpdate>, OrderDecodeError> {
+        each!(self, side => side.parse_order(instruments, runs, body))
     }
 
     fn parse_trades(&self, instruments: &[Instrument], body: &[u8]) -> Result<Vec<TradeRecord>, OrderDecodeError> {

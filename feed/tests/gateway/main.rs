@@ -12,6 +12,7 @@ mod journaled;
 mod order_sides;
 mod permutations;
 mod prepared;
+mod rest_proofs;
 mod safety;
 mod scenarios;
 mod scripted_venue;

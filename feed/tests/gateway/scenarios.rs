@@ -535,6 +535,7 @@ fn shutting_down_without_a_connection_logs_on_again_to_cancel() {
         let mut desk = Desk::ready(product);
         desk.place_order(1, Side::Bid);
         desk.reachable = false;
+        desk.rest = Rest::Fails;
         desk.drop_connection(OrderConnection::Orders);
         desk.gateway.cancel_all(desk.now);
         desk.carry();

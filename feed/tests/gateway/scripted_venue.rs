@@ -242,6 +242,10 @@ impl Desk {
             let found = pairs.find(|(key, _)| *key == name);
             found.map(|(_, value)| value.parse::<i64>().unwrap())
         };
+        let text = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| *key == name).map_or("", |(_, value)| value).to_owned()
+        };
         let stamp = parameter("timestamp").unwrap_or_else(|| self.venue_ms());
         let is_off = (stamp - self.venue_ms()).abs() > 1_000 && self.checks_rest_clock;
         let answer = match self.rest {
@@ -276,6 +280,13 @@ impl Desk {
                         let sign = if self.held < 0 { "-" } else { "" };
                         let amount = format!("{sign}{}", quantity(self.product, self.held.abs()));
                         Ok(json!([{"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": amount}]))
+                    }
+                    ("GET", "/api/v3/order" | "/fapi/v1/order") => {
+                        let name = json!({"origClientOrderId": text("origClientOrderId")});
+                        self.execute("order.status", &name)
+                    }
+                    ("GET", "/api/v3/openOrders" | "/fapi/v1/openOrders") => {
+                        self.execute("openOrders.status", &Value::Null)
                     }
                     ("DELETE", "/api/v3/openOrders") => self.execute("openOrders.cancelAll", &Value::Null),
                     ("DELETE", "/fapi/v1/allOpenOrders") => {

@@ -1,6 +1,6 @@
 //! COLD: two order connections: what the first does not answer leaves by the second.
 
-use crate::scripted_venue::{Desk, PRODUCTS, ed25519, hmac, settings};
+use crate::scripted_venue::{Desk, PRODUCTS, Rest, ed25519, hmac, settings};
 use spinbook_engine::types::{Nanos, Side};
 use spinbook_feed::crypto::credentials::Credentials;
 use spinbook_feed::venue::order_side::OrderConnection;
@@ -122,6 +122,7 @@ fn two_connections_that_are_down_are_tried_in_turn_within_the_venues_limit() {
     let mut desk = desk(binance::SPOT, hmac());
     desk.place_order(1, Side::Bid);
     desk.reachable = false;
+    desk.rest = Rest::Fails;
     desk.drop_connection(OrderConnection::Orders);
     desk.drop_connection(OrderConnection::Spare);
     // The spare may have cancelled it in between: what counts is an order that may live.

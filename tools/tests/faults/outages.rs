@@ -204,3 +204,13 @@ fn what_was_filled_inside_an_outage_is_known_before_the_first_quote_after_it() {
     });
     println!("filled inside: {:?}", outages.iter().zip(fills).collect::<Vec<_>>());
 }
+
+#[test]
+fn where_the_order_host_swallows_everything_an_end_is_the_venues_word_over_rest() {
+    let exchange = Exchange::start("");
+    let (_setup, proxy, run) = run_behind(&exchange, "ws_api_url");
+    // Both order connections: none is hung up on, none is ever answered, and it does not come back.
+    proxy.swallow();
+    settled(&run.interrupted());
+    assert!(Desk::of_the_engine(&exchange).open_orders().is_empty());
+}

@@ -16,7 +16,7 @@ use crate::venue::binance::rate_limits::parse_windows;
 use crate::venue::binance::request_ids::CLIENT_IDS;
 use crate::venue::binance::{Product, order};
 use crate::venue::instrument::{Instrument, Symbol};
-use crate::venue::order_ids::RunName;
+use crate::venue::order_ids::{ClientOrderId, RunName};
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_signed};
 
@@ -125,6 +125,15 @@ impl<'a> AccountRest<'a> {
         let mut query = Query::new();
         query.push("symbol", instrument.symbol.as_str());
         self.signed("GET", self.path(("/api/v3/openOrders", 6), ("/fapi/v1/openOrders", 1)), query, venue_now)
+    }
+
+    /// One order of an instrument, by our name for it; reply: [`parse_order`].
+    #[must_use]
+    pub fn order_status(&self, instrument: &Instrument, name: &ClientOrderId, venue_now: Nanos) -> RestRequest {
+        let mut query = Query::new();
+        query.push("symbol", instrument.symbol.as_str());
+        query.push("origClientOrderId", name.as_str());
+        self.signed("GET", self.path(("/api/v3/order", 4), ("/fapi/v1/order", 1)), query, venue_now)
     }
 
     /// Orders of an instrument since a time, closed ones too, a thousand at most; reply: [`parse_open_orders`].
@@ -300,6 +309,19 @@ pub fn parse_open_orders(instruments: &[Instrument], runs: &[RunName], body: &[u
     order_rows(instruments, &|name| CLIENT_IDS.read_of(runs, name), rows(&json(body)?, "orders")?)
 }
 
+/// One order of ours; see [`AccountSide::parse_order`].
+///
+/// # Errors
+/// The body is not what was asked for, or a number is not exact.
+pub fn parse_order(instruments: &[Instrument], runs: &[RunName], body: &[u8]) -> Decoded<Option<OrderUpdate>> {
+    let row = json(body)?;
+    if row.get("orderId").is_none() {
+        return Err(OrderDecodeError::Field("orderId"));
+    }
+    let read = |name: &str| CLIENT_IDS.read_of(runs, name);
+    Ok(order_rows(instruments, &read, std::slice::from_ref(&row))?.pop())
+}
+
 /// Our executions, as the venue lists them.
 ///
 /// # Errors
@@ -383,6 +405,10 @@ impl AccountSide for BinanceAccount {
         self.requests(signing).open_orders(instrument, signing.venue_now)
     }
 
+    fn order_status(&self, signing: Signing<'_>, instrument: &Instrument, name: &ClientOrderId) -> RestRequest {
+        self.requests(signing).order_status(instrument, name, signing.venue_now)
+    }
+
     fn orders_since(&self, signing: Signing<'_>, instrument: &Instrument, since: Nanos) -> RestRequest {
         self.requests(signing).orders_since(instrument, since, signing.venue_now)
     }
@@ -443,6 +469,10 @@ impl AccountSide for BinanceAccount {
         body: &[u8],
     ) -> Decoded<Vec<OrderUpdate>> {
         parse_open_orders(instruments, runs, body)
+    }
+
+    fn parse_order(&self, instruments: &[Instrument], runs: &[RunName], body: &[u8]) -> Decoded<Option<OrderUpdate>> {
+        parse_order(instruments, runs, body)
     }
 
     fn parse_trades(&self, instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<TradeRecord>> {
