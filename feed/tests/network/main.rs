@@ -5,6 +5,7 @@ mod fetching;
 mod lanes;
 mod peers;
 mod records;
+mod rest_lanes;
 mod serving;
 
 use std::io::Write;

@@ -12,10 +12,10 @@ use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{Lots, Nanos};
-use spinbook_feed::net::connection::ConnectionLimits;
 use spinbook_feed::net::connection::connector::Connector;
 use spinbook_feed::net::connection::resolve::Endpoint;
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
+use spinbook_feed::net::connection::{ConnectionError, ConnectionLimits};
 use spinbook_feed::net::exchange::server::{Server, ServerSettings};
 use spinbook_feed::net::host::clock::{self, Clock, CycleScale};
 use spinbook_feed::net::hot::hot_shared::HotShared;
@@ -63,7 +63,7 @@ fn instrument(now: Nanos) -> Instrument {
     find_instruments(PRODUCT, &reply.body, &["BTCUSDT"]).unwrap().remove(0)
 }
 
-fn market(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos) -> MarketConnections {
+fn route(address: SocketAddr, trust: &Trust) -> Connector {
     let endpoint = Endpoint { host: "localhost".to_owned(), port: address.port(), prefix: String::new() };
     let limits = ConnectionLimits {
         open_within: PATIENCE,
@@ -71,7 +71,17 @@ fn market(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos
         silent_max: PATIENCE,
         ..ConnectionLimits::PUBLIC
     };
-    let route = Connector::at(endpoint, address, trust.client_config().unwrap(), limits);
+    let mut known = Connector::new(endpoint, trust.client_config().unwrap(), limits).unwrap();
+    known.address = address;
+    known
+}
+
+fn market(
+    route: Connector,
+    instrument: Instrument,
+    now: Nanos,
+    on_connection_end: fn(u8, &ConnectionError),
+) -> MarketConnections {
     let settings = SessionSettings {
         symbol_silence_max: PATIENCE,
         connection_silence_max: PATIENCE,
@@ -79,7 +89,7 @@ fn market(address: SocketAddr, trust: &Trust, instrument: Instrument, now: Nanos
         ..SessionSettings::of(PRODUCT)
     };
     let session = MarketSession::new(PRODUCT, &[instrument], settings).unwrap();
-    let mut line = MarketConnections::new(session, route, 0, |_, error| panic!("{error}"));
+    let mut line = MarketConnections::new(session, route, 0, on_connection_end);
     line.start(now);
     line
 }
@@ -126,8 +136,8 @@ impl Loop {
 }
 
 fn hot_loop(
-    address: SocketAddr,
-    trust: &Trust,
+    route: Connector,
+    on_connection_end: fn(u8, &ConnectionError),
     mailbox: SnapshotMailbox,
     stall_min: Nanos,
     allocations: fn() -> u64,
@@ -140,7 +150,7 @@ fn hot_loop(
     told.push(ready()).unwrap();
     let parts = ReactorParts {
         engine,
-        markets: vec![market(address, trust, instrument, clock.now())],
+        markets: vec![market(route, instrument, clock.now(), on_connection_end)],
         executions,
         snapshots: mailbox,
         clock,
@@ -159,8 +169,13 @@ fn hot_loop(
     Loop { reactor: Reactor::new(parts, settings).unwrap(), orders, cancels, told, counters, clock }
 }
 
+/// No connection ends where nothing goes wrong.
+fn no_end(_: u8, error: &ConnectionError) {
+    panic!("{error}");
+}
+
 fn drive(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
-    let mut hot = hot_loop(address, trust, mailbox, PATIENCE, frame_is_in_hand);
+    let mut hot = hot_loop(route(address, trust), no_end, mailbox, PATIENCE, frame_is_in_hand);
     let (began, mut seen, mut trades) = (Instant::now(), 0, false);
     while seen < TURNS {
         assert!(began.elapsed() < Duration::from_secs(180), "{seen} frames alone in their turn caused orders");
@@ -203,7 +218,7 @@ fn note_decisions() -> u64 {
 
 /// The thread stands still while the market goes on; its next turn finds all of that at once.
 fn stand_still(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
-    let mut hot = hot_loop(address, trust, mailbox, Nanos::from_millis(1_000), note_decisions);
+    let mut hot = hot_loop(route(address, trust), no_end, mailbox, Nanos::from_millis(1_000), note_decisions);
     COUNTED.set(Some(hot.counters.clone()));
     let (began, mut quoting) = (Instant::now(), false);
     loop {
@@ -230,6 +245,19 @@ fn stand_still(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
     }
 }
 
+/// The address that is connected to takes no connection any more; the host has another one.
+fn find_another_address(address: SocketAddr, trust: &Trust, mailbox: SnapshotMailbox) {
+    let retired = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 9).into(), address.port());
+    let mut hot = hot_loop(route(retired, trust), |_, _| {}, mailbox, PATIENCE, || 0);
+    let began = Instant::now();
+    let mut quoting = false;
+    while !quoting {
+        assert!(began.elapsed() < Duration::from_secs(30), "no market from the host's other address");
+        hot.reactor.turn().unwrap();
+        quoting = hot.answer() > 0;
+    }
+}
+
 fn ready() -> ExecutionEvent {
     ExecutionEvent { kind: ExecutionKind::GatewayReady, venue: PRODUCT.venue_id(), ..ExecutionEvent::default() }
 }
@@ -237,6 +265,11 @@ fn ready() -> ExecutionEvent {
 #[test]
 fn after_a_stall_all_that_waits_is_applied_before_anything_is_decided() {
     with_exchange(stand_still);
+}
+
+#[test]
+fn a_market_whose_address_takes_no_connection_is_read_from_another_one_of_its_host() {
+    with_exchange(find_another_address);
 }
 
 #[test]

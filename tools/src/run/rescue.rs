@@ -3,9 +3,9 @@
 //! It may block, it needs nothing of a run's threads, and it places nothing.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use spinbook_engine::types::Nanos;
@@ -57,12 +57,23 @@ pub struct SweepRound {
     pub failure: Option<Failure>,
 }
 
-/// Cancels all orders of several accounts.
+impl SweepRound {
+    /// Of several accounts together.
+    fn of(rounds: &[SweepRound]) -> SweepRound {
+        SweepRound {
+            confirmed: rounds.iter().all(|round| round.confirmed),
+            open_orders: rounds.iter().map(|round| round.open_orders).sum(),
+            failure: rounds.iter().rev().find_map(|round| round.failure.clone()),
+        }
+    }
+}
+
+/// Cancels all orders of several accounts, of all of them at once: one without an answer holds up none of the others.
 pub struct Rescuer<L = SocketLine> {
     accounts: Vec<(RescueAccount<L>, Vec<Listed>)>,
 }
 
-impl<L: VenueLine> Rescuer<L> {
+impl<L: VenueLine + Send> Rescuer<L> {
     /// Over these accounts.
     #[must_use]
     pub fn new(accounts: Vec<RescueAccount<L>>) -> Rescuer<L> {
@@ -78,39 +89,57 @@ impl<L: VenueLine> Rescuer<L> {
         self.accounts.iter_mut().for_each(|(_, listed)| listed.fill(Listed::default()));
     }
 
-    /// Cancels what may be open and asks what is.
+    /// Cancels what may be open and asks what is, once in each account.
     pub fn round(&mut self) -> SweepRound {
-        let mut round = SweepRound { confirmed: true, ..SweepRound::default() };
-        for (account, listed) in &mut self.accounts {
-            let failed = account.round(listed);
-            round.open_orders += listed.iter().filter_map(|listed| listed.open).sum::<usize>();
-            round.confirmed &= listed.iter().all(|listed| listed.confirmed);
-            if let Some(failure) = failed {
-                // Whatever it was, a clock that has moved away is a reason that goes away by being measured.
-                let _ = account.rest.clock_offset();
-                round.failure = Some(failure);
-            }
-        }
-        round
+        self.run(&|| true, &mut |_| {})
     }
 
-    /// Rounds until the venues confirm or `is_over` says so; `tell` hears of each.
-    pub fn run(&mut self, is_over: &dyn Fn() -> bool, tell: &mut dyn FnMut(&SweepRound)) -> SweepRound {
-        let mut pause = PAUSE_FIRST;
-        loop {
-            let round = self.round();
-            tell(&round);
-            if round.confirmed || is_over() {
-                return round;
+    /// Rounds of each account until its venue confirms or `is_over` says so; `tell` hears of each, with how far the others
+    /// are.
+    pub fn run(
+        &mut self,
+        is_over: &(dyn Fn() -> bool + Sync),
+        tell: &mut (dyn FnMut(&SweepRound) + Send),
+    ) -> SweepRound {
+        let told = Mutex::new((vec![SweepRound::default(); self.accounts.len()], tell));
+        let told = &told;
+        threads::each_at_once(RESCUE_THREAD, &mut self.accounts, |place, (account, listed)| {
+            let mut pause = PAUSE_FIRST;
+            loop {
+                let round = account.round(listed);
+                let is_last = round.confirmed || is_over();
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let (rounds, tell) = &mut *told;
+                rounds[place] = round;
+                tell(&SweepRound::of(rounds));
+                drop(told);
+                if is_last {
+                    return;
+                }
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE_MAX);
             }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
+        });
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        SweepRound::of(&told.0)
     }
 }
 
 impl<L: VenueLine> RescueAccount<L> {
-    fn round(&mut self, listed: &mut [Listed]) -> Option<Failure> {
+    fn round(&mut self, listed: &mut [Listed]) -> SweepRound {
+        let failure = self.cancel_and_ask(listed);
+        if failure.is_some() {
+            // Whatever it was, a clock that has moved away is a reason that goes away by being measured.
+            let _ = self.rest.clock_offset();
+        }
+        SweepRound {
+            confirmed: listed.iter().all(|listed| listed.confirmed),
+            open_orders: listed.iter().filter_map(|listed| listed.open).sum(),
+            failure,
+        }
+    }
+
+    fn cancel_and_ask(&mut self, listed: &mut [Listed]) -> Option<Failure> {
         let mut failure = None;
         for (instrument, listed) in self.instruments.iter().zip(&*listed) {
             if !listed.confirmed && listed.open != Some(0) {
@@ -235,8 +264,7 @@ impl SweepRound {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-    use std::rc::Rc;
+    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 
     use spinbook_feed::crypto::credentials::{Credentials, Secret};
     use spinbook_feed::net::io::fetch::FetchError;
@@ -248,36 +276,39 @@ mod tests {
 
     /// A venue with orders, which cancels when it is told to and answers from the list of refusals first.
     struct Venue {
-        now: Cell<i64>,
-        open: Cell<usize>,
-        cancels: Cell<usize>,
-        refusals: RefCell<Vec<u16>>,
+        now: AtomicI64,
+        open: AtomicUsize,
+        cancels: AtomicUsize,
+        refusals: Mutex<Vec<u16>>,
+        /// Nothing is answered until this is lifted.
+        is_mute: AtomicBool,
     }
 
-    struct Line(Rc<Venue>);
+    struct Line(Arc<Venue>);
 
     impl VenueLine for Line {
         fn call(&self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
             let venue = &self.0;
+            until(|| !venue.is_mute.load(Ordering::Acquire));
             if request.target.contains("/time") {
-                return Ok(format!("{{\"serverTime\":{}}}", venue.now.get() / 1_000_000).into_bytes());
+                return Ok(format!("{{\"serverTime\":{}}}", venue.now.load(Ordering::Acquire) / 1_000_000).into_bytes());
             }
-            if let Some(status) = venue.refusals.borrow_mut().pop() {
+            if let Some(status) = venue.refusals.lock().expect("not poisoned").pop() {
                 let body = br#"{"code":-1001,"msg":"Internal error."}"#.to_vec();
                 return Err(FetchError::Status { status, body });
             }
             if request.method == "DELETE" {
-                venue.cancels.set(venue.cancels.get() + 1);
-                venue.open.set(0);
+                venue.cancels.fetch_add(1, Ordering::AcqRel);
+                venue.open.store(0, Ordering::Release);
                 return Ok(br#"{"code":200,"msg":"done"}"#.to_vec());
             }
             let row = r#"{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"x","price":"64000.10","origQty":"0.001",
                 "executedQty":"0","status":"NEW","timeInForce":"GTX","type":"LIMIT","side":"BUY","time":1,"updateTime":1}"#;
-            Ok(format!("[{}]", vec![row; venue.open.get()].join(",")).into_bytes())
+            Ok(format!("[{}]", vec![row; venue.open.load(Ordering::Acquire)].join(",")).into_bytes())
         }
 
         fn now(&self) -> Nanos {
-            Nanos(self.0.now.get())
+            Nanos(self.0.now.load(Ordering::Acquire))
         }
 
         fn place(&self) -> &str {
@@ -285,22 +316,40 @@ mod tests {
         }
     }
 
-    fn rescue(venue: &Rc<Venue>) -> Rescuer<Line> {
+    fn account(venue: &Arc<Venue>) -> RescueAccount<Line> {
         let secret = Secret::new("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zv".to_owned());
         let credentials = Credentials::hmac("NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP", &secret).expect("a key");
         let rest = VenueRest::over(Line(venue.clone()), binance::USDM, Some(credentials), 5_000);
         let instruments = vec![instrument(binance::USDM, 0, "BTCUSDT", "0.10", "0.001")];
         let receive_window = Nanos::from_seconds(1);
-        Rescuer::new(vec![RescueAccount { rest, instruments, receive_window }])
+        RescueAccount { rest, instruments, receive_window }
     }
 
-    fn venue(open: usize) -> Rc<Venue> {
-        let now = Cell::new(1_767_225_600_000_000_000);
-        Rc::new(Venue { now, open: Cell::new(open), cancels: Cell::new(0), refusals: RefCell::default() })
+    fn rescue(venue: &Arc<Venue>) -> Rescuer<Line> {
+        Rescuer::new(vec![account(venue)])
+    }
+
+    fn venue(open: usize) -> Arc<Venue> {
+        let now = AtomicI64::new(1_767_225_600_000_000_000);
+        let (cancels, is_mute) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Venue { now, open: AtomicUsize::new(open), cancels, refusals: Mutex::default(), is_mute })
     }
 
     fn wait(venue: &Venue, span: Nanos) {
-        venue.now.set(venue.now.get() + span.0);
+        venue.now.fetch_add(span.0, Ordering::AcqRel);
+    }
+
+    /// Waits for it; not for ever, so that who waits in vain can say so.
+    fn until(holds: impl Fn() -> bool) -> bool {
+        let limit = Instant::now() + Duration::from_secs(10);
+        while !holds() && Instant::now() < limit {
+            std::thread::yield_now();
+        }
+        holds()
+    }
+
+    fn cancels(venue: &Venue) -> usize {
+        venue.cancels.load(Ordering::Acquire)
     }
 
     #[test]
@@ -312,10 +361,10 @@ mod tests {
         wait(&venue, Nanos::from_millis(1_400));
         assert_eq!(rescuer.round(), empty, "an order that was on its way may still come");
         // One did.
-        venue.open.set(1);
+        venue.open.store(1, Ordering::Release);
         assert_eq!(rescuer.round(), SweepRound { open_orders: 1, ..empty.clone() });
         assert_eq!(rescuer.round(), empty);
-        assert_eq!(venue.cancels.get(), 2, "once for each time that something was open");
+        assert_eq!(cancels(&venue), 2, "once for each time that something was open");
         wait(&venue, Nanos::from_millis(1_600));
         assert_eq!(rescuer.round(), SweepRound { confirmed: true, ..empty.clone() });
         rescuer.restart();
@@ -326,13 +375,39 @@ mod tests {
     fn a_venue_that_does_not_answer_confirms_nothing_and_is_asked_again() {
         let venue = venue(1);
         // The cancel and the question fail, then the question alone.
-        *venue.refusals.borrow_mut() = vec![503, 503];
+        *venue.refusals.lock().expect("not poisoned") = vec![503, 503];
         let mut rescuer = rescue(&venue);
         let round = rescuer.round();
         assert!(!round.confirmed && round.failure.is_some(), "{round:?}");
         let round = rescuer.round();
-        assert_eq!((round.open_orders, round.failure, venue.cancels.get()), (0, None, 1));
+        assert_eq!((round.open_orders, round.failure, cancels(&venue)), (0, None, 1));
         wait(&venue, Nanos::from_seconds(2));
         assert!(rescuer.run(&|| true, &mut |_| {}).confirmed);
+    }
+
+    #[test]
+    fn a_venue_that_falls_mute_holds_up_no_cancel_of_another() {
+        for mute_first in [true, false] {
+            let (mute, other) = (venue(1), venue(2));
+            mute.is_mute.store(true, Ordering::Release);
+            let mut accounts = vec![account(&other)];
+            accounts.insert(usize::from(!mute_first), account(&mute));
+            let mut rescuer = Rescuer::new(accounts);
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    assert!(rescuer.run(&|| false, &mut |_| wait(&other, Nanos::from_seconds(2))).confirmed);
+                    done.store(true, Ordering::Release);
+                });
+                let cancelled = until(|| cancels(&other) > 0);
+                let still_mute = cancels(&mute) == 0 && !done.load(Ordering::Acquire);
+                mute.is_mute.store(false, Ordering::Release);
+                assert!(cancelled && still_mute, "mute first: {mute_first}");
+                assert!(until(|| {
+                    wait(&mute, Nanos::from_seconds(2));
+                    done.load(Ordering::Acquire)
+                }));
+            });
+        }
     }
 }

@@ -15,7 +15,7 @@ use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::rest::RestLane;
-use spinbook_feed::net::connection::look_up::look_up_wanted;
+use spinbook_feed::net::connection::look_up::{HostAddresses, look_up_wanted};
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::host::memory;
 use spinbook_feed::net::host::threads;
@@ -138,7 +138,7 @@ pub struct Agents<S, U> {
     /// Its connections; the idle strategy is set here.
     pub io_settings: GatewayLoopSettings,
     /// Carry the gateways' requests over REST, a thread each.
-    pub rest_workers: [RestWorker; RestLane::ALL.len()],
+    pub rest_workers: Vec<RestWorker>,
     /// The run's clock.
     pub clock: Clock,
     /// What a cycle is worth.
@@ -198,8 +198,7 @@ where
     let (clock, scale, shared) = (agents.clock, agents.scale, io_shared.clone());
     let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
 
-    let of_lane = |lane: &GatewayLane| [lane.orders.host(), lane.user_data.host()];
-    let hosts: Vec<_> = gateways.iter().flat_map(of_lane).flatten().collect();
+    let hosts = hosts_of(&parts.markets, &gateways);
     let reactor = Reactor::new(parts, settings)?;
     let io_loop = GatewayLoop::new(gateways, io_rings, io_settings, clock, scale, shared)?;
     let mut fetchers = vec![threads::spawn("spinbook-fetch", cores.rest, warn_unpinned, move || snapshots.run(&stop))?];
@@ -224,6 +223,13 @@ where
         reactor.run()
     })?;
     Ok(Running { hot, io, fetchers, hot_shared, io_shared, fetch_stop })
+}
+
+/// Every host that is connected to: the market's as well, whose thread must not wait for a name server.
+fn hosts_of(markets: &[MarketConnections], gateways: &[GatewayLane]) -> Vec<Arc<HostAddresses>> {
+    let of_lane = |lane: &GatewayLane| [lane.orders.host(), lane.user_data.host()];
+    let of_orders = gateways.iter().flat_map(of_lane).flatten();
+    markets.iter().filter_map(MarketConnections::host).chain(of_orders).collect()
 }
 
 fn warn_unpinned(core: usize) {

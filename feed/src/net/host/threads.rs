@@ -1,6 +1,7 @@
 //! COLD: the only file that spawns or pins threads.
 
 use std::io;
+use std::sync::Mutex;
 use std::thread::{Builder, JoinHandle};
 
 /// Starts a named thread, pinned to `core` if one is given.
@@ -23,6 +24,29 @@ pub fn spawn<T: Send + 'static>(
         }
         work()
     })
+}
+
+/// Does `work` for every item with its place, all at once, and returns when each is done. The first is done by the calling
+/// thread, and behind it whatever the system refuses a thread for; the others by threads of this name.
+pub fn each_at_once<T: Send>(name: &str, items: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
+    let items: Vec<Mutex<&mut T>> = items.iter_mut().map(Mutex::new).collect();
+    let (items, work) = (&items, &work);
+    let turn = move |place: usize| {
+        // Each is taken once: nobody else holds it, and none is poisoned.
+        if let Ok(mut item) = items[place].lock() {
+            work(place, &mut item);
+        }
+    };
+    std::thread::scope(|scope| {
+        let mut own = Vec::new();
+        for place in 0..items.len() {
+            let thread = || Builder::new().name(name.to_owned()).spawn_scoped(scope, move || turn(place));
+            if place == 0 || thread().is_err() {
+                own.push(place);
+            }
+        }
+        own.into_iter().for_each(turn);
+    });
 }
 
 /// Pins the calling thread; false where the system refuses or the core does not exist.

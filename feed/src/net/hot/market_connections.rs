@@ -1,9 +1,12 @@
 //! HOT: one market session and its connections: carries out what the session wants, brings it what arrives.
 
+use std::sync::Arc;
+
 use mio::{Registry, Token};
 use spinbook_engine::types::{Nanos, Stamp};
 
 use crate::net::connection::connector::Connector;
+use crate::net::connection::look_up::HostAddresses;
 use crate::net::connection::{Connection, ConnectionError, ConnectionState};
 use crate::net::hot::hot_shared::{HotShared, add};
 use crate::net::hot::snapshots::{SnapshotJob, SnapshotMailbox, SnapshotResult};
@@ -273,11 +276,19 @@ impl MarketConnections {
         }
     }
 
-    /// A connection is gone: if it never opened, its attempt failed.
+    /// What knows the host's addresses, to be looked up again by whoever may wait.
+    #[must_use]
+    pub fn host(&self) -> Option<Arc<HostAddresses>> {
+        self.connector.host()
+    }
+
+    /// A connection is gone: if it never opened, its attempt failed, and the next one goes to another address of the host,
+    /// which somebody else looks up again meanwhile.
     #[cold]
-    fn note_unopened(&self, path: usize) {
+    fn note_unopened(&mut self, path: usize) {
         if !self.paths[path].open_reported {
             self.connector.failed();
+            self.connector.next_address();
         }
     }
 

@@ -1,7 +1,7 @@
-//! COLD: two mailboxes between the I/O thread and the threads that may wait for a venue's REST answers.
+//! COLD: mailboxes between the I/O thread and the threads that may wait for a venue's REST answers.
 //!
-//! The I/O thread puts a gateway's request in and looks for answers each turn; it never waits. Questions and cancels have
-//! a thread each, so that a question without an answer holds up no cancel.
+//! The I/O thread puts a gateway's request in and looks for answers each turn; it never waits. Each gateway's questions
+//! and cancels have a thread each, so that neither a question without an answer nor a venue without one holds up a cancel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -45,10 +45,12 @@ impl RestLine {
     }
 }
 
+/// Requests of one gateway over one lane that may wait: one is on its way, and one more where the gateway no longer waits
+/// for that.
+const CALLS_MAX: usize = 2;
+
 /// A gateway's request.
 struct RestCall {
-    /// Place of the gateway.
-    gateway: usize,
     ticket: RestTicket,
     request: Box<RestRequest>,
 }
@@ -64,16 +66,23 @@ pub struct RestResult {
     pub answer: RestAnswer,
 }
 
-/// One lane's requests, and the thread that takes them.
+/// The requests of one gateway over one lane, and the thread that takes them.
 struct RestQueue {
     calls: ArrayQueue<RestCall>,
     worker: OnceLock<Thread>,
 }
 
+impl RestQueue {
+    fn new() -> RestQueue {
+        RestQueue { calls: ArrayQueue::new(CALLS_MAX), worker: OnceLock::new() }
+    }
+}
+
 /// The I/O thread's end.
 #[derive(Clone)]
 pub struct RestMailbox {
-    queues: [Arc<RestQueue>; RestLane::ALL.len()],
+    /// By the gateway's place.
+    queues: Arc<[[RestQueue; RestLane::ALL.len()]]>,
     results: Arc<ArrayQueue<RestResult>>,
 }
 
@@ -81,8 +90,8 @@ impl RestMailbox {
     /// Hands a gateway's request over; false if there is no room, and so no answer.
     #[must_use]
     pub fn ask(&self, gateway: usize, ticket: RestTicket, request: Box<RestRequest>) -> bool {
-        let queue = &self.queues[ticket.lane.index()];
-        let taken = queue.calls.push(RestCall { gateway, ticket, request }).is_ok(); // bounded: a fixed queue
+        let Some(queue) = self.queues.get(gateway).map(|queues| &queues[ticket.lane.index()]) else { return false };
+        let taken = queue.calls.push(RestCall { ticket, request }).is_ok(); // bounded: a fixed queue
         if let Some(worker) = queue.worker.get() {
             worker.unpark();
         }
@@ -97,29 +106,26 @@ impl RestMailbox {
     }
 }
 
-/// The end of a thread that may wait.
+/// The end of a thread that may wait: of one gateway's requests over one lane.
 pub struct RestWorker {
+    gateway: usize,
     lane: RestLane,
     mailbox: RestMailbox,
-    lines: Arc<[RestLine]>,
+    line: RestLine,
     on_failure: fn(&RestRequest, &FetchError),
 }
 
-/// A mailbox for the gateways with these lines, in their order, and a worker for each lane. `on_failure` is called with
+/// A mailbox for the gateways with these lines, in their order, and two workers for each. `on_failure` is called with
 /// each request that brought nothing, to log it.
 #[must_use]
-pub fn new(
-    lines: Vec<RestLine>,
-    on_failure: fn(&RestRequest, &FetchError),
-) -> (RestMailbox, [RestWorker; RestLane::ALL.len()]) {
-    // Each gateway has one request a lane on its way, and one more where it no longer waits for the first.
-    let slots = 2 * lines.len().max(1);
-    let queue = || Arc::new(RestQueue { calls: ArrayQueue::new(slots), worker: OnceLock::new() });
-    let mailbox =
-        RestMailbox { queues: [queue(), queue()], results: Arc::new(ArrayQueue::new(RestLane::ALL.len() * slots)) };
-    let lines: Arc<[RestLine]> = lines.into();
-    let workers =
-        RestLane::ALL.map(|lane| RestWorker { lane, mailbox: mailbox.clone(), lines: lines.clone(), on_failure });
+pub fn new(lines: Vec<RestLine>, on_failure: fn(&RestRequest, &FetchError)) -> (RestMailbox, Vec<RestWorker>) {
+    let queues: Vec<_> = lines.iter().map(|_| [RestQueue::new(), RestQueue::new()]).collect();
+    let results = ArrayQueue::new(RestLane::ALL.len() * CALLS_MAX * lines.len().max(1));
+    let mailbox = RestMailbox { queues: queues.into(), results: Arc::new(results) };
+    let of_gateway = |(gateway, line): (usize, RestLine)| {
+        RestLane::ALL.map(|lane| RestWorker { gateway, lane, mailbox: mailbox.clone(), line: line.clone(), on_failure })
+    };
+    let workers = lines.into_iter().enumerate().flat_map(of_gateway).collect();
     (mailbox, workers)
 }
 
@@ -132,15 +138,14 @@ impl RestWorker {
 
     /// Carries requests until `stop` is set; it has a thread of its own.
     pub fn run(self, stop: &AtomicBool) {
-        let queue = &self.mailbox.queues[self.lane.index()];
+        let queue = &self.mailbox.queues[self.gateway][self.lane.index()];
         let _ = queue.worker.set(std::thread::current());
         while !stop.load(Ordering::Relaxed) {
-            let Some(call) = queue.calls.pop() else {
+            let Some(RestCall { ticket, request }) = queue.calls.pop() else {
                 std::thread::park_timeout(IDLE_SLEEP);
                 continue;
             };
-            let RestCall { gateway, ticket, request } = call;
-            let mut result = RestResult { gateway, ticket, answer: self.carry(gateway, &request) };
+            let mut result = RestResult { gateway: self.gateway, ticket, answer: self.carry(&request) };
             // The I/O thread takes results every turn; a full mailbox means that it is gone.
             while let Err(back) = self.mailbox.results.push(result) {
                 if stop.load(Ordering::Relaxed) {
@@ -152,12 +157,11 @@ impl RestWorker {
         }
     }
 
-    fn carry(&self, gateway: usize, request: &RestRequest) -> RestAnswer {
-        let Some(line) = self.lines.get(gateway) else { return RestAnswer::default() };
-        let url = format!("{}{}", line.base, request.target);
+    fn carry(&self, request: &RestRequest) -> RestAnswer {
+        let url = format!("{}{}", self.line.base, request.target);
         let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let call = HttpCall { method: request.method, url: &url, headers: &headers, body_bytes_max: BODY_BYTES_MAX };
-        let fetcher = if self.lane == RestLane::Cancels { &line.cancels } else { &line.questions };
+        let fetcher = if self.lane == RestLane::Cancels { &self.line.cancels } else { &self.line.questions };
         let no_pause = Nanos::ZERO;
         let error = match fetcher.call(&call) {
             Ok(body) => return RestAnswer { status: 200, body, retry_after: no_pause },
