@@ -408,6 +408,20 @@ pub struct DoctorArgs {
     pub hot_core: Option<usize>,
 }
 
+/// A part of what is traded.
+#[derive(Clone, Debug, Args)]
+pub struct PartArgs {
+    /// Only this kind of strategy
+    #[arg(long, value_name = "KIND")]
+    pub strategy: Option<String>,
+    /// Only this venue
+    #[arg(long, value_name = "VENUE")]
+    pub venue: Option<String>,
+    /// Only this symbol, on every venue or the named one
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
+}
+
 /// `spinbook kill`.
 #[derive(Clone, Debug, Args)]
 pub struct KillArgs {
@@ -420,15 +434,9 @@ pub struct KillArgs {
     /// The engine's state directory itself, instead of its configuration; without either: state, here
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub state_dir: Option<PathBuf>,
-    /// Only this kind of strategy: its quotes go, everything else trades on
-    #[arg(long, value_name = "KIND")]
-    pub strategy: Option<String>,
-    /// Only this venue
-    #[arg(long, value_name = "VENUE")]
-    pub venue: Option<String>,
-    /// Only this symbol, on every venue or the named one
-    #[arg(long, value_name = "SYMBOL")]
-    pub symbol: Option<String>,
+    /// What alone is killed; everything else trades on.
+    #[command(flatten)]
+    pub part: PartArgs,
     /// How long to wait for the engine's confirmation that nothing is open, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub wait: u64,
@@ -489,15 +497,12 @@ pub struct RearmArgs {
     /// The operator's token, where engine.rearm_token_sha256 asks for one; /dev/stdin types it
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Only kills of this kind of strategy are lifted, and nothing else
-    #[arg(long, value_name = "KIND")]
-    pub strategy: Option<String>,
-    /// Only kills on this venue
-    #[arg(long, value_name = "VENUE")]
-    pub venue: Option<String>,
-    /// Only kills of this symbol
-    #[arg(long, value_name = "SYMBOL")]
-    pub symbol: Option<String>,
+    /// What alone is re-armed: its kills are lifted, in an engine that runs as well, and nothing else.
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// How long to wait for an engine that runs, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub wait: u64,
     /// Override one key of the configuration, for example engine.state_dir=state
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,

@@ -30,7 +30,9 @@ pub struct InstrumentSlot {
     group_state: TradingState,
     /// Why that is.
     group_cause: StopCause,
-    /// The tighter of the two, so that a turn reads one.
+    /// An operator killed it, whatever else holds; written by [`InstrumentSlot::set_killed`] alone.
+    is_killed: bool,
+    /// The tightest of the three, so that a turn reads one.
     pub(super) state: TradingState,
     /// Whether its venue's gateway is ready: a copy of the venue's word, so that a turn need not look there.
     pub(super) venue_ready: bool,
@@ -74,13 +76,27 @@ impl InstrumentSlot {
     pub(super) fn set_own_state(&mut self, state: TradingState, cause: StopCause) {
         self.own_state = state;
         self.own_cause = cause;
-        self.state = state.tightened(self.group_state);
+        self.tighten();
+    }
+
+    /// Kills it, or takes that back: what else stopped it still does.
+    pub(super) fn set_killed(&mut self, is_killed: bool) {
+        self.is_killed = is_killed;
+        self.tighten();
+    }
+
+    fn tighten(&mut self) {
+        let killed = if self.is_killed { TradingState::CancelOnly } else { TradingState::Active };
+        self.state = self.own_state.tightened(self.group_state).tightened(killed);
     }
 
     /// Why its state, and that of its group, is what it is.
     pub(super) const fn cause(&self) -> StopCause {
-        match self.group_state {
-            TradingState::Active => self.own_cause,
+        match (self.group_state, self.own_state) {
+            (TradingState::Active, TradingState::Active | TradingState::ReduceOnly) if self.is_killed => {
+                StopCause::Operator
+            }
+            (TradingState::Active, _) => self.own_cause,
             _ => self.group_cause,
         }
     }
@@ -88,7 +104,7 @@ impl InstrumentSlot {
     pub(super) fn set_group_state(&mut self, state: TradingState, cause: StopCause) {
         self.group_state = state;
         self.group_cause = cause;
-        self.state = state.tightened(self.own_state);
+        self.tighten();
     }
 }
 

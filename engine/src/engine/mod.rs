@@ -325,12 +325,22 @@ impl<S> Engine<S> {
         }
     }
 
+    /// An operator kills one instrument, or re-arms it: nothing of it is placed while it is killed, and what else stops it
+    /// stays as it is.
+    pub fn set_instrument_killed(&mut self, instrument: InstrumentId, is_killed: bool) {
+        if let Some(slot) = self.instrument_slots.get_mut(instrument.index()) {
+            slot.set_killed(is_killed);
+            self.look_at_everything();
+        }
+    }
+
     /// A human allows trading again after any stop: everything Active, waits and reject counts forgotten.
     pub fn rearm(&mut self) {
         self.state = TradingState::Active;
         self.cause = StopCause::None;
         for slot in &mut self.instrument_slots {
             slot.set_own_state(TradingState::Active, StopCause::None);
+            slot.set_killed(false);
         }
         self.release_groups();
         for quoter in &mut self.quoters {

@@ -172,6 +172,23 @@ fn an_operators_word_about_one_instrument_is_carried_out_in_the_turn_that_hears_
 }
 
 #[test]
+fn an_instrument_that_is_allowed_again_is_traded_and_said_to_be() {
+    let mut rig = Rig::new(64);
+    rig.turn();
+    rig.shared.stop_instruments(&[InstrumentId(0), InstrumentId(1)]);
+    rig.turn();
+    assert!(rig.shared.stopped_confirmed.contains(InstrumentId(0)));
+    rig.shared.allow_instruments(&[InstrumentId(0)]);
+    rig.turn();
+    assert!(!rig.shared.stopped_confirmed.contains(InstrumentId(0)), "its orders are taken");
+    assert!(rig.shared.stopped_confirmed.contains(InstrumentId(1)), "the other one stays");
+    rig.place(1, 0);
+    rig.place(2, 1);
+    let kinds: Vec<ExecutionKind> = rig.turn().iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [ExecutionKind::Accepted, ExecutionKind::Rejected]);
+}
+
+#[test]
 fn executions_wait_in_their_gateway_while_the_ring_is_full_and_keep_their_order() {
     let mut rig = Rig::new(ROOM);
     let mut seen = rig.turn();

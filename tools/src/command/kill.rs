@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cli::KillArgs;
+use crate::cli::{KillArgs, PartArgs};
 use crate::config::{Config, DEFAULT_STATE_DIR};
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
-use crate::run::kill_word::{KillCall, SocketAnswer};
-use crate::run::kills::{self, KillScope};
+use crate::run::kill_word::{KillCall, SocketAnswer, SocketWord};
+use crate::run::kills::{self, KillScope, operator_name};
 use crate::run::state_dir::{self, KillAnswer};
 
 /// How often the answer is looked for.
@@ -39,18 +39,15 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
         .because("an engine leaves its run number there when it starts")
         .next("name the engine's configuration: spinbook kill -c FILE, or its state directory: --state-dir DIR"));
     }
-    let scope = KillScope {
-        strategy: arguments.strategy.clone(),
-        venue: arguments.venue.clone(),
-        symbol: arguments.symbol.clone(),
-    };
+    let scope = scope_of(&arguments.part);
     // An engine that is quick may have answered and gone before the second look.
     let held_before = is_held(&directory)?;
     let until = Instant::now() + Duration::from_secs(arguments.wait);
     // It hears the word before the disk does.
-    let call = KillCall::say(&directory, &scope);
+    let who = format!("{}, process {}", operator_name(), process::id());
+    let call = KillCall::say(&directory, &SocketWord::Kill { scope: scope.clone(), who: who.clone() });
     if !scope.is_all() {
-        return kill_part(&directory, &scope, call, until);
+        return kill_part(&directory, (&scope, &who), call, until);
     }
     let who = process::id().to_string();
     let latched = state_dir::latch(&directory, &who);
@@ -82,11 +79,21 @@ pub fn run(arguments: &KillArgs) -> Result<Done, Failure> {
     }
 }
 
+/// What was named, as kills name it; without any part, everything.
+pub(super) fn scope_of(part: &PartArgs) -> KillScope {
+    let PartArgs { strategy, venue, symbol } = part.clone();
+    KillScope { strategy, venue, symbol }
+}
+
 /// Latches a part and waits until it is confirmed. A part that the engine does not know is not latched.
-fn kill_part(directory: &Path, scope: &KillScope, mut call: Option<KillCall>, until: Instant) -> Result<Done, Failure> {
-    let who = process::id().to_string();
+fn kill_part(
+    directory: &Path,
+    (scope, who): (&KillScope, &str),
+    mut call: Option<KillCall>,
+    until: Instant,
+) -> Result<Done, Failure> {
     let path = directory.join(kills::KILLS_FILE);
-    let latched = kills::latch(directory, &who, scope);
+    let latched = kills::latch(directory, who, scope);
     let already = latched.map_err(|error| failed(&path, "the kill cannot be latched", error))?;
     let answer = call.as_mut().and_then(|call| call.answer(until));
     if let Some(SocketAnswer { symbols, traded, .. }) = &answer

@@ -2,19 +2,21 @@
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use spinbook_engine::types::Nanos;
 use spinbook_feed::journal::digest;
 
+use super::kill::scope_of;
 use crate::cli::RearmArgs;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
 use crate::run::day_book::{self, Stops};
-use crate::run::kills::{self, KillScope, ScopedKill};
+use crate::run::kill_word::{KillCall, SocketWord};
+use crate::run::kills::{self, KillScope, ScopedKill, operator_name};
 use crate::run::state_dir::RUN_FILE;
 use crate::ui::time::utc_text;
 
@@ -24,7 +26,8 @@ const TOKEN_KEY: &str = "rearm_token_sha256";
 /// Ends the stops of the configuration's state directory and writes down who did it and why.
 ///
 /// # Errors
-/// No reason, no state directory, an engine that runs in it, or a file that cannot be written.
+/// No reason, no state directory, an engine that runs in it where all is to be re-armed, one that did not hear of a part,
+/// or a file that cannot be written.
 pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     let reason = arguments.reason.trim();
     if reason.is_empty() {
@@ -36,34 +39,105 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     let config = Config::load(&arguments.config, &arguments.set)?;
     check_token(&config, arguments.token_file.as_deref())?;
     let directory = &config.engine.state_dir;
-    let _lock = lock(directory)?;
-    let scope = KillScope {
-        strategy: arguments.strategy.clone(),
-        venue: arguments.venue.clone(),
-        symbol: arguments.symbol.clone(),
+    let scope = scope_of(&arguments.part);
+    match lock(directory)? {
+        Some(_lock) => rearm_stopped(directory, &scope, reason),
+        // The whole of it is ended first; a part is re-armed where it runs.
+        None if scope.is_all() => Err(Failure::failed("an engine runs with this state directory")
+            .at(directory.display())
+            .because("all of it is re-armed before it starts: one that runs keeps its stops")
+            .next(
+                "end it first (Ctrl-C), then re-arm and start it again; a part that was killed is re-armed while it \
+                   runs: --strategy, --venue, --symbol",
+            )),
+        None => rearm_running(directory, &scope, reason, Duration::from_secs(arguments.wait)),
+    }
+}
+
+/// Which kills a scope lifts, and which stay.
+fn lifted_and_left(directory: &Path, scope: &KillScope) -> Result<(Vec<ScopedKill>, Vec<ScopedKill>), Failure> {
+    let latched = kills::latched(directory).map_err(|error| unwritten(directory, error))?;
+    Ok(latched.into_iter().partition(|kill| scope.includes(&kill.scope)))
+}
+
+fn nothing_to_do(directory: &Path, scope: &KillScope, left: &[ScopedKill]) -> Done {
+    let mut text = format!("{}: nothing of {scope} is stopped here: nothing to re-arm\n", directory.display());
+    text.push_str(&still_killed(left));
+    let value = json!({ "kill_file_removed": false, "loss_stops": [], "halts": [], "kills": [], "record": null });
+    Done::new(text, value)
+}
+
+/// Writes down who re-arms what and why, before anything else: what is not on record does not happen.
+fn record(
+    directory: &Path,
+    (scope, reason): (&KillScope, &str),
+    killed: bool,
+    stops: &Stops,
+    lifted: &[ScopedKill],
+) -> Result<PathBuf, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
+    let part = if scope.is_all() { String::new() } else { scope.to_string() };
+    let line = json!({
+        "time": time, "who": operator_name(), "reason": reason, "scope": part, "kill_file_removed": killed,
+        "loss_stops": stops.losses, "halts": stops.halts, "kills": lifted,
+    });
+    day_book::record_rearming(directory, &line)
+}
+
+/// In an engine that runs: what was killed trades again, once the venue has confirmed what the kill cancelled.
+fn rearm_running(directory: &Path, scope: &KillScope, reason: &str, wait: Duration) -> Result<Done, Failure> {
+    let (lifted, left) = lifted_and_left(directory, scope)?;
+    if lifted.is_empty() {
+        return Ok(nothing_to_do(directory, scope, &left));
+    }
+    let written = record(directory, (scope, reason), false, &Stops::default(), &lifted)?;
+    let not_re_armed = |why: &str| {
+        Failure::failed("the engine did not re-arm: what was killed stays killed").at(scope).because(why).next(
+            "spinbook journal shows what is open; try again, or end the engine (Ctrl-C), re-arm and start it again",
+        )
     };
+    let word = SocketWord::Rearm {
+        scope: scope.clone(),
+        left: left.iter().map(|kill| kill.scope.clone()).collect(),
+        who: operator_name(),
+        reason: reason.to_owned(),
+    };
+    let call = KillCall::say(directory, &word);
+    let mut call = call.ok_or_else(|| not_re_armed("nobody listens at its kill socket"))?;
+    let Some(answer) = call.answer(Instant::now() + wait) else {
+        let seconds = wait.as_secs();
+        return Err(not_re_armed(&format!("the venue did not confirm what the kill cancelled within {seconds} s")));
+    };
+    if !answer.confirmed && !answer.symbols.is_empty() {
+        return Err(not_re_armed("somebody killed it again meanwhile"));
+    }
+    // Also where nothing of it is traded now: the next run begins without it.
+    kills::lift(directory, |latched| scope.includes(latched)).map_err(|error| unwritten(directory, error))?;
+    let mut text = lifted_text(&lifted);
+    if !answer.symbols.is_empty() {
+        text.push_str(&format!("the engine quotes {} again\n", answer.symbols.join(", ")));
+    }
+    text.push_str(&still_killed(&left));
+    text.push_str(&format!("written down in {}\n", written.display()));
+    let object = json!({
+        "kill_file_removed": false, "loss_stops": [], "halts": [], "kills": lifted, "symbols": answer.symbols,
+        "record": written.display().to_string(),
+    });
+    Ok(Done::new(text, object))
+}
+
+/// Where no engine runs: the next one trades.
+fn rearm_stopped(directory: &Path, scope: &KillScope, reason: &str) -> Result<Done, Failure> {
     let kill_file = directory.join(KILL_FILE);
     // Who names a part re-arms that part alone.
     let killed = scope.is_all() && kill_file.exists();
     let rearmed = if scope.is_all() { day_book::stops(directory)? } else { Stops::default() };
-    let (lifted, left): (Vec<ScopedKill>, Vec<ScopedKill>) = kills::latched(directory)
-        .map_err(|error| unwritten(directory, error))?
-        .into_iter()
-        .partition(|kill| scope.includes(&kill.scope));
+    let (lifted, left) = lifted_and_left(directory, scope)?;
     if !killed && rearmed.is_empty() && lifted.is_empty() {
-        let mut text = format!("{}: nothing of {scope} is stopped here: nothing to re-arm\n", directory.display());
-        text.push_str(&still_killed(&left));
-        let value = json!({ "kill_file_removed": false, "loss_stops": [], "halts": [], "kills": [], "record": null });
-        return Ok(Done::new(text, value));
+        return Ok(nothing_to_do(directory, scope, &left));
     }
-    // Written down first: what is not on record does not happen.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
-    let line = json!({
-        "time": time, "who": who(), "reason": reason, "kill_file_removed": killed, "loss_stops": rearmed.losses,
-        "halts": rearmed.halts, "kills": lifted,
-    });
-    let record = day_book::record_rearming(directory, &line)?;
+    let record = record(directory, (scope, reason), killed, &rearmed, &lifted)?;
     if scope.is_all() {
         day_book::rearm(directory)?;
     }
@@ -86,9 +160,7 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
     for halt in &rearmed.halts {
         text.push_str(&format!("lifted: {} ({})\n", halt.to_text(), halt.time));
     }
-    for kill in &lifted {
-        text.push_str(&format!("the kill of {} is lifted\n", kill.scope));
-    }
+    text.push_str(&lifted_text(&lifted));
     text.push_str(&still_killed(&left));
     text.push_str(&format!("written down in {}\n", record.display()));
     let object = json!({
@@ -96,6 +168,10 @@ pub fn run(arguments: &RearmArgs) -> Result<Done, Failure> {
         "record": record.display().to_string(),
     });
     Ok(Done::new(text, object))
+}
+
+fn lifted_text(lifted: &[ScopedKill]) -> String {
+    lifted.iter().map(|kill| format!("the kill of {} is lifted\n", kill.scope)).collect()
 }
 
 /// Whoever re-arms holds the operator's token, where the configuration asks for one. Its hash counts as the file has it:
@@ -133,8 +209,8 @@ fn unwritten(directory: &Path, error: std::io::Error) -> Failure {
     Failure::failed("the list of kills cannot be used").at(directory.join(kills::KILLS_FILE).display()).because(error)
 }
 
-/// Keeps an engine from starting meanwhile; refused while one runs, which would not hear of it.
-fn lock(directory: &Path) -> Result<fs::File, Failure> {
+/// Keeps an engine from starting meanwhile; none where one runs.
+fn lock(directory: &Path) -> Result<Option<fs::File>, Failure> {
     let path = directory.join(RUN_FILE);
     let refused = |why: &dyn std::fmt::Display| {
         Failure::usage("no engine has ever run with this state directory")
@@ -144,19 +220,10 @@ fn lock(directory: &Path) -> Result<fs::File, Failure> {
     };
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| refused(&error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::failed("an engine runs with this state directory")
-            .at(directory.display())
-            .because("it is re-armed before it starts: one that runs keeps its stop")
-            .next("end it first (Ctrl-C), then re-arm and start it again")),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(refused(&error)),
     }
-}
-
-/// Who types: the name that was logged on, also behind `sudo`.
-fn who() -> String {
-    let named = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use spinbook_engine::types::InstrumentId;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
-use spinbook_feed::net::io::gateway_loop::GatewayShared;
+use spinbook_feed::net::io::gateway_loop::{GatewayShared, OperatorWord};
 
 use super::kills::{self, KillScope};
 use super::news::{self, Weight};
-use super::pulse::socket_address;
+use super::pulse::{open_socket, socket_address};
 use crate::outcome::KILL_FILE;
 
 /// The socket in a state directory.
@@ -46,12 +46,36 @@ pub struct KillTarget {
     pub label: String,
 }
 
+/// What an operator says over the socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case", tag = "word")]
+pub enum SocketWord {
+    /// Cancels what the scope is about, and places nothing of it any more.
+    Kill {
+        /// What it is about; without a part, the end of the run.
+        scope: KillScope,
+        /// Who says it.
+        who: String,
+    },
+    /// Trades again what was killed.
+    Rearm {
+        /// What it is about.
+        scope: KillScope,
+        /// Kills that stay: what one of them is about is not re-armed.
+        left: Vec<KillScope>,
+        /// Who says it.
+        who: String,
+        /// Why.
+        reason: String,
+    },
+}
+
 /// What is said over the socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketAnswer {
-    /// The symbols that the word is about.
+    /// The symbols that the word is about: those that are re-armed, or all that were killed.
     pub symbols: Vec<String>,
-    /// Whether the venue has confirmed that nothing of them is open.
+    /// Whether the venue has confirmed that nothing of them is open; to a re-arm, whether they trade again.
     pub confirmed: bool,
     /// Orders that may be open of the whole run; none where only a part was killed.
     pub open_orders: Option<usize>,
@@ -87,22 +111,36 @@ impl KillWord {
         self.targets.iter().filter(|target| scope.covers(&self.strategy, &target.venue, &target.symbol)).collect()
     }
 
-    /// Stops what a scope is about and says what that is.
-    pub fn stop(&self, scope: &KillScope) -> Vec<&KillTarget> {
+    /// Stops what a scope is about, has it written down who said so, and says what that is.
+    pub fn stop(&self, scope: &KillScope, who: &str) -> Vec<&KillTarget> {
         let targets = self.targets(scope);
         let ids: Vec<InstrumentId> = targets.iter().map(|target| target.id).collect();
-        if !ids.is_empty() {
-            let is_new = ids.iter().any(|id| !self.io.stopped.contains(*id));
+        if ids.iter().any(|id| !self.io.stopped.contains(*id)) {
             // The thread that owns the orders first: its door is shut before the other one hears of it.
             self.io.stop_instruments(&ids);
             self.hot.stopped.add(&ids);
-            if is_new {
-                let labels: Vec<&str> = targets.iter().map(|target| target.label.as_str()).collect();
-                let text = "every order is cancelled, and none placed until it is re-armed";
-                news::tell(Weight::Alarm, format!("killed: {scope} ({}): {text}", labels.join(", ")));
-            }
+            let labels: Vec<&str> = targets.iter().map(|target| target.label.as_str()).collect();
+            news::tell(Weight::Alarm, kill_text(scope, &labels));
+            self.note("kill", scope, who.to_owned(), ids);
         }
         targets
+    }
+
+    /// What of it a re-arm would let trade again: what is stopped, and by no kill that stays.
+    fn held(&self, scope: &KillScope, left: &[KillScope]) -> Vec<&KillTarget> {
+        let is_left =
+            |target: &KillTarget| left.iter().any(|kill| kill.covers(&self.strategy, &target.venue, &target.symbol));
+        let mut targets = self.targets(scope);
+        targets.retain(|target| self.io.stopped.contains(target.id) && !is_left(target));
+        targets
+    }
+
+    /// Has a word written down.
+    fn note(&self, word: &'static str, scope: &KillScope, reason: String, instruments: Vec<InstrumentId>) {
+        let scope = if scope.is_all() { String::new() } else { scope.to_string() };
+        if !self.io.said.say(OperatorWord { word, scope, reason, instruments }) {
+            news::tell(Weight::Alarm, format!("a {word} is not in the journal: too many words at once"));
+        }
     }
 
     /// Everything is cancelled, and the run ends.
@@ -131,6 +169,61 @@ enum Asked {
     All,
     /// A part, with its names.
     Some(Vec<InstrumentId>, Vec<String>),
+    /// That a part trades again.
+    Again(Rearming),
+}
+
+/// A part that is to trade again.
+struct Rearming {
+    scope: KillScope,
+    ids: Vec<InstrumentId>,
+    symbols: Vec<String>,
+    /// Why, and who says so.
+    reason: String,
+    /// The thread that owns the orders was told.
+    is_told: bool,
+}
+
+/// Where that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RearmStep {
+    /// What was cancelled is not confirmed yet, or its orders are not taken yet.
+    Waits,
+    /// It trades again.
+    Trades,
+    /// Somebody killed it again meanwhile.
+    KilledAgain,
+}
+
+impl Rearming {
+    /// Goes on: nothing is placed before the venue has confirmed what the kill cancelled, and before its orders are taken.
+    fn go_on(&mut self, word: &KillWord) -> RearmStep {
+        let (io, hot) = (&word.io, &word.hot);
+        if !self.is_told {
+            if !word.confirmed(&self.ids) {
+                return RearmStep::Waits;
+            }
+            self.is_told = true;
+            io.allow_instruments(&self.ids);
+        }
+        let is_killed = || self.ids.iter().any(|id| io.stopped.contains(*id));
+        if is_killed() {
+            return RearmStep::KilledAgain;
+        }
+        if self.ids.iter().any(|id| io.stopped_confirmed.contains(*id)) {
+            return RearmStep::Waits;
+        }
+        hot.stopped.remove(&self.ids);
+        if is_killed() {
+            // Between the two looks: what is killed stays so for both threads.
+            hot.stopped.add(&self.ids);
+            return RearmStep::KilledAgain;
+        }
+        let text = format!("re-armed: {} ({}): quoted again", self.scope, self.symbols.join(", "));
+        news::tell(Weight::Warning, text);
+        word.note("rearm", &self.scope, self.reason.clone(), self.ids.clone());
+        RearmStep::Trades
+    }
 }
 
 impl Operator {
@@ -154,27 +247,44 @@ impl Operator {
             return true;
         }
         // Who says something else is no operator of this program.
-        let Ok(scope) = serde_json::from_slice::<KillScope>(&self.part[..end]) else { return false };
-        if scope.is_all() {
-            word.stop_all();
-            self.asked = Some(Asked::All);
-            return true;
-        }
-        let targets = word.stop(&scope);
+        let Ok(said) = serde_json::from_slice::<SocketWord>(&self.part[..end]) else { return false };
+        let targets = match &said {
+            SocketWord::Kill { scope, .. } if scope.is_all() => {
+                word.stop_all();
+                self.asked = Some(Asked::All);
+                return true;
+            }
+            SocketWord::Kill { scope, who } => word.stop(scope, who),
+            SocketWord::Rearm { scope, left, .. } => word.held(scope, left),
+        };
         if targets.is_empty() {
             let traded = word.targets.iter().map(|target| format!("{}:{}", target.venue, target.symbol)).collect();
             self.say(&SocketAnswer { traded, ..SocketAnswer::default() });
             return false;
         }
-        let names = targets.iter().map(|target| target.label.clone()).collect();
-        self.asked = Some(Asked::Some(targets.iter().map(|target| target.id).collect(), names));
+        let symbols = targets.iter().map(|target| target.label.clone()).collect();
+        let ids = targets.iter().map(|target| target.id).collect();
+        self.asked = Some(match said {
+            SocketWord::Kill { .. } => Asked::Some(ids, symbols),
+            SocketWord::Rearm { scope, who, reason, .. } => {
+                Asked::Again(Rearming { scope, ids, symbols, reason: format!("{reason} ({who})"), is_told: false })
+            }
+        });
         true
     }
 
     /// Answers once there is something to say; whether it still waits.
     fn answer(&mut self, word: &KillWord) -> bool {
-        let answer = match &self.asked {
+        let answer = match &mut self.asked {
             None => return true,
+            Some(Asked::Again(rearming)) => {
+                let step = rearming.go_on(word);
+                if step == RearmStep::Waits {
+                    return true;
+                }
+                let symbols = std::mem::take(&mut rearming.symbols);
+                SocketAnswer { symbols, confirmed: step == RearmStep::Trades, ..SocketAnswer::default() }
+            }
             Some(Asked::Some(ids, _)) if !word.confirmed(ids) => return true,
             Some(Asked::Some(_, symbols)) => {
                 SocketAnswer { symbols: symbols.clone(), confirmed: true, ..SocketAnswer::default() }
@@ -200,6 +310,12 @@ impl Operator {
     }
 }
 
+/// What is said of a kill of these symbols.
+#[must_use]
+pub fn kill_text(scope: &KillScope, labels: &[&str]) -> String {
+    format!("killed: {scope} ({}): every order is cancelled, and none placed until it is re-armed", labels.join(", "))
+}
+
 /// The open kill socket; with this it is taken away.
 pub struct KillSocket {
     path: PathBuf,
@@ -212,14 +328,7 @@ impl KillSocket {
     /// # Errors
     /// The directory cannot be written, or the system refuses a socket or a thread.
     pub fn open(directory: &Path, word: KillWord) -> io::Result<KillSocket> {
-        let folder = File::open(directory)?;
-        let address = socket_address(&folder, SOCKET_FILE);
-        match fs::remove_file(&address) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&address)?;
-        listener.set_nonblocking(true)?;
+        let listener = open_socket(directory, SOCKET_FILE)?;
         let over = Arc::new(AtomicBool::new(false));
         let ends = over.clone();
         let work = move || {
@@ -286,8 +395,8 @@ impl KillFiles {
         if self.read.is_none_or(|read| read != length) && length > 0 {
             // A file that cannot be read may say anything: everything is stopped.
             match kills::latched(&self.directory) {
-                Ok(kills) => kills.iter().for_each(|kill| _ = word.stop(&kill.scope)),
-                Err(_) => _ = word.stop(&KillScope::default()),
+                Ok(kills) => kills.iter().for_each(|kill| _ = word.stop(&kill.scope, &kill.who)),
+                Err(_) => _ = word.stop(&KillScope::default(), "a file of kills that cannot be read"),
             }
         }
         self.read = Some(length);
@@ -304,10 +413,10 @@ pub struct KillCall {
 impl KillCall {
     /// Says it to the run of a state directory; none where nobody listens.
     #[must_use]
-    pub fn say(directory: &Path, scope: &KillScope) -> Option<KillCall> {
+    pub fn say(directory: &Path, word: &SocketWord) -> Option<KillCall> {
         let folder = File::open(directory).ok()?;
         let mut stream = UnixStream::connect(socket_address(&folder, SOCKET_FILE)).ok()?;
-        let text = serde_json::to_string(scope).ok()? + "\n";
+        let text = serde_json::to_string(word).ok()? + "\n";
         stream.write_all(text.as_bytes()).ok()?;
         Some(KillCall { stream, part: Vec::new() })
     }
@@ -351,6 +460,15 @@ mod tests {
         KillScope { symbol: Some(name.to_owned()), ..KillScope::default() }
     }
 
+    fn kill(scope: KillScope) -> SocketWord {
+        SocketWord::Kill { scope, who: "somebody".to_owned() }
+    }
+
+    fn rearm(scope: KillScope, left: &[KillScope]) -> SocketWord {
+        let text = |text: &str| text.to_owned();
+        SocketWord::Rearm { scope, left: left.to_vec(), who: text("somebody"), reason: text("looked at it") }
+    }
+
     fn stopped(io: &GatewayShared) -> Vec<u16> {
         (0..9).filter(|id| io.stopped.contains(InstrumentId(*id))).collect()
     }
@@ -362,10 +480,10 @@ mod tests {
     #[test]
     fn a_word_over_the_socket_stops_its_part_and_is_answered_when_it_is_confirmed() {
         let directory = tempfile::tempdir().expect("a folder");
-        assert!(KillCall::say(directory.path(), &symbol("BTCUSDT")).is_none(), "nobody listens");
+        assert!(KillCall::say(directory.path(), &kill(symbol("BTCUSDT"))).is_none(), "nobody listens");
         let (word, hot, io) = word();
         let socket = KillSocket::open(directory.path(), word).expect("a writable folder");
-        let mut call = KillCall::say(directory.path(), &symbol("BTCUSDT")).expect("it listens");
+        let mut call = KillCall::say(directory.path(), &kill(symbol("BTCUSDT"))).expect("it listens");
         while stopped(&io).len() < 2 {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -377,7 +495,7 @@ mod tests {
         io.stopped_confirmed.add(&[InstrumentId(2)]);
         let answer = call.answer(soon()).expect("confirmed");
         assert_eq!((answer.symbols, answer.confirmed), (vec!["x:BTCUSDT".to_owned(), "y:BTCUSDT".to_owned()], true));
-        let mut wrong = KillCall::say(directory.path(), &symbol("BTCUSD")).expect("it listens");
+        let mut wrong = KillCall::say(directory.path(), &kill(symbol("BTCUSD"))).expect("it listens");
         let answer = wrong.answer(soon()).expect("an answer");
         assert_eq!(
             (answer.symbols.len(), answer.confirmed, answer.traded.len()),
@@ -386,7 +504,7 @@ mod tests {
         );
         assert!(!io.drain.load(Ordering::Acquire), "the rest trades on");
         drop(socket);
-        assert!(KillCall::say(directory.path(), &symbol("BTCUSDT")).is_none(), "nobody listens any more");
+        assert!(KillCall::say(directory.path(), &kill(symbol("BTCUSDT"))).is_none(), "nobody listens any more");
     }
 
     #[test]
@@ -394,7 +512,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a folder");
         let (word, _hot, io) = word();
         let _socket = KillSocket::open(directory.path(), word.clone()).expect("a writable folder");
-        let mut call = KillCall::say(directory.path(), &KillScope::default()).expect("it listens");
+        let mut call = KillCall::say(directory.path(), &kill(KillScope::default())).expect("it listens");
         while !word.all.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -403,6 +521,55 @@ mod tests {
         io.ended.store(true, Ordering::Release);
         let answer = call.answer(soon()).expect("it has ended");
         assert_eq!((answer.confirmed, answer.open_orders, answer.symbols.len()), (true, Some(0), 3));
+    }
+
+    /// Carries out what the I/O thread would: `act` until it holds.
+    fn until(holds: impl Fn() -> bool) {
+        let limit = soon();
+        while !holds() {
+            assert!(Instant::now() < limit, "it never holds");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_was_killed_trades_again_when_it_is_confirmed_its_orders_are_taken_and_nothing_else_holds_it() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let (word, hot, io) = word();
+        let _socket = KillSocket::open(directory.path(), word).expect("a writable folder");
+        let say = |word: &SocketWord| KillCall::say(directory.path(), word).expect("it listens");
+        let answer = say(&rearm(symbol("BTCUSDT"), &[])).answer(soon()).expect("an answer");
+        assert_eq!((answer.symbols.len(), answer.confirmed), (0, false), "nothing of it is killed");
+        let _killed = say(&kill(symbol("BTCUSDT")));
+        until(|| stopped(&io) == [0, 2]);
+        // Another kill holds one of the two.
+        let venue = KillScope { venue: Some("y".to_owned()), ..KillScope::default() };
+        let mut call = say(&rearm(symbol("BTCUSDT"), &[venue]));
+        assert_eq!(call.answer(Instant::now() + Duration::from_millis(50)), None, "orders may be open");
+        assert_eq!(stopped(&io), [0, 2]);
+        io.stopped_confirmed.add(&[InstrumentId(0), InstrumentId(2)]);
+        until(|| stopped(&io) == [2]);
+        assert_eq!(call.answer(Instant::now() + Duration::from_millis(50)), None, "none is taken yet");
+        assert!(hot.stopped.contains(InstrumentId(0)), "so none is placed");
+        io.stopped_confirmed.remove(&[InstrumentId(0)]);
+        let answer = call.answer(soon()).expect("it trades");
+        assert_eq!((answer.symbols, answer.confirmed), (vec!["x:BTCUSDT".to_owned()], true));
+        assert!(!hot.stopped.contains(InstrumentId(0)) && hot.stopped.contains(InstrumentId(2)));
+    }
+
+    #[test]
+    fn what_is_killed_again_before_it_trades_is_not_re_armed() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let (word, hot, io) = word();
+        let _socket = KillSocket::open(directory.path(), word.clone()).expect("a writable folder");
+        word.stop(&symbol("ETHUSDT"), "7");
+        io.stopped_confirmed.add(&[InstrumentId(1)]);
+        let mut call = KillCall::say(directory.path(), &rearm(symbol("ETHUSDT"), &[])).expect("it listens");
+        until(|| stopped(&io).is_empty());
+        word.stop(&symbol("ETHUSDT"), "8");
+        let answer = call.answer(soon()).expect("an answer");
+        assert_eq!((answer.symbols.len(), answer.confirmed), (1, false));
+        assert!(io.stopped.contains(InstrumentId(1)) && hot.stopped.contains(InstrumentId(1)));
     }
 
     #[test]

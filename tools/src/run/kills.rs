@@ -7,8 +7,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use spinbook_engine::types::Nanos;
 
 use crate::durable::replace_file;
+use crate::ui::time::utc_text;
 
 /// The file in a state directory with one latched kill a line.
 pub const KILLS_FILE: &str = "kills";
@@ -68,6 +70,23 @@ pub struct ScopedKill {
     pub who: String,
     /// What it is about.
     pub scope: KillScope,
+}
+
+impl ScopedKill {
+    /// As a journal says it of one that holds from the start of a run on: which word, of what, why.
+    #[must_use]
+    pub fn held_text(&self) -> [String; 3] {
+        let scope = if self.scope.is_all() { String::new() } else { self.scope.to_string() };
+        let since = utc_text(Nanos(i64::try_from(self.time_ns).unwrap_or(i64::MAX)));
+        ["kill".to_owned(), scope, format!("holds since {since} ({})", self.who)]
+    }
+}
+
+/// Who types: the name that was logged on, also behind `sudo`.
+#[must_use]
+pub fn operator_name() -> String {
+    let named = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The kills that are latched in a state directory. A line that cannot be read stands for everything: nobody knows what

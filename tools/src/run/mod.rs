@@ -122,7 +122,11 @@ fn trade<C: StrategySection>(
     let keepers =
         Keepers::start(&plan, &running, &watch, &interrupts, (rescue.clone(), timed), &instruments).map_err(fail)?;
     let mut outages = Outages::new(books, running.io_shared.clone());
-    let mut screen = Screen::open(context, instruments.len(), interrupts.obey(running.hot_shared.clone()));
+    let mut screen = Screen::open(
+        context,
+        instruments.len(),
+        interrupts.obey(running.hot_shared.clone(), running.io_shared.clone()),
+    );
     let mut seen = Seen {
         watch: &mut watch,
         stops: &mut stops,

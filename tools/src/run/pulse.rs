@@ -34,6 +34,22 @@ pub(super) fn socket_address(directory: &File, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
 }
 
+/// Opens a socket in a state directory, which the run holds, over one that a run before left there.
+///
+/// # Errors
+/// The directory cannot be written, or the system refuses a socket.
+pub(super) fn open_socket(directory: &Path, name: &str) -> io::Result<UnixListener> {
+    let folder = File::open(directory)?;
+    let address = socket_address(&folder, name);
+    match fs::remove_file(&address) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
 /// Whether orders may be open of a run in this directory.
 #[must_use]
 pub fn is_trading(directory: &Path) -> bool {
@@ -103,14 +119,7 @@ impl Pulse {
     /// # Errors
     /// The directory cannot be written, or the system refuses a socket or a thread.
     pub fn start(directory: &Path, hot: Arc<HotShared>, io: Arc<GatewayShared>) -> io::Result<Pulse> {
-        let folder = File::open(directory)?;
-        let address = socket_address(&folder, SOCKET_FILE);
-        match fs::remove_file(&address) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&address)?;
-        listener.set_nonblocking(true)?;
+        let listener = open_socket(directory, SOCKET_FILE)?;
         let over = Arc::new(AtomicBool::new(false));
         let pulse = Pulse { directory: directory.to_owned(), io: io.clone(), over: over.clone() };
         threads::spawn("spinbook-pulse", None, |_| {}, move || tell(&listener, &hot, &io, &over))?;

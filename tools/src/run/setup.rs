@@ -29,8 +29,8 @@ use super::day_book::DayBook;
 use super::engine_settings;
 use super::joint_limits;
 use super::journals::{Beginning, Journals};
-use super::kill_word::KillTarget;
-use super::kills;
+use super::kill_word::{KillTarget, kill_text};
+use super::kills::{self, ScopedKill};
 use super::lease;
 use super::left_behind::{self, LeftBehind, rearmings_since};
 use super::market::{AskedMarket, ToldMarket};
@@ -99,8 +99,8 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         gateways.push(market.lane(plan.mode, limits.clone(), (state.epoch, state.salt))?);
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
     }
-    hold_killed(plan, &mut engine, &mut gateways, clock.now())?;
-    let journals = begin_journals(plan, &state, clock.now(), gateways.iter_mut().zip(&asked).zip(&mut left))?;
+    let (killed, kills) = hold_killed(plan, &mut engine, &mut gateways, clock.now())?;
+    let journals = begin_journals(plan, &state, clock.now(), gateways.iter_mut().zip(&asked).zip(&mut left), &kills)?;
     let decisions = journals.as_ref().map(|_| tell_decisions(&mut engine));
     let accounts = || asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect::<Result<_, _>>();
     let (rescuer, timed) = (Rescuer::new(accounts()?), accounts()?);
@@ -131,6 +131,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         },
         io_settings: GatewayLoopSettings { rest: Some(rest), ..io_settings(plan.mode) },
         rest_workers,
+        killed,
         clock,
         scale,
     };
@@ -182,44 +183,58 @@ fn begin_journals<'a, 'b: 'a>(
     state: &StateDir,
     now: Nanos,
     lanes: impl Iterator<Item = ((&'a mut GatewayLane, &'a AskedMarket<'b>), &'a mut LeftBehind)>,
+    kills: &[ScopedKill],
 ) -> Result<Option<Journals>, Failure> {
+    let words_since = |left: &LeftBehind| {
+        left.last_run.map_or_else(Vec::new, |since| rearmings_since(&plan.config.engine.state_dir, since))
+    };
     let beginnings = lanes.map(|((lane, market), left)| {
         let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
         Beginning {
             gateway: &mut lane.gateway,
             positions: market.instruments.iter().filter_map(held).collect(),
             ends: std::mem::take(&mut left.ends),
-            words: left.last_run.map_or_else(Vec::new, |since| rearmings_since(&plan.config.engine.state_dir, since)),
+            words: words_since(left).into_iter().chain(kills.iter().map(ScopedKill::held_text)).collect(),
         }
     });
     Journals::begin(plan, state, now, beginnings.collect())
 }
 
-/// What was killed before is not quoted from the first moment on; who watches the files says so.
+/// What was killed before is not quoted from the first moment on: the instruments, and each kill that holds one.
 fn hold_killed<S: Strategy>(
     plan: &Plan,
     engine: &mut Engine<S>,
     lanes: &mut [GatewayLane],
     now: Nanos,
-) -> Result<(), Failure> {
+) -> Result<(Vec<InstrumentId>, Vec<ScopedKill>), Failure> {
     let directory = &plan.config.engine.state_dir;
-    let kills = kills::latched(directory).map_err(|error| {
+    let mut kills = kills::latched(directory).map_err(|error| {
         Failure::usage("what was killed before cannot be read")
             .at(directory.join(kills::KILLS_FILE).display())
             .because(error)
             .next("check the file's owner, or re-arm everything: spinbook rearm -c FILE --reason TEXT")
     })?;
-    for lane in lanes {
-        let targets: Vec<_> = lane.gateway.instruments().iter().map(|listed| plan.kill_target(listed)).collect();
-        let strategy = plan.config.strategy.name();
-        let covers =
-            |kill: &kills::ScopedKill, target: &KillTarget| kill.scope.covers(strategy, &target.venue, &target.symbol);
-        for target in targets.iter().filter(|target| kills.iter().any(|kill| covers(kill, target))) {
-            engine.set_instrument_state(target.id, TradingState::CancelOnly);
-            lane.gateway.stop_instrument(target.id, now);
+    let of_lane = |lane: &GatewayLane| -> Vec<KillTarget> {
+        lane.gateway.instruments().iter().map(|listed| plan.kill_target(listed)).collect()
+    };
+    let targets: Vec<KillTarget> = lanes.iter().flat_map(of_lane).collect();
+    let strategy = plan.config.strategy.name();
+    let mut held = Vec::new();
+    kills.retain(|kill| {
+        let covers = |target: &&KillTarget| kill.scope.covers(strategy, &target.venue, &target.symbol);
+        let covered: Vec<&KillTarget> = targets.iter().filter(covers).collect();
+        held.extend(covered.iter().map(|target| target.id));
+        let labels: Vec<&str> = covered.iter().map(|target| target.label.as_str()).collect();
+        if !labels.is_empty() {
+            tracing::warn!("{}", kill_text(&kill.scope, &labels));
         }
+        !labels.is_empty()
+    });
+    for id in &held {
+        engine.set_instrument_killed(*id, true);
+        lanes.iter_mut().for_each(|lane| lane.gateway.stop_instrument(*id, now));
     }
-    Ok(())
+    Ok((held, kills))
 }
 
 /// What earlier runs earned today, and what they left. A simulated account begins anew with every run: nothing of its

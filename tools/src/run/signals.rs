@@ -12,7 +12,9 @@ use signal_hook::consts::{
 };
 
 use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::io::gateway_loop::{GatewayShared, OperatorWord};
 
+use super::kills::operator_name;
 use crate::outcome::Exit;
 use crate::ui::Obey;
 use crate::ui::keys::Command;
@@ -176,14 +178,21 @@ impl Interrupts {
 
     /// What a key of the screen does: a pause, its end, and the end of the run in the way of a signal.
     #[must_use]
-    pub fn obey(&self, hot: Arc<HotShared>) -> Obey {
+    pub fn obey(&self, hot: Arc<HotShared>, io: Arc<GatewayShared>) -> Obey {
         let keys = [self.quit_key.clone(), self.quit_key_beside.clone()];
         Box::new(move |command| match command {
             Command::Quit => keys.iter().for_each(|key| key.store(true, Ordering::Relaxed)),
-            Command::Pause if hot.pause.fetch_not(Ordering::AcqRel) => {
-                tracing::warn!("the pause is over: quoting again where nothing else forbids it");
+            Command::Pause => {
+                let was_paused = hot.pause.fetch_not(Ordering::AcqRel);
+                let word = if was_paused { "resume" } else { "pause" };
+                let reason = format!("a key of the screen ({})", operator_name());
+                let written = io.said.say(OperatorWord { word, scope: String::new(), reason, instruments: Vec::new() });
+                let unwritten = if written { "" } else { " (not in the journal: too many words at once)" };
+                match was_paused {
+                    true => tracing::warn!("the pause is over: quoting again where nothing else forbids it{unwritten}"),
+                    false => tracing::warn!("trading is paused: every quote is pulled; p again goes on{unwritten}"),
+                }
             }
-            Command::Pause => tracing::warn!("trading is paused: every quote is pulled; p again goes on"),
         })
     }
 
@@ -273,11 +282,13 @@ mod tests {
     fn keys_pause_and_quit_without_anybody_who_waits() {
         let mut interrupts = Interrupts::default();
         let mut beside = interrupts.beside().expect("handlers");
-        let hot = Arc::new(HotShared::default());
-        let obey = interrupts.obey(hot.clone());
+        let (hot, io) = (Arc::new(HotShared::default()), Arc::new(GatewayShared::default()));
+        let obey = interrupts.obey(hot.clone(), io.clone());
         for paused in [true, false] {
             obey(Command::Pause);
             assert_eq!(hot.pause.load(Ordering::Relaxed), paused);
+            let said = io.said.take().expect("it is written down").word;
+            assert_eq!(said, if paused { "pause" } else { "resume" });
         }
         assert_eq!((interrupts.take(), beside.take()), (None, None), "a pause is no end");
         obey(Command::Quit);

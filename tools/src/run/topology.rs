@@ -12,7 +12,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::limits::{CANCEL_RING_SLOTS, EXECUTION_RING_SLOTS, ORDER_RING_SLOTS};
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::strategy::Strategy;
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{InstrumentId, Nanos};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::rest::RestLane;
 use spinbook_feed::net::connection::look_up::{HostAddresses, look_up_wanted};
@@ -139,6 +139,8 @@ pub struct Agents<S, U> {
     pub io_settings: GatewayLoopSettings,
     /// Carry the gateways' requests over REST, a thread each.
     pub rest_workers: Vec<RestWorker>,
+    /// What an operator killed before, and nobody has re-armed.
+    pub killed: Vec<InstrumentId>,
     /// The run's clock.
     pub clock: Clock,
     /// What a cycle is worth.
@@ -172,6 +174,9 @@ where
     let hot_shared = Arc::new(HotShared::default());
     let io_shared = Arc::new(GatewayShared::default());
     let fetch_stop = Arc::new(AtomicBool::new(false));
+    for stopped in [&hot_shared.stopped, &io_shared.stopped] {
+        stopped.add(&agents.killed);
+    }
     #[cfg(debug_assertions)]
     panics::provoked::arm(&hot_shared, &io_shared)?;
 

@@ -38,15 +38,7 @@ fn a_killed_symbol_goes_and_stays_away_while_the_other_trades_on() {
     assert_eq!(open(&desk, "BTCUSDT"), 0);
     let again = kill(&["--symbol", "BTCUSDT", "--venue", "binance-usdm"]).says(0, &[]).object();
     assert_eq!(again["already_there"], Value::Bool(false), "another part, though it is the same here: {again}");
-    let report = settled(&run.interrupted());
-    assert!(number(&report, "/kill_to_wire_ns/count") >= 2, "the kill and the end: {report}");
-
-    // It survives the restart, and only a person's word lifts it.
-    let mut run = setup.start_live();
-    desk.until("quotes in the other", |desk| open(desk, "ETHUSDT") > 0);
-    run.wait_for("killed: symbol BTCUSDT (BTCUSDT)");
-    assert_eq!(open(&desk, "BTCUSDT"), 0);
-    settled(&run.interrupted());
+    // Re-armed where it runs, and killed once more.
     let rearm = |arguments: &[&str]| -> Value {
         let verb = ["rearm", "-c", "run.toml", "--reason", "looked at it", "--json"];
         setup.spinbook(&[verb.as_slice(), arguments].concat()).says(0, &[]).object()
@@ -54,6 +46,26 @@ fn a_killed_symbol_goes_and_stays_away_while_the_other_trades_on() {
     assert_eq!(rearm(&["--symbol", "ETHUSDT"])["kills"], serde_json::json!([]), "that one was never killed");
     let lifted = rearm(&["--symbol", "BTCUSDT"]);
     assert_eq!(lifted["kills"].as_array().map(Vec::len), Some(2), "{lifted}");
+    assert_eq!(lifted["symbols"], serde_json::json!(["BTCUSDT"]), "{lifted}");
+    desk.until("quotes in both", both);
+    kill(&["--symbol", "BTCUSDT"]).says(0, &[]);
+    assert_eq!(open(&desk, "BTCUSDT"), 0);
+    let report = settled(&run.interrupted());
+    assert!(number(&report, "/kill_to_wire_ns/count") >= 3, "two kills and the end: {report}");
+    let said = setup.spinbook(&["journal", "state/journal/live", "--kind", "operator"]);
+    said.says(0, &[]);
+    for word in ["word kill", "word rearm", "scope symbol BTCUSDT", "reason looked at it ("] {
+        assert!(said.out.contains(word), "no `{word}` in {}", said.out);
+    }
+
+    // It survives the restart, and only a person's word lifts it.
+    let mut run = setup.start_live();
+    desk.until("quotes in the other", |desk| open(desk, "ETHUSDT") > 0);
+    run.wait_for("killed: symbol BTCUSDT (BTCUSDT)");
+    assert_eq!(open(&desk, "BTCUSDT"), 0);
+    settled(&run.interrupted());
+    let lifted = rearm(&["--symbol", "BTCUSDT"]);
+    assert_eq!(lifted["kills"].as_array().map(Vec::len), Some(1), "{lifted}");
     let run = setup.start_live();
     desk.until("quotes in both", both);
     settled(&run.interrupted());

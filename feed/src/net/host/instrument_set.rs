@@ -1,4 +1,4 @@
-//! HOT: a set of instruments that one thread fills while others read it: it only grows.
+//! HOT: a set of instruments that one thread changes while others read it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use spinbook_engine::types::InstrumentId;
 
 const WORDS: usize = INSTRUMENTS_MAX.div_ceil(64);
 
-/// Instruments, each a bit, and how often any was added.
+/// Instruments, each a bit, and how often the set was changed.
 #[derive(Debug)]
 pub struct InstrumentSet {
     words: [AtomicU64; WORDS],
@@ -31,7 +31,17 @@ impl InstrumentSet {
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// Another number once something was added: what a loop looks at.
+    /// Takes them out, likewise.
+    pub fn remove(&self, instruments: &[InstrumentId]) {
+        for id in instruments {
+            if let Some(word) = self.words.get(id.index() / 64) {
+                word.fetch_and(!(1 << (id.index() % 64)), Ordering::Relaxed);
+            }
+        }
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Another number once it was changed: what a loop looks at.
     #[inline]
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -58,5 +68,8 @@ mod tests {
         set.add(&[InstrumentId(0), InstrumentId(70), last, InstrumentId(u16::MAX)]);
         let found: Vec<u16> = (0..=u16::MAX).filter(|id| set.contains(InstrumentId(*id))).collect();
         assert_eq!((found, set.version()), (vec![0, 70, last.0], 1));
+        set.remove(&[InstrumentId(70), InstrumentId(3), InstrumentId(u16::MAX)]);
+        let found: Vec<u16> = (0..=u16::MAX).filter(|id| set.contains(InstrumentId(*id))).collect();
+        assert_eq!((found, set.version()), (vec![0, last.0], 2));
     }
 }

@@ -16,7 +16,7 @@ pub struct HotShared {
     pub drain: AtomicBool,
     /// Set while an operator has trading paused: every quote is cancelled, none is placed, until it is cleared.
     pub pause: AtomicBool,
-    /// Instruments that an operator stopped: their quotes are cancelled, and none is placed.
+    /// Instruments that an operator stopped and has not re-armed: their quotes are cancelled, and none is placed.
     pub stopped: InstrumentSet,
     /// Set to end the loop.
     pub stop: AtomicBool,

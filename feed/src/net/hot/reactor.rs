@@ -9,7 +9,6 @@ use mio::{Events, Poll};
 use spinbook_engine::engine::Engine;
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::ring::Consumer;
-use spinbook_engine::risk::TradingState;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
@@ -321,14 +320,12 @@ impl<S: Strategy> Reactor<S> {
         }
     }
 
-    /// An operator stopped some instruments: their quotes are pulled in this very call.
+    /// An operator stopped some instruments, whose quotes are pulled in this very call, or re-armed some.
     #[cold]
     #[inline(never)]
     fn stop_instruments(&mut self, now: Nanos) {
         for id in (0..self.engine.instrument_count()).map(|id| InstrumentId(id as u16)) {
-            if self.shared.stopped.contains(id) && self.engine.instrument_state(id).may_place() {
-                self.engine.set_instrument_state(id, TradingState::CancelOnly);
-            }
+            self.engine.set_instrument_killed(id, self.shared.stopped.contains(id));
         }
         self.engine.flush(now);
     }

@@ -27,7 +27,7 @@ use crate::venue::order_side::OrderConnection;
 mod sources;
 mod words;
 
-pub use super::gateway_shared::{ConnectionEnded, GatewayShared};
+pub use super::gateway_shared::{ConnectionEnded, GatewayShared, OperatorWord};
 pub use super::order_connections::Written;
 
 /// Gateways that one I/O thread may serve.
@@ -224,6 +224,7 @@ impl GatewayLoop {
             }
         };
         while self.take_decisions() > 0 {}
+        self.note_words(self.io.clock.now());
         for lane in &mut self.lanes {
             for connection in OrderConnection::ALL {
                 lane.connections.close(&mut self.io, connection);
@@ -311,6 +312,9 @@ impl GatewayLoop {
         let shared = &self.io.shared;
         if shared.stopped.version() != self.stopped_version {
             self.stop_instruments(now);
+        }
+        if !self.io.shared.said.is_empty() {
+            self.note_words(now);
         }
         if self.drain_by.is_none() && self.io.shared.drain.load(Ordering::Acquire) {
             self.begin_drain(now);

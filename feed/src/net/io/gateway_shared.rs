@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crossbeam_queue::ArrayQueue;
 use spinbook_engine::latency::LatencyBuckets;
 use spinbook_engine::types::{InstrumentId, VenueId};
 
@@ -9,6 +10,51 @@ use crate::net::connection::ConnectionError;
 use crate::net::host::clock::cycles;
 use crate::net::host::instrument_set::InstrumentSet;
 use crate::venue::order_side::OrderConnection;
+
+/// Words of operators that may wait to be written down.
+const WORDS_MAX: usize = 64;
+
+/// What an operator said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorWord {
+    /// Which word: `kill`, `rearm`, `pause`, `resume`.
+    pub word: &'static str,
+    /// What it is about, such as a symbol; empty: everything.
+    pub scope: String,
+    /// Why, and who said it.
+    pub reason: String,
+    /// The instruments that it is about; none: all of them.
+    pub instruments: Vec<InstrumentId>,
+}
+
+/// Words on their way to the journals.
+#[derive(Debug)]
+pub struct OperatorWords(ArrayQueue<OperatorWord>);
+
+impl Default for OperatorWords {
+    fn default() -> OperatorWords {
+        OperatorWords(ArrayQueue::new(WORDS_MAX))
+    }
+}
+
+impl OperatorWords {
+    /// Has a word written down; false if so many wait that it is not.
+    pub fn say(&self, word: OperatorWord) -> bool {
+        self.0.push(word).is_ok() // bounded: a fixed queue
+    }
+
+    /// The oldest that waits.
+    #[must_use]
+    pub fn take(&self) -> Option<OperatorWord> {
+        self.0.pop()
+    }
+
+    /// Whether none waits.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// What others see of the I/O thread, and how they stop it.
 #[derive(Debug, Default)]
@@ -18,8 +64,11 @@ pub struct GatewayShared {
     /// Instruments that an operator stopped, by [`GatewayShared::stop_instruments`]: nothing of them is placed, and all
     /// of them is cancelled.
     pub stopped: InstrumentSet,
-    /// Those of them of which the venue has confirmed that nothing is open.
+    /// Those of them of which the venue has confirmed that nothing is open. One that is allowed again is taken out when its
+    /// orders are taken.
     pub stopped_confirmed: InstrumentSet,
+    /// What operators said, to be written down.
+    pub said: OperatorWords,
     /// Cycle counter of the word that the loop has not heard yet; zero: there is none.
     pub word_tsc: AtomicU64,
     /// Set to end at once, even with orders open.
@@ -73,6 +122,11 @@ impl GatewayShared {
     pub fn stop_instruments(&self, instruments: &[InstrumentId]) {
         self.note_word();
         self.stopped.add(instruments);
+    }
+
+    /// Orders of these instruments may be taken again.
+    pub fn allow_instruments(&self, instruments: &[InstrumentId]) {
+        self.stopped.remove(instruments);
     }
 
     /// Of several words that were not heard yet the first counts.

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use spinbook_engine::types::{InstrumentId, Nanos};
 
 use super::{GatewayLoop, Lane, Word};
+use crate::journal::record::JournalRecord;
+use crate::net::io::gateway_shared::OperatorWord;
 
 impl Lane {
     /// Requests to cancel something that were handed to a connection so far.
@@ -37,6 +39,7 @@ impl GatewayLoop {
         let tsc = self.io.shared.word_tsc.swap(0, Ordering::Acquire);
         self.stopped_version = self.io.shared.stopped.version();
         for at in 0..self.lanes.len() {
+            self.allow_instruments(at);
             let stopped = &self.io.shared.stopped;
             let gateway = &self.lanes[at].gateway;
             let of_lane = gateway.instruments().iter().map(|instrument| instrument.id);
@@ -52,6 +55,33 @@ impl GatewayLoop {
             self.measure_word(at);
         }
         self.follow_words();
+    }
+
+    /// Those that are stopped no longer are taken orders of from here on, and only then it is said.
+    fn allow_instruments(&mut self, at: usize) {
+        let shared = &self.io.shared;
+        let gateway = &mut self.lanes[at].gateway;
+        let of_lane = gateway.instruments().iter().map(|instrument| instrument.id);
+        let ids: Vec<InstrumentId> =
+            of_lane.filter(|id| gateway.is_stopped(*id) && !shared.stopped.contains(*id)).collect();
+        ids.iter().for_each(|id| gateway.allow_instrument(*id));
+        shared.stopped_confirmed.remove(&ids);
+    }
+
+    /// What operators said is written down, in the journal of each gateway that it is about.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note_words(&mut self, now: Nanos) {
+        while let Some(said) = self.io.shared.said.take() {
+            let OperatorWord { word, scope, reason, instruments } = said;
+            let record = JournalRecord::Operator { word: word.to_owned(), scope, reason };
+            for lane in &mut self.lanes {
+                let mut of_lane = lane.gateway.instruments().iter();
+                if instruments.is_empty() || of_lane.any(|instrument| instruments.contains(&instrument.id)) {
+                    lane.gateway.journal().note(&record, now);
+                }
+            }
+        }
     }
 
     /// A lane has a word to carry out, which counts from its first cancel behind it.
