@@ -514,6 +514,9 @@ pub struct JournalArgs {
     /// A journal's file, or a folder of them
     #[arg(value_name = "FILE|DIR")]
     pub path: PathBuf,
+    /// List the runs instead: when, how many files and records, how they ended, and orders without a proved end
+    #[arg(long, conflicts_with_all = ["order", "symbol", "kind", "since"])]
+    pub list: bool,
     /// Only this order: its id (RUN-NUMBER) or its name at the venue
     #[arg(long, value_name = "ID")]
     pub order: Option<String>,

@@ -27,6 +27,8 @@ use crate::run::journals::{ReadPart, read_parts};
 use crate::ui::report::atoms_text;
 use crate::ui::time::utc_text;
 
+mod list;
+
 /// Printed at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -36,6 +38,9 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// A file cannot be read, is damaged, or there is none.
 pub fn run(arguments: &JournalArgs, context: Context) -> Result<Done, Failure> {
     let paths = files(&arguments.path)?;
+    if arguments.list {
+        return list::list(&paths);
+    }
     let mut lines = Lines::default();
     let mut printer = Printer { json: context.json, waiting: String::new(), closed: false };
     let (mut shown, mut run) = (0u64, None);

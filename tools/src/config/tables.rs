@@ -68,6 +68,10 @@ table! {
         /// SHA-256 of the token that `rearm` asks for.
         rearm_token_sha256: Option<String> => SHA_256, "", Optional("none"),
             Comment("\"4104d36f8da2c254349f85836793ebe029e0c957063a34c91c2e9203187b5631\"");
+        /// How long journals of runs that are over are kept; never removed is one with an order not proved to be over.
+        journal_keep_days: u32 => Whole(1, 36_500), "days", Default("30"), Comment("30");
+        /// Most files of a venue's journals that are kept, the newest.
+        journal_keep_files: Option<u32> => Whole(1, 1_000_000), "", Optional("as many as there are"), Comment("1000");
         /// Folder of lock, run number and kill file.
         state_dir: PathBuf => Path, "", Default("\"state\""), Set("\"state\"");
     }

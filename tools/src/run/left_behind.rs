@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use spinbook_engine::types::{Lots, Nanos, Side};
 use spinbook_feed::journal::end::{EndProof, OrderEnd, ProvedEnd};
@@ -16,6 +17,7 @@ use spinbook_feed::venue::orders::{Fee, OrderStatus, OrderUpdate};
 
 use super::day_book::REARM_FILE;
 use super::journals::{ReadPart, folder, read_parts};
+use super::old_journals::{JournalKeeping, remove_old};
 use super::plan::{MarketPlan, Plan, RunMode};
 use super::venue_rest::{VenueLine, VenueRest};
 use crate::error::Failure;
@@ -54,11 +56,25 @@ pub fn look_back(plan: &Plan) -> Result<Vec<LeftBehind>, Failure> {
         |error: std::io::Error| Failure::failed("cannot read the journals").at(folder.display()).because(error);
     remove_unfinished(&folder);
     let files = part_files(&folder).map_err(cannot)?;
-    plan.markets.iter().map(|market| look_back_at(plan.mode, market, &files)).collect()
+    let engine = &plan.config.engine;
+    let keeping = JournalKeeping {
+        span: Duration::from_secs(u64::from(engine.journal_keep_days) * 24 * 3_600),
+        files_max: engine.journal_keep_files.map(|most| most as usize),
+    };
+    let at = |market| {
+        let (left, unneeded) = look_back_at(plan.mode, market, &files)?;
+        let gone = remove_old(&unneeded, &left.venue, keeping, SystemTime::now());
+        if !gone.is_empty() {
+            tracing::info!("{}: {} old journal files were removed from {}", left.venue, gone.len(), folder.display());
+        }
+        Ok(left)
+    };
+    plan.markets.iter().map(at).collect()
 }
 
-/// The parts of one venue's runs from the last that ended with nothing open, told in order.
-fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result<LeftBehind, Failure> {
+/// The parts of one venue's runs from the last that ended with nothing open, told in order; and the files before them, which
+/// no start needs any more.
+fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result<(LeftBehind, Vec<PathBuf>), Failure> {
     let venue = market.config.venue.name();
     let of_venue: Vec<&PathBuf> = files.iter().filter(|path| run_of(path, venue).is_some()).collect();
     let mut first = of_venue.len();
@@ -90,18 +106,20 @@ fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result
     let validity = Nanos::from_millis(i64::from(market.config.receive_window_ms)) + LATE_ORDER_MAX;
     // A simulated venue of a run without real orders dies with it.
     let is_over = mode != RunMode::Live || recovery.ended();
-    Ok(LeftBehind {
+    let unneeded = of_venue[..first].iter().map(|path| (*path).clone()).collect();
+    let left = LeftBehind {
         venue: venue.to_owned(),
         late_until: if is_over { Nanos::ZERO } else { recovery.last_placed() + validity },
         last_run: read.last().map(|part| part.header.created),
         recovery,
         ends: Vec::new(),
         untold: BTreeMap::new(),
-    })
+    };
+    Ok((left, unneeded))
 }
 
 /// The run that a file's name says, if it is one of this venue.
-fn run_of(path: &Path, venue: &str) -> Option<u32> {
+pub(super) fn run_of(path: &Path, venue: &str) -> Option<u32> {
     let (run, rest) = path.file_name()?.to_str()?.split_once('-')?;
     let (named, _) = rest.rsplit_once('-')?;
     run.parse().ok().filter(|_| named == venue)

@@ -243,7 +243,6 @@ pub(super) fn best_prices<L: VenueLine>(
 }
 
 /// The account when a run takes it over.
-#[derive(Default)]
 pub(super) struct AccountBegun {
     /// From this time of the venue on its executions are the run's; none where that is not known.
     pub(super) at: Option<Nanos>,

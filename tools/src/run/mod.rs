@@ -15,6 +15,7 @@ mod left_behind;
 pub mod market;
 pub mod memory;
 pub mod news;
+mod old_journals;
 pub mod outages;
 pub mod panics;
 pub mod plan;

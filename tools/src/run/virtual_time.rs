@@ -22,6 +22,7 @@ use spinbook_feed::sim::paper::{PaperExchange, PaperSettings};
 use spinbook_feed::sim::side::{
     ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, ExchangeStatus, HttpRequest, HttpResponse, MarketFrame,
 };
+use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{AccountPoint, RestRequest};
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
@@ -211,7 +212,7 @@ pub fn trade<C: StrategySection>(
                 plan.mode,
                 (instruments, &asked.windows),
                 limits.clone(),
-                AccountBegun::default(),
+                asked.begun(config.venue),
                 (EPOCH, 0),
             )?,
             exchange: Box::new(made.exchange.clone()),
@@ -279,6 +280,13 @@ impl Asked {
             feed_lag_max: Nanos::NEVER,
             start: Some(&self.start),
         }
+    }
+
+    /// What the gateway is told of the account, as in any run.
+    fn begun(&self, venue: ProductLine) -> AccountBegun {
+        let held =
+            |instrument: &Instrument| self.start.inventory(venue, instrument).ok().map(|lots| (instrument.id, lots));
+        AccountBegun { at: Some(START), held: self.instruments.iter().filter_map(held).collect() }
     }
 
     /// Asks for the account after the last order.

@@ -69,6 +69,19 @@ fn virtual_run(venue: &str, seed: u64, seconds: u64) -> Finished<Spread> {
 }
 
 #[test]
+fn gateways_in_virtual_time_fetch_executions_and_compare_holdings_as_in_any_run() {
+    for venue in ["binance-spot", "binance-usdm"] {
+        let finished = virtual_run(venue, 7, 5);
+        let gateway = &finished.ended.gateways[0];
+        assert!(gateway.counters().back_fills > 0, "{venue}: {:?}", gateway.counters());
+        let instrument = gateway.instruments()[0].id;
+        let held = finished.ended.hot.0.position(instrument).lots();
+        assert_eq!(gateway.venue_position(instrument), Some(held), "{venue}");
+        assert_eq!(gateway.halt_message(), None, "{venue}");
+    }
+}
+
+#[test]
 fn the_same_seed_is_the_same_report_to_the_byte_and_another_is_not() {
     for venue in ["binance-usdm", "binance-spot", "all"] {
         let report = |seed| {
