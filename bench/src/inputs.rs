@@ -99,6 +99,8 @@ pub struct SampleCount {
     pub step_rounds: usize,
     /// Orders from a decision into the kernel.
     pub orders: usize,
+    /// Words of an operator to the wire.
+    pub words: usize,
     /// Rounds of each side of the wire.
     pub wire_rounds: usize,
     /// Frames of a round of the wire at most.
@@ -113,6 +115,7 @@ impl SampleCount {
         ring_rounds: 20,
         step_rounds: 101,
         orders: 20_000,
+        words: 1_000,
         wire_rounds: 8,
         wire_frames_max: 12_000,
     };
@@ -123,6 +126,7 @@ impl SampleCount {
         ring_rounds: 3,
         step_rounds: 9,
         orders: 2_000,
+        words: 100,
         wire_rounds: 2,
         wire_frames_max: 4_000,
     };

@@ -14,6 +14,7 @@ pub mod frames;
 pub mod gate;
 pub mod histogram;
 pub mod inputs;
+pub mod journal;
 pub mod machine;
 pub mod markets;
 pub mod measure;

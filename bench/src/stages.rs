@@ -21,6 +21,7 @@ use crate::contest::Work;
 use crate::decode;
 use crate::frames::Frames;
 use crate::inputs::chain_until;
+use crate::journal;
 use crate::markets::{PERP, SPOT};
 use crate::markets::{product, synthetic};
 use crate::pipeline::{OurPipeline, Pipeline};
@@ -45,7 +46,7 @@ pub struct Stage {
 }
 
 /// The names of all stages. Those that begin with `recorded` need recorded data.
-pub const STAGES: [&str; 28] = [
+pub const STAGES: [&str; 29] = [
     "decode-perp-2",
     "decode-perp-20",
     "decode-perp-200",
@@ -69,6 +70,7 @@ pub const STAGES: [&str; 28] = [
     "sign-200",
     "frame-seal-300",
     "order-to-record",
+    "place-journaled",
     "recorded-book",
     "recorded-frame-to-order",
     "recorded-frame-to-order-spot",
@@ -151,6 +153,7 @@ fn synthetic_stage(name: &str) -> Result<Stage, String> {
         "sign-200" => step_stage(send::signing().swap_remove(1)),
         "frame-seal-300" => step_stage(send::sealing().swap_remove(1)),
         "order-to-record" => step_stage(send::whole()),
+        "place-journaled" => journal_stage(),
         _ => return Err(format!("there is no stage {name:?}; there are {}", STAGES.join(", "))),
     })
 }
@@ -352,6 +355,13 @@ fn step_stage(mut step: Step) -> Stage {
     Stage { units: TIMES, unit: "order", counts_inner: false, run: Box::new(run) }
 }
 
+/// What it takes to write an order down before it leaves.
+fn journal_stage() -> Stage {
+    const ORDERS: u32 = 1_000;
+    let run = || journal::stage(ORDERS, |write| counted_by_the_gate(write));
+    Stage { units: u64::from(ORDERS), unit: "order", counts_inner: true, run: Box::new(run) }
+}
+
 /// Everything: sealed market frames in, sealed orders out.
 fn minute_stage(recording: Workload) -> Stage {
     let units = frame_count(&recording);
@@ -413,7 +423,9 @@ mod tests {
 
     #[test]
     fn frames_and_turns_of_the_gate_cause_orders() {
-        for (name, orders_min) in [("frame-to-order", 10), ("engine-turn", 1_000), ("risk-chain", 1_000)] {
+        for (name, orders_min) in
+            [("frame-to-order", 10), ("engine-turn", 1_000), ("risk-chain", 1_000), ("place-journaled", 1_000)]
+        {
             let mut stage = stage(name).expect("a stage").expect("it needs no data");
             let orders = (stage.run)();
             assert!(orders >= orders_min, "{name}: {orders}");

@@ -9,6 +9,7 @@ use crate::target::{Limit, Target};
 use crate::text::{format_figure, format_ns_pair};
 use crate::wire::handover::HandoverTable;
 use crate::wire::table::WireTable;
+use crate::wire::word::WordTable;
 
 /// Other people's books, as `bench/peers` names them, and how many times faster ours must be.
 const BOOK_PEERS: [(&str, f64); 4] = [
@@ -53,6 +54,7 @@ pub fn targets(figures: &Figures) -> Vec<Target> {
     all.extend(figures.receive.iter().flat_map(receive));
     all.extend(figures.send.iter().filter_map(send));
     all.extend(figures.wire.handover.iter().map(handover));
+    all.extend(figures.wire.word.iter().map(word));
     all.extend(figures.wire.wire.iter().map(wire));
     if figures.wire.wire.is_empty() {
         let why = figures.wire.skipped.first().map_or("left out".to_owned(), String::clone);
@@ -193,6 +195,15 @@ fn handover(table: &HandoverTable) -> Target {
     );
     let measured = (table.allocations.map(|calls| calls as f64), note);
     Row("send", table.what).holds("allocations from a decision into the kernel", Limit::AtMost(0.0), "", measured)
+}
+
+/// An operator's kill, from the line in the socket to the request in the kernel.
+fn word(table: &WordTable) -> Target {
+    let at = |wanted: f64| PERCENTILES.iter().position(|one| *one == wanted).and_then(|place| table.ns.get(place));
+    let text = |ns: Option<&f64>| ns.map_or(String::new(), |ns| format!("{:.0} ns", ns));
+    let note = format!("{} words; p50 {}, max {}", table.words, text(at(50.0)), text(Some(&table.ns_max)));
+    let measured = (at(99.0).map(|ns| ns / 1e6), note);
+    Row("kill word to wire", table.what).holds("p99", Limit::AtMost(1.0), " ms", measured)
 }
 
 fn wire(table: &WireTable) -> Target {

@@ -8,10 +8,11 @@ use crate::wire::WireFigures;
 use crate::wire::disturbance::Disturbance;
 use crate::wire::handover::HandoverTable;
 use crate::wire::table::{SideTable, WireTable, script_settings};
+use crate::wire::word::WordTable;
 
 /// Both; `plots` are those of the wire.
 pub fn section(out: &mut Document, figures: &WireFigures, plots: &[PlotPath]) {
-    if figures.wire.is_empty() && figures.handover.is_empty() {
+    if figures.wire.is_empty() && figures.handover.is_empty() && figures.word.is_empty() {
         return;
     }
     out.heading(2, "Decision to kernel: ns");
@@ -22,6 +23,26 @@ pub fn section(out: &mut Document, figures: &WireFigures, plots: &[PlotPath]) {
          up to the receiver's socket.",
     );
     figures.handover.iter().for_each(|table| handover(out, table));
+    if let Some(table) = &figures.journal {
+        out.heading(2, "A place into the journal: ns");
+        out.text(
+            "What an order costs that is written down before it leaves: its name at the venue is made, the record with its \
+             length, number and checksum copied into the mapped file, whose pages another thread keeps ready and brings to \
+             the disk. The stage `place-journaled` of the gate counts its instructions.",
+        );
+        let columns = ["orders".to_owned()].into_iter().chain(PERCENTILES.map(|percentile| format!("p{percentile}")));
+        let mut rows = ReportTable::new(columns.chain(["max".to_owned()]));
+        let figures = table.ns.iter().chain([&table.ns_max]).copied().map(format_figure);
+        rows.row([format_count(table.orders)].into_iter().chain(figures));
+        out.table(rows);
+    }
+    out.heading(2, "Kill word to wire: ns");
+    out.text(
+        "From an operator's line into a Unix socket until the request that cancels everything of an instrument is in the \
+         kernel: the thread that hears it wakes and raises the control word, the gateway loop finds it in its next turn, \
+         signs, seals and writes. An order is open each time, and each word is confirmed before the next.",
+    );
+    words(out, &figures.word);
     out.heading(2, "Wire to wire: ns");
     out.text(explanation());
     for table in &figures.wire {
@@ -30,6 +51,17 @@ pub fn section(out: &mut Document, figures: &WireFigures, plots: &[PlotPath]) {
             out.plot(format!("Wire to wire, percentiles, {what}"), path);
         }
     }
+}
+
+fn words(out: &mut Document, tables: &[WordTable]) {
+    let columns = ["product line".to_owned(), "words".to_owned()].into_iter();
+    let percentiles = PERCENTILES.map(|percentile| format!("p{percentile}"));
+    let mut rows = ReportTable::new(columns.chain(percentiles).chain(["max".to_owned()]));
+    for table in tables {
+        let figures = table.ns.iter().chain([&table.ns_max]).copied().map(format_figure);
+        rows.row([table.what.to_owned(), format_count(table.words)].into_iter().chain(figures));
+    }
+    out.table(rows);
 }
 
 fn handover(out: &mut Document, table: &HandoverTable) {

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::handover::{self, HandoverTable};
 use super::table::{self, WireTable};
+use super::word::{self, WordTable};
 use crate::inputs::InputArgs;
+use crate::journal::{self, JournalTable};
 use crate::markets::{PERP, PRODUCTS, SPOT};
 use crate::threads;
 
@@ -15,6 +17,10 @@ pub struct WireFigures {
     pub wire: Vec<WireTable>,
     /// The handover alone, a table a product line.
     pub handover: Vec<HandoverTable>,
+    /// An order written down before it leaves.
+    pub journal: Option<JournalTable>,
+    /// An operator's word, a table a product line.
+    pub word: Vec<WordTable>,
     /// What was skipped and why.
     pub skipped: Vec<String>,
 }
@@ -28,6 +34,18 @@ pub fn measure(inputs: &InputArgs, say: &dyn Fn(&str)) -> WireFigures {
         match threads::alone(|| handover::measure(product, samples.orders)) {
             Ok(table) => figures.handover.push(table),
             Err(why) => figures.skipped.push(format!("decision to kernel, {}: {why}", product.name())),
+        }
+    }
+    say("a journaled place");
+    match threads::alone(|| journal::measure(samples.orders)) {
+        Ok(table) => figures.journal = Some(table),
+        Err(why) => figures.skipped.push(format!("a journaled place: {why}")),
+    }
+    for product in PRODUCTS {
+        say(&format!("word to wire, {}", product.name()));
+        match threads::alone(|| word::measure(product, samples.words)) {
+            Ok(table) => figures.word.push(table),
+            Err(why) => figures.skipped.push(format!("word to wire, {}: {why}", product.name())),
         }
     }
     let (mut skipped, mut missing) = (Vec::new(), Vec::new());

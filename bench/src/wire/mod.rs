@@ -2,7 +2,8 @@
 //!
 //! `script` says what is sent when, `exchange` and `line` are the exchange side, `round` plays a script against any
 //! [`Peer`], of which there are two, `ours` and `floor`, and `table` makes figures of the rounds. `handover` measures the
-//! last part of the way by itself: from a decision to bytes in the kernel, in one thread.
+//! last part of the way by itself: from a decision to bytes in the kernel, in one thread. `word` measures how soon an
+//! operator's kill is on the wire.
 //!
 //! Cores: the hot thread has one for itself, the last. On the other one thread takes the turns of the exchange side
 //! and of the gateway loop one after the other: three threads that spin do not fit two cores, and with a third
@@ -22,6 +23,7 @@ pub mod round;
 pub mod script;
 pub mod selected;
 pub mod table;
+pub mod word;
 
 use std::io;
 use std::sync::Arc;
