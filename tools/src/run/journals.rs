@@ -92,6 +92,13 @@ pub fn read_parts(
     Ok(read)
 }
 
+/// The run that a file's name says, if it is one of this venue.
+pub(super) fn run_of(path: &Path, venue: &str) -> Option<u32> {
+    let (run, rest) = path.file_name()?.to_str()?.split_once('-')?;
+    let (named, _) = rest.rsplit_once('-')?;
+    run.parse().ok().filter(|_| named == venue)
+}
+
 fn damage_of(path: &Path, damage: &JournalDamage) -> Failure {
     let next = "what lies before it can be read: spinbook journal FILE. Compare orders, position and trades with the \
                 venue by hand; then move the file away and start again";

@@ -16,7 +16,7 @@ use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::orders::{Fee, OrderStatus, OrderUpdate};
 
 use super::day_book::REARM_FILE;
-use super::journals::{ReadPart, folder, read_parts};
+use super::journals::{ReadPart, folder, read_parts, run_of};
 use super::old_journals::{JournalKeeping, remove_old};
 use super::plan::{MarketPlan, Plan, RunMode};
 use super::venue_rest::{VenueLine, VenueRest};
@@ -116,13 +116,6 @@ fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result
         untold: BTreeMap::new(),
     };
     Ok((left, unneeded))
-}
-
-/// The run that a file's name says, if it is one of this venue.
-pub(super) fn run_of(path: &Path, venue: &str) -> Option<u32> {
-    let (run, rest) = path.file_name()?.to_str()?.split_once('-')?;
-    let (named, _) = rest.rsplit_once('-')?;
-    run.parse().ok().filter(|_| named == venue)
 }
 
 /// Room that a killed run had asked for and not used.

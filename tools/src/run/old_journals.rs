@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 use spinbook_feed::journal::record::JournalRecord;
 use spinbook_feed::journal::recover::Recovery;
 
-use super::journals::read_parts;
-use super::left_behind::run_of;
+use super::journals::{read_parts, run_of};
 use crate::error::Failure;
 
 /// How long journals are kept.

@@ -58,7 +58,7 @@ pub const TOOLS_ROOMS: &[&[&str]] = &[
 /// Rooms of the measurements, left to right.
 pub const BENCH_ROOMS: &[&[&str]] = &[
     &["alloc", "clock", "frames", "histogram", "plain", "text", "threads", "tls"],
-    &["contest", "document", "machine", "plot", "synthetic", "target"],
+    &["contest", "document", "journal", "machine", "plot", "synthetic", "target"],
     &["markets", "receive", "ring", "trader"],
     &["decode", "send", "workload"],
     &["book", "inputs"],
