@@ -58,7 +58,7 @@ table! {
         /// Time after which the venue cancels everything by itself unless told not to, where it can; 0: off.
         dead_man_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
         /// How a quote gets another price: "amend": by one request, where the venue has one.
-        requote: RequoteWay => Choice(RequoteWay::names), "", Default("\"cancel-place\""), Comment("\"amend\"");
+        requote: RequoteWay => Choice(RequoteWay::names), "", Default("\"cancel-place\""), Comment("\"cancel-place\"");
         /// Whether memory is locked at the start; "required": no start without; "never": pages are the system's.
         lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// Whether huge pages are asked for, for the books, where the system gives them.
