@@ -11,8 +11,8 @@ use crate::crypto::hmac::{HmacPrefix, HmacStates, hex};
 pub(crate) const MARK: char = '\u{7f}';
 /// The same as text.
 pub(crate) const MARK_TEXT: &str = "\u{7f}";
-/// Most gaps of a template: request id, four values, signature.
-const GAPS_MAX: usize = 6;
+/// Most gaps of a template: request id, five values, signature.
+const GAPS_MAX: usize = 7;
 /// The longest text that is signed.
 const SIGNED_BYTES_MAX: usize = 1_024;
 

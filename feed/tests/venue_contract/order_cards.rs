@@ -51,12 +51,14 @@ fn requests<'a>(fixture: &'a OrderFixture) -> Vec<Request<'a>> {
         lots: instrument.lots_order_min,
         time_in_force: TimeInForce::PostOnly,
     };
-    // The one request that gives an order another price, where the card says that there is one.
+    // The one request that gives an order another price, where the card says that there is one; it rests, so that the venue's
+    // own name for it is known.
+    let rests = OrderName { venue_order: VenueOrderId::from_number(7), ..name };
     let change = match fixture.line.card().orders.unwrap().requote {
         Requote::CancelPlace => None,
-        Requote::Replace => Some(Request::Replace { former: name, order }),
+        Requote::Replace => Some(Request::Replace { former: rests, order }),
         Requote::Amend => {
-            Some(Request::Amend(AmendedOrder { name, side: order.side, tick: order.tick, lots: order.lots }))
+            Some(Request::Amend(AmendedOrder { name: rests, side: order.side, tick: order.tick, lots: order.lots }))
         }
     };
     let mut requests = vec![
@@ -175,6 +177,8 @@ fn card_23_prepared_requests_are_the_plain_ones_byte_for_byte() {
             let fixed = requests(&fixture);
             for turn in 0..1_000 {
                 let random_one = order_request(&mut random, &fixture.instrument);
+                let changed = changed(&fixture, &random_one, size(&mut random, 62)).filter(|_| turn % 3 == 0);
+                let random_one = changed.unwrap_or(random_one);
                 let request = fixed.get(turn).copied().unwrap_or(random_one);
                 let (id, now) = (RequestId(size(&mut random, 63)), Nanos(START.0 + size(&mut random, 58) as i64));
                 let (mut slow, mut chosen, mut bytes) = (Vec::new(), Vec::new(), [0; 2_048]);
@@ -189,6 +193,18 @@ fn card_23_prepared_requests_are_the_plain_ones_byte_for_byte() {
                 assert_eq!(prepared.encode_at(id, &request, now, &mut bytes[..length - 1]), None, "it does not fit");
             }
         }
+    }
+}
+
+/// The request that brings an order that rests to what is placed.
+fn changed<'a>(fixture: &OrderFixture, request: &Request<'a>, id: u64) -> Option<Request<'a>> {
+    let Request::Place(order) = *request else { return None };
+    let NewOrder { instrument, side, tick, lots, .. } = order;
+    let name = OrderName { instrument, order: order.order, venue_order: VenueOrderId::from_number(id) };
+    match fixture.line.card().orders.unwrap().requote {
+        Requote::CancelPlace => None,
+        Requote::Replace => Some(Request::Replace { former: name, order }),
+        Requote::Amend => Some(Request::Amend(AmendedOrder { name, side, tick, lots })),
     }
 }
 

@@ -169,7 +169,11 @@ pub fn order_fixtures() -> Vec<OrderFixture> {
         refusals: refusals(line),
         codes_in_source: binance_codes,
         public: &[RequestKind::ServerTime, RequestKind::StartUserData, RequestKind::KeepUserData],
-        prepared: &[RequestKind::Place, RequestKind::Cancel],
+        prepared: if line == binance::SPOT {
+            &[RequestKind::Place, RequestKind::Cancel, RequestKind::Replace]
+        } else {
+            &[RequestKind::Place, RequestKind::Cancel, RequestKind::Amend]
+        },
         proof: binance_proof,
         rest_proof: binance_rest_proof,
         refusal: binance_refusal,

@@ -145,18 +145,50 @@ impl BinanceOrders {
         Template::new(&request, payload, states)
     }
 
-    fn template_set(&mut self, instrument: &Instrument, signed: bool) -> Option<Set> {
+    /// The templates of new orders, by side and time in force; or of those that take the place of others.
+    fn place_templates(
+        &mut self,
+        instrument: &Instrument,
+        signed: bool,
+        replaces: bool,
+    ) -> Option<[[Template; TIMES_IN_FORCE.len()]; SIDES.len()]> {
         let mut place = Vec::with_capacity(SIDES.len());
         for side in SIDES {
             let mut row = Vec::with_capacity(TIMES_IN_FORCE.len());
             for time_in_force in TIMES_IN_FORCE {
                 self.parameters.clear();
                 let texts = OrderTexts { quantity: MARK_TEXT, price: MARK_TEXT, name: MARK_TEXT };
-                let method = self.place_texts(instrument, side, time_in_force, &texts);
+                let mut method = self.place_texts(instrument, side, time_in_force, &texts);
+                if replaces {
+                    self.parameters.number_text("cancelOrderId", MARK_TEXT);
+                    method = self.stop_on_failure();
+                }
                 row.push(self.template(method, signed)?);
             }
             place.push(row.try_into().ok()?);
         }
+        place.try_into().ok()
+    }
+
+    /// The templates of amendments, by side.
+    fn amend_templates(&mut self, instrument: &Instrument, signed: bool) -> Option<[Template; SIDES.len()]> {
+        let mut amend = Vec::with_capacity(SIDES.len());
+        for side in SIDES {
+            self.parameters.clear();
+            self.symbol(instrument);
+            self.parameters.number_text("orderId", MARK_TEXT);
+            let method = self.amend_texts(side, MARK_TEXT, MARK_TEXT);
+            amend.push(self.template(method, signed)?);
+        }
+        amend.try_into().ok()
+    }
+
+    fn template_set(&mut self, instrument: &Instrument, signed: bool) -> Option<Set> {
+        let place = self.place_templates(instrument, signed, false)?;
+        let (replace, amend) = match self.product {
+            Product::BinanceSpot => (self.place_templates(instrument, signed, true), None),
+            Product::BinanceUsdm => (None, self.amend_templates(instrument, signed)),
+        };
         self.parameters.clear();
         self.symbol(instrument);
         self.parameters.text("origClientOrderId", MARK_TEXT);
@@ -164,7 +196,8 @@ impl BinanceOrders {
         self.parameters.clear();
         self.symbol(instrument);
         self.parameters.number_text("orderId", MARK_TEXT);
-        Some(Set { place: place.try_into().ok()?, cancel_ours, cancel_venue: self.template("order.cancel", signed)? })
+        let cancel_venue = self.template("order.cancel", signed)?;
+        Some(Set { place, cancel_ours, cancel_venue, replace, amend })
     }
 
     fn place(&mut self, order: &NewOrder<'_>) -> &'static str {
@@ -214,23 +247,32 @@ impl BinanceOrders {
 
     fn replace(&mut self, former: &OrderName<'_>, order: &NewOrder<'_>) -> &'static str {
         self.place(order);
-        self.parameters.text("cancelReplaceMode", "STOP_ON_FAILURE");
         if former.venue_order.is_none() {
             self.parameters.text("cancelOrigClientOrderId", self.ids.write(former.order).as_str());
         } else {
             self.parameters.number_text("cancelOrderId", former.venue_order.as_str());
         }
+        self.stop_on_failure()
+    }
+
+    fn stop_on_failure(&mut self) -> &'static str {
+        self.parameters.text("cancelReplaceMode", "STOP_ON_FAILURE");
         "order.cancelReplace"
     }
 
     fn amend(&mut self, amended: &AmendedOrder<'_>) -> &'static str {
         let (mut quantity, mut price) = ([0u8; TEXT_MAX], [0u8; TEXT_MAX]);
         let instrument = amended.name.instrument;
-        let method = self.name(&amended.name, "order.modify");
-        self.parameters.text("side", side_name(amended.side));
-        self.parameters.text("quantity", instrument.quantity.format(amended.lots.0, &mut quantity));
-        self.parameters.text("price", instrument.price.format(amended.tick.0, &mut price));
-        method
+        self.name(&amended.name, "order.modify");
+        let quantity = instrument.quantity.format(amended.lots.0, &mut quantity);
+        self.amend_texts(amended.side, quantity, instrument.price.format(amended.tick.0, &mut price))
+    }
+
+    fn amend_texts(&mut self, side: Side, quantity: &str, price: &str) -> &'static str {
+        self.parameters.text("side", side_name(side));
+        self.parameters.text("quantity", quantity);
+        self.parameters.text("price", price);
+        "order.modify"
     }
 
     fn symbol(&mut self, instrument: &Instrument) {
