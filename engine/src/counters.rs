@@ -76,6 +76,9 @@ catalogue! {
     CancelRingFull, "cancel_ring_full", "Cancels that must be tried again because their ring was full.";
     TraceDropped, "trace_dropped", "Trace records dropped because their ring was full.";
     RejectStorms, "reject_storms", "Times too many rejects in a window stopped an instrument.";
+    Incomes, "incomes", "Fundings and charges that were booked beside executions.";
+    Transfers, "transfers", "Transfers of a base asset to or from an account.";
+    Liquidations, "liquidations", "Executions of orders that the venue made itself to close a position: halted.";
     FeesUnvalued, "fees_unvalued", "Fees in an asset that is neither base nor quote and has no price: no new orders.";
     CancelStorms, "cancel_storms", "Times too many refused cancels in a window stopped an instrument.";
     RepeatedFillStops, "repeated_fill_stops", "Times too many orders filled one way in a window stopped an instrument.";

@@ -113,6 +113,13 @@ pub enum ExecutionKind {
     /// An amendment of the order, or a request to replace it, came to nothing: it is as it was, with `tick` and `lots`,
     /// by the venue's word (`venue_code`) or the gateway's (`local`).
     AmendRejected = 12,
+    /// Money that an instrument cost beside its executions: `fee` of it was paid, negative if it was received; for holding a
+    /// position (funding), or a charge of the venue.
+    Income = 13,
+    /// `lots` of the base asset came to the account, negative if they left it, and nothing was traded for them.
+    Transfer = 14,
+    /// One execution of an order that the venue made itself, such as a liquidation: the position moved without one of ours.
+    Liquidated = 15,
 }
 
 /// In which asset a fee was taken.

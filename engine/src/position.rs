@@ -34,7 +34,8 @@ pub struct PositionFill {
 /// What we hold of one instrument, what it cost, and what it is worth.
 ///
 /// `profit = cash + inventory x last mid - start inventory x first mid`: fees in the quote asset have left
-/// the cash, fees in the base asset have left the inventory, so both are included.
+/// the cash, fees in the base asset have left the inventory, so both are included; so is funding, which the cash has.
+/// What is transferred to the account counts as held from then on: as start inventory at the mid of that moment.
 ///
 /// Of the neutral inventory the profit holds the drift as well, which no quote caused. What trading did is
 /// `cash + (inventory - neutral) x last mid - (start inventory - neutral) x first mid`: the loss stop judges that.
@@ -44,8 +45,12 @@ pub struct Position {
     lots: Lots,
     lots_start: Lots,
     lots_neutral: Lots,
-    /// What the quote balance gained, less the worth of the fees that were taken elsewhere.
+    /// What the quote balance gained, transfers aside, less the worth of the fees that were taken elsewhere.
     cash: QuoteAtoms,
+    /// What of it came beside executions: funding and charges.
+    funding: QuoteAtoms,
+    /// Lots that came by transfers, times bid plus ask then less bid plus ask at first.
+    transfers_doubled: i128,
     fees: QuoteAtoms,
     fee_lots: Lots,
     /// Twice what fills gained against the mid they met, before fees.
@@ -74,6 +79,8 @@ impl Position {
             lots_start: Lots::ZERO,
             lots_neutral: Lots::ZERO,
             cash: QuoteAtoms::ZERO,
+            funding: QuoteAtoms::ZERO,
+            transfers_doubled: 0,
             fees: QuoteAtoms::ZERO,
             fee_lots: Lots::ZERO,
             spread_doubled: 0,
@@ -162,6 +169,61 @@ impl Position {
         Ok(())
     }
 
+    /// An execution that happened before the start was read and that no earlier run booked: what is held has it already, so
+    /// it is the start that moves, and what it gained or lost counts. Before the first mid.
+    ///
+    /// # Errors
+    /// [`PositionFault::Overflow`]: nothing was changed.
+    #[cold]
+    pub fn on_missed_fill(&mut self, fill: &PositionFill) -> Result<(), PositionFault> {
+        let before = *self;
+        let fault = PositionFault::Overflow;
+        let signed = fill.lots.0.checked_mul(fill.side.sign()).ok_or(fault)?;
+        let fee_lots = if fill.fee_asset == FeeAsset::Base { fill.fee_lots.0 } else { 0 };
+        let net = signed.checked_sub(fee_lots).ok_or(fault)?;
+        let less = |lots: Lots| lots.0.checked_sub(net).map(Lots).ok_or(fault);
+        (self.lots, self.lots_start) = (less(self.lots)?, less(self.lots_start)?);
+        let booked = self.on_fill(fill);
+        match booked {
+            Ok(()) => self.count_from_start(),
+            Err(_) => *self = before,
+        }
+        booked
+    }
+
+    /// Money that came beside executions, negative if it was paid: it is part of the profit.
+    ///
+    /// # Errors
+    /// [`PositionFault::Overflow`]: nothing was changed.
+    #[cold]
+    pub fn on_income(&mut self, amount: QuoteAtoms) -> Result<(), PositionFault> {
+        let fault = PositionFault::Overflow;
+        let cash = self.cash.0.checked_add(amount.0).ok_or(fault)?;
+        self.funding = QuoteAtoms(self.funding.0.checked_add(amount.0).ok_or(fault)?);
+        self.cash = QuoteAtoms(cash);
+        Ok(())
+    }
+
+    /// Inventory that came without a trade, negative if it left: what counts as flat moves with it, and nothing is earned
+    /// or lost by it.
+    ///
+    /// # Errors
+    /// [`PositionFault::Overflow`]: nothing was changed.
+    #[cold]
+    pub fn on_transfer(&mut self, moved: Lots) -> Result<(), PositionFault> {
+        let fault = PositionFault::Overflow;
+        let add = |lots: Lots| lots.0.checked_add(moved.0).map(Lots).ok_or(fault);
+        let (lots, lots_start, lots_neutral) = (add(self.lots)?, add(self.lots_start)?, add(self.lots_neutral)?);
+        lots.0.checked_sub(lots_neutral.0).ok_or(fault)?;
+        // Before the first mid it is as if it had been there all the time.
+        if let (Some(first), Some(last)) = (self.mid_doubled_first, self.mid_doubled_last) {
+            let since = i128::from(moved.0) * (i128::from(last) - i128::from(first));
+            self.transfers_doubled = self.transfers_doubled.checked_add(since).ok_or(fault)?;
+        }
+        (self.lots, self.lots_start, self.lots_neutral) = (lots, lots_start, lots_neutral);
+        Ok(())
+    }
+
     /// [`Position::spread_doubled`] after a fill of `signed` lots: what reaches the inventory, a fee in lots taken
     /// off, times its distance from the mid. Before the first mid nothing is known to have been gained.
     fn spread_after(&self, fill: &PositionFill, signed: i64) -> Option<i128> {
@@ -200,7 +262,7 @@ impl Position {
         self.lots
     }
 
-    /// Inventory the run started with.
+    /// Inventory the run started with, and what was transferred since.
     #[must_use]
     pub fn lots_start(&self) -> Lots {
         self.lots_start
@@ -213,10 +275,23 @@ impl Position {
         Lots(self.lots.0.saturating_sub(self.lots_neutral.0))
     }
 
-    /// Quote asset gained by selling less spent by buying and on quote fees.
+    /// Quote asset gained by selling less spent by buying and on quote fees, with [`Position::funding`].
     #[must_use]
     pub fn cash(&self) -> QuoteAtoms {
         QuoteAtoms(self.cash.0.saturating_add(self.fees_valued.0))
+    }
+
+    /// What came beside executions, negative if it was paid: funding, and charges of the venue.
+    #[must_use]
+    pub fn funding(&self) -> QuoteAtoms {
+        self.funding
+    }
+
+    /// Lots that came by transfers, times bid plus ask at that moment less bid plus ask at first: what the start would
+    /// otherwise be counted too low by.
+    #[must_use]
+    pub fn transfers_doubled(&self) -> i128 {
+        self.transfers_doubled
     }
 
     /// Fees paid less rebates; those taken in the base asset at their value at the fill price, those in a third asset at
@@ -270,13 +345,16 @@ impl Position {
     #[must_use]
     pub fn pnl_doubled(&self) -> Option<i128> {
         let cash = self.cash.0.checked_mul(2)?;
-        if self.lots.0 == 0 && self.lots_start.0 == 0 {
+        if self.lots.0 == 0 && self.lots_start.0 == 0 && self.transfers_doubled == 0 {
             return Some(cash);
         }
         let (first, last) = (self.mid_doubled_first?, self.mid_doubled_last?);
         let now = i128::from(self.lots.0) * i128::from(last);
         let start = i128::from(self.lots_start.0) * i128::from(first);
-        now.checked_sub(start)?.checked_mul(self.atoms_per_tick_lot)?.checked_add(cash)
+        now.checked_sub(start)?
+            .checked_sub(self.transfers_doubled)?
+            .checked_mul(self.atoms_per_tick_lot)?
+            .checked_add(cash)
     }
 
     /// Twice what trading earned, exact: the profit without the drift of the neutral inventory's value, and with what an
@@ -350,6 +428,60 @@ mod tests {
         assert_eq!(position.exposure(), Lots(-20));
         assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 10 * 10)));
         assert_eq!(position.set_start(Lots(1), Lots(0)), Err(PositionFault::Started));
+    }
+
+    #[test]
+    fn what_was_filled_before_the_start_was_read_counts_to_the_result_and_not_to_what_is_held() {
+        // A run that held 5 at a mid of 100 was killed; 3 of them were sold at 90 before anybody looked again.
+        let mut position = Position::new(10);
+        position.set_start(Lots(2), Lots(0)).unwrap();
+        position.resume(Lots(5), 200);
+        position.on_missed_fill(&fill(Side::Ask, 90, 3, 7)).unwrap();
+        assert_eq!((position.lots(), position.lots_start()), (Lots(2), Lots(5)));
+        position.on_best(Tick(99), Tick(101));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-3 * 10 * 10 - 7)));
+        assert_eq!((position.fees(), position.fills()), (QuoteAtoms(7), 1));
+        // The same on a spot account, where what is held in the end counts as flat, with a fee in the base asset.
+        let mut position = Position::new(10);
+        position.set_start(Lots(49), Lots(49)).unwrap();
+        let bought = PositionFill { fee_asset: FeeAsset::Base, fee_lots: Lots(1), ..fill(Side::Bid, 110, 10, 1_100) };
+        position.on_missed_fill(&bought).unwrap();
+        assert_eq!((position.lots(), position.lots_start(), position.exposure()), (Lots(49), Lots(40), Lots(0)));
+        position.on_best(Tick(99), Tick(101));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(9 * 100 * 10 - 10 * 110 * 10)));
+        assert_eq!(position.pnl(), position.trading_pnl());
+        let beyond = fill(Side::Ask, i64::MAX, i64::MAX, 0);
+        assert_eq!(position.on_missed_fill(&beyond), Err(PositionFault::Overflow));
+        assert_eq!((position.lots(), position.lots_start()), (Lots(49), Lots(40)), "nothing was changed");
+    }
+
+    #[test]
+    fn funding_is_profit_or_loss_and_a_transfer_is_neither() {
+        let mut position = Position::new(10);
+        position.set_start(Lots(50), Lots(50)).unwrap();
+        position.on_best(Tick(99), Tick(101));
+        position.on_best(Tick(119), Tick(121));
+        let before = (position.pnl(), position.trading_pnl());
+        position.on_transfer(Lots(30)).unwrap();
+        assert_eq!((position.pnl(), position.trading_pnl()), before, "nothing was earned by it");
+        assert_eq!((position.lots(), position.exposure()), (Lots(80), Lots(0)));
+        position.on_best(Tick(129), Tick(131));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 30 * 10 + 30 * 10 * 10)), "what came is held from then on");
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(0)));
+        position.on_transfer(Lots(-80)).unwrap();
+        assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 30 * 10 + 30 * 10 * 10)), "all of it left");
+        position.on_best(Tick(199), Tick(201));
+        assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 30 * 10 + 30 * 10 * 10)));
+        position.on_income(QuoteAtoms(-700)).unwrap();
+        position.on_income(QuoteAtoms(200)).unwrap();
+        assert_eq!(position.funding(), QuoteAtoms(-500));
+        assert_eq!(position.trading_pnl(), Some(QuoteAtoms(-500)), "the loss stop counts it");
+        assert_eq!(position.pnl(), Some(QuoteAtoms(50 * 30 * 10 + 30 * 10 * 10 - 500)));
+        assert_eq!(position.fees(), QuoteAtoms(0));
+        assert_eq!(position.on_transfer(Lots(i64::MAX)).map(|()| position.lots()), Ok(Lots(i64::MAX)));
+        assert_eq!(position.on_transfer(Lots(1)), Err(PositionFault::Overflow));
+        assert_eq!(position.lots(), Lots(i64::MAX), "nothing was changed");
+        assert_eq!(position.on_income(QuoteAtoms(i128::MIN)), Err(PositionFault::Overflow));
     }
 
     #[test]

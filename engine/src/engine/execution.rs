@@ -29,6 +29,9 @@ impl<S: Strategy> Engine<S> {
             | ExecutionKind::Amended
             | ExecutionKind::AmendRejected
             | ExecutionKind::Unknown => self.on_order_event(event, now),
+            ExecutionKind::Income | ExecutionKind::Transfer | ExecutionKind::Liquidated => {
+                self.on_account_event(event, now);
+            }
         }
         self.finish_turn(now);
     }
@@ -170,6 +173,51 @@ impl<S: Strategy> Engine<S> {
         self.note_exposure(instrument.index());
         self.notify_quoter(event, &effect, now);
         self.decide(instrument, now);
+    }
+
+    /// What moved money or inventory beside our orders.
+    #[cold]
+    #[inline(never)]
+    fn on_account_event(&mut self, event: &ExecutionEvent, now: Nanos) {
+        let index = event.instrument.index();
+        match self.inputs.instruments.get(index).map(|instrument| instrument.venue) {
+            None => {
+                self.counters.increment(Counter::EventsUnknownInstrument);
+                return self.tighten(TradingState::CancelOnly, StopCause::UnknownInstrument, now);
+            }
+            Some(venue) if venue != event.venue => return self.on_unknown_venue(now),
+            Some(_) => {}
+        }
+        self.trace_execution(event, now);
+        let position = &mut self.inputs.positions[index];
+        let booked = match event.kind {
+            ExecutionKind::Liquidated => {
+                self.counters.increment(Counter::Liquidations);
+                self.tighten(TradingState::Halted, StopCause::Liquidation, now);
+                let effect = Effect { lots_filled: event.lots, side: event.side, ..Effect::default() };
+                return self.apply_fill(event, &effect, now);
+            }
+            ExecutionKind::Transfer => {
+                self.counters.increment(Counter::Transfers);
+                position.on_transfer(event.lots)
+            }
+            _ if event.fee_asset == FeeAsset::Other => {
+                self.counters.increment(Counter::FeesUnvalued);
+                return self.tighten(TradingState::CancelOnly, StopCause::FeeAsset, now);
+            }
+            _ => {
+                self.counters.increment(Counter::Incomes);
+                position.on_income(-event.fee)
+            }
+        };
+        if booked.is_err() {
+            self.counters.increment(Counter::PositionFaults);
+            return self.tighten(TradingState::Halted, StopCause::PositionRange, now);
+        }
+        self.value(event.instrument, now);
+        self.check_loss(event.instrument, now);
+        self.note_exposure(index);
+        self.decide(event.instrument, now);
     }
 
     /// How many of the venue's orders are undecided, after something became of those of one instrument.

@@ -1,6 +1,8 @@
 //! HOT: the results of asset groups: what earlier runs left of the day, what was earned, and which loss limit stopped.
 
-use crate::position::Position;
+use crate::counters::Counter;
+use crate::event::ExecutionEvent;
+use crate::position::{Position, PositionFault, PositionFill};
 use crate::risk::{DayResult, Denied, Draft, Exposures, FallStop, StopCause, TradingState, WorstCase};
 use crate::types::{AssetGroupId, InstrumentId, Lots, Nanos, QuoteAtoms, Side};
 
@@ -51,6 +53,30 @@ impl<S> Engine<S> {
     pub fn resume_position(&mut self, instrument: InstrumentId, lots_left: Lots, mid_doubled: i64) {
         self.instrument_slots[instrument.index()].pnl_is_current = false;
         self.inputs.positions[instrument.index()].resume(lots_left, mid_doubled);
+    }
+
+    /// Books an execution that happened before the account was read and that no earlier run booked. Before the first event.
+    ///
+    /// # Errors
+    /// [`PositionFault::Overflow`]: nothing was changed, and the result is not known.
+    ///
+    /// # Panics
+    /// If there is no such instrument.
+    #[cold]
+    pub fn book_missed(&mut self, event: &ExecutionEvent) -> Result<(), PositionFault> {
+        let index = event.instrument.index();
+        let fill = PositionFill {
+            side: event.side,
+            tick: event.tick,
+            lots: event.lots,
+            fee: event.fee,
+            fee_lots: event.fee_lots,
+            fee_asset: event.fee_asset,
+        };
+        self.inputs.positions[index].on_missed_fill(&fill)?;
+        self.instrument_slots[index].pnl_is_current = false;
+        self.counters.increment(Counter::Fills);
+        Ok(())
     }
 
     /// limits of a fall of a group's result; at first none. Before the first event.

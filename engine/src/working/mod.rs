@@ -286,7 +286,13 @@ impl Working {
                     order.status = WorkingStatus::Unknown;
                 }
             }
-            ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause | ExecutionKind::Halt => {}
+            ExecutionKind::GatewayReady
+            | ExecutionKind::GatewayDown
+            | ExecutionKind::Pause
+            | ExecutionKind::Halt
+            | ExecutionKind::Income
+            | ExecutionKind::Transfer
+            | ExecutionKind::Liquidated => {}
         }
         let order = self.at(place);
         effect.overfill |= order.claimed > self.lots_most(place);

@@ -12,6 +12,7 @@ mod engine_invariants;
 mod engine_turns;
 mod engine_venues;
 mod feed_lag;
+mod incomes;
 mod joint_limits;
 mod rate_window;
 mod rig;

@@ -3,12 +3,13 @@
 //! Before quotes are resumed every instrument's executions since the last message that certainly came are asked for, with
 //! an overlap; each counts once, by its id, whatever way it took.
 
-use spinbook_engine::types::{InstrumentId, Nanos, TradeId};
+use spinbook_engine::event::ExecutionEvent;
+use spinbook_engine::types::{InstrumentId, Nanos, Side, TradeId};
 
-use super::Gateway;
 use super::lifecycle::SessionStep;
 use super::place::find;
 use super::rest::{RestLane, RestPurpose};
+use super::{Gateway, fees};
 use crate::venue::account::{TradeRecord, TradesSince};
 use crate::venue::order_side::OrderSide;
 use crate::venue::orders::{Fill, OrderStatus, OrderUpdate};
@@ -73,6 +74,22 @@ impl Backfill {
     }
 }
 
+/// An execution of a list as an update of its order.
+fn update_of(row: &TradeRecord) -> OrderUpdate {
+    OrderUpdate {
+        instrument: row.instrument,
+        order: None,
+        venue_order: row.venue_order,
+        side: row.side,
+        status: OrderStatus::Live,
+        lots_cumulative: row.lots,
+        lots_ordered: row.lots,
+        in_force: None,
+        fill: Some(Fill { trade: row.trade, tick: row.tick, lots: row.lots, fee: row.fee, maker: row.maker }),
+        time: row.time,
+    }
+}
+
 impl<O: OrderSide> Gateway<O> {
     /// Executions of every instrument may have been missed since `heard`, which is our time.
     pub(super) fn want_all_trades(&mut self, heard: Nanos) {
@@ -80,6 +97,7 @@ impl<O: OrderSide> Gateway<O> {
             self.want_trades_at(place, heard, true);
         }
         self.forget_holdings();
+        self.want_incomes();
     }
 
     /// The same of one instrument; orders wait for it if `is_awaited`.
@@ -99,6 +117,18 @@ impl<O: OrderSide> Gateway<O> {
         backfill.from = backfill.from.min(from);
     }
 
+    /// An execution that an earlier run booked: it is not booked again, whatever list it stands in.
+    pub fn know_trade(&mut self, instrument: InstrumentId, trade: TradeId, side: Side, time: Nanos) {
+        self.orders.know_trade(instrument, trade, side, time);
+    }
+
+    /// An execution that happened before this run and that no run booked, as the engine hears of it; `None` if it is known.
+    pub fn missed_fill(&mut self, row: &TradeRecord) -> Option<ExecutionEvent> {
+        let instrument = find(&self.instruments, row.instrument).copied()?;
+        let update = fees::valued(&self.settings.fee_prices, &update_of(row));
+        self.orders.missed_fill(&update, &instrument)
+    }
+
     /// Whether orders wait for executions that are still to be asked for.
     pub(super) fn lacks_trades(&self) -> bool {
         self.can_ask_rest() && self.backfills.iter().any(|backfill| backfill.is_awaited && backfill.is_pending())
@@ -108,6 +138,7 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn begin_trades(&mut self, now: Nanos) {
         if self.trades_floor == Nanos::NEVER {
             self.trades_floor = stamp(self.clock.venue_time(now));
+            self.incomes.begin(self.trades_floor, now);
         }
     }
 
@@ -207,22 +238,9 @@ impl<O: OrderSide> Gateway<O> {
         if !self.orders.knows_venue_order(row.instrument, row.venue_order) && self.has_unnamed_orders() {
             return false;
         }
-        let fill = Fill { trade: row.trade, tick: row.tick, lots: row.lots, fee: row.fee, maker: row.maker };
-        let update = OrderUpdate {
-            instrument: row.instrument,
-            order: None,
-            venue_order: row.venue_order,
-            side: row.side,
-            status: OrderStatus::Live,
-            lots_cumulative: row.lots,
-            lots_ordered: row.lots,
-            in_force: None,
-            fill: Some(fill),
-            time: row.time,
-        };
         debug_assert!(find(&self.instruments, row.instrument).is_some(), "only one of ours was asked for");
         self.counters.back_filled += 1;
-        self.apply_update(&update, now);
+        self.apply_update(&update_of(row), now);
         true
     }
 
@@ -236,7 +254,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Whether a session that is shut down, with nothing open, still waits for executions.
     pub(super) fn awaits_trades(&mut self, now: Nanos) -> bool {
-        if !self.lacks_trades() {
+        if !self.lacks_trades() && !self.incomes.lacks_told() {
             return false;
         }
         let by = *self.trades_by.get_or_insert(now + DRAIN_WITHIN);

@@ -45,6 +45,11 @@ impl Holding {
         Holding { start, ..Holding::default() }
     }
 
+    /// Lots came to the account without a trade: what was held at the start counts with them.
+    pub(super) fn transferred(&mut self, lots: Lots) {
+        self.start = self.start.map(|start| Lots(start.0.saturating_add(lots.0)));
+    }
+
     fn difference(&self) -> Option<i128> {
         let (start, stated) = (self.start?, self.stated?);
         Some(i128::from(stated.0) - i128::from(start.0) - self.ours)

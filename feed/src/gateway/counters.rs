@@ -27,6 +27,14 @@ pub struct GatewayCounters {
     pub back_fills: u64,
     /// Executions that were booked from such a list, because their own messages had not come.
     pub back_filled: u64,
+    /// Fundings and charges that were booked.
+    pub incomes: u64,
+    /// The same of instruments that are not ours: seen and not booked.
+    pub incomes_of_others: u64,
+    /// Transfers to and from the account that were booked.
+    pub transfers: u64,
+    /// Executions of orders that the venue made itself to close a position.
+    pub liquidations: u64,
     /// Cancels the venue refused: of orders that were over meanwhile, or at a moment when it took no requests.
     pub cancels_refused: u64,
     /// Amendments handed to the connection (in shadow mode: built and not sent).
@@ -111,6 +119,10 @@ impl core::ops::Add for GatewayCounters {
             position_mismatches: self.position_mismatches + other.position_mismatches,
             back_fills: self.back_fills + other.back_fills,
             back_filled: self.back_filled + other.back_filled,
+            incomes: self.incomes + other.incomes,
+            incomes_of_others: self.incomes_of_others + other.incomes_of_others,
+            transfers: self.transfers + other.transfers,
+            liquidations: self.liquidations + other.liquidations,
             cancels_refused: self.cancels_refused + other.cancels_refused,
             amends_sent: self.amends_sent + other.amends_sent,
             replaces_sent: self.replaces_sent + other.replaces_sent,

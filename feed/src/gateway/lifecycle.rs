@@ -82,6 +82,7 @@ impl<O: OrderSide> Gateway<O> {
         self.send_queries(now);
         self.send_backfills(now);
         self.watch_holdings(now);
+        self.ask_incomes(now);
         self.poll_open_orders(now);
         self.keep_alive(now);
         self.watch_missing_fills(now);
@@ -95,7 +96,7 @@ impl<O: OrderSide> Gateway<O> {
         }
         let mut at = self.cancel_due().min(self.links_due()).min(self.spare_due());
         at = at.min(self.third_way_due()).min(self.backfill_due()).min(self.holdings_due()).min(self.rest.due());
-        at = at.min(self.rest_proofs_due());
+        at = at.min(self.rest_proofs_due()).min(self.incomes_due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);

@@ -23,6 +23,7 @@ mod backfill;
 mod compare;
 mod handshake;
 mod ids;
+mod incomes;
 mod keep_alive;
 mod lifecycle;
 mod link;
@@ -59,6 +60,7 @@ use crate::venue::orders::{Request, RequestId, RequestKind};
 use backfill::Backfill;
 use clock::VenueClock;
 use compare::Holding;
+use incomes::Incomes;
 use lifecycle::SessionStep;
 use link::{Attempts, OrderLink};
 use orders::{OrderCounts, OrderTable, TableCounters};
@@ -213,6 +215,7 @@ pub struct Gateway<O = AnyOrders> {
     ask_holdings: bool,
     holdings_asked: Nanos,
     holdings_not_before: Nanos,
+    incomes: Incomes,
     events: VecDeque<ExecutionEvent>,
     outbox: Outbox,
     journal: Journal,
@@ -308,6 +311,7 @@ impl<O: OrderSide> Gateway<O> {
             ask_holdings: true,
             holdings_asked: Nanos::ZERO,
             holdings_not_before: Nanos::ZERO,
+            incomes: Incomes::default(),
             events: VecDeque::with_capacity(256),
             outbox: Outbox::new(settings.request_timeout, settings.mode == GatewayMode::Shadow),
             journal: Journal::Off,

@@ -8,6 +8,7 @@ mod fill_event;
 mod reopen;
 mod trades;
 mod transition;
+mod venue_fill;
 
 use std::collections::VecDeque;
 

@@ -25,7 +25,7 @@ pub(super) fn find(instruments: &[Instrument], id: InstrumentId) -> Option<&Inst
 /// By how many lots a fact moves the position of its instrument.
 pub(super) fn lots_moved(event: &ExecutionEvent) -> i128 {
     match event.kind {
-        ExecutionKind::Filled => {
+        ExecutionKind::Filled | ExecutionKind::Liquidated => {
             i128::from(event.lots.0) * i128::from(event.side.sign()) - i128::from(event.fee_lots.0)
         }
         _ => 0,

@@ -67,6 +67,8 @@ impl<O: OrderSide> Gateway<O> {
             }
             OrderMessage::FillNotice(notice) => self.apply_notice(&notice, now),
             OrderMessage::Positions(rows) => self.on_held(&rows, now),
+            OrderMessage::Moved(moved) => self.money_moved(&moved, now),
+            OrderMessage::VenueOrder(update) => self.venue_order(&update, now),
             OrderMessage::UserDataEnded if self.has_user_data_connection() => {
                 self.close(OrderConnection::UserData, OrderCloseReason::Announced, now);
             }

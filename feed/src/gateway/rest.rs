@@ -73,6 +73,8 @@ pub(super) enum RestPurpose {
     Trades(usize),
     /// What is held.
     Holdings,
+    /// What moved beside executions.
+    Incomes,
     /// Cancel all orders of the instrument at this place.
     CancelAll(usize),
     /// What became of an order.
@@ -87,7 +89,7 @@ impl RestPurpose {
     /// The request over a connection whose refusals mean the same.
     const fn kind(self) -> RequestKind {
         match self {
-            RestPurpose::Trades(_) | RestPurpose::Holdings => RequestKind::Fills,
+            RestPurpose::Trades(_) | RestPurpose::Holdings | RestPurpose::Incomes => RequestKind::Fills,
             RestPurpose::CancelAll(_) => RequestKind::CancelAll,
             RestPurpose::OrderStatus(_) => RequestKind::OrderStatus,
             RestPurpose::OpenOrders(_) => RequestKind::OpenOrders,
@@ -219,6 +221,7 @@ impl<O: OrderSide> Gateway<O> {
             200..=299 => match pending.purpose {
                 RestPurpose::Trades(place) => self.trades_listed(place, &answer.body, now),
                 RestPurpose::Holdings => self.holdings_listed(&answer.body, pending.asked, now),
+                RestPurpose::Incomes => self.incomes_listed(&answer.body, now),
                 RestPurpose::CancelAll(place) => self.swept_over_rest(place, &answer.body, now),
                 RestPurpose::OrderStatus(order) => self.order_told(order, &answer.body, now),
                 RestPurpose::OpenOrders(place) => self.open_orders_told(place, &answer.body, pending.asked, now),
@@ -288,6 +291,7 @@ impl<O: OrderSide> Gateway<O> {
             RestPurpose::Holdings => self.holdings_failed(now),
             RestPurpose::OrderStatus(order) => self.query_failed(order, now),
             RestPurpose::OpenOrders(place) => self.list_failed(place, now),
+            RestPurpose::Incomes => self.incomes_failed(now),
             // The next one leaves when it is due: nothing was proved.
             RestPurpose::CancelAll(_) | RestPurpose::Clock => {}
         }

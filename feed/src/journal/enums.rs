@@ -50,6 +50,9 @@ coded! {
         Halt = 10,
         Amended = 11,
         AmendRejected = 12,
+        Income = 13,
+        Transfer = 14,
+        Liquidated = 15,
     }
     FeeAsset { Quote = 0, Base = 1, Other = 2, Valued = 3 }
     TraceKind { Intent = 0, Denied = 1, Execution = 2, State = 3, Book = 4 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::Intent;
-use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, TradeId};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, TradeId};
 
 use super::end::{OrderEnd, ProvedEnd};
 use super::frame::Entry;
@@ -51,6 +51,7 @@ pub struct Recovery {
     refused: BTreeMap<OrderId, LeftOrder>,
     trades: Vec<KnownTrade>,
     positions: BTreeMap<Symbol, Lots>,
+    incomes: Vec<(Nanos, QuoteAtoms)>,
     last_placed: Nanos,
     ended: bool,
 }
@@ -106,8 +107,11 @@ impl Recovery {
     }
 
     fn fact(&mut self, event: &ExecutionEvent) {
-        if event.kind == ExecutionKind::Filled {
-            self.execution(event);
+        match event.kind {
+            ExecutionKind::Filled | ExecutionKind::Liquidated => self.execution(event),
+            ExecutionKind::Transfer => self.transfer(event),
+            ExecutionKind::Income => self.incomes.push((event.time, -event.fee)),
+            _ => {}
         }
         let is_life = matches!(event.kind, ExecutionKind::Accepted | ExecutionKind::Filled | ExecutionKind::Unknown);
         if is_life && let Some(refused) = self.refused.remove(&event.order) {
@@ -135,7 +139,10 @@ impl Recovery {
             | ExecutionKind::GatewayReady
             | ExecutionKind::GatewayDown
             | ExecutionKind::Pause
-            | ExecutionKind::Halt => false,
+            | ExecutionKind::Halt
+            | ExecutionKind::Income
+            | ExecutionKind::Transfer
+            | ExecutionKind::Liquidated => false,
         };
         if over {
             self.over(event.order, event.kind == ExecutionKind::Rejected);
@@ -161,6 +168,12 @@ impl Recovery {
         let signed = if event.side == Side::Bid { event.lots.0 } else { -event.lots.0 };
         let held = self.positions.entry(symbol).or_default();
         held.0 = held.0.saturating_add(signed).saturating_sub(event.fee_lots.0);
+    }
+
+    fn transfer(&mut self, event: &ExecutionEvent) {
+        let Some(symbol) = self.instruments.get(&event.instrument).map(|found| found.symbol) else { return };
+        let held = self.positions.entry(symbol).or_default();
+        held.0 = held.0.saturating_add(event.lots.0);
     }
 
     /// Whether the last run ended in order.
@@ -190,6 +203,12 @@ impl Recovery {
     #[must_use]
     pub fn knows(&self, symbol: Symbol, trade: TradeId, side: Side) -> bool {
         self.trades.iter().any(|known| (known.symbol, known.trade, known.side) == (symbol, trade, side))
+    }
+
+    /// Fundings and charges that were booked: when, by the venue's clock, and how much came, negative if it was paid.
+    #[must_use]
+    pub fn incomes(&self) -> &[(Nanos, QuoteAtoms)] {
+        &self.incomes
     }
 
     /// What was held, as far as the journal tells.

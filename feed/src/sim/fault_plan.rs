@@ -5,6 +5,7 @@ use spinbook_engine::types::Nanos;
 
 use crate::sim::api::{FrameKind, SimRequestKind};
 use crate::sim::hostile::{AnswerFaultPlan, ExecutionFaultPlan};
+use crate::sim::money_plan::{FundingPlan, LiquidationPlan, RegularFunding, TransferPlan};
 
 /// Everything that shall go wrong. Times count from the start of the exchange.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -47,6 +48,14 @@ pub struct FaultPlan {
     /// Moments, in milliseconds, at which the address is banned for what somebody else at it does: 2 minutes the first
     /// time, then twice as long each time, 3 days at the most.
     pub bans_after_ms: Vec<u64>,
+    /// Funding at regular times; default none.
+    pub funding: Option<RegularFunding>,
+    /// Fundings out of turn.
+    pub fundings: Vec<FundingPlan>,
+    /// Transfers to accounts and from them.
+    pub transfers: Vec<TransferPlan>,
+    /// Positions that the venue closes itself.
+    pub liquidations: Vec<LiquidationPlan>,
     /// The exchange dies after this long: every connection is cut, every request unanswered.
     pub kill_after_ms: Option<u64>,
 }
@@ -78,6 +87,14 @@ pub enum VenueAct {
     },
     /// It bans the address.
     Ban,
+    /// Every position pays or receives its funding.
+    FundAll,
+    /// The funding at this place of the plan.
+    Fund(usize),
+    /// The transfer at this place.
+    Transfer(usize),
+    /// The liquidation at this place.
+    Liquidate(usize),
 }
 
 /// Which frames a fault names.

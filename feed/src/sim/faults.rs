@@ -27,6 +27,8 @@ pub struct Faults {
     hostile: Hostile,
     /// What the venue does to all its clients, in order.
     acts: VecDeque<(Nanos, VenueAct)>,
+    /// When positions are funded next in their turn.
+    next_funding: Nanos,
 }
 
 impl Faults {
@@ -44,12 +46,23 @@ impl Faults {
             acknowledgements_left: plan.acknowledgements_lost,
             hostile: Hostile::new(&plan.executions, &plan.answers),
             acts: acts_of(&plan, now),
+            next_funding: plan.funding.map_or(Nanos::NEVER, |regular| next_multiple(now, regular.every_ms)),
             plan,
         }
     }
 
+    /// The plan as it was written.
+    #[must_use]
+    pub fn plan(&self) -> &FaultPlan {
+        &self.plan
+    }
+
     /// What the venue does next to all its clients, if that is due.
     pub fn take_act(&mut self, now: Nanos) -> Option<VenueAct> {
+        if let Some(regular) = self.plan.funding.filter(|_| self.next_funding <= now) {
+            self.next_funding = next_multiple(now, regular.every_ms);
+            return Some(VenueAct::FundAll);
+        }
         self.acts.front().filter(|(at, _)| *at <= now)?;
         self.acts.pop_front().map(|(_, act)| act)
     }
@@ -260,8 +273,14 @@ impl Faults {
     pub fn next_deadline(&self, now: Nanos) -> Nanos {
         let kill = self.kill_at();
         let kill = if kill > now { kill } else { Nanos::NEVER };
-        self.acts.front().map_or(kill, |(at, _)| kill.min(*at))
+        self.acts.front().map_or(kill, |(at, _)| kill.min(*at)).min(self.next_funding)
     }
+}
+
+/// The first whole multiple of an interval after a moment.
+fn next_multiple(now: Nanos, every_ms: u64) -> Nanos {
+    let every = i64::try_from(every_ms.max(1)).unwrap_or(i64::MAX / 1_000_000);
+    Nanos::from_millis((now.millis().div_euclid(every) + 1).saturating_mul(every))
 }
 
 fn acts_of(plan: &FaultPlan, started: Nanos) -> VecDeque<(Nanos, VenueAct)> {
@@ -272,6 +291,15 @@ fn acts_of(plan: &FaultPlan, started: Nanos) -> VecDeque<(Nanos, VenueAct)> {
         acts.push((announced, VenueAct::Announce));
         let closed = at(shutdown.after_ms.saturating_add(shutdown.notice_ms));
         acts.push((closed, VenueAct::Close { announced }));
+    }
+    for (place, funding) in plan.fundings.iter().enumerate() {
+        acts.push((at(funding.after_ms), VenueAct::Fund(place)));
+    }
+    for (place, transfer) in plan.transfers.iter().enumerate() {
+        acts.push((at(transfer.after_ms), VenueAct::Transfer(place)));
+    }
+    for (place, liquidation) in plan.liquidations.iter().enumerate() {
+        acts.push((at(liquidation.after_ms), VenueAct::Liquidate(place)));
     }
     acts.sort_by_key(|(at, _)| *at);
     acts.into()

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod hostile;
 pub mod limits;
 pub mod matching;
+pub mod money_plan;
 pub mod paper;
 pub mod queue;
 pub mod saved;

@@ -1,6 +1,6 @@
 //! COLD: what a simulated exchange keeps across restarts, as lines of JSON: first everything, then what changed.
 
-use crate::sim::api::{AccountId, ListingIndex, SimFill, SimOrder, SimPosition, SimPrevention};
+use crate::sim::api::{AccountId, ListingIndex, SimFill, SimMoney, SimOrder, SimPosition, SimPrevention};
 use crate::sim::whole;
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::Nanos;
@@ -34,6 +34,9 @@ pub struct SavedWorld {
     /// Self-trades that were prevented, oldest first.
     #[serde(default)]
     pub preventions: Vec<SimPrevention>,
+    /// What moved money beside orders, oldest first.
+    #[serde(default)]
+    pub moneys: Vec<SimMoney>,
     /// What the venue's own room keeps beside the world, by names of its own.
     #[serde(default)]
     pub beside: BTreeMap<String, serde_json::Value>,
@@ -91,12 +94,14 @@ impl SavedWorld {
         let mut orders = std::mem::take(&mut self.orders);
         let mut fills = std::mem::take(&mut self.fills);
         let mut preventions = std::mem::take(&mut self.preventions);
+        let mut moneys = std::mem::take(&mut self.moneys);
         let mut beside = std::mem::take(&mut self.beside);
         orders.extend(newer.orders);
         fills.extend(newer.fills);
         preventions.extend(newer.preventions);
+        moneys.extend(newer.moneys);
         beside.extend(newer.beside);
-        *self = SavedWorld { orders, fills, preventions, beside, ..newer };
+        *self = SavedWorld { orders, fills, preventions, moneys, beside, ..newer };
     }
 }
 

@@ -11,7 +11,7 @@ use crate::venue::ProductLine;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::{ClientOrderId, RunName, VenueOrderId};
 use crate::venue::order_side::Reaction;
-use crate::venue::orders::{Fee, OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
+use crate::venue::orders::{Fee, MoneyReason, OrderDecodeError, OrderUpdate, Refusal, WindowUsage};
 
 /// One HTTP request without a body, complete. Printing it shows no key and no signature.
 #[derive(Clone)]
@@ -76,6 +76,25 @@ pub struct TradeRecord {
     pub time: Nanos,
 }
 
+/// One line of the venue's list of what moved an account's money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncomeRecord {
+    /// Why.
+    pub reason: MoneyReason,
+    /// Of which of our instruments; none: of the account as a whole.
+    pub instrument: Option<InstrumentId>,
+    /// It is of an instrument that is not ours.
+    pub is_of_another: bool,
+    /// In which asset.
+    pub asset: Symbol,
+    /// By how much that changed, in 10^-18 of it; negative: it was paid.
+    pub amount: i128,
+    /// The venue's number of it, among those of its reason.
+    pub number: u64,
+    /// When.
+    pub time: Nanos,
+}
+
 /// What a key may do beside reading and trading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRights {
@@ -112,6 +131,17 @@ pub trait AccountSide {
     fn trades(&self, signing: Signing<'_>, instrument: &Instrument, since: TradesSince) -> RestRequest;
     /// Most trades that one answer lists; with as many, the rest is asked for from the last id on.
     fn trades_per_reply(&self) -> usize;
+    /// Asks for what moved the account's money since a time of the venue, oldest first, [`AccountSide::incomes_per_reply`]
+    /// at most; answer: [`AccountSide::parse_incomes`]. `None` where the venue lists no such thing.
+    fn incomes(&self, signing: Signing<'_>, since: Nanos) -> Option<RestRequest>;
+    /// Most of them that one answer lists; with as many, the rest is asked for from the time of the last on. Zero: the venue
+    /// lists no such thing.
+    fn incomes_per_reply(&self) -> usize;
+    /// What moved the account's money.
+    ///
+    /// # Errors
+    /// The body is not what was asked for, or a number is not exact.
+    fn parse_incomes(&self, instruments: &[Instrument], body: &[u8]) -> Result<Vec<IncomeRecord>, OrderDecodeError>;
     /// Asks for the open orders of an instrument; answer: [`AccountSide::parse_open_orders`].
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest;
     /// Asks what became of one order, by our name for it; answer: [`AccountSide::parse_order`].
@@ -236,6 +266,43 @@ impl AccountPoint {
         whole_lots(self.total(instrument.base_asset), instrument)
     }
 
+    /// The same before these executions, which it has: fees in a third asset aside.
+    ///
+    /// # Errors
+    /// An amount out of range.
+    pub fn before(
+        &self,
+        product: ProductLine,
+        instruments: &[Instrument],
+        trades: &[TradeRecord],
+    ) -> Result<AccountPoint, AccountError> {
+        let mut point = self.clone();
+        for instrument in instruments {
+            let sum = sum_trades(instrument, trades)?;
+            if sum.count == 0 {
+                continue;
+            }
+            if product.holds_inventory() {
+                let lot = i128::try_from(instrument.quantity.unit_atoms()).map_err(|_| AccountError::Range)?;
+                point.take(instrument.base_asset, i128::from(sum.lots) * lot);
+                point.take(instrument.quote_asset, sum.cash);
+                continue;
+            }
+            let held = point.position(instrument.id).0.checked_sub(sum.lots).ok_or(AccountError::Range)?;
+            point.positions.retain(|(id, _)| *id != instrument.id);
+            point.positions.push((instrument.id, Lots(held)));
+        }
+        Ok(point)
+    }
+
+    /// So much less of an asset is free.
+    fn take(&mut self, asset: Symbol, atoms: i128) {
+        match self.balances.iter_mut().find(|balance| balance.asset == asset) {
+            Some(balance) => balance.free = balance.free.saturating_sub(atoms),
+            None => self.balances.push(Balance { asset, free: atoms.saturating_neg(), locked: 0 }),
+        }
+    }
+
     fn position(&self, instrument: InstrumentId) -> Lots {
         self.positions.iter().find(|(id, _)| *id == instrument).map_or(Lots::ZERO, |(_, lots)| *lots)
     }
@@ -264,6 +331,36 @@ pub struct Mids {
     pub first_doubled: i64,
     /// Now.
     pub last_doubled: i64,
+    /// Lots that were transferred times the mid at that moment less the first, doubled as those are: what the start is
+    /// counted too low by.
+    pub transfers_doubled: i128,
+}
+
+/// What moved an account beside its executions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MovedBeside {
+    /// The venue's list of it, where it has one; a line that comes twice counts once.
+    pub incomes: Vec<IncomeRecord>,
+    /// What was transferred to the account, by asset, in 10^-18 of it.
+    pub transfers: Vec<(Symbol, i128)>,
+}
+
+impl MovedBeside {
+    fn transferred(&self, asset: Symbol) -> i128 {
+        let of_asset = self.transfers.iter().filter(|(name, _)| *name == asset);
+        of_asset.fold(0, |sum, (_, atoms)| sum.saturating_add(*atoms))
+    }
+
+    /// Fundings and charges in the quote asset.
+    fn funding(&self, quote: Symbol) -> Option<i128> {
+        let mut seen = HashSet::new();
+        let counts = |row: &&IncomeRecord| {
+            matches!(row.reason, MoneyReason::Funding | MoneyReason::Charge) && !row.is_of_another && row.asset == quote
+        };
+        let rows = self.incomes.iter().filter(counts);
+        let mut news = rows.filter(|row| seen.insert((row.reason, row.instrument, row.amount, row.number, row.time)));
+        news.try_fold(0i128, |sum, row| sum.checked_add(row.amount))
+    }
 }
 
 /// The account's result as the venue's own figures say.
@@ -275,6 +372,8 @@ pub struct VenueAccount {
     pub pnl_quote: QuoteAtoms,
     /// Fees paid less rebates; those in the base asset at the fill price.
     pub fees_quote: QuoteAtoms,
+    /// What came beside executions, negative if it was paid: funding, and charges.
+    pub funding_quote: QuoteAtoms,
     /// Executions, each once.
     pub trades: usize,
     /// Executions whose fee was in a third asset, not valued.
@@ -354,8 +453,8 @@ fn sum_trades(instrument: &Instrument, trades: &[TradeRecord]) -> Result<Sum, Ac
 /// Recomputes the account's result from what the venue said at start and end and from all trades between.
 ///
 /// Spot: the change of the quote balance, and the base balances at the last mid less those at the start at the
-/// first. Futures: the trades' cash and the position at the last mid less that at the start at the first.
-/// `mids` belongs to `instruments`, place by place.
+/// first. Futures: the trades' cash, funding, and the position at the last mid less that at the start at the first.
+/// What was transferred counts as held from then on, and is no profit. `mids` belongs to `instruments`, place by place.
 ///
 /// # Errors
 /// Why it cannot be stated: see [`AccountError`].
@@ -365,6 +464,7 @@ pub fn venue_account(
     start: &AccountPoint,
     end: &AccountPoint,
     trades: &[TradeRecord],
+    beside: &MovedBeside,
     mids: &[Option<Mids>],
 ) -> Result<VenueAccount, AccountError> {
     let Some(quote) = instruments.first().map(|instrument| instrument.quote_asset) else {
@@ -378,13 +478,18 @@ pub fn venue_account(
         positions: Vec::new(),
         pnl_quote: QuoteAtoms::ZERO,
         fees_quote: QuoteAtoms::ZERO,
+        funding_quote: QuoteAtoms(beside.funding(quote).ok_or(AccountError::Range)?),
         trades: 0,
         fees_other: 0,
     };
-    let mut cash = 0i128;
+    let mut cash = account.funding_quote.0;
     let mut held_doubled = 0i128;
     for (place, instrument) in instruments.iter().enumerate() {
-        let (before, after) = (start.inventory(product, instrument)?, end.inventory(product, instrument)?);
+        let (mut before, after) = (start.inventory(product, instrument)?, end.inventory(product, instrument)?);
+        if product.holds_inventory() {
+            let moved = whole_lots(beside.transferred(instrument.base_asset), instrument).ok_or(AccountError::Range)?;
+            before = Lots(before.0.checked_add(moved.0).ok_or(AccountError::Range)?);
+        }
         let sum = sum_trades(instrument, trades)?;
         let held = after.0.checked_sub(before.0).ok_or(AccountError::Range)?;
         if held != sum.lots {
@@ -395,18 +500,20 @@ pub fn venue_account(
         account.fees_other += sum.fees_other;
         account.fees_quote.0 = account.fees_quote.0.checked_add(sum.fees).ok_or(AccountError::Range)?;
         account.positions.push((instrument.id, after));
-        if before.0 == 0 && after.0 == 0 {
+        if before.0 == 0 && after.0 == 0 && mids.get(place).copied().flatten().is_none() {
             continue;
         }
         let mid = mids.get(place).copied().flatten().ok_or(AccountError::NoMid(instrument.symbol))?;
         let now = i128::from(after.0) * i128::from(mid.last_doubled);
         let then = i128::from(before.0) * i128::from(mid.first_doubled);
         // Two products of two i64 each: their difference fits an i128.
-        let worth = (now - then).checked_mul(instrument.atoms_per_tick_lot).ok_or(AccountError::Range)?;
+        let gained = (now - then).checked_sub(mid.transfers_doubled).ok_or(AccountError::Range)?;
+        let worth = gained.checked_mul(instrument.atoms_per_tick_lot).ok_or(AccountError::Range)?;
         held_doubled = held_doubled.checked_add(worth).ok_or(AccountError::Range)?;
     }
     if product.holds_inventory() {
-        cash = end.total(quote).checked_sub(start.total(quote)).ok_or(AccountError::Range)?;
+        let change = end.total(quote).checked_sub(start.total(quote)).ok_or(AccountError::Range)?;
+        cash = change.checked_sub(beside.transferred(quote)).ok_or(AccountError::Range)?;
     }
     let doubled = cash.checked_mul(2).and_then(|cash| cash.checked_add(held_doubled)).ok_or(AccountError::Range)?;
     account.pnl_quote = QuoteAtoms(doubled.div_euclid(2));

@@ -4,7 +4,9 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
 use crate::error::{InstrumentError, RateLimitError};
 use crate::venue::ProductLine;
-use crate::venue::account::{AccountSide, Balance, KeyRights, RestRequest, Signing, TradeRecord, TradesSince};
+use crate::venue::account::{
+    AccountSide, Balance, IncomeRecord, KeyRights, RestRequest, Signing, TradeRecord, TradesSince,
+};
 use crate::venue::instrument::Instrument;
 use crate::venue::order_ids::{ClientOrderId, RunName};
 use crate::venue::order_side::Reaction;
@@ -73,6 +75,18 @@ impl AccountSide for AnyAccount {
 
     fn trades_per_reply(&self) -> usize {
         each!(self, side => side.trades_per_reply())
+    }
+
+    fn incomes(&self, signing: Signing<'_>, since: Nanos) -> Option<RestRequest> {
+        each!(self, side => side.incomes(signing, since))
+    }
+
+    fn incomes_per_reply(&self) -> usize {
+        each!(self, side => side.incomes_per_reply())
+    }
+
+    fn parse_incomes(&self, instruments: &[Instrument], body: &[u8]) -> Result<Vec<IncomeRecord>, OrderDecodeError> {
+        each!(self, side => side.parse_incomes(instruments, body))
     }
 
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {

@@ -241,6 +241,32 @@ pub struct FillNotice {
     pub trade: TradeId,
 }
 
+/// Why money moved that no execution moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MoneyReason {
+    /// An execution: told with it already, and never counted again.
+    Trade,
+    /// For holding a position.
+    Funding,
+    /// A charge of the venue, or a gift, that is of no execution and no transfer.
+    Charge,
+    /// To or from the account, by its owner.
+    Transfer,
+}
+
+/// What the venue says has moved beside executions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoneyMoved {
+    /// Why.
+    pub reason: MoneyReason,
+    /// By how much each asset's balance changed, in 10^-18 of it; negative: it shrank.
+    pub changes: Vec<(Symbol, i128)>,
+    /// What is held now of instruments where the message says so.
+    pub positions: Vec<(InstrumentId, Lots)>,
+    /// Venue time, zero if not stated.
+    pub time: Nanos,
+}
+
 /// A refusal in the venue's own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("status {status}, code {}: {message}", if code.is_none() { "none" } else { code.as_str() })]
@@ -375,6 +401,11 @@ pub enum OrderMessage {
     Positions(Vec<(InstrumentId, Lots)>),
     /// Balances changed.
     Balances,
+    /// Money moved beside executions.
+    Moved(MoneyMoved),
+    /// Something happened to an order that the venue itself made to close a position: a liquidation, a deleveraging, a
+    /// settlement.
+    VenueOrder(OrderUpdate),
     /// User data ended: its key expired or the stream was terminated.
     UserDataEnded,
     /// The server is about to close this connection.

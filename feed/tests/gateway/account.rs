@@ -2,7 +2,7 @@
 
 use crate::scripted_venue::{KEY_ID, START, hmac, instrument};
 use spinbook_engine::types::{InstrumentId, Lots, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, Tick, TradeId, VenueCode};
-use spinbook_feed::venue::account::{AccountError, AccountPoint, Mids, TradesSince, venue_account};
+use spinbook_feed::venue::account::{AccountError, AccountPoint, Mids, MovedBeside, TradesSince, venue_account};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::account::{
     AccountRest, check_mode, parse_account_id, parse_balances, parse_open_orders, parse_positions, parse_refusal,
@@ -128,8 +128,10 @@ fn a_spot_result_counts_the_start_at_the_first_mid() {
     let instruments = [instrument(binance::SPOT)];
     // Bought 2 at 100 (fee 0.002 BTC), sold 1 at 110 (fee 0.11 USDT), with 5 BTC and 1000 USDT at the start.
     let (start, end) = (point("5.00000000", "1000"), point("5.99800000", "909.89"));
-    let mids = [Some(Mids { first_doubled: 20_001, last_doubled: 22_000 })];
-    let result = venue_account(binance::SPOT, &instruments, &start, &end, &spot_trades(), &mids).unwrap();
+    let mids = [Some(Mids { first_doubled: 20_001, last_doubled: 22_000, transfers_doubled: 0 })];
+    let result =
+        venue_account(binance::SPOT, &instruments, &start, &end, &spot_trades(), &MovedBeside::default(), &mids)
+            .unwrap();
     assert_eq!(result.positions, [(InstrumentId(0), Lots(599_800_000))]);
     assert_eq!(result.fees_quote, QuoteAtoms(UNIT / 5 + 11 * UNIT / 100), "0.002 BTC at 100 and 0.11");
     // -90.11 cash, 5.998 x 110.00 now, 5 x 100.005 at the start.
@@ -141,9 +143,9 @@ fn a_spot_result_counts_the_start_at_the_first_mid() {
 #[test]
 fn a_result_that_does_not_add_up_is_an_error() {
     let instruments = [instrument(binance::SPOT)];
-    let mids = [Some(Mids { first_doubled: 20_000, last_doubled: 22_000 })];
+    let mids = [Some(Mids { first_doubled: 20_000, last_doubled: 22_000, transfers_doubled: 0 })];
     let run = |start: &AccountPoint, end: &AccountPoint, mids: &[Option<Mids>]| {
-        venue_account(binance::SPOT, &instruments, start, end, &spot_trades(), mids)
+        venue_account(binance::SPOT, &instruments, start, end, &spot_trades(), &MovedBeside::default(), mids)
     };
     let start = point("5.00000000", "1000");
     let moved = run(&start, &point("6.99800000", "909.89"), &mids);
@@ -164,8 +166,17 @@ fn a_futures_result_is_cash_and_position_at_the_last_mid() {
          "commissionAsset":"USDT","time":2,"buyer":true,"maker":true}]"#;
     let trades = parse_trades(&instruments, body).unwrap();
     let end = AccountPoint { balances: Vec::new(), positions: vec![(InstrumentId(0), Lots(-6))] };
-    let mids = [Some(Mids { first_doubled: 1_000_000, last_doubled: 970_001 })];
-    let result = venue_account(binance::USDM, &instruments, &AccountPoint::default(), &end, &trades, &mids).unwrap();
+    let mids = [Some(Mids { first_doubled: 1_000_000, last_doubled: 970_001, transfers_doubled: 0 })];
+    let result = venue_account(
+        binance::USDM,
+        &instruments,
+        &AccountPoint::default(),
+        &end,
+        &trades,
+        &MovedBeside::default(),
+        &mids,
+    )
+    .unwrap();
     assert_eq!(result.fees_quote, QuoteAtoms(8 * UNIT / 100));
     // 500 - 196 in cash, 0.08 fees, short 0.006 at 48500.05.
     let expected = 304 * UNIT - 8 * UNIT / 100 - 2_910_003 * UNIT / 10_000;

@@ -14,10 +14,14 @@ use spinbook_feed::gateway::rest::{RestAnswer, RestTicket};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::random::Random;
 use spinbook_feed::sim::api::AccountKey;
+use spinbook_feed::sim::fault_plan::{FaultPlan, RandomUserData};
+use spinbook_feed::sim::money_plan::{FundingPlan, LiquidationPlan, RegularFunding, TransferPlan};
 use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
-use spinbook_feed::venue::account::{AccountPoint, Mids, RestRequest, TradesSince, VenueAccount, venue_account};
+use spinbook_feed::venue::account::{
+    AccountPoint, Mids, MovedBeside, RestRequest, TradesSince, VenueAccount, venue_account,
+};
 use spinbook_feed::venue::binance::account::{
-    AccountRest, parse_balances, parse_open_orders, parse_positions, parse_trades,
+    AccountRest, parse_balances, parse_incomes, parse_open_orders, parse_positions, parse_trades,
 };
 use spinbook_feed::venue::binance::simulator::{BinanceExchange, rules};
 use spinbook_feed::venue::binance::simulator::{binance, usual};
@@ -113,13 +117,14 @@ fn account_key(credentials: &Credentials) -> AccountKey {
 }
 
 impl World {
-    fn new(product: ProductLine, credentials: Credentials, seed: u64) -> World {
+    fn new(product: ProductLine, credentials: Credentials, seed: u64, faults: FaultPlan) -> World {
         let mut sim = usual(product, vec![rules::known_listing(product, "BTCUSDT").unwrap()]);
         let mut balances = vec![("USDT".to_owned(), Decimal::from(1_000_000))];
         if product == binance::SPOT {
             balances.push(("BTC".to_owned(), Decimal::from(10)));
         }
         let api_key = credentials.api_key.as_str().to_owned();
+        sim.faults = faults;
         sim.accounts = vec![AccountSettings { api_key, key: account_key(&credentials), balances }];
         let market = Market { product, random: seed, at: Nanos::ZERO, trade: 0, buffer: Vec::new() };
         let mut exchange = binance(sim, Box::new(market), START).unwrap();
@@ -174,7 +179,12 @@ impl World {
             }
             for event in wanted {
                 *self.kinds.entry(event.kind as u8).or_default() += 1;
-                if event.kind == Kind::Filled {
+                match event.kind {
+                    Kind::Income => self.position.on_income(-event.fee).unwrap(),
+                    Kind::Transfer => self.position.on_transfer(event.lots).unwrap(),
+                    _ => {}
+                }
+                if matches!(event.kind, Kind::Filled | Kind::Liquidated) {
                     let fill = PositionFill {
                         side: event.side,
                         tick: event.tick,
@@ -345,7 +355,16 @@ impl World {
         assert!(trades.len() < 1_000, "one page holds them all");
         let open = self.fetch(rest.open_orders(&instruments[0], self.now));
         assert!(parse_open_orders(&instruments, &[], &open).unwrap().is_empty(), "nothing is open at the venue");
-        venue_account(self.product, &instruments, start, &end, &trades, &[Some(mids)]).unwrap()
+        let incomes = rest.incomes(START, self.now).map(|request| self.fetch(request));
+        // What comes once the gateway is quiet is the next run's.
+        let mut incomes = incomes.map_or(Vec::new(), |body| parse_incomes(&instruments, &body).unwrap());
+        incomes.retain(|income| income.time < self.gateway.incomes_until());
+        let beside = MovedBeside {
+            incomes,
+            transfers: self.gateway.transfers().iter().map(|(asset, atoms)| (*asset, *atoms)).collect(),
+        };
+        let mids = Mids { transfers_doubled: self.position.transfers_doubled(), ..mids };
+        venue_account(self.product, &instruments, start, &end, &trades, &beside, &[Some(mids)]).unwrap()
     }
 }
 
@@ -358,7 +377,7 @@ fn credentials(log_on: bool) -> Credentials {
 }
 
 fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64>, changes: bool) {
-    let mut world = World::new(product, credentials(log_on), seed);
+    let mut world = World::new(product, credentials(log_on), seed, FaultPlan::default());
     let keys = credentials(log_on);
     let start = world.point(&keys);
     let lots_start = start.inventory(product, &instrument(product)).unwrap();
@@ -393,7 +412,7 @@ fn trade(product: ProductLine, log_on: bool, seed: u64, cut_every_ms: Option<i64
     }
     assert!(world.gateway.is_quiet(), "{:?}", world.gateway.last_refusal());
     let counters = world.gateway.counters();
-    let mids = Mids { first_doubled: mid, last_doubled: mid };
+    let mids = Mids { first_doubled: mid, last_doubled: mid, transfers_doubled: 0 };
     let venue = world.venue_result(&keys, &start, mids);
     println!(
         "{} seed {seed}: {} sent, {} accepted, {} filled, {} canceled, {} refused, {} unknown, {} cuts; venue: {} trades, pnl {}, fees {}",
@@ -449,4 +468,114 @@ fn changed_orders_are_what_the_venue_says_with_whole_and_with_cut_connections() 
             trade(product, log_on, seed, Some(4_500), true);
         }
     }
+}
+
+/// Fundings, transfers, and user data that is told twice and late, from a seed.
+fn moving(product: ProductLine, seed: u64) -> FaultPlan {
+    let mut state = seed | 1;
+    let mut draw = |bound: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    let funding = |draw: &mut dyn FnMut(u64) -> u64| FundingPlan {
+        after_ms: 2_000 + draw(50_000),
+        rate_millionths: 20_000 - draw(40_001) as i64,
+        symbol: None,
+    };
+    let assets: &[&str] = if product == binance::SPOT { &["BTC", "USDT"] } else { &["USDT"] };
+    let transfer = |draw: &mut dyn FnMut(u64) -> u64| {
+        let asset = assets[draw(assets.len() as u64) as usize];
+        // Of bitcoin whole lots.
+        let unit = 10i128.pow(if asset == "BTC" { 13 } else { 15 });
+        let amount = i128::from(draw(2_000)) - 1_000;
+        TransferPlan { after_ms: 2_000 + draw(50_000), asset: asset.to_owned(), amount: amount * unit, account: 0 }
+    };
+    FaultPlan {
+        seed,
+        funding: Some(RegularFunding { rate_millionths: 3_000, every_ms: 7_000 }),
+        fundings: (0..3 + draw(4)).map(|_| funding(&mut draw)).collect(),
+        transfers: (0..3 + draw(4)).map(|_| transfer(&mut draw)).collect(),
+        random_user_data: Some(RandomUserData {
+            duplicate_millionths: 200_000,
+            delay_millionths: 100_000,
+            delay_ms_max: 500,
+            ..RandomUserData::default()
+        }),
+        ..FaultPlan::default()
+    }
+}
+
+/// Trades for a minute, with connections cut where no message alone would tell what was missed.
+fn trade_with_money_moving(product: ProductLine, seed: u64, plan: FaultPlan) -> (World, Position) {
+    let (keys, cuts) = (credentials(false), product == binance::USDM);
+    let mut world = World::new(product, credentials(false), seed, plan);
+    let start = world.point(&keys);
+    let lots_start = start.inventory(product, &instrument(product)).unwrap();
+    world.position.set_start(lots_start, lots_start).unwrap();
+    let mid = if product == binance::SPOT { 6_399_990 + 6_400_000 } else { 639_999 + 640_000 };
+    world.position.on_best(Tick(mid / 2), Tick(mid - mid / 2));
+    world.gateway.on_timer(START);
+    world.run(Nanos::from_millis(500));
+    for round in 0..200 {
+        world.requote();
+        world.run(Nanos::from_millis(300));
+        let missing = world.now - world.gateway.incomes_until();
+        let is_funded = product == binance::USDM && world.gateway.halt_message().is_none();
+        assert!(!is_funded || missing < Nanos::from_seconds(16), "seed {seed}: nothing was listed for {missing:?}");
+        if cuts && round % 40 == 39 {
+            world.cut(OrderConnection::UserData);
+            world.run(Nanos::from_seconds(1));
+        }
+    }
+    world.gateway.cancel_all(world.now);
+    for _ in 0..200 {
+        world.run(Nanos::from_millis(100));
+    }
+    assert!(world.gateway.is_quiet(), "seed {seed}: {:?}", world.gateway.last_refusal());
+    let mids = Mids { first_doubled: mid, last_doubled: mid, transfers_doubled: 0 };
+    let venue = world.venue_result(&keys, &start, mids);
+    let position = world.position;
+    println!(
+        "{} seed {seed}: {} fills, {} incomes, {} transfers, {} cuts; funding {}, pnl {:?}",
+        product.name(),
+        position.fills(),
+        world.gateway.counters().incomes,
+        world.gateway.counters().transfers,
+        world.cuts,
+        position.funding().0,
+        position.pnl(),
+    );
+    assert_eq!(venue.funding_quote, position.funding(), "seed {seed}");
+    assert_eq!(venue.positions[0].1, position.lots(), "seed {seed}");
+    assert_eq!(venue.fees_quote, position.fees(), "seed {seed}");
+    assert_eq!(Some(venue.pnl_quote), position.pnl(), "seed {seed}");
+    (world, position)
+}
+
+#[test]
+fn the_venues_ledger_is_ours_whatever_is_paid_and_transferred() {
+    for product in PRODUCTS {
+        for seed in 1..=6 {
+            let (world, position) = trade_with_money_moving(product, seed, moving(product, seed));
+            assert_eq!(world.gateway.halt_message(), None, "{} seed {seed}", product.name());
+            assert!(world.gateway.counters().transfers > 0, "{} seed {seed}", product.name());
+            assert_eq!(position.funding().0 != 0, product == binance::USDM, "{} seed {seed}", product.name());
+        }
+    }
+}
+
+#[test]
+fn a_liquidation_is_in_the_result_to_the_last_digit_and_stops_trading() {
+    let product = binance::USDM;
+    let mut halted = 0;
+    for seed in 1..=4 {
+        let liquidation = LiquidationPlan { after_ms: 30_000, symbol: "BTCUSDT".to_owned(), account: 0 };
+        let plan = FaultPlan { liquidations: vec![liquidation], ..moving(product, seed) };
+        let (world, _) = trade_with_money_moving(product, seed, plan);
+        let closed = world.gateway.counters().liquidations > 0;
+        let says = world.gateway.halt_message().is_some_and(|message| message.contains("itself closes a position"));
+        assert_eq!(closed, says, "seed {seed}: {:?}", world.gateway.halt_message());
+        halted += usize::from(closed);
+    }
+    assert!(halted > 0, "a position was held in some of them");
 }

@@ -8,6 +8,7 @@ mod backfill;
 mod compare;
 mod encode;
 mod exchange;
+mod incomes;
 mod journaled;
 mod order_sides;
 mod permutations;

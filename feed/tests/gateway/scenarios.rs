@@ -350,7 +350,7 @@ fn somebody_elses_order_or_fill_stops_trading_and_moves_the_position() {
     for product in PRODUCTS {
         let mut desk = Desk::ready(product);
         let quantity = scripted_venue::quantity(product, some_lots(product));
-        let id = desk.add("autoclose-1234", "SELL", "50000.00", &quantity);
+        let id = desk.add("web_1234", "SELL", "50000.00", &quantity);
         desk.fill(id, some_lots(product), 55, ("0.3", "USDT"));
         let fill = desk.events.iter().find(|event| event.kind == Kind::Filled).unwrap();
         assert_eq!((fill.order, fill.side, fill.lots), (OrderId::NONE, Side::Ask, Lots(some_lots(product))));

@@ -114,6 +114,8 @@ pub struct Desk {
     pub checks_rest_clock: bool,
     /// What the venue says is held, in lots.
     pub held: i64,
+    /// What the venue lists of the account's money.
+    pub incomes: Vec<Value>,
     /// Every request over REST: method and path.
     pub rest_requests: Vec<(Nanos, String)>,
     /// The connection of each request.
@@ -144,6 +146,7 @@ impl Desk {
             rest: Rest::Answers,
             checks_rest_clock: false,
             held: 0,
+            incomes: Vec::new(),
             rest_requests: Vec::new(),
             ways: Vec::new(),
             way: OrderConnection::Orders,
@@ -270,6 +273,11 @@ impl Desk {
                                 && from.is_none_or(|from| trade["id"].as_i64().unwrap() >= from)
                         });
                         Ok(listed.take(parameter("limit").unwrap() as usize).cloned().collect())
+                    }
+                    ("GET", "/fapi/v1/income") => {
+                        let (start, limit) = (parameter("startTime").unwrap(), parameter("limit").unwrap() as usize);
+                        let listed = self.incomes.iter().filter(|row| row["time"].as_i64().unwrap() >= start);
+                        Ok(listed.take(limit).cloned().collect())
                     }
                     ("GET", "/api/v3/time" | "/fapi/v1/time") => Ok(json!({"serverTime": self.venue_ms()})),
                     ("GET", "/api/v3/account") => {
@@ -525,6 +533,28 @@ impl Desk {
         } else {
             let row = json!({"s": "BTCUSDT", "pa": amount, "ps": "BOTH"});
             json!({"e": "ACCOUNT_UPDATE", "a": {"m": "ORDER", "B": [], "P": [row]}})
+        };
+        self.user_frame(&message);
+        self.carry();
+    }
+
+    /// The venue's list of the account's money gets a line.
+    pub fn list_income(&mut self, kind: &str, symbol: &str, asset: &str, amount: &str) {
+        let number = self.incomes.len() + 1;
+        self.incomes.push(json!({
+            "symbol": symbol, "incomeType": kind, "income": amount, "asset": asset, "info": kind,
+            "time": self.venue_ms(), "tranId": number, "tradeId": "",
+        }));
+    }
+
+    /// The venue says over user data that money moved.
+    pub fn tell_moved(&mut self, reason: &str, asset: &str, amount: &str) {
+        let at = self.venue_ms();
+        let message = if self.product == binance::SPOT {
+            json!({"subscriptionId": 0, "event": {"e": "balanceUpdate", "E": at, "a": asset, "d": amount, "T": at}})
+        } else {
+            let row = json!({"a": asset, "wb": "1000", "cw": "1000", "bc": amount});
+            json!({"e": "ACCOUNT_UPDATE", "E": at, "T": at, "a": {"m": reason, "B": [row], "P": []}})
         };
         self.user_frame(&message);
         self.carry();

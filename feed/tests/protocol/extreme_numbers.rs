@@ -13,7 +13,7 @@ use spinbook_engine::types::{AssetGroupId, InstrumentId, Level, Lots, Nanos, Quo
 use spinbook_feed::gateway::throttle::{Throttle, Urgency};
 use spinbook_feed::random::Random;
 use spinbook_feed::scan::ScannerChoice;
-use spinbook_feed::venue::account::{AccountPoint, Mids, venue_account};
+use spinbook_feed::venue::account::{AccountPoint, Mids, MovedBeside, venue_account};
 use spinbook_feed::venue::binance::account::{parse_balances, parse_open_orders, parse_positions, parse_trades};
 use spinbook_feed::venue::binance::decode::Decoder;
 use spinbook_feed::venue::binance::instruments::find_instruments;
@@ -365,8 +365,8 @@ fn reckon(instrument: Instrument, product: ProductLine, draw: &mut Draw) -> bool
         let now = traded.and_then(|traded| traded.checked_add(held)).unwrap_or(0);
         end.positions = vec![(instrument.id, Lots(now))];
     }
-    let mids = [Some(Mids { first_doubled: draw.units(), last_doubled: draw.units() })];
-    venue_account(product, &[instrument], &start, &end, &trades, &mids).is_ok()
+    let mids = [Some(Mids { first_doubled: draw.units(), last_doubled: draw.units(), transfers_doubled: 0 })];
+    venue_account(product, &[instrument], &start, &end, &trades, &MovedBeside::default(), &mids).is_ok()
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod gateway;
 mod lab;
 mod market;
 mod matching;
+mod money;
 mod order_features;
 mod own_market;
 mod protocol;

@@ -270,6 +270,8 @@ fn in_words(message: &Result<OrderMessage, OrderDecodeError>, side: &AnyOrders) 
         Ok(OrderMessage::FillNotice(_)) => "notice".to_owned(),
         Ok(OrderMessage::Positions(rows)) => format!("positions:{}", rows[0].1.0),
         Ok(OrderMessage::Balances) => "balances".to_owned(),
+        Ok(OrderMessage::Moved(moved)) => format!("moved:{:?}:{}", moved.reason, moved.changes[0].1),
+        Ok(OrderMessage::VenueOrder(update)) => format!("venue-order:{}", described(update, side)),
         Ok(OrderMessage::UserDataEnded) => "ended".to_owned(),
         Ok(OrderMessage::ServerShutdown) => "shutdown".to_owned(),
         Ok(OrderMessage::OtherInstrument) => "other-instrument".to_owned(),

@@ -301,6 +301,9 @@ const fn event_name(kind: ExecutionKind) -> (&'static str, bool, bool) {
         ExecutionKind::Halt => ("halt", false, false),
         ExecutionKind::Amended => ("amended", false, true),
         ExecutionKind::AmendRejected => ("amend_rejected", false, true),
+        ExecutionKind::Income => ("income", false, false),
+        ExecutionKind::Transfer => ("transfer", false, false),
+        ExecutionKind::Liquidated => ("liquidated", false, false),
     }
 }
 
@@ -472,6 +475,24 @@ impl Lines {
         line
     }
 
+    /// What moved money or inventory beside our orders.
+    fn account_fact(&self, event: &ExecutionEvent, line: &mut Value) {
+        let id = event.instrument;
+        match event.kind {
+            ExecutionKind::Income => line["amount_quote"] = json!(atoms_text(-event.fee)),
+            ExecutionKind::Transfer => line["quantity"] = self.quantity(id, event.lots),
+            ExecutionKind::Liquidated => {
+                line["side"] = json!(side_name(event.side));
+                line["price"] = self.price(id, event.tick);
+                line["quantity"] = self.quantity(id, event.lots);
+                line["fee_quote"] = json!(atoms_text(event.fee));
+                line["trade"] = json!(event.trade.0.to_string());
+            }
+            _ => return,
+        }
+        line["symbol"] = self.symbol(id);
+    }
+
     fn fact(&mut self, event: &ExecutionEvent) -> Value {
         let (name, is_end, about_order) = event_name(event.kind);
         if !about_order {
@@ -479,6 +500,7 @@ impl Lines {
             if event.kind == ExecutionKind::Pause {
                 line["until"] = json!(utc_text(event.time));
             }
+            self.account_fact(event, &mut line);
             if !event.venue_code.is_none() {
                 line["venue_code"] = json!(event.venue_code.as_str());
             }

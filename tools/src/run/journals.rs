@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::journal::end::ProvedEnd;
@@ -154,8 +155,10 @@ pub struct Journals {
 pub struct Beginning<'a> {
     /// The gateway that will hold it.
     pub gateway: &'a mut Gateway,
-    /// What is held at the start.
+    /// What was held at the start, before `missed`.
     pub positions: Vec<(InstrumentId, Lots)>,
+    /// Executions of the run before that it did not book, and this one did.
+    pub missed: Vec<ExecutionEvent>,
     /// What became of the orders that the run before left.
     pub ends: Vec<ProvedEnd>,
     /// Words of operators since then: which, of what, why.
@@ -179,7 +182,7 @@ impl Journals {
         let folder = folder(&plan.config.engine.state_dir, plan.mode);
         let mut journals = Journals { folder, kept: Vec::with_capacity(gateways.len()) };
         for (beginning, market) in gateways.into_iter().zip(&plan.markets) {
-            let Beginning { gateway, positions, ends, words } = beginning;
+            let Beginning { gateway, positions, missed, ends, words } = beginning;
             let venue = Symbol::new(market.config.venue.name()).expect("a product line's name is a name");
             let header = JournalHeader { run: state.epoch, salt: state.salt, part: 0, created: now, venue };
             let path = journals.folder.join(part_name(&header));
@@ -202,6 +205,9 @@ impl Journals {
             let mut journal = Journal::On(Box::new(JournalWriter::new(Box::new(files), preamble, now)));
             for (instrument, lots) in positions {
                 journal.note(&JournalRecord::Position { instrument, lots, moment: PositionMoment::Start }, now);
+            }
+            for event in missed {
+                journal.note(&JournalRecord::Fact(event), now);
             }
             for [word, scope, reason] in words {
                 journal.note(&JournalRecord::Operator { word, scope, reason }, now);

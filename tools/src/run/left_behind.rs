@@ -5,15 +5,15 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use spinbook_engine::types::{Lots, Nanos, Side};
+use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side};
 use spinbook_feed::journal::end::{EndProof, OrderEnd, ProvedEnd};
 use spinbook_feed::journal::reader::JournalTail;
-use spinbook_feed::journal::recover::{LeftOrder, Recovery};
+use spinbook_feed::journal::recover::{KnownTrade, LeftOrder, Recovery};
 use spinbook_feed::net::io::journal_files::{part_files, remove_unfinished};
-use spinbook_feed::venue::account::TradeRecord;
+use spinbook_feed::venue::account::{IncomeRecord, TradeRecord};
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::order_ids::RunName;
-use spinbook_feed::venue::orders::{Fee, OrderStatus, OrderUpdate};
+use spinbook_feed::venue::orders::{Fee, MoneyReason, OrderStatus, OrderUpdate};
 
 use super::day_book::REARM_FILE;
 use super::journals::{ReadPart, folder, read_parts, run_of};
@@ -21,12 +21,16 @@ use super::old_journals::{JournalKeeping, remove_old};
 use super::plan::{MarketPlan, Plan, RunMode};
 use super::venue_rest::{VenueLine, VenueRest};
 use crate::error::Failure;
+use crate::ui::report::atoms_text;
 use crate::ui::time::utc_text;
 
 /// An order of a run that was killed may still be accepted for so long beyond its window after it was written down.
 const LATE_ORDER_MAX: Nanos = Nanos::from_millis(500);
 /// What lies further back is not asked for any more: it is not open, and the account holds what came of it.
 const ASKED_BACK_MAX: Nanos = Nanos::from_seconds(24 * 3600);
+/// Executions are asked for from so long before the last that a journal tells of.
+const OVERLAP: Nanos = Nanos::from_seconds(60);
+const NANOS_PER_DAY: i64 = 86_400 * 1_000_000_000;
 /// Our clock and the venue's may differ by less than this.
 const CLOCK_MARGIN: Nanos = Nanos::from_seconds(2);
 
@@ -42,8 +46,8 @@ pub struct LeftBehind {
     late_until: Nanos,
     /// What became of their orders, once the venue was asked.
     pub ends: Vec<ProvedEnd>,
-    /// Executions that the venue has and no journal tells of: how many, and what they moved.
-    untold: BTreeMap<Symbol, (usize, Lots)>,
+    /// Executions that the venue has and no journal tells of.
+    untold: Vec<TradeRecord>,
 }
 
 /// Reads what the runs before left, of each venue, back to the last that ended with nothing open, and says what it finds.
@@ -113,7 +117,7 @@ fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result
         last_run: read.last().map(|part| part.header.created),
         recovery,
         ends: Vec::new(),
-        untold: BTreeMap::new(),
+        untold: Vec::new(),
     };
     Ok((left, unneeded))
 }
@@ -177,6 +181,27 @@ fn moved(trade: &TradeRecord) -> i64 {
     lots.saturating_sub(fee)
 }
 
+fn lots_of<'a>(trades: impl Iterator<Item = &'a TradeRecord>) -> Lots {
+    Lots(trades.fold(0i64, |lots, trade| lots.saturating_add(moved(trade))))
+}
+
+/// Of a list those before `until` that count and were not booked; one is booked where time and amount are the same.
+fn untold_incomes<'a>(
+    booked: &[(Nanos, QuoteAtoms)],
+    listed: &'a [IncomeRecord],
+    until: Nanos,
+) -> impl Iterator<Item = &'a IncomeRecord> {
+    let mut booked = booked.to_vec();
+    listed.iter().filter(move |income| {
+        let counts = matches!(income.reason, MoneyReason::Funding | MoneyReason::Charge) && income.time < until;
+        let same = booked.iter().position(|known| *known == (income.time, QuoteAtoms(income.amount)));
+        if let Some(place) = same {
+            booked.swap_remove(place);
+        }
+        counts && same.is_none()
+    })
+}
+
 impl LeftBehind {
     /// How long an order of the last run may still be on its way.
     #[must_use]
@@ -203,12 +228,43 @@ impl LeftBehind {
                     tracing::warn!("{}: what became of the last run's orders: {failure}", instrument.symbol);
                 }
             }
-            let last = self.recovery.last_trade(instrument.symbol).map_or(since, |last| last.max(since));
+            // A message that was lost may be of an execution before the last that was heard of.
+            let last = self.recovery.last_trade(instrument.symbol).map_or(since, |last| since.max(last - OVERLAP));
             match rest.trades_since(instrument, last) {
                 Ok(trades) => self.compare_trades(instrument, &trades),
                 Err(failure) => tracing::warn!("{}: executions of the last run: {failure}", instrument.symbol),
             }
         }
+    }
+
+    /// Fundings and charges of the day of `until` and before it that the last run did not book, since it was over: by quote
+    /// asset. They count to the day's result, as they would have if it had gone on.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses: what was lost today is not guessed.
+    pub(super) fn incomes_until<L: VenueLine>(
+        &self,
+        until: Nanos,
+        rest: &VenueRest<L>,
+        instruments: &[Instrument],
+    ) -> Result<BTreeMap<Symbol, QuoteAtoms>, Failure> {
+        let mut sums = BTreeMap::new();
+        let Some(last_run) = self.last_run else { return Ok(sums) };
+        let midnight = Nanos(until.0.div_euclid(NANOS_PER_DAY) * NANOS_PER_DAY);
+        let listed = rest.incomes_since(instruments, last_run.max(midnight))?;
+        for income in untold_incomes(self.recovery.incomes(), &listed, until) {
+            let of_asset = |instrument: &&Instrument| instrument.quote_asset == income.asset;
+            if income.is_of_another || instruments.iter().find(of_asset).is_none() {
+                continue;
+            }
+            let sum: &mut QuoteAtoms = sums.entry(income.asset).or_default();
+            sum.0 = sum.0.saturating_add(income.amount);
+        }
+        for (asset, sum) in &sums {
+            let text = atoms_text(*sum);
+            tracing::info!("{}: {text} {asset} of funding came since the last run: counted to the day", self.venue);
+        }
+        Ok(sums)
     }
 
     fn decide(&mut self, instrument: &Instrument, left: &[LeftOrder], since: Nanos, rows: &[OrderUpdate]) {
@@ -241,13 +297,33 @@ impl LeftBehind {
     fn compare_trades(&mut self, instrument: &Instrument, trades: &[TradeRecord]) {
         let symbol = instrument.symbol;
         let untold = trades.iter().filter(|trade| !self.recovery.knows(symbol, trade.trade, trade.side));
-        let (count, lots) =
-            untold.fold((0, 0i64), |(count, lots), trade| (count + 1, lots.saturating_add(moved(trade))));
-        if count > 0 {
-            let text = instrument.quantity.decimal(lots).normalize();
-            tracing::warn!("{symbol}: {count} executions of the last run are not in its journal: {text} in all");
-            self.untold.insert(symbol, (count, Lots(lots)));
+        let untold: Vec<TradeRecord> = untold.copied().collect();
+        if !untold.is_empty() {
+            let (count, lots) = (untold.len(), lots_of(untold.iter()));
+            let text = instrument.quantity.decimal(lots.0).normalize();
+            tracing::warn!(
+                "{symbol}: {count} executions of the last run are not in its journal, {text} in all: booked now"
+            );
+            self.untold.extend(untold);
         }
+    }
+
+    /// Executions of the runs before that none of them booked: what is held has them, and no result yet.
+    #[must_use]
+    pub fn untold(&self) -> &[TradeRecord] {
+        &self.untold
+    }
+
+    /// What those of an instrument moved.
+    #[must_use]
+    pub fn untold_lots(&self, instrument: &Instrument) -> Lots {
+        lots_of(self.untold.iter().filter(|trade| trade.instrument == instrument.id))
+    }
+
+    /// Executions that the runs before booked: of which symbol, which, and when.
+    #[must_use]
+    pub fn known_trades(&self) -> &[KnownTrade] {
+        self.recovery.trades()
     }
 
     /// Says where the account differs from what the journals end with and the venue added.
@@ -256,7 +332,7 @@ impl LeftBehind {
             let (Some(told), Some(held)) = (self.recovery.positions().get(&instrument.symbol), held(instrument)) else {
                 continue;
             };
-            let (_, untold) = self.untold.get(&instrument.symbol).copied().unwrap_or_default();
+            let untold = self.untold_lots(instrument);
             let told = Lots(told.0.saturating_add(untold.0));
             if told != held {
                 let text = |lots: Lots| instrument.quantity.decimal(lots.0).normalize();
@@ -270,5 +346,36 @@ impl LeftBehind {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_booked_is_not_counted_again_and_what_equals_it_is() {
+        let asset = Symbol::new("USDT").expect("a name");
+        let income = |reason: MoneyReason, at: i64, amount: i128, number: u64| IncomeRecord {
+            reason,
+            instrument: None,
+            is_of_another: false,
+            asset,
+            amount,
+            number,
+            time: Nanos(at),
+        };
+        let funding = |at: i64, amount: i128, number: u64| income(MoneyReason::Funding, at, amount, number);
+        let listed = [
+            funding(10, -5, 1),
+            funding(10, -5, 2),
+            funding(20, -7, 3),
+            income(MoneyReason::Transfer, 20, 1_000, 4),
+            income(MoneyReason::Charge, 30, -11, 5),
+            funding(40, -13, 6),
+        ];
+        let booked = [(Nanos(10), QuoteAtoms(-5)), (Nanos(40), QuoteAtoms(-13))];
+        let untold: Vec<u64> = untold_incomes(&booked, &listed, Nanos(40)).map(|income| income.number).collect();
+        assert_eq!(untold, [2, 3, 5], "one of two equal ones was booked; transfers and what comes later do not count");
     }
 }

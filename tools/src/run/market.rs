@@ -16,7 +16,7 @@ use spinbook_feed::net::io::gateway_loop::GatewayLane;
 use spinbook_feed::net::io::rest_calls::RestLine;
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::AccountPoint;
+use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::card::{Environment, RateWindow};
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol};
 
@@ -390,23 +390,30 @@ fn account_at_start(
 }
 
 /// What came of a market, by the venue's account after the last order. What is held is asked first: it can be compared
-/// also where the executions cannot be read.
+/// also where the executions cannot be read. `missed` are executions before the start that this run booked.
 pub(super) fn finished<L: VenueLine>(
     rest: &VenueRest<L>,
     instruments: Vec<Instrument>,
-    start: AccountPoint,
-    started_at: Nanos,
+    (start, started_at): (AccountPoint, Nanos),
+    missed: Vec<TradeRecord>,
 ) -> FinishedMarket {
     let mut held = Vec::new();
     let asked = rest.point(&instruments).and_then(|(end, _)| {
         held = instruments.iter().map(|instrument| inventory(instrument, &end)).collect();
-        let mut trades = Vec::new();
+        let before = instruments.first().and_then(|instrument| ProductLine::from_venue_id(instrument.venue));
+        let start = match before {
+            Some(line) => start.before(line, &instruments, &missed).map_err(|error| {
+                Failure::wrong("the account before the last run's executions cannot be stated").because(error)
+            })?,
+            None => start,
+        };
+        let mut trades = missed;
         let mut open_orders = 0;
         for instrument in &instruments {
             trades.extend(rest.trades_since(instrument, started_at)?);
             open_orders += rest.open_orders(instrument, &[])?.len();
         }
-        Ok(VenueSide { start, end, trades, open_orders })
+        Ok(VenueSide { start, end, trades, incomes: rest.incomes_since(&instruments, started_at)?, open_orders })
     });
     let (venue, venue_failure) = match asked {
         Ok(venue) => (Some(venue), None),

@@ -262,14 +262,14 @@ impl Keepers {
 
 /// Asks a venue for the account after the last order. The report is worth more than the answer: without it, it says so.
 fn finish_market(market: PreparedMarket, left_at_once: bool) -> FinishedMarket {
-    let PreparedMarket { instruments, rest, start, started_at } = market;
+    let PreparedMarket { instruments, rest, start, started_at, missed } = market;
     match start {
         Some(_) if left_at_once => {
             let why = "the run was left before the venue had been asked";
             let failure = Failure::failed("the venue was not asked").because(why);
             FinishedMarket { instruments, venue: None, held: Vec::new(), venue_failure: Some(failure) }
         }
-        Some(start) => market::finished(&rest, instruments, start, started_at),
+        Some(start) => market::finished(&rest, instruments, (start, started_at), missed),
         None => FinishedMarket { instruments, venue: None, held: Vec::new(), venue_failure: None },
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
+use spinbook_feed::venue::account::{AccountPoint, IncomeRecord, TradeRecord};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::keys::KeySource;
@@ -260,6 +260,8 @@ pub struct VenueSide {
     pub end: AccountPoint,
     /// Executions between.
     pub trades: Vec<TradeRecord>,
+    /// What moved the account's money between, where the venue lists it.
+    pub incomes: Vec<IncomeRecord>,
     /// Orders still open.
     pub open_orders: usize,
 }

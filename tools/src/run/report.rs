@@ -10,7 +10,7 @@ use spinbook_engine::types::{Lots, QuoteAtoms, Side};
 use spinbook_engine::unquoted::{Unquoted, UnquotedTimes};
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::{AccountError, Mids, VenueAccount, venue_account};
+use spinbook_feed::venue::account::{AccountError, Mids, MovedBeside, VenueAccount, venue_account};
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::plan::{Finished, FinishedMarket, RunMode, Stop};
@@ -135,6 +135,9 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         report.not_quoting.insert(label.clone(), not_quoting(engine.unquoted(instrument.id)));
         report.mark_price.insert(label, position.mid_doubled_last().map(|doubled| mid_text(instrument, doubled)));
     }
+    for gateway in &ended.gateways {
+        gateway.transfers().iter().for_each(|(asset, atoms)| report.transfers.add(asset.as_str(), *atoms));
+    }
     report.account = Account::sum(venues.iter().map(|venue| &venue.account));
     if venues.iter().all(|venue| venue.venue_account.is_some()) {
         report.venue_account = Some(Account::sum(venues.iter().filter_map(|venue| venue.venue_account.as_ref())));
@@ -153,7 +156,7 @@ fn venues<S: Strategy>(finished: &Finished<S>) -> Vec<VenueReport> {
             VenueReport {
                 orders: orders_of(gateway, finished.plan.mode, asked),
                 account: our_figures(finished, market),
-                venue_account: venue_figures(finished, plan.config.venue, market).ok().flatten(),
+                venue_account: venue_figures(finished, plan.config.venue, market, gateway).ok().flatten(),
             }
         })
         .collect()
@@ -208,17 +211,19 @@ fn mid_text(instrument: &Instrument, doubled: i64) -> String {
 fn our_figures<S: Strategy>(finished: &Finished<S>, market: &FinishedMarket) -> Account {
     let engine = &finished.ended.hot.0;
     let mut account = Account::default();
-    let mut doubled: BTreeMap<String, (i128, QuoteAtoms)> = BTreeMap::new();
+    let mut doubled: BTreeMap<String, (i128, QuoteAtoms, QuoteAtoms)> = BTreeMap::new();
     for instrument in &market.instruments {
         let position = engine.position(instrument.id);
         let sums = doubled.entry(instrument.quote_asset.to_string()).or_default();
         sums.0 = sums.0.saturating_add(position.pnl_doubled().unwrap_or(0));
         sums.1.0 = sums.1.0.saturating_add(position.fees().0);
+        sums.2.0 = sums.2.0.saturating_add(position.funding().0);
         account.position.insert(finished.plan.label(instrument), quantity(instrument, position.lots()));
     }
-    for (asset, (pnl_doubled, fees)) in doubled {
+    for (asset, (pnl_doubled, fees, funding)) in doubled {
         account.pnl_quote.add(&asset, QuoteAtoms(pnl_doubled.div_euclid(2)));
         account.fees_quote.add(&asset, fees);
+        account.funding_quote.add(&asset, funding);
     }
     account
 }
@@ -228,16 +233,17 @@ fn pnl_split<S: Strategy>(finished: &Finished<S>) -> PnlSplit {
     let engine = &finished.ended.hot.0;
     let mut split = PnlSplit::default();
     for market in &finished.markets {
-        let mut doubled: BTreeMap<String, (i128, i128, QuoteAtoms)> = BTreeMap::new();
+        let mut doubled: BTreeMap<String, (i128, i128, QuoteAtoms, QuoteAtoms)> = BTreeMap::new();
         for instrument in &market.instruments {
             let position = engine.position(instrument.id);
             let sums = doubled.entry(instrument.quote_asset.to_string()).or_default();
             sums.0 = sums.0.saturating_add(position.pnl_doubled().unwrap_or(0));
             sums.1 = sums.1.saturating_add(position.spread_doubled());
             sums.2 += position.fees();
+            sums.3 += position.funding();
         }
-        for (asset, (pnl, spread, fees)) in doubled {
-            split.add(&asset, QuoteAtoms(pnl.div_euclid(2)), QuoteAtoms(spread.div_euclid(2)), fees);
+        for (asset, (pnl, spread, fees, funding)) in doubled {
+            split.add(&asset, QuoteAtoms(pnl.div_euclid(2)), QuoteAtoms(spread.div_euclid(2)), fees, funding);
         }
     }
     split
@@ -252,6 +258,7 @@ fn venue_figures<S: Strategy>(
     finished: &Finished<S>,
     line: ProductLine,
     market: &FinishedMarket,
+    gateway: &Gateway,
 ) -> Result<Option<Account>, Failure> {
     let Some(venue) = &market.venue else { return Ok(None) };
     let instruments = &market.instruments;
@@ -260,11 +267,21 @@ fn venue_figures<S: Strategy>(
         .iter()
         .map(|instrument| {
             let position = engine.position(instrument.id);
-            Some(Mids { first_doubled: position.mid_doubled_first()?, last_doubled: position.mid_doubled_last()? })
+            Some(Mids {
+                first_doubled: position.mid_doubled_first()?,
+                last_doubled: position.mid_doubled_last()?,
+                transfers_doubled: position.transfers_doubled(),
+            })
         })
         .collect();
-    let figures: VenueAccount = venue_account(line, instruments, &venue.start, &venue.end, &venue.trades, &mids)
-        .map_err(|error| match error {
+    let beside = MovedBeside {
+        // What came when the gateway had ended is the next run's.
+        incomes: venue.incomes.iter().filter(|income| income.time < gateway.incomes_until()).copied().collect(),
+        transfers: gateway.transfers().iter().map(|(asset, atoms)| (*asset, *atoms)).collect(),
+    };
+    let (start, end) = (&venue.start, &venue.end);
+    let figures: VenueAccount =
+        venue_account(line, instruments, start, end, &venue.trades, &beside, &mids).map_err(|error| match error {
             AccountError::NoMid(_) => Failure::failed("there is no price to value it at").because(error),
             _ => Failure::wrong("the venue's figures cannot be reconciled").because(error),
         })?;
@@ -277,6 +294,7 @@ fn venue_figures<S: Strategy>(
         if account.pnl_quote.is_empty() {
             account.pnl_quote.add(&asset, figures.pnl_quote);
             account.fees_quote.add(&asset, figures.fees_quote);
+            account.funding_quote.add(&asset, figures.funding_quote);
         }
     }
     Ok(Some(account))
@@ -294,9 +312,9 @@ struct Unproved {
 /// Holds what can be held against each venue's word, and says what cannot.
 fn unproved<S: Strategy>(finished: &Finished<S>) -> Unproved {
     let mut unproved = Unproved::default();
-    for (market, plan) in finished.markets.iter().zip(&finished.plan.markets) {
+    for ((market, plan), gateway) in finished.markets.iter().zip(&finished.plan.markets).zip(&finished.ended.gateways) {
         let name = plan.config.venue.name();
-        let failure = match (&market.venue_failure, venue_figures(finished, plan.config.venue, market)) {
+        let failure = match (&market.venue_failure, venue_figures(finished, plan.config.venue, market, gateway)) {
             (Some(failure), _) => failure.clone(),
             (None, Err(failure)) => {
                 unproved.contradicts |= failure.exit == Exit::Wrong;

@@ -1,16 +1,19 @@
 //! COLD: what a run is made of: answers of the venues and settings become agents, ready to start.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 use spinbook_engine::engine::Engine;
+use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::ring::{self, Consumer, Producer};
 use spinbook_engine::risk::TradingState;
 use spinbook_engine::setup;
 use spinbook_engine::strategy::Strategy;
 use spinbook_engine::trace::TraceRecord;
-use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots, Nanos, VenueId};
+use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots, Nanos, QuoteAtoms, VenueId};
+use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::connection::ConnectionError;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
@@ -19,8 +22,8 @@ use spinbook_feed::net::io::fetch::FetchError;
 use spinbook_feed::net::io::gateway_loop::{GatewayLane, GatewayLoopSettings, GatewayRings, Idle};
 use spinbook_feed::net::io::rest_calls;
 use spinbook_feed::venue::ProductLine;
-use spinbook_feed::venue::account::{AccountPoint, RestRequest};
-use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::account::{AccountPoint, RestRequest, TradeRecord};
+use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::order_side::OrderConnection;
 
@@ -73,6 +76,8 @@ pub(super) struct PreparedMarket {
     pub(super) rest: VenueRest,
     pub(super) start: Option<AccountPoint>,
     pub(super) started_at: Nanos,
+    /// Executions before the start that this run booked, since no earlier one had.
+    pub(super) missed: Vec<TradeRecord>,
 }
 
 /// Asks the venues for what a run needs and makes every agent; no thread runs yet.
@@ -91,16 +96,26 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
     let (mut engine, limits) = engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
-    resume_day(&mut engine, &day_book, &instruments, plan.mode, clock.now())?;
+    let mut between = BTreeMap::new();
+    for (market, left) in asked.iter().zip(&left).filter(|_| plan.mode == RunMode::Live) {
+        for (asset, sum) in left.incomes_until(market.started_at, &market.rest, &market.instruments)? {
+            *between.entry(asset).or_insert(QuoteAtoms::ZERO) += sum;
+        }
+    }
+    resume_day(&mut engine, (&day_book, &between), &instruments, plan.mode, clock.now())?;
+    let mut missed = Vec::with_capacity(asked.len());
     let mut markets = Vec::with_capacity(asked.len());
     let mut gateways = Vec::with_capacity(asked.len());
     for (place, market) in asked.iter().enumerate() {
         markets.push(market.connections(place, state.epoch)?);
         gateways.push(market.lane(plan.mode, limits.clone(), (state.epoch, state.salt))?);
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
+        let lane = gateways.last_mut().expect("just pushed");
+        missed.push(book_missed(&left[place], &mut lane.gateway, &mut engine)?);
     }
     let (killed, kills) = hold_killed(plan, &mut engine, &mut gateways, clock.now())?;
-    let journals = begin_journals(plan, &state, clock.now(), gateways.iter_mut().zip(&asked).zip(&mut left), &kills)?;
+    let lanes = gateways.iter_mut().zip(&asked).zip(left.iter_mut().zip(missed));
+    let journals = begin_journals(plan, &state, clock.now(), lanes, &kills)?;
     let decisions = journals.as_ref().map(|_| tell_decisions(&mut engine));
     let accounts = || asked.iter().filter_map(|market| market.rescue(plan.mode).transpose()).collect::<Result<_, _>>();
     let (rescuer, timed) = (Rescuer::new(accounts()?), accounts()?);
@@ -135,11 +150,12 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
         clock,
         scale,
     };
-    let markets = asked.into_iter().map(|market| PreparedMarket {
+    let markets = asked.into_iter().zip(left).map(|(market, left)| PreparedMarket {
         instruments: market.instruments,
         rest: market.rest,
         start: market.start,
         started_at: market.started_at,
+        missed: left.untold().to_vec(),
     });
     Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer, timed })
 }
@@ -182,22 +198,51 @@ fn begin_journals<'a, 'b: 'a>(
     plan: &Plan,
     state: &StateDir,
     now: Nanos,
-    lanes: impl Iterator<Item = ((&'a mut GatewayLane, &'a AskedMarket<'b>), &'a mut LeftBehind)>,
+    lanes: impl Iterator<Item = ((&'a mut GatewayLane, &'a AskedMarket<'b>), (&'a mut LeftBehind, Vec<ExecutionEvent>))>,
     kills: &[ScopedKill],
 ) -> Result<Option<Journals>, Failure> {
     let words_since = |left: &LeftBehind| {
         left.last_run.map_or_else(Vec::new, |since| rearmings_since(&plan.config.engine.state_dir, since))
     };
-    let beginnings = lanes.map(|((lane, market), left)| {
-        let held = |instrument: &Instrument| market.held(instrument).map(|lots| (instrument.id, lots));
+    let beginnings = lanes.map(|((lane, market), (left, missed))| {
+        // As it was before what was missed.
+        let held = |instrument: &Instrument| {
+            let lots = market.held(instrument)?.0.saturating_sub(left.untold_lots(instrument).0);
+            Some((instrument.id, Lots(lots)))
+        };
         Beginning {
             gateway: &mut lane.gateway,
             positions: market.instruments.iter().filter_map(held).collect(),
+            missed,
             ends: std::mem::take(&mut left.ends),
             words: words_since(left).into_iter().chain(kills.iter().map(ScopedKill::held_text)).collect(),
         }
     });
     Journals::begin(plan, state, now, beginnings.collect())
+}
+
+/// Books what was filled after the last run was heard of last, each once by its id: the account has it, and no result has.
+///
+/// # Errors
+/// No integer holds the result.
+fn book_missed<S: Strategy>(
+    left: &LeftBehind,
+    gateway: &mut Gateway,
+    engine: &mut Engine<S>,
+) -> Result<Vec<ExecutionEvent>, Failure> {
+    let listed = gateway.instruments().to_vec();
+    for known in left.known_trades() {
+        if let Some(instrument) = listed.iter().find(|instrument| instrument.symbol == known.symbol) {
+            gateway.know_trade(instrument.id, known.trade, known.side, known.time);
+        }
+    }
+    let events: Vec<ExecutionEvent> = left.untold().iter().filter_map(|trade| gateway.missed_fill(trade)).collect();
+    for event in &events {
+        engine
+            .book_missed(event)
+            .map_err(|error| Failure::failed("the last run's executions cannot be booked").because(error))?;
+    }
+    Ok(events)
 }
 
 /// What was killed before is not quoted from the first moment on: the instruments, and each kill that holds one.
@@ -237,17 +282,18 @@ fn hold_killed<S: Strategy>(
     Ok((held, kills))
 }
 
-/// What earlier runs earned today, and what they left. A simulated account begins anew with every run: nothing of its
-/// positions is left.
+/// What earlier runs earned today, with what came by itself since the last, and what they left. A simulated account begins
+/// anew with every run: nothing of its positions is left.
 fn resume_day<S: Strategy>(
     engine: &mut Engine<S>,
-    day_book: &DayBook,
+    (day_book, between): (&DayBook, &BTreeMap<Symbol, QuoteAtoms>),
     instruments: &[Instrument],
     mode: RunMode,
     now: Nanos,
 ) -> Result<(), Failure> {
     for (group, asset) in engine_settings::quote_assets(instruments).iter().enumerate() {
-        if let Some((before, stopped)) = day_book.resumed(asset.as_str(), now) {
+        if let Some((mut before, stopped)) = day_book.resumed(asset.as_str(), now) {
+            before.earned += between.get(asset).copied().unwrap_or_default();
             engine.resume_day(AssetGroupId(group as u8), before, stopped);
         }
     }

@@ -13,14 +13,14 @@ use spinbook_feed::net::host::clock::Clock;
 use spinbook_feed::net::io::fetch::{FetchError, Fetcher, HttpCall};
 use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{
-    AccountPoint, AccountSide, KeyRights, RestRequest, Signing, TradeRecord, TradesSince,
+    AccountPoint, AccountSide, IncomeRecord, KeyRights, RestRequest, Signing, TradeRecord, TradesSince,
 };
 use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::order_side::Reaction;
-use spinbook_feed::venue::orders::{OrderDecodeError, OrderUpdate};
+use spinbook_feed::venue::orders::{MoneyReason, OrderDecodeError, OrderUpdate};
 
 use crate::error::Failure;
 
@@ -302,6 +302,32 @@ impl<L: VenueLine> VenueRest<L> {
             match last {
                 Some(last) if count >= side.trades_per_reply() => since = TradesSince::Id(TradeId(last.0 + 1)),
                 _ => return Ok(trades),
+            }
+        }
+    }
+
+    /// What moved the account's money since a time, oldest first; nothing where the venue lists no such thing.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses.
+    pub fn incomes_since(&self, instruments: &[Instrument], start: Nanos) -> Result<Vec<IncomeRecord>, Failure> {
+        let side = self.side()?;
+        let (mut since, mut incomes): (Nanos, Vec<IncomeRecord>) = (start, Vec::new());
+        loop {
+            let Some(request) = side.incomes(self.signing()?, since) else { return Ok(incomes) };
+            let body = self.send(&request)?;
+            let page = side.parse_incomes(instruments, &body).map_err(|error| self.not_understood("incomes", error))?;
+            let (count, last) = (page.len(), page.iter().map(|income| income.time).max());
+            // Those with the last stamp come again; of executions there are many, and they are known otherwise.
+            let counts = |income: &IncomeRecord| income.reason != MoneyReason::Trade && income.time >= start;
+            for income in page.into_iter().filter(counts) {
+                if !incomes.contains(&income) {
+                    incomes.push(income);
+                }
+            }
+            match last {
+                Some(last) if count >= side.incomes_per_reply() => since = last.max(since + Nanos::from_millis(1)),
+                _ => return Ok(incomes),
             }
         }
     }

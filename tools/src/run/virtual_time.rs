@@ -293,7 +293,7 @@ impl Asked {
     fn finish(self, end: Nanos) -> FinishedMarket {
         let Asked { instruments, rest, start, .. } = self;
         rest.line.now.set(end);
-        market::finished(&rest, instruments, start, START)
+        market::finished(&rest, instruments, (start, START), Vec::new())
     }
 }
 

@@ -44,6 +44,8 @@ pub struct RunReport {
     pub account: Account,
     /// The same three figures recomputed from what the venue answered; none if it was not asked.
     pub venue_account: Option<Account>,
+    /// What was transferred to the accounts, negative from them, by asset: neither profit nor loss.
+    pub transfers: Transfers,
     /// Where the profit came from.
     pub pnl_split: PnlSplit,
     /// Frame in hand to order on the ring; none where no clock was read.
@@ -243,9 +245,40 @@ pub struct Account {
     pub pnl_quote: Money,
     /// Fees paid; negative for rebates.
     pub fees_quote: Money,
+    /// What came beside executions, negative if it was paid: funding, and charges of the venue. The profit has it.
+    pub funding_quote: Money,
 }
 
-/// The profit by where it came from: the three add up to it exactly.
+/// Amounts by asset, of any assets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transfers(BTreeMap<String, i128>);
+
+impl Transfers {
+    /// Adds an amount in 10^-18 of an asset.
+    pub fn add(&mut self, asset: &str, atoms: i128) {
+        let sum = self.0.entry(asset.to_owned()).or_default();
+        *sum = sum.saturating_add(atoms);
+    }
+
+    /// Whether there was none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&String, String)> {
+        self.0.iter().map(|(asset, atoms)| (asset, atoms_text(QuoteAtoms(*atoms))))
+    }
+}
+
+/// An object with a decimal string for each asset.
+impl Serialize for Transfers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.texts())
+    }
+}
+
+/// The profit by where it came from: the four add up to it exactly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PnlSplit {
     /// What the fills gained against the mid that they met: the sum of (mid - price) x signed quantity.
@@ -254,13 +287,16 @@ pub struct PnlSplit {
     pub inventory_quote: Money,
     /// What the fees took: negative, or positive for rebates.
     pub fees_quote: Money,
+    /// What came beside executions.
+    pub funding_quote: Money,
 }
 
 impl PnlSplit {
-    /// Adds the result in one quote asset: of `pnl`, the fills gained `spread`, and `fees` were paid.
-    pub fn add(&mut self, asset: &str, pnl: QuoteAtoms, spread: QuoteAtoms, fees: QuoteAtoms) {
-        let inventory = pnl - spread + fees;
-        assert!(spread + inventory - fees == pnl, "the parts of a profit are all of it");
+    /// Adds the result in one quote asset: of `pnl`, the fills gained `spread`, `fees` were paid, and `funding` came.
+    pub fn add(&mut self, asset: &str, pnl: QuoteAtoms, spread: QuoteAtoms, fees: QuoteAtoms, funding: QuoteAtoms) {
+        let inventory = pnl - spread + fees - funding;
+        assert!(spread + inventory - fees + funding == pnl, "the parts of a profit are all of it");
+        self.funding_quote.add(asset, funding);
         self.spread_quote.add(asset, spread);
         self.inventory_quote.add(asset, inventory);
         self.fees_quote.add(asset, -fees);
@@ -275,6 +311,7 @@ impl Account {
             sum.position.extend(account.position.clone());
             account.pnl_quote.0.iter().for_each(|(asset, atoms)| sum.pnl_quote.add(asset, *atoms));
             account.fees_quote.0.iter().for_each(|(asset, atoms)| sum.fees_quote.add(asset, *atoms));
+            account.funding_quote.0.iter().for_each(|(asset, atoms)| sum.funding_quote.add(asset, *atoms));
             sum
         })
     }
@@ -441,9 +478,10 @@ impl RunReport {
         text.push_str(&self.not_quoting_table());
         text.push_str(&table(&self.account_rows()));
         let split = &self.pnl_split;
-        let parts = [&split.spread_quote, &split.inventory_quote, &split.fees_quote].map(Money::to_string);
+        let parts = [&split.spread_quote, &split.inventory_quote, &split.fees_quote, &split.funding_quote];
+        let parts = parts.map(Money::to_string);
         text.push_str(&table(&[
-            ["profit from", "spread captured", "inventory", "fees"].map(str::to_owned).to_vec(),
+            ["profit from", "spread captured", "inventory", "fees", "funding"].map(str::to_owned).to_vec(),
             std::iter::once(String::new()).chain(parts).collect(),
         ]));
         let measured = [
@@ -516,6 +554,10 @@ impl RunReport {
         }
         let mids = self.mark_price.iter().map(|(symbol, mid)| (symbol.clone(), mid.clone().unwrap_or("-".to_owned())));
         rows.push(vec!["  valued at".to_owned(), listed(&mids.collect())]);
+        if !self.transfers.is_empty() {
+            let moved = self.transfers.texts().map(|(asset, amount)| (asset.clone(), amount));
+            rows.push(vec!["  transferred".to_owned(), listed(&moved.collect())]);
+        }
         rows
     }
 }
@@ -642,6 +684,7 @@ mod tests {
             position: [("BTCUSDT".to_owned(), "0.010".to_owned())].into(),
             pnl_quote: money("-0.12"),
             fees_quote: money("0.03"),
+            funding_quote: money("-0.01"),
         };
         let report = RunReport {
             account: account.clone(),
@@ -655,14 +698,14 @@ mod tests {
         };
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses account \
-                        venue_account pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations seed ended stopped_by started \
+                        venue_account transfers pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations seed ended stopped_by started \
                         stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
         let orders = "sent acked filled filled_fully canceled rejected expired unknown open_at_exit open_at_venue \
                       cancels_refused refused_here not_sent amended";
         assert_eq!(keys(&json["orders"]), orders.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(keys(&json["account"]), ["position", "pnl_quote", "fees_quote"]);
+        assert_eq!(keys(&json["account"]), ["position", "pnl_quote", "fees_quote", "funding_quote"]);
         assert_eq!(json["account"]["position"]["BTCUSDT"], "0.010");
         assert_eq!(keys(&json["decode_to_order_ns"]), ["p50", "p99", "p999", "max", "count"]);
         assert_eq!(json["decode_to_order_ns"]["p50"], 500);
@@ -678,6 +721,7 @@ mod tests {
             position: [("BTCUSDT".to_owned(), "0.010".to_owned())].into(),
             pnl_quote: money(pnl),
             fees_quote: money("0.03"),
+            funding_quote: money("-0.01"),
         };
         let mut report = RunReport {
             mode: "demo".to_owned(),
@@ -703,6 +747,7 @@ mod tests {
             start_position: [("BTCUSDT".to_owned(), "0.004".to_owned())].into(),
             mark_price: [("BTCUSDT".to_owned(), Some("64000.15".to_owned()))].into(),
             account: account("-0.12"),
+            transfers: Transfers([("USDT".to_owned(), -3 * QUOTE_ATOMS_PER_UNIT / 2)].into()),
             venue_account: Some(account("-0.12")),
             decode_to_order_ns: Some(Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 }),
             wire_to_wire_ns: Some(Percentiles::default()),
@@ -725,6 +770,7 @@ mod tests {
             "not quoting side reason seconds",
             "BTCUSDT ask order_notional_max 9.8",
             "valued at BTCUSDT 64000.15",
+            "transferred USDT -1.5",
             "ours BTCUSDT 0.010 -0.12 0.03",
             "equal to the last digit",
             "decode to order 420 ns - - 2.0 ms 77",
@@ -744,7 +790,7 @@ mod tests {
     #[test]
     fn a_run_in_virtual_time_has_measured_nothing_and_says_so() {
         let mut report = RunReport { seed: Some(7), repeats: true, ..RunReport::default() };
-        report.pnl_split.add("USDT", QuoteAtoms(-7), QuoteAtoms(20), QuoteAtoms(15));
+        report.pnl_split.add("USDT", QuoteAtoms(-7), QuoteAtoms(20), QuoteAtoms(15), QuoteAtoms(-2));
         let json = report.to_json();
         for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "kill_to_wire_ns", "hot_allocations"] {
             assert_eq!(json[clocked], Value::Null, "{clocked}");
@@ -753,7 +799,9 @@ mod tests {
         assert!(text.contains("s of virtual time, seed 7") && !text.contains("latency"), "{text}");
         assert!(!text.contains("in real time"), "{text}");
         let split = report.pnl_split.clone();
-        for (part, atoms) in [(split.spread_quote, 20), (split.inventory_quote, -12), (split.fees_quote, -15)] {
+        for (part, atoms) in
+            [(split.spread_quote, 20), (split.inventory_quote, -10), (split.fees_quote, -15), (split.funding_quote, -2)]
+        {
             assert_eq!(part.to_string(), atoms_text(QuoteAtoms(atoms)));
         }
         report.repeats = false;

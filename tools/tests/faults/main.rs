@@ -25,6 +25,8 @@
 //! | unanswered order | `orders::an_order_without_an_answer…` | feed `gateway_scenarios::a_lost_ack…`, `a_lost_request…` |
 //! | killed engine, killed demo | `killed::…`, `orders::orders_of_a_killed_engine…`, `demo::a_killed_demo…` | feed `gateway_scenarios::strays_of_earlier_runs…` |
 //! | Ctrl-C once, twice, kill file | `orders::the_first_interrupt…`, `the_second…`, `the_kill_verb…` | `signals` |
+//! | funding, transfers, liquidation | `money::funding_is_in_the_result…` | feed `gateway::incomes`, `gateway::exchange`, `simulator::money` |
+//! | fills after a kill | `money::what_is_filled_after_a_kill…` | engine `position` |
 //! | outputs dead, full, closed, or never read | `stop::outputs_that_are_dead…` | `output` |
 //! | a limit of the system that is too small | `start::a_limit_of_the_system…` | `limits` |
 //! | a core that is not there | `start::a_core_that_is_named…` | |
@@ -58,6 +60,7 @@ mod journal;
 mod kill;
 mod killed;
 mod market;
+mod money;
 #[path = "../shared/no_secret.rs"]
 mod no_secret;
 mod orders;

@@ -17,6 +17,7 @@ pub(super) struct KeptChanges {
     orders: BTreeSet<u64>,
     fills: usize,
     preventions: usize,
+    moneys: usize,
     /// Something that belongs to no order: a leverage, a countdown.
     settings: bool,
 }
@@ -31,12 +32,16 @@ impl KeptChanges {
         self.preventions += 1;
     }
 
+    pub(super) fn money(&mut self) {
+        self.moneys += 1;
+    }
+
     pub(super) fn setting(&mut self) {
         self.settings = true;
     }
 
     fn is_empty(&self) -> bool {
-        self.orders.is_empty() && self.preventions == 0 && !self.settings
+        self.orders.is_empty() && self.preventions == 0 && self.moneys == 0 && !self.settings
     }
 }
 
@@ -62,10 +67,11 @@ impl World {
     /// What changed of orders and accounts since this was asked last; `None` if nothing did.
     pub fn take_changes(&mut self, now: Nanos) -> Option<SavedWorld> {
         let changes = self.changes.as_mut().filter(|changes| !changes.is_empty())?;
-        let KeptChanges { orders, fills, preventions, .. } = std::mem::take(changes);
+        let KeptChanges { orders, fills, preventions, moneys, .. } = std::mem::take(changes);
         let mut saved = self.saved_without_orders(now);
         saved.orders = orders.iter().filter_map(|id| Some((*id, self.orders.get(id)?.clone()))).collect();
         saved.fills = self.fills.iter().skip(self.fills.len().saturating_sub(fills)).cloned().collect();
+        saved.moneys = self.moneys.iter().skip(self.moneys.len().saturating_sub(moneys)).cloned().collect();
         let kept_before = self.preventions.len().saturating_sub(preventions);
         saved.preventions = self.preventions.iter().skip(kept_before).cloned().collect();
         Some(saved)
@@ -78,6 +84,7 @@ impl World {
         saved.orders = self.orders.iter().map(|(id, order)| (*id, order.clone())).collect();
         saved.fills = self.fills.iter().cloned().collect();
         saved.preventions = self.preventions.iter().cloned().collect();
+        saved.moneys = self.moneys.iter().cloned().collect();
         saved
     }
 
@@ -149,6 +156,7 @@ impl World {
         self.next_prevention = saved.preventions.last().map_or(self.next_prevention, |last| last.id + 1);
         self.preventions = saved.preventions.into();
         self.fills = saved.fills.into();
+        self.moneys = saved.moneys.into();
         for (id, order) in saved.orders {
             let request = &order.request;
             self.by_client_id.insert((request.account, request.listing, request.client_id.clone()), id);

@@ -7,13 +7,14 @@ mod changes;
 mod kept;
 mod margin;
 mod market;
+mod money;
 mod orders;
 mod waiting;
 
 use crate::sim::account::SimAccount;
 use crate::sim::api::{
-    AccountId, AccountKey, Listing, ListingIndex, MarginBracket, OrderChange, OrderKey, OrderKind, SimBalance, SimFill,
-    SimOrder, SimPosition, SimPrevention, TradePrint, WorldEvent,
+    AccountId, AccountKey, Listing, ListingIndex, MarginBracket, MoneyEvent, OrderChange, OrderKey, OrderKind,
+    SimBalance, SimFill, SimFunding, SimMoney, SimOrder, SimPosition, SimPrevention, TradePrint, WorldEvent,
 };
 use crate::sim::faults::Faults;
 use crate::sim::fees::FeeRates;
@@ -25,6 +26,8 @@ use crate::sim::tape::Tape;
 use kept::KeptChanges;
 use spinbook_engine::types::{Nanos, Side};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+pub use money::{LIQUIDATION_FEE_MILLIONTHS, LIQUIDATION_NAME};
 
 /// How many closed orders are kept for queries.
 pub const CLOSED_ORDERS_MAX: usize = 200_000;
@@ -65,6 +68,10 @@ pub struct World {
     closed: VecDeque<u64>,
     by_client_id: HashMap<(AccountId, ListingIndex, String), u64>,
     fills: VecDeque<SimFill>,
+    /// What moved money beside orders.
+    moneys: VecDeque<SimMoney>,
+    money_events: VecDeque<MoneyEvent>,
+    fundings: VecDeque<SimFunding>,
     events: VecDeque<WorldEvent>,
     next_order: u64,
     /// Open orders that wait for their trigger.
@@ -124,6 +131,9 @@ impl World {
             closed: VecDeque::new(),
             by_client_id: HashMap::new(),
             fills: VecDeque::new(),
+            moneys: VecDeque::new(),
+            money_events: VecDeque::new(),
+            fundings: VecDeque::new(),
             events: VecDeque::new(),
             next_order: 8_000_000_001,
             waiting: BTreeSet::new(),

@@ -10,7 +10,7 @@ use crate::error::{InstrumentError, RateLimitError};
 use crate::number::parse_signed_atoms;
 use crate::venue::ProductLine;
 use crate::venue::binance::instruments::find_instruments;
-use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, text, trade_row};
+use crate::venue::binance::order_decode::{instrument_of, millis, order_rows, reason_of, text, trade_row};
 use crate::venue::binance::parameters::Query;
 use crate::venue::binance::rate_limits::parse_windows;
 use crate::venue::binance::request_ids::CLIENT_IDS;
@@ -20,10 +20,15 @@ use crate::venue::order_ids::{ClientOrderId, RunName};
 use crate::venue::order_side::Reaction;
 use crate::venue::orders::{OrderDecodeError, OrderUpdate, Refusal, RequestKind, WindowUsage, parse_signed};
 
-use crate::venue::account::{AccountSide, Balance, KeyRights, RestRequest, Signing, TradeRecord, TradesSince};
+use crate::venue::account::{
+    AccountSide, Balance, IncomeRecord, KeyRights, RestRequest, Signing, TradeRecord, TradesSince,
+};
 
 /// Most rows the venue gives of a trade list at once; with as many, ask again from the last id on.
 pub const TRADES_PER_REPLY: usize = 1000;
+
+/// Most rows the venue gives of an income list at once; with as many, ask again from the time of the last on.
+pub const INCOMES_PER_REPLY: usize = 1000;
 
 /// Most orders that are asked for at once; the venue gives the oldest first.
 const ORDERS_PER_REPLY: i64 = 1000;
@@ -117,6 +122,16 @@ impl<'a> AccountRest<'a> {
         }
         query.push_number("limit", TRADES_PER_REPLY as i64);
         self.signed("GET", self.path(("/api/v3/myTrades", 20), ("/fapi/v1/userTrades", 5)), query, venue_now)
+    }
+
+    /// What moved the account's money, which only futures list; reply: [`parse_incomes`].
+    #[must_use]
+    pub fn incomes(&self, since: Nanos, venue_now: Nanos) -> Option<RestRequest> {
+        let mut query = Query::new();
+        query.push_number("startTime", since.millis());
+        query.push_number("limit", INCOMES_PER_REPLY as i64);
+        let futures = self.product == Product::BinanceUsdm;
+        futures.then(|| self.signed("GET", ("/fapi/v1/income", 30), query, venue_now))
     }
 
     /// Open orders of an instrument; reply: [`parse_open_orders`].
@@ -349,6 +364,33 @@ pub fn parse_trades(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<Trad
     Ok(trades)
 }
 
+/// What moved the account's money, as the venue lists it.
+///
+/// # Errors
+/// The body is not what was asked for, or a number is not exact.
+pub fn parse_incomes(instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<IncomeRecord>> {
+    let value = json(body)?;
+    let mut incomes = Vec::new();
+    for row in rows(&value, "incomes")? {
+        let row = row.as_object().ok_or(OrderDecodeError::Field("incomes"))?;
+        let symbol = row.get("symbol").and_then(Value::as_str).unwrap_or("");
+        let instrument = instrument_of(instruments, symbol).map(|instrument| instrument.id);
+        // A number or its text, as the venue has printed both.
+        let number = row.get("tranId").and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok()));
+        incomes.push(IncomeRecord {
+            reason: reason_of(text(row, "incomeType")?),
+            instrument,
+            is_of_another: instrument.is_none() && !symbol.is_empty(),
+            asset: Symbol::new(text(row, "asset")?).ok_or(OrderDecodeError::Field("asset"))?,
+            amount: parse_signed_atoms(text(row, "income")?.as_bytes())
+                .map_err(|error| OrderDecodeError::Number("income", error))?,
+            number: number.ok_or(OrderDecodeError::Field("tranId"))?,
+            time: row.get("time").and_then(millis).ok_or(OrderDecodeError::Field("time"))?,
+        });
+    }
+    Ok(incomes)
+}
+
 /// The account side of a product line.
 #[derive(Clone, Copy, Debug)]
 pub struct BinanceAccount {
@@ -399,6 +441,18 @@ impl AccountSide for BinanceAccount {
 
     fn trades_per_reply(&self) -> usize {
         TRADES_PER_REPLY
+    }
+
+    fn incomes(&self, signing: Signing<'_>, since: Nanos) -> Option<RestRequest> {
+        self.requests(signing).incomes(since, signing.venue_now)
+    }
+
+    fn incomes_per_reply(&self) -> usize {
+        if Product::of(self.product) == Product::BinanceUsdm { INCOMES_PER_REPLY } else { 0 }
+    }
+
+    fn parse_incomes(&self, instruments: &[Instrument], body: &[u8]) -> Decoded<Vec<IncomeRecord>> {
+        parse_incomes(instruments, body)
     }
 
     fn open_orders(&self, signing: Signing<'_>, instrument: &Instrument) -> RestRequest {

@@ -11,8 +11,8 @@ use crate::venue::binance::request_ids::parse_request_id;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_ids::{ClientIds, VenueOrderId};
 use crate::venue::orders::{
-    Fee, Fill, FillNotice, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal, ReplaceHalf, Reply,
-    ReplyBody, RequestKind, parse_signed,
+    Fee, Fill, FillNotice, MoneyMoved, MoneyReason, OrderDecodeError, OrderMessage, OrderStatus, OrderUpdate, Refusal,
+    ReplaceHalf, Reply, ReplyBody, RequestKind, parse_signed,
 };
 
 type Object = Map<String, Value>;
@@ -240,12 +240,16 @@ fn decode_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> 
         "TRADE_LITE" => fill_notice(instruments, ids, event),
         "ACCOUNT_UPDATE" => positions(instruments, event),
         "outboundAccountPosition" => holdings(instruments, event),
-        "balanceUpdate" | "externalLockUpdate" => Ok(OrderMessage::Balances),
+        "balanceUpdate" => balance_moved(event),
+        "externalLockUpdate" => Ok(OrderMessage::Balances),
         "listenKeyExpired" | "eventStreamTerminated" => Ok(OrderMessage::UserDataEnded),
         "serverShutdown" => Ok(OrderMessage::ServerShutdown),
         _ => Ok(OrderMessage::Other),
     }
 }
+
+/// How the names of orders begin that the venue makes itself: liquidation, deleveraging, settlement.
+const VENUE_ORDERS: [&str; 3] = ["autoclose-", "adl_autoclose", "settlement_autoclose-"];
 
 /// What an event says has happened, where that is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -277,7 +281,8 @@ fn order_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> D
         Some(name) => name,
         None => text(event, "c")?,
     };
-    Ok(OrderMessage::Update(OrderUpdate {
+    let by_venue = VENUE_ORDERS.iter().any(|prefix| name.starts_with(prefix));
+    let update = OrderUpdate {
         instrument: instrument.id,
         order: ids.read(name),
         venue_order: venue_order(event, "i")?,
@@ -288,7 +293,8 @@ fn order_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> D
         in_force: (kind == "AMENDMENT").then(|| in_force(instrument, event, ["p", "q"])).flatten(),
         fill: fill_of(instrument, event, execution)?,
         time: event.get("T").and_then(millis).unwrap_or(Nanos::ZERO),
-    }))
+    };
+    Ok(if by_venue { OrderMessage::VenueOrder(update) } else { OrderMessage::Update(update) })
 }
 
 fn fill_of(instrument: &Instrument, event: &Object, execution: Execution) -> Decoded<Option<Fill>> {
@@ -360,7 +366,47 @@ fn positions(instruments: &[Instrument], event: &Object) -> Decoded<OrderMessage
             positions.push((instrument.id, Lots(lots.map_err(|error| OrderDecodeError::Number("pa", error))?)));
         }
     }
-    if positions.is_empty() { Ok(OrderMessage::Balances) } else { Ok(OrderMessage::Positions(positions)) }
+    let account = event.get("a").and_then(Value::as_object).ok_or(OrderDecodeError::Field("a"))?;
+    let reason = account.get("m").and_then(Value::as_str).map_or(MoneyReason::Trade, reason_of);
+    if reason == MoneyReason::Trade {
+        return Ok(if positions.is_empty() { OrderMessage::Balances } else { OrderMessage::Positions(positions) });
+    }
+    let mut changes = Vec::new();
+    for row in account.get("B").and_then(Value::as_array).into_iter().flatten() {
+        let row = row.as_object().ok_or(OrderDecodeError::Field("B"))?;
+        changes.push(change(row, "a", "bc")?);
+    }
+    let time = event.get("T").and_then(millis).unwrap_or(Nanos::ZERO);
+    Ok(OrderMessage::Moved(MoneyMoved { reason, changes, positions, time }))
+}
+
+/// Why a balance changed, in the word of an event or of a list of incomes. What is not known is no execution, so that its
+/// list is looked at.
+pub(crate) fn reason_of(word: &str) -> MoneyReason {
+    match word {
+        "ORDER" | "MARGIN_TRANSFER" | "REALIZED_PNL" | "COMMISSION" => MoneyReason::Trade,
+        "FUNDING_FEE" => MoneyReason::Funding,
+        "TRANSFER" | "INTERNAL_TRANSFER" | "CROSS_COLLATERAL_TRANSFER" | "STRATEGY_UMFUTURES_TRANSFER" => {
+            MoneyReason::Transfer
+        }
+        "COIN_SWAP_DEPOSIT" | "COIN_SWAP_WITHDRAW" | "AUTO_EXCHANGE" | "ASSET_TRANSFER" => MoneyReason::Transfer,
+        "DEPOSIT" | "WITHDRAW" | "WITHDRAW_REJECT" | "ADMIN_DEPOSIT" | "ADMIN_WITHDRAW" => MoneyReason::Transfer,
+        _ => MoneyReason::Charge,
+    }
+}
+
+/// An asset and by how much it changed.
+fn change(row: &Object, asset: &'static str, amount: &'static str) -> Decoded<(Symbol, i128)> {
+    let name = Symbol::new(text(row, asset)?).ok_or(OrderDecodeError::Field(asset))?;
+    let atoms = parse_signed_atoms(text(row, amount)?.as_bytes());
+    Ok((name, atoms.map_err(|error| OrderDecodeError::Number(amount, error))?))
+}
+
+/// A deposit, a withdrawal, or a transfer between accounts.
+fn balance_moved(event: &Object) -> Decoded<OrderMessage> {
+    let changes = vec![change(event, "a", "d")?];
+    let time = event.get("T").and_then(millis).unwrap_or(Nanos::ZERO);
+    Ok(OrderMessage::Moved(MoneyMoved { reason: MoneyReason::Transfer, changes, positions: Vec::new(), time }))
 }
 
 /// Balances that changed, of the assets that our instruments hold.

@@ -271,8 +271,9 @@ impl BinanceExchange {
             }
             ClockedStream::MarkPrice => {
                 let mark = market_data::mark_price(&self.world, index);
-                let funding = market_data::next_funding_ms(at_ms);
-                let more = json!({"p": mark, "ap": mark, "i": mark, "P": mark, "r": "0.00000000", "T": funding});
+                let funding = market_data::next_funding_ms(&self.world, at_ms);
+                let rate = market_data::funding_rate(&self.world);
+                let more = json!({"p": mark, "ap": mark, "i": mark, "P": mark, "r": rate, "T": funding});
                 self.headed("markPriceUpdate", index, at_ms, more)
             }
             ClockedStream::BookTicker => {

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::errors::ApiError;
 use super::settings::account_id;
 use super::{format, market_data, orders};
-use crate::sim::api::{ListingIndex, MarginBracket, PositionMargin, SimFill};
+use crate::sim::api::{ListingIndex, MarginBracket, PositionMargin, SimFill, SimMoneyKind};
 use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
@@ -292,7 +292,15 @@ pub fn symbol_config(call: &Call<'_>, world: &World) -> Result<Value, ApiError> 
     Ok((0..world.listings().len()).filter(fits).map(print).collect())
 }
 
-/// What fills brought and cost, oldest first.
+const fn income_type(kind: SimMoneyKind) -> &'static str {
+    match kind {
+        SimMoneyKind::Funding => "FUNDING_FEE",
+        SimMoneyKind::Transfer => "TRANSFER",
+        SimMoneyKind::LiquidationFee => "INSURANCE_CLEAR",
+    }
+}
+
+/// What fills brought and cost, and what moved beside them, oldest first.
 ///
 /// # Errors
 /// -1121, -1100.
@@ -320,14 +328,26 @@ pub fn income(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
             }
             for (name, atoms) in [("REALIZED_PNL", fill.realised.0), ("COMMISSION", -fill.fee)] {
                 if atoms != 0 && kind.is_none_or(|kind| kind == name) {
-                    rows.push((fill.trade_id, row(&fill, name, atoms)));
+                    rows.push((at, fill.trade_id, row(&fill, name, atoms)));
                 }
             }
         }
     }
-    rows.sort_by_key(|(id, _)| *id);
+    for money in world.moneys(call.account).filter(|money| wanted.is_none_or(|wanted| money.listing == Some(wanted))) {
+        let (at, name) = (money.at.millis(), income_type(money.kind));
+        let is_in_time = start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end);
+        if is_in_time && kind.is_none_or(|kind| kind == name) {
+            let symbol = money.listing.map_or("", |listing| world.listings()[listing].symbol.as_str());
+            let row = json!({
+                "symbol": symbol, "incomeType": name, "income": format::amount(money.amount, 8), "asset": money.asset,
+                "info": name, "time": at, "tranId": money.number, "tradeId": "",
+            });
+            rows.push((at, money.number, row));
+        }
+    }
+    rows.sort_by_key(|(at, id, _)| (*at, *id));
     let skip = if start.is_some() { 0 } else { rows.len().saturating_sub(limit) };
-    Ok(rows.into_iter().skip(skip).take(limit).map(|(_, row)| row).collect())
+    Ok(rows.into_iter().skip(skip).take(limit).map(|(.., row)| row).collect())
 }
 
 /// One open order.

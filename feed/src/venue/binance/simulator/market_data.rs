@@ -9,6 +9,7 @@ use crate::sim::world::World;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Level, Lots, Side, Tick};
+use std::collections::BTreeMap;
 
 /// A day, over which tickers count, in ms.
 pub const DAY_MS: i64 = 86_400_000;
@@ -337,26 +338,38 @@ fn chosen_trades<'a>(call: &Call<'_>, world: &'a World, index: ListingIndex) -> 
     Ok(fitting.into_iter().skip(skip).take(limit).collect())
 }
 
-/// What streams and requests say of a mark: price, funding rate, time of the next funding.
+/// When the next funding in its turn is.
 #[must_use]
-pub fn next_funding_ms(now_ms: i64) -> i64 {
-    BarInterval::Millis(8 * HOUR_MS).next_ms(BarInterval::Millis(8 * HOUR_MS).start_ms(now_ms))
+pub fn next_funding_ms(world: &World, now_ms: i64) -> i64 {
+    let every_ms = world.faults.plan().funding.and_then(|regular| i64::try_from(regular.every_ms.max(1)).ok());
+    let every = BarInterval::Millis(every_ms.unwrap_or(8 * HOUR_MS));
+    every.next_ms(every.start_ms(now_ms))
 }
 
-/// Mark price and funding; nothing is ever charged for holding a position here, so the rate is zero.
+/// The rate at which the next funding in its turn will be: zero where none is planned.
+#[must_use]
+pub fn funding_rate(world: &World) -> String {
+    rate_text(world.faults.plan().funding.map_or(0, |regular| regular.rate_millionths))
+}
+
+fn rate_text(millionths: i64) -> String {
+    format::amount(i128::from(millionths) * 1_000_000_000_000, 8)
+}
+
+/// Mark price and funding.
 pub fn premium_index(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let now_ms = call.server_time.millis();
     for_symbols(call, world, |index| {
         let mark = mark_price(world, index);
         json!({
             "symbol": world.listings()[index].symbol, "markPrice": mark, "indexPrice": mark,
-            "estimatedSettlePrice": mark, "lastFundingRate": "0.00000000", "interestRate": "0.00000000",
-            "nextFundingTime": next_funding_ms(now_ms), "time": now_ms,
+            "estimatedSettlePrice": mark, "lastFundingRate": funding_rate(world), "interestRate": "0.00000000",
+            "nextFundingTime": next_funding_ms(world, now_ms), "time": now_ms,
         })
     })
 }
 
-/// Past fundings, all at a rate of zero, since the first trade.
+/// Past fundings: those that were, and since the first trade one of a rate of zero at every time that had none.
 pub fn funding_rates(call: &Call<'_>, world: &World) -> Result<Value, ApiError> {
     let params = call.params;
     let limit = usize::try_from(params.integer("limit")?.unwrap_or(100).clamp(1, 1000)).unwrap_or(100);
@@ -368,16 +381,21 @@ pub fn funding_rates(call: &Call<'_>, world: &World) -> Result<Value, ApiError> 
         let Some(first) = world.tape(index).first_ms().filter(|_| wanted.is_none_or(|wanted| wanted == index)) else {
             continue;
         };
-        let mut at = next_funding_ms(first);
+        let mut fundings: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut at = next_funding_ms(world, first);
         while at <= now_ms {
+            fundings.insert(at, 0);
+            at = next_funding_ms(world, at);
+        }
+        fundings.extend(world.fundings(index).map(|funding| (funding.at.millis(), funding.rate_millionths)));
+        for (at, rate) in fundings {
             let price = world.tape(index).price_before(at).unwrap_or_default();
             if start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end) {
                 rates.push(json!({
-                    "symbol": listing.symbol, "fundingTime": at, "fundingRate": "0.00000000",
+                    "symbol": listing.symbol, "fundingTime": at, "fundingRate": rate_text(rate),
                     "markPrice": format::price(listing, price),
                 }));
             }
-            at = next_funding_ms(at);
         }
     }
     let skip = if start.is_some() { 0 } else { rates.len().saturating_sub(limit) };

@@ -160,6 +160,9 @@ impl BinanceExchange {
         while let Some(act) = self.world.faults.take_act(now) {
             match act {
                 VenueAct::Ban => self.ban_address(now),
+                VenueAct::FundAll | VenueAct::Fund(_) | VenueAct::Transfer(_) | VenueAct::Liquidate(_) => {
+                    self.move_money(act, now);
+                }
                 VenueAct::Announce => self.announce_shutdown(now),
                 VenueAct::Close { announced } => {
                     let stood = |(_, connection): &(&ConnectionId, &ClientConnection)| connection.opened < announced;
@@ -167,6 +170,37 @@ impl BinanceExchange {
                     ids.into_iter().for_each(|id| self.cut(id, 1001, "Server shutdown"));
                 }
             }
+        }
+    }
+
+    /// What is planned of accounts' money.
+    fn move_money(&mut self, act: VenueAct, now: Nanos) {
+        let plan = self.world.faults.plan().clone();
+        let index =
+            |symbol: &str| self.world.listings().iter().position(|listing| listing.symbol.eq_ignore_ascii_case(symbol));
+        let every = 0..self.world.listings().len();
+        match act {
+            VenueAct::FundAll => {
+                let rate = plan.funding.map_or(0, |regular| regular.rate_millionths);
+                every.for_each(|listing| self.world.fund(listing, rate, now));
+            }
+            VenueAct::Fund(place) => {
+                let funding = &plan.fundings[place];
+                let wanted = funding.symbol.as_deref().map(index);
+                let fits = |listing: &usize| wanted.is_none_or(|wanted| wanted == Some(*listing));
+                every.filter(fits).for_each(|listing| self.world.fund(listing, funding.rate_millionths, now));
+            }
+            VenueAct::Transfer(place) => {
+                let transfer = &plan.transfers[place];
+                self.world.transfer(AccountId(transfer.account), &transfer.asset, transfer.amount, now);
+            }
+            VenueAct::Liquidate(place) => {
+                let liquidation = &plan.liquidations[place];
+                if let Some(listing) = index(&liquidation.symbol) {
+                    self.world.liquidate(AccountId(liquidation.account), listing, now);
+                }
+            }
+            VenueAct::Announce | VenueAct::Close { .. } | VenueAct::Ban => {}
         }
     }
 

@@ -3,9 +3,10 @@
 use super::BinanceExchange;
 use super::connection::SimulatorEndpoint;
 use super::{format, micros};
-use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
+use crate::sim::api::{AccountId, Listing, MoneyEvent, OrderChange, SimFill, SimMoneyKind, SimOrderStatus, WorldEvent};
 use crate::sim::fault_plan::UserDataFate;
 use crate::sim::hostile::ToldExecution;
+use crate::sim::world::LIQUIDATION_NAME;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
 use spinbook_engine::types::{Lots, Nanos, Tick};
@@ -48,6 +49,12 @@ impl BinanceExchange {
                 for message in &messages {
                     self.send_user(event.order.request.account, message, now);
                 }
+            }
+        }
+        while let Some(event) = self.world.poll_money() {
+            let at = (event.money.at + self.world.faults.clock_ahead(event.money.at)).millis();
+            for message in money_messages(&event, self.product, at) {
+                self.send_user(event.money.account, &message, now);
             }
         }
     }
@@ -223,6 +230,9 @@ fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value
     let order = &event.order;
     let request = &order.request;
     let (kind, fill) = execution(event, Product::BinanceUsdm);
+    let by_venue = request.client_id.starts_with(LIQUIDATION_NAME);
+    let kind = if by_venue && fill.is_some() { "CALCULATED" } else { kind };
+    let order_type = if by_venue { "LIQUIDATION" } else { format::order_type(request, Product::BinanceUsdm) };
     let mut messages = Vec::new();
     if let Some(fill) = fill {
         messages.push(json!({
@@ -239,7 +249,7 @@ fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value
     };
     let mut inner = json!({
         "s": listing.symbol, "c": request.client_id, "S": format::side(request.side),
-        "o": format::order_type(request, Product::BinanceUsdm), "f": format::time_in_force(request, Product::BinanceUsdm),
+        "o": order_type, "f": format::time_in_force(request, Product::BinanceUsdm),
         "q": format::quantity(listing, request.lots), "p": format::limit_price(listing, request),
         "ap": format::average_price(listing, order.filled_value, order.filled, 5), "sp": "0", "x": kind, "X": status,
         "i": order.id, "l": format::quantity(listing, fill.map_or(Lots::ZERO, |fill| fill.lots)),
@@ -255,13 +265,33 @@ fn futures_messages(event: &WorldEvent, listing: &Listing, at: i64) -> Vec<Value
         json!({
             "T": at, "t": fill.map_or(0, |fill| fill.trade_id), "b": "0", "a": "0",
             "m": fill.is_some_and(|fill| fill.maker), "R": request.reduce_only, "wt": "CONTRACT_PRICE",
-            "ot": format::order_type(request, Product::BinanceUsdm), "ps": "BOTH", "cp": false,
+            "ot": order_type, "ps": "BOTH", "cp": false,
             "rp": format::amount(fill.map_or(0, |fill| fill.realised.0), 8), "pP": false, "si": 0, "ss": 0,
             "V": format::self_trade(request.self_trade), "pm": "NONE", "gtd": format::good_till_ms(request),
         }),
     );
     messages.push(json!({"e": "ORDER_TRADE_UPDATE", "T": at, "E": at, "o": inner}));
     messages
+}
+
+/// Money that moved beside orders.
+fn money_messages(event: &MoneyEvent, product: Product, at: i64) -> Vec<Value> {
+    let MoneyEvent { money, balance } = event;
+    let (amount, free) = (format::amount(money.amount, 8), format::amount(balance.free, 8));
+    if product == Product::BinanceSpot {
+        let changed = json!({"e": "balanceUpdate", "E": at, "a": money.asset, "d": amount, "T": at});
+        let row = json!({"a": balance.asset, "f": free, "l": format::amount(balance.locked, 8)});
+        return vec![changed, json!({"e": "outboundAccountPosition", "E": at, "u": at, "B": [row]})];
+    }
+    let reason = match money.kind {
+        SimMoneyKind::Funding => "FUNDING_FEE",
+        SimMoneyKind::Transfer if money.amount > 0 => "DEPOSIT",
+        SimMoneyKind::Transfer => "WITHDRAW",
+        SimMoneyKind::LiquidationFee => "INSURANCE_CLEAR",
+    };
+    // A position in cross margin is not named.
+    let row = json!({"a": balance.asset, "wb": free, "cw": free, "bc": amount});
+    vec![json!({"e": "ACCOUNT_UPDATE", "E": at, "T": at, "a": {"m": reason, "B": [row], "P": []}})]
 }
 
 fn account_update(event: &WorldEvent, listing: &Listing, at: i64) -> Value {

@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
                 assert_eq!(value["status"].as_u64(), Some(u64::from(refusal.status)), "{value}");
             }
         }
-        OrderMessage::Update(update) => sound(&update, &value),
+        OrderMessage::Update(update) | OrderMessage::VenueOrder(update) => sound(&update, &value),
         OrderMessage::Positions(rows) => {
             assert!(rows.iter().all(|(id, _)| instruments.iter().any(|instrument| instrument.id == *id)));
         }
