@@ -129,6 +129,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_lost_before_the_first_note_is_a_fall_of_its_hour() {
+        let mut stop = FallStop::new(Some(QuoteAtoms(50)), None);
+        assert_eq!(stop.note(-120, at(1_000)), -100, "a run begins at nothing");
+        assert!(stop.is_hour_reached(-120));
+    }
+
+    #[test]
     fn the_best_of_the_run_counts_for_good_and_a_limit_that_is_not_set_is_none() {
         let mut stop = FallStop::new(None, Some(QuoteAtoms(50)));
         assert_eq!(stop.note(-20, at(1)), -100, "a run begins at nothing");
