@@ -31,18 +31,18 @@ impl Cause {
     pub const ALL: [Cause; 7] =
         [Cause::Book, Cause::Gateway, Cause::Halted, Cause::Shutdown, Cause::HotStalled, Cause::IoStalled, Cause::Gone];
 
-    /// X: how long an order may stay after this, with an order link that works. Where it is longer than a cancel takes,
-    /// it says for what; each has the two ways of the network and the rings in it, 10 ms at the most, and the
-    /// 500 ms after which a cancel without a reply is sent once more.
+    /// X: how long an order may stay after this, once there is a way to cancel it. Where it is longer than a cancel takes,
+    /// it says for what; each has the two ways of the network and the rings in it, 10 ms at the most, and the 500 ms after
+    /// which a cancel that a busy venue refused, or that has no reply, is sent once more.
     pub fn allowed(self) -> Nanos {
         Nanos::from_millis(match self {
-            // The engine pulls in the same turn; a new order that crosses the cancel is cancelled in its turn.
-            Cause::Book | Cause::Halted => 750,
-            // Cancel all, and again where its reply is lost.
-            Cause::Gateway | Cause::Shutdown => 1_250,
+            // The engine pulls in the same turn, the gateway cancels all in its own; a new order that crosses the cancel is
+            // cancelled in its turn.
+            Cause::Book | Cause::Halted | Cause::Gateway | Cause::Shutdown => 750,
             // The control thread calls it a hang after 2 s where cores are shared, and the gateway cancels all.
             Cause::HotStalled => 3_250,
-            // Found after 2 s, and a connection opened by somebody else; so with the guard, whose process is another.
+            // Found after 2 s, and a connection opened by somebody else; so with the guard, whose process is another. Seeds
+            // have no guard: there a process is gone for 4 s at most. Where there is one, its own bounds are narrower.
             Cause::IoStalled | Cause::Gone => 5_000,
         })
     }
@@ -78,9 +78,9 @@ const THIRD_WAY: Nanos = Nanos::from_seconds(2);
 /// An answer over REST that never comes is given up after this, and asked for again.
 const REST_GIVEN_UP: Nanos = Nanos::from_seconds(7);
 
-/// What comes on top where the venue loses up to 30 % of the requests and of the replies: a step of the way back (opening,
-/// clock, log on, cancel all) is asked for again after 500 ms, five times at the most before the connection is given up.
-const WITH_LOSSES: Nanos = Nanos::from_seconds(10);
+/// What comes on top where the venue loses up to 30 % of the requests and of the replies: a cancel goes out anew every
+/// 500 ms over the one connection or the other, from the first second on over REST as well, some twelve times in this.
+const WITH_LOSSES: Nanos = Nanos::from_seconds(5);
 
 /// What has to come back after everything is well again, and how soon.
 const HEALED_WITHIN_SECONDS: [(&str, i64); 3] =
