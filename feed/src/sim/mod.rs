@@ -14,6 +14,7 @@ pub mod hostile;
 pub mod limits;
 pub mod matching;
 pub mod money_plan;
+pub mod moved;
 pub mod paper;
 pub mod queue;
 pub mod saved;

@@ -1,6 +1,7 @@
 //! COLD: what a simulated exchange keeps across restarts, as lines of JSON: first everything, then what changed.
 
-use crate::sim::api::{AccountId, ListingIndex, SimFill, SimMoney, SimOrder, SimPosition, SimPrevention};
+use crate::sim::api::{AccountId, ListingIndex, SimFill, SimOrder, SimPosition, SimPrevention};
+use crate::sim::moved::SimMoney;
 use crate::sim::whole;
 use serde::{Deserialize, Serialize};
 use spinbook_engine::types::Nanos;

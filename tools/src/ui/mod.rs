@@ -2,6 +2,7 @@
 //!
 //! It reads a [`ScreenState`] and nothing else, so that it can never hold up the threads that trade.
 
+mod amounts;
 mod columns;
 mod keyboard;
 pub mod keys;

@@ -1,13 +1,14 @@
 //! COLD: what `demo` and `run` report at the end, in the exact keys and shapes that users were promised.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use hdrhistogram::Histogram;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use spinbook_engine::types::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+use spinbook_engine::types::QuoteAtoms;
+
+pub use super::amounts::{Money, Transfers, atoms_text};
 
 /// The report of one run. Prices and quantities are decimal strings; every number names its unit.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -249,35 +250,6 @@ pub struct Account {
     pub funding_quote: Money,
 }
 
-/// Amounts by asset, of any assets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transfers(BTreeMap<String, i128>);
-
-impl Transfers {
-    /// Adds an amount in 10^-18 of an asset.
-    pub fn add(&mut self, asset: &str, atoms: i128) {
-        let sum = self.0.entry(asset.to_owned()).or_default();
-        *sum = sum.saturating_add(atoms);
-    }
-
-    /// Whether there was none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn texts(&self) -> impl Iterator<Item = (&String, String)> {
-        self.0.iter().map(|(asset, atoms)| (asset, atoms_text(QuoteAtoms(*atoms))))
-    }
-}
-
-/// An object with a decimal string for each asset.
-impl Serialize for Transfers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.texts())
-    }
-}
-
 /// The profit by where it came from: the four add up to it exactly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PnlSplit {
@@ -314,58 +286,6 @@ impl Account {
             account.funding_quote.0.iter().for_each(|(asset, atoms)| sum.funding_quote.add(asset, *atoms));
             sum
         })
-    }
-}
-
-/// Amounts by quote asset: what is paid in different assets is not added up.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Money(BTreeMap<String, QuoteAtoms>);
-
-impl Money {
-    /// Adds an amount in an asset.
-    pub fn add(&mut self, asset: &str, atoms: QuoteAtoms) {
-        *self.0.entry(asset.to_owned()).or_insert(QuoteAtoms::ZERO) += atoms;
-    }
-
-    /// Whether there is no amount in any asset.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// A decimal, or one with its asset's name for each of several.
-impl fmt::Display for Money {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.len() <= 1 {
-            return out.write_str(&atoms_text(self.0.values().next().copied().unwrap_or(QuoteAtoms::ZERO)));
-        }
-        let texts: Vec<String> =
-            self.0.iter().map(|(asset, atoms)| format!("{} {asset}", atoms_text(*atoms))).collect();
-        out.write_str(&texts.join(", "))
-    }
-}
-
-/// A decimal string, or an object with one for each of several assets.
-impl Serialize for Money {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.len() <= 1 {
-            return serializer.collect_str(self);
-        }
-        serializer.collect_map(self.0.iter().map(|(asset, atoms)| (asset, atoms_text(*atoms))))
-    }
-}
-
-/// Quote atoms as decimal text without trailing zeros.
-#[must_use]
-pub fn atoms_text(atoms: QuoteAtoms) -> String {
-    let (sign, magnitude) = if atoms.0 < 0 { ("-", atoms.0.unsigned_abs()) } else { ("", atoms.0.unsigned_abs()) };
-    let unit = QUOTE_ATOMS_PER_UNIT.unsigned_abs();
-    let fraction = format!("{:018}", magnitude % unit);
-    let fraction = fraction.trim_end_matches('0');
-    match fraction.is_empty() {
-        true => format!("{sign}{}", magnitude / unit),
-        false => format!("{sign}{}.{fraction}", magnitude / unit),
     }
 }
 
@@ -641,6 +561,8 @@ pub fn nanos_text(ns: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use spinbook_engine::types::QUOTE_ATOMS_PER_UNIT;
+
     use super::*;
 
     fn money(text: &str) -> Money {
@@ -715,6 +637,12 @@ mod tests {
         assert_eq!(keys(&json["hot_allocations"]), ["decision", "thread"]);
     }
 
+    fn transferred() -> Transfers {
+        let mut transfers = Transfers::default();
+        transfers.add("USDT", -3 * QUOTE_ATOMS_PER_UNIT / 2);
+        transfers
+    }
+
     #[test]
     fn people_get_tables_that_say_what_differs() {
         let account = |pnl: &str| Account {
@@ -747,7 +675,7 @@ mod tests {
             start_position: [("BTCUSDT".to_owned(), "0.004".to_owned())].into(),
             mark_price: [("BTCUSDT".to_owned(), Some("64000.15".to_owned()))].into(),
             account: account("-0.12"),
-            transfers: Transfers([("USDT".to_owned(), -3 * QUOTE_ATOMS_PER_UNIT / 2)].into()),
+            transfers: transferred(),
             venue_account: Some(account("-0.12")),
             decode_to_order_ns: Some(Percentiles { p50: 420, p99: 4_050, p999: 9_000, max: 2_000_000, count: 77 }),
             wire_to_wire_ns: Some(Percentiles::default()),

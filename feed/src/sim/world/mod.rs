@@ -13,13 +13,14 @@ mod waiting;
 
 use crate::sim::account::SimAccount;
 use crate::sim::api::{
-    AccountId, AccountKey, Listing, ListingIndex, MarginBracket, MoneyEvent, OrderChange, OrderKey, OrderKind,
-    SimBalance, SimFill, SimFunding, SimMoney, SimOrder, SimPosition, SimPrevention, TradePrint, WorldEvent,
+    AccountId, AccountKey, Listing, ListingIndex, MarginBracket, OrderChange, OrderKey, OrderKind, SimBalance, SimFill,
+    SimOrder, SimPosition, SimPrevention, TradePrint, WorldEvent,
 };
 use crate::sim::faults::Faults;
 use crate::sim::fees::FeeRates;
 use crate::sim::limits::Windows;
 use crate::sim::matching::Matching;
+use crate::sim::moved::{MoneyEvent, SimFunding, SimMoney};
 use crate::sim::served::{ServedIds, TradeIds};
 use crate::sim::shown::ShownLots;
 use crate::sim::tape::Tape;

@@ -3,10 +3,10 @@
 
 use super::{EVENTS_MAX, FILLS_MAX, Settlement, World};
 use crate::sim::api::{
-    AccountId, Lifetime, ListingIndex, MoneyEvent, OrderChange, OrderKind, SelfTrade, SimFunding, SimMoney,
-    SimMoneyKind, SimOrderRequest, SimOrderStatus,
+    AccountId, Lifetime, ListingIndex, OrderChange, OrderKind, SelfTrade, SimOrderRequest, SimOrderStatus,
 };
 use crate::sim::fees::BOOKED_UNIT_ATOMS;
+use crate::sim::moved::{MoneyEvent, SimFunding, SimMoney, SimMoneyKind};
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side, Tick};
 
 /// What the venue takes for closing a position, in millionths of its value.

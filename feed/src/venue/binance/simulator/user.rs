@@ -3,9 +3,10 @@
 use super::BinanceExchange;
 use super::connection::SimulatorEndpoint;
 use super::{format, micros};
-use crate::sim::api::{AccountId, Listing, MoneyEvent, OrderChange, SimFill, SimMoneyKind, SimOrderStatus, WorldEvent};
+use crate::sim::api::{AccountId, Listing, OrderChange, SimFill, SimOrderStatus, WorldEvent};
 use crate::sim::fault_plan::UserDataFate;
 use crate::sim::hostile::ToldExecution;
+use crate::sim::moved::{MoneyEvent, SimMoneyKind};
 use crate::sim::world::LIQUIDATION_NAME;
 use crate::venue::binance::Product;
 use serde_json::{Value, json};
