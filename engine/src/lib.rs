@@ -96,7 +96,7 @@
 //! | [`types`], [`limits`] | integers with names, and every capacity |
 //! | [`event`], [`intent`] | what goes in and what comes out: records of fixed size |
 //! | [`counters`], [`latency`], [`trace`] | what is counted, timed and noted for other threads |
-//! | [`ring`], [`rate`] | the way to another thread, and the one sliding rate window |
+//! | [`ring`], [`rate`], [`prefetch`] | the way to another thread, the one sliding rate window, memory asked for ahead |
 //! | [`book`], [`touch`] | the exact order book, and the venue's own best bid and ask beside it |
 //! | [`position`], [`working`] | inventory and profit; our orders as the engine believes them |
 //! | [`market`] | one instrument as the venue shows it, with the checks between book and touch |
@@ -104,6 +104,7 @@
 //! | [`quoter`], [`risk`] | the fewest requests for those quotes, and every control before they leave |
 //! | [`telemetry`] | a snapshot of each instrument for threads that show it |
 //! | [`mod@engine`] | where all branching between a market message and an order happens |
+//! | [`understudy`] | an engine whose orders reach nobody, which keeps the code of decisions warm |
 //! | [`setup`] | the only room that allocates: settings become an engine |
 
 #![warn(unreachable_pub)]
@@ -117,6 +118,7 @@ pub mod intent;
 
 pub mod counters;
 pub mod latency;
+pub mod prefetch;
 pub mod rate;
 pub mod ring;
 mod ring_parts;
@@ -137,5 +139,7 @@ pub mod quoter;
 pub mod risk;
 
 pub mod engine;
+
+pub mod understudy;
 
 pub mod setup;

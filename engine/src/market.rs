@@ -3,6 +3,7 @@
 use crate::book::{Book, BookFault, BookState};
 use crate::event::{LostReason, MarketEvent, MarketKind, MarketReply};
 use crate::limits::{OUTER_LEVELS_MAX, TOUCH_AHEAD_IDS_MAX};
+use crate::prefetch::prefetch;
 use crate::touch::{Compared, Touch, TouchHistory};
 use crate::types::{Level, Nanos, Side, Tick};
 
@@ -155,6 +156,16 @@ impl Market {
             resync_owed: false,
             counters: MarketCounters::default(),
         }
+    }
+
+    /// Asks for the lines that the next message most likely needs ([`crate::prefetch`]).
+    pub(crate) fn warm(&self) {
+        prefetch(&self.book);
+        self.book.warm();
+        self.touches.warm();
+        prefetch(&self.best);
+        prefetch(&self.received_last);
+        prefetch(&self.counters);
     }
 
     /// Takes one judged market message. Levels are meant as [`MarketKind`] says.

@@ -10,6 +10,7 @@ use core::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
+use crate::prefetch::prefetch;
 use crate::ring_parts::{Arc, AtomicUsize, Ordering, UnsafeCell, fence};
 
 /// One message's place. Padded, so that neighbouring slots do not share a line between two cores.
@@ -91,6 +92,13 @@ impl<T: Copy + Send> Producer<T> {
         slot.sequence.store(self.next.wrapping_add(1), Ordering::Release);
         self.next = self.next.wrapping_add(1);
         Ok(())
+    }
+
+    /// Asks for the places of the next two messages ([`crate::prefetch`]).
+    #[inline]
+    pub fn warm(&self) {
+        prefetch(self.shared.slot(self.next));
+        prefetch(self.shared.slot(self.next.wrapping_add(1)));
     }
 
     /// Whether a push would fail now.

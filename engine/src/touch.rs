@@ -1,6 +1,7 @@
 //! HOT: the venue's own best bid and ask with its update id, kept beside the book and never merged into it.
 
 use crate::limits::{TOUCH_AHEAD_IDS_MAX, TOUCH_HISTORY};
+use crate::prefetch::prefetch;
 use crate::types::{Level, Nanos, Side};
 
 /// The venue's own best bid and ask, as one message told them.
@@ -112,6 +113,13 @@ impl TouchHistory {
         if self.newest.is_none_or(|newest| touch.sequence >= newest.sequence) {
             self.newest = Some(touch);
         }
+    }
+
+    /// Asks for what the next touch and the next comparison need.
+    pub(crate) fn warm(&self) {
+        prefetch(&self.sequences);
+        prefetch(&self.touches[place_of(self.count)]);
+        prefetch(&self.newest);
     }
 
     /// How many of the remembered touches have this update id, and how many of those agree with a best bid and ask;

@@ -11,6 +11,9 @@ use loom::thread;
 #[path = "../src/ring.rs"]
 mod ring;
 
+#[path = "../src/prefetch.rs"]
+mod prefetch;
+
 /// The model checker's own parts: it tries every order of their steps.
 mod ring_parts {
     pub(crate) use loom::cell::UnsafeCell;

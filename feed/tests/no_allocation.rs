@@ -4,11 +4,18 @@
 #[path = "protocol/support.rs"]
 mod support;
 
-use spinbook_engine::types::Stamp;
+#[path = "whole/setup.rs"]
+#[allow(dead_code, reason = "only the market maker is needed of it")]
+mod setup;
+
+use spinbook_engine::types::{Lots, Nanos, Stamp, Tick};
 use spinbook_feed::history::player::Markets;
 use spinbook_feed::history::recorded_instruments;
 use spinbook_feed::net::host::allocations::{CountingAllocator, thread_allocations, thread_frees};
+use spinbook_feed::net::hot::kernel_ping::KernelPing;
 use spinbook_feed::session::{MarketSession, SessionSettings};
+use spinbook_feed::testkit::instrument;
+use spinbook_feed::venue::binance;
 use spinbook_feed::venue::market::{FRAME_PADDING, FrameBytes};
 use spinbook_feed::venue::source::RecordKind;
 
@@ -50,5 +57,25 @@ fn a_warm_session_allocates_and_frees_nothing() {
         assert_eq!(counted, 0, "{names:?}");
         assert_eq!(session.live_count(), 1);
         assert!(session.counters().frames > 10_000 && session.counters().fallback > 100);
+    }
+}
+
+#[test]
+fn a_rehearsal_and_a_pass_over_the_real_memory_allocate_nothing() {
+    for product in [binance::SPOT, binance::USDM] {
+        let instrument = instrument(product, 0, "BTCUSDT", "0.10", "0.001");
+        let bid = Tick(instrument.price.parse(b"60000.00").unwrap());
+        let mut rehearsal = setup::rehearsal(product, &instrument, bid, false).unwrap();
+        let (engine, ..) = setup::engine(setup::EPOCH, &[(product, &instrument, Lots::ZERO)], false);
+        let session = MarketSession::new(product, &[instrument], SessionSettings::of(product)).unwrap();
+        let mut ping = KernelPing::new().unwrap();
+        let before = thread_allocations() + thread_frees();
+        for turn in 0..10_000 {
+            assert!(rehearsal.rehearse(setup::START + Nanos(turn * 50_000)));
+            engine.warm(instrument.id);
+            session.warm(0);
+            assert!(ping.turn());
+        }
+        assert_eq!(thread_allocations() + thread_frees() - before, 0, "{}", product.name());
     }
 }

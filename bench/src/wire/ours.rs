@@ -170,6 +170,7 @@ impl Meeting {
             clock,
             scale,
             shared: hot_shared.clone(),
+            keep_warm: None,
         };
         let reactor_settings = ReactorSettings {
             spin: self.layout.spin,

@@ -14,6 +14,7 @@ use super::occupancy::Occupancy;
 use super::outer::OuterLevels;
 use super::top::{Top, TopCache};
 use crate::limits::WINDOW_TICKS;
+use crate::prefetch::prefetch;
 
 const TICKS: i64 = WINDOW_TICKS as i64;
 /// Where the best level stands in a window that was just placed: room for better prices before it, the rest
@@ -22,6 +23,10 @@ const WINDOW_LEAD_TICKS: i64 = TICKS / 4;
 /// The window is placed anew when its best level is farther from its start than this, or no longer in it: so late that
 /// it happens seldom, so early that few of the levels that change lie behind it (recorded: one in twenty).
 const WINDOW_LEAD_TICKS_MAX: i64 = TICKS / 2;
+
+/// Ticks before and behind the best level that are kept warm while nothing comes.
+const WARM_TICKS_BEFORE: i64 = 64;
+const WARM_TICKS_BEHIND: i64 = 256;
 
 // A window that was just placed need not be placed again, and its best level lies in it.
 const _: () =
@@ -394,6 +399,18 @@ impl Ladder {
     pub(crate) fn address_ranges(&self) -> [core::ops::Range<usize>; 4] {
         let [slots, index] = self.outer.address_ranges();
         [addresses_of(&*self.window.lots), self.window.occupied.addresses(), slots, index]
+    }
+
+    /// Asks for the lines around the best level, where the next levels most likely are.
+    pub(crate) fn warm(&self) {
+        let best = if self.best_key == KEY_NONE { self.low } else { self.best_key };
+        for part in [(best - WARM_TICKS_BEFORE, WARM_TICKS_BEFORE), (best, WARM_TICKS_BEHIND)] {
+            let (from, ticks) = (slot_of(part.0), part.1 as usize);
+            // A stretch that goes around the end of the window is asked for up to the end.
+            let to = (from + ticks).min(WINDOW_TICKS);
+            prefetch(&self.window.lots[from..to]);
+            self.window.occupied.warm(from..to);
+        }
     }
 
     /// What is wrong with the side, in a few words; none if nothing is.

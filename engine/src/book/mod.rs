@@ -214,6 +214,12 @@ impl Book {
         size_of::<Book>() + self.bids.memory_bytes() + self.asks.memory_bytes()
     }
 
+    /// Asks for the lines that the next message most likely needs ([`crate::prefetch`]).
+    pub fn warm(&self) {
+        self.bids.warm();
+        self.asks.warm();
+    }
+
     /// Where the book's storage lies, as addresses, both sides: for the set-up that chooses its pages. Valid as long as
     /// the book lives, also after it was moved.
     pub fn address_ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {

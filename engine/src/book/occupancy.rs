@@ -6,6 +6,7 @@
 
 use super::addresses::addresses_of;
 use crate::limits::WINDOW_TICKS;
+use crate::prefetch::prefetch;
 
 /// Slots that are looked at together.
 const WORD: usize = 8;
@@ -32,6 +33,11 @@ impl Occupancy {
     /// Where the bytes lie in memory.
     pub(crate) fn addresses(&self) -> core::ops::Range<usize> {
         addresses_of(&*self.occupied)
+    }
+
+    /// Asks for the bytes of these slots.
+    pub(crate) fn warm(&self, slots: core::ops::Range<usize>) {
+        prefetch(&self.occupied[slots]);
     }
 
     /// For many updates in a row.

@@ -15,6 +15,7 @@ mod results;
 mod timer;
 mod tracing;
 mod venue;
+mod warm;
 
 pub use group::AssetGroup;
 pub use instrument_slot::{EngineParts, InstrumentSlot};
@@ -34,7 +35,7 @@ use crate::risk::{Exposures, RiskSettings, StopCause, TradingState};
 use crate::strategy::{Quotes, Strategy, StrategyInputs, Targets, View};
 use crate::telemetry::TelemetryCell;
 use crate::trace::{TraceKind, TraceRecord};
-use crate::types::{AssetGroupId, InstrumentId, InstrumentSettings, Level, Lots, Nanos, VenueId};
+use crate::types::{AssetGroupId, EPOCH_REHEARSAL, InstrumentId, InstrumentSettings, Level, Lots, Nanos, VenueId};
 use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
@@ -492,6 +493,20 @@ impl<S> Engine<S> {
     #[must_use]
     pub fn open_orders(&self) -> usize {
         self.inputs.working.iter().map(Working::open_count).sum()
+    }
+
+    /// Upper half of this run's order ids.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Begins the order ids of an understudy anew once more than `count_max` were used; those of a run are never reused.
+    #[inline]
+    pub(crate) fn renew_rehearsal_ids(&mut self, count_max: u32) {
+        if self.epoch == EPOCH_REHEARSAL && self.order_counter > count_max {
+            self.order_counter = 0;
+        }
     }
 
     /// Whether no order is alive, in flight, unknown or owed fills: after [`Engine::begin_shutdown`], the end.

@@ -2,9 +2,11 @@
 
 pub mod book;
 pub mod engine;
+pub mod understudy;
 
 pub use book::{BookSettings, OUTER_LEVELS_MAX, book, larger_book};
 pub use engine::{AssetGroupSettings, EngineSettings, InstrumentSetup, SetupError, engine, spread_strategy};
+pub use understudy::understudy;
 
 pub use crate::quoter::{BudgetSettings, ORDER_WINDOWS_MAX, QuoterSettings};
 pub use crate::rate::WindowSettings;

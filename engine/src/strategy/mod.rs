@@ -31,4 +31,8 @@ pub trait Strategy {
     fn why_unquoted(&self, _view: &View<'_>, _instrument: InstrumentId, _side: Side) -> Unquoted {
         Unquoted::Unwanted
     }
+
+    /// Asks for what deciding on an instrument reads of the strategy's own memory outside of itself
+    /// ([`crate::prefetch::prefetch`]): called while nothing comes.
+    fn warm(&self, _instrument: InstrumentId) {}
 }

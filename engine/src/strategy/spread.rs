@@ -22,6 +22,7 @@
 
 use crate::intent::TimeInForce;
 use crate::limits::QUOTE_LEVELS_MAX;
+use crate::prefetch::prefetch;
 use crate::trace::{QuoteBasis, QuoteRule};
 use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
 use crate::unquoted::Unquoted;
@@ -258,6 +259,13 @@ fn quote_side(
 }
 
 impl Strategy for Spread {
+    fn warm(&self, instrument: InstrumentId) {
+        if let Some(settings) = self.settings.get(instrument.index()) {
+            prefetch(settings);
+            prefetch(&self.decided[instrument.index()]);
+        }
+    }
+
     fn on_change(&mut self, view: &View<'_>, changed: InstrumentId, targets: &mut Targets) {
         let (Some(settings), Some(decided)) =
             (self.settings.get(changed.index()), self.decided.get_mut(changed.index()))

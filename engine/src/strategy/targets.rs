@@ -2,6 +2,7 @@
 
 use crate::intent::TimeInForce;
 use crate::limits::QUOTE_LEVELS_MAX;
+use crate::prefetch::prefetch;
 use crate::types::{InstrumentId, InstrumentSettings, Lots, Side, Tick};
 
 /// One wanted quote.
@@ -146,6 +147,13 @@ impl Targets {
     #[must_use]
     pub fn quotes(&self, instrument: InstrumentId) -> &Quotes {
         &self.quotes[instrument.index()]
+    }
+
+    /// Asks for what is written for an instrument ([`crate::prefetch`]).
+    pub(crate) fn warm(&self, instrument: InstrumentId) {
+        prefetch(&self.quotes[instrument.index()]);
+        prefetch(&self.marked[instrument.index()]);
+        prefetch(&self.rewritten[..1]);
     }
 
     /// An instrument rewritten since it was last taken, the latest first.

@@ -35,6 +35,9 @@ impl InstrumentId {
     }
 }
 
+/// The epoch of rehearsals, which no run has: an order that bears it is refused by every gateway.
+pub const EPOCH_REHEARSAL: u32 = u32::MAX;
+
 /// Our own name for an order: the run's epoch in the upper 32 bits, a counter in the lower 32.
 ///
 /// Never reused: the epoch grows with every run, the counter with every order. Zero is "no order".

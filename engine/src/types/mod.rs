@@ -8,7 +8,7 @@ mod number;
 mod time;
 mod venue_code;
 
-pub use identity::{AssetGroupId, InstrumentId, OrderId, Side, SlotId, TradeId, VenueId};
+pub use identity::{AssetGroupId, EPOCH_REHEARSAL, InstrumentId, OrderId, Side, SlotId, TradeId, VenueId};
 pub use instrument::InstrumentSettings;
 pub use level::Level;
 pub use money::{QUOTE_ATOMS_PER_UNIT, QuoteAtoms};

@@ -12,6 +12,7 @@ pub use order::{OrderOutcome, WorkingOrder, WorkingStatus};
 
 use crate::event::{ExecutionEvent, ExecutionKind};
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS, WORKING_ORDERS_MAX};
+use crate::prefetch::prefetch;
 use crate::types::{Level, Lots, Nanos, OrderId, Side, SlotId, Tick};
 use leaving::Leaving;
 use trades::TradeMemory;
@@ -88,6 +89,14 @@ enum Place {
 }
 
 impl Working {
+    /// Asks for what the next decision and the next fact about an order need ([`crate::prefetch`]).
+    pub(crate) fn warm(&self) {
+        prefetch(&self.slots);
+        prefetch(&self.held);
+        prefetch(&self.finished[self.finished_next]);
+        prefetch(&self.owed);
+    }
+
     /// The slot's order; its status is [`WorkingStatus::Empty`] if there is none.
     #[inline]
     #[must_use]

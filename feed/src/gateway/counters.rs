@@ -61,6 +61,8 @@ pub struct GatewayCounters {
     pub refused_table_full: u64,
     /// New orders refused here: they could not be written to the journal.
     pub refused_journal: u64,
+    /// Orders of a rehearsal, which must never come here; the first one halts.
+    pub refused_rehearsed: u64,
     /// Replies that did not come in time.
     pub timeouts: u64,
     /// Orders whose outcome was at some time unknown.
@@ -136,6 +138,7 @@ impl core::ops::Add for GatewayCounters {
             refused_limit: self.refused_limit + other.refused_limit,
             refused_table_full: self.refused_table_full + other.refused_table_full,
             refused_journal: self.refused_journal + other.refused_journal,
+            refused_rehearsed: self.refused_rehearsed + other.refused_rehearsed,
             timeouts: self.timeouts + other.timeouts,
             unknown: self.unknown + other.unknown,
             bad_frames: self.bad_frames + other.bad_frames,

@@ -2,7 +2,7 @@
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
-use spinbook_engine::types::{InstrumentId, Nanos, OrderId, VenueCode};
+use spinbook_engine::types::{EPOCH_REHEARSAL, InstrumentId, Nanos, OrderId, VenueCode};
 
 use super::limits::OrdersSoFar;
 use super::orders::{CancelState, FinalStatus, Phase, refused_here};
@@ -35,6 +35,9 @@ pub(super) fn lots_moved(event: &ExecutionEvent) -> i128 {
 impl<O: OrderSide> Gateway<O> {
     /// A decision of the engine.
     pub fn on_intent(&mut self, intent: &Intent, now: Nanos) {
+        if intent.order.epoch() == EPOCH_REHEARSAL {
+            return self.refuse_rehearsed(now);
+        }
         match intent.kind {
             // It is encoded and queued at once; other things that are due wait for the next timer or frame.
             IntentKind::Place => return self.on_place(intent, now),
@@ -47,6 +50,18 @@ impl<O: OrderSide> Gateway<O> {
         }
         self.pump(now);
         self.cancel_origin = (OrderId::NONE, 0);
+    }
+
+    /// An understudy's rings end where its engine is; whoever hands its orders on is broken, and nothing he says is
+    /// trusted any more.
+    #[cold]
+    #[inline(never)]
+    fn refuse_rehearsed(&mut self, now: Nanos) {
+        self.counters.refused_rehearsed += 1;
+        self.halt(
+            "an order of a rehearsal came to the gateway: this is a mistake of the program, do not start it again",
+            now,
+        );
     }
 
     fn on_place(&mut self, intent: &Intent, now: Nanos) {

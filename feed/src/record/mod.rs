@@ -10,6 +10,7 @@ mod error;
 mod plaintext;
 
 use aws_lc_rs::aead::Aad;
+use spinbook_engine::prefetch::prefetch;
 
 use direction::{Direction, seal};
 
@@ -29,6 +30,8 @@ pub const CIPHERTEXT_BYTES_MAX: usize = PLAINTEXT_BYTES_MAX + 256;
 pub const PADDING_BYTES: usize = crate::padding::FRAME_PADDING;
 /// Buffers begin at such an address, so that the cipher's widest loads and stores do not straddle cache lines.
 const ALIGNMENT_BYTES: usize = 64;
+/// Bytes of a buffer that are kept warm while nothing comes: about a frame.
+const WARM_BYTES: usize = 1024;
 /// Size of the ciphertext buffer.
 pub const CIPHERTEXT_BUFFER_BYTES: usize = 64 * 1024;
 /// A post-handshake message (a session ticket) may be this long; a longer one is refused.
@@ -198,6 +201,13 @@ impl<K: KeySchedule> RecordLayer<K> {
         assert!(self.empty_records <= EMPTY_RECORDS_MAX + u32::from(self.ended));
         assert!(self.key_updates <= KEY_UPDATES_MAX + u32::from(self.ended));
         assert!(self.counts.refused <= 1 && (self.counts.refused == 0 || self.ended), "one refusal ends it");
+    }
+
+    /// Asks for the keys, and for the first lines of where the next record goes ([`spinbook_engine::prefetch`]).
+    pub fn warm(&self) {
+        prefetch(self);
+        let from = if self.start == self.end { self.origin } else { self.end };
+        prefetch(&self.ciphertext[from..(from + WARM_BYTES).min(self.ciphertext.len())]);
     }
 
     /// Where the next received bytes go; never empty as long as complete records are opened.

@@ -1,6 +1,8 @@
 //! HOT: the buffer that decrypted bytes wait in, whole frames without a copy.
 
-use super::{ALIGNMENT_BYTES, CIPHERTEXT_BYTES_MAX, PADDING_BYTES};
+use spinbook_engine::prefetch::prefetch;
+
+use super::{ALIGNMENT_BYTES, CIPHERTEXT_BYTES_MAX, PADDING_BYTES, WARM_BYTES};
 
 /// Decrypted bytes in order, with [`PADDING_BYTES`] readable bytes behind them.
 pub struct PlaintextBuffer {
@@ -31,6 +33,12 @@ impl PlaintextBuffer {
     pub fn check(&self) {
         assert!(self.origin <= self.start && self.start <= self.end && self.end <= self.limit);
         assert!(self.limit + PADDING_BYTES == self.bytes.len(), "the padding is never written");
+    }
+
+    /// Asks for the first lines of where the next plaintext goes.
+    pub fn warm(&self) {
+        let from = if self.start == self.end { self.origin } else { self.end };
+        prefetch(&self.bytes[from..(from + WARM_BYTES).min(self.bytes.len())]);
     }
 
     /// The bytes not yet consumed.

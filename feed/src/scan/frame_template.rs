@@ -4,6 +4,8 @@
 //! holds them, and for each digit what it may be; a frame that fits has the same literals at the same places
 //! and digits, without a leading zero, at the places of the digits. Every frame that fits, the cursor would accept too.
 
+use spinbook_engine::prefetch::prefetch;
+
 use super::Schema;
 use super::layout::LANE;
 
@@ -205,6 +207,14 @@ impl FrameTemplates {
     pub(crate) fn guess<S: Schema>(&self, padded: &[u8]) -> Option<&FrameTemplate> {
         let index = usize::from(*self.slots.get(self.slot::<S>(padded)?)?);
         self.templates.get(index.wrapping_sub(1))
+    }
+
+    /// Asks for the templates of a symbol.
+    pub(crate) fn warm(&self, symbol: usize) {
+        prefetch(&*self.slots);
+        if let Some(templates) = self.templates.get(symbol * 2..symbol * 2 + 2) {
+            prefetch(templates);
+        }
     }
 
     /// Learns from a verified frame of which `head` and `tail` repeat.

@@ -1,7 +1,11 @@
 //! HOT: the levels of one message in fixed space.
 
 use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::{Level, Side};
+
+/// Places of a side that are kept warm while nothing comes: most messages have no more levels.
+const WARM_LEVELS: usize = 24;
 
 /// Levels of the message in hand: fixed space, filled from the front.
 #[derive(Debug)]
@@ -22,6 +26,12 @@ impl LevelScratch {
             bid_count: 0,
             ask_count: 0,
         }
+    }
+
+    /// Asks for the first places of both sides.
+    pub(crate) fn warm(&self) {
+        prefetch(&self.bids[..WARM_LEVELS]);
+        prefetch(&self.asks[..WARM_LEVELS]);
     }
 
     /// Forgets all levels.

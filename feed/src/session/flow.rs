@@ -1,6 +1,7 @@
 //! HOT: frames of one market to judged events: decoder, sequence, and what a fault means for a book.
 
 use spinbook_engine::event::{LostReason, MarketEvent, MarketKind, MarketReply};
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::{InstrumentId, Level, Nanos, Side, Stamp, VenueId};
 
 use super::MarketSink;
@@ -135,6 +136,14 @@ impl<M: MarketSide> MarketFlow<M> {
     /// The market side, to write requests with.
     pub fn side_mut(&mut self) -> &mut M {
         &mut self.side
+    }
+
+    /// Asks for the memory that a frame of a symbol most likely needs ([`spinbook_engine::prefetch`]).
+    pub fn warm(&self, symbol: usize) {
+        if let Some(place) = self.symbols.get(symbol) {
+            prefetch(place);
+            self.side.warm(symbol);
+        }
     }
 
     /// Takes a frame of connection `path` and judges its first message; [`MarketFlow::on_next_message`] judges the

@@ -145,6 +145,29 @@ macro_rules! market_sides {
                 match self { $($Name::$Venue(side) => side.write_snapshot_request(symbol, levels, now, out),)+ }
             }
 
+            fn rehearsed_update(
+                &self,
+                instrument: &$crate::venue::instrument::Instrument,
+                bids: &[spinbook_engine::types::Level],
+                asks: &[spinbook_engine::types::Level],
+            ) -> Option<$crate::venue::rehearsed::RehearsedFrame> {
+                match self { $($Name::$Venue(side) => side.rehearsed_update(instrument, bids, asks),)+ }
+            }
+
+            fn rehearsed_snapshot(
+                &self,
+                instrument: &$crate::venue::instrument::Instrument,
+                last: u64,
+                bids: &[spinbook_engine::types::Level],
+                asks: &[spinbook_engine::types::Level],
+            ) -> Option<Vec<u8>> {
+                match self { $($Name::$Venue(side) => side.rehearsed_snapshot(instrument, last, bids, asks),)+ }
+            }
+
+            fn warm(&self, symbol: usize) {
+                match self { $($Name::$Venue(side) => side.warm(symbol),)+ }
+            }
+
             fn counts(&self) -> $crate::venue::market::DecodeCounts {
                 match self { $($Name::$Venue(side) => side.counts(),)+ }
             }

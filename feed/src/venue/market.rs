@@ -11,6 +11,7 @@ use crate::sync::SequenceRule;
 use crate::venue::card::ProductLine;
 
 use super::instrument::{Instrument, SYMBOL_BYTES_MAX, Symbol};
+use super::rehearsed::RehearsedFrame;
 pub use crate::padding::{FRAME_PADDING, FrameBytes};
 pub use crate::scan::LevelScratch;
 pub use crate::sync::UpdateIds;
@@ -255,6 +256,26 @@ pub trait MarketSide: fmt::Debug + Sized {
 
     /// Writes the request for a symbol's snapshot, where snapshots come on request over the connection.
     fn write_snapshot_request(&mut self, _symbol: usize, _levels: u16, _now: Nanos, _out: &mut RequestText) {}
+
+    /// Writes a depth update as the venue would, for rehearsals (set-up); `None`: the room writes none.
+    fn rehearsed_update(&self, _instrument: &Instrument, _bids: &[Level], _asks: &[Level]) -> Option<RehearsedFrame> {
+        None
+    }
+
+    /// Writes a snapshot that contains update `last`, as the venue would answer a request for it, for rehearsals
+    /// (set-up); `None`: the room writes none.
+    fn rehearsed_snapshot(
+        &self,
+        _instrument: &Instrument,
+        _last: u64,
+        _bids: &[Level],
+        _asks: &[Level],
+    ) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Asks for the memory that a frame of a symbol most likely needs ([`spinbook_engine::prefetch`]).
+    fn warm(&self, _symbol: usize) {}
 
     /// How many frames took which way so far.
     fn counts(&self) -> DecodeCounts;

@@ -11,6 +11,7 @@ pub mod market;
 pub mod order_ids;
 pub mod order_side;
 pub mod orders;
+pub mod rehearsed;
 pub(crate) mod request_template;
 pub mod simulator_side;
 pub mod source;

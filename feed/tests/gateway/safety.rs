@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Rest, Verdict, hmac, quantity, refuse, settings, some_lots};
+use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Rest, Verdict, hmac, place, quantity, refuse, settings, some_lots};
 use serde_json::json;
 use spinbook_engine::event::ExecutionKind as Kind;
-use spinbook_engine::types::{Nanos, OrderId, Side};
+use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::types::{EPOCH_REHEARSAL, Nanos, OrderId, Side};
 use spinbook_feed::venue::binance;
 use spinbook_feed::venue::binance::request_ids::CLIENT_IDS;
 use spinbook_feed::venue::order_side::OrderConnection;
@@ -311,5 +312,25 @@ fn a_stepped_clock_cancels_everything_and_closes_nothing() {
         assert_eq!(desk.gateway.clock_offset().0.millis(), 400);
         assert_eq!(desk.closes, closes);
         assert_eq!(desk.count("userDataStream.start"), 0, "user data goes on");
+    }
+}
+
+#[test]
+fn an_order_of_a_rehearsal_leaves_nothing_and_halts() {
+    for product in PRODUCTS {
+        for kind in [IntentKind::Place, IntentKind::Cancel, IntentKind::Replace, IntentKind::Amend] {
+            let mut desk = Desk::ready(product);
+            let open = desk.place_order(1, Side::Bid);
+            desk.requests.clear();
+            let rehearsed = Intent { kind, ..place(product, OrderId::new(EPOCH_REHEARSAL, 1), Side::Ask) };
+            desk.gateway.on_intent(&rehearsed, desk.now);
+            desk.carry();
+            assert_eq!(desk.count("order.place"), 0, "{kind:?}: {:?}", desk.methods());
+            assert_eq!(desk.gateway.counters().refused_rehearsed, 1);
+            assert!(desk.gateway.halt_message().is_some_and(|text| text.contains("rehearsal")) && desk.has(Kind::Halt));
+            // Cancels still leave.
+            desk.cancel_order(open);
+            assert_eq!(desk.open_at_venue(), 0, "{kind:?}");
+        }
     }
 }

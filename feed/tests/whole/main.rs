@@ -8,6 +8,7 @@ mod oracle;
 mod outages;
 mod paper_trading;
 mod reactor_clock;
+mod rehearsals;
 mod sabotage;
 mod seeds;
 mod setup;

@@ -156,6 +156,7 @@ fn hot_loop(
         clock,
         scale: CycleScale::from_span(1, 1),
         shared: Arc::new(HotShared::default()),
+        keep_warm: None,
     };
     let settings = ReactorSettings {
         spin: false,

@@ -9,7 +9,7 @@ use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
 use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
-use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::journal::frame::JournalHeader;
@@ -18,6 +18,9 @@ use spinbook_feed::journal::record::JournalRecord;
 use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::net::exchange::paper::NoMarket;
+use spinbook_feed::net::hot::rehearsal::Rehearsal;
+use spinbook_feed::net::hot::rehearsal_setup::{self, RehearsedMarket};
+use spinbook_feed::session::SessionSettings;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::saved::SavedWorld;
@@ -196,14 +199,10 @@ fn strategy(product: ProductLine, instrument: &Instrument) -> SpreadSettings {
     }
 }
 
-/// The engine and the far ends of its rings: places and cancels. Each market is a product line, its instrument and
-/// what is held of it at the start; the instruments' ids are their places.
-pub fn engine(
-    epoch: u32,
-    markets: &[(ProductLine, &Instrument, Lots)],
-    amends: bool,
-) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
-    let settings = EngineSettings {
+/// What an engine of these markets is built from. Each market is a product line, its instrument and what is held of it
+/// at the start; the instruments' ids are their places. `amends`: quotes move by one request, where the venue has one.
+pub fn engine_settings(epoch: u32, markets: &[(ProductLine, &Instrument, Lots)], amends: bool) -> EngineSettings {
+    EngineSettings {
         epoch,
         strategy_number: 0,
         instruments: markets
@@ -217,11 +216,34 @@ pub fn engine(
         budgets: markets.iter().map(|(product, ..)| budget(*product)).collect(),
         asset_groups: vec![AssetGroupSettings { loss_max_per_day: QuoteAtoms(100_000 * QUOTE_ATOMS_PER_UNIT) }],
         telemetry_interval: Nanos::from_millis(200),
-    };
+    }
+}
+
+/// The strategy of these markets.
+pub fn spread(markets: &[(ProductLine, &Instrument, Lots)]) -> Spread {
+    let strategies = markets.iter().map(|(product, instrument, _)| strategy(*product, instrument)).collect();
+    spinbook_engine::setup::spread_strategy(strategies).unwrap()
+}
+
+/// The engine of these markets, and the far ends of its rings: places and cancels.
+pub fn engine(
+    epoch: u32,
+    markets: &[(ProductLine, &Instrument, Lots)],
+    amends: bool,
+) -> (Engine<Spread>, Consumer<Intent>, Consumer<Intent>) {
     let (orders, order_end) = ring::channel(1024);
     let (cancels, cancel_end) = ring::channel(1024);
-    let strategies = markets.iter().map(|(product, instrument, _)| strategy(*product, instrument)).collect();
-    let strategy = spinbook_engine::setup::spread_strategy(strategies).unwrap();
-    let engine = spinbook_engine::setup::engine(settings, strategy, orders, cancels).unwrap();
+    let settings = engine_settings(epoch, markets, amends);
+    let engine = spinbook_engine::setup::engine(settings, spread(markets), orders, cancels).unwrap();
     (engine, order_end, cancel_end)
+}
+
+/// A rehearsal of a market whose best bid is `bid`.
+pub fn rehearsal(product: ProductLine, instrument: &Instrument, bid: Tick, amends: bool) -> Option<Rehearsal<Spread>> {
+    let markets = [(product, instrument, Lots::ZERO)];
+    let settings = engine_settings(EPOCH, &markets, amends);
+    let understudy = spinbook_engine::setup::understudy(&settings, 0, spread(&markets)).unwrap();
+    let session = SessionSettings::of(product);
+    let market = RehearsedMarket { product, instrument, session: &session, bid, move_millionths: 300 };
+    rehearsal_setup::rehearsal(understudy, &market, START)
 }

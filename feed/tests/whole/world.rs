@@ -82,7 +82,7 @@ fn clients(
     markets.iter().map(client).collect()
 }
 
-fn instrument_at(product: ProductLine, place: usize, exchange: &mut impl ExchangeSide) -> Instrument {
+pub fn instrument_at(product: ProductLine, place: usize, exchange: &mut impl ExchangeSide) -> Instrument {
     let target = product.card().instruments_path;
     let request = HttpRequest { method: "GET", target, headers: &[], body: b"" };
     let reply = exchange.on_http(&request, setup::START);

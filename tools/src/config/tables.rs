@@ -16,7 +16,7 @@ use super::keys::Presence::{self, Default, Mandatory, Optional};
 use super::keys::Sample::{Comment, Set};
 use super::keys::{Range, Table};
 use super::table::table;
-use super::value::{self, KeyRights, LockMemory, Permission, RequoteWay};
+use super::value::{self, KeepWarmChoice, KeyRights, LockMemory, Permission, RequoteWay};
 use super::{strategies, venues};
 
 /// Highest number of a core.
@@ -63,6 +63,8 @@ table! {
         lock_memory: LockMemory => Choice(LockMemory::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// Whether huge pages are asked for, for the books, where the system gives them.
         huge_pages: Permission => Choice(Permission::names), "", Default("\"allowed\""), Comment("\"allowed\"");
+        /// What the hot thread keeps warm between two frames by orders that reach nobody, where it owns a core.
+        keep_warm: KeepWarmChoice => Choice(KeepWarmChoice::names), "", Default("\"off\""), Comment("\"all\"");
         /// How long the venue's first answers are asked for again where the failure may pass.
         start_retry_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
         /// SHA-256 of the token that `rearm` asks for.

@@ -222,6 +222,18 @@ choice! {
 }
 
 choice! {
+    /// What is kept warm while nothing comes.
+    KeepWarmChoice {
+        /// Nothing.
+        Off = "off",
+        /// The way from a frame to an order.
+        Path = "path",
+        /// And the kernel's way in.
+        All = "all",
+    }
+}
+
+choice! {
     /// Whether the engine may ask the system for something.
     Permission {
         /// It may.

@@ -34,6 +34,7 @@ pub mod topology;
 pub mod trading_stops;
 pub mod venue_rest;
 pub mod virtual_time;
+mod warm;
 pub mod watch;
 
 use std::io;

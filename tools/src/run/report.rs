@@ -16,7 +16,9 @@ use spinbook_feed::venue::instrument::Instrument;
 use super::plan::{Finished, FinishedMarket, RunMode, Stop};
 use crate::error::Failure;
 use crate::outcome::{Done, Exit};
-use crate::ui::report::{Account, HotAllocations, NotQuoting, Orders, Percentiles, PnlSplit, RunReport, VenueReport};
+use crate::ui::report::{
+    Account, HotAllocations, NotQuoting, Orders, Percentiles, PnlSplit, Rehearsals, RunReport, VenueReport,
+};
 use crate::ui::time::utc_text;
 
 /// Turns a finished run into what is printed, with its exit code.
@@ -106,6 +108,11 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         hot_allocations: is_clocked.then(|| HotAllocations {
             decision: hot.allocations_decision.load(Ordering::Relaxed),
             thread: hot.allocations_thread.load(Ordering::Relaxed),
+        }),
+        rehearsals: is_clocked.then(|| Rehearsals {
+            count: hot.rehearsals.load(Ordering::Relaxed),
+            void: hot.rehearsals_void.load(Ordering::Relaxed),
+            ns_max: hot.rehearsal_ns_max.load(Ordering::Relaxed),
         }),
         seed: plan.seed,
         ended: ended_text(finished),

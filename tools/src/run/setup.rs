@@ -47,6 +47,7 @@ use super::state_dir::StateDir;
 use super::strategy::StrategySection;
 use super::topology::{Agents, Rings};
 use super::venue_rest::VenueRest;
+use super::warm;
 use crate::config::Config;
 use crate::config::tables::MarketConfig;
 use crate::error::Failure;
@@ -94,7 +95,9 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let asked = ask_markets(plan, &state, clock, &mut left)?;
     let rings = Rings::new();
     let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
-    let (mut engine, limits) = engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
+    let Made { mut engine, limits, settings } =
+        engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
+    let keep_warm = warm::keep_warm(&plan.config, strategy, &settings, &told, (depth_includes_us(plan), clock, scale));
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut between = BTreeMap::new();
     for (market, left) in asked.iter().zip(&left).filter(|_| plan.mode == RunMode::Live) {
@@ -133,6 +136,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     });
     let agents = Agents {
         engine,
+        keep_warm,
         markets,
         hot_executions: rings.executions.1,
         mailbox,
@@ -323,6 +327,14 @@ fn clear_late(
     Ok(())
 }
 
+/// An engine, and what it was made of.
+pub(super) struct Made<S> {
+    pub(super) engine: Engine<S>,
+    /// What the gateways hold orders against once more.
+    pub(super) limits: Vec<OrderLimits>,
+    pub(super) settings: setup::EngineSettings,
+}
+
 /// The engine of all markets, and the limits that their gateways hold orders against once more.
 ///
 /// # Errors
@@ -333,7 +345,7 @@ pub(super) fn engine<C: StrategySection>(
     markets: &[ToldMarket<'_>],
     epoch: u32,
     (orders, cancels): (Producer<Intent>, Producer<Intent>),
-) -> Result<(Engine<C::Strategy>, Vec<OrderLimits>), Failure> {
+) -> Result<Made<C::Strategy>, Failure> {
     let config = &plan.config;
     let told: Vec<_> = markets.iter().map(|market| (market.config, market.instruments, market.windows)).collect();
     let mut settings = engine_settings::engine_settings(config, &told, epoch)?;
@@ -371,7 +383,7 @@ pub(super) fn engine<C: StrategySection>(
     markets.iter().try_for_each(|market| say_fees(market.config))?;
     let strategy = strategy.make(&config.risk, &instruments, depth_includes_us(plan))?;
     let beyond = beyond_limit(&settings.instruments);
-    let mut engine = setup::engine(settings, strategy, orders, cancels)
+    let mut engine = setup::engine(settings.clone(), strategy, orders, cancels)
         .map_err(|error| Failure::usage("the engine cannot be set up").because(error))?;
     let listed: Vec<_> = markets.iter().map(|market| (market.config, market.instruments)).collect();
     for market in markets {
@@ -386,7 +398,7 @@ pub(super) fn engine<C: StrategySection>(
         engine.set_instrument_state(id, TradingState::ReduceOnly);
         say_reduce_only(&instruments[id.index()], engine.position(id).exposure(), config);
     }
-    Ok((engine, limits))
+    Ok(Made { engine, limits, settings })
 }
 
 /// The instruments whose position at the start is beyond its limit already: whatever led there, nothing may add to it.

@@ -20,6 +20,7 @@ use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::host::memory;
 use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
+use spinbook_feed::net::hot::keep_warm::KeepWarm;
 use spinbook_feed::net::hot::market_connections::MarketConnections;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::snapshots::{SnapshotMailbox, SnapshotUrls, SnapshotWorker};
@@ -123,6 +124,8 @@ impl Rings {
 pub struct Agents<S, U> {
     /// Decides.
     pub engine: Engine<S>,
+    /// Keeps the way to an order warm while nothing comes.
+    pub keep_warm: Option<KeepWarm<S>>,
     /// Market connections, one entry a venue.
     pub markets: Vec<MarketConnections>,
     /// The hot thread's ends.
@@ -196,6 +199,7 @@ where
         clock: agents.clock,
         scale: agents.scale,
         shared: hot_shared.clone(),
+        keep_warm: agents.keep_warm,
     };
     let mut io_settings = agents.io_settings;
     io_settings.idle = if cores.io_spins { Idle::Spin } else { Idle::Sleep(IO_SLEEP) };

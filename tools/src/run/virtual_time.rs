@@ -31,7 +31,7 @@ use super::day_book::DayBook;
 use super::market::{self, AccountBegun, ToldMarket, best_prices, gateway, instruments, numbered, session_settings};
 use super::plan::{Finished, FinishedMarket, MarketPlan, Plan, Stop};
 use super::report::report;
-use super::setup;
+use super::setup::{self, Made};
 use super::strategy::StrategySection;
 use super::topology::{Ended, Rings};
 use super::trading_stops::TradingStops;
@@ -195,7 +195,7 @@ pub fn trade<C: StrategySection>(
     }
     let told: Vec<ToldMarket<'_>> = asked.iter().zip(&plan.markets).map(|(asked, market)| asked.told(market)).collect();
     let rings = Rings::new();
-    let (engine, limits) = setup::engine(&plan, strategy, &told, EPOCH, (rings.orders.0, rings.cancels.0))?;
+    let Made { engine, limits, .. } = setup::engine(&plan, strategy, &told, EPOCH, (rings.orders.0, rings.cancels.0))?;
     let mut venues = Vec::with_capacity(markets.len());
     for ((market, asked), made) in plan.markets.iter().zip(&asked).zip(&markets) {
         let (config, instruments) = (&market.config, &asked.instruments);

@@ -58,6 +58,8 @@ pub struct RunReport {
     pub kill_to_wire_ns: Option<Percentiles>,
     /// Heap allocations of the hot thread after warm-up; none where there is no such thread.
     pub hot_allocations: Option<HotAllocations>,
+    /// What kept the way to an order warm while nothing came; none where there is no such thread.
+    pub rehearsals: Option<Rehearsals>,
     /// Seed of the synthetic market; none for recorded or live data.
     pub seed: Option<u64>,
     /// Why it ended: `finished`, `interrupted`, `killed`, `halted:REASON` or `risk:CONTROL`.
@@ -354,6 +356,17 @@ pub struct HotAllocations {
     pub thread: u64,
 }
 
+/// Rehearsals of the hot thread; all zero where `engine.keep_warm` is off, or the thread does not spin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rehearsals {
+    /// How many there were.
+    pub count: u64,
+    /// Of these, the ones that led to other orders than they should, and so kept another way warm.
+    pub void: u64,
+    /// The longest one, in nanoseconds.
+    pub ns_max: u64,
+}
+
 impl RunReport {
     /// The one object that `--json` prints.
     #[must_use]
@@ -418,6 +431,10 @@ impl RunReport {
         }
         if let Some(hot) = self.hot_allocations {
             text.push_str(&counts("hot allocations", &[("in decisions", hot.decision), ("on the thread", hot.thread)]));
+        }
+        if let Some(kept) = self.rehearsals.filter(|kept| kept.count > 0) {
+            let figures = [("held", kept.count), ("void", kept.void), ("longest, ns", kept.ns_max)];
+            text.push_str(&counts("rehearsals", &figures));
         }
         text
     }
@@ -620,7 +637,7 @@ mod tests {
         };
         let json = report.to_json();
         let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses account \
-                        venue_account transfers pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations seed ended stopped_by started \
+                        venue_account transfers pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations rehearsals seed ended stopped_by started \
                         stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
@@ -720,7 +737,7 @@ mod tests {
         let mut report = RunReport { seed: Some(7), repeats: true, ..RunReport::default() };
         report.pnl_split.add("USDT", QuoteAtoms(-7), QuoteAtoms(20), QuoteAtoms(15), QuoteAtoms(-2));
         let json = report.to_json();
-        for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "kill_to_wire_ns", "hot_allocations"] {
+        for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "kill_to_wire_ns", "hot_allocations", "rehearsals"] {
             assert_eq!(json[clocked], Value::Null, "{clocked}");
         }
         let text = report.to_text(None);

@@ -504,8 +504,15 @@ fn paper_over_a_recording_repeats_to_the_byte() {
     assert_eq!(code(&runs[0]), 0, "{}", err(&runs[0]));
     let report = object(&runs[0]);
     assert_eq!(out(&runs[0]), out(&runs[1]));
-    for clocked in ["decode_to_order_ns", "wire_to_wire_ns", "kill_to_wire_ns", "hot_allocations", "started", "stopped"]
-    {
+    for clocked in [
+        "decode_to_order_ns",
+        "wire_to_wire_ns",
+        "kill_to_wire_ns",
+        "hot_allocations",
+        "rehearsals",
+        "started",
+        "stopped",
+    ] {
         assert!(report[clocked].is_null(), "{clocked}: {report}");
     }
     assert_eq!(report["repeats"], true);

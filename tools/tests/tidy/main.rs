@@ -395,6 +395,15 @@ fn one_file_spawns_threads() {
 }
 
 #[test]
+fn rehearsals_have_no_way_to_a_venue() {
+    bites(rehearsals, "feed/src/net/hot/rehearsal.rs", "orders: Producer<Intent>,", "orders: Consumer<Intent>,");
+    for path in REHEARSAL_FILES {
+        assert!(root().join(path).is_file(), "{path} is gone");
+    }
+    check(rehearsals);
+}
+
+#[test]
 fn tools_and_bench_do_not_import_each_other() {
     for (manifest, other) in [("tools/Cargo.toml", "spinbook-bench"), ("bench/Cargo.toml", "path = \"../tools\"")] {
         let text = std::fs::read_to_string(root().join(manifest)).expect("the manifest is there");

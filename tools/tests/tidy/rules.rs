@@ -5,12 +5,13 @@ use crate::source::{Source, words};
 /// Rooms of the engine, left to right: a room imports only from groups before its own, or within it one way.
 pub const ENGINE_ROOMS: &[&[&str]] = &[
     &["types", "limits"],
-    &["event", "intent", "counters", "unquoted", "trace", "latency", "ring_parts", "ring", "rate"],
+    &["event", "intent", "counters", "unquoted", "trace", "latency", "prefetch", "ring_parts", "ring", "rate"],
     &["book", "touch", "position", "working"],
     &["market"],
     &["strategy"],
     &["quoter", "risk", "telemetry"],
     &["engine"],
+    &["understudy"],
     &["setup"],
 ];
 
@@ -79,6 +80,7 @@ pub const FUNCTION_LINES_MAX: usize = 80;
 /// Where `unsafe` may stand, each file with its reason.
 pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/ring.rs", "slots shared between two threads"),
+    ("engine/src/prefetch.rs", "a hint to the processor"),
     ("feed/src/scan/avx2/mod.rs", "the way into the SIMD scanner"),
     ("feed/src/scan/avx2/kernel.rs", "SIMD scanner"),
     ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
@@ -293,6 +295,7 @@ pub fn hot_calls(source: &Source) -> Vec<String> {
 pub const CLOCK_FILES: &[(&str, &str)] = &[
     ("feed/src/net/host/clock.rs", "is the clock"),
     ("feed/src/net/hot/reactor.rs", "is the loop: a test counts its reads"),
+    ("feed/src/net/hot/keep_warm.rs", "times rehearsals, while nothing comes"),
     ("feed/src/net/connection/outgoing.rs", "stamps the moment at which bytes go into the kernel"),
 ];
 
@@ -531,5 +534,23 @@ pub fn threads(source: &Source) -> Vec<String> {
         .production()
         .filter(|(_, code, _)| calls(code, "thread::spawn(") || calls(code, "thread::Builder"))
         .map(|(line, _, _)| format!("{}:{line}: spawns a thread; only feed/src/net/host/threads.rs does", source.path))
+        .collect()
+}
+
+/// The files of rehearsals, whose orders must reach nobody.
+pub const REHEARSAL_FILES: [&str; 3] =
+    ["engine/src/understudy.rs", "feed/src/net/hot/rehearsal.rs", "feed/src/net/hot/rehearsal_setup.rs"];
+
+/// Rehearsals have no way to a venue: they name no writing end of a ring, no gateway and no connection.
+pub fn rehearsals(source: &Source) -> Vec<String> {
+    if !REHEARSAL_FILES.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let bans = ["Producer", "Gateway", "GatewayLoop", "Connection", "MarketConnections", "Connector", "TcpStream"];
+    source
+        .production()
+        .flat_map(|(line, code, _)| words(code).map(move |(_, word)| (line, word)))
+        .filter(|(_, word)| bans.contains(word))
+        .map(|(line, word)| format!("{}:{line}: a rehearsal names `{word}`", source.path))
         .collect()
 }

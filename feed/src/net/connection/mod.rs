@@ -19,6 +19,7 @@ use std::io;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::Nanos;
 
 pub use self::error::{ConnectionError, Operation};
@@ -111,6 +112,12 @@ impl Connection {
     #[must_use]
     pub const fn may_read(&self) -> bool {
         self.readable
+    }
+
+    /// Asks for the memory that the next frame most likely needs ([`spinbook_engine::prefetch`]).
+    pub fn warm(&self) {
+        prefetch(self);
+        self.stream.warm();
     }
 
     /// Reads once from the socket, unasked by the poll; true if bytes came, or if the connection has ended, which

@@ -42,6 +42,14 @@ impl Stream {
         })
     }
 
+    /// Asks for the keys, and for where the next record and its plaintext go.
+    pub(super) fn warm(&self) {
+        if let TlsPath::Direct(layer) = &self.path {
+            layer.warm();
+        }
+        self.plaintext.warm();
+    }
+
     /// Whether our own record layer is at work.
     pub(super) const fn is_direct(&self) -> bool {
         matches!(self.path, TlsPath::Direct(_))

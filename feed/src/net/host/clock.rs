@@ -105,6 +105,7 @@ impl JumpDetector {
 #[derive(Clone, Copy, Debug)]
 pub struct StallDetector {
     turn_last: Nanos,
+    gap: Nanos,
     stall_min: Nanos,
     stalls: u64,
     stall_max: Nanos,
@@ -114,7 +115,7 @@ impl StallDetector {
     /// A detector that counts gaps of at least `stall_min` between turns.
     #[must_use]
     pub const fn new(now: Nanos, stall_min: Nanos) -> StallDetector {
-        StallDetector { turn_last: now, stall_min, stalls: 0, stall_max: Nanos::ZERO }
+        StallDetector { turn_last: now, gap: Nanos::ZERO, stall_min, stalls: 0, stall_max: Nanos::ZERO }
     }
 
     /// Call once a turn; the gap, if it was a stall.
@@ -122,12 +123,20 @@ impl StallDetector {
     pub fn turn(&mut self, now: Nanos) -> Option<Nanos> {
         let gap = now - self.turn_last;
         self.turn_last = now;
+        self.gap = gap;
         if gap < self.stall_min {
             return None;
         }
         self.stalls += 1;
         self.stall_max = self.stall_max.max(gap);
         Some(gap)
+    }
+
+    /// Time between the last two turns.
+    #[inline]
+    #[must_use]
+    pub const fn gap(&self) -> Nanos {
+        self.gap
     }
 
     /// Stalls so far, and the longest.

@@ -41,6 +41,12 @@ pub struct HotShared {
     pub allocations_thread: AtomicU64,
     /// Frame in hand to order on the ring.
     pub decode_to_order: LatencyBuckets,
+    /// Rehearsals that kept the way to an order warm while nothing came.
+    pub rehearsals: AtomicU64,
+    /// Of these, the ones that led to other orders than they should: they kept another way warm.
+    pub rehearsals_void: AtomicU64,
+    /// The longest one, in nanoseconds.
+    pub rehearsal_ns_max: AtomicU64,
     /// Frames received, as of the last look.
     pub frames: AtomicU64,
     /// Breaks of a venue's sequence, as of the last look.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mio::{Registry, Token};
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::{Nanos, Stamp};
 
 use crate::net::connection::connector::Connector;
@@ -77,6 +78,17 @@ impl MarketConnections {
     #[must_use]
     pub fn into_session(self) -> MarketSession {
         self.session
+    }
+
+    /// Asks for the memory that the next frame of a symbol most likely needs ([`spinbook_engine::prefetch`]).
+    pub fn warm(&self, symbol: usize) {
+        prefetch(self);
+        for path in &self.paths {
+            if let Some(connection) = &path.connection {
+                connection.warm();
+            }
+        }
+        self.session.warm(symbol);
     }
 
     /// Begins: the session asks for its first connections.

@@ -14,6 +14,7 @@ use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
 use crate::net::host::clock::{Clock, CycleScale, StallDetector, cycles};
 use crate::net::hot::hot_shared::{AllocationProbe, HotShared, add};
+use crate::net::hot::keep_warm::KeepWarm;
 use crate::net::hot::market_connections::{IoContext, MarketConnections, Turn};
 use crate::net::hot::snapshots::SnapshotMailbox;
 use crate::session::EngineSink;
@@ -67,6 +68,8 @@ pub struct ReactorParts<S> {
     pub scale: CycleScale,
     /// What others see.
     pub shared: Arc<HotShared>,
+    /// Keeps the way to an order warm while nothing comes; none: it may cool down. Only where the loop spins.
+    pub keep_warm: Option<KeepWarm<S>>,
 }
 
 /// The hot loop.
@@ -89,6 +92,7 @@ pub struct Reactor<S> {
     stopped_version: u64,
     turns: u32,
     turns_per_poll: u32,
+    keep_warm: Option<KeepWarm<S>>,
 }
 
 /// Latency and allocations of decisions.
@@ -107,7 +111,7 @@ impl<S: Strategy> Reactor<S> {
     /// # Errors
     /// The system refuses a poll.
     pub fn new(parts: ReactorParts<S>, settings: ReactorSettings) -> io::Result<Reactor<S>> {
-        let ReactorParts { engine, markets, executions, snapshots, clock, scale, shared } = parts;
+        let ReactorParts { engine, markets, executions, snapshots, clock, scale, shared, keep_warm } = parts;
         let now = clock.now();
         Ok(Reactor {
             engine,
@@ -134,6 +138,7 @@ impl<S: Strategy> Reactor<S> {
             stopped_version: 0,
             turns: 0,
             turns_per_poll: 1,
+            keep_warm: keep_warm.filter(|_| settings.spin),
         })
     }
 
@@ -186,6 +191,8 @@ impl<S: Strategy> Reactor<S> {
         if readable {
             self.serve_markets(now);
             now = self.clock.now();
+        } else if let Some(keep_warm) = &mut self.keep_warm {
+            keep_warm.idle((now, self.stalls.gap()), &self.engine, &self.markets, &self.shared);
         }
         if now >= self.engine.next_deadline() {
             self.engine.on_timer(now);

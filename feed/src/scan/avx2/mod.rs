@@ -9,6 +9,7 @@
 mod kernel;
 
 use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
+use spinbook_engine::prefetch::prefetch;
 
 use super::frame_template::{FrameTemplate, Numbers};
 use super::layout::InstrumentLayout;
@@ -38,6 +39,10 @@ impl Avx2 {
         None
     }
 
+    pub(crate) fn warm(&self) {
+        prefetch(&*self.commas);
+    }
+
     pub(crate) fn scan<S: Schema>(
         &mut self,
         _template: &FrameTemplate,
@@ -61,6 +66,11 @@ impl Avx2 {
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt");
         able.then(|| Avx2 { commas: vec![0; 1 + COMMAS_MAX + BLOCK].into_boxed_slice() })
+    }
+
+    /// Asks for the first places of the list of commas.
+    pub(crate) fn warm(&self) {
+        prefetch(&self.commas[..4 * BLOCK]);
     }
 
     /// Reads `padded[..length]`, if it fits the template and its numbers the layouts. False: another way must find

@@ -2,11 +2,14 @@
 //!
 //! A product line has one route or two (USD-M serves depth and trades apart); each route has two connections,
 //! of which one works and the other takes over before the first is too old. A connection's number, its `path`,
-//! is `2 * route + which`. `connections` looks after the connections, `symbols` after the books.
+//! is `2 * route + which`. `connections` looks after the connections, `symbols` after the books, `queues` holds what
+//! waits to be done.
 
 mod connections;
+mod queues;
 mod symbols;
 
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::{InstrumentId, Nanos, Stamp};
 
 use crate::backoff::Backoff;
@@ -22,6 +25,8 @@ use crate::venue::any_market::AnyMarket;
 use crate::venue::card::SnapshotOrigin;
 use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::market::{FrameBytes, MarketRoute, MarketSide, RequestText};
+
+use queues::{Actions, Requests};
 
 /// How often everything is looked after when nothing happens.
 const TICK: Nanos = Nanos::from_millis(100);
@@ -67,66 +72,6 @@ struct SymbolState {
     asked_in_a_row: u32,
     /// The venue takes no question for a snapshot earlier.
     not_before: Nanos,
-}
-
-/// A bounded queue of actions.
-#[derive(Debug)]
-struct Actions {
-    slots: Box<[Option<SessionAction>]>,
-    first: usize,
-    count: usize,
-}
-
-impl Actions {
-    fn is_full(&self) -> bool {
-        self.count == self.slots.len()
-    }
-
-    fn append(&mut self, action: SessionAction) -> bool {
-        if self.is_full() {
-            return false;
-        }
-        let at = (self.first + self.count) % self.slots.len();
-        self.slots[at] = Some(action);
-        self.count += 1;
-        true
-    }
-
-    fn take(&mut self) -> Option<SessionAction> {
-        let action = self.slots[self.first].take()?;
-        self.first = (self.first + 1) % self.slots.len();
-        self.count -= 1;
-        Some(action)
-    }
-}
-
-/// Texts of requests that wait to be sent, in the order of their actions.
-#[derive(Debug)]
-struct Requests {
-    texts: Box<[RequestText]>,
-    next: usize,
-    waiting: usize,
-}
-
-impl Requests {
-    /// Space for a new text; `None`: too many wait to be sent.
-    fn begin(&mut self) -> Option<&mut RequestText> {
-        // The text behind the last action that was taken may still be read.
-        if self.waiting + 1 >= self.texts.len() {
-            return None;
-        }
-        let text = &mut self.texts[self.next];
-        text.clear();
-        Some(text)
-    }
-
-    /// Keeps the text just written, and gives its number.
-    fn keep(&mut self) -> u16 {
-        let number = self.next;
-        self.next = (self.next + 1) % self.texts.len();
-        self.waiting += 1;
-        number as u16
-    }
 }
 
 /// The connections of one product line's market data.
@@ -299,8 +244,33 @@ impl<M: MarketSide> MarketSession<M> {
         self.send_subscriptions(route, which, now);
     }
 
+    /// Asks for the memory that a frame of the symbol at index `symbol` most likely needs
+    /// ([`spinbook_engine::prefetch`]).
+    pub fn warm(&self, symbol: usize) {
+        prefetch(self);
+        prefetch(&*self.routes);
+        if let Some(state) = self.states.get(symbol) {
+            prefetch(state);
+        }
+        self.flow.warm(symbol);
+    }
+
+    /// How many symbols there are.
+    #[must_use]
+    pub fn symbol_count(&self) -> usize {
+        self.states.len()
+    }
+
+    /// The instrument of the symbol at index `symbol`.
+    #[must_use]
+    pub fn instrument(&self, symbol: usize) -> Option<InstrumentId> {
+        Some(self.states.get(symbol)?.instrument)
+    }
+
     /// Takes a frame of connection `path`.
-    #[inline]
+    ///
+    /// Never inlined: rehearsals call it too, and keep warm what both execute.
+    #[inline(never)]
     pub fn on_frame(
         &mut self,
         path: u8,

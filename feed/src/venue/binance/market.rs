@@ -1,9 +1,10 @@
 //! HOT: Binance's market data behind the common face: decoder, sequence rule and subscriptions of one product line.
 
-use spinbook_engine::types::Nanos;
+use spinbook_engine::types::{Level, Nanos};
 
 use super::Product;
 use super::decode::Decoder;
+use super::frame_text::FramePrinter;
 use super::sequence::BinanceSequence;
 use super::subscribe::Subscriptions;
 use crate::error::DecodeError;
@@ -13,6 +14,7 @@ use crate::venue::instrument::Instrument;
 use crate::venue::market::{
     Channels, DecodeCounts, FrameBytes, MarketRoute, MarketSide, Message, RequestText, SymbolTable,
 };
+use crate::venue::rehearsed::{PLACEHOLDERS, RehearsedFrame};
 
 /// Market data of one of Binance's product lines.
 #[derive(Debug)]
@@ -21,6 +23,16 @@ pub struct BinanceMarket {
     rule: BinanceSequence,
     decoder: Decoder,
     subscriptions: Subscriptions,
+}
+
+/// What time a rehearsed message bears: one that has as many digits as today's.
+const REHEARSED_TIME: Nanos = Nanos::from_seconds(1_700_000_000);
+
+impl BinanceMarket {
+    fn printer(&self, instrument: &Instrument) -> FramePrinter {
+        let of = Product::of(self.product);
+        FramePrinter::new(of, instrument.symbol.as_str(), instrument.price, instrument.quantity)
+    }
 }
 
 impl MarketSide for BinanceMarket {
@@ -81,6 +93,25 @@ impl MarketSide for BinanceMarket {
 
     fn write_request(&mut self, request: usize, _now: Nanos, out: &mut RequestText) {
         out.append(&self.subscriptions.texts[request]);
+    }
+
+    fn rehearsed_update(&self, instrument: &Instrument, bids: &[Level], asks: &[Level]) -> Option<RehearsedFrame> {
+        let printer = self.printer(instrument);
+        Some(RehearsedFrame::new(printer.depth_frame(PLACEHOLDERS, bids, asks, REHEARSED_TIME)))
+    }
+
+    fn rehearsed_snapshot(
+        &self,
+        instrument: &Instrument,
+        last: u64,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Option<Vec<u8>> {
+        Some(self.printer(instrument).snapshot_body(last, bids, asks, REHEARSED_TIME))
+    }
+
+    fn warm(&self, symbol: usize) {
+        self.decoder.warm(symbol);
     }
 
     fn counts(&self) -> DecodeCounts {

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod decode;
+mod frame_text;
 pub mod instruments;
 mod market;
 pub mod order;

@@ -7,6 +7,7 @@
 mod general;
 mod scanner;
 
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::Nanos;
 
 use super::Product;
@@ -95,6 +96,13 @@ impl Decoder {
             self.levels.clear();
         }
         result
+    }
+
+    /// Asks for the memory that a frame of a symbol most likely needs.
+    pub(super) fn warm(&self, symbol: usize) {
+        prefetch(self);
+        self.levels.warm();
+        self.scanner.warm(symbol);
     }
 
     /// Decodes a REST depth snapshot of the symbol at index `symbol`; levels are then in [`Decoder::levels`].

@@ -3,6 +3,7 @@
 //! It says either "this message" or "not mine", never anything else about a frame; what it says must be
 //! what the general decoder would say of the same bytes.
 
+use spinbook_engine::prefetch::prefetch;
 use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 
 use super::{Product, time_from_millis};
@@ -97,6 +98,17 @@ impl Scanner {
         }
         levels.clear();
         self.read(product, padded, length, symbols, scales, levels)
+    }
+
+    /// Asks for the templates and layouts of a symbol.
+    pub(super) fn warm(&self, symbol: usize) {
+        self.templates.warm(symbol);
+        if let Some(layouts) = self.layouts.get(symbol) {
+            prefetch(layouts);
+        }
+        if let Kind::Avx2(avx2) = &self.kind {
+            avx2.warm();
+        }
     }
 
     /// As [`Scanner::scan`], by the cursor; learns the frame's template.

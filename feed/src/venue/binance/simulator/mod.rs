@@ -46,6 +46,7 @@ use crate::sim::side::{
 use crate::sim::world::World;
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
+use crate::venue::binance::frame_text::FramePrinter;
 use algo::AlgoOrders;
 use clocked_streams::SlowDepths;
 use connection::{
@@ -53,7 +54,6 @@ use connection::{
     pong_timeout,
 };
 use errors::ApiError;
-use market::print::FramePrinter;
 use market_feed::MarketFeed;
 use requests::{ADDRESS, Ban};
 use spinbook_engine::types::Nanos;

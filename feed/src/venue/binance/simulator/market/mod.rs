@@ -4,16 +4,16 @@
 //! (`statistics`); `measure` measures any market so that both can be printed side by side.
 
 pub mod measure;
-pub(super) mod print;
+mod print;
 pub mod statistics;
 
 use crate::sim::api::ListingSettings;
 use crate::sim::flow::{Flow, FlowEvent, SyntheticSymbol};
 use crate::venue::ProductLine;
 use crate::venue::binance::Product;
+use crate::venue::binance::frame_text::FramePrinter;
 use crate::venue::instrument::Symbol;
 use crate::venue::source::{MarketSource, Record, RecordKind, SourceError};
-use print::FramePrinter;
 use spinbook_engine::types::Nanos;
 use std::collections::VecDeque;
 
