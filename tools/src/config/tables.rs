@@ -64,7 +64,7 @@ table! {
         /// Whether huge pages are asked for, for the books, where the system gives them.
         huge_pages: Permission => Choice(Permission::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// What the hot thread keeps warm between two frames by orders that reach nobody, where it owns a core.
-        keep_warm: KeepWarmChoice => Choice(KeepWarmChoice::names), "", Default("\"off\""), Comment("\"all\"");
+        keep_warm: KeepWarmChoice => Choice(KeepWarmChoice::names), "", Default("\"off\""), Comment("\"off\"");
         /// How long the venue's first answers are asked for again where the failure may pass.
         start_retry_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
         /// SHA-256 of the token that `rearm` asks for.

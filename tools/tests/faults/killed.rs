@@ -164,14 +164,17 @@ impl Chain {
         let untold: Vec<_> = names.iter().filter(|name| !told.places.contains(**name)).collect();
         assert!(untold.is_empty(), "{place}: orders that no journal tells of: {untold:?}\n{said}");
         let trades = self.trades(&name_of);
-        for trade in &told.fills {
+        for trade in told.fills.keys() {
             assert!(trades.iter().any(|known| known.id == *trade), "{place}: trade {trade} was never made\n{said}");
         }
-        // What a start believes is what all executions of earlier runs came to.
+        // What a start believes is what the executions came to that journals before it tell of: the others are booked
+        // behind the start.
+        let told_before = |trade: &Trade, run: u64| told.fills.get(&trade.id).is_some_and(|by| *by < run);
         let first = told.runs.values().find_map(|position| *position).unwrap_or_default();
         for (run, position) in &told.runs {
             let Some(position) = position else { continue };
-            let earlier: Decimal = trades.iter().filter(|trade| trade.run < *run).map(|trade| trade.moved).sum();
+            let of_earlier = trades.iter().filter(|trade| trade.run < *run && told_before(trade, *run));
+            let earlier: Decimal = of_earlier.map(|trade| trade.moved).sum();
             assert_eq!(*position - first, earlier, "{place}: run {run} began with another position\n{said}");
         }
         if told.placed_by.contains(&run) {
@@ -210,7 +213,7 @@ impl Chain {
                 }
                 Some("fill") => {
                     let trade = line["trade"].as_str().and_then(|trade| trade.parse().ok()).expect("a number");
-                    assert!(told.fills.insert(trade), "a fill is told twice: {line}");
+                    assert_eq!(told.fills.insert(trade, run), None, "a fill is told twice: {line}");
                 }
                 _ => {}
             }
@@ -277,7 +280,8 @@ struct Told {
     places: BTreeSet<String>,
     /// Runs that placed something.
     placed_by: BTreeSet<u64>,
-    fills: BTreeSet<u128>,
+    /// Executions, with the run whose journal tells of each.
+    fills: BTreeMap<u128, u64>,
 }
 
 /// An execution as the exchange lists it.

@@ -8,7 +8,9 @@ use crate::rig::{Exchange, Setup, number, settled};
 /// A thousandth of a position's value is paid every two seconds.
 const FUNDING: &str = "[funding]\nrate_millionths = 1000\nevery_ms = 2000\n";
 
+/// How many there were. Not asked for more often than the venue's weight allows.
 fn fundings(desk: &Desk) -> usize {
+    std::thread::sleep(Duration::from_millis(1_500));
     let rows = desk.ask("GET", "/fapi/v1/income", &[("incomeType", "FUNDING_FEE"), ("limit", "1000")]);
     rows.as_array().map_or(0, Vec::len)
 }

@@ -140,6 +140,7 @@ impl Venue {
             ("GET", "/fapi/v3/positionRisk") => {
                 json!([{"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": self.quantity(self.moved)}])
             }
+            ("GET", "/fapi/v1/income") => json!([]),
             ("DELETE", "/api/v3/openOrders") => match self.execute("openOrders.cancelAll", &Value::Null, now) {
                 Ok(rows) => rows,
                 Err((code, text)) => return (400, json!({"code": code, "msg": text})),
