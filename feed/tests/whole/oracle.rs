@@ -92,6 +92,8 @@ const BOOK_AGE_MAX: Nanos = Nanos::from_millis(2_000);
 #[derive(Clone, Debug, Default)]
 struct Watched {
     since: BTreeMap<Cause, Nanos>,
+    /// Orders that the engine had wanted at the last look.
+    places: u64,
     /// When each of [`HEALED_WITHIN_SECONDS`] was seen first.
     first_after_healing: [Option<Nanos>; 3],
 }
@@ -274,12 +276,19 @@ impl Oracle {
         let now = state.now - self.start;
         for venue in 0..self.venues.len() {
             let orders = state.venues[venue].exchange.open_order_count();
+            let places = state.venues[venue].gateway.counters().intents;
+            let placed = core::mem::replace(&mut self.venues[venue].places, places) != places;
             for cause in Cause::ALL {
                 if !self.holds(cause, venue, state, now) {
                     self.venues[venue].since.remove(&cause);
                     continue;
                 }
-                let since = *self.venues[venue].since.entry(cause).or_insert(now);
+                let since = self.venues[venue].since.entry(cause).or_insert(now);
+                if cause == Cause::Book && placed {
+                    // No place passes the risk chain but on a live and fresh book: between two looks there was one.
+                    *since = now;
+                }
+                let since = *since;
                 let moving = self.moving_from(cause, now);
                 let way = self.way_from(venue, cause, since, now).map(|from| since.max(from).max(moving));
                 let is_lossy = since < self.loses_requests_until;

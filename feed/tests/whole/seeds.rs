@@ -158,6 +158,9 @@ impl Misfortune {
             Mishap::ClockSteps => {
                 let after_ms = u64::try_from(random.between(5_000, 40_000)).unwrap();
                 let (ahead_ms, drift_millionths) = (random.between(-400, 400), random.between(-5_000, 5_000));
+                // A run that starts anew meanwhile refuses a clock that is more than 500 ms off, for good, and rightly.
+                let drift_max = (450 - ahead_ms.abs()) * 1_000_000 / (60_000 - after_ms as i64);
+                let drift_millionths = drift_millionths.clamp(-drift_max, drift_max);
                 self.plan.clock_steps.push(ClockStep { after_ms, ahead_ms, drift_millionths });
                 self.plan.clock_steps.push(ClockStep { after_ms: 60_000, ..ClockStep::default() });
             }
@@ -204,8 +207,15 @@ fn run(seed: u64, allowed: &[Mishap], sabotage: Option<Sabotage>) -> Run {
     let judge = world.backtest.observer_mut();
     judge.sabotage = sabotage;
     judge.oracle.expect_healing(HEALED);
-    let loses =
-        [Mishap::RepliesLost, Mishap::RequestsLost, Mishap::RequestsLate, Mishap::RepliesLate, Mishap::OutcomesHidden];
+    // A venue that is busy refuses a cancel several times in a row.
+    let loses = [
+        Mishap::RepliesLost,
+        Mishap::RequestsLost,
+        Mishap::RequestsLate,
+        Mishap::RepliesLate,
+        Mishap::OutcomesHidden,
+        Mishap::Busy,
+    ];
     if misfortune.mishaps.iter().any(|mishap| loses.contains(mishap)) {
         judge.oracle.loses_requests_until = HEALED;
     }

@@ -1,5 +1,6 @@
 //! COLD: quotes that move by one request, with the real program on each product.
 
+use std::cell::Cell;
 use std::fs;
 
 use crate::rig::{Exchange, Setup, number, whole};
@@ -12,8 +13,14 @@ fn quotes_that_move_by_one_request_end_with_nothing_open_and_nothing_unknown() {
         .map(|exchange| Setup::on(exchange).replace("run.toml", "[engine]", "[engine]\nrequote = \"amend\""));
     let runs = setups.each_ref().map(Setup::start_live);
     for ((mut run, setup), request) in runs.into_iter().zip(&setups).zip(["amend", "replace"]) {
-        run.until("four lines with accepted orders", |lines| {
-            lines.iter().filter(|line| line.live && line.acked > 0).count() >= 4
+        // The journal tells when the market has moved far enough.
+        let told = format!("\"event\":\"{request}\"");
+        let looked = Cell::new(0);
+        run.until("a quote that moved", |lines| {
+            let grown = lines.len() > looked.replace(lines.len());
+            grown
+                && lines.len() >= 4
+                && setup.spinbook(&["journal", "state/journal/live", "--json"]).out.contains(&told)
         });
         let report = whole(&run.interrupted());
         assert!(number(&report, "/orders/amended") > 0, "{report}");
