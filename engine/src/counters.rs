@@ -79,6 +79,7 @@ catalogue! {
     Incomes, "incomes", "Fundings and charges that were booked beside executions.";
     Transfers, "transfers", "Transfers of a base asset to or from an account.";
     Liquidations, "liquidations", "Executions of orders that the venue made itself to close a position: halted.";
+    Slippages, "slippages", "Executions that were worse than any price their order had.";
     FeesUnvalued, "fees_unvalued", "Fees in an asset that is neither base nor quote and has no price: no new orders.";
     CancelStorms, "cancel_storms", "Times too many refused cancels in a window stopped an instrument.";
     RepeatedFillStops, "repeated_fill_stops", "Times too many orders filled one way in a window stopped an instrument.";

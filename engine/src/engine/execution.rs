@@ -6,7 +6,7 @@ use crate::position::PositionFill;
 use crate::risk::{StopCause, TradingState};
 use crate::strategy::Strategy;
 use crate::telemetry::TelemetryTrade;
-use crate::types::{InstrumentId, Level, Nanos, VenueId};
+use crate::types::{InstrumentId, Level, Nanos, Tick, VenueId};
 use crate::working::{Effect, OrderOutcome};
 
 use super::Engine;
@@ -157,6 +157,9 @@ impl<S: Strategy> Engine<S> {
         self.count_event(event, &effect);
         if effect.lots_filled.0 > 0 {
             self.apply_fill(event, &effect, now);
+            if let Some(limit) = effect.worse_than {
+                self.note_slippage(event, limit, now);
+            }
         }
         if effect.unknown_order {
             self.on_unknown_order(event, now);
@@ -237,6 +240,24 @@ impl<S: Strategy> Engine<S> {
             slot.set_own_state(TradingState::CancelOnly, cause);
             self.counters.increment(counter);
             self.trace_state(instrument, TradingState::CancelOnly, now);
+        }
+    }
+
+    /// how far beyond its order's price an execution may be, in millionths of that price; at first not at all. What is
+    /// farther halts everything. Before the first event.
+    pub fn set_slippage_max(&mut self, millionths: i64) {
+        self.slippage_max_millionths = millionths;
+    }
+
+    /// An execution was worse than its order allowed. No venue does that to a limit order: what we believe of the order, or
+    /// of the price, is wrong.
+    #[cold]
+    #[inline(never)]
+    fn note_slippage(&mut self, event: &ExecutionEvent, limit: Tick, now: Nanos) {
+        self.counters.increment(Counter::Slippages);
+        let beyond = (i128::from(event.tick.0) - i128::from(limit.0)).abs() * 1_000_000;
+        if beyond > i128::from(limit.0).abs() * i128::from(self.slippage_max_millionths) {
+            self.tighten(TradingState::Halted, StopCause::Slippage, now);
         }
     }
 

@@ -185,6 +185,7 @@ impl<S> Engine<S> {
             orders: parts.orders,
             cancels: parts.cancels,
             trace: None,
+            slippage_max_millionths: 0,
             counters: parts.counters,
             state: TradingState::Active,
             cause: StopCause::None,

@@ -74,6 +74,8 @@ pub struct Engine<S> {
     epoch: u32,
     order_counter: u32,
     strategy_number: u16,
+    /// of an execution beyond its order's price.
+    slippage_max_millionths: i64,
     telemetry_interval: Nanos,
     telemetry_next: Nanos,
     /// The instrument whose telemetry is written next.

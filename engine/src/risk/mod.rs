@@ -15,7 +15,7 @@
 //! | R-6 | the same order twice within a moment | [`RiskSettings::check`], while the first may be open; the quoter holds one order a slot |
 //! | R-7 | an order that would meet our own | [`RiskSettings::check`]; the gateway also asks the venue for its self-trade prevention |
 //! | R-8 | repeated fills without a change of the position's sign | [`crate::quoter::Quoter::on_order_filled`]: the instrument stops until re-armed |
-//! | R-9 | more loss in a day, an hour or from the best than the limit | [`LossStop`], by asset group, carried over restarts of the day; falls within an hour and from the best of the run: [`FallStop`]; slippage of a trade: not built, quotes are limit orders |
+//! | R-9 | more loss in a day, an hour or from the best than the limit | [`LossStop`], by asset group, carried over restarts of the day; falls within an hour and from the best of the run: [`FallStop`]; a trade beyond its order's price: [`crate::engine::Engine::set_slippage_max`] |
 //! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; refused cancels: [`crate::quoter::Quoter::on_cancel_rejected`]; undecided orders of the venue and age of the book: [`RiskSettings::check`]; slow answers: [`crate::engine::Engine::set_ack_latency_max`] |
 //! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument, each with its [`StopCause`]; re-arming takes a reason (the program's verb); by strategy, and a token: not built |
 //! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |

@@ -9,7 +9,7 @@
 //! | loss limit of a quote asset, by day, hour or from the best | every instrument's of that asset group | cancel-only | a re-arm, or an operator who loosens the engine's state; a limit still reached stops again with the next price |
 //! | the same in the last group | the engine's as well | cancel-only | as above |
 //! | full order ring, overfill, contradiction, foreign order, fee in an asset without a price, unknown instrument or venue | the engine's | cancel-only | an operator's word, or a re-arm |
-//! | halt from a gateway, a position that the venue closed itself, numbers that do not fit | the engine's | halted | a re-arm only |
+//! | halt from a gateway, a position that the venue closed itself, an execution beyond its order's price, numbers that do not fit | the engine's | halted | a re-arm only |
 
 /// What may be sent. The later, the tighter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,11 +94,13 @@ pub enum StopCause {
     Drawdown = 16,
     /// The venue itself closed a position, or part of one.
     Liquidation = 17,
+    /// an execution was worse than its order's price by more than its limit.
+    Slippage = 18,
 }
 
 impl StopCause {
     /// All of them, by their numbers.
-    pub const ALL: [StopCause; 18] = [
+    pub const ALL: [StopCause; 19] = [
         StopCause::None,
         StopCause::LossPerDay,
         StopCause::RejectStorm,
@@ -117,6 +119,7 @@ impl StopCause {
         StopCause::LossPerHour,
         StopCause::Drawdown,
         StopCause::Liquidation,
+        StopCause::Slippage,
     ];
 
     /// Its name in reports: lower case with underscores; of a limit, the limit's.
@@ -141,6 +144,7 @@ impl StopCause {
             StopCause::LossPerHour => "loss_max_quote_per_hour",
             StopCause::Drawdown => "drawdown_max_quote",
             StopCause::Liquidation => "liquidation",
+            StopCause::Slippage => "slippage_max_bps",
         }
     }
 
@@ -166,6 +170,7 @@ impl StopCause {
             StopCause::LossPerHour => "the result fell by the limit of an hour (risk.loss_max_quote_per_hour)",
             StopCause::Drawdown => "the result fell by the limit from its best (risk.drawdown_max_quote)",
             StopCause::Liquidation => "the venue itself closed a position, by liquidation or deleveraging",
+            StopCause::Slippage => "an order was filled at a worse price than its own (risk.slippage_max_bps)",
         }
     }
 

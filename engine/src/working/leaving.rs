@@ -103,6 +103,8 @@ impl Working {
     /// Notes that the order in a slot, which rests, is asked to have another price and quantity, what is filled included.
     #[cold]
     pub fn on_amend_sent(&mut self, slot: SlotId, wanted: Level, now: Nanos) {
+        let order = self.slots[usize::from(slot.0)];
+        self.note_amended(slot, &order, wanted.tick);
         let slot = usize::from(slot.0);
         let order = &mut self.slots[slot];
         debug_assert_eq!(order.status, WorkingStatus::Live, "only what rests is amended");

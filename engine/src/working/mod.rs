@@ -4,6 +4,7 @@
 //! quantity only grows, an end is final, and what an end claims to be filled but no execution has told yet
 //! stays counted as owed.
 
+mod amended;
 mod leaving;
 mod order;
 mod trades;
@@ -14,6 +15,7 @@ use crate::event::{ExecutionEvent, ExecutionKind};
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS, WORKING_ORDERS_MAX};
 use crate::prefetch::prefetch;
 use crate::types::{Level, Lots, Nanos, OrderId, Side, SlotId, Tick};
+use amended::AmendedPrices;
 use leaving::Leaving;
 use trades::TradeMemory;
 
@@ -45,6 +47,8 @@ pub struct Effect {
     pub side: Side,
     /// It is the first word of the venue that the order was accepted.
     pub first_accept: bool,
+    /// An execution was worse for us than this, the worst price that the order ever had or was asked to have.
+    pub worse_than: Option<Tick>,
 }
 
 /// The working orders of one instrument.
@@ -63,6 +67,7 @@ pub struct Working {
     /// Owed by orders that left the memory of finished ones: counted at the worst case for good.
     owed_forgotten: [i64; 2],
     trades: TradeMemory,
+    amended: AmendedPrices,
 }
 
 impl Default for Working {
@@ -76,6 +81,7 @@ impl Default for Working {
             owed: [0; 2],
             owed_forgotten: [0; 2],
             trades: TradeMemory::new(),
+            amended: AmendedPrices::NONE,
         }
     }
 }
@@ -398,6 +404,7 @@ impl Working {
             order.status = WorkingStatus::Live;
         }
         if effect.lots_filled.0 > 0 {
+            effect.worse_than = self.overrun(self.at(place), event.tick);
             self.trades.insert(event.trade, effect.side);
         }
     }

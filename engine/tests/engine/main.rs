@@ -20,6 +20,7 @@ mod ring_queue;
 mod risk_controls;
 mod safety;
 mod second_reference;
+mod slippage;
 mod spread_strategy;
 mod unquoted;
 mod working_orders;

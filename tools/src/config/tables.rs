@@ -155,6 +155,9 @@ table! {
         /// Fall of the result from the best of the run that stops quoting.
         drawdown_max_quote: Option<Decimal> => Kind::Decimal(Range::Positive), "the quote asset",
             Optional("the day's alone"), Comment("\"80\"");
+        /// Farthest that an execution may lie beyond its order's price; what is farther halts trading.
+        slippage_max_bps: Decimal => Kind::Decimal(Range::UpTo(10_000)), "bps of the price", Default("0.0"),
+            Comment("0.0");
         /// Largest value of all positions, open and unknown orders included.
         exposure_gross_max_quote: Option<Decimal> => Kind::Decimal(Range::Positive), "the quote asset",
             Optional("each symbol's own limit"), Comment("\"5000\"");

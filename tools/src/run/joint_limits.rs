@@ -7,7 +7,7 @@ use spinbook_engine::strategy::Strategy;
 use spinbook_engine::types::{AssetGroupId, Nanos, QuoteAtoms};
 use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
-use super::engine_settings::{quote_assets, quote_atoms};
+use super::engine_settings::{millionths, quote_assets, quote_atoms};
 use crate::config::tables::RiskConfig;
 use crate::error::Failure;
 
@@ -26,6 +26,7 @@ pub(super) fn set<S: Strategy>(
     for group in 0..engine.asset_group_count() {
         engine.set_falls(AssetGroupId(group as u8), FallStop::new(hour, drawdown));
     }
+    engine.set_slippage_max(millionths(risk.slippage_max_bps, "risk.slippage_max_bps")?);
     let most = Nanos::from_millis(i64::from(risk.ack_latency_max_ms));
     instruments.iter().for_each(|instrument| engine.set_ack_latency_max(instrument.venue, most));
     let gross = atoms(risk.exposure_gross_max_quote, "risk.exposure_gross_max_quote")?;
