@@ -9,12 +9,12 @@ use spinbook_engine::prefetch::prefetch;
 use super::Schema;
 use super::layout::LANE;
 
-/// Bytes compared in one step.
+/// Bytes compared in one step; AVX2 takes two at once.
 pub(crate) const BLOCK: usize = 32;
 /// Longest header that is learned.
-const HEAD_MAX: usize = 7 * BLOCK;
+const HEAD_MAX: usize = 8 * BLOCK;
 /// Longest tail that is learned.
-const TAIL_MAX: usize = 3 * BLOCK;
+const TAIL_MAX: usize = 4 * BLOCK;
 /// Numbers that a message is made of: event time, first, last and previous update.
 pub(crate) const NUMBERS: usize = 4;
 

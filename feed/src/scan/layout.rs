@@ -11,12 +11,9 @@ pub(crate) const LANE: usize = 16;
 /// A scale as constants of a lane; made once per instrument.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NumberLayout {
-    /// `'.'` where the dot must be, `'0'` elsewhere.
-    pub(crate) pattern: [u8; LANE],
-    /// Largest difference from the pattern: nine for a digit, zero for the dot and for dropped digits.
-    pub(crate) limit: [u8; LANE],
-    /// Closes the gap that the dot leaves and drops the digits that are always zero.
-    pub(crate) order: [u8; LANE],
+    pattern: [u8; LANE],
+    limit: [u8; LANE],
+    order: [u8; LANE],
     /// Shortest text: one digit, and a dot with decimals if there are any.
     pub(crate) shortest: u32,
     /// What is left to divide by after dropping: one, if the step is a power of ten.
@@ -98,8 +95,18 @@ impl NumberLayout {
 pub(crate) struct InstrumentLayout {
     pub(crate) price: NumberLayout,
     pub(crate) quantity: NumberLayout,
+    /// A lane for a price, then one for a quantity: `'.'` where the dot must be, `'0'` elsewhere.
+    pub(crate) pattern: [u8; 2 * LANE],
+    /// Largest difference from the pattern: nine for a digit, zero for the dot and for dropped digits.
+    pub(crate) limit: [u8; 2 * LANE],
+    /// Closes the gap that the dot leaves and drops the digits that are always zero.
+    pub(crate) order: [u8; 2 * LANE],
+    /// A byte is the number's if this is less than what the number is longer than the shortest; signed.
+    pub(crate) reach: [u8; 2 * LANE],
     /// What the distance of two commas is more than the length beyond the shortest, of price and quantity in turn.
     pub(crate) starts: [u32; 4],
+    /// The same for a best bid/ask: of the first the distance from the opening quote.
+    pub(crate) best_starts: [u32; 4],
     /// Longest text minus shortest, of price and quantity in turn.
     pub(crate) spreads: [u32; 4],
     /// Whether there is something left to divide by.
@@ -113,7 +120,28 @@ impl InstrumentLayout {
         let in_turn = |of: &dyn Fn(&NumberLayout) -> u32| [of(&price), of(&quantity), of(&price), of(&quantity)];
         let (starts, spreads) = (in_turn(&|layout| layout.shortest + 4), in_turn(&|layout| layout.spread()));
         let divides = price.rest.step() != 1 || quantity.rest.step() != 1;
-        Some(InstrumentLayout { price, quantity, starts, spreads, divides })
+        let best_starts = [price.shortest + 1, quantity.shortest + 7, price.shortest + 7, quantity.shortest + 7];
+        let lanes = |of: &dyn Fn(&NumberLayout) -> [u8; LANE]| {
+            let mut lanes = [0; 2 * LANE];
+            lanes[..LANE].copy_from_slice(&of(&price));
+            lanes[LANE..].copy_from_slice(&of(&quantity));
+            lanes
+        };
+        Some(InstrumentLayout {
+            pattern: lanes(&|layout| layout.pattern),
+            limit: lanes(&|layout| layout.limit),
+            order: lanes(&|layout| layout.order),
+            reach: lanes(&|layout| {
+                core::array::from_fn(|index| (LANE - 1 - index) as u8)
+                    .map(|behind: u8| behind.wrapping_sub(layout.shortest as u8))
+            }),
+            starts,
+            best_starts,
+            spreads,
+            divides,
+            price,
+            quantity,
+        })
     }
 
     /// Divides by what is left of the steps; `None` if a number lies between two units.

@@ -236,14 +236,14 @@ pub(crate) fn scan<S: Schema>(
     }
     let [time, first, last, previous] = &template.numbers;
     let read = |place| integer(padded, place, tail_start);
+    let (event_time_ms, last) = (read(time)?, read(last)?);
     if template.is_touch {
         // A best bid/ask has no other numbers.
-        (numbers.event_time_ms, numbers.last) = (read(time)?, read(last)?);
+        (numbers.event_time_ms, numbers.last) = (event_time_ms, last);
         levels.set_best(best::<S>(padded, (start, tail_start), layouts, guess)?);
         return Some(());
     }
-    *numbers =
-        Numbers { event_time_ms: read(time)?, first: read(first)?, last: read(last)?, previous: read(previous)? };
+    *numbers = Numbers { event_time_ms, first: read(first)?, last, previous: read(previous)? };
     let bids_end = side(padded, start, layouts, guess, Side::Bid, levels)?;
     stands(padded, bids_end, &S::ASKS_NAME)?;
     let asks_end = side(padded, bids_end + 6, layouts, guess, Side::Ask, levels)?;

@@ -6,20 +6,23 @@ use core::arch::x86_64::*;
 use spinbook_engine::types::{Level, Lots, Side, Tick};
 
 use super::super::frame_template::{self, Expected, FrameTemplate, NumberField, Numbers};
-use super::super::layout::{InstrumentLayout, LANE, NumberLayout};
+use super::super::layout::{InstrumentLayout, LANE};
 use super::super::{LevelScratch, Schema, best_names, padded_word};
 use super::{BLOCK, COMMAS_MAX};
 
-/// Bytes 16-`n`.. from here mask the last `n` bytes of a lane.
-static LAST_BYTES: [u8; 2 * LANE] = {
-    let mut bytes = [0u8; 2 * LANE];
+/// In each lane the lowest byte of one of four lengths: of the first two, and of the last two.
+static FIRST_LENGTHS: [u8; 2 * LANE] = lengths_in_lanes(0);
+static SECOND_LENGTHS: [u8; 2 * LANE] = lengths_in_lanes(8);
+
+const fn lengths_in_lanes(first: u8) -> [u8; 2 * LANE] {
+    let mut places = [first; 2 * LANE];
     let mut index = LANE;
     while index < 2 * LANE {
-        bytes[index] = 0xff;
+        places[index] = first + 4;
         index += 1;
     }
-    bytes
-};
+    places
+}
 
 /// Two lanes from two places.
 ///
@@ -39,28 +42,33 @@ struct Constants {
     pattern: __m256i,
     limit: __m256i,
     order: __m256i,
-    /// Masks of the shortest price and quantity: longer ones follow.
-    price_masks: *const u8,
-    quantity_masks: *const u8,
+    reach: __m256i,
+    spreads: __m128i,
 }
 
 impl Constants {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
     fn new(layouts: &InstrumentLayout) -> Constants {
-        let (price, quantity) = (&layouts.price, &layouts.quantity);
-        let masks = |layout: &NumberLayout| LAST_BYTES.as_ptr().wrapping_add(layout.shortest as usize);
-        // SAFETY: all arrays are 16 bytes long.
-        unsafe {
-            Constants {
-                pattern: both(price.pattern.as_ptr(), quantity.pattern.as_ptr()),
-                limit: both(price.limit.as_ptr(), quantity.limit.as_ptr()),
-                order: both(price.order.as_ptr(), quantity.order.as_ptr()),
-                price_masks: masks(price),
-                quantity_masks: masks(quantity),
-            }
+        let whole = |bytes: &[u8; 2 * LANE]| {
+            // SAFETY: the array is 32 bytes long.
+            unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+        };
+        Constants {
+            pattern: whole(&layouts.pattern),
+            limit: whole(&layouts.limit),
+            order: whole(&layouts.order),
+            reach: whole(&layouts.reach),
+            spreads: four(&layouts.spreads),
         }
     }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+fn four(numbers: &[u32; 4]) -> __m128i {
+    // SAFETY: the array is 16 bytes long.
+    unsafe { _mm_loadu_si128(numbers.as_ptr().cast()) }
 }
 
 /// What did not fit, collected over a frame.
@@ -68,15 +76,26 @@ impl Constants {
 struct Wrong {
     bytes: __m256i,
     lengths: __m128i,
+    /// Of the five bytes between two levels, of the three between two numbers, and of all else.
+    between_levels: u64,
+    between_numbers: u32,
     literals: u64,
 }
 
 impl Wrong {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline]
+    fn none() -> Wrong {
+        let (bytes, lengths) = (_mm256_setzero_si256(), _mm_setzero_si128());
+        Wrong { bytes, lengths, between_levels: 0, between_numbers: 0, literals: 0 }
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline]
     fn nothing(&self) -> bool {
-        let bytes = _mm256_testz_si256(self.bytes, self.bytes) == 1;
-        bytes && _mm_testz_si128(self.lengths, self.lengths) == 1 && self.literals == 0
+        let vectors = _mm256_or_si256(self.bytes, _mm256_zextsi128_si256(self.lengths));
+        let words = self.literals | self.between_levels << 24 | u64::from(self.between_numbers << 8);
+        _mm256_testz_si256(vectors, vectors) == 1 && words == 0
     }
 }
 
@@ -99,47 +118,67 @@ fn join(first: __m256i, second: __m256i) -> __m256i {
     _mm256_permute4x64_epi64::<0b11_01_10_00>(sums)
 }
 
-/// Price and quantity that end before `price_end` and `quantity_end`, in groups of four digits.
+/// Price and quantity that end before `price_end` and `quantity_end`, in groups of four digits; `lengths` has how much
+/// longer than the shortest they are, in every byte of their lanes.
 ///
 /// # Safety
-/// The processor has the features; 16 bytes lie before both ends; the masks lie in [`LAST_BYTES`].
+/// The processor has the features; 16 bytes lie before both ends.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
 unsafe fn convert(
     (price_end, quantity_end): (*const u8, *const u8),
-    (price_mask, quantity_mask): (*const u8, *const u8),
+    lengths: __m256i,
     constants: &Constants,
     wrong: &mut __m256i,
 ) -> __m256i {
     // SAFETY: the caller's promise.
-    let (text, mask) = unsafe { (both(price_end.sub(LANE), quantity_end.sub(LANE)), both(price_mask, quantity_mask)) };
+    let text = unsafe { both(price_end.sub(LANE), quantity_end.sub(LANE)) };
+    let mask = _mm256_cmpgt_epi8(lengths, constants.reach);
     let digits = _mm256_and_si256(_mm256_xor_si256(text, constants.pattern), mask);
     *wrong = _mm256_or_si256(*wrong, _mm256_subs_epu8(digits, constants.limit));
     fours(_mm256_shuffle_epi8(digits, constants.order))
 }
 
+/// Four lengths beyond the shortest, spread over the lanes of two levels; what is beyond the longest goes to `wrong`.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+fn spread(lengths: __m128i, constants: &Constants, wrong: &mut __m128i) -> [__m256i; 2] {
+    // In halves of a word: the longest has nothing in the upper ones.
+    *wrong = _mm_or_si128(*wrong, _mm_subs_epu16(lengths, constants.spreads));
+    let lengths = _mm256_broadcastsi128_si256(lengths);
+    [&FIRST_LENGTHS, &SECOND_LENGTHS].map(|places| {
+        // SAFETY: the array is 32 bytes long.
+        _mm256_shuffle_epi8(lengths, unsafe { _mm256_loadu_si256(places.as_ptr().cast()) })
+    })
+}
+
 /// What of the bytes at `text` is not as expected.
 ///
 /// # Safety
-/// The processor has the features; whole blocks of the expected length can be read.
+/// The processor has the features; whole pairs of blocks of the expected length can be read.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
 unsafe fn unexpected<const BYTES: usize>(expected: &Expected<BYTES>, text: *const u8) -> __m256i {
     let mut wrong = _mm256_setzero_si256();
-    let mut at = 0;
-    while at < expected.length {
-        // SAFETY: the arrays have whole blocks, `length` is within them, and the caller's promise.
-        let (text, pattern, limit) = unsafe {
-            (
-                _mm256_loadu_si256(text.add(at).cast()),
-                _mm256_loadu_si256(expected.pattern.as_ptr().add(at).cast()),
-                _mm256_loadu_si256(expected.limit.as_ptr().add(at).cast()),
-            )
-        };
-        wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(_mm256_sub_epi8(text, pattern), limit));
-        at = at.wrapping_add(frame_template::BLOCK);
+    let mut at = 0usize;
+    // Of an empty one a block is compared in which everything is allowed.
+    loop {
+        for block in [at, at.wrapping_add(frame_template::BLOCK)] {
+            // SAFETY: the arrays have whole pairs of blocks, `length` is within them, and the caller's promise.
+            let (text, pattern, limit) = unsafe {
+                (
+                    _mm256_loadu_si256(text.add(block).cast()),
+                    _mm256_loadu_si256(expected.pattern.as_ptr().add(block).cast()),
+                    _mm256_loadu_si256(expected.limit.as_ptr().add(block).cast()),
+                )
+            };
+            wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(_mm256_sub_epi8(text, pattern), limit));
+        }
+        at = at.wrapping_add(2 * frame_template::BLOCK);
+        if at >= expected.length {
+            return wrong;
+        }
     }
-    wrong
 }
 
 /// The lanes in which two numbers of a frame end, in values of digits, others zero.
@@ -191,70 +230,100 @@ unsafe fn best_numbers(template: &FrameTemplate, head: *const u8, tail: *const u
     out.last = _mm_extract_epi64::<1>(both) as u64;
 }
 
-/// Which of the 64 bytes at `block` are `byte`.
-///
-/// # Safety
-/// The processor has the features; 64 bytes can be read.
+/// Which of the 64 bytes of two registers are `byte`.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
-unsafe fn bytes_equal(block: *const u8, byte: u8) -> u64 {
+fn equal((low, high): (__m256i, __m256i), byte: u8) -> u64 {
     let byte = _mm256_set1_epi8(byte as i8);
-    // SAFETY: the caller's promise.
-    let (low, high) = unsafe { (_mm256_loadu_si256(block.cast()), _mm256_loadu_si256(block.add(32).cast())) };
     let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)) as u32;
     let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)) as u32;
     u64::from(low) | (u64::from(high) << 32)
 }
 
-/// Offsets of all commas in `start..end` go to `commas`; gives how many there are and the index of the one
-/// before the only colon. `None` if there are too many of either, or no colon behind a comma.
-///
 /// # Safety
-/// The processor has the features; 64 bytes can be read behind `end`; `commas` has room for `COMMAS_MAX + BLOCK`.
+/// The processor has the features; 64 bytes can be read.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
-unsafe fn find_commas(commas: *mut u32, base: *const u8, start: usize, end: usize) -> Option<(usize, usize)> {
-    let (mut found, mut before_colon, mut colons) = (0usize, 0usize, 0u32);
-    let mut at = start;
-    while at < end {
+unsafe fn block_at(at: *const u8) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe { (_mm256_loadu_si256(at.cast()), _mm256_loadu_si256(at.add(BLOCK / 2).cast())) }
+}
+
+/// Writes the places of the bits of `mask`, counted from `at`; gives how many there are.
+///
+/// # Safety
+/// The processor has the features; `target` has room for `BLOCK`.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+unsafe fn write_places(target: *mut u32, at: usize, mut mask: u64) -> usize {
+    let count = mask.count_ones() as usize;
+    let mut index = 0;
+    // Blocks hold three to seven commas: write eight without asking, more in steps.
+    loop {
+        for step in 0..8 {
+            let comma = (at as u32).wrapping_add(_tzcnt_u64(mask) as u32);
+            // Volatile, so that the compiler does not gather eight of them in a vector first.
+            // SAFETY: index + step < BLOCK, because index < count <= 64 in steps of eight, or zero.
+            unsafe { target.add(index | step).write_volatile(comma) };
+            mask = _blsr_u64(mask);
+        }
+        index += 8;
+        if index >= count {
+            return count;
+        }
+    }
+}
+
+/// Offsets of all commas in `start..end` go to `commas`; gives how many there are and the index of the last one before
+/// `letter`, which is above all bytes of a level. `None` if there are too many, or none before a letter.
+///
+/// A second letter is found where the bytes between the commas are compared.
+///
+/// # Safety
+/// The processor has the features; start is before the end, behind which 64 bytes can be read; `commas` has room for
+/// `COMMAS_MAX + BLOCK`.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+unsafe fn find_commas(
+    commas: *mut u32,
+    base: *const u8,
+    (start, end): (usize, usize),
+    letter: u8,
+) -> Option<(usize, usize)> {
+    let below = _mm256_set1_epi8(letter.wrapping_sub(1) as i8);
+    let (mut found, mut at) = (0usize, start);
+    // Where the letter is, and how many commas are before its block.
+    let mut of_letter = (usize::MAX, 0);
+    while end - at > BLOCK {
         // SAFETY: at < end and 64 bytes lie behind it.
-        let (mut mask, mut colon) = unsafe { (bytes_equal(base.add(at), b','), bytes_equal(base.add(at), b':')) };
-        if end - at < BLOCK {
-            mask = _bzhi_u64(mask, (end - at) as u32);
-            colon = _bzhi_u64(colon, (end - at) as u32);
-        }
-        if colon != 0 {
-            colons = colons.wrapping_add(colon.count_ones());
-            before_colon = found.wrapping_add((mask & _blsmsk_u64(colon)).count_ones() as usize);
-        }
-        let count = mask.count_ones() as usize;
+        let block = unsafe { block_at(base.add(at)) };
+        let larger = _mm256_cmpgt_epi8(_mm256_max_epu8(block.0, block.1), below);
+        // No branch: nobody could foretell in which block it is.
+        of_letter = core::hint::select_unpredictable(_mm256_movemask_epi8(larger) != 0, (at, found), of_letter);
         // SAFETY: `found` is at most COMMAS_MAX and a block writes at most BLOCK entries.
-        let target = unsafe { commas.add(found) };
-        let mut index = 0;
-        // Blocks hold three to seven commas: write eight without asking, more in steps.
-        loop {
-            for step in 0..8 {
-                let comma = (at as u32).wrapping_add(_tzcnt_u64(mask) as u32);
-                // Volatile, so that the compiler does not gather eight of them in a vector first.
-                // SAFETY: index + step < BLOCK, because index < count <= 64 in steps of eight, or zero.
-                unsafe { target.add(index | step).write_volatile(comma) };
-                mask = _blsr_u64(mask);
-            }
-            index += 8;
-            if index >= count {
-                break;
-            }
-        }
-        found = found.wrapping_add(count);
+        found = found.wrapping_add(unsafe { write_places(commas.add(found), at, equal(block, b',')) });
         if found > COMMAS_MAX {
             return None;
         }
         at = at.wrapping_add(BLOCK);
     }
-    if colons != 1 || before_colon == 0 {
+    let rest = (end - at) as u32;
+    // SAFETY: as above.
+    let block = unsafe { block_at(base.add(at)) };
+    let (letters, last) = (_bzhi_u64(equal(block, letter), rest), _bzhi_u64(equal(block, b','), rest));
+    let before = if letters != 0 {
+        found.wrapping_add((last & _blsmsk_u64(letters)).count_ones() as usize)
+    } else if of_letter.0 != usize::MAX {
+        // SAFETY: it is one of the blocks above.
+        let block = unsafe { block_at(base.add(of_letter.0)) };
+        let before = equal(block, b',') & _blsmsk_u64(equal(block, letter));
+        of_letter.1.wrapping_add(before.count_ones() as usize)
+    } else {
         return None;
-    }
-    Some((found, before_colon.wrapping_sub(1)))
+    };
+    // SAFETY: as above.
+    found = found.wrapping_add(unsafe { write_places(commas.add(found), at, last) });
+    (before > 0 && found <= COMMAS_MAX).then_some((found, before.wrapping_sub(1)))
 }
 
 const BETWEEN_NUMBERS: u32 = u32::from_le_bytes(*b"\",\"\0");
@@ -274,44 +343,25 @@ unsafe fn word<Word>(at: *const u8) -> Word {
 /// One level's groups of digits; its two commas and the one before it are `around`.
 ///
 /// # Safety
-/// As [`side`]; both lengths are at most the layout's spread.
+/// As [`side`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
 unsafe fn one_level(
     base: *const u8,
     around: *const u32,
-    lengths: [u32; 2],
+    lengths: __m256i,
     before: u64,
     constants: &Constants,
     wrong: &mut Wrong,
 ) -> __m256i {
-    // SAFETY: the caller's promises: commas lie between start - 1 and end, lengths are within the masks.
+    // SAFETY: the caller's promise: commas lie between start - 1 and end.
     unsafe {
         let (previous, middle, next) =
             (base.add(*around as usize), base.add(*around.add(1) as usize), base.add(*around.add(2) as usize));
-        wrong.literals |= (word::<u64>(previous.sub(2)) ^ before) << 24;
-        wrong.literals |= u64::from((word::<u32>(middle.sub(1)) ^ BETWEEN_NUMBERS) << 8);
-        let masks = (constants.price_masks.add(lengths[0] as usize), constants.quantity_masks.add(lengths[1] as usize));
-        convert((middle.sub(1), next.sub(2)), masks, constants, &mut wrong.bytes)
+        wrong.between_levels |= word::<u64>(previous.sub(2)) ^ before;
+        wrong.between_numbers |= word::<u32>(middle.sub(1)) ^ BETWEEN_NUMBERS;
+        convert((middle.sub(1), next.sub(2)), lengths, constants, &mut wrong.bytes)
     }
-}
-
-/// Lengths of the four numbers that end at the four commas at `commas`, less the shortest, at most the spread.
-///
-/// # Safety
-/// The processor has the features; one comma before and four from there can be read.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-#[inline]
-unsafe fn lengths(commas: *const u32, shortest: __m128i, spread: __m128i, wrong: &mut __m128i) -> [u32; 4] {
-    // SAFETY: the caller's promise.
-    let (ends, starts) = unsafe { (_mm_loadu_si128(commas.cast()), _mm_loadu_si128(commas.sub(1).cast())) };
-    let lengths = _mm_sub_epi32(_mm_sub_epi32(ends, starts), shortest);
-    let held = _mm_min_epu32(lengths, spread);
-    *wrong = _mm_or_si128(*wrong, _mm_xor_si128(lengths, held));
-    let mut out = [0u32; 4];
-    // SAFETY: the array is 16 bytes long.
-    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), held) };
-    out
 }
 
 /// Converts `count` levels, the commas of the first being at `commas`, to `out`.
@@ -332,18 +382,18 @@ unsafe fn side(
 ) {
     // Everything in registers while the loop runs.
     let (constants, mut wrong) = (*constants, *collected);
-    // SAFETY: both arrays are 16 bytes long.
-    let (shortest, spread) =
-        unsafe { (_mm_loadu_si128(layouts.starts.as_ptr().cast()), _mm_loadu_si128(layouts.spreads.as_ptr().cast())) };
+    let starts = four(&layouts.starts);
     let mut before = BEFORE_LEVELS;
     let mut index = 0usize;
     // SAFETY: entries up to two a level are commas of the frame, and two levels are written only if there are two.
     unsafe {
         while index.wrapping_add(2) <= count {
             let at = commas.add(index << 1);
-            let held = lengths(at, shortest, spread, &mut wrong.lengths);
-            let first = one_level(base, at.sub(1), [held[0], held[1]], before, &constants, &mut wrong);
-            let second = one_level(base, at.add(1), [held[2], held[3]], BETWEEN_LEVELS, &constants, &mut wrong);
+            let (ends, begins) = (_mm_loadu_si128(at.cast()), _mm_loadu_si128(at.sub(1).cast()));
+            let lengths = _mm_sub_epi32(_mm_sub_epi32(ends, begins), starts);
+            let lengths = spread(lengths, &constants, &mut wrong.lengths);
+            let first = one_level(base, at.sub(1), lengths[0], before, &constants, &mut wrong);
+            let second = one_level(base, at.add(1), lengths[1], BETWEEN_LEVELS, &constants, &mut wrong);
             _mm256_storeu_si256(out.add(index).cast(), join(first, second));
             before = BETWEEN_LEVELS;
             index = index.wrapping_add(2);
@@ -351,16 +401,12 @@ unsafe fn side(
         if index < count {
             let at = commas.add(index << 1);
             // One by one: a wide load would wait for the narrow stores of commas that were just found.
-            let mut held = [0u32; 2];
-            let mut around = *at.sub(1);
-            for (index, held) in held.iter_mut().enumerate() {
-                let next = *at.add(index);
-                let length = next.wrapping_sub(around).wrapping_sub(layouts.starts[index]);
-                *held = length.min(layouts.spreads[index]);
-                wrong.literals |= u64::from(length ^ *held);
-                around = next;
-            }
-            let last = one_level(base, at.sub(1), [held[0], held[1]], before, &constants, &mut wrong);
+            let (begin, middle, end) = (*at.sub(1), *at, *at.add(1));
+            let price = middle.wrapping_sub(begin).wrapping_sub(layouts.starts[0]);
+            let quantity = end.wrapping_sub(middle).wrapping_sub(layouts.starts[1]);
+            let lengths = _mm_cvtsi64_si128((u64::from(price) | u64::from(quantity) << 32) as i64);
+            let [lengths, _] = spread(lengths, &constants, &mut wrong.lengths);
+            let last = one_level(base, at.sub(1), lengths, before, &constants, &mut wrong);
             _mm_storeu_si128(out.add(index).cast(), _mm256_castsi256_si128(join(last, last)));
         }
     }
@@ -381,55 +427,60 @@ unsafe fn sides<S: Schema>(
     (start, end): (usize, usize),
     levels: &mut LevelScratch,
 ) -> Option<()> {
+    // What `find_commas` wants of the letter.
+    const { assert!(S::ASKS_NAME[2] > b']' && S::ASKS_NAME[2].is_ascii()) };
     let constants = Constants::new(layouts);
-    let mut wrong = Wrong { bytes: _mm256_setzero_si256(), lengths: _mm_setzero_si128(), literals: 0 };
+    let mut wrong = Wrong::none();
     // One entry lies before the first comma.
     let list = commas.as_mut_ptr().wrapping_add(1);
     // SAFETY: the caller's promises hold for the search.
-    let (found, switch) = unsafe { find_commas(list, base, start, end)? };
+    let (found, switch) = unsafe { find_commas(list, base, (start, end), S::ASKS_NAME[2])? };
     // SAFETY: `switch` is less than `found`; its comma lies between start and end; before both lies a header.
     unsafe {
         let between = *list.add(switch) as usize;
         wrong.literals |= (word::<u64>(base.add(between)) ^ const { padded_word(S::ASKS_NAME) }) << 16;
-        let mut bids = 0;
         if switch == 0 {
             // Nothing but the closing bracket may be before the comma.
             wrong.literals |= (between ^ start.wrapping_add(1)) as u64 | u64::from(*base.add(start) ^ b']');
         } else {
             wrong.literals |= u64::from(word::<u32>(base.add(between).sub(3)) ^ BIDS_END);
-            bids = switch.div_ceil(2);
-            // The last level's end is where it would be between two levels.
-            *list.sub(1) = (start as u32).wrapping_sub(1);
-            *list.add(switch) = (between as u32).wrapping_sub(1);
-            let space = levels.space(Side::Bid);
-            if switch % 2 == 0 || bids > space.len() {
-                return None;
-            }
-            side(base, list, bids, layouts, &constants, space.as_mut_ptr(), &mut wrong);
         }
-        let left = found.wrapping_sub(switch).wrapping_sub(1);
-        let mut asks = 0;
-        if left == 0 {
+        let behind = found.wrapping_sub(switch).wrapping_sub(1);
+        if behind == 0 {
             wrong.literals |= (end ^ between.wrapping_add(7)) as u64 | u64::from(*base.add(between).add(6) ^ b']');
         } else {
             wrong.literals |= u64::from((word::<u32>(base.add(end).sub(3)) ^ ASKS_END) << 8);
-            asks = left.div_ceil(2);
-            *list.add(switch) = (between as u32).wrapping_add(5);
-            *list.add(found) = (end as u32).wrapping_sub(1);
-            let space = levels.space(Side::Ask);
-            if left % 2 == 0 || asks > space.len() {
-                return None;
-            }
-            side(base, list.add(switch).add(1), asks, layouts, &constants, space.as_mut_ptr(), &mut wrong);
         }
-        levels.set_count(Side::Bid, bids);
-        levels.set_count(Side::Ask, asks);
+        let sides = [
+            // The last level's end is where it would be between two levels.
+            (Side::Bid, list, switch, (start as u32).wrapping_sub(1), (between as u32).wrapping_sub(1)),
+            (
+                Side::Ask,
+                list.add(switch).add(1),
+                behind,
+                (between as u32).wrapping_add(5),
+                (end as u32).wrapping_sub(1),
+            ),
+        ];
+        for (which, list, commas, first, last) in sides {
+            let (count, space) = (commas.div_ceil(2), levels.space(which));
+            if commas != 0 {
+                if commas % 2 == 0 || count > space.len() {
+                    return None;
+                }
+                *list.sub(1) = first;
+                *list.add(commas) = last;
+                side(base, list, count, layouts, &constants, space.as_mut_ptr(), &mut wrong);
+            }
+            levels.set_count(which, count);
+        }
         if !wrong.nothing() {
             return None;
         }
         if layouts.divides {
-            layouts.divide(&mut levels.space(Side::Bid)[..bids])?;
-            layouts.divide(&mut levels.space(Side::Ask)[..asks])?;
+            for (which, commas) in [(Side::Bid, switch), (Side::Ask, behind)] {
+                layouts.divide(&mut levels.space(which)[..commas.div_ceil(2)])?;
+            }
         }
         Some(())
     }
@@ -449,44 +500,34 @@ unsafe fn best<S: Schema>(
 ) -> Option<[Level; 2]> {
     let constants = Constants::new(layouts);
     // SAFETY: start is before the end, behind which lie 64 bytes.
-    let mut mask = unsafe { bytes_equal(base.add(start), b',') };
+    let commas = unsafe { equal(block_at(base.add(start)), b',') };
     // The shortest four numbers are longer than this, so what is read below lies in the padding at most.
-    if mask.count_ones() < 3 || end < start.wrapping_add(25) {
+    if commas.count_ones() < 3 || end < start.wrapping_add(25) {
         return None;
     }
-    let mut beyond = 0u32;
-    let mut ends = [0usize; 4];
-    let mut lengths = [0u32; 4];
-    let mut from = start;
-    for index in 0..4 {
-        let layout = if index % 2 == 0 { &layouts.price } else { &layouts.quantity };
-        let close =
-            if index < 3 { start.wrapping_add(_tzcnt_u64(mask) as usize).wrapping_sub(1) } else { end.wrapping_sub(1) };
-        mask = _blsr_u64(mask);
-        let length = (close as u32).wrapping_sub(from as u32).wrapping_sub(layout.shortest);
-        lengths[index] = length.min(layout.spread());
-        beyond |= length ^ lengths[index];
-        ends[index] = close;
-        from = close.wrapping_add(7);
-    }
-    let mut wrong = _mm256_setzero_si256();
+    let rest = _blsr_u64(commas);
+    // From the start, and the last as if a comma followed it.
+    let ends = [_tzcnt_u64(commas), _tzcnt_u64(rest), _tzcnt_u64(_blsr_u64(rest)), (end - start) as u64];
+    let [bid, bid_quantity, ask, ask_quantity] = ends.map(|end| end as i32);
+    let commas = _mm_set_epi32(ask_quantity, ask, bid_quantity, bid);
+    let lengths = _mm_sub_epi32(_mm_sub_epi32(commas, _mm_slli_si128::<4>(commas)), four(&layouts.best_starts));
+    let (mut wrong, mut beyond) = (_mm256_setzero_si256(), _mm_setzero_si128());
+    let lengths = spread(lengths, &constants, &mut beyond);
     let mut out = [Level { tick: Tick(0), lots: Lots(0) }; 2];
-    // SAFETY: the header before is longer than a lane; lengths are within the spread; the commas are less than 64
-    // bytes behind start, which is 25 bytes before the end.
+    // SAFETY: the header before is longer than a lane; the commas are less than 64 bytes behind start, which is 25
+    // bytes before the end.
     let literals = unsafe {
-        let end = |index: usize| base.add(ends[index]);
-        let price = |index: usize| constants.price_masks.add(lengths[index] as usize);
-        let quantity = |index: usize| constants.quantity_masks.add(lengths[index] as usize);
-        let bid = convert((end(0), end(1)), (price(0), quantity(1)), &constants, &mut wrong);
-        let ask = convert((end(2), end(3)), (price(2), quantity(3)), &constants, &mut wrong);
-        _mm256_storeu_si256(out.as_mut_ptr().cast(), join(bid, ask));
-        // All in one place: between the lengths they would take the registers that the constants need.
-        let [bid_quantity, ask, ask_quantity] = const { best_names::<S>() };
-        let names =
-            (word::<u64>(end(0)) ^ bid_quantity) | (word::<u64>(end(1)) ^ ask) | (word::<u64>(end(2)) ^ ask_quantity);
-        names << 8 | u64::from(*end(3) ^ b'"')
+        let [bid, bid_quantity, ask, ask_quantity] = ends.map(|end| base.add(start).add(end as usize).sub(1));
+        let bids = convert((bid, bid_quantity), lengths[0], &constants, &mut wrong);
+        let asks = convert((ask, ask_quantity), lengths[1], &constants, &mut wrong);
+        _mm256_storeu_si256(out.as_mut_ptr().cast(), join(bids, asks));
+        let names = const { best_names::<S>() };
+        let between =
+            (word::<u64>(bid) ^ names[0]) | (word::<u64>(bid_quantity) ^ names[1]) | (word::<u64>(ask) ^ names[2]);
+        between << 8 | u64::from(*ask_quantity ^ b'"')
     };
-    (literals == 0 && beyond == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out)
+    let wrong = _mm256_or_si256(wrong, _mm256_zextsi128_si256(beyond));
+    (literals == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out)
 }
 
 /// See [`super::Avx2::scan`].

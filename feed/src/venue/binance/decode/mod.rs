@@ -74,18 +74,17 @@ impl Decoder {
         if length > FRAME_BYTES_MAX {
             return Err(DecodeError::TooLarge);
         }
-        if buffer.len() >= length + FRAME_PADDING
-            && let Some(message) = self.scanner.scan(
-                self.product,
-                &buffer[..length + FRAME_PADDING],
-                length,
-                &mut self.symbols,
-                &self.scales,
-                &mut self.levels,
-            )
-        {
-            self.counts.scanned += 1;
-            return Ok(message);
+        if buffer.len() >= length + FRAME_PADDING {
+            let padded = &buffer[..length + FRAME_PADDING];
+            if let Some(scanned) = self.scanner.scan(padded, length, &mut self.levels) {
+                self.counts.scanned += 1;
+                return Ok(scanned.message());
+            }
+            let (symbols, scales, levels) = (&mut self.symbols, &self.scales, &mut self.levels);
+            if let Some(message) = self.scanner.read(self.product, padded, length, symbols, scales, levels) {
+                self.counts.scanned += 1;
+                return Ok(message);
+            }
         }
         self.counts.fallback += 1;
         self.levels.clear();

@@ -9,7 +9,7 @@ use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use super::{Product, time_from_millis};
 use crate::scan::avx2::Avx2;
 use crate::scan::cursor::Cursor;
-use crate::scan::frame_template::{FrameTemplate, FrameTemplates, Numbers};
+use crate::scan::frame_template::{FrameTemplates, Numbers};
 use crate::scan::layout::InstrumentLayout;
 use crate::scan::{Scales, ScannerChoice, Schema, swar};
 use crate::venue::instrument::SYMBOL_BYTES_MAX;
@@ -66,38 +66,29 @@ impl Scanner {
         }
     }
 
-    /// The message in `padded[..length]`, or `None`: not mine.
+    /// What `padded[..length]` says, if it fits its stream's template; else [`Scanner::read`] must find out.
     #[inline(always)]
-    pub(super) fn scan(
-        &mut self,
-        product: Product,
-        padded: &[u8],
-        length: usize,
-        symbols: &mut SymbolTable,
-        scales: &[Scales],
-        levels: &mut LevelScratch,
-    ) -> Option<Message> {
-        if let Some(template) = self.templates.guess::<Frames>(padded)
-            && let Some(Some(layouts)) = self.layouts.get(template.symbol)
-        {
-            let mut numbers = Numbers::default();
-            let fits = match &mut self.kind {
-                Kind::Avx2(avx2) => avx2.scan::<Frames>(template, layouts, padded, length, &mut numbers, levels),
-                Kind::Portable => {
-                    let guess = &mut self.guess;
-                    swar::scan::<Frames>(template, layouts, padded, length, guess, &mut numbers, levels).is_some()
-                }
-                Kind::Off => false,
-            };
-            if fits && let Some(message) = message(template, &numbers) {
-                return Some(message);
+    pub(super) fn scan(&mut self, padded: &[u8], length: usize, levels: &mut LevelScratch) -> Option<Scanned> {
+        let template = self.templates.guess::<Frames>(padded)?;
+        let layouts = self.layouts.get(template.symbol)?.as_ref()?;
+        let mut numbers = Numbers::default();
+        let fits = match &mut self.kind {
+            Kind::Avx2(avx2) => avx2.scan::<Frames>(template, layouts, padded, length, &mut numbers, levels),
+            Kind::Portable => {
+                let guess = &mut self.guess;
+                swar::scan::<Frames>(template, layouts, padded, length, guess, &mut numbers, levels).is_some()
             }
-        }
-        if matches!(self.kind, Kind::Off) {
-            return None;
-        }
-        levels.clear();
-        self.read(product, padded, length, symbols, scales, levels)
+            Kind::Off => false,
+        };
+        let event_time = time_from_millis(numbers.event_time_ms)?;
+        let ids = UpdateIds { first: numbers.first, last: numbers.last, previous: numbers.previous };
+        // A best bid/ask has no first.
+        (fits && ids.first <= ids.last).then_some(Scanned {
+            is_touch: template.is_touch,
+            symbol: template.symbol,
+            ids,
+            event_time,
+        })
     }
 
     /// Asks for the templates and layouts of a symbol.
@@ -111,9 +102,9 @@ impl Scanner {
         }
     }
 
-    /// As [`Scanner::scan`], by the cursor; learns the frame's template.
+    /// The message in `padded[..length]`, read by the cursor, or `None`: not mine. Learns the frame's template.
     #[inline(never)]
-    fn read(
+    pub(super) fn read(
         &mut self,
         product: Product,
         padded: &[u8],
@@ -122,6 +113,10 @@ impl Scanner {
         scales: &[Scales],
         levels: &mut LevelScratch,
     ) -> Option<Message> {
+        if matches!(self.kind, Kind::Off) {
+            return None;
+        }
+        levels.clear();
         let mut cursor = Cursor { buffer: padded, at: 0 };
         let stream = if cursor.optional(b"{\"stream\":\"") {
             let name = cursor.text(STREAM_BYTES_MAX)?;
@@ -154,18 +149,25 @@ impl Schema for Frames {
     const NUMBER_NAMES: [&'static [u8]; 4] = [b"E", b"U", b"u", b"pu"];
 }
 
-/// The message that a template's numbers make; its levels are in the scratch already.
-#[inline(always)]
-fn message(template: &FrameTemplate, numbers: &Numbers) -> Option<Message> {
-    let event_time = time_from_millis(numbers.event_time_ms)?;
-    if template.is_touch {
-        return Some(Message::Touch { symbol: template.symbol, sequence: numbers.last, event_time });
+/// What a frame that fits its template says; its levels are in the scratch already.
+pub(super) struct Scanned {
+    is_touch: bool,
+    symbol: usize,
+    ids: UpdateIds,
+    event_time: Nanos,
+}
+
+impl Scanned {
+    /// The message. Its fields go straight where the caller wants them: copied as a whole, they would wait for the
+    /// narrow store of its kind.
+    #[inline(always)]
+    pub(super) fn message(self) -> Message {
+        let Scanned { is_touch, symbol, ids, event_time } = self;
+        if is_touch {
+            return Message::Touch { symbol, sequence: ids.last, event_time };
+        }
+        Message::Depth { symbol, ids, event_time }
     }
-    let ids = UpdateIds { first: numbers.first, last: numbers.last, previous: numbers.previous };
-    if ids.first > ids.last {
-        return None;
-    }
-    Some(Message::Depth { symbol: template.symbol, ids, event_time })
 }
 
 /// What the cursor read: the message, its symbol, and where the part that does not repeat lies.
