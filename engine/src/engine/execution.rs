@@ -67,6 +67,7 @@ impl<S: Strategy> Engine<S> {
     /// The venue's word and the copies of it: all before any instrument is decided on.
     fn set_ready(&mut self, slot: usize, ready: bool) {
         self.venues[slot].ready = ready;
+        self.venues[slot].was_ready |= ready;
         let quotable = ready && self.venues[slot].slow_until == Nanos::ZERO;
         for instrument in self.instrument_slots.iter_mut().filter(|instrument| instrument.venue == slot) {
             instrument.venue_ready = quotable;
@@ -306,9 +307,10 @@ impl<S: Strategy> Engine<S> {
     /// An order that is in no table: ours but long finished, or one that another program or person placed on the same
     /// account.
     fn on_unknown_order(&mut self, event: &ExecutionEvent, now: Nanos) {
-        let ours = event.order.epoch() == self.epoch
+        let of_this_run = event.order.epoch() == self.epoch
             && event.order.counter() != 0
             && event.order.counter() <= self.order_counter;
+        let ours = of_this_run || self.is_adopted(event.order);
         let fill = event.kind == ExecutionKind::Filled;
         if ours {
             match event.kind {

@@ -50,6 +50,8 @@ pub struct InstrumentSlot {
     pub(super) undecided: u32,
     /// It changed and was not decided on.
     pub(super) dirty: bool,
+    /// Its orders are an earlier run's and wait for gateway and book.
+    pub(super) holds_adopted: bool,
     /// Cycle counter of the newest frame that was not decided on.
     pub(super) origin_tsc: u64,
     /// When a waiting target or cancel may be tried again.
@@ -200,6 +202,8 @@ impl<S> Engine<S> {
             telemetry_turn: 0,
             deadline: Nanos::ZERO,
             origin_tsc: 0,
+            adopted: Vec::new(), // bounded: one a slot, before the first event
+            adopt_until: Nanos::ZERO,
         }
     }
 }

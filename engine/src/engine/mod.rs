@@ -4,6 +4,7 @@
 //! the state, the input and `now`. Arrays are indexed by instrument id. Nothing here allocates, blocks or
 //! reads a clock; set-up gives all the memory.
 
+mod adopted;
 mod amend;
 mod execution;
 mod feed_lag;
@@ -17,6 +18,7 @@ mod tracing;
 mod venue;
 mod warm;
 
+pub use adopted::AdoptedOrder;
 pub use group::AssetGroup;
 pub use instrument_slot::{EngineParts, InstrumentSlot};
 pub use venue::VenueState;
@@ -35,7 +37,9 @@ use crate::risk::{Exposures, RiskSettings, StopCause, TradingState};
 use crate::strategy::{Quotes, Strategy, StrategyInputs, Targets, View};
 use crate::telemetry::TelemetryCell;
 use crate::trace::{TraceKind, TraceRecord};
-use crate::types::{AssetGroupId, EPOCH_REHEARSAL, InstrumentId, InstrumentSettings, Level, Lots, Nanos, VenueId};
+use crate::types::{
+    AssetGroupId, EPOCH_REHEARSAL, InstrumentId, InstrumentSettings, Level, Lots, Nanos, OrderId, VenueId,
+};
 use crate::unquoted::UnquotedTimes;
 use crate::working::Working;
 
@@ -83,6 +87,10 @@ pub struct Engine<S> {
     deadline: Nanos,
     /// Cycle counter of the frame this turn is about; copied into intents.
     origin_tsc: u64,
+    /// Orders of earlier runs that were taken over.
+    adopted: Vec<OrderId>,
+    /// Until then they stand, where gateway or book has not begun.
+    adopt_until: Nanos,
 }
 
 impl<S: Strategy> Engine<S> {

@@ -39,6 +39,12 @@ impl<S: Strategy> Engine<S> {
     pub(super) fn reconcile_quotes(&mut self, instrument: InstrumentId, now: Nanos) {
         let index = instrument.index();
         let pull = self.pull_reason(instrument);
+        if let Some(reason) = pull
+            && self.instrument_slots[index].holds_adopted
+            && self.keeps_adopted(instrument, reason, now)
+        {
+            return self.note_deadline(instrument);
+        }
         self.count_changes(instrument);
         let venue = &mut self.venues[self.instrument_slots[index].venue];
         let paused = now < venue.pause_until;

@@ -17,6 +17,8 @@ pub struct VenueState {
     pub(super) venue: VenueId,
     /// The venue's gateway is logged on and knows what is open.
     pub(super) ready: bool,
+    /// It was at some time.
+    pub(super) was_ready: bool,
     /// No new orders to the venue before this.
     pub(super) pause_until: Nanos,
     /// Orders of which it is not known whether they live, as of the last fact about each instrument's.
@@ -38,6 +40,7 @@ impl VenueState {
         VenueState {
             venue: settings.venue,
             ready: false,
+            was_ready: false,
             pause_until: Nanos::ZERO,
             undecided: 0,
             ack_latency_max: Nanos::NEVER,

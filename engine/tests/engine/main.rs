@@ -1,6 +1,7 @@
 //! COLD: the engine from outside: book, ring, risk, strategy, working orders, and its turns as a whole.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a test may allocate")]
 
+mod adopted;
 mod amends;
 mod book_edges;
 mod book_market;

@@ -133,7 +133,9 @@ impl<O: OrderSide> Gateway<O> {
         let (Some(instrument), Some(limits)) = (find(&self.instruments, intent.instrument), limits) else {
             return Err(LocalReject::Limit);
         };
-        let own = intent.order.epoch() == self.settings.epoch && (!replaces || !self.orders.contains(intent.order));
+        // An order that is amended is in the table, and may be one of an earlier run that was taken over.
+        let is_new = intent.order.epoch() == self.settings.epoch && !self.orders.contains(intent.order);
+        let own = !replaces || is_new;
         let same = former.instrument == intent.instrument && former.side == intent.side;
         let so_far = self.so_far_without(former, intent, replaces);
         if !own || !same || limits::check(intent, instrument, &limits, &so_far).is_err() {

@@ -85,6 +85,7 @@ fn update_of(row: &TradeRecord) -> OrderUpdate {
         lots_cumulative: row.lots,
         lots_ordered: row.lots,
         in_force: None,
+        time_in_force: None,
         fill: Some(Fill { trade: row.trade, tick: row.tick, lots: row.lots, fee: row.fee, maker: row.maker }),
         time: row.time,
     }

@@ -73,6 +73,10 @@ pub struct GatewayCounters {
     pub stray_replies: u64,
     /// Orders of earlier runs found open at the start.
     pub leftover_orders: u64,
+    /// Of those: taken over, and not cancelled.
+    pub orders_adopted: u64,
+    /// Times that orders were to be taken over and everything was cancelled after all.
+    pub adoptions_given_up: u64,
     /// Order events of orders that are not ours.
     pub third_party_orders: u64,
     /// Sessions lost after they were ready.
@@ -144,6 +148,8 @@ impl core::ops::Add for GatewayCounters {
             bad_frames: self.bad_frames + other.bad_frames,
             stray_replies: self.stray_replies + other.stray_replies,
             leftover_orders: self.leftover_orders + other.leftover_orders,
+            orders_adopted: self.orders_adopted + other.orders_adopted,
+            adoptions_given_up: self.adoptions_given_up + other.adoptions_given_up,
             third_party_orders: self.third_party_orders + other.third_party_orders,
             sessions_lost: self.sessions_lost + other.sessions_lost,
             pauses: self.pauses + other.pauses,

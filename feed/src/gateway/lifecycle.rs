@@ -69,6 +69,7 @@ impl<O: OrderSide> Gateway<O> {
             self.pump_shadow(now);
             return;
         }
+        self.watch_adoption(now);
         self.expire_requests(now);
         self.expire_rest(now);
         self.give_up_silent(now);
@@ -96,14 +97,16 @@ impl<O: OrderSide> Gateway<O> {
         }
         let mut at = self.cancel_due().min(self.links_due()).min(self.spare_due());
         at = at.min(self.third_way_due()).min(self.backfill_due()).min(self.holdings_due()).min(self.rest.due());
-        at = at.min(self.rest_proofs_due()).min(self.incomes_due());
+        at = at.min(self.rest_proofs_due()).min(self.incomes_due()).min(self.adoption.due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);
         }
         match self.step {
             SessionStep::Handshake(_) => due(self.handshake_due().min(self.skip_user_data_at())),
-            SessionStep::Query(_) if self.step_request.is_none() && self.is_swept() => due(self.step_due()),
+            SessionStep::Query(_) if self.step_request.is_none() && self.is_swept() && !self.adoption_waits() => {
+                due(self.step_due())
+            }
             SessionStep::Resolve if !self.must_wait() => due(self.step_since + RESOLVE_TIME_MAX),
             SessionStep::Draining => due(self.step_since + DRAIN_QUERY_INTERVAL),
             _ => {}
@@ -209,6 +212,9 @@ impl<O: OrderSide> Gateway<O> {
     /// connection that goes on working.
     pub(super) fn user_data_lost(&mut self, now: Nanos) {
         self.user_data_ready = false;
+        if !self.adoption.is_over() {
+            self.want_sweeps(now);
+        }
         self.mark_all_unknown(now);
         self.want_all_trades(now);
         self.session_down(now);
@@ -410,6 +416,9 @@ impl<O: OrderSide> Gateway<O> {
         match self.step {
             SessionStep::Handshake(_) if now >= self.skip_user_data_at() => self.go(SessionStep::Query(0), now),
             SessionStep::Handshake(_) => self.advance_handshake(now),
+            SessionStep::Query(place) if place >= self.instruments.len() && !self.adoption.is_over() => {
+                self.adoption_list_over(now);
+            }
             SessionStep::Query(place) if place >= self.instruments.len() => {
                 let next = if self.shutting_down { SessionStep::Draining } else { SessionStep::Resolve };
                 self.go(next, now);
@@ -434,7 +443,7 @@ impl<O: OrderSide> Gateway<O> {
                 Some(request) => request,
                 None => return,
             },
-            SessionStep::Query(_) if self.is_swept() => {
+            SessionStep::Query(_) if self.is_swept() && !self.adoption_waits() => {
                 (RequestKind::OpenOrders, self.side.connection_of(RequestKind::OpenOrders))
             }
             _ => return,
@@ -540,11 +549,13 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     fn try_ready(&mut self, now: Nanos) {
-        let undecided = self.orders.active().any(|order| !order.is_done());
+        let undecided =
+            self.orders.active().any(|order| !order.is_done() && !self.is_taken_over(order.order, order.phase));
         if self.must_wait() || (undecided && now - self.step_since < RESOLVE_TIME_MAX) {
             return;
         }
         self.go(SessionStep::Ready, now);
+        self.finish_adoption(now);
         self.was_ready = true;
         self.begin_trades(now);
         // Everything was just listed.

@@ -4,10 +4,11 @@
 //! behind them; `sweep` is the cancel path, which
 //! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
 //! where neither answers, `rest_proofs` what is then asked there. `lifecycle` brings a session up and keeps it alive, `replies` applies
-//! what comes back, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
+//! what comes back, `adoption` takes orders of earlier runs over, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
 //! missed, `compare` holds what the venue says is held against them, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
+pub mod adoption;
 pub mod clock;
 pub mod counters;
 pub mod fees;
@@ -57,6 +58,7 @@ use crate::venue::order_ids::ClientOrderId;
 use crate::venue::order_side::{HandshakeStep, OrderConnection, OrderSide};
 use crate::venue::orders::{Request, RequestId, RequestKind};
 
+use adoption::Adoption;
 use backfill::Backfill;
 use clock::VenueClock;
 use compare::Holding;
@@ -165,7 +167,9 @@ pub struct Gateway<O = AnyOrders> {
     spare_warmed: Nanos,
     /// The cancelling of all orders, by the place of the instrument.
     sweeps: Vec<Sweep>,
-    /// What earlier runs may have left open was cancelled.
+    /// The taking over of what earlier runs left open.
+    adoption: Adoption,
+    /// What earlier runs may have left open was cancelled, or taken over.
     swept_once: bool,
     /// Since when cancels in an instrument have been without any answer, by its place; [`Nanos::NEVER`]: none are.
     unanswered_since: Vec<Nanos>,
@@ -254,9 +258,13 @@ impl<O: OrderSide> Gateway<O> {
     #[must_use]
     pub fn over(mut side: O, settings: GatewaySettings, instruments: Vec<Instrument>) -> Gateway<O> {
         side.set_run(settings.epoch, settings.salt);
+        side.set_earlier_runs(&settings.earlier_runs);
         side.prepare(&instruments);
         let trades_from = settings.trades_from.map_or(Nanos::NEVER, backfill::stamp);
         let places = instruments.iter().map(|instrument| instrument.id.index() + 1).max().unwrap_or(0);
+        let adoption = Adoption::of(&settings);
+        let mut orders = OrderTable::new(places);
+        adoption.candidates().iter().for_each(|candidate| orders.adopt(candidate));
         Gateway {
             throttle: Throttle::new(
                 &settings.rates,
@@ -266,7 +274,7 @@ impl<O: OrderSide> Gateway<O> {
             ),
             handshake: side.handshake(),
             side,
-            orders: OrderTable::new(places),
+            orders,
             clock: VenueClock::default(),
             step: SessionStep::Idle,
             step_request: None,
@@ -277,7 +285,8 @@ impl<O: OrderSide> Gateway<O> {
             attempts: Attempts::new(),
             retry_soon: None,
             spare_warmed: Nanos::ZERO,
-            sweeps: vec![Sweep::WANTED; instruments.len()],
+            sweeps: vec![if adoption.is_over() { Sweep::WANTED } else { Sweep::UNWANTED }; instruments.len()],
+            adoption,
             swept_once: false,
             unanswered_since: vec![Nanos::NEVER; instruments.len()],
             rest: RestDesk::new(None),

@@ -1,5 +1,6 @@
 //! COLD: the table of our orders as the venue has proved them: any order of facts leads to the same state.
 
+mod adopt;
 mod amendment;
 mod apply;
 mod check;

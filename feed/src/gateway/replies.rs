@@ -129,7 +129,9 @@ impl<O: OrderSide> Gateway<O> {
     /// An order that turns out to live while everything is being cancelled is cancelled too.
     pub(super) fn after_update(&mut self, order: OrderId, now: Nanos) {
         let of_stopped = || self.orders.find(order).is_some_and(|tracked| self.is_stopped(tracked.instrument));
-        let unwanted = self.shutting_down || !self.ready || (!self.stopped.is_empty() && of_stopped());
+        let unwanted = self.shutting_down
+            || (!self.ready && self.adoption.is_over())
+            || (!self.stopped.is_empty() && of_stopped());
         if unwanted && self.settings.mode == GatewayMode::Live {
             self.want_cancel(order, now);
         }
@@ -137,7 +139,7 @@ impl<O: OrderSide> Gateway<O> {
 
     /// An order that is not in the table. Leftovers of earlier runs are cancelled at the start; anything else means
     /// that another program or a human trades on this account.
-    fn third_party_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
+    pub(super) fn third_party_order(&mut self, update: &OrderUpdate, filled: bool, now: Nanos) {
         match OrderOrigin::of(update.order, self.settings.epoch) {
             // Ours, and nobody counts on it: it is cancelled, by the venue's own name for it.
             OrderOrigin::ThisRun(order) | OrderOrigin::EarlierRun(order) => {
@@ -310,6 +312,9 @@ impl<O: OrderSide> Gateway<O> {
         let SessionStep::Query(place) = self.step else { return };
         let instrument = self.instruments[place].id;
         let rows: Vec<_> = rows.iter().filter(|row| row.instrument == instrument).collect();
+        if !self.adoption.is_over() {
+            return self.adoption_listed(place, &rows, now);
+        }
         for row in &rows {
             if self.step_attempts == 0 {
                 self.note_leftover(row);

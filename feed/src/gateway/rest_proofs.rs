@@ -136,15 +136,17 @@ impl<O: OrderSide> Gateway<O> {
         })
     }
 
-    fn run_name(&self) -> RunName {
-        RunName { run: self.settings.epoch, salt: self.settings.salt }
+    /// This run, and those whose orders it may go on with.
+    pub(super) fn run_names(&self) -> Vec<RunName> {
+        let own = RunName { run: self.settings.epoch, salt: self.settings.salt };
+        std::iter::once(own).chain(self.settings.earlier_runs.iter().copied()).collect()
     }
 
     /// What the venue says of an order.
     pub(super) fn order_told(&mut self, order: OrderId, body: &[u8], now: Nanos) {
-        let run = self.run_name();
+        let runs = self.run_names();
         let account = self.rest.account.as_ref();
-        let told = account.and_then(|account| account.parse_order(&self.instruments, &[run], body).ok()).flatten();
+        let told = account.and_then(|account| account.parse_order(&self.instruments, &runs, body).ok()).flatten();
         let Some(update) = told else {
             self.counters.bad_frames += 1;
             self.query_failed(order, now);
@@ -161,9 +163,9 @@ impl<O: OrderSide> Gateway<O> {
 
     /// What the venue says is open in the instrument at `place`, asked for at `asked`.
     pub(super) fn open_orders_told(&mut self, place: usize, body: &[u8], asked: Nanos, now: Nanos) {
-        let (run, instrument) = (self.run_name(), self.instruments[place]);
+        let (runs, instrument) = (self.run_names(), self.instruments[place]);
         let account = self.rest.account.as_ref();
-        let parsed = account.map(|account| account.parse_open_orders(std::slice::from_ref(&instrument), &[run], body));
+        let parsed = account.map(|account| account.parse_open_orders(std::slice::from_ref(&instrument), &runs, body));
         let Some(Ok(rows)) = parsed else {
             self.counters.bad_frames += 1;
             self.list_failed(place, now);

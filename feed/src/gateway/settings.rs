@@ -2,12 +2,14 @@
 
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
+use crate::gateway::adoption::AdoptableOrder;
 use crate::gateway::clock::CLOCK_OFFSET_MAX;
 use crate::gateway::fees::FeePrice;
 use crate::gateway::limits::OrderLimits;
 use crate::gateway::throttle::Throttle;
 use crate::venue::ProductLine;
 use crate::venue::card::RateWindow;
+use crate::venue::order_ids::RunName;
 use crate::venue::order_side::SelfTradePrevention;
 use crate::venue::orders::WindowUsage;
 
@@ -69,6 +71,10 @@ pub struct GatewaySettings {
     pub trades_from: Option<Nanos>,
     /// What was held at that time: the base asset or the position, in lots. What is not named is not compared later.
     pub held_at_start: Vec<(InstrumentId, Lots)>,
+    /// Orders of earlier runs that are open and may be taken over at the start; without any everything is cancelled.
+    pub adoptable: Vec<AdoptableOrder>,
+    /// The runs that they are of.
+    pub earlier_runs: Vec<RunName>,
     /// What assets are worth that fees may be taken in besides base and quote.
     pub fee_prices: Vec<FeePrice>,
     /// Whether an order that is not ours stops trading (another program or a human trades on the account).
@@ -104,6 +110,8 @@ impl GatewaySettings {
             fills_grace: Nanos::from_seconds(1),
             trades_from: None,
             held_at_start: Vec::new(),
+            adoptable: Vec::new(),
+            earlier_runs: Vec::new(),
             fee_prices: Vec::new(),
             halt_on_third_party: true,
             seed: u64::from(epoch),

@@ -52,6 +52,7 @@ impl<O: OrderSide> Gateway<O> {
             lots_cumulative: Lots::ZERO,
             lots_ordered: tracked.lots,
             in_force: None,
+            time_in_force: None,
             fill: None,
             time: now,
         };

@@ -44,6 +44,9 @@ impl Sweep {
     /// Orders of a run before this one may be open: wanted from the start.
     pub(super) const WANTED: Sweep = Sweep { wanted: true, not_before: Nanos::ZERO, request: None, second: None };
 
+    /// Orders of earlier runs are to be taken over.
+    pub(super) const UNWANTED: Sweep = Sweep { wanted: false, ..Sweep::WANTED };
+
     const fn is_done(&self) -> bool {
         !self.wanted && self.request.is_none()
     }
@@ -103,6 +106,9 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Every order of every instrument is to be cancelled, whoever placed it.
     pub(super) fn want_sweeps(&mut self, now: Nanos) {
+        if !self.adoption.is_over() {
+            self.give_up_adoption(now);
+        }
         for sweep in &mut self.sweeps {
             sweep.wanted = true;
             sweep.not_before = now;

@@ -7,7 +7,6 @@ use super::lifecycle::SessionStep;
 use super::orders::CancelState;
 use super::rest::{RestLane, RestPurpose};
 use crate::venue::account::AccountSide;
-use crate::venue::order_ids::RunName;
 use crate::venue::order_side::OrderSide;
 use crate::venue::orders::RequestKind;
 
@@ -90,9 +89,9 @@ impl<O: OrderSide> Gateway<O> {
         });
         let account = self.rest.account.as_ref();
         // Some venues list what they cancelled, others say no more than that they did.
-        let run = RunName { run: self.settings.epoch, salt: self.settings.salt };
+        let runs = self.run_names();
         let parse =
-            |account: &dyn AccountSide| account.parse_open_orders(std::slice::from_ref(&instrument), &[run], body).ok();
+            |account: &dyn AccountSide| account.parse_open_orders(std::slice::from_ref(&instrument), &runs, body).ok();
         let rows = account.and_then(|account| parse(account.as_ref()));
         self.sweep_proved(place, may_come.then_some(now + validity), now);
         let rows = rows.unwrap_or_default();

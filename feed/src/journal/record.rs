@@ -1,5 +1,6 @@
 //! HOT: what a record says, as bytes and back. Writing one allocates nothing; reading is for starts and for people.
 
+use spinbook_engine::engine::AdoptedOrder;
 use spinbook_engine::event::ExecutionEvent;
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::trace::TraceRecord;
@@ -87,6 +88,13 @@ pub enum JournalRecord {
     },
     /// Another price and quantity for an order is about to be handed to the connection.
     Amend(Intent),
+    /// An order of an earlier run, found open at the start, is from here on this run's: as it is then.
+    Adopted {
+        /// Which; it keeps its id.
+        order: AdoptedOrder,
+        /// Its name at the venue.
+        client_id: ClientOrderId,
+    },
     /// The kernel took an order or a cancel. Whoever is killed between the two has an order that may be on its way and is
     /// not said to be sent.
     Sent {
@@ -159,6 +167,7 @@ mod kind {
     pub(super) const DECISION: u8 = 14;
     pub(super) const REPLACE: u8 = 15;
     pub(super) const AMEND: u8 = 16;
+    pub(super) const ADOPTED: u8 = 17;
 }
 
 impl JournalRecord {
@@ -180,6 +189,7 @@ impl JournalRecord {
             JournalRecord::Decision(_) => kind::DECISION,
             JournalRecord::Replace { .. } => kind::REPLACE,
             JournalRecord::Amend(_) => kind::AMEND,
+            JournalRecord::Adopted { .. } => kind::ADOPTED,
         }
     }
 
@@ -197,6 +207,10 @@ impl JournalRecord {
             }
             JournalRecord::Place { intent, client_id } | JournalRecord::Replace { intent, client_id } => {
                 write_intent(intent, out);
+                out.text(client_id.as_str(), CLIENT_ORDER_ID_MAX);
+            }
+            JournalRecord::Adopted { order, client_id } => {
+                write_adopted(order, out);
                 out.text(client_id.as_str(), CLIENT_ORDER_ID_MAX);
             }
             JournalRecord::CancelWanted(intent) | JournalRecord::Amend(intent) => write_intent(intent, out),
@@ -258,6 +272,10 @@ impl JournalRecord {
                 JournalRecord::Replace { intent, client_id: ClientOrderId::from_text(take.text(CLIENT_ORDER_ID_MAX)?)? }
             }
             kind::AMEND => JournalRecord::Amend(take_intent(take)?),
+            kind::ADOPTED => {
+                let order = take_adopted(take)?;
+                JournalRecord::Adopted { order, client_id: ClientOrderId::from_text(take.text(CLIENT_ORDER_ID_MAX)?)? }
+            }
             kind::CANCEL_WANTED => JournalRecord::CancelWanted(take_intent(take)?),
             kind::CANCEL_SENT => JournalRecord::CancelSent {
                 order: OrderId(take.u64()?),
@@ -336,6 +354,28 @@ fn take_intent(take: &mut Take<'_>) -> Option<Intent> {
         side: Coded::of(take.u8()?)?,
         time_in_force: Coded::of(take.u8()?)?,
         reason: Coded::of(take.u8()?)?,
+    })
+}
+
+/// All of an order that was taken over. A field that is added does not compile until it is here.
+fn write_adopted(adopted: &AdoptedOrder, out: &mut Put<'_>) {
+    let AdoptedOrder { order, instrument, slot, side, time_in_force, tick, lots, filled } = *adopted;
+    out.u64(order.0);
+    [tick.0, lots.0, filled.0].into_iter().for_each(|value| out.i64(value));
+    out.u16(instrument.0);
+    out.bytes(&[slot.0, side.code(), time_in_force.code()]);
+}
+
+fn take_adopted(take: &mut Take<'_>) -> Option<AdoptedOrder> {
+    Some(AdoptedOrder {
+        order: OrderId(take.u64()?),
+        tick: Tick(take.i64()?),
+        lots: Lots(take.i64()?),
+        filled: Lots(take.i64()?),
+        instrument: InstrumentId(take.u16()?),
+        slot: SlotId(take.u8()?),
+        side: Coded::of(take.u8()?)?,
+        time_in_force: Coded::of(take.u8()?)?,
     })
 }
 

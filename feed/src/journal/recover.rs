@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use spinbook_engine::engine::AdoptedOrder;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, Side, TradeId};
@@ -87,6 +88,20 @@ impl Recovery {
                 if let Some(left) = self.left.get_mut(&intent.order) {
                     left.intent.lots = left.intent.lots.max(intent.lots);
                 }
+            }
+            JournalRecord::Adopted { order, client_id } => {
+                let AdoptedOrder { order, instrument, slot, side, time_in_force, tick, lots, filled } = *order;
+                let intent = Intent { order, instrument, slot, side, time_in_force, tick, lots, ..Intent::default() };
+                let left = LeftOrder {
+                    intent,
+                    client_id: *client_id,
+                    symbol: self.instruments.get(&instrument).map(|found| found.symbol),
+                    placed: self.left.get(&order).map_or(entry.time, |known| known.placed),
+                    accepted: true,
+                    lots_filled: filled,
+                };
+                self.refused.remove(&order);
+                self.left.insert(order, left);
             }
             JournalRecord::Fact(event) => self.fact(event),
             JournalRecord::Ended(end) => self.ended_as(end),

@@ -1,5 +1,6 @@
 //! COLD: a journal that is cut, flipped, doubled or full: found every time, and never a wrong record.
 
+use spinbook_engine::engine::AdoptedOrder;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::trace::{QuoteRule, TraceKind, TraceRecord};
@@ -17,7 +18,7 @@ use super::writer::{Journal, JournalRefusal, JournalWriter};
 use crate::number::Scale;
 use crate::random::Random;
 use crate::venue::instrument::Symbol;
-use crate::venue::order_ids::ClientIdFormat;
+use crate::venue::order_ids::{ClientIdFormat, ClientOrderId};
 use crate::venue::order_side::OrderConnection;
 
 fn header(part: u32) -> JournalHeader {
@@ -117,6 +118,7 @@ fn all_kinds() -> Vec<JournalRecord> {
         JournalRecord::Instrument(instrument()),
         JournalRecord::Position { instrument: InstrumentId(3), lots: Lots(-5), moment: PositionMoment::Start },
         place(1),
+        adopted(),
         JournalRecord::Fact(event(ExecutionKind::Filled, 1, 2)),
         JournalRecord::CancelWanted(intent(1)),
         JournalRecord::CancelSent { order: OrderId::new(7, 1), instrument: InstrumentId(3), attempt: 4 },
@@ -129,6 +131,20 @@ fn all_kinds() -> Vec<JournalRecord> {
         JournalRecord::Position { instrument: InstrumentId(3), lots: Lots(7), moment: PositionMoment::End },
         JournalRecord::RunEnded { confirmed: true, open_orders: 3, why: text("its time is over") },
     ]
+}
+
+fn adopted() -> JournalRecord {
+    let order = AdoptedOrder {
+        order: OrderId::new(6, 3),
+        instrument: InstrumentId(3),
+        slot: SlotId(9),
+        side: Side::Ask,
+        time_in_force: TimeInForce::GoodTilCancel,
+        tick: Tick(-4),
+        lots: Lots(9),
+        filled: Lots(2),
+    };
+    JournalRecord::Adopted { order, client_id: ClientOrderId::from_text("sb6-x-3").expect("a name") }
 }
 
 fn writer(bytes: usize) -> JournalWriter {
@@ -408,4 +424,21 @@ fn an_order_taken_for_refused_that_shows_life_is_left_open_until_its_end_is_prov
     assert_eq!(left(&over), [], "a proof is the end, whether the engine heard of it or not");
     let again: Vec<_> = over.into_iter().chain([JournalRecord::Fact(event(ExecutionKind::Unknown, 1, 0))]).collect();
     assert_eq!(left(&again), [(1, Lots(2))]);
+}
+
+#[test]
+fn an_order_that_was_taken_over_is_left_as_it_was_then() {
+    let taken_over = |records: &[JournalRecord]| {
+        let mut recovery = Recovery::default();
+        for (number, record) in (1..).zip(records) {
+            recovery.take(&Entry { sequence: number, time: Nanos(1), record: record.clone() });
+        }
+        recovery.left().map(|left| (left.intent.order, left.intent.lots, left.accepted, left.lots_filled)).collect()
+    };
+    let order = OrderId::new(6, 3);
+    let instrument = JournalRecord::Instrument(instrument());
+    let found: Vec<_> = taken_over(&[instrument.clone(), adopted()]);
+    assert_eq!(found, [(order, Lots(9), true, Lots(2))], "no other journal is needed");
+    let canceled = JournalRecord::Fact(ExecutionEvent { order, ..event(ExecutionKind::Canceled, 3, 2) });
+    assert!(Vec::is_empty(&taken_over(&[instrument, adopted(), canceled])));
 }

@@ -5,7 +5,7 @@ use spinbook_engine::types::{Nanos, OrderId};
 use crate::crypto::credentials::Credentials;
 use crate::venue::ProductLine;
 use crate::venue::instrument::Instrument;
-use crate::venue::order_ids::ClientOrderId;
+use crate::venue::order_ids::{ClientOrderId, RunName};
 use crate::venue::order_side::{Cost, HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use crate::venue::orders::{OrderDecodeError, OrderMessage, Refusal, Request, RequestId, RequestKind};
 
@@ -51,6 +51,10 @@ macro_rules! any_orders {
 
             fn set_run(&mut self, run: u32, salt: u64) {
                 match self { $(AnyOrders::$Venue(side) => side.set_run(run, salt)),+ }
+            }
+
+            fn set_earlier_runs(&mut self, earlier: &[RunName]) {
+                match self { $(AnyOrders::$Venue(side) => side.set_earlier_runs(earlier)),+ }
             }
 
             fn order_of(&self, client_id: &str) -> Option<OrderId> {

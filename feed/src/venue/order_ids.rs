@@ -179,7 +179,10 @@ pub struct RunName {
     pub salt: u64,
 }
 
-/// How the names of one run's orders are spelled and read back.
+/// Earlier runs whose orders one run may go on with.
+pub const EARLIER_RUNS_MAX: usize = 7;
+
+/// How the names of one run's orders are spelled and read back, and of those that it took over from earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientIds {
     format: ClientIdFormat,
@@ -187,6 +190,9 @@ pub struct ClientIds {
     run: u32,
     salt: u64,
     digits: [u8; SALT_DIGITS],
+    /// This run, and the earlier ones whose orders it took over.
+    known: [RunName; 1 + EARLIER_RUNS_MAX],
+    known_count: usize,
 }
 
 impl ClientIds {
@@ -199,7 +205,19 @@ impl ClientIds {
     /// Of run `run`, whose random bits are `salt`, zero if it has none.
     #[must_use]
     pub fn of_run(format: ClientIdFormat, run: u32, salt: u64) -> ClientIds {
-        ClientIds { format, run, salt, digits: salt_digits(salt) }
+        let known = [RunName { run, salt }; 1 + EARLIER_RUNS_MAX];
+        ClientIds { format, run, salt, digits: salt_digits(salt), known, known_count: usize::from(run != 0) }
+    }
+
+    /// The same, which also spells names of these earlier runs' orders; more than [`EARLIER_RUNS_MAX`] are left out.
+    #[must_use]
+    pub fn with_earlier(mut self, earlier: &[RunName]) -> ClientIds {
+        self.known_count = self.known_count.min(1);
+        for name in earlier.iter().take(EARLIER_RUNS_MAX) {
+            self.known[self.known_count] = *name;
+            self.known_count += 1;
+        }
+        self
     }
 
     /// The same run's in another spelling.
@@ -212,16 +230,26 @@ impl ClientIds {
     #[inline]
     #[must_use]
     pub fn write(&self, order: OrderId) -> ClientOrderId {
-        let salted = self.salt != 0 && order.epoch() == self.run;
-        self.format.write_salted(order, if salted { &self.digits } else { &[] })
+        if order.epoch() != self.run {
+            return self.write_earlier(order);
+        }
+        self.format.write_salted(order, if self.salt != 0 { &self.digits } else { &[] })
     }
 
-    /// Which order a name belongs to; `None` if it is not one of ours. One of a run with our number and other random bits
-    /// is of run [`OTHER_RUN`]: never one of this run's.
+    #[cold]
+    #[inline(never)]
+    fn write_earlier(&self, order: OrderId) -> ClientOrderId {
+        let known = self.known[..self.known_count].iter().find(|name| name.run == order.epoch());
+        let salt = known.map_or(0, |name| name.salt);
+        let digits = salt_digits(salt);
+        self.format.write_salted(order, if salt != 0 { &digits } else { &[] })
+    }
+
+    /// Which order a name belongs to; `None` if it is not one of ours. One of a run with our number, or with one of those
+    /// whose orders we took over, and other random bits is of run [`OTHER_RUN`]: never one of ours.
     #[must_use]
     pub fn read(&self, text: &str) -> Option<OrderId> {
-        let own = [RunName { run: self.run, salt: self.salt }];
-        self.format.read_of(if self.run == 0 { &[] } else { &own }, text)
+        self.format.read_of(&self.known[..self.known_count], text)
     }
 }
 
@@ -373,6 +401,14 @@ mod tests {
                 let stranger = Some(OrderId::new(OTHER_RUN, u32::MAX));
                 assert_eq!(ids.read(other.as_str()), stranger, "our number, other bits: {other:?}");
                 assert_eq!(ids.read(format.write(order).as_str()), stranger, "our number, no bits");
+                let took_over = ids.with_earlier(&[RunName { run: epoch - 2, salt: salt ^ 4 }]);
+                let theirs = OrderId::new(epoch - 2, 9);
+                let kept = ClientIds::of_run(format, epoch - 2, salt ^ 4).write(theirs);
+                assert_eq!(took_over.write(theirs), kept, "what is taken over keeps its name");
+                assert_eq!(took_over.write(order), name, "and ours are as before");
+                assert_eq!(took_over.read(kept.as_str()), Some(theirs));
+                let stolen = ClientIds::of_run(format, epoch - 2, salt ^ 8).write(theirs);
+                assert_eq!(took_over.read(stolen.as_str()), Some(OrderId::new(OTHER_RUN, 9)));
                 let earlier = OrderId::new(epoch - 1, 5);
                 let left = ClientIds::of_run(format, epoch - 1, salt).write(earlier);
                 assert_eq!(ids.read(left.as_str()), Some(earlier), "an earlier run is known by its number");

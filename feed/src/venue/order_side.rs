@@ -5,7 +5,7 @@ use spinbook_engine::types::{Nanos, OrderId};
 
 use crate::crypto::credentials::Credentials;
 use crate::venue::instrument::Instrument;
-use crate::venue::order_ids::ClientOrderId;
+use crate::venue::order_ids::{ClientOrderId, RunName};
 use crate::venue::orders::{OrderDecodeError, OrderMessage, Refusal, Request, RequestId, RequestKind};
 
 /// One of an order side's connections.
@@ -150,6 +150,8 @@ pub trait OrderSide {
     /// From here on names are those of this run: its number, and its 64 random bits, zero if it has none. An order that
     /// bears its number and other bits is never read as one of its own.
     fn set_run(&mut self, run: u32, salt: u64);
+    /// Earlier runs whose orders this one may go on with, after [`OrderSide::set_run`].
+    fn set_earlier_runs(&mut self, earlier: &[RunName]);
     /// Which order of ours carries this name; `None` for any other name.
     fn order_of(&self, client_id: &str) -> Option<OrderId>;
     /// How a session is set up, step by step, from the moment the orders connection is open.

@@ -222,6 +222,8 @@ pub struct OrderUpdate {
     pub lots_ordered: Lots,
     /// Price and quantity in force, where the message is one that tells them: an answer, or an event of an amendment.
     pub in_force: Option<Level>,
+    /// How long it may live, where the message is a list's or an answer's and says so.
+    pub time_in_force: Option<TimeInForce>,
     /// The execution this event is about.
     pub fill: Option<Fill>,
     /// Venue time, zero if not stated.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod account;
+mod adoption;
 mod amend;
 mod amend_permutations;
 mod backfill;

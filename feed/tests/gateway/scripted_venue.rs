@@ -66,6 +66,7 @@ pub struct VenueOrder {
     pub quantity: String,
     pub lots: i64,
     pub filled: i64,
+    pub post_only: bool,
     pub status: &'static str,
 }
 
@@ -490,13 +491,14 @@ impl Desk {
             quantity: quantity.to_owned(),
             lots,
             filled: 0,
+            post_only: true,
             status: "NEW",
         };
         self.orders.insert(id, order);
         id
     }
 
-    fn end(&mut self, id: u64, status: &'static str) {
+    pub fn end(&mut self, id: u64, status: &'static str) {
         self.orders.get_mut(&id).unwrap().status = status;
         self.event(id, status, None);
     }
@@ -595,6 +597,11 @@ impl Desk {
             "origQty": order.quantity, "executedQty": quantity(self.product, order.filled), "status": order.status,
             "side": order.side, "type": "LIMIT", "timeInForce": "GTC", "updateTime": self.venue_ms(),
         });
+        if order.post_only {
+            let (key, word) =
+                if self.product == binance::SPOT { ("type", "LIMIT_MAKER") } else { ("timeInForce", "GTX") };
+            row[key] = json!(word);
+        }
         if cancel && self.product == binance::SPOT {
             row["origClientOrderId"] = json!(order.client);
             row["clientOrderId"] = json!("someCancelRequest");

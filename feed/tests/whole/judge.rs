@@ -78,8 +78,11 @@ impl Outcome {
             expect(venue.open_orders == 0, format!("{} orders are left on venue {place}", venue.open_orders));
             let (unknown, open) = (venue.orders.unknown, venue.orders.open);
             expect((unknown, open) == (0, 0), format!("venue {place}: {unknown} orders unknown, {open} open"));
-            let (sent, counted) = (venue.orders.sent, venue.orders.in_all_states());
-            expect(sent == counted, format!("venue {place}: {sent} orders sent, {counted} in all states"));
+            let (sent, counted) = (venue.orders.sent + venue.orders.adopted, venue.orders.in_all_states());
+            expect(
+                sent == counted,
+                format!("venue {place}: {sent} orders sent or taken over, {counted} in all states"),
+            );
             let missing = venue.not_journaled;
             expect(missing == 0, format!("I5: venue {place} had {missing} orders that no journal tells of"));
             expect(venue.quiet, format!("venue {place}: the gateway is not quiet, halted {:?}", venue.halted));

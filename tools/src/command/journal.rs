@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use spinbook_engine::engine::AdoptedOrder;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, FeeAsset, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind, Reason, TimeInForce};
 use spinbook_engine::risk::TradingState;
@@ -365,6 +366,11 @@ impl Lines {
                 self.ordered.insert(intent.order, (client_id.as_str().to_owned(), intent.lots));
                 self.intent(intent)
             }
+            JournalRecord::Adopted { order, client_id } => {
+                head(entry.time, "adopted");
+                self.ordered.insert(order.order, (client_id.as_str().to_owned(), order.lots));
+                self.adopted(order)
+            }
             JournalRecord::Amend(intent) | JournalRecord::CancelWanted(intent) => {
                 head(entry.time, if intent.kind == IntentKind::Amend { "amend" } else { "cancel" });
                 self.intent(intent)
@@ -473,6 +479,17 @@ impl Lines {
         line["slot"] = json!(intent.slot.0);
         line["strategy"] = json!(intent.strategy);
         line
+    }
+
+    /// An order of an earlier run that was taken over.
+    fn adopted(&self, adopted: &AdoptedOrder) -> Value {
+        let id = adopted.instrument;
+        json!({
+            "id": id_text(adopted.order), "of_run": adopted.order.epoch(), "client_id": self.name(adopted.order),
+            "symbol": self.symbol(id), "side": side_name(adopted.side), "price": self.price(id, adopted.tick),
+            "quantity": self.quantity(id, adopted.lots), "filled": self.quantity(id, adopted.filled),
+            "time_in_force": time_in_force_name(adopted.time_in_force), "slot": adopted.slot.0,
+        })
     }
 
     /// What moved money or inventory beside our orders.

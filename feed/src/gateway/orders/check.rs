@@ -46,7 +46,11 @@ impl OrderTable {
     /// Each order that was sent is in one state and counted there.
     fn check_counts(&self) {
         let counts = self.counts();
-        assert_eq!(counts.sent, counts.in_all_states(), "an order is counted in no state, or in two: {counts:?}");
+        assert_eq!(
+            counts.sent + counts.adopted,
+            counts.in_all_states(),
+            "an order is counted in no state, or in two: {counts:?}"
+        );
         assert!(counts.filled_fully <= counts.filled, "filled whole without a fill: {counts:?}");
         if self.proved.over() <= CLOSED_ORDERS_KEPT as u64 {
             // All of them are remembered, so that they can be counted again.

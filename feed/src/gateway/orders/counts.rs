@@ -2,12 +2,14 @@
 
 use super::{FinalStatus, OrderTable, Phase};
 
-/// Orders that were sent, by what is proved of them. Each is in exactly one of `filled_fully`, `canceled`, `expired`,
+/// Orders that were sent or taken over, by what is proved of them. Each is in exactly one of `filled_fully`, `canceled`, `expired`,
 /// `rejected`, `unknown` and `open`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrderCounts {
     /// Handed to the connection (in shadow mode: built and not sent).
     pub sent: u64,
+    /// Of earlier runs, found open at the start to be taken over, and not sent by this one.
+    pub adopted: u64,
     /// Got at least one fill, however they ended.
     pub filled: u64,
     /// Filled whole.
@@ -27,7 +29,7 @@ pub struct OrderCounts {
 }
 
 impl OrderCounts {
-    /// The sum over the states, each order being in one: equal to what was sent.
+    /// The sum over the states, each order being in one: equal to what was sent and what was found.
     #[must_use]
     pub const fn in_all_states(&self) -> u64 {
         self.filled_fully + self.canceled + self.expired + self.rejected + self.unknown + self.open
@@ -41,6 +43,7 @@ impl core::ops::Add for OrderCounts {
     fn add(self, other: OrderCounts) -> OrderCounts {
         OrderCounts {
             sent: self.sent + other.sent,
+            adopted: self.adopted + other.adopted,
             filled: self.filled + other.filled,
             filled_fully: self.filled_fully + other.filled_fully,
             canceled: self.canceled + other.canceled,
@@ -57,6 +60,7 @@ impl core::ops::Add for OrderCounts {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Proved {
     pub(super) sent: u64,
+    pub(super) adopted: u64,
     pub(super) filled: u64,
     pub(super) filled_fully: u64,
     pub(super) canceled: u64,
@@ -94,9 +98,10 @@ impl OrderTable {
     #[must_use]
     pub fn counts(&self) -> OrderCounts {
         let unknown = self.active().filter(|order| order.phase == Phase::Unknown).count();
-        let Proved { sent, filled, filled_fully, canceled, expired, rejected, amended } = self.proved;
+        let Proved { sent, adopted, filled, filled_fully, canceled, expired, rejected, amended } = self.proved;
         OrderCounts {
             sent,
+            adopted,
             filled,
             filled_fully,
             canceled,

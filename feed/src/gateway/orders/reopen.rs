@@ -74,6 +74,7 @@ mod tests {
             lots_cumulative: Lots(cumulative),
             lots_ordered: Lots(100),
             in_force: None,
+            time_in_force: None,
             fill: trade.map(fill),
             time: Nanos(1),
         }

@@ -12,7 +12,7 @@ use crate::venue::binance::parameters::{Parameters, push_integer, push_json_text
 use crate::venue::binance::prepared::{Prepared, PreparedInstrument, SIDES, Set, TIMES_IN_FORCE};
 use crate::venue::binance::request_ids::{CLIENT_IDS, kind_letter};
 use crate::venue::instrument::Instrument;
-use crate::venue::order_ids::{ClientIds, ClientOrderId};
+use crate::venue::order_ids::{ClientIds, ClientOrderId, RunName};
 use crate::venue::order_side::{Cost, HandshakeStep, OrderConnection, OrderSide, Reaction, SelfTradePrevention};
 use crate::venue::orders::{
     AmendedOrder, NewOrder, OrderDecodeError, OrderMessage, OrderName, Refusal, Request, RequestId, RequestKind,
@@ -347,6 +347,10 @@ impl OrderSide for BinanceOrders {
 
     fn set_run(&mut self, run: u32, salt: u64) {
         self.ids = ClientIds::of_run(CLIENT_IDS, run, salt);
+    }
+
+    fn set_earlier_runs(&mut self, earlier: &[RunName]) {
+        self.ids = self.ids.with_earlier(earlier);
     }
 
     fn order_of(&self, client_id: &str) -> Option<OrderId> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use spinbook_engine::intent::TimeInForce;
 use spinbook_engine::types::{Level, Lots, Nanos, OrderId, QuoteAtoms, Side, Tick, TradeId, VenueCode};
 
 use crate::number::{NumberError, Scale, parse_signed_atoms};
@@ -146,6 +147,17 @@ fn in_force(instrument: &Instrument, fields: &Object, [price, quantity]: [&'stat
     Some(Level { tick, lots: Lots(number(&instrument.quantity, fields, quantity).ok()?) })
 }
 
+/// How long an order may live as a row states it: post-only is a type on spot and a time in force on futures.
+fn time_in_force(row: &Object) -> Option<TimeInForce> {
+    let said = |key: &str| row.get(key).and_then(Value::as_str);
+    match (said("type")?, said("timeInForce")) {
+        ("LIMIT_MAKER", _) | ("LIMIT", Some("GTX")) => Some(TimeInForce::PostOnly),
+        ("LIMIT", Some("IOC")) => Some(TimeInForce::ImmediateOrCancel),
+        ("LIMIT", Some("GTC")) => Some(TimeInForce::GoodTilCancel),
+        _ => None,
+    }
+}
+
 /// A key becomes part of a path: nothing in it may change the path's meaning.
 fn is_url_safe(key: &str) -> bool {
     !key.is_empty()
@@ -189,6 +201,7 @@ fn row_of(instruments: &[Instrument], read: ReadName<'_>, row: &Value) -> Decode
         lots_cumulative: Lots(number(&instrument.quantity, row, "executedQty")?),
         lots_ordered: Lots(number(&instrument.quantity, row, "origQty")?),
         in_force: in_force(instrument, row, ["price", "origQty"]),
+        time_in_force: time_in_force(row),
         fill: None,
         time: time.unwrap_or(Nanos::ZERO),
     }))
@@ -222,6 +235,7 @@ pub(crate) fn trade_row(instruments: &[Instrument], row: &Value) -> Decoded<Opti
         lots_cumulative: lots,
         lots_ordered: Lots::ZERO,
         in_force: None,
+        time_in_force: None,
         fill: Some(fill),
         time: row.get("time").and_then(millis).unwrap_or(Nanos::ZERO),
     }))
@@ -291,6 +305,7 @@ fn order_event(instruments: &[Instrument], ids: &ClientIds, event: &Object) -> D
         lots_cumulative: Lots(number(&instrument.quantity, event, "z")?),
         lots_ordered: Lots(number(&instrument.quantity, event, "q")?),
         in_force: (kind == "AMENDMENT").then(|| in_force(instrument, event, ["p", "q"])).flatten(),
+        time_in_force: None,
         fill: fill_of(instrument, event, execution)?,
         time: event.get("T").and_then(millis).unwrap_or(Nanos::ZERO),
     };
