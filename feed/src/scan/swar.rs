@@ -38,7 +38,8 @@ fn word(window: &Window, at: usize) -> u64 {
 }
 
 /// How long the string is that begins a lane behind the window's start; at most [`LANE`].
-#[inline(always)]
+#[cold]
+#[inline(never)]
 fn string_length(window: &Window) -> Option<usize> {
     for step in [0, 8] {
         let others = word(window, LANE + step) ^ (ONES * b'"' as u64);
@@ -105,21 +106,22 @@ type Read = (i64, usize, u64);
 #[inline(always)]
 fn number(padded: &[u8], start: usize, guess: &mut usize, layout: &NumberLayout) -> Option<Read> {
     let window = window(padded, start)?;
-    let length = *guess % 32;
+    let mut length = *guess % 32;
     if window[LANE + length] == b'"'
         && let Some(units) = units(window, length, layout)
     {
         return Some((units, start.wrapping_add(length), word(window, LANE + length)));
     }
-    searched(window, start, guess, layout)
+    length = string_length(window)?;
+    *guess = length;
+    let units = searched_units(window, length, layout)?;
+    Some((units, start.wrapping_add(length), word(window, LANE + length)))
 }
 
-/// The number that `window` shows, its length searched for; the next one is then probably as long.
+#[cold]
 #[inline(never)]
-fn searched(window: &Window, start: usize, guess: &mut usize, layout: &NumberLayout) -> Option<Read> {
-    let length = string_length(window)?;
-    *guess = length;
-    Some((units(window, length, layout)?, start.wrapping_add(length), word(window, LANE + length)))
+fn searched_units(window: &Window, length: usize, layout: &NumberLayout) -> Option<i64> {
+    units(window, length, layout)
 }
 
 /// Whether `word` begins with these bytes.
