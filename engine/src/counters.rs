@@ -87,8 +87,9 @@ catalogue! {
     PositionFaults, "position_faults", "Fills or prices that the position's integers cannot hold: trading halts.";
     GatewayReady, "gateway_ready", "Times the gateway became ready.";
     GatewayDown, "gateway_down", "Times the gateway lost a session.";
-    AcksSlow, "acks_slow", "Orders whose first answer from the venue came later than the limit.";
-    VenuesSlow, "venues_slow", "Times a venue answered too slowly: what was open there was pulled.";
+    AcksSlow, "acks_slow", "Orders and amendments whose first answer from the venue came later than the limit.";
+    OrdersSlow, "orders_slow", "Times the 99th percentile of the time from decisions to the gateway was above its limit.";
+    VenuesSlow, "venues_slow", "Times a venue, or the way to it, was too slow: what was open there was pulled, or trading halted.";
     Pauses, "pauses", "Times the venue made new orders pause.";
     OperatorPauses, "operator_pauses", "Times an operator paused trading.";
     Halts, "halts", "Times trading was halted.";

@@ -120,6 +120,9 @@ pub enum ExecutionKind {
     Transfer = 14,
     /// One execution of an order that the venue made itself, such as a liquidation: the position moved without one of ours.
     Liquidated = 15,
+    /// our own requests take too long from their decision to the gateway: the 99th percentile of a window is above its
+    /// limit. What is open at the venue is pulled. Other venues go on.
+    Slow = 16,
 }
 
 /// In which asset a fee was taken.
@@ -156,6 +159,8 @@ pub enum LocalReject {
     TableFull = 5,
     /// It could not be written to the journal, and nothing leaves that is not there.
     Journal = 6,
+    /// The price is too far from the mid that was sent with the order, or none was sent.
+    Collar = 7,
 }
 
 /// One fact about an order, on the ring from the gateway to the engine.

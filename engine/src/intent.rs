@@ -53,6 +53,33 @@ pub enum Reason {
     Pause = 7,
 }
 
+/// Bid plus ask of the book that an order was decided on, as it travels with the order, for whoever has no book to hold the
+/// order against. It has 48 bits, which every real price fits in; one that does not fit is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct MidSent([u16; 3]);
+
+impl MidSent {
+    const BITS: u32 = 48;
+
+    /// Of bid plus ask, in ticks.
+    #[inline]
+    #[must_use]
+    pub const fn of(doubled: i64) -> MidSent {
+        let doubled = if doubled >> Self::BITS == 0 { doubled } else { 0 };
+        MidSent([doubled as u16, (doubled >> 16) as u16, (doubled >> 32) as u16])
+    }
+
+    /// Bid plus ask, in ticks; `None` if it was not sent.
+    #[inline]
+    #[must_use]
+    pub const fn doubled(self) -> Option<i64> {
+        let [low, middle, high] = self.0;
+        let doubled = low as i64 | (middle as i64) << 16 | (high as i64) << 32;
+        if doubled == 0 { None } else { Some(doubled) }
+    }
+}
+
 /// One request, decided. The I/O thread drops a place past its deadline, never a cancel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -87,6 +114,23 @@ pub struct Intent {
     pub time_in_force: TimeInForce,
     /// Why the quoter asks for it.
     pub reason: Reason,
+    /// What the engine's own book said of the price, of a place, a replacement and an amendment.
+    pub mid: MidSent,
 }
 
 const _: () = assert!(size_of::<Intent>() == 80);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mid_that_was_sent_is_read_as_it_was_or_is_none() {
+        for doubled in [1, 2, 0xffff, 0x1_0000, 0x1234_5678_9abc, (1 << 48) - 1] {
+            assert_eq!(MidSent::of(doubled).doubled(), Some(doubled));
+        }
+        for doubled in [0, -1, i64::MIN, 1 << 48, i64::MAX] {
+            assert_eq!(MidSent::of(doubled).doubled(), None, "{doubled}");
+        }
+    }
+}

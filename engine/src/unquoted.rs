@@ -74,10 +74,12 @@ pub enum Unquoted {
     ExposureNet = 30,
     /// The venue answers orders too slowly: they wait until it may be better.
     VenueSlow = 31,
+    /// Our own orders take too long to the gateway: they wait until that may be better.
+    OrdersSlow = 32,
 }
 
 /// How many reasons there are, quoted included.
-pub const UNQUOTED_REASONS: usize = 32;
+pub const UNQUOTED_REASONS: usize = 33;
 
 impl Unquoted {
     /// All of them, by their numbers.
@@ -114,6 +116,7 @@ impl Unquoted {
         Unquoted::ExposureGross,
         Unquoted::ExposureNet,
         Unquoted::VenueSlow,
+        Unquoted::OrdersSlow,
     ];
 
     /// Its name in reports: lower case with underscores.
@@ -152,6 +155,7 @@ impl Unquoted {
             Unquoted::ExposureGross => "exposure_gross",
             Unquoted::ExposureNet => "exposure_net",
             Unquoted::VenueSlow => "venue_slow",
+            Unquoted::OrdersSlow => "orders_slow",
         }
     }
 
@@ -191,6 +195,7 @@ impl Unquoted {
             Unquoted::ExposureGross => "all symbols together leave no room: risk.exposure_gross_max_quote",
             Unquoted::ExposureNet => "the asset over all markets leaves no room: risk.exposure_net_max_base",
             Unquoted::VenueSlow => "the venue answers orders later than risk.ack_latency_max_ms",
+            Unquoted::OrdersSlow => "our own orders are slower than risk.order_latency_p99_max_us",
         }
     }
 }

@@ -83,6 +83,7 @@ impl Handover {
             open_orders_max: 32,
             position_lots_max: Lots(i64::MAX / 4),
             position_lots_start: Lots::ZERO,
+            price_collar_millionths: None,
         };
         let mut handover = Handover {
             gateway: patient_gateway(product, limits, instrument),

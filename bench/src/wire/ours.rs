@@ -155,6 +155,7 @@ impl Meeting {
             open_orders_max: entry.risk.open_orders_max,
             position_lots_max: entry.risk.position_lots_max,
             position_lots_start: Lots::ZERO,
+            price_collar_millionths: None,
         };
         let engine = engine(chosen, strategy, order_producer, cancel_producer).map_err(|error| error.to_string())?;
         // One engine, one meeting: it was not set before.

@@ -137,6 +137,7 @@ impl WordRig {
             open_orders_max: 32,
             position_lots_max: Lots(i64::MAX / 4),
             position_lots_start: Lots::ZERO,
+            price_collar_millionths: None,
         };
         let lane =
             GatewayLane { gateway: patient_gateway(product, limits, instrument), orders: to.clone(), user_data: to };

@@ -100,6 +100,7 @@ impl<S: Strategy> Engine<S> {
             time_in_force: order.time_in_force,
             reason: Reason::Requote,
             deadline: now + self.quoters[index].settings().order_deadline,
+            mid: self.mid_sent(index),
             ..self.amend_intent(instrument, now)
         };
         if self.orders.push(intent).is_err() {

@@ -10,13 +10,13 @@ use crate::types::{InstrumentId, Level, Nanos, Tick, VenueId};
 use crate::working::{Effect, OrderOutcome};
 
 use super::Engine;
-use super::venue::SLOW_PAUSE;
+use super::venue::{SLOW_PAUSE, SlowCause};
 
 impl<S: Strategy> Engine<S> {
     /// Takes one execution event and decides on its instrument anew.
     pub fn on_execution(&mut self, event: &ExecutionEvent, now: Nanos) {
         match event.kind {
-            ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause => {
+            ExecutionKind::GatewayReady | ExecutionKind::GatewayDown | ExecutionKind::Pause | ExecutionKind::Slow => {
                 self.on_gateway_event(event, now);
             }
             ExecutionKind::Halt => self.tighten(TradingState::Halted, StopCause::Gateway, now),
@@ -56,6 +56,10 @@ impl<S: Strategy> Engine<S> {
                     engine.reconcile_quotes(instrument, now);
                 });
             }
+            ExecutionKind::Slow => {
+                self.counters.increment(Counter::OrdersSlow);
+                self.pull_slow(slot, SlowCause::OrderLatency, now);
+            }
             _ => {
                 self.counters.increment(Counter::Pauses);
                 let pause_until = &mut self.venues[slot].pause_until;
@@ -74,7 +78,7 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// the longest that an order may wait for the venue's first word. Where several wait longer, what is open
+    /// the longest that an order, or an amendment of one, may wait for the venue's first word. Where several wait longer, what is open
     /// there is pulled, and after a while it is tried again. At first it is not judged. Before the first event.
     pub fn set_ack_latency_max(&mut self, venue: VenueId, most: Nanos) {
         for state in self.venues.iter_mut().filter(|state| state.venue == venue) {
@@ -82,18 +86,34 @@ impl<S: Strategy> Engine<S> {
         }
     }
 
-    /// An order waited too long for its first answer.
+    /// whether a venue or a way to it that is too slow halts everything, until re-armed; at first what is open there is
+    /// pulled, and tried again after a while. Before the first event.
+    pub fn set_latency_halts(&mut self, halts: bool) {
+        self.latency_halts = halts;
+    }
+
+    /// An order or an amendment waited too long for its first answer.
     #[cold]
     #[inline(never)]
     fn note_slow_ack(&mut self, slot: usize, now: Nanos) {
         self.counters.increment(Counter::AcksSlow);
         let venue = &mut self.venues[slot];
         venue.slow_acks.take(1, now);
-        if venue.slow_acks.room(now) > 0 {
-            return;
+        if venue.slow_acks.room(now) == 0 {
+            self.pull_slow(slot, SlowCause::AckLatency, now);
         }
+    }
+
+    /// Pulls what is open at a venue that is too slow, or the way to which is, or halts everything.
+    #[cold]
+    #[inline(never)]
+    fn pull_slow(&mut self, slot: usize, cause: SlowCause, now: Nanos) {
+        let venue = &mut self.venues[slot];
         self.counters.add(Counter::VenuesSlow, u64::from(venue.slow_until == Nanos::ZERO));
-        venue.slow_until = now + SLOW_PAUSE;
+        if self.latency_halts {
+            return self.tighten(TradingState::Halted, cause.stop(), now);
+        }
+        (venue.slow_until, venue.slow_cause) = (now + SLOW_PAUSE, cause);
         self.set_ready(slot, self.venues[slot].ready);
         self.tightened = true;
     }
@@ -151,6 +171,12 @@ impl<S: Strategy> Engine<S> {
             // An order that its first word ends has left its slot: it was answered, and how late is not judged.
             let placed = self.inputs.working[instrument.index()].slot(slot).placed;
             if now - placed > self.venues[venue].ack_latency_max && effect.ended.is_none() {
+                self.note_slow_ack(venue, now);
+            }
+        }
+        if let Some(requested) = effect.amend_requested.filter(|_| event.local == LocalReject::None) {
+            let venue = self.instrument_slots[instrument.index()].venue;
+            if now - requested > self.venues[venue].ack_latency_max {
                 self.note_slow_ack(venue, now);
             }
         }

@@ -188,6 +188,7 @@ impl<S> Engine<S> {
             cancels: parts.cancels,
             trace: None,
             slippage_max_millionths: 0,
+            latency_halts: false,
             counters: parts.counters,
             state: TradingState::Active,
             cause: StopCause::None,

@@ -80,6 +80,8 @@ pub struct Engine<S> {
     strategy_number: u16,
     /// of an execution beyond its order's price.
     slippage_max_millionths: i64,
+    /// slowness halts, instead of pulling quotes for a while.
+    latency_halts: bool,
     telemetry_interval: Nanos,
     telemetry_next: Nanos,
     /// The instrument whose telemetry is written next.

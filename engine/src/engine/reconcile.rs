@@ -1,7 +1,7 @@
 //! HOT: from targets to intents on the rings: quoter, risk chain, and the notes of what left.
 
 use crate::counters::Counter;
-use crate::intent::{Intent, IntentKind, Reason};
+use crate::intent::{Intent, IntentKind, MidSent, Reason};
 use crate::quoter::{CancelStep, PlaceStep, Requote};
 use crate::risk::{Denied, Draft, ReferencePrice, RiskView, StopCause, TradingState};
 use crate::strategy::Strategy;
@@ -183,6 +183,7 @@ impl<S: Strategy> Engine<S> {
             time_in_force: quote.time_in_force,
             reason: step.reason,
             deadline: now + self.quoters[index].settings().order_deadline,
+            mid: self.mid_sent(index),
             ..self.intent(instrument, now)
         };
         if self.orders.push(intent).is_err() {
@@ -275,6 +276,12 @@ impl<S: Strategy> Engine<S> {
         self.trace_denied(denied, step.reason, &about, now);
         let wait = self.quoters[index].settings().requote_wait;
         self.wake_at(instrument, now + wait);
+    }
+
+    /// What the gateway holds an order of the instrument against.
+    #[inline]
+    pub(super) fn mid_sent(&self, index: usize) -> MidSent {
+        MidSent::of(self.inputs.positions[index].mid_doubled_last().unwrap_or_default())
     }
 
     /// What all intents of this turn have in common.

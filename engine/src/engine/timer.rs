@@ -173,7 +173,9 @@ impl<S: Strategy> Engine<S> {
             None => {}
             Some(Reason::Shutdown) => return Unquoted::Shutdown,
             Some(Reason::Pause) => return Unquoted::OperatorPause,
-            Some(Reason::TradingState) if !venue_ready && self.venues[venue].ready => return Unquoted::VenueSlow,
+            Some(Reason::TradingState) if !venue_ready && self.venues[venue].ready => {
+                return self.venues[venue].slow_cause.unquoted();
+            }
             Some(Reason::TradingState) if !venue_ready => return Unquoted::NotReady,
             Some(Reason::TradingState) => return Unquoted::TradingState,
             Some(_) => {

@@ -3,12 +3,39 @@
 
 use crate::quoter::{Budget, BudgetSettings};
 use crate::rate::{SlidingWindow, WindowSettings};
+use crate::risk::StopCause;
 use crate::types::{Nanos, VenueId};
+use crate::unquoted::Unquoted;
 
 /// So many slow answers within the span make a venue slow.
 const SLOW_ACKS: WindowSettings = WindowSettings { count_max: 3, span: Nanos::from_seconds(10) };
 /// How long nothing is quoted at a slow venue: then it is tried again.
 pub(super) const SLOW_PAUSE: Nanos = Nanos::from_seconds(10);
+
+/// What was too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SlowCause {
+    /// The venue's answers.
+    AckLatency,
+    /// Our own way from a decision to the gateway.
+    OrderLatency,
+}
+
+impl SlowCause {
+    pub(super) const fn stop(self) -> StopCause {
+        match self {
+            SlowCause::AckLatency => StopCause::AckLatency,
+            SlowCause::OrderLatency => StopCause::OrderLatency,
+        }
+    }
+
+    pub(super) const fn unquoted(self) -> Unquoted {
+        match self {
+            SlowCause::AckLatency => Unquoted::VenueSlow,
+            SlowCause::OrderLatency => Unquoted::OrdersSlow,
+        }
+    }
+}
 
 /// One venue as the engine sees it. Set-up gives each a slot, `0..venue_count`, and each instrument the slot of its
 /// venue, so that no turn searches.
@@ -27,8 +54,10 @@ pub struct VenueState {
     pub(super) ack_latency_max: Nanos,
     /// Orders that waited longer.
     pub(super) slow_acks: SlidingWindow,
-    /// Nothing is quoted at the venue before this, for it was slow; zero: it is not.
+    /// Nothing is quoted at the venue before this, for it or the way to it was slow; zero: neither is.
     pub(super) slow_until: Nanos,
+    /// What was slow the last time.
+    pub(super) slow_cause: SlowCause,
     /// What the venue lets the account send.
     pub(super) budget: Budget,
 }
@@ -46,6 +75,7 @@ impl VenueState {
             ack_latency_max: Nanos::NEVER,
             slow_acks: SlidingWindow::new(SLOW_ACKS),
             slow_until: Nanos::ZERO,
+            slow_cause: SlowCause::AckLatency,
             budget: Budget::new(settings),
         }
     }

@@ -8,7 +8,7 @@
 //! | control | what it forbids | where |
 //! |---|---|---|
 //! | R-1 | an order larger than the largest quantity or notional | [`RiskSettings::check`]; again, on its own figures, in the gateway |
-//! | R-2 | a price too far from our own mid, or from a second reference | [`RiskSettings::check`]; [`ReferencePrice::check`] where one is set |
+//! | R-2 | a price too far from our own mid, or from a second reference | [`RiskSettings::check`]; [`ReferencePrice::check`] where one is set; again in the gateway, against the mid that travels with the order |
 //! | R-3 | more exposure than the largest if all open, unknown and owed orders fill | [`RiskSettings::check`], by instrument; again in the gateway, on its own count of fills; [`Exposures`], gross by quote asset and net by base asset over all markets |
 //! | R-4 | more open orders than the most | [`RiskSettings::check`]; again in the gateway |
 //! | R-5 | more messages than the venue's windows, with a share that only cancels may use | [`crate::quoter::Budget`], asked by [`RiskSettings::check`]; again in the gateway |
@@ -16,7 +16,7 @@
 //! | R-7 | an order that would meet our own | [`RiskSettings::check`]; the gateway also asks the venue for its self-trade prevention |
 //! | R-8 | repeated fills without a change of the position's sign | [`crate::quoter::Quoter::on_order_filled`]: the instrument stops until re-armed |
 //! | R-9 | more loss in a day, an hour or from the best than the limit | [`LossStop`], by asset group, carried over restarts of the day; falls within an hour and from the best of the run: [`FallStop`]; a trade beyond its order's price: [`crate::engine::Engine::set_slippage_max`] |
-//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; refused cancels: [`crate::quoter::Quoter::on_cancel_rejected`]; undecided orders of the venue and age of the book: [`RiskSettings::check`]; slow answers: [`crate::engine::Engine::set_ack_latency_max`] |
+//! | R-10 | quoting on while the venue refuses or the book is old | rejects: [`crate::quoter::Quoter::on_ended`]; refused cancels: [`crate::quoter::Quoter::on_cancel_rejected`]; undecided orders of the venue and age of the book: [`RiskSettings::check`]; slow answers: [`crate::engine::Engine::set_ack_latency_max`]; our own latency, the 99th percentile of a window: the gateway, which tells the engine |
 //! | R-11 | anything the trading state forbids | [`TradingState`]: engine, asset group, instrument, each with its [`StopCause`]; re-arming takes a reason (the program's verb); by strategy, and a token: not built |
 //! | R-12 | everything, on a human's word | the program: signals, the kill file and its command; by HTTP and dead-man's switch: not built |
 //! | R-13 | a program that hangs with open orders | not built |

@@ -9,7 +9,7 @@
 //! | loss limit of a quote asset, by day, hour or from the best | every instrument's of that asset group | cancel-only | a re-arm, or an operator who loosens the engine's state; a limit still reached stops again with the next price |
 //! | the same in the last group | the engine's as well | cancel-only | as above |
 //! | full order ring, overfill, contradiction, foreign order, fee in an asset without a price, unknown instrument or venue | the engine's | cancel-only | an operator's word, or a re-arm |
-//! | halt from a gateway, a position that the venue closed itself, an execution beyond its order's price, numbers that do not fit | the engine's | halted | a re-arm only |
+//! | halt from a gateway, a position that the venue closed itself, an execution beyond its order's price, slowness where it halts, numbers that do not fit | the engine's | halted | a re-arm only |
 
 /// What may be sent. The later, the tighter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,11 +96,15 @@ pub enum StopCause {
     Liquidation = 17,
     /// an execution was worse than its order's price by more than its limit.
     Slippage = 18,
+    /// a venue answered too slowly, and that halts.
+    AckLatency = 19,
+    /// our own orders were too slow, and that halts.
+    OrderLatency = 20,
 }
 
 impl StopCause {
     /// All of them, by their numbers.
-    pub const ALL: [StopCause; 19] = [
+    pub const ALL: [StopCause; 21] = [
         StopCause::None,
         StopCause::LossPerDay,
         StopCause::RejectStorm,
@@ -120,6 +124,8 @@ impl StopCause {
         StopCause::Drawdown,
         StopCause::Liquidation,
         StopCause::Slippage,
+        StopCause::AckLatency,
+        StopCause::OrderLatency,
     ];
 
     /// Its name in reports: lower case with underscores; of a limit, the limit's.
@@ -145,6 +151,8 @@ impl StopCause {
             StopCause::Drawdown => "drawdown_max_quote",
             StopCause::Liquidation => "liquidation",
             StopCause::Slippage => "slippage_max_bps",
+            StopCause::AckLatency => "ack_latency_max_ms",
+            StopCause::OrderLatency => "order_latency_p99_max_us",
         }
     }
 
@@ -171,6 +179,8 @@ impl StopCause {
             StopCause::Drawdown => "the result fell by the limit from its best (risk.drawdown_max_quote)",
             StopCause::Liquidation => "the venue itself closed a position, by liquidation or deleveraging",
             StopCause::Slippage => "an order was filled at a worse price than its own (risk.slippage_max_bps)",
+            StopCause::AckLatency => "the venue answered orders too slowly (risk.ack_latency_max_ms)",
+            StopCause::OrderLatency => "our own orders were too slow (risk.order_latency_p99_max_us)",
         }
     }
 

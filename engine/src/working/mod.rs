@@ -49,6 +49,8 @@ pub struct Effect {
     pub first_accept: bool,
     /// An execution was worse for us than this, the worst price that the order ever had or was asked to have.
     pub worse_than: Option<Tick>,
+    /// It is the answer to an amendment that was handed to the ring at this time.
+    pub amend_requested: Option<Nanos>,
 }
 
 /// The working orders of one instrument.
@@ -293,6 +295,9 @@ impl Working {
                 }
             }
             ExecutionKind::Amended | ExecutionKind::AmendRejected => {
+                let order = self.at(place);
+                let waits = order.status == WorkingStatus::PendingAmend;
+                effect.amend_requested = waits.then_some(order.requested);
                 self.apply_in_force(place, Level { tick: event.tick, lots: event.lots });
             }
             ExecutionKind::Unknown => {
@@ -307,7 +312,8 @@ impl Working {
             | ExecutionKind::Halt
             | ExecutionKind::Income
             | ExecutionKind::Transfer
-            | ExecutionKind::Liquidated => {}
+            | ExecutionKind::Liquidated
+            | ExecutionKind::Slow => {}
         }
         let order = self.at(place);
         effect.overfill |= order.claimed > self.lots_most(place);

@@ -233,3 +233,21 @@ fn without_the_setting_a_quote_moves_as_before() {
     assert_eq!(rig.cancelled().iter().map(|cancel| cancel.order).collect::<Vec<_>>(), [bid.order, ask.order]);
     assert!(orders_out(&mut rig).is_empty());
 }
+
+#[test]
+fn orders_amendments_and_replacements_carry_the_mid_of_the_book_they_were_decided_on() {
+    for requote in [Requote::Amend, Requote::Replace] {
+        let mut rig = plan(requote).build().ready();
+        for (bid, ask) in [(99_999, 100_001), (99_979, 99_982)] {
+            assert_eq!(rig.best(bid, ask), MarketReply::Ok);
+            let sent = orders_out(&mut rig);
+            assert_eq!(sent.len(), 2, "{requote:?}");
+            for intent in &sent {
+                assert_eq!(intent.mid.doubled(), Some(bid + ask), "{requote:?}");
+                rig.accept(intent);
+            }
+        }
+        rig.lose(LostReason::Gap);
+        assert!(rig.cancelled().iter().all(|cancel| cancel.mid.doubled().is_none()), "a cancel needs none");
+    }
+}

@@ -1,9 +1,10 @@
 //! COLD: limits over several instruments, falls of a result, and a venue that answers slowly.
 
-use crate::rig::{FIRST, Plan, Rig, VENUE, budget, level, ms, quoting};
+use crate::rig::{FIRST, Plan, Rig, VENUE, about, budget, level, ms, quoting};
 use spinbook_engine::counters::Counter;
-use spinbook_engine::event::{ExecutionKind, MarketKind, MarketReply};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject, MarketKind, MarketReply};
 use spinbook_engine::intent::Intent;
+use spinbook_engine::quoter::Requote;
 use spinbook_engine::risk::{ExposureMember, Exposures, FallStop, StopCause, TradingState};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Nanos, QuoteAtoms, Side, VenueId};
@@ -203,6 +204,102 @@ fn r10_a_venue_that_answers_slowly_is_pulled_for_a_while_and_tried_again() {
         (rig.engine.instrument_state(FIRST), rig.engine.stop_cause(FIRST)),
         (TradingState::Active, StopCause::None)
     );
+}
+
+/// The gateway of a venue says that our own orders are too slow.
+fn slow(rig: &mut Rig<Spread>, venue: VenueId) {
+    rig.gateway_of(venue, ExecutionKind::Slow);
+}
+
+#[test]
+fn r10_orders_of_ours_that_are_slow_pull_what_is_open_at_that_venue_for_a_while() {
+    let mut rig = limited(i128::MAX, i128::MAX);
+    assert_eq!(rig.accept_all().len(), 4);
+    slow(&mut rig, VENUE);
+    let pulled = rig.cancelled();
+    assert_eq!((sides(&pulled, FIRST).len(), sides(&pulled, SECOND).len()), (2, 0), "within the same turn");
+    assert_eq!((rig.count(Counter::OrdersSlow), rig.count(Counter::VenuesSlow)), (1, 1));
+    pulled.iter().for_each(|cancel| rig.cancel_done(cancel));
+    let since = rig.now;
+    while rig.now < since + Nanos::from_seconds(9) {
+        rig.wait(ms(60));
+        best(&mut rig, FIRST, 99_999, 100_001);
+        assert!(sides(&rig.places(), FIRST).is_empty());
+    }
+    assert_eq!(rig.engine.unquoted(FIRST).now(Side::Bid), Unquoted::OrdersSlow);
+    // Once more, when half of the time is over: it begins anew, and is counted once.
+    slow(&mut rig, VENUE);
+    assert_eq!((rig.count(Counter::OrdersSlow), rig.count(Counter::VenuesSlow)), (2, 1));
+    let since = rig.now;
+    while rig.now < since + Nanos::from_seconds(9) {
+        rig.wait(ms(60));
+        best(&mut rig, FIRST, 99_999, 100_001);
+        assert!(sides(&rig.places(), FIRST).is_empty());
+    }
+    rig.wait(ms(1_000));
+    rig.wait(ms(60));
+    best(&mut rig, FIRST, 99_999, 100_001);
+    assert_eq!(sides(&rig.places(), FIRST).len(), 2, "tried again");
+    assert_eq!(rig.engine.stop_cause(FIRST), StopCause::None);
+}
+
+#[test]
+fn r10_slowness_halts_where_that_is_configured_and_says_which() {
+    let mut rig = two_venues().build();
+    rig.engine.set_latency_halts(true);
+    let mut rig = rig.ready();
+    best(&mut rig, FIRST, 99_999, 100_001);
+    assert_eq!(rig.accept_all().len(), 2);
+    slow(&mut rig, VENUE);
+    assert_eq!((rig.cancelled().len(), rig.engine.trading_state()), (2, TradingState::Halted));
+    assert_eq!(rig.engine.stop_cause(FIRST), StopCause::OrderLatency);
+    let mut rig = two_venues().build();
+    rig.engine.set_latency_halts(true);
+    rig.engine.set_ack_latency_max(VENUE, ms(100));
+    let mut rig = rig.ready();
+    for turn in 0..2 {
+        rig.wait(ms(60));
+        best(&mut rig, FIRST, 99_999 + 500 * turn, 100_001 + 500 * turn);
+        rig.cancelled().iter().for_each(|cancel| rig.cancel_done(cancel));
+        best(&mut rig, FIRST, 99_999 + 500 * turn, 100_001 + 500 * turn);
+        let placed = rig.places();
+        rig.now = rig.now + ms(101);
+        placed.iter().for_each(|intent| rig.accept(intent));
+    }
+    assert_eq!(
+        (rig.engine.trading_state(), rig.engine.stop_cause(FIRST)),
+        (TradingState::Halted, StopCause::AckLatency)
+    );
+}
+
+#[test]
+fn r10_answers_to_amendments_are_timed_as_those_to_orders_are() {
+    // Answered so late, by what, whether by the venue; and whether that counts.
+    for (late, kind, local, counts) in [
+        (101, ExecutionKind::Amended, LocalReject::None, true),
+        (101, ExecutionKind::AmendRejected, LocalReject::None, true),
+        (101, ExecutionKind::AmendRejected, LocalReject::Throttled, false),
+        (100, ExecutionKind::Amended, LocalReject::None, false),
+    ] {
+        let name = format!("{late} {kind:?} {local:?}");
+        let mut rig = Plan::new().quoter(|quoter| quoter.requote = Requote::Amend).build();
+        rig.engine.set_ack_latency_max(VENUE, ms(100));
+        let mut rig = rig.ready();
+        best(&mut rig, FIRST, 99_999, 100_001);
+        assert_eq!(rig.accept_all().len(), 2);
+        rig.wait(ms(60));
+        best(&mut rig, FIRST, 100_019, 100_021);
+        let amends: Vec<Intent> = std::iter::from_fn(|| rig.orders.pop()).collect();
+        assert_eq!(amends.len(), 2, "{name}");
+        rig.now = rig.now + ms(late);
+        for amend in &amends {
+            let answer = about(amend, kind);
+            rig.tell(&ExecutionEvent { tick: amend.tick, lots: amend.lots, local, ..answer });
+            // What is said once more is no answer.
+            rig.tell(&ExecutionEvent { tick: amend.tick, lots: amend.lots, local, ..answer });
+        }
+        assert_eq!(rig.count(Counter::AcksSlow), if counts { 2 } else { 0 }, "{name}");
+    }
 }
 
 #[test]

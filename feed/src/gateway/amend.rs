@@ -10,9 +10,8 @@ use spinbook_engine::types::{Level, Lots, Nanos, OrderId, VenueCode};
 use super::limits::OrdersSoFar;
 use super::orders::{CancelState, Phase, TrackedOrder, refused_here};
 use super::outbox::{Pending, Purpose};
-use super::place::{JOURNAL_PAUSE, find, lots_moved};
-use super::throttle::Urgency;
-use super::{Gateway, GatewayMode, PENDING_REQUESTS_MAX, limits};
+use super::place::{JOURNAL_PAUSE, find};
+use super::{Gateway, GatewayMode};
 use crate::journal::record::JournalRecord;
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::order_side::{OrderSide, Reaction};
@@ -42,8 +41,8 @@ impl<O: OrderSide> Gateway<O> {
         }
         let valid_until = now + self.side.validity() + self.settings.validity_margin;
         self.orders.begin_amendment(intent, valid_until, now);
-        let tracked = self.orders.find(intent.order).expect("check_amend found it");
-        let instrument = *find(&self.instruments, intent.instrument).expect("check_amend found it");
+        let tracked = self.orders.find(intent.order).expect("the door found it");
+        let instrument = *find(&self.instruments, intent.instrument).expect("the door found it");
         let name = OrderName { instrument: &instrument, order: intent.order, venue_order: tracked.venue_order };
         let amended = AmendedOrder { name, side: tracked.side, tick: intent.tick, lots: intent.lots };
         self.counters.amends_sent += 1;
@@ -74,8 +73,8 @@ impl<O: OrderSide> Gateway<O> {
         }
         let valid_until = now + self.side.validity() + self.settings.validity_margin;
         self.orders.insert(intent, valid_until);
-        let instrument = *find(&self.instruments, intent.instrument).expect("check_amend found it");
-        let former = self.orders.find(intent.replaces).expect("check_amend found it");
+        let instrument = *find(&self.instruments, intent.instrument).expect("the door found it");
+        let former = self.orders.find(intent.replaces).expect("the door found it");
         let former = OrderName { instrument: &instrument, order: former.order, venue_order: former.venue_order };
         let order = NewOrder {
             instrument: &instrument,
@@ -106,22 +105,14 @@ impl<O: OrderSide> Gateway<O> {
     /// The checks of a new order, for one that takes the place of another or becomes another.
     fn check_amend(&mut self, intent: &Intent, now: Nanos) -> Result<(), LocalReject> {
         let replaces = intent.replaces != OrderId::NONE;
-        self.check_change(intent, replaces, now)?;
-        let paused = now < self.paused_until.max(self.silent_until).max(self.banned_until);
-        let cost = self.side.cost(if replaces { RequestKind::Replace } else { RequestKind::Amend });
-        if paused || !self.throttle.allows(cost, Urgency::Place, Some(intent.instrument), now) {
-            return Err(LocalReject::Throttled);
-        }
-        Ok(())
+        let kind = if replaces { RequestKind::Replace } else { RequestKind::Amend };
+        self.check_door(intent, kind, |gateway| gateway.so_far_of_change(intent, replaces), now)
     }
 
-    /// Session, order, limits and room.
-    fn check_change(&self, intent: &Intent, replaces: bool, now: Nanos) -> Result<(), LocalReject> {
-        if !self.ready || self.halted.is_some() || self.shutting_down || self.is_stopped(intent.instrument) {
+    /// What there is beside the order that is to change, if it may change.
+    fn so_far_of_change(&self, intent: &Intent, replaces: bool) -> Result<OrdersSoFar, LocalReject> {
+        if self.is_stopped(intent.instrument) {
             return Err(LocalReject::NotConnected);
-        }
-        if now > intent.deadline {
-            return Err(LocalReject::Late);
         }
         let former = self.orders.find(if replaces { intent.replaces } else { intent.order });
         // An order that ended meanwhile, or is being cancelled, is nobody's to change.
@@ -129,22 +120,8 @@ impl<O: OrderSide> Gateway<O> {
             former.is_open() && former.accepted && former.cancel == CancelState::None && !former.is_amending()
         };
         let former = former.filter(rests).ok_or(LocalReject::Late)?;
-        let limits = self.settings.limits.get(intent.instrument.index()).copied();
-        let (Some(instrument), Some(limits)) = (find(&self.instruments, intent.instrument), limits) else {
-            return Err(LocalReject::Limit);
-        };
-        // An order that is amended is in the table, and may be one of an earlier run that was taken over.
-        let is_new = intent.order.epoch() == self.settings.epoch && !self.orders.contains(intent.order);
-        let own = !replaces || is_new;
         let same = former.instrument == intent.instrument && former.side == intent.side;
-        let so_far = self.so_far_without(former, intent, replaces);
-        if !own || !same || limits::check(intent, instrument, &limits, &so_far).is_err() {
-            return Err(LocalReject::Limit);
-        }
-        if (replaces && !self.orders.has_room()) || self.outbox.pending.len() >= PENDING_REQUESTS_MAX {
-            return Err(LocalReject::TableFull);
-        }
-        Ok(())
+        if same { Ok(self.so_far_without(former, intent, replaces)) } else { Err(LocalReject::Limit) }
     }
 
     /// What the orders of the instrument have come to, so that the intent's whole quantity added to it is the worst that
@@ -168,9 +145,7 @@ impl<O: OrderSide> Gateway<O> {
                 false => left(most, order),
             };
         }
-        let waiting = self.events.iter().filter(|event| event.instrument == intent.instrument).map(lots_moved);
-        so_far.lots_moved = self.lots_moved.get(intent.instrument.index()).map_or(0, |moved| *moved);
-        so_far.lots_moved += waiting.sum::<i128>();
+        so_far.lots_moved = self.lots_moved_of(intent.instrument);
         so_far
     }
 

@@ -57,6 +57,12 @@ pub struct GatewayCounters {
     pub refused_not_connected: u64,
     /// New orders refused here: against a limit.
     pub refused_limit: u64,
+    /// New orders refused here, and amendments: too far from the mid that came with them, or none came.
+    pub refused_collar: u64,
+    /// Requests that took longer from their decision to here than the limit.
+    pub intents_slow: u64,
+    /// Times that the 99th percentile of that was above the limit.
+    pub slow_windows: u64,
     /// New orders refused here: table full.
     pub refused_table_full: u64,
     /// New orders refused here: they could not be written to the journal.
@@ -101,6 +107,7 @@ impl GatewayCounters {
             LocalReject::Late => &mut self.refused_late,
             LocalReject::Throttled => &mut self.refused_throttled,
             LocalReject::Limit => &mut self.refused_limit,
+            LocalReject::Collar => &mut self.refused_collar,
             LocalReject::TableFull => &mut self.refused_table_full,
             LocalReject::Journal => &mut self.refused_journal,
             LocalReject::NotConnected | LocalReject::None => &mut self.refused_not_connected,
@@ -140,6 +147,9 @@ impl core::ops::Add for GatewayCounters {
             refused_throttled: self.refused_throttled + other.refused_throttled,
             refused_not_connected: self.refused_not_connected + other.refused_not_connected,
             refused_limit: self.refused_limit + other.refused_limit,
+            refused_collar: self.refused_collar + other.refused_collar,
+            intents_slow: self.intents_slow + other.intents_slow,
+            slow_windows: self.slow_windows + other.slow_windows,
             refused_table_full: self.refused_table_full + other.refused_table_full,
             refused_journal: self.refused_journal + other.refused_journal,
             refused_rehearsed: self.refused_rehearsed + other.refused_rehearsed,

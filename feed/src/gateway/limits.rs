@@ -1,5 +1,6 @@
 //! COLD: the gateway's own check of every new order, independent of the engine's risk.
 
+use spinbook_engine::event::LocalReject;
 use spinbook_engine::intent::Intent;
 use spinbook_engine::types::{Lots, QuoteAtoms};
 
@@ -18,6 +19,9 @@ pub struct OrderLimits {
     pub position_lots_max: Lots,
     /// The position at the start, beyond what counts as flat.
     pub position_lots_start: Lots,
+    /// Farthest that a price may lie from the mid that comes with the order, in millionths of that mid; an order without one
+    /// is refused. `None`: prices are not judged here.
+    pub price_collar_millionths: Option<i64>,
 }
 
 /// What an instrument's orders have come to, as the gateway itself has seen it.
@@ -58,9 +62,41 @@ pub enum LimitBreach {
     /// Too many are open.
     #[error("the configured number of open orders is reached")]
     OpenOrders,
+    /// The price is too far from the mid that came with the order.
+    #[error("the price is farther than configured from the mid that came with the order")]
+    Collar,
+    /// No mid came with the order.
+    #[error("no mid came with the order, so its price cannot be judged")]
+    MidMissing,
     /// The instrument is not trading.
     #[error("the instrument takes no orders now")]
     Status,
+}
+
+impl From<LimitBreach> for LocalReject {
+    fn from(breach: LimitBreach) -> LocalReject {
+        match breach {
+            LimitBreach::Collar | LimitBreach::MidMissing => LocalReject::Collar,
+            LimitBreach::NotPositive
+            | LimitBreach::Price
+            | LimitBreach::Quantity
+            | LimitBreach::NotionalMin
+            | LimitBreach::LotsMax
+            | LimitBreach::NotionalMax
+            | LimitBreach::Position
+            | LimitBreach::OpenOrders
+            | LimitBreach::Status => LocalReject::Limit,
+        }
+    }
+}
+
+/// R-2 once more: the price against the mid that was sent with it. This gateway has no book of its own.
+#[inline(always)]
+fn check_collar(intent: &Intent, limits: &OrderLimits) -> Result<(), LimitBreach> {
+    let Some(collar) = limits.price_collar_millionths else { return Ok(()) };
+    let mid_doubled = i128::from(intent.mid.doubled().ok_or(LimitBreach::MidMissing)?);
+    let distance_doubled = (2 * i128::from(intent.tick.0) - mid_doubled).abs();
+    if distance_doubled * 1_000_000 > mid_doubled * i128::from(collar) { Err(LimitBreach::Collar) } else { Ok(()) }
 }
 
 /// Checks one new order against what its instrument's orders have come to.
@@ -86,6 +122,7 @@ pub fn check(
     if tick % tick_step != 0 || tick < instrument.tick_order_min.0 || above {
         return Err(LimitBreach::Price);
     }
+    check_collar(intent, limits)?;
     let large = instrument.lots_order_max.0 > 0 && lots > instrument.lots_order_max.0;
     if lots % instrument.lots_order_step.max(1) != 0 || lots < instrument.lots_order_min.0 || large {
         return Err(LimitBreach::Quantity);

@@ -5,7 +5,7 @@
 //! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
 //! where neither answers, `rest_proofs` what is then asked there. `lifecycle` brings a session up and keeps it alive, `replies` applies
 //! what comes back, `adoption` takes orders of earlier runs over, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
-//! missed, `compare` holds what the venue says is held against them, `orders` holds what is proved of each order,
+//! missed, `compare` holds what the venue says is held against them, `slowness` judges our own latency, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
 pub mod adoption;
@@ -36,6 +36,7 @@ mod replies;
 mod rest_proofs;
 mod scope;
 mod shadow;
+mod slowness;
 mod spare;
 mod sweep;
 mod third_way;
@@ -71,6 +72,7 @@ use proofs::ToldDenials;
 use reconcile::Poll;
 use rest::{RestDesk, RestTicket};
 use rest_proofs::RestProofs;
+use slowness::Slowness;
 use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
 
@@ -174,6 +176,7 @@ pub struct Gateway<O = AnyOrders> {
     /// Since when cancels in an instrument have been without any answer, by its place; [`Nanos::NEVER`]: none are.
     unanswered_since: Vec<Nanos>,
     slow: SlowPace,
+    slowness: Slowness,
     rest: RestDesk,
     /// What is proved over REST of a session that is shut down.
     rest_proofs: RestProofs,
@@ -295,6 +298,7 @@ impl<O: OrderSide> Gateway<O> {
             trades_floor: trades_from,
             trades_by: None,
             slow: SlowPace::START,
+            slowness: Slowness::new(settings.order_latency_max),
             poll: Poll::START,
             leaving: None,
             stop_wanted: false,

@@ -38,6 +38,9 @@ impl<O: OrderSide> Gateway<O> {
         if intent.order.epoch() == EPOCH_REHEARSAL {
             return self.refuse_rehearsed(now);
         }
+        if self.slowness.is_slow(intent.decided, now) {
+            self.note_slow_intent(now);
+        }
         match intent.kind {
             // It is encoded and queued at once; other things that are due wait for the next timer or frame.
             IntentKind::Place => return self.on_place(intent, now),
@@ -71,7 +74,8 @@ impl<O: OrderSide> Gateway<O> {
             self.refuse(intent, LocalReject::Late, now);
             return;
         }
-        if let Err(local) = self.check_place(intent, now) {
+        let checked = self.check_door(intent, RequestKind::Place, |gateway| Ok(gateway.orders_so_far(intent)), now);
+        if let Err(local) = checked {
             self.refuse(intent, local, now);
             return;
         }
@@ -82,7 +86,7 @@ impl<O: OrderSide> Gateway<O> {
         }
         let valid_until = now + self.side.validity() + self.settings.validity_margin;
         self.orders.insert(intent, valid_until);
-        let instrument = find(&self.instruments, intent.instrument).expect("check_place found it");
+        let instrument = find(&self.instruments, intent.instrument).expect("the door found it");
         let order = NewOrder {
             instrument,
             order: intent.order,
@@ -110,7 +114,16 @@ impl<O: OrderSide> Gateway<O> {
         self.pause(now + JOURNAL_PAUSE, VenueCode::NONE);
     }
 
-    fn check_place(&mut self, intent: &Intent, now: Nanos) -> Result<(), LocalReject> {
+    /// The door: every new order passes here, and every change of one, with what the orders of the instrument have come to
+    /// beside it: that is asked for once session and deadline let it leave at all.
+    #[inline(always)]
+    pub(super) fn check_door(
+        &mut self,
+        intent: &Intent,
+        kind: RequestKind,
+        so_far: impl FnOnce(&Self) -> Result<OrdersSoFar, LocalReject>,
+        now: Nanos,
+    ) -> Result<(), LocalReject> {
         if !self.ready || self.halted.is_some() || self.shutting_down {
             return Err(LocalReject::NotConnected);
         }
@@ -121,18 +134,18 @@ impl<O: OrderSide> Gateway<O> {
         let (Some(instrument), Some(limits)) = (find(&self.instruments, intent.instrument), limits) else {
             return Err(LocalReject::Limit);
         };
-        let so_far = self.orders_so_far(intent);
-        let own = intent.order.epoch() == self.settings.epoch && !self.orders.contains(intent.order);
-        if !own || limits::check(intent, instrument, &limits, &so_far).is_err() {
+        let so_far = so_far(self)?;
+        // An order that is amended is in the table, and may be one of an earlier run that was taken over.
+        let is_new = kind != RequestKind::Amend;
+        if is_new && (intent.order.epoch() != self.settings.epoch || self.orders.contains(intent.order)) {
             return Err(LocalReject::Limit);
         }
-        if !self.orders.has_room() || self.outbox.pending.len() >= PENDING_REQUESTS_MAX {
+        limits::check(intent, instrument, &limits, &so_far)?;
+        if (is_new && !self.orders.has_room()) || self.outbox.pending.len() >= PENDING_REQUESTS_MAX {
             return Err(LocalReject::TableFull);
         }
         let paused = now < self.paused_until.max(self.silent_until).max(self.banned_until);
-        if paused
-            || !self.throttle.allows(self.side.cost(RequestKind::Place), Urgency::Place, Some(intent.instrument), now)
-        {
+        if paused || !self.throttle.allows(self.side.cost(kind), Urgency::Place, Some(intent.instrument), now) {
             return Err(LocalReject::Throttled);
         }
         Ok(())
@@ -150,10 +163,15 @@ impl<O: OrderSide> Gateway<O> {
                 so_far.lots_open += i128::from(most.0.saturating_sub(order.lots_filled.0).max(0));
             }
         }
-        let waiting = self.events.iter().filter(|event| event.instrument == intent.instrument).map(lots_moved);
-        so_far.lots_moved = self.lots_moved.get(intent.instrument.index()).map_or(0, |moved| *moved);
-        so_far.lots_moved += waiting.sum::<i128>();
+        so_far.lots_moved = self.lots_moved_of(intent.instrument);
         so_far
+    }
+
+    /// Lots bought less lots sold of an instrument, by the facts that were handed over and those that wait for it.
+    #[inline(always)]
+    pub(super) fn lots_moved_of(&self, instrument: InstrumentId) -> i128 {
+        let waiting = self.events.iter().filter(|event| event.instrument == instrument).map(lots_moved);
+        self.lots_moved.get(instrument.index()).map_or(0, |moved| *moved) + waiting.sum::<i128>()
     }
 
     fn refuse(&mut self, intent: &Intent, local: LocalReject, now: Nanos) {

@@ -50,6 +50,8 @@ pub struct GatewaySettings {
     pub self_trade_prevention: SelfTradePrevention,
     /// A request without a reply after this has an unknown outcome.
     pub request_timeout: Nanos,
+    /// A request is slow that takes longer from its decision to the gateway; [`Nanos::NEVER`]: that is not judged.
+    pub order_latency_max: Nanos,
     /// A connection that is not open after this is given up.
     pub connect_timeout: Nanos,
     /// Farther from the venue's clock the gateway refuses to start.
@@ -100,6 +102,7 @@ impl GatewaySettings {
             validity_margin: Nanos::from_millis(500),
             self_trade_prevention: SelfTradePrevention::ExpireMaker,
             request_timeout: Nanos::from_seconds(3),
+            order_latency_max: Nanos::NEVER,
             connect_timeout: Nanos::from_seconds(10),
             clock_offset_max: CLOCK_OFFSET_MAX,
             clock_interval: Nanos::from_seconds(10),

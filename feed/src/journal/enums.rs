@@ -53,6 +53,7 @@ coded! {
         Income = 13,
         Transfer = 14,
         Liquidated = 15,
+        Slow = 16,
     }
     FeeAsset { Quote = 0, Base = 1, Other = 2, Valued = 3 }
     TraceKind { Intent = 0, Denied = 1, Execution = 2, State = 3, Book = 4 }
@@ -70,5 +71,5 @@ coded! {
         NotKnown = 7,
         NextStart = 8,
     }
-    LocalReject { None = 0, Late = 1, Throttled = 2, NotConnected = 3, Limit = 4, TableFull = 5, Journal = 6 }
+    LocalReject { None = 0, Late = 1, Throttled = 2, NotConnected = 3, Limit = 4, TableFull = 5, Journal = 6, Collar = 7 }
 }

@@ -2,7 +2,7 @@
 
 use spinbook_engine::engine::AdoptedOrder;
 use spinbook_engine::event::ExecutionEvent;
-use spinbook_engine::intent::{Intent, IntentKind};
+use spinbook_engine::intent::{Intent, IntentKind, MidSent};
 use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{
     InstrumentId, Lots, Nanos, OrderId, QuoteAtoms, SlotId, Tick, TradeId, VenueCode, VenueId,
@@ -325,11 +325,12 @@ fn take_instrument(take: &mut Take<'_>) -> Option<JournalInstrument> {
     Some(JournalInstrument { id, symbol: Symbol::new(take.text(SYMBOL_BYTES_MAX)?)?, price, quantity })
 }
 
-/// All of an intent but the cycle counter, which means nothing in another run. A field that is added has to be here.
+/// All of an intent but the cycle counter, which means nothing in another run, and the mid, which its decision's record
+/// tells. A field that is added has to be here.
 #[inline]
 fn write_intent(intent: &Intent, out: &mut Put<'_>) {
     let Intent { order, replaces, tick, lots, book_sequence, decided, deadline, .. } = *intent;
-    let Intent { origin_tsc: _, instrument, strategy, slot, kind, side, time_in_force, reason, .. } = *intent;
+    let Intent { origin_tsc: _, mid: _, instrument, strategy, slot, kind, side, time_in_force, reason, .. } = *intent;
     [order.0, replaces.0, book_sequence].into_iter().for_each(|value| out.u64(value));
     [tick.0, lots.0, decided.0, deadline.0].into_iter().for_each(|value| out.i64(value));
     [instrument.0, strategy].into_iter().for_each(|value| out.u16(value));
@@ -354,6 +355,7 @@ fn take_intent(take: &mut Take<'_>) -> Option<Intent> {
         side: Coded::of(take.u8()?)?,
         time_in_force: Coded::of(take.u8()?)?,
         reason: Coded::of(take.u8()?)?,
+        mid: MidSent::default(),
     })
 }
 

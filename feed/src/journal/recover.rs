@@ -157,7 +157,8 @@ impl Recovery {
             | ExecutionKind::Halt
             | ExecutionKind::Income
             | ExecutionKind::Transfer
-            | ExecutionKind::Liquidated => false,
+            | ExecutionKind::Liquidated
+            | ExecutionKind::Slow => false,
         };
         if over {
             self.over(event.order, event.kind == ExecutionKind::Rejected);

@@ -7,6 +7,7 @@ mod amend;
 mod amend_permutations;
 mod backfill;
 mod compare;
+mod door;
 mod encode;
 mod exchange;
 mod incomes;

@@ -35,6 +35,7 @@ pub fn settings(product: ProductLine) -> GatewaySettings {
         open_orders_max: 200,
         position_lots_max: Lots(i64::MAX / 4),
         position_lots_start: Lots::ZERO,
+        price_collar_millionths: None,
     };
     // One order connection, unless a test is about two: what is asked is easier to follow.
     GatewaySettings { spare_connection: false, ..GatewaySettings::new(product, GatewayMode::Live, EPOCH, vec![limits]) }

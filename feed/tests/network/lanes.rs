@@ -42,6 +42,7 @@ fn lane(product: ProductLine, id: u16) -> GatewayLane {
         open_orders_max: 10,
         position_lots_max: Lots(i64::MAX / 4),
         position_lots_start: Lots::ZERO,
+        price_collar_millionths: None,
     };
     let limits = vec![limits; usize::from(id) + 1];
     let secret = Secret::new("r8Kd0pW3sQz6Lm1Xy9".to_owned());

@@ -35,6 +35,7 @@ impl Trader {
             open_orders_max: 64,
             position_lots_max: Lots(i64::MAX / 4),
             position_lots_start: Lots::ZERO,
+            price_collar_millionths: None,
         };
         let settings = GatewaySettings::new(lab.product, GatewayMode::Live, 7, vec![limits]);
         let credentials = if ed25519 { ed_credentials() } else { credentials() };

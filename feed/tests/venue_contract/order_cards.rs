@@ -394,6 +394,7 @@ fn card_29_the_handshake_script_ends_in_ready() {
                 open_orders_max: 10,
                 position_lots_max: Lots(i64::MAX / 4),
                 position_lots_start: Lots::ZERO,
+                price_collar_millionths: None,
             };
             let settings = GatewaySettings::new(fixture.line, GatewayMode::Live, 77, vec![limits]);
             let mut gateway = Gateway::over(trader, settings, vec![fixture.instrument]);

@@ -141,6 +141,7 @@ pub fn limits(instrument: &Instrument) -> OrderLimits {
         // A run that is started again holds what the one before did, which this gateway has not seen.
         position_lots_max: Lots(2 * position_max(instrument).0),
         position_lots_start: Lots::ZERO,
+        price_collar_millionths: None,
     }
 }
 

@@ -202,6 +202,7 @@ const fn local_name(local: LocalReject) -> &'static str {
         LocalReject::Limit => "limit",
         LocalReject::TableFull => "table_full",
         LocalReject::Journal => "journal",
+        LocalReject::Collar => "collar",
     }
 }
 
@@ -305,6 +306,7 @@ const fn event_name(kind: ExecutionKind) -> (&'static str, bool, bool) {
         ExecutionKind::Income => ("income", false, false),
         ExecutionKind::Transfer => ("transfer", false, false),
         ExecutionKind::Liquidated => ("liquidated", false, false),
+        ExecutionKind::Slow => ("slow", false, false),
     }
 }
 

@@ -16,7 +16,7 @@ use super::keys::Presence::{self, Default, Mandatory, Optional};
 use super::keys::Sample::{Comment, Set};
 use super::keys::{Range, Table};
 use super::table::table;
-use super::value::{self, KeepWarmChoice, KeyRights, LockMemory, Permission, RequoteWay};
+use super::value::{self, KeepWarmChoice, KeyRights, LockMemory, Permission, RequoteWay, SlowAction};
 use super::{strategies, venues};
 
 /// Highest number of a core.
@@ -164,8 +164,12 @@ table! {
         /// Largest net position in a base asset over all markets, likewise.
         exposure_net_max_base: Option<Decimal> => Kind::Decimal(Range::Positive), "the base asset",
             Optional("each symbol's own limit"), Comment("\"0.05\"");
-        /// Answer to an order that is slow; three of them in 10 s pull what is open at the venue for 10 s.
+        /// Answer to an order or an amendment that is slow; three of them in 10 s pull what is open at the venue for 10 s.
         ack_latency_max_ms: u32 => Whole(1, 60_000), "ms", Default("1000"), Comment("1000");
+        /// 99th percentile from decisions to the order thread above which what is open is pulled for 10 s.
+        order_latency_p99_max_us: u32 => Whole(1, 10_000_000), "us", Default("100000"), Comment("100000");
+        /// What becomes of trading where either of the two is too slow.
+        slow_action: SlowAction => Choice(SlowAction::names), "", Default("\"pull\""), Comment("\"pull\"");
         /// Oldest book that is quoted on.
         book_age_max_ms: u32 => Whole(1, 60_000), "ms", EVERY_LIMIT, Set("2000");
         /// Orders filled one way within `fills_span_seconds` that stop a symbol until it is re-armed.

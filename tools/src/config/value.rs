@@ -222,6 +222,16 @@ choice! {
 }
 
 choice! {
+    /// What becomes of orders where a venue, or our own way to it, is too slow.
+    SlowAction {
+        /// What is open at the venue is pulled for a while.
+        Pull = "pull",
+        /// Trading halts until it is re-armed.
+        Halt = "halt",
+    }
+}
+
+choice! {
     /// What is kept warm while nothing comes.
     KeepWarmChoice {
         /// Nothing.

@@ -9,6 +9,7 @@ use spinbook_feed::venue::instrument::{Instrument, Symbol};
 
 use super::engine_settings::{millionths, quote_assets, quote_atoms};
 use crate::config::tables::RiskConfig;
+use crate::config::value::SlowAction;
 use crate::error::Failure;
 
 /// Tells an engine what no single instrument's limits say.
@@ -29,6 +30,7 @@ pub(super) fn set<S: Strategy>(
     engine.set_slippage_max(millionths(risk.slippage_max_bps, "risk.slippage_max_bps")?);
     let most = Nanos::from_millis(i64::from(risk.ack_latency_max_ms));
     instruments.iter().for_each(|instrument| engine.set_ack_latency_max(instrument.venue, most));
+    engine.set_latency_halts(risk.slow_action == SlowAction::Halt);
     let gross = atoms(risk.exposure_gross_max_quote, "risk.exposure_gross_max_quote")?;
     let net = atoms(risk.exposure_net_max_base, "risk.exposure_net_max_base")?;
     if gross.is_some() || net.is_some() {

@@ -189,23 +189,18 @@ impl<'a> AskedMarket<'a> {
         RestLine::new(&self.order_trust, &self.plan.orders.rest_url)
     }
 
-    /// The gateway and the way to its connections. `limits` are those of every instrument of the run.
+    /// The gateway and the way to its connections.
     ///
     /// # Errors
     /// The credentials cannot be used, or an address is not found.
-    pub(super) fn lane(
-        &self,
-        mode: RunMode,
-        limits: Vec<OrderLimits>,
-        run: (u32, u64),
-    ) -> Result<GatewayLane, Failure> {
+    pub(super) fn lane(&self, mode: RunMode, door: Door, run: (u32, u64)) -> Result<GatewayLane, Failure> {
         let (plan, market) = (self.plan, &self.plan.config);
         let held = |instrument: &Instrument| self.held(instrument).map(|lots| (instrument.id, lots));
         let begun = AccountBegun {
             at: (mode != RunMode::Shadow).then_some(self.started_at),
             held: self.instruments.iter().filter_map(held).collect(),
         };
-        let gateway = gateway(plan, mode, (&self.instruments, &self.windows), limits, begun, run)?;
+        let gateway = gateway(plan, mode, (&self.instruments, &self.windows), door, begun, run)?;
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
         let counted = |connector: Connector| connector.within(attempts_at(market.venue), ConnectPurpose::Orders);
         Ok(GatewayLane {
@@ -214,6 +209,15 @@ impl<'a> AskedMarket<'a> {
             user_data: counted(route(&plan.orders.stream_url, "", trust, limits, "market.stream_url")?),
         })
     }
+}
+
+/// What gateways hold orders against once more, on their own.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// The limits of every instrument of the run.
+    pub(super) limits: Vec<OrderLimits>,
+    /// How long an order may take from its decision.
+    pub(super) order_latency_max: Nanos,
 }
 
 /// Of a window that is so small that our share of it is no order at all.
@@ -258,13 +262,14 @@ pub(super) fn gateway(
     plan: &MarketPlan,
     mode: RunMode,
     (instruments, windows): (&[Instrument], &[RateWindow]),
-    limits: Vec<OrderLimits>,
+    door: Door,
     begun: AccountBegun,
     (epoch, salt): (u32, u64),
 ) -> Result<Gateway, Failure> {
     let market = &plan.config;
     let gateway_mode = if mode == RunMode::Shadow { GatewayMode::Shadow } else { GatewayMode::Live };
-    let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, limits);
+    let mut settings = GatewaySettings::new(market.venue, gateway_mode, epoch, door.limits);
+    settings.order_latency_max = door.order_latency_max;
     settings.salt = salt;
     (settings.trades_from, settings.held_at_start) = (begun.at, begun.held);
     settings.receive_window_ms = i64::from(market.receive_window_ms);

@@ -17,7 +17,7 @@ use super::plan::{Finished, FinishedMarket, RunMode, Stop};
 use crate::error::Failure;
 use crate::outcome::{Done, Exit};
 use crate::ui::report::{
-    Account, HotAllocations, NotQuoting, Orders, Percentiles, PnlSplit, Rehearsals, RunReport, VenueReport,
+    Account, Controls, HotAllocations, NotQuoting, Orders, Percentiles, PnlSplit, Rehearsals, RunReport, VenueReport,
 };
 use crate::ui::time::utc_text;
 
@@ -101,6 +101,13 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         quotes: counters.value(Counter::Quotes),
         fills: counters.value(Counter::Fills),
         pauses: counters.value(Counter::OperatorPauses),
+        controls: Controls {
+            slippages: counters.value(Counter::Slippages),
+            acks_slow: counters.value(Counter::AcksSlow),
+            orders_slow: counters.value(Counter::OrdersSlow),
+            venues_slow: counters.value(Counter::VenuesSlow),
+            refused_collar: ended.gateways.iter().map(|gateway| gateway.counters().refused_collar).sum(),
+        },
         pnl_split: pnl_split(finished),
         decode_to_order_ns: is_clocked.then(|| Percentiles::of(&hot.decode_to_order.to_histogram())),
         wire_to_wire_ns: is_clocked.then(|| Percentiles::of(&io.wire_to_wire.to_histogram())),
@@ -176,6 +183,7 @@ fn orders_of(gateway: &Gateway, mode: RunMode, at_venue: Option<u64>) -> Orders 
         + counters.refused_throttled
         + counters.refused_not_connected
         + counters.refused_limit
+        + counters.refused_collar
         + counters.refused_table_full
         + counters.refused_journal;
     if mode == RunMode::Shadow {

@@ -36,7 +36,7 @@ use super::kill_word::{KillTarget, kill_text};
 use super::kills::{self, ScopedKill};
 use super::lease;
 use super::left_behind::{self, LeftBehind, rearmings_since};
-use super::market::{AskedMarket, ToldMarket};
+use super::market::{AskedMarket, Door, ToldMarket};
 use super::news::{self, Weight};
 use super::plan::{Plan, RunMode};
 use super::quotable::Quotable;
@@ -95,7 +95,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let asked = ask_markets(plan, &state, clock, &mut left)?;
     let rings = Rings::new();
     let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
-    let Made { mut engine, limits, settings } =
+    let Made { mut engine, door, settings } =
         engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
     let keep_warm = warm::keep_warm(&plan.config, strategy, &settings, &told, (depth_includes_us(plan), clock, scale));
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
@@ -111,7 +111,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let mut gateways = Vec::with_capacity(asked.len());
     for (place, market) in asked.iter().enumerate() {
         markets.push(market.connections(place, state.epoch)?);
-        gateways.push(market.lane(plan.mode, limits.clone(), (state.epoch, state.salt))?);
+        gateways.push(market.lane(plan.mode, door.clone(), (state.epoch, state.salt))?);
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
         let lane = gateways.last_mut().expect("just pushed");
         missed.push(book_missed(&left[place], &mut lane.gateway, &mut engine)?);
@@ -330,8 +330,7 @@ fn clear_late(
 /// An engine, and what it was made of.
 pub(super) struct Made<S> {
     pub(super) engine: Engine<S>,
-    /// What the gateways hold orders against once more.
-    pub(super) limits: Vec<OrderLimits>,
+    pub(super) door: Door,
     pub(super) settings: setup::EngineSettings,
 }
 
@@ -363,7 +362,10 @@ pub(super) fn engine<C: StrategySection>(
             }
         }
     }
-    let limits = order_limits(&settings.instruments);
+    let door = Door {
+        limits: order_limits(&settings.instruments),
+        order_latency_max: Nanos(i64::from(config.risk.order_latency_p99_max_us) * 1_000),
+    };
     let looked_at = markets.iter().zip(&settings.budgets).flat_map(|(market, budget)| {
         market.instruments.iter().zip(market.best).map(|(instrument, best)| Quotable {
             instrument,
@@ -398,7 +400,7 @@ pub(super) fn engine<C: StrategySection>(
         engine.set_instrument_state(id, TradingState::ReduceOnly);
         say_reduce_only(&instruments[id.index()], engine.position(id).exposure(), config);
     }
-    Ok(Made { engine, limits, settings })
+    Ok(Made { engine, door, settings })
 }
 
 /// The instruments whose position at the start is beyond its limit already: whatever led there, nothing may add to it.
@@ -485,6 +487,7 @@ fn order_limits(setups: &[setup::InstrumentSetup]) -> Vec<OrderLimits> {
         open_orders_max: entry.risk.open_orders_max,
         position_lots_max: entry.risk.position_lots_max,
         position_lots_start: Lots(entry.lots_start.0.saturating_sub(entry.lots_neutral.0)),
+        price_collar_millionths: Some(entry.risk.price_collar_millionths),
     });
     limits.collect()
 }

@@ -195,7 +195,7 @@ pub fn trade<C: StrategySection>(
     }
     let told: Vec<ToldMarket<'_>> = asked.iter().zip(&plan.markets).map(|(asked, market)| asked.told(market)).collect();
     let rings = Rings::new();
-    let Made { engine, limits, .. } = setup::engine(&plan, strategy, &told, EPOCH, (rings.orders.0, rings.cancels.0))?;
+    let Made { engine, door, .. } = setup::engine(&plan, strategy, &told, EPOCH, (rings.orders.0, rings.cancels.0))?;
     let mut venues = Vec::with_capacity(markets.len());
     for ((market, asked), made) in plan.markets.iter().zip(&asked).zip(&markets) {
         let (config, instruments) = (&market.config, &asked.instruments);
@@ -211,7 +211,7 @@ pub fn trade<C: StrategySection>(
                 market,
                 plan.mode,
                 (instruments, &asked.windows),
-                limits.clone(),
+                door.clone(),
                 asked.begun(config.venue),
                 (EPOCH, 0),
             )?,

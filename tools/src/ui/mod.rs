@@ -4,6 +4,7 @@
 
 mod amounts;
 mod columns;
+mod controls;
 mod keyboard;
 pub mod keys;
 mod ladder;

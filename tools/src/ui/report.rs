@@ -9,6 +9,7 @@ use serde_json::Value;
 use spinbook_engine::types::QuoteAtoms;
 
 pub use super::amounts::{Money, Transfers, atoms_text};
+pub use super::controls::Controls;
 
 /// The report of one run. Prices and quantities are decimal strings; every number names its unit.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -41,6 +42,8 @@ pub struct RunReport {
     pub fills: u64,
     /// Times an operator paused trading.
     pub pauses: u64,
+    /// How often controls of speed and price struck.
+    pub controls: Controls,
     /// The account as the engine reckons it.
     pub account: Account,
     /// The same three figures recomputed from what the venue answered; none if it was not asked.
@@ -408,6 +411,10 @@ impl RunReport {
         text.push_str(&order_tables(&orders));
         let trading = [("quotes", self.quotes), ("fills", self.fills), ("pauses", self.pauses)];
         text.push_str(&counts("trading", if self.pauses > 0 { &trading } else { &trading[..2] }));
+        let struck = self.controls.struck();
+        if !struck.is_empty() {
+            text.push_str(&counts("controls", &struck));
+        }
         text.push_str(&self.not_quoting_table());
         text.push_str(&table(&self.account_rows()));
         let split = &self.pnl_split;
@@ -636,7 +643,7 @@ mod tests {
             ..RunReport::default()
         };
         let json = report.to_json();
-        let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses account \
+        let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses controls account \
                         venue_account transfers pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations rehearsals seed ended stopped_by started \
                         stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
@@ -691,6 +698,7 @@ mod tests {
             stopped: Some("2026-11-21T17:00:10.020Z".to_owned()),
             start_position: [("BTCUSDT".to_owned(), "0.004".to_owned())].into(),
             mark_price: [("BTCUSDT".to_owned(), Some("64000.15".to_owned()))].into(),
+            controls: Controls { slippages: 1, venues_slow: 2, ..Controls::default() },
             account: account("-0.12"),
             transfers: transferred(),
             venue_account: Some(account("-0.12")),
@@ -711,6 +719,8 @@ mod tests {
             "120 5 114 0 1 0 0",
             "acked with a fill cancels refused refused here",
             "119 7 0 0",
+            "controls slippages pulled for it",
+            "1 2",
             "at the start BTCUSDT 0.004",
             "not quoting side reason seconds",
             "BTCUSDT ask order_notional_max 9.8",

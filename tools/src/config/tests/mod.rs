@@ -186,7 +186,15 @@ fn every_bad_line_is_refused_with_its_place_and_advice() {
 fn every_risk_limit_is_mandatory() {
     // What stops trading where it has gone wrong has a default; what an order may be has none. Limits over several
     // symbols, and of a result beyond its day, stand beside those of each.
-    let breakers = ["fills_max", "fills_span_seconds", "unknown_orders_max", "ack_latency_max_ms", "slippage_max_bps"];
+    let breakers = [
+        "fills_max",
+        "fills_span_seconds",
+        "unknown_orders_max",
+        "ack_latency_max_ms",
+        "order_latency_p99_max_us",
+        "slow_action",
+        "slippage_max_bps",
+    ];
     let further =
         ["loss_max_quote_per_hour", "drawdown_max_quote", "exposure_gross_max_quote", "exposure_net_max_base"];
     let is_other = |key: &&str| breakers.contains(key) || further.contains(key);

@@ -122,6 +122,7 @@ impl World {
             open_orders_max: 200,
             position_lots_max: Lots(i64::MAX / 4),
             position_lots_start: Lots(held_at_start(product)),
+            price_collar_millionths: None,
         };
         let settings = GatewaySettings {
             spare_connection: has_spare,
