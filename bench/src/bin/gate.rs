@@ -66,12 +66,14 @@ fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Builds the stages for the processor that the counts are about and gives the binary's path.
+/// Builds the stages for the processor that the counts are about and gives the binary's path. The program is named beside
+/// them, though it is not built: so every crate has the features that it has where both are built at once.
 fn build() -> Result<PathBuf, String> {
     let target = project().join("target/gate");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "spinbook-bench", "--bin", "stages", "--target-dir"])
+        .args(["build", "--quiet", "--release", "-p", "spinbook", "-p", "spinbook-bench", "--bin", "stages"])
+        .arg("--target-dir")
         .arg(&target)
         .current_dir(project())
         .env("CARGO_ENCODED_RUSTFLAGS", format!("-Ctarget-cpu={PROCESSOR}"))
