@@ -7,7 +7,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side, Tick};
-use spinbook_feed::backtest::{BacktestObserver, BacktestState, BacktestVenue};
+use spinbook_feed::backtest::{BacktestObserver, BacktestState};
 use spinbook_feed::gateway::orders::OrderCounts;
 
 use crate::oracle::{Oracle, Worst};
@@ -176,10 +176,6 @@ impl Judge {
     }
 }
 
-fn venue_of(state: &State, instrument: InstrumentId) -> &BacktestVenue {
-    &state.venues[instrument.index()]
-}
-
 impl BacktestObserver<Spread> for Judge {
     fn alter_intent(&mut self, intent: Intent) -> Option<Intent> {
         let Some(sabotage) = self.sabotage else { return Some(intent) };
@@ -218,8 +214,8 @@ impl BacktestObserver<Spread> for Judge {
         if intent.kind != IntentKind::Amend && !self.ids_used.insert(intent.order.0) {
             self.violation(state.now, format!("I4: order id {} was used twice", intent.order.0));
         }
-        if !venue_of(state, id).session.is_live(id) || !state.engine.market(id).is_quotable() {
-            self.violation(state.now, format!("I1: placed on a book that is not Live: {intent:?}"));
+        if !self.oracle.may_quote(id.index(), state) {
+            self.violation(state.now, format!("I1: placed on a book that is not Live, or too old: {intent:?}"));
         }
     }
 

@@ -82,6 +82,9 @@ const REST_GIVEN_UP: Nanos = Nanos::from_seconds(7);
 /// 500 ms over the one connection or the other, from the first second on over REST as well, some twelve times in this.
 const WITH_LOSSES: Nanos = Nanos::from_seconds(5);
 
+/// What a refusal of a cancel adds where the venue is busy: it goes out again 200 ms later, and has its way once more.
+const AFTER_REFUSAL: Nanos = Nanos::from_millis(220);
+
 /// What has to come back after everything is well again, and how soon.
 const HEALED_WITHIN_SECONDS: [(&str, i64); 3] =
     [("the book is live", 10), ("every order is decided", 30), ("it quotes", 60)];
@@ -92,8 +95,8 @@ const BOOK_AGE_MAX: Nanos = Nanos::from_millis(2_000);
 #[derive(Clone, Debug, Default)]
 struct Watched {
     since: BTreeMap<Cause, Nanos>,
-    /// Orders that the engine had wanted at the last look.
-    places: u64,
+    /// Cancels that the venue had refused when a cause began.
+    refused_before: BTreeMap<Cause, u64>,
     /// When each of [`HEALED_WITHIN_SECONDS`] was seen first.
     first_after_healing: [Option<Nanos>; 3],
 }
@@ -157,6 +160,8 @@ pub struct Oracle {
     healed: Nanos,
     /// Until when the venue loses requests, or their replies, at random.
     pub loses_requests_until: Nanos,
+    /// Until when the venue is busy at times, and refuses.
+    pub busy_until: Nanos,
     pub shutdown_since: Option<Nanos>,
     pub gone_since: Option<Nanos>,
     /// The longest that an order stayed after there was a way to cancel it.
@@ -276,23 +281,21 @@ impl Oracle {
         let now = state.now - self.start;
         for venue in 0..self.venues.len() {
             let orders = state.venues[venue].exchange.open_order_count();
-            let places = state.venues[venue].gateway.counters().intents;
-            let placed = core::mem::replace(&mut self.venues[venue].places, places) != places;
+            let refused = state.venues[venue].gateway.counters().cancels_refused;
             for cause in Cause::ALL {
                 if !self.holds(cause, venue, state, now) {
                     self.venues[venue].since.remove(&cause);
+                    self.venues[venue].refused_before.remove(&cause);
                     continue;
                 }
-                let since = self.venues[venue].since.entry(cause).or_insert(now);
-                if cause == Cause::Book && placed {
-                    // No place passes the risk chain but on a live and fresh book: between two looks there was one.
-                    *since = now;
-                }
-                let since = *since;
+                let since = *self.venues[venue].since.entry(cause).or_insert(now);
+                let before = *self.venues[venue].refused_before.entry(cause).or_insert(refused);
+                let refusals = if since < self.busy_until { refused.saturating_sub(before) } else { 0 };
                 let moving = self.moving_from(cause, now);
                 let way = self.way_from(venue, cause, since, now).map(|from| since.max(from).max(moving));
                 let is_lossy = since < self.loses_requests_until;
                 let late = way.map_or(Nanos::ZERO, |from| now - from);
+                let late = late - Nanos(i64::try_from(refusals).unwrap_or(i64::MAX).saturating_mul(AFTER_REFUSAL.0));
                 if orders > 0 && late > Nanos::ZERO {
                     self.worst.note(cause, is_lossy, late);
                 }
@@ -317,6 +320,17 @@ impl Oracle {
                 *first = Some(now);
             }
         }
+    }
+
+    /// The engine asks for an order now. Whether that book is one to quote on; if so, what was true of it a moment before
+    /// in the same step is over.
+    pub fn may_quote(&mut self, venue: usize, state: &BacktestState<Spread>) -> bool {
+        let may = !self.holds(Cause::Book, venue, state, state.now - self.start);
+        if may {
+            self.venues[venue].since.remove(&Cause::Book);
+            self.venues[venue].refused_before.remove(&Cause::Book);
+        }
+        may
     }
 
     /// From this moment on everything is well.

@@ -25,6 +25,10 @@ const HEALED: Nanos = Nanos::from_seconds(60);
 /// How long each seed trades; 9 s of stopping come on top.
 const SPAN: Nanos = Nanos::from_seconds(120);
 
+/// How often somebody looks whether our process has ended by itself, and how long it is away then.
+const WATCHED_EVERY: Nanos = Nanos::from_seconds(2);
+const STARTED_AGAIN_AFTER: Nanos = Nanos::from_seconds(1);
+
 /// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mishap {
@@ -158,9 +162,6 @@ impl Misfortune {
             Mishap::ClockSteps => {
                 let after_ms = u64::try_from(random.between(5_000, 40_000)).unwrap();
                 let (ahead_ms, drift_millionths) = (random.between(-400, 400), random.between(-5_000, 5_000));
-                // A run that starts anew meanwhile refuses a clock that is more than 500 ms off, for good, and rightly.
-                let drift_max = (450 - ahead_ms.abs()) * 1_000_000 / (60_000 - after_ms as i64);
-                let drift_millionths = drift_millionths.clamp(-drift_max, drift_max);
                 self.plan.clock_steps.push(ClockStep { after_ms, ahead_ms, drift_millionths });
                 self.plan.clock_steps.push(ClockStep { after_ms: 60_000, ..ClockStep::default() });
             }
@@ -194,6 +195,18 @@ struct Run {
     product: ProductLine,
 }
 
+/// Trades until then. Who starts while the clock is wrong refuses for good, and whoever watches over processes starts
+/// another.
+fn run_until(world: &mut World, end: Nanos) {
+    while world.since_start() < end {
+        if world.refused_its_clock() {
+            world.crash_for(STARTED_AGAIN_AFTER);
+        }
+        let rest = end - world.since_start();
+        world.backtest.run_for(rest.min(WATCHED_EVERY));
+    }
+}
+
 fn run(seed: u64, allowed: &[Mishap], sabotage: Option<Sabotage>) -> Run {
     let product = binance::PRODUCT_LINES[usize::try_from(seed % 2).unwrap()];
     let misfortune = Misfortune::of(seed, allowed);
@@ -207,15 +220,16 @@ fn run(seed: u64, allowed: &[Mishap], sabotage: Option<Sabotage>) -> Run {
     let judge = world.backtest.observer_mut();
     judge.sabotage = sabotage;
     judge.oracle.expect_healing(HEALED);
-    // A venue that is busy refuses a cancel several times in a row.
     let loses = [
         Mishap::RepliesLost,
         Mishap::RequestsLost,
         Mishap::RequestsLate,
         Mishap::RepliesLate,
         Mishap::OutcomesHidden,
-        Mishap::Busy,
     ];
+    if misfortune.mishaps.contains(&Mishap::Busy) {
+        judge.oracle.busy_until = HEALED;
+    }
     if misfortune.mishaps.iter().any(|mishap| loses.contains(mishap)) {
         judge.oracle.loses_requests_until = HEALED;
     }
@@ -225,12 +239,10 @@ fn run(seed: u64, allowed: &[Mishap], sabotage: Option<Sabotage>) -> Run {
     let mut ends: Vec<(Nanos, Nanos, bool)> = crash.into_iter().chain(restart).collect();
     ends.sort_unstable();
     for (at, span, is_ours) in ends {
-        let wait = at - world.since_start();
-        world.backtest.run_for(wait.max(Nanos::ZERO));
+        run_until(&mut world, at);
         if is_ours { world.crash_for(span) } else { world.restart_exchange(0, span) }
     }
-    let rest = SPAN - world.since_start();
-    world.backtest.run_for(rest);
+    run_until(&mut world, SPAN);
     let not_healed = world.backtest.observer().oracle.not_healed();
     let outcome = world.finish();
     let mut wrong = outcome.wrong();

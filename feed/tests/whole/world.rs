@@ -189,6 +189,12 @@ impl World {
         self.backtest.state().venues[0].exchange.open_order_count()
     }
 
+    /// Whether the gateway of the first venue refused to begin, for its clock.
+    pub fn refused_its_clock(&self) -> bool {
+        let halt = self.backtest.state().venues[0].gateway.halt_message();
+        halt.is_some_and(|message| message.contains("this machine's clock is"))
+    }
+
     /// Somebody beside the order connections, control thread or guard, cancels everything.
     pub fn cancel_over_rest(&mut self, place: usize) {
         let (product, ..) = self.markets[place];
