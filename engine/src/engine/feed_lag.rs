@@ -17,6 +17,9 @@ use super::Engine;
 /// No book is as young as that: nothing is quoted.
 const CLOSED: Nanos = Nanos(-1);
 
+/// What waited behind the first message after a silence is in after this: a network that comes back hands it all on at once.
+const SETTLED_AFTER: Nanos = Nanos::from_millis(50);
+
 /// What is known of the lag of one instrument's feed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FeedLag {
@@ -25,6 +28,10 @@ pub(super) struct FeedLag {
     /// The configured limit of the book's age.
     book_age_max: Nanos,
     verdict: Verdict,
+    /// The book became too old to be quoted on while it was quoted.
+    became_old: bool,
+    /// When the first message came after that.
+    returned: Nanos,
     /// Why the second reference of the price collar keeps the book from being quoted on, if it does.
     reference: Option<Unquoted>,
 }
@@ -34,13 +41,22 @@ pub(super) struct FeedLag {
 enum Verdict {
     /// A new book, and no message with a time since.
     Unknown,
+    /// A book that had become too old has a message again, and newer ones may wait behind it.
+    Returned,
     Within,
     Behind,
 }
 
 impl Default for FeedLag {
     fn default() -> FeedLag {
-        FeedLag { lag_max: Nanos::NEVER, book_age_max: Nanos::ZERO, verdict: Verdict::Within, reference: None }
+        FeedLag {
+            lag_max: Nanos::NEVER,
+            book_age_max: Nanos::ZERO,
+            verdict: Verdict::Within,
+            became_old: false,
+            returned: Nanos::ZERO,
+            reference: None,
+        }
     }
 }
 
@@ -76,7 +92,7 @@ impl FeedLag {
     /// The same of the feed alone.
     pub(super) fn lag_reason(&self) -> Option<Unquoted> {
         match self.verdict {
-            Verdict::Unknown => Some(Unquoted::BookWaiting),
+            Verdict::Unknown | Verdict::Returned => Some(Unquoted::BookWaiting),
             Verdict::Behind => Some(Unquoted::FeedBehind),
             Verdict::Within => None,
         }
@@ -90,6 +106,25 @@ impl FeedLag {
             risk.book_age_max = self.book_age_allowed();
         }
         self.is_judged()
+    }
+
+    /// The book became too old while it was quoted.
+    #[cold]
+    pub(super) fn note_old(&mut self) {
+        self.became_old = true;
+    }
+
+    /// A book may be quoted on by its age, and could not be before. Where that was because nothing came, what came now is
+    /// the oldest of what waits to be read: it is not decided on before the rest had time to come in. Whether to wait.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn waits_for_the_rest(&mut self, risk: &mut RiskSettings, now: Nanos) -> bool {
+        let waits = core::mem::take(&mut self.became_old) && self.is_judged();
+        if waits {
+            (self.verdict, self.returned) = (Verdict::Returned, now);
+            risk.book_age_max = self.book_age_allowed();
+        }
+        waits
     }
 
     fn verdict_of(&self, market: &Market) -> Verdict {
@@ -112,10 +147,10 @@ impl<S> Engine<S> {
     /// If there is no such instrument.
     pub fn set_feed_lag_max(&mut self, instrument: InstrumentId, lag_max: Nanos) {
         let index = instrument.index();
-        let FeedLag { reference, .. } = self.instrument_slots[index].feed_lag;
+        let before = self.instrument_slots[index].feed_lag;
         let book_age_max = self.instrument_slots[index].feed_lag.configured(&self.risks[index]);
         let verdict = if lag_max == Nanos::NEVER { Verdict::Within } else { Verdict::Unknown };
-        self.instrument_slots[index].feed_lag = FeedLag { lag_max, book_age_max, verdict, reference };
+        self.instrument_slots[index].feed_lag = FeedLag { lag_max, book_age_max, verdict, ..before };
         self.risks[index].book_age_max = self.instrument_slots[index].feed_lag.book_age_allowed();
     }
 }
@@ -128,6 +163,9 @@ impl<S: Strategy> Engine<S> {
         let market = &self.inputs.markets[index];
         let feed_lag = &mut self.instrument_slots[index].feed_lag;
         if !feed_lag.is_judged() || !market.book().is_live() {
+            return;
+        }
+        if feed_lag.verdict == Verdict::Returned && now < feed_lag.returned + SETTLED_AFTER {
             return;
         }
         let verdict = feed_lag.verdict_of(market);

@@ -222,9 +222,14 @@ impl<S: Strategy> Engine<S> {
         let old = usable && market.depth_age(now) > self.risks[index].book_age_max;
         if old && self.inputs.quotable[index] {
             self.counters.increment(Counter::BooksStale);
+            self.instrument_slots[index].feed_lag.note_old();
             self.trace_book(instrument, LostReason::Silent, now);
         }
-        self.inputs.quotable[index] = usable && !old;
+        let mut quotable = usable && !old;
+        if quotable && !self.inputs.quotable[index] {
+            quotable = !self.instrument_slots[index].feed_lag.waits_for_the_rest(&mut self.risks[index], now);
+        }
+        self.inputs.quotable[index] = quotable;
     }
 
     /// Values the instrument anew: the mid or the position is another.

@@ -71,6 +71,34 @@ fn quotes_go_when_the_feed_falls_behind_and_come_back_when_it_has_caught_up() {
 }
 
 #[test]
+fn a_book_that_comes_back_from_silence_is_decided_on_when_what_waited_behind_its_first_message_is_in() {
+    let mut rig = limited(ms(5_000));
+    send(&mut rig, MarketKind::Snapshot, Some(ms(20)));
+    assert_eq!(rig.accept_all().len(), 2);
+    rig.wait(ms(4_000));
+    rig.engine.on_timer(rig.now);
+    assert_eq!(pulled(&mut rig).len(), 2, "nothing came for too long");
+    // Within the limit of the lag, and still what a market was seconds ago: the rest is at the door.
+    for behind in [3_900, 3_000, 2_000, 1_000, 20] {
+        send(&mut rig, MarketKind::Delta, Some(ms(behind)));
+        assert!(rig.places().is_empty(), "{behind} ms behind");
+    }
+    rig.wait(ms(40));
+    rig.engine.on_timer(rig.now);
+    assert!(rig.places().is_empty(), "more may be on its way");
+    send_later(&mut rig, MarketKind::Delta, Some(ms(20)));
+    rig.wait(ms(100));
+    assert_eq!(rig.accept_all().len(), 2, "all of it was there");
+    assert_eq!(rig.count(Counter::FeedsBehind), 0);
+    // A book that is one-sided for a moment has not been silent.
+    let event = rig.event(FIRST, MarketKind::Delta);
+    assert_eq!(rig.engine.on_market(&event, &[level(99_999, 0)], &[], rig.now), MarketReply::Ok);
+    pulled(&mut rig);
+    send(&mut rig, MarketKind::Delta, Some(ms(20)));
+    assert_eq!(rig.places().len(), 2);
+}
+
+#[test]
 fn a_feed_with_times_an_hour_old_from_its_first_message_on_is_never_quoted_on() {
     let hour = Nanos::from_seconds(3_600);
     for snapshot in [Some(hour), None] {

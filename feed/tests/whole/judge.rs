@@ -141,6 +141,10 @@ const BELIEVES_LESS_MAX: Nanos = Nanos::from_millis(3_000);
 /// user data may be away for 30 s before.
 const BELIEVES_MORE_MAX: Nanos = Nanos::from_seconds(60);
 
+/// How long ago by the venue's own time the newest change of a book may have happened that is quoted on: as long as a book
+/// may be quoted on, and what the two clocks may differ by.
+const TOLD_AGE_MAX: Nanos = Nanos::from_millis(3_000);
+
 impl Judge {
     /// I6 all the time: what is open on the venue is open for the gateway, and for the engine.
     fn compare_open_orders(&mut self, state: &State) {
@@ -216,6 +220,11 @@ impl BacktestObserver<Spread> for Judge {
         }
         if !self.oracle.may_quote(id.index(), state) {
             self.violation(state.now, format!("I1: placed on a book that is not Live, or too old: {intent:?}"));
+        }
+        let told = state.engine.market(id).depth_lag().unwrap_or_default();
+        if told > TOLD_AGE_MAX {
+            let text = format!("I1: placed on what happened {} ms ago, though newer was on its way", told.millis());
+            self.violation(state.now, text);
         }
     }
 

@@ -220,13 +220,8 @@ fn run(seed: u64, allowed: &[Mishap], sabotage: Option<Sabotage>) -> Run {
     let judge = world.backtest.observer_mut();
     judge.sabotage = sabotage;
     judge.oracle.expect_healing(HEALED);
-    let loses = [
-        Mishap::RepliesLost,
-        Mishap::RequestsLost,
-        Mishap::RequestsLate,
-        Mishap::RepliesLate,
-        Mishap::OutcomesHidden,
-    ];
+    let loses =
+        [Mishap::RepliesLost, Mishap::RequestsLost, Mishap::RequestsLate, Mishap::RepliesLate, Mishap::OutcomesHidden];
     if misfortune.mishaps.contains(&Mishap::Busy) {
         judge.oracle.busy_until = HEALED;
     }

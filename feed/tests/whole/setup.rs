@@ -200,6 +200,9 @@ fn strategy(product: ProductLine, instrument: &Instrument) -> SpreadSettings {
     }
 }
 
+/// How far a feed may be behind the venue's own time, as it is by default.
+const FEED_LAG_MAX: Nanos = Nanos::from_seconds(5);
+
 /// What an engine of these markets is built from. Each market is a product line, its instrument and what is held of it
 /// at the start; the instruments' ids are their places. `amends`: quotes move by one request, where the venue has one.
 pub fn engine_settings(epoch: u32, markets: &[(ProductLine, &Instrument, Lots)], amends: bool) -> EngineSettings {
@@ -235,7 +238,10 @@ pub fn engine(
     let (orders, order_end) = ring::channel(1024);
     let (cancels, cancel_end) = ring::channel(1024);
     let settings = engine_settings(epoch, markets, amends);
-    let engine = spinbook_engine::setup::engine(settings, spread(markets), orders, cancels).unwrap();
+    let mut engine = spinbook_engine::setup::engine(settings, spread(markets), orders, cancels).unwrap();
+    for (_, instrument, _) in markets {
+        engine.set_feed_lag_max(instrument.id, FEED_LAG_MAX);
+    }
     (engine, order_end, cancel_end)
 }
 
