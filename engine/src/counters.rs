@@ -54,6 +54,7 @@ catalogue! {
     OrdersAmended, "orders_amended", "Times the venue gave an order another price or quantity.";
     AmendsRejected, "amends_rejected", "Amendments and replacements that came to nothing: the order stayed as it was.";
     CancelsSent, "cancels_sent", "Cancel intents handed to the cancel ring.";
+    OrdersAdopted, "orders_adopted", "Orders of an earlier run that were taken over.";
     OrdersAccepted, "orders_accepted", "Orders the venue accepted.";
     OrdersRejected, "orders_rejected", "Orders the venue refused.";
     OrdersRejectedLocally, "orders_rejected_locally", "Orders the gateway refused without asking the venue.";

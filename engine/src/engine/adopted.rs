@@ -1,10 +1,12 @@
 //! COLD: orders that an earlier run left open and this one takes over: they count from the first moment on, and stand until
 //! gateway and book have begun.
 
+use crate::counters::Counter;
 use crate::intent::{Reason, TimeInForce};
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS};
 use crate::strategy::Strategy;
 use crate::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, Tick};
+use crate::unquoted::Unquoted;
 use crate::working::{Working, WorkingOrder, WorkingStatus};
 
 use super::Engine;
@@ -53,6 +55,7 @@ impl<S: Strategy> Engine<S> {
         if !is_earlier || !is_sound || self.adopted.contains(&adopted.order) || !working.take_over(adopted) {
             return false;
         }
+        self.counters.increment(Counter::OrdersAdopted);
         self.adopted.push(adopted.order);
         self.adopt_until = until;
         self.instrument_slots[index].holds_adopted = true;
@@ -74,8 +77,8 @@ impl<S: Strategy> Engine<S> {
         let may_place = self.state.tightened(slot.state).may_place();
         let waits = match pull {
             Reason::TradingState => may_place && !venue.was_ready,
-            // A book that was live once and is not any more is a reason as ever.
-            Reason::BookNotLive => self.inputs.positions[index].mid_doubled_first().is_none(),
+            // A book that was quoted on and is not any more is a reason as ever.
+            Reason::BookNotLive => !self.book_has_begun(index),
             _ => false,
         };
         let keeps = waits && now < self.adopt_until;
@@ -84,6 +87,14 @@ impl<S: Strategy> Engine<S> {
             self.instrument_slots[index].wake = self.adopt_until;
         }
         keeps
+    }
+
+    /// Whether a book has come, with all that it is held against.
+    fn book_has_begun(&self, index: usize) -> bool {
+        let awaited = [Some(Unquoted::BookWaiting), Some(Unquoted::ReferenceMissing)];
+        let is_judged = !awaited.contains(&self.instrument_slots[index].feed_lag.reason());
+        let is_lost = !self.inputs.markets[index].book().is_live();
+        self.inputs.positions[index].mid_doubled_first().is_some() && (is_judged || is_lost)
     }
 
     /// Whether an order of an earlier run was taken over.

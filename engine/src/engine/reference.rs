@@ -76,6 +76,8 @@ impl<S: Strategy> Engine<S> {
         }
         let instrument = InstrumentId(index as u16);
         if verdict.is_some() {
+            // From here on quotes of an earlier run wait for nothing any more.
+            self.instrument_slots[index].holds_adopted = false;
             self.counters.increment(Counter::ReferencesLost);
             if core::mem::take(&mut self.inputs.quotable[index]) {
                 self.trace_book(instrument, LostReason::Silent, now);

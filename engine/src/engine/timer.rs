@@ -263,8 +263,9 @@ impl<S: Strategy> Engine<S> {
         }
         let refused_here = count(Counter::OrdersRejectedLocally);
         OrderAccount {
-            // An order that is amended stays the same order; one that is replaced was cancelled, and the new one sent.
-            sent: count(Counter::PlacesSent).saturating_sub(refused_here + count(Counter::AmendsSent)),
+            // What was taken over counts as sent. An order that is amended stays the same order; one that is replaced was cancelled, and the new one sent.
+            sent: (count(Counter::PlacesSent) + count(Counter::OrdersAdopted))
+                .saturating_sub(refused_here + count(Counter::AmendsSent)),
             accepted: count(Counter::OrdersAccepted),
             filled: count(Counter::OrdersFilledFully),
             canceled: count(Counter::OrdersCanceled),

@@ -1,12 +1,12 @@
 //! COLD: orders of an earlier run that are taken over: they count, they keep their ids, and nothing else is changed.
 
-use crate::rig::{EPOCH, FIRST, Plan, Rig, START, about, ms, slot};
+use crate::rig::{EPOCH, FIRST, Plan, Rig, START, about, level, ms, slot};
 use spinbook_engine::counters::Counter;
 use spinbook_engine::engine::AdoptedOrder;
-use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LostReason};
+use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LostReason, MarketEvent, MarketKind, MarketReply};
 use spinbook_engine::intent::{Intent, Reason, TimeInForce};
 use spinbook_engine::quoter::Requote;
-use spinbook_engine::risk::TradingState;
+use spinbook_engine::risk::{Reference, ReferenceSource, TradingState};
 use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{InstrumentId, Lots, OrderId, Side, Tick};
 use spinbook_engine::working::WorkingStatus;
@@ -75,6 +75,43 @@ fn adopted_quotes_stand_before_the_start_and_serve_the_first_targets() {
         let placed = rig.places();
         assert_eq!(placed.len(), 2);
         assert!(placed.iter().all(|place| place.order.epoch() == EPOCH), "new ones have new ids: {placed:?}");
+    }
+}
+
+#[test]
+fn adopted_quotes_wait_until_feed_and_second_reference_are_judged_and_no_longer() {
+    for second in [false, true] {
+        let mut rig = adopting(Plan::new(), &[left(Side::Bid)]);
+        rig.engine.set_feed_lag_max(FIRST, ms(500));
+        if second {
+            rig.engine.set_reference(FIRST, Reference { source: ReferenceSource::LastTrade, age_max: ms(1_000) });
+        }
+        rig.accept(&as_intent(&left(Side::Bid)));
+        let _ = rig.best(99_999, 100_001);
+        rig.gateway(ExecutionKind::GatewayReady);
+        rig.wait(ms(60));
+        assert!(rig.cancelled().is_empty(), "second {second}: the first message with a time has still to come");
+        if second {
+            assert_eq!(rig.market(FIRST, MarketKind::Trade, &[level(100_000, 1)], &[]), MarketReply::Ok);
+        }
+        let _ = rig.delta(&[level(99_990, 5)], &[]);
+        rig.wait(ms(60));
+        assert_eq!(rig.places().len(), 1, "second {second}: the ask");
+        assert!(rig.cancelled().is_empty(), "second {second}: judged and quoted on");
+        // The reference gets old, or the feed falls behind: as any quote.
+        if second {
+            for _ in 0..20 {
+                rig.now = rig.now + ms(60);
+                let _ = rig.delta(&[level(99_990, 5)], &[]);
+                rig.engine.on_timer(rig.now);
+            }
+        } else {
+            let event_time = rig.now - ms(900);
+            let late = MarketEvent { event_time, ..rig.event(FIRST, MarketKind::Delta) };
+            assert_eq!(rig.engine.on_market(&late, &[level(99_990, 6)], &[], rig.now), MarketReply::Ok);
+            rig.wait(ms(60));
+        }
+        assert!(rig.cancelled().iter().any(|cancel| cancel.reason == Reason::BookNotLive), "second {second}");
     }
 }
 

@@ -7,6 +7,7 @@
 use spinbook_engine::engine::AdoptedOrder;
 use spinbook_engine::types::{InstrumentId, Level, Lots, Nanos, OrderId};
 
+use super::adoptable::AdoptableOrder;
 use super::lifecycle::SessionStep;
 use super::order_id::OrderOrigin;
 use super::orders::Phase;
@@ -24,15 +25,6 @@ const LISTS_MAX: u32 = 5;
 const LIST_PAUSE: Nanos = Nanos::from_millis(100);
 /// With more orders on a list that are not to be taken over everything is cancelled in one request.
 const MISFITS_MAX: usize = 16;
-
-/// An order of an earlier run that may be taken over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdoptableOrder {
-    /// What it is, as the start found it. What is filled of it is in the position, and in the executions that are known.
-    pub order: AdoptedOrder,
-    /// The venue's own name for it.
-    pub venue_order: VenueOrderId,
-}
 
 /// Where the taking over stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +130,13 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
+    /// Events may be missing: what was to be taken over is cancelled.
+    pub(super) fn doubt_adoption(&mut self, now: Nanos) {
+        if !self.adoption.is_over() {
+            self.want_sweeps(now);
+        }
+    }
+
     /// Everything is to be cancelled: nothing is taken over any more, and every order is asked for.
     #[cold]
     pub(super) fn give_up_adoption(&mut self, now: Nanos) {
@@ -170,13 +169,13 @@ impl<O: OrderSide> Gateway<O> {
     /// What is open in the instrument at `place`.
     pub(super) fn adoption_listed(&mut self, place: usize, rows: &[&OrderUpdate], now: Nanos) {
         for row in rows {
-            if self.adoption.lists == 0 {
-                self.note_leftover(row);
-            }
             self.adoption.listed.push(Listed::of(row));
             if self.is_adoptable(row) {
                 self.apply_update(row, now);
             } else {
+                if self.adoption.lists == 0 {
+                    self.note_leftover(row);
+                }
                 self.adoption.misfits += 1;
                 self.cancel_misfit(row, now);
             }

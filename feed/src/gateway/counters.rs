@@ -77,9 +77,9 @@ pub struct GatewayCounters {
     pub bad_frames: u64,
     /// Replies to nothing that was asked.
     pub stray_replies: u64,
-    /// Orders of earlier runs found open at the start.
+    /// Orders of earlier runs found open at the start and cancelled.
     pub leftover_orders: u64,
-    /// Of those: taken over, and not cancelled.
+    /// The same that were taken over.
     pub orders_adopted: u64,
     /// Times that orders were to be taken over and everything was cancelled after all.
     pub adoptions_given_up: u64,

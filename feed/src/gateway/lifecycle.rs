@@ -212,9 +212,7 @@ impl<O: OrderSide> Gateway<O> {
     /// connection that goes on working.
     pub(super) fn user_data_lost(&mut self, now: Nanos) {
         self.user_data_ready = false;
-        if !self.adoption.is_over() {
-            self.want_sweeps(now);
-        }
+        self.doubt_adoption(now);
         self.mark_all_unknown(now);
         self.want_all_trades(now);
         self.session_down(now);

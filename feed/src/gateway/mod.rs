@@ -4,10 +4,12 @@
 //! behind them; `sweep` is the cancel path, which
 //! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
 //! where neither answers, `rest_proofs` what is then asked there. `lifecycle` brings a session up and keeps it alive, `replies` applies
-//! what comes back, `adoption` takes orders of earlier runs over, `reconcile` decides orders whose outcome is not known, `backfill` fetches executions that may have been
-//! missed, `compare` holds what the venue says is held against them, `slowness` judges our own latency, `orders` holds what is proved of each order,
+//! what comes back, `adoption` takes orders of earlier runs over (`adoptable`), `reconcile` decides orders whose outcome is
+//! not known, `backfill` fetches executions that may have been missed, `compare` holds what the venue says is held against
+//! them, `slowness` judges our own latency, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
+pub mod adoptable;
 pub mod adoption;
 pub mod clock;
 pub mod counters;

@@ -2,7 +2,7 @@
 
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
-use crate::gateway::adoption::AdoptableOrder;
+use crate::gateway::adoptable::AdoptableOrder;
 use crate::gateway::clock::CLOCK_OFFSET_MAX;
 use crate::gateway::fees::FeePrice;
 use crate::gateway::limits::OrderLimits;

@@ -110,6 +110,14 @@ impl KeyValue for StrategyKind {
 }
 
 impl StrategyConfig {
+    /// Quotes a side.
+    #[must_use]
+    pub const fn levels(&self) -> usize {
+        match self {
+            StrategyConfig::Spread(spread) => spread.levels,
+        }
+    }
+
     /// A working order this near its target stays, in basis points of the mid.
     #[must_use]
     pub const fn refresh_tolerance_bps(&self) -> Decimal {

@@ -16,7 +16,7 @@ use super::keys::Presence::{self, Default, Mandatory, Optional};
 use super::keys::Sample::{Comment, Set};
 use super::keys::{Range, Table};
 use super::table::table;
-use super::value::{self, KeepWarmChoice, KeyRights, LockMemory, Permission, RequoteWay, SlowAction};
+use super::value::{self, AtStart, KeepWarmChoice, KeyRights, LockMemory, Permission, RequoteWay, SlowAction};
 use super::{strategies, venues};
 
 /// Highest number of a core.
@@ -65,6 +65,8 @@ table! {
         huge_pages: Permission => Choice(Permission::names), "", Default("\"allowed\""), Comment("\"allowed\"");
         /// What the hot thread keeps warm between two frames by orders that reach nobody, where it owns a core.
         keep_warm: KeepWarmChoice => Choice(KeepWarmChoice::names), "", Default("\"off\""), Comment("\"off\"");
+        /// What becomes of orders that an earlier run left open; "adopt": they go on as quotes where everything about them fits.
+        at_start: AtStart => Choice(AtStart::names), "", Default("\"cancel\""), Comment("\"cancel\"");
         /// How long the venue's first answers are asked for again where the failure may pass.
         start_retry_seconds: u32 => Whole(0, 3_600), "s", Default("30"), Comment("30");
         /// SHA-256 of the token that `rearm` asks for.

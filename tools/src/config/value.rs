@@ -232,6 +232,16 @@ choice! {
 }
 
 choice! {
+    /// What becomes of orders of an earlier run that a live start finds open.
+    AtStart {
+        /// They are cancelled.
+        Cancel = "cancel",
+        /// Those that are what the journal tells go on as quotes of this run; the others are cancelled.
+        Adopt = "adopt",
+    }
+}
+
+choice! {
     /// What is kept warm while nothing comes.
     KeepWarmChoice {
         /// Nothing.

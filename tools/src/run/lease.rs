@@ -68,7 +68,7 @@ fn look<L: VenueLine>(rest: &VenueRest<L>, instruments: &[Instrument], ours: &[R
 
 /// Refuses an account on which another engine has orders open, or goes on ordering while it is looked at. Leftovers of a
 /// killed run with the same state directory are ours, and so is everything once a person says so (`take_over`): they are
-/// cancelled here, before the account is read. `ours` are the earlier runs of our state directory. This one has placed
+/// cancelled here, before the account is read, unless it `keeps` them, for somebody who looks at them later. `ours` are the earlier runs of our state directory. This one has placed
 /// nothing yet: an order that bears its number is of an engine that drew the same.
 ///
 /// # Errors
@@ -77,12 +77,14 @@ pub(super) fn hold<L: VenueLine>(
     rest: &VenueRest<L>,
     instruments: &[Instrument],
     ours: &[RunName],
-    take_over: bool,
+    (take_over, keeps): (bool, bool),
     wait: impl FnOnce(Duration),
 ) -> Result<(), Failure> {
     let seen = look(rest, instruments, ours)?;
     let Some((instrument, first)) = seen.foreign else {
-        clear(rest, &seen.open);
+        if !keeps {
+            clear(rest, &seen.open);
+        }
         return Ok(());
     };
     if take_over {
@@ -105,7 +107,9 @@ pub(super) fn hold<L: VenueLine>(
             Err(refusal(rest, &instrument, &second))
         }
         _ => {
-            clear(rest, &again.open);
+            if !keeps {
+                clear(rest, &again.open);
+            }
             Ok(())
         }
     }
@@ -228,6 +232,11 @@ mod tests {
 
     /// The same, and how often it cancelled everything.
     fn cancelling(looks: Vec<[String; 2]>, take_over: bool) -> (Result<(), Failure>, u32, u32) {
+        holding(looks, take_over, false)
+    }
+
+    /// The same of one that may keep what it finds.
+    fn holding(looks: Vec<[String; 2]>, take_over: bool, keeps: bool) -> (Result<(), Failure>, u32, u32) {
         // The example of the venue's own documentation.
         let id = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
         let secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
@@ -241,7 +250,7 @@ mod tests {
         let listed = [spinbook_feed::testkit::instrument(binance::USDM, 0, "BTCUSDT", "0.10", "0.001")];
         let made = [RunName { run: 7, salt: 0 }, RunName { run: 8, salt: 36 }];
         let waits = Cell::new(0);
-        let held = hold(&rest, &listed, &made, take_over, |_| {
+        let held = hold(&rest, &listed, &made, (take_over, keeps), |_| {
             waits.set(waits.get() + 1);
             rest.line.looks.borrow_mut().remove(0);
         });
@@ -280,7 +289,12 @@ mod tests {
         assert_eq!(cancels(&[row("by-hand", "NEW", 999_000)], false), 0, "a person's own order is none of a run");
         assert_eq!(cancels(std::slice::from_ref(&ours), false), 1);
         assert_eq!(cancels(&[ours, theirs.clone()], false), 0, "whoever is refused cancels nothing");
-        assert_eq!(cancels(&[theirs], true), 1);
+        assert_eq!(cancels(std::slice::from_ref(&theirs), true), 1);
+        let kept = |open: &[String], take_over| holding(vec![[list(open), none.clone()]], take_over, true);
+        let of_ours = row("sb7-1", "NEW", 998_000);
+        assert_eq!(kept(std::slice::from_ref(&of_ours), false), (Ok(()), 0, 0), "what may be taken over stays");
+        assert_eq!(kept(std::slice::from_ref(&theirs), true).2, 1, "another engine's is never taken over");
+        assert!(kept(&[of_ours, theirs], false).0.is_err());
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn look_back(plan: &Plan) -> Result<Vec<LeftBehind>, Failure> {
         files_max: engine.journal_keep_files.map(|most| most as usize),
     };
     let at = |market| {
-        let (left, unneeded) = look_back_at(plan.mode, market, &files)?;
+        let (left, unneeded) = look_back_at(plan, market, &files)?;
         let gone = remove_old(&unneeded, &left.venue, keeping, SystemTime::now());
         if !gone.is_empty() {
             tracing::info!("{}: {} old journal files were removed from {}", left.venue, gone.len(), folder.display());
@@ -78,7 +78,7 @@ pub fn look_back(plan: &Plan) -> Result<Vec<LeftBehind>, Failure> {
 
 /// The parts of one venue's runs from the last that ended with nothing open, told in order; and the files before them, which
 /// no start needs any more.
-fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result<(LeftBehind, Vec<PathBuf>), Failure> {
+fn look_back_at(plan: &Plan, market: &MarketPlan, files: &[PathBuf]) -> Result<(LeftBehind, Vec<PathBuf>), Failure> {
     let venue = market.config.venue.name();
     let of_venue: Vec<&PathBuf> = files.iter().filter(|path| run_of(path, venue).is_some()).collect();
     let mut first = of_venue.len();
@@ -106,10 +106,14 @@ fn look_back_at(mode: RunMode, market: &MarketPlan, files: &[PathBuf]) -> Result
             tracing::warn!("{path}: record {sequence} at byte {offset} was not written to its end and is not used");
         }
     }
-    say_left(venue, &recovery);
+    let becomes = match plan.adopts() {
+        true => "what is open and fits goes on, the rest is cancelled",
+        false => "whatever is open is cancelled before anything is quoted",
+    };
+    say_left(venue, &recovery, becomes);
     let validity = Nanos::from_millis(i64::from(market.config.receive_window_ms)) + LATE_ORDER_MAX;
     // A simulated venue of a run without real orders dies with it.
-    let is_over = mode != RunMode::Live || recovery.ended();
+    let is_over = plan.mode != RunMode::Live || recovery.ended();
     let unneeded = of_venue[..first].iter().map(|path| (*path).clone()).collect();
     let left = LeftBehind {
         venue: venue.to_owned(),
@@ -134,7 +138,7 @@ fn give_room_back(part: &ReadPart) {
     };
 }
 
-fn say_left(venue: &str, recovery: &Recovery) {
+fn say_left(venue: &str, recovery: &Recovery, becomes: &str) {
     let left: Vec<_> = recovery.left().collect();
     if left.is_empty() {
         return;
@@ -142,8 +146,7 @@ fn say_left(venue: &str, recovery: &Recovery) {
     let names: Vec<&str> = left.iter().take(5).map(|order| order.client_id.as_str()).collect();
     let more = if left.len() > names.len() { ", …" } else { "" };
     tracing::warn!(
-        "{venue}: the last run left {} orders whose end its journal does not tell ({}{more}): whatever is open is \
-         cancelled before anything is quoted",
+        "{venue}: the last run left {} orders whose end its journal does not tell ({}{more}): {becomes}",
         left.len(),
         names.join(", "),
     );
@@ -213,8 +216,14 @@ impl LeftBehind {
     }
 
     /// Asks the venue what became of every order whose end no journal tells, and for executions that none tells of. Nothing
-    /// of this decides what is traded: the account's own figures do.
-    pub(super) fn ask<L: VenueLine>(&mut self, rest: &VenueRest<L>, instruments: &[Instrument], ours: &[RunName]) {
+    /// of this decides what is traded: the account's own figures do. Whether everything was answered.
+    pub(super) fn ask<L: VenueLine>(
+        &mut self,
+        rest: &VenueRest<L>,
+        instruments: &[Instrument],
+        ours: &[RunName],
+    ) -> bool {
+        let mut is_complete = true;
         self.ends.clear();
         self.untold.clear();
         for instrument in instruments {
@@ -225,6 +234,7 @@ impl LeftBehind {
             match rest.orders_since(instrument, ours, since) {
                 Ok(rows) => self.decide(instrument, &left, since, &rows),
                 Err(failure) => {
+                    is_complete = false;
                     tracing::warn!("{}: what became of the last run's orders: {failure}", instrument.symbol);
                 }
             }
@@ -232,9 +242,13 @@ impl LeftBehind {
             let last = self.recovery.last_trade(instrument.symbol).map_or(since, |last| since.max(last - OVERLAP));
             match rest.trades_since(instrument, last) {
                 Ok(trades) => self.compare_trades(instrument, &trades),
-                Err(failure) => tracing::warn!("{}: executions of the last run: {failure}", instrument.symbol),
+                Err(failure) => {
+                    is_complete = false;
+                    tracing::warn!("{}: executions of the last run: {failure}", instrument.symbol);
+                }
             }
         }
+        is_complete
     }
 
     /// Fundings and charges of the day of `until` and before it that the last run did not book, since it was over: by quote
@@ -306,6 +320,12 @@ impl LeftBehind {
             );
             self.untold.extend(untold);
         }
+    }
+
+    /// Orders of the runs before whose end no journal tells.
+    #[must_use]
+    pub fn orders(&self) -> Vec<LeftOrder> {
+        self.recovery.left().copied().collect()
     }
 
     /// Executions of the runs before that none of them booked: what is held has them, and no result yet.

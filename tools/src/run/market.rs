@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::connect_budget::ConnectPurpose;
+use spinbook_feed::gateway::adoptable::AdoptableOrder;
 use spinbook_feed::gateway::fees::FeePrice;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
@@ -19,6 +20,7 @@ use spinbook_feed::venue::ProductLine;
 use spinbook_feed::venue::account::{AccountPoint, TradeRecord};
 use spinbook_feed::venue::card::{Environment, RateWindow};
 use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus, Symbol};
+use spinbook_feed::venue::order_ids::RunName;
 
 use super::addresses::{attempts_at, route, trust};
 use super::engine_settings;
@@ -36,6 +38,18 @@ const PRICES_ASKED_MAX: usize = 20;
 
 /// How long after its timestamp the venue may still carry out a cancel of all: late is better than never.
 const RESCUE_WINDOW_MS: i64 = 10_000;
+
+/// Executions from so long before the account was read may still be told: our measure of the venue's clock is not exact.
+const CLOCK_MARGIN: Nanos = Nanos::from_seconds(1);
+
+/// What of earlier runs a market's run goes on with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TakenOver {
+    /// The orders.
+    pub(super) orders: Vec<AdoptableOrder>,
+    /// The runs that they are of.
+    pub(super) runs: Vec<RunName>,
+}
 
 /// What a venue answered before anything started.
 pub(super) struct AskedMarket<'a> {
@@ -57,6 +71,8 @@ pub(super) struct AskedMarket<'a> {
     pub(super) start: Option<AccountPoint>,
     /// Since when executions count, in the venue's time.
     pub(super) started_at: Nanos,
+    /// What of earlier runs it goes on with.
+    pub(super) taken_over: TakenOver,
     market_trust: Trust,
     order_trust: Trust,
 }
@@ -126,9 +142,26 @@ impl<'a> AskedMarket<'a> {
             rest,
             start,
             started_at,
+            taken_over: TakenOver::default(),
             market_trust,
             order_trust,
         })
+    }
+
+    /// Reads the account of a live run anew.
+    ///
+    /// # Errors
+    /// The venue cannot be reached or refuses, or the account is not the named one.
+    pub(super) fn read_account(&mut self) -> Result<(), Failure> {
+        self.started_at = self.rest.venue_time();
+        self.start = Some(account_at_start(self.plan, RunMode::Live, &self.rest, &self.instruments)?);
+        Ok(())
+    }
+
+    /// What counts against the limit of the position at the start: what a spot account holds then counts as flat.
+    pub(super) fn exposure(&self, instrument: &Instrument) -> Lots {
+        let flat = self.plan.config.venue.holds_inventory();
+        self.held(instrument).filter(|_| !flat).unwrap_or(Lots::ZERO)
     }
 
     /// What the account held of an instrument at the start; none where it was not asked.
@@ -184,6 +217,14 @@ impl<'a> AskedMarket<'a> {
         }))
     }
 
+    /// From when on the gateway books executions. Those of orders that live on are known each by its id.
+    fn booked_from(&self) -> Nanos {
+        match self.taken_over.orders.is_empty() {
+            true => self.started_at,
+            false => self.started_at - CLOCK_MARGIN,
+        }
+    }
+
     /// Where the gateway's requests over REST go.
     pub(super) fn rest_line(&self) -> RestLine {
         RestLine::new(&self.order_trust, &self.plan.orders.rest_url)
@@ -197,7 +238,8 @@ impl<'a> AskedMarket<'a> {
         let (plan, market) = (self.plan, &self.plan.config);
         let held = |instrument: &Instrument| self.held(instrument).map(|lots| (instrument.id, lots));
         let begun = AccountBegun {
-            at: (mode != RunMode::Shadow).then_some(self.started_at),
+            at: (mode != RunMode::Shadow).then_some(self.booked_from()),
+            taken_over: self.taken_over.clone(),
             held: self.instruments.iter().filter_map(held).collect(),
         };
         let gateway = gateway(plan, mode, (&self.instruments, &self.windows), door, begun, run)?;
@@ -252,6 +294,8 @@ pub(super) struct AccountBegun {
     pub(super) at: Option<Nanos>,
     /// What was held then, in lots.
     pub(super) held: Vec<(InstrumentId, Lots)>,
+    /// Orders of earlier runs that it goes on with.
+    pub(super) taken_over: TakenOver,
 }
 
 /// The gateway of a market. `limits` are those of every instrument of the run, whose number and random bits are the last.
@@ -272,6 +316,7 @@ pub(super) fn gateway(
     settings.order_latency_max = door.order_latency_max;
     settings.salt = salt;
     (settings.trades_from, settings.held_at_start) = (begun.at, begun.held);
+    (settings.adoptable, settings.earlier_runs) = (begun.taken_over.orders, begun.taken_over.runs);
     settings.receive_window_ms = i64::from(market.receive_window_ms);
     settings.fee_prices = fee_prices(market)?;
     if !windows.is_empty() {

@@ -30,6 +30,7 @@ pub mod setup;
 pub mod signals;
 pub mod state_dir;
 pub mod strategy;
+mod taken_over;
 pub mod topology;
 pub mod trading_stops;
 pub mod venue_rest;

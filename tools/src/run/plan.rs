@@ -15,6 +15,7 @@ use super::signals::{StopRequest, StopSignal};
 use super::topology::{Cores, Ended};
 use crate::config::Config;
 use crate::config::tables::MarketConfig;
+use crate::config::value::AtStart;
 use crate::error::Failure;
 use crate::ui::report::{OrderRecord, StoppedBy};
 
@@ -113,6 +114,12 @@ pub struct MarketPlan {
 }
 
 impl Plan {
+    /// Whether a start goes on with the orders that it finds of earlier runs, rather than cancelling them.
+    #[must_use]
+    pub fn adopts(&self) -> bool {
+        self.mode == RunMode::Live && !self.take_over && self.config.engine.at_start == AtStart::Adopt
+    }
+
     /// The venue's name, or `all` where there are several.
     #[must_use]
     pub fn venue_name(&self) -> &'static str {

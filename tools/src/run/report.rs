@@ -190,7 +190,8 @@ fn orders_of(gateway: &Gateway, mode: RunMode, at_venue: Option<u64>) -> Orders 
         return Orders { refused_here, not_sent: counts.sent, ..Orders::default() };
     }
     Orders {
-        sent: counts.sent,
+        sent: counts.sent + counts.adopted,
+        adopted: counters.orders_adopted,
         acked: counters.orders_accepted,
         filled: counts.filled,
         filled_fully: counts.filled_fully,

@@ -14,6 +14,7 @@ use spinbook_engine::strategy::Strategy;
 use spinbook_engine::trace::TraceRecord;
 use spinbook_engine::types::{AssetGroupId, InstrumentId, Lots, Nanos, QuoteAtoms, VenueId};
 use spinbook_feed::gateway::Gateway;
+use spinbook_feed::gateway::adoption::ADOPT_WITHIN;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::net::connection::ConnectionError;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
@@ -45,6 +46,7 @@ use super::rescue::{RescueAccount, Rescuer};
 use super::retry;
 use super::state_dir::StateDir;
 use super::strategy::StrategySection;
+use super::taken_over;
 use super::topology::{Agents, Rings};
 use super::venue_rest::VenueRest;
 use super::warm;
@@ -54,6 +56,8 @@ use crate::error::Failure;
 
 /// Decisions that may wait to be written down.
 const DECISION_RING_SLOTS: usize = 1024;
+/// Orders of an earlier run that their gateway took over wait for a book for so long.
+const BOOKS_WITHIN: Nanos = Nanos::from_seconds(5);
 /// How long the simulated venues of a run without real orders may take to confirm that everything is cancelled.
 const DRAIN_WITHIN: Nanos = Nanos::from_seconds(10);
 
@@ -92,12 +96,13 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let clock = Clock::start();
     let mut left = left_behind::look_back(plan)?;
     let scale = CycleScale::measure(Duration::from_millis(50));
-    let asked = ask_markets(plan, &state, clock, &mut left)?;
+    let mut asked = ask_markets(plan, &state, clock, &mut left)?;
     let rings = Rings::new();
     let told: Vec<_> = asked.iter().map(AskedMarket::told).collect();
     let Made { mut engine, door, settings } =
         engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
     let keep_warm = warm::keep_warm(&plan.config, strategy, &settings, &told, (depth_includes_us(plan), clock, scale));
+    adopt(&mut engine, &mut asked, clock.now());
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut between = BTreeMap::new();
     for (market, left) in asked.iter().zip(&left).filter(|_| plan.mode == RunMode::Live) {
@@ -164,6 +169,14 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     Ok(Prepared { markets: markets.collect(), agents, day_book, journals, state, rescuer, timed })
 }
 
+/// The engine goes on with the orders of earlier runs that were taken over, and their gateways with those that it took.
+fn adopt<S: Strategy>(engine: &mut Engine<S>, asked: &mut [AskedMarket<'_>], now: Nanos) {
+    let until = now + ADOPT_WITHIN + BOOKS_WITHIN;
+    for market in asked {
+        market.taken_over.orders.retain(|one| engine.adopt(&one.order, until));
+    }
+}
+
 /// Asks every venue, after what the last run left there was cleared.
 fn ask_markets<'a>(
     plan: &'a Plan,
@@ -175,16 +188,23 @@ fn ask_markets<'a>(
     for (market, left) in plan.markets.iter().zip(left) {
         let first_id = asked.iter().map(|market| market.instruments.len()).sum();
         let within = Duration::from_secs(plan.config.engine.start_retry_seconds.into());
+        let keeps = plan.adopts();
         asked.push(retry::ask(within, || {
             // Who waits for a venue is stopped as well as who trades.
             state.refuse_killed()?;
-            AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
-                RunMode::Live => {
-                    lease::hold(rest, instruments, state.earlier(), plan.take_over, std::thread::sleep)?;
-                    clear_late(left, rest, instruments, (state.earlier(), clock))
-                }
-                _ => Ok(()),
-            })
+            let ours = state.earlier();
+            let mut market =
+                AskedMarket::ask(market, plan.mode, first_id, clock, |rest, instruments| match plan.mode {
+                    RunMode::Live => {
+                        lease::hold(rest, instruments, ours, (plan.take_over, keeps), std::thread::sleep)?;
+                        clear_late(left, rest, instruments, (ours, clock, keeps))
+                    }
+                    _ => Ok(()),
+                })?;
+            if keeps {
+                taken_over::look(&plan.config, left, &mut market, ours)?;
+            }
+            Ok(market)
         })?);
     }
     Ok(asked)
@@ -310,20 +330,24 @@ fn resume_day<S: Strategy>(
 }
 
 /// Waits until no order of the last run can be accepted any more, cancels what came late, and asks what became of them
-/// all. What was open was cancelled before the wait.
+/// all. What was open was cancelled before the wait; a start that keeps what is open only waits.
 fn clear_late(
     left: &mut LeftBehind,
     rest: &VenueRest,
     instruments: &[Instrument],
-    (ours, clock): (&[RunName], Clock),
+    (ours, clock, keeps): (&[RunName], Clock, bool),
 ) -> Result<(), Failure> {
     let wait = left.late_for(clock.now());
     if wait > Nanos::ZERO {
         tracing::info!("waiting {} ms: an order of the last run may still be on its way", wait.millis() + 1);
         std::thread::sleep(Duration::from_nanos(wait.0.unsigned_abs()));
-        lease::clear_late(rest, instruments, ours)?;
+        if !keeps {
+            lease::clear_late(rest, instruments, ours)?;
+        }
     }
-    left.ask(rest, instruments, ours);
+    if !keeps {
+        left.ask(rest, instruments, ours);
+    }
     Ok(())
 }
 

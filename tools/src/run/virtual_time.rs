@@ -28,7 +28,9 @@ use spinbook_feed::venue::card::RateWindow;
 use spinbook_feed::venue::instrument::Instrument;
 
 use super::day_book::DayBook;
-use super::market::{self, AccountBegun, ToldMarket, best_prices, gateway, instruments, numbered, session_settings};
+use super::market::{
+    self, AccountBegun, TakenOver, ToldMarket, best_prices, gateway, instruments, numbered, session_settings,
+};
 use super::plan::{Finished, FinishedMarket, MarketPlan, Plan, Stop};
 use super::report::report;
 use super::setup::{self, Made};
@@ -286,7 +288,11 @@ impl Asked {
     fn begun(&self, venue: ProductLine) -> AccountBegun {
         let held =
             |instrument: &Instrument| self.start.inventory(venue, instrument).ok().map(|lots| (instrument.id, lots));
-        AccountBegun { at: Some(START), held: self.instruments.iter().filter_map(held).collect() }
+        AccountBegun {
+            at: Some(START),
+            held: self.instruments.iter().filter_map(held).collect(),
+            taken_over: TakenOver::default(),
+        }
     }
 
     /// Asks for the account after the last order.

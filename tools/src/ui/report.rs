@@ -179,7 +179,7 @@ pub struct Books {
 /// `filled_fully`, `canceled`, `rejected`, `expired`, `unknown` and `open_at_exit`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Orders {
-    /// Handed to the venue.
+    /// Handed to the venue, or found open there at the start to be taken over.
     pub sent: u64,
     /// Accepted by the venue.
     pub acked: u64,
@@ -208,6 +208,8 @@ pub struct Orders {
     /// Times that one request gave a quote another price. An order that is amended stays the one order that was sent; one
     /// that is replaced counts as canceled, and the one in its place as sent.
     pub amended: u64,
+    /// Of those that were sent: taken over from an earlier run, which sent them.
+    pub adopted: u64,
 }
 
 impl Orders {
@@ -216,6 +218,7 @@ impl Orders {
     pub fn sum<'a>(orders: impl Iterator<Item = &'a Orders>) -> Orders {
         orders.fold(Orders::default(), |sum, orders| Orders {
             sent: sum.sent + orders.sent,
+            adopted: sum.adopted + orders.adopted,
             acked: sum.acked + orders.acked,
             filled: sum.filled + orders.filled,
             filled_fully: sum.filled_fully + orders.filled_fully,
@@ -534,6 +537,9 @@ fn order_tables(orders: &Orders) -> String {
     if orders.amended > 0 {
         also.push(("amended", orders.amended));
     }
+    if orders.adopted > 0 {
+        also.push(("adopted", orders.adopted));
+    }
     if orders.not_sent > 0 {
         also.push(("not sent", orders.not_sent));
     }
@@ -649,7 +655,7 @@ mod tests {
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["books"]), ["live", "stale", "gaps", "resyncs"]);
         let orders = "sent acked filled filled_fully canceled rejected expired unknown open_at_exit open_at_venue \
-                      cancels_refused refused_here not_sent amended";
+                      cancels_refused refused_here not_sent amended adopted";
         assert_eq!(keys(&json["orders"]), orders.split_whitespace().collect::<Vec<_>>());
         assert_eq!(keys(&json["account"]), ["position", "pnl_quote", "fees_quote", "funding_quote"]);
         assert_eq!(json["account"]["position"]["BTCUSDT"], "0.010");

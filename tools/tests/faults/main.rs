@@ -49,6 +49,7 @@
 //! | two state directories, one account | `hostile::a_second_engine…`, `…a_persons_word` | `lease`, `state_dir` |
 //! | a lost day, a restart, `kill -9` | `truth::a_lost_day_outlives…` | engine `a_day_goes_on_after_a_restart…`, `day_book` |
 
+mod adopted;
 mod amends;
 mod control;
 mod demo;

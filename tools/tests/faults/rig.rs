@@ -403,7 +403,7 @@ impl Drop for Exchange {
 /// A configuration and credentials in a folder.
 pub struct Setup {
     folder: tempfile::TempDir,
-    account: &'static str,
+    pub account: &'static str,
 }
 
 impl Setup {

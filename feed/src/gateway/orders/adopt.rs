@@ -3,7 +3,7 @@
 use spinbook_engine::types::{Nanos, OrderId};
 
 use super::{CancelState, OrderTable, Phase, TrackedOrder};
-use crate::gateway::adoption::AdoptableOrder;
+use crate::gateway::adoptable::AdoptableOrder;
 
 impl OrderTable {
     /// Enters an order of an earlier run; one that is there already, or for which there is no room, is left out.
