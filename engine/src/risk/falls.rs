@@ -109,6 +109,13 @@ const fn place(minute: i64) -> usize {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_run_begins_with_nothing_earned_so_that_a_first_loss_is_a_fall_of_its_hour() {
+        let mut falls = FallStop::new(Some(QuoteAtoms(100)), None);
+        assert_eq!(falls.note(-150, Nanos::from_seconds(1_000_000)), -200);
+        assert!(!falls.is_hour_reached(-199) && falls.is_hour_reached(-200));
+    }
+
     fn at(minutes: i64) -> Nanos {
         Nanos(minutes * NANOS_PER_MINUTE + 7)
     }

@@ -139,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_nanosecond_after_midnight_is_of_the_next_day_and_the_last_before_it_is_not() {
+        for (now, reached) in [(Nanos(NANOS_PER_DAY - 1), true), (Nanos(NANOS_PER_DAY), false)] {
+            let mut stop = LossStop::new(QuoteAtoms(100));
+            assert!(!stop.is_reached(-150, Nanos(1)));
+            // The 75 of the day before and 50 of the new day are less than its limit each, and more in one day.
+            assert!(!stop.is_reached(-150, now));
+            assert_eq!(stop.is_reached(-250, now), reached, "{now:?}");
+            assert_eq!(stop.day_result(-250).day, if reached { 0 } else { 1 });
+        }
+    }
+
+    #[test]
     fn what_earlier_runs_lost_today_counts_and_what_they_lost_yesterday_does_not() {
         let day = 20_000;
         let at = |day: i64| Nanos(day * NANOS_PER_DAY + 1);

@@ -127,6 +127,9 @@ fn the_venues_own_rules() {
     Case::new().with(|case| case.draft.lots = Lots(105)).denied(Denied::Quantity);
     Case::new().with(|case| case.draft.lots = Lots(0)).denied(Denied::Quantity);
     Case::new().with(|case| case.draft.lots = Lots(-100)).denied(Denied::Quantity);
+    // Nothing is no order, also where the venue has no smallest one.
+    let nothing = |case: &mut Case| (case.draft.lots, case.facts.lots_order_min) = (Lots(0), Lots(0));
+    Case::new().with(nothing).denied(Denied::Quantity);
     Case::new().with(|case| case.facts.lots_order_min = Lots(100)).passes();
     Case::new().with(|case| case.facts.lots_order_min = Lots(110)).denied(Denied::Quantity);
     Case::new().with(|case| case.facts.lots_order_max = Lots(100)).passes();
@@ -147,6 +150,23 @@ fn r2_price_collar_fails_closed_without_a_reference() {
     Case::new().with(|case| case.book_live = false).denied(Denied::BookNotLive);
     Case::new().with(|case| case.best = best(100_000, 100_000)).denied(Denied::BookNotLive);
     Case::new().with(|case| case.best = best(100_001, 100_000)).denied(Denied::BookNotLive);
+    // Either of the two sources that is locked or crossed is enough, and so is a book without a price above nothing.
+    for (touch, book) in [
+        ((100_000, 100_000), (99_990, 100_010)),
+        ((100_001, 100_000), (99_990, 100_010)),
+        ((99_990, 100_010), (100_000, 100_000)),
+        ((99_990, 100_010), (100_001, 100_000)),
+        ((99_990, 100_010), (0, 100_010)),
+        ((99_990, 100_010), (-1, 100_010)),
+    ] {
+        let (bid, ask, bid_book, ask_book) = (Tick(touch.0), Tick(touch.1), Tick(book.0), Tick(book.1));
+        let both = Some(Best { bid, ask, bid_book, ask_book });
+        Case::new().with(|case| case.best = both).denied(Denied::BookNotLive);
+    }
+    let penny = |case: &mut Case| {
+        (case.best, case.draft.tick, case.facts.notional_min) = (best(1, 3), Tick(2), QuoteAtoms(1));
+    };
+    Case::new().with(penny).passes();
     // The book is what prices are held against, whatever the venue's own message says.
     let touch =
         |bid, ask| Some(Best { bid: Tick(bid), ask: Tick(ask), bid_book: Tick(99_990), ask_book: Tick(100_010) });
@@ -203,6 +223,26 @@ fn r3_position_with_everything_that_may_still_fill() {
         });
     });
     owed.denied(Denied::PositionMax);
+}
+
+#[test]
+fn r3_what_an_order_may_be_filled_for_beyond_what_stands_counts_on_its_own_side() {
+    let worst = |side, more: i64, exposure: i64, open: (Side, u8, i64)| {
+        let case = Case::new().open(open.0, open.1, 100_000, open.2);
+        let limits = RiskSettings { position_lots_max: Lots(1_000), ..case.limits };
+        limits.check_worst(side, Lots(more), Lots(exposure), &case.working)
+    };
+    for (side, slot) in [(Side::Bid, 0), (Side::Ask, 8)] {
+        let sign = side.sign();
+        assert_eq!(worst(side, 100, 500 * sign, (side, slot, 400)), Ok(()), "{side:?}");
+        assert_eq!(worst(side, 101, 500 * sign, (side, slot, 400)), Err(Denied::PositionMax), "{side:?}");
+        assert_eq!(worst(side, 100, 501 * sign, (side, slot, 400)), Err(Denied::PositionMax), "{side:?}");
+        assert_eq!(worst(side, 100, 500 * sign, (side, slot, 401)), Err(Denied::PositionMax), "{side:?}");
+        // The other way round it reduces, and what is open there is none of it.
+        assert_eq!(worst(side, 1_100, -500 * sign, (side, slot, 400)), Ok(()), "{side:?}");
+        assert_eq!(worst(side, 1_101, -500 * sign, (side, slot, 400)), Err(Denied::PositionMax), "{side:?}");
+        assert_eq!(worst(side.opposite(), 1_000, 0, (side, slot, 400)), Ok(()), "{side:?}");
+    }
 }
 
 #[test]
