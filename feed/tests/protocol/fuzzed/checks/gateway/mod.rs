@@ -172,6 +172,10 @@ impl World {
                 let intent = Intent { order, kind: IntentKind::Cancel, ..Intent::default() };
                 self.gateway.on_intent(&intent, self.now);
             }
+            Step::Amend { order, ticks, eighths, verdict } => {
+                self.verdict = verdict;
+                self.amend(order, ticks, eighths);
+            }
             Step::Fill { order, eighths } => {
                 if let Some(at) = self.live(order) {
                     let order = &self.venue.orders[at];
@@ -204,6 +208,25 @@ impl World {
     fn order(&self, number: usize) -> OrderId {
         let count = self.placed.len();
         if count == 0 { OrderId::new(EPOCH, 1) } else { self.placed[number % count] }
+    }
+
+    /// An order of another price and quantity: the same where the venue has that, or one in its place.
+    fn amend(&mut self, number: usize, ticks: i64, eighths: i64) {
+        let former = self.order(number);
+        let Some(side) = self.gateway.orders().find(former).map(|tracked| tracked.side) else { return };
+        let mut intent = place_intent(self.product, former, side, self.now);
+        intent.tick.0 += ticks;
+        intent.lots.0 = intent.lots.0 / 8 * eighths;
+        intent.kind = IntentKind::Amend;
+        if is_spot(self.product) {
+            if self.placed.len() >= ORDERS_MAX {
+                return;
+            }
+            intent.order = OrderId::new(EPOCH, self.placed.len() as u32 + 1);
+            (intent.kind, intent.replaces) = (IntentKind::Replace, former);
+            self.placed.push(intent.order);
+        }
+        self.gateway.on_intent(&intent, self.now);
     }
 
     fn live(&self, number: usize) -> Option<usize> {
@@ -350,10 +373,11 @@ impl World {
         let params = &request["params"];
         let is_about_order = method.starts_with("order.") || method == "myTrades";
         if is_about_order {
-            let known = self.name_of(params).map(|name| self.known.entry(name).or_default());
-            known.into_iter().for_each(|known| known.requests.push(id.to_owned()));
+            for name in self.names_of(params) {
+                self.known.entry(name).or_default().requests.push(id.to_owned());
+            }
         }
-        let is_judged = matches!(method, "order.place" | "order.cancel");
+        let is_judged = matches!(method, "order.place" | "order.cancel" | "order.modify" | "order.cancelReplace");
         let verdict = if is_judged { std::mem::replace(&mut self.verdict, Verdict::Answer) } else { Verdict::Answer };
         let (status, body) = match verdict {
             Verdict::LoseRequest => return,
@@ -388,11 +412,13 @@ impl World {
         }
     }
 
-    /// The name of the order that a request is about.
-    fn name_of(&self, params: &Value) -> Option<String> {
-        let name = params["newClientOrderId"].as_str().or_else(|| params["origClientOrderId"].as_str());
-        let by_id = || self.venue.orders.iter().find(|order| Some(order.id) == params["orderId"].as_u64());
-        name.map(str::to_owned).or_else(|| by_id().map(|order| order.client.clone()))
+    /// The names of the orders that a request is about.
+    fn names_of(&self, params: &Value) -> BTreeSet<String> {
+        let keys = ["newClientOrderId", "origClientOrderId", "cancelOrigClientOrderId"];
+        let by_name = keys.iter().filter_map(|key| params[*key].as_str()).map(str::to_owned);
+        let ids = ["orderId", "cancelOrderId"].map(|key| params[key].as_u64());
+        let by_id = self.venue.orders.iter().filter(|order| ids.contains(&Some(order.id)));
+        by_name.chain(by_id.map(|order| order.client.clone())).collect()
     }
 
     fn serve_rest(&mut self, ticket: RestTicket, request: &RestRequest) {
@@ -415,6 +441,8 @@ impl World {
             let tracked = tracked.unwrap_or_else(|| panic!("{name} is at the venue and forgotten"));
             assert!(tracked.is_open() || !truth.is_live(), "{name} is live and believed over: {tracked:?} {known:?}");
             assert!(tracked.lots_filled.0 <= truth.filled, "{name}: {tracked:?} was not filled so far: {truth:?}");
+            let most = tracked.lots_most().0;
+            assert!(most >= truth.lots || !truth.is_live(), "{name}: {tracked:?} is believed to be less: {truth:?}");
         }
         let fills = self.events.iter().filter(|event| event.kind == ExecutionKind::Filled);
         let mut trades = BTreeSet::new();

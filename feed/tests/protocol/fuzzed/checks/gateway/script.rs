@@ -13,6 +13,8 @@ pub enum Step {
     Place { side: Side, verdict: Verdict },
     /// The engine cancels one.
     Cancel { order: usize, verdict: Verdict },
+    /// The engine wants another price and quantity for one: by a few ticks, in eighths of the usual quantity.
+    Amend { order: usize, ticks: i64, eighths: i64, verdict: Verdict },
     /// Somebody trades with it.
     Fill { order: usize, eighths: i64 },
     /// The venue ends it.
@@ -72,7 +74,12 @@ pub fn step(script: &mut Script<'_>) -> Step {
         6 => Step::Expire { order: usize::from(script.byte()) },
         7 => Step::Pass { millis: i64::from(script.byte()) * 8 },
         8 => Step::Pass { millis: i64::from(script.byte()) * 100 },
-        9 | 10 => Step::Say { connection: connection(script.byte()), bytes: said(script) },
+        10 => {
+            let (order, change) = (usize::from(script.byte()), script.byte());
+            let (ticks, eighths) = (i64::from(change & 15) - 8, 1 + i64::from(change >> 4));
+            Step::Amend { order, ticks, eighths, verdict: verdict(script) }
+        }
+        9 => Step::Say { connection: connection(script.byte()), bytes: said(script) },
         11 => Step::Answer { bytes: said(script) },
         12 => Step::RestAnswer { status: STATUSES[usize::from(script.byte()) % STATUSES.len()], bytes: said(script) },
         13 => Step::Close { connection: connection(script.byte()) },
@@ -162,5 +169,22 @@ pub fn seeds() -> Vec<Vec<u8>> {
         &[14, 8, 50, 0, 0, 9, 2, 8, 255, 0, 1, 9, 4, 8, 255, 0, 0, 9, 3],
     ];
     truths.iter().for_each(|truth| add(truth, Vec::new(), &[]));
+    // Another price and more or less quantity, with every outcome: then what may come behind it.
+    let behind: [&[u8]; 7] = [
+        &[8, 60],
+        &[4, 0, 2, 8, 60],
+        &[2, 0, 0, 8, 60],
+        &[10, 0, 0x26, 0, 10, 0, 0xf1, 0, 8, 60],
+        &[13, 0, 8, 60],
+        &[15, 1, 4, 0, 3, 8, 60, 15, 0, 8, 200],
+        &[14, 7, 3, 10, 1, 0x7c, 0, 8, 100],
+    ];
+    for verdict in [&[0][..], &[4], &[5], &[6], &[7], &[8], &[9, 0], &[9, 4]] {
+        for change in [0x0a, 0x75, 0xf7] {
+            for behind in behind {
+                add(&[10, 0, change], verdict.to_vec(), behind);
+            }
+        }
+    }
     seeds
 }

@@ -89,6 +89,8 @@ impl Venue {
             "userDataStream.start" => Ok(json!({"listenKey": "pqia91ma19a5s61cv6a81va65sdf19v8a65a1"})),
             "userDataStream.ping" => Ok(json!({})),
             "order.place" => Ok(self.place(params, now)),
+            "order.modify" => self.modify(params, now),
+            "order.cancelReplace" => self.replace(params, now),
             "order.cancel" => {
                 let live = self.named(params).filter(|at| self.orders[*at].is_live());
                 let at = live.ok_or((-2011, "Unknown order sent."))?;
@@ -184,6 +186,41 @@ impl Venue {
         self.tell(self.orders.len() - 1, None, now);
         let millis = now.millis();
         json!({"symbol": "BTCUSDT", "orderId": id, "orderListId": -1, "clientOrderId": client, "transactTime": millis})
+    }
+
+    /// Another price and quantity; an order that is filled as far already is cancelled.
+    fn modify(&mut self, params: &Value, now: Nanos) -> Result<Value, (i32, &'static str)> {
+        let live = self.named(params).filter(|at| self.orders[*at].is_live());
+        let at = live.ok_or((-2013, "Order does not exist."))?;
+        let word = |key: &str| params[key].as_str().expect("a text").to_owned();
+        let (price, quantity) = (word("price"), word("quantity"));
+        let lots = self.instrument.quantity.parse(quantity.as_bytes()).expect("a quantity on the step");
+        let order = &mut self.orders[at];
+        if lots <= order.filled {
+            self.end(at, "CANCELED", now);
+            return Ok(self.row(at, false, now));
+        }
+        (order.price, order.quantity, order.lots) = (price, quantity, lots);
+        self.tell(at, None, now);
+        let told = self.events.last_mut().expect("it was told");
+        told["o"]["x"] = json!("AMENDMENT");
+        Ok(self.row(at, false, now))
+    }
+
+    /// Cancels one order and, if that worked, places another.
+    fn replace(&mut self, params: &Value, now: Nanos) -> Result<Value, (i32, &'static str)> {
+        assert_eq!(params["cancelReplaceMode"], "STOP_ON_FAILURE");
+        let named = match params["cancelOrderId"].as_u64() {
+            Some(id) => self.orders.iter().position(|order| order.id == id),
+            None => self.find(params["cancelOrigClientOrderId"].as_str().expect("a name")),
+        };
+        let live = named.filter(|at| self.orders[*at].is_live());
+        let at = live.ok_or((-2022, "Order cancel-replace failed."))?;
+        self.end(at, "CANCELED", now);
+        let canceled = self.row(at, true, now);
+        let placed = self.place(params, now);
+        Ok(json!({"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS",
+                  "cancelResponse": canceled, "newOrderResponse": placed}))
     }
 
     /// Ends an order.
