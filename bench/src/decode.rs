@@ -47,6 +47,7 @@ impl OurDecoder {
         let last = match self.decoder.decode(padded, length) {
             Ok(Judged::Depth { ids, .. }) => ids.last,
             Ok(Judged::Touch { sequence, .. }) => sequence,
+            Ok(Judged::Trade { level, .. }) => level.tick.0.unsigned_abs(),
             Ok(_) => 0,
             Err(error) => panic!("a frame of the contest does not decode: {error:?}"),
         };
@@ -177,9 +178,11 @@ pub fn contest(
 
 #[cfg(test)]
 mod tests {
-    use super::contest;
+    use spinbook_feed::scan::ScannerChoice;
+
+    use super::{OurDecoder, contest};
     use crate::markets::{product, synthetic};
-    use crate::synthetic::{Shape, depth_frames, touch_frames};
+    use crate::synthetic::{Shape, depth_frames, touch_frames, trade_frames};
 
     #[test]
     fn all_decoders_agree_on_synthetic_frames_and_the_scanner_takes_all() {
@@ -189,6 +192,21 @@ mod tests {
             for frames in sets {
                 let times = contest(&frames, product(shape), &synthetic(shape), 1, Vec::new).expect("all agree");
                 assert!(times.len() >= 6 && times.iter().all(|time| time.ns > 0.0), "{times:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_scanner_takes_all_trades() {
+        for shape in Shape::ALL {
+            for scanner in [ScannerChoice::Best, ScannerChoice::Portable] {
+                let mut ours = OurDecoder::new(product(shape), &synthetic(shape), scanner);
+                let mut frames = trade_frames(shape, 100, 3);
+                for index in 0..frames.len() {
+                    let (padded, length) = frames.padded(index);
+                    assert_ne!(ours.decode_sum(padded, length), 0);
+                }
+                assert_eq!(ours.fallback(), 0, "{} {}", shape.name(), ours.name());
             }
         }
     }

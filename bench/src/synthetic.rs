@@ -175,6 +175,41 @@ pub fn touch_frames(shape: Shape, count: usize, seed: u64) -> Frames {
     frames
 }
 
+/// `count` trade frames, their ids ascending, the sides of their aggressors drawn: aggregated ones with the quantity that
+/// counts elsewhere for futures, single ones for spot.
+#[must_use]
+pub fn trade_frames(shape: Shape, count: usize, seed: u64) -> Frames {
+    let mut random = Random::new(seed);
+    let mut frames = Frames::new();
+    let (mut id, mut time_ms) = (5_182_006_711u64, 1_721_347_022_504u64);
+    for _ in 0..count {
+        id += 1;
+        time_ms += random.modulo(20);
+        let mut text = match shape {
+            Shape::Usdm => format!(
+                "{{\"stream\":\"btcusdt@aggTrade\",\"data\":{{\"e\":\"aggTrade\",\"E\":{time_ms},\"a\":{id},\
+                 \"s\":\"BTCUSDT\",\"p\":"
+            ),
+            Shape::Spot => format!(
+                "{{\"stream\":\"btcusdt@trade\",\"data\":{{\"e\":\"trade\",\"E\":{time_ms},\"s\":\"BTCUSDT\",\"t\":{id},\
+                 \"p\":"
+            ),
+        };
+        push_price(&mut text, shape, middle(shape) + random.modulo(10));
+        text.push_str(",\"q\":");
+        push_quantity(&mut text, shape, false, &mut random);
+        if shape == Shape::Usdm {
+            text.push_str(",\"nq\":");
+            push_quantity(&mut text, shape, false, &mut random);
+            write!(text, ",\"f\":{id},\"l\":{id}").expect("a String takes any text");
+        }
+        write!(text, ",\"T\":{time_ms},\"m\":{}", random.modulo(2) == 0).expect("a String takes any text");
+        text.push_str(if shape == Shape::Spot { ",\"M\":true}}" } else { "}}" });
+        frames.push(text.as_bytes());
+    }
+    frames
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Shape, depth_frames, touch_frames};

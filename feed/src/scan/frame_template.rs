@@ -5,6 +5,7 @@
 //! and digits, without a leading zero, at the places of the digits. Every frame that fits, the cursor would accept too.
 
 use spinbook_engine::prefetch::prefetch;
+use spinbook_engine::types::Side;
 
 use super::Schema;
 use super::layout::LANE;
@@ -42,7 +43,42 @@ impl NumberField {
     const NOWHERE: NumberField = NumberField { end: LANE, in_tail: false, mask: [0; LANE] };
 }
 
-/// One stream's frames.
+/// What a frame says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FrameKind {
+    /// Changed levels.
+    Depth,
+    /// Best bid and ask.
+    Touch,
+    /// A trade.
+    Trade(TradeForm),
+}
+
+/// How a trade is printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TradeForm {
+    pub(crate) aggressor: Side,
+    /// Whether a second quantity follows the first.
+    pub(crate) has_net: bool,
+    /// Bytes from the last four of the word that names the aggressor's side to the frame's end.
+    pub(crate) side_word: usize,
+}
+
+/// Last byte but three of the words that name the aggressor's side: of `true` alone it is this.
+const SOLD: u8 = b't';
+
+impl FrameKind {
+    /// The place among a symbol's templates.
+    fn place(self) -> usize {
+        match self {
+            FrameKind::Depth => 0,
+            FrameKind::Touch => 1,
+            FrameKind::Trade(form) => 2 + usize::from(form.aggressor == Side::Ask),
+        }
+    }
+}
+
+/// One stream's frames; a stream of trades has a template for each aggressor's side.
 #[derive(Clone, Debug)]
 pub(crate) struct FrameTemplate {
     pub(crate) head: Expected<HEAD_MAX>,
@@ -50,7 +86,7 @@ pub(crate) struct FrameTemplate {
     /// Event time, first, last and previous update id, in this order; a best bid/ask has its id as last.
     pub(crate) numbers: [NumberField; NUMBERS],
     pub(crate) symbol: usize,
-    pub(crate) is_touch: bool,
+    pub(crate) kind: FrameKind,
 }
 
 /// Numbers of a frame as its template found them, in the order of the places.
@@ -135,7 +171,7 @@ impl FrameTemplate {
             tail: Expected::EMPTY,
             numbers: [NumberField::NOWHERE; NUMBERS],
             symbol: 0,
-            is_touch: false,
+            kind: FrameKind::Depth,
         }
     }
 
@@ -165,12 +201,17 @@ impl FrameTemplate {
     }
 }
 
+/// Templates of a symbol.
+const KINDS: usize = 4;
+/// Slots for a symbol.
+const SLOTS: usize = 64;
+
 /// FrameTemplates of a connection's streams, found by the first bytes of a frame.
 #[derive(Debug)]
 pub(crate) struct FrameTemplates {
     /// Index plus one; zero is empty. More slots than templates, so that few streams share one.
     slots: Box<[u16]>,
-    /// Two for each symbol: depth, best bid/ask.
+    /// [`KINDS`] for each symbol, by [`FrameKind::place`].
     templates: Box<[FrameTemplate]>,
 }
 
@@ -178,8 +219,8 @@ impl FrameTemplates {
     /// Space for the streams of `symbols` symbols (set-up).
     pub(crate) fn new(symbols: usize) -> FrameTemplates {
         FrameTemplates {
-            slots: vec![0; (symbols * 32).next_power_of_two().max(32)].into_boxed_slice(),
-            templates: vec![FrameTemplate::empty(); symbols * 2].into_boxed_slice(),
+            slots: vec![0; (symbols * SLOTS).next_power_of_two().max(SLOTS)].into_boxed_slice(),
+            templates: vec![FrameTemplate::empty(); symbols * KINDS].into_boxed_slice(),
         }
     }
 
@@ -202,17 +243,36 @@ impl FrameTemplates {
         Some((mixed >> 40) as usize & (self.slots.len() - 1))
     }
 
-    /// The template that a frame probably fits.
+    /// The template that the frame `padded[..length]` probably fits.
     #[inline(always)]
-    pub(crate) fn guess<S: Schema>(&self, padded: &[u8]) -> Option<&FrameTemplate> {
+    pub(crate) fn guess<S: Schema>(&self, padded: &[u8], length: usize) -> Option<&FrameTemplate> {
         let index = usize::from(*self.slots.get(self.slot::<S>(padded)?)?);
-        self.templates.get(index.wrapping_sub(1))
+        let template = self.templates.get(index.wrapping_sub(1))?;
+        match &template.kind {
+            FrameKind::Trade(form) => self.of_side(template, form, padded, length),
+            _ => Some(template),
+        }
     }
 
-    /// Asks for the templates of a symbol.
+    /// The template of the side that a trade's frame names where `template`'s frames name theirs.
+    #[inline(never)]
+    fn of_side(
+        &self,
+        template: &FrameTemplate,
+        form: &TradeForm,
+        padded: &[u8],
+        length: usize,
+    ) -> Option<&FrameTemplate> {
+        let sold = *padded.get(length.wrapping_sub(form.side_word))? == SOLD;
+        let template = self.templates.get(template.symbol * KINDS + 2 + usize::from(sold))?;
+        // One that was not learned yet has no header.
+        (template.head.length > 0).then_some(template)
+    }
+
+    /// Asks for the templates of a symbol's books.
     pub(crate) fn warm(&self, symbol: usize) {
         prefetch(&*self.slots);
-        if let Some(templates) = self.templates.get(symbol * 2..symbol * 2 + 2) {
+        if let Some(templates) = self.templates.get(symbol * KINDS..symbol * KINDS + 2) {
             prefetch(templates);
         }
     }
@@ -220,15 +280,16 @@ impl FrameTemplates {
     /// Learns from a verified frame of which `head` and `tail` repeat.
     #[cold]
     #[inline(never)]
-    pub(crate) fn learn<S: Schema>(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, is_touch: bool) {
+    pub(crate) fn learn<S: Schema>(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, kind: FrameKind) {
         let Some(slot) = self.slot::<S>(padded) else { return };
-        let index = symbol * 2 + usize::from(is_touch);
+        let index = symbol * KINDS + kind.place();
         let Some(template) = self.templates.get_mut(index) else { return };
-        (template.symbol, template.is_touch) = (symbol, is_touch);
+        (template.symbol, template.kind) = (symbol, kind);
         if template.learn::<S>(head, tail).is_some() {
             self.slots[slot] = index as u16 + 1;
         } else {
             // Half a template must not be found.
+            template.head.length = 0;
             self.slots.iter_mut().filter(|slot| usize::from(**slot) == index + 1).for_each(|slot| *slot = 0);
         }
     }

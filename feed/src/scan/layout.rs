@@ -107,6 +107,8 @@ pub(crate) struct InstrumentLayout {
     pub(crate) starts: [u32; 4],
     /// The same for a best bid/ask: of the first the distance from the opening quote.
     pub(crate) best_starts: [u32; 4],
+    /// The same for a trade's price and quantity, and for both again with the name of a second quantity between.
+    pub(crate) trade_starts: [u32; 4],
     /// Longest text minus shortest, of price and quantity in turn.
     pub(crate) spreads: [u32; 4],
     /// Whether there is something left to divide by.
@@ -121,6 +123,7 @@ impl InstrumentLayout {
         let (starts, spreads) = (in_turn(&|layout| layout.shortest + 4), in_turn(&|layout| layout.spread()));
         let divides = price.rest.step() != 1 || quantity.rest.step() != 1;
         let best_starts = [price.shortest + 1, quantity.shortest + 7, price.shortest + 7, quantity.shortest + 7];
+        let trade_starts = [price.shortest + 1, quantity.shortest + 7, price.shortest + 1, quantity.shortest + 8];
         let lanes = |of: &dyn Fn(&NumberLayout) -> [u8; LANE]| {
             let mut lanes = [0; 2 * LANE];
             lanes[..LANE].copy_from_slice(&of(&price));
@@ -137,6 +140,7 @@ impl InstrumentLayout {
             }),
             starts,
             best_starts,
+            trade_starts,
             spreads,
             divides,
             price,

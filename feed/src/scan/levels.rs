@@ -65,6 +65,18 @@ impl LevelScratch {
         self.ask_count = usize::from(!ask.lots.is_zero());
     }
 
+    /// A trade's price and quantity, which are no level: both sides stay empty.
+    #[inline]
+    pub(crate) fn set_trade(&mut self, level: Level) {
+        self.bids[0] = level;
+    }
+
+    /// What [`LevelScratch::set_trade`] was given last.
+    #[inline]
+    pub(crate) fn trade(&self) -> Level {
+        self.bids[0]
+    }
+
     /// Bids in the order of the message.
     #[inline]
     #[must_use]

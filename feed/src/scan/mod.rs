@@ -42,6 +42,10 @@ pub(crate) trait Schema {
     const ASKS_NAME: [u8; 6];
     /// Between a best bid's price, its quantity, the ask's price and its quantity, quotes included.
     const BEST_NAMES: [[u8; 7]; 3];
+    /// Between a trade's price and its quantity, quotes included.
+    const TRADE_NAME: [u8; 7];
+    /// Between a trade's quantity and the part of it that counts elsewhere, where a frame names that.
+    const NET_NAME: [u8; 8];
     /// Names of the numbers of a header: event time in milliseconds, first, last and previous update id.
     const NUMBER_NAMES: [&'static [u8]; 4];
 }

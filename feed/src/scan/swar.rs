@@ -2,7 +2,7 @@
 
 use spinbook_engine::types::{Level, Lots, Side, Tick};
 
-use super::frame_template::{FrameTemplate, NumberField, Numbers};
+use super::frame_template::{FrameKind, FrameTemplate, NumberField, Numbers};
 use super::layout::{InstrumentLayout, LANE, NumberLayout, Words};
 use super::{LevelScratch, Schema};
 use crate::padding::FRAME_PADDING;
@@ -203,6 +203,29 @@ fn best<S: Schema>(
     (at + 1 == end).then_some([bid, Level { tick: Tick(ask), lots: Lots(ask_lots) }])
 }
 
+/// Price and quantity of a trade, from `start` to `end` as for [`best`].
+#[inline(always)]
+fn trade<S: Schema>(
+    padded: &[u8],
+    (start, end): (usize, usize),
+    layouts: &InstrumentLayout,
+    guess: &mut Guess,
+    has_net: bool,
+) -> Option<Level> {
+    let (price, at, name) = number(padded, start, &mut guess.price, &layouts.price)?;
+    if !begins(name, &S::TRADE_NAME) {
+        return None;
+    }
+    let (quantity, mut at, name) = number(padded, at + 7, &mut guess.quantity, &layouts.quantity)?;
+    if has_net {
+        if !begins(name, &S::NET_NAME) {
+            return None;
+        }
+        (_, at, _) = number(padded, at + 8, &mut guess.quantity, &layouts.quantity)?;
+    }
+    (at + 1 == end).then_some(Level { tick: Tick(price), lots: Lots(quantity) })
+}
+
 /// The whole number at a place of a frame that fits the template.
 #[inline(always)]
 fn integer(padded: &[u8], place: &NumberField, tail_start: usize) -> Option<u64> {
@@ -239,11 +262,19 @@ pub(crate) fn scan<S: Schema>(
     let [time, first, last, previous] = &template.numbers;
     let read = |place| integer(padded, place, tail_start);
     let (event_time_ms, last) = (read(time)?, read(last)?);
-    if template.is_touch {
-        // A best bid/ask has no other numbers.
-        (numbers.event_time_ms, numbers.last) = (event_time_ms, last);
-        levels.set_best(best::<S>(padded, (start, tail_start), layouts, guess)?);
-        return Some(());
+    // A best bid/ask has no other numbers, a trade not even an update id.
+    match template.kind {
+        FrameKind::Depth => {}
+        FrameKind::Touch => {
+            (numbers.event_time_ms, numbers.last) = (event_time_ms, last);
+            levels.set_best(best::<S>(padded, (start, tail_start), layouts, guess)?);
+            return Some(());
+        }
+        FrameKind::Trade(form) => {
+            numbers.event_time_ms = event_time_ms;
+            levels.set_trade(trade::<S>(padded, (start, tail_start), layouts, guess, form.has_net)?);
+            return Some(());
+        }
     }
     *numbers = Numbers { event_time_ms, first: read(first)?, last, previous: read(previous)? };
     let bids_end = side(padded, start, layouts, guess, Side::Bid, levels)?;

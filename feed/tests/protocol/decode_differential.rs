@@ -276,9 +276,10 @@ fn recorded(names: &[&str], every: usize, mutations: usize) {
     let mut scannable = 0;
     for frame in frames.iter().step_by(every) {
         let decoded = bench.compare(frame, b"").unwrap();
-        scannable += u64::from(matches!(decoded.0, Message::Depth { .. } | Message::Touch { .. }));
+        scannable +=
+            u64::from(matches!(decoded.0, Message::Depth { .. } | Message::Touch { .. } | Message::Trade { .. }));
     }
-    assert_eq!(bench.best.counts().scanned, scannable, "every depth update and best bid/ask is scanned");
+    assert_eq!(bench.best.counts().scanned, scannable, "every depth update, best bid/ask and trade is scanned");
     assert_eq!(bench.portable.counts().scanned, scannable);
     println!("{} frames, {scannable} scanned, {} agreed", frames.len().div_ceil(every), bench.agreed);
 

@@ -30,7 +30,7 @@ fn usdm_2024() {
         return;
     };
     assert_whole(&outcome, 71_984, 9_022, 625);
-    assert_eq!(outcome.report.scanned, 9_022 + 52_260);
+    assert_eq!(outcome.report.scanned, 9_022 + 52_260 + 10_701);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn usdm_2023() {
         return;
     };
     assert_whole(&outcome, 73_765, 16_110, 1_565);
-    assert_eq!(outcome.report.scanned, 16_110 + 44_205);
+    assert_eq!(outcome.report.scanned, 16_110 + 44_205 + 12_934);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn spot_2024() {
         return;
     };
     assert_whole(&outcome, 99_574, 6_495, 1_072);
-    assert_eq!(outcome.report.scanned, 6_495 + 73_174);
+    assert_eq!(outcome.report.scanned, 6_495 + 73_174 + 19_904);
 }
 
 #[test]

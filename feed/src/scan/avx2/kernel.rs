@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 
 use spinbook_engine::types::{Level, Lots, Side, Tick};
 
-use super::super::frame_template::{self, Expected, FrameTemplate, NumberField, Numbers};
+use super::super::frame_template::{self, Expected, FrameKind, FrameTemplate, NumberField, Numbers};
 use super::super::layout::{InstrumentLayout, LANE};
 use super::super::{LevelScratch, Schema, best_names, padded_word};
 use super::{BLOCK, COMMAS_MAX};
@@ -215,7 +215,7 @@ unsafe fn numbers(template: &FrameTemplate, head: *const u8, tail: *const u8, ou
     }
 }
 
-/// Event time and update id of a best bid/ask, which has no other numbers.
+/// Event time and update id of a best bid/ask, which has no other numbers; a trade has no update id.
 ///
 /// # Safety
 /// As [`numbers`].
@@ -530,6 +530,56 @@ unsafe fn best<S: Schema>(
     (literals == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out)
 }
 
+/// Price and quantity of a trade between `start`, behind the first opening quote, and `end`, behind the last closing
+/// quote. `None`: not of the known form.
+///
+/// # Safety
+/// As [`scan`].
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+unsafe fn trade<S: Schema>(
+    layouts: &InstrumentLayout,
+    base: *const u8,
+    (start, end): (usize, usize),
+    has_net: bool,
+) -> Option<Level> {
+    let constants = Constants::new(layouts);
+    // The shortest two numbers are longer than this, so what is read below lies in the padding at most.
+    if end < start.wrapping_add(10) {
+        return None;
+    }
+    // SAFETY: start is before the end, behind which lie 64 bytes.
+    let commas = unsafe { equal(block_at(base.add(start)), b',') };
+    // From the start, and the last as if a comma followed it.
+    let (price_end, net_end) = (_tzcnt_u64(commas) as usize, end - start);
+    let quantity_end = if has_net { _tzcnt_u64(_blsr_u64(commas)) as usize } else { net_end };
+    let (price, quantity) = (price_end as i32, quantity_end as i32);
+    // The price a second time, for the second quantity to stand in its lane.
+    let (ends, begins) = (_mm_set_epi32(net_end as i32, price, quantity, price), _mm_set_epi32(quantity, 0, price, 0));
+    let lengths = _mm_sub_epi32(_mm_sub_epi32(ends, begins), four(&layouts.trade_starts));
+    // Without a second quantity what is said of it does not count.
+    let lengths = if has_net { lengths } else { _mm_unpacklo_epi64(lengths, lengths) };
+    let (mut wrong, mut beyond) = (_mm256_setzero_si256(), _mm_setzero_si128());
+    let lanes = spread(lengths, &constants, &mut beyond);
+    let mut out = [Level { tick: Tick(0), lots: Lots(0) }; 2];
+    // SAFETY: the header before is longer than a lane; the commas are at most 64 bytes behind start, which is 10 bytes
+    // before the end, behind which lie 64.
+    let literals = unsafe {
+        let quote = |end: usize| base.add(start).add(end).sub(1);
+        let first = convert((quote(price_end), quote(quantity_end)), lanes[0], &constants, &mut wrong);
+        _mm256_storeu_si256(out.as_mut_ptr().cast(), join(first, first));
+        let name = (word::<u64>(quote(price_end)) ^ const { padded_word(S::TRADE_NAME) }) << 8;
+        let mut literals = name | u64::from(*quote(net_end) ^ b'"');
+        if has_net {
+            convert((quote(price_end), quote(net_end)), lanes[1], &constants, &mut wrong);
+            literals |= word::<u64>(quote(quantity_end)) ^ const { padded_word(S::NET_NAME) };
+        }
+        literals
+    };
+    let wrong = _mm256_or_si256(wrong, _mm256_zextsi128_si256(beyond));
+    (literals == 0 && _mm256_testz_si256(wrong, wrong) == 1).then_some(out[0])
+}
+
 /// See [`super::Avx2::scan`].
 ///
 /// # Safety
@@ -555,12 +605,22 @@ pub(super) unsafe fn scan<S: Schema>(
         if _mm256_testz_si256(wrong, wrong) == 0 {
             return None;
         }
-        if template.is_touch {
-            best_numbers(template, base, tail, found);
-            let mut both = best::<S>(layouts, base, middle)?;
-            layouts.divide(&mut both)?;
-            levels.set_best(both);
-            return Some(());
+        match template.kind {
+            FrameKind::Depth => {}
+            FrameKind::Touch => {
+                best_numbers(template, base, tail, found);
+                let mut both = best::<S>(layouts, base, middle)?;
+                layouts.divide(&mut both)?;
+                levels.set_best(both);
+                return Some(());
+            }
+            FrameKind::Trade(form) => {
+                best_numbers(template, base, tail, found);
+                let mut level = trade::<S>(layouts, base, middle, form.has_net)?;
+                layouts.divide(core::slice::from_mut(&mut level))?;
+                levels.set_trade(level);
+                return Some(());
+            }
         }
         numbers(template, base, tail, found);
         sides::<S>(commas, layouts, base, middle, levels)

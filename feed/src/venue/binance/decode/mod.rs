@@ -1,6 +1,6 @@
 //! HOT: Binance's frames to judged messages: a schema scanner first, the general decoder for the rest.
 //!
-//! The scanner knows depth updates and best bid/asks in the layouts the venue prints. It verifies every
+//! The scanner knows depth updates, best bid/asks and trades in the layouts the venue prints. It verifies every
 //! byte and either gives the message or leaves the frame untouched; then simd-json decodes it, with the
 //! same result for the same text. So no change of layout can break a feed, only slow it.
 
@@ -78,7 +78,7 @@ impl Decoder {
             let padded = &buffer[..length + FRAME_PADDING];
             if let Some(scanned) = self.scanner.scan(padded, length, &mut self.levels) {
                 self.counts.scanned += 1;
-                return Ok(scanned.message());
+                return Ok(scanned.message(&self.levels));
             }
             let (symbols, scales, levels) = (&mut self.symbols, &self.scales, &mut self.levels);
             if let Some(message) = self.scanner.read(self.product, padded, length, symbols, scales, levels) {

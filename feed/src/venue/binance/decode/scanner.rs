@@ -1,4 +1,4 @@
-//! HOT: the schema scanner: depth updates and best bid/asks in the layouts that the venue prints.
+//! HOT: the schema scanner: depth updates, best bid/asks and trades in the layouts that the venue prints.
 //!
 //! It says either "this message" or "not mine", never anything else about a frame; what it says must be
 //! what the general decoder would say of the same bytes.
@@ -9,7 +9,7 @@ use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use super::{Product, time_from_millis};
 use crate::scan::avx2::Avx2;
 use crate::scan::cursor::Cursor;
-use crate::scan::frame_template::{FrameTemplates, Numbers};
+use crate::scan::frame_template::{FrameKind, FrameTemplate, FrameTemplates, Numbers, TradeForm};
 use crate::scan::layout::InstrumentLayout;
 use crate::scan::{Scales, ScannerChoice, Schema, swar};
 use crate::venue::instrument::SYMBOL_BYTES_MAX;
@@ -18,6 +18,7 @@ use crate::venue::market::{LevelScratch, Message, SymbolTable, UpdateIds};
 /// Depth streams that may be subscribed; another name is the general decoder's.
 const DEPTH_STREAMS: [&[u8]; 4] = [b"depth@100ms", b"depth@0ms", b"depth", b"depth@500ms"];
 const TOUCH_STREAM: &[u8] = b"bookTicker";
+const TRADE_STREAMS: [&[u8]; 2] = [b"aggTrade", b"trade"];
 const STREAM_BYTES_MAX: usize = SYMBOL_BYTES_MAX + 16;
 
 /// The scanner that was chosen when the decoder was made.
@@ -68,8 +69,8 @@ impl Scanner {
 
     /// What `padded[..length]` says, if it fits its stream's template; else [`Scanner::read`] must find out.
     #[inline(always)]
-    pub(super) fn scan(&mut self, padded: &[u8], length: usize, levels: &mut LevelScratch) -> Option<Scanned> {
-        let template = self.templates.guess::<Frames>(padded)?;
+    pub(super) fn scan(&mut self, padded: &[u8], length: usize, levels: &mut LevelScratch) -> Option<Scanned<'_>> {
+        let template = self.templates.guess::<Frames>(padded, length)?;
         let layouts = self.layouts.get(template.symbol)?.as_ref()?;
         let mut numbers = Numbers::default();
         let fits = match &mut self.kind {
@@ -82,13 +83,8 @@ impl Scanner {
         };
         let event_time = time_from_millis(numbers.event_time_ms)?;
         let ids = UpdateIds { first: numbers.first, last: numbers.last, previous: numbers.previous };
-        // A best bid/ask has no first.
-        (fits && ids.first <= ids.last).then_some(Scanned {
-            is_touch: template.is_touch,
-            symbol: template.symbol,
-            ids,
-            event_time,
-        })
+        // A best bid/ask has no first, a trade neither.
+        (fits && ids.first <= ids.last).then_some(Scanned { template, ids, event_time })
     }
 
     /// Asks for the templates and layouts of a symbol.
@@ -127,14 +123,15 @@ impl Scanner {
         };
         cursor.literal(b"{")?;
         let scan = Scan { product, symbols, scales, stream, length };
-        let (message, symbol, middle) = if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
+        let (message, kind, symbol, middle) = if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
             scan.depth(cursor, levels)?
+        } else if cursor.optional(b"\"e\":\"aggTrade\",\"E\":") || cursor.optional(b"\"e\":\"trade\",\"E\":") {
+            scan.trade(cursor)?
         } else {
             let named = cursor.optional(b"\"e\":\"bookTicker\",");
             scan.touch(cursor, levels, named)?
         };
-        let is_touch = matches!(message, Message::Touch { .. });
-        self.templates.learn::<Frames>(padded, &padded[..middle.start], &padded[middle.end..length], symbol, is_touch);
+        self.templates.learn::<Frames>(padded, &padded[..middle.start], &padded[middle.end..length], symbol, kind);
         Some(message)
     }
 }
@@ -146,32 +143,37 @@ impl Schema for Frames {
     const WRAPPED: [u8; 8] = *b"{\"stream";
     const ASKS_NAME: [u8; 6] = *b",\"a\":[";
     const BEST_NAMES: [[u8; 7]; 3] = [*b"\",\"B\":\"", *b"\",\"a\":\"", *b"\",\"A\":\""];
+    const TRADE_NAME: [u8; 7] = *b"\",\"q\":\"";
+    const NET_NAME: [u8; 8] = *b"\",\"nq\":\"";
     const NUMBER_NAMES: [&'static [u8]; 4] = [b"E", b"U", b"u", b"pu"];
 }
 
 /// What a frame that fits its template says; its levels are in the scratch already.
-pub(super) struct Scanned {
-    is_touch: bool,
-    symbol: usize,
+pub(super) struct Scanned<'template> {
+    template: &'template FrameTemplate,
     ids: UpdateIds,
     event_time: Nanos,
 }
 
-impl Scanned {
+impl Scanned<'_> {
     /// The message. Its fields go straight where the caller wants them: copied as a whole, they would wait for the
     /// narrow store of its kind.
     #[inline(always)]
-    pub(super) fn message(self) -> Message {
-        let Scanned { is_touch, symbol, ids, event_time } = self;
-        if is_touch {
-            return Message::Touch { symbol, sequence: ids.last, event_time };
+    pub(super) fn message(self, levels: &LevelScratch) -> Message {
+        let Scanned { template, ids, event_time } = self;
+        let symbol = template.symbol;
+        match &template.kind {
+            FrameKind::Depth => Message::Depth { symbol, ids, event_time },
+            FrameKind::Touch => Message::Touch { symbol, sequence: ids.last, event_time },
+            FrameKind::Trade(form) => {
+                Message::Trade { symbol, aggressor: form.aggressor, level: levels.trade(), event_time }
+            }
         }
-        Message::Depth { symbol, ids, event_time }
     }
 }
 
-/// What the cursor read: the message, its symbol, and where the part that does not repeat lies.
-type Read = (Message, usize, core::ops::Range<usize>);
+/// What the cursor read: the message, its kind and symbol, and where the part that does not repeat lies.
+type Read = (Message, FrameKind, usize, core::ops::Range<usize>);
 
 /// One frame's circumstances.
 struct Scan<'a> {
@@ -214,7 +216,8 @@ impl Scan<'_> {
         side(&mut cursor, scales, levels, Side::Ask)?;
         let middle = start..cursor.at;
         self.end(cursor)?;
-        Some((Message::Depth { symbol, ids: UpdateIds { first, last, previous }, event_time }, symbol, middle))
+        let ids = UpdateIds { first, last, previous };
+        Some((Message::Depth { symbol, ids, event_time }, FrameKind::Depth, symbol, middle))
     }
 
     fn touch(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, named: bool) -> Option<Read> {
@@ -256,7 +259,62 @@ impl Scan<'_> {
                 return None;
             }
         }
-        Some((Message::Touch { symbol, sequence, event_time }, symbol, middle))
+        Some((Message::Touch { symbol, sequence, event_time }, FrameKind::Touch, symbol, middle))
+    }
+
+    /// Spot prints the trade's time behind the quantity, USD-M before the symbol or behind the quantity; its number
+    /// stands behind the symbol or, of USD-M's aggregated ones, before it.
+    fn trade(mut self, mut cursor: Cursor<'_>) -> Option<Read> {
+        let event_time = time_from_millis(cursor.integer()?)?;
+        if cursor.optional(b",\"T\":") {
+            cursor.integer()?;
+        }
+        let numbered = cursor.optional(b",\"a\":");
+        if numbered {
+            cursor.integer()?;
+        }
+        cursor.literal(b",\"s\":\"")?;
+        let symbol = self.symbol(&mut cursor)?;
+        self.stream_is(symbol, |channel| TRADE_STREAMS.contains(&channel))?;
+        pair_and_type(&mut cursor)?;
+        if !numbered {
+            if !cursor.optional(b",\"t\":") {
+                cursor.literal(b",\"a\":")?;
+            }
+            cursor.integer()?;
+        }
+        let scales = self.scales[symbol];
+        cursor.literal(b",\"p\":\"")?;
+        let start = cursor.at;
+        let tick = Tick(cursor.decimal(&scales.price)?);
+        cursor.literal(b",\"q\":\"")?;
+        let lots = Lots(cursor.decimal(&scales.quantity)?);
+        let has_net = cursor.optional(b",\"nq\":\"");
+        if has_net {
+            cursor.decimal(&scales.quantity)?;
+        }
+        let middle = start..cursor.at;
+        if cursor.optional(b",\"f\":") {
+            cursor.integer()?;
+            cursor.literal(b",\"l\":")?;
+            cursor.integer()?;
+        }
+        if cursor.optional(b",\"T\":") {
+            cursor.integer()?;
+        }
+        // What else it may be is no trade of the book.
+        cursor.optional(b",\"X\":\"MARKET\"");
+        cursor.literal(b",\"m\":")?;
+        let buyer_is_maker = boolean(&mut cursor)?;
+        let side_word = self.length.wrapping_sub(cursor.at).wrapping_add(4);
+        if cursor.optional(b",\"M\":") {
+            boolean(&mut cursor)?;
+        }
+        pair_and_type(&mut cursor)?;
+        self.end(cursor)?;
+        let aggressor = if buyer_is_maker { Side::Ask } else { Side::Bid };
+        let kind = FrameKind::Trade(TradeForm { aggressor, has_net, side_word });
+        Some((Message::Trade { symbol, aggressor, level: Level { tick, lots }, event_time }, kind, symbol, middle))
     }
 
     #[inline(always)]
@@ -282,6 +340,15 @@ impl Scan<'_> {
         }
         (cursor.at == self.length).then_some(())
     }
+}
+
+#[inline(always)]
+fn boolean(cursor: &mut Cursor<'_>) -> Option<bool> {
+    if cursor.optional(b"true") {
+        return Some(true);
+    }
+    cursor.literal(b"false")?;
+    Some(false)
 }
 
 /// The pair's name and the product type, which newer USD-M messages carry; they are verified and skipped.
