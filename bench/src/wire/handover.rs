@@ -7,8 +7,7 @@ use serde::Serialize;
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::limits::ORDER_RING_SLOTS;
 use spinbook_engine::ring::{self, Consumer, Producer};
-use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, SlotId, Tick};
-use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_engine::types::{Lots, Nanos, OrderId, Side, SlotId, Tick};
 use spinbook_feed::gateway::{Gateway, GatewayAction, GatewayOutput};
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::host::clock::cycles;
@@ -19,7 +18,7 @@ use spinbook_feed::venue::order_side::OrderConnection;
 use super::EPOCH;
 use super::client::{Client, connector, refused};
 use super::exchange::{Answers, Exchange, OrderAnswer};
-use super::ours::patient_gateway;
+use super::ours::{order_limits, patient_gateway};
 use crate::alloc;
 use crate::clock::CycleClock;
 use crate::histogram::histogram;
@@ -77,16 +76,8 @@ impl Handover {
         let tls = trust.client_config().map_err(|error| text(&error))?;
         let exchange = Exchange::bind(Answers::new(product, answer), Vec::new(), identity.server_config)?;
         let instrument = synthetic(shape_of(product));
-        let limits = OrderLimits {
-            lots_max: Lots(i64::MAX / 4),
-            notional_max: QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT),
-            open_orders_max: 32,
-            position_lots_max: Lots(i64::MAX / 4),
-            position_lots_start: Lots::ZERO,
-            price_collar_millionths: None,
-        };
         let mut handover = Handover {
-            gateway: patient_gateway(product, limits, instrument),
+            gateway: patient_gateway(product, order_limits(), instrument),
             client: Client::new(&connector(exchange.address()?, &tls), product.order_path(), true)?,
             exchange,
             orders: ring::channel(ORDER_RING_SLOTS),

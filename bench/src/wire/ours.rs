@@ -115,6 +115,19 @@ fn no_probe() -> u64 {
     0
 }
 
+/// Limits that no order of these measurements meets.
+#[must_use]
+pub fn order_limits() -> OrderLimits {
+    OrderLimits {
+        lots_max: Lots(i64::MAX / 4),
+        notional_max: QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT),
+        open_orders_max: 32,
+        position_lots_max: Lots(i64::MAX / 4),
+        position_lots_start: Lots::ZERO,
+        price_collar_millionths: None,
+    }
+}
+
 /// A gateway that nothing times out and no rate holds back: the throttle does its work, its windows have room for all.
 #[must_use]
 pub fn patient_gateway(product: ProductLine, limits: OrderLimits, instrument: Instrument) -> Gateway {

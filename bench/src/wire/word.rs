@@ -17,8 +17,7 @@ use spinbook_engine::event::{ExecutionEvent, ExecutionKind};
 use spinbook_engine::intent::{Intent, IntentKind, TimeInForce};
 use spinbook_engine::limits::{CANCEL_RING_SLOTS, EXECUTION_RING_SLOTS, ORDER_RING_SLOTS};
 use spinbook_engine::ring::{self, Consumer, Producer};
-use spinbook_engine::types::{Lots, Nanos, OrderId, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side, SlotId, Tick};
-use spinbook_feed::gateway::limits::OrderLimits;
+use spinbook_engine::types::{Lots, Nanos, OrderId, Side, SlotId, Tick};
 use spinbook_feed::net::connection::tls::{LoopbackIdentity, Trust};
 use spinbook_feed::net::host::clock::{Clock, CycleScale, cycles};
 use spinbook_feed::net::host::threads;
@@ -31,7 +30,7 @@ use spinbook_feed::venue::instrument::Instrument;
 use super::client::connector;
 use super::exchange::{Answers, OrderAnswer, text_behind};
 use super::line::ServedConnection;
-use super::ours::patient_gateway;
+use super::ours::{order_limits, patient_gateway};
 use super::{EPOCH, STUCK};
 use crate::clock::CycleClock;
 use crate::histogram::{PERCENTILES, histogram};
@@ -131,16 +130,11 @@ impl WordRig {
         let venue = WordVenue::bind(product, identity.server_config)?;
         let to = connector(venue.listener.local_addr()?, &tls);
         let instrument = synthetic(shape_of(product));
-        let limits = OrderLimits {
-            lots_max: Lots(i64::MAX / 4),
-            notional_max: QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT),
-            open_orders_max: 32,
-            position_lots_max: Lots(i64::MAX / 4),
-            position_lots_start: Lots::ZERO,
-            price_collar_millionths: None,
+        let lane = GatewayLane {
+            gateway: patient_gateway(product, order_limits(), instrument),
+            orders: to.clone(),
+            user_data: to,
         };
-        let lane =
-            GatewayLane { gateway: patient_gateway(product, limits, instrument), orders: to.clone(), user_data: to };
         let (order_producer, orders) = ring::channel(ORDER_RING_SLOTS);
         let (cancel_producer, cancels) = ring::channel(CANCEL_RING_SLOTS);
         let (execution_producer, executions) = ring::channel(EXECUTION_RING_SLOTS);

@@ -101,7 +101,7 @@ impl<S: Strategy> Engine<S> {
             reason: Reason::Requote,
             deadline: now + self.quoters[index].settings().order_deadline,
             mid: self.mid_sent(index),
-            ..self.amend_intent(instrument, now)
+            ..self.intent(instrument, now)
         };
         if self.orders.push(intent).is_err() {
             self.counters.increment(Counter::OrderRingFull);
@@ -133,17 +133,6 @@ impl<S: Strategy> Engine<S> {
         true
     }
 
-    fn amend_intent(&self, instrument: InstrumentId, now: Nanos) -> Intent {
-        Intent {
-            book_sequence: self.inputs.markets[instrument.index()].book().sequence(),
-            decided: now,
-            origin_tsc: self.origin_tsc,
-            instrument,
-            strategy: self.strategy_number,
-            ..Intent::default()
-        }
-    }
-
     /// Orders that are being replaced and are alive all the same, or must go at once, get a cancel of their own.
     #[cold]
     #[inline(never)]
@@ -153,18 +142,7 @@ impl<S: Strategy> Engine<S> {
         let pulls = pulled.is_some();
         while let Some(slot) = self.inputs.working[index].leaving_to_cancel(pulls, settings.reject_wait, now) {
             let Some(order) = self.inputs.working[index].leaving_in(slot).copied() else { break };
-            let intent = Intent {
-                order: order.order,
-                tick: order.tick,
-                lots: order.lots_open(),
-                slot,
-                kind: IntentKind::Cancel,
-                side: order.side,
-                time_in_force: order.time_in_force,
-                reason: pulled.unwrap_or(Reason::Unwanted),
-                deadline: Nanos::NEVER,
-                ..self.amend_intent(instrument, now)
-            };
+            let intent = self.cancel_intent(instrument, (slot, &order), pulled.unwrap_or(Reason::Unwanted), now);
             if self.cancels.push(intent).is_err() {
                 self.counters.increment(Counter::CancelRingFull);
                 self.wake_at(instrument, now + Nanos::from_millis(1));

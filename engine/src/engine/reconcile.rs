@@ -5,7 +5,7 @@ use crate::intent::{Intent, IntentKind, MidSent, Reason};
 use crate::quoter::{CancelStep, PlaceStep, Requote};
 use crate::risk::{Denied, Draft, ReferencePrice, RiskView, StopCause, TradingState};
 use crate::strategy::Strategy;
-use crate::types::{InstrumentId, Nanos, OrderId, Side};
+use crate::types::{InstrumentId, Nanos, OrderId, Side, SlotId};
 use crate::working::WorkingOrder;
 
 use super::Engine;
@@ -109,18 +109,7 @@ impl<S: Strategy> Engine<S> {
     fn send_cancel(&mut self, instrument: InstrumentId, step: &CancelStep, now: Nanos) {
         let index = instrument.index();
         let order = *self.inputs.working[index].slot(step.slot);
-        let intent = Intent {
-            order: order.order,
-            tick: order.tick,
-            lots: order.lots_open(),
-            slot: step.slot,
-            kind: IntentKind::Cancel,
-            side: order.side,
-            time_in_force: order.time_in_force,
-            reason: step.reason,
-            deadline: Nanos::NEVER,
-            ..self.intent(instrument, now)
-        };
+        let intent = self.cancel_intent(instrument, (step.slot, &order), step.reason, now);
         if self.cancels.push(intent).is_err() {
             // The order stays as it was, so the next turn tries again.
             self.counters.increment(Counter::CancelRingFull);
@@ -284,8 +273,32 @@ impl<S: Strategy> Engine<S> {
         MidSent::of(self.inputs.positions[index].mid_doubled_last().unwrap_or_default())
     }
 
+    /// The cancel of an order in its slot.
+    #[inline(always)]
+    pub(super) fn cancel_intent(
+        &self,
+        instrument: InstrumentId,
+        (slot, order): (SlotId, &WorkingOrder),
+        reason: Reason,
+        now: Nanos,
+    ) -> Intent {
+        Intent {
+            order: order.order,
+            tick: order.tick,
+            lots: order.lots_open(),
+            slot,
+            kind: IntentKind::Cancel,
+            side: order.side,
+            time_in_force: order.time_in_force,
+            reason,
+            deadline: Nanos::NEVER,
+            ..self.intent(instrument, now)
+        }
+    }
+
     /// What all intents of this turn have in common.
-    fn intent(&self, instrument: InstrumentId, now: Nanos) -> Intent {
+    #[inline(always)]
+    pub(super) fn intent(&self, instrument: InstrumentId, now: Nanos) -> Intent {
         Intent {
             book_sequence: self.inputs.markets[instrument.index()].book().sequence(),
             decided: now,

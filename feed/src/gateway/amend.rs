@@ -10,14 +10,12 @@ use spinbook_engine::types::{Level, Lots, Nanos, OrderId, VenueCode};
 use super::limits::OrdersSoFar;
 use super::orders::{CancelState, Phase, TrackedOrder, refused_here};
 use super::outbox::{Pending, Purpose};
-use super::place::{JOURNAL_PAUSE, find};
+use super::place::{JOURNAL_PAUSE, find, new_order};
 use super::{Gateway, GatewayMode};
 use crate::journal::record::JournalRecord;
 use crate::venue::order_ids::VenueOrderId;
 use crate::venue::order_side::{OrderSide, Reaction};
-use crate::venue::orders::{
-    AmendedOrder, NewOrder, OrderName, OrderUpdate, Refusal, ReplaceHalf, Request, RequestKind,
-};
+use crate::venue::orders::{AmendedOrder, OrderName, OrderUpdate, Refusal, ReplaceHalf, Request, RequestKind};
 
 /// What the gateway itself calls a refusal for a request that no venue answered.
 const NOT_ATTEMPTED: Reaction = Reaction::Reprice;
@@ -76,14 +74,7 @@ impl<O: OrderSide> Gateway<O> {
         let instrument = *find(&self.instruments, intent.instrument).expect("the door found it");
         let former = self.orders.find(intent.replaces).expect("the door found it");
         let former = OrderName { instrument: &instrument, order: former.order, venue_order: former.venue_order };
-        let order = NewOrder {
-            instrument: &instrument,
-            order: intent.order,
-            side: intent.side,
-            tick: intent.tick,
-            lots: intent.lots,
-            time_in_force: intent.time_in_force,
-        };
+        let order = new_order(&instrument, intent);
         self.counters.orders_sent += 1;
         self.counters.replaces_sent += 1;
         self.send_counted(&Request::Replace { former, order }, intent, now);
@@ -285,19 +276,7 @@ impl<O: OrderSide> Gateway<O> {
 
 /// What the engine is told of an order that is as it was.
 fn stands(tracked: &TrackedOrder, venue_code: VenueCode, time: Nanos) -> ExecutionEvent {
-    ExecutionEvent {
-        kind: ExecutionKind::AmendRejected,
-        order: tracked.order,
-        instrument: tracked.instrument,
-        slot: tracked.slot,
-        side: tracked.side,
-        tick: tracked.tick,
-        lots: tracked.lots,
-        lots_cumulative: tracked.lots_filled,
-        venue_code,
-        time,
-        ..ExecutionEvent::default()
-    }
+    ExecutionEvent { venue_code, ..tracked.event(ExecutionKind::AmendRejected, time) }
 }
 
 fn not_attempted() -> Refusal {

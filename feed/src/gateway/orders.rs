@@ -152,7 +152,8 @@ impl TrackedOrder {
         next.is_some()
     }
 
-    fn event(&self, kind: ExecutionKind, time: Nanos) -> ExecutionEvent {
+    /// What the engine is told of it, as it stands.
+    pub(super) fn event(&self, kind: ExecutionKind, time: Nanos) -> ExecutionEvent {
         ExecutionEvent {
             order: self.order,
             time,

@@ -87,14 +87,7 @@ impl<O: OrderSide> Gateway<O> {
         let valid_until = now + self.side.validity() + self.settings.validity_margin;
         self.orders.insert(intent, valid_until);
         let instrument = find(&self.instruments, intent.instrument).expect("the door found it");
-        let order = NewOrder {
-            instrument,
-            order: intent.order,
-            side: intent.side,
-            tick: intent.tick,
-            lots: intent.lots,
-            time_in_force: intent.time_in_force,
-        };
+        let order = new_order(instrument, intent);
         self.counters.orders_sent += 1;
         self.throttle.take(self.side.cost(RequestKind::Place), Some(intent.instrument), now);
         let connection = self.side.connection_of(RequestKind::Place);
@@ -274,5 +267,18 @@ impl<O: OrderSide> Gateway<O> {
                 Some(GatewayAction::Send { connection, bytes, origin_tsc, order, kind })
             }
         }
+    }
+}
+
+/// The order that an intent asks for.
+#[inline(always)]
+pub(super) fn new_order<'a>(instrument: &'a Instrument, intent: &Intent) -> NewOrder<'a> {
+    NewOrder {
+        instrument,
+        order: intent.order,
+        side: intent.side,
+        tick: intent.tick,
+        lots: intent.lots,
+        time_in_force: intent.time_in_force,
     }
 }

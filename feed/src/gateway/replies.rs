@@ -427,19 +427,8 @@ impl<O: OrderSide> Gateway<O> {
                 tracked.cancel_at = now + Nanos(CANCEL_RETRY.0 << doublings);
                 tracked.query_at = tracked.query_at.min(now);
                 if !unproved {
-                    let event = ExecutionEvent {
-                        kind: ExecutionKind::CancelRejected,
-                        order: tracked.order,
-                        instrument: tracked.instrument,
-                        slot: tracked.slot,
-                        side: tracked.side,
-                        tick: tracked.tick,
-                        lots: tracked.lots,
-                        lots_cumulative: tracked.lots_filled,
-                        venue_code: refusal.code,
-                        time: now,
-                        ..ExecutionEvent::default()
-                    };
+                    let told = tracked.event(ExecutionKind::CancelRejected, now);
+                    let event = ExecutionEvent { venue_code: refusal.code, ..told };
                     self.events.push_back(event);
                 }
             }

@@ -12,6 +12,11 @@ fn ms(count: i64) -> Nanos {
 
 /// Ready, with three orders' worth of lots held at the start.
 fn holding(product: ProductLine) -> Desk {
+    holding_after(product, ms(100))
+}
+
+/// The same, `pass` after it was started.
+pub fn holding_after(product: ProductLine, pass: Nanos) -> Desk {
     let held = 3 * some_lots(product);
     let with_start = GatewaySettings {
         trades_from: Some(START),
@@ -21,7 +26,7 @@ fn holding(product: ProductLine) -> Desk {
     let mut desk = Desk::new(product, hmac(), with_start);
     desk.held = held;
     desk.start();
-    desk.pass(ms(100));
+    desk.pass(pass);
     assert!(desk.gateway.is_ready(), "{product:?}: {:?}", desk.gateway.halt_message());
     assert_eq!(desk.gateway.venue_position(InstrumentId(0)), Some(Lots(held)), "read before the first order");
     desk.events.clear();

@@ -1,10 +1,10 @@
 //! COLD: money that moves beside executions: each movement is booked once, whatever user data lost or told twice.
 
-use crate::scripted_venue::{Desk, PRODUCTS, Rest, START, hmac, quantity, settings, some_lots};
+use crate::compare;
+use crate::scripted_venue::{Desk, PRODUCTS, Rest, START, quantity, some_lots};
 use serde_json::json;
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind as Kind, FeeAsset};
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Side};
-use spinbook_feed::gateway::GatewaySettings;
 use spinbook_feed::venue::instrument::Symbol;
 use spinbook_feed::venue::order_side::OrderConnection;
 use spinbook_feed::venue::{ProductLine, binance};
@@ -15,21 +15,8 @@ fn seconds(count: i64) -> Nanos {
     Nanos::from_seconds(count)
 }
 
-/// Ready, with three orders' worth of lots held at the start.
 fn holding(product: ProductLine) -> Desk {
-    let held = 3 * some_lots(product);
-    let with_start = GatewaySettings {
-        trades_from: Some(START),
-        held_at_start: vec![(InstrumentId(0), Lots(held))],
-        ..settings(product)
-    };
-    let mut desk = Desk::new(product, hmac(), with_start);
-    desk.held = held;
-    desk.start();
-    desk.pass(seconds(1));
-    assert!(desk.gateway.is_ready(), "{product:?}: {:?}", desk.gateway.halt_message());
-    desk.events.clear();
-    desk
+    compare::holding_after(product, seconds(1))
 }
 
 fn booked(desk: &Desk, kind: Kind) -> Vec<ExecutionEvent> {
