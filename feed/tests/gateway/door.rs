@@ -1,10 +1,12 @@
 //! COLD: the gateway's own look at the price and the pace of orders, whatever the engine thought of them.
 
-use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, hmac, place, settings, some_tick};
+use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, hmac, instrument, place, settings, some_tick};
 use spinbook_engine::event::{ExecutionKind as Kind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind, MidSent};
-use spinbook_engine::types::{Nanos, OrderId, Side};
+use spinbook_engine::types::{Lots, Nanos, OrderId, QuoteAtoms, Side, Tick};
 use spinbook_feed::gateway::GatewayMode;
+use spinbook_feed::gateway::limits::{self, LimitBreach, OrderLimits, OrdersSoFar};
+use spinbook_feed::venue::instrument::{Instrument, InstrumentStatus};
 use spinbook_feed::venue::{ProductLine, binance};
 
 /// Half a percent.
@@ -149,5 +151,120 @@ fn requests_that_take_too_long_to_the_gateway_are_told_to_the_engine_where_more_
         // Cancels left all the same.
         assert_eq!(desk.open_at_venue(), 0);
         assert!(desk.gateway.is_ready() && desk.gateway.halt_message().is_none(), "the engine decides what follows");
+    }
+}
+
+/// What an order is held against, and the order.
+struct Case {
+    venue: Instrument,
+    limits: OrderLimits,
+    so_far: OrdersSoFar,
+    intent: Intent,
+}
+
+/// Whether an order passes that is well within every limit but for this.
+fn judged(change: impl FnOnce(&mut Case)) -> Result<(), LimitBreach> {
+    let mut case = Case {
+        venue: Instrument {
+            tick_order_step: 5,
+            tick_order_min: Tick(100),
+            tick_order_max: Tick(1_000),
+            lots_order_step: 2,
+            lots_order_min: Lots(4),
+            lots_order_max: Lots(40),
+            notional_min: QuoteAtoms(4_000),
+            atoms_per_tick_lot: 1,
+            ..instrument(binance::USDM)
+        },
+        limits: OrderLimits {
+            lots_max: Lots(20),
+            notional_max: QuoteAtoms(10_000),
+            open_orders_max: 3,
+            position_lots_max: Lots(30),
+            position_lots_start: Lots::ZERO,
+            price_collar_millionths: None,
+        },
+        so_far: OrdersSoFar::default(),
+        intent: Intent { tick: Tick(500), lots: Lots(10), ..place(binance::USDM, OrderId::new(EPOCH, 1), Side::Bid) },
+    };
+    change(&mut case);
+    limits::check(&case.intent, &case.venue, &case.limits, &case.so_far)
+}
+
+/// The same of another price and quantity, where the venue and we set no limit of what they come to.
+fn of(tick: i64, lots: i64, change: impl FnOnce(&mut Case)) -> Result<(), LimitBreach> {
+    judged(|case| {
+        (case.intent.tick, case.intent.lots) = (Tick(tick), Lots(lots));
+        (case.venue.notional_min, case.limits.notional_max) = (QuoteAtoms(0), QuoteAtoms(1_000_000));
+        (case.limits.lots_max, case.limits.position_lots_max) = (Lots(1_000), Lots(1_000));
+        change(case);
+    })
+}
+
+#[test]
+fn price_and_quantity_are_what_the_venue_takes() {
+    assert_eq!(judged(|case| case.venue.status = InstrumentStatus::CancelOnly), Err(LimitBreach::Status));
+    // Nothing is no price and no quantity, also where the venue has no least ones.
+    let free = |case: &mut Case| (case.venue.tick_order_min, case.venue.lots_order_min) = (Tick(0), Lots(0));
+    for (tick, lots) in [(0, 10), (-5, 10), (500, 0), (500, -2), (-5, -2)] {
+        assert_eq!(of(tick, lots, free), Err(LimitBreach::NotPositive), "{tick} {lots}");
+    }
+    for (tick, expected) in [
+        (100, Ok(())),
+        (95, Err(LimitBreach::Price)),
+        (1_000, Ok(())),
+        (1_005, Err(LimitBreach::Price)),
+        (503, Err(LimitBreach::Price)),
+    ] {
+        assert_eq!(of(tick, 10, |_| {}), expected, "{tick}");
+    }
+    assert_eq!(of(1_005, 10, |case| case.venue.tick_order_max = Tick(0)), Ok(()), "no highest price");
+    assert_eq!(of(503, 10, |case| case.venue.tick_order_step = 0), Ok(()), "no step");
+    for (lots, expected) in [
+        (4, Ok(())),
+        (2, Err(LimitBreach::Quantity)),
+        (40, Ok(())),
+        (42, Err(LimitBreach::Quantity)),
+        (11, Err(LimitBreach::Quantity)),
+    ] {
+        assert_eq!(of(500, lots, |_| {}), expected, "{lots}");
+    }
+    assert_eq!(of(500, 42, |case| case.venue.lots_order_max = Lots(0)), Ok(()), "no largest quantity");
+    assert_eq!(of(500, 11, |case| case.venue.lots_order_step = 0), Ok(()), "no step");
+}
+
+#[test]
+fn every_limit_of_an_order_lets_itself_through_and_no_more() {
+    assert_eq!(judged(|_| {}), Ok(()));
+    let level = |tick, lots| move |case: &mut Case| (case.intent.tick, case.intent.lots) = (Tick(tick), Lots(lots));
+    assert_eq!(judged(level(500, 20)), Ok(()));
+    assert_eq!(judged(level(400, 22)), Err(LimitBreach::LotsMax));
+    assert_eq!(judged(level(505, 20)), Err(LimitBreach::NotionalMax));
+    assert_eq!(judged(|case| case.venue.atoms_per_tick_lot = i128::MAX / 2), Err(LimitBreach::NotionalMax));
+    assert_eq!(judged(level(1_000, 4)), Ok(()));
+    assert_eq!(judged(level(995, 4)), Err(LimitBreach::NotionalMin));
+    assert_eq!(judged(|case| case.so_far.open_orders = 2), Ok(()));
+    assert_eq!(judged(|case| case.so_far.open_orders = 3), Err(LimitBreach::OpenOrders));
+    for side in Side::BOTH {
+        let sign = side.sign();
+        for (moved, start, open, expected) in [
+            (20, 0, 0, Ok(())),
+            (21, 0, 0, Err(LimitBreach::Position)),
+            (0, 20, 0, Ok(())),
+            (0, 21, 0, Err(LimitBreach::Position)),
+            (0, 0, 20, Ok(())),
+            (0, 0, 21, Err(LimitBreach::Position)),
+            (10, 5, 5, Ok(())),
+            (10, 5, 6, Err(LimitBreach::Position)),
+            (-100, 0, 120, Ok(())),
+            (-100, 0, 121, Err(LimitBreach::Position)),
+        ] {
+            let found = judged(|case| {
+                case.intent.side = side;
+                case.limits.position_lots_start = Lots(start * sign);
+                (case.so_far.lots_moved, case.so_far.lots_open) = (i128::from(moved * sign), open);
+            });
+            assert_eq!(found, expected, "{side:?} {moved} {start} {open}");
+        }
     }
 }
