@@ -196,3 +196,33 @@ impl StopCause {
         !matches!(self, StopCause::None | StopCause::Gateway | StopCause::Operator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_its_own_number_name_and_sentence_and_is_of_one_instrument_or_a_control_as_it_says() {
+        let all = StopCause::ALL;
+        for (number, cause) in all.iter().enumerate() {
+            assert_eq!(*cause as usize, number);
+            let same = |other: &&StopCause| other.name() == cause.name() || other.sentence() == cause.sentence();
+            assert_eq!(all.iter().filter(same).count(), 1, "{cause:?}");
+        }
+        let of_one: Vec<_> = all.into_iter().filter(|cause| cause.is_of_one_instrument()).collect();
+        assert_eq!(of_one, [StopCause::RejectStorm, StopCause::RepeatedFills, StopCause::CancelStorm]);
+        let others: Vec<_> = all.into_iter().filter(|cause| !cause.is_control()).collect();
+        assert_eq!(others, [StopCause::None, StopCause::Gateway, StopCause::Operator]);
+    }
+
+    #[test]
+    fn the_tighter_of_two_states_holds_and_only_the_two_loosest_let_orders_leave() {
+        let states = [TradingState::Active, TradingState::ReduceOnly, TradingState::CancelOnly, TradingState::Halted];
+        for (place, state) in states.iter().enumerate() {
+            assert_eq!(state.may_place(), place < 2, "{state:?}");
+            for (other_place, other) in states.iter().enumerate() {
+                assert_eq!(state.tightened(*other), states[place.max(other_place)]);
+            }
+        }
+    }
+}
