@@ -44,19 +44,23 @@ impl NumberField {
 }
 
 /// What a frame says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameKind {
     /// Changed levels.
     Depth,
     /// Best bid and ask.
     Touch,
     /// A trade.
-    Trade(TradeForm),
+    Trade,
 }
 
-/// How a trade is printed.
+/// What a frame says and, of a trade, how it is printed.
+///
+/// Two fields and not one in the other: every frame asks for its kind, which is then a byte of its own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TradeForm {
+pub(crate) struct FrameForm {
+    pub(crate) kind: FrameKind,
+    /// Of a trade alone, as all that follows.
     pub(crate) aggressor: Side,
     /// Whether a second quantity follows the first.
     pub(crate) has_net: bool,
@@ -67,13 +71,20 @@ pub(crate) struct TradeForm {
 /// Last byte but three of the words that name the aggressor's side: of `true` alone it is this.
 const SOLD: u8 = b't';
 
-impl FrameKind {
+impl FrameForm {
+    pub(crate) const DEPTH: FrameForm = FrameForm::of(FrameKind::Depth);
+    pub(crate) const TOUCH: FrameForm = FrameForm::of(FrameKind::Touch);
+
+    const fn of(kind: FrameKind) -> FrameForm {
+        FrameForm { kind, aggressor: Side::Bid, has_net: false, side_word: 0 }
+    }
+
     /// The place among a symbol's templates.
-    fn place(self) -> usize {
-        match self {
+    fn place(&self) -> usize {
+        match self.kind {
             FrameKind::Depth => 0,
             FrameKind::Touch => 1,
-            FrameKind::Trade(form) => 2 + usize::from(form.aggressor == Side::Ask),
+            FrameKind::Trade => 2 + usize::from(self.aggressor == Side::Ask),
         }
     }
 }
@@ -86,7 +97,7 @@ pub(crate) struct FrameTemplate {
     /// Event time, first, last and previous update id, in this order; a best bid/ask has its id as last.
     pub(crate) numbers: [NumberField; NUMBERS],
     pub(crate) symbol: usize,
-    pub(crate) kind: FrameKind,
+    pub(crate) form: FrameForm,
 }
 
 /// Numbers of a frame as its template found them, in the order of the places.
@@ -171,7 +182,7 @@ impl FrameTemplate {
             tail: Expected::EMPTY,
             numbers: [NumberField::NOWHERE; NUMBERS],
             symbol: 0,
-            kind: FrameKind::Depth,
+            form: FrameForm::DEPTH,
         }
     }
 
@@ -211,7 +222,7 @@ const SLOTS: usize = 64;
 pub(crate) struct FrameTemplates {
     /// Index plus one; zero is empty. More slots than templates, so that few streams share one.
     slots: Box<[u16]>,
-    /// [`KINDS`] for each symbol, by [`FrameKind::place`].
+    /// [`KINDS`] for each symbol, by [`FrameForm::place`].
     templates: Box<[FrameTemplate]>,
 }
 
@@ -248,22 +259,16 @@ impl FrameTemplates {
     pub(crate) fn guess<S: Schema>(&self, padded: &[u8], length: usize) -> Option<&FrameTemplate> {
         let index = usize::from(*self.slots.get(self.slot::<S>(padded)?)?);
         let template = self.templates.get(index.wrapping_sub(1))?;
-        match &template.kind {
-            FrameKind::Trade(form) => self.of_side(template, form, padded, length),
-            _ => Some(template),
+        if template.form.kind == FrameKind::Trade {
+            return self.of_side(template, padded, length);
         }
+        Some(template)
     }
 
     /// The template of the side that a trade's frame names where `template`'s frames name theirs.
     #[inline(never)]
-    fn of_side(
-        &self,
-        template: &FrameTemplate,
-        form: &TradeForm,
-        padded: &[u8],
-        length: usize,
-    ) -> Option<&FrameTemplate> {
-        let sold = *padded.get(length.wrapping_sub(form.side_word))? == SOLD;
+    fn of_side(&self, template: &FrameTemplate, padded: &[u8], length: usize) -> Option<&FrameTemplate> {
+        let sold = *padded.get(length.wrapping_sub(template.form.side_word))? == SOLD;
         let template = self.templates.get(template.symbol * KINDS + 2 + usize::from(sold))?;
         // One that was not learned yet has no header.
         (template.head.length > 0).then_some(template)
@@ -280,11 +285,11 @@ impl FrameTemplates {
     /// Learns from a verified frame of which `head` and `tail` repeat.
     #[cold]
     #[inline(never)]
-    pub(crate) fn learn<S: Schema>(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, kind: FrameKind) {
+    pub(crate) fn learn<S: Schema>(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, form: FrameForm) {
         let Some(slot) = self.slot::<S>(padded) else { return };
-        let index = symbol * KINDS + kind.place();
+        let index = symbol * KINDS + form.place();
         let Some(template) = self.templates.get_mut(index) else { return };
-        (template.symbol, template.kind) = (symbol, kind);
+        (template.symbol, template.form) = (symbol, form);
         if template.learn::<S>(head, tail).is_some() {
             self.slots[slot] = index as u16 + 1;
         } else {

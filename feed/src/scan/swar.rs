@@ -263,16 +263,16 @@ pub(crate) fn scan<S: Schema>(
     let read = |place| integer(padded, place, tail_start);
     let (event_time_ms, last) = (read(time)?, read(last)?);
     // A best bid/ask has no other numbers, a trade not even an update id.
-    match template.kind {
+    match template.form.kind {
         FrameKind::Depth => {}
         FrameKind::Touch => {
             (numbers.event_time_ms, numbers.last) = (event_time_ms, last);
             levels.set_best(best::<S>(padded, (start, tail_start), layouts, guess)?);
             return Some(());
         }
-        FrameKind::Trade(form) => {
+        FrameKind::Trade => {
             numbers.event_time_ms = event_time_ms;
-            levels.set_trade(trade::<S>(padded, (start, tail_start), layouts, guess, form.has_net)?);
+            levels.set_trade(trade::<S>(padded, (start, tail_start), layouts, guess, template.form.has_net)?);
             return Some(());
         }
     }

@@ -605,7 +605,7 @@ pub(super) unsafe fn scan<S: Schema>(
         if _mm256_testz_si256(wrong, wrong) == 0 {
             return None;
         }
-        match template.kind {
+        match template.form.kind {
             FrameKind::Depth => {}
             FrameKind::Touch => {
                 best_numbers(template, base, tail, found);
@@ -614,9 +614,9 @@ pub(super) unsafe fn scan<S: Schema>(
                 levels.set_best(both);
                 return Some(());
             }
-            FrameKind::Trade(form) => {
+            FrameKind::Trade => {
                 best_numbers(template, base, tail, found);
-                let mut level = trade::<S>(layouts, base, middle, form.has_net)?;
+                let mut level = trade::<S>(layouts, base, middle, template.form.has_net)?;
                 layouts.divide(core::slice::from_mut(&mut level))?;
                 levels.set_trade(level);
                 return Some(());

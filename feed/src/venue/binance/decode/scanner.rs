@@ -9,7 +9,7 @@ use spinbook_engine::types::{Level, Lots, Nanos, Side, Tick};
 use super::{Product, time_from_millis};
 use crate::scan::avx2::Avx2;
 use crate::scan::cursor::Cursor;
-use crate::scan::frame_template::{FrameKind, FrameTemplate, FrameTemplates, Numbers, TradeForm};
+use crate::scan::frame_template::{FrameForm, FrameKind, FrameTemplate, FrameTemplates, Numbers};
 use crate::scan::layout::InstrumentLayout;
 use crate::scan::{Scales, ScannerChoice, Schema, swar};
 use crate::venue::instrument::SYMBOL_BYTES_MAX;
@@ -123,7 +123,7 @@ impl Scanner {
         };
         cursor.literal(b"{")?;
         let scan = Scan { product, symbols, scales, stream, length };
-        let (message, kind, symbol, middle) = if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
+        let (message, form, symbol, middle) = if cursor.optional(b"\"e\":\"depthUpdate\",\"E\":") {
             scan.depth(cursor, levels)?
         } else if cursor.optional(b"\"e\":\"aggTrade\",\"E\":") || cursor.optional(b"\"e\":\"trade\",\"E\":") {
             scan.trade(cursor)?
@@ -131,7 +131,7 @@ impl Scanner {
             let named = cursor.optional(b"\"e\":\"bookTicker\",");
             scan.touch(cursor, levels, named)?
         };
-        self.templates.learn::<Frames>(padded, &padded[..middle.start], &padded[middle.end..length], symbol, kind);
+        self.templates.learn::<Frames>(padded, &padded[..middle.start], &padded[middle.end..length], symbol, form);
         Some(message)
     }
 }
@@ -162,18 +162,18 @@ impl Scanned<'_> {
     pub(super) fn message(self, levels: &LevelScratch) -> Message {
         let Scanned { template, ids, event_time } = self;
         let symbol = template.symbol;
-        match &template.kind {
+        match template.form.kind {
             FrameKind::Depth => Message::Depth { symbol, ids, event_time },
             FrameKind::Touch => Message::Touch { symbol, sequence: ids.last, event_time },
-            FrameKind::Trade(form) => {
-                Message::Trade { symbol, aggressor: form.aggressor, level: levels.trade(), event_time }
+            FrameKind::Trade => {
+                Message::Trade { symbol, aggressor: template.form.aggressor, level: levels.trade(), event_time }
             }
         }
     }
 }
 
-/// What the cursor read: the message, its kind and symbol, and where the part that does not repeat lies.
-type Read = (Message, FrameKind, usize, core::ops::Range<usize>);
+/// What the cursor read: the message, its form and symbol, and where the part that does not repeat lies.
+type Read = (Message, FrameForm, usize, core::ops::Range<usize>);
 
 /// One frame's circumstances.
 struct Scan<'a> {
@@ -217,7 +217,7 @@ impl Scan<'_> {
         let middle = start..cursor.at;
         self.end(cursor)?;
         let ids = UpdateIds { first, last, previous };
-        Some((Message::Depth { symbol, ids, event_time }, FrameKind::Depth, symbol, middle))
+        Some((Message::Depth { symbol, ids, event_time }, FrameForm::DEPTH, symbol, middle))
     }
 
     fn touch(mut self, mut cursor: Cursor<'_>, levels: &mut LevelScratch, named: bool) -> Option<Read> {
@@ -259,7 +259,7 @@ impl Scan<'_> {
                 return None;
             }
         }
-        Some((Message::Touch { symbol, sequence, event_time }, FrameKind::Touch, symbol, middle))
+        Some((Message::Touch { symbol, sequence, event_time }, FrameForm::TOUCH, symbol, middle))
     }
 
     /// Spot prints the trade's time behind the quantity, USD-M before the symbol or behind the quantity; its number
@@ -313,8 +313,8 @@ impl Scan<'_> {
         pair_and_type(&mut cursor)?;
         self.end(cursor)?;
         let aggressor = if buyer_is_maker { Side::Ask } else { Side::Bid };
-        let kind = FrameKind::Trade(TradeForm { aggressor, has_net, side_word });
-        Some((Message::Trade { symbol, aggressor, level: Level { tick, lots }, event_time }, kind, symbol, middle))
+        let form = FrameForm { kind: FrameKind::Trade, aggressor, has_net, side_word };
+        Some((Message::Trade { symbol, aggressor, level: Level { tick, lots }, event_time }, form, symbol, middle))
     }
 
     #[inline(always)]
