@@ -100,4 +100,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn of_two_ends_the_one_that_says_more_holds_until_it_is_settled() {
+        use FinalStatus::{Canceled, Expired, Filled, Rejected};
+        let by_rank = [Rejected, Expired, Canceled, Filled];
+        for (place, known) in by_rank.into_iter().enumerate() {
+            for (told_place, told) in by_rank.into_iter().enumerate() {
+                let more = (told_place > place).then_some(Phase::Closing(told));
+                assert_eq!(next_phase(Phase::Closing(known), Fact::Ended(told)), more, "{known:?} {told:?}");
+                // What ended otherwise was never refused; what the venue reported stays.
+                let of_refused = more.filter(|_| known == Rejected);
+                assert_eq!(next_phase(Phase::Done(known), Fact::Ended(told)), of_refused, "{known:?} {told:?}");
+            }
+            assert_eq!(next_phase(Phase::Closing(known), Fact::Settled), Some(Phase::Done(known)));
+        }
+    }
 }
