@@ -5,6 +5,7 @@ use super::transit::{Client, Owner, Parcel, Transit, TransitLane};
 use super::troubles::{BacktestLink, LinkFault, LinkTrouble, Stall, StalledSide, Troubles};
 use crate::connect_budget::{ConnectBudget, ConnectCounters, ConnectPurpose};
 use crate::gateway::{Gateway, GatewayAction, GatewayOutput};
+use crate::journal::writer::Journal;
 use crate::random::Random;
 use crate::session::{EngineSink, MarketSession, SessionAction};
 use crate::sim::paper::PaperExchange;
@@ -247,6 +248,11 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
     #[must_use]
     pub fn is_crashed(&self) -> bool {
         self.crashed
+    }
+
+    /// The journal of a venue's gateway, to be read.
+    pub fn journal(&mut self, venue: usize) -> &mut Journal {
+        self.state.venues[venue].gateway.journal()
     }
 
     /// The venues themselves, to be asked; what they have to say to clients is carried at the next step.

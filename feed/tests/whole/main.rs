@@ -1,6 +1,7 @@
 //! COLD: engine, gateway and exchange together: trading days in virtual time, and the hot loop on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod adoption;
 mod dead_threads;
 mod judge;
 mod matrix;

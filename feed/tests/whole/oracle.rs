@@ -164,6 +164,8 @@ pub struct Oracle {
     pub busy_until: Nanos,
     pub shutdown_since: Option<Nanos>,
     pub gone_since: Option<Nanos>,
+    /// Until then orders of a process that was killed may stand, for the next to take them over.
+    pub adopting_until: Nanos,
     /// The longest that an order stayed after there was a way to cancel it.
     pub worst: Worst,
     /// The first order that stayed too long, for each venue and cause.
@@ -257,6 +259,7 @@ impl Oracle {
         match cause {
             Cause::Gone => gone,
             _ if gone => false,
+            Cause::Book | Cause::Gateway if now < self.adopting_until => false,
             Cause::Book => {
                 let engine = &state.engine;
                 let market = engine.market(id);

@@ -12,9 +12,10 @@ use spinbook_engine::strategy::{Spread, SpreadSettings};
 use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, Tick};
 use spinbook_feed::crypto::credentials::{Credentials, Secret};
 use spinbook_feed::gateway::limits::OrderLimits;
-use spinbook_feed::journal::frame::JournalHeader;
+use spinbook_feed::journal::frame::{Entry, JournalHeader};
 use spinbook_feed::journal::reader::JournalReader;
-use spinbook_feed::journal::record::JournalRecord;
+use spinbook_feed::journal::record::{JournalInstrument, JournalRecord};
+use spinbook_feed::journal::recover::{LeftOrder, Recovery};
 use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::net::exchange::paper::NoMarket;
@@ -83,6 +84,18 @@ pub fn journal(epoch: u32, instrument: &Instrument) -> Journal {
     let header = JournalHeader { run: epoch, salt: 1, part: 0, created: START, venue: instrument.symbol };
     let store = MemoryStore::new(&header.write(), 4 << 20);
     Journal::On(Box::new(JournalWriter::new(Box::new(store), Vec::new(), START)))
+}
+
+/// The orders whose end a journal does not tell.
+pub fn left_in(journal: &mut Journal, instrument: &Instrument) -> Vec<LeftOrder> {
+    let mut recovery = Recovery::default();
+    let named = JournalRecord::Instrument(JournalInstrument::from(instrument));
+    recovery.take(&Entry { sequence: 0, time: START, record: named });
+    let mut reader = JournalReader::new(journal.part()).unwrap();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        recovery.take(&entry);
+    }
+    recovery.left().copied().collect()
 }
 
 /// The names of the orders that a journal says may have left.

@@ -6,8 +6,12 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use spinbook_engine::types::{Lots, Nanos};
 use spinbook_feed::sim::side::{ExchangeSide, HttpRequest, HttpResponse};
+use spinbook_feed::venue::account::{AccountSide, TradeRecord};
+use spinbook_feed::venue::any_account::AnyAccount;
 use spinbook_feed::venue::binance::parameters::Query;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_ids::RunName;
+use spinbook_feed::venue::orders::OrderUpdate;
 use spinbook_feed::venue::{ProductLine, binance};
 
 use crate::judge::{State, VenueOutcome};
@@ -59,6 +63,25 @@ fn send_to_venue(
 
 fn number(value: &Value) -> Decimal {
     value.as_str().unwrap().parse().unwrap()
+}
+
+/// What a start reads of an account that it goes on with: what is open, and every execution.
+pub fn left_over(
+    exchange: &mut dyn ExchangeSide,
+    now: Nanos,
+    (product, instrument): (ProductLine, &Instrument),
+    runs: &[RunName],
+) -> (Vec<OrderUpdate>, Vec<TradeRecord>) {
+    let account = AnyAccount::new(product, 1_000).unwrap();
+    let listed = std::slice::from_ref(instrument);
+    let [open, trades] = match product == binance::SPOT {
+        true => ["/api/v3/openOrders", "/api/v3/myTrades"],
+        false => ["/fapi/v1/openOrders", "/fapi/v1/userTrades"],
+    };
+    let open = send_to_venue(exchange, now, ("GET", open), &[("symbol", SYMBOL)]);
+    let trades = send_to_venue(exchange, now, ("GET", trades), &[("symbol", SYMBOL), ("limit", "1000")]);
+    let rows = account.parse_open_orders(listed, runs, &open.body).unwrap();
+    (rows, account.parse_trades(listed, &trades.body).unwrap())
 }
 
 /// What the venue says of the account.

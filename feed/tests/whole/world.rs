@@ -4,14 +4,18 @@ use spinbook_engine::strategy::Spread;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side};
 use spinbook_feed::backtest::{Backtest, BacktestLink, BacktestSettings, BacktestVenue, LinkFault, LinkTrouble, Stall};
 use spinbook_feed::gateway::Gateway;
+use spinbook_feed::gateway::adoptable::{AdoptableOrder, AdoptionRules, runs_of};
+use spinbook_feed::gateway::adoption::ADOPT_WITHIN;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::fault_plan::FaultPlan;
 use spinbook_feed::sim::paper::{PaperExchange, PaperSettings};
 use spinbook_feed::sim::side::{ExchangeSide, HttpRequest};
 use spinbook_feed::sim::wrapped::WrappedExchange;
+use spinbook_feed::venue::account::TradeRecord;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;
+use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::simulator_side::MarketForm;
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -19,7 +23,7 @@ use crate::judge::{Judge, Outcome, VenueOutcome};
 use crate::oracle::Oracle;
 use crate::sabotage::{Sabotage, Unswept};
 use crate::setup;
-use crate::truth::{Baseline, Market, SYMBOL, Truth, cancel_left_over, compare, signed_lots};
+use crate::truth::{Baseline, Market, SYMBOL, Truth, cancel_left_over, compare, left_over, signed_lots};
 
 /// The speed of the market in many runs.
 const UNHURRIED_THOUSANDTHS: u64 = 400;
@@ -62,24 +66,44 @@ fn clients(
     epoch: u32,
     seed: u64,
     (read_at, has_journal): (Nanos, bool),
+    found: &[Found],
 ) -> Vec<(MarketSession, Gateway)> {
     let limits: Vec<_> = markets.iter().map(|(_, instrument, _)| setup::limits(instrument)).collect();
-    let client = |(product, instrument, start): &Market| {
+    let client = |(place, (product, instrument, start)): (usize, &Market)| {
+        let found = found.get(place).cloned().unwrap_or_default();
+        let runs = found.runs();
         let settings =
             SessionSettings { seed, symbol_silence_max: Nanos::from_seconds(5), ..SessionSettings::of(*product) };
         let gateway = GatewaySettings {
             trades_from: Some(read_at),
             held_at_start: vec![(instrument.id, *start)],
+            adoptable: found.orders,
+            earlier_runs: runs,
             ..GatewaySettings::new(*product, GatewayMode::Live, epoch, limits.clone())
         };
         let session = MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap();
         let mut gateway = Gateway::new(gateway, setup::credentials(), vec![*instrument]);
+        found.trades.iter().for_each(|row| gateway.know_trade(row.instrument, row.trade, row.side, row.time));
         if has_journal {
             gateway.keep_journal(setup::journal(epoch, instrument));
         }
         (session, gateway)
     };
-    markets.iter().map(client).collect()
+    markets.iter().enumerate().map(client).collect()
+}
+
+/// What a start that goes on with a killed process's orders found of one venue.
+#[derive(Clone, Default)]
+struct Found {
+    orders: Vec<AdoptableOrder>,
+    /// Every execution up to then: the position has them.
+    trades: Vec<TradeRecord>,
+}
+
+impl Found {
+    fn runs(&self) -> Vec<RunName> {
+        runs_of(&self.orders).into_iter().map(|run| RunName { run, salt: 0 }).collect()
+    }
 }
 
 pub fn instrument_at(product: ProductLine, place: usize, exchange: &mut impl ExchangeSide) -> Instrument {
@@ -148,7 +172,7 @@ impl World {
             markets.push((*product, instrument, start));
             exchanges.push(exchange);
         }
-        let clients = clients(&markets, setup::EPOCH, seed, (setup::START, altered.has_journal));
+        let clients = clients(&markets, setup::EPOCH, seed, (setup::START, altered.has_journal), &[]);
         let venue = |((exchange, (product, instrument, _)), (session, gateway)): ((_, &Market), _)| BacktestVenue {
             session,
             gateway,
@@ -205,25 +229,66 @@ impl World {
     /// Our process is killed, is gone for `span`, and starts again as it would: with a new epoch, what was left open
     /// cancelled over REST, from what the venue then says of the account.
     pub fn crash_for(&mut self, span: Nanos) {
+        self.restart_after(span, false);
+    }
+
+    /// The same, but that what was left open and fits is taken over.
+    pub fn crash_and_adopt(&mut self, span: Nanos) {
+        self.restart_after(span, true);
+    }
+
+    /// What the process that was killed left on the venue at `place`, as a start finds it.
+    fn found(&mut self, place: usize) -> Found {
+        let (product, instrument, _) = self.markets[place];
+        let left = setup::left_in(self.backtest.journal(place), &instrument);
+        let now = self.backtest.state().now;
+        let runs: Vec<_> = (setup::EPOCH..self.epoch).map(|run| RunName { run, salt: 0 }).collect();
+        let (rows, trades) = left_over(self.backtest.exchange(place), now, (product, &instrument), &runs);
+        let market = self.backtest.state().engine.market(instrument.id);
+        let rules = AdoptionRules {
+            levels: 2,
+            lots_max: setup::limits(&instrument).lots_max,
+            best: market.best().map(|best| (best.bid, best.ask)),
+            price_collar_millionths: 10_000,
+            room: [setup::position_max(&instrument); 2],
+        };
+        let (orders, _) = rules.choose(&left, &rows, &instrument);
+        Found { orders, trades }
+    }
+
+    fn restart_after(&mut self, span: Nanos, adopts: bool) {
         self.vanish();
         self.backtest.run_for(span);
         self.epoch += 1;
+        let places = 0..self.markets.len();
+        let mut found: Vec<Found> =
+            places.map(|place| if adopts { self.found(place) } else { Found::default() }).collect();
         for (place, baseline) in self.baselines.iter_mut().enumerate() {
             let (product, instrument, start) = &mut self.markets[place];
             let now = self.backtest.state().now;
-            // What is filled after the account was read and before user data runs would be booked by nobody.
-            cancel_left_over(self.backtest.exchange(place), now, *product);
+            if found[place].orders.is_empty() {
+                // What is filled after the account was read and before user data runs would be booked by nobody.
+                cancel_left_over(self.backtest.exchange(place), now, *product);
+            }
             let truth = Truth::of(self.backtest.exchange(place), now, *product);
             *start = Lots(signed_lots(instrument, truth.held));
             *baseline = Baseline { position: truth.position, cash: truth.cash };
         }
-        let (engine, orders, cancels) = setup::engine(self.epoch, &borrowed(&self.markets), self.amends);
+        let (mut engine, orders, cancels) = setup::engine(self.epoch, &borrowed(&self.markets), self.amends);
+        let until = ADOPT_WITHIN + Nanos::from_seconds(5);
+        let (now, since_start) = (self.backtest.state().now, self.since_start());
+        for found in &mut found {
+            found.orders.retain(|one| engine.adopt(&one.order, now + until));
+        }
         let judge = self.backtest.observer_mut();
+        if adopts {
+            judge.oracle.adopting_until = since_start + until;
+        }
         judge.in_flight.clear();
         judge.disagree_since = None;
         judge.oracle.gone_since = None;
         let read_at = self.backtest.state().now;
-        let clients = clients(&self.markets, self.epoch, self.seed, (read_at, self.has_journal));
+        let clients = clients(&self.markets, self.epoch, self.seed, (read_at, self.has_journal), &found);
         let killed = self.backtest.restart(engine, (orders, cancels), clients);
         for (_, mut gateway) in killed {
             let names = setup::names_in(gateway.journal());

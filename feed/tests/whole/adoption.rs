@@ -1,0 +1,51 @@
+//! COLD: processes that are killed and go on with what they left, in virtual time: every order and every fill is accounted
+//! for, and nothing stays on the book without its reason.
+
+use spinbook_engine::types::Nanos;
+use spinbook_feed::sim::fault_plan::{FaultPlan, RandomUserData};
+use spinbook_feed::venue::binance;
+
+use crate::world::World;
+
+/// Seeds of each product line and kind of trouble.
+const SEEDS: u64 = 6;
+
+fn seconds(count: i64) -> Nanos {
+    Nanos::from_seconds(count)
+}
+
+#[test]
+fn a_process_that_goes_on_with_what_it_left_loses_no_order_and_no_fill() {
+    // User data that comes late, twice, or not at all, while the orders are taken over and after.
+    let troubled = RandomUserData {
+        until_ms: Some(70_000),
+        drop_millionths: 50_000,
+        duplicate_millionths: 200_000,
+        delay_millionths: 300_000,
+        delay_ms_max: 1_500,
+    };
+    for product in binance::PRODUCT_LINES {
+        let (mut adopted, mut given_up, mut fills) = (0, 0, 0);
+        for seed in 0..2 * SEEDS {
+            let random_user_data = (seed % 2 == 1).then(|| troubled);
+            let plan = FaultPlan { seed, random_user_data, ..FaultPlan::default() };
+            let mut world = World::unhurried(product, seed, &plan, None);
+            world.backtest.start();
+            for crash in 0..3 {
+                world.backtest.run_for(seconds(12 + crash));
+                // Now before, now after an order of it can still be accepted.
+                world.crash_and_adopt(seconds(2 + crash));
+                world.backtest.run_for(seconds(8));
+                let counters = world.backtest.state().venues[0].gateway.counters();
+                adopted += counters.orders_adopted;
+                given_up += counters.adoptions_given_up;
+            }
+            world.backtest.run_for(seconds(30));
+            let outcome = world.finish();
+            fills += outcome.fills;
+            assert!(outcome.wrong().is_empty(), "{product:?}, seed {seed}: {:#?}", outcome.wrong());
+        }
+        println!("{product:?}: {adopted} orders taken over, {given_up} times given up, {fills} fills");
+        assert!(adopted > 2 * SEEDS && fills > SEEDS, "{product:?}: {adopted} taken over, {fills} fills");
+    }
+}
