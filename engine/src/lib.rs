@@ -124,6 +124,7 @@ pub mod ring;
 mod ring_parts;
 pub mod telemetry;
 pub mod trace;
+pub mod trades;
 
 pub mod book;
 pub mod position;

@@ -7,17 +7,16 @@
 mod amended;
 mod leaving;
 mod order;
-mod trades;
 
 pub use order::{OrderOutcome, WorkingOrder, WorkingStatus};
 
 use crate::event::{ExecutionEvent, ExecutionKind};
 use crate::limits::{QUOTE_LEVELS_MAX, SLOTS, WORKING_ORDERS_MAX};
 use crate::prefetch::prefetch;
+use crate::trades::TradeHorizon;
 use crate::types::{Level, Lots, Nanos, OrderId, Side, SlotId, Tick};
 use amended::AmendedPrices;
 use leaving::Leaving;
-use trades::TradeMemory;
 
 /// Finished orders kept to recognise what arrives late.
 const FINISHED_ORDERS: usize = WORKING_ORDERS_MAX - SLOTS;
@@ -68,7 +67,7 @@ pub struct Working {
     owed: [i64; 2],
     /// Owed by orders that left the memory of finished ones: counted at the worst case for good.
     owed_forgotten: [i64; 2],
-    trades: TradeMemory,
+    trades: TradeHorizon,
     amended: AmendedPrices,
 }
 
@@ -82,7 +81,7 @@ impl Default for Working {
             leaving: Leaving::NONE,
             owed: [0; 2],
             owed_forgotten: [0; 2],
-            trades: TradeMemory::new(),
+            trades: TradeHorizon::default(),
             amended: AmendedPrices::NONE,
         }
     }
@@ -372,19 +371,18 @@ impl Working {
         if event.kind != ExecutionKind::Filled || event.lots.0 <= 0 {
             return;
         }
-        if self.trades.contains(event.trade, event.side) {
+        if self.trades.insert(event.trade, event.side, event.time) {
+            effect.lots_filled = event.lots;
+        } else {
             effect.duplicate = true;
-            return;
         }
-        self.trades.insert(event.trade, event.side);
-        effect.lots_filled = event.lots;
     }
 
     fn apply_fill(&mut self, place: Place, event: &ExecutionEvent, effect: &mut Effect) {
         if event.lots.0 <= 0 {
             return;
         }
-        let known = self.trades.contains(event.trade, effect.side);
+        let known = self.trades.contains(event.trade, effect.side, event.time);
         let (most, is_amending) = (self.lots_most(place), matches!(place, Place::Slot(slot) if self.is_amending(slot)));
         let order = self.at_mut(place);
         order.accepted = true;
@@ -411,7 +409,7 @@ impl Working {
         }
         if effect.lots_filled.0 > 0 {
             effect.worse_than = self.overrun(self.at(place), event.tick);
-            self.trades.insert(event.trade, effect.side);
+            self.trades.insert(event.trade, effect.side, event.time);
         }
     }
 

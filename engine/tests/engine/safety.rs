@@ -10,7 +10,7 @@ use spinbook_engine::intent::Intent;
 use spinbook_engine::limits::TOUCH_AHEAD_IDS_MAX;
 use spinbook_engine::risk::{StopCause, TradingState};
 use spinbook_engine::strategy::Spread;
-use spinbook_engine::types::{AssetGroupId, Nanos, QuoteAtoms, Side, TradeId};
+use spinbook_engine::types::{AssetGroupId, Lots, Nanos, QuoteAtoms, Side, TradeId};
 
 /// A best bid and ask with an update id `ahead` of the newest.
 fn touch_ahead(rig: &mut Rig<Spread>, ahead: u64, bid: i64) -> MarketReply {
@@ -297,4 +297,37 @@ fn too_many_refused_cancels_stop_the_instrument() {
     }
     assert_eq!((rig.count(Counter::CancelStorms), rig.engine.stop_cause(FIRST)), (1, StopCause::CancelStorm));
     assert!(rig.cancelled().iter().filter(|cancel| cancel.order == bid.order).count() > 2, "cancels still leave");
+}
+
+#[test]
+fn a_fill_of_a_forgotten_order_that_is_told_again_moves_nothing_within_the_gateways_horizon() {
+    let wide = Plan::new().risk(|risk| risk.position_lots_max = Lots(1_000_000_000));
+    let wide = wide.spread(|spread| spread.position_lots_max = Lots(1_000_000_000));
+    let mut rig = wide.quoter(|quoter| quoter.fills_max = 1_000_000).build().ready();
+    let _ = rig.best(100_000, 100_010);
+    let (mut first, mut fills) = (None, 0);
+    while fills < 1_200 {
+        for intent in rig.accept_all() {
+            rig.trade += 1;
+            let event = ExecutionEvent {
+                trade: TradeId(rig.trade),
+                time: rig.now,
+                tick: intent.tick,
+                lots: intent.lots,
+                lots_cumulative: intent.lots,
+                ..about(&intent, ExecutionKind::Filled)
+            };
+            first.get_or_insert(event);
+            rig.tell(&event);
+            fills += 1;
+        }
+        rig.wait(ms(100));
+        let _ = rig.best(100_000, 100_010);
+    }
+    let first = first.unwrap();
+    assert!(rig.engine.working(FIRST).finished(first.order).is_none(), "the order is forgotten");
+    let before = rig.engine.position(FIRST).lots();
+    rig.tell(&first);
+    assert_eq!(rig.engine.position(FIRST).lots(), before);
+    assert_eq!(rig.count(Counter::FillsDuplicate), 1);
 }

@@ -7,7 +7,6 @@ mod check;
 mod counts;
 mod fill_event;
 mod reopen;
-mod trades;
 mod transition;
 mod venue_fill;
 
@@ -15,6 +14,7 @@ use std::collections::VecDeque;
 
 use spinbook_engine::event::{ExecutionEvent, ExecutionKind, LocalReject};
 use spinbook_engine::intent::Intent;
+use spinbook_engine::trades::TradeHorizon;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side, SlotId, Tick, TradeId, VenueCode};
 
 use super::ids::{IdMap, id_map};
@@ -26,7 +26,6 @@ use amendment::Amendment;
 use apply::{accept, apply_fill, apply_status, finish_order};
 use counts::Proved;
 use fill_event::fill_event;
-use trades::SeenTrades;
 use transition::{Fact, next_phase};
 
 pub use counts::OrderCounts;
@@ -211,7 +210,7 @@ pub struct OrderTable {
     /// The same by age.
     closed_order: VecDeque<OrderId>,
     by_venue: IdMap<(InstrumentId, VenueOrderId), OrderId>,
-    trades: Vec<SeenTrades>,
+    trades: Vec<TradeHorizon>,
     ids: Vec<OrderId>,
     /// Orders that are over since somebody last looked.
     retired: VecDeque<OrderId>,
@@ -228,7 +227,7 @@ impl OrderTable {
             closed: id_map(CLOSED_ORDERS_KEPT + 1),
             closed_order: VecDeque::with_capacity(CLOSED_ORDERS_KEPT + 1),
             by_venue: id_map(OPEN_ORDERS_MAX + CLOSED_ORDERS_KEPT),
-            trades: (0..instruments).map(|_| SeenTrades::default()).collect(),
+            trades: (0..instruments).map(|_| TradeHorizon::default()).collect(),
             ids: Vec::with_capacity(OPEN_ORDERS_MAX),
             retired: VecDeque::with_capacity(OPEN_ORDERS_MAX),
             counters: TableCounters::default(),

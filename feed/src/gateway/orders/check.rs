@@ -1,9 +1,9 @@
 //! COLD: what always holds of the table of orders, for tests and simulations.
 
+use spinbook_engine::trades::TRADES_KEPT;
 use spinbook_engine::types::Nanos;
 
 use super::counts::Proved;
-use super::trades::TRADES_KEPT;
 use super::{CLOSED_ORDERS_KEPT, CancelState, OPEN_ORDERS_MAX, OrderTable};
 
 impl OrderTable {
@@ -40,7 +40,7 @@ impl OrderTable {
         }
         self.check_counts();
         for seen in &self.trades {
-            assert!(seen.known.len() == seen.order.len() && seen.order.len() <= TRADES_KEPT);
+            assert!(seen.count() <= TRADES_KEPT);
         }
     }
     /// Each order that was sent is in one state and counted there.
