@@ -5,7 +5,19 @@ use crate::source::{Source, words};
 /// Rooms of the engine, left to right: a room imports only from groups before its own, or within it one way.
 pub const ENGINE_ROOMS: &[&[&str]] = &[
     &["types", "limits"],
-    &["event", "intent", "counters", "unquoted", "trace", "latency", "prefetch", "ring_parts", "ring", "rate"],
+    &[
+        "event",
+        "intent",
+        "counters",
+        "unquoted",
+        "trace",
+        "latency",
+        "prefetch",
+        "ring_parts",
+        "ring",
+        "rate",
+        "trades",
+    ],
     &["book", "touch", "position", "working"],
     &["market"],
     &["strategy"],
