@@ -27,7 +27,7 @@ fn a_process_that_goes_on_with_what_it_left_loses_no_order_and_no_fill() {
     for product in binance::PRODUCT_LINES {
         let (mut adopted, mut given_up, mut fills) = (0, 0, 0);
         for seed in 0..2 * SEEDS {
-            let random_user_data = (seed % 2 == 1).then(|| troubled);
+            let random_user_data = (seed % 2 == 1).then_some(troubled);
             let plan = FaultPlan { seed, random_user_data, ..FaultPlan::default() };
             let mut world = World::unhurried(product, seed, &plan, None);
             world.backtest.start();
