@@ -95,6 +95,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/src/prefetch.rs", "a hint to the processor"),
     ("feed/src/scan/avx2/mod.rs", "the way into the SIMD scanner"),
     ("feed/src/scan/avx2/kernel.rs", "SIMD scanner"),
+    ("feed/src/scan/avx2/commas.rs", "SIMD scanner"),
     ("feed/src/websocket/text.rs", "looks through texts with AVX2"),
     ("feed/src/net/host/clock.rs", "time-stamp counter"),
     ("feed/src/net/host/allocations.rs", "counting allocator"),

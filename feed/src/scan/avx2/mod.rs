@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
+mod commas;
+#[cfg(target_arch = "x86_64")]
 mod kernel;
 
 use spinbook_engine::limits::LEVELS_PER_MESSAGE_MAX;
