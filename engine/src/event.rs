@@ -202,8 +202,9 @@ pub struct ExecutionEvent {
     /// Why the gateway itself refused.
     pub local: LocalReject,
     /// With [`ExecutionKind::Rejected`]: the market had overtaken the price (a post-only order would have taken), or the
-    /// venue took no order just then, which the gateway waits for (it is busy, its windows are full, the clock moved). An
-    /// ordinary end, not a fault: the slot quotes anew after a short wait and nothing is held against it.
+    /// venue took no order just then, which the gateway waits for (it is busy, its windows are full, the clock moved), or
+    /// it never had the order, whose request was lost. An ordinary end, not a fault: the slot quotes anew after a short wait
+    /// and nothing is held against it.
     pub overtaken: bool,
 }
 

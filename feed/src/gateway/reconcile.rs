@@ -1,5 +1,6 @@
 //! COLD: orders whose outcome is not known: asked for until proved, never assumed.
 
+use spinbook_engine::event::ExecutionKind;
 use spinbook_engine::types::{Nanos, OrderId, VenueCode};
 
 use super::Gateway;
@@ -195,6 +196,11 @@ impl<O: OrderSide> Gateway<O> {
             if tracked.not_found >= proofs_wanted {
                 self.proof = EndProof::NotKnown;
                 self.orders.on_refused(order, code, now, &mut self.events);
+                // The venue refused nothing: it never had the order. Doubtful orders have a limit of their own.
+                let told = self.events.back_mut().filter(|event| event.order == order);
+                if let Some(event) = told.filter(|event| event.kind == ExecutionKind::Rejected) {
+                    event.overtaken = true;
+                }
                 return;
             }
             tracked.query_at = tracked.valid_until.max(now + pause.min(NOT_FOUND_PAUSE_MAX));

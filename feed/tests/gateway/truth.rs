@@ -238,6 +238,8 @@ fn a_shutdown_without_user_data_decides_every_order() {
         desk.pass(ms(15_000));
         assert!(desk.gateway.is_quiet(), "{product:?}: {:?}", desk.gateway.orders().find(order));
         assert_eq!(*desk.kinds(order).last().unwrap(), Kind::Rejected);
+        let end = desk.events.iter().rfind(|event| event.order == order).unwrap();
+        assert!(end.overtaken, "{product:?}: what never arrived was not refused, and is no storm of refusals: {end:?}");
     }
 }
 
