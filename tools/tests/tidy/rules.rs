@@ -111,7 +111,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
 pub const FLOAT_FILES: &[(&str, &str)] = &[
     ("engine/src/latency.rs", "percentiles"),
     ("feed/src/history/verify", "lines a second"),
-    ("tools/src/cli.rs", "a speed factor"),
+    ("tools/src/cli/values.rs", "a speed factor"),
     ("tools/src/ui/", "seconds and ratios on the screen"),
     ("tools/src/command/", "seconds and speed factors"),
     ("bench/", "statistics"),
