@@ -56,6 +56,9 @@ pub(crate) fn credentials() -> Credentials {
     Credentials::hmac(&key, &secret).expect("well-formed")
 }
 
+/// The run whose orders these are.
+const RUN: u32 = 7;
+
 /// An order side with one prepared instrument; credentials sign each request.
 #[must_use]
 pub fn orders(product: ProductLine) -> (MeasuredOrders, Instrument) {
@@ -68,6 +71,7 @@ pub fn orders(product: ProductLine) -> (MeasuredOrders, Instrument) {
 pub fn orders_of(product: ProductLine, instrument: &Instrument) -> MeasuredOrders {
     let mut orders = MeasuredOrders::new(product, credentials(), 1_000, SelfTradePrevention::ExpireMaker);
     orders.prepare(&[*instrument]);
+    orders.set_run(RUN, 0);
     orders
 }
 
@@ -76,7 +80,7 @@ pub fn orders_of(product: ProductLine, instrument: &Instrument) -> MeasuredOrder
 pub fn order(instrument: &Instrument, number: u32) -> NewOrder<'_> {
     NewOrder {
         instrument,
-        order: OrderId::new(7, number),
+        order: OrderId::new(RUN, number),
         side: if number.is_multiple_of(2) { Side::Bid } else { Side::Ask },
         tick: Tick(612_345 + i64::from(number % 100)),
         lots: Lots(1_200 + i64::from(number % 7)),

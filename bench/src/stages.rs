@@ -27,7 +27,7 @@ use crate::markets::{product, synthetic};
 use crate::pipeline::{OurPipeline, Pipeline};
 use crate::receive::{MESSAGE_BYTES_MAX, payload, server_frame};
 use crate::send::{self, Step};
-use crate::synthetic::{Shape, depth_frames, touch_frames};
+use crate::synthetic::{Shape, depth_frames, touch_frames, trade_frames};
 use crate::tls::{Endpoints, take};
 use crate::trader::{self, OUTER_LEVELS, Trader};
 use crate::whole_path::WholePath;
@@ -46,18 +46,21 @@ pub struct Stage {
 }
 
 /// The names of all stages. Those that begin with `recorded` need recorded data.
-pub const STAGES: [&str; 29] = [
+pub const STAGES: [&str; 32] = [
     "decode-perp-2",
     "decode-perp-20",
     "decode-perp-200",
     "decode-perp-touch",
+    "decode-perp-trade",
     "decode-spot-2",
     "decode-spot-20",
     "decode-spot-200",
     "decode-spot-touch",
+    "decode-spot-trade",
     "decode-portable-20",
     "decode-portable-spot-20",
     "decode-portable-touch",
+    "decode-portable-trade",
     "book-apply",
     "engine-turn",
     "frame-to-order",
@@ -134,13 +137,16 @@ fn synthetic_stage(name: &str) -> Result<Stage, String> {
         "decode-perp-20" => decode_stage(Shape::Usdm, 20, ScannerChoice::Best),
         "decode-perp-200" => decode_stage(Shape::Usdm, 200, ScannerChoice::Best),
         "decode-perp-touch" => touch_stage(Shape::Usdm, ScannerChoice::Best),
+        "decode-perp-trade" => trade_stage(Shape::Usdm, ScannerChoice::Best),
         "decode-spot-2" => decode_stage(Shape::Spot, 2, ScannerChoice::Best),
         "decode-spot-20" => decode_stage(Shape::Spot, 20, ScannerChoice::Best),
         "decode-spot-200" => decode_stage(Shape::Spot, 200, ScannerChoice::Best),
         "decode-spot-touch" => touch_stage(Shape::Spot, ScannerChoice::Best),
+        "decode-spot-trade" => trade_stage(Shape::Spot, ScannerChoice::Best),
         "decode-portable-20" => decode_stage(Shape::Usdm, 20, ScannerChoice::Portable),
         "decode-portable-spot-20" => decode_stage(Shape::Spot, 20, ScannerChoice::Portable),
         "decode-portable-touch" => touch_stage(Shape::Usdm, ScannerChoice::Portable),
+        "decode-portable-trade" => trade_stage(Shape::Usdm, ScannerChoice::Portable),
         "book-apply" => book_stage(Workload::synthetic(Shape::Usdm, 40, 500, 9).levels()?),
         "engine-turn" => turn_stage(&Workload::synthetic(Shape::Usdm, 2, 1, 9))?,
         "frame-to-order" => path_stage(Workload::synthetic(Shape::Usdm, 40, 500, 9)),
@@ -175,6 +181,10 @@ fn decode_stage(shape: Shape, levels: usize, scanner: ScannerChoice) -> Stage {
 
 fn touch_stage(shape: Shape, scanner: ScannerChoice) -> Stage {
     decode_frames(touch_frames(shape, 200, 5), shape, scanner, "frame")
+}
+
+fn trade_stage(shape: Shape, scanner: ScannerChoice) -> Stage {
+    decode_frames(trade_frames(shape, 200, 5), shape, scanner, "frame")
 }
 
 fn book_stage(stream: LevelStream) -> Stage {
