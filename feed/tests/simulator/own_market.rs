@@ -252,12 +252,9 @@ fn what_clients_hear_verifies_like_a_recording_and_is_scanned() {
         assert_eq!((symbol.state, symbol.gaps, symbol.crossed, outcome.report.bad_frames), ("live", 0, 0, 0));
         assert_eq!(symbol.bbo_checked, symbol.bbo_matched);
         assert!(symbol.bbo_checked > 5, "{}", symbol.bbo_checked);
-        let others = follower.written.lines().filter(|line| line.contains("@trade\"")).count() as u64;
-        assert_eq!(
-            outcome.report.fallback,
-            others + 1,
-            "all but trades and the snapshot are the scanner's, edited or not"
-        );
+        let trades = follower.written.lines().filter(|line| line.contains("@trade\"")).count();
+        assert!(trades > 5, "{trades}");
+        assert_eq!(outcome.report.fallback, 1, "all but the snapshot are the scanner's, edited or not");
     }
 }
 
