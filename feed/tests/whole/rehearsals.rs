@@ -86,6 +86,8 @@ impl Trader {
             };
             self.engine.on_execution(&answer, received.wall);
         }
+        // A turn's timer: whether a book may be quoted on is looked at there.
+        self.engine.on_timer(received.wall);
     }
 }
 
@@ -120,9 +122,10 @@ fn a_market_that_nothing_is_quoted_in_is_not_rehearsed() {
 #[test]
 fn a_million_rehearsals_leave_the_real_engine_as_it_was() {
     let mut trader = Trader::new(binance::USDM, 5);
-    while trader.sent.len() < 40 {
+    for _ in 0..10_000 {
         trader.step();
     }
+    assert!(trader.sent.len() >= 40, "{} requests", trader.sent.len());
     let mut rehearsal = rehearsal(binance::USDM, false);
     let before = (format!("{:?}", trader.engine), counters(&trader.engine));
     for turn in 0..1_000_000 {
