@@ -1,6 +1,7 @@
 //! COLD: what is measured on, and how often: the recorded chains, or the files that a user names.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use spinbook_engine::types::Nanos;
@@ -105,6 +106,8 @@ pub struct SampleCount {
     pub wire_rounds: usize,
     /// Frames of a round of the wire at most.
     pub wire_frames_max: usize,
+    /// How long a recording is played at a market's pace.
+    pub paced: Duration,
 }
 
 impl SampleCount {
@@ -118,6 +121,7 @@ impl SampleCount {
         words: 1_000,
         wire_rounds: 8,
         wire_frames_max: 12_000,
+        paced: Duration::from_secs(45),
     };
     /// To see that everything runs.
     pub const QUICK: SampleCount = SampleCount {
@@ -129,5 +133,6 @@ impl SampleCount {
         words: 100,
         wire_rounds: 2,
         wire_frames_max: 4_000,
+        paced: Duration::from_secs(4),
     };
 }

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod machine;
 pub mod markets;
 pub mod measure;
+pub mod paced;
 pub mod pages;
 pub mod peer_book;
 pub mod peers;

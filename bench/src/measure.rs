@@ -14,6 +14,7 @@ use crate::decode;
 use crate::frames::Frames;
 use crate::inputs::SampleCount;
 use crate::markets::{product, synthetic};
+use crate::paced::PacedFigures;
 use crate::peer_book::PeerBookTable;
 use crate::percentiles::{Class, Row, row};
 use crate::pipeline::{self, Make, OurPipeline, Outcome, Pipeline, Plain};
@@ -126,6 +127,8 @@ pub struct Figures {
     pub receive: Vec<Contest>,
     /// The steps of sending an order.
     pub send: Vec<Contest>,
+    /// Frame to order at a market's pace.
+    pub paced: PacedFigures,
     /// Wire to wire, and a decision's way into the kernel.
     pub wire: WireFigures,
     /// Why `bench/peers` was not measured, if it was not.

@@ -3,6 +3,8 @@
 use crate::contest::{Contest, Time};
 use crate::histogram::PERCENTILES;
 use crate::measure::{DecodeTable, Figures, PathClass, PathTable};
+use crate::paced::table::{PacedClass, PacedSpans, PacedTable};
+use crate::paced::{Pause, Warmth};
 use crate::risk_chain::RiskTable;
 use crate::send::{SEALING, SIGNING};
 use crate::target::{Limit, Target};
@@ -20,6 +22,18 @@ const BOOK_PEERS: [(&str, f64); 4] = [
 ];
 /// Ours over the floor at p50, wire to wire.
 const WIRE_RATIO_MAX: f64 = 1.15;
+
+/// Where frames with pauses between them are measured.
+pub const PACED_STAGE: &str = "frame to order, paced";
+/// Pauses, and the p50 of frames that cause an order behind them over that of such frames back to back, kept warm.
+const PACED_RATIOS_MAX: [(Pause, f64); 4] = [
+    (Pause::Nanos(100_000), 1.05),
+    (Pause::Nanos(1_000_000), 1.1),
+    (Pause::Nanos(10_000_000), 1.75),
+    (Pause::Recorded, 1.25),
+];
+/// From the read that finds a frame to its order on the ring, behind the longest of these pauses, in µs.
+const PACED_READ_US_MAX: f64 = 9.0;
 
 /// A figure, none if it was not measured, and where it comes from, or why there is none.
 type Measured = (Option<f64>, String);
@@ -53,6 +67,7 @@ pub fn targets(figures: &Figures) -> Vec<Target> {
     all.extend(figures.risk.iter().map(risk));
     all.extend(figures.receive.iter().flat_map(receive));
     all.extend(figures.send.iter().filter_map(send));
+    all.extend(figures.paced.tables.iter().flat_map(paced));
     all.extend(figures.wire.handover.iter().map(handover));
     all.extend(figures.wire.word.iter().map(word));
     all.extend(figures.wire.wire.iter().map(wire));
@@ -133,6 +148,45 @@ fn path(table: &PathTable) -> Vec<Target> {
     let why = if table.allocations.is_some() { "allocator calls, whole recording" } else { "no counting allocator" };
     let calls = table.allocations.map(|calls| calls as f64);
     all.push(row.holds("allocations", Limit::AtMost(0.0), "", (calls, why.into())));
+    all
+}
+
+/// Frames that cause an order with pauses before them, kept warm in every way. Frames whose pause was calm are held to the
+/// ratios: what an interruption costs is the machine's.
+fn paced(table: &PacedTable) -> Vec<Target> {
+    let row = Row(PACED_STAGE, &table.what);
+    let of = |pause: Pause, warmth: Warmth| table.row(PacedClass::Ordered, pause, warmth);
+    let ns = |spans: Option<PacedSpans>| spans.and_then(|spans| spans.p50()).map_or("-".to_owned(), format_figure);
+    let ratio = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{}×", format_figure(value)));
+    let why = "too few frames".to_owned();
+    let mut all: Vec<Target> = PACED_RATIOS_MAX
+        .into_iter()
+        .map(|(pause, limit)| {
+            let (kept, off) = (of(pause, Warmth::All), of(pause, Warmth::Off));
+            let measured = kept.and_then(|kept| kept.over_back_to_back);
+            let note = format!(
+                "{} ns, {} ns back to back; all frames, calm or not: {}; not kept warm: {}",
+                ns(kept.map(|row| row.calm)),
+                ns(of(Pause::None, Warmth::Off).map(|row| row.calm)),
+                ratio(kept.and_then(|kept| kept.over_back_to_back_all)),
+                ratio(off.and_then(|off| off.over_back_to_back)),
+            );
+            let yardstick = format!("p50 behind pauses ({}) over back to back, kept warm", pause.name());
+            let note = if measured.is_some() { note } else { why.clone() };
+            row.ratio(yardstick, Limit::AtMost(limit), (measured, note))
+        })
+        .collect();
+    let longest = Pause::Nanos(10_000_000);
+    let (kept, off) = (of(longest, Warmth::All), of(longest, Warmth::Off));
+    let measured = kept.and_then(|kept| kept.receive_to_ring.p50()).map(|ns| ns / 1e3);
+    let note = format!(
+        "all frames: {} ns; not kept warm: {} ns",
+        ns(kept.map(|kept| kept.receive_to_ring_all)),
+        ns(off.map(|off| off.receive_to_ring))
+    );
+    let note = if measured.is_some() { note } else { why };
+    let yardstick = format!("read to ring, p50 behind pauses ({}), kept warm", longest.name());
+    all.push(row.holds(yardstick, Limit::AtMost(PACED_READ_US_MAX), " µs", (measured, note)));
     all
 }
 

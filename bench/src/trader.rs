@@ -10,7 +10,7 @@ use spinbook_engine::ring::{self, Consumer};
 use spinbook_engine::risk::RiskSettings;
 use spinbook_engine::setup::{AssetGroupSettings, EngineSettings, InstrumentSetup, engine, spread_strategy};
 use spinbook_engine::strategy::{Spread, SpreadSettings};
-use spinbook_engine::types::{AssetGroupId, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
+use spinbook_engine::types::{AssetGroupId, Level, Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms, VenueId};
 use spinbook_feed::session::MarketSink;
 use spinbook_feed::venue::instrument::Instrument;
 
@@ -56,23 +56,28 @@ impl Trader {
     pub fn answer(&mut self, now: Nanos, mut seen: impl FnMut(&Intent)) {
         while let Some(intent) = self.cancels.pop().or_else(|| self.orders.pop()) {
             seen(&intent);
-            let kind = match intent.kind {
-                IntentKind::Cancel => ExecutionKind::Canceled,
-                _ => ExecutionKind::Accepted,
-            };
-            let event = ExecutionEvent {
-                order: intent.order,
-                time: now,
-                tick: intent.tick,
-                instrument: intent.instrument,
-                venue: self.engine.instrument(intent.instrument).venue,
-                slot: intent.slot,
-                side: intent.side,
-                kind,
-                ..ExecutionEvent::default()
-            };
+            let event = execution(&intent, self.engine.instrument(intent.instrument).venue, now);
             self.engine.on_execution(&event, now);
         }
+    }
+}
+
+/// What a venue answers that takes everything.
+pub(crate) fn execution(intent: &Intent, venue: VenueId, now: Nanos) -> ExecutionEvent {
+    let kind = match intent.kind {
+        IntentKind::Cancel => ExecutionKind::Canceled,
+        _ => ExecutionKind::Accepted,
+    };
+    ExecutionEvent {
+        order: intent.order,
+        time: now,
+        tick: intent.tick,
+        instrument: intent.instrument,
+        venue,
+        slot: intent.slot,
+        side: intent.side,
+        kind,
+        ..ExecutionEvent::default()
     }
 }
 

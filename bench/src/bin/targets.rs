@@ -15,7 +15,7 @@ use spinbook_bench::pipeline::Outcome;
 use spinbook_bench::report::{PlotPath, Report};
 use spinbook_bench::targets::targets;
 use spinbook_bench::text::{print, write_file};
-use spinbook_bench::{peers, receive, ring, risk_chain, send, threads, wire};
+use spinbook_bench::{paced, peers, receive, ring, risk_chain, send, threads, wire};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -96,6 +96,7 @@ fn measure(args: &Args) -> Result<(Figures, Outcomes, Noise), String> {
     } else {
         figures.skipped.push("ring: it takes two cores".into());
     }
+    figures.paced = paced::figures(&args.inputs, samples.paced, &say);
     figures.wire = wire::figures::measure(&args.inputs, &say);
     let peers = if args.no_peers { Err("left out by --no-peers".into()) } else { peers(&args.inputs) };
     match peers {

@@ -1,6 +1,7 @@
 //! COLD: the figures of one run as a document: BENCHMARKS.md, and the targets for a terminal.
 
 mod contests;
+mod paced;
 mod wire;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use crate::measure::Figures;
 use crate::target::{Target, families, tally};
 use crate::text::capitalised;
 
+pub use paced::section as paced_section;
 pub use wire::section as wire_section;
 
 /// A plot that was written beside the report: the recording, and its path from the report.
@@ -60,7 +62,8 @@ impl Report {
     }
 
     fn skipped(&self) -> impl Iterator<Item = &String> {
-        self.figures.wire.skipped.iter().chain(&self.figures.skipped)
+        let figures = &self.figures;
+        figures.wire.skipped.iter().chain(&figures.paced.skipped).chain(&figures.skipped)
     }
 
     /// The whole of BENCHMARKS.md.
@@ -71,6 +74,7 @@ impl Report {
         self.machine(&mut out);
         self.every_target(&mut out);
         contests::section(&mut out, &self.figures, &self.plots);
+        paced::section(&mut out, &self.figures.paced.tables);
         wire::section(&mut out, &self.figures.wire, &self.wire_plots);
         self.skipped().for_each(|skipped| out.text(format!("Skipped: {skipped}.")));
         out

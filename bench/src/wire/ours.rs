@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use spinbook_engine::limits::{CANCEL_RING_SLOTS, EXECUTION_RING_SLOTS, ORDER_RING_SLOTS};
 use spinbook_engine::ring;
-use spinbook_engine::setup::{engine, spread_strategy};
+use spinbook_engine::setup::{EngineSettings, engine, spread_strategy};
 use spinbook_engine::types::{Lots, Nanos, QUOTE_ATOMS_PER_UNIT, QuoteAtoms};
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
+use spinbook_feed::net::connection::connector::Connector;
+use spinbook_feed::net::connection::tls::Trust;
 use spinbook_feed::net::host::clock::{Clock, CycleScale};
 use spinbook_feed::net::host::threads;
 use spinbook_feed::net::hot::hot_shared::HotShared;
@@ -81,15 +83,19 @@ impl SnapshotUrls for SnapshotUrl {
 }
 
 /// The thread that fetches the snapshot: it ends once the book is open, so as not to disturb.
-struct SnapshotThread {
+pub struct SnapshotThread {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl SnapshotThread {
-    fn start(meeting: &Meeting) -> io::Result<(SnapshotThread, SnapshotMailbox)> {
-        let url = SnapshotUrl(format!("https://{}{SNAPSHOT_PATH}", meeting.connector.address));
-        let fetcher = Fetcher::new(&meeting.trust, STUCK);
+    /// It asks the exchange side that `connector` leads to.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn start(connector: &Connector, trust: &Trust) -> io::Result<(SnapshotThread, SnapshotMailbox)> {
+        let url = SnapshotUrl(format!("https://{}{SNAPSHOT_PATH}", connector.address));
+        let fetcher = Fetcher::new(trust, STUCK);
         let (mailbox, worker) = snapshots::new(4, vec![fetcher], url, |error| eprintln!("the snapshot: {error}"));
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
@@ -97,7 +103,11 @@ impl SnapshotThread {
         Ok((SnapshotThread { stop, thread: Some(thread) }, mailbox))
     }
 
-    fn end(&mut self) {
+    /// Nothing more is fetched.
+    ///
+    /// # Panics
+    /// If the thread did.
+    pub fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.join().expect("it fetches and nothing else");
@@ -140,6 +150,42 @@ pub fn patient_gateway(product: ProductLine, limits: OrderLimits, instrument: In
     Gateway::new(chosen, credentials(), vec![instrument])
 }
 
+/// The traded engine's settings with waits that no pause of a loaded machine meets: what is decided hangs on the frames
+/// alone.
+#[must_use]
+pub fn patient_settings(instrument: &Instrument) -> EngineSettings {
+    let mut chosen = settings(instrument);
+    let entry = &mut chosen.instruments[0];
+    entry.risk.book_age_max = LONG;
+    entry.quoter.order_deadline = LONG;
+    entry.quoter.request_timeout = LONG;
+    entry.quoter.requote_wait = Nanos(1);
+    chosen
+}
+
+/// A market session's settings, patient likewise, without public trades.
+#[must_use]
+pub fn patient_session(product: ProductLine) -> SessionSettings {
+    let mut chosen = SessionSettings::of(product);
+    chosen.channels.trade = None;
+    chosen.symbol_silence_max = LONG;
+    chosen.connection_silence_max = LONG;
+    chosen.answer_wait_max = LONG;
+    chosen
+}
+
+/// A patient market session of one instrument, and where its connections lead.
+///
+/// # Errors
+/// The session's settings are out of range.
+pub fn market(product: ProductLine, instrument: Instrument, to: &Connector) -> Result<MarketConnections, String> {
+    let session = MarketSession::new(product, &[instrument], patient_session(product));
+    let session = session.map_err(|error| error.to_string())?;
+    Ok(MarketConnections::new(session, to.clone(), 0, |_, error| {
+        eprintln!("the market connection ended: {error}");
+    }))
+}
+
 impl Meeting {
     /// Our side.
     ///
@@ -153,15 +199,11 @@ impl Meeting {
         let (execution_producer, executions) = ring::channel(EXECUTION_RING_SLOTS);
         let strategy = spread_strategy(vec![spread(&script.instrument)]).map_err(|error| error.to_string())?;
         let strategy = Selected::new(strategy, script.picks.clone(), quantities, self.decisions.clone());
-        let mut chosen = settings(&script.instrument);
+        let mut chosen = patient_settings(&script.instrument);
         let entry = &mut chosen.instruments[0];
         entry.risk.order_lots_max = quantities.of(QUANTITIES - 1);
         entry.risk.position_lots_max = Lots(quantities.base.0 * 100);
         entry.risk.order_notional_max = QuoteAtoms(1_000_000_000 * QUOTE_ATOMS_PER_UNIT);
-        entry.risk.book_age_max = LONG;
-        entry.quoter.order_deadline = LONG;
-        entry.quoter.request_timeout = LONG;
-        entry.quoter.requote_wait = Nanos(1);
         let limits = OrderLimits {
             lots_max: entry.risk.order_lots_max,
             notional_max: entry.risk.order_notional_max,
@@ -174,11 +216,11 @@ impl Meeting {
         // One engine, one meeting: it was not set before.
         let _ = self.decisions.counters.set(engine.counters().clone());
         let (clock, scale) = (Clock::start(), CycleScale::measure(Duration::from_millis(20)));
-        let (snapshots, mailbox) = SnapshotThread::start(self).map_err(text)?;
+        let (snapshots, mailbox) = SnapshotThread::start(&self.connector, &self.trust).map_err(text)?;
         let hot_shared = Arc::new(HotShared::default());
         let parts = ReactorParts {
             engine,
-            markets: vec![self.market()?],
+            markets: vec![market(script.product, script.instrument, &self.connector)?],
             executions,
             snapshots: mailbox,
             clock,
@@ -211,18 +253,5 @@ impl Meeting {
             peer: OurSide { gateway, shared, snapshots },
             stop: Box::new(move || hot_shared.stop.store(true, Ordering::Release)),
         })
-    }
-
-    fn market(&self) -> Result<MarketConnections, String> {
-        let mut chosen = SessionSettings::of(self.script.product);
-        chosen.channels.trade = None;
-        chosen.symbol_silence_max = LONG;
-        chosen.connection_silence_max = LONG;
-        chosen.answer_wait_max = LONG;
-        let session = MarketSession::new(self.script.product, &[self.script.instrument], chosen);
-        let session = session.map_err(|error| error.to_string())?;
-        Ok(MarketConnections::new(session, self.connector.clone(), 0, |_, error| {
-            eprintln!("the market connection ended: {error}");
-        }))
     }
 }

@@ -167,7 +167,18 @@ impl<S: Strategy> Reactor<S> {
         Ok((self.engine, self.markets))
     }
 
-    /// One turn of the loop.
+    /// The engine, for whoever drives the loop turn by turn.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine<S> {
+        &self.engine
+    }
+
+    /// Keeps warm by other means from now on; gives back what did it before. Only where the loop spins.
+    pub fn exchange_keep_warm(&mut self, keep_warm: Option<KeepWarm<S>>) -> Option<KeepWarm<S>> {
+        core::mem::replace(&mut self.keep_warm, keep_warm.filter(|_| self.settings.spin))
+    }
+
+    /// One turn of the loop: for a driver that shares its thread.
     ///
     /// # Errors
     /// The poll failed.
