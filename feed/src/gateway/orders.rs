@@ -7,6 +7,8 @@ mod check;
 mod counts;
 mod fill_event;
 mod reopen;
+#[cfg(test)]
+mod tests;
 mod transition;
 mod venue_fill;
 
@@ -285,12 +287,6 @@ impl OrderTable {
     #[must_use]
     pub fn active_count(&self) -> usize {
         self.active.len()
-    }
-
-    /// Orders of an instrument that may be on the book.
-    #[must_use]
-    pub fn open_in(&self, instrument: InstrumentId) -> usize {
-        self.active().filter(|order| order.instrument == instrument && order.is_open()).count()
     }
 
     /// Whether another order fits.

@@ -56,7 +56,7 @@ impl<O: OrderSide> Gateway<O> {
         }
         for pending in self.outbox.pending.values() {
             if pending.wants_second_way() && self.other_way(pending.connection).is_some() {
-                at = at.min(pending.sent + SECOND_WAY_AFTER);
+                at = at.min((pending.sent + SECOND_WAY_AFTER).max(self.banned_until));
             }
         }
         at
@@ -72,7 +72,8 @@ impl<O: OrderSide> Gateway<O> {
         if !asks || now < (self.spare_warmed + self.settings.clock_interval).max(self.quiet_until()) {
             return;
         }
-        self.spare_warmed = now;
+        // Before any clock was told nothing can be stamped: this connection asks for it as well.
+        self.spare_warmed = if self.clock.is_known() { now } else { now + STAGGER - self.settings.clock_interval };
         if self.throttle.allows(self.side.cost(RequestKind::ServerTime), Urgency::Query, None, now) {
             self.send(&Request::ServerTime, OrderConnection::Spare, now);
         }
@@ -85,7 +86,7 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn spare_opened(&mut self, now: Nanos) {
         self.link(OrderConnection::Spare).opened(now);
         self.side.set_logged_on(OrderConnection::Spare, false);
-        self.spare_warmed = now;
+        self.spare_warmed = if self.clock.is_known() { now } else { now - self.settings.clock_interval };
         if self.handshake.contains(&HandshakeStep::LogOn(OrderConnection::Orders)) {
             self.log_spare_on(now);
         } else {
@@ -118,6 +119,9 @@ impl<O: OrderSide> Gateway<O> {
 
     /// Cancels that wait too long for their answer go out over the other connection as well.
     pub(super) fn send_second_way(&mut self, now: Nanos) {
+        if now < self.banned_until {
+            return;
+        }
         let late = |(_, pending): &(&RequestId, &Pending)| {
             pending.wants_second_way() && now >= pending.sent + SECOND_WAY_AFTER
         };
@@ -130,12 +134,15 @@ impl<O: OrderSide> Gateway<O> {
             if let Some(first) = self.outbox.pending.get_mut(&id) {
                 first.doubled = true;
             }
-            self.counters.second_ways += 1;
             let second = match pending.kind {
                 RequestKind::CancelAll => self.sweep_again(id, way, now),
                 _ => self.cancel_again(&pending, way, now),
             };
-            if let Some(second) = second.and_then(|second| self.outbox.pending.get_mut(&second)) {
+            let Some(second) = second else {
+                continue;
+            };
+            self.counters.second_ways += 1;
+            if let Some(second) = self.outbox.pending.get_mut(&second) {
                 second.doubled = true;
             }
         }

@@ -340,6 +340,10 @@ impl<O: OrderSide> Gateway<O> {
         let ids = self.orders.take_ids(|order| order.instrument == instrument && order.is_open());
         for order in ids.iter().copied() {
             self.want_cancel(order, now);
+            // One that waited for the cancel-all to do it waits no longer.
+            if let Some(tracked) = self.orders.find_mut(order).filter(|tracked| tracked.wants_cancel()) {
+                tracked.cancel_at = tracked.cancel_at.min(now);
+            }
         }
         self.orders.keep_ids(ids);
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Verdict, place, some_lots};
+use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Rest, Verdict, hmac, place, settings, some_lots};
 use spinbook_engine::event::{ExecutionKind, LocalReject};
 use spinbook_engine::intent::{Intent, IntentKind};
 use spinbook_engine::trace::{TraceKind, TraceRecord};
 use spinbook_engine::types::{Nanos, OrderId, Side};
-use spinbook_feed::gateway::{GatewayAction, GatewayOutput};
+use spinbook_feed::gateway::{GatewayAction, GatewayOutput, GatewaySettings};
 use spinbook_feed::journal::end::{EndProof, OrderEnd};
 use spinbook_feed::journal::frame::JournalHeader;
 use spinbook_feed::journal::reader::{JournalReader, JournalTail};
@@ -19,6 +19,7 @@ use spinbook_feed::journal::store::MemoryStore;
 use spinbook_feed::journal::writer::{Journal, JournalWriter};
 use spinbook_feed::random::Random;
 use spinbook_feed::venue::instrument::Symbol;
+use spinbook_feed::venue::order_side::OrderConnection;
 
 /// Gives the desk a journal in memory, and what makes it fail.
 fn keep(desk: &mut Desk) -> Arc<AtomicBool> {
@@ -149,6 +150,28 @@ fn the_journal_tells_what_the_kernel_took_and_what_proved_each_end() {
             );
             assert!(written.is_some() && written < taken, "{product:?}: {written:?} {taken:?}");
         }
+    }
+}
+
+#[test]
+fn every_cancel_is_written_with_the_number_of_its_attempt_whichever_connection_it_leaves_by() {
+    for product in PRODUCTS {
+        let choices = GatewaySettings { spare_connection: true, ..settings(product) };
+        let mut desk = Desk::new(product, hmac(), choices);
+        desk.start();
+        desk.pass(Nanos::from_millis(2_000));
+        keep(&mut desk);
+        desk.rest = Rest::Fails;
+        let order = desk.place_order(1, Side::Bid);
+        desk.dark = vec![OrderConnection::Orders, OrderConnection::Spare];
+        desk.cancel_order(order);
+        desk.pass(Nanos::from_millis(1_900));
+        let attempt = |record: &JournalRecord| match record {
+            JournalRecord::CancelSent { order: of, attempt, .. } if *of == order => Some(*attempt),
+            _ => None,
+        };
+        let attempts: Vec<u32> = records(&mut desk).iter().filter_map(attempt).collect();
+        assert_eq!(attempts, [1, 1, 2, 2], "{product:?}: each by both connections");
     }
 }
 

@@ -6,6 +6,7 @@ mod adoption;
 mod amend;
 mod amend_permutations;
 mod backfill;
+mod cancel_path;
 mod compare;
 mod door;
 mod encode;

@@ -125,6 +125,8 @@ pub struct Desk {
     /// The connection that replies take now.
     way: OrderConnection,
     pub next_order: u64,
+    /// Whether nothing that was due at a time may be still due after the gateway's turn at that time.
+    pub is_punctual: bool,
 }
 
 impl Desk {
@@ -153,6 +155,7 @@ impl Desk {
             ways: Vec::new(),
             way: OrderConnection::Orders,
             next_order: 1_000,
+            is_punctual: false,
         }
     }
 
@@ -183,6 +186,8 @@ impl Desk {
             self.now = next;
             self.gateway.on_timer(self.now);
             self.carry();
+            let done = !self.is_punctual || self.gateway.next_deadline() > self.now;
+            assert!(done, "what was due at this time is still due");
             turns += 1;
             assert!(turns < 200_000, "the gateway asks for timers without end");
         }
