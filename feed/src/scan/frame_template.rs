@@ -214,16 +214,26 @@ impl FrameTemplate {
 
 /// Templates of a symbol.
 const KINDS: usize = 4;
-/// Slots for a symbol.
-const SLOTS: usize = 64;
+/// Slots for a symbol: so many that a few multipliers are enough to find one that keeps hundreds of streams apart.
+const SLOTS: usize = 256;
+/// Multipliers that are tried before streams that share a slot are left so.
+const MULTIPLIERS: u64 = 64;
+/// The first multiplier, and the step to the next: odd ones follow odd ones.
+const MULTIPLIER: u64 = 0xbf58_476d_1ce4_e5b9;
+const MULTIPLIER_STEP: u64 = 0x9e37_79b9_7f4a_7c16;
+/// No frame was learned yet: frames begin otherwise.
+const NO_STREAM: u64 = 0;
 
 /// FrameTemplates of a connection's streams, found by the first bytes of a frame.
 #[derive(Debug)]
 pub(crate) struct FrameTemplates {
-    /// Index plus one; zero is empty. More slots than templates, so that few streams share one.
+    /// Index plus one; zero is empty. No two streams share one, if [`FrameTemplates::keep_apart`] found a way.
     slots: Box<[u16]>,
+    multiplier: u64,
     /// [`KINDS`] for each symbol, by [`FrameForm::place`].
     templates: Box<[FrameTemplate]>,
+    /// Of each template, what its frames begin with, mixed.
+    streams: Box<[u64]>,
 }
 
 impl FrameTemplates {
@@ -231,33 +241,38 @@ impl FrameTemplates {
     pub(crate) fn new(symbols: usize) -> FrameTemplates {
         FrameTemplates {
             slots: vec![0; (symbols * SLOTS).next_power_of_two().max(SLOTS)].into_boxed_slice(),
+            multiplier: MULTIPLIER,
             templates: vec![FrameTemplate::empty(); symbols * KINDS].into_boxed_slice(),
+            streams: vec![NO_STREAM; symbols * KINDS].into_boxed_slice(),
         }
     }
 
-    /// The slot for a frame that begins so: of a wrapped one the stream's name decides.
+    /// What a frame begins with, mixed: of a wrapped one the stream's name.
     #[inline(always)]
-    fn slot<S: Schema>(&self, padded: &[u8]) -> Option<usize> {
+    fn stream<S: Schema>(padded: &[u8]) -> Option<u64> {
         let bytes = padded.first_chunk::<40>()?;
         let word = |at: usize| {
             let mut word = [0; 8];
             word.copy_from_slice(&bytes[at..at + 8]);
             u64::from_le_bytes(word)
         };
-        let mixed = if word(0) == u64::from_le_bytes(S::WRAPPED) {
-            let front = word(11).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let back = word(19) ^ word(27).rotate_left(17);
-            (front.rotate_left(29) ^ back).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-        } else {
-            word(0).wrapping_mul(0x94d0_49bb_1331_11eb)
-        };
-        Some((mixed >> 40) as usize & (self.slots.len() - 1))
+        if word(0) != u64::from_le_bytes(S::WRAPPED) {
+            return Some(word(0));
+        }
+        let front = word(11).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let back = word(19) ^ word(27).rotate_left(17);
+        Some(front.rotate_left(29) ^ back)
+    }
+
+    #[inline(always)]
+    fn slot(&self, stream: u64) -> usize {
+        (stream.wrapping_mul(self.multiplier) >> 40) as usize & (self.slots.len() - 1)
     }
 
     /// The template that the frame `padded[..length]` probably fits.
     #[inline(always)]
     pub(crate) fn guess<S: Schema>(&self, padded: &[u8], length: usize) -> Option<&FrameTemplate> {
-        let index = usize::from(*self.slots.get(self.slot::<S>(padded)?)?);
+        let index = usize::from(*self.slots.get(self.slot(Self::stream::<S>(padded)?))?);
         let template = self.templates.get(index.wrapping_sub(1))?;
         if template.form.kind == FrameKind::Trade {
             return self.of_side(template, padded, length);
@@ -286,16 +301,58 @@ impl FrameTemplates {
     #[cold]
     #[inline(never)]
     pub(crate) fn learn<S: Schema>(&mut self, padded: &[u8], head: &[u8], tail: &[u8], symbol: usize, form: FrameForm) {
-        let Some(slot) = self.slot::<S>(padded) else { return };
+        let Some(stream) = Self::stream::<S>(padded) else { return };
         let index = symbol * KINDS + form.place();
-        let Some(template) = self.templates.get_mut(index) else { return };
+        let (Some(template), Some(known)) = (self.templates.get_mut(index), self.streams.get_mut(index)) else {
+            return;
+        };
         (template.symbol, template.form) = (symbol, form);
-        if template.learn::<S>(head, tail).is_some() {
-            self.slots[slot] = index as u16 + 1;
-        } else {
+        if template.learn::<S>(head, tail).is_none() {
             // Half a template must not be found.
             template.head.length = 0;
+            *known = NO_STREAM;
             self.slots.iter_mut().filter(|slot| usize::from(**slot) == index + 1).for_each(|slot| *slot = 0);
+            return;
         }
+        let is_new = core::mem::replace(known, stream) != stream;
+        let slot = self.slot(stream);
+        let other = usize::from(self.slots[slot]).checked_sub(1);
+        let is_shared = other.is_some_and(|other| self.streams[other] != stream);
+        self.slots[slot] = index as u16 + 1;
+        // What could not be kept apart before is not tried again for each of its frames.
+        if is_new && is_shared {
+            self.keep_apart();
+        }
+    }
+
+    /// Looks for a multiplier that gives each stream a slot of its own, and takes the one by which the fewest share.
+    fn keep_apart(&mut self) {
+        let mut best = (usize::MAX, self.multiplier);
+        for _ in 0..MULTIPLIERS {
+            self.multiplier = self.multiplier.wrapping_add(MULTIPLIER_STEP);
+            best = best.min((self.place_all(), self.multiplier));
+            if best.0 == 0 {
+                return;
+            }
+        }
+        self.multiplier = best.1;
+        self.place_all();
+    }
+
+    /// Puts every stream into its slot. How many found another stream there.
+    fn place_all(&mut self) -> usize {
+        self.slots.fill(0);
+        let mut shared = 0;
+        for index in 0..self.streams.len() {
+            let stream = self.streams[index];
+            if stream == NO_STREAM {
+                continue;
+            }
+            let slot = self.slot(stream);
+            let other = usize::from(self.slots[slot]).checked_sub(1);
+            shared += usize::from(other.is_some_and(|other| self.streams[other] != stream));
+            self.slots[slot] = index as u16 + 1;
+        }
+        shared
     }
 }

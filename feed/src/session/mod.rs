@@ -154,6 +154,8 @@ pub struct SessionCounters {
     pub frames: u64,
     /// Frames decoded by the schema scanner.
     pub scanned: u64,
+    /// Of these, frames that were read byte by byte, because their stream's form was new or had changed.
+    pub learned: u64,
     /// Frames given to the general decoder.
     pub fallback: u64,
     /// Frames refused.

@@ -82,6 +82,8 @@ pub enum Message {
 pub struct DecodeCounts {
     /// Decoded by the schema scanner.
     pub scanned: u64,
+    /// Of these, read byte by byte: their stream's form was learned from them.
+    pub learned: u64,
     /// Given to the general decoder.
     pub fallback: u64,
 }

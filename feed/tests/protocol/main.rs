@@ -8,6 +8,7 @@ mod extreme_numbers;
 #[cfg(feature = "net")]
 mod fuzzed;
 mod instruments;
+mod many_streams;
 mod number;
 #[cfg(feature = "net")]
 mod record_layer;

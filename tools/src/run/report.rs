@@ -136,6 +136,7 @@ fn figures<S: Strategy>(finished: &Finished<S>, venues: Vec<VenueReport>) -> Run
         report.events += session.events;
         report.levels += session.levels;
         report.scanned += session.scanned;
+        report.learned += session.learned;
         report.fallback += session.fallback;
         report.books.gaps += session.gaps;
         report.books.resyncs += session.resyncs;

@@ -34,6 +34,8 @@ pub struct RunReport {
     pub levels: u64,
     /// Frames decoded by the schema scanner.
     pub scanned: u64,
+    /// Of these, frames read byte by byte: their stream's form was new or had changed.
+    pub learned: u64,
     /// Frames decoded by simd-json.
     pub fallback: u64,
     /// The books at the end.
@@ -445,7 +447,7 @@ mod tests {
             ..RunReport::default()
         };
         let json = report.to_json();
-        let expected = "mode venue symbols seconds frames events levels scanned fallback books quotes orders fills pauses controls account \
+        let expected = "mode venue symbols seconds frames events levels scanned learned fallback books quotes orders fills pauses controls account \
                         venue_account transfers pnl_split decode_to_order_ns wire_to_wire_ns kill_to_wire_ns hot_allocations rehearsals seed ended stopped_by started \
                         stopped start_position mark_price not_quoting order_log repeats not_compared";
         assert_eq!(keys(&json), expected.split_whitespace().collect::<Vec<_>>());

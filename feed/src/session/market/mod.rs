@@ -528,6 +528,7 @@ impl<M: MarketSide> MarketSession<M> {
         let mut counters = SessionCounters {
             frames: flow.frames,
             scanned: decode.scanned,
+            learned: decode.learned,
             fallback: decode.fallback,
             bad_frames: flow.bad_frames,
             wrong_symbol: flow.wrong_symbol,

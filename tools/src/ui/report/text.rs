@@ -27,6 +27,7 @@ impl RunReport {
             &[
                 ("frames", self.frames),
                 ("scanned", self.scanned),
+                ("learned", self.learned),
                 ("fallback", self.fallback),
                 ("events", self.events),
                 ("levels", self.levels),

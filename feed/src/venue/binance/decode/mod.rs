@@ -83,6 +83,7 @@ impl Decoder {
             let (symbols, scales, levels) = (&mut self.symbols, &self.scales, &mut self.levels);
             if let Some(message) = self.scanner.read(self.product, padded, length, symbols, scales, levels) {
                 self.counts.scanned += 1;
+                self.counts.learned += 1;
                 return Ok(message);
             }
         }
