@@ -41,8 +41,11 @@ use crate::config::tables::EngineConfig;
 
 /// A gap between two turns of the hot loop that is worth counting.
 const STALL_MIN: Nanos = Nanos::from_millis(50);
-/// How long the I/O thread sleeps when it has nothing to do and shares its core.
+/// How long the I/O thread sleeps when it has nothing to do and shares its core with all but the hot thread.
 const IO_SLEEP: Duration = Duration::from_micros(20);
+/// The same where the hot thread owns no core either and itself waits for up to a millisecond: there every look around
+/// takes a core from it.
+const IO_SLEEP_UNPINNED: Duration = Duration::from_micros(200);
 /// Frames of one connection before the others get their turn.
 const FRAMES_PER_TURN_MAX: usize = 64;
 /// Frames before the hot loop counts as warm.
@@ -89,6 +92,15 @@ impl Cores {
         // Where nothing else is left the rest runs beside the I/O thread, which then sleeps between turns.
         let rest = others.iter().copied().find(|core| Some(*core) != io).or(io);
         Cores { hot: Some(hot), io, rest, io_spins: io.is_some() && io != rest }
+    }
+
+    /// What the I/O thread does when it has nothing to do.
+    fn io_idle(self) -> Idle {
+        match (self.io_spins, self.hot) {
+            (true, _) => Idle::Spin,
+            (false, Some(_)) => Idle::Sleep(IO_SLEEP),
+            (false, None) => Idle::Sleep(IO_SLEEP_UNPINNED),
+        }
     }
 
     /// The core the hot thread gets when nobody named one: the last, if there are two at least.
@@ -202,7 +214,7 @@ where
         keep_warm: agents.keep_warm,
     };
     let mut io_settings = agents.io_settings;
-    io_settings.idle = if cores.io_spins { Idle::Spin } else { Idle::Sleep(IO_SLEEP) };
+    io_settings.idle = cores.io_idle();
     let (gateways, io_rings) = (agents.gateways, agents.io_rings);
     let (clock, scale, shared) = (agents.clock, agents.scale, io_shared.clone());
     let (snapshots, stop) = (agents.snapshots, fetch_stop.clone());
@@ -356,6 +368,8 @@ mod tests {
         assert_eq!(share(&[0], Some(0), None).rest, None);
         assert_eq!(share(&[0, 1], Some(7), None).hot, None);
         assert_eq!(share(&[0, 1], None, None).hot, None);
+        assert_eq!((four.io_idle(), two.io_idle()), (Idle::Spin, Idle::Sleep(IO_SLEEP)));
+        assert_eq!(share(&[0, 1], None, None).io_idle(), Idle::Sleep(IO_SLEEP_UNPINNED));
         assert_eq!(Cores::default_hot(&[0, 1]), Some(1));
         assert_eq!(Cores::default_hot(&[0]), None);
     }
