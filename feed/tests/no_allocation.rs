@@ -149,6 +149,9 @@ impl Desk {
                 Some(GatewayOutput::Action(GatewayAction::Connect { connection, .. })) => {
                     self.gateway.on_open(connection, self.now);
                 }
+                Some(GatewayOutput::Action(GatewayAction::Ping { connection, mark })) => {
+                    self.gateway.on_pong(connection, mark, self.now);
+                }
                 Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => {
                     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
                     let (status, body) = self.venue.ask(request.method, path, query, self.now);

@@ -107,7 +107,9 @@ impl Handover {
                     GatewayOutput::Action(GatewayAction::Connect { connection, .. }) => opened.push(connection),
                     GatewayOutput::Action(GatewayAction::Send { bytes, .. }) => asked.push(bytes.to_vec()),
                     GatewayOutput::Execution(_)
-                    | GatewayOutput::Action(GatewayAction::Close { .. } | GatewayAction::Ask { .. }) => {}
+                    | GatewayOutput::Action(
+                        GatewayAction::Close { .. } | GatewayAction::Ping { .. } | GatewayAction::Ask { .. },
+                    ) => {}
                 }
             }
             opened.into_iter().for_each(|connection| self.gateway.on_open(connection, now));

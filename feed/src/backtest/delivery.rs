@@ -83,6 +83,8 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Open { owner, .. } | Parcel::Opened { owner, .. } | Parcel::Gone { owner, .. } => of(*owner),
             Parcel::Left { connection, .. }
             | Parcel::ToExchange { connection, .. }
+            | Parcel::Ping { connection, .. }
+            | Parcel::Ponged { connection, .. }
             | Parcel::Pong { connection, .. }
             | Parcel::ToClient { connection, .. } => self.owners.get(connection).copied().and_then(of),
             Parcel::Fetch { venue, .. }
@@ -101,7 +103,9 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         };
         match parcel {
             Parcel::Opened { owner, .. } | Parcel::Gone { owner, .. } => Some(of(*owner)),
-            Parcel::ToClient { connection, .. } => self.owners.get(connection).copied().map(of),
+            Parcel::ToClient { connection, .. } | Parcel::Ponged { connection, .. } => {
+                self.owners.get(connection).copied().map(of)
+            }
             Parcel::Fetched { .. } | Parcel::Execution(_) => Some(StalledSide::Hot),
             Parcel::Intent(_) | Parcel::Answered { .. } => Some(StalledSide::Io),
             _ => None,
@@ -147,6 +151,8 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Open { owner, .. } | Parcel::Opened { owner, .. } | Parcel::Gone { owner, .. } => Some(*owner),
             Parcel::Left { connection, .. }
             | Parcel::ToExchange { connection, .. }
+            | Parcel::Ping { connection, .. }
+            | Parcel::Ponged { connection, .. }
             | Parcel::Pong { connection, .. }
             | Parcel::ToClient { connection, .. } => self.owners.get(connection).copied(),
             Parcel::Ask { venue, .. } | Parcel::Answered { venue, .. } => Some(account_of(*venue)),
@@ -238,7 +244,10 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Left { venue, connection } => {
                 self.exchange_at(venue, connection).on_websocket_close(connection, now);
             }
-            Parcel::ToExchange { connection, .. } | Parcel::ToClient { connection, .. }
+            Parcel::ToExchange { connection, .. }
+            | Parcel::ToClient { connection, .. }
+            | Parcel::Ping { connection, .. }
+            | Parcel::Ponged { connection, .. }
                 if self.half_open.contains(&connection) => {}
             Parcel::ToExchange { venue, connection, text } => {
                 self.exchange_at(venue, connection).on_websocket_text(connection, &text, now);
@@ -246,6 +255,8 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
             Parcel::Pong { venue, connection } => {
                 self.exchange_at(venue, connection).on_websocket_control(connection, ClientControl::Pong, now);
             }
+            Parcel::Ping { venue, connection, mark } => self.answer_ping(venue, connection, mark),
+            Parcel::Ponged { connection, mark } => self.deliver_pong(connection, mark),
             Parcel::ToClient { connection, message } => self.deliver_message(connection, message),
             Parcel::Fetch { venue, instrument, limit } => self.fetch(venue, instrument, limit),
             Parcel::Fetched { venue, instrument, status, retry_after, body } => {
@@ -292,6 +303,24 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 }
                 venue.gateway.on_close(connection, now);
             }
+        }
+    }
+
+    /// An exchange counts a ping; whoever carries its connections answers, unless the exchange closes this one for it.
+    fn answer_ping(&mut self, venue: usize, connection: ConnectionId, mark: u64) {
+        let now = self.state.now;
+        self.exchange_at(venue, connection).on_websocket_control(connection, ClientControl::Ping, now);
+        while self.carry_exchange(venue) {}
+        if let Some(owner) = self.owners.get(&connection).copied() {
+            let at = self.arrival_of(owner);
+            self.transit.send(TransitLane::Down(connection), at, Parcel::Ponged { connection, mark });
+        }
+    }
+
+    fn deliver_pong(&mut self, connection: ConnectionId, mark: u64) {
+        let owner = self.owners.get(&connection).copied().filter(|owner| self.is_current(*owner, connection));
+        if let Some(Owner { venue, client: Client::Gateway(link) }) = owner {
+            self.state.venues[venue].gateway.on_pong(link, mark, self.state.now);
         }
     }
 

@@ -518,6 +518,14 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
         }
     }
 
+    fn ping(&mut self, owner: Owner, mark: u64) {
+        if let Some(connection) = self.connection_of(owner) {
+            let at = self.arrival_of(owner);
+            let parcel = Parcel::Ping { venue: owner.venue, connection, mark };
+            self.transit.send(TransitLane::Up(connection), at, parcel);
+        }
+    }
+
     fn carry_session(&mut self, venue: usize) -> bool {
         let session = &mut self.state.venues[venue].session;
         let Some(action) = session.poll_action() else {
@@ -552,6 +560,7 @@ impl<S: Strategy, O: BacktestObserver<S>> Backtest<S, O> {
                 let now = self.state.now;
                 self.state.venues[venue].gateway.on_sent(order, kind, connection, now);
             }
+            Some(GatewayOutput::Action(GatewayAction::Ping { connection, mark })) => self.ping(owner(connection), mark),
             Some(GatewayOutput::Action(GatewayAction::Close { connection, .. })) => self.leave(owner(connection)),
             Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => self.ask(venue, ticket, request),
             Some(GatewayOutput::Execution(event)) => {

@@ -41,6 +41,10 @@ pub(super) enum Parcel {
     Left { venue: usize, connection: ConnectionId },
     /// A text to the exchange.
     ToExchange { venue: usize, connection: ConnectionId, text: Vec<u8> },
+    /// A ping to the exchange, with its mark.
+    Ping { venue: usize, connection: ConnectionId, mark: u64 },
+    /// The exchange's answer to it.
+    Ponged { connection: ConnectionId, mark: u64 },
     /// A pong to the exchange.
     Pong { venue: usize, connection: ConnectionId },
     /// A message to a client.

@@ -87,6 +87,7 @@ impl<O: OrderSide> Gateway<O> {
         self.poll_open_orders(now);
         self.keep_alive(now);
         self.watch_missing_fills(now);
+        self.watch_user_data(now);
     }
 
     /// When [`Gateway::on_timer`] wants to be called next.
@@ -97,7 +98,11 @@ impl<O: OrderSide> Gateway<O> {
         }
         let mut at = self.cancel_due().min(self.links_due()).min(self.spare_due());
         at = at.min(self.third_way_due()).min(self.backfill_due()).min(self.holdings_due()).min(self.rest.due());
-        at = at.min(self.rest_proofs_due()).min(self.incomes_due()).min(self.adoption.due());
+        at = at
+            .min(self.rest_proofs_due())
+            .min(self.incomes_due())
+            .min(self.adoption.due())
+            .min(self.sign_of_life_due());
         let mut due = |when: Nanos| at = at.min(when);
         for pending in self.outbox.pending.values() {
             due(pending.deadline);
@@ -183,6 +188,9 @@ impl<O: OrderSide> Gateway<O> {
         link.closed(now);
         self.side.set_logged_on(connection, false);
         self.forget_requests(connection, now);
+        if connection == self.user_data_connection() {
+            self.signs_of_life.closed();
+        }
         match connection {
             OrderConnection::Orders => {
                 self.leaving = None;
@@ -205,25 +213,6 @@ impl<O: OrderSide> Gateway<O> {
                 self.user_data_lost(now);
             }
             OrderConnection::Spare => {}
-        }
-    }
-
-    /// Events may be missing from here on: every order is asked for, and user data is set up again beside an orders
-    /// connection that goes on working.
-    pub(super) fn user_data_lost(&mut self, now: Nanos) {
-        self.user_data_ready = false;
-        self.doubt_adoption(now);
-        self.mark_all_unknown(now);
-        self.want_all_trades(now);
-        self.session_down(now);
-        let first = self.handshake.iter().position(|step| !step.is_for_orders()).unwrap_or(0);
-        let again = match self.step {
-            SessionStep::Idle | SessionStep::Connecting | SessionStep::Stopped | SessionStep::Quiet => false,
-            SessionStep::Handshake(place) => place >= first,
-            _ => !self.shutting_down,
-        };
-        if again {
-            self.go(SessionStep::Handshake(first), now);
         }
     }
 

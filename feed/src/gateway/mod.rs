@@ -5,7 +5,7 @@
 //! depends on a connected order connection alone, `spare` the second one, and `third_way` what leaves over REST (`rest`)
 //! where neither answers, `rest_proofs` what is then asked there. `lifecycle` brings a session up and keeps it alive, `replies` applies
 //! what comes back, `adoption` takes orders of earlier runs over (`adoptable`), `reconcile` decides orders whose outcome is
-//! not known, `backfill` fetches executions that may have been missed, `compare` holds what the venue says is held against
+//! not known with `user_data` as a witness, `backfill` fetches executions that may have been missed, `compare` holds what the venue says is held against
 //! them, `slowness` judges our own latency, `orders` holds what is proved of each order,
 //! `throttle` and `limits` refuse what must not be sent. `settings` says what a user may choose.
 
@@ -42,6 +42,7 @@ mod slowness;
 mod spare;
 mod sweep;
 mod third_way;
+mod user_data;
 
 use std::collections::VecDeque;
 
@@ -77,6 +78,7 @@ use rest_proofs::RestProofs;
 use slowness::Slowness;
 use sweep::{SlowPace, Sweep};
 use throttle::Throttle;
+use user_data::SignsOfLife;
 
 pub use counters::GatewayCounters;
 pub use settings::{GatewayMode, GatewaySettings};
@@ -137,6 +139,14 @@ pub enum GatewayAction<'a> {
         connection: OrderConnection,
         /// Why.
         reason: OrderCloseReason,
+    },
+    /// Send a WebSocket ping with this mark as its payload, big-endian, and bring the mark of the pong to
+    /// [`Gateway::on_pong`], behind every message that came before it.
+    Ping {
+        /// Where.
+        connection: OrderConnection,
+        /// What the pong bears too.
+        mark: u64,
     },
     /// Send a request over REST without waiting for it, and bring what comes of it to [`Gateway::on_rest`].
     Ask {
@@ -199,6 +209,7 @@ pub struct Gateway<O = AnyOrders> {
     user_data_key: String,
     /// User data runs: its steps of the handshake are not repeated while it does.
     user_data_ready: bool,
+    signs_of_life: SignsOfLife,
     paused_until: Nanos,
     /// Before this nothing but cancels leaves, and those at a slow pace.
     silent_until: Nanos,
@@ -241,6 +252,11 @@ pub struct Gateway<O = AnyOrders> {
     cancel_origin: (OrderId, u64),
 }
 
+fn throttle_of(settings: &GatewaySettings, instruments: &[Instrument]) -> Throttle {
+    let ids: Vec<InstrumentId> = instruments.iter().map(|instrument| instrument.id).collect();
+    Throttle::new(&settings.rates, &ids, settings.budget_percent, settings.cancel_reserve_percent)
+}
+
 impl Gateway {
     /// A gateway that has done nothing yet: call [`Gateway::on_timer`], then carry out what it wants.
     ///
@@ -271,12 +287,7 @@ impl<O: OrderSide> Gateway<O> {
         let mut orders = OrderTable::new(places);
         adoption.candidates().iter().for_each(|candidate| orders.adopt(candidate));
         Gateway {
-            throttle: Throttle::new(
-                &settings.rates,
-                &instruments.iter().map(|instrument| instrument.id).collect::<Vec<_>>(),
-                settings.budget_percent,
-                settings.cancel_reserve_percent,
-            ),
+            throttle: throttle_of(&settings, &instruments),
             handshake: side.handshake(),
             side,
             orders,
@@ -307,6 +318,7 @@ impl<O: OrderSide> Gateway<O> {
             was_ready: false,
             user_data_key: String::new(),
             user_data_ready: false,
+            signs_of_life: SignsOfLife::NONE,
             paused_until: Nanos::ZERO,
             silent_until: Nanos::ZERO,
             banned_until: Nanos::ZERO,

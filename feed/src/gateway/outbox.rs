@@ -22,6 +22,7 @@ pub(super) enum Queued {
     Connect { connection: OrderConnection, target: String },
     Send { connection: OrderConnection, place: PayloadPlace, origin_tsc: u64, order: OrderId, kind: RequestKind },
     Close { connection: OrderConnection, reason: OrderCloseReason },
+    Ping { connection: OrderConnection, mark: u64 },
     Ask { ticket: RestTicket, request: Box<RestRequest> },
 }
 

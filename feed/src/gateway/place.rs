@@ -261,6 +261,7 @@ impl<O: OrderSide> Gateway<O> {
         match self.outbox.queue.pop_front()? {
             Queued::Connect { connection, target } => Some(GatewayAction::Connect { connection, target }),
             Queued::Close { connection, reason } => Some(GatewayAction::Close { connection, reason }),
+            Queued::Ping { connection, mark } => Some(GatewayAction::Ping { connection, mark }),
             Queued::Ask { ticket, request } => Some(GatewayAction::Ask { ticket, request }),
             Queued::Send { connection, place, origin_tsc, order, kind } => {
                 let bytes = self.outbox.message(place);

@@ -142,6 +142,7 @@ impl<O: OrderSide> Gateway<O> {
             let (instrument, venue_order) = (tracked.instrument, tracked.venue_order);
             let connection = self.side.connection_of(RequestKind::OrderStatus);
             self.send_about(order, instrument, venue_order, RequestKind::OrderStatus, connection, now);
+            self.asked_about(order, Some(connection), now);
             let tracked = self.orders.find_mut(order).expect("just found");
             tracked.query_in_flight = true;
             tracked.query_at = Nanos::NEVER;
@@ -171,14 +172,21 @@ impl<O: OrderSide> Gateway<O> {
         }
     }
 
-    /// The venue does not know the order. It never lived if it was never seen alive and the venue said so twice, each
-    /// time asked when it could no longer be accepted, while user data would have told of it; otherwise nothing is
-    /// proved. A session that is shut down without user data believes more answers instead.
-    pub(super) fn order_not_found(&mut self, order: OrderId, asked: Nanos, code: VenueCode, now: Nanos) {
-        let proofs_wanted = match (self.user_data_ready, self.shutting_down) {
-            (true, _) => NOT_FOUND_PROOFS,
-            (false, true) => NOT_FOUND_PROOFS_BLIND,
-            (false, false) => u8::MAX,
+    /// The venue does not know the order, asked at `asked` over `way` (`None`: REST). It never lived if it was never seen
+    /// alive and the venue said so twice, each time asked when it could no longer be accepted, and user data, which would
+    /// have told of it, has shown since that it lives; otherwise nothing is proved. A session that is shut down without user
+    /// data believes more answers instead.
+    pub(super) fn order_not_found(
+        &mut self,
+        order: OrderId,
+        (asked, way): (Nanos, Option<OrderConnection>),
+        code: VenueCode,
+        now: Nanos,
+    ) {
+        let proofs_wanted = match (self.has_user_data_told(asked, way), self.shutting_down) {
+            (true, _) => Some(NOT_FOUND_PROOFS),
+            (false, true) => Some(NOT_FOUND_PROOFS_BLIND),
+            (false, false) => None,
         };
         let Some(tracked) = self.orders.find_mut(order) else {
             return;
@@ -190,20 +198,16 @@ impl<O: OrderSide> Gateway<O> {
         let pause = Nanos(QUERY_RETRY.0 << tracked.query_attempts.min(6));
         tracked.query_attempts += 1;
         if !tracked.accepted {
-            if asked >= tracked.valid_until {
-                tracked.not_found = tracked.not_found.saturating_add(1);
-            }
-            if tracked.not_found >= proofs_wanted {
-                self.proof = EndProof::NotKnown;
-                self.orders.on_refused(order, code, now, &mut self.events);
-                // The venue refused nothing: it never had the order. Doubtful orders have a limit of their own.
-                let told = self.events.back_mut().filter(|event| event.order == order);
-                if let Some(event) = told.filter(|event| event.kind == ExecutionKind::Rejected) {
-                    event.overtaken = true;
-                }
+            tracked.query_at = tracked.valid_until.max(now + pause.min(NOT_FOUND_PAUSE_MAX));
+            if asked < tracked.valid_until {
                 return;
             }
-            tracked.query_at = tracked.valid_until.max(now + pause.min(NOT_FOUND_PAUSE_MAX));
+            tracked.not_found = tracked.not_found.saturating_add(1);
+            if proofs_wanted.is_some_and(|wanted| tracked.not_found >= wanted) {
+                self.not_known(order, code, now);
+            } else if tracked.not_found >= NOT_FOUND_PROOFS {
+                self.hold_answer(order, asked, code);
+            }
             return;
         }
         tracked.query_at = now + pause;
@@ -217,6 +221,22 @@ impl<O: OrderSide> Gateway<O> {
         if let Some(message) = message {
             self.orders.on_unknown(order, now + pause, now, &mut self.events);
             self.halt_with(code, message, now);
+        }
+    }
+
+    /// The venue never had this order, as often as a proof wants it, unless it was seen alive meanwhile.
+    pub(super) fn not_known(&mut self, order: OrderId, code: VenueCode, now: Nanos) {
+        let unseen = |order: &TrackedOrder| !order.accepted && !order.is_done() && order.not_found >= NOT_FOUND_PROOFS;
+        self.signs_of_life.forget(order);
+        if !self.orders.find(order).is_some_and(unseen) {
+            return;
+        }
+        self.proof = EndProof::NotKnown;
+        self.orders.on_refused(order, code, now, &mut self.events);
+        // The venue refused nothing: it never had the order. Doubtful orders have a limit of their own.
+        let told = self.events.back_mut().filter(|event| event.order == order);
+        if let Some(event) = told.filter(|event| event.kind == ExecutionKind::Rejected) {
+            event.overtaken = true;
         }
     }
 

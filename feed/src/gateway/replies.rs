@@ -219,7 +219,8 @@ impl<O: OrderSide> Gateway<O> {
                     }
                     RequestKind::CancelAll => self.sweep_refused(reply.id, reaction, &refusal, now),
                     RequestKind::OrderStatus if reaction == Reaction::NotFound => {
-                        self.order_not_found(pending.order, pending.sent, refusal.code, now);
+                        let asked = (pending.sent, Some(pending.connection));
+                        self.order_not_found(pending.order, asked, refusal.code, now);
                     }
                     RequestKind::OrderStatus | RequestKind::Fills => self.query_failed(pending.order, now),
                     // The key is gone, and with it the events: a new one, and every order is asked for.

@@ -265,7 +265,7 @@ impl<O: OrderSide> Gateway<O> {
                 self.swept_over_rest(place, &[], now);
             }
             (RestPurpose::OrderStatus(order), Reaction::NotFound) => {
-                self.order_not_found(order, pending.asked, refusal.code, now);
+                self.order_not_found(order, (pending.asked, None), refusal.code, now);
             }
             (purpose, _) => self.rest_failed(purpose, now),
         }

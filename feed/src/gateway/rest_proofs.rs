@@ -125,7 +125,9 @@ impl<O: OrderSide> Gateway<O> {
         let purpose = RestPurpose::OrderStatus(order);
         self.ask_rest(RestLane::Questions, purpose, now, |account, signing| {
             Some(account.order_status(signing, &instrument, &name))
-        })
+        })?;
+        self.asked_about(order, None, now);
+        Ok(())
     }
 
     fn ask_list(&mut self, place: usize, now: Nanos) -> Result<(), Nanos> {

@@ -16,7 +16,7 @@ use spinbook_feed::random::Random;
 use spinbook_feed::sim::api::AccountKey;
 use spinbook_feed::sim::fault_plan::{FaultPlan, RandomUserData};
 use spinbook_feed::sim::money_plan::{FundingPlan, LiquidationPlan, RegularFunding, TransferPlan};
-use spinbook_feed::sim::side::{ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
+use spinbook_feed::sim::side::{ClientControl, ConnectionId, ExchangeOutput, ExchangeSide, HttpRequest};
 use spinbook_feed::venue::account::{
     AccountPoint, Mids, MovedBeside, RestRequest, TradesSince, VenueAccount, venue_account,
 };
@@ -83,6 +83,8 @@ impl MarketSource for Market {
 enum Travelling {
     ToVenue(ConnectionId, Vec<u8>),
     ToUs(ConnectionId, Vec<u8>),
+    Ping(ConnectionId, u64),
+    Pong(ConnectionId, u64),
     Open(OrderConnection, ConnectionId, String),
     Ask(RestTicket, Box<RestRequest>),
     Answer(RestTicket, RestAnswer),
@@ -172,6 +174,11 @@ impl World {
                         self.travel(Travelling::ToVenue(id, bytes));
                     }
                 }
+                GatewayOutput::Action(GatewayAction::Ping { connection, mark }) => {
+                    if let Some(id) = self.links[slot(connection)] {
+                        self.travel(Travelling::Ping(id, mark));
+                    }
+                }
                 GatewayOutput::Action(GatewayAction::Close { connection, .. }) => self.unlink(connection),
                 GatewayOutput::Action(GatewayAction::Ask { ticket, request }) => {
                     self.travel(Travelling::Ask(ticket, request));
@@ -235,6 +242,17 @@ impl World {
             Travelling::ToVenue(id, bytes) => {
                 if self.links.contains(&Some(id)) {
                     self.exchange.on_websocket_text(id, &bytes, self.now);
+                }
+            }
+            Travelling::Ping(id, mark) => {
+                self.exchange.on_websocket_control(id, ClientControl::Ping, self.now);
+                self.travel(Travelling::Pong(id, mark));
+            }
+            Travelling::Pong(id, mark) => {
+                for connection in [OrderConnection::Orders, OrderConnection::UserData] {
+                    if self.links[slot(connection)] == Some(id) {
+                        self.gateway.on_pong(connection, mark, self.now);
+                    }
                 }
             }
             Travelling::ToUs(id, mut bytes) => {

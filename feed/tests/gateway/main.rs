@@ -22,6 +22,7 @@ mod scenarios;
 mod scripted_venue;
 mod sessions;
 mod sign;
+mod signs_of_life;
 mod spare;
 mod stopped;
 mod third_way;

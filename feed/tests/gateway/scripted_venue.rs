@@ -110,6 +110,10 @@ pub struct Desk {
     pub unreachable: Vec<OrderConnection>,
     /// Connections on which nothing arrives any more, without a word.
     pub dark: Vec<OrderConnection>,
+    /// Every ping that left the gateway, with its mark.
+    pub pings: Vec<(Nanos, OrderConnection, u64)>,
+    /// Pongs are on their way until the test brings them.
+    pub keeps_pongs: bool,
     /// How the venue answers over REST.
     pub rest: Rest,
     /// Whether timestamps over REST are held against the venue's clock.
@@ -147,6 +151,8 @@ impl Desk {
             reachable: true,
             unreachable: Vec::new(),
             dark: Vec::new(),
+            pings: Vec::new(),
+            keeps_pongs: false,
             rest: Rest::Answers,
             checks_rest_clock: false,
             held: 0,
@@ -201,6 +207,7 @@ impl Desk {
         enum Act {
             Connect(OrderConnection),
             Send(OrderConnection, Value, OrderId, RequestKind),
+            Ping(OrderConnection, u64),
             Ask(RestTicket, Box<RestRequest>),
             None,
         }
@@ -221,6 +228,7 @@ impl Desk {
                     self.closes += 1;
                     Act::None
                 }
+                Some(GatewayOutput::Action(GatewayAction::Ping { connection, mark })) => Act::Ping(connection, mark),
                 Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => Act::Ask(ticket, request),
                 Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, order, kind, .. })) => {
                     assert_ne!(connection, OrderConnection::UserData);
@@ -233,6 +241,12 @@ impl Desk {
                     self.gateway.on_open(connection, self.now)
                 }
                 Act::Connect(connection) => self.gateway.on_close(connection, self.now),
+                Act::Ping(connection, mark) => {
+                    self.pings.push((self.now, connection, mark));
+                    if !self.dark.contains(&connection) && !self.keeps_pongs {
+                        self.gateway.on_pong(connection, mark, self.now);
+                    }
+                }
                 Act::Ask(ticket, request) => self.ask(ticket, &request),
                 Act::Send(connection, request, order, kind) => {
                     self.gateway.on_sent(order, kind, connection, self.now);

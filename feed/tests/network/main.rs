@@ -332,6 +332,43 @@ fn expect_one_pong(tls: &mut rustls::ServerConnection, tcp: &mut std::net::TcpSt
 }
 
 #[test]
+fn a_pong_that_bears_a_mark_is_told_once_and_any_other_is_not() {
+    on_all(|| {
+        let pong = |payload: &[u8]| frame(0x8a, payload);
+        let marked = [7_u64, 9].map(|mark| pong(&mark.to_be_bytes())).concat();
+        let script = Script {
+            hold: true,
+            ..Script::sending([marked, pong(b""), pong(b"unasked"), frame(0x81, b"after")].concat())
+        };
+        let peer = RawPeer::start(script);
+        let mut client = Client::open(&peer.settings()).expect("opens");
+        assert_eq!(client.next_text().expect("what came behind them"), b"after");
+        assert_eq!(client.connection.take_pong(), Some(9), "the newest says it all");
+        assert_eq!(client.connection.take_pong(), None);
+    });
+}
+
+#[test]
+fn an_exchange_answers_a_ping_with_its_mark() {
+    on_all(|| {
+        let running = Running::plain();
+        let mut client = Client::open(&running.settings("/ws")).expect("opens");
+        let mark = 0x0123_4567_89ab_cdef;
+        client.connection.ping(mark).expect("sent");
+        let pong = loop {
+            client.connection.send_text(b"and on").expect("sent");
+            assert_eq!(client.next_text().expect("echoed"), b"and on");
+            if let Some(pong) = client.connection.take_pong() {
+                break pong;
+            }
+        };
+        assert_eq!(pong, mark);
+        client.connection.close(client.now());
+        assert!(matches!(client.connection.ping(1), Err(ConnectionError::Ended)), "none leaves a connection that ends");
+    });
+}
+
+#[test]
 fn a_flood_of_pings_ends_the_connection() {
     on_all(|| {
         let flood = frame(0x89, b"p").repeat(1_000);

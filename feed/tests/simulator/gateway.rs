@@ -55,6 +55,7 @@ impl Trader {
             let mut moved = false;
             let mut opened = Vec::new();
             let mut sends = Vec::new();
+            let mut pings = Vec::new();
             while let Some(output) = self.gateway.poll_output() {
                 moved = true;
                 match output {
@@ -65,6 +66,7 @@ impl Trader {
                         sends.push((connection, bytes.to_vec()))
                     }
                     GatewayOutput::Execution(event) => self.executions.push(event),
+                    GatewayOutput::Action(GatewayAction::Ping { connection, mark }) => pings.push((connection, mark)),
                     GatewayOutput::Action(GatewayAction::Ask { request, .. }) => {
                         panic!("user data was never away, and the gateway asks {request:?}")
                     }
@@ -84,6 +86,7 @@ impl Trader {
                 self.gateway.on_open(connection, lab.now);
             }
             lab.collect();
+            pings.into_iter().for_each(|(connection, mark)| self.gateway.on_pong(connection, mark, lab.now));
             for (id, connection) in &self.connections {
                 for text in lab.received.remove(id).unwrap_or_default() {
                     moved = true;

@@ -425,6 +425,7 @@ fn card_29_the_handshake_script_ends_in_ready() {
                     }
                     GatewayOutput::Action(GatewayAction::Close { .. }) => panic!("closed: {done:?}"),
                     GatewayOutput::Action(GatewayAction::Ask { .. }) => panic!("asked over REST: {done:?}"),
+                    GatewayOutput::Action(GatewayAction::Ping { .. }) => panic!("no order is in doubt: {done:?}"),
                 }
                 gateway.check();
             }

@@ -89,16 +89,20 @@ fn went_on(run: &mut Running) {
 
 #[test]
 fn an_order_without_an_answer_is_unknown_until_the_venue_is_asked() {
-    let [lost, late] = together(
+    let [lost, late, never] = together(
         [
             "[[requests]]\non = \"place\"\nnth = 2\naction = \"lose_reply\"\n".to_owned(),
             "[[requests]]\non = \"cancel\"\nnth = 1\naction = \"delay_reply\"\ndelay_ms = 1500\n".to_owned(),
+            // It does not know the outcome, it says, and the order never comes to be.
+            refuse(2, 1, 503, -1007, "Timeout waiting for response from backend server.", ""),
         ],
-        [&went_on, &went_on],
+        [&went_on, &went_on, &answered(2, 1)],
     );
-    for ended in [&lost, &late] {
+    for ended in [&lost, &late, &never] {
         assert!(number(&settled(ended), "/orders/acked") > 0);
     }
+    // Decided while it traded on: two questions behind its window, and user data's sign of life behind them.
+    assert!(number(&settled(&never), "/orders/rejected") >= 1);
     // It was never acknowledged and is not called rejected: the user data or a question told how it ended.
     let report = settled(&lost);
     let answered = number(&report, "/orders/acked") + number(&report, "/orders/rejected");

@@ -61,6 +61,12 @@ enum Phase {
     Ended,
 }
 
+/// The mark that a pong bears, if it answers a ping of [`Connection::ping`].
+#[cold]
+fn marked(payload: &[u8]) -> Option<u64> {
+    payload.try_into().ok().map(u64::from_be_bytes)
+}
+
 /// A non-blocking client connection. Owned and driven by one thread.
 pub struct Connection {
     tcp: TcpStream,
@@ -80,6 +86,8 @@ pub struct Connection {
     /// Payload of the newest ping, and its length while it is not answered.
     pong: [u8; CONTROL_BYTES_MAX],
     pong_bytes: Option<usize>,
+    /// The mark of the newest pong that bears one, until it is taken.
+    ponged: Option<u64>,
     ping_window: Nanos,
     pings_in_window: u32,
     pings: u64,
@@ -292,7 +300,7 @@ impl Connection {
                     self.pong_bytes = Some(payload.len());
                     self.on_ping(now)?;
                 }
-                Ok(Some(WebSocketMessage::Pong(_))) => {}
+                Ok(Some(WebSocketMessage::Pong(payload))) => self.ponged = marked(payload).or(self.ponged),
                 Ok(Some(WebSocketMessage::Close { code, reason })) => {
                     let reason = String::from_utf8_lossy(reason).into_owned(); // cold: the end
                     return Err(self.closed_by_peer(code, reason));
@@ -336,6 +344,26 @@ impl Connection {
         let payload = code.as_ref().map_or(&[][..], |code| &code[..]);
         // The connection ends either way.
         let _ = self.stream.send(Opcode::Close, payload, &mut self.tcp);
+    }
+
+    /// Pings the peer with a mark, which [`Connection::take_pong`] gives back.
+    ///
+    /// # Errors
+    /// Not open, too much unsent, or the socket failed: the connection has ended.
+    pub fn ping(&mut self, mark: u64) -> Result<(), ConnectionError> {
+        let payload = mark.to_be_bytes();
+        let outcome = self
+            .may_send(payload.len())
+            .and_then(|()| self.stream.send(Opcode::Ping, &payload, &mut self.tcp).map(|_| ()));
+        if outcome.is_err() {
+            self.end();
+        }
+        outcome
+    }
+
+    /// The mark of the newest pong that came since the last call: whatever the peer sent before it came before it.
+    pub const fn take_pong(&mut self) -> Option<u64> {
+        self.ponged.take()
     }
 
     fn on_ping(&mut self, now: Nanos) -> Result<(), ConnectionError> {

@@ -39,6 +39,7 @@ impl Connection {
             staged_error: None,
             pong: [0; CONTROL_BYTES_MAX],
             pong_bytes: None,
+            ponged: None,
             closing: false,
             readable: true,
             deadline: now + limits.open_within,

@@ -399,6 +399,7 @@ impl GatewayLoop {
                         }
                         (connection, outcome.map(|_| ()))
                     }
+                    GatewayAction::Ping { connection, mark } => (connection, connections.ping(connection, mark)),
                     GatewayAction::Close { connection, .. } => {
                         connections.close(&mut self.io, connection);
                         continue;
@@ -468,6 +469,11 @@ impl GatewayLoop {
             let length = frame.length;
             gateway.on_frame(connection, &mut frame.padded[..length], now);
             self.carry_output(at, now);
+        }
+        // Behind the messages: the pong says that what came before it is in.
+        let Lane { gateway, connections, .. } = &mut self.lanes[at];
+        if let Some(mark) = connections.take_pong(connection) {
+            gateway.on_pong(connection, mark, now);
         }
         Ok(())
     }

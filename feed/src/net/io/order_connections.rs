@@ -108,6 +108,19 @@ impl OrderConnections {
         Ok(taken)
     }
 
+    /// Pings the other end with a mark.
+    pub(super) fn ping(&mut self, connection: OrderConnection, mark: u64) -> Result<(), ConnectionError> {
+        match &mut self.sockets[connection.index()] {
+            Some(socket) => socket.connection.ping(mark),
+            None => Ok(()),
+        }
+    }
+
+    /// The mark of a pong that came behind what has been handed over.
+    pub(super) fn take_pong(&mut self, connection: OrderConnection) -> Option<u64> {
+        self.sockets[connection.index()].as_mut()?.connection.take_pong()
+    }
+
     /// Ends a connection on our own wish.
     pub(super) fn close(&mut self, io: &mut OrderIo, connection: OrderConnection) {
         let now = io.clock.now();

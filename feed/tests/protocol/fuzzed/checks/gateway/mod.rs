@@ -317,6 +317,7 @@ impl World {
             None,
             Connect(OrderConnection),
             Send(OrderConnection, Value),
+            Ping(OrderConnection, u64),
             Ask(RestTicket, Box<RestRequest>),
         }
         for turn in 0.. {
@@ -337,6 +338,7 @@ impl World {
                     Act::None
                 }
                 Some(GatewayOutput::Action(GatewayAction::Ask { ticket, request })) => Act::Ask(ticket, request),
+                Some(GatewayOutput::Action(GatewayAction::Ping { connection, mark })) => Act::Ping(connection, mark),
                 Some(GatewayOutput::Action(GatewayAction::Send { connection, bytes, .. })) => {
                     Act::Send(connection, serde_json::from_slice(&bytes).expect("requests are JSON"))
                 }
@@ -349,6 +351,11 @@ impl World {
                 }
                 Act::Send(connection, request) => self.serve(connection, &request),
                 Act::Ask(ticket, request) => self.serve_rest(ticket, &request),
+                Act::Ping(connection, mark) => {
+                    if self.open[connection.index()] && !self.is_deaf {
+                        self.gateway.on_pong(connection, mark, self.now);
+                    }
+                }
             }
             self.gateway.check();
         }
