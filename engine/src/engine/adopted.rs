@@ -97,6 +97,18 @@ impl<S: Strategy> Engine<S> {
         self.inputs.positions[index].mid_doubled_first().is_some() && (is_judged || is_lost)
     }
 
+    /// The runs before this one on its accounts: an execution of an order of theirs is booked as any, and no stranger's.
+    /// Before the first event.
+    #[allow(clippy::disallowed_methods)] // before the first event
+    pub fn know_earlier_runs(&mut self, runs: impl IntoIterator<Item = u32>) {
+        self.earlier_runs.extend(runs);
+    }
+
+    /// Whether an order is of one of the runs before this one.
+    pub(super) fn is_of_earlier_run(&self, order: OrderId) -> bool {
+        order.epoch() < self.epoch && self.earlier_runs.contains(&order.epoch())
+    }
+
     /// Whether an order of an earlier run was taken over.
     #[must_use]
     pub fn is_adopted(&self, order: OrderId) -> bool {

@@ -336,7 +336,7 @@ impl<S: Strategy> Engine<S> {
         let of_this_run = event.order.epoch() == self.epoch
             && event.order.counter() != 0
             && event.order.counter() <= self.order_counter;
-        let ours = of_this_run || self.is_adopted(event.order);
+        let ours = of_this_run || self.is_adopted(event.order) || self.is_of_earlier_run(event.order);
         let fill = event.kind == ExecutionKind::Filled;
         if ours {
             match event.kind {

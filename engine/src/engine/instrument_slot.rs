@@ -205,6 +205,7 @@ impl<S> Engine<S> {
             origin_tsc: 0,
             adopted: Vec::new(), // bounded: one a slot, before the first event
             adopt_until: Nanos::ZERO,
+            earlier_runs: Vec::new(), // bounded: as many runs as there were, before the first event
         }
     }
 }

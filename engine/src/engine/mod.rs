@@ -93,6 +93,8 @@ pub struct Engine<S> {
     adopted: Vec<OrderId>,
     /// Until then they stand, where gateway or book has not begun.
     adopt_until: Nanos,
+    /// The numbers of the runs before this one.
+    earlier_runs: Vec<u32>,
 }
 
 impl<S: Strategy> Engine<S> {

@@ -247,6 +247,14 @@ fn somebody_elses_order_on_the_account_moves_the_position_and_stops_quoting() {
     assert_eq!(rig.engine.position(FIRST).lots(), Lots(-10));
     assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly);
     assert_eq!((rig.count(Counter::FillsForeign), rig.cancelled().len()), (1, 2));
+    // Of a run before this one on the same account it is ours, and counts once.
+    let (mut rig, ..) = quoting(Plan::new());
+    rig.engine.know_earlier_runs([EPOCH - 1]);
+    rig.fill(&foreign, 10, 10);
+    assert_eq!((rig.engine.position(FIRST).lots(), rig.engine.trading_state()), (Lots(-10), TradingState::Active));
+    assert_eq!((rig.count(Counter::FillsForeign), rig.count(Counter::FillsLate)), (0, 1));
+    rig.fill(&Intent { order: OrderId::new(EPOCH - 2, 5), ..foreign }, 10, 10);
+    assert_eq!(rig.engine.trading_state(), TradingState::CancelOnly, "of a run that nobody knows");
     // One of ours that does not exist yet is foreign too.
     let (mut rig, bid, _) = quoting(Plan::new());
     rig.accept(&Intent { order: OrderId::new(EPOCH, 50), ..bid });

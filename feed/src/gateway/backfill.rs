@@ -236,7 +236,9 @@ impl<O: OrderSide> Gateway<O> {
         if is_before || self.orders.knows_trade(row.instrument, row.trade, row.side, row.time) {
             return true;
         }
-        if !self.orders.knows_venue_order(row.instrument, row.venue_order) && self.has_unnamed_orders() {
+        let is_named = self.orders.knows_venue_order(row.instrument, row.venue_order)
+            || self.earlier.knows(row.instrument, row.venue_order);
+        if !is_named && self.has_unnamed_orders() {
             return false;
         }
         debug_assert!(find(&self.instruments, row.instrument).is_some(), "only one of ours was asked for");

@@ -13,6 +13,7 @@ pub mod adoptable;
 pub mod adoption;
 pub mod clock;
 pub mod counters;
+pub mod earlier;
 pub mod fees;
 pub mod limits;
 pub mod order_id;
@@ -66,6 +67,7 @@ use adoption::Adoption;
 use backfill::Backfill;
 use clock::VenueClock;
 use compare::Holding;
+use earlier::EarlierOrders;
 use incomes::Incomes;
 use lifecycle::SessionStep;
 use link::{Attempts, OrderLink};
@@ -183,6 +185,7 @@ pub struct Gateway<O = AnyOrders> {
     sweeps: Vec<Sweep>,
     /// The taking over of what earlier runs left open.
     adoption: Adoption,
+    earlier: EarlierOrders,
     /// What earlier runs may have left open was cancelled, or taken over.
     swept_once: bool,
     /// Since when cancels in an instrument have been without any answer, by its place; [`Nanos::NEVER`]: none are.
@@ -303,6 +306,7 @@ impl<O: OrderSide> Gateway<O> {
             spare_warmed: Nanos::ZERO,
             sweeps: vec![if adoption.is_over() { Sweep::WANTED } else { Sweep::UNWANTED }; instruments.len()],
             adoption,
+            earlier: EarlierOrders::new(settings.epoch, &settings.earlier_orders),
             swept_once: false,
             unanswered_since: vec![Nanos::NEVER; instruments.len()],
             rest: RestDesk::new(None),

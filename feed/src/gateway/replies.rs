@@ -100,7 +100,7 @@ impl<O: OrderSide> Gateway<O> {
             return;
         };
         let unknown_before = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
-        let update = &fees::valued(&self.settings.fee_prices, update);
+        let update = &self.earlier.named(fees::valued(&self.settings.fee_prices, update));
         let applied = self.orders.on_update(update, instrument, now, &mut self.events);
         let unknown_after = self.orders.active().filter(|order| order.phase == Phase::Unknown).count();
         self.counters.unknown += unknown_after.saturating_sub(unknown_before) as u64;

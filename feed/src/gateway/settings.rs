@@ -4,6 +4,7 @@ use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 
 use crate::gateway::adoptable::AdoptableOrder;
 use crate::gateway::clock::CLOCK_OFFSET_MAX;
+use crate::gateway::earlier::EarlierOrder;
 use crate::gateway::fees::FeePrice;
 use crate::gateway::limits::OrderLimits;
 use crate::gateway::throttle::Throttle;
@@ -77,6 +78,9 @@ pub struct GatewaySettings {
     pub adoptable: Vec<AdoptableOrder>,
     /// The runs that they are of.
     pub earlier_runs: Vec<RunName>,
+    /// Orders of earlier runs that the venue told of before the start, whatever became of them: an execution of one that is
+    /// told since is no stranger's.
+    pub earlier_orders: Vec<EarlierOrder>,
     /// What assets are worth that fees may be taken in besides base and quote.
     pub fee_prices: Vec<FeePrice>,
     /// Whether an order that is not ours stops trading (another program or a human trades on the account).
@@ -115,6 +119,7 @@ impl GatewaySettings {
             held_at_start: Vec::new(),
             adoptable: Vec::new(),
             earlier_runs: Vec::new(),
+            earlier_orders: Vec::new(),
             fee_prices: Vec::new(),
             halt_on_third_party: true,
             seed: u64::from(epoch),

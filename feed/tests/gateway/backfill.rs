@@ -3,9 +3,11 @@
 use crate::scripted_venue::{Desk, EPOCH, PRODUCTS, Rest, hmac, place, quantity, settings, some_lots};
 use spinbook_engine::event::ExecutionKind as Kind;
 use spinbook_engine::intent::Intent;
-use spinbook_engine::types::{Lots, Nanos, OrderId, Side};
+use spinbook_engine::types::{InstrumentId, Lots, Nanos, OrderId, Side};
 use spinbook_feed::gateway::GatewaySettings;
+use spinbook_feed::gateway::earlier::EarlierOrder;
 use spinbook_feed::venue::binance;
+use spinbook_feed::venue::order_ids::VenueOrderId;
 use spinbook_feed::venue::order_side::OrderConnection;
 
 fn ms(count: i64) -> Nanos {
@@ -102,6 +104,52 @@ fn fills_between_the_reading_of_the_account_and_user_data_are_booked_before_the_
         assert_eq!(kinds, [Kind::Filled, Kind::GatewayReady], "{product:?}");
         assert_eq!((desk.events[0].side, desk.events[0].lots), (Side::Ask, Lots(lots)));
         assert_eq!(desk.rest_count(trades_path(&desk)), 1, "{product:?}");
+    }
+}
+
+#[test]
+fn a_fill_of_an_order_that_an_earlier_run_left_bears_its_name_whatever_tells_of_it_first_and_is_booked_once() {
+    let earlier = OrderId::new(9, 3);
+    for product in PRODUCTS {
+        for (told_by_user_data, is_known) in [(true, false), (false, true), (false, false), (true, true)] {
+            let mut desk = Desk::new(product, hmac(), settings(product));
+            let lots = some_lots(product);
+            let stray = desk.add("sb9-3", "SELL", "50000.00", &quantity(product, lots));
+            let venue_order = VenueOrderId::from_number(stray);
+            let known = EarlierOrder { instrument: InstrumentId(0), venue_order, order: earlier };
+            let with_start = GatewaySettings {
+                trades_from: Some(crate::scripted_venue::START),
+                earlier_orders: if is_known { vec![known] } else { Vec::new() },
+                ..settings(product)
+            };
+            let made = Desk::new(product, hmac(), with_start);
+            desk.gateway = made.gateway;
+            desk.now = desk.now + ms(20);
+            desk.user_data = false;
+            // It is filled when nothing but a list can tell, or under way while the gateway is not ready yet.
+            if !told_by_user_data {
+                desk.fill(stray, lots, 3_000, ("0.01", "USDT"));
+            }
+            desk.user_data = true;
+            desk.rest = Rest::Fails;
+            desk.start();
+            desk.pass(ms(500));
+            assert!(!desk.gateway.is_ready(), "{product:?}");
+            if told_by_user_data {
+                // The sweep was too late for it.
+                desk.orders.get_mut(&stray).unwrap().status = "NEW";
+                desk.fill(stray, lots, 3_000, ("0.01", "USDT"));
+            }
+            desk.rest = Rest::Answers;
+            desk.pass(ms(10_000));
+            assert!(desk.gateway.is_ready(), "{product:?}: {:?}", desk.gateway.halt_message());
+            let fills: Vec<_> = desk.events.iter().filter(|event| event.kind == Kind::Filled).collect();
+            let [fill] = fills.as_slice() else { panic!("{product:?}: booked once, not {fills:?}") };
+            let named = told_by_user_data || is_known;
+            assert_eq!(fill.order, if named { earlier } else { OrderId::NONE }, "{product:?}: {fill:?}");
+            let foreign = desk.gateway.counters().third_party_orders;
+            assert_eq!(foreign, u64::from(!named), "{product:?} {told_by_user_data} {is_known}");
+        }
     }
 }
 

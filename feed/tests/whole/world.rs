@@ -6,6 +6,7 @@ use spinbook_feed::backtest::{Backtest, BacktestLink, BacktestSettings, Backtest
 use spinbook_feed::gateway::Gateway;
 use spinbook_feed::gateway::adoptable::{AdoptableOrder, AdoptionRules, runs_of};
 use spinbook_feed::gateway::adoption::ADOPT_WITHIN;
+use spinbook_feed::gateway::earlier::EarlierOrder;
 use spinbook_feed::gateway::settings::{GatewayMode, GatewaySettings};
 use spinbook_feed::session::{MarketSession, SessionSettings};
 use spinbook_feed::sim::fault_plan::FaultPlan;
@@ -16,6 +17,7 @@ use spinbook_feed::venue::account::TradeRecord;
 use spinbook_feed::venue::binance::instruments::find_instruments;
 use spinbook_feed::venue::instrument::Instrument;
 use spinbook_feed::venue::order_ids::RunName;
+use spinbook_feed::venue::orders::OrderUpdate;
 use spinbook_feed::venue::simulator_side::MarketForm;
 use spinbook_feed::venue::{ProductLine, binance};
 
@@ -56,6 +58,17 @@ struct Alterations {
 const AS_IT_IS: Alterations =
     Alterations { speed_thousandths: 1_000, wrap: |exchange| exchange, has_journal: true, amends: false };
 
+/// What becomes at a start of what a killed process left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leftover {
+    /// It is cancelled before the account is read.
+    Canceled,
+    /// What fits is taken over.
+    Adopted,
+    /// It is open until the gateway sweeps.
+    Open,
+}
+
 fn borrowed(markets: &[Market]) -> Vec<(ProductLine, &Instrument, Lots)> {
     markets.iter().map(|(product, instrument, start)| (*product, instrument, *start)).collect()
 }
@@ -79,6 +92,7 @@ fn clients(
             held_at_start: vec![(instrument.id, *start)],
             adoptable: found.orders,
             earlier_runs: runs,
+            earlier_orders: found.names,
             ..GatewaySettings::new(*product, GatewayMode::Live, epoch, limits.clone())
         };
         let session = MarketSession::new(*product, std::slice::from_ref(instrument), settings).unwrap();
@@ -98,6 +112,8 @@ struct Found {
     orders: Vec<AdoptableOrder>,
     /// Every execution up to then: the position has them.
     trades: Vec<TradeRecord>,
+    /// What was open, under the venue's names.
+    names: Vec<EarlierOrder>,
 }
 
 impl Found {
@@ -229,12 +245,18 @@ impl World {
     /// Our process is killed, is gone for `span`, and starts again as it would: with a new epoch, what was left open
     /// cancelled over REST, from what the venue then says of the account.
     pub fn crash_for(&mut self, span: Nanos) {
-        self.restart_after(span, false);
+        self.restart_after(span, Leftover::Canceled);
     }
 
     /// The same, but that what was left open and fits is taken over.
     pub fn crash_and_adopt(&mut self, span: Nanos) {
-        self.restart_after(span, true);
+        self.restart_after(span, Leftover::Adopted);
+    }
+
+    /// The same, but that the venue takes no cancel before the account is read: what was left open goes with the gateway's
+    /// own sweep.
+    pub fn crash_and_leave(&mut self, span: Nanos) {
+        self.restart_after(span, Leftover::Open);
     }
 
     /// What the process that was killed left on the venue at `place`, as a start finds it.
@@ -253,20 +275,29 @@ impl World {
             room: [setup::position_max(&instrument); 2],
         };
         let (orders, _) = rules.choose(&left, &rows, &instrument);
-        Found { orders, trades }
+        let named = |row: &OrderUpdate| {
+            let OrderUpdate { instrument, venue_order, order, .. } = *row;
+            order.map(|order| EarlierOrder { instrument, venue_order, order })
+        };
+        let names = rows.iter().filter_map(named).collect();
+        Found { orders, trades, names }
     }
 
-    fn restart_after(&mut self, span: Nanos, adopts: bool) {
+    fn restart_after(&mut self, span: Nanos, leftover: Leftover) {
+        let (adopts, clears) = (leftover == Leftover::Adopted, leftover != Leftover::Open);
         self.vanish();
         self.backtest.run_for(span);
         self.epoch += 1;
         let places = 0..self.markets.len();
         let mut found: Vec<Found> =
-            places.map(|place| if adopts { self.found(place) } else { Found::default() }).collect();
+            places.map(|place| if adopts || !clears { self.found(place) } else { Found::default() }).collect();
+        if !adopts {
+            found.iter_mut().for_each(|found| found.orders.clear());
+        }
         for (place, baseline) in self.baselines.iter_mut().enumerate() {
             let (product, instrument, start) = &mut self.markets[place];
             let now = self.backtest.state().now;
-            if found[place].orders.is_empty() {
+            if clears && found[place].orders.is_empty() {
                 // What is filled after the account was read and before user data runs would be booked by nobody.
                 cancel_left_over(self.backtest.exchange(place), now, *product);
             }
@@ -275,6 +306,7 @@ impl World {
             *baseline = Baseline { position: truth.position, cash: truth.cash };
         }
         let (mut engine, orders, cancels) = setup::engine(self.epoch, &borrowed(&self.markets), self.amends);
+        engine.know_earlier_runs(setup::EPOCH..self.epoch);
         let until = ADOPT_WITHIN + Nanos::from_seconds(5);
         let (now, since_start) = (self.backtest.state().now, self.since_start());
         for found in &mut found {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use spinbook_engine::types::{Lots, Nanos, QuoteAtoms, Side};
+use spinbook_feed::gateway::earlier::EarlierOrder;
 use spinbook_feed::journal::end::{EndProof, OrderEnd, ProvedEnd};
 use spinbook_feed::journal::reader::JournalTail;
 use spinbook_feed::journal::recover::{KnownTrade, LeftOrder, Recovery};
@@ -48,6 +49,8 @@ pub struct LeftBehind {
     pub ends: Vec<ProvedEnd>,
     /// Executions that the venue has and no journal tells of.
     untold: Vec<TradeRecord>,
+    /// Their orders under the venue's names, as it listed them.
+    named: Vec<EarlierOrder>,
 }
 
 /// Reads what the runs before left, of each venue, back to the last that ended with nothing open, and says what it finds.
@@ -122,6 +125,7 @@ fn look_back_at(plan: &Plan, market: &MarketPlan, files: &[PathBuf]) -> Result<(
         recovery,
         ends: Vec::new(),
         untold: Vec::new(),
+        named: Vec::new(),
     };
     Ok((left, unneeded))
 }
@@ -177,6 +181,12 @@ const fn end_of(status: OrderStatus) -> Option<OrderEnd> {
     }
 }
 
+/// An order of one of our runs under the venue's name.
+fn named(row: &OrderUpdate, ours: &[RunName]) -> Option<EarlierOrder> {
+    let order = row.order.filter(|order| ours.iter().any(|earlier| earlier.run == order.epoch()))?;
+    Some(EarlierOrder { instrument: row.instrument, venue_order: row.venue_order, order })
+}
+
 /// What an execution moves the position by.
 fn moved(trade: &TradeRecord) -> i64 {
     let fee = if let Fee::Base(lots) = trade.fee { lots.0 } else { 0 };
@@ -226,13 +236,17 @@ impl LeftBehind {
         let mut is_complete = true;
         self.ends.clear();
         self.untold.clear();
+        self.named.clear();
         for instrument in instruments {
             let left: Vec<LeftOrder> =
                 self.recovery.left().filter(|left| left.symbol == Some(instrument.symbol)).copied().collect();
             let Some(first) = left.iter().map(|left| left.placed).min() else { continue };
             let since = first.max(rest.venue_time() - ASKED_BACK_MAX) - CLOCK_MARGIN;
             match rest.orders_since(instrument, ours, since) {
-                Ok(rows) => self.decide(instrument, &left, since, &rows),
+                Ok(rows) => {
+                    self.named.extend(rows.iter().filter_map(|row| named(row, ours)));
+                    self.decide(instrument, &left, since, &rows);
+                }
                 Err(failure) => {
                     is_complete = false;
                     tracing::warn!("{}: what became of the last run's orders: {failure}", instrument.symbol);
@@ -332,6 +346,12 @@ impl LeftBehind {
     #[must_use]
     pub fn untold(&self) -> &[TradeRecord] {
         &self.untold
+    }
+
+    /// Orders of the runs before under the venue's names, those that it listed.
+    #[must_use]
+    pub fn named(&self) -> &[EarlierOrder] {
+        &self.named
     }
 
     /// What those of an instrument moved.

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos};
 use spinbook_feed::connect_budget::ConnectPurpose;
 use spinbook_feed::gateway::adoptable::AdoptableOrder;
+use spinbook_feed::gateway::earlier::EarlierOrder;
 use spinbook_feed::gateway::fees::FeePrice;
 use spinbook_feed::gateway::limits::OrderLimits;
 use spinbook_feed::gateway::{Gateway, GatewayMode, GatewaySettings};
@@ -234,13 +235,20 @@ impl<'a> AskedMarket<'a> {
     ///
     /// # Errors
     /// The credentials cannot be used, or an address is not found.
-    pub(super) fn lane(&self, mode: RunMode, door: Door, run: (u32, u64)) -> Result<GatewayLane, Failure> {
+    pub(super) fn lane(
+        &self,
+        mode: RunMode,
+        door: Door,
+        earlier_orders: &[EarlierOrder],
+        run: (u32, u64),
+    ) -> Result<GatewayLane, Failure> {
         let (plan, market) = (self.plan, &self.plan.config);
         let held = |instrument: &Instrument| self.held(instrument).map(|lots| (instrument.id, lots));
         let begun = AccountBegun {
             at: (mode != RunMode::Shadow).then_some(self.booked_from()),
             taken_over: self.taken_over.clone(),
             held: self.instruments.iter().filter_map(held).collect(),
+            earlier_orders: earlier_orders.to_vec(),
         };
         let gateway = gateway(plan, mode, (&self.instruments, &self.windows), door, begun, run)?;
         let (target, limits, trust) = (market.venue.order_path(), ConnectionLimits::PRIVATE, &self.order_trust);
@@ -296,6 +304,8 @@ pub(super) struct AccountBegun {
     pub(super) held: Vec<(InstrumentId, Lots)>,
     /// Orders of earlier runs that it goes on with.
     pub(super) taken_over: TakenOver,
+    /// Orders of earlier runs that the venue told of.
+    pub(super) earlier_orders: Vec<EarlierOrder>,
 }
 
 /// The gateway of a market. `limits` are those of every instrument of the run, whose number and random bits are the last.
@@ -317,6 +327,7 @@ pub(super) fn gateway(
     settings.salt = salt;
     (settings.trades_from, settings.held_at_start) = (begun.at, begun.held);
     (settings.adoptable, settings.earlier_runs) = (begun.taken_over.orders, begun.taken_over.runs);
+    settings.earlier_orders = begun.earlier_orders;
     settings.receive_window_ms = i64::from(market.receive_window_ms);
     settings.fee_prices = fee_prices(market)?;
     if !windows.is_empty() {

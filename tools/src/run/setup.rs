@@ -102,6 +102,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let Made { mut engine, door, settings } =
         engine(plan, strategy, &told, state.epoch, (rings.orders.0, rings.cancels.0))?;
     let keep_warm = warm::keep_warm(&plan.config, strategy, &settings, &told, (depth_includes_us(plan), clock, scale));
+    engine.know_earlier_runs(state.earlier().iter().map(|earlier| earlier.run));
     adopt(&mut engine, &mut asked, clock.now());
     let instruments: Vec<Instrument> = asked.iter().flat_map(|market| market.instruments.iter().copied()).collect();
     let mut between = BTreeMap::new();
@@ -116,7 +117,7 @@ pub(super) fn prepare<C: StrategySection>(plan: &Plan, strategy: &C) -> Result<P
     let mut gateways = Vec::with_capacity(asked.len());
     for (place, market) in asked.iter().enumerate() {
         markets.push(market.connections(place, state.epoch)?);
-        gateways.push(market.lane(plan.mode, door.clone(), (state.epoch, state.salt))?);
+        gateways.push(market.lane(plan.mode, door.clone(), left[place].named(), (state.epoch, state.salt))?);
         left[place].compare(&market.instruments, |instrument| market.held(instrument));
         let lane = gateways.last_mut().expect("just pushed");
         missed.push(book_missed(&left[place], &mut lane.gateway, &mut engine)?);

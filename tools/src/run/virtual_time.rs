@@ -292,6 +292,7 @@ impl Asked {
             at: Some(START),
             held: self.instruments.iter().filter_map(held).collect(),
             taken_over: TakenOver::default(),
+            earlier_orders: Vec::new(),
         }
     }
 
