@@ -1,14 +1,16 @@
 //! COLD: what the venue says is held against what our executions come to. A difference that lasts stops trading; nothing is
 //! ever traded to remove it.
 
+use rust_decimal::Decimal;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, VenueCode};
+use thiserror::Error;
 
 use super::lifecycle::SessionStep;
 use super::place::lots_moved;
 use super::rest::{RestLane, RestPurpose};
 use super::{Gateway, GatewaySettings};
 use crate::venue::account::AccountPoint;
-use crate::venue::instrument::Instrument;
+use crate::venue::instrument::{Instrument, Symbol};
 use crate::venue::order_side::OrderSide;
 
 /// Both sides rest this long before they are held against each other: a venue tells of a fill and of the position in two
@@ -23,6 +25,44 @@ const ASK_RETRY: Nanos = Nanos::from_seconds(2);
 /// Balances may be finer than a lot.
 const TOLERANCE_LOTS: i128 = 1;
 
+/// What halts trading where the venue says that something else is held than our executions come to, and asking again changed
+/// nothing. Nobody can tell which it is but a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HoldingMismatch {
+    /// User data, which tells of every transfer, ran all the time, or nothing of the kind can be transferred.
+    #[error(
+        "holding_mismatch: the venue says that {stated} of {symbol} is held, our executions come to {ours}: assets were \
+         moved or executions are missing; compare with the venue and start again"
+    )]
+    Unexplained {
+        /// Of which instrument.
+        symbol: Symbol,
+        /// The venue's word.
+        stated: Decimal,
+        /// Ours.
+        ours: Decimal,
+    },
+    /// User data was away since both were the same, and this venue tells of transfers nowhere else: it may be one.
+    #[error(
+        "transfer_not_told: the venue says that {stated} of {symbol} is held, our executions come to {ours}: assets were \
+         moved or executions are missing. User data was away meanwhile, and this venue tells of transfers nowhere else: if \
+         {moved} {asset} was transferred, re-arm and start again, and the account counts as it is; if not, compare the \
+         executions with the venue first"
+    )]
+    PerhapsTransferred {
+        /// Of which instrument.
+        symbol: Symbol,
+        /// Its base asset.
+        asset: Symbol,
+        /// The venue's word.
+        stated: Decimal,
+        /// Ours.
+        ours: Decimal,
+        /// What would have been transferred to the account, negative from it.
+        moved: Decimal,
+    },
+}
+
 /// What is held of one instrument: by the venue's word, and how long that has been something else than ours.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Holding {
@@ -36,13 +76,16 @@ pub(super) struct Holding {
     ours_since: Nanos,
     /// Since when the two have differed.
     different_since: Option<Nanos>,
+    /// User data was away at some time since the two were the same.
+    user_data_away: bool,
     /// The venue was asked about that: what it says after this moment counts.
     asked_again: Option<Nanos>,
 }
 
 impl Holding {
     pub(super) fn starting_with(start: Option<Lots>) -> Holding {
-        Holding { start, ..Holding::default() }
+        // What was moved since the account was read, and before user data runs, nobody tells.
+        Holding { start, user_data_away: true, ..Holding::default() }
     }
 
     /// Lots came to the account without a trade: what was held at the start counts with them.
@@ -100,7 +143,9 @@ impl<O: OrderSide> Gateway<O> {
     pub(super) fn forget_holdings(&mut self) {
         for holding in &mut self.holdings {
             (holding.stated, holding.different_since, holding.asked_again) = (None, None, None);
+            holding.user_data_away = true;
         }
+        self.transfers_missed |= self.was_ready && self.tells_transfers_once();
         self.ask_holdings = true;
     }
 
@@ -130,7 +175,10 @@ impl<O: OrderSide> Gateway<O> {
                 Some(apart) if apart.abs() > TOLERANCE_LOTS => {
                     holding.different_since.get_or_insert(now);
                 }
-                _ => (holding.different_since, holding.asked_again) = (None, None),
+                same => {
+                    (holding.different_since, holding.asked_again) = (None, None);
+                    holding.user_data_away &= same.is_none();
+                }
             }
             if now >= holding.judged_at() {
                 self.judge_holding(place, now);
@@ -152,22 +200,44 @@ impl<O: OrderSide> Gateway<O> {
                 self.ask_holdings = true;
             }
             Some(asked) if holding.stated_at > asked && !self.lacks_trades() => {
-                let start = holding.start.unwrap_or(Lots::ZERO);
-                let amount = |lots: i128| {
-                    let sign = if lots < 0 { "-" } else { "" };
-                    let lots = i64::try_from(lots.unsigned_abs()).unwrap_or(i64::MAX);
-                    format!("{sign}{}", instrument.quantity.decimal(lots).normalize())
-                };
-                let message = format!(
-                    "the venue says that {} of {} is held, our executions come to {}: assets were moved or executions \
-                     are missing; compare with the venue and start again",
-                    amount(holding.stated.map_or(0, |lots| i128::from(lots.0))),
-                    instrument.symbol,
-                    amount(i128::from(start.0) + holding.ours),
-                );
+                let mismatch = self.mismatch(&instrument, &holding);
+                let message = self.holding_mismatch.insert(mismatch).to_string();
                 self.halt_with(VenueCode::NONE, message, now);
             }
             Some(_) => {}
+        }
+    }
+
+    /// Whether assets are held that can be transferred, and user data alone tells of that, once.
+    fn tells_transfers_once(&self) -> bool {
+        self.settings.product.holds_inventory() && !self.lists_incomes()
+    }
+
+    /// Whether a transfer to or from the account may not have been told: user data was away, and nothing else tells of them.
+    #[must_use]
+    pub const fn may_miss_transfers(&self) -> bool {
+        self.transfers_missed
+    }
+
+    /// The difference that halted trading, if one did.
+    #[must_use]
+    pub const fn holding_mismatch(&self) -> Option<&HoldingMismatch> {
+        self.holding_mismatch.as_ref()
+    }
+
+    fn mismatch(&self, instrument: &Instrument, holding: &Holding) -> HoldingMismatch {
+        let amount = |lots: i128| {
+            let most = i64::try_from(lots.unsigned_abs()).unwrap_or(i64::MAX);
+            let amount = instrument.quantity.decimal(most).normalize();
+            if lots < 0 { -amount } else { amount }
+        };
+        let stated = holding.stated.map_or(0, |lots| i128::from(lots.0));
+        let ours = i128::from(holding.start.unwrap_or(Lots::ZERO).0) + holding.ours;
+        let (symbol, moved) = (instrument.symbol, amount(stated - ours));
+        let (stated, ours) = (amount(stated), amount(ours));
+        match holding.user_data_away && self.tells_transfers_once() {
+            true => HoldingMismatch::PerhapsTransferred { symbol, asset: instrument.base_asset, stated, ours, moved },
+            false => HoldingMismatch::Unexplained { symbol, stated, ours },
         }
     }
 

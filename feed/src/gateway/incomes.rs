@@ -122,7 +122,7 @@ impl<O: OrderSide> Gateway<O> {
     }
 
     /// Whether the venue lists what moves.
-    fn lists_incomes(&self) -> bool {
+    pub(super) fn lists_incomes(&self) -> bool {
         self.can_ask_rest() && self.rest.account.as_ref().is_some_and(|account| account.incomes_per_reply() > 0)
     }
 

@@ -12,6 +12,7 @@
 pub mod adoptable;
 pub mod adoption;
 pub mod clock;
+pub mod compare;
 pub mod counters;
 pub mod earlier;
 pub mod fees;
@@ -24,7 +25,6 @@ pub mod throttle;
 
 mod amend;
 mod backfill;
-mod compare;
 mod handshake;
 mod ids;
 mod incomes;
@@ -66,7 +66,7 @@ use crate::venue::orders::{Request, RequestId, RequestKind};
 use adoption::Adoption;
 use backfill::Backfill;
 use clock::VenueClock;
-use compare::Holding;
+use compare::{Holding, HoldingMismatch};
 use earlier::EarlierOrders;
 use incomes::Incomes;
 use lifecycle::SessionStep;
@@ -236,6 +236,9 @@ pub struct Gateway<O = AnyOrders> {
     holdings: Vec<Holding>,
     /// The venue is to say what is held, as soon as it can be asked.
     ask_holdings: bool,
+    /// User data was away, and a transfer meanwhile is told by nothing else.
+    transfers_missed: bool,
+    holding_mismatch: Option<HoldingMismatch>,
     holdings_asked: Nanos,
     holdings_not_before: Nanos,
     incomes: Incomes,
@@ -340,6 +343,8 @@ impl<O: OrderSide> Gateway<O> {
             counters: GatewayCounters::default(),
             holdings: compare::holdings_at_start(&settings, &instruments, places),
             ask_holdings: true,
+            transfers_missed: false,
+            holding_mismatch: None,
             holdings_asked: Nanos::ZERO,
             holdings_not_before: Nanos::ZERO,
             incomes: Incomes::default(),

@@ -4,7 +4,9 @@ use crate::scripted_venue::{Desk, PRODUCTS, Rest, START, hmac, settings, some_lo
 use spinbook_engine::event::ExecutionKind as Kind;
 use spinbook_engine::types::{InstrumentId, Lots, Nanos, Side};
 use spinbook_feed::gateway::GatewaySettings;
-use spinbook_feed::venue::ProductLine;
+use spinbook_feed::gateway::compare::HoldingMismatch;
+use spinbook_feed::venue::order_side::OrderConnection;
+use spinbook_feed::venue::{ProductLine, binance};
 
 fn ms(count: i64) -> Nanos {
     Nanos::from_millis(count)
@@ -122,4 +124,41 @@ fn where_nothing_is_pushed_the_venue_is_asked_every_minute() {
         desk.pass(ms(70_000));
         assert!(desk.gateway.halt_message().is_some(), "{product:?}");
     }
+}
+
+#[test]
+fn a_difference_after_user_data_was_away_names_a_transfer_where_nothing_else_would_have_told_of_one() {
+    for product in PRODUCTS {
+        let spot = product == binance::SPOT;
+        let mut desk = holding(product);
+        assert!(!desk.gateway.may_miss_transfers(), "{product:?}: it ran all the time");
+        let user_data = if spot { OrderConnection::Orders } else { OrderConnection::UserData };
+        desk.drop_connection(user_data);
+        desk.held -= some_lots(product);
+        desk.pass(ms(20_000));
+        assert!(!desk.gateway.is_ready(), "{product:?}: nothing is quoted on it");
+        assert_eq!(desk.gateway.may_miss_transfers(), spot, "{product:?}");
+        let message = desk.gateway.halt_message().unwrap_or_else(|| panic!("{product:?}: not halted"));
+        let expected = if spot {
+            ["transfer_not_told: ", "0.02 of BTCUSDT is held", "come to 0.03", "if -0.01 BTC was transferred, re-arm"]
+        } else {
+            ["holding_mismatch: ", "0.02 of BTCUSDT is held", "come to 0.03", "compare with the venue and start again"]
+        };
+        expected.iter().for_each(|words| assert!(message.contains(words), "{product:?}: {words}: {message}"));
+        let mismatch = desk.gateway.holding_mismatch().expect("typed");
+        assert_eq!(matches!(mismatch, HoldingMismatch::PerhapsTransferred { .. }), spot, "{mismatch:?}");
+    }
+}
+
+#[test]
+fn once_both_sides_were_the_same_again_an_outage_before_explains_nothing() {
+    let mut desk = holding(binance::SPOT);
+    desk.drop_connection(OrderConnection::Orders);
+    desk.pass(ms(20_000));
+    assert!(desk.gateway.is_ready() && desk.gateway.may_miss_transfers());
+    desk.held -= some_lots(binance::SPOT);
+    desk.tell_held();
+    desk.pass(ms(6_000));
+    let message = desk.gateway.halt_message().expect("halted");
+    assert!(message.starts_with("holding_mismatch: "), "{message}");
 }

@@ -388,8 +388,13 @@ fn problems<S: Strategy>(finished: &Finished<S>, report: &RunReport) -> Vec<Stri
             ));
         }
         if venue.venue_account.as_ref().is_some_and(|account| *account != venue.account) {
+            // What halts names it; in the quote asset nothing halts.
+            let transfer = match gateway.may_miss_transfers() {
+                true => ". User data was away, and this venue tells of transfers nowhere else: it may be one",
+                false => "",
+            };
             problems.push(format!(
-                "{name}: our account and the venue's differ: nothing was traded to align them; look at both"
+                "{name}: our account and the venue's differ: nothing was traded to align them; look at both{transfer}"
             ));
         }
     }
