@@ -14,8 +14,8 @@ use crate::cli::RearmArgs;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::outcome::{Done, KILL_FILE};
-use crate::run::day_book::{self, Stops};
-use crate::run::kill_word::{KillCall, SocketWord};
+use crate::run::day_book::{self, REARMED, Stops};
+use crate::run::kill_word::{KillCall, SocketAnswer, SocketWord};
 use crate::run::kills::{self, KillScope, ScopedKill, operator_name};
 use crate::run::state_dir::RUN_FILE;
 use crate::ui::time::utc_text;
@@ -67,22 +67,64 @@ fn nothing_to_do(directory: &Path, scope: &KillScope, left: &[ScopedKill]) -> Do
     Done::new(text, value)
 }
 
-/// Writes down who re-arms what and why, before anything else: what is not on record does not happen.
-fn record(
-    directory: &Path,
-    (scope, reason): (&KillScope, &str),
-    killed: bool,
-    stops: &Stops,
-    lifted: &[ScopedKill],
-) -> Result<PathBuf, Failure> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
-    let part = if scope.is_all() { String::new() } else { scope.to_string() };
-    let line = json!({
-        "time": time, "who": operator_name(), "reason": reason, "scope": part, "kill_file_removed": killed,
-        "loss_stops": stops.losses, "halts": stops.halts, "kills": lifted,
-    });
-    day_book::record_rearming(directory, &line)
+/// What a line of the record says: what was asked for and what came of it are two facts, and each is written down when it
+/// is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recorded {
+    /// Somebody asks, before anything else: what is not on record does not happen.
+    Asked,
+    /// It trades again, or the next run may.
+    Rearmed,
+    /// The engine did not: what was stopped stays so.
+    NotRearmed,
+    /// No answer came in time: nobody can say.
+    Unanswered,
+    /// Something could not be written or removed: some of it may be lifted.
+    Broken,
+}
+
+impl Recorded {
+    const fn name(self) -> &'static str {
+        match self {
+            Recorded::Asked => "asked",
+            Recorded::Rearmed => REARMED,
+            Recorded::NotRearmed => "not_rearmed",
+            Recorded::Unanswered => "unanswered",
+            Recorded::Broken => "broken",
+        }
+    }
+}
+
+/// Who re-arms what and why, on record.
+struct Rearming<'a> {
+    directory: &'a Path,
+    scope: &'a KillScope,
+    reason: &'a str,
+}
+
+impl Rearming<'_> {
+    /// A line of the record; `more` are keys that belong to what it says.
+    fn write(&self, what: Recorded, more: &serde_json::Value) -> Result<PathBuf, Failure> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let time = utc_text(Nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)));
+        let part = if self.scope.is_all() { String::new() } else { self.scope.to_string() };
+        let mut line = json!({
+            "time": time, "event": what.name(), "who": operator_name(), "reason": self.reason, "scope": part,
+        });
+        if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
+            line.extend(more.clone());
+        }
+        day_book::record_rearming(self.directory, &line)
+    }
+
+    /// That it came to something else, and why; the failure is given back. One that cannot be written down is told with it.
+    fn write_failure(&self, what: Recorded, failure: Failure) -> Failure {
+        let why = failure.why.as_ref().map_or_else(|| failure.what.clone(), |why| format!("{}: {why}", failure.what));
+        match self.write(what, &json!({ "why": why })) {
+            Ok(_) => failure,
+            Err(unwritten) => failure.because(format!("{why}; {unwritten}")),
+        }
+    }
 }
 
 /// In an engine that runs: what was killed trades again, once the venue has confirmed what the kill cancelled.
@@ -91,29 +133,24 @@ fn rearm_running(directory: &Path, scope: &KillScope, reason: &str, wait: Durati
     if lifted.is_empty() {
         return Ok(nothing_to_do(directory, scope, &left));
     }
-    let written = record(directory, (scope, reason), false, &Stops::default(), &lifted)?;
-    let not_re_armed = |why: &str| {
-        Failure::failed("the engine did not re-arm: what was killed stays killed").at(scope).because(why).next(
-            "spinbook journal shows what is open; try again, or end the engine (Ctrl-C), re-arm and start it again",
+    let rearming = Rearming { directory, scope, reason };
+    rearming.write(Recorded::Asked, &json!({}))?;
+    let answer = ask_running(&rearming, &left, wait).map_err(|(what, why)| {
+        let refused = Failure::failed("the engine did not re-arm: what was killed stays killed").at(scope).because(why);
+        rearming.write_failure(
+            what,
+            refused.next(
+                "spinbook journal shows what is open; try again, or end the engine (Ctrl-C), re-arm and start it again",
+            ),
         )
-    };
-    let word = SocketWord::Rearm {
-        scope: scope.clone(),
-        left: left.iter().map(|kill| kill.scope.clone()).collect(),
-        who: operator_name(),
-        reason: reason.to_owned(),
-    };
-    let call = KillCall::say(directory, &word);
-    let mut call = call.ok_or_else(|| not_re_armed("nobody listens at its kill socket"))?;
-    let Some(answer) = call.answer(Instant::now() + wait) else {
-        let seconds = wait.as_secs();
-        return Err(not_re_armed(&format!("the venue did not confirm what the kill cancelled within {seconds} s")));
-    };
-    if !answer.confirmed && !answer.symbols.is_empty() {
-        return Err(not_re_armed("somebody killed it again meanwhile"));
-    }
+    })?;
     // Also where nothing of it is traded now: the next run begins without it.
-    kills::lift(directory, |latched| scope.includes(latched)).map_err(|error| unwritten(directory, error))?;
+    kills::lift(directory, |latched| scope.includes(latched))
+        .map_err(|error| rearming.write_failure(Recorded::Broken, unwritten(directory, error)))?;
+    let written = rearming.write(
+        Recorded::Rearmed,
+        &json!({ "kill_file_removed": false, "loss_stops": [], "halts": [], "kills": lifted, "symbols": answer.symbols }),
+    )?;
     let mut text = lifted_text(&lifted);
     if !answer.symbols.is_empty() {
         text.push_str(&format!("the engine quotes {} again\n", answer.symbols.join(", ")));
@@ -127,6 +164,35 @@ fn rearm_running(directory: &Path, scope: &KillScope, reason: &str, wait: Durati
     Ok(Done::new(text, object))
 }
 
+/// Says so to the engine that runs, and waits for its answer.
+///
+/// # Errors
+/// What came of it instead, and why.
+fn ask_running(
+    rearming: &Rearming<'_>,
+    left: &[ScopedKill],
+    wait: Duration,
+) -> Result<SocketAnswer, (Recorded, String)> {
+    let word = SocketWord::Rearm {
+        scope: rearming.scope.clone(),
+        left: left.iter().map(|kill| kill.scope.clone()).collect(),
+        who: operator_name(),
+        reason: rearming.reason.to_owned(),
+    };
+    let Some(mut call) = KillCall::say(rearming.directory, &word) else {
+        return Err((Recorded::NotRearmed, "nobody listens at its kill socket".to_owned()));
+    };
+    let Some(answer) = call.answer(Instant::now() + wait) else {
+        let seconds = wait.as_secs();
+        let why = format!("the venue did not confirm what the kill cancelled within {seconds} s");
+        return Err((Recorded::Unanswered, why));
+    };
+    if !answer.confirmed && !answer.symbols.is_empty() {
+        return Err((Recorded::NotRearmed, "somebody killed it again meanwhile".to_owned()));
+    }
+    Ok(answer)
+}
+
 /// Where no engine runs: the next one trades.
 fn rearm_stopped(directory: &Path, scope: &KillScope, reason: &str) -> Result<Done, Failure> {
     let kill_file = directory.join(KILL_FILE);
@@ -137,19 +203,16 @@ fn rearm_stopped(directory: &Path, scope: &KillScope, reason: &str) -> Result<Do
     if !killed && rearmed.is_empty() && lifted.is_empty() {
         return Ok(nothing_to_do(directory, scope, &left));
     }
-    let record = record(directory, (scope, reason), killed, &rearmed, &lifted)?;
-    if scope.is_all() {
-        day_book::rearm(directory)?;
-    }
-    kills::lift(directory, |latched| scope.includes(latched)).map_err(|error| unwritten(directory, error))?;
-    if killed {
-        match fs::remove_file(&kill_file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Failure::failed("cannot remove the kill file").at(kill_file.display()).because(error));
-            }
-            _ => {}
-        }
-    }
+    let rearming = Rearming { directory, scope, reason };
+    rearming.write(Recorded::Asked, &json!({}))?;
+    lift_stops(directory, scope, killed.then_some(kill_file.as_path()))
+        .map_err(|failure| rearming.write_failure(Recorded::Broken, failure))?;
+    let record = rearming.write(
+        Recorded::Rearmed,
+        &json!({
+            "kill_file_removed": killed, "loss_stops": rearmed.losses, "halts": rearmed.halts, "kills": lifted,
+        }),
+    )?;
     let mut text = String::new();
     if killed {
         text.push_str("the kill is lifted: a run may start here again\n");
@@ -168,6 +231,21 @@ fn rearm_stopped(directory: &Path, scope: &KillScope, reason: &str) -> Result<Do
         "record": record.display().to_string(),
     });
     Ok(Done::new(text, object))
+}
+
+/// Takes away what stops runs of a state directory in which none runs.
+fn lift_stops(directory: &Path, scope: &KillScope, kill_file: Option<&Path>) -> Result<(), Failure> {
+    if scope.is_all() {
+        day_book::rearm(directory)?;
+    }
+    kills::lift(directory, |latched| scope.includes(latched)).map_err(|error| unwritten(directory, error))?;
+    let Some(kill_file) = kill_file else { return Ok(()) };
+    match fs::remove_file(kill_file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::failed("cannot remove the kill file").at(kill_file.display()).because(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn lifted_text(lifted: &[ScopedKill]) -> String {
@@ -230,6 +308,36 @@ fn lock(directory: &Path) -> Result<Option<fs::File>, Failure> {
 mod tests {
     use super::*;
     use crate::config::sample::ConfigText;
+
+    /// What the record of a state directory says, line by line.
+    fn recorded(directory: &Path) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(directory.join("rearmed.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    #[test]
+    fn a_re_arm_that_came_to_nothing_is_on_record_as_asked_and_as_not_done() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let part = KillScope { symbol: Some("BTCUSDT".to_owned()), ..KillScope::default() };
+        kills::latch(folder.path(), "somebody", &part).expect("written");
+        // An engine runs there, by its lock, and nobody listens.
+        let failure = rearm_running(folder.path(), &part, "looked at it", Duration::from_millis(10)).err();
+        assert!(failure.is_some_and(|failure| failure.to_string().contains("nobody listens")));
+        let lines = recorded(folder.path());
+        let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+        assert_eq!(events, ["asked", "not_rearmed"], "{lines:?}");
+        assert_eq!(lines[1]["reason"], "looked at it", "{lines:?}");
+        assert!(lines[1]["why"].as_str().is_some_and(|why| why.contains("nobody listens")), "{lines:?}");
+        assert!(lines.iter().all(|line| line.get("kills").is_none()), "nothing was lifted: {lines:?}");
+        assert_eq!(kills::latched(folder.path()).expect("read").len(), 1);
+
+        // With the engine gone the same word is carried out, and said to be once it was.
+        rearm_stopped(folder.path(), &part, "looked again").expect("nothing is in the way");
+        let lines = recorded(folder.path());
+        let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+        assert_eq!(events, ["asked", "not_rearmed", "asked", "rearmed"], "{lines:?}");
+        assert_eq!(lines[3]["kills"].as_array().map(Vec::len), Some(1), "{lines:?}");
+    }
 
     #[test]
     fn only_who_holds_the_token_re_arms_and_another_hash_is_not_named_beside_the_file() {

@@ -31,6 +31,8 @@ const FILE_MODE: u32 = 0o644;
 const BOOK_FILE: &str = "day.json";
 /// The file that says who re-armed what, when and why.
 pub(super) const REARM_FILE: &str = "rearmed.jsonl";
+/// What a line of it says where something was re-armed. Lines of an earlier program say nothing and mean the same.
+pub const REARMED: &str = "rearmed";
 /// A changed result waits at most this long to be kept; a stop does not wait.
 const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 

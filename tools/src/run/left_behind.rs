@@ -16,7 +16,7 @@ use spinbook_feed::venue::instrument::{Instrument, Symbol};
 use spinbook_feed::venue::order_ids::RunName;
 use spinbook_feed::venue::orders::{Fee, MoneyReason, OrderStatus, OrderUpdate};
 
-use super::day_book::REARM_FILE;
+use super::day_book::{REARM_FILE, REARMED};
 use super::journals::{ReadPart, folder, read_parts, run_of};
 use super::old_journals::{JournalKeeping, remove_old};
 use super::plan::{MarketPlan, Plan, RunMode};
@@ -165,7 +165,9 @@ pub(super) fn rearmings_since(state_dir: &Path, since: Nanos) -> Vec<[String; 3]
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
         let of = |key: &str| line[key].as_str().map(str::to_owned);
         let reason = format!("{} ({})", of("reason")?, of("who")?);
-        (of("time")? >= since).then(|| ["rearm".to_owned(), of("scope").unwrap_or_default(), reason])
+        // What was asked for, or came to nothing, re-armed nothing.
+        let was_done = of("event").is_none_or(|event| event == REARMED);
+        (was_done && of("time")? >= since).then(|| ["rearm".to_owned(), of("scope").unwrap_or_default(), reason])
     };
     text.lines().filter_map(word).collect()
 }
@@ -392,6 +394,33 @@ impl LeftBehind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_re_armed_counts_as_such_and_a_word_that_came_to_nothing_does_not() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let line = |event: &str, reason: &str| {
+            let time = utc_text(Nanos::from_seconds(1_800_000_000));
+            let mut line = serde_json::json!({ "time": time, "who": "desk", "reason": reason, "scope": "" });
+            if !event.is_empty() {
+                line["event"] = event.into();
+            }
+            format!("{line}\n")
+        };
+        let text: String = [
+            line("", "of an earlier program"),
+            line("asked", "first"),
+            line("not_rearmed", "first"),
+            line("asked", "second"),
+            line("unanswered", "second"),
+            line("asked", "third"),
+            line("rearmed", "third"),
+        ]
+        .concat();
+        fs::write(folder.path().join(REARM_FILE), text).expect("writable");
+        let reasons: Vec<String> =
+            rearmings_since(folder.path(), Nanos::ZERO).into_iter().map(|[.., reason]| reason).collect();
+        assert_eq!(reasons, ["of an earlier program (desk)", "third (desk)"]);
+    }
 
     #[test]
     fn what_was_booked_is_not_counted_again_and_what_equals_it_is() {
