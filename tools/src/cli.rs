@@ -112,6 +112,10 @@ pub struct DemoArgs {
     /// Seed of the synthetic market; without it one is drawn and reported
     #[arg(long, value_name = "S", conflicts_with = "data")]
     pub seed: Option<u64>,
+    /// Override one key of the demo's configuration, for example engine.keep_warm=all; markets, cores and the state
+    /// directory are its own
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Run in virtual time, in one thread, as fast as it goes: the same seed is the same report, to the byte
     #[arg(long = "virtual")]
     pub is_virtual: bool,

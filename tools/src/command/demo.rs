@@ -40,12 +40,18 @@ const POSITION_MAX_ORDERS: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 /// How far quotes lean against a full position: so far that hardly anybody meets them.
 const SKEW_BPS: &str = "12.0";
 
+/// What its configuration is called where something is wrong with it.
+const CONFIGURATION: &str = "the demo's configuration";
+/// Keys that it chooses itself, beside the markets'.
+const OWN_KEYS: [&str; 3] = ["engine.state_dir", "engine.hot_core", "engine.io_core"];
+
 /// Runs `spinbook demo`.
 ///
 /// # Errors
 /// The exchange does not start, or the run fails.
 pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
     let venues = venues_of(arguments)?;
+    check_sets(&arguments.set)?;
     if arguments.is_virtual {
         let (plan, markets) = virtual_plan(arguments, &venues)?;
         return virtual_time::run(plan, markets);
@@ -70,7 +76,7 @@ pub fn run(arguments: &DemoArgs, context: Context) -> Result<Done, Failure> {
         traded.push(choose(&rest, &child.ready.symbols)?);
     }
     let served: Vec<Served<'_>> = children.iter().map(|child| Served::by(&child.ready)).collect();
-    let config = demo_config(&served, &traded, state.path(), cores.hot)?;
+    let config = demo_config(&served, &traded, (state.path(), cores.hot), &arguments.set)?;
     if let Some(core) = cores.rest {
         // Threads inherit this; the hot thread then takes its own core.
         let _ = threads::pin(core);
@@ -137,7 +143,7 @@ fn virtual_plan(arguments: &DemoArgs, venues: &[ProductLine]) -> Result<(Plan, V
         keys.push(accounts.keys().expect("fresh accounts are of both kinds"));
     }
     let served: Vec<Served<'_>> = venues.iter().map(|venue| Served { venue: venue.name(), ready: None }).collect();
-    let config = demo_config(&served, &traded, Path::new("state"), None)?;
+    let config = demo_config(&served, &traded, (Path::new("state"), None), &arguments.set)?;
     let plans = config.markets.iter().zip(keys).map(|(market, keys)| MarketPlan {
         config: market.clone(),
         market: Venue::in_process(),
@@ -169,6 +175,20 @@ impl<'a> Served<'a> {
     fn by(ready: &'a Ready) -> Served<'a> {
         Served { venue: &ready.venue, ready: Some(ready) }
     }
+}
+
+/// Whether the overrides fit a demo, before anything is started for it.
+fn check_sets(sets: &[String]) -> Result<(), Failure> {
+    for set in sets {
+        let key = set.split('=').next().unwrap_or_default().trim();
+        if key.split('.').next() == Some("market") || OWN_KEYS.contains(&key) {
+            return Err(Failure::usage(format!("`{key}` is the demo's own"))
+                .at("--set")
+                .because("it makes its markets, shares out the cores and keeps its state for itself")
+                .next("`spinbook run` with a configuration takes every key"));
+        }
+    }
+    Config::from_text(&ConfigText::sample().plain(), CONFIGURATION, Path::new(""), &[], sets).map(|_| ())
 }
 
 /// The venues to trade on: the named one, or each that takes orders.
@@ -294,8 +314,8 @@ fn sizes(instrument: &Instrument, (bid, ask): (Decimal, Decimal)) -> Option<Size
 fn demo_config(
     markets: &[Served<'_>],
     traded: &[Traded],
-    state_dir: &Path,
-    hot_core: Option<usize>,
+    (state_dir, hot_core): (&Path, Option<usize>),
+    sets: &[String],
 ) -> Result<Config, Failure> {
     let largest = |pick: fn(&Sizes) -> Decimal| {
         traded.iter().map(|traded| pick(&traded.sizes)).max().unwrap_or_default().to_string()
@@ -332,7 +352,7 @@ fn demo_config(
     for (key, value) in values {
         text.set(&key, &value).map_err(|why| Failure::failed("the demo cannot be configured").because(why))?;
     }
-    Config::from_text(&text.plain(), "the demo's configuration", Path::new(""), &[], &[])
+    Config::from_text(&text.plain(), CONFIGURATION, Path::new(""), &[], sets)
 }
 
 #[cfg(test)]

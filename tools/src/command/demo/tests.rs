@@ -12,6 +12,7 @@ use spinbook_feed::venue::binance::instruments::find_instruments;
 
 use super::*;
 use crate::config::strategies::StrategyConfig;
+use crate::config::value::KeepWarmChoice;
 use crate::run::plan::Finished;
 use crate::run::report::report;
 
@@ -50,6 +51,44 @@ fn orders_fit_any_instrument_and_price() {
     assert_eq!(sizes(&found[0], (Decimal::ZERO, Decimal::ZERO)), None);
 }
 
+#[test]
+fn overrides_are_checked_before_anything_starts_and_what_the_demo_chooses_is_refused() {
+    let check = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        check_sets(&sets).map_err(|failure| format!("{failure:?}"))
+    };
+    assert_eq!(check(&["engine.keep_warm=all", "strategy.levels=2", "risk.open_orders_max=4"]), Ok(()));
+    for (wrong, word) in [
+        ("engine.keep_wram=all", "keep_warm"),
+        ("engine.keep_warm=hot", "keep_warm"),
+        ("engine.keep_warm", "KEY=VALUE"),
+        ("market.0.symbols=[\"ETHUSDT\"]", "is the demo's own"),
+        ("engine.hot_core=0", "is the demo's own"),
+    ] {
+        let why = check(&[wrong]).expect_err(wrong);
+        assert!(why.contains(word), "{wrong}: {why}");
+    }
+}
+
+#[test]
+fn an_override_is_in_the_configuration_that_is_traded_with() {
+    let keep_warm = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let served = [Served { venue: "binance-usdm", ready: None }];
+        let sizes = Sizes {
+            order: decimal("0.001"),
+            order_max: decimal("0.01"),
+            notional_max: decimal("2000"),
+            position_max: decimal("0.02"),
+        };
+        let traded = [Traded { symbol: "BTCUSDT".to_owned(), sizes }];
+        let config = demo_config(&served, &traded, (Path::new("state"), None), &sets).expect("it is valid");
+        config.engine.keep_warm
+    };
+    let other = if keep_warm(&[]) == KeepWarmChoice::Path { "all" } else { "path" };
+    assert_ne!(keep_warm(&[&format!("engine.keep_warm={other}")]), keep_warm(&[]));
+}
+
 /// The demo of one venue in virtual time, as far as its report is made from.
 fn virtual_run(venue: &str, seed: u64, seconds: u64) -> Finished<Spread> {
     let seconds = Duration::from_secs(seconds);
@@ -59,6 +98,7 @@ fn virtual_run(venue: &str, seed: u64, seconds: u64) -> Finished<Spread> {
         venue: venue.to_owned(),
         speed: Speed::Times(1.0),
         seed: Some(seed),
+        set: Vec::new(),
         is_virtual: true,
         unpinned: false,
     };
