@@ -38,7 +38,7 @@ pub struct DecodeTable {
     pub frames: usize,
     /// Their mean size.
     pub bytes_mean: usize,
-    /// OurPipeline first (best scanner, portable), then the peers.
+    /// Ours first (best scanner, portable, general decoder alone), then the peers.
     pub times: Vec<Time>,
 }
 
@@ -46,7 +46,7 @@ impl DecodeTable {
     /// The fastest peer.
     #[must_use]
     pub fn best_peer(&self) -> Option<&Time> {
-        self.times.iter().skip(2).min_by(|one, other| one.ns.total_cmp(&other.ns))
+        self.times.iter().skip(decode::OURS.len()).min_by(|one, other| one.ns.total_cmp(&other.ns))
     }
 
     /// How many times faster than the fastest peer ours is: `scanner` 0 is the best, 1 the portable one.

@@ -375,6 +375,11 @@ impl Number {
         }
         // Above 10^38 nothing fits an i64 at any step (at most 10^18).
         let power = usize::try_from(shift).ok().filter(|shift| *shift <= 37).ok_or(NumberError::Overflow)?;
+        // Nearly every number: its digits fit 64 bits and are a whole number of units, found without a division.
+        let small = (power <= 18).then(|| self.mantissa.checked_mul(POWERS_OF_TEN[power.min(18)])).flatten();
+        if let Some(units) = small.and_then(|mantissa| scale.units_from_mantissa(mantissa)) {
+            return Ok(units);
+        }
         let high = u128::from(POWERS_OF_TEN[power.min(18)]);
         let low = u128::from(POWERS_OF_TEN[power - power.min(18)]);
         let step = u128::from(scale.step);

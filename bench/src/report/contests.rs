@@ -12,6 +12,10 @@ use crate::text::{format_count, format_figure};
 /// All of them; `plots` are those of frame to order.
 pub(crate) fn section(out: &mut Document, figures: &Figures, plots: &[PlotPath]) {
     out.heading(2, "Decode: ns a frame");
+    out.text(
+        "Throughput: frames without a pause between them. The general decoder alone is what reads a frame in a form that no \
+         scanner knows.",
+    );
     decode(out, &figures.decode);
     if !figures.decode_native.is_empty() {
         out.text(
