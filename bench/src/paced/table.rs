@@ -104,9 +104,10 @@ impl PacedSpans {
     fn of(mut values: Vec<f64>) -> PacedSpans {
         values.sort_unstable_by(f64::total_cmp);
         let at = |percentile: f64| {
-            let beyond = values.len() as f64 * (1.0 - percentile / 100.0);
+            // In hundredths, which are exact: a tenth of a hundred is ten.
+            let beyond = values.len() as f64 * (100.0 - percentile);
             let place = (values.len() as f64 * percentile / 100.0) as usize;
-            (beyond >= SAMPLES_BEYOND_MIN).then(|| values[place.min(values.len() - 1)])
+            (beyond >= 100.0 * SAMPLES_BEYOND_MIN).then(|| values[place.min(values.len() - 1)])
         };
         PacedSpans { count: values.len(), ns: PACED_PERCENTILES.map(at) }
     }
