@@ -290,19 +290,19 @@ fn single_cancels_follow_a_cancel_all_that_is_not_answered_in_half_a_second() {
 #[test]
 fn a_venue_that_knows_no_cancel_all_is_sent_single_cancels_at_once() {
     for product in PRODUCTS {
-        for shutting_down in [false, true] {
+        for what in ["a stop", "the end", "a stepped clock"] {
             let mut desk = desk(product);
             (1..=3).for_each(|counter| _ = desk.place_order(counter, Side::Ask));
             let start = desk.now;
             at_first(&mut desk, ALL, usize::MAX, || refuse(400, -1020));
-            if shutting_down {
-                desk.gateway.cancel_all(start);
-                desk.carry();
-            } else {
-                stop(&mut desk);
+            match what {
+                "a stop" => stop(&mut desk),
+                "the end" => desk.gateway.cancel_all(start),
+                _ => desk.gateway.on_clock_step(start),
             }
+            desk.carry();
             desk.pass(ms(10));
-            assert_eq!(times(&desk, ONE, start), [0, 0, 0], "{product:?} {shutting_down}");
+            assert_eq!(times(&desk, ONE, start), [0, 0, 0], "{product:?} {what}");
             assert_eq!((times(&desk, ALL, start), desk.open_at_venue()), (vec![0], 0), "{product:?}");
         }
     }

@@ -384,6 +384,20 @@ fn with_the_first_connection_silent_from_the_start_the_second_asks_for_the_clock
 }
 
 #[test]
+fn a_second_connection_that_is_refused_the_clock_asks_for_it_once_a_second() {
+    each(|desk| {
+        let choices = GatewaySettings { spare_connection: true, ..settings(desk.product) };
+        let mut desk = Desk::new(desk.product, hmac(), choices);
+        desk.rest = Rest::Fails;
+        desk.dark = vec![Orders];
+        desk.rule = Box::new(|method, _| if method == "time" { refuse(503, -1008) } else { Verdict::Answer });
+        desk.start();
+        desk.pass(ms(1_900));
+        assert_eq!(over_spare(&desk, "time", crate::scripted_venue::START), [ms(0), ms(1_000)]);
+    });
+}
+
+#[test]
 fn a_first_connection_that_is_down_is_tried_every_second_while_the_second_stands() {
     each(|mut desk| {
         desk.place_order(1, Side::Bid);

@@ -254,6 +254,17 @@ fn an_order_that_lives_again_begins_anew_and_is_asked_for_and_cancelled_at_once(
 }
 
 #[test]
+fn an_order_that_lives_again_in_a_state_that_nobody_knows_has_no_proof_of_its_death_left() {
+    let mut told = Told::new();
+    let tracked = told.table.find_mut(ORDER).expect("there");
+    (tracked.not_found, tracked.query_attempts) = (2, 5);
+    told.refuse();
+    told.update(OrderStatus::Unknown, 0, None);
+    let order = told.order();
+    assert_eq!((order.phase, order.not_found, order.query_attempts), (Phase::Unknown, 0, 0));
+}
+
+#[test]
 fn only_an_order_that_was_taken_for_refused_lives_again() {
     for status in [OrderStatus::Canceled, OrderStatus::Expired] {
         let mut told = Told::new();
@@ -334,6 +345,7 @@ fn executions_are_missing_from_the_moment_that_more_was_stated_until_they_are_th
 #[test]
 fn executions_to_the_last_lot_end_an_order_and_one_more_lot_is_too_many() {
     let mut told = Told::working();
+    told.table.find_mut(ORDER).expect("there").query_at = Nanos(9_000);
     told.update(OrderStatus::Live, 100, Some(fill(1, 100)));
     assert_eq!((told.order().phase, told.kinds()), (Phase::Done(FinalStatus::Filled), vec![Kind::Filled]));
     let counters = told.table.counters();
@@ -487,6 +499,7 @@ fn an_amendment_that_is_made_and_refused_is_counted_once_and_asked_for() {
     assert_eq!((told.order().query_at, told.kinds()), (Nanos(9_000), vec![Kind::Amended]));
     told.shown(6, 150, None);
     assert_eq!(told.kinds(), [Kind::Amended], "told once");
+    assert_eq!((told.order().query_at, told.table.counters().contradictions), (Nanos(9_000), 0), "nothing new");
     told.table.on_amend_refused(ORDER, VenueCode::NONE, told.now, &mut told.events);
     assert_eq!((told.order().query_at, told.order().lots), (Nanos(2_000), Lots(150)), "what is shown wins");
     assert_eq!((told.table.counters().contradictions, told.table.counts().amended), (1, 1));
@@ -539,9 +552,14 @@ fn a_doubtful_amendment_is_asked_for_no_later_than_before_and_told_once() {
 
 #[test]
 fn an_order_that_the_venue_filled_whole_tells_by_its_quantity_what_became_of_its_amendment() {
-    // Larger, and filled for that: made. Filled for the former quantity: not made.
-    for (wanted, filled, kind) in [(150, 150, Kind::Amended), (150, 100, Kind::AmendRejected), (60, 60, Kind::Amended)]
-    {
+    // Larger, and filled for that: made. Filled for the former quantity, or for a third one: not made.
+    const OUTCOMES: [(i64, i64, Kind); 4] = [
+        (150, 150, Kind::Amended),
+        (150, 100, Kind::AmendRejected),
+        (150, 120, Kind::AmendRejected),
+        (60, 60, Kind::Amended),
+    ];
+    for (wanted, filled, kind) in OUTCOMES {
         let mut told = Told::amending(wanted);
         told.update(OrderStatus::Filled, filled, Some(fill(1, filled)));
         assert_eq!(told.order().phase, Phase::Done(FinalStatus::Filled), "{wanted} {filled}");
