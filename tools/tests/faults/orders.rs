@@ -101,7 +101,8 @@ fn an_order_without_an_answer_is_unknown_until_the_venue_is_asked() {
     for ended in [&lost, &late, &never] {
         assert!(number(&settled(ended), "/orders/acked") > 0);
     }
-    // Decided while it traded on: two questions behind its window, and user data's sign of life behind them.
+    // Two questions behind its window decide it, and user data's sign of life behind them; so near the touch a post-only
+    // order may be refused as well.
     assert!(number(&settled(&never), "/orders/rejected") >= 1);
     // It was never acknowledged and is not called rejected: the user data or a question told how it ended.
     let report = settled(&lost);
