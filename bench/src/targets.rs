@@ -171,7 +171,8 @@ fn paced(table: &PacedTable) -> Vec<Target> {
                 ratio(kept.and_then(|kept| kept.over_back_to_back_all)),
                 ratio(off.and_then(|off| off.over_back_to_back)),
             );
-            let yardstick = format!("p50 behind pauses ({}) over back to back, kept warm", pause.name());
+            let yardstick =
+                format!("behind pauses ({}) over the same frames back to back, p50, kept warm", pause.name());
             let note = if measured.is_some() { note } else { why.clone() };
             row.ratio(yardstick, Limit::AtMost(limit), (measured, note))
         })

@@ -36,6 +36,8 @@ const FRAMES_BEFORE: usize = 3;
 const FRAMES_BETWEEN_MIN: usize = 16;
 /// Pauses of the recording that are longer are cut to this.
 const PAUSE_NS_MAX: u64 = 50_000_000;
+/// How often every group is played without pauses ahead of the others: the median time of each frame counts.
+const BACK_TO_BACK_PASSES: usize = 3;
 /// Time between two words on progress.
 const PROGRESS: Duration = Duration::from_secs(10);
 
@@ -115,6 +117,8 @@ struct Play<'a> {
     /// What is still to be drawn before all cells are drawn anew: so each gets as many groups as any other.
     cells: Vec<PacedCell>,
     random: Random,
+    /// No other cell is drawn.
+    only: Option<PacedCell>,
     /// Which frames cause an order.
     ordering: Vec<bool>,
     /// Which are best bid/asks.
@@ -143,6 +147,7 @@ pub fn measure(recording: &Workload, settings: &PacedSettings, say: &dyn Fn(&str
             .collect(),
         script,
         settings,
+        only: None,
         cells: Vec::new(),
         random: Random::new(1),
         samples: Vec::new(),
@@ -153,6 +158,12 @@ pub fn measure(recording: &Workload, settings: &PacedSettings, say: &dyn Fn(&str
     if orders == 0 {
         return Err(format!("{}: no frame causes an order", recording.name));
     }
+    // What all the others are compared with, frame by frame.
+    play.only = Some(PacedCell { pause: Pause::None, warmth: Warmth::Off });
+    for _ in 0..BACK_TO_BACK_PASSES {
+        play.pass(&mut |_| true)?;
+    }
+    play.only = None;
     let (begun, mut said) = (Instant::now(), Instant::now());
     let seconds = settings.span.as_secs_f64();
     while begun.elapsed() < settings.span {
@@ -227,6 +238,9 @@ impl Play<'_> {
     }
 
     fn draw(&mut self) -> PacedCell {
+        if let Some(only) = self.only {
+            return only;
+        }
         if self.cells.is_empty() {
             self.cells = PacedCell::all();
         }
@@ -249,7 +263,7 @@ impl Play<'_> {
             self.totals.stalled += 1;
             return;
         }
-        self.samples.push(PacedSample::of(cell, self.touches[frame], passed));
+        self.samples.push(PacedSample::of(cell, (frame, self.touches[frame]), passed));
     }
 }
 

@@ -1,5 +1,7 @@
 //! COLD: samples become figures: percentiles by class of frames, pause and warmth, calm and all, over back to back.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::hot::Passed;
@@ -61,6 +63,8 @@ impl PacedClass {
 /// One frame behind a pause.
 #[derive(Clone, Copy, Debug)]
 pub struct PacedSample {
+    /// Its place in the recording.
+    frame: usize,
     cell: PacedCell,
     /// None: a change of the book that caused no order.
     class: Option<PacedClass>,
@@ -73,11 +77,12 @@ pub struct PacedSample {
 
 impl PacedSample {
     /// From the stamps along a frame's way, what they cost subtracted.
-    pub(super) fn of(cell: PacedCell, is_touch: bool, passed: &Passed) -> PacedSample {
+    pub(super) fn of(cell: PacedCell, (frame, is_touch): (usize, bool), passed: &Passed) -> PacedSample {
         let clock = CycleClock::calibrated();
         let span = |begin: u64, end: u64| (clock.ns(end.saturating_sub(begin)) - clock.pair_ns).max(0.0);
         let handled = passed.handled;
         PacedSample {
+            frame,
             cell,
             class: match (passed.ordered, is_touch) {
                 (true, _) => Some(PacedClass::Ordered),
@@ -131,7 +136,8 @@ pub struct PacedRow {
     pub calm: PacedSpans,
     /// The same of all frames.
     pub all: PacedSpans,
-    /// Calm p50 over that of frames without a pause.
+    /// The median of the calm frames' ratios, each over the same frame without a pause: which frames a row has met does
+    /// not matter then.
     pub over_back_to_back: Option<f64>,
     /// The same of all frames.
     pub over_back_to_back_all: Option<f64>,
@@ -197,16 +203,25 @@ impl PacedTable {
     }
 }
 
-fn over(one: &PacedSpans, other: Option<&PacedSpans>) -> Option<f64> {
-    Some(one.p50()? / other?.p50()?)
+/// What each frame took without a pause: the median of the times it was played so.
+fn back_to_back(samples: &[PacedSample]) -> BTreeMap<usize, f64> {
+    let mut times: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| sample.cell.pause == Pause::None) {
+        times.entry(sample.frame).or_default().push(sample.decide_ns);
+    }
+    let median = |mut times: Vec<f64>| {
+        times.sort_unstable_by(f64::total_cmp);
+        times[(times.len() - 1) / 2]
+    };
+    times.into_iter().map(|(frame, times)| (frame, median(times))).collect()
 }
 
 /// The figures of all samples.
 #[must_use]
 pub fn table(what: &str, samples: &[PacedSample], totals: PacedTotals) -> PacedTable {
     let mut rows: Vec<PacedRow> = Vec::new();
+    let without = back_to_back(samples);
     for class in PacedClass::ALL {
-        let first = rows.len();
         for cell in PacedCell::all() {
             let own: Vec<&PacedSample> =
                 samples.iter().filter(|sample| sample.cell == cell && sample.class == Some(class)).collect();
@@ -215,14 +230,18 @@ pub fn table(what: &str, samples: &[PacedSample], totals: PacedTotals) -> PacedT
             };
             let whole = |sample: &PacedSample| sample.receive_ns + sample.decide_ns;
             let (calm, all) = (spans(true, |sample| sample.decide_ns), spans(false, |sample| sample.decide_ns));
-            let none = rows.get(first);
+            let over = |calm: bool| {
+                let kept = own.iter().filter(|sample| sample.calm || !calm);
+                let ratios = kept.filter_map(|sample| Some(sample.decide_ns / without.get(&sample.frame)?));
+                PacedSpans::of(ratios.filter(|ratio| ratio.is_finite()).collect()).p50()
+            };
             rows.push(PacedRow {
                 class,
                 cell,
                 calm,
                 all,
-                over_back_to_back: over(&calm, none.map(|none| &none.calm)),
-                over_back_to_back_all: over(&all, none.map(|none| &none.all)),
+                over_back_to_back: over(true),
+                over_back_to_back_all: over(false),
                 receive: spans(true, |sample| sample.receive_ns),
                 receive_to_ring: spans(true, whole),
                 receive_to_ring_all: spans(false, whole),
@@ -248,8 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_over_the_frames_of_its_class_that_had_no_pause() {
+    fn a_row_is_over_the_same_frames_without_a_pause() {
         let sample = |pause: Pause, warmth: Warmth, class: PacedClass, calm: bool, decide_ns: f64| PacedSample {
+            frame: usize::from(class == PacedClass::QuietTouch),
             cell: PacedCell { pause, warmth },
             class: Some(class),
             calm,
@@ -274,6 +294,11 @@ mod tests {
         assert_eq!(row(QuietTouch).over_back_to_back, Some(2.0));
         assert_eq!((row(Ordered).calm.count, row(Ordered).all.count), (20, 60));
         assert_eq!(row(Ordered).receive_to_ring.p50(), Some(1_600.0));
+        // Of frames that were never played without a pause there is nothing to say.
+        samples.iter_mut().filter(|one| one.cell.pause == Pause::Recorded).for_each(|one| one.frame += 2);
+        let others = super::table("a recording", &samples, PacedTotals::default());
+        let other = others.row(Ordered, Pause::Recorded, Warmth::All).expect("each cell has a row");
+        assert_eq!((other.all.count, other.over_back_to_back), (60, None));
         let empty = table.row(Ordered, Pause::Recorded, Warmth::Off).expect("each cell has a row");
         assert_eq!((empty.all.count, empty.over_back_to_back), (0, None));
     }

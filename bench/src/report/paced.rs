@@ -18,7 +18,8 @@ pub fn section(out: &mut Document, tables: &[PacedTable]) {
          as fast as it goes. The venue takes every order at once. Frame to ring is what the loop's own meter spans, from \
          the frame in hand to the decision's end; the stamps' cost is subtracted. Read to ring begins with the turn whose \
          read found the frame. Calm: no gap of more than 40 µs between two turns in the pause before the frame. Recorded \
-         pauses are cut to 50 ms. A percentile with fewer than ten samples beyond it is not shown.",
+         pauses are cut to 50 ms. Over none: the median of the frames' ratios, each over the median time of the same frame \
+         without a pause. A percentile with fewer than ten samples beyond it is not shown.",
     );
     tables.iter().for_each(|paced| table(out, paced));
 }
