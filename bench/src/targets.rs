@@ -3,8 +3,9 @@
 use crate::contest::{Contest, Time};
 use crate::histogram::PERCENTILES;
 use crate::measure::{DecodeTable, Figures, PathClass, PathTable};
+use crate::paced::cell::{Pause, Warmth};
 use crate::paced::table::{PacedClass, PacedSpans, PacedTable};
-use crate::paced::{Pause, Warmth};
+
 use crate::risk_chain::RiskTable;
 use crate::send::{SEALING, SIGNING};
 use crate::target::{Limit, Target};

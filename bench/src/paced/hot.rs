@@ -28,7 +28,7 @@ use spinbook_feed::net::hot::kernel_ping::KernelPing;
 use spinbook_feed::net::hot::reactor::{Reactor, ReactorParts, ReactorSettings};
 use spinbook_feed::net::hot::rehearsal_setup::{RehearsedMarket, rehearsal};
 
-use super::Warmth;
+use super::cell::{Handled, Passed, Warmth};
 use super::sender::Sender;
 use super::table::PacedTotals;
 use crate::clock::{CycleClock, start};
@@ -67,30 +67,6 @@ fn note_stamp() -> u64 {
         asked => (asked + 1, first, second),
     });
     0
-}
-
-/// Cycle counters along the way of a frame.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Handled {
-    /// Its turn began: the read that found it is ahead.
-    pub(super) begun: u64,
-    /// It was read, decrypted and whole.
-    pub(super) in_hand: u64,
-    /// It was decided on, its intents on the ring.
-    pub(super) done: u64,
-}
-
-/// What became of a frame.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Passed {
-    /// Its way.
-    pub(super) handled: Handled,
-    /// It caused an order or a cancel.
-    pub(super) ordered: bool,
-    /// The longest time between two turns in the pause before it, in ticks.
-    pub(super) gap_ticks_max: u64,
-    /// The thread stood still so long that the loop caught up.
-    pub(super) stalled: bool,
 }
 
 /// Gaps between turns while nothing kept the loop warm: what else had the core.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::hot::Passed;
-use super::{Pause, Warmth};
+use super::cell::{PacedCell, Passed, Pause, Warmth};
 use crate::clock::CycleClock;
 
 /// A frame is calm if the loop turned without a longer gap in the pause before it.
@@ -14,27 +13,6 @@ const CALM_GAP_NS_MAX: f64 = 40_000.0;
 const SAMPLES_BEYOND_MIN: f64 = 10.0;
 /// The percentiles of the tables.
 pub const PACED_PERCENTILES: [f64; 3] = [50.0, 90.0, 99.0];
-
-/// A pause, and what keeps the loop warm through it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct PacedCell {
-    /// The pause.
-    pub pause: Pause,
-    /// What keeps the loop warm.
-    pub warmth: Warmth,
-}
-
-impl PacedCell {
-    /// All, in the order of the tables. Without a pause there is no time to keep anything warm.
-    #[must_use]
-    pub fn all() -> Vec<PacedCell> {
-        let of = |pause: Pause| {
-            let warmths: &[Warmth] = if pause == Pause::None { &[Warmth::Off] } else { &Warmth::ALL };
-            warmths.iter().map(move |&warmth| PacedCell { pause, warmth })
-        };
-        Pause::ALL.into_iter().flat_map(of).collect()
-    }
-}
 
 /// Which frames a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -254,7 +232,8 @@ pub fn table(what: &str, samples: &[PacedSample], totals: PacedTotals) -> PacedT
 
 #[cfg(test)]
 mod tests {
-    use super::{PacedCell, PacedClass, PacedSample, PacedSpans, PacedTotals, Pause, Warmth, table};
+    use super::{PacedClass, PacedSample, PacedSpans, PacedTotals, table};
+    use crate::paced::cell::{PacedCell, Pause, Warmth};
 
     #[test]
     fn percentiles_of_a_few_accidents_are_not_shown() {

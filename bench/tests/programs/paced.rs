@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spinbook_bench::document::Document;
-use spinbook_bench::paced::table::{PacedCell, PacedClass};
-use spinbook_bench::paced::{PacedSettings, Pause, Warmth, measure};
+use spinbook_bench::paced::cell::{PacedCell, Pause, Warmth};
+use spinbook_bench::paced::table::PacedClass;
+use spinbook_bench::paced::{PacedSettings, measure};
 use spinbook_bench::report::paced_section;
 use spinbook_bench::synthetic::Shape;
 use spinbook_bench::wire::CoreLayout;

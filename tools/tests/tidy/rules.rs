@@ -78,6 +78,7 @@ pub const BENCH_ROOMS: &[&[&str]] = &[
     &["peer_book", "pipeline"],
     &["pages", "percentiles", "risk_chain", "whole_path"],
     &["ratio", "stages", "wire"],
+    &["paced"],
     &["gate", "measure"],
     &["peers", "report", "targets"],
 ];
