@@ -64,6 +64,8 @@ fn a_lost_day_outlives_the_process_until_a_person_re_arms_with_a_reason() {
     assert_eq!(rearm("again").says(0, &[]).object()["record"], Value::Null, "nothing was stopped");
     let mut run = live_with(&setup, &tight);
     run.wait_for(stopped);
+    // The time without quotes is counted in milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(300));
     let report = run.interrupted().says(4, &["only `spinbook rearm"]).object();
     assert_eq!(report["ended"], "risk:loss_max_quote_per_day", "{report}");
     let control = &report["stopped_by"][0];

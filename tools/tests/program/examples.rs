@@ -26,6 +26,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("(cd bench/peers && cargo run --release)", "needs other people's libraries"),
     ("cargo run --release -p spinbook-bench --bin wire", "measures on a quiet machine"),
+    ("cargo run --release -p spinbook-bench --bin paced", "measures on a quiet machine"),
     ("cargo bench -p spinbook-bench", "measures for many minutes"),
     ("cargo run --release -p spinbook-bench --bin gate", "needs valgrind"),
     ("cargo run --release -p spinbook-bench --bin gate -- ratio", "measures on a quiet machine"),
