@@ -27,6 +27,8 @@ const KILLS: usize = 25;
 const CHAINS: usize = 5;
 /// Within this of a kill the next start has cancelled what was left: held where the machine does nothing else.
 const SAFE_WITHIN: Duration = Duration::from_secs(2);
+/// Longest wait for more records of a run.
+const QUIET_MAX: Duration = Duration::from_secs(10);
 /// So much of a journal is looked at while it grows.
 const LOOKED_AT_BYTES: u64 = 64 << 10;
 
@@ -133,11 +135,13 @@ impl Chain {
         self.safe_after.push(killed.elapsed());
     }
 
-    /// Waits until this run has a journal with as many records.
+    /// Waits until this run has a journal with as many records, or with some for a while: a market that stands still
+    /// makes no more of them.
     fn until_records(&self, run: &mut Running, count: usize) {
+        let quiet = Instant::now() + QUIET_MAX;
         self.until(run, "records", |chain| {
             let (number, records) = newest(&chain.setup.path("state/journal/live"))?;
-            (number > chain.last_run && records >= count).then_some(())
+            (number > chain.last_run && (records >= count || Instant::now() >= quiet)).then_some(())
         });
     }
 
